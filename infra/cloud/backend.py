@@ -106,10 +106,10 @@ class CloudBackend:
             canary_run.Inputs(tried=training.tried),
             options,
             {"job_id": training.canary_id},
-            after=[*after, *around.storage.containers, self._build_trial(options)],
+            after=[*after, *around.storage.containers, *around.access.models, self._build_trial(options)],
         )
         self._tried = [canary]
-        after += [canary, *around.access.models]
+        after.append(canary)
         step = self._step(training_run.AZURE, name, inputs, options, {"job_id": training.job_id}, after=after)
         run_url = step.output("run_url", str)
         self._target |= {

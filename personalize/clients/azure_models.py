@@ -1,5 +1,6 @@
 """The models of a stack on Azure: its versions in Azure ML, and their bundles in the lake."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from azure_clients import credentials
@@ -11,6 +12,7 @@ from personalize.errors import StackMissingError
 from personalize.terminal.output import say
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
 from steps.azure.stores.lake import MODELS, LakeFolder, bring, lake_folder
+from steps.azure.stores.registered_versions import versions_of
 from steps.descriptions.places import Lake, MachineLearning
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context
@@ -44,23 +46,22 @@ class AzureVersions:
 
     def list(self) -> list[Version]:
         """All versions, oldest first; none without a workspace. Raises `AzureRefusedError`."""
-        return [entry.version for entry in self._registry.list()]
+        return list(self._versions(self._registry.list()))
 
     def get(self, number: int) -> Version:
         """The version `number`; raises `NoSuchVersionError`."""
-        return self._registry.get(number).version
+        return self._versions([self._registry.get(number)])[0]
 
     def get_champion(self) -> Version | None:
         """The version that serves, None before the first one."""
         found = self._registry.champion()
-        return found.version if found else None
+        return self._versions([found])[0] if found else None
 
     def register(self, bundle: Path) -> Version:
         """Upload a bundle to the lake and register it. Raises `AzureRefusedError` or `BundleError`."""
-        lake = Lake(stack=self._stack, tenant=self._settings.tenant, blob_endpoint=self._blob_endpoint())
-        folder = LakeFolder(lake, MODELS, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
+        folder = LakeFolder(self._lake(), MODELS, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
         folder.send(bundle, self._context)
-        return self._registry.register(bundle, folder.url, {"run": IMPORTED}).version
+        return self._versions([self._registry.register(bundle, folder.url, {"run": IMPORTED})])[0]
 
     def fetch(self, version: Version, target: Path) -> None:
         """Download a version's bundle to `target`. Raises as `bundle` does."""
@@ -71,17 +72,21 @@ class AzureVersions:
 
         Raises `AzureRefusedError`, or `BundleError` if it differs from the registered one.
         """
-        version = entry.version
-        kept = target or bundle_folder(state_folder(self._stack) / "registry", version.bundle_hash)
+        kept = target or bundle_folder(state_folder(self._stack) / "registry", entry.bundle_hash)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        lake = Lake(stack=self._stack, tenant=self._settings.tenant, blob_endpoint=self._blob_endpoint())
-        bring(lake_folder(lake, entry.bundle_url, LOOK), kept, version.bundle_hash, self._context)
+        bring(lake_folder(self._lake(), entry.bundle_url, LOOK), kept, entry.bundle_hash, self._context)
         return kept
 
     def report(self) -> Path | None:
         """The report of the version that serves, None before the first one."""
         found = self._registry.champion()
         return self.bundle(found) / REPORT if found else None
+
+    def _versions(self, entries: Sequence[Entry]) -> Sequence[Version]:
+        return versions_of(entries, self._lake(), self._context, LOOK) if entries else []
+
+    def _lake(self) -> Lake:
+        return Lake(stack=self._stack, tenant=self._settings.tenant, blob_endpoint=self._blob_endpoint())
 
     def _blob_endpoint(self) -> str:
         """The lake's Blob endpoint. Raises `StackMissingError`."""

@@ -1,7 +1,8 @@
 """A training run on a thousand generated rows, the first use of a new workspace.
 
 It uses everything that a training run uses: rows from the lake, the job's libraries and wheel, SynapseML on the
-cluster, and the lake for the bundle. The serving cluster waits for it, because it costs by the hour.
+cluster, and the lake for the bundle. Before it, a trial model is registered in Azure ML. The serving cluster waits for
+it, because it costs by the hour.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from steps.azure.azure_step import AzureStep
 from steps.azure.data_upload import CONTAINER as RAW
 from steps.azure.databricks_run import JobRuns, RunFailedError
 from steps.azure.stores.lake import MODELS, LakeFolder
+from steps.azure.stores.trial_registration import try_registration
 from steps.descriptions.canary_run import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 from steps.shared.run_folder import RESULT
@@ -39,6 +41,7 @@ class CanaryRun(AzureStep[AzureInputs, Outputs]):
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Run it; raises `CanaryFailedError` with the task's error, or `AzureRefusedError`."""
         identity = _identity(inputs)
+        try_registration(inputs, context, self._timeout)
         raw, models = (
             LakeFolder(inputs, container, f"{FOLDER}/{identity}", self._timeout) for container in (RAW, MODELS)
         )

@@ -27,7 +27,7 @@ class Champion(AzureStep[AzureInputs, Outputs]):
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """None if another version is marked, so that the next `up` marks this one again."""
         found = AzureRegistry(self.parse(state), context, self._timeout).champion()
-        marked = found is not None and found.version.number == state["version"]
+        marked = found is not None and found.number == state["version"]
         return super().read(identity, state, context) if marked else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:

@@ -1,9 +1,10 @@
 """Step 3: registers the candidate in Azure ML, or finds the version that the settings request."""
 
-from features.bundle import REPORT
+from features.bundle import METADATA, REPORT
 from steps.azure.azure_step import AzureStep
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
 from steps.azure.stores.lake import bring, lake_folder
+from steps.azure.stores.registered_versions import version_of
 from steps.descriptions.model_version import AZURE, AzureInputs, AzureOutputs
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context, Created, State
@@ -19,18 +20,19 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
         """Register or find the version; raises `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`."""
         folder = self.folder(inputs.stack)
         entry = self._entry(inputs, context)
-        kept = bundle_folder(folder.registry, entry.version.bundle_hash)
-        bring(lake_folder(inputs, entry.bundle_url, self._timeout), kept, entry.version.bundle_hash, context)
-        entry.version.require_accepted(kept / REPORT)
+        kept = bundle_folder(folder.registry, entry.bundle_hash)
+        bring(lake_folder(inputs, entry.bundle_url, self._timeout), kept, entry.bundle_hash, context)
+        version = version_of(entry, (kept / METADATA).read_bytes())
+        version.require_accepted(kept / REPORT)
         write_example(folder, kept)
         outputs = AzureOutputs(
-            version=entry.version.number,
-            served_hash=entry.version.bundle_hash,
+            version=entry.number,
+            served_hash=entry.bundle_hash,
             served_url=entry.bundle_url,
-            metrics=entry.version.metrics,
+            metrics=version.metrics,
             report=folder.relative(kept / REPORT),
         )
-        return Created(str(entry.version.number), outputs)
+        return Created(str(entry.number), outputs)
 
     def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> AzureOutputs:
         """Same bundle, other run or location: its version does not change."""
@@ -40,7 +42,7 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
     def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
         """None if the registry does not have it."""
         registry = AzureRegistry(self.parse(state), context, self._timeout)
-        known = any(str(entry.version.number) == identity for entry in registry.list())
+        known = any(str(entry.number) == identity for entry in registry.list())
         return super().read(identity, state, context) if known else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:

@@ -13,6 +13,7 @@ from steps.azure.data_upload import CONTAINER as RAW
 from steps.azure.databricks_run import JobRuns, Usable
 from steps.azure.stores.azure_registry import AzureRegistry
 from steps.azure.stores.lake import MODELS, LakeFolder, bring
+from steps.azure.stores.registered_versions import versions_of
 from steps.descriptions.training_run import AZURE, AzureInputs, AzureOutputs
 from steps.provider.step import Context, Created, State
 from steps.shared.dataset_paths import located
@@ -35,8 +36,9 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
         """Train, unless it is done; raises `RunFailedError` with the task's error, or `AzureRefusedError`."""
-        registered = {entry.version.number: entry for entry in AzureRegistry(inputs, context, self._timeout).list()}
-        earlier = Earlier.among([entry.version for entry in registered.values()], inputs.parameters)
+        registered = {entry.number: entry for entry in AzureRegistry(inputs, context, self._timeout).list()}
+        versions = versions_of(list(registered.values()), inputs, context, self._timeout)
+        earlier = Earlier.among(versions, inputs.parameters)
         champion, best = earlier.champion, earlier.best
         identity = run_id(inputs, earlier)
         run = RunFolder(self.folder(inputs.stack), identity)

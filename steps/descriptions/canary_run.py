@@ -1,7 +1,7 @@
 """A small training run before anything expensive, which tests that libraries, wheel, lake and cluster work together."""
 
 from steps.descriptions.description import Description, StepInputs, StepOutputs
-from steps.descriptions.places import Lake
+from steps.descriptions.places import Lake, MachineLearning
 from steps.kinds import Kind
 
 
@@ -11,8 +11,8 @@ class Inputs(StepInputs):
     tried: dict[str, str]
 
 
-class AzureInputs(Inputs, Lake):
-    """The job, and the lake that it reads and writes."""
+class AzureInputs(Inputs, Lake, MachineLearning):
+    """The job, the lake that it reads and writes, and the registry in which a trial model is registered."""
 
     databricks_url: str
     databricks_workspace_id: str

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -72,18 +72,25 @@ class Version:
 
 
 def tags_of(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
-    """The tags of a bundle in a registry."""
-    scalars = {name: value for name, value in metadata.metrics.items() if isinstance(value, int | float)}
-    # Registries limit the length of a tag; the slices are in the bundle.
+    """The tags from which `Version.of` makes the bundle's version."""
+    # MLflow limits the length of a tag; the slices are in the bundle.
     short = {name: value for name, value in metadata.metrics.items() if name != "slices"}
+    return {
+        **short_tags(bundle_hash, metadata),
+        "reasons": json.dumps(metadata.verdict.reasons),
+        "hyperparameters": json.dumps(metadata.hyperparameters, sort_keys=True),
+        "metrics": msgspec.json.encode(short).decode(),
+    }
+
+
+def short_tags(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
+    """The tags of a bundle that are a hash, a word or a number, which every registry accepts."""
+    scalars = {name: value for name, value in metadata.metrics.items() if isinstance(value, int | float)}
     return {
         "bundle_hash": bundle_hash,
         "manifest_hash": metadata.manifest_hash,
         "code_hash": metadata.code_hash,
         "accepted": json.dumps(metadata.verdict.accepted),
-        "reasons": json.dumps(metadata.verdict.reasons),
-        "hyperparameters": json.dumps(metadata.hyperparameters, sort_keys=True),
-        "metrics": msgspec.json.encode(short).decode(),
         **{f"metric.{name}": str(value) for name, value in scalars.items()},
     }
 
@@ -121,7 +128,19 @@ def _best(versions: Sequence[Version], parameters: TrainingParameters) -> Versio
     return min(comparable, key=lambda version: float(version.metrics[NORMALIZED]), default=None)
 
 
-def find(versions: Iterable[Version], number: int) -> Version:
+class Numbered(Protocol):
+    """A registered version, whatever else is known of it."""
+
+    @property
+    def number(self) -> int:
+        """Its number."""
+        ...
+
+
+NumberedT = TypeVar("NumberedT", bound=Numbered)
+
+
+def find(versions: Iterable[NumberedT], number: int) -> NumberedT:
     """The version `number`; raises `NoSuchVersionError`."""
     known = {version.number: version for version in versions}
     if number not in known:

@@ -47,6 +47,9 @@ def _inputs(bench: Bench, context: Context) -> AzureInputs:
     return AzureInputs(
         stack=bench.stack,
         tenant=settings.tenant,
+        subscription=settings.subscription,
+        resource_group=names.training_group,
+        workspace=names.machine_learning,
         blob_endpoint=endpoint,
         databricks_url=f"https://{url}",
         databricks_workspace_id=workspace(bench),

@@ -1,7 +1,8 @@
-"""The model registry of an Azure ML workspace, with the same versions and tags as the local one.
+"""The model registry of an Azure ML workspace.
 
-A version's content is immutable, but its tags are not. The champion's tag contains its time, so that the champion is
-clear even after an interruption between two writes.
+Its tags are short: how long they may be is documented nowhere. `registered_versions` reads the rest from the bundles in
+the lake. A version's content is immutable, but its tags are not. The champion's tag contains its time, so that the
+champion is clear even after an interruption between two writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from features.bundle import Bundle
 from steps.azure.azure_step import workspace_client
 from steps.descriptions.places import MachineLearning
 from steps.provider.step import Context
-from steps.shared.model_versions import MODEL, Version, find, tags_of
+from steps.shared.model_versions import MODEL, find, short_tags
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Model
@@ -31,10 +32,14 @@ BUNDLE_URL = "bundle_url"
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A registered version, and its bundle's address in the lake."""
+    """A registered version as far as its tags tell, among them its bundle's address in the lake."""
 
-    version: Version
+    number: int
+    bundle_hash: str
     bundle_url: str
+    tags: Mapping[str, str]
+    champion: bool
+    registered: datetime
 
 
 class AzureRegistry:
@@ -51,17 +56,15 @@ class AzureRegistry:
         models = self._models()
         champion = max(models, key=_champion_since, default=None)
         entries = [_entry(model, champion=model is champion and bool(_champion_since(model))) for model in models]
-        return sorted(entries, key=lambda entry: entry.version.number)
+        return sorted(entries, key=lambda entry: entry.number)
 
     def get(self, number: int) -> Entry:
         """The version `number`; raises `NoSuchVersionError`."""
-        entries = {entry.version.number: entry for entry in self.list()}
-        find([entry.version for entry in entries.values()], number)
-        return entries[number]
+        return find(self.list(), number)
 
     def champion(self) -> Entry | None:
         """The champion; None before the first."""
-        return next((entry for entry in self.list() if entry.version.champion), None)
+        return next((entry for entry in self.list() if entry.champion), None)
 
     def register(self, folder: Path, bundle_url: str, lineage: Mapping[str, str]) -> Entry:
         """Upload the bundle in `folder` as a new version, unless it is registered already.
@@ -73,10 +76,10 @@ class AzureRegistry:
         bundle = Bundle.load(folder)
         entries = self.list()
         for entry in entries:
-            if entry.version.bundle_hash == bundle.hash:
+            if entry.bundle_hash == bundle.hash:
                 return entry
-        number = max((entry.version.number for entry in entries), default=0) + 1
-        tags = {**tags_of(bundle.hash, bundle.metadata), **lineage, BUNDLE_URL: bundle_url, REGISTERED: _now()}
+        number = max((entry.number for entry in entries), default=0) + 1
+        tags = {**short_tags(bundle.hash, bundle.metadata), **lineage, BUNDLE_URL: bundle_url, REGISTERED: _now()}
         model = Model(name=MODEL, version=str(number), type="custom_model", path=folder, tags=tags)
         self._put("register the model", model)
         return self.get(number)
@@ -112,9 +115,14 @@ class AzureRegistry:
 
 def _entry(model: "Model", *, champion: bool) -> Entry:
     tags = _tags(model)
-    registered = datetime.fromisoformat(tags[REGISTERED])
-    version = Version.of(_number(model), tags, champion=champion, registered=registered)
-    return Entry(version=version, bundle_url=tags[BUNDLE_URL])
+    return Entry(
+        number=_number(model),
+        bundle_hash=tags["bundle_hash"],
+        bundle_url=tags[BUNDLE_URL],
+        tags=tags,
+        champion=champion,
+        registered=datetime.fromisoformat(tags[REGISTERED]),
+    )
 
 
 def _champion_since(model: "Model") -> str:

@@ -103,7 +103,7 @@ def test_what_costs_waits_for_the_small_run(stack: dict[str, Declared], step: st
     assert CANARY in stack[step].after
 
 
-def test_the_small_run_waits_for_nothing_that_costs_by_the_hour(stack: dict[str, Declared]) -> None:
+def test_the_small_run_waits_for_no_cluster(stack: dict[str, Declared]) -> None:
     before, left = set[str](), [CANARY]
     while left:
         one = stack.get(left.pop())
@@ -112,6 +112,7 @@ def test_the_small_run_waits_for_nothing_that_costs_by_the_hour(stack: dict[str,
             left += [*one.after, *(name for names in one.sources.values() for name in names), one.options["parent"]]
     kinds = {name.partition(" ")[0] for name in before}
     assert "databricks:Job" in kinds
+    assert "machinelearningservices:Workspace" in kinds, "with its registry of images, for the trial model"
     assert not {kind for kind in kinds if kind.startswith("containerservice:")}
 
 

@@ -195,12 +195,9 @@ class SimulatedStack:
 
     def champion(self) -> list[str]:
         """The model versions that are marked as champion."""
-        versions = [
-            body["properties"]["tags"].get("champion", "former")
-            for key, body in sorted(self.world.setting("ml_assets").items())
-            if "/models/" in key
-        ]
-        return [str(number) for number, since in enumerate(versions, 1) if since != "former"]
+        assets = sorted(self.world.setting("ml_assets").items())
+        tags = [body["properties"]["tags"] for key, body in assets if "/models/ctr/" in key]
+        return [str(number) for number, tag in enumerate(tags, 1) if tag.get("champion", "former") != "former"]
 
     def files_left(self) -> list[str]:
         """The stack's files on this machine."""

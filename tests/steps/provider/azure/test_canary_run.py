@@ -14,11 +14,14 @@ from infra.azure_settings import AzureSettings
 from personalize.verify.bench import Bench
 from personalize.verify.stages.canary import CANARY
 from steps.azure.canary_run import CanaryFailedError, CanaryRun
+from steps.azure.stores.trial_registration import RegistrationRefusedError
 from steps.shared.run_folder import RESULT
+from tests.simulation.examples.names import GROUP
 from tests.simulation.fakes.runs import Run, TaskFailedError
+from tests.simulation.faults import FaultKind
 from tests.simulation.services.jobs import JOB
 from tests.simulation.world import DEFAULTS
-from tests.steps.provider.azure.conftest import AZURE, BLOB, SUBSCRIPTION, TENANT, Cloud
+from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
 from tools import azurite
@@ -28,7 +31,7 @@ pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python
 
 def inputs(cloud: Cloud, **tried: str) -> dict[str, Any]:
     return {
-        **AZURE,
+        **MACHINE_LEARNING,
         "blob_endpoint": BLOB,
         "databricks_url": f"https://{cloud.workspace['workspace_host']}",
         "databricks_workspace_id": cloud.workspace["workspace_id"],
@@ -87,6 +90,22 @@ def test_machines_that_share_files_are_told_where(cloud: Cloud, tmp_path: Path, 
     assert [request["work"] for request in task.requests] == ["/Volumes/lake/training/work"]
 
 
+def test_a_model_is_registered_before_anything_is_paid_for(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    cloud.world.set("ml_assets", {})
+    task = cloud.task.work = Training()
+    cloud.arm.faults.order("^http management PUT .*/models/", kind=FaultKind.REFUSED)
+    with pytest.raises(RegistrationRefusedError, match=r"no cluster was started\. .*, then run `up` again\.$"):
+        create(step(tmp_path), inputs(cloud, case="registers"), recorder)
+    assert task.requests == []
+    create(step(tmp_path), inputs(cloud, case="registers"), recorder)
+    [(key, trial)] = cloud.world.setting("ml_assets").items()
+    assert key.endswith("/models/ctr-trial/1")
+    assert trial["properties"]["isArchived"] is True
+    assert trial["properties"]["tags"]["champion"] == "former", "a registered version's tag can be changed"
+    create(step(tmp_path), inputs(cloud, case="registers again"), recorder)
+    assert cloud.world.setting("ml_assets") == {key: trial}
+
+
 def raising(text: str) -> Callable[[Run], str]:
     def fail(_: Run) -> str:
         raise TaskFailedError(text)
@@ -133,7 +152,9 @@ def test_a_verification_runs_it_with_what_it_finds_by_name(cloud: Cloud, monkeyp
     settings = {"subscription": SUBSCRIPTION, "tenant": TENANT, "deployers": DEFAULTS["deployers"]}
     group, _, workspace = cloud.workspace["workspace_id"].rpartition("/providers/Microsoft.Databricks/workspaces/")
     job = cloud.world.all(JOB)[0].inputs["name"]
-    example_names = SimpleNamespace(databricks=workspace, lake="lakeabc", canary_job=job)
+    example_names = SimpleNamespace(
+        databricks=workspace, lake="lakeabc", canary_job=job, training_group=GROUP, machine_learning="models"
+    )
     subject = SimpleNamespace(training=lambda kind, name: f"{group}/providers/{kind}/{name}")
     mail = {"alert_mail": "operators@example.com", "authorized_ip_ranges": "anywhere", "allowed_sources": "anywhere"}
     monkeypatch.setattr(Bench, "settings", AzureSettings.model_validate(settings | mail))

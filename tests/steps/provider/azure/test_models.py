@@ -1,6 +1,7 @@
 """The steps that keep models in Azure ML: versions, gate, champion, image record, and purge."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from steps.azure.environment import Environment
 from steps.azure.model_registry import Registry
 from steps.azure.model_version import ModelVersion
 from steps.azure.stores.azure_registry import AzureRegistry
-from steps.shared.model_versions import GateFailedError, NoSuchVersionError
+from steps.azure.stores.registered_versions import versions_of
+from steps.azure.stores.trial_registration import TAGS
+from steps.shared.model_versions import GateFailedError, NoSuchVersionError, Version
 from tests.simulation.examples.names import GROUP, SUBSCRIPTION
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
@@ -23,6 +26,9 @@ from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tests.support.bundles import MakeBundle
 from tools import azurite
+from training.metrics.curves import ScoreBins
+from training.metrics.evaluate import evaluate_bins
+from training.parameters import TrainingParameters
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 TIMEOUT = Timeout(seconds=20, pause=0.1)
@@ -63,12 +69,33 @@ def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[s
     }
 
 
+def with_metadata(bundle: Path, copy: Path, **changes: Any) -> Path:
+    """A copy of `bundle` with other metadata."""
+    shutil.copytree(bundle, copy)
+    (copy / METADATA).write_text(json.dumps(json.loads((bundle / METADATA).read_bytes()) | changes))
+    seal(copy)
+    return copy
+
+
+def measured(bundle: Path, tmp_path: Path) -> Path:
+    """The bundle with as many metrics and parameters as training writes."""
+    figures = evaluate_bins(ScoreBins.of_constant(clicks=450, others=1_563, probability=0.22)).scalars()
+    metrics = figures | {"champion": figures, "best_kept": figures, "slices": []}
+    parameters = TrainingParameters().model_dump(mode="json")
+    return with_metadata(bundle, tmp_path / "measured", metrics=metrics, hyperparameters=parameters)
+
+
 def step(tmp_path: Path) -> ModelVersion:
     return ModelVersion(lambda stack: tmp_path / stack, TIMEOUT)
 
 
 def registry(recorder: Recorder) -> AzureRegistry:
     return AzureRegistry(step(Path()).parse(candidate_less()), recorder.context, TIMEOUT)
+
+
+def versions(recorder: Recorder) -> list[Version]:
+    """All versions with what the lake knows of them."""
+    return versions_of(registry(recorder).list(), step(Path()).parse(candidate_less()), recorder.context, TIMEOUT)
 
 
 def candidate_less() -> dict[str, Any]:
@@ -92,8 +119,35 @@ def test_a_candidate_is_registered_once_with_its_lineage(
     tags = shown["properties"]["tags"]
     assert tags["data"] == "abfss://raw@lakeabc.dfs.core.windows.net/1"
     assert tags["run"].startswith("https://adb-1")
-    assert json.loads(tags["metrics"]) == created.outputs.metrics
     assert shown["properties"]["modelUri"].startswith("azureml://")
+
+
+def test_a_version_has_no_more_and_no_longer_tags_than_the_trial_model(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    create(step(tmp_path), candidate(tmp_path, measured(bundle_of(1), tmp_path)), recorder)
+    [shown] = cloud.world.setting("ml_assets").values()
+    tags = shown["properties"]["tags"]
+    assert tags["metric.auc"] == "0.5"
+    assert len(tags) < len(TAGS), "the champion's mark comes later"
+    assert max(map(len, tags.values())) <= max(map(len, TAGS.values()))
+
+
+def test_what_tags_leave_out_is_read_from_the_bundles_in_the_lake(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    del cloud
+    whole = measured(bundle_of(1), tmp_path)
+    create(step(tmp_path), candidate(tmp_path, whole), recorder)
+    lost = candidate(tmp_path, bundle_of(2))
+    create(step(tmp_path), lost, recorder)
+    container(TENANT, BLOB, "models").delete_blob(f"{lost['bundle_url'].split('/', 3)[3]}/{METADATA}")
+    first, second = versions(recorder)
+    stored = json.loads((whole / METADATA).read_bytes())
+    assert first.hyperparameters == stored["hyperparameters"]
+    assert first.metrics == {name: value for name, value in stored["metrics"].items() if name != "slices"}
+    assert (first.accepted, second.accepted, second.metrics) == (True, False, {})
+    assert second.reasons == (f"Its bundle is no longer at {lost['bundle_url']}.",)
 
 
 def test_the_files_of_the_model_are_in_the_workspaces_own_storage(
@@ -122,18 +176,11 @@ def test_a_candidate_that_the_gate_rejected_is_registered_and_refused(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
     del cloud
-    rejected = tmp_path / "rejected"
-    for file in (found for found in bundle_of(1).rglob("*") if found.is_file()):
-        target = rejected / file.relative_to(bundle_of(1))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.read_bytes())
-    content = json.loads((rejected / METADATA).read_bytes())
-    content["verdict"] = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
-    (rejected / METADATA).write_text(json.dumps(content))
-    seal(rejected)
+    verdict = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
+    rejected = with_metadata(bundle_of(1), tmp_path / "rejected", verdict=verdict)
     with pytest.raises(GateFailedError, match=r"rejected model version 1: The AUC 0\.51 is below 0\.6\."):
         create(step(tmp_path), candidate(tmp_path, rejected), recorder)
-    assert [entry.version.accepted for entry in registry(recorder).list()] == [False]
+    assert [version.accepted for version in versions(recorder)] == [False]
 
 
 @pytest.mark.parametrize("move", [(1, 2), (2, 1)])
@@ -152,9 +199,9 @@ def test_there_is_a_champion_whichever_call_interrupts_its_move(
             create(mark, new, recorder)
         champion = registry(recorder).champion()
         assert champion is not None, f"none after {nth - 1} calls"
-        assert champion.version.number in move
+        assert champion.number in move
         create(mark, new, recorder)
-    assert [entry.version.number for entry in registry(recorder).list() if entry.version.champion] == [move[1]]
+    assert [entry.number for entry in registry(recorder).list() if entry.champion] == [move[1]]
     assert mark.read("models", known, recorder.context) is None
 
 
