@@ -35,6 +35,8 @@ DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default"
 """Azure Databricks' application in Entra ID."""
 KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"
 """AKS' application in Entra ID."""
+SIGN_IN = "personalize"
+"""The name of our way to sign in to Databricks."""
 ASSERTION_AUDIENCE = "api://AzureADTokenExchange"
 EARLY_SECONDS = 300
 """A token is renewed when it has less than this left, as Azure's own clients do."""
@@ -43,6 +45,9 @@ CLI_SECONDS = 60
 """Timeout of one call of `az`, which can take longer than the SDK's default of 10 s, for example in WSL."""
 TOKEN_ATTEMPTS = 3
 """After this many rejected tokens, the call fails."""
+UNKNOWN_SERVICE = ("AADSTS500011", "AADSTS650052")
+"""Of Entra ID's errors ("Microsoft Entra authentication and authorization error codes"): the resource is not in the
+tenant; the organization has no subscription to the service. A new tenant learns of a service when it is first used."""
 
 
 class IdentityError(PersonalizationError):
@@ -105,6 +110,25 @@ def forget_tokens() -> None:
     """Drop all cached tokens, also those of existing clients, because a service has rejected one."""
     for known in _credentials.values():
         known.forget()
+
+
+def unknown_service(error: BaseException | None) -> bool:
+    """Whether the directory gave no token because it does not know the service yet."""
+    while error is not None:
+        if any(code in str(error) for code in UNKNOWN_SERVICE):
+            return True
+        error = error.__cause__
+    return False
+
+
+def databricks_sign_in() -> dict[str, str]:
+    """Environment variables with which Databricks' provider signs in as everything else does.
+
+    With a type, its SDK tries no other one, even if variables for others are set, and the last two keep it from the
+    user's own `~/.databrickscfg` (databricks-sdk-go, `config/config.go` and `config_file.go`). Raises `IdentityError`.
+    """
+    kind = "azure-cli" if workflow_client() is None else "github-oidc-azure"
+    return {"DATABRICKS_AUTH_TYPE": kind, "DATABRICKS_CONFIG_FILE": os.devnull, "DATABRICKS_CONFIG_PROFILE": ""}
 
 
 def workflow_client() -> str | None:
@@ -189,7 +213,7 @@ def databricks(tenant: str, url: str, workspace: str) -> "WorkspaceClient":
 
         def auth_type(self) -> str:
             """For the client's user agent."""
-            return "personalize"
+            return SIGN_IN
 
         def __call__(self, cfg: object) -> Any:  # noqa: ANN401, ARG002 - the SDK's protocol
             """Returns a function for the headers of each request."""
@@ -199,7 +223,8 @@ def databricks(tenant: str, url: str, workspace: str) -> "WorkspaceClient":
                 "X-Databricks-Azure-Workspace-Resource-Id": workspace,
             }
 
-    return WorkspaceClient(host=url, credentials_strategy=Headers())
+    # The type and the empty profile keep other sign-ins out: those of variables, and of the user's `~/.databrickscfg`.
+    return WorkspaceClient(host=url, credentials_strategy=Headers(), auth_type=SIGN_IN, profile="")
 
 
 def client_assertion() -> str:

@@ -3,6 +3,7 @@
 Most of the SDKs retry 429 and 503 themselves; this is for clients that don't, and for 403.
 """
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from databricks.sdk.errors import PermissionDenied, TooManyRequests, Unauthentic
 from databricks.sdk.errors import TemporarilyUnavailable as Unavailable
 from databricks.sdk.errors.base import DatabricksError
 
-from azure_clients.credentials import TOKEN_ATTEMPTS, forget_tokens
+from azure_clients.credentials import TOKEN_ATTEMPTS, forget_tokens, unknown_service
 from features.errors import PersonalizationError
 
 Answer = TypeVar("Answer")
@@ -136,9 +137,20 @@ def status_of(error: BaseException | None) -> int | None:
     return None
 
 
+def _mending_unknown(error: BaseException) -> str:
+    """What to do if the directory still does not know a service."""
+    named = re.search(r"resource principal named (\S+) was not found", str(error))
+    application = named[1] if named else "ID-OF-THE-SERVICE"
+    return (
+        "The directory still does not know this service. Its administrator must run "
+        f"`az ad sp create --id {application}`, then run `up` again."
+    )
+
+
 def _may_pass(error: BaseException) -> bool:
     """The project's own errors are never retried: `call` has already handled the cause."""
-    return status_of(error) in PASSING and not isinstance(error, PersonalizationError)
+    passing = status_of(error) in PASSING or unknown_service(error)
+    return passing and not isinstance(error, PersonalizationError)
 
 
 def _refused_for_good(state: tenacity.RetryCallState) -> bool:
@@ -150,8 +162,10 @@ def _before_next(what: str, state: tenacity.RetryCallState, context: Waiting) ->
     if status == UNAUTHENTICATED:
         forget_tokens()
     reasons = {FORBIDDEN: "the role is not effective yet", UNAUTHENTICATED: "the token was rejected"}
-    waited = state.seconds_since_start or 0.0
-    context.report(f"waiting to {what}: {reasons.get(status or 0, 'the service is busy')}, {waited:.0f} s so far")
+    reason = reasons.get(status or 0, "the service is busy")
+    if unknown_service(_error(state)):
+        reason = "the directory does not know the service yet"
+    context.report(f"waiting to {what}: {reason}, {state.seconds_since_start or 0.0:.0f} s so far")
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:
@@ -166,4 +180,6 @@ def _sentence(what: str, error: AzureError | DatabricksError, seconds: float) ->
             f" It was retried for {seconds:.0f} s, because a new role takes up to 10 minutes. Check that you are one "
             "of `azure.deployers`, then run `up` again."
         )
+    elif unknown_service(error):
+        advice = f" {_mending_unknown(error)}"
     return f"Azure refused to {what}: {reason}{advice}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from azure_clients.credentials import databricks_sign_in
 from features.files import write_whole
 from infra.azure_settings import AzureSettings
 from infra.settings import load_settings
@@ -28,6 +29,10 @@ class AzureSide:
     def settings(self) -> AzureSettings | None:
         """The settings of a stack on Azure, None for a local one. Raises `SettingsError`."""
         return load_settings(self.files.effective()).azure
+
+    def environment(self) -> dict[str, str]:
+        """Variables for the engine's providers. Raises `IdentityError` for a workflow without an application."""
+        return databricks_sign_in() if self.settings else {}
 
     @property
     def policy_packs(self) -> list[str]:

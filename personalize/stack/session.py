@@ -43,10 +43,11 @@ class StackSession:
         self._say = say
 
     def environment(self) -> dict[str, str]:
-        """The Pulumi CLI's environment variables for this stack: its state backend and the copy of the stack file."""
+        """The Pulumi CLI's environment variables for this stack: state backend, copy of the stack file, sign-in."""
         return {
             "PULUMI_STACK": self.stack,
             **self._state.environment(),
+            **self._azure.environment(),
             "PULUMI_OPTION_CONFIG_FILE": str(self.files.copy),
             "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",

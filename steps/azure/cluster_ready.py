@@ -13,8 +13,9 @@ import httpx
 import yaml
 
 from azure_clients.cluster import cluster_client
+from azure_clients.credentials import KUBERNETES, credential
 from azure_clients.kubernetes_token import API, COMMAND
-from azure_clients.retries import Deadline
+from azure_clients.retries import Deadline, retried
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.descriptions.cluster_ready import AZURE, AzureInputs, Outputs
@@ -37,8 +38,10 @@ class ClusterReady(AzureStep[AzureInputs, Outputs]):
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Wait; raises `ClusterNotReadyError` with what is missing after ten minutes."""
+        """Wait; raises `AzureRefusedError`, or `ClusterNotReadyError` with what is missing after ten minutes."""
         cluster = _cluster(inputs.kubeconfig)
+        signed_in = credential(inputs.tenant)
+        retried("sign in to the cluster", lambda: signed_in.get_token(KUBERNETES), context, self._timeout)
         deadline = Deadline(self._timeout, context)
         with cluster_client(cluster, inputs.tenant) as client:
             while (missing := _missing(client)) is not None:

@@ -3,6 +3,8 @@
 A workspace responds with 403 for minutes after its creation, and Databricks' provider does not wait.
 """
 
+from collections.abc import Callable
+
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from databricks.sdk.errors.base import DatabricksError
@@ -11,7 +13,7 @@ from azure_clients import credentials
 from azure_clients.retries import Deadline, retried
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
-from steps.azure.unity_catalog import require_privileges
+from steps.azure.unity_catalog import PrivilegesMissingError, require_privileges
 from steps.descriptions.workspace_ready import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
@@ -26,7 +28,7 @@ class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Wait; raises `AzureRefusedError` or `MetastoreMissingError`."""
+        """Wait; raises `AzureRefusedError`, `MetastoreMissingError` or `PrivilegesMissingError`."""
         url = f"https://{inputs.workspace_host}"
         client = credentials.databricks(inputs.tenant, url, inputs.workspace_id)
         retried("join the Databricks workspace", client.current_user.me, context, self._timeout)
@@ -37,12 +39,7 @@ class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
                 "get none automatically: an account admin must create one for this region in the account console and "
                 "turn on its automatic assignment. Then run `up` again."
             )
-        retried(
-            "read the privileges in Unity Catalog",
-            lambda: require_privileges(client, metastore, workers=inputs.workers),
-            context,
-            self._timeout,
-        )
+        self._wait_for_privileges(lambda: require_privileges(client, metastore, workers=inputs.workers), context)
         return Created(inputs.workspace_id, Outputs(url=url, metastore=metastore))
 
     def _assigned(self, client: WorkspaceClient, context: Context) -> str | None:
@@ -52,6 +49,16 @@ class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
             metastore = retried("read the metastore", lambda: _metastore(client), context, self._timeout)
             if metastore is not None or not deadline.wait("waiting for Unity Catalog's metastore"):
                 return metastore
+
+    def _wait_for_privileges(self, require: Callable[[], None], context: Context) -> None:
+        """Wait until the workspace's admins have got their privileges, which also takes minutes."""
+        deadline = Deadline(self._timeout, context)
+        while True:
+            try:
+                return retried("read the privileges in Unity Catalog", require, context, self._timeout)
+            except PrivilegesMissingError:
+                if not deadline.wait("waiting for privileges in Unity Catalog"):
+                    raise
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the workspace is another resource."""

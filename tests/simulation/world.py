@@ -180,6 +180,7 @@ DEFAULTS: Mapping[str, Any] = {
     "spent_assertions": [],  # expired client assertions
     # Contributor and Role Based Access Control Administrator, on the subscription.
     "deployer_roles": ["b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"],
+    "services_late": {},  # how many times the directory does not know a service yet, by its audience
     "token_key": "",  # created with the first token
     "token_seconds": 3600.0,  # lifetime of a token; negative for one that has expired
     "propagation_seconds": 120.0,  # until a role assignment takes effect

@@ -11,20 +11,15 @@ from personalize.checks.subscription.subject import Subject, bad, good, remark
 MACHINE_LEARNING = "https://ml.azure.com/.default"
 SUBSCRIPTION_VERSION = "2022-12-01"
 NOBODY = "00000000-0000-0000-0000-000000000000"
-UNKNOWN_SERVICE = ("AADSTS500011", "AADSTS650052")
-"""Of Entra ID's errors ("Microsoft Entra authentication and authorization error codes"): the resource is not in the
-tenant; the organization has no subscription to the service."""
 FOREIGN = {
     "ARM_CLIENT_SECRET": "Pulumi's Azure provider",
     "ARM_CLIENT_CERTIFICATE_PATH": "Pulumi's Azure provider",
     "ARM_USE_MSI": "Pulumi's Azure provider",
     "AZURE_CLIENT_SECRET": "the store of Pulumi's state",
     "AZURE_USERNAME": "the store of Pulumi's state",
-    "DATABRICKS_TOKEN": "Databricks' provider",
-    "DATABRICKS_CLIENT_SECRET": "Databricks' provider",
-    "DATABRICKS_CONFIG_PROFILE": "Databricks' provider",
 }
-"""Environment variables that give a client another identity, and that client."""
+"""Environment variables that give a client another identity, and that client. Databricks' are overridden
+(`databricks_sign_in`)."""
 
 
 def check_subscription(subject: Subject) -> Finding:
@@ -71,7 +66,7 @@ def owner_of(subject: Subject, scope: str) -> str | None:
     try:
         return str(subject.claims(scope).get("oid"))
     except ClientAuthenticationError as error:
-        if any(code in str(error) for code in UNKNOWN_SERVICE):
+        if credentials.unknown_service(error):
             return None
         raise
 

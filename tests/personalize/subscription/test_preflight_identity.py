@@ -12,8 +12,9 @@ ROLE_ADMINISTRATOR = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
 
 
 def test_a_variable_that_gives_a_client_another_identity_is_named(world: World) -> None:
-    found = faults(examine(world.subject(environment={"DATABRICKS_TOKEN": "secret", "ARM_USE_MSI": "true"})))
-    assert found["identity"].fix == "unset ARM_USE_MSI DATABRICKS_TOKEN"
+    others = {"ARM_CLIENT_SECRET": "secret", "ARM_USE_MSI": "true", "DATABRICKS_TOKEN": "overridden"}
+    found = faults(examine(world.subject(environment=others)))
+    assert found["identity"].fix == "unset ARM_CLIENT_SECRET ARM_USE_MSI"
     assert "secret" not in found["identity"].found
 
 

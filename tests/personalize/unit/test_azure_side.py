@@ -1,6 +1,7 @@
 """Guards of a stack on Azure outside the engine: new names after a destroy, and no data lost by a move."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from infra.cloud.names import Names
 from personalize.stack.azure_side import AzureSide, following
 from personalize.stack.data_guard import ACCOUNT, DataWouldBeReplacedError, NamesTakenError
+from personalize.stack.session import StackSession
 from personalize.stack.stack_files import StackFiles
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
@@ -101,3 +103,20 @@ def test_a_stack_on_this_machine_has_nothing_of_it(state: Path) -> None:
     assert (local.settings, local.policy_packs, local.renew_suffix()) == (None, [], None)
     local.refuse_to_replace_data({})
     assert not local.begins_anew({})
+    assert local.environment() == {}
+
+
+@pytest.mark.parametrize(("workflow", "kind"), [(False, "azure-cli"), (True, "github-oidc-azure")])
+def test_databricks_provider_signs_in_as_everything_else_whatever_is_set(
+    state: Path, monkeypatch: pytest.MonkeyPatch, kind: str, *, workflow: bool
+) -> None:
+    monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "other")
+    monkeypatch.delenv("ACTIONS_ID_TOKEN_REQUEST_URL", raising=False)
+    if workflow:
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "https://token.actions.example")
+        monkeypatch.setenv("ARM_CLIENT_ID", OTHER)
+    monkeypatch.setattr(StackSession, "_state", SimpleNamespace(environment=dict))
+    given = StackSession("dev", settings_file=side(state).files.source).environment()
+    # The names and the kinds are those of the provider's documentation, "Authentication".
+    assert given["DATABRICKS_AUTH_TYPE"] == kind
+    assert (given["DATABRICKS_CONFIG_FILE"], given["DATABRICKS_CONFIG_PROFILE"]) == ("/dev/null", "")

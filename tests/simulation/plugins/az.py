@@ -9,7 +9,8 @@ import sys
 import time
 
 from tests.simulation.plugins.environment import world_from_environment
-from tests.simulation.tokens import issue
+from tests.simulation.tokens import audience_of, issue
+from tests.simulation.world import World
 
 
 def main() -> int:
@@ -29,12 +30,25 @@ def main() -> int:
     if asked.command == "show":
         user = {"name": caller, "type": "servicePrincipal" if kind == "ServicePrincipal" else "user"}
         answer |= {"id": world.setting("subscription"), "user": user, "state": "Enabled"}
+    elif _is_late(world, asked.scope):
+        resource = audience_of(asked.scope)
+        sys.stderr.write(f"ERROR: AADSTS500011: The resource principal named {resource} was not found in the tenant.\n")
+        return 1
     else:
         token, ends = issue(world, caller, asked.scope)
         local = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.localtime(ends))
         answer |= {"accessToken": token, "expires_on": ends, "expiresOn": local, "tokenType": "Bearer"}
     sys.stdout.write(json.dumps(answer) + "\n")
     return 0
+
+
+def _is_late(world: World, scope: str) -> bool:
+    """Whether the directory does not know a service yet: one request fewer from now on."""
+    with world.transaction():
+        late = dict(world.setting("services_late"))
+        left = int(late.get(audience_of(scope), 0))
+        world.set("services_late", {**late, audience_of(scope): max(0, left - 1)})
+    return left > 0
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ from azure_clients.retries import AzureRefusedError, Timeout
 from steps.azure.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
 from steps.azure.unity_catalog import PrivilegesMissingError
 from steps.azure.workspace_ready import MetastoreMissingError, WorkspaceReady
-from steps.provider.step import StepCancelledError
+from steps.provider.step import Context, StepCancelledError
 from tests.simulation.certificates import Authority
 from tests.simulation.examples.names import CLUSTER, DEPLOYER
 from tests.simulation.fakes.service import Listener, application
 from tests.simulation.faults import FaultKind
-from tests.simulation.tokens import KUBERNETES, verify
+from tests.simulation.tokens import DATABRICKS, KUBERNETES, verify
 from tests.steps.provider.azure.conftest import AZURE, NOBODY, Cloud
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
@@ -61,6 +61,37 @@ def test_a_stranger_is_waited_for_and_then_told_who_may_deploy(
     with pytest.raises(AzureRefusedError, match=r"join the Databricks workspace.*azure\.deployers"):
         create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder)
     assert "the role is not effective yet" in recorder.lines[-1]
+
+
+def test_a_directory_that_does_not_know_databricks_yet_is_waited_for(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder
+) -> None:
+    cloud.world.set("services_late", {DATABRICKS: 1})
+    assert create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder).outputs.metastore == "m-1"
+    assert any("the directory does not know the service yet" in line for line in recorder.lines)
+
+
+def test_a_directory_that_never_learns_of_databricks_says_what_its_administrator_runs(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second_try = tenacity.stop_after_attempt(2)
+    monkeypatch.setattr(tenacity, "stop_after_delay", lambda _: second_try)
+    cloud.world.set("services_late", {DATABRICKS: 2})
+    with pytest.raises(AzureRefusedError, match=f"run `az ad sp create --id {DATABRICKS}`, then run `up` again"):
+        create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder)
+
+
+def test_other_sign_ins_to_databricks_on_this_machine_are_out_of_play(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {"TOKEN": "secret", "CLIENT_ID": "other", "CLIENT_SECRET": "secret", "CONFIG_PROFILE": "other"}
+    for name, value in others.items():
+        monkeypatch.setenv(f"DATABRICKS_{name}", value)
+    (tmp_path / ".databrickscfg").write_text("[DEFAULT]\nhost = https://adb-1.azuredatabricks.net\ntoken = x\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cloud.world.set("members", {})
+    create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder)
+    assert list(cloud.world.setting("members").values()) == [[DEPLOYER]]
 
 
 def test_waiting_ends_at_an_interruption(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
@@ -106,9 +137,23 @@ def test_a_missing_privilege_is_reported_with_what_an_admin_grants(
             create(ready(tmp_path), inputs, recorder)
         else:
             with pytest.raises(PrivilegesMissingError, match=missing):
-                create(ready(tmp_path), inputs, recorder)
+                create(ready(tmp_path, SHORT), inputs, recorder)
+            assert "waiting for privileges in Unity Catalog" in recorder.lines[-1]
     finally:
         cloud.world.set("admin_privileges", before)
+
+
+def test_privileges_that_come_late_are_waited_for(cloud: Cloud, tmp_path: Path) -> None:
+    before = cloud.world.setting("admin_privileges")
+
+    def report(line: str) -> None:
+        if "waiting for privileges in Unity Catalog" in line:
+            cloud.world.set("admin_privileges", before)
+
+    cloud.world.set("admin_privileges", [])
+    step, context = ready(tmp_path), Context(report)
+    inputs = step.parse({**AZURE, **cloud.workspace, "workers": False})
+    assert step.create(inputs, context).outputs.metastore == "m-1"
 
 
 @pytest.fixture
@@ -143,6 +188,14 @@ def test_a_cluster_is_ready_when_it_lets_the_deployer_in_and_its_add_ons_are_the
     access = json.loads(created.outputs.access)
     assert access["clusters"][0]["cluster"]["server"].startswith("http://127.0.0.1")
     assert "token" not in access["users"][0]["user"]
+
+
+def test_a_directory_that_does_not_know_aks_yet_is_waited_for(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, cluster: dict[str, Any]
+) -> None:
+    cloud.world.set("services_late", {KUBERNETES: 1})
+    create(ClusterReady(lambda stack: tmp_path / stack, TIMEOUT), cluster, recorder)
+    assert "waiting to sign in to the cluster: the directory does not know the service yet" in recorder.lines[0]
 
 
 def test_a_cluster_that_stays_closed_says_what_is_missing(
