@@ -24,14 +24,12 @@ READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 ROLE_ADMINISTRATOR = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
 BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 KEY_USER = "12338af0-0e69-4776-bea7-57ae8d297424"
-CLUSTER_READER = "7f6c6a51-bcf8-42ba-9220-52d62157d7db"
 ROLE_NAMES: dict[str, str] = {
     CONTRIBUTOR: "Contributor",
     READER: "Reader",
     ROLE_ADMINISTRATOR: "Role Based Access Control Administrator, for the stack's roles alone",
     BLOB_READER: "Storage Blob Data Reader",
     KEY_USER: "Key Vault Crypto User",
-    CLUSTER_READER: "Azure Kubernetes Service RBAC Reader",
     Role.BLOB_DATA_CONTRIBUTOR: "Storage Blob Data Contributor",
     Role.CLUSTER_USER: "Azure Kubernetes Service Cluster User Role",
 }
@@ -78,7 +76,10 @@ class Workflows:
     def _roles(self, *, preview: bool) -> Iterator[tuple[str, str, str]]:
         subscription = f"/subscriptions/{self.names.subscription}"
         if preview:
-            yield from ((role, subscription, "") for role in (READER, Role.CLUSTER_USER, CLUSTER_READER))
+            # No role inside the cluster: a dry run would need the same rights as the change ("Dry-run authorization" in
+            # Kubernetes' API concepts), and without them Pulumi's provider compares with the state
+            # (pulumi-kubernetes#2419, and `Create` and `Update` of the version in tools/pulumi-kubernetes).
+            yield from ((role, subscription, "") for role in (READER, Role.CLUSTER_USER))
             yield BLOB_READER, container_path(self.names), ""
         else:
             yield CONTRIBUTOR, subscription, ""
