@@ -17,7 +17,19 @@ STACKS = ("dev", "prod")
 OPTIONS = {"traces": True, "container_insights": True, "rollout": "shadow", "candidate_percent": 10}
 """Options that at least one of the committed stacks leaves off."""
 PRIVATE = {"network": "private", "peered_network": PEERED, "registry_tier": "Premium"}
-VARIANTS: Mapping[str, Mapping[str, object]] = {"dev-with-options": OPTIONS, "private": PRIVATE}
+NARROW = {
+    "authorized_ip_ranges": ["203.0.113.0/24", "198.51.100.7/32"],
+    "allowed_sources": ["203.0.113.0/24", "192.0.2.128/25"],
+    "availability_test": True,
+    "rollout": "canary",
+    "candidate_percent": 25,
+}
+"""A stack that few may reach, and that tries a new image beside the old one."""
+VARIANTS: Mapping[str, Mapping[str, object]] = {
+    "dev-with-options": OPTIONS,
+    "dev-for-few": NARROW,
+    "private": PRIVATE,
+}
 """Files that contain only what these settings change in `dev`."""
 HASH = re.compile(r"/[0-9a-f]{16}/")
 NOT_WIRING = {
