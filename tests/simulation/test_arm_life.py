@@ -1,6 +1,7 @@
 """What the simulated Resource Manager refuses because of what exists, runs or was deleted."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,22 @@ def test_a_size_is_not_changed_in_place(arm: AzureNative) -> None:
     assert (
         refused(arm.update, AKS, CLUSTER, example(AKS) | {"agentPoolProfiles": [profile]}) == "PropertyChangeNotAllowed"
     )
+
+
+@pytest.mark.parametrize("change", [{"osDiskType": "Managed"}, {"availabilityZones": ["1"]}, {"maxPods": 50}], ids=str)
+def test_a_cluster_s_first_pool_keeps_what_is_fixed(arm: AzureNative, change: dict[str, Any]) -> None:
+    create_all(arm)
+    pool = example(AKS)["agentPoolProfiles"][0]
+    changed = example(AKS) | {"agentPoolProfiles": [pool | change]}
+    assert refused(arm.update, AKS, CLUSTER, changed) == "PropertyChangeNotAllowed"
+    arm.update(AKS, CLUSTER, example(AKS) | {"agentPoolProfiles": [pool | {"count": 2}]})
+
+
+def test_a_system_pool_has_room_for_thirty_pods_on_all_its_nodes(arm: AzureNative) -> None:
+    create_all(arm, until=AKS)
+    pool = example(AKS)["agentPoolProfiles"][0] | {"maxPods": 20}
+    assert refused(arm.create, AKS, example(AKS) | {"agentPoolProfiles": [pool]}) == "InvalidParameter"
+    arm.create(AKS, example(AKS) | {"agentPoolProfiles": [pool | {"count": 2}]})
 
 
 def test_a_rule_with_associations_is_not_deleted(arm: AzureNative) -> None:

@@ -128,6 +128,8 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (AKS, "agentPoolProfiles.0.vmSize", "Standard_Z1", "VMSizeNotSupported"),
     (AKS, "agentPoolProfiles.0.osDiskSizeGB", 200, "EphemeralOSDiskNotSupported"),
     (AKS, "agentPoolProfiles.0.count", 26, "ErrCode_InsufficientVCPUQuota"),
+    (AKS, "agentPoolProfiles.0.maxPods", 20, "InvalidParameter"),
+    (POOL, "maxPods", 9, "InvalidParameter"),
     (POOL, "vmSize", "Standard_D3_v2", "AvailabilityZoneNotSupported"),
     (POOL, "minCount", 5, "InvalidParameter"),
     (POOL, "count", 9, "InvalidParameter"),

@@ -67,7 +67,7 @@ def _refuse_pools(call: Call) -> None:
     if call.old is not None:
         known = {profile["name"]: profile for profile in call.old.inputs.get("agentPoolProfiles", [])}
         for profile in profiles:
-            pools.refuse_size_change(known.get(profile["name"], profile), profile, profile["name"])
+            pools.refuse_fixed(known.get(profile["name"], profile), profile, profile["name"])
     for profile in profiles:
         pools.refuse_pool(call, profile, profile["name"])
 
@@ -159,8 +159,8 @@ TYPES = [
         model="azure.mgmt.containerservice.models:AgentPool",
         path=CLUSTER + "/agentPools/{agentPoolName}",
         name=NameRule(pattern="[a-z][a-z0-9]*", shortest=1, longest=12),
-        replaces=frozenset({"vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods"}),
-        fixed=frozenset({"vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods"}),
+        replaces=frozenset(pools.FIXED),
+        fixed=frozenset(pools.FIXED),
         seconds=120,
         rules=(pools.refuse_pool_call, refuse_pool_network),
         delete_rules=(pools.refuse_last_system_pool,),

@@ -12,13 +12,18 @@ from tests.simulation.world import Record, World, key_of
 
 CLUSTER_TYPE = "azure-native:containerservice:ManagedCluster"
 POOL_TYPE = "azure-native:containerservice:AgentPool"
+FIXED = ("vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods")
+"""What can't change after a pool's creation, according to the API's own descriptions."""
+FEWEST_PODS, FEWEST_IN_POOL = 10, 30
+"""A node's least `maxPods`, and the pods that a pool must have room for, so that the system's pods fit
+(learn.microsoft.com/azure/aks/azure-cni-overview, "Maximum pods per node"; Azure/AKS#1422)."""
 PATH = ("resourceGroupName", "resourceName", "agentPoolName")
 
 
 def refuse_pool_call(call: Call) -> None:
     """Check a pool that is a resource of its own."""
     if call.old is not None:
-        refuse_size_change(call.old.inputs, call.inputs, call.name)
+        refuse_fixed(call.old.inputs, call.inputs, call.name)
     refuse_pool(call, call.inputs, call.name)
 
 
@@ -38,11 +43,12 @@ def refuse_pool(call: Call, pool: Mapping[str, Any], name: str) -> None:
     _refuse_quota(call, pool, size, name)
 
 
-def refuse_size_change(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> None:
-    """Raise if a pool's VM size would change in place."""
-    if old.get("vmSize") != new.get("vmSize"):
-        message = f"Changing property 'properties.vmSize' of pool '{name}' is not allowed."
-        raise RefusedError(400, "PropertyChangeNotAllowed", message)
+def refuse_fixed(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> None:
+    """Raise if a pool would change in place what is fixed (Azure/bicep-registry-modules#7130)."""
+    for fixed in FIXED:
+        if (old.get(fixed) or None) != (new.get(fixed) or None):
+            message = f"Changing property 'agentPoolProfile.{fixed}' of pool '{name}' is not allowed."
+            raise RefusedError(400, "PropertyChangeNotAllowed", message)
 
 
 def refuse_last_system_pool(call: Call) -> None:
@@ -101,6 +107,10 @@ def _refuse_disk(pool: Mapping[str, Any], size: Size, name: str) -> None:
 
 def _refuse_counts(pool: Mapping[str, Any], name: str) -> None:
     least, most, count = pool.get("minCount"), pool.get("maxCount"), pool.get("count", 1)
+    pods = pool.get("maxPods")
+    if pods is not None and (pods < FEWEST_PODS or (pool.get("mode") == "System" and pods * count < FEWEST_IN_POOL)):
+        message = f"The value of parameter agentPoolProfile.maxPods is invalid: {pods} on {count} node(s) of '{name}'."
+        raise RefusedError(400, "InvalidParameter", message)
     if not pool.get("enableAutoScaling"):
         if least is not None or most is not None:
             raise RefusedError(400, "InvalidParameter", f"Pool '{name}' has minCount or maxCount without autoscaling.")
