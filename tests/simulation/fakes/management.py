@@ -135,7 +135,11 @@ def _skus(world: World) -> Endpoint:
                 "family": size.family,
                 "locations": [location],
                 "locationInfo": [{"location": location, "zones": sorted(size.zones)}],
-                "capabilities": [{"name": "vCPUs", "value": str(size.vcpus)}],
+                "capabilities": [
+                    {"name": "vCPUs", "value": str(size.vcpus)},
+                    {"name": "EphemeralOSDiskSupported", "value": str(size.local_gib > 0)},
+                    {"name": "MaxResourceVolumeMB", "value": str(size.local_gib * 1024)},
+                ],
                 "restrictions": [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
                 if name in restricted
                 else [],

@@ -1,4 +1,4 @@
-"""What AKS adds to a control plane: nodes for the pools, the add-ons' kinds, addresses for load balancers.
+"""What AKS adds to a control plane: nodes for the pools, its own pods, the add-ons' kinds, load balancers' addresses.
 
 One loop makes the control plane match the record. If the record has no cluster, there are no nodes and nothing runs; a
 deleted cluster takes its contents along.
@@ -8,12 +8,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.simulation.kubernetes import add_ons
 from tests.simulation.kubernetes.control_plane import ControlPlane
 from tests.simulation.services.pools import CLUSTER_TYPE, POOL_TYPE
 from tests.simulation.services.sizes import SIZES
 from tests.simulation.world import Record, World
 
 PAUSE_SECONDS = 0.3
+DEFAULT_MAX_PODS = 110
 NODES = "/api/v1/nodes"
 SECRETS_GROUP = "secrets-store.csi.x-k8s.io"
 SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
@@ -54,6 +56,8 @@ class Aks(threading.Thread):
         incarnation = cluster.created if cluster else 0.0
         if self._incarnation not in {0.0, incarnation}:
             self._wipe(world)
+        if cluster is not None and self._incarnation != incarnation:
+            add_ons.install(self._plane)
         self._incarnation = incarnation
         self._nodes(dict(_wanted_nodes(world, cluster)) if cluster else {}, drain=cluster is not None)
         if cluster is not None and _addon(cluster, "azureKeyvaultSecretsProvider"):
@@ -68,6 +72,7 @@ class Aks(threading.Thread):
 
     def _wipe(self, world: World) -> None:
         """The cluster is gone with its contents; note what nobody had deleted before."""
+        add_ons.remove(self._plane)
         names = {item["metadata"]["name"] for item in self._plane.items("/api/v1/namespaces")} - SYSTEM_NAMESPACES
         for name in names:
             self._plane.delete(f"/api/v1/namespaces/{name}")
@@ -88,7 +93,11 @@ class Aks(threading.Thread):
 
     def _drain(self, name: str, node: Mapping[str, Any]) -> bool:
         """Evict a node's pods as far as their disruption budget allows; returns whether any are left."""
-        pods = [pod for pod in self._plane.items("/api/v1/pods") if pod["spec"].get("nodeName") == name]
+        pods = [
+            pod
+            for pod in self._plane.items("/api/v1/pods")
+            if pod["spec"].get("nodeName") == name and not add_ons.belongs_to_every_node(pod)
+        ]
         if pods and not node["spec"].get("unschedulable"):
             self._plane.cordon(name)
         for pod in pods:
@@ -130,7 +139,6 @@ def _wanted_nodes(world: World, cluster: Record) -> Iterator[tuple[str, dict[str
 
 
 def _node(name: str, pool: Mapping[str, Any], zone: str) -> dict[str, Any]:
-    size = SIZES[str(pool["vmSize"])]
     labels = {
         **OWNED,
         "kubernetes.io/hostname": name,
@@ -150,8 +158,20 @@ def _node(name: str, pool: Mapping[str, Any], zone: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": labels, "annotations": {"simulation/cpu": str(size.vcpus)}},
+        "metadata": {"name": name, "labels": labels, "annotations": _resources(pool)},
         "spec": {"taints": taints} if taints else {},
+    }
+
+
+def _resources(pool: Mapping[str, Any]) -> dict[str, str]:
+    """What kwok shows as a node's resources."""
+    size, pods = SIZES[str(pool["vmSize"])], int(pool.get("maxPods") or DEFAULT_MAX_PODS)
+    return {
+        "simulation/cpu": str(size.vcpus),
+        "simulation/memory": f"{size.memory_gib}Gi",
+        "simulation/pods": str(pods),
+        "simulation/allocatable-cpu": f"{size.allocatable_millicores}m",
+        "simulation/allocatable-memory": f"{size.allocatable_mib(pods)}Mi",
     }
 
 

@@ -42,9 +42,18 @@ conditions:
 addresses:
 - {type: InternalIP, address: {{ NodeIP | Quote }}}
 - {type: Hostname, address: {{ NodeName | Quote }}}
-{{ $cpu := or (index .metadata.annotations "simulation/cpu") "4" }}
-allocatable: {cpu: {{ $cpu | Quote }}, memory: 16Gi, pods: "110", ephemeral-storage: 100Gi}
-capacity: {cpu: {{ $cpu | Quote }}, memory: 16Gi, pods: "110", ephemeral-storage: 100Gi}
+{{ $has := .metadata.annotations }}
+{{ $pods := index $has "simulation/pods" | Quote }}
+allocatable:
+  cpu: {{ index $has "simulation/allocatable-cpu" | Quote }}
+  memory: {{ index $has "simulation/allocatable-memory" | Quote }}
+  pods: {{ $pods }}
+  ephemeral-storage: 100Gi
+capacity:
+  cpu: {{ index $has "simulation/cpu" | Quote }}
+  memory: {{ index $has "simulation/memory" | Quote }}
+  pods: {{ $pods }}
+  ephemeral-storage: 100Gi
 nodeInfo:
   architecture: amd64
   operatingSystem: linux
