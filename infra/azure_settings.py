@@ -77,8 +77,11 @@ class AzureSettings(Parameters):
     """`Standard` costs about 73 USD a month and includes an SLA for the API server."""
     zones: tuple[Zone, ...] = ()
     """Availability zones of the nodes; empty for none."""
-    system_vm_size: VmSize = "Standard_D2ds_v5"
-    """VM size of the nodes that run the cluster's own pods."""
+    ephemeral_os_disks: bool = False
+    """Whether the nodes' system disks are on the VM itself: free and fast, for VM sizes with a local disk of at least
+    64 GiB, such as `Standard_D4ds_v5`. It can't be changed later."""
+    system_vm_size: VmSize = "Standard_D4ds_v5"
+    """VM size of the nodes that run the cluster's own pods, with at least 4 cores. It can't be changed later."""
     system_nodes_min: int = Field(default=1, ge=1, le=100)
     """Minimum number of nodes for the cluster's own pods."""
     system_nodes_max: int = Field(default=2, ge=1, le=100)
@@ -87,8 +90,8 @@ class AzureSettings(Parameters):
     """VM size of the scoring nodes. A change creates a new node pool, moves the pods, then removes the old pool."""
     scoring_nodes_min: int = Field(default=1, ge=1, le=1000)
     """Minimum number of scoring nodes."""
-    scoring_nodes_max: int = Field(default=3, ge=1, le=1000)
-    """Maximum number of scoring nodes."""
+    scoring_nodes_max: int = Field(default=3, ge=0, le=1000)
+    """Maximum number of scoring nodes; with 0 the service runs on the system nodes."""
     replicas_min: int = Field(default=2, ge=1, le=1000)
     """Minimum number of pods of the service."""
     replicas_max: int = Field(default=6, ge=1, le=1000)
@@ -136,6 +139,9 @@ class AzureSettings(Parameters):
     availability_test: bool = False
     """Whether Azure tests the service from five locations every five minutes, and sends a mail if three of them get no
     response. Each request is billed, about 26 USD a month in all; the certificate is not checked."""
+    service_metrics: bool = False
+    """Whether the metrics of Azure's services are also sent to Log Analytics, which bills by volume. Azure Monitor
+    keeps them for 93 days in any case, and alerts don't need them there."""
     log_cap_gb: float = Field(default=1.0, gt=0, le=1000)
     """Daily cap of Log Analytics, in GB."""
     log_retention_days: int = Field(default=30, ge=30, le=730)
@@ -155,11 +161,17 @@ class AzureSettings(Parameters):
         """Workers of the canary run's cluster, in addition to its driver."""
         return min(self.training_workers, CANARY_WORKERS)
 
+    @property
+    def shares_nodes(self) -> bool:
+        """Whether the service runs on the system nodes, without a pool of its own."""
+        return self.scoring_nodes_max == 0
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         for name in ("system_nodes", "scoring_nodes", "replicas"):
             least, most = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
-            if least > most:
+            unused = most == 0 and f"{name}_min" not in self.model_fields_set
+            if least > most and not unused:
                 raise ValueError(f"{name}_min is {least} and {name}_max is {most}: the minimum must not be larger")
         if len(set(self.zones)) != len(self.zones):
             raise ValueError("zones contains a zone twice")

@@ -62,16 +62,20 @@ class Settings(Parameters):
     @classmethod
     def _sized(cls, value: AzureSettings | None, info: ValidationInfo) -> AzureSettings | None:
         scoring = info.data.get("scoring")
-        if scoring is None or scoring.target_qps is None:
-            return value
+        target = None if scoring is None else scoring.target_qps
         if value is None:
-            raise ValueError("scoring.target_qps sizes a stack on Azure; a local one has scoring.workers")
-        from infra.cost.capacity import sized  # noqa: PLC0415 - reads the table of prices, which other stacks don't need
+            if target is not None:
+                raise ValueError("scoring.target_qps sizes a stack on Azure; a local one has scoring.workers")
+            return None
+        from infra.cost.capacity import require_room, sized  # noqa: PLC0415 - a local stack needs no table of prices
 
         try:
-            return sized(value, qps=scoring.target_qps, p99_ms=scoring.target_p99_ms, qps_per_core=scoring.qps_per_core)
+            if target is not None:
+                value = sized(value, qps=target, p99_ms=scoring.target_p99_ms, qps_per_core=scoring.qps_per_core)
+            require_room(value)
         except PersonalizationError as error:
             raise ValueError(str(error)) from error
+        return value
 
     @field_validator("azure", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ Their parent is the environment.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pulumi
 
@@ -70,6 +71,8 @@ class ClusterEnvironment:
         around = self.environment
         logs = around.monitoring.logs.id
         diagnostics = DiagnosticsArgs(resource=self.kubernetes.id, workspace=logs, categories=CLUSTER_LOGS)
+        if not around.settings.service_metrics:
+            diagnostics = replace(diagnostics, metrics=None)
         send_logs("cluster", diagnostics, self._own)
         if around.settings.container_insights:
             self._container_insights()

@@ -10,7 +10,7 @@ from pulumi import Input, InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerservice
 
 from infra.cloud.cluster_environment import ClusterEnvironment
-from infra.cloud.serving.kubernetes import POOL_LABEL, SCORING
+from infra.cloud.serving.service_nodes import label_of_service_nodes
 from infra.workload.workload import Workload, WorkloadArgs
 from steps.descriptions.serving_settings import ScoringSettings
 from steps.shared.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET, TRACES_SECRET
@@ -55,6 +55,7 @@ class ClusterService(pulumi.ComponentResource):
             cluster_identifier=cluster.kubernetes.id,
             opts=ResourceOptions(parent=self),
         )
+        pool_label, pool = label_of_service_nodes(environment.settings)
         workload = WorkloadArgs(
             azure=environment.settings,
             scoring=args.scoring,
@@ -63,8 +64,8 @@ class ClusterService(pulumi.ComponentResource):
             vault=vault.name,
             client_id=cluster.identity.client_id,
             certificate_hash=args.certificate.apply(_hash),
-            pool_label=POOL_LABEL,
-            pool=SCORING,
+            pool_label=pool_label,
+            pool=pool,
         )
         after = [*secrets, *environment.access.pods, cluster.kubernetes.ready]
         Workload("workload", workload, ResourceOptions(parent=self, providers=[provider], depends_on=after))

@@ -1,6 +1,6 @@
 """All Azure resources that the steps need, except the serving cluster (`cluster_environment`)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 from pulumi import Input, ResourceOptions
@@ -160,7 +160,7 @@ class Environment(pulumi.ComponentResource):
             ),
         }
         for name, args in watched.items():
-            send_logs(name, args, self.own)
+            send_logs(name, args if self.settings.service_metrics else replace(args, metrics=None), self.own)
 
     def _budget(self) -> StepResource | None:
         if self.settings.monthly_budget is None:

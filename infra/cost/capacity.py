@@ -16,8 +16,14 @@ from infra.cost.prices import VM, Confidence, snapshot
 TARGET_UTILISATION = 0.7
 MIN_REPLICAS = 2
 """So that one can fail or be replaced without an outage."""
-RESERVED_CORES = 0.5
-"""Per node, for Kubernetes and the pods that run on every node."""
+RESERVED_CORES = {1: 0.06, 2: 0.1, 4: 0.14, 8: 0.18, 16: 0.26, 32: 0.42, 64: 0.74}
+"""What AKS keeps for a node itself, by its cores (learn.microsoft.com/azure/aks/node-resource-reservations)."""
+DAEMON_CORES = 0.37
+"""Requested by AKS's pods on every node; `tests/simulation/kubernetes/add_ons.py` lists them, with sources."""
+SYSTEM_CORES = 0.9
+"""Requested by AKS's other pods, once in a cluster, on its system nodes."""
+SURGE = 1
+"""Pods that a rollout adds."""
 
 DERIVED = ("scoring_nodes_min", "scoring_nodes_max", "replicas_min", "replicas_max")
 """The settings of `azure` that follow from a target load."""
@@ -147,14 +153,39 @@ def sized(azure: AzureSettings, *, qps: float, p99_ms: float, qps_per_core: floa
     return azure.model_copy(update=dict(zip(DERIVED, derived, strict=True)))
 
 
-def replicas_per_node(size: VmSize, cores_per_replica: float) -> int:
-    """How many replicas fit on a node, next to Kubernetes itself."""
-    return math.floor((size.cores - RESERVED_CORES) / cores_per_replica)
+def require_room(azure: AzureSettings) -> None:
+    """Raise `CapacityError` if the service shares nodes without room for its pods and one more in a rollout.
+
+    A VM size whose cores are unknown passes. Memory is not counted.
+    """
+    size = VM_SIZES.get(azure.system_vm_size)
+    if size is None or not azure.shares_nodes:
+        return
+    cores = azure.cpu_millicores / MILLI
+    room = replicas_per_node(size, cores, SYSTEM_CORES) + (azure.system_nodes_max - 1) * replicas_per_node(size, cores)
+    if azure.replicas_max + SURGE > room:
+        fewer = f"Lower it to {room - SURGE}, or set" if room > SURGE else "Set"
+        raise CapacityError(
+            f"replicas_max is {azure.replicas_max}, but {azure.system_nodes_max} system node(s) {size.name} have room "
+            f"for {max(room, 0)} pods of {cores:g} cores beside AKS's own, and a rollout adds one. {fewer} "
+            "`scoring_nodes_max` for nodes of the service's own."
+        )
+
+
+def replicas_per_node(size: VmSize, cores_per_replica: float, others: float = 0.0) -> int:
+    """How many replicas fit on a node, beside AKS's pods on every node and `others`, in cores."""
+    return math.floor((_free_cores(size) - others) / cores_per_replica)
+
+
+def _free_cores(size: VmSize) -> float:
+    """Cores that pods can request, without those of AKS's own pods on every node."""
+    kept = [reserved for cores, reserved in RESERVED_CORES.items() if cores <= size.cores]
+    return size.cores - kept[-1] - DAEMON_CORES
 
 
 def _check(size: VmSize, cores_per_replica: float) -> None:
     if replicas_per_node(size, cores_per_replica) < 1:
         raise CapacityError(
-            f"A replica of {cores_per_replica:g} cores does not fit on a {size.name}, which has {size.cores} less "
-            f"{RESERVED_CORES:g} for Kubernetes. Choose a larger size or smaller replicas."
+            f"A replica of {cores_per_replica:g} cores does not fit on a {size.name}, where Kubernetes leaves "
+            f"{_free_cores(size):g} of {size.cores} cores. Choose a larger size or smaller replicas."
         )

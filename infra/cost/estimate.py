@@ -14,7 +14,7 @@ HOURS_PER_MONTH = 730
 CENT = Decimal("0.01")
 NOT_INCLUDED = (
     "data that leaves the region or passes NAT gateway, load balancer or private endpoints, requests to storage and "
-    "Key Vault, alerts, builds of the image, disks of the training cluster, support, taxes"
+    "Key Vault, builds of the image, disks of the training cluster, support, taxes"
 )
 
 Part = Literal["always_on", "training", "canary"]
@@ -117,7 +117,8 @@ def _line_json(line: Line) -> dict[str, Any]:
 def _always_on(scenario: Scenario, prices: Prices) -> Iterator[Line]:
     for pool in scenario.pools:
         yield _line(pool.name, prices[VM + pool.size], pool.nodes * HOURS_PER_MONTH)
-    yield _line("disks of the nodes", prices[f"disk/{DISK_GIB}"], sum(pool.nodes for pool in scenario.pools))
+    if scenario.managed_disks:
+        yield _line("disks of the nodes", prices[f"disk/{DISK_GIB}"], sum(pool.nodes for pool in scenario.pools))
     if scenario.kubernetes_tier is KubernetesTier.STANDARD:
         yield _line("AKS tier Standard", prices["kubernetes/Standard"], HOURS_PER_MONTH)
     if scenario.nat_gateways:
@@ -131,6 +132,9 @@ def _always_on(scenario: Scenario, prices: Prices) -> Iterator[Line]:
     if scenario.availability_tests:
         tests = scenario.availability_tests * HOURS_PER_MONTH
         yield _line("availability test", prices["availability-test"], tests)
+    if scenario.metric_alerts:
+        yield _line("metric alerts", prices["alert/metric"], scenario.metric_alerts)
+        yield _line("query alerts", prices["alert/query"], scenario.query_alerts)
     yield _line(f"registry {scenario.registry_tier}", prices[f"registry/{scenario.registry_tier}"], DAYS)
     yield _line(f"storage {scenario.replication}", prices[f"storage/{scenario.replication}"], scenario.stored_gb)
     if scenario.log_gb:

@@ -1,6 +1,6 @@
 """Monthly quantities: of the reference article's pricing scenario, and of a stack with given settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -14,6 +14,10 @@ PLACES = ("emea-nl-ams-azr", "emea-gb-db3-azr", "emea-fr-pra-edge", "emea-ru-msa
 tests" names them; it recommends five, and an alert when all but two fail."""
 EVERY_SECONDS = 300
 """Interval between the requests of a location."""
+METRIC_ALERTS = 2
+"""On the nodes (`infra/cloud/monitoring/alerts.py`); an availability test has one more."""
+QUERY_ALERTS, SERVICE_QUERY_ALERTS = 1, 6
+"""On training runs, and on the service's logs where they are collected (`infra/cloud/monitoring/queries.py`)."""
 REFERENCE = "reference"
 ONE_MACHINE = "one-machine"
 
@@ -32,11 +36,12 @@ STORED_GB = 20.0
 FREE_LOG_GB = 5.0
 DAYS = 30
 DISK_GIB = 64
+"""Of each node's system disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Nodes that always run, each with a managed disk."""
+    """Nodes that always run."""
 
     name: str
     size: str
@@ -56,6 +61,8 @@ class Scenario:
     canary_nodes: int = 0
     """Of each canary run; 0 if there are none."""
     pools: tuple[Pool, ...]
+    managed_disks: bool = True
+    """Whether the nodes' system disks are billed."""
     kubernetes_tier: KubernetesTier
     registry_tier: RegistryTier
     replication: Replication = Replication.LOCAL
@@ -67,6 +74,8 @@ class Scenario:
     """One for incoming and one for outgoing connections."""
     availability_tests: int = 0
     """Requests per hour."""
+    metric_alerts: int = 0
+    query_alerts: int = 0
     private_endpoints: int = 0
     private_zones: int = 0
     assumptions: tuple[str, ...]
@@ -133,25 +142,39 @@ def of_settings(
         trainings=trainings,
         hours_per_training=hours_per_training,
         canary_nodes=1 + settings.canary_workers,
-        pools=(
-            Pool(name="system nodes", size=settings.system_vm_size, nodes=settings.system_nodes_min),
-            Pool(name="scoring nodes", size=settings.scoring_vm_size, nodes=settings.scoring_nodes_min),
-        ),
+        pools=_pools(settings),
+        managed_disks=not settings.ephemeral_os_disks,
         kubernetes_tier=settings.kubernetes_tier,
         registry_tier=settings.registry_tier,
         replication=settings.storage_replication,
         log_gb=logs,
         nat_gateways=1,
         availability_tests=len(PLACES) * 3600 // EVERY_SECONDS if settings.availability_test else 0,
+        metric_alerts=METRIC_ALERTS + settings.availability_test,
+        query_alerts=QUERY_ALERTS + SERVICE_QUERY_ALERTS * settings.container_insights,
         **_private() if settings.network is Network.PRIVATE else {},
         assumptions=(
             f"{trainings:g} trainings of {hours_per_training:g} h on {1 + settings.training_workers} nodes",
             f"{CANARIES_PER_MONTH} canary runs of 10 to 20 minutes on {1 + settings.canary_workers} nodes",
-            f"system nodes as few as may be, {settings.system_nodes_min} of at most {settings.system_nodes_max}",
-            f"scoring nodes as few as may be, {settings.scoring_nodes_min} of at most {settings.scoring_nodes_max}",
+            *_about_nodes(settings),
             f"{STORED_GB:g} GB stored, {about_logs}",
         ),
     )
+
+
+def _pools(settings: AzureSettings) -> tuple[Pool, ...]:
+    system = Pool(name="system nodes", size=settings.system_vm_size, nodes=settings.system_nodes_min)
+    if settings.shares_nodes:
+        return (system,)
+    return system, Pool(name="scoring nodes", size=settings.scoring_vm_size, nodes=settings.scoring_nodes_min)
+
+
+def _about_nodes(settings: AzureSettings) -> Iterator[str]:
+    yield f"system nodes as few as may be, {settings.system_nodes_min} of at most {settings.system_nodes_max}"
+    if settings.shares_nodes:
+        yield "the service runs on them too"
+    else:
+        yield f"scoring nodes as few as may be, {settings.scoring_nodes_min} of at most {settings.scoring_nodes_max}"
 
 
 def _private() -> dict[str, int]:

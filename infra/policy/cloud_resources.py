@@ -10,6 +10,7 @@ from steps.kinds import Kind, Place, token
 ACCOUNT = "azure-native:storage:StorageAccount"
 BUDGET = token(Place.AZURE, Kind.BUDGET)
 BUDGET_RULE = "budget-present"
+POOL_RULE = "production-pool"
 CONTAINER = "azure-native:storage:BlobContainer"
 REGISTRY = "azure-native:containerregistry:Registry"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
@@ -126,6 +127,14 @@ def missing_budget(resources: Iterable[tuple[str, Properties]]) -> Iterator[str]
             "the stack has no budget. Set `azure.monthly_budget`; if the subscription's offer has no budgets, set it "
             f"to null, which adds the tag `{BUDGET_TAG}` to the resource groups."
         )
+
+
+def missing_pool(resources: Iterable[tuple[str, Properties]]) -> Iterator[str]:
+    """A sentence if a production stack of these resources runs its service on the system nodes."""
+    given = list(resources)
+    stacks = [str(dig(properties, f"tags.{STACK_TAG}")) for kind, properties in given if kind == CLUSTER]
+    if any(map(is_production, stacks)) and all(kind != POOL for kind, _ in given):
+        yield "the service of a production stack needs nodes of its own (`azure.scoring_nodes_max`)."
 
 
 RULES = (

@@ -36,6 +36,11 @@ def _policies() -> Iterator[Policy]:
         validate=_stack_validation(cloud_resources.missing_budget),
     )
     yield StackValidationPolicy(
+        name=cloud_resources.POOL_RULE,
+        description="In production, the service has nodes of its own.",
+        validate=_stack_validation(cloud_resources.missing_pool),
+    )
+    yield StackValidationPolicy(
         name=private.STACK_RULE,
         description="A private stack has no public IP address but its NAT gateway's.",
         validate=_stack_validation(private.public_entrances),

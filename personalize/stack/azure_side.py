@@ -11,6 +11,7 @@ from infra.azure_settings import AzureSettings
 from infra.settings import load_settings
 from personalize.stack.data_guard import begins_anew, refuse_to_change_network, refuse_to_replace_data
 from personalize.stack.databricks_access import join
+from personalize.stack.pool_guard import refuse_to_change_system_nodes
 from personalize.stack.stack_files import StackFiles
 from tools.paths import ROOT
 
@@ -48,6 +49,11 @@ class AzureSide:
         """Raise `NetworkWouldChangeError` if an update would move resources into another network."""
         if self.settings:
             refuse_to_change_network(snapshot.get("resources") or (), self.settings)
+
+    def refuse_to_change_system_nodes(self, snapshot: Mapping[str, Any]) -> None:
+        """Raise `SystemNodesWouldChangeError` if an update would change what AKS can't change."""
+        if self.settings:
+            refuse_to_change_system_nodes(snapshot.get("resources") or (), self.settings)
 
     def begins_anew(self, snapshot: Mapping[str, Any]) -> bool:
         """Whether an update with the settings would replace the storage. Raises `NamesTakenError`."""

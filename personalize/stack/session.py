@@ -100,6 +100,7 @@ class StackSession:
             self._take_down(snapshot, on_step)
             snapshot = self._state.snapshot()
         self._azure.refuse_to_change_network(snapshot)
+        self._azure.refuse_to_change_system_nodes(snapshot)
         self._go_on_from(snapshot)
         if refresh and self._azure.settings:
             self._refresh([])
@@ -110,10 +111,15 @@ class StackSession:
         return self._located(self._engine.up(on_step, refresh=refresh, policy_packs=packs, targets=targets))
 
     def preview(self, on_step: OnStep, *, refresh: bool = False) -> Outcome:
-        """Plan an `up`; with `refresh`, read the resources' real state first."""
+        """Plan an `up`; with `refresh`, read the resources' real state first.
+
+        Raises `SystemNodesWouldChangeError` for a plan that AKS refuses.
+        """
         self.prepare()
+        snapshot = self._state.snapshot()
+        self._azure.refuse_to_change_system_nodes(snapshot)
         if refresh:
-            self._azure.enter(self._state.snapshot())
+            self._azure.enter(snapshot)
         return self._engine.preview(on_step, refresh=refresh, policy_packs=self._azure.policy_packs)
 
     def destroy(self, on_step: OnStep) -> Outcome:

@@ -31,18 +31,26 @@ def announcement(stack: str, settings: AzureSettings) -> list[str]:
     """The lines of `announce`."""
     zones = f"in zones {', '.join(settings.zones)}" if settings.zones else "without zones"
     nodes = 1 + settings.training_workers
-    pools = (
-        f"{settings.system_nodes_min} to {settings.system_nodes_max} nodes {settings.system_vm_size} of its own, "
-        f"{settings.scoring_nodes_min} to {settings.scoring_nodes_max} nodes {settings.scoring_vm_size} that score"
-    )
     return [
         f"Stack {stack} will be created in subscription {settings.subscription}, region {settings.location}:",
         "  - storage for the data and the models, Azure ML's registry of models, a container registry, a Key Vault",
         f"  - a Databricks workspace, whose job trains on {nodes} node(s) {settings.training_vm_size} and then leaves",
-        f"  - a Kubernetes cluster (AKS, tier {settings.kubernetes_tier}) {zones}: {pools}",
+        f"  - a Kubernetes cluster (AKS, tier {settings.kubernetes_tier}) {zones}: {_pools(settings)}",
         "  - a load balancer with a public address for the service; logs, alerts and a budget",
         _money(stack, settings),
     ]
+
+
+def _pools(settings: AzureSettings) -> str:
+    system = f"{_nodes(settings.system_nodes_min, settings.system_nodes_max)} {settings.system_vm_size}"
+    if settings.shares_nodes:
+        return f"{system} for its own pods and the service"
+    scoring = f"{_nodes(settings.scoring_nodes_min, settings.scoring_nodes_max)} {settings.scoring_vm_size}"
+    return f"{system} of its own, {scoring} that score"
+
+
+def _nodes(least: int, most: int) -> str:
+    return f"{least} node(s)" if least == most else f"{least} to {most} nodes"
 
 
 def _money(stack: str, settings: AzureSettings) -> str:

@@ -17,14 +17,12 @@ from pulumi_azure_native.containerservice.outputs import (
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import SYSTEM_POOL, Names
 from infra.cloud.serving.cluster_network import ClusterNetwork
+from infra.cloud.serving.service_nodes import POOL_LABEL, SCORING
 from infra.cloud.site import Site, known
+from infra.cost.scenarios import DISK_GIB
 from infra.network_ranges import POD_RANGE, SERVICE_RANGE
 from infra.setting_types import ANYWHERE
 
-POOL_LABEL = "personalization/pool"
-"""Label of the scoring pool's nodes, the same for a pool that replaces another."""
-SCORING = "scoring"
-DISK_GIB = 64
 MAX_PODS = 110
 WINDOWS = ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")
 WINDOW_HOURS = 4
@@ -47,7 +45,7 @@ class KubernetesArgs:
 
 
 class Kubernetes(pulumi.ComponentResource):
-    """The cluster. `ready` is the last change of it: wait for that before you use the cluster."""
+    """The cluster. `ready` is its last change: wait for that before you use the cluster."""
 
     def __init__(self, name: str, args: KubernetesArgs, opts: ResourceOptions | None = None) -> None:
         """Create cluster, maintenance windows and scoring pool."""
@@ -61,7 +59,7 @@ class Kubernetes(pulumi.ComponentResource):
         written: pulumi.Resource = self.cluster
         for window in WINDOWS:
             written = self._window(window, written)
-        self.ready = self._scoring_pool(written)
+        self.ready = written if args.settings.shares_nodes else self._scoring_pool(written)
         self.register_outputs({"cluster": self.id, "issuer": self.issuer})
 
     def _cluster(self) -> containerservice.ManagedCluster:
@@ -129,7 +127,7 @@ class Kubernetes(pulumi.ComponentResource):
             mode=containerservice.AgentPoolMode.SYSTEM,
             type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
             os_type=containerservice.OSType.LINUX,
-            os_disk_type=containerservice.OSDiskType.MANAGED,
+            os_disk_type=self._disk(),
             os_disk_size_gb=DISK_GIB,
             vm_size=settings.system_vm_size,
             vnet_subnet_id=self._subnet(),
@@ -157,7 +155,7 @@ class Kubernetes(pulumi.ComponentResource):
             mode=containerservice.AgentPoolMode.USER,
             type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
             os_type=containerservice.OSType.LINUX,
-            os_disk_type=containerservice.OSDiskType.MANAGED,
+            os_disk_type=self._disk(),
             os_disk_size_gb=DISK_GIB,
             vm_size=settings.scoring_vm_size,
             vnet_subnet_id=self._subnet(),
@@ -182,6 +180,10 @@ class Kubernetes(pulumi.ComponentResource):
 
     def _subnet(self) -> Input[str] | None:
         return self._args.network.nodes if self._args.network else None
+
+    def _disk(self) -> containerservice.OSDiskType:
+        ephemeral = self._args.settings.ephemeral_os_disks
+        return containerservice.OSDiskType.EPHEMERAL if ephemeral else containerservice.OSDiskType.MANAGED
 
     def _window(self, window: str, written: pulumi.Resource) -> containerservice.MaintenanceConfiguration:
         weekly = containerservice.WeeklyScheduleArgs(day_of_week=containerservice.WeekDay.SUNDAY, interval_weeks=1)

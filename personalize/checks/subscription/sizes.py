@@ -1,10 +1,11 @@
 """Whether the VM sizes are available in the region and its zones, and within the subscription's quota."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.cost.scenarios import DISK_GIB
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.subject import Subject, bad, good, remark
 
@@ -13,18 +14,22 @@ USAGES_VERSION = "2024-07-01"
 ALL_FAMILIES = "cores"
 """Azure's name for the vCPUs of all families in a region."""
 SURGE = 1
-"""Nodes that an upgrade adds temporarily."""
+"""Nodes that an upgrade adds to each pool for a while."""
+UPGRADE = "the nodes that an upgrade adds for a while (Sundays from 2:00 UTC) during a training run"
 
 
 @dataclass(frozen=True)
 class Use:
-    """Nodes of one size: the setting, the first and the highest number of nodes, and their zones."""
+    """Nodes of one size: the setting, how many there are at first and at most, and what an upgrade adds."""
 
     setting: str
     size: str
     first: int
     most: int
+    surge: int = 0
     zones: frozenset[str] = frozenset()
+    disk_gib: int = 0
+    """Of the VM's own disk that the system needs; 0 if it is on a managed one."""
 
 
 def check_sizes(subject: Subject) -> list[Finding]:
@@ -37,8 +42,13 @@ def check_sizes(subject: Subject) -> list[Finding]:
         )
         if sku.get("resourceType") == "virtualMachines"
     }
-    uses = _uses(subject)
-    problems = [problem for use in uses for problem in _problems(use, sizes.get(use.size), subject.settings.location)]
+    uses = [use for use in _uses(subject) if use.first or use.size in sizes]
+    problems = [
+        problem
+        for use in uses
+        if use.first
+        for problem in _problems(use, sizes.get(use.size), subject.settings.location)
+    ]
     wanted = f"every size and zone on offer in {subject.settings.location}"
     if problems:
         offered = ", ".join(_offered(sizes)) or "none at all"
@@ -48,30 +58,16 @@ def check_sizes(subject: Subject) -> list[Finding]:
     return [good("VM sizes", f"{shown} in {subject.settings.location}", wanted), _quota(subject, uses, sizes)]
 
 
-def _uses(subject: Subject) -> list[Use]:
+def _uses(subject: Subject) -> Iterator[Use]:
     settings = subject.settings
-    zones = frozenset(zone.value for zone in settings.zones)
     training = 1 + settings.training_workers
-    found = [Use("training_vm_size", settings.training_vm_size, training, training)]
-    if subject.cluster_exists:  # its nodes count as used already
-        return found
-    return [
-        *found,
-        Use(
-            "system_vm_size",
-            settings.system_vm_size,
-            settings.system_nodes_min,
-            settings.system_nodes_max + SURGE,
-            zones,
-        ),
-        Use(
-            "scoring_vm_size",
-            settings.scoring_vm_size,
-            settings.scoring_nodes_min,
-            settings.scoring_nodes_max + SURGE,
-            zones,
-        ),
-    ]
+    yield Use("training_vm_size", settings.training_vm_size, training, training)
+    zones = frozenset(zone.value for zone in settings.zones)
+    disk = DISK_GIB if settings.ephemeral_os_disks else 0
+    for pool in ("system",) if settings.shares_nodes else ("system", "scoring"):
+        setting, least, most = (getattr(settings, f"{pool}_{part}") for part in ("vm_size", "nodes_min", "nodes_max"))
+        used = least if subject.cluster_exists else 0  # these count as used already
+        yield Use(f"{pool}_vm_size", setting, least - used, most - used, SURGE, zones, disk)
 
 
 def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterator[str]:
@@ -87,6 +83,8 @@ def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterato
         offered -= set((restriction.get("restrictionInfo") or {}).get("zones") or ())
     if missing := use.zones - offered:
         yield f"{use.size} (`azure.{use.setting}`) is not offered in zone {', '.join(sorted(missing))}"
+    if _own_disk_gib(sku) < use.disk_gib:
+        yield f"{use.size} (`azure.{use.setting}`) has no disk of {use.disk_gib} GiB for `azure.ephemeral_os_disks`"
 
 
 def _quota(subject: Subject, uses: list[Use], sizes: Mapping[str, Mapping[str, Any]]) -> Finding:
@@ -95,21 +93,30 @@ def _quota(subject: Subject, uses: list[Use], sizes: Mapping[str, Mapping[str, A
         str(usage["name"]["value"]).lower(): int(usage["limit"]) - int(usage["currentValue"])
         for usage in subject.manager.list(path, USAGES_VERSION)
     }
-    first, most = defaultdict[str, int](int), defaultdict[str, int](int)
-    for use in uses:
-        for family in (str(sizes[use.size]["family"]), ALL_FAMILIES):
-            first[family] += use.first * _vcpus(sizes[use.size])
-            most[family] += use.most * _vcpus(sizes[use.size])
-    wanted = ", ".join(f"{count} vCPUs of {family}" for family, count in first.items() if family != ALL_FAMILIES)
-    left = {family: free.get(family.lower()) for family in first}
-    short = [family for family, room in left.items() if room is not None and room < first[family]]
-    tight = [family for family, room in left.items() if room is not None and room < most[family]]
-    if short:
-        return bad("quota", _shown(short, left), wanted, _more(subject, {family: most[family] for family in short}))
-    if tight:
-        found = f"enough to start, but not for the highest number of nodes: {_shown(tight, left)}"
-        return remark("quota", found, wanted, _more(subject, {family: most[family] for family in tight}))
+    first = _needed(sizes, [(use.size, use.first) for use in uses])
+    most = _needed(sizes, [(use.size, use.most) for use in uses])
+    surged = _needed(sizes, [(use.size, use.most + use.surge) for use in uses])
+    left = {family: free.get(family.lower()) for family in surged}
+    families = [family for family, count in first.items() if count and family != ALL_FAMILIES]
+    wanted = ", ".join(f"{first[family]} vCPUs of {family}" for family in families)
+    for needed, missing in (first, ""), (most, "the highest number of nodes"), (surged, UPGRADE):
+        short = [family for family, room in left.items() if room is not None and room < needed[family]]
+        if not short:
+            continue
+        fix = _more(subject, {family: surged[family] for family in short})
+        if not missing:
+            return bad("quota", _shown(short, left), wanted, fix)
+        return remark("quota", f"enough to start, but not for {missing}: {_shown(short, left)}", wanted, fix)
     return good("quota", _shown([family for family in left if left[family] is not None], left), wanted)
+
+
+def _needed(sizes: Mapping[str, Mapping[str, Any]], nodes: Iterable[tuple[str, int]]) -> Mapping[str, int]:
+    """vCPUs by family, and of all families together."""
+    needed = defaultdict[str, int](int)
+    for size, count in nodes:
+        for family in (str(sizes[size]["family"]), ALL_FAMILIES):
+            needed[family] += count * _vcpus(sizes[size])
+    return needed
 
 
 def _more(subject: Subject, wanted: Mapping[str, int]) -> str:
@@ -125,8 +132,26 @@ def _shown(families: list[str], left: Mapping[str, int | None]) -> str:
 
 
 def _vcpus(sku: Mapping[str, Any]) -> int:
-    found = {capability["name"]: capability["value"] for capability in sku.get("capabilities") or ()}
-    return int(found["vCPUs"])
+    return int(_capabilities(sku)["vCPUs"])
+
+
+def _own_disk_gib(sku: Mapping[str, Any]) -> float:
+    """The largest ephemeral OS disk: on the cache, the temporary disk or an NVMe disk.
+
+    Capabilities as in learn.microsoft.com/azure/virtual-machines/ephemeral-os-disks-faq.
+    """
+    found = _capabilities(sku)
+    if found.get("EphemeralOSDiskSupported") != "True":
+        return 0.0
+    cache, temporary, nvme = (
+        float(found.get(name, 0)) / per_gib
+        for name, per_gib in (("CachedDiskBytes", 2**30), ("MaxResourceVolumeMB", 2**10), ("NvmeDiskSizeInMiB", 2**10))
+    )
+    return max(cache, temporary, nvme)
+
+
+def _capabilities(sku: Mapping[str, Any]) -> dict[str, str]:
+    return {str(one["name"]): str(one["value"]) for one in sku.get("capabilities") or ()}
 
 
 def _offered(sizes: Mapping[str, Mapping[str, Any]], count: int = 5) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from features.bundle import Bundle
-from infra.cloud.serving.kubernetes import POOL_LABEL, SCORING
+from infra.cloud.serving.service_nodes import label_of_service_nodes
 from personalize.checks.subscription.free_names import GROUP_VERSION
 from personalize.clients.power import VERSION, cluster_path
 from personalize.verify.bench import Bench
@@ -40,9 +40,10 @@ def _pods(bench: Bench) -> Seen:
 
 def _nodes(bench: Bench) -> Seen:
     nodes = bench.cluster().nodes()
-    scoring = [node for node in nodes if node.get(POOL_LABEL) == SCORING]
+    label, value = label_of_service_nodes(bench.settings)
+    scoring = [node for node in nodes if node.get(label) == value]
     zones = sorted({node.get(ZONE, "") for node in nodes})
-    return Seen(holds=bool(scoring), answer=f"{len(nodes)} nodes, {len(scoring)} labelled as scoring, zones {zones}")
+    return Seen(holds=bool(scoring), answer=f"{len(nodes)} nodes, {len(scoring)} {label}={value}, zones {zones}")
 
 
 def _add_on(bench: Bench) -> Seen:

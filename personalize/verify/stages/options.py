@@ -1,6 +1,6 @@
 """Checks of options that only some stacks use, such as `prod`: zones, the pods' logs, traces, a web test."""
 
-from infra.cloud.serving.kubernetes import POOL_LABEL, SCORING
+from infra.cloud.serving.service_nodes import label_of_service_nodes
 from personalize.clients.power import VERSION, cluster_path
 from personalize.verify.bench import Bench
 from personalize.verify.stage import Seen
@@ -13,12 +13,13 @@ METRICS_VERSION = "2023-10-01"
 
 
 def zones(bench: Bench) -> Seen:
-    """Whether the scoring nodes are spread over the zones in the settings."""
+    """Whether the nodes that the service runs on are spread over the zones in the settings."""
     settings = bench.settings
     asked = {f"{settings.location}-{zone.value}" for zone in settings.zones}
     if not asked:
         return Seen(holds=None, answer="the stack file sets no zones")
-    nodes = [node for node in bench.cluster().nodes() if node.get(POOL_LABEL) == SCORING]
+    label, value = label_of_service_nodes(settings)
+    nodes = [node for node in bench.cluster().nodes() if node.get(label) == value]
     found = {node.get(ZONE, "") for node in nodes}
     spread = 0 < len(found) == min(len(nodes), len(asked))
     return Seen(holds=found <= asked and spread, answer=f"{len(nodes)} scoring nodes in zones {sorted(found)}")

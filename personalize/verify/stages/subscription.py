@@ -46,11 +46,11 @@ def _size_catalogue(bench: Bench) -> Seen:
     settings = bench.settings
     query = {"$filter": f"location eq '{settings.location}'"}
     listed = bench.manager.list(f"{bench.subject.subscription}/{COMPUTE}/skus", SKUS_VERSION, **query)
-    size = next((sku for sku in listed if sku.get("name") == settings.scoring_vm_size), {})
+    size = next((sku for sku in listed if sku.get("name") == settings.system_vm_size), {})
     zones = sorted(zone for place in size.get("locationInfo") or () for zone in place.get("zones") or ())
     capabilities = {entry["name"]: entry["value"] for entry in size.get("capabilities") or ()}
     family, cores = size.get("family"), capabilities.get("vCPUs")
-    answer = f"{settings.scoring_vm_size}: family {family}, zones {zones}, vCPUs {cores}"
+    answer = f"{settings.system_vm_size}: family {family}, zones {zones}, vCPUs {cores}"
     return Seen(holds=bool(family and str(cores).isdigit()), answer=answer)
 
 

@@ -105,6 +105,15 @@ def test_the_pool_is_what_the_settings_say() -> None:
     assert pool["availabilityZones"] == ["1", "2", "3"]
 
 
+def test_a_service_without_nodes_of_its_own_brings_no_pool_and_system_disks_lie_where_the_settings_say() -> None:
+    recorder = declare(scoring_nodes_max=0, ephemeral_os_disks=True)
+    assert recorder.of(POOL) == []
+    (cluster,) = recorder.of(CLUSTER)
+    (pool,) = cluster["agentPoolProfiles"]
+    assert (pool["mode"], pool["osDiskType"], pool["osDiskSizeGB"]) == ("System", "Ephemeral", 64)
+    assert not pool.get("nodeTaints")
+
+
 def test_another_vm_size_makes_another_pool(small: CloudRecorder) -> None:
     (before,) = small.of(POOL)
     (after,) = declare(scoring_vm_size="Standard_D4ds_v5").of(POOL)
@@ -129,6 +138,14 @@ def test_every_deployer_gets_the_same_roles(small: CloudRecorder) -> None:
 def test_logs_of_storage_are_those_of_its_blob_service(small: CloudRecorder) -> None:
     inputs = small.inputs("azure-native:monitor:DiagnosticSetting", "lake-logs")
     assert inputs["resourceUri"].endswith("/blobServices/default")
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_metrics_go_to_log_analytics_if_the_settings_say_so(*, sent: bool) -> None:
+    settings = declare(service_metrics=sent).of("azure-native:monitor:DiagnosticSetting")
+    with_metrics = [one["resourceUri"] for one in settings if one.get("metrics")]
+    assert len(settings) == 6
+    assert len(with_metrics) == (5 if sent else 0)  # Databricks has none
 
 
 def test_container_insights_come_with_their_rule() -> None:

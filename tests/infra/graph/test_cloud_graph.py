@@ -162,6 +162,15 @@ def test_a_setting_touches_exactly_its_resources(
     assert {key[1] for key, inputs in after.items() if before[key] != inputs} == touched
 
 
+def test_the_pods_run_on_the_pool_that_the_settings_make(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    def selector(recorder: CloudRecorder) -> dict[str, Any]:
+        (deployment,) = recorder.of("kubernetes:apps/v1:Deployment")
+        return dict(deployment["spec"]["template"]["spec"]["nodeSelector"])
+
+    assert selector(small[0]) == {"personalization/pool": "scoring"}
+    assert selector(declared(settings(scoring_nodes_max=0))[0]) == {"kubernetes.azure.com/mode": "system"}
+
+
 def test_a_service_principal_is_a_member_of_databricks_before_grants_and_the_job_name_it() -> None:
     workflow, trainer = "88888888-8888-4888-8888-888888888888", "99999999-9999-4999-8999-999999999999"
     deployer = {"object_id": DEPLOYERS[0], "type": "ServicePrincipal", "databricks_name": workflow}

@@ -18,7 +18,7 @@ from infra.cloud.role_list import Role
 from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
 from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
 from infra.cloud.training.wheel import Wheel
-from infra.policy.cloud_resources import BUDGET, GROUP, missing_budget
+from infra.policy.cloud_resources import BUDGET, GROUP, missing_budget, missing_pool
 from infra.policy.pack import RULES
 from infra.policy.rule import Rule
 from infra.settings import Settings, load_settings
@@ -145,6 +145,11 @@ def test_a_stack_whose_settings_give_up_the_budget_passes() -> None:
     assert list(missing_budget(resources)) == []
 
 
+@pytest.mark.parametrize(("stack", "most", "stopped"), [("prod", 0, True), ("prod", 6, False), ("dev", 0, False)])
+def test_a_production_stack_has_nodes_for_the_service(stack: str, most: int, *, stopped: bool) -> None:
+    assert bool(list(missing_pool(declared(stack, scoring_nodes_max=most)))) is stopped
+
+
 def committed(stack: str) -> Settings:
     """The settings of a committed stack file."""
     content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
@@ -214,5 +219,7 @@ def test_every_policy_meets_something_in_the_project_s_own_stack(
     stack: tuple[str, list[tuple[str, dict[str, Any]]]],
 ) -> None:
     """A rule for a misspelt type would never match a resource, and so pass everything."""
-    present = {kind for kind, _ in stack[1]}
-    assert [rule.name for rule in RULES if not rule.types & present] == []
+    name, resources = stack
+    present = {kind for kind, _ in resources}
+    absent = {"production-nodes"} if name == "dev" else set()  # its service runs on the system nodes
+    assert {rule.name for rule in RULES if not rule.types & present} == absent

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.cost.capacity import MIN_REPLICAS, VM_SIZES, CapacityError, VmSize, capacity_for, qps_of
+from infra.cost.capacity import MIN_REPLICAS, VM_SIZES, CapacityError, VmSize, capacity_for, qps_of, replicas_per_node
 
 SIZE = VmSize(name="Standard_Test", cores=4, usd_per_hour=0.2, confidence="good")
 RATES = st.floats(min_value=1, max_value=1_000_000)
@@ -47,7 +47,15 @@ def test_a_replica_that_fits_on_no_node_is_refused() -> None:
 def test_half_a_core_scores_half_as_much() -> None:
     whole = qps_of(nodes=1, p99_seconds=1, qps_per_core=10_000, size=SIZE)
     halves = qps_of(nodes=1, p99_seconds=1, qps_per_core=10_000, size=SIZE, cores_per_replica=0.5)
-    assert [whole, halves] == pytest.approx([21_000, 24_500])
+    # AKS leaves 3,860 of 4,000 millicores, and its daemons request 370: three replicas of 1,000, or six of 500.
+    assert [whole, halves] == pytest.approx([21_000, 21_000])
+
+
+@pytest.mark.parametrize(("cores", "fit"), [(2, 3), (4, 6), (8, 14), (16, 30)])
+def test_a_node_keeps_what_aks_takes(cores: int, fit: int) -> None:
+    # 2000 - 100 - 370 = 1530; 4000 - 140 - 370 = 3490; 8000 - 180 - 370 = 7450; 16000 - 260 - 370 = 15370 millicores
+    size = VmSize(name="Standard_Test", cores=cores, usd_per_hour=0.2, confidence="good")
+    assert replicas_per_node(size, 0.5) == fit
 
 
 @given(qps=RATES, p99=LIMITS, speed=SPEEDS)

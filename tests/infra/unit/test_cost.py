@@ -1,15 +1,18 @@
 """Cost estimates: the reference scenario calculated by hand, and the price table."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import yaml
 
 from infra.azure_settings import AzureSettings
 from infra.cost.capacity import VM_SIZES
 from infra.cost.estimate import Estimate, Line, estimate
 from infra.cost.prices import Figure, PriceUnknownError, snapshot
 from infra.cost.scenarios import of_settings, one_machine, reference
+from tools.paths import ROOT
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 REQUIRED: dict[str, Any] = {
@@ -89,6 +92,36 @@ def test_a_stack_pays_for_what_its_settings_keep_on() -> None:
     assert line(bill, "training nodes").usd == Figure.exact(Decimal("60.48"))  # 4 * 30 * 0.504
     assert line(bill, "Databricks units").quantity.likely == 4 * 30 * 8 * Decimal("0.25")
     assert "AKS tier Standard" not in {line.name for line in bill.lines}
+
+
+def test_stack_dev_costs_what_its_one_node_and_its_parts_come_to() -> None:
+    content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
+    bill = of(**content["personalization:azure"])
+    expected = {
+        # 730 h at 0.226, 25 % either way: 0.1695 and 0.2825
+        "system nodes": figures("123.74", "164.98", "206.23"),
+        "NAT gateway": figures("27.00", "36.00", "45.00"),
+        # as in the reference's scenario
+        "load balancer": figures("13.69", "18.25", "22.81"),
+        "public addresses": figures("5.48", "7.30", "9.13"),
+        # 30 days at 0.1666 = 4.998
+        "registry Basic": figures("5.00", "5.00", "5.00"),
+        "storage Standard_LRS": figures("0.42", "0.42", "0.42"),
+        # processor and memory of the nodes at 0.10, failed trainings at 1.50
+        "metric alerts": figures("0.20", "0.20", "0.20"),
+        "query alerts": figures("1.50", "1.50", "1.50"),
+    }
+    assert {line.name: line.usd for line in bill.lines if line.part == "always_on"} == expected
+    assert bill.total("always_on") == figures("177.03", "233.65", "290.29")
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_every_alert_that_a_stack_creates_is_on_its_bill(stack: str) -> None:
+    content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    bill = of(**content["personalization:azure"])
+    sent = (ROOT / "tests" / "infra" / "wiring" / f"{stack}.yaml").read_text(encoding="utf-8")
+    for name, kind in ("metric alerts", "MetricAlert"), ("query alerts", "ScheduledQueryRule"):
+        assert line(bill, name).quantity.likely == len(re.findall(rf"^  monitor:{kind} ", sent, re.MULTILINE))
 
 
 def test_a_stack_pays_for_the_runs_that_come_before_its_trainings() -> None:

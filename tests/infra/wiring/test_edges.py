@@ -17,8 +17,8 @@ WRITES = ("containerservice:MaintenanceConfiguration", "containerservice:AgentPo
 
 @pytest.fixture(scope="module")
 def stack() -> dict[str, Declared]:
-    """The resources of stack `dev` with traces, by name."""
-    return {one.name: one for one in record(committed("dev", traces=True), "dev").resources}
+    """The resources of stack `dev` with traces and a pool for the service, by name."""
+    return {one.name: one for one in record(committed("dev", traces=True, scoring_nodes_max=3), "dev").resources}
 
 
 def test_pods_wait_for_their_roles_their_secrets_and_their_nodes(stack: dict[str, Declared]) -> None:

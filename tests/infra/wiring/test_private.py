@@ -46,8 +46,8 @@ OF_AZURE = 5
 
 @pytest.fixture(scope="module")
 def stack() -> dict[str, Declared]:
-    """The resources of stack `dev` with a private network, by name."""
-    return {one.name: one for one in record(committed("dev", **PRIVATE), "dev").resources}
+    """The resources of stack `dev` with a private network and a pool for the service, by name."""
+    return {one.name: one for one in record(committed("dev", **PRIVATE, scoring_nodes_max=3), "dev").resources}
 
 
 def of(stack: dict[str, Declared], kind: str) -> dict[str, Declared]:

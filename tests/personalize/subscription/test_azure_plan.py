@@ -31,7 +31,7 @@ def test_it_names_what_is_made_and_what_it_costs() -> None:
     text = "\n".join(announcement("dev", SETTINGS))
     for part in ("Databricks", "1 node(s) Standard_E4ds_v5", "AKS, tier Free", "1 to 3 nodes Standard_D2ds_v5"):
         assert part in text
-    assert "About 252 USD a month (190 to 314)" in text
+    assert "About 336 USD a month (254 to 418)" in text
     assert "0.59 for each hour's training" in text
 
 
@@ -39,7 +39,14 @@ def test_a_size_without_a_known_price_stops_nothing() -> None:
     settings = SETTINGS.model_copy(update={"scoring_vm_size": "Standard_M416ms_v2"})
     assert "unknown: No price is known for Standard_M416ms_v2" in announcement("dev", settings)[-1]
     assert usd_per_month("dev", settings) is None
-    assert usd_per_month("dev", SETTINGS) == 270.18  # 251.95 always on, 17.64 for trainings, 0.59 for canary runs
+    assert usd_per_month("dev", SETTINGS) == 354.37  # 336.14 always on, 17.64 for trainings, 0.59 for canary runs
+
+
+def test_a_service_on_the_cluster_s_own_nodes_is_announced_as_such() -> None:
+    shared = SETTINGS.model_copy(update={"scoring_nodes_max": 0, "system_nodes_max": 1})
+    assert "without zones: 1 node(s) Standard_D4ds_v5 for its own pods and the service" in "\n".join(
+        announcement("dev", shared)
+    )
 
 
 def test_a_subscription_that_is_not_ready_stops_it_before_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,43 +152,6 @@ def test_the_stage_before_the_bootstrap_goes_on_where_the_bootstrap_mends_what_i
         stage.SUBSCRIPTION.act(bench)
 
 
-def test_a_zone_without_the_size_is_named_with_its_setting(world: World) -> None:
-    world.zones = {"1", "2"}
-    found = named(examine(world.subject(zones=["1", "2", "3"])), "VM sizes")
-    assert "Standard_D2ds_v5 (`azure.system_vm_size`) is not offered in zone 3" in found.found
-
-
-def test_a_zone_that_is_restricted_for_the_subscription_does_not_count(world: World) -> None:
-    world.restrictions["Standard_D2ds_v5"] = [{"type": "Zone", "restrictionInfo": {"zones": ["2"]}}]
-    assert "not offered in zone 2" in named(examine(world.subject(zones=["1", "2"])), "VM sizes").found
-
-
-def test_a_quota_for_the_first_nodes_only_is_a_remark(world: World) -> None:
-    world.usages["standardDDSv5Family"] = (0, 8)  # 2 nodes with 2 vCPUs each at first; at most 3 + 4 nodes, with surge
-    found = named(examine(world.subject()), "quota")
-    assert found.status is Status.REMARK
-    assert "standardDDSv5Family 14 free" in found.fix
-
-
-def test_the_region_s_own_limit_counts_too(world: World) -> None:
-    world.usages["cores"] = (0, 7)
-    assert named(examine(world.subject()), "quota").found == "7 vCPUs of cores free"
-
-
-def test_the_ten_vcpus_of_a_new_subscription_are_enough_to_begin(world: World) -> None:
-    world.usages |= dict.fromkeys(world.usages, (0, 10))
-    assert named(examine(world.subject()), "quota").ok
-
-
-def test_nodes_that_are_there_already_need_no_quota_again(world: World) -> None:
-    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
-    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{names.serving_group}"
-    path = f"{group}/providers/Microsoft.ContainerService/managedClusters/{names.cluster}"
-    world.fake.resources[path.lower()] = {"name": names.cluster}
-    world.usages["standardDDSv5Family"] = (4, 4)
-    assert named(examine(world.subject()), "quota").status is Status.OK
-
-
 def test_the_stack_s_own_names_are_free_for_it(world: World) -> None:
     world.fake.answer("Microsoft.Storage/checkNameAvailability$", {"nameAvailable": False, "reason": "AlreadyExists"})
     names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")

@@ -54,6 +54,12 @@ def test_nodes_lie_in_as_many_of_the_zones_as_they_can(
     assert zones(bench(nodes=nodes, zones=list(asked), scoring_nodes_min=1)).holds is holds
 
 
+def test_nodes_that_the_service_shares_are_the_system_s() -> None:
+    found = bench(nodes=("westeurope-1",), zones=["1"], scoring_nodes_max=0)
+    assert zones(found).holds is False
+    assert zones(found).answer.startswith("0 scoring nodes")
+
+
 @pytest.mark.parametrize(
     ("answers", "holds"),
     [((CLUSTER, RULE), True), (({}, RULE), False), ((CLUSTER, {}), False)],

@@ -13,7 +13,7 @@ from features.errors import PersonalizationError
 from personalize.stack.azure_side import following
 from personalize.stack.data_guard import ACCOUNT
 from tests.simulation.faults import FaultKind
-from tests.simulation.scenarios.life import score_golden_records
+from tests.simulation.scenarios.life import changes_of, pools_of, score_golden_records
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SMALL, SimulatedStack, Touched
 from tools.paths import ROOT
@@ -21,7 +21,7 @@ from tools.paths import ROOT
 SERVED = frozenset({"replace image", "replace image-record", "update deployment", "update service-champion"})
 ROLLED_BACK = SERVED | {"replace model"}
 TRAINED = SERVED | {"replace training", "replace model"}
-LARGER = "Standard_D4ds_v5"
+SMALLER, LARGER, LARGEST = "Standard_D2ds_v5", "Standard_D4ds_v5", "Standard_D8ds_v5"
 FAMILY = "standardDDSv5Family"
 OTHER_REGION = "northeurope"
 NEW_CODE = ROOT / "scoring" / "simulated_change.py"
@@ -139,8 +139,27 @@ CHANGES = (
 )
 
 
+def own_nodes(stack: SimulatedStack, report: Report) -> None:
+    """Other system nodes are refused before anything happens; the service gets a pool of its own, which stays."""
+    calls, size = len(stack.faults.calls()), stack.settings["azure"]["system_vm_size"]
+    stack.settings["azure"]["system_vm_size"] = LARGEST
+    refused = [type(stack.fails(operate)).__name__ for operate in (stack.preview, stack.up)]
+    report.want("what refuses other system nodes", ["SystemNodesWouldChangeError"] * 2, refused)
+    report.want("calls to Azure until then", 0, len(stack.faults.calls()) - calls)
+    stack.settings["azure"] |= {"system_vm_size": size, "scoring_nodes_max": 3, "scoring_vm_size": SMALLER}
+    done = stack.up()
+    report.want(
+        "touched by nodes of the service's own", ["create scoring-pool", "update deployment"], sorted(done.touched)
+    )
+    stack.settle()
+    report.want("pools that the service runs on", ["scoring"], pools_of(stack))
+    report.want("changes after a refresh, node pools as Azure shows them", {}, changes_of(stack.up(refresh=True)))
+
+
 def all_changes(stack: SimulatedStack, report: Report, *, rollback: bool) -> None:
     """Each change on the same stack, one after the other; then a rollback if requested."""
+    with report.stage("change: nodes of the service's own"):
+        own_nodes(stack, report)
     for change in CHANGES:
         with report.stage(f"change: {change.name}"):
             change.make(stack)

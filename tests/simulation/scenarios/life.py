@@ -16,6 +16,7 @@ from tests.simulation.scenarios.stack import STACK, Done, SimulatedStack
 SENT = "sent.json"
 """The file with all bodies and manifests that `up` sent."""
 PODS = "/api/v1/namespaces/scoring/pods"
+NODES = "/api/v1/nodes"
 OUTPUTS = (
     "endpoint",
     "authority",
@@ -56,7 +57,17 @@ def look_at_pods(stack: SimulatedStack, report: Report) -> None:
     plane = stack.simulation.plane
     pods, classes = (plane.items(path) if plane else [] for path in (PODS, CLASSES))
     report.want("what runs in the cluster", {"scoring"}, {pod["spec"]["serviceAccountName"] for pod in pods})
+    report.want("pools that the service runs on", ["system"], pools_of(stack))
     report.want("what would keep the pods from starting on AKS", [], unmet(stack.world, pods, classes))
+
+
+def pools_of(stack: SimulatedStack) -> list[str]:
+    """The pools whose nodes the pods run on: `system` or `scoring`."""
+    plane = stack.simulation.plane
+    nodes, pods = (plane.items(path) if plane else [] for path in (NODES, PODS))
+    labels = {node["metadata"]["name"]: node["metadata"]["labels"] for node in nodes}
+    places = [labels[pod["spec"]["nodeName"]] for pod in pods]
+    return sorted({place.get("personalization/pool", place["kubernetes.azure.com/mode"]) for place in places})
 
 
 def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> None:
@@ -85,7 +96,7 @@ def same_again(stack: SimulatedStack, report: Report) -> None:
     stack.sign_in(1)
     report.want("changes of an `up` by another deployer", {}, changes_of(stack.up()))
     stack.sign_in(0)
-    report.want("changes after a refresh, node pools as Azure shows them", {}, changes_of(stack.up(refresh=True)))
+    report.want("changes after a refresh", {}, changes_of(stack.up(refresh=True)))
 
 
 def mend_drift(stack: SimulatedStack, report: Report) -> None:

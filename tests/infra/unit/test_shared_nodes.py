@@ -1,0 +1,34 @@
+"""A service that runs on the cluster's own nodes: what its settings may say."""
+
+import pytest
+
+from infra.settings import SettingsError, azure_settings, load_settings
+from tests.infra.unit.test_settings import AZURE, given_values
+
+
+def test_a_service_without_nodes_of_its_own_needs_no_minimum_of_them() -> None:
+    shared = {"scoring_nodes_max": 0, "replicas_max": 4}
+    assert azure_settings(load_settings(given_values(target="azure", azure=AZURE | shared))).shares_nodes
+    with pytest.raises(SettingsError, match="scoring_nodes_min is 1 and scoring_nodes_max is 0"):
+        load_settings(given_values(target="azure", azure=AZURE | shared | {"scoring_nodes_min": 1}))
+
+
+@pytest.mark.parametrize(
+    ("azure", "sentence"),
+    [
+        # A node of four cores has 2,590 millicores for the service: AKS keeps 140, its pods request 370 and 900.
+        ({"replicas_max": 5}, r"have room for 5 pods of 0\.5 cores .* Lower it to 4, or set"),
+        ({"replicas_max": 4, "cpu_millicores": 600}, r"have room for 4 pods of 0\.6 cores .* Lower it to 3, or set"),
+        (
+            {"replicas_max": 4, "system_vm_size": "Standard_D2ds_v5"},
+            r"room for 1 pods .* Set `scoring_nodes_max`",
+        ),
+        ({"replicas_max": 11, "system_nodes_max": 2}, "have room for 11 pods"),
+    ],
+)
+def test_a_service_without_room_beside_the_cluster_s_own_pods_is_refused(
+    azure: dict[str, object], sentence: str
+) -> None:
+    values = {"scoring_nodes_max": 0, "system_nodes_max": 1} | azure
+    with pytest.raises(SettingsError, match=sentence):
+        load_settings(given_values(target="azure", azure=AZURE | values))
