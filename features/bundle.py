@@ -72,8 +72,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     golden: tuple[GoldenRecord, ...]
 
     @classmethod
-    def load(cls, path: Path, *, expected_hash: str | None = None) -> Self:
-        """Load and verify the bundle in `path`.
+    def load(cls, path: Path, *, expected_hash: str | None = None, mapped: bool = True) -> Self:
+        """Load and verify the bundle in `path`; its encoder is `mapped`, or in memory.
 
         Raises `BundleError` if a file is missing, extra or altered, or if the bundle has another hash than expected.
         """
@@ -99,7 +99,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             path=path,
             hash=bundle_hash,
             schema=Schema.from_json((path / SCHEMA).read_bytes()),
-            encoder=Encoder.load(path),
+            encoder=Encoder.load(path, mapped=mapped),
             metadata=metadata,
             reference=Reference.from_json((path / REFERENCE).read_bytes()) if (path / REFERENCE).exists() else None,
             golden=golden,

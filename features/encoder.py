@@ -6,6 +6,7 @@ processes share one copy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -159,15 +160,19 @@ class Encoder:
                 np.save(folder / f"{name}_vectors.npy", getattr(self.factors, name), allow_pickle=False)
 
     @classmethod
-    def load(cls, bundle: Path) -> Self:
-        """Memory-map the encoder of a bundle; raises `EncoderError` if a file is missing or unreadable."""
+    def load(cls, bundle: Path, *, mapped: bool = True) -> Self:
+        """The encoder of a bundle, memory-mapped, or read where files can't be mapped or other machines get it.
+
+        Raises `EncoderError` if a file is missing or unreadable.
+        """
+        read = partial(np.load, mmap_mode="r" if mapped else None, allow_pickle=False)
         folder = bundle / FOLDER
         try:
             layout = msgspec.json.decode((folder / "layout.json").read_bytes(), type=_Layout)
-            hashes, rates, log_counts = (_mapped(folder / f"{name}.npy") for name in ("hashes", "rates", "log_counts"))
+            hashes, rates, log_counts = (read(folder / f"{name}.npy") for name in ("hashes", "rates", "log_counts"))
             factors = None
             if layout.factors is not msgspec.UNSET:
-                first, second = (_mapped(folder / f"{name}_vectors.npy") for name in _VECTORS)
+                first, second = (read(folder / f"{name}_vectors.npy") for name in _VECTORS)
                 factors = Factors(columns=layout.factors, first=first, second=second)
         except (OSError, EOFError, ValueError, msgspec.DecodeError) as error:
             raise EncoderError(f"The encoder in {folder} cannot be read: {error}. Train the model again.") from error
@@ -180,8 +185,3 @@ class Encoder:
             unseen=np.asarray(layout.unseen, dtype=np.float32).reshape(len(layout.columns), 2),
             factors=factors,
         )
-
-
-def _mapped(file: Path) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    return array

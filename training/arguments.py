@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from features.errors import PersonalizationError
 from training.parameters import Dataset, GateParameters, SyntheticDataset, TrainingParameters
 from training.progress import Format
-from training.request import LocalRequest
+from training.request import TrainingRequest
 
 KINDS: Mapping[str, type[BaseModel]] = {
     get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(get_args(Dataset)[0])
@@ -31,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}. `python -m training --help` lists the options.")
 
 
-def parse(arguments: Sequence[str]) -> LocalRequest:
+def parse(arguments: Sequence[str]) -> TrainingRequest:
     """The run that options or a request ask for; raises `UsageError` naming everything that is wrong."""
     parser = _parser()
     given = vars(parser.parse_args(arguments))
@@ -40,7 +40,7 @@ def parse(arguments: Sequence[str]) -> LocalRequest:
         if beside:
             raise UsageError(f"--request says everything, but {', '.join(beside)} was given too. Leave one out.")
         return _read(given["request"])
-    fields = {name: given[name] for name in LocalRequest.model_fields if name not in _GROUPS}
+    fields = {name: given[name] for name in TrainingRequest.model_fields if name not in _GROUPS}
     request = {name: value for name, value in fields.items() if value is not None} | {
         "dataset": dataset_fields(given, KINDS),
         "training": _chosen(given, TrainingParameters, ""),
@@ -48,7 +48,7 @@ def parse(arguments: Sequence[str]) -> LocalRequest:
         "result": Format.JSON if given["json"] else Format.TEXT,
     }
     try:
-        return LocalRequest.model_validate(request)
+        return TrainingRequest.model_validate(request)
     except ValidationError as error:
         problems = (
             f"{_option(problem['loc'])} {problem['input'] if problem['type'] != 'missing' else ''}: {problem['msg']}"
@@ -57,9 +57,9 @@ def parse(arguments: Sequence[str]) -> LocalRequest:
         raise UsageError(f"{'; '.join(problems)}. `python -m training --help` lists the options.") from error
 
 
-def _read(file: Path) -> LocalRequest:
+def _read(file: Path) -> TrainingRequest:
     try:
-        return LocalRequest.model_validate_json(file.read_bytes())
+        return TrainingRequest.model_validate_json(file.read_bytes())
     except OSError as error:
         raise UsageError(f"The request {file} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
@@ -73,7 +73,7 @@ def _parser() -> _Parser:
     run = parser.add_argument_group("run")
     run.add_argument("--request", type=Path, help="JSON file with the whole request (see `training/request.py`).")
     run.add_argument("--json", action="store_true", help="Print the result as one JSON object on standard output.")
-    _add_fields(run, LocalRequest, "", leave_out=_GROUPS)
+    _add_fields(run, TrainingRequest, "", leave_out=_GROUPS)
     _add_fields(parser.add_argument_group("training"), TrainingParameters, "")
     _add_fields(parser.add_argument_group("gate"), GateParameters, "gate_")
     return parser

@@ -1,50 +1,35 @@
-"""The training job on Databricks: it copies data from the data lake, trains, and copies the bundle back.
+"""The training job on Databricks: it reads and writes the lake in place, by volumes that all machines see.
 
 The job's only parameter is a `LakeRequest`. Databricks ignores exit codes, so a failed run raises an exception with
 training's error message.
 """
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Protocol
 
 from pyspark.sql import SparkSession
 
 from features.errors import PersonalizationError
 from training.datasets import materialize
 from training.datasets.manifest import Manifest
+from training.platform import own_disk
 from training.request import LakeRequest
 from training.run import train
+from training.volumes import copy_files, try_volumes
 
 RESULT = "result.json"
 """Written last: if it is there, the bundle beside it is complete."""
 BUNDLE = "bundle"
 COMPLETE = "_SUCCESS"
-LOCAL = "local"
-VOLUMES = Path("/Volumes")
-DISK = Path("/local_disk0")
-"""The local disk of a cluster machine."""
 
 
 class JobFailedError(PersonalizationError):
     """A run that left no bundle; the text begins with `error: `, as on standard error elsewhere."""
-
-
-class ClusterError(PersonalizationError):
-    """A cluster whose machines share no folder."""
-
-
-class Files(Protocol):
-    """The part of `dbutils.fs` that is used."""
-
-    def cp(self, source: str, target: str, recurse: bool = False) -> bool:  # noqa: FBT001, FBT002 - Databricks' own
-        """Copy a file, or a folder with its contents; paths on the driver begin with `file:`."""
-        ...
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -52,10 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (text,) = sys.argv[1:] if arguments is None else arguments
     request = LakeRequest.model_validate_json(text)
     with ExitStack() as folders:
+        own = _made(Path(mkdtemp(prefix="training-", dir=own_disk())), folders)
         try:
-            work = _made(Path(mkdtemp(prefix="training-", dir=DISK if DISK.is_dir() else None)), folders)
-            shared = work if _driver_alone() else _made(_shared(request, work), folders)
-            _run(request, _files(), work, shared)
+            _try(request)
+            _run(request, own, _made(request.work / own.name, folders))
         except PersonalizationError as error:
             raise JobFailedError(f"error: {error}") from error
 
@@ -67,65 +52,41 @@ def _made(folder: Path, folders: ExitStack) -> Path:
     return folder
 
 
-def _run(request: LakeRequest, files: Files, work: Path, shared: Path) -> None:
-    """Train; all machines of the cluster see `shared`, only the driver sees `work`."""
-    copied = request.with_copies(
-        data=shared / "data",
-        champion=work / "champion",
-        best=work / "best",
-        output=work / "output",
-        work=shared / "work",
-    )
-    for bundle, copy in ((request.champion, copied.champion), (request.best, copied.best)):
-        if bundle is not None and copy is not None:
-            files.cp(bundle, _local(copy), recurse=True)
+def _try(request: LakeRequest) -> None:
+    """Raise `VolumeError` if a machine can't use the request's folders, before anything takes long."""
+    written = [request.output, request.work]
+    if request.fetch or request.canary:
+        written.append(request.data)
+    read = [folder for folder in (request.data, request.champion, request.best) if folder is not None]
+    try_volumes(SparkSession.builder.getOrCreate(), read=read, written=written)
+
+
+def _run(request: LakeRequest, own: Path, shared: Path) -> None:
+    """Train; only the driver sees `own`, all machines see `shared`."""
     if request.fetch:
-        _fetch(request, files, work)
-    if shared != work or not request.fetch:
-        files.cp(request.data, _local(shared / "data"), recurse=True)
+        _fetch(request, own)
     manifest = Manifest(
         kind=request.dataset.kind, hash=request.manifest_hash, partitions=(), description=f"data in {request.data}"
     )
-    result = train(copied, manifest)
-    files.cp(_local(Path(result.bundle)), f"{request.output}/{BUNDLE}", recurse=True)
-    written = work / RESULT
-    written.write_text(result.to_json())
-    files.cp(_local(written), f"{request.output}/{RESULT}")
+    champion, target = request.champion, request.output / BUNDLE
+    for number in ("first", "second") if request.canary else ("only",):
+        places = {"champion": champion, "output": own / number, "work": shared / number}
+        result = train(request.model_copy(update=places), manifest)
+        shutil.rmtree(target, ignore_errors=True)
+        copy_files(Path(result.bundle), target)
+        champion = target
+    (request.output / RESULT).write_text(result.to_json(), encoding="utf-8")
 
 
-def _fetch(request: LakeRequest, files: Files, work: Path) -> None:
-    materialize(request.dataset, work / "data")
-    files.cp(_local(work / "data"), request.data, recurse=True)
-    mark = work / COMPLETE
-    mark.write_text(request.manifest_hash)
-    files.cp(_local(mark), f"{request.data}/{COMPLETE}")
-
-
-def _files() -> Files:
-    """The runtime's file functions."""
-    spark = SparkSession.builder.getOrCreate()
-    found: Files = import_module("pyspark.dbutils").DBUtils(spark).fs  # only Databricks' runtime has it
-    return found
-
-
-def _driver_alone() -> bool:
-    return str(SparkSession.builder.getOrCreate().sparkContext.master).startswith(f"{LOCAL}[")
-
-
-def _shared(request: LakeRequest, work: Path) -> Path:
-    """A folder that all machines of the cluster see; raises `ClusterError` if there is none."""
-    if request.work is None:
-        raise ClusterError(
-            "The cluster has workers, but the request names no folder that they share with the driver (`work`, a "
-            "Unity Catalog volume). Run `up` again, or set `azure.training_workers` to 0 and choose a larger "
-            "`azure.training_vm_size`."
-        )
-    return Path(request.work) / work.name
-
-
-def _local(path: Path) -> str:
-    """The name of a file on the driver or on a volume, for `dbutils`."""
-    return str(path) if path.is_relative_to(VOLUMES) else f"file:{path}"
+def _fetch(request: LakeRequest, own: Path) -> None:
+    """Download the dataset to the driver's disk, and copy it to the lake for all machines and later runs."""
+    here = own / "data"
+    os.environ.setdefault("PERSONALIZE_CACHE", str(own / "downloads"))
+    materialize(request.dataset, here)
+    copy_files(here, request.data)
+    (request.data / COMPLETE).write_text(request.manifest_hash, encoding="utf-8")
+    for folder in (here, own / "downloads"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

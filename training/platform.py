@@ -1,7 +1,8 @@
-"""Whether this process runs on Databricks, and which libraries it imports there."""
+"""Whether this process runs on Databricks, which libraries it imports there, and where its machine has room."""
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 REPLACED = ("pydantic", "pydantic_core")
@@ -11,6 +12,17 @@ REPLACED = ("pydantic", "pydantic_core")
 def on_databricks() -> bool:
     """Whether this process runs on a Databricks cluster, which has its own Spark, SynapseML and log."""
     return "DATABRICKS_RUNTIME_VERSION" in os.environ
+
+
+def own_disk() -> Path:
+    """A folder on this machine's own disk, with room for files.
+
+    Spark names the disks of a cluster's machine to its workers in `SPARK_LOCAL_DIRS`, and Databricks mounts the largest
+    at `/local_disk0`; neither is promised.
+    """
+    named = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0]
+    places = [Path(place) for place in (named, "/local_disk0") if place]
+    return next((place for place in places if place.is_dir()), Path(tempfile.gettempdir()))
 
 
 def prefer_job_libraries(folder: Path) -> None:

@@ -12,7 +12,7 @@ from training import engines, work
 from training.datasets.manifest import Manifest
 from training.failure import explain
 from training.progress import Progress
-from training.request import LocalRequest
+from training.request import TrainingRequest
 from training.stages.provenance import training_code_hash
 from training.streams import LOG, output_to
 
@@ -23,7 +23,7 @@ STOPPED = 128
 """Added to a signal's number for the exit code, as shells do."""
 
 
-def train(arguments: LocalRequest, manifest: Manifest, *, master: str = engines.ALL_CORES) -> "Result":
+def train(arguments: TrainingRequest, manifest: Manifest, *, master: str = engines.ALL_CORES) -> "Result":
     """Train in the run's folder; libraries' output goes to the log. `master` is for engine spark.
 
     Raises a `PersonalizationError` for every failure.
@@ -41,7 +41,7 @@ def train(arguments: LocalRequest, manifest: Manifest, *, master: str = engines.
         raise explain(error, log=log_file) from error
 
 
-def _run(arguments: LocalRequest, manifest: Manifest, output: Path, progress: Progress, *, master: str) -> "Result":
+def _run(arguments: TrainingRequest, manifest: Manifest, output: Path, progress: Progress, *, master: str) -> "Result":
     opened = engines.opened(
         arguments.training, log=output / LOG, progress=progress, data_size=manifest.size, master=master
     )
@@ -61,7 +61,7 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(STOPPED + number)
 
 
-def _run_hash(arguments: LocalRequest, manifest: Manifest) -> str:
+def _run_hash(arguments: TrainingRequest, manifest: Manifest) -> str:
     inputs = [
         manifest.hash,
         training_code_hash(),

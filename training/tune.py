@@ -34,7 +34,7 @@ from training.model.trial import OF_THE_ENCODING, TUNABLE, suggest
 from training.parameters import Calibration, TablesDataset, TrainingParameters
 from training.progress import Format, Progress
 from training.protocols import EncodedRows
-from training.request import LocalRequest
+from training.request import TrainingRequest
 from training.stages.crosses import Crosses, CrossSearch, candidates, factors_to_try
 from training.stages.pipeline import Pipeline, fold_encoder
 from training.stages.trained import Half
@@ -199,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return TUNED
 
 
-def _run(arguments: LocalRequest, budget: Budget, folder: Path, progress: Progress) -> Tuned | Crosses:
+def _run(arguments: TrainingRequest, budget: Budget, folder: Path, progress: Progress) -> Tuned | Crosses:
     manifest = describe(arguments.dataset)
     opened = engines.opened(arguments.training, log=folder / LOG, progress=progress, data_size=manifest.size)
     with opened as engine:
@@ -213,14 +213,14 @@ def _run(arguments: LocalRequest, budget: Budget, folder: Path, progress: Progre
         return Search(half, arguments.training, progress=progress, encodings=encodings).run(budget)
 
 
-def _tables(arguments: LocalRequest) -> TablesDataset:
+def _tables(arguments: TrainingRequest) -> TablesDataset:
     if not isinstance(arguments.dataset, TablesDataset):
         kind = arguments.dataset.kind
         raise UsageError(f"Crosses combine columns of users and items, which a dataset of kind {kind} does not have.")
     return arguments.dataset
 
 
-def _parse(arguments: Sequence[str]) -> tuple[LocalRequest, Budget]:
+def _parse(arguments: Sequence[str]) -> tuple[TrainingRequest, Budget]:
     parser = argparse.ArgumentParser(
         prog="python -m training.tune",
         description="Search for better parameters. Takes all options of `python -m training` too.",

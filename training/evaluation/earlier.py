@@ -4,13 +4,10 @@ The comparison is fair only if that version has not trained on these rows: after
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from features.bundle import MODEL, Bundle
-from features.encoder import Encoder
 from features.schema import Schema
 from training.evaluation.reference import Drift
 from training.evaluation.score import scoring
@@ -75,17 +72,7 @@ def scoring_with(bundle: Bundle, schema: Schema) -> Kernel:
     `schema` lacks no column of the bundle's, and may have more.
     """
     model = (bundle.path / MODEL).read_text(encoding="utf-8")
-    return scoring(schema, _in_memory(bundle.encoder), model=model, own=bundle.schema)
-
-
-def _in_memory(encoder: Encoder) -> Encoder:
-    """The encoder without its memory-mapped files, which only the driver has."""
-    return replace(
-        encoder,
-        hashes=np.array(encoder.hashes),
-        rates=np.array(encoder.rates),
-        log_counts=np.array(encoder.log_counts),
-    )
+    return scoring(schema, bundle.encoder, model=model, own=bundle.schema)
 
 
 def _other_columns(lacking: Sequence[str]) -> str | None:

@@ -18,7 +18,7 @@ from training.kernels.split import Part
 from training.metrics.evaluate import Evaluation
 from training.metrics.slices import Slice
 from training.protocols import Rows
-from training.request import LocalRequest
+from training.request import TrainingRequest
 from training.stages.trained import Trained
 
 Stage = Callable[[str, str], AbstractContextManager[None]]
@@ -41,7 +41,7 @@ class Judged:
     verdict: Verdict
 
 
-def judge_model(trained: Trained, arguments: LocalRequest, stage: Stage) -> Judged:
+def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> Judged:
     """Evaluate a model on its held-out rows and judge it."""
     schema, prepared = trained.schema, trained.prepared
     encoder = trained.encoded.encoder.encoder
@@ -73,12 +73,12 @@ def judge_model(trained: Trained, arguments: LocalRequest, stage: Stage) -> Judg
     )
 
 
-def _champion(held_out: Rows, sampled: RawRows, arguments: LocalRequest, stage: Stage) -> EarlierVersion | None:
+def _champion(held_out: Rows, sampled: RawRows, arguments: TrainingRequest, stage: Stage) -> EarlierVersion | None:
     """The champion on the same held-out rows, and their drift from its baseline sample."""
     if arguments.champion is None:
         return None
     with stage("champion", "score the champion on the same rows"):
-        bundle = Bundle.load(arguments.champion)
+        bundle = Bundle.load(arguments.champion, mapped=False)
         return evaluate_earlier(
             held_out,
             bundle,
@@ -89,14 +89,14 @@ def _champion(held_out: Rows, sampled: RawRows, arguments: LocalRequest, stage: 
         )
 
 
-def _best(held_out: Rows, schema: Schema, arguments: LocalRequest, stage: Stage) -> EarlierVersion | None:
+def _best(held_out: Rows, schema: Schema, arguments: TrainingRequest, stage: Stage) -> EarlierVersion | None:
     """The best version kept on the same held-out rows. A bundle that can no longer be read does not stop the run."""
     if arguments.best is None:
         return None
     version = arguments.best_version
     with stage("champion", "score the best version kept on the same rows"):
         try:
-            bundle = Bundle.load(arguments.best)
+            bundle = Bundle.load(arguments.best, mapped=False)
         except BundleError as error:
             reason = str(error).rstrip(".")
             return EarlierVersion(version=version, bundle_hash="", evaluation=None, not_comparable=reason)

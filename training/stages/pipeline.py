@@ -16,7 +16,7 @@ from training.kernels.split import Part
 from training.parameters import TrainingParameters
 from training.progress import Progress
 from training.protocols import CountTable, Scannable, TrainingEngine
-from training.request import LocalRequest
+from training.request import TrainingRequest
 from training.result import Result, metrics
 from training.stages.days import count_days, table_names
 from training.stages.factored import with_factors
@@ -37,7 +37,7 @@ class Pipeline:
     def __init__(
         self,
         engine: TrainingEngine,
-        arguments: LocalRequest,
+        arguments: TrainingRequest,
         manifest: Manifest,
         *,
         output: Path,

@@ -15,7 +15,7 @@ from training.parameters import (
     TrainingParameters,
 )
 from training.progress import Format
-from training.request import LocalRequest
+from training.request import TrainingRequest
 
 
 def test_without_options_the_reference_model_is_trained_on_synthetic_rows() -> None:
@@ -88,7 +88,7 @@ def test_a_wrong_option_is_named(arguments: list[str], named: str) -> None:
 
 
 def test_a_request_is_read_as_it_was_written(tmp_path: Path) -> None:
-    wanted = LocalRequest(
+    wanted = TrainingRequest(
         dataset=TablesDataset(kind="tables", spec=Path("/tables/dataset.yaml")),
         training=TrainingParameters(num_leaves=7, split=Split.TIME),
         gate=GateParameters(min_auc=0.7),

@@ -10,9 +10,9 @@ def test_a_folder_of_this_machine_is_named_as_it_is_and_no_pattern() -> None:
     assert to_read(Path("/data/a b{1}")) == r"file:///data/a b\{1\}"
 
 
-def test_a_volume_is_named_as_databricks_documents_it_for_spark() -> None:
-    assert to_write(Path("/Volumes/c/training/work/x")) == "dbfs:/Volumes/c/training/work/x"
-    assert to_read(Path("/Volumes/c/training/work/x")) == "dbfs:/Volumes/c/training/work/x"
+def test_a_volume_is_named_without_a_scheme_which_databricks_allows_for_spark() -> None:
+    assert to_write(Path("/Volumes/c/training/work/x")) == "/Volumes/c/training/work/x"
+    assert to_read(Path("/Volumes/c/training/work/x")) == "/Volumes/c/training/work/x"
 
 
 def test_what_spark_calls_a_file_is_the_file_again() -> None:

@@ -21,6 +21,7 @@ from pyarrow import parquet
 from training.datasets.described.lines import BLANK_LINE, BadLinesError, parse
 from training.datasets.errors import DatasetError, EncodingError, MalformedRowError
 from training.datasets.gzipped import DAMAGED, truncated
+from training.files import opened, source
 
 ROWS = 2_000
 """Rows of a chunk that is read row by row. 50,000 take twice as long, as they do not fit into a processor's cache."""
@@ -236,4 +237,4 @@ def _undecodable(path: Path, error: UnicodeDecodeError) -> EncodingError:
 
 def open_bytes(path: Path) -> BinaryIO:
     """Open a file's bytes, decompressed if it is gzip."""
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value] # reads lines
+    return gzip.open(source(path), "rb") if path.suffix == ".gz" else opened(path)  # type: ignore[return-value] # reads lines

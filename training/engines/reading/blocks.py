@@ -1,12 +1,13 @@
 """Text files, plain or gzip, in blocks of whole lines. Several processes can share the blocks of a plain file."""
 
 import gzip
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from training.datasets.gzipped import is_gzip
+from training.files import opened, source
 
 BLOCK_BYTES = 16 << 20
 """Bytes of text in memory at a time: about 65,000 Criteo rows."""
@@ -27,7 +28,7 @@ class LineBlock:
         """How many lines of the file precede it."""
         if self.lines is not None:
             return self.lines
-        with self.file.open("rb") as stream:
+        with opened(self.file) as stream:
             pieces = (min(BLOCK_BYTES, self.start - done) for done in range(0, self.start, BLOCK_BYTES))
             return sum(stream.read(size).count(b"\n") for size in pieces)
 
@@ -45,25 +46,26 @@ def of_part(file: Path, start: int, end: int) -> Iterator[LineBlock]:
     if is_gzip(file):
         yield from _of_gzip(file)
         return
-    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        first = _line_start(mapped, start)
-        content = mapped[first : _line_start(mapped, end)]
+    with opened(file) as stream:
+        first, after = _line_start(stream, start), _line_start(stream, end)
+        stream.seek(first)
+        content = stream.read(after - first)
     if content:
         yield LineBlock(file=file, content=content, start=first, lines=0 if first == 0 else None)
 
 
-def _line_start(mapped: mmap.mmap, position: int) -> int:
+def _line_start(stream: BinaryIO, position: int) -> int:
     """The offset of the first line that begins at or after `position`."""
     if position == 0:
         return 0
-    if position > len(mapped):
-        return len(mapped)
-    return mapped.find(b"\n", position - 1) + 1 or len(mapped)
+    stream.seek(position - 1)
+    stream.readline()
+    return stream.tell()
 
 
 def _of_gzip(file: Path) -> Iterator[LineBlock]:
     lines = 0
-    with gzip.open(file) as stream:
+    with gzip.open(source(file)) as stream:
         rest = b""
         while more := stream.read(BLOCK_BYTES):
             end = more.rfind(b"\n") + 1

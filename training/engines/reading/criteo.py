@@ -33,6 +33,7 @@ def open_criteo(files: Sequence[tuple[Path, str]]) -> Opened:
             Piece(
                 day=day,
                 fields=partial(_fields, file, *part),
+                files=(file,),
                 check=None if is_gzip(file) else partial(_check, file, *part),
             )
             for file, day in files

@@ -29,6 +29,8 @@ class Piece:
 
     day: str
     fields: Callable[[], Iterable[Fields]]
+    files: tuple[Path, ...] = ()
+    """What `fields` reads, through `training.files`."""
     check: Callable[[], None] | None = None
     """Raises the error that reading would raise, if it can be found without hashing."""
 

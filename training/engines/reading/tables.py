@@ -28,6 +28,7 @@ from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
 from training.engines.reading import blocks
 from training.engines.reading.opened import Opened, Piece, version
+from training.files import source
 from training.kernels.hashed import Fields
 from training.kernels.numbers import NotNumbersError
 from training.kernels.tables import BadFieldsError, TypedTable, matches, typed
@@ -48,13 +49,16 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     Users and items are read now. Raises a `DatasetError` for malformed tables.
     """
     rules = table_rules(spec)
-    uses = Counter[str]()
+    uses, files = Counter[str](), tuple(rule.path for rule in rules.values())
     for table in joined_tables(spec):
         uses.update(_entities(spec, table).uses)
     return Opened(
         schema=spec.joined_schema,
-        pieces=[Piece(day=WHOLE, fields=partial(_joined, spec, part)) for part in parts_of(rules["interactions"])],
-        files=[rule.path for rule in rules.values()],
+        pieces=[
+            Piece(day=WHOLE, fields=partial(_joined, spec, part), files=files)
+            for part in parts_of(rules["interactions"])
+        ],
+        files=files,
         check=lambda found: check(found + uses, spec, report),
     )
 
@@ -160,7 +164,7 @@ def _texts(rules: TableRules, only: Part = None) -> Iterator[Texts]:
 
 
 def _of_parquet(rules: TableRules) -> Iterator[Texts]:
-    with parquet.ParquetFile(rules.path) as file:
+    with parquet.ParquetFile(source(rules.path)) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=rules.columns):
             yield {name: _as_text(batch.column(name)) for name in rules.columns}
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pyspark
@@ -19,6 +19,7 @@ from training.engines.spark.failure import explain
 from training.engines.spark.join import JoinedSource, is_too_large
 from training.engines.spark.session import spark_session, start_workers
 from training.engines.spark.source import SparkSource
+from training.engines.spark.store.delivered import require_fit
 from training.parameters import Dataset, EngineName, Fit, TablesDataset, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress, background
@@ -37,11 +38,16 @@ class SparkEngine:
 
     @property
     def libraries(self) -> dict[str, str]:
-        """Asks PySpark itself, since `importlib.metadata` may not know Databricks' PySpark."""
-        return {"pyspark": pyspark.__version__, "synapseml": version("synapseml")}
+        """Asks PySpark itself, since `importlib.metadata` may not know Databricks' PySpark. SynapseML is on a cluster
+        only if it fits."""
+        found = {"pyspark": pyspark.__version__}
+        with suppress(PackageNotFoundError):
+            found["synapseml"] = version("synapseml")
+        return found
 
     def fit_by(self, wanted: Fit) -> Fit:
-        """The wanted fit; `auto` is the native one (decision 30)."""
+        """The wanted fit; `auto` is the native one (decision 30). Raises `NativeFitError`."""
+        require_fit(self.session, wanted)
         return Fit.NATIVE if wanted is Fit.AUTO else wanted
 
     @contextmanager

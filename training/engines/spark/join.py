@@ -31,6 +31,7 @@ from training.engines.spark.interruptible import interruptible
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.source import FOUND, PROBLEM, found_in, row_of, rows_of, types_of
 from training.engines.spark.store.blobs import PIECE, WRITING
+from training.engines.spark.store.delivered import over_files
 from training.engines.spark.store.paths import stored
 from training.kernels.columns import LABEL, TIME
 from training.kernels.hashed import Fields
@@ -86,7 +87,7 @@ class JoinedSource:
         rules = table_rules(self.spec)[table]
         parts, types = parts_of(rules), _types(self.spec, table)
         read = partial(_read, spec=self.spec, table=table, parts=parts)
-        return self.session.range(0, len(parts), 1, len(parts)).mapInArrow(read, from_arrow_schema(types))
+        return over_files(self.session, [{rules.path}] * len(parts), read, types)
 
     def _require_single_keys(self, tables: dict[str, DataFrame]) -> None:
         for table in joined_tables(self.spec):
@@ -146,16 +147,13 @@ def _needed(spec: TablesSpec) -> list[str]:
     return [LABEL, *time, *(_number(spec, one.name) for one in spec.joined_schema.stored)]
 
 
-def _read(
-    batches: Iterable[pa.RecordBatch], *, spec: TablesSpec, table: str, parts: list[Part]
-) -> Iterator[pa.RecordBatch]:
+def _read(number: int, *, spec: TablesSpec, table: str, parts: list[Part]) -> Iterator[pa.RecordBatch]:
     types = _types(spec, table)
-    for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-        try:
-            for rows in read_part(spec, table, parts[number]):
-                yield _batch(rows, spec, types)
-        except PersonalizationError as error:
-            yield pa.RecordBatch.from_pylist([{PIECE: number, PROBLEM: pickle.dumps(error)}], schema=types)
+    try:
+        for rows in read_part(spec, table, parts[number]):
+            yield _batch(rows, spec, types)
+    except PersonalizationError as error:
+        yield pa.RecordBatch.from_pylist([{PIECE: number, PROBLEM: pickle.dumps(error)}], schema=types)
 
 
 def _batch(table: TypedTable, spec: TablesSpec, types: pa.Schema) -> pa.RecordBatch:

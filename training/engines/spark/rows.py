@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -18,13 +19,15 @@ from training.engines.spark.native.encoded import NativeEncoded
 from training.engines.spark.store.groups import Group, groups_of, over
 from training.engines.spark.store.paths import to_read
 from training.engines.spark.store.scans import blocks, merged, running
-from training.engines.spark.synapseml.encoded import SparkEncoded, stored_as_vectors
 from training.kernels.columns import FEATURES
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
 from training.parameters import Fit, TrainingParameters
 from training.work import COMPLETE
+
+if TYPE_CHECKING:
+    from training.engines.spark.synapseml.encoded import SparkEncoded
 
 DAY = "_day"
 """The column with the day (partition) of a block."""
@@ -89,10 +92,13 @@ class SparkRows:
 
     def encode(
         self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path
-    ) -> NativeEncoded | SparkEncoded:
+    ) -> "NativeEncoded | SparkEncoded":
         """The inputs of divided rows, in the format of the chosen fit."""
         if parameters.fit is Fit.NATIVE:
             return NativeEncoded.of(self.session, self.groups, self.selection, encoder, folder=folder, log=self.log)
+        # A cluster has SynapseML only if it fits.
+        from training.engines.spark.synapseml.encoded import SparkEncoded, stored_as_vectors  # noqa: PLC0415 - see above
+
         kernel = out_of_fold(encoder)
         inputs = over(self.session, self.groups, running(kernel, self.selection), kernel.schema)
         return SparkEncoded.of(stored_as_vectors(inputs, FEATURES, folder), schema=self.schema, log=self.log)

@@ -1,4 +1,4 @@
-"""The Spark session: the cluster's on Databricks, otherwise a local one with SynapseML's jars.
+"""The Spark session: the cluster's on Databricks, otherwise a local one, with SynapseML's jars if it fits.
 
 A local session logs to one file, so that standard output has only the result.
 """
@@ -71,7 +71,7 @@ def _settings(parameters: TrainingParameters, java: Sequence[str]) -> dict[str, 
         "spark.driver.memory": f"{parameters.driver_memory_gib}g",
         "spark.driver.extraJavaOptions": " ".join(java),
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.jars": ",".join(str(jar) for jar in jars()),
+        **({"spark.jars": ",".join(str(jar) for jar in jars())} if parameters.fit is Fit.SYNAPSEML else {}),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",

@@ -2,7 +2,7 @@
 
 import pickle
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.errors import PersonalizationError
 from features.schema import Schema
 from training.engines.reading.opened import HashedBlock, Opened, Piece
 from training.engines.spark.rows import DAY, SparkRows
 from training.engines.spark.store.blobs import PIECE, WRITING, packed
+from training.engines.spark.store.delivered import over_files
 from training.engines.spark.store.groups import groups_of, rows_beside
 from training.engines.spark.store.paths import stored
 from training.kernels.columns import LABEL, RAW, RECORD_HASH, TIME, raw_columns
@@ -56,13 +56,11 @@ class SparkSource:
         types = types_of(schema)
         shared = self.session.sparkContext.broadcast(list(pieces))
 
-        def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-                for row in _rows(shared.value[number], schema, parameters):
-                    yield pa.RecordBatch.from_pylist([{PIECE: number, **row}], schema=types)
+        def run(number: int) -> Iterator[pa.RecordBatch]:
+            for row in _rows(shared.value[number], schema, parameters):
+                yield pa.RecordBatch.from_pylist([{PIECE: number, **row}], schema=types)
 
-        tasks = self.session.range(0, len(pieces), 1, max(1, len(pieces)))
-        return tasks.mapInArrow(run, from_arrow_schema(types))
+        return over_files(self.session, [piece.files for piece in pieces], run, types)
 
 
 def types_of(schema: Schema) -> pa.Schema:

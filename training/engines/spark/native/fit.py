@@ -22,7 +22,6 @@ from training.engines.spark.interruptible import interruptible
 from training.engines.spark.log import Follower
 from training.engines.spark.native.machine import FITTED, Machine
 from training.engines.spark.store.groups import Group
-from training.engines.spark.transformer import predicting
 from training.model.fitted import STAGE, Fitted
 from training.parameters import TrainingParameters
 from training.progress import Progress, Report, background
@@ -72,7 +71,7 @@ def fit(
     text = fitted.text
     for line, default in _OF_THE_PLACE.items():
         text = line.sub(default, text)
-    return replace(fitted, text=text, predict=predicting(text, session))
+    return replace(fitted, text=text)
 
 
 def slots(spark: SparkContext) -> int:

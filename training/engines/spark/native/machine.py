@@ -26,6 +26,7 @@ from training.engines.spark.store.blobs import PIECE, unpacked
 from training.engines.spark.store.groups import Group
 from training.kernels.columns import FEATURES, LABEL, PART
 from training.parameters import TrainingParameters
+from training.platform import own_disk
 from training.progress import Format, Progress
 
 FITTED = pa.schema([("fitted", pa.binary())])
@@ -105,7 +106,7 @@ class _Stage:
         first = places.index(places[self.task])
         self.leads = first == self.task
         self._address = socket.gethostbyname(address)
-        own_folder = mkdtemp(prefix="fit-", dir=os.environ["SPARK_LOCAL_DIRS"].split(",")[0]) if self.leads else ""
+        own_folder = mkdtemp(prefix="fit-", dir=own_disk()) if self.leads else ""
         self.folder = Path(context.allGather(own_folder)[first])
 
     def wait(self) -> None:

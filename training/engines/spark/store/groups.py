@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from training.engines.spark.interruptible import interruptible
+from training.engines.spark.store.delivered import over_files
 from training.engines.spark.store.paths import path_of
+from training.files import source
 
 TASKS_OF_A_SLOT = 4
 """Tasks per slot, so that slow tasks are balanced by others."""
@@ -36,7 +38,7 @@ class Group:
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Its rows with these columns, in the file's order."""
-        with parquet.ParquetFile(self.file) as file:
+        with parquet.ParquetFile(source(self.file)) as file:
             return file.read_row_group(self.number, columns=list(columns), use_threads=False)
 
 
@@ -75,12 +77,12 @@ def over(
     bounds = np.linspace(0, len(groups), tasks + 1).astype(int).tolist()
     shared = session.sparkContext.broadcast((function, tuple(groups), bounds))
 
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def run(number: int) -> Iterator[pa.RecordBatch]:
         work, of_all, ends = shared.value
-        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-            yield from work(of_all[ends[number] : ends[number + 1]])
+        yield from work(of_all[ends[number] : ends[number + 1]])
 
-    return session.range(0, tasks, 1, tasks).mapInArrow(run, from_arrow_schema(schema))
+    files = [{group.file for group in groups[start:end]} for start, end in pairwise(bounds)]
+    return over_files(session, files, run, schema)
 
 
 def answers(

@@ -14,9 +14,8 @@ from pyspark.sql.types import StructType
 
 _PATTERN = re.compile(r"([\\*?\[\]{}])")
 
-
 VOLUMES = Path("/Volumes")
-"""The mount point of volumes, which Spark calls `dbfs:/Volumes/...`."""
+"""The mount point of volumes."""
 
 
 def to_write(path: Path) -> str:
@@ -35,7 +34,8 @@ def path_of(name: str) -> Path:
 
 
 def _scheme(path: Path) -> str:
-    return "dbfs:" if path.is_relative_to(VOLUMES) else "file://"
+    """None for volumes, which Spark finds by Databricks' default file system."""
+    return "" if path.is_relative_to(VOLUMES) else "file://"
 
 
 def stored(

@@ -11,7 +11,7 @@ from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
 from features.schema import Schema
 from training.engines.spark.executors import all_needed, slots_of_each
 from training.engines.spark.log import Follower
-from training.engines.spark.transformer import predicting, probabilities
+from training.engines.spark.synapseml.transformer import predicting, probabilities
 from training.kernels.columns import FEATURES, LABEL, PART
 from training.kernels.split import PARTS, Part
 from training.model.calibrate import PlattScaling, fit_scaling, scaled

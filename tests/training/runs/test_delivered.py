@@ -1,0 +1,86 @@
+"""Tasks get the same rows, in the same order, whether their Python reads the files or Spark does."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from training.datasets import materialize
+from training.engines.reading.sources import open_source
+from training.engines.spark.engine import SparkEngine
+from training.engines.spark.source import SparkSource
+from training.engines.spark.store import delivered
+from training.engines.spark.store.delivered import ROWS_AT_ONCE, SWITCH, FileTooLargeError, NativeFitError, over_files
+from training.files import opened, source
+from training.parameters import Fit, SyntheticDataset, TrainingParameters
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+READ = pa.schema([("task", pa.int64()), ("text", pa.string()), ("held", pa.bool_())])
+
+
+@pytest.fixture
+def by_spark(spark: "SparkSession") -> Iterator["SparkSession"]:
+    """The session with the switch on."""
+    before = spark.conf.get(ROWS_AT_ONCE)
+    spark.conf.set(SWITCH, "true")
+    yield spark
+    spark.conf.unset(SWITCH)
+    spark.conf.set(ROWS_AT_ONCE, str(before))
+
+
+def rows(session: "SparkSession", files: list[list[Path]]) -> list[tuple[Any, ...]]:
+    """What each task finds in its files."""
+
+    def work(number: int) -> Iterator[pa.RecordBatch]:
+        for file in files[number]:
+            with opened(file) as stream:
+                row = {"task": number, "text": stream.read().decode(), "held": isinstance(source(file), BytesIO)}
+            yield pa.RecordBatch.from_pylist([row], schema=READ)
+
+    return [tuple(row) for row in over_files(session, files, work, READ).collect()]
+
+
+def test_spark_hands_each_task_its_own_files(by_spark: "SparkSession", tmp_path: Path) -> None:
+    places = {name: tmp_path / f"{name} [1].tsv" for name in "abc"}
+    for name, place in places.items():
+        place.write_text(name * 3)
+    files = [[places["b"]], [places["c"], places["a"]], [places["b"]], [places["a"]]]
+    expected = [(0, "bbb"), (1, "ccc"), (1, "aaa"), (2, "bbb"), (3, "aaa")]
+    assert rows(by_spark, files) == [(*row, True) for row in expected]
+    by_spark.conf.set(SWITCH, "false")
+    assert rows(by_spark, files) == [(*row, False) for row in expected]
+
+
+def test_a_dataset_is_prepared_alike(by_spark: "SparkSession", tmp_path: Path) -> None:
+    dataset, parameters = SyntheticDataset(rows=2000), TrainingParameters()
+    materialize(dataset, tmp_path / "data")
+    found = open_source(dataset, tmp_path / "data", lambda *_, **__: None)
+    given = SparkSource(session=by_spark, opened=found, log=tmp_path / "log")
+    prepared, number = given.prepare(parameters, tmp_path / "by spark")
+    by_spark.conf.set(SWITCH, "false")
+    read, expected = given.prepare(parameters, tmp_path / "by python")
+    assert number == expected == 2000
+    contents = [[group.read(["_piece", "label"]) for group in found.groups] for found in (prepared, read)]
+    assert contents[0] == contents[1]
+
+
+def test_a_file_that_spark_can_t_hand_over_is_refused(
+    by_spark: "SparkSession", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "large").write_text("rows")
+    monkeypatch.setattr(delivered, "MOST_BYTES", 3)
+    with pytest.raises(FileTooLargeError, match=r"large has 4 bytes.*azure\.training_binary_files"):
+        rows(by_spark, [[tmp_path / "large"]])
+
+
+def test_a_fit_whose_tasks_read_files_themselves_is_refused(by_spark: "SparkSession", tmp_path: Path) -> None:
+    engine = SparkEngine(session=by_spark, log=tmp_path / "log")
+    assert engine.fit_by(Fit.SYNAPSEML) is Fit.SYNAPSEML
+    with pytest.raises(NativeFitError, match=r"fit: native.*synapseml"):
+        engine.fit_by(Fit.NATIVE)

@@ -1,0 +1,49 @@
+"""Volumes as a cluster's Python uses them: whole files in order, tried on every machine before a run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from training.platform import own_disk
+from training.volumes import VolumeError, copy_files, try_volumes
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def test_a_folder_is_copied_over_what_is_there(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "encoder").mkdir(parents=True)
+    (source / "model.txt").write_text("trees")
+    (source / "encoder" / "rates.npy").write_bytes(b"\0\1")
+    target.mkdir()
+    (target / "model.txt").write_text("an older and longer model")
+    (target / "_OWNER").write_text("kept")
+    copy_files(source, target)
+    found = {path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    assert found == {"model.txt": b"trees", "encoder/rates.npy": b"\0\1", "_OWNER": b"kept"}
+
+
+@pytest.mark.spark
+def test_every_machine_tries_the_folders_and_leaves_nothing(spark: "SparkSession", tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "part").write_text("row")
+    try_volumes(spark, read=[tmp_path / "data"], written=[tmp_path / "models" / "runs", tmp_path / "data"])
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["part"]
+
+
+@pytest.mark.spark
+def test_a_refusal_names_the_volume_and_the_grant(spark: "SparkSession", tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("no folder")
+    with pytest.raises(VolumeError, match=r"can't write to the volume .*Not a directory.*GRANT READ VOLUME"):
+        try_volumes(spark, read=[], written=[tmp_path / "models" / "runs"])
+
+
+def test_a_machine_s_own_disk_is_spark_s_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", f"{tmp_path},/other")
+    assert own_disk() == tmp_path
+    monkeypatch.delenv("SPARK_LOCAL_DIRS")
+    assert own_disk().is_dir()
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", str(tmp_path / "gone"))
+    assert own_disk().is_dir()

@@ -1,0 +1,98 @@
+"""Volumes of Unity Catalog, which every machine of a cluster sees as `/Volumes/CATALOG/SCHEMA/VOLUME`.
+
+They take whole files, written from start to end: no appending, no writing at a place, no memory mapping and no locks
+(Databricks' page "Work with files", on the limitations of volumes). So files are made on a machine's own disk, then
+copied.
+"""
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from features.errors import PersonalizationError
+
+CHUNK_BYTES = 8 << 20
+NAME_PARTS = 5
+"""Of a volume's path: the root, `Volumes`, catalog, schema, volume."""
+_REFUSED = pa.schema([("refused", pa.string())])
+
+
+class VolumeError(PersonalizationError):
+    """A machine of the cluster can't use a volume."""
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """Copy the files below `source` into `target`, one after the other, without their modes and times."""
+    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("rb") as reader, copy.open("wb") as writer:
+            shutil.copyfileobj(reader, writer, CHUNK_BYTES)
+
+
+def try_volumes(session: SparkSession, *, read: Sequence[Path], written: Sequence[Path]) -> None:
+    """Use these folders from Python on every machine; raises `VolumeError` with the first refusal.
+
+    Spark reports an error of its workers as the driver's stack trace, after four attempts at each task.
+    """
+    tasks = session.sparkContext.defaultParallelism
+    trials = _Trials(read=tuple(read), written=tuple(written))
+    refused = session.range(0, tasks, 1, tasks).mapInArrow(trials, "refused string").collect()
+    if refused:
+        raise VolumeError(refused[0].refused)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trials:
+    """One task, which yields a sentence for each refusal."""
+
+    read: tuple[Path, ...]
+    written: tuple[Path, ...]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _ in batches:
+            pass
+        trials = [(_read, folder, "read") for folder in self.read]
+        trials += [(_write, folder, "write to") for folder in self.written]
+        refused = [sentence for trial in trials if (sentence := _refusal(*trial))]
+        yield pa.RecordBatch.from_pydict({"refused": refused}, schema=_REFUSED)
+
+
+def _refusal(use: Callable[[Path], None], folder: Path, verb: str) -> str | None:
+    try:
+        use(folder)
+    except OSError as error:
+        volume = Path(*folder.parts[:NAME_PARTS])
+        return (
+            f"The job's identity can't {verb} the volume {volume}: {error}. The stack grants READ VOLUME and WRITE "
+            "VOLUME to its deployers and to `azure.training_run_as`, so the job runs as somebody else, or a grant was "
+            f"removed. Run `GRANT READ VOLUME, WRITE VOLUME ON VOLUME {'.'.join(volume.parts[2:])} TO ...` in "
+            "Databricks, or correct the setting; then run `up` again."
+        )
+    return None
+
+
+def _read(folder: Path) -> None:
+    """Read the beginning of one file, if there is one."""
+    file = next((path for path in folder.rglob("*") if path.is_file()), None)
+    if file is None:
+        return
+    with file.open("rb") as stream:
+        stream.read(1)
+
+
+def _write(folder: Path) -> None:
+    """Write a file and read it again."""
+    file = folder / f".trial-{uuid.uuid4().hex}"
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(file.name.encode())
+    try:
+        if file.read_bytes() != file.name.encode():
+            raise OSError(f"{file} has another content than was written to it")
+    finally:
+        file.unlink()
