@@ -143,10 +143,11 @@ simulate: simulation ## create, change, break and destroy stack dev on a simulat
 simulate-full: simulation ## the same with a fault in every call and twenty kills, which takes much longer
 	$(PYTHON) -m tests.simulation.scenarios --full
 
-test-tools: spark ## prepare this machine for the tests: Azure's models, Azurite, a KQL parser, Databricks' Python
+test-tools: spark ## prepare this machine for the tests: Azure's models, Azurite, a KQL parser, Databricks' Python and libraries
 	@$(PYTHON) -m tools.setup.azure simulation
 	@$(PYTHON) -m tools.azurite
 	@$(PYTHON) -m tools.kusto
+	@$(PYTHON) -m tools.setup.wheels
 	@$(PYTHON) -m tests.simulation.runtime.environment
 	@$(PYTHON) -m tools.browser
 

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     CANARY_RUN = "CanaryRun"
     CLUSTER_READY = "ClusterReady"
     DATA_UPLOAD = "DataUpload"
+    LIBRARIES = "Libraries"
     TRAINING_RUN = "TrainingRun"
     MODEL_VERSION = "ModelVersion"
     SERVING_IMAGE = "ServingImage"

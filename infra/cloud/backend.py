@@ -26,6 +26,7 @@ from steps.descriptions import (
     cluster_ready,
     data_upload,
     environment,
+    libraries,
     model_registry,
     model_version,
     rollout,
@@ -37,7 +38,9 @@ from steps.descriptions.description import Description, StepInputs
 from steps.descriptions.serving_settings import RolloutKind
 from steps.kinds import Place
 from steps.shared.base_images import base_images
+from steps.shared.job_libraries import JobLibraries, job_libraries
 from steps.shared.model_versions import LATEST
+from steps.shared.volumes import volumes_of
 
 
 class CloudBackend:
@@ -91,21 +94,18 @@ class CloudBackend:
         """A run of the training job on Databricks, after a trial build and a canary run."""
         around = self._environment
         workspace = around.databricks.workspace
-        wanted = workspace_ready.Inputs[Output[str]](
-            workspace_id=workspace.id,
-            workspace_host=workspace.workspace_url,
-            workers=self._azure.training_workers > 0,
-        )
+        wanted_libraries, installed = self._libraries(options)
+        wanted = workspace_ready.Inputs[Output[str]](workspace_id=workspace.id, workspace_host=workspace.workspace_url)
         url = self._step(workspace_ready.AZURE, "workspace-ready", wanted, options).output("url", str)
-        training = DatabricksTraining("databricks-training", around, url, options)
-        self._target |= {"databricks_url": url, "databricks_workspace_id": workspace.id, "volume": training.volume}
-        after = [training, *around.access.lake]
+        training = DatabricksTraining("databricks-training", around, url, wanted_libraries, options)
+        self._target |= {"databricks_url": url, "databricks_workspace_id": workspace.id}
+        after = [training, installed, *around.access.lake]
         canary = self._step(
             canary_run.AZURE,
             "canary",
             canary_run.Inputs(tried=training.tried),
             options,
-            {"job_id": training.canary_id},
+            {"job_id": training.canary_id, "fit": self._settings.training.fit.value},
             after=[*after, *around.storage.containers, *around.access.models, self._build_trial(options)],
         )
         self._tried = [canary]
@@ -126,6 +126,15 @@ class CloudBackend:
         inputs = build_trial.Inputs(bases=base_images(), private=around.private is not None)
         own = {"resource_group": around.groups.serving.group}
         return self._step(build_trial.AZURE, "build-trial", inputs, options, own, after=around.access.images)
+
+    def _libraries(self, options: ResourceOptions) -> tuple[JobLibraries, StepResource]:
+        """What clusters install, and the step that puts it into the lake."""
+        around, fit = self._environment, self._settings.training.fit
+        found = job_libraries(volumes_of(around.names.catalog_object), fit)
+        self._target["volumes"] = found.volumes
+        inputs = libraries.Inputs(fit=fit, wheel=found.wheel.hash, packages=found.packages)
+        after = [*around.access.lake, *around.storage.containers]
+        return found, self._step(libraries.AZURE, "libraries", inputs, options, after=after)
 
     def register(self, name: str, inputs: model_version.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
         """A version in Azure ML."""

@@ -2,26 +2,28 @@
 
 import pulumi
 import pulumi_databricks as databricks
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Input, ResourceOptions
 
 from infra.cloud.environment import Environment
-from infra.cloud.storage import MODELS, RAW, WORK
 from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
 from infra.cloud.training.members import Members
 from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
-from infra.cloud.training.wheel import build_wheel
-from infra.cloud.training.work_volume import WorkVolume, WorkVolumeArgs
+from infra.cloud.training.volumes import Volumes, VolumesArgs
+from steps.shared.job_libraries import JobLibraries
+from steps.shared.volumes import CONTAINERS
 
 
 class DatabricksTraining(pulumi.ComponentResource):
     """Access to the lake, and the jobs: `job_id` for training, `canary_id` for canary runs, which test what is in
-    `tried`.
-
-    `volume` is the path of files that all machines of the cluster share, empty for a single-node cluster.
-    """
+    `tried`."""
 
     def __init__(
-        self, name: str, environment: Environment, url: Input[str], opts: ResourceOptions | None = None
+        self,
+        name: str,
+        environment: Environment,
+        url: Input[str],
+        libraries: JobLibraries,
+        opts: ResourceOptions | None = None,
     ) -> None:
         """Create everything in the workspace at `url`."""
         super().__init__("personalization:azure:DatabricksTraining", name, None, opts)
@@ -40,20 +42,15 @@ class DatabricksTraining(pulumi.ComponentResource):
             LakeAccessArgs(
                 name=names.catalog_object,
                 connector=environment.databricks.connector.id,
-                containers={name: environment.storage.lake_url(name) for name in (RAW, MODELS, WORK)},
-                principals=members.names,
+                containers={name: environment.storage.lake_url(name) for name in CONTAINERS},
             ),
-            _after(own, members),
+            own,
         )
-        self.volume = Output.from_input("")
-        if settings.training_workers > 0:
-            work = WorkVolumeArgs(
-                catalog=names.catalog_object,
-                root=environment.storage.lake_url(WORK),
-                principals=tuple(members.names.values()),
-            )
-            self.volume = WorkVolume("work-volume", work, _after(own, access, *environment.access.lake)).path
-        args = TrainingJobArgs(settings=settings, names=names, wheel=build_wheel())
+        volumes = VolumesArgs(
+            catalog=names.catalog_object, lake_url=environment.storage.lake_url, principals=members.names
+        )
+        Volumes("volumes", volumes, _after(own, access, members, *environment.access.lake))
+        args = TrainingJobArgs(settings=settings, names=names, libraries=libraries)
         jobs = TrainingJob("training-job", args, workspace, own)
         self.job_id, self.canary_id, self.tried = jobs.job_id, jobs.canary_id, jobs.tried
         self.register_outputs({"job_id": self.job_id})

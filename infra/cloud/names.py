@@ -169,13 +169,8 @@ class Names:
 
     @property
     def catalog_object(self) -> str:
-        """Storage credential and external locations in Unity Catalog, unique in the metastore."""
+        """Storage credential, external locations and catalog in Unity Catalog, unique in the metastore."""
         return self._long("lake").replace("-", "_")
-
-    @property
-    def databricks_folder(self) -> str:
-        """Folder of the stack's files in the Databricks workspace."""
-        return f"/Shared/{self._long('personalization')}"
 
     def of_network(self, name: str) -> str:
         """A part of a private stack's network."""

@@ -11,11 +11,8 @@ from pulumi_azure_native import storage
 
 from infra.cloud.site import Site
 from infra.setting_types import Replication
+from steps.shared.volumes import CONTAINERS, Volume
 
-RAW = "raw"
-MODELS = "models"
-WORK = "work"
-"""For intermediate files of training clusters with workers."""
 COOL_AFTER_DAYS = 30
 DELETED_DAYS = 7
 
@@ -34,7 +31,7 @@ class StorageArgs:
 
 
 class Storage(pulumi.ComponentResource):
-    """The accounts. `blob_endpoint` is the lake's, for uploads; `lake_url` returns the address for Spark."""
+    """The accounts. `blob_endpoint` is the lake's, for uploads; `lake_url` returns one for Databricks."""
 
     def __init__(self, name: str, args: StorageArgs, opts: ResourceOptions | None = None) -> None:
         """Create the accounts, the lake's containers and its lifecycle rule."""
@@ -43,7 +40,7 @@ class Storage(pulumi.ComponentResource):
         self.lake = self._account("lake", args.lake_name, hierarchical=True)
         self.workspace = self._account("workspace-storage", args.workspace_name, hierarchical=False)
         service = self._keep_deleted("lake-service", self.lake)
-        self.containers = [self._container(container, service) for container in (RAW, MODELS, WORK)]
+        self.containers = [self._container(container, service) for container in CONTAINERS]
         self._cool_down()
         self.blob_service_id = Output.concat(self.lake.id, "/blobServices/default")
         self.blob_endpoint = self.lake.primary_endpoints.apply(lambda endpoints: endpoints.blob)
@@ -118,7 +115,9 @@ class Storage(pulumi.ComponentResource):
             type=storage.RuleType.LIFECYCLE,
             enabled=True,
             definition=storage.ManagementPolicyDefinitionArgs(
-                filters=storage.ManagementPolicyFilterArgs(blob_types=["blockBlob"], prefix_match=[f"{RAW}/"]),
+                filters=storage.ManagementPolicyFilterArgs(
+                    blob_types=["blockBlob"], prefix_match=[f"{Volume.RAW.container}/"]
+                ),
                 actions=storage.ManagementPolicyActionArgs(
                     base_blob=storage.ManagementPolicyBaseBlobArgs(tier_to_cool=cool)
                 ),

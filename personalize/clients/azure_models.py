@@ -11,12 +11,13 @@ from infra.cloud.names import Names
 from personalize.errors import StackMissingError
 from personalize.terminal.output import say
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
-from steps.azure.stores.lake import MODELS, LakeFolder, bring, lake_folder
+from steps.azure.stores.lake import LakeFolder, bring, lake_folder
 from steps.azure.stores.registered_versions import versions_of
 from steps.descriptions.places import Lake, MachineLearning
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context
 from steps.shared.model_versions import Version
+from steps.shared.volumes import Volume
 from tools.paths import state_folder
 
 STORAGE_VERSION = "2024-01-01"
@@ -59,7 +60,7 @@ class AzureVersions:
 
     def register(self, bundle: Path) -> Version:
         """Upload a bundle to the lake and register it. Raises `AzureRefusedError` or `BundleError`."""
-        folder = LakeFolder(self._lake(), MODELS, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
+        folder = LakeFolder(self._lake(), Volume.MODELS, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
         folder.send(bundle, self._context)
         return self._versions([self._registry.register(bundle, folder.url, {"run": IMPORTED})])[0]
 

@@ -12,7 +12,7 @@ from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from steps.shared.dataset_paths import located
 from training.progress import Format
-from training.request import LocalRequest
+from training.request import TrainingRequest
 
 
 def tune(
@@ -36,7 +36,7 @@ def tune(
     Prints the settings to put into the stack file, or the crosses and factors to put into the dataset config.
     """
     settings = load_settings(StackFiles(stack, config_file).effective())
-    request = LocalRequest(
+    request = TrainingRequest(
         dataset=located(settings.dataset),
         training=settings.training,
         gate=settings.gate,

@@ -65,13 +65,12 @@ DATABRICKS_IDS = {
     "index/catalog:Catalog": "{name}",
     "index/schema:Schema": "{catalogName}.{name}",
     "index/volume:Volume": "{catalogName}.{schemaName}.{name}",
-    "index/workspaceFile:WorkspaceFile": "/{path}",
 }
 """Databricks' objects whose ID is a name. The IDs of policies and jobs come from Databricks."""
 GRANT = "index/grant:Grant"
 GRANT_IDS = {
-    "externalLocation": "external_location/{externalLocation}/{principal}",
     "catalog": "catalog/{catalog}/{principal}",
+    "volume": "volume/{volume}/{principal}",
 }
 """The ID of a grant, by the kind of object it is on."""
 PART = re.compile(r"{(\w+)}")

@@ -11,6 +11,7 @@ from azure_clients import credentials
 from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
+from infra.settings import load_settings
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.checks.subscription.subject import Subject, subject_of
 from personalize.clients.cluster import Cluster
@@ -19,6 +20,8 @@ from personalize.engine.events import StepUpdate
 from personalize.engine.outcome import OnStep, Outcome
 from personalize.stack.on_azure import require_azure
 from personalize.stack.session import StackSession
+from personalize.stack.stack_files import StackFiles
+from training.parameters import Fit
 
 WAITED = re.compile(r"waiting (?:to|for) (.+?)[:,].*?(\d+) s so far")
 """A step's message while it waits (`azure_clients.retries`)."""
@@ -43,6 +46,11 @@ class Bench:
     def settings(self) -> AzureSettings:
         """The current settings: `destroy` renews the suffix. Raises `SettingsError`."""
         return require_azure(self.stack, self.settings_file)
+
+    @property
+    def fit(self) -> Fit:
+        """How the stack's models are fitted. Raises `SettingsError`."""
+        return load_settings(StackFiles(self.stack, self.settings_file).effective()).training.fit
 
     @property
     def names(self) -> Names:

@@ -1,8 +1,8 @@
 """A training run on a thousand generated rows, the first use of a new workspace.
 
-It uses everything that a training run uses: rows from the lake, the job's libraries and wheel, SynapseML on the
-cluster, and the lake for the bundle. Before it, a trial model is registered in Azure ML. The serving cluster waits for
-it, because it costs by the hour.
+It uses everything that training runs use: the job's libraries and wheel, each volume from every machine, the stack's
+own way to fit, and a champion, with which the job compares a second model. Before it, a trial model is registered in
+Azure ML. The serving cluster waits for it, because it costs by the hour.
 """
 
 import hashlib
@@ -13,18 +13,18 @@ from tempfile import TemporaryDirectory
 from azure_clients import credentials
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
-from steps.azure.data_upload import CONTAINER as RAW
 from steps.azure.databricks_run import JobRuns, RunFailedError
-from steps.azure.stores.lake import MODELS, LakeFolder
+from steps.azure.stores.lake import LakeFolder
 from steps.azure.stores.trial_registration import try_registration
 from steps.descriptions.canary_run import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 from steps.shared.run_folder import RESULT
+from steps.shared.volumes import Volume
 from training.parameters import EngineName, SyntheticDataset, TrainingParameters
 from training.request import LakeRequest
 
 FOLDER = "canary"
-"""In the lake's containers. A run's files there are removed, unless it failed: then you may want to see them."""
+"""In the volumes. A run's files there are removed, unless it failed: then you may want to see them."""
 DATASET = SyntheticDataset(rows=1000)
 PARAMETERS = TrainingParameters(num_iterations=5, engine=EngineName.SPARK)
 
@@ -43,16 +43,17 @@ class CanaryRun(AzureStep[AzureInputs, Outputs]):
         identity = _identity(inputs)
         try_registration(inputs, context, self._timeout)
         raw, models = (
-            LakeFolder(inputs, container, f"{FOLDER}/{identity}", self._timeout) for container in (RAW, MODELS)
+            LakeFolder(inputs, volume, f"{FOLDER}/{identity}", self._timeout) for volume in (Volume.RAW, Volume.MODELS)
         )
         request = LakeRequest(
             dataset=DATASET,
-            training=PARAMETERS,
-            data=raw.url,
+            training=PARAMETERS.model_copy(update={"fit": inputs.fit}),
+            data=raw.on_cluster(inputs.volumes),
             manifest_hash=_send(raw, context),
             fetch=False,
-            output=models.url,
-            work=inputs.volume or None,
+            output=models.on_cluster(inputs.volumes),
+            work=Path(inputs.volumes) / Volume.WORK,
+            canary=True,
         )
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
         runs = JobRuns(client, int(inputs.job_id), context, self._timeout, name="canary run")
@@ -66,7 +67,7 @@ class CanaryRun(AzureStep[AzureInputs, Outputs]):
         if models.read(RESULT, context) is None:
             raise CanaryFailedError(
                 f"The canary run {address} succeeded, but {models.url} contains no {RESULT}. Check that the "
-                "external location in Databricks points to this storage account, then run `up` again."
+                "volume `models` in Databricks lies on this storage account, then run `up` again."
             )
         for folder in (raw, models):
             folder.remove(context)

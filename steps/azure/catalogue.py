@@ -11,6 +11,7 @@ from steps.azure.champion import Champion
 from steps.azure.cluster_ready import ClusterReady
 from steps.azure.data_upload import DataUpload
 from steps.azure.environment import Environment
+from steps.azure.libraries import Libraries
 from steps.azure.model_registry import Registry
 from steps.azure.model_version import ModelVersion
 from steps.azure.serving_image import ServingImage
@@ -31,6 +32,7 @@ def azure_steps() -> dict[Kind, Step[Any, Any]]:
         CanaryRun(),
         ClusterReady(),
         DataUpload(),
+        Libraries(),
         TrainingRun(),
         ModelVersion(),
         ServingImage(),

@@ -12,9 +12,9 @@ from steps.descriptions.data_upload import AZURE, AzureInputs, Outputs
 from steps.local.data_upload import reporter
 from steps.provider.step import Context, Created, State
 from steps.shared.dataset_paths import located
+from steps.shared.volumes import Volume
 from training.parameters import CriteoDataset, Dataset
 
-CONTAINER = "raw"
 COMPLETE = "_SUCCESS"
 """Written last: the folder contains the whole dataset. Spark ignores names with an underscore."""
 OWNER = "_OWNER"
@@ -22,7 +22,7 @@ OWNER = "_OWNER"
 
 
 class DataUpload(AzureStep[AzureInputs, Outputs]):
-    """Uploads a dataset to the lake's `raw/<manifest hash>`."""
+    """Uploads a dataset to the lake's folder `raw/files/<manifest hash>`."""
 
     description = AZURE
 
@@ -60,7 +60,7 @@ class DataUpload(AzureStep[AzureInputs, Outputs]):
         shutil.rmtree(copy)
 
     def _lake(self, inputs: AzureInputs) -> LakeFolder:
-        return LakeFolder(inputs, CONTAINER, inputs.manifest_hash, self._timeout)
+        return LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, self._timeout)
 
 
 def _fetched_by_job(dataset: Dataset) -> bool:

@@ -1,6 +1,7 @@
 """Step 2: a run of the training job on Databricks, and the download of its bundle to this machine."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,16 @@ from features.bundle import REPORT
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.azure.data_upload import COMPLETE
-from steps.azure.data_upload import CONTAINER as RAW
 from steps.azure.databricks_run import JobRuns, Usable
-from steps.azure.stores.azure_registry import AzureRegistry
-from steps.azure.stores.lake import MODELS, LakeFolder, bring
+from steps.azure.stores.azure_registry import AzureRegistry, Entry
+from steps.azure.stores.lake import LakeFolder, bring, lake_folder
 from steps.azure.stores.registered_versions import versions_of
 from steps.descriptions.training_run import AZURE, AzureInputs, AzureOutputs
 from steps.provider.step import Context, Created, State
 from steps.shared.dataset_paths import located
-from steps.shared.model_versions import Earlier
+from steps.shared.model_versions import Earlier, Version
 from steps.shared.run_folder import RESULT, RunFolder, run_id
+from steps.shared.volumes import Volume
 from training.request import LakeRequest
 
 BUNDLE = "bundle"
@@ -30,7 +31,7 @@ class TrainingResultError(PersonalizationError):
 
 
 class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
-    """Trains on Databricks into the lake's `models/runs/<run id>`; a successful run is reused."""
+    """Trains on Databricks into the folder `runs/<run id>` of the volume `models`; a successful run is reused."""
 
     description = AZURE
 
@@ -39,25 +40,10 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         registered = {entry.number: entry for entry in AzureRegistry(inputs, context, self._timeout).list()}
         versions = versions_of(list(registered.values()), inputs, context, self._timeout)
         earlier = Earlier.among(versions, inputs.parameters)
-        champion, best = earlier.champion, earlier.best
         identity = run_id(inputs, earlier)
         run = RunFolder(self.folder(inputs.stack), identity)
-        lake = LakeFolder(inputs, MODELS, f"runs/{identity}", self._timeout)
-        raw = LakeFolder(inputs, RAW, inputs.manifest_hash, self._timeout)
-        request = LakeRequest(
-            dataset=located(inputs.dataset),
-            training=inputs.parameters,
-            gate=inputs.gate,
-            data=inputs.location,
-            manifest_hash=inputs.manifest_hash,
-            fetch=raw.read(COMPLETE, context) is None,
-            champion=registered[champion.number].bundle_url if champion else None,
-            champion_version=champion.number if champion else None,
-            best=registered[best.number].bundle_url if best else None,
-            best_version=best.number if best else None,
-            output=lake.url,
-            work=inputs.volume or None,
-        )
+        lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", self._timeout)
+        request = self._request(inputs, earlier, registered, lake, context)
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
         runs = JobRuns(client, int(inputs.job_id), context, self._timeout)
         address = runs.succeed(identity, request, _left_result(lake, context))
@@ -73,7 +59,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
     def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
         """None if its result is no longer in the lake. Files that are missing on this machine are downloaded again."""
         inputs = self.parse(state)
-        lake = LakeFolder(inputs, MODELS, f"runs/{identity}", self._timeout)
+        lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", self._timeout)
         if lake.read(RESULT, context) is None:
             return None
         run = RunFolder(self.folder(inputs.stack), identity)
@@ -85,6 +71,38 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         """Delete the local copy. The files in the lake belong to the registry, whose versions refer to them."""
         del context
         RunFolder(self.folder(state["stack"]), identity).remove(state)
+
+    def _request(
+        self,
+        inputs: AzureInputs,
+        earlier: Earlier,
+        registered: Mapping[int, Entry],
+        lake: LakeFolder,
+        context: Context,
+    ) -> LakeRequest:
+        """The run into `lake`, with paths on the cluster's machines."""
+        raw = LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, self._timeout)
+
+        def bundle(version: Version | None) -> Path | None:
+            if version is None:
+                return None
+            return lake_folder(inputs, registered[version.number].bundle_url, self._timeout).on_cluster(inputs.volumes)
+
+        champion, best = earlier.champion, earlier.best
+        return LakeRequest(
+            dataset=located(inputs.dataset),
+            training=inputs.parameters,
+            gate=inputs.gate,
+            data=raw.on_cluster(inputs.volumes),
+            manifest_hash=inputs.manifest_hash,
+            fetch=raw.read(COMPLETE, context) is None,
+            champion=bundle(champion),
+            champion_version=champion.number if champion else None,
+            best=bundle(best),
+            best_version=best.number if best else None,
+            output=lake.on_cluster(inputs.volumes),
+            work=Path(inputs.volumes) / Volume.WORK,
+        )
 
     def _bring(self, run: RunFolder, lake: LakeFolder, context: Context) -> dict[str, Any]:
         """Download the result and its bundle, and check the bundle's hash."""

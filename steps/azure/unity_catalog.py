@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from databricks.sdk.service.iam import User
 
 ALL = "ALL_PRIVILEGES"
-NEEDED = ("CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION")
-FOR_WORKERS = "CREATE_CATALOG"
-"""For the volume that a cluster's machines share."""
+NEEDED = ("CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION", "CREATE_CATALOG")
 EVERYBODY = "account users"
 ADMINS, ADMINS_GROUP = "admins", "_workspace_admins_"
 """The workspace's admin group, and the prefix of its name in Unity Catalog."""
@@ -29,7 +27,7 @@ class PrivilegesMissingError(PersonalizationError):
     """The deployer lacks privileges in Unity Catalog."""
 
 
-def require_privileges(client: "WorkspaceClient", metastore: str, *, workers: bool) -> None:
+def require_privileges(client: "WorkspaceClient", metastore: str) -> None:
     """Raise `PrivilegesMissingError` with the grants that an admin must give, if any is missing.
 
     A deployer who can't read the metastore's grants may still have them by a group: then Unity Catalog itself decides.
@@ -42,8 +40,7 @@ def require_privileges(client: "WorkspaceClient", metastore: str, *, workers: bo
         held = set(_held(client, metastore, me))
     except PermissionDenied:
         return
-    needed = [*NEEDED, *([FOR_WORKERS] if workers else [])]
-    missing = [privilege for privilege in needed if not held & {privilege, ALL}]
+    missing = [privilege for privilege in NEEDED if not held & {privilege, ALL}]
     if missing:
         listed = ", ".join(privilege.replace("_", " ") for privilege in missing)
         raise PrivilegesMissingError(

@@ -39,7 +39,7 @@ class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
                 "get none automatically: an account admin must create one for this region in the account console and "
                 "turn on its automatic assignment. Then run `up` again."
             )
-        self._wait_for_privileges(lambda: require_privileges(client, metastore, workers=inputs.workers), context)
+        self._wait_for_privileges(lambda: require_privileges(client, metastore), context)
         return Created(inputs.workspace_id, Outputs(url=url, metastore=metastore))
 
     def _assigned(self, client: WorkspaceClient, context: Context) -> str | None:

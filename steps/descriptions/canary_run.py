@@ -3,6 +3,7 @@
 from steps.descriptions.description import Description, StepInputs, StepOutputs
 from steps.descriptions.places import Lake, MachineLearning
 from steps.kinds import Kind
+from training.parameters import Fit
 
 
 class Inputs(StepInputs):
@@ -17,8 +18,10 @@ class AzureInputs(Inputs, Lake, MachineLearning):
     databricks_url: str
     databricks_workspace_id: str
     job_id: str
-    volume: str
-    """Path of files that all machines of the cluster share, `/Volumes/...`; empty for a single-node cluster."""
+    volumes: str
+    """The folder with the stack's volumes on the cluster's machines, `/Volumes/...`."""
+    fit: Fit
+    """How the stack's models are fitted."""
 
 
 class Outputs(StepOutputs):

@@ -35,8 +35,8 @@ class AzureInputs(Inputs[str], MachineLearning, Lake):
     databricks_url: str
     databricks_workspace_id: str
     job_id: str
-    volume: str
-    """Path of files that all machines of the cluster share, `/Volumes/...`; empty for a single-node cluster."""
+    volumes: str
+    """The folder with the stack's volumes on the cluster's machines, `/Volumes/...`."""
 
 
 class Outputs(StepOutputs):

@@ -12,8 +12,6 @@ class Inputs(StepInputs, Generic[TextT]):
 
     workspace_id: TextT
     workspace_host: TextT
-    workers: bool
-    """Whether clusters have workers, which need more privileges in Unity Catalog."""
 
 
 class AzureInputs(Inputs[str], Directory):

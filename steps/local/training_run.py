@@ -20,7 +20,7 @@ from steps.shared.model_versions import Earlier
 from steps.shared.run_folder import OUTPUT, RunFolder, run_id
 from steps.shared.training_streams import progress_shown, reason_in
 from training.progress import Format
-from training.request import LocalRequest
+from training.request import TrainingRequest
 
 REQUEST = "request.json"
 
@@ -63,11 +63,11 @@ class TrainingRun(LocalStep[LocalInputs, Outputs]):
         RunFolder(self.folder(state["stack"]), identity).remove(state)
 
 
-def request(inputs: LocalInputs, folder: StackFolder, earlier: Earlier, run: Path) -> LocalRequest:
+def request(inputs: LocalInputs, folder: StackFolder, earlier: Earlier, run: Path) -> TrainingRequest:
     """The request for `python -m training`, with its output in the folder `run`."""
     registry = LocalRegistry(folder.registry)
     champion, best = earlier.champion, earlier.best
-    return LocalRequest(
+    return TrainingRequest(
         dataset=located(inputs.dataset),
         training=inputs.parameters,
         gate=inputs.gate,
@@ -82,7 +82,7 @@ def request(inputs: LocalInputs, folder: StackFolder, earlier: Earlier, run: Pat
     )
 
 
-def _train(wanted: LocalRequest, run: Path, context: Context) -> dict[str, Any]:
+def _train(wanted: TrainingRequest, run: Path, context: Context) -> dict[str, Any]:
     (run / REQUEST).write_text(wanted.model_dump_json(indent=2) + "\n")
     command = [sys.executable, "-m", "training", "--request", str(run / REQUEST)]
     finished = run_child(

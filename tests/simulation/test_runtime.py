@@ -3,14 +3,13 @@
 `test_training_job` runs a whole training in it.
 """
 
-import base64
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from infra.cloud.training.wheel import build_wheel
+from steps.shared.wheel import build_wheel
 from tests.simulation.runtime.environment import PACKAGES, Libraries, Runtime, runtime
 from tools.paths import ROOT
 from tools.versions import SYNAPSEML
@@ -31,7 +30,7 @@ def cluster(tmp_path: Path) -> Runtime:
     """The runtime, with the wheel and SynapseML installed into the folder `site` as a job's libraries."""
     wheel = build_wheel()
     file = tmp_path / wheel.name
-    file.write_bytes(base64.b64decode(wheel.content_base64))
+    file.write_bytes(wheel.content)
     made = runtime()
     made.install(Libraries([file], [f"synapseml=={SYNAPSEML}"]), tmp_path / "site")
     return made

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cloud.training.wheel import build_wheel
+from steps.shared.wheel import build_wheel
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.databricks.provider import TYPES
 from tests.simulation.examples.azure import create_all, example

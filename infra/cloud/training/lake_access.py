@@ -1,5 +1,7 @@
 """The workspace's access to the lake: by Unity Catalog and the access connector, without a secret.
 
+Nobody gets a grant on the external locations: runs use the volumes in them (`volumes.py`).
+
 These objects belong to the region's metastore: their names are unique in it, and they outlive the workspace.
 """
 
@@ -11,24 +13,21 @@ import pulumi_databricks as databricks
 from pulumi import Input, ResourceOptions
 
 ISOLATED = "ISOLATION_MODE_ISOLATED"
-PRIVILEGES = ["READ_FILES", "WRITE_FILES"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LakeAccessArgs:
-    """The connector, the lake's containers by name, and the principals that may use them."""
+    """The connector, and the lake's containers by name."""
 
     name: str
     connector: Input[str]
     """ID of the access connector."""
     containers: Mapping[str, Input[str]]
     """`abfss://` addresses."""
-    principals: Mapping[str, str]
-    """Names in Databricks, by logical name."""
 
 
 class LakeAccess(pulumi.ComponentResource):
-    """The storage credential, an external location for each container, and grants on them."""
+    """The storage credential, and an external location for each container."""
 
     def __init__(self, name: str, args: LakeAccessArgs, opts: ResourceOptions | None = None) -> None:
         """Create all of them."""
@@ -44,10 +43,8 @@ class LakeAccess(pulumi.ComponentResource):
             force_destroy=True,
             opts=ResourceOptions(parent=self),
         )
-        self.locations: dict[str, databricks.ExternalLocation] = {}
-        """By container."""
         for container, url in args.containers.items():
-            location = databricks.ExternalLocation(
+            databricks.ExternalLocation(
                 f"location-{container}",
                 name=f"{args.name}_{container}",
                 url=url,
@@ -57,16 +54,4 @@ class LakeAccess(pulumi.ComponentResource):
                 force_destroy=True,
                 opts=ResourceOptions(parent=self),
             )
-            self.locations[container] = location
-            for called, principal in args.principals.items():
-                self._grant(f"{container}-{called}", location, principal)
         self.register_outputs({})
-
-    def _grant(self, name: str, location: databricks.ExternalLocation, principal: str) -> None:
-        databricks.Grant(
-            name,
-            external_location=location.name,
-            principal=principal,
-            privileges=PRIVILEGES,
-            opts=ResourceOptions(parent=self),
-        )

@@ -1,4 +1,4 @@
-"""The Databricks jobs that train: the project's wheel and SynapseML on a cluster of fixed size.
+"""The Databricks jobs that train: the project's wheel on a cluster of fixed size, with libraries from the lake.
 
 The steps `CanaryRun` and `TrainingRun` start the runs.
 """
@@ -15,8 +15,8 @@ from pulumi import ResourceOptions
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import PROJECT, Names
 from infra.cloud.site import tags_of
-from infra.cloud.training.wheel import Wheel
-from tools.versions import DATABRICKS_RUNTIME, SCALA, SYNAPSEML
+from steps.shared.job_libraries import JobLibraries
+from tools.versions import DATABRICKS_RUNTIME, SCALA
 
 ENTRY_POINT = "train"
 """The wheel's, in `pyproject.toml`."""
@@ -26,12 +26,12 @@ CLUSTER = "training"
 CANARY_MINUTES = 45
 """Timeout of a canary run, most of which is the start of VMs."""
 RUNTIME = f"{DATABRICKS_RUNTIME}.x-scala{SCALA}"
-SYNAPSEML_JAR = f"com.microsoft.azure:synapseml-lightgbm_{SCALA}:{SYNAPSEML}"
-SYNAPSEML_REPOSITORY = "https://mmlspark.blob.core.windows.net/maven"
 DEDICATED = "SINGLE_USER"
 """SynapseML calls into the JVM, which no other access mode allows."""
 ON_DEMAND = "ON_DEMAND_AZURE"
 """LightGBM fails when a node is lost, so there are no spot nodes."""
+BINARY_FILES = {"spark.personalization.binaryFiles": "true"}
+"""Spark reads files for Python (`training.engines.spark.store.delivered.SWITCH`)."""
 SINGLE_NODE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*, 4]"}
 
 
@@ -41,7 +41,7 @@ class TrainingJobArgs:
 
     settings: AzureSettings
     names: Names
-    wheel: Wheel
+    libraries: JobLibraries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class JobArgs:
 
 
 class TrainingJob(pulumi.ComponentResource):
-    """Cluster policy, wheel and jobs in the workspace of the given Databricks provider.
+    """Cluster policy and jobs in the workspace of the given Databricks provider.
 
     `canary_id` is the same job on the smallest equivalent cluster; `tried` is what a canary run tests.
     """
@@ -79,29 +79,23 @@ class TrainingJob(pulumi.ComponentResource):
             definition=json.dumps(_policy(args.settings), sort_keys=True),
             opts=self._options,
         )
-        wheel = databricks.WorkspaceFile(
-            "training-wheel",
-            path=f"{args.names.databricks_folder}/{args.wheel.hash}/{args.wheel.name}",
-            content_base64=args.wheel.content_base64,
-            opts=self._options,
-        )
         canary, training = _canary(args), _training(args)
-        self.canary_id = self._job("canary-job", canary, policy, wheel).id
-        self.job = self._job("training-job", training, policy, wheel)
+        self.canary_id = self._job("canary-job", canary, policy).id
+        self.job = self._job("training-job", training, policy)
         self.job_id = self.job.id
         self.tried = {
-            "wheel": args.wheel.hash,
+            "wheel": args.libraries.wheel.hash,
+            "libraries": args.libraries.packages,
             "runtime": RUNTIME,
-            "synapseml": SYNAPSEML_JAR,
             "machine": args.settings.training_vm_size,
             "workers": str(canary.workers),
             "run_as": args.settings.training_run_as or "",
+            "binary_files": str(args.settings.training_binary_files),
         }
         self.register_outputs({"job_id": self.job_id, "url": self.job.url})
 
-    def _job(
-        self, resource: str, args: JobArgs, policy: databricks.ClusterPolicy, wheel: databricks.WorkspaceFile
-    ) -> databricks.Job:
+    def _job(self, resource: str, args: JobArgs, policy: databricks.ClusterPolicy) -> databricks.Job:
+        libraries = self._args.libraries
         task = databricks.JobTaskArgs(
             task_key=ENTRY_POINT,
             job_cluster_key=CLUSTER,
@@ -111,13 +105,8 @@ class TrainingJob(pulumi.ComponentResource):
                 parameters=[f"{{{{job.parameters.{REQUEST}}}}}"],
             ),
             libraries=[
-                databricks.JobTaskLibraryArgs(whl=wheel.workspace_path),
-                databricks.JobTaskLibraryArgs(
-                    pypi=databricks.JobTaskLibraryPypiArgs(package=f"synapseml=={SYNAPSEML}")
-                ),
-                databricks.JobTaskLibraryArgs(
-                    maven=databricks.JobTaskLibraryMavenArgs(coordinates=SYNAPSEML_JAR, repo=SYNAPSEML_REPOSITORY)
-                ),
+                databricks.JobTaskLibraryArgs(requirements=libraries.requirements_path),
+                *(databricks.JobTaskLibraryArgs(jar=jar) for jar in libraries.jar_paths),
             ],
             timeout_seconds=args.timeout_minutes * 60,
             max_retries=0,
@@ -150,7 +139,7 @@ class TrainingJob(pulumi.ComponentResource):
             azure_attributes=databricks.JobJobClusterNewClusterAzureAttributesArgs(
                 availability=ON_DEMAND, first_on_demand=1
             ),
-            spark_conf=SINGLE_NODE if alone else {},
+            spark_conf={**(SINGLE_NODE if alone else {}), **(BINARY_FILES if settings.training_binary_files else {})},
             custom_tags={**self._tags, **({"ResourceClass": "SingleNode"} if alone else {})},
         )
 

@@ -7,7 +7,6 @@ cluster, for example if `up` failed at the canary.
 from collections.abc import Callable
 
 from azure_clients.retries import USUAL, retried
-from infra.cloud.training.work_volume import SCHEMA, VOLUME
 from personalize.checks.subscription.free_names import DATABRICKS_VERSION, STORAGE_VERSION
 from personalize.engine.interruption import run_interruptible
 from personalize.verify.bench import Bench
@@ -17,6 +16,7 @@ from personalize.verify.stages.training import databricks, workspace
 from steps.azure.canary_run import CanaryRun
 from steps.descriptions.canary_run import AzureInputs
 from steps.provider.step import Context
+from steps.shared.volumes import volumes_of
 
 LONGEST_MINUTES = 20
 MILLISECONDS_PER_MINUTE = 60_000
@@ -54,7 +54,8 @@ def _inputs(bench: Bench, context: Context) -> AzureInputs:
         databricks_url=f"https://{url}",
         databricks_workspace_id=workspace(bench),
         job_id=_job(bench, context),
-        volume=f"/Volumes/{names.catalog_object}/{SCHEMA}/{VOLUME}" if settings.training_workers else "",
+        volumes=volumes_of(names.catalog_object),
+        fit=bench.fit,
         tried={"asked by": "personalize verify"},
     )
 

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from azure_clients import credentials
-from infra.cloud.storage import RAW
 from personalize.checks.subscription.free_names import STORAGE_VERSION
 from personalize.verify.bench import ACCESS_VERSION, Bench
 from personalize.verify.stage import Seen, Stage, StageFailedError
 from steps.azure.data_upload import COMPLETE
+from steps.shared.volumes import Volume
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
@@ -21,7 +21,7 @@ def _data_is_there(bench: Bench) -> str:
     found = [blob for blob in _listed(bench) if blob.name.rpartition("/")[2] == COMPLETE]
     if not found:
         raise StageFailedError(
-            f"No dataset in the lake's container {RAW} ends with {COMPLETE}: the upload is incomplete."
+            f"No dataset in the lake's container {Volume.RAW.container} ends with {COMPLETE}: the upload is incomplete."
         )
     return f"{len(found)} complete dataset(s) in the lake."
 
@@ -53,7 +53,7 @@ def _blobs(bench: Bench) -> Seen:
 def _listed(bench: Bench) -> "list[BlobProperties]":
     account = bench.resource(lake(bench), STORAGE_VERSION)
     endpoint = str(account["primaryEndpoints"]["blob"])
-    container = credentials.container(bench.settings.tenant, endpoint, RAW)
+    container = credentials.container(bench.settings.tenant, endpoint, Volume.RAW.container)
     return list(container.list_blobs(include=["metadata"]))
 
 

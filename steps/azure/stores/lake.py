@@ -19,12 +19,11 @@ from features.bundle import BundleError, checked_hash
 from features.files import written_aside
 from steps.descriptions.places import Lake
 from steps.provider.step import Context
+from steps.shared.volumes import Volume
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
-MODELS = "models"
-"""The container for bundles."""
 SHA256 = "sha256"
 """Metadata of a completely uploaded blob: its content's hash."""
 FILES_AT_ONCE = 4
@@ -34,24 +33,30 @@ Answer = TypeVar("Answer")
 
 
 class LakeFolder:
-    """The folder `path` of a container."""
+    """The folder `name` of a volume."""
 
-    def __init__(self, inputs: Lake, container: str, path: str, timeout: Timeout) -> None:
+    def __init__(self, inputs: Lake, volume: Volume, name: str, timeout: Timeout) -> None:
         """Makes no request yet."""
-        self._client: ContainerClient = credentials.container(inputs.tenant, inputs.blob_endpoint, container)
-        self._container = container
+        self._client: ContainerClient = credentials.container(inputs.tenant, inputs.blob_endpoint, volume.container)
+        self._volume = volume
         self._inputs = inputs
-        self._path = path
+        self._name = name
+        self._path = f"{volume.folder}/{name}"
         self._timeout = timeout
 
     @property
     def url(self) -> str:
-        """Its address for Spark."""
-        return spark_url(self._inputs.blob_endpoint, self._container, self._path)
+        """Its address, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH`."""
+        host = self._inputs.blob_endpoint.removeprefix("https://").rstrip("/").replace(".blob.", ".dfs.", 1)
+        return f"abfss://{self._volume.container}@{host}/{self._path}"
+
+    def on_cluster(self, volumes: str) -> Path:
+        """Its path on a cluster's machines; `volumes` is the folder with the stack's volumes."""
+        return Path(volumes) / self._volume / self._name
 
     def below(self, name: str) -> "LakeFolder":
         """The folder `name` in this one."""
-        return LakeFolder(self._inputs, self._container, f"{self._path}/{name}", self._timeout)
+        return LakeFolder(self._inputs, self._volume, f"{self._name}/{name}", self._timeout)
 
     def send(self, folder: Path, context: Context) -> None:
         """Upload every file below `folder` that the lake does not have with the same content, several in parallel.
@@ -86,6 +91,10 @@ class LakeFolder:
             "read the lake", lambda: _or_none(lambda: blob.download_blob().readall()), context
         )
         return content
+
+    def names(self, context: Context) -> frozenset[str]:
+        """The paths of all files in it; none if it, or the container, does not exist."""
+        return self._ask("list the lake", lambda: frozenset(_or_none(lambda: list(self._files())) or ()), context)
 
     def fetch(self, folder: Path, context: Context) -> None:
         """Download every file to `folder`."""
@@ -149,8 +158,9 @@ class LakeFolder:
 
 
 def lake_folder(inputs: Lake, url: str, timeout: Timeout) -> LakeFolder:
-    """The folder at `url`, an address for Spark, in the lake's container for models."""
-    return LakeFolder(inputs, MODELS, url.split("/", 3)[3], timeout)
+    """The folder at the address `url` in the volume for bundles."""
+    path = url.split("/", 3)[3]
+    return LakeFolder(inputs, Volume.MODELS, path.removeprefix(f"{Volume.MODELS.folder}/"), timeout)
 
 
 def bring(folder: LakeFolder, target: Path, bundle_hash: str, context: Context) -> None:
@@ -174,9 +184,3 @@ def _or_none(look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is look
         return look()
     except ResourceNotFoundError:
         return None
-
-
-def spark_url(blob_endpoint: str, container: str, path: str) -> str:
-    """The address for Spark, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH`, for a Blob endpoint."""
-    host = blob_endpoint.removeprefix("https://").rstrip("/").replace(".blob.", ".dfs.", 1)
-    return f"abfss://{container}@{host}/{path}"

@@ -14,7 +14,8 @@ from steps.kinds import Kind
 from tests.infra.graph import recorder as local
 from tests.infra.graph.cloud_recorder import CONNECTION, DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
 from tests.infra.graph.recorder import SECRET_MARK
-from training.parameters import TrainingParameters
+from training.parameters import Fit, TrainingParameters
+from training.runtime import pinned_jars
 
 AZURE = {
     "subscription": SUBSCRIPTION,
@@ -135,12 +136,6 @@ def test_the_outputs_are_those_of_every_stack_and_azure_s_own(small: tuple[Cloud
     assert set(small[1]) == every | own
 
 
-def test_the_deployers_may_use_the_lake_in_databricks(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
-    grants = small[0].of("databricks:index/grant:Grant")
-    assert {grant["principal"] for grant in grants} == {"somebody@example.com"}
-    assert len(grants) == 3
-
-
 @pytest.mark.parametrize(
     ("changes", "touched"),
     [
@@ -182,17 +177,47 @@ def test_a_service_principal_is_a_member_of_databricks_before_grants_and_the_job
     assert [job["runAs"] for job in jobs] == [{"servicePrincipalName": trainer}] * 2
 
 
-def test_a_cluster_with_workers_gets_a_volume_that_all_its_machines_see(
+@pytest.mark.parametrize("workers", [0, 3])
+def test_every_cluster_reads_and_writes_folders_of_the_lake_by_volumes(workers: int) -> None:
+    found = declared(settings(training_workers=workers))[0]
+    (catalog,) = found.of("databricks:index/catalog:Catalog")
+    volumes = {volume["name"]: volume for volume in found.of("databricks:index/volume:Volume")}
+    places = {name: volume["storageLocation"].rpartition("@")[::2] for name, volume in volumes.items()}
+    assert {name: (start, end.partition("/")[2]) for name, (start, end) in places.items()} == {
+        "raw": ("abfss://raw", "files"),
+        "models": ("abfss://models", "files"),
+        "work": ("abfss://work", "files"),
+        "libraries": ("abfss://work", "libraries"),
+    }
+    assert {volume["volumeType"] for volume in volumes.values()} == {"EXTERNAL"}
+    assert catalog["storageRoot"].endswith("/catalog")
+    runs = {item.name: item.inputs["volumes"] for item in found.resources if "job_id" in item.inputs}
+    assert runs == dict.fromkeys(("canary", "training"), f"/Volumes/{catalog['name']}/training")
+
+
+def test_runs_may_write_to_every_volume_but_the_one_with_their_libraries(
     small: tuple[CloudRecorder, dict[str, Any]],
 ) -> None:
-    several = declared(settings(training_workers=3))[0]
-    (volume,) = several.of("databricks:index/volume:Volume")
-    assert volume["volumeType"] == "EXTERNAL"
-    assert volume["storageLocation"].startswith("abfss://work@")
-    runs = {item.name: item.inputs["volume"] for item in several.resources if "volume" in item.inputs}
-    assert runs.keys() == {"canary", "training"}
-    assert all(place.startswith("/Volumes/") for place in runs.values())
-    assert small[0].of("databricks:index/volume:Volume") == []
+    grants = small[0].of("databricks:index/grant:Grant")
+    assert {grant["principal"] for grant in grants} == {"somebody@example.com"}
+    (on_all,) = [set(grant["privileges"]) for grant in grants if "catalog" in grant]
+    assert on_all == {"USE_CATALOG", "USE_SCHEMA", "READ_VOLUME"}
+    on_one = {grant["volume"]: grant["privileges"] for grant in grants if "volume" in grant}
+    assert on_one == {f"volume-{name}-id": ["WRITE_VOLUME"] for name in ("raw", "models", "work")}
+    assert not [grant for grant in grants if "externalLocation" in grant]
+
+
+def test_jobs_install_everything_from_the_lake(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    (wanted,) = small[0].of(f"personalize:azure:{Kind.LIBRARIES}")
+    own = f"{wanted['volumes']}/libraries/{wanted['wheel']}-{wanted['packages']}"
+    for job in small[0].of("databricks:index/job:Job"):
+        (task,) = job["tasks"]
+        assert task["libraries"] == [{"requirements": f"{own}/requirements.txt"}]
+    by_synapseml = declared(settings(TrainingParameters(fit=Fit.SYNAPSEML)))[0]
+    (task,) = by_synapseml.of("databricks:index/job:Job")[0]["tasks"]
+    jars = [library["jar"] for library in task["libraries"] if "jar" in library]
+    assert len(jars) == len(task["libraries"]) - 1 == len(pinned_jars())
+    assert step(by_synapseml, Kind.CANARY_RUN)["fit"] == "synapseml"
 
 
 def test_a_hyperparameter_touches_the_training_run_alone(small: tuple[CloudRecorder, dict[str, Any]]) -> None:

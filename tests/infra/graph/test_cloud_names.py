@@ -42,7 +42,6 @@ RULES = {
     "container_rule": "[A-Za-z0-9][A-Za-z0-9-]{1,62}[A-Za-z0-9]",
     "budget": "[A-Za-z0-9_-]{1,63}",
     "catalog_object": "[a-z0-9_]{1,255}",
-    "databricks_folder": "/Shared/[a-z0-9-]+",
 }
 """Allowed names per service, from Microsoft's "Naming rules and restrictions for Azure resources"."""
 

@@ -1,7 +1,6 @@
 """Shipped packages are complete: the image has every library the service imports, the Databricks wheel all our code."""
 
 import ast
-import base64
 import io
 import sys
 import tomllib
@@ -73,9 +72,9 @@ def test_the_service_imports_nothing_that_its_image_does_not_hold() -> None:
 
 def test_the_wheel_of_databricks_holds_both_packages_and_the_entry_point() -> None:
     pytest.importorskip("hatchling", reason="needs `uv sync --inexact --extra azure`")
-    from infra.cloud.training.wheel import build_wheel  # noqa: PLC0415 - an extra
+    from steps.shared.wheel import build_wheel  # noqa: PLC0415 - an extra
 
-    with zipfile.ZipFile(io.BytesIO(base64.b64decode(build_wheel().content_base64))) as wheel:
+    with zipfile.ZipFile(io.BytesIO(build_wheel().content)) as wheel:
         files = set(wheel.namelist())
         (entry_points,) = [name for name in files if name.endswith(".dist-info/entry_points.txt")]
         declared = ConfigParser()

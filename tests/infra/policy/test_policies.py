@@ -17,12 +17,14 @@ from infra.cloud.names import Names
 from infra.cloud.role_list import Role
 from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
 from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
-from infra.cloud.training.wheel import Wheel
 from infra.policy.cloud_resources import BUDGET, GROUP, missing_budget, missing_pool
 from infra.policy.pack import RULES
 from infra.policy.rule import Rule
 from infra.settings import Settings, load_settings
 from infra.workload.workload import Workload, WorkloadArgs
+from steps.shared.job_libraries import JobLibraries
+from steps.shared.volumes import CONTAINERS, volumes_of
+from steps.shared.wheel import Wheel
 from tests.infra.graph.cloud_recorder import SUBSCRIPTION, run_cloud
 from tools.paths import ROOT
 
@@ -168,16 +170,18 @@ def declared(stack: str, **changes: Any) -> list[tuple[str, dict[str, Any]]]:
         names = Names(stack=stack, subscription=azure.subscription, suffix=azure.suffix)
         environment = Environment("environment", EnvironmentArgs(settings=azure, names=names))
         ClusterEnvironment(environment, ())
-        containers = {name: environment.storage.lake_url(name) for name in ("raw", "models")}
+        containers = {name: environment.storage.lake_url(name) for name in CONTAINERS}
         connector = environment.databricks.connector.id
         LakeAccess(
             "lake-access",
-            LakeAccessArgs(name=names.catalog_object, connector=connector, containers=containers, principals={}),
+            LakeAccessArgs(name=names.catalog_object, connector=connector, containers=containers),
         )
-        wheel = Wheel("personalization-1-py3-none-any.whl", "0" * 16, "")
+        libraries = JobLibraries(
+            volumes=volumes_of(names.catalog_object), wheel=Wheel("w.whl", "0" * 16, b""), wheels=(), jars={}
+        )
         TrainingJob(
             "training-job",
-            TrainingJobArgs(settings=azure, names=names, wheel=wheel),
+            TrainingJobArgs(settings=azure, names=names, libraries=libraries),
             environment.databricks.workspace,
         )
         workload = WorkloadArgs(

@@ -31,11 +31,11 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "private": PRIVATE,
 }
 """Files that contain only what these settings change in `dev`."""
-HASH = re.compile(r"/[0-9a-f]{16}/")
+HASH = re.compile(r"(?<=[/-])[0-9a-f]{16}(?=[/-])")
 NOT_WIRING = {
     "code_hash": "of the code",
-    "contentBase64": "the wheel",
     "libraries": "of the lock",
+    "packages": "of the lock",
     "usd_per_month": "of the prices",
     "wheel": "of the code",
 }
@@ -87,7 +87,7 @@ def _readable(value: Any, ids: Mapping[str, str], name: str = "") -> Any:
             return [_readable(inner, ids) for inner in value]
         case str():
             opened = _opened(value)
-            shown = HASH.sub("/HASH/", _with_owners(value, ids))
+            shown = HASH.sub("HASH", _with_owners(value, ids))
             return shown if opened is None else {"as text": _readable(opened, ids)}
         case float() if value.is_integer():
             return int(value)

@@ -15,6 +15,7 @@ from steps.azure.canary_run import CanaryRun
 from steps.descriptions.canary_run import AzureInputs, Outputs
 from steps.provider.step import Context, Created
 from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
+from training.parameters import Fit
 
 NAMES = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
 HOST = "adb-1.2.azuredatabricks.net"
@@ -33,7 +34,7 @@ class Deployed:
             "allowed_sources": "anywhere",
         }
         deployers = [{"object_id": CALLER, "type": "User"}]
-        self.stack, self.names = "dev", NAMES
+        self.stack, self.names, self.fit = "dev", NAMES, Fit.SYNAPSEML
         self.settings = AzureSettings.model_validate({**values, "deployers": deployers, **azure})
         self.subject = SimpleNamespace(training=lambda kind, name: f"/training/{kind}/{name}")
         self.resources: dict[str, dict[str, Any]] = {
@@ -77,14 +78,10 @@ def test_the_step_of_up_is_told_what_lies_on_azure(asked: list[AzureInputs]) -> 
     (told,) = asked
     workspace = f"/training/Microsoft.Databricks/workspaces/{NAMES.databricks}"
     assert (told.stack, told.tenant, told.databricks_workspace_id) == ("dev", TENANT, workspace)
-    assert (told.databricks_url, told.job_id, told.volume) == (f"https://{HOST}", "7", "")
+    assert (told.databricks_url, told.job_id) == (f"https://{HOST}", "7")
+    assert (told.volumes, told.fit) == (f"/Volumes/lake_dev{NAMES.token}/training", "synapseml")
     assert told.blob_endpoint == "https://lakeabc.blob.core.windows.net/"
     assert found.said == ["pending", "running"]
-
-
-def test_several_machines_share_files_in_the_stack_s_volume(asked: list[AzureInputs]) -> None:
-    Deployed(training_workers=3).run()
-    assert asked[0].volume == f"/Volumes/lake_dev{NAMES.token}/training/work"
 
 
 @pytest.mark.parametrize("missing", [NAMES.databricks, NAMES.lake])

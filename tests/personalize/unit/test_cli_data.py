@@ -10,7 +10,7 @@ import typer
 
 from personalize.commands import drift, tune
 from training.parameters import CriteoDataset
-from training.request import LocalRequest
+from training.request import TrainingRequest
 
 SETTINGS = """\
 config:
@@ -35,7 +35,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         assert not check
         seen["command"] = command
         if "--request" in command:
-            seen["request"] = LocalRequest.model_validate_json(
+            seen["request"] = TrainingRequest.model_validate_json(
                 Path(command[command.index("--request") + 1]).read_text()
             )
         return SimpleNamespace(returncode=seen["code"])

@@ -25,6 +25,9 @@ from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, SUBSCRIP
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
 from tools import azurite
+from training.parameters import Fit
+
+VOLUMES = "/Volumes/lake_dev/training"
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 
@@ -36,7 +39,8 @@ def inputs(cloud: Cloud, **tried: str) -> dict[str, Any]:
         "databricks_url": f"https://{cloud.workspace['workspace_host']}",
         "databricks_workspace_id": cloud.workspace["workspace_id"],
         "job_id": cloud.world.all(JOB)[0].id.rpartition("/")[2],
-        "volume": "",
+        "volumes": VOLUMES,
+        "fit": "native",
         "tried": {"wheel": "1", **tried},
     }
 
@@ -46,9 +50,9 @@ def step(tmp_path: Path) -> CanaryRun:
 
 
 def in_lake(folder: str) -> list[str]:
-    """Names of the blobs below a folder given as `abfss://CONTAINER@ACCOUNT/PATH`."""
-    name, _, path = folder.removeprefix("abfss://").partition("@")
-    return [blob.name for blob in container(TENANT, BLOB, name).list_blobs(name_starts_with=path.partition("/")[2])]
+    """Names of the blobs below a folder of a volume."""
+    name, _, path = folder.removeprefix(f"{VOLUMES}/").partition("/")
+    return [blob.name for blob in container(TENANT, BLOB, name).list_blobs(name_starts_with=f"files/{path}")]
 
 
 class Training:
@@ -62,8 +66,8 @@ class Training:
         request = json.loads(run.parameters["request"])
         self.requests.append(request)
         self.rows.append(in_lake(request["data"]))
-        path = request["output"].split("/", 3)[3]
-        container(TENANT, BLOB, "models").upload_blob(f"{path}/{RESULT}", b"{}", overwrite=True)
+        path = request["output"].removeprefix(f"{VOLUMES}/models/")
+        container(TENANT, BLOB, "models").upload_blob(f"files/{path}/{RESULT}", b"{}", overwrite=True)
         return "trained"
 
 
@@ -76,18 +80,15 @@ def test_it_trains_on_a_thousand_rows_that_lie_in_the_lake_and_leaves_none_of_th
     (request,) = task.requests
     assert request["dataset"]["rows"] == 1000
     assert request["training"]["engine"] == "spark"
-    assert request["data"].startswith("abfss://raw@lakeabc.dfs.core.windows.net/canary/")
-    assert request["output"].startswith("abfss://models@lakeabc.dfs.core.windows.net/canary/")
+    assert request["training"]["fit"] == "native"
+    assert request["canary"] is True
+    assert request["data"].startswith(f"{VOLUMES}/raw/canary/")
+    assert request["output"].startswith(f"{VOLUMES}/models/canary/")
+    assert request["work"] == f"{VOLUMES}/work"
     assert request["fetch"] is False
     assert task.rows != [[]]
     assert in_lake(request["data"]) == in_lake(request["output"]) == []
     assert any(line.startswith("canary run ") and "https://adb-" in line for line in recorder.lines)
-
-
-def test_machines_that_share_files_are_told_where(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
-    task = cloud.task.work = Training()
-    create(step(tmp_path), inputs(cloud, case="volume") | {"volume": "/Volumes/lake/training/work"}, recorder)
-    assert [request["work"] for request in task.requests] == ["/Volumes/lake/training/work"]
 
 
 def test_a_model_is_registered_before_anything_is_paid_for(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
@@ -153,17 +154,25 @@ def test_a_verification_runs_it_with_what_it_finds_by_name(cloud: Cloud, monkeyp
     group, _, workspace = cloud.workspace["workspace_id"].rpartition("/providers/Microsoft.Databricks/workspaces/")
     job = cloud.world.all(JOB)[0].inputs["name"]
     example_names = SimpleNamespace(
-        databricks=workspace, lake="lakeabc", canary_job=job, training_group=GROUP, machine_learning="models"
+        databricks=workspace,
+        lake="lakeabc",
+        canary_job=job,
+        catalog_object="lake_dev",
+        training_group=GROUP,
+        machine_learning="models",
     )
     subject = SimpleNamespace(training=lambda kind, name: f"{group}/providers/{kind}/{name}")
     mail = {"alert_mail": "operators@example.com", "authorized_ip_ranges": "anywhere", "allowed_sources": "anywhere"}
     monkeypatch.setattr(Bench, "settings", AzureSettings.model_validate(settings | mail))
     monkeypatch.setattr(Bench, "names", example_names)
+    monkeypatch.setattr(Bench, "fit", Fit.SYNAPSEML)
     monkeypatch.setattr(Bench, "subject", subject)
     said: list[str] = []
     bench = Bench(stack="dev", settings_file=None, shown=lambda operate: operate(lambda _: None), say=said.append)
     task = cloud.task.work = Training()
     assert CANARY.act(bench).startswith("a thousand rows became a model: https://adb-")
-    assert [request["dataset"]["rows"] for request in task.requests] == [1000]
+    assert [(request["dataset"]["rows"], request["training"]["fit"]) for request in task.requests] == [
+        (1000, "synapseml")
+    ]
     assert in_lake(task.requests[0]["data"]) == in_lake(task.requests[0]["output"]) == []
     assert CANARY.looks["canary-takes-minutes"](bench).answer.endswith(said[-1].rpartition(": ")[2])

@@ -9,10 +9,10 @@ import pytest
 
 from azure_clients.retries import Timeout
 from features.bundle import checked_hash
-from infra.cloud.training.wheel import build_wheel
 from steps.azure.data_upload import DataUpload
 from steps.azure.model_version import ModelVersion
 from steps.azure.training_run import TrainingRun
+from steps.shared.wheel import build_wheel
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.databricks.provider import TYPES
 from tests.simulation.examples.azure import example

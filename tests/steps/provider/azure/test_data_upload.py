@@ -34,7 +34,7 @@ def lake() -> ContainerClient:
 
 
 def names(digit: str) -> list[str]:
-    return [blob.name.partition("/")[2] for blob in lake().list_blobs(digit * 64)]
+    return [blob.name.split("/", 2)[2] for blob in lake().list_blobs(name_starts_with=f"files/{digit * 64}")]
 
 
 def test_the_dataset_comes_whole_with_its_checksums_and_goes_again(
@@ -43,9 +43,9 @@ def test_the_dataset_comes_whole_with_its_checksums_and_goes_again(
     for nth, kind in enumerate([FaultKind.THROTTLED, FaultKind.UNAVAILABLE, FaultKind.EXPIRED], start=1):
         cloud.arm.faults.order("^http blob PUT .*part", nth=nth, kind=kind)
     created = create(step(tmp_path), inputs("1"), recorder)
-    assert created.outputs.location == f"abfss://raw@lakeabc.dfs.core.windows.net/{'1' * 64}"
+    assert created.outputs.location == f"abfss://raw@lakeabc.dfs.core.windows.net/files/{'1' * 64}"
     (part,) = [name for name in names("1") if name.startswith("dt=")]
-    assert len(lake().get_blob_client(f"{'1' * 64}/{part}").get_blob_properties().metadata[SHA256]) == 64
+    assert len(lake().get_blob_client(f"files/{'1' * 64}/{part}").get_blob_properties().metadata[SHA256]) == 64
     assert {COMPLETE, OWNER} < set(names("1"))
     assert not list((tmp_path / STACK / "lake" / "raw").iterdir())
     known = state(inputs("1"), created)
@@ -66,7 +66,7 @@ def test_data_that_is_there_is_not_sent_again(cloud: Cloud, tmp_path: Path, reco
     last = cloud.arm.faults.calls()[-1].number
     create(step(tmp_path), inputs("2"), recorder)
     writes = [call.id for call in cloud.arm.faults.calls(last) if call.id.startswith("PUT")]
-    assert writes == [f"PUT /raw/{'2' * 64}/{OWNER}"]
+    assert writes == [f"PUT /raw/files/{'2' * 64}/{OWNER}"]
 
 
 def test_an_interrupted_upload_goes_on_with_the_files_that_are_missing(

@@ -50,7 +50,7 @@ def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[s
     """Inputs of a model version whose bundle is where training leaves it, on this machine and in the lake."""
     copy = tmp_path / STACK / "runs" / "run" / "bundle"
     models = container(TENANT, BLOB, "models")
-    path = f"runs/{checked_hash(bundle)[:16]}/bundle"
+    path = f"files/runs/{checked_hash(bundle)[:16]}/bundle"
     for file in (found for found in bundle.rglob("*") if found.is_file()):
         name = file.relative_to(bundle)
         (copy / name).parent.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,7 @@ def ready(tmp_path: Path, timeout: Timeout = TIMEOUT) -> WorkspaceReady:
 
 def test_the_deployer_becomes_a_member_by_signing_in(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
     cloud.world.set("members", {})
-    created = create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder)
+    created = create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
     assert created.outputs.model_dump() == {"url": f"https://{cloud.workspace['workspace_host']}", "metastore": "m-1"}
     assert list(cloud.world.setting("members").values()) == [[DEPLOYER]]
 
@@ -49,7 +49,7 @@ def test_a_workspace_that_is_busy_or_wants_a_new_token_is_asked_again(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, fault: FaultKind
 ) -> None:
     cloud.arm.faults.order("^http databricks GET .*/Me", kind=fault)
-    assert create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder).outputs.metastore == "m-1"
+    assert create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder).outputs.metastore == "m-1"
 
 
 def test_a_stranger_is_waited_for_and_then_told_who_may_deploy(
@@ -59,7 +59,7 @@ def test_a_stranger_is_waited_for_and_then_told_who_may_deploy(
     monkeypatch.setattr(tenacity, "stop_after_delay", lambda _: third_try)
     cloud.sign_in(NOBODY)
     with pytest.raises(AzureRefusedError, match=r"join the Databricks workspace.*azure\.deployers"):
-        create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder)
+        create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
     assert "the role is not effective yet" in recorder.lines[-1]
 
 
@@ -67,7 +67,7 @@ def test_a_directory_that_does_not_know_databricks_yet_is_waited_for(
     cloud: Cloud, tmp_path: Path, recorder: Recorder
 ) -> None:
     cloud.world.set("services_late", {DATABRICKS: 1})
-    assert create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder).outputs.metastore == "m-1"
+    assert create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder).outputs.metastore == "m-1"
     assert any("the directory does not know the service yet" in line for line in recorder.lines)
 
 
@@ -78,7 +78,7 @@ def test_a_directory_that_never_learns_of_databricks_says_what_its_administrator
     monkeypatch.setattr(tenacity, "stop_after_delay", lambda _: second_try)
     cloud.world.set("services_late", {DATABRICKS: 2})
     with pytest.raises(AzureRefusedError, match=f"run `az ad sp create --id {DATABRICKS}`, then run `up` again"):
-        create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder)
+        create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
 
 
 def test_other_sign_ins_to_databricks_on_this_machine_are_out_of_play(
@@ -90,7 +90,7 @@ def test_other_sign_ins_to_databricks_on_this_machine_are_out_of_play(
     (tmp_path / ".databrickscfg").write_text("[DEFAULT]\nhost = https://adb-1.azuredatabricks.net\ntoken = x\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     cloud.world.set("members", {})
-    create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder)
+    create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
     assert list(cloud.world.setting("members").values()) == [[DEPLOYER]]
 
 
@@ -98,7 +98,7 @@ def test_waiting_ends_at_an_interruption(cloud: Cloud, tmp_path: Path, recorder:
     cloud.sign_in(NOBODY)
     recorder.cancelled.set()
     with pytest.raises(StepCancelledError):
-        create(ready(tmp_path, Timeout(seconds=60, pause=30)), {**AZURE, **cloud.workspace, "workers": True}, recorder)
+        create(ready(tmp_path, Timeout(seconds=60, pause=30)), {**AZURE, **cloud.workspace}, recorder)
 
 
 def test_a_workspace_without_a_metastore_says_who_can_make_one(
@@ -106,32 +106,32 @@ def test_a_workspace_without_a_metastore_says_who_can_make_one(
 ) -> None:
     cloud.world.set("metastore", value=False)
     with pytest.raises(MetastoreMissingError, match="account admin"):
-        create(ready(tmp_path, SHORT), {**AZURE, **cloud.workspace, "workers": True}, recorder)
+        create(ready(tmp_path, SHORT), {**AZURE, **cloud.workspace}, recorder)
 
 
 def test_a_metastore_that_is_assigned_late_is_waited_for(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
     cloud.world.set("metastore_late", 2)
-    created = create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": False}, recorder)
+    created = create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
     assert created.outputs.metastore == "m-1"
     assert any("waiting for Unity Catalog's metastore" in line for line in recorder.lines)
 
 
 @pytest.mark.parametrize(
-    ("given", "workers", "missing"),
+    ("given", "missing"),
     [
-        (["CREATE_STORAGE_CREDENTIAL"], False, "GRANT CREATE EXTERNAL LOCATION ON METASTORE TO"),
-        (["CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION"], True, "GRANT CREATE CATALOG ON METASTORE TO"),
-        (["CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION"], False, None),
-        (["ALL_PRIVILEGES"], True, None),
-        (None, True, None),
+        (["CREATE_STORAGE_CREDENTIAL"], "GRANT CREATE EXTERNAL LOCATION, CREATE CATALOG ON METASTORE TO"),
+        (["CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION"], "GRANT CREATE CATALOG ON METASTORE TO"),
+        (["CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION", "CREATE_CATALOG"], None),
+        (["ALL_PRIVILEGES"], None),
+        (None, None),
     ],
 )
 def test_a_missing_privilege_is_reported_with_what_an_admin_grants(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, given: list[str] | None, missing: str | None, *, workers: bool
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, given: list[str] | None, missing: str | None
 ) -> None:
     before = cloud.world.setting("admin_privileges")
     cloud.world.set("admin_privileges", given)
-    inputs = {**AZURE, **cloud.workspace, "workers": workers}
+    inputs = {**AZURE, **cloud.workspace}
     try:
         if missing is None:
             create(ready(tmp_path), inputs, recorder)
@@ -152,7 +152,7 @@ def test_privileges_that_come_late_are_waited_for(cloud: Cloud, tmp_path: Path) 
 
     cloud.world.set("admin_privileges", [])
     step, context = ready(tmp_path), Context(report)
-    inputs = step.parse({**AZURE, **cloud.workspace, "workers": False})
+    inputs = step.parse({**AZURE, **cloud.workspace})
     assert step.create(inputs, context).outputs.metastore == "m-1"
 
 

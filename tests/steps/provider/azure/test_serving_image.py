@@ -48,7 +48,7 @@ def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
         "registry": "ctr",
         "version": 3,
         "bundle_hash": checked_hash(bundle),
-        "bundle_url": "abfss://models@lakeabc.dfs.core.windows.net/image/bundle",
+        "bundle_url": "abfss://models@lakeabc.dfs.core.windows.net/files/image/bundle",
         "blob_endpoint": BLOB,
         "target": "lightgbm",
         "private": False,

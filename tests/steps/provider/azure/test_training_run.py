@@ -28,7 +28,13 @@ from tools import azurite
 from training.parameters import GateParameters, TrainingParameters
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
-DATA = "abfss://raw@lakeabc.dfs.core.windows.net/" + "a" * 64
+DATA = "abfss://raw@lakeabc.dfs.core.windows.net/files/" + "a" * 64
+VOLUMES = "/Volumes/lake_dev/training"
+
+
+def in_container(path: str) -> str:
+    """Where a path of the volume for models lies in its container."""
+    return "files/" + path.removeprefix(f"{VOLUMES}/models/")
 
 
 class Training:
@@ -41,7 +47,7 @@ class Training:
     def __call__(self, run: Run) -> str:
         request = json.loads(run.parameters["request"])
         self.requests.append(request)
-        path = request["output"].split("/", 3)[3]
+        path = in_container(request["output"])
         models = container(TENANT, BLOB, "models")
         for file in (found for found in self.bundle.rglob("*") if found.is_file()):
             name = f"{path}/bundle/{file.relative_to(self.bundle).as_posix()}"
@@ -81,7 +87,7 @@ def inputs(cloud: Cloud, seed: int) -> dict[str, Any]:
         "gate": GateParameters().model_dump(mode="json"),
         "code_hash": "b" * 64,
         "libraries": {"lightgbm": "1"},
-        "volume": "",
+        "volumes": VOLUMES,
     }
 
 
@@ -101,7 +107,9 @@ def test_a_run_brings_its_bundle_and_shows_where_it_is(
     assert created.outputs.run_url.startswith("https://adb-")
     assert any(line.startswith("training run ") and "https://adb-" in line for line in recorder.lines)
     (request,) = training.requests
-    assert request["data"] == DATA
+    assert request["data"] == f"{VOLUMES}/raw/{'a' * 64}"
+    assert request["output"] == f"{VOLUMES}/models/runs/{created.id}"
+    assert request["work"] == f"{VOLUMES}/work"
     assert request["manifest_hash"] == "a" * 64
     assert request["champion"] is None
     assert request["fetch"]
@@ -175,7 +183,7 @@ def test_a_run_that_is_still_going_is_taken_up_again(
 
     cloud.task.work = slow
     client = databricks(TENANT, given["databricks_url"], given["databricks_workspace_id"])
-    output = f"abfss://models@lakeabc.dfs.core.windows.net/runs/{identity}"
+    output = f"{VOLUMES}/models/runs/{identity}"
     parameters = {"request": json.dumps({"output": output})}
     job = int(given["job_id"])
     client.jobs.run_now(job, job_parameters=parameters, idempotency_token=token(identity, job, 1))
@@ -207,7 +215,7 @@ def test_a_bundle_that_was_altered_in_the_lake_is_refused(
 ) -> None:
     def alter(run: Run) -> str:
         training(run)
-        path = training.requests[-1]["output"].split("/", 3)[3]
+        path = in_container(training.requests[-1]["output"])
         container(TENANT, BLOB, "models").upload_blob(f"{path}/bundle/model.txt", b"tree", overwrite=True)
         return "trained"
 
@@ -226,5 +234,5 @@ def test_what_is_missing_here_is_brought_again_and_what_is_missing_there_is_gone
     assert not (tmp_path / STACK / created.outputs.bundle).exists()
     assert step(tmp_path).read(created.id, known, recorder.context) is not None
     assert (tmp_path / STACK / created.outputs.bundle).is_dir()
-    container(TENANT, BLOB, "models").delete_blob(f"runs/{created.id}/{RESULT}")
+    container(TENANT, BLOB, "models").delete_blob(f"files/runs/{created.id}/{RESULT}")
     assert step(tmp_path).read(created.id, known, recorder.context) is None

@@ -1,12 +1,9 @@
 """The wheel that Databricks runs: `features` and `training`, built according to `pyproject.toml`."""
 
-import base64
 import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-
-from hatchling.builders.wheel import WheelBuilder
 
 from tools.paths import ROOT
 
@@ -20,13 +17,15 @@ class Wheel:
     name: str
     hash: str
     """Sixteen hexadecimal digits of the content's SHA-256."""
-    content_base64: str
+    content: bytes
 
 
 def build_wheel(root: Path = ROOT) -> Wheel:
     """Build the wheel of the project at `root`; takes less than a second."""
+    from hatchling.builders.wheel import WheelBuilder  # noqa: PLC0415 - an extra that stack `local` does without
+
     with tempfile.TemporaryDirectory() as folder:
         (built,) = WheelBuilder(str(root)).build(directory=folder, versions=["standard"])
         content = Path(built).read_bytes()
         name = Path(built).name
-    return Wheel(name, hashlib.sha256(content).hexdigest()[:HASH_DIGITS], base64.b64encode(content).decode())
+    return Wheel(name, hashlib.sha256(content).hexdigest()[:HASH_DIGITS], content)

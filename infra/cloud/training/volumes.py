@@ -1,0 +1,74 @@
+"""The lake as every machine of a cluster sees it: a catalog of Unity Catalog, with external volumes over its folders.
+
+New Databricks accounts have neither DBFS root nor mounts, and Python on a worker can't open `abfss://` addresses, only
+files below `/Volumes` from runtime 13.3 on (Microsoft's pages "What is DBFS?" and "Work with files on Azure
+Databricks").
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_databricks as databricks
+from pulumi import Output, ResourceOptions
+
+from steps.shared.volumes import CATALOG_ROOT, SCHEMA, Volume
+
+ISOLATED = "ISOLATED"
+READ = ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"]
+"""On the catalog, and so on all of its volumes."""
+WRITE = ["WRITE_VOLUME"]
+WRITTEN = (Volume.RAW, Volume.MODELS, Volume.WORK)
+"""The volumes that the job writes to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumesArgs:
+    """The catalog's name, the lake's containers, and the principals that use the volumes."""
+
+    catalog: str
+    lake_url: Callable[[str], Output[str]]
+    """A container's `abfss://` address, with a slash at the end."""
+    principals: Mapping[str, str]
+    """Their names in Databricks, by logical name."""
+
+
+class Volumes(pulumi.ComponentResource):
+    """The stack's own catalog with its external volumes, below `steps.shared.volumes.volumes_of(catalog)`."""
+
+    def __init__(self, name: str, args: VolumesArgs, opts: ResourceOptions | None = None) -> None:
+        """Create them; the external locations of the containers must exist."""
+        super().__init__("personalization:azure:Volumes", name, None, opts)
+        self._args, self._own = args, ResourceOptions(parent=self)
+        root, folder = CATALOG_ROOT
+        self._catalog = databricks.Catalog(
+            "catalog",
+            name=args.catalog,
+            storage_root=Output.concat(args.lake_url(root), folder),  # new metastores have no storage of their own
+            isolation_mode=ISOLATED,
+            force_destroy=True,
+            opts=self._own,
+        )
+        self._schema = databricks.Schema(
+            "schema", name=SCHEMA, catalog_name=self._catalog.name, force_destroy=True, opts=self._own
+        )
+        made = {volume: self._volume(volume) for volume in Volume}
+        for called, principal in args.principals.items():
+            self._grant(f"catalog-{called}", principal, READ, catalog=self._catalog.name)
+            for volume in WRITTEN:
+                self._grant(f"volume-{volume}-{called}", principal, WRITE, volume=made[volume].id)
+        self.register_outputs({})
+
+    def _volume(self, volume: Volume) -> databricks.Volume:
+        return databricks.Volume(
+            f"volume-{volume}",
+            name=volume.value,
+            catalog_name=self._catalog.name,
+            schema_name=self._schema.name,
+            volume_type="EXTERNAL",
+            storage_location=Output.concat(self._args.lake_url(volume.container), volume.folder),
+            opts=self._own,
+        )
+
+    def _grant(self, name: str, principal: str, privileges: list[str], **on: Output[str]) -> None:
+        databricks.Grant(name, principal=principal, privileges=privileges, opts=self._own, **on)

@@ -1,0 +1,73 @@
+"""Puts the job's libraries into the lake, so that no cluster needs PyPI or Maven.
+
+The wheels and jars of a lock file are uploaded once, 160 MB; the project's own wheel after each change of its code.
+Their checksums are those of `uv.lock` and `training/jars.json`.
+"""
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from features.errors import PersonalizationError
+from steps.azure.azure_step import AzureStep
+from steps.azure.stores.lake import LakeFolder
+from steps.descriptions.libraries import AZURE, AzureInputs, Outputs
+from steps.local.data_upload import reporter
+from steps.provider.step import Context, Created, State
+from steps.shared.job_libraries import REQUIREMENTS, JobLibraries, job_libraries
+from steps.shared.volumes import Volume
+from tools.setup.spark import ensure_jars
+from tools.setup.wheels import ensure_wheels
+
+
+class LibrariesChangedError(PersonalizationError):
+    """The code or the lock file changed while `up` ran."""
+
+
+class Libraries(AzureStep[AzureInputs, Outputs]):
+    """Uploads them to the volume for libraries."""
+
+    description = AZURE
+
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+        """Upload what is missing; raises `LibrariesChangedError`, `DownloadError`, `SetupError` or
+        `AzureRefusedError`."""
+        wanted = job_libraries(inputs.volumes, inputs.fit)
+        if (wanted.wheel.hash, wanted.packages) != (inputs.wheel, inputs.packages):
+            raise LibrariesChangedError(
+                "The code of `training` and `features`, or uv.lock, changed while `up` ran, so what was planned can't "
+                "be uploaded. Run `up` again."
+            )
+        packages = LakeFolder(inputs, Volume.LIBRARIES, wanted.packages, self._timeout)
+        if not wanted.files <= packages.names(context):
+            _send_packages(wanted, packages, context)
+        own = LakeFolder(inputs, Volume.LIBRARIES, wanted.own, self._timeout)
+        own.write(wanted.wheel.name, wanted.wheel.content, context)
+        own.write(REQUIREMENTS, wanted.requirements.encode(), context)
+        return Created(wanted.own, Outputs(libraries_folder=wanted.own))
+
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
+        """None if one of the files is no longer in the lake."""
+        inputs = self.parse(state)
+        folders = [LakeFolder(inputs, Volume.LIBRARIES, name, self._timeout) for name in (identity, inputs.packages)]
+        own, packages = (folder.names(context) for folder in folders)
+        wanted = job_libraries(inputs.volumes, inputs.fit)
+        complete = wanted.files <= packages or wanted.packages != inputs.packages
+        return super().read(identity, state, context) if complete and REQUIREMENTS in own else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Delete the project's wheel. The other files stay for the next one, as long as there is a lake."""
+        LakeFolder(self.parse(state), Volume.LIBRARIES, identity, self._timeout).remove(context)
+
+
+def _send_packages(wanted: JobLibraries, packages: LakeFolder, context: Context) -> None:
+    context.report("fetching the libraries of Databricks' clusters")
+    found = ensure_wheels(wanted.wheels, reporter(context))
+    files = [found / wheel.name for wheel in wanted.wheels]
+    if wanted.jars:
+        jars = ensure_jars()
+        files += [jars / jar for jar in wanted.jars]
+    with TemporaryDirectory(prefix="libraries-") as temporary:
+        for file in files:
+            shutil.copyfile(file, Path(temporary) / file.name)
+        packages.send(Path(temporary), context)

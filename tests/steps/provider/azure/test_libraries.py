@@ -1,0 +1,126 @@
+"""What the job's clusters install: the files of the lock, once, and the project's own wheel for each code."""
+
+import hashlib
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_clients.credentials import container
+from azure_clients.retries import Timeout
+from steps.azure import libraries
+from steps.azure.libraries import Libraries, LibrariesChangedError
+from steps.shared.job_libraries import JobLibraries, job_libraries
+from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
+from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.steps import create, state
+from tools import azurite
+from tools.setup.wheels import LockedWheel, locked_wheels
+from training.parameters import Fit
+from training.runtime import pinned_jars
+
+pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+VOLUMES = "/Volumes/lake_dev/training"
+
+
+@pytest.fixture
+def wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobLibraries:
+    """The libraries of this code with two small files in place of 160 MB."""
+    name, jar = "one-1-py3-none-any.whl", "two-2.jar"
+    files = {name: b"a wheel", jar: b"a jar"}
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(content)
+    digests = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+    wheel = LockedWheel(name=name, url="https://files/one", sha256=digests[name])
+    real = job_libraries(VOLUMES, Fit.NATIVE).wheel
+    made = JobLibraries(volumes=VOLUMES, wheel=real, wheels=(wheel,), jars={jar: digests[jar]})
+    monkeypatch.setattr(libraries, "job_libraries", lambda *_: made)
+    monkeypatch.setattr(libraries, "ensure_wheels", lambda *_: tmp_path)
+    monkeypatch.setattr(libraries, "ensure_jars", lambda: tmp_path)
+    return made
+
+
+def inputs(wanted: JobLibraries) -> dict[str, Any]:
+    return {
+        **AZURE,
+        "blob_endpoint": BLOB,
+        "volumes": VOLUMES,
+        "fit": "synapseml",
+        "wheel": wanted.wheel.hash,
+        "packages": wanted.packages,
+    }
+
+
+def step(tmp_path: Path) -> Libraries:
+    return Libraries(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1))
+
+
+def in_lake() -> dict[str, bytes]:
+    """The files of the volume by path."""
+    lake = container(TENANT, BLOB, "work")
+    names = [blob.name for blob in lake.list_blobs(name_starts_with="libraries/")]
+    return {name.removeprefix("libraries/"): lake.download_blob(name).readall() for name in names}
+
+
+def test_they_are_uploaded_once_and_the_project_s_own_wheel_goes_with_its_resource(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, wanted: JobLibraries
+) -> None:
+    created = create(step(tmp_path), inputs(wanted), recorder)
+    there = in_lake()
+    assert there[f"{wanted.packages}/one-1-py3-none-any.whl"] == b"a wheel"
+    assert there[f"{wanted.packages}/two-2.jar"] == b"a jar"
+    with zipfile.ZipFile(BytesIO(there[f"{wanted.own}/{wanted.wheel.name}"])) as wheel:
+        assert "training/databricks.py" in wheel.namelist()
+    last = cloud.arm.faults.calls()[-1].number
+    create(step(tmp_path), inputs(wanted), recorder)
+    sent = [call.id for call in cloud.arm.faults.calls(last) if call.id.startswith("PUT")]
+    assert not [call for call in sent if f"libraries/{wanted.packages}/" in call]
+    known = state(inputs(wanted), created)
+    assert step(tmp_path).read(created.id, known, recorder.context) is not None
+    container(TENANT, BLOB, "work").delete_blob(f"libraries/{wanted.packages}/two-2.jar")
+    assert step(tmp_path).read(created.id, known, recorder.context) is None
+    create(step(tmp_path), inputs(wanted), recorder)
+    assert step(tmp_path).read(created.id, known, recorder.context) is not None
+    step(tmp_path).delete(created.id, known, recorder.context)
+    assert step(tmp_path).read(created.id, known, recorder.context) is None
+    assert f"{wanted.packages}/two-2.jar" in in_lake()
+
+
+@pytest.mark.usefixtures("cloud")
+def test_code_that_changed_meanwhile_is_not_uploaded_under_the_old_name(
+    tmp_path: Path, recorder: Recorder, wanted: JobLibraries
+) -> None:
+    with pytest.raises(LibrariesChangedError, match="Run `up` again"):
+        create(step(tmp_path), inputs(wanted) | {"wheel": "f" * 16}, recorder)
+
+
+def test_a_cluster_asks_no_index_for_them() -> None:
+    found = job_libraries(VOLUMES, Fit.SYNAPSEML)
+    lines = found.requirements.splitlines()
+    assert lines[0] == "--no-index"
+    assert lines[1] == f"--find-links {VOLUMES}/libraries/{found.packages}"
+    assert lines[2] == f"{VOLUMES}/libraries/{found.own}/personalization-0.1.0-py3-none-any.whl"
+    assert lines[3].startswith("synapseml==")
+
+
+def test_synapseml_comes_only_where_it_fits() -> None:
+    native = job_libraries(VOLUMES, Fit.NATIVE)
+    by_synapseml = job_libraries(VOLUMES, Fit.SYNAPSEML)
+    assert native.jars == {}
+    assert "synapseml" not in native.requirements
+    assert not [wheel for wheel in native.wheels if wheel.name.startswith("synapseml")]
+    assert set(by_synapseml.jars.values()) == {jar["sha256"] for jar in pinned_jars()}
+    assert native.packages != by_synapseml.packages
+
+
+def test_a_wheel_is_locked_for_every_package_that_is_needed_and_runs_on_the_clusters() -> None:
+    found = {wheel.name.partition("-")[0]: wheel for wheel in locked_wheels("synapseml")}
+    assert {"lightgbm", "numpy", "pydantic_core", "narwhals", "synapseml", "xxhash", "typing_extensions"} <= set(found)
+    assert not {"pyspark", "ruff", "pulumi"} & set(found)
+    for wheel in found.values():
+        assert wheel.name.endswith("-any.whl") or "x86_64" in wheel.name
+        assert "musllinux" not in wheel.name
+        assert "pp311" not in wheel.name
+        assert len(wheel.sha256) == 64

@@ -1,0 +1,112 @@
+"""`python -m tools.setup.wheels` fetches what Databricks' clusters install beside the project's wheel.
+
+These are the wheels that `uv.lock` names for everything that `features` and `training` need, and SynapseML's, from the
+addresses in the lock file and with its checksums, for the clusters' Linux and Python.
+"""
+
+import hashlib
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomllib
+
+from features.errors import PersonalizationError
+from tools.paths import ROOT
+from tools.setup.console import exit_status, say
+from tools.versions import GLIBC, PYTHON
+from training.datasets.progress import Reporter, silent
+from training.datasets.published.download import Checksum, download
+from training.runtime import cache_folder
+
+PROJECT = "personalization"
+SYNAPSEML = "synapseml"
+_TAGS = re.compile(rf"-(?:cp{PYTHON.replace('.', '')}-cp\d+|cp3\d+-abi3|py3-none|py2\.py3-none)-([\w.]+)\.whl$")
+_LINUX = re.compile(r"manylinux_2_(\d+)_x86_64")
+
+
+class WheelMissingError(PersonalizationError):
+    """A package has no wheel for the clusters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedWheel:
+    """A file of the package index, with its address and its SHA-256 in hexadecimal digits."""
+
+    name: str
+    url: str
+    sha256: str
+
+
+def locked_wheels(*further: str, root: Path = ROOT) -> tuple[LockedWheel, ...]:
+    """The wheels of everything that the project's wheel and the `further` packages need, by name.
+
+    Raises `WheelMissingError` if one has none that runs there.
+    """
+    packages = {one["name"]: one for one in tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))["package"]}
+    needed = sorted(_needed(packages, [*_dependencies(packages[PROJECT]), *further]))
+    return tuple(_wheel(packages[name]) for name in needed)
+
+
+def ensure_wheels(wheels: Iterable[LockedWheel], report: Reporter = silent) -> Path:
+    """The folder with these wheels, of which missing and damaged ones are fetched; raises `DownloadError`."""
+    folder = cache_folder() / "wheels"
+    for wheel in wheels:
+        file = folder / wheel.name
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != wheel.sha256:
+            checksum = Checksum(kind="sha256", value=wheel.sha256)
+            download(wheel.url, file, report=report, checksum=checksum)
+    return folder
+
+
+def _needed(packages: Mapping[str, Any], names: Iterable[str]) -> set[str]:
+    """These packages and, whatever the platform, everything that they depend on."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        if (name := waiting.pop()) not in found:
+            found.add(name)
+            waiting += _dependencies(packages[name])
+    return found
+
+
+def _dependencies(package: Mapping[str, Any]) -> Iterator[str]:
+    yield from (one["name"] for one in package.get("dependencies", ()))
+
+
+def _wheel(package: Mapping[str, Any]) -> LockedWheel:
+    """The package's wheel for the clusters, rather with native code than without."""
+    fitting = sorted(
+        (rank, wheel["url"], wheel["hash"]) for wheel in package.get("wheels", ()) if (rank := _rank(wheel))
+    )
+    if not fitting:
+        raise WheelMissingError(
+            f"uv.lock has no wheel of {package['name']} {package['version']} for Linux on x86-64 with Python {PYTHON}, "
+            "which Databricks' clusters run. Choose a version that has one, then run `uv lock`."
+        )
+    _, url, digest = fitting[-1]
+    return LockedWheel(name=url.rpartition("/")[2], url=url, sha256=digest.removeprefix("sha256:"))
+
+
+def _rank(wheel: Mapping[str, Any]) -> int:
+    """2 for native code that runs on the clusters, 1 for Python alone, 0 for other platforms."""
+    found = _TAGS.search(wheel["url"])
+    if found is None:
+        return 0
+    newest = int(GLIBC.partition(".")[2])
+    native = any(
+        int(version) <= newest for version in _LINUX.findall(found[1].replace("manylinux2014", "manylinux_2_17"))
+    )
+    return 2 if native else int(found[1] == "any")
+
+
+def _fetch() -> None:
+    say("Fetching the libraries of Databricks' clusters (160 MB) ...")
+    ensure_wheels(locked_wheels(SYNAPSEML))
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(_fetch))
