@@ -4,6 +4,7 @@ from features.errors import PersonalizationError
 from personalize.verify.bench import Bench
 from personalize.verify.stages.canary import CANARY
 from tests.simulation.scenarios.changes import says
+from tests.simulation.scenarios.first_days import CLUSTER, START, calls
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import STACK, SimulatedStack
 from tools.paths import ROOT
@@ -12,13 +13,12 @@ ENTRY = ROOT / "training" / "databricks.py"
 """In the scenarios' copy of the project. Only the wheel's entry point imports it."""
 MISSING = "no_version_of_pydantic_has_this"
 FAILED = "The canary run failed"
+NO_BUDGET = ("There is no budget yet", "run `up` again then")
 SENTENCES = (FAILED, f"cannot import name '{MISSING}'", "were not created or changed")
-CLUSTER = "containerservice"
-START = "http databricks POST /api/2.2/jobs/run-now"
 
 
 def broken_wheel(stack: SimulatedStack, report: Report) -> None:
-    """`up` with a wheel that the runtime's Python can't import, then with a good one, then again.
+    """`up` with a wheel that the runtime's Python can't import, then with a good one, then again with a budget.
 
     On its own, the canary run fails as `up` did while there is no cluster, and succeeds beside a service.
     """
@@ -28,21 +28,25 @@ def broken_wheel(stack: SimulatedStack, report: Report) -> None:
     ENTRY.write_text(whole, encoding="utf-8")
     said = [sentence for sentence in SENTENCES if says(error, sentence)]
     report.want("sentences of an `up` with a wheel that can't be imported", SENTENCES, tuple(said))
-    report.want("requests for a cluster until then", 0, _calls(stack, CLUSTER))
-    report.want("runs until then", 1, _calls(stack, START))
+    report.want("requests for a cluster until then", 0, calls(stack, CLUSTER))
+    report.want("runs until then", 1, calls(stack, START))
     report.want("the canary run by itself, without a cluster", [FAILED], _alone(stack, report))
-    report.want("runs of it", 2, _calls(stack, START))
-    runs = _calls(stack, START)
-    stack.up()
-    report.want("runs of an `up` with the whole wheel, the training among them", 2, _calls(stack, START) - runs)
-    report.want("requests for a cluster then, at least", 1, min(1, _calls(stack, CLUSTER)))
-    runs = _calls(stack, START)
+    report.want("runs of it", 2, calls(stack, START))
+    runs = calls(stack, START)
+    missing = str(stack.up().outcome.outputs["budget_missing"])
+    found = [sentence for sentence in NO_BUDGET if sentence in missing]
+    report.want("what an `up` without a budget says", NO_BUDGET, tuple(found))
+    report.want("runs of an `up` with the whole wheel, the training among them", 2, calls(stack, START) - runs)
+    report.want("requests for a cluster then, at least", 1, min(1, calls(stack, CLUSTER)))
+    runs = calls(stack, START)
+    stack.world.set("budgets_allowed", value=True)
     again = stack.up()
-    report.want("touched by a second `up` with the same code", [], sorted(again.touched))
-    report.want("runs of a second `up` with the same code", 0, _calls(stack, START) - runs)
+    report.want("touched by a second `up` with the same code", ["update budget"], sorted(again.touched))
+    report.want("what is said of the budget then", "", again.outcome.outputs["budget_missing"])
+    report.want("runs of a second `up` with the same code", 0, calls(stack, START) - runs)
     report.want("what fails of the canary run by itself, beside a service", [], _alone(stack, report))
     # The first token returns the run that failed.
-    report.want("times that one was asked for, beside a service", 2, _calls(stack, START) - runs)
+    report.want("times that one was asked for, beside a service", 2, calls(stack, START) - runs)
 
 
 def _alone(stack: SimulatedStack, report: Report) -> list[str]:
@@ -53,8 +57,3 @@ def _alone(stack: SimulatedStack, report: Report) -> list[str]:
     except PersonalizationError as error:
         return [FAILED if says(error, FAILED) else str(error)]
     return []
-
-
-def _calls(stack: SimulatedStack, part: str) -> int:
-    """How many calls to Azure contain this text."""
-    return sum(part in f"{call.operation} {call.type} {call.id}" for call in stack.faults.calls())

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.simulation.scenarios import canary, changes, interruptions, life, private, verification
+from tests.simulation.scenarios import canary, changes, first_days, interruptions, life, private, verification
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SimulatedStack
 
@@ -75,6 +75,8 @@ def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, ful
         with report.stage("a private stack"):
             private.private(stack, report)
     if "canary" in only:
+        with report.stage("a subscription's first days"):
+            first_days.refused_build(stack, report)
         with report.stage("a wheel that can't be imported"):
             canary.broken_wheel(stack, report)
             life.go_down(stack, report, "after a canary run that failed")
