@@ -14,7 +14,7 @@ from tests.simulation.examples.names import LAKE, role
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services import databricks as workspaces
-from tests.simulation.services.jobs import FILE, JOB, POLICY
+from tests.simulation.services.jobs import JOB, POLICY
 from tests.simulation.services.privileges import GRANT
 from tests.simulation.services.unity import CATALOG, CREDENTIAL, LOCATION, MEMBER, SCHEMA, VOLUME
 
@@ -28,8 +28,7 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (JOB, "tasks", [], "INVALID_PARAMETER_VALUE"),
     (JOB, "tasks.0.jobClusterKey", "other", "INVALID_PARAMETER_VALUE"),
     (JOB, "tasks.0.pythonWheelTask", REMOVED, "INVALID_PARAMETER_VALUE"),
-    (JOB, "tasks.0.libraries.0.whl", "/Workspace/Shared/nowhere.whl", "LIBRARY_DOES_NOT_EXIST"),
-    (JOB, "tasks.0.libraries.1.maven.coordinates", "synapseml", "INVALID_PARAMETER_VALUE"),
+    (JOB, "tasks.0.libraries.2.maven.coordinates", "synapseml", "INVALID_PARAMETER_VALUE"),
     (JOB, f"{CLUSTER}.dataSecurityMode", "USER_ISOLATION", "INVALID_PARAMETER_VALUE"),
     (JOB, f"{CLUSTER}.sparkVersion", "15.4", "INVALID_PARAMETER_VALUE"),
     (JOB, f"{CLUSTER}.sparkVersion", "15.9.x-scala2.12", "INVALID_PARAMETER_VALUE"),
@@ -43,10 +42,6 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (JOB, f"{CLUSTER}.policyId", "9", "RESOURCE_DOES_NOT_EXIST"),
     (POLICY, "definition", "{", "INVALID_PARAMETER_VALUE"),
     (POLICY, "definition", '{"node_type_id": {"type": "always"}}', "INVALID_PARAMETER_VALUE"),
-    (FILE, "path", "Shared/x.whl", "INVALID_PARAMETER_VALUE"),
-    (FILE, "path", "/Workspace/Shared/x.whl", "INVALID_PARAMETER_VALUE"),
-    (FILE, "contentBase64", "***", "INVALID_PARAMETER_VALUE"),
-    (FILE, "contentBase64", REMOVED, "INVALID_PARAMETER_VALUE"),
     (CREDENTIAL, "azureManagedIdentity", REMOVED, "INVALID_PARAMETER_VALUE"),
     (CREDENTIAL, "azureManagedIdentity.accessConnectorId", f"{CONNECTOR}x", "INVALID_PARAMETER_VALUE"),
     (LOCATION, "url", "wasbs://raw@lakeabc.blob.core.windows.net/", "INVALID_PARAMETER_VALUE"),
@@ -185,6 +180,6 @@ def test_no_workspace_answers_at_an_unknown_host(lakehouse: Databricks) -> None:
 def test_a_deleted_workspace_takes_its_objects_but_not_the_metastores(lakehouse: Databricks, arm: AzureNative) -> None:
     create_before(lakehouse, None)
     arm.delete(workspaces.TYPE, arm.world.all(workspaces.TYPE)[0].id)
-    assert (arm.world.all(JOB), arm.world.all(FILE)) == ([], [])
+    assert (arm.world.all(JOB), arm.world.all(POLICY)) == ([], [])
     assert len(arm.world.all(LOCATION)) == 2
     assert lakehouse.read(JOB, "1002") is None

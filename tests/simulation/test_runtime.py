@@ -12,7 +12,7 @@ import pytest
 from steps.shared.wheel import build_wheel
 from tests.simulation.runtime.environment import PACKAGES, Libraries, Runtime, runtime
 from tools.paths import ROOT
-from tools.versions import SYNAPSEML
+from tools.setup.wheels import SYNAPSEML, ensure_wheels, locked_wheels
 
 pytestmark = pytest.mark.full
 
@@ -32,7 +32,9 @@ def cluster(tmp_path: Path) -> Runtime:
     file = tmp_path / wheel.name
     file.write_bytes(wheel.content)
     made = runtime()
-    made.install(Libraries([file], [f"synapseml=={SYNAPSEML}"]), tmp_path / "site")
+    packages = ensure_wheels(locked_wheels(SYNAPSEML))
+    wanted = Libraries(wheels=[file], lines=[SYNAPSEML], options=["--no-index", f"--find-links {packages}"])
+    made.install(wanted, tmp_path / "site")
     return made
 
 

@@ -1,95 +1,159 @@
-"""The project's wheel as a job of the simulated Databricks: real Spark trains a real model and writes it to the
-lake."""
+"""The project's wheel as a job of the simulated Databricks: real Spark trains real models on volumes of the lake, with
+libraries from a volume."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from steps.shared.wheel import build_wheel
+from steps.shared.job_libraries import job_libraries
+from steps.shared.volumes import Volume
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.databricks.provider import TYPES
 from tests.simulation.examples.azure import create_all, example
 from tests.simulation.examples.changes import changed
-from tests.simulation.examples.databricks import EXAMPLES, VOLUME_GRANT
+from tests.simulation.examples.databricks import APPLICATION
+from tests.simulation.examples.lakehouse import create_before, create_volumes
 from tests.simulation.examples.names import DEPLOYER
-from tests.simulation.fakes.cluster import LocalCluster, lake_of, spark_environment
+from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs, TaskFailedError
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services import databricks as workspaces
-from tests.simulation.services.jobs import FILE, JOB
+from tests.simulation.services.jobs import JOB
 from tests.simulation.services.privileges import GRANT
 from tests.simulation.world import World
 from tools import azurite
+from tools.setup.wheels import SYNAPSEML, ensure_wheels, locked_wheels
+from training.parameters import Fit
+from training.runtime import jars_folder
 
 pytestmark = [pytest.mark.spark, pytest.mark.full]
 
-LAKE_URL = "abfss://raw@lakeabc.dfs.core.windows.net"
+VOLUMES = "/Volumes/dev/training"
 REQUEST = {
     "dataset": {"kind": "synthetic", "rows": 3000},
     "training": {"num_iterations": 5, "driver_memory_gib": 1},
     "gate": {"min_auc": 0.5},
-    "data": f"{LAKE_URL}/data",
+    "data": f"{VOLUMES}/raw/data",
     "manifest_hash": "a" * 64,
     "fetch": True,
-    "output": f"{LAKE_URL}/runs/1",
-    "work": "/Volumes/dev/training/work",
+    "output": f"{VOLUMES}/models/runs/1",
+    "work": f"{VOLUMES}/work",
 }
+SECOND = {
+    "training": {"num_iterations": 5, "driver_memory_gib": 1, "fit": "synapseml"},
+    "fetch": False,
+    "champion": f"{VOLUMES}/models/runs/1/bundle",
+    "champion_version": 1,
+    "output": f"{VOLUMES}/models/runs/2",
+}
+CONTAINER, ROLE = "azure-native:storage:BlobContainer", "azure-native:authorization:RoleAssignment"
+
+
+@dataclass
+class Workspace:
+    """The lake with the job's libraries, and the job on two workers."""
+
+    internet: Internet
+    world: World
+    databricks: Databricks
+    job: dict[str, Any]
+
+    def run(self, number: int, **request: Any) -> str:
+        """A run of the job, which runs as a service principal."""
+        task = {"packageName": "personalization", "entryPoint": "train", "parameters": [json.dumps(REQUEST | request)]}
+        inputs = changed(self.job, "tasks.0.pythonWheelTask", task)
+        cluster = LocalCluster(self.world, runtime(), spark_environment(memory_gib=1))
+        return cluster(Run(number, "1", token=None, parameters={}, caller=APPLICATION, inputs=inputs))
+
+    def grant(self, securable: str, name: str, *privileges: str) -> None:
+        """Grant the run's principal something."""
+        given = {securable: name, "principal": APPLICATION, "privileges": list(privileges)}
+        self.databricks.create(GRANT, given)
+
+    def container(self, name: str) -> Any:
+        """A container of the lake, for the deployer."""
+        from azure.identity import AzureCliCredential
+        from azure.storage.blob import ContainerClient
+
+        return ContainerClient("https://lakeabc.blob.core.windows.net", name, AzureCliCredential())
+
+    def names(self, container: str, folder: str) -> list[str]:
+        """The files below a folder, without their folders' names."""
+        return [blob.name.rpartition("/")[2] for blob in self.container(container).list_blobs(folder)]
 
 
 @pytest.fixture
-def internet(tmp_path: Path) -> Iterator[Internet]:
-    """The fakes with the example resources; the access connector has its role on the lake."""
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """The fakes with the example resources, the stack's volumes, and a role for the access connector."""
     if azurite.command() is None:
         pytest.skip("needs `python -m tools.azurite`")
+    packages = ensure_wheels(locked_wheels(SYNAPSEML))
     world = World(tmp_path / "world")
     arm = AzureNative(world)
     create_all(arm)
+    for name in ("models", "work"):
+        arm.create(CONTAINER, example(CONTAINER) | {"containerName": name})
     connector = next(item for item in world.all() if item.id.endswith("/lake-access"))
-    kind = "azure-native:authorization:RoleAssignment"
-    role = example(kind) | {
-        "principalId": connector.outputs["identity"]["principalId"],
-        "principalType": "ServicePrincipal",
-        "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0043",
-    }
-    arm.create(kind, role)
-    started = Internet(world, Runs(lambda _: ""))
-    started.start()
-    with started.entered():
-        yield started
-    started.stop()
-    world.close()
-
-
-@pytest.mark.usefixtures("internet")
-def test_the_wheel_trains_on_two_workers_that_share_a_volume_and_leaves_its_bundle_in_the_lake(tmp_path: Path) -> None:
-    world = World(tmp_path / "world")
+    principal = {"principalId": connector.outputs["identity"]["principalId"], "principalType": "ServicePrincipal"}
+    arm.create(ROLE, example(ROLE) | principal | {"roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0043"})
     workspace = world.all(workspaces.TYPE)[0]
     world.set("members", {workspace.outputs["workspaceId"]: [DEPLOYER]})
     databricks = Databricks(world, TYPES)
     databricks.configure({"host": f"https://{workspace.outputs['workspaceUrl']}"})
-    for kind, inputs in EXAMPLES:
-        content = {"contentBase64": build_wheel().content_base64} if kind == FILE else {}
-        databricks.create(kind, inputs | content)
-    task = {"packageName": "personalization", "entryPoint": "train", "parameters": [json.dumps(REQUEST)]}
-    inputs = changed(world.all(JOB)[0].inputs, "tasks.0.pythonWheelTask", task)
-    run = Run(500, "1", token=None, parameters={}, caller=DEPLOYER, inputs=inputs)
-    cluster = LocalCluster(world, runtime(), spark_environment(memory_gib=1))
-    with pytest.raises(TaskFailedError, match="WRITE VOLUME"):
-        cluster(run)
-    databricks.create(GRANT, VOLUME_GRANT)
-    cluster(run)
-
-    from azure.identity import AzureCliCredential
-    from azure.storage.blob import ContainerClient
-
-    lake = ContainerClient("https://lakeabc.blob.core.windows.net", "raw", AzureCliCredential())
-    result = json.loads(lake.download_blob("runs/1/result.json").readall())
-    assert 0.5 < result["metrics"]["auc"] < 1.0
-    names = {blob.name.rpartition("/")[2] for blob in lake.list_blobs("runs/1/bundle/")}
-    assert {"model.txt", "metadata.json", "golden.jsonl", "schema.json"} <= names
-    assert list((lake_of(world.folder, 500) / "volumes" / "dev.training.work").iterdir()) == []
+    create_before(databricks, None)
+    databricks.delete(GRANT, f"catalog/dev/{APPLICATION}")
+    create_volumes(databricks)
+    internet = Internet(world, Runs(lambda _: ""))
+    internet.start()
+    with internet.entered():
+        made = Workspace(internet, world, databricks, world.all(JOB)[0].inputs)
+        _send_libraries(made, packages)
+        yield made
+    internet.stop()
     world.close()
+
+
+def _send_libraries(workspace: Workspace, packages: Path) -> None:
+    """What the stack's step uploads, and the job's own names for it."""
+    wanted = job_libraries(VOLUMES, Fit.SYNAPSEML)
+    files = [packages / wheel.name for wheel in wanted.wheels] + [jars_folder() / jar for jar in wanted.jars]
+    sent = {f"{wanted.packages}/{file.name}": file.read_bytes() for file in files}
+    sent[f"{wanted.own}/{wanted.wheel.name}"] = wanted.wheel.content
+    sent[f"{wanted.own}/requirements.txt"] = wanted.requirements.encode()
+    lake = workspace.container(Volume.LIBRARIES.container)
+    for name, content in sent.items():
+        lake.upload_blob(f"{Volume.LIBRARIES.folder}/{name}", content)
+    listed = [{"requirements": wanted.requirements_path}, *({"jar": jar} for jar in wanted.jar_paths)]
+    workspace.job = changed(workspace.job, "tasks.0.libraries", listed)
+
+
+def test_a_job_that_may_only_read_says_who_must_grant_what(workspace: Workspace) -> None:
+    workspace.grant("catalog", "dev", "READ_VOLUME", "USE_CATALOG", "USE_SCHEMA")
+    with pytest.raises(TaskFailedError, match=r"can't write to the volume /Volumes/dev/training/\w+.*run `up` again"):
+        workspace.run(500)
+    assert workspace.names("models", "files/") == []
+
+
+@pytest.mark.timeout(1800)
+def test_two_trainings_on_two_workers_in_volumes_without_pypi_and_maven(workspace: Workspace) -> None:
+    workspace.grant("catalog", "dev", "READ_VOLUME", "USE_CATALOG", "USE_SCHEMA")
+    for volume in ("raw", "models", "work"):
+        workspace.grant("volume", f"dev.training.{volume}", "WRITE_VOLUME")
+    workspace.run(510)
+    workspace.run(520, **SECOND)
+    for number in (1, 2):
+        result = json.loads(workspace.container("models").download_blob(f"files/runs/{number}/result.json").readall())
+        assert 0.5 < result["metrics"]["auc"] < 1.0
+        names = workspace.names("models", f"files/runs/{number}/bundle/")
+        assert {"model.txt", "metadata.json", "golden.jsonl", "schema.json"} <= set(names)
+    assert "champion" in json.dumps(result["verdict"])
+    assert workspace.names("raw", "files/data/")
+    assert workspace.names("work", "files/") == []
+    assert workspace.internet.proxy is not None
+    assert workspace.internet.proxy.refused == []

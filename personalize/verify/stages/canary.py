@@ -5,18 +5,22 @@ cluster, for example if `up` failed at the canary.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from azure_clients.retries import USUAL, retried
 from personalize.checks.subscription.free_names import DATABRICKS_VERSION, STORAGE_VERSION
 from personalize.engine.interruption import run_interruptible
 from personalize.verify.bench import Bench
-from personalize.verify.stage import Seen, Stage, StageFailedError
+from personalize.verify.stage import Look, Seen, Stage, StageFailedError
 from personalize.verify.stages.storage import lake
 from personalize.verify.stages.training import databricks, workspace
 from steps.azure.canary_run import CanaryRun
 from steps.descriptions.canary_run import AzureInputs
 from steps.provider.step import Context
 from steps.shared.volumes import volumes_of
+
+if TYPE_CHECKING:
+    from databricks.sdk.service.jobs import BaseRun
 
 LONGEST_MINUTES = 20
 MILLISECONDS_PER_MINUTE = 60_000
@@ -83,14 +87,28 @@ def _once_each(bench: Bench) -> Callable[[str], None]:
     return say
 
 
-def _minutes(bench: Bench) -> Seen:
-    """The duration of the last run on a thousand rows, including its cluster's start."""
-    client = databricks(bench)
-    for job in client.jobs.list(name=bench.names.canary_job):
-        for run in client.jobs.list_runs(job_id=job.job_id):
-            minutes = ((run.end_time or 0) - (run.start_time or 0)) / MILLISECONDS_PER_MINUTE
-            return Seen(holds=0 < minutes <= LONGEST_MINUTES, answer=f"{minutes:.1f} minutes: {run.run_page_url}")
-    return Seen(holds=None, answer=f"the job {bench.names.canary_job} has no run")
+def _last(look: "Callable[[BaseRun], Seen]") -> Look:
+    """What `look` finds about the last run on a thousand rows."""
+
+    def found(bench: Bench) -> Seen:
+        client = databricks(bench)
+        jobs = client.jobs.list(name=bench.names.canary_job)
+        last = next((run for job in jobs for run in client.jobs.list_runs(job_id=job.job_id)), None)
+        return look(last) if last else Seen(holds=None, answer=f"the job {bench.names.canary_job} has no run")
+
+    return found
+
+
+def _minutes(run: "BaseRun") -> Seen:
+    """Its duration, including its cluster's start."""
+    minutes = ((run.end_time or 0) - (run.start_time or 0)) / MILLISECONDS_PER_MINUTE
+    return Seen(holds=0 < minutes <= LONGEST_MINUTES, answer=f"{minutes:.1f} minutes: {run.run_page_url}")
+
+
+def _result(run: "BaseRun") -> Seen:
+    """Its result: every machine has tried the volumes, and the libraries come from one of them."""
+    result = run.state.result_state.value if run.state and run.state.result_state else "still running"
+    return Seen(holds=result == "SUCCESS", answer=f"{result}: {run.run_page_url}")
 
 
 CANARY = Stage(
@@ -98,6 +116,6 @@ CANARY = Stage(
     title="a training run on a thousand rows, by itself",
     minutes="10 to 20",
     act=_run,
-    looks={"canary-takes-minutes": _minutes},
+    looks={"canary-takes-minutes": _last(_minutes), "volumes-in-place": _last(_result)},
     trains=True,
 )

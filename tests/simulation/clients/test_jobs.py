@@ -1,29 +1,18 @@
 """Databricks: membership of a workspace, and a job's runs."""
 
-import base64
-import io
-import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from tests.simulation.clients.calls import NOBODY
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.databricks.provider import TYPES
-from tests.simulation.examples.azure import example
-from tests.simulation.examples.changes import changed
 from tests.simulation.examples.databricks import EXAMPLES
 from tests.simulation.examples.names import DEPLOYER
-from tests.simulation.fakes.cluster import OPTIONS, LocalCluster
-from tests.simulation.fakes.runs import Run, TaskFailedError
 from tests.simulation.resource_manager.azure_native import AzureNative
-from tests.simulation.runtime.environment import runtime
 from tests.simulation.services import databricks as workspaces
-from tests.simulation.services.jobs import FILE, JOB
+from tests.simulation.services.jobs import JOB
 from tests.support.services import wait_until
-from tools import azurite
 
 ONCE = "once"
 
@@ -99,71 +88,3 @@ def test_signing_in_with_azures_headers_makes_the_caller_a_member(cloud: AzureNa
     WorkspaceClient(host=host, azure_workspace_resource_id=workspace.id, auth_type="azure-cli").current_user.me()
     assert cloud.world.setting("members")[workspace.outputs["workspaceId"]] == [DEPLOYER]
     cloud.world.set("members", {})
-
-
-def wheel_of(code: str) -> bytes:
-    """A wheel `tool` with the entry point `train` and the module's `code`."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("tool.py", code)
-        archive.writestr("tool-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tool\nVersion: 1\n")
-        archive.writestr("tool-1.dist-info/entry_points.txt", "[console_scripts]\ntrain = tool:train\n")
-        archive.writestr("tool-1.dist-info/RECORD", "")
-    return packed.getvalue()
-
-
-COPY_LINES = """
-import sys
-from pathlib import Path
-
-def train():
-    source, target = map(Path, sys.argv[1:3])
-    from pyspark.dbutils import DBUtils
-    made = Path("made.txt")
-    made.write_text(str(sum(len(path.read_text()) for path in source.rglob("*.tsv"))))
-    DBUtils(None).fs.cp(f"file:{made.absolute()}", f"{target}/made.txt")
-    print("copied")
-    return 0 if source.exists() else 3
-"""
-
-
-@pytest.mark.full
-@pytest.mark.usefixtures("internet")
-def test_a_cluster_runs_the_wheel_of_the_job_on_the_lake(cloud: AzureNative, job: int) -> None:
-    if azurite.command() is None:
-        pytest.skip("needs `python -m tools.azurite`")
-    from azure.identity import AzureCliCredential
-    from azure.storage.blob import ContainerClient
-
-    lake = ContainerClient("https://lakeabc.blob.core.windows.net", "raw", AzureCliCredential())
-    lake.upload_blob("in/dt=1/part-0.tsv", b"seven77", overwrite=True)
-    connector = next(item for item in cloud.world.all() if item.id.endswith("/lake-access"))
-    kind = "azure-native:authorization:RoleAssignment"
-    assignment = example(kind) | {
-        "principalId": connector.outputs["identity"]["principalId"],
-        "principalType": "ServicePrincipal",
-        "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0043",
-    }
-    inputs = changed(next(item for item in cloud.world.all(JOB)).inputs, "tasks.0.pythonWheelTask", {})
-    url = "abfss://raw@lakeabc.dfs.core.windows.net"
-    inputs["tasks"][0]["pythonWheelTask"] = {
-        "packageName": "tool",
-        "entryPoint": "train",
-        "parameters": ["{{job.parameters.data}}", f"{url}/out"],
-    }
-    inputs["parameters"] = [{"name": "data", "default": f"{url}/in"}]
-    stored = next(item for item in cloud.world.all(FILE))
-    wheel = base64.b64encode(wheel_of(COPY_LINES)).decode()
-    cloud.world.put(replace(stored, inputs=stored.inputs | {"contentBase64": wheel}))
-    cluster = LocalCluster(cloud.world, runtime(), {OPTIONS: ""})
-    with pytest.raises(TaskFailedError, match="AuthorizationPermissionMismatch"):
-        cluster(Run(900, str(job), token=None, parameters={}, inputs=inputs, caller=DEPLOYER))
-    cloud.create(kind, assignment)
-    assert cluster(Run(910, str(job), token=None, parameters={}, inputs=inputs, caller=DEPLOYER)) == "copied\n"
-    assert lake.download_blob("out/made.txt").readall() == b"7"
-    with pytest.raises(TaskFailedError, match="READ FILES"):
-        cluster(Run(920, str(job), token=None, parameters={}, inputs=inputs, caller=NOBODY))
-    other = {"data": url.replace("raw", "models")}
-    elsewhere = Run(930, str(job), token=None, parameters=other, inputs=inputs, caller=DEPLOYER)
-    with pytest.raises(TaskFailedError, match="no external location"):
-        cluster(elsewhere)

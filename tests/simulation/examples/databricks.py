@@ -1,18 +1,17 @@
 """A valid example of each type of the simulated Databricks, in creation order."""
 
-import base64
 import json
 from typing import Any
 
 from tests.simulation.examples.names import DEPLOYER, GROUP, SUBSCRIPTION
-from tests.simulation.services.jobs import FILE, JOB, POLICY
+from tests.simulation.services.jobs import JOB, POLICY
 from tests.simulation.services.privileges import GRANT
 from tests.simulation.services.unity import CATALOG, CREDENTIAL, LOCATION, MEMBER, SCHEMA, VOLUME
 
 APPLICATION = "77777777-7777-4777-8777-777777777777"
 WORK = "abfss://work@lakeabc.dfs.core.windows.net"
 CONNECTOR = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Databricks/accessConnectors/lake-access"
-WHEEL = "/Shared/dev/personalization-0.1.0-py3-none-any.whl"
+LIBRARIES = "/Volumes/dev/training/libraries"
 POLICY_RULES = {
     "autoscale.min_workers": {"type": "forbidden"},
     "node_type_id": {"type": "allowlist", "values": ["Standard_E8ds_v5"]},
@@ -29,7 +28,6 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     (LOCATION, RAW | {"skipValidation": True}),
     (GRANT, {"externalLocation": "raw-dev", "principal": DEPLOYER, "privileges": ["READ_FILES", "WRITE_FILES"]}),
     (POLICY, {"name": "training-dev", "definition": json.dumps(POLICY_RULES)}),
-    (FILE, {"path": WHEEL, "contentBase64": base64.b64encode(b"wheel").decode()}),
     (
         JOB,
         {
@@ -56,9 +54,9 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
                     "jobClusterKey": "train",
                     "pythonWheelTask": {"packageName": "personalization", "entryPoint": "train"},
                     "libraries": [
-                        {"whl": f"/Workspace{WHEEL}"},
+                        {"requirements": f"{LIBRARIES}/requirements.txt"},
+                        {"jar": f"{LIBRARIES}/synapseml-lightgbm_2.12-1.1.3.jar"},
                         {"maven": {"coordinates": "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3"}},
-                        {"pypi": {"package": "synapseml==1.1.3"}},
                     ],
                     "timeoutSeconds": 7200,
                 }

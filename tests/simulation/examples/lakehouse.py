@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from steps.shared.volumes import Volume
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.examples.databricks import EXAMPLES
+from tests.simulation.services.unity import LOCATION, VOLUME
 
 
 def of(kind: str) -> dict[str, Any]:
@@ -17,3 +19,12 @@ def create_before(cloud: Databricks, kind: str | None) -> None:
         if name == kind:
             return
         cloud.create(name, inputs)
+
+
+def create_volumes(cloud: Databricks) -> None:
+    """Create the stack's volumes beside the examples, of which `work` is one."""
+    lake = "abfss://{}@lakeabc.dfs.core.windows.net/"
+    cloud.create(LOCATION, of(LOCATION) | {"name": "models-dev", "url": lake.format("models")})
+    for volume in sorted({*Volume} - {Volume.WORK}):
+        place = {"name": volume.value, "storageLocation": lake.format(volume.container) + volume.folder}
+        cloud.create(VOLUME, of(VOLUME) | place)

@@ -18,14 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.fakes.lake import Lake
 from tests.simulation.fakes.libraries import Installation
 from tests.simulation.fakes.runs import Run, TaskFailedError
-from tests.simulation.fakes.volumes import Volumes, connector_token
+from tests.simulation.fakes.volumes import Volumes
 from tests.simulation.runtime import launcher
 from tests.simulation.runtime.environment import Runtime
-from tests.simulation.services.catalogs import covering
-from tests.simulation.services.privileges import ALL, held
 from tests.simulation.world import World
 from training.runtime import java_home
 
@@ -64,34 +61,24 @@ class LocalCluster:
         finally:
             world.close()
 
-    def judge(self, world: World, run: Run) -> str:
-        """A token for the lake's paths in a run's parameters; raises `TaskFailedError` if the run may not access
-        them."""
-        return _lake_token(world, run.caller, _arguments(run.inputs["tasks"][0]["pythonWheelTask"], run))
-
     def _work(self, world: World, run: Run) -> str:
         task = run.inputs["tasks"][0]
         wheel = task["pythonWheelTask"]
-        place = lake_of(self._folder, run.number)
+        place = volumes_of(self._folder, run.number)
         folder = place.parent
-        arguments = _arguments(wheel, run)
-        lake = Lake(place, self.judge(world, run))
-        volumes = Volumes(world, run.caller, volumes_of(self._folder, run.number))
+        volumes = Volumes(world, run.caller, place)
         spec = {
             "package": wheel["packageName"],
             "entry_point": wheel["entryPoint"],
-            "arguments": arguments,
-            "lake": str(place),
+            "arguments": _arguments(wheel, run),
             "error": str(folder / ERROR_FILE),
             "imported": IMPORTED,
         }
-        place.mkdir(parents=True)
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-        with _stored(lake, volumes, arguments, run):
-            libraries = Installation(world, self._runtime, volumes, folder)
+        with _stored(volumes):
+            libraries = Installation(self._runtime, volumes, folder)
             libraries.install(task.get("libraries") or [], folder / "site")
-            copies = any(launcher.URL.search(text) for text in arguments)
-            return self._run(folder, run, {} if copies else volumes.environment(), libraries.jars)
+            return self._run(folder, run, volumes.environment(), libraries.jars)
 
     def _run(self, folder: Path, run: Run, volumes: Mapping[str, str], jars: Sequence[Path]) -> str:
         listed = ["--jars", ",".join(str(jar) for jar in jars)] if jars else []
@@ -127,19 +114,16 @@ class LocalCluster:
 
 
 @contextmanager
-def _stored(lake: Lake, volumes: Volumes, arguments: Sequence[str], run: Run) -> Iterator[None]:
-    """The lake's files around a run: what it left in volumes is there also after a failure."""
+def _stored(volumes: Volumes) -> Iterator[None]:
+    """The lake's files around a run: what it left is in the lake also after a failure."""
     from azure.core.exceptions import HttpResponseError
 
     try:
-        lake.fetch(arguments)
         volumes.fetch()
         try:
             yield
         finally:
             volumes.send()
-        if not run.cancelled.is_set():
-            lake.send()
     except HttpResponseError as error:
         raise TaskFailedError(str(error)) from error
 
@@ -151,11 +135,6 @@ def _error(folder: Path) -> str:
         return file.read_text(encoding="utf-8")
     lines = (folder / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return "\n".join(lines[-TAIL_LINES:])
-
-
-def lake_of(folder: Path, number: int) -> Path:
-    """The folder of a run's part of the lake; `folder` is the world's."""
-    return folder / "runs" / str(number) / "lake"
 
 
 def volumes_of(folder: Path, number: int) -> Path:
@@ -193,17 +172,6 @@ def _arguments(wheel: Mapping[str, Any], run: Run) -> list[str]:
     named = [f"--{name}={value}" for name, value in (wheel.get("namedParameters") or {}).items()]
     given = [*(wheel.get("parameters") or []), *named]
     return [re.sub(r"\{\{job\.parameters\.(\w+)\}\}", lambda found: str(values[found[1]]), text) for text in given]
-
-
-def _lake_token(world: World, caller: str, arguments: Sequence[str]) -> str:
-    """A token of the access connector for the paths in `arguments`; raises if Unity Catalog allows no access."""
-    token = ""
-    for found in (match for text in arguments for match in launcher.URL.finditer(text)):
-        token = connector_token(world, found[0])
-        name = covering(world, found[0]).inputs["name"]  # type: ignore[union-attr]  # its token was issued
-        if not held(world, caller, "externalLocation", name) & {"READ_FILES", ALL}:
-            raise TaskFailedError(f"PERMISSION_DENIED: User does not have READ FILES on External Location '{name}'.")
-    return token
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:

@@ -3,21 +3,17 @@
 Their errors are worded as users have published them: those of pip in many threads, Maven's in microsoft/SynapseML#745.
 """
 
-import base64
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.simulation.fakes.runs import LibraryError
-from tests.simulation.fakes.volumes import VOLUMES, Volumes
+from tests.simulation.fakes.volumes import Volumes
 from tests.simulation.runtime.environment import Libraries, Runtime
-from tests.simulation.services.jobs import FILE
-from tests.simulation.world import World
 from tools.setup.console import SetupError
 from training.runtime import jars, pinned_jars
 
-WORKSPACE = "/Workspace"
 FAILED = (
     "Library installation failed for library due to user error for {library}\n Error messages:\n"
     "Library installation attempted on the driver node of cluster 1128-110000-simulated and failed. Please refer to "
@@ -29,9 +25,8 @@ FAILED = (
 class Installation:
     """Installs the libraries of one run into its folder."""
 
-    def __init__(self, world: World, runtime: Runtime, volumes: Volumes, folder: Path) -> None:
+    def __init__(self, runtime: Runtime, volumes: Volumes, folder: Path) -> None:
         """Nothing is installed yet."""
-        self._world = world
         self._runtime = runtime
         self._volumes = volumes
         self._folder = folder
@@ -40,10 +35,6 @@ class Installation:
 
     def install(self, libraries: Sequence[Mapping[str, Any]], site: Path) -> None:
         """Install them all, Python's into `site`; raises `LibraryError`."""
-        wheels = [self._wheel(library["whl"]) for library in libraries if library.get("whl")]
-        packages = [library["pypi"]["package"] for library in libraries if library.get("pypi")]
-        if wheels or packages:
-            self._runtime.install(Libraries(wheels, packages), site)
         for library in libraries:
             if path := library.get("requirements"):
                 self._requirements(path, site)
@@ -52,19 +43,12 @@ class Installation:
             elif library.get("maven"):
                 self.jars += resolve(library["maven"]["coordinates"])
 
-    def _wheel(self, path: str) -> Path:
-        if path.startswith(VOLUMES):
-            return self._copied(path, "whl")
-        file = next(item for item in self._world.all(FILE) if item.inputs["path"] == path.removeprefix(WORKSPACE))
-        wheel = self._folder / path.rpartition("/")[2]
-        wheel.write_bytes(base64.b64decode(file.inputs["contentBase64"]))
-        return wheel
-
     def _copied(self, path: str, kind: str) -> Path:
         """A file of a volume, copied to the machine's own disk as Databricks does."""
         source, target = self._volumes.local(path), self._folder / "libraries" / path.rpartition("/")[2]
         if not source.is_file():
-            raise LibraryError(FAILED.format(library=f'{kind}: "{path}"', reason=f"FileNotFoundException: {path}"))
+            reason = "FileNotFoundException" if self._volumes.reads(path) else "PERMISSION_DENIED: no READ VOLUME"
+            raise LibraryError(FAILED.format(library=f'{kind}: "{path}"', reason=f"{reason}: {path}"))
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(source, target)
         return target

@@ -4,14 +4,13 @@ They are filled before the run and copied back after it, also after one that fai
 file; a run here can't see what somebody else writes meanwhile.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.fakes.lake import container
 from tests.simulation.fakes.runs import TaskFailedError
-from tests.simulation.runtime.launcher import URL
 from tests.simulation.services.catalogs import covering
 from tests.simulation.services.privileges import READ, WRITE, volume_access
 from tests.simulation.services.unity import VOLUME
@@ -20,6 +19,7 @@ from tests.simulation.volumes.library import environment
 from tests.simulation.world import World
 
 VOLUMES = "/Volumes/"
+URL = re.compile(r"abfss://([a-z0-9-]+)@([a-z0-9]+)\.dfs\.core\.windows\.net(/.*)?")
 
 
 @dataclass
@@ -55,10 +55,14 @@ class Volumes:
         """Variables for the run's processes."""
         return environment(self._folder, self._rules)
 
+    def reads(self, path: str) -> bool:
+        """Whether the run may read a path below `/Volumes`."""
+        return READ in self._rules.get(_volume(path), READ)
+
     def refuse(self, paths: dict[str, bool]) -> None:
         """Raise `TaskFailedError` like Python if the run may not read, or (True) write, below one of `paths`."""
         for path, writes in paths.items():
-            volume = "/".join(path.removeprefix(VOLUMES).split("/")[:3])
+            volume = _volume(path)
             if volume not in self._rules:
                 raise TaskFailedError(f"FileNotFoundError: [Errno 2] No such file or directory: '{path}'")
             if not self._rules[volume] or (writes and WRITE not in self._rules[volume]):
@@ -91,6 +95,11 @@ class Volumes:
             one.before = after
 
 
+def _volume(path: str) -> str:
+    """The volume of a path, `CATALOG/SCHEMA/VOLUME`."""
+    return "/".join(path.removeprefix(VOLUMES).split("/")[:3])
+
+
 def _files(folder: Path) -> Iterator[tuple[str, int]]:
     """The names of all files with the times of their last change, without the sums of Hadoop's local file system."""
     for path in folder.rglob("*"):
@@ -102,11 +111,11 @@ def _mounted(world: World, place: Path, url: str, writable: bool) -> _Mounted:  
     found = URL.fullmatch(url)
     if found is None:
         raise TaskFailedError(f"INVALID_STATE: '{url}' is no place in a lake.")
-    client = container(found[2], found[1], connector_token(world, url))
+    client = _container(found[2], found[1], _connector_token(world, url))
     return _Mounted(place, client, (found[3] or "/").strip("/") + "/", writable)
 
 
-def connector_token(world: World, url: str) -> str:
+def _connector_token(world: World, url: str) -> str:
     """A token of the access connector behind the external location that contains `url`; raises `TaskFailedError`."""
     location = covering(world, url)
     if location is None:
@@ -117,3 +126,17 @@ def connector_token(world: World, url: str) -> str:
     if connector is None:
         raise TaskFailedError(f"INVALID_STATE: the credential of External Location '{name}' leads nowhere.")
     return issue(world, connector.outputs["identity"]["principalId"], STORAGE)[0]
+
+
+def _container(account: str, name: str, token: str) -> Any:
+    """A client of a container with a given token."""
+    from azure.core.credentials import AccessToken
+    from azure.storage.blob import ContainerClient
+
+    class Known:
+        """A credential with this token."""
+
+        def get_token(self, *_: str, **__: object) -> AccessToken:
+            return AccessToken(token, 2**40)
+
+    return ContainerClient(f"https://{account}.blob.core.windows.net", name, credential=Known())

@@ -39,7 +39,7 @@ class Libraries:
     """pip's options, as lines of a requirements file."""
     found: Sequence[str] = ()
     """Names of the files in which pip finds packages, if it doesn't ask the index."""
-    environment: Mapping[str, str] = field(default_factory=lambda: _OUTSIDE)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from personalize.stack.azure_side import following
 from personalize.stack.data_guard import ACCOUNT
 from tests.simulation.faults import FaultKind
 from tests.simulation.scenarios.life import changes_of, pools_of, score_golden_records
+from tests.simulation.scenarios.lost_libraries import LostLibraries
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SMALL, SimulatedStack, Touched
 from tools.paths import ROOT
@@ -94,7 +95,9 @@ def tagged(stack: SimulatedStack) -> Touched:
     return frozenset(f"update {name}" for name in stack.with_input("tags"))
 
 
+LIBRARIES = LostLibraries()
 RUNS = (
+    Trouble("a library that is gone", "Run `up --refresh`, which uploads", LIBRARIES.lose, LIBRARIES.bring),
     Trouble("a training run that fails", "the test ordered it", in_world("run_outcomes", ["fail"])),
     Trouble("a training run that hangs", "timed out", in_world("run_outcomes", ["hang"])),
     Trouble("a training run that somebody cancels", "cancelled", in_world("run_outcomes", ["cancel"])),
@@ -110,14 +113,10 @@ QUOTA = Trouble("a quota that is too small", "vCPUs", in_world("vcpu_quota", {FA
 BLIND = Trouble(
     "a candidate whose pods, which only pretend here, tell nothing", "reported metrics", lambda _: None, roll_again
 )
-SHARED = _of(
-    *(f"create work-{part}" for part in ("catalog", "schema", "volume", "0", "1")),
-    *(f"update {name}" for name in ("training-policy", "training-job", "canary-job", "workspace-ready", "training")),
-    "replace canary",
-)
+WORKERS = _of("update training-policy", "update training-job", "update canary-job", "replace canary")
 CHANGES = (
-    # Machines that share files get a volume; the run gets its path as an input, and is repeated.
-    Change("number of workers, from none", set_in("azure", training_workers=2), SHARED),
+    # The canary run has workers as soon as the training has some; the trainings after it run on them.
+    Change("number of workers, from none", set_in("azure", training_workers=2), WORKERS),
     Change("worker count", set_in("azure", training_workers=3), _of("update training-policy", "update training-job")),
     Change("replicas", set_in("azure", replicas_max=5), _of("update autoscaler")),
     Change("a tag", set_in("azure", tags={"owner": "team"}), tagged),

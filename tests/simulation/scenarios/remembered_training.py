@@ -16,11 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.fakes.cluster import LocalCluster, lake_of, volumes_of
-from tests.simulation.fakes.lake import Lake
+from tests.simulation.fakes.cluster import LocalCluster, volumes_of
 from tests.simulation.fakes.runs import Run
 from tests.simulation.fakes.volumes import VOLUMES, Volumes
-from tests.simulation.runtime.launcher import URL
 from tests.simulation.world import World
 
 LEFT, SAID = "left", "said"
@@ -44,7 +42,7 @@ class RememberedTraining:
         """The output of the task."""
         request = json.loads(run.parameters["request"])
         asked = json.dumps([request, _libraries(run)], sort_keys=True)
-        anywhere = CATALOG.sub("/Volumes", URL.sub(lambda found: f"{found[1]}:{found[3]}", asked))
+        anywhere = CATALOG.sub("/Volumes", asked)
         kept = self._memory / hashlib.sha256(anywhere.encode()).hexdigest()[:16]
         started = time.monotonic()
         with self._one_at_a_time, _alone(kept):
@@ -61,32 +59,24 @@ class RememberedTraining:
             self.seconds += time.monotonic() - started
             return said.read_text(encoding="utf-8")
 
-    def _left(self, number: int, address: str) -> Path:
-        """The folder of run `number` behind `address`."""
-        if address.startswith(VOLUMES):
-            return volumes_of(self._folder, number) / address.removeprefix(VOLUMES)
-        container, account, path = URL.fullmatch(address).groups()  # type: ignore[union-attr]  # the product made it
-        return lake_of(self._folder, number) / account / container / path.strip("/")
+    def _left(self, number: int, path: str) -> Path:
+        """The folder of run `number` behind a path below `/Volumes`."""
+        return volumes_of(self._folder, number) / path.removeprefix(VOLUMES)
 
     def _give(self, run: Run, left: Path, request: dict[str, Any]) -> None:
         """Put another run's files into the lake of `run`."""
         world = World(self._folder)
-        token = self._cluster.judge(world, run)
         volumes = Volumes(world, run.caller, volumes_of(self._folder, run.number))
         world.close()
-        if request["output"].startswith(VOLUMES):
-            volumes.refuse({request["data"]: request["fetch"], request["output"]: True})
-        lake = Lake(lake_of(self._folder, run.number), token)
-        lake.fetch([request["output"]])
+        volumes.refuse({request["data"]: request["fetch"], request["output"]: True})
         shutil.copytree(left, self._left(run.number, request["output"]), dirs_exist_ok=True)
-        lake.send()
         volumes.send()
 
 
 def _libraries(run: Run) -> list[str]:
     """The run's code: the end of each library's path, which contains its hash."""
     libraries = run.inputs["tasks"][0].get("libraries") or ()
-    paths = [path for library in libraries for name in ("whl", "requirements", "jar") if (path := library.get(name))]
+    paths = [path for library in libraries for name in ("requirements", "jar") if (path := library.get(name))]
     return ["/".join(path.split("/")[-2:]) for path in paths]
 
 

@@ -33,7 +33,7 @@ ROLLOUT_SECONDS = 30
 """Pods are ready at once here, so a rollout that takes longer never ends."""
 SMALL = {
     "dataset": {"kind": "synthetic", "rows": 4000},
-    "training": {"num_leaves": 16},
+    "training": {"num_leaves": 16, "fit": "synapseml"},
     "gate": {"max_calibration_error": 0.5, "max_log_loss_rise": 0.5},
 }
 """A model that is trained in seconds. It has few rows, so the gate accepts worse models than the champion."""

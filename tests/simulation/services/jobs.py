@@ -1,7 +1,5 @@
-"""Databricks workspace objects: cluster policies, jobs, files."""
+"""Databricks workspace objects: cluster policies and jobs."""
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,13 +12,10 @@ from tests.simulation.services.sizes import SIZES
 
 JOB = "databricks:index/job:Job"
 POLICY = "databricks:index/clusterPolicy:ClusterPolicy"
-FILE = "databricks:index/workspaceFile:WorkspaceFile"
 INVALID = "INVALID_PARAMETER_VALUE"
 RULE_TYPES = frozenset({"fixed", "forbidden", "allowlist", "blocklist", "regex", "range", "unlimited"})
 RUNTIME = re.compile(r"(?P<number>\d+(\.\d+)?)\.x-((cpu|gpu)-ml-)?(photon-)?scala2\.1[23]")
 DEDICATED = frozenset({"SINGLE_USER", "DATA_SECURITY_MODE_DEDICATED"})
-MAX_FILE_BYTES = 500 * 1024 * 1024
-WORKSPACE_ROOT = "/Workspace"
 
 
 def _definition(text: str) -> dict[str, Any]:
@@ -73,9 +68,6 @@ def _refuse_job(call: DatabricksCall) -> None:
 
 def _refuse_libraries(call: DatabricksCall, task: Mapping[str, Any]) -> None:
     for library in task.get("libraries") or []:
-        path = library.get("whl", "")
-        if path.startswith(WORKSPACE_ROOT + "/") and call.named("files", path.removeprefix(WORKSPACE_ROOT)) is None:
-            raise RefusedError(400, "LIBRARY_DOES_NOT_EXIST", f"The library '{path}' does not exist in the workspace.")
         maven = library.get("maven")
         if maven is not None and len(str(maven.get("coordinates", "")).split(":")) != 3:
             raise RefusedError(400, INVALID, f"'{maven.get('coordinates')}' is not group:artifact:version.")
@@ -146,22 +138,6 @@ def _clusters(inputs: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
             yield f"task '{task['taskKey']}'", task["newCluster"]
 
 
-def _refuse_file(call: DatabricksCall) -> None:
-    path = str(call.inputs["path"])
-    if not path.startswith("/") or path.startswith(WORKSPACE_ROOT + "/"):
-        raise RefusedError(400, INVALID, f"The path '{path}' must start with / and not with /Workspace.")
-    given = [name for name in ("contentBase64", "source") if call.inputs.get(name)]
-    if len(given) != 1:
-        raise RefusedError(400, INVALID, f"Exactly one of contentBase64 and source must be given, not {given}.")
-    if "contentBase64" in given:
-        try:
-            size = len(base64.b64decode(call.inputs["contentBase64"], validate=True))
-        except binascii.Error as error:
-            raise RefusedError(400, INVALID, f"contentBase64 is not base64: {error}.") from error
-        if size > MAX_FILE_BYTES:
-            raise RefusedError(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", f"The file has {size} bytes.")
-
-
 TYPES = [
     DatabricksType(
         pulumi_type=POLICY,
@@ -179,14 +155,5 @@ TYPES = [
         identity=lambda _: None,
         rules=(_refuse_job,),
         outputs=lambda call: {"url": f"https://{call.workspace.outputs['workspaceUrl']}/#job/{call.name}"},
-    ),
-    DatabricksType(
-        pulumi_type=FILE,
-        arguments="pulumi_databricks.workspace_file:WorkspaceFileArgs",
-        collection="files",
-        identity=lambda inputs: inputs.get("path"),
-        replaces=frozenset({"path"}),
-        rules=(_refuse_file,),
-        outputs=lambda call: {"workspacePath": f"{WORKSPACE_ROOT}{call.inputs['path']}"},
     ),
 ]

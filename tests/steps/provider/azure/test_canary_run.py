@@ -176,3 +176,4 @@ def test_a_verification_runs_it_with_what_it_finds_by_name(cloud: Cloud, monkeyp
     ]
     assert in_lake(task.requests[0]["data"]) == in_lake(task.requests[0]["output"]) == []
     assert CANARY.looks["canary-takes-minutes"](bench).answer.endswith(said[-1].rpartition(": ")[2])
+    assert CANARY.looks["volumes-in-place"](bench).holds

@@ -9,32 +9,33 @@ import pytest
 
 from azure_clients.retries import Timeout
 from features.bundle import checked_hash
+from steps.azure.champion import Champion
 from steps.azure.data_upload import DataUpload
+from steps.azure.libraries import Libraries
 from steps.azure.model_version import ModelVersion
 from steps.azure.training_run import TrainingRun
-from steps.shared.wheel import build_wheel
+from steps.shared.job_libraries import job_libraries
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.databricks.provider import TYPES
 from tests.simulation.examples.azure import example
 from tests.simulation.examples.changes import changed
-from tests.simulation.examples.databricks import EXAMPLES, VOLUME_GRANT
-from tests.simulation.examples.names import DEPLOYER
+from tests.simulation.examples.lakehouse import create_volumes
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.runtime.environment import runtime
-from tests.simulation.services.jobs import FILE, JOB
-from tests.simulation.services.privileges import GRANT
-from tests.simulation.services.unity import LOCATION
+from tests.simulation.services.jobs import JOB
 from tests.steps.provider.azure.conftest import AZURE, BLOB, MACHINE_LEARNING, Cloud
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
 from tools import azurite
-from training.parameters import GateParameters, TrainingParameters
+from training.parameters import Fit, GateParameters, TrainingParameters
 
 pytestmark = [
     pytest.mark.spark,
     pytest.mark.full,
     pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`"),
 ]
+VOLUMES = "/Volumes/dev/training"
+CLUSTER = "jobClusters.0.newCluster"
 TIMEOUT = Timeout(seconds=30, pause=0.5)
 DATASET = {"kind": "synthetic", "rows": 3000, "seed": 1}
 ROLE = "azure-native:authorization:RoleAssignment"
@@ -49,24 +50,20 @@ def cluster(cloud: Cloud) -> Iterator[Cloud]:
     cloud.arm.create(ROLE, example(ROLE) | principal | {"roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0061"})
     databricks = Databricks(world, TYPES)
     databricks.configure({"host": f"https://{cloud.workspace['workspace_host']}"})
-    known = dict(EXAMPLES)
-    place = {"name": "models-dev", "url": "abfss://models@lakeabc.dfs.core.windows.net/"}
-    databricks.create(LOCATION, known[LOCATION] | place)
-    grant = {"externalLocation": "models-dev", "principal": DEPLOYER, "privileges": ["READ_FILES", "WRITE_FILES"]}
-    databricks.create(GRANT, grant)
-    databricks.create(GRANT, VOLUME_GRANT)
-    job, file = world.all(JOB)[0], world.all(FILE)[0]
+    create_volumes(databricks)
+    job = world.all(JOB)[0]
     task = {
         "packageName": "personalization",
         "entryPoint": "train",
         "parameters": ["{{job.parameters.request}}"],
     }
-    world.put(replace(job, inputs=changed(job.inputs, "tasks.0.pythonWheelTask", task)))
-    world.put(replace(file, inputs=file.inputs | {"contentBase64": build_wheel().content_base64}))
+    inputs = changed(changed(job.inputs, "tasks.0.pythonWheelTask", task), f"{CLUSTER}.numWorkers", 0)
+    wanted = job_libraries(VOLUMES, Fit.NATIVE)
+    inputs = changed(inputs, "tasks.0.libraries", [{"requirements": wanted.requirements_path}])
+    world.put(replace(job, inputs=inputs))
     cloud.task.work = LocalCluster(world, runtime(), spark_environment(memory_gib=1))
     yield cloud
     world.put(job)
-    world.put(file)
 
 
 def training_inputs(cloud: Cloud, location: str) -> dict[str, Any]:
@@ -79,7 +76,7 @@ def training_inputs(cloud: Cloud, location: str) -> dict[str, Any]:
         "job_id": cloud.world.all(JOB)[0].id.rpartition("/")[2],
         "dataset": DATASET,
         "location": location,
-        "volume": "/Volumes/dev/training/work",
+        "volumes": VOLUMES,
         "manifest_hash": "e" * 64,
         "parameters": TrainingParameters(num_iterations=5, driver_memory_gib=1).model_dump(mode="json"),
         "gate": GateParameters(min_auc=0.5).model_dump(mode="json"),
@@ -88,14 +85,18 @@ def training_inputs(cloud: Cloud, location: str) -> dict[str, Any]:
     }
 
 
-def test_the_job_trains_on_the_lake_and_its_model_is_registered(
+def test_the_job_trains_in_the_lake_and_again_beside_its_champion(
     cluster: Cloud, tmp_path: Path, recorder: Recorder
 ) -> None:
     def folder_of(stack: str) -> Path:
         return tmp_path / stack
 
-    upload = {**AZURE, "registry": "ctr", "blob_endpoint": BLOB, "dataset": DATASET, "manifest_hash": "e" * 64}
-    data = create(DataUpload(folder_of, TIMEOUT), upload, recorder).outputs
+    libraries = job_libraries(VOLUMES, Fit.NATIVE)
+    upload = {**AZURE, "registry": "ctr", "blob_endpoint": BLOB}
+    needed = {"volumes": VOLUMES, "fit": "native", "wheel": libraries.wheel.hash, "packages": libraries.packages}
+    create(Libraries(folder_of, TIMEOUT), upload | needed, recorder)
+    given = upload | {"dataset": DATASET, "manifest_hash": "e" * 64}
+    data = create(DataUpload(folder_of, TIMEOUT), given, recorder).outputs
     inputs = training_inputs(cluster, data.location)
     trained = create(TrainingRun(folder_of, TIMEOUT), inputs, recorder).outputs
     assert checked_hash(tmp_path / STACK / trained.bundle) == trained.bundle_hash
@@ -111,3 +112,10 @@ def test_the_job_trains_on_the_lake_and_its_model_is_registered(
     version = create(ModelVersion(folder_of, TIMEOUT), candidate, recorder).outputs
     assert version.served_hash == trained.bundle_hash
     assert version.metrics == {name: value for name, value in trained.metrics.items() if name != "slices"}
+    served = {**MACHINE_LEARNING, "version": 1, "image": "registry/scoring@sha256:one", "refusal": ""}
+    create(Champion(folder_of, TIMEOUT), served, recorder)
+    second = create(TrainingRun(folder_of, TIMEOUT), inputs | {"code_hash": "c" * 64}, recorder).outputs
+    assert checked_hash(tmp_path / STACK / second.bundle) == second.bundle_hash
+    assert second.run_url != trained.run_url
+    assert second.metrics["auc"] == trained.metrics["auc"]
+    assert second.verdict["accepted"], "it is as good as the champion"
