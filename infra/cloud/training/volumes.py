@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_databricks as databricks
-from pulumi import Output, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 
 from steps.shared.volumes import CATALOG_ROOT, SCHEMA, Volume
 
@@ -70,5 +70,15 @@ class Volumes(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _grant(self, name: str, principal: str, privileges: list[str], **on: Output[str]) -> None:
-        databricks.Grant(name, principal=principal, privileges=privileges, opts=self._own, **on)
+    def _grant(
+        self,
+        name: str,
+        principal: str,
+        privileges: list[str],
+        *,
+        catalog: Input[str] | None = None,
+        volume: Input[str] | None = None,
+    ) -> None:
+        databricks.Grant(
+            name, principal=principal, privileges=privileges, catalog=catalog, volume=volume, opts=self._own
+        )
