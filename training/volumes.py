@@ -5,6 +5,7 @@ They take whole files, written from start to end: no appending, no writing at a 
 copied.
 """
 
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -78,12 +79,17 @@ def _refusal(use: Callable[[Path], None], folder: Path, verb: str) -> str | None
 
 
 def _read(folder: Path) -> None:
-    """Read the beginning of one file, if there is one."""
-    file = next((path for path in folder.rglob("*") if path.is_file()), None)
-    if file is None:
-        return
-    with file.open("rb") as stream:
-        stream.read(1)
+    """Read the beginning of one file, if there is one. `Path.rglob` would pass over folders that may not be listed."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        for name in names:
+            with (Path(place) / name).open("rb") as stream:
+                stream.read(1)
+            return
 
 
 def _write(folder: Path) -> None:

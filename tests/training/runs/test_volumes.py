@@ -38,6 +38,9 @@ def test_a_refusal_names_the_volume_and_the_grant(spark: "SparkSession", tmp_pat
     (tmp_path / "models").write_text("no folder")
     with pytest.raises(VolumeError, match=r"can't write to the volume .*Not a directory.*GRANT READ VOLUME"):
         try_volumes(spark, read=[], written=[tmp_path / "models" / "runs"])
+    with pytest.raises(VolumeError, match=r"can't read the volume .*Not a directory"):
+        try_volumes(spark, read=[tmp_path / "models"], written=[])
+    try_volumes(spark, read=[tmp_path / "a champion that was deleted"], written=[])
 
 
 def test_a_machine_s_own_disk_is_spark_s_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
