@@ -9,7 +9,8 @@ import yaml
 
 from infra.cloud.names import Names
 from personalize.stack.azure_side import AzureSide, following
-from personalize.stack.data_guard import ACCOUNT, DataWouldBeReplacedError, NamesTakenError
+from personalize.stack.data_guard import ACCOUNT, CLUSTER, DataWouldBeReplacedError, NamesTakenError
+from personalize.stack.pool_guard import SystemNodesWouldChangeError
 from personalize.stack.session import StackSession
 from personalize.stack.stack_files import StackFiles
 
@@ -76,6 +77,14 @@ def test_another_region_with_the_same_names_is_refused_before_anything_is_delete
 
 def test_a_stack_that_stays_does_not_begin_anew(state: Path) -> None:
     assert not side(state).begins_anew(snapshot())
+
+
+def test_other_nodes_for_the_system_are_refused_by_the_settings_of_the_stack_file(state: Path) -> None:
+    pool = {"name": "system", "vmSize": "Standard_D4ds_v5", "osDiskType": "Managed"}
+    made = {"resources": [{"type": CLUSTER, "inputs": {"agentPoolProfiles": [pool]}}]}
+    side(state).refuse_to_change_system_nodes(made)
+    with pytest.raises(SystemNodesWouldChangeError):
+        side(state, system_vm_size="Standard_D8ds_v5").refuse_to_change_system_nodes(made)
 
 
 def test_a_stack_that_was_never_up_may_go_anywhere(state: Path) -> None:

@@ -93,12 +93,21 @@ def test_a_taken_port_ends_the_update_before_the_engine_starts(session_of: Make)
     assert "engine up" not in calls
 
 
-@pytest.mark.parametrize("guard", ["refuse_to_replace_data", "refuse_to_change_network"])
+@pytest.mark.parametrize(
+    "guard", ["refuse_to_replace_data", "refuse_to_change_network", "refuse_to_change_system_nodes"]
+)
 def test_a_guard_that_refuses_ends_the_update_before_the_engine_starts(session_of: Make, guard: str) -> None:
     session, calls = session_of(azure={guard: refuse}, state={"snapshot": OLD})
     with pytest.raises(RefusedError):
         session.up(lambda _: None)
     assert not {"engine up", "engine settle", "azure enter"} & set(calls)
+
+
+def test_a_plan_that_aks_refuses_ends_a_preview_before_the_engine_starts(session_of: Make) -> None:
+    session, calls = session_of(azure={"refuse_to_change_system_nodes": refuse})
+    with pytest.raises(RefusedError):
+        session.preview(lambda _: None)
+    assert "engine preview" not in calls
 
 
 def test_what_a_killed_engine_left_is_settled_first(session_of: Make) -> None:
