@@ -9,6 +9,8 @@ from azure_clients import credentials
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.delivery.repository import commands, stacks_of
 from personalize.stack.on_azure import require_azure
+from personalize.stack.stack_files import StackFiles
+from personalize.stack.state_move import resources_on_machine
 from personalize.terminal import options
 from personalize.terminal.output import confirm, print_json, say, tell
 
@@ -49,6 +51,9 @@ def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
         return
     tell(f"\nIn Pulumi.{made.stack}.yaml, under `personalization:azure`:\n")
     tell("    state: subscription")
+    if resources_on_machine(StackFiles(made.stack)):
+        moving = f"`.venv/bin/personalize move-state --stack {made.stack}`"
+        tell(f"    # Then {moving}: the stack's state is on this machine.")
     if deployer := found["deployer"]:
         tell("    deployers: # one more:")
         tell(f"      - {{{', '.join(f'{name}: {value}' for name, value in deployer.items())}}}")
@@ -57,6 +62,7 @@ def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
         return
     repository = made.settings.github_repository
     tell(f"\nRun for the repository {repository}; nothing here is secret:\n")
-    for command in commands(repository, found["variables"], stacks_of(repository)):
+    stacks = stacks_of(repository, made.stack, made.settings)
+    for command in commands(repository, found["variables"], stacks):
         tell(f"  {shlex.join(command)}")
     tell(f"\nThen, in Settings, Environments: name the people who approve deployments to {made.stack}.")

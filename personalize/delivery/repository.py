@@ -40,12 +40,12 @@ def _environment(path: str, name: str) -> Iterator[tuple[str, ...]]:
     yield "gh", "api", "-X", "POST", f"{path}/deployment-branch-policies", "-f", f"name={MAIN}"
 
 
-def stacks_of(repository: str) -> list[str]:
-    """The stacks of this checkout whose settings name the repository, those that are protected last."""
+def stacks_of(repository: str, stack: str, settings: AzureSettings) -> list[str]:
+    """`stack`, and the stacks of this checkout whose settings name the repository, those that are protected last."""
     names = [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml")]
-    found = {name: azure_of_file(name) for name in names}
-    own = {stack: azure for stack, azure in found.items() if azure and azure.github_repository == repository}
-    return sorted(own, key=lambda stack: (own[stack].protect, stack))
+    found = {name: azure_of_file(name) for name in names} | {stack: settings}
+    own = {name: azure for name, azure in found.items() if azure and azure.github_repository == repository}
+    return sorted(own, key=lambda name: (own[name].protect, name))
 
 
 def azure_of_file(stack: str) -> AzureSettings | None:

@@ -57,7 +57,7 @@ class StackSession:
         """Whether the stack was initialised, in its state backend. Raises `StateElsewhereError` if it is still here."""
         found = self._state.exists()
         if not found:
-            refuse_state_on_machine(self.files, self._azure.settings, self._command)
+            refuse_state_on_machine(self.files, self._azure.settings)
         return found
 
     def require(self) -> None:

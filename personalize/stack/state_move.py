@@ -14,7 +14,7 @@ from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
 from infra.setting_types import StatePlace
 from personalize.stack.stack_files import StackFiles
-from personalize.stack.state_store import PROJECT, MachineState, SubscriptionState
+from personalize.stack.state_store import PROJECT, MachineState, SubscriptionState, read_snapshot, state_file
 
 STORAGE_VERSION = "2024-01-01"
 KEPT = "state-before-move"
@@ -30,12 +30,17 @@ class StateMoveError(PersonalizationError):
     """There is nothing to move, or something in its place."""
 
 
-def refuse_state_on_machine(files: StackFiles, azure: AzureSettings | None, run: Run) -> None:
+def resources_on_machine(files: StackFiles) -> int:
+    """How many resources the state on this machine has; 0 without one."""
+    file = state_file(files)
+    return len(read_snapshot(file).get("resources") or ()) if file.is_file() else 0
+
+
+def refuse_state_on_machine(files: StackFiles, azure: AzureSettings | None) -> None:
     """Raise `StateElsewhereError` if the settings want the state in the subscription, and it is still here."""
     if azure is None or azure.state is StatePlace.MACHINE:
         return
-    machine = MachineState(files, run)
-    if machine.exists() and machine.snapshot().get("resources"):
+    if resources_on_machine(files):
         raise StateElsewhereError(
             f"The state of stack {files.stack} is on this machine, and `azure.state` says `subscription`, where there "
             f"is none of this stack yet. `.venv/bin/personalize move-state --stack {files.stack}` moves it there."

@@ -52,7 +52,7 @@ class MachineState:
 
     def exists(self) -> bool:
         """Whether the stack was initialised there."""
-        return self._file.is_file()
+        return state_file(self._files).is_file()
 
     def initialise(self) -> None:
         """Create the stack there. Its stack file's copy then names what encrypts its secrets."""
@@ -69,14 +69,10 @@ class MachineState:
 
     def snapshot(self) -> Mapping[str, Any]:
         """The engine's last snapshot, its secrets encrypted; empty before the first."""
-        return read_snapshot(self._file)
+        return read_snapshot(state_file(self._files))
 
     def forget(self) -> None:
         """Nothing: the state is deleted with the stack's folder."""
-
-    @property
-    def _file(self) -> Path:
-        return self._files.state / ".pulumi" / "stacks" / PROJECT / f"{self._files.stack}.json"
 
 
 class SubscriptionState:
@@ -182,6 +178,11 @@ def initialise(files: StackFiles, run: Run, *options: str) -> None:
     for path in (written, folder / "Pulumi.yaml"):
         path.unlink()
     folder.rmdir()
+
+
+def state_file(files: StackFiles) -> Path:
+    """The engine's file of a stack's state on this machine."""
+    return files.state / ".pulumi" / "stacks" / PROJECT / f"{files.stack}.json"
 
 
 def read_snapshot(file: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -51,16 +52,16 @@ def personalize(subscription: Internet, tmp_path: Path) -> Command:
     file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
     environment = os.environ | subscription.environment() | {"PERSONALIZE_STATE": str(tmp_path / "state")}
 
-    def run(name: str, *options: str) -> dict[str, Any]:
+    def run(name: str, *options: str, as_json: bool = True) -> dict[str, Any]:
         command = [str(Path(sys.executable).with_name("personalize")), name, "--stack", "dev"]
         done = subprocess.run(
-            [*command, "--config-file", str(file), "--json", *options],
+            [*command, "--config-file", str(file), *(["--json"] if as_json else []), *options],
             env=environment,
             capture_output=True,
             text=True,
             check=False,
         )
-        printed: dict[str, Any] = json.loads(done.stdout or "{}")
+        printed: dict[str, Any] = json.loads(done.stdout or "{}") if as_json else {"printed": done.stdout}
         return printed | {"code": done.returncode, "said": done.stderr}
 
     return run
@@ -119,3 +120,20 @@ def test_bootstrap_recovers_the_vault_of_a_state_that_was_deleted(personalize: C
     assert again["items"][vault] == "recovered"
     assert again["items"][key] == "there"
     assert bad(personalize("doctor")) == {}
+
+
+def test_it_prints_what_a_repository_needs_and_offers_to_move_a_state(personalize: Command, tmp_path: Path) -> None:
+    first = personalize("bootstrap", "--yes", as_json=False)["printed"]
+    assert re.search(
+        r"deployers: # one more:\n +- {object_id: \S+, type: ServicePrincipal, databricks_name: \S+}", first
+    )
+    assert "  gh label create replaces-data --repo octo/clicks" in first
+    assert "  gh variable set STACKS --repo octo/clicks --body '[\"dev\"]'" in first
+    assert "move-state" not in first
+    file = tmp_path / "state" / "dev" / "state" / ".pulumi" / "stacks" / "personalization" / "dev.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"checkpoint": {"latest": {"resources": [{}]}}}))
+    assert (
+        "personalize move-state --stack dev`: the stack's state is on this machine"
+        in (personalize("bootstrap", "--yes", as_json=False)["printed"])
+    )

@@ -61,8 +61,10 @@ def test_the_list_has_the_stacks_whose_files_name_the_repository_protected_ones_
         for name, content in files.items()
     }
     monkeypatch.setattr(repository, "azure_of_file", azure.get)
-    assert stacks_of(REPOSITORY) == ["prod", "dev"]
-    assert stacks_of("octo/another") == []
+    assert stacks_of(REPOSITORY, "dev", azure["dev"]) == ["prod", "dev"]
+    assert stacks_of("octo/another", "dev", azure["dev"]) == []
+    elsewhere = azure["prod"].model_copy(update={"github_repository": "octo/another"})
+    assert stacks_of("octo/another", "prod", elsewhere) == ["prod"]
 
 
 def test_a_stack_file_that_cannot_be_used_is_left_out() -> None:
