@@ -5,7 +5,7 @@ import subprocess
 
 import yaml
 
-from steps.azure.image.build_context import RECIPE
+from steps.shared.base_images import RECIPE
 from tests.personalize.delivery.workflow import FOLDER, jobs
 from tools.paths import ROOT
 
