@@ -19,7 +19,7 @@ from personalize.checks.subscription.subject import CLUSTER_VERSION, Subject, ba
 
 LIMITED_OFFERS = ("FreeTrial", "AzureForStudents", "DreamSpark", "AzurePass", "Sponsored")
 """Prefixes of the `quotaId` of offers paid by credit. ACR Tasks refuses such subscriptions."""
-RUNS_VERSION = "2019-06-01-preview"
+RUNS_VERSION = "2025-03-01-preview"
 DOCKER = "`docker buildx` on this machine"
 TASKS = "a subscription that may use ACR Tasks"
 

@@ -1,10 +1,12 @@
-"""Which roles may look up an image in the container registry."""
+"""Which roles may look up an image in the container registry, and how it refuses builds."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from azure_clients.credentials import registry_images
+from azure_clients.credentials import registry_images, registry_tasks
+from tests.simulation.clients.calls import SUBSCRIPTION
+from tests.simulation.examples.names import GROUP
 from tests.simulation.published import ROLES
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.world import DEFAULTS
@@ -24,6 +26,7 @@ def cloud_with_image(cloud: AzureNative) -> Iterator[AzureNative]:
     cloud.world.set("images", {DIGEST: IMAGE})
     yield cloud
     cloud.world.set("images", {})
+    cloud.world.set("tasks_allowed", value=True)
     cloud.world.set("deployer_roles", DEFAULTS["deployer_roles"])
 
 
@@ -45,3 +48,17 @@ def test_a_reader_of_the_subscription_sees_no_images(cloud_with_image: AzureNati
     cloud_with_image.world.set("deployer_roles", [ROLES["Reader"]])
     with pytest.raises(HttpResponseError, match="denied"):
         digest()
+
+
+def test_a_subscription_that_may_not_use_acr_tasks_gets_a_bad_request(cloud_with_image: AzureNative) -> None:
+    from azure.core.exceptions import HttpResponseError
+    from azure.mgmt.containerregistrytasks.models import DockerBuildRequest, PlatformProperties
+
+    cloud_with_image.world.set("tasks_allowed", value=False)
+    client = registry_tasks(str(DEFAULTS["tenant"]), SUBSCRIPTION)
+    request = DockerBuildRequest(docker_file_path="Dockerfile", platform=PlatformProperties(os="Linux"))
+    with pytest.raises(HttpResponseError) as refused:
+        client.registries.schedule_run(GROUP, "registryabc", request)
+    assert refused.value.status_code == 400
+    assert refused.value.error is not None
+    assert refused.value.error.code == "TasksOperationsNotAllowed"
