@@ -27,17 +27,18 @@ class Part:
     of: int = 1
 
 
+FIT = "tests/training/runs/test_cluster.py"
 ROLLOUTS = "tests/cluster/test_rollout.py"
 PARTS = (
     Part(name="Spark Serving", files=("tests/scoring/contract/test_spark.py",)),
-    Part(name="distributed fit", files=("tests/training/runs/test_cluster.py",)),
+    Part(name="distributed fit, one half", files=(FIT,), first=0, of=2),
+    Part(name="distributed fit, the other half", files=(FIT,), first=1, of=2),
     Part(name="rollouts without downtime, one half", files=(ROLLOUTS,), first=0, of=2),
     Part(name="rollouts without downtime, the other half", files=(ROLLOUTS,), first=1, of=2),
     Part(
         name="training jobs",
         files=(
             "tests/simulation/test_training_job.py",
-            "tests/simulation/clients/test_jobs.py",
             "tests/simulation/test_runtime.py",
         ),
     ),
@@ -48,6 +49,7 @@ PARTS = (
             "tests/training/runs/test_main.py",
             "tests/training/unit/test_synthetic.py",
             "tests/steps/provider/test_engine.py",
+            "tests/scoring/unit/test_kernel_sanitised.py",
         ),
     ),
 )
