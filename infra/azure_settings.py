@@ -16,6 +16,7 @@ from infra.setting_types import (
     Mail,
     Network,
     NetworkId,
+    Region,
     RegistryTier,
     Replication,
     StatePlace,
@@ -41,8 +42,11 @@ class AzureSettings(Parameters):
     """The principals that may run `up`, preferably one Entra ID group; each is `{object_id, type}`."""
     alert_mail: Mail = Field(examples=["operators@example.com"])
     """Mail address for alerts, failed training runs and budget warnings."""
-    location: str = Field(default="westeurope", pattern=r"^[a-z0-9]+$")
+    location: Region = "westeurope"
     """The Azure region. A change would delete the stored data, so `up` refuses it unless you confirm the loss."""
+    location_fallbacks: tuple[Region, ...] = Field(default=(), examples=[["northeurope"]])
+    """Regions to choose before the first `up` if `location` lacks a VM size or quota, in the order of preference;
+    `doctor` says which would do."""
     suffix: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$")
     """Part of every resource's name. Azure reserves deleted names for days, so `destroy` changes it."""
     state: StatePlace = StatePlace.MACHINE
@@ -63,6 +67,9 @@ class AzureSettings(Parameters):
     """Size and speed of the container registry."""
     training_vm_size: VmSize = "Standard_E4ds_v5"
     """VM size of the training cluster's nodes."""
+    training_vm_fallbacks: tuple[VmSize, ...] = Field(default=(), examples=[["Standard_E4ads_v5"]])
+    """VM sizes to choose if Azure has no `training_vm_size`, in the order of preference: the cluster policy admits
+    them, `doctor` says which would do, and `up` names the next one after a refusal."""
     training_workers: int = Field(default=0, ge=0, le=100)
     """Workers of the training cluster in addition to its driver; 0 trains on the driver alone. The number is fixed
     during a training run, because LightGBM can't continue after a change."""
@@ -86,12 +93,18 @@ class AzureSettings(Parameters):
     64 GiB, such as `Standard_D4ds_v5`. It can't be changed later."""
     system_vm_size: VmSize = "Standard_D4ds_v5"
     """VM size of the nodes that run the cluster's own pods, with at least 4 cores. It can't be changed later."""
+    system_vm_fallbacks: tuple[VmSize, ...] = Field(default=(), examples=[["Standard_D4ads_v5"]])
+    """VM sizes to choose if Azure has no `system_vm_size`, in the order of preference; `doctor` says which would do,
+    and `up` names the next one after a refusal."""
     system_nodes_min: int = Field(default=1, ge=1, le=100)
     """Minimum number of nodes for the cluster's own pods."""
     system_nodes_max: int = Field(default=2, ge=1, le=100)
     """Maximum number of nodes for the cluster's own pods."""
     scoring_vm_size: VmSize = "Standard_D2ds_v5"
     """VM size of the scoring nodes. A change creates a new node pool, moves the pods, then removes the old pool."""
+    scoring_vm_fallbacks: tuple[VmSize, ...] = Field(default=(), examples=[["Standard_D2ads_v5"]])
+    """VM sizes to choose if Azure has no `scoring_vm_size`, in the order of preference; `doctor` says which would do,
+    and `up` names the next one after a refusal."""
     scoring_nodes_min: int = Field(default=1, ge=1, le=1000)
     """Minimum number of scoring nodes."""
     scoring_nodes_max: int = Field(default=3, ge=0, le=1000)

@@ -17,6 +17,7 @@ NetworkId = Annotated[
         pattern=r"^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+$"
     ),
 ]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")]
 VmSize = Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_-]+$")]
 Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
 EXAMPLE_NETWORK = (

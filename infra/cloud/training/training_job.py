@@ -175,12 +175,12 @@ def _run_as(settings: AzureSettings) -> databricks.JobRunAsArgs | None:
 
 
 def _policy(settings: AzureSettings) -> dict[str, Any]:
-    """The allowed clusters: exactly those of the two jobs, without autoscaling."""
+    """The allowed clusters: exactly those of the two jobs, on the VM size or one of its fall-backs, no autoscaling."""
+    machines = sorted({settings.training_vm_size, *settings.training_vm_fallbacks})
     sizes = sorted({settings.canary_workers, settings.training_workers})
     several = {"num_workers": {"type": "allowlist", "values": sizes}} if len(sizes) > 1 else {}
     fixed = {
         "num_workers": settings.training_workers,
-        "node_type_id": settings.training_vm_size,
         "spark_version": RUNTIME,
         "data_security_mode": DEDICATED,
         "azure_attributes.availability": ON_DEMAND,
@@ -188,6 +188,7 @@ def _policy(settings: AzureSettings) -> dict[str, Any]:
     never = ("autoscale.min_workers", "autoscale.max_workers")
     return {
         **{path: {"type": "fixed", "value": value} for path, value in fixed.items()},
+        "node_type_id": {"type": "allowlist", "values": machines},
         **{path: {"type": "forbidden"} for path in never},
         **several,
     }

@@ -7,6 +7,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure_clients.credentials import IdentityError
 from azure_clients.errors import ManagerRefusedError
 from personalize.checks.doctor import Finding
+from personalize.checks.subscription.fallbacks import check_fallbacks
 from personalize.checks.subscription.free_names import check_names
 from personalize.checks.subscription.identity import NOBODY, check_deployer, check_identity, check_subscription
 from personalize.checks.subscription.network import check_network
@@ -25,6 +26,7 @@ CHECKS: dict[str, Check] = {
     "roles": check_roles,
     "resource providers": check_providers,
     "VM sizes": check_sizes,
+    "fall-backs": check_fallbacks,
     "Kubernetes": check_kubernetes,
     "image builds": check_builds,
     "metastore": check_metastore,

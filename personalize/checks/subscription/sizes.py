@@ -34,20 +34,13 @@ class Use:
 
 def check_sizes(subject: Subject) -> list[Finding]:
     """A finding about sizes and zones, and one about the quota."""
-    query = {"$filter": f"location eq '{subject.settings.location}'"}
-    sizes = {
-        str(sku["name"]): sku
-        for sku in subject.manager.list(
-            f"{subject.subscription}/providers/Microsoft.Compute/skus", SKUS_VERSION, **query
-        )
-        if sku.get("resourceType") == "virtualMachines"
-    }
-    uses = [use for use in _uses(subject) if use.first or use.size in sizes]
+    sizes = vm_sizes(subject, subject.settings.location)
+    uses = [use for use in uses_of(subject) if use.first or use.size in sizes]
     problems = [
         problem
         for use in uses
         if use.first
-        for problem in _problems(use, sizes.get(use.size), subject.settings.location)
+        for problem in problems_of(use, sizes.get(use.size), subject.settings.location)
     ]
     wanted = f"every size and zone on offer in {subject.settings.location}"
     if problems:
@@ -58,7 +51,24 @@ def check_sizes(subject: Subject) -> list[Finding]:
     return [good("VM sizes", f"{shown} in {subject.settings.location}", wanted), _quota(subject, uses, sizes)]
 
 
-def _uses(subject: Subject) -> Iterator[Use]:
+def vm_sizes(subject: Subject, location: str) -> Mapping[str, Mapping[str, Any]]:
+    """The VM sizes of a region by name, with what restricts the subscription."""
+    path = f"{subject.subscription}/providers/Microsoft.Compute/skus"
+    listed = subject.manager.list(path, SKUS_VERSION, **{"$filter": f"location eq '{location}'"})
+    return {str(sku["name"]): sku for sku in listed if sku.get("resourceType") == "virtualMachines"}
+
+
+def free_vcpus(subject: Subject, location: str) -> Mapping[str, int]:
+    """What is left of the quotas of a region, by the family's name in lower case."""
+    path = f"{subject.subscription}/providers/Microsoft.Compute/locations/{location}/usages"
+    return {
+        str(usage["name"]["value"]).lower(): int(usage["limit"]) - int(usage["currentValue"])
+        for usage in subject.manager.list(path, USAGES_VERSION)
+    }
+
+
+def uses_of(subject: Subject) -> Iterator[Use]:
+    """What the stack needs beyond what it has."""
     settings = subject.settings
     training = 1 + settings.training_workers
     yield Use("training_vm_size", settings.training_vm_size, training, training)
@@ -70,7 +80,8 @@ def _uses(subject: Subject) -> Iterator[Use]:
         yield Use(f"{pool}_vm_size", setting, least - used, most - used, SURGE, zones, disk)
 
 
-def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterator[str]:
+def problems_of(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterator[str]:
+    """Why a VM size can't be used for this; `sku` is None if the region does not have it."""
     if sku is None:
         yield f"{use.size} (`azure.{use.setting}`) does not exist in {location}"
         return
@@ -88,14 +99,10 @@ def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterato
 
 
 def _quota(subject: Subject, uses: list[Use], sizes: Mapping[str, Mapping[str, Any]]) -> Finding:
-    path = f"{subject.subscription}/providers/Microsoft.Compute/locations/{subject.settings.location}/usages"
-    free = {
-        str(usage["name"]["value"]).lower(): int(usage["limit"]) - int(usage["currentValue"])
-        for usage in subject.manager.list(path, USAGES_VERSION)
-    }
-    first = _needed(sizes, [(use.size, use.first) for use in uses])
-    most = _needed(sizes, [(use.size, use.most) for use in uses])
-    surged = _needed(sizes, [(use.size, use.most + use.surge) for use in uses])
+    free = free_vcpus(subject, subject.settings.location)
+    first = vcpus_of(sizes, [(use.size, use.first) for use in uses])
+    most = vcpus_of(sizes, [(use.size, use.most) for use in uses])
+    surged = vcpus_of(sizes, [(use.size, use.most + use.surge) for use in uses])
     left = {family: free.get(family.lower()) for family in surged}
     families = [family for family, count in first.items() if count and family != ALL_FAMILIES]
     wanted = ", ".join(f"{first[family]} vCPUs of {family}" for family in families)
@@ -110,7 +117,7 @@ def _quota(subject: Subject, uses: list[Use], sizes: Mapping[str, Mapping[str, A
     return good("quota", _shown([family for family in left if left[family] is not None], left), wanted)
 
 
-def _needed(sizes: Mapping[str, Mapping[str, Any]], nodes: Iterable[tuple[str, int]]) -> Mapping[str, int]:
+def vcpus_of(sizes: Mapping[str, Mapping[str, Any]], nodes: Iterable[tuple[str, int]]) -> Mapping[str, int]:
     """vCPUs by family, and of all families together."""
     needed = defaultdict[str, int](int)
     for size, count in nodes:

@@ -1,5 +1,6 @@
 """The whole graph on Azure under mocks: it has the local stack's components, and values flow between its steps."""
 
+import json
 import subprocess
 import sys
 from typing import Any
@@ -164,6 +165,19 @@ def test_the_pods_run_on_the_pool_that_the_settings_make(small: tuple[CloudRecor
 
     assert selector(small[0]) == {"personalization/pool": "scoring"}
     assert selector(declared(settings(scoring_nodes_max=0))[0]) == {"kubernetes.azure.com/mode": "system"}
+
+
+def test_the_next_fall_back_of_the_training_cluster_is_admitted_by_the_policy_that_is_there() -> None:
+    fallbacks = ["Standard_E4ads_v5", "Standard_E4ds_v4"]
+    policies = []
+    for chosen in ("Standard_E4ds_v5", "Standard_E4ads_v5"):
+        found = declared(settings(training_vm_size=chosen, training_vm_fallbacks=[*fallbacks, "Standard_E4ds_v5"]))[0]
+        (policy,) = found.of("databricks:index/clusterPolicy:ClusterPolicy")
+        machines = {job["jobClusters"][0]["newCluster"]["nodeTypeId"] for job in found.of("databricks:index/job:Job")}
+        assert machines == {chosen}
+        policies.append(json.loads(policy["definition"]))
+    assert policies[0] == policies[1]
+    assert policies[0]["node_type_id"] == {"type": "allowlist", "values": sorted([*fallbacks, "Standard_E4ds_v5"])}
 
 
 def test_a_service_principal_is_a_member_of_databricks_before_grants_and_the_job_name_it() -> None:

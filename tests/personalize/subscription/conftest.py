@@ -23,6 +23,7 @@ OFFERED = {
     "Standard_D4ds_v5": ("standardDDSv5Family", 4),
     "Standard_E4ds_v5": ("standardEDSv5Family", 4),
     "Standard_E8ds_v5": ("standardEDSv5Family", 8),
+    "Standard_E4ads_v5": ("standardEADSv5Family", 4),
 }
 
 
@@ -85,7 +86,7 @@ class World:
         fake.answer(r"^GET .*/providers/Microsoft\.\w+$", {"registrationState": "Registered"})
         fake.answer("/checkNameAvailability$", {"nameAvailable": True})
         fake.answer("/CheckDnsNameAvailability$", {"available": True})
-        fake.answer("/Microsoft.Compute/skus$", lambda _: {"value": [self._sku(name) for name in OFFERED]})
+        fake.answer("/Microsoft.Compute/skus$", lambda _: {"value": [self.sku(name) for name in OFFERED]})
         fake.answer("/usages$", lambda _: {"value": [self._usage(name) for name in self.usages]})
         offered = [{"version": version, "isPreview": None} for version in ("1.34", "1.35", "1.36")]
         fake.answer("/kubernetesVersions$", {"values": offered})
@@ -93,7 +94,8 @@ class World:
         fake.answer("GET .*/Microsoft.Databricks/workspaces$", {"value": [catalog]})
         self.give_roles("b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168")
 
-    def _sku(self, name: str) -> dict[str, Any]:
+    def sku(self, name: str) -> dict[str, Any]:
+        """How Azure lists a VM size."""
         family, cores = OFFERED[name]
         return {
             "resourceType": "virtualMachines",
