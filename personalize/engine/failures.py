@@ -2,6 +2,7 @@
 
 import re
 import socket
+from collections.abc import Callable, Mapping, Sequence
 
 from features.errors import PersonalizationError
 from personalize.engine.events import EventReader, clean, title
@@ -22,7 +23,13 @@ LOCKED = "the stack is currently locked by"
 """The engine's message if another update holds the stack."""
 
 
-def explain(operation: str, text: str, reader: EventReader, stack: str) -> PersonalizationError:
+Advise = Callable[[Mapping[str, Sequence[str]]], Sequence[str]]
+"""Takes error messages by step, and returns sentences that say what to do."""
+
+
+def explain(
+    operation: str, text: str, reader: EventReader, stack: str, advise: Advise = lambda _: ()
+) -> PersonalizationError:
     """The error to raise for a failed `operation` of the engine, which printed `text`."""
     if LOCKED in text:
         return _busy(text, stack)
@@ -32,7 +39,7 @@ def explain(operation: str, text: str, reader: EventReader, stack: str) -> Perso
             f"`.venv/bin/personalize reset --stack {stack} --yes` and `.venv/bin/personalize up` to start afresh."
         )
     if reader.failures:
-        return _of_steps(reader)
+        return _of_steps(reader, advise)
     lines = [clean(line) for line in text.splitlines() if "error:" in line] or [
         line.strip() for line in text.splitlines() if line.strip()
     ]
@@ -52,11 +59,11 @@ def _busy(text: str, stack: str) -> StackBusyError:
     return StackBusyError(f"{sentence} If that machine is gone, {way_out}.")
 
 
-def _of_steps(reader: EventReader) -> PersonalizationError:
+def _of_steps(reader: EventReader, advise: Advise) -> PersonalizationError:
     sentences = [
         f"{title(step)}: {text}" if step else text for step, texts in reader.failures.items() for text in texts
     ]
     verdict = reader.results.get("TrainingRun", {}).get("verdict")
     rejected = isinstance(verdict, dict) and verdict.get("accepted") is False
     kind = GateRejectedError if rejected and set(reader.failures) == {"ModelVersion"} else StepFailedError
-    return kind("\n".join(sentences))
+    return kind("\n".join([*sentences, *advise(reader.failures)]))

@@ -1,7 +1,7 @@
 """What a stack on Azure needs around the engine's operations. For a stack on this machine nothing is done."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from infra.settings import load_settings
 from personalize.stack.data_guard import begins_anew, refuse_to_change_network, refuse_to_replace_data
 from personalize.stack.databricks_access import join
 from personalize.stack.pool_guard import refuse_to_change_system_nodes
+from personalize.stack.refusals import advice
 from personalize.stack.stack_files import StackFiles
 from tools.paths import ROOT
 
@@ -64,6 +65,10 @@ class AzureSide:
         """Make the signed-in identity a member of Databricks, where a role is not enough. Raises `NoMemberError`."""
         if self.settings:
             join(snapshot.get("resources") or (), self.settings.tenant)
+
+    def advice(self, failures: Mapping[str, Sequence[str]]) -> list[str]:
+        """What to do about error messages of steps; empty for a local stack."""
+        return advice(failures, self.files.stack, self.settings) if self.settings else []
 
     def renew_suffix(self) -> str | None:
         """Write the next suffix into the stack file, since Azure keeps deleted names for days. Returns a message."""

@@ -17,7 +17,7 @@ from infra.azure_settings import AzureSettings
 from infra.graph import program
 from personalize.engine.automation import InterruptiblePulumi, Workspace
 from personalize.engine.events import EventReader
-from personalize.engine.failures import explain
+from personalize.engine.failures import Advise, explain
 from personalize.engine.interruption import run_interruptible
 from personalize.engine.outcome import OnStep, Outcome, Update
 from personalize.engine.process import PulumiProcess
@@ -31,12 +31,16 @@ from tools.paths import ROOT
 
 @dataclass
 class Operations:
-    """The operations on the stack `name`, run by `process` with these environment variables. `say` gets messages."""
+    """The operations on the stack `name`, run by `process` with these environment variables. `say` gets messages.
+
+    `advise` adds to the errors of failed steps.
+    """
 
     name: str
     process: PulumiProcess
     variables: Callable[[], Mapping[str, str]]
     say: Callable[[str], None]
+    advise: Advise
     _program_error: PersonalizationError | None = None
 
     def up(
@@ -103,7 +107,7 @@ class Operations:
         except CommandError as error:
             if self._program_error:
                 raise self._program_error from error
-            raise explain(operation, str(error), reader, self.name) from error
+            raise explain(operation, str(error), reader, self.name, self.advise) from error
         outputs = result.outputs if isinstance(result, UpResult) else {}
         return Outcome(
             changes=reader.changes,

@@ -190,7 +190,7 @@ class StackSession:
     def _engine(self) -> "Operations":
         from personalize.stack.operations import Operations  # noqa: PLC0415 - requests to the service need no Pulumi
 
-        return Operations(self.stack, self._pulumi, self.environment, self._say)
+        return Operations(self.stack, self._pulumi, self.environment, self._say, self._azure.advice)
 
     @cached_property
     def _state(self) -> StateStore:

@@ -181,12 +181,14 @@ DEFAULTS: Mapping[str, Any] = {
     # Contributor and Role Based Access Control Administrator, on the subscription.
     "deployer_roles": ["b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"],
     "services_late": {},  # how many times the directory does not know a service yet, by its audience
+    "deployer_condition": "",  # of their Role Based Access Control Administrator; empty for none
     "token_key": "",  # created with the first token
     "token_seconds": 3600.0,  # lifetime of a token; negative for one that has expired
     "propagation_seconds": 120.0,  # until a role assignment takes effect
     "replication_seconds": 60.0,  # until a new principal is found without its type
     "registered_providers": None,  # None: all; else a list of namespaces
-    "vcpu_quota": {},  # vCPUs by VM family; 100 for one that isn't named
+    "vcpu_quota": {},  # vCPUs by VM family, and of all as "cores"; 100 for one that isn't named
+    "run_vcpus": {},  # what running job runs use: vCPUs by VM family, by the run's number
     "foreign_names": [],  # global names that others have taken
     "swept": [],  # ids that were deleted only with their resource group
     "hosts": {},  # address of the fake for each service

@@ -12,6 +12,7 @@ from tests.simulation.examples.names import DEPLOYER
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import JOB
+from tests.simulation.services.pools import used_vcpus
 from tests.support.services import wait_until
 
 ONCE = "once"
@@ -52,6 +53,27 @@ def test_a_job_runs_once_per_token_and_reports_its_states(cloud: AzureNative, jo
     assert client.jobs.run_now(job, idempotency_token=ONCE).run_id == run.run_id
     assert run.tasks is not None
     assert client.jobs.get_run_output(run.tasks[0].run_id or 0).logs == "trained with {'rows': '7'}"
+
+
+def test_a_run_beyond_the_region_s_vcpus_gets_no_cluster(cloud: AzureNative, job: int) -> None:
+    from databricks.sdk import WorkspaceClient
+
+    workspace = cloud.world.all(workspaces.TYPE)[0]
+    client = WorkspaceClient(
+        host=f"https://{workspace.outputs['workspaceUrl']}",
+        azure_workspace_resource_id=workspace.id,
+        auth_type="azure-cli",
+    )
+    enough = used_vcpus(cloud.world)["cores"] + 24  # the job's cluster: three nodes of 8
+    cloud.world.set("vcpu_quota", {"cores": enough - 1})
+    refused = client.jobs.run_now(job).run_id
+    wait_until(lambda: "Total Regional Cores quota" in str(client.jobs.get_run(refused).state))
+    cloud.world.set("vcpu_quota", {"cores": enough})
+    run = client.jobs.run_now(job).result(timeout=timedelta(seconds=30))
+    cloud.world.set("vcpu_quota", {})
+    assert run.state is not None
+    assert str(run.state.result_state) == "RunResultState.SUCCESS"
+    wait_until(lambda: cloud.world.setting("run_vcpus") == {})
 
 
 def test_a_failed_run_says_why_and_a_hanging_one_can_be_cancelled(cloud: AzureNative, job: int) -> None:

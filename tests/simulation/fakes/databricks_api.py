@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from tests.simulation.databricks.cloud import OWNER
 from tests.simulation.fakes.outside import refuse_outside
+from tests.simulation.fakes.run_vcpus import RunVcpus, outcome_by_quota
 from tests.simulation.fakes.runs import Life, Run, Runs
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
@@ -32,6 +33,7 @@ class DatabricksApi:
         """Jobs are read from `world`; their runs are in `runs`."""
         self._world = world
         self._runs = runs
+        runs.watched_by(RunVcpus(world.folder))
 
     async def metadata(self, request: Request) -> Response:
         """What the SDK looks up about a host before anything else."""
@@ -95,7 +97,7 @@ class DatabricksApi:
         if job is None:
             raise RefusedError(404, NOT_FOUND, f"Job {body['job_id']} does not exist.")
         token = body.get("idempotency_token")
-        forced = "" if self._runs.known(token) else self._next_outcome()
+        forced = "" if self._runs.known(token) else self._next_outcome() or outcome_by_quota(self._world, job)
         parameters = {name: str(value) for name, value in (body.get("job_parameters") or {}).items()}
         run = self._runs.start(
             str(body["job_id"]),

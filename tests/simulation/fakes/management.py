@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from personalize.checks.subscription.sizes import ALL_FAMILIES
 from tests.simulation.fakes.machine_learning import asset, assets, container, datastore
 from tests.simulation.fakes.outside import refuse_outside
 from tests.simulation.fakes.preflight import Preflight
@@ -25,8 +24,8 @@ from tests.simulation.resource_manager.arm import Arm
 from tests.simulation.services import consumption, machine_learning
 from tests.simulation.services.authorization import may
 from tests.simulation.services.catalogue import FUNCTIONS, TYPES, USER_CREDENTIALS
-from tests.simulation.services.pools import CLUSTER_TYPE, pool_vcpus
-from tests.simulation.services.sizes import ALL_ZONES, DEFAULT_QUOTA, SIZES
+from tests.simulation.services.pools import CLUSTER_TYPE, used_vcpus, vcpu_limit
+from tests.simulation.services.sizes import ALL_FAMILIES, ALL_ZONES, SIZES
 from tests.simulation.tokens import MANAGEMENT
 from tests.simulation.world import Record, World
 
@@ -153,25 +152,16 @@ def _skus(world: World) -> Endpoint:
 
 def _usages(world: World) -> Endpoint:
     async def endpoint(_: Request) -> Response:
-        used, quota = pool_vcpus(world), world.setting("vcpu_quota")
-        families = sorted({size.family for size in SIZES.values()})
+        used = used_vcpus(world)
         value = [
             {
                 "name": {"value": family, "localizedValue": family},
                 "currentValue": used[family],
-                "limit": quota.get(family, DEFAULT_QUOTA),
+                "limit": vcpu_limit(world, family),
                 "unit": "Count",
             }
-            for family in families
+            for family in (*sorted({size.family for size in SIZES.values()}), ALL_FAMILIES)
         ]
-        value.append(
-            {
-                "name": {"value": ALL_FAMILIES, "localizedValue": "Total Regional vCPUs"},
-                "currentValue": sum(used.values()),
-                "limit": quota.get(ALL_FAMILIES, DEFAULT_QUOTA * len(families)),
-                "unit": "Count",
-            }
-        )
         return JSONResponse({"value": value})
 
     return endpoint

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.arm import Arm
 from tests.simulation.resource_manager.resource_type import PARAMETER, ResourceType
-from tests.simulation.services.authorization import may
+from tests.simulation.services.authorization import GIVERS, may
 from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import Record, World
 
@@ -20,9 +20,7 @@ LEVELS = frozenset({"CanNotDelete", "ReadOnly"})
 """Source: learn.microsoft.com/azure/azure-resource-manager/management/lock-resources."""
 WRITERS = ("Contributor", "Owner")
 LOCKERS = ("Owner", "User Access Administrator")
-GIVERS = (*LOCKERS, "Role Based Access Control Administrator")
-"""Roles with the actions on locks and on role assignments. Sources: the page above, and
-learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged, April 2026."""
+"""Roles with the actions on locks. Source: the page above."""
 WHOLE = "azure-native:keyvault:"
 """Types whose `properties` azure-native keeps unchanged."""
 

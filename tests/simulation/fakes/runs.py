@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 HANG_SECONDS = 2.0
 """When a run that hangs reaches its job's time limit."""
@@ -15,7 +15,20 @@ FORCED_MESSAGES = {
     "cancel": "Run cancelled by somebody else.",
     "fail": "Task train failed with message: the test ordered it.",
     "internal_error": "Cluster was terminated: CLOUD_PROVIDER_LAUNCH_FAILURE",
+    "no_capacity": (
+        "Cluster '1120-1' was terminated. Reason: CLOUD_PROVIDER_RESOURCE_STOCKOUT (CLOUD_FAILURE). Parameters: "
+        "azure_error_code:SkuNotAvailable, azure_error_message:The requested VM size is currently not available in "
+        "location 'westeurope'."
+    ),
+    "no_quota": (
+        "Cluster '1120-1' was terminated. Reason: AZURE_QUOTA_EXCEEDED_EXCEPTION (CLIENT_ERROR). Parameters: "
+        "azure_error_code:QuotaExceeded, azure_error_message:Operation could not be completed as it results in "
+        "exceeding approved Total Regional Cores quota."
+    ),
 }
+"""Azure's codes and sentences for VMs: learn.microsoft.com/azure/azure-resource-manager/troubleshooting, error-sku-not-
+available and error-resource-quota; the reasons: docs.databricks.com/api/azure/workspace/clusters/get."""
+NO_CLUSTER = frozenset({"internal_error", "no_capacity", "no_quota"})
 
 
 class Life(StrEnum):
@@ -68,11 +81,22 @@ Task = Callable[[Run], str]
 `run.cancelled` is set."""
 
 
+class Watcher(Protocol):
+    """Is told when the cluster of a run starts, and when the run has ended."""
+
+    def begin(self, run: Run) -> None:
+        """The cluster starts."""
+
+    def end(self, run: Run) -> None:
+        """The run has ended."""
+
+
 class Runs:
     """All runs of the simulated workspaces."""
 
     def __init__(self, task: Task, *, start_seconds: float = 0.0) -> None:
         """Every run does `task`, `start_seconds` after its request: clusters need time to start."""
+        self._watcher: Watcher | None = None
         self._task = task
         self._start_seconds = start_seconds
         self._runs: dict[int, Run] = {}
@@ -99,10 +123,16 @@ class Runs:
                 return known
             run = Run(len(self._runs) * 10 + 500, job, token=token, parameters=parameters, inputs=inputs, caller=caller)
             self._runs[run.number] = run
+            if self._watcher and forced not in NO_CLUSTER:
+                self._watcher.begin(run)
         thread = threading.Thread(target=self._follow, args=(run, forced), name=f"run-{run.number}", daemon=True)
         self._threads.append(thread)
         thread.start()
         return run
+
+    def watched_by(self, watcher: Watcher) -> None:
+        """Tell `watcher` of each run."""
+        self._watcher = watcher
 
     def known(self, token: str | None) -> Run | None:
         """The run that was started with this token."""
@@ -134,6 +164,8 @@ class Runs:
             life = self._work(run, forced)
         if run.cancelled.is_set():
             run.result, run.message = "CANCELED", "Run cancelled."
+        if self._watcher:
+            self._watcher.end(run)
         run.ended = time.time()
         run.life = life
 
@@ -144,7 +176,7 @@ class Runs:
         if forced:
             run.result, run.message = FORCED_RESULTS.get(forced, "FAILED"), FORCED_MESSAGES[forced]
             run.error = "" if forced in FORCED_RESULTS else run.message
-            return Life.INTERNAL_ERROR if forced == "internal_error" else Life.TERMINATED
+            return Life.INTERNAL_ERROR if forced in NO_CLUSTER else Life.TERMINATED
         try:
             run.output = self._task(run)
         except TaskFailedError as error:

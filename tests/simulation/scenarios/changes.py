@@ -14,29 +14,18 @@ from personalize.stack.azure_side import following
 from personalize.stack.data_guard import ACCOUNT
 from tests.simulation.faults import FaultKind
 from tests.simulation.scenarios.life import changes_of, pools_of, score_golden_records
-from tests.simulation.scenarios.lost_libraries import LostLibraries
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SMALL, SimulatedStack, Touched
+from tests.simulation.scenarios.troubles import BLIND, BUILD, QUOTA, ROLLOUT, RUNS, Trouble
 from tools.paths import ROOT
 
 SERVED = frozenset({"replace image", "replace image-record", "update deployment", "update service-champion"})
 ROLLED_BACK = SERVED | {"replace model"}
 TRAINED = SERVED | {"replace training", "replace model"}
 SMALLER, LARGER, LARGEST = "Standard_D2ds_v5", "Standard_D4ds_v5", "Standard_D8ds_v5"
-FAMILY = "standardDDSv5Family"
 OTHER_REGION = "northeurope"
 NEW_CODE = ROOT / "scoring" / "simulated_change.py"
 """In the scenarios' copy of the project."""
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What fails at first: `begin` causes it, `end` removes it, and the error contains `sentence`."""
-
-    name: str
-    sentence: str
-    begin: Callable[[SimulatedStack], None]
-    end: Callable[[SimulatedStack], None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -54,11 +43,6 @@ def set_in(section: str, **values: Any) -> Callable[[SimulatedStack], None]:
     return lambda stack: stack.settings.setdefault(section, {}).update(values)
 
 
-def in_world(name: str, value: Any) -> Callable[[SimulatedStack], None]:
-    """Change a setting of the simulation."""
-    return lambda stack: stack.world.set(name, value)
-
-
 def change_code(_: SimulatedStack) -> None:
     """Another file in the serving code."""
     NEW_CODE.write_text('"""Nothing."""\n', encoding="utf-8")
@@ -67,23 +51,6 @@ def change_code(_: SimulatedStack) -> None:
 def change_code_again(_: SimulatedStack) -> None:
     """The same file, otherwise."""
     NEW_CODE.write_text('"""Nothing else."""\n', encoding="utf-8")
-
-
-def roll_again(stack: SimulatedStack) -> None:
-    """Roll out new images without a trial."""
-    stack.settle()  # the trial's pods terminate
-    stack.settings["azure"]["rollout"] = "rolling"
-
-
-def break_image(stack: SimulatedStack) -> None:
-    """New pods of the served image never become ready; running ones stay."""
-    stack.world.set("broken_images", [stack.image()])
-
-
-def mend_image(stack: SimulatedStack) -> None:
-    """New pods become ready again. The failed ones stay, because their template is the broken one."""
-    stack.world.set("broken_images", [])
-    stack.settings["scoring"]["max_records"] = 400
 
 
 def _of(*touched: str) -> Touched:
@@ -95,24 +62,6 @@ def tagged(stack: SimulatedStack) -> Touched:
     return frozenset(f"update {name}" for name in stack.with_input("tags"))
 
 
-LIBRARIES = LostLibraries()
-RUNS = (
-    Trouble("a library that is gone", "Run `up --refresh`, which uploads", LIBRARIES.lose, LIBRARIES.bring),
-    Trouble("a training run that fails", "the test ordered it", in_world("run_outcomes", ["fail"])),
-    Trouble("a training run that hangs", "timed out", in_world("run_outcomes", ["hang"])),
-    Trouble("a training run that somebody cancels", "cancelled", in_world("run_outcomes", ["cancel"])),
-    Trouble(
-        "a cluster that does not start", "CLOUD_PROVIDER_LAUNCH_FAILURE", in_world("run_outcomes", ["internal_error"])
-    ),
-)
-BUILD = Trouble("an image build that fails", "the test ordered it", in_world("build_outcomes", ["fail"]))
-ROLLOUT = Trouble(
-    "a rollout that never becomes ready", "failed to fully initialize or become live", break_image, mend_image
-)
-QUOTA = Trouble("a quota that is too small", "vCPUs", in_world("vcpu_quota", {FAMILY: 4}), in_world("vcpu_quota", {}))
-BLIND = Trouble(
-    "a candidate whose pods, which only pretend here, tell nothing", "reported metrics", lambda _: None, roll_again
-)
 WORKERS = _of("update training-policy", "update training-job", "update canary-job", "replace canary")
 CHANGES = (
     # The canary run has workers as soon as the training has some; the trainings after it run on them.

@@ -4,19 +4,26 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
+from azure_clients.credentials import forget_tokens
 from personalize.stack.state_store import read_snapshot
 from tests.simulation.kubernetes.nodes.image import entry_point
 from tests.simulation.kubernetes.pod_needs import CLASSES, unmet
 from tests.simulation.models.sent import sent
+from tests.simulation.published import ROLES
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import STACK, Done, SimulatedStack
+from tests.simulation.world import DEFAULTS
 
 SENT = "sent.json"
 """The file with all bodies and manifests that `up` sent."""
 PODS = "/api/v1/namespaces/scoring/pods"
 NODES = "/api/v1/nodes"
+STRANGER = "77777777-7777-4777-8777-777777777777"
+"""Nobody's object id: what Azure's readers may do is what the simulation lets everybody do."""
+MAY_NOT = "may not assign or remove this role: let an owner of the subscription run `.venv/bin/personalize bootstrap"
 OUTPUTS = (
     "endpoint",
     "authority",
@@ -81,6 +88,27 @@ def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> 
     report.want("exit status of the image's entry point with --check", 0, checked.returncode)
 
 
+def preview_as_stranger(stack: SimulatedStack, report: Report) -> None:
+    """A pull request's identity, without any role in the cluster, previews the same changes as a deployer.
+
+    One changes a Kubernetes object, one adds an object.
+    """
+    before = deepcopy(stack.settings)
+    stack.settings["azure"]["rollout"] = "shadow"
+    stack.settings["scoring"]["max_records"] = 300
+    wanted = stack.preview()
+    stack.world.set("caller", STRANGER)
+    forget_tokens()
+    found = stack.preview()
+    stack.sign_in(0)
+    stack.settings = before
+    report.want(
+        "kinds of changes in that preview, at least", {"create", "update"}, {*wanted.outcome.changes} - {"same"}
+    )
+    report.want("what a preview without roles in the cluster sees", wanted.outcome.changes, found.outcome.changes)
+    report.want("what it touches", sorted(wanted.touched), sorted(found.touched))
+
+
 def preview_prod(stack: SimulatedStack, report: Report) -> None:
     """The committed stack `prod` passes every policy, with what `dev` lacks: zones and container insights."""
     changes = stack.preview_of("prod")
@@ -100,10 +128,18 @@ def same_again(stack: SimulatedStack, report: Report) -> None:
 
 
 def mend_drift(stack: SimulatedStack, report: Report) -> None:
-    """Somebody removes another deployer's role by hand: `up --refresh` notices and assigns it again."""
+    """Somebody removes another deployer's role by hand: `up --refresh` notices and assigns it again.
+
+    First by a Contributor, who may not assign roles.
+    """
     other = stack.settings["azure"]["deployers"][1]["object_id"]
     roles = stack.world.all("azure-native:authorization:RoleAssignment")
     stack.world.remove(next(role.id for role in roles if role.inputs["principalId"] == other))
+    stack.world.set("deployer_roles", [ROLES["Contributor"]])
+    last = str(stack.fails(lambda: stack.up(refresh=True))).splitlines()[-1]
+    said = MAY_NOT if MAY_NOT in last else last
+    report.want("what an `up` by a Contributor says who has to assign a role", MAY_NOT, said)
+    stack.world.set("deployer_roles", DEFAULTS["deployer_roles"])
     done = stack.up(refresh=True)
     report.want(
         "what `up --refresh` makes anew after a role was taken away",

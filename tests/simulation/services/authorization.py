@@ -1,16 +1,71 @@
 """Role assignments: refused for principals that don't exist yet, and without effect until they have propagated."""
 
+import re
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from tests.simulation.published import ROLES, role_name
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.resource_type import Call, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType, Rule
 from tests.simulation.services.principals import SERVICE_PRINCIPAL, principals
 from tests.simulation.world import Record, World, key_of
 
 TYPE = "azure-native:authorization:RoleAssignment"
+GIVERS = ("Owner", "User Access Administrator", "Role Based Access Control Administrator")
+"""Roles with the actions on role assignments.
+
+Source: learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged, April 2026.
+"""
+CLAUSE = re.compile(
+    r"\(\(!\(ActionMatches\{'Microsoft\.Authorization/roleAssignments/(?P<action>write|delete)'\}\)\) OR "
+    r"\(@(Request|Resource)\[Microsoft\.Authorization/roleAssignments:RoleDefinitionId\] "
+    r"ForAnyOfAnyValues:GuidEquals \{(?P<roles>[^}]*)\}\)\)"
+)
+"""The form "Constrain roles" of a condition: other forms are refused here, not understood.
+
+Source: learn.microsoft.com/azure/role-based-access-control/delegate-role-assignments-examples, November 2025.
+"""
+
+
+def _refuse_giver(action: str) -> Rule:
+    """Raise unless the caller may assign or remove this role on this scope."""
+
+    def refuse(call: Call) -> None:
+        caller, scope = str(call.world.setting("caller")), str(call.input("scope"))
+        role = str(call.input("roleDefinitionId")).rpartition("/")[2].lower()
+        conditions = list(_conditions(call.world, caller, scope))
+        if any(not condition or role in _allowed(condition, action) for condition in conditions):
+            return
+        limit = " or an ABAC condition not fulfilled" if conditions else ""
+        message = (
+            f"The client '{caller}' with object id '{caller}' does not have authorization{limit} to perform action "
+            f"'Microsoft.Authorization/roleAssignments/{action}' over scope '{call.id}' or the scope is invalid. If "
+            "access was recently granted, please refresh your credentials."
+        )
+        raise RefusedError(403, "AuthorizationFailed", message)
+
+    return refuse
+
+
+def _conditions(world: World, principal: str, scope: str) -> Iterator[str]:
+    """The condition of each assignment that lets `principal` give roles on `scope`; empty if it has none."""
+    giving = {ROLES[name] for name in GIVERS}
+    deployers = {entry["object_id"].lower() for entry in world.setting("deployers")}
+    if principal.lower() in deployers and giving & set(world.setting("deployer_roles")):
+        yield str(world.setting("deployer_condition"))
+    for record in world.all(TYPE):
+        if _holds(world, record, principal, scope) and _role(record) in giving:
+            yield str(record.inputs.get("condition") or "")
+
+
+def _allowed(condition: str, action: str) -> set[str]:
+    """The roles that a condition lets somebody write or delete."""
+    clauses = {found["action"]: found["roles"] for found in CLAUSE.finditer(condition)}
+    if CLAUSE.sub("", condition).strip() not in {"", "AND"} or not clauses:
+        raise RefusedError(400, "InvalidCondition", f"The simulation does not know this condition: {condition}")
+    return {role.strip().lower() for role in clauses.get(action, "").split(",")}
 
 
 def _refuse_bad_name(call: Call) -> None:
@@ -69,14 +124,18 @@ def _refuse_change(call: Call) -> None:
 
 def effective_roles(world: World, principal: str, scope: str) -> set[str]:
     """GUIDs of the roles that `principal` (an object id) has on `scope` now, assigned there or above."""
+    return {_role(record) for record in world.all(TYPE) if _holds(world, record, principal, scope)}
+
+
+def _holds(world: World, record: Record, principal: str, scope: str) -> bool:
+    """Whether an assignment is the principal's, reaches the scope and has propagated."""
     delay = world.setting("propagation_seconds") * world.setting("pace")
-    return {
-        str(record.inputs["roleDefinitionId"]).rpartition("/")[2].lower()
-        for record in world.all(TYPE)
-        if _reaches(record, scope)
-        and str(record.inputs["principalId"]).lower() == principal.lower()
-        and record.created + delay <= time.time()
-    }
+    own = str(record.inputs["principalId"]).lower() == principal.lower()
+    return own and _reaches(record, scope) and record.created + delay <= time.time()
+
+
+def _role(record: Record) -> str:
+    return str(record.inputs["roleDefinitionId"]).rpartition("/")[2].lower()
 
 
 def may(world: World, principal: str, scope: str, *names: str) -> bool:
@@ -104,7 +163,9 @@ TYPES = [
         model="azure.mgmt.authorization.v2022_04_01.models:RoleAssignmentCreateParameters",
         path="/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
         replaces=frozenset({"principalId", "roleDefinitionId", "principalType"}),
+        delete_rules=(_refuse_giver("delete"),),
         rules=(
+            _refuse_giver("write"),
             _refuse_bad_name,
             _refuse_unknown_role,
             _refuse_unknown_principal,

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.resource_type import Call
-from tests.simulation.services.sizes import DEFAULT_QUOTA, SIZES, Size
+from tests.simulation.services.sizes import ALL_FAMILIES, DEFAULT_QUOTA, SIZES, Size
 from tests.simulation.world import Record, World, key_of
 
 CLUSTER_TYPE = "azure-native:containerservice:ManagedCluster"
@@ -77,15 +77,24 @@ def with_separate_pools(world: World, cluster: Record) -> Record:
     return replace(cluster, inputs={**cluster.inputs, "agentPoolProfiles": profiles}) if separate else cluster
 
 
-def pool_vcpus(world: World) -> Counter[str]:
-    """vCPUs in use by VM family, over all clusters."""
+def used_vcpus(world: World) -> Counter[str]:
+    """vCPUs in use by VM family, over all clusters and job runs, and of all families as `ALL_FAMILIES`."""
     used: Counter[str] = Counter()
+    for vcpus in world.setting("run_vcpus").values():
+        used.update(vcpus)
     for cluster in world.all(CLUSTER_TYPE):
         for profile in cluster.inputs.get("agentPoolProfiles", []):
             _count(used, profile)
     for pool in world.all(POOL_TYPE):
         _count(used, pool.inputs)
+    used[ALL_FAMILIES] = used.total()
     return used
+
+
+def vcpu_limit(world: World, family: str) -> int:
+    """The quota of a VM family, or of all families."""
+    every = DEFAULT_QUOTA * len({size.family for size in SIZES.values()})
+    return int(world.setting("vcpu_quota").get(family, every if family == ALL_FAMILIES else DEFAULT_QUOTA))
 
 
 def _count(used: Counter[str], pool: Mapping[str, Any]) -> None:
@@ -126,10 +135,21 @@ def _refuse_counts(pool: Mapping[str, Any], name: str) -> None:
 
 
 def _refuse_quota(call: Call, pool: Mapping[str, Any], size: Size, name: str) -> None:
-    limit = call.world.setting("vcpu_quota").get(size.family, DEFAULT_QUOTA)
-    used = pool_vcpus(call.world)[size.family]
+    used = used_vcpus(call.world)
     wanted = size.vcpus * int(pool.get("count", 1))
     already = size.vcpus * int((call.old.inputs if call.old else {}).get("count", 0)) if call.old else 0
-    if used - already + wanted > limit:
-        message = f"Pool '{name}' needs {wanted} vCPUs of {size.family}; {used} of {limit} are in use."
-        raise RefusedError(400, "ErrCode_InsufficientVCPUQuota", message)
+    for family in (size.family, ALL_FAMILIES):
+        left = vcpu_limit(call.world, family) - used[family] + already
+        if wanted <= left:
+            continue
+        where = str(call.input("location", ""))
+        message = (
+            f"Insufficient vcpu quota requested {wanted}, remaining {left} for family {family} for region {where}."
+        )
+        if family == ALL_FAMILIES:
+            message = (
+                f"Insufficient regional vcpu quota left for location {where}. left regional vcpu quota {left}, "
+                f"requested quota {wanted}."
+            )
+        message += " Surge nodes would also consume vcpu quota."
+        raise RefusedError(400, "ErrCode_InsufficientVCPUQuota", f"{message} (Pool '{name}'.)")

@@ -49,3 +49,8 @@ SIZES = {
 """Other sizes are refused; `Standard_D3_v2` represents old sizes without zones."""
 
 DEFAULT_QUOTA = 100
+ALL_FAMILIES = "cores"
+"""The name of the quota for the vCPUs of all families in a region.
+
+Source: learn.microsoft.com/rest/api/compute/usage/list, its example.
+"""

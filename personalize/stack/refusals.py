@@ -1,0 +1,59 @@
+"""What to do about Azure's refusals that a user can mend, in one sentence for each cause.
+
+A message of Azure names the cause, but not the setting or the command. The codes of capacity and quota are those of
+Microsoft's pages "Resolve errors for SKU not available", "Resolve errors for resource quotas" and "Troubleshoot the
+ErrCode_InsufficientVCPUQuota error", and Databricks' termination reasons (Clusters API, `TerminationReason`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from infra.azure_settings import AzureSettings
+
+NOT_AVAILABLE = re.compile(
+    "AllocationFailed|OverconstrainedAllocationRequest|SkuNotAvailable|AKSCapacityError|VMSizeNotSupported|"
+    "is not allowed in your subscription|CLOUD_PROVIDER_LAUNCH_FAILURE|CLOUD_PROVIDER_RESOURCE_STOCKOUT"
+)
+REGION_FULL = re.compile("Total Regional Cores|regional vcpu quota")
+FAMILY_FULL = re.compile("InsufficientVCPUQuota|AZURE_QUOTA_EXCEEDED_EXCEPTION|QuotaExceeded")
+SIZES = {"CanaryRun": "training", "TrainingRun": "training", "ManagedCluster": "system", "AgentPool": "scoring"}
+"""Whose VM size a step or a resource needs."""
+GIVING = "Microsoft.Authorization/roleAssignments/"
+
+
+def advice(failures: Mapping[str, Sequence[str]], stack: str, settings: AzureSettings) -> list[str]:
+    """Sentences about the failed steps' messages; empty if a user can mend none of them."""
+    found = (_of_step(step, "\n".join(texts), stack, settings) for step, texts in failures.items())
+    return list(dict.fromkeys(sentence for sentence in found if sentence))
+
+
+def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str | None:
+    if GIVING in text:
+        return (
+            "The signed-in identity may not assign or remove this role: let an owner of the subscription run "
+            f"`.venv/bin/personalize bootstrap --stack {stack}`, which gives the right to `azure.deployers`, then run "
+            "this again."
+        )
+    if step not in SIZES:
+        return None
+    if REGION_FULL.search(text):
+        return (
+            f"The quota for {settings.location} has too few vCPUs for all of this at once: request more in the portal "
+            "(Quotas, Compute, Total Regional vCPUs), then run `up` again, which continues from here."
+        )
+    if NOT_AVAILABLE.search(text) or FAMILY_FULL.search(text):
+        return _another(SIZES[step], stack, settings)
+    return None
+
+
+def _another(part: str, stack: str, settings: AzureSettings) -> str:
+    """The next one of the fall-backs for a VM size; after the last one, what `doctor` finds."""
+    chosen, fallbacks = getattr(settings, f"{part}_vm_size"), getattr(settings, f"{part}_vm_fallbacks")
+    after = fallbacks[fallbacks.index(chosen) + 1 :] if chosen in fallbacks else fallbacks
+    place = f"Azure gives this subscription no {chosen} in {settings.location} now"
+    if after:
+        return f"{place}: set `azure.{part}_vm_size: {after[0]}`, the next fall-back, then run `up` again."
+    return (
+        f"{place}, and no fall-back is left: set `azure.{part}_vm_size` to another size that "
+        f"`.venv/bin/personalize doctor --stack {stack}` accepts, then run `up` again."
+    )

@@ -1,0 +1,80 @@
+"""The sentence that follows a refusal of Azure's, for messages as Azure and Databricks write them."""
+
+import pytest
+
+from infra.azure_settings import AzureSettings
+from personalize.engine.events import EventReader
+from personalize.engine.failures import explain
+from personalize.stack.refusals import advice
+from tests.personalize.unit.test_cli_events import diagnostic
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+SETTINGS = {
+    "subscription": SUBSCRIPTION,
+    "tenant": SUBSCRIPTION,
+    "deployers": [{"object_id": SUBSCRIPTION, "type": "User"}],
+    "alert_mail": "operators@example.com",
+    "authorized_ip_ranges": "anywhere",
+    "allowed_sources": "anywhere",
+    "training_vm_fallbacks": ["Standard_E4ads_v5", "Standard_E4ds_v4"],
+    "scoring_vm_fallbacks": ["Standard_D2ads_v5"],
+}
+STOCKOUT = (
+    "The training run failed: Cluster '1120-1' was terminated. Reason: CLOUD_PROVIDER_RESOURCE_STOCKOUT. Parameters: "
+    "azure_error_code:SkuNotAvailable."
+)
+FAMILY = 'Code="ErrCode_InsufficientVCPUQuota" Message="Insufficient vcpu quota requested 2, remaining 0 for family x.'
+REGION = (
+    "AZURE_QUOTA_EXCEEDED_EXCEPTION (CLIENT_ERROR). Parameters: azure_error_code:QuotaExceeded,azure_error_message:"
+    "Operation could not be completed as it results in exceeding approved Total Regional Cores quota."
+)
+ROLES = (
+    "Status=403 Code=AuthorizationFailed The client 'x' with object id 'x' does not have authorization or an ABAC "
+    "condition not fulfilled to perform action 'Microsoft.Authorization/roleAssignments/write' over path '/y'."
+)
+
+
+def settings(**changes: object) -> AzureSettings:
+    return AzureSettings.model_validate(SETTINGS | changes)
+
+
+@pytest.mark.parametrize(
+    ("step", "text", "said"),
+    [
+        ("TrainingRun", STOCKOUT, "set `azure.training_vm_size: Standard_E4ads_v5`, the next fall-back"),
+        ("CanaryRun", STOCKOUT, "set `azure.training_vm_size: Standard_E4ads_v5`, the next fall-back"),
+        ("AgentPool", FAMILY, "set `azure.scoring_vm_size: Standard_D2ads_v5`, the next fall-back"),
+        ("ManagedCluster", FAMILY, "no fall-back is left: set `azure.system_vm_size` to another size"),
+        ("TrainingRun", REGION, "Total Regional vCPUs"),
+        ("ManagedCluster", "Insufficient regional vcpu quota left for location x.", "Total Regional vCPUs"),
+        ("RoleAssignment", ROLES, "let an owner of the subscription run `.venv/bin/personalize bootstrap --stack dev`"),
+    ],
+)
+def test_a_refusal_that_a_user_can_mend_says_how_and_that_up_goes_on(step: str, text: str, said: str) -> None:
+    (sentence,) = advice({step: [text]}, "dev", settings())
+    assert said in sentence
+    assert sentence.endswith(("run `up` again.", "run this again.", "`up` again, which continues from here."))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "following"),
+    [("Standard_E4ads_v5", "Standard_E4ds_v4"), ("Standard_E4ds_v4", None), ("Standard_E8ds_v5", "Standard_E4ads_v5")],
+)
+def test_the_fall_backs_are_named_in_their_order(chosen: str, following: str | None) -> None:
+    (sentence,) = advice({"TrainingRun": [STOCKOUT]}, "dev", settings(training_vm_size=chosen))
+    assert f"no {chosen} in westeurope" in sentence
+    wanted = f"`azure.training_vm_size: {following}`" if following else "no fall-back is left"
+    assert wanted in sentence
+
+
+def test_other_failures_get_no_advice_and_one_cause_one_sentence() -> None:
+    assert advice({"TrainingRun": ["no rows"], "StorageAccount": [FAMILY]}, "dev", settings()) == []
+    both = {"TrainingRun": [REGION], "ManagedCluster": ["Insufficient regional vcpu quota left"]}
+    assert len(advice(both, "dev", settings())) == 1
+
+
+def test_the_advice_stands_at_the_end_of_the_error() -> None:
+    reader = EventReader(lambda _: None)
+    reader(diagnostic(f"error: {STOCKOUT}"))
+    error = explain("update", "", reader, "dev", lambda failures: advice(failures, "dev", settings()))
+    assert str(error).splitlines()[-1].endswith("the next fall-back, then run `up` again.")
