@@ -19,6 +19,9 @@ FAMILY_FULL = re.compile("InsufficientVCPUQuota|AZURE_QUOTA_EXCEEDED_EXCEPTION|Q
 SIZES = {"CanaryRun": "training", "TrainingRun": "training", "ManagedCluster": "system", "AgentPool": "scoring"}
 """Whose VM size a step or a resource needs."""
 GIVING = "Microsoft.Authorization/roleAssignments/"
+LACKING = re.compile(r"User does not have ([A-Z][A-Z ]+) on ([A-Za-z]+(?: [A-Z][a-z]+)?)(?: ['\"]([^'\"]*))?")
+"""Unity Catalog's refusal: the privilege, the object's kind and its name (as in the issues 2828 of databricks/
+terraform-provider-databricks and 189 of databricks/terraform-databricks-examples)."""
 
 
 def advice(failures: Mapping[str, Sequence[str]], stack: str, settings: AzureSettings) -> list[str]:
@@ -34,6 +37,8 @@ def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str |
             f"`.venv/bin/personalize bootstrap --stack {stack}`, which gives the right to `azure.deployers`, then run "
             "this again."
         )
+    if lacking := LACKING.search(text):
+        return _grant(*lacking.groups())
     if step not in SIZES:
         return None
     if REGION_FULL.search(text):
@@ -44,6 +49,15 @@ def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str |
     if NOT_AVAILABLE.search(text) or FAMILY_FULL.search(text):
         return _another(SIZES[step], stack, settings)
     return None
+
+
+def _grant(privilege: str, kind: str, name: str | None) -> str:
+    """The grant that a deployer lacks in Unity Catalog."""
+    place = "METASTORE" if kind.lower() == "metastore" or not name else f"{kind.upper()} {name}"
+    return (
+        "The signed-in identity may not do this in Unity Catalog: let a metastore admin of Databricks run "
+        f"`GRANT {privilege} ON {place} TO ...` for it in an SQL editor of the workspace, then run this again."
+    )
 
 
 def _another(part: str, stack: str, settings: AzureSettings) -> str:

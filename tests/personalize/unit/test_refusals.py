@@ -32,6 +32,8 @@ ROLES = (
     "Status=403 Code=AuthorizationFailed The client 'x' with object id 'x' does not have authorization or an ABAC "
     "condition not fulfilled to perform action 'Microsoft.Authorization/roleAssignments/write' over path '/y'."
 )
+CREDENTIAL = "cannot create storage credential: User does not have CREATE STORAGE CREDENTIAL on Metastore 'm-1'."
+VOLUME = "cannot create volume: User does not have CREATE EXTERNAL VOLUME on External Location 'dev_raw'."
 
 
 def settings(**changes: object) -> AzureSettings:
@@ -47,6 +49,8 @@ def settings(**changes: object) -> AzureSettings:
         ("ManagedCluster", FAMILY, "no fall-back is left: set `azure.system_vm_size` to another size"),
         ("TrainingRun", REGION, "Total Regional vCPUs"),
         ("ManagedCluster", "Insufficient regional vcpu quota left for location x.", "Total Regional vCPUs"),
+        ("StorageCredential", CREDENTIAL, "run `GRANT CREATE STORAGE CREDENTIAL ON METASTORE TO ...` for it"),
+        ("Volume", VOLUME, "`GRANT CREATE EXTERNAL VOLUME ON EXTERNAL LOCATION dev_raw TO ...`"),
         ("RoleAssignment", ROLES, "let an owner of the subscription run `.venv/bin/personalize bootstrap --stack dev`"),
     ],
 )
