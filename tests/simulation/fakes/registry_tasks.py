@@ -103,7 +103,7 @@ class TaskRuns:
         self._world.set("build_outcomes", outcomes)
         with tarfile.open(fileobj=io.BytesIO(context)) as archive:
             names = sorted(archive.getnames())
-            reason = "the test ordered it" if forced else _problem(archive, dockerfile)
+            reason = "the test ordered it" if forced else problem(archive, dockerfile)
             if reason:
                 run.status = "Failed"
                 run.log = ["Step 1/9 : FROM base", f"failed to build: {reason}", f"Run ID: {run.run} failed"]
@@ -138,7 +138,7 @@ class TaskRuns:
         return run
 
 
-def _problem(archive: tarfile.TarFile, dockerfile: str) -> str:
+def problem(archive: tarfile.TarFile, dockerfile: str) -> str:
     """Why a build fails: there is no recipe, or a base that it names by digest does not exist. In Docker's words."""
     recipe = next((member for member in archive if member.name.removeprefix("./") == dockerfile), None)
     content = archive.extractfile(recipe) if recipe else None

@@ -7,7 +7,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from tests.simulation.fakes.registry_tasks import TaskRun, push
+from tests.simulation.fakes.registry_tasks import TaskRun, problem, push
 from tests.simulation.plugins.environment import world_from_environment
 
 
@@ -20,6 +20,10 @@ def main(arguments: list[str]) -> int:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
         archive.add(arguments[-1], ".")
+    with tarfile.open(fileobj=io.BytesIO(content.getvalue())) as archive:
+        if reason := problem(archive, "Dockerfile"):
+            sys.stderr.write(f"ERROR: failed to solve: {reason}\n")
+            return 1
     run = TaskRun("docker", registry.partition(".")[0], [image], "Running")
     push(world_from_environment(), run, content.getvalue())
     Path(options["--metadata-file"]).write_text(json.dumps({"containerimage.digest": run.digest}))
