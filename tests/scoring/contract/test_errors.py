@@ -134,6 +134,11 @@ def test_a_body_above_the_limit_is_refused_before_it_is_sent(service: RunningSer
     assert _raw(service, HEAD + b"content-length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1)).startswith(b"HTTP/1.1 413 ")
 
 
+def test_a_body_of_the_limit_is_read(client: httpx.Client) -> None:
+    body = b"{}".ljust(MAX_BODY_BYTES)
+    assert client.post("/score", content=body, headers={"content-type": "application/json"}).status_code == 200
+
+
 def test_a_chunked_body_above_the_limit_is_refused(client: httpx.Client) -> None:
     def parts() -> Iterator[bytes]:
         for _ in range(100):
