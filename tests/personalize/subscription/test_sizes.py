@@ -1,5 +1,7 @@
 """Preflight: VM sizes, their zones and disks, and the quota for the first nodes, for all of them and for an upgrade."""
 
+from typing import Any
+
 import pytest
 
 from infra.cloud.names import Names
@@ -34,7 +36,7 @@ def test_the_region_s_own_limit_counts_too(world: World) -> None:
     assert named(examine(world.subject()), "quota").found == "7 vCPUs of cores free"
 
 
-SHARED = {"scoring_nodes_max": 0, "system_nodes_max": 1, "replicas_max": 4, "ephemeral_os_disks": True}
+SHARED: dict[str, Any] = {"scoring_nodes_max": 0, "system_nodes_max": 1, "replicas_max": 4, "ephemeral_os_disks": True}
 """As in stack `dev`: one node of 4 vCPUs, and 4 more for training."""
 
 
