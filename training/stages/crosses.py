@@ -19,10 +19,12 @@ import pyarrow as pa
 import yaml
 
 from features.categories import Category
-from features.schema import Pair, cross_name, factors_name
+from features.schema import Pair, Schema, cross_name, factors_name
 from training.datasets.described.columns import locate
 from training.datasets.described.spec import TablesSpec
+from training.evaluation.measure import measure
 from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
+from training.kernels.encode import FoldEncoder
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
 from training.model.fitted import REFIT_ROWS
@@ -41,10 +43,19 @@ Losses = npt.NDArray[np.float64]
 """The log loss of each validation row, float64[n], in the order of their record hashes."""
 
 
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model reaches on the held-out rows with `added` and all that was added before it; first with nothing."""
+
+    added: str
+    auc: float
+    log_loss: float
+
+
 class Crosses(msgspec.Struct, frozen=True, kw_only=True):
     """The result: the crosses to configure, existing ones first, the factors, and the validation log loss.
 
-    `alone` has the loss with each candidate alone; `snippet` is for the dataset config.
+    `alone` has the loss with each candidate alone; `steps` what each addition gains on the held-out rows; `snippet` is
+    for the dataset config.
     """
 
     crosses: tuple[Pair, ...]
@@ -52,6 +63,7 @@ class Crosses(msgspec.Struct, frozen=True, kw_only=True):
     validation_before: float
     validation_after: float
     alone: dict[str, float]
+    steps: tuple[Step, ...]
     snippet: str
 
     def text(self) -> str:
@@ -60,7 +72,12 @@ class Crosses(msgspec.Struct, frozen=True, kw_only=True):
         found = f"Validation log loss with each cross alone, {self.validation_before:.5f} without any:\n{tried}"
         if self.validation_after == self.validation_before:
             return f"{found}No cross gains more than chance. Keep the dataset config."
-        return f"{found}{self.validation_after:.5f} with the best ones. For the dataset config:\n\n{self.snippet}"
+        first, last = self.steps[0], self.steps[-1]
+        return (
+            f"{found}{self.validation_after:.5f} with the best ones. On the held-out rows AUC {last.auc:.4f} and log "
+            f"loss {last.log_loss:.4f} instead of {first.auc:.4f} and {first.log_loss:.4f}. For the dataset config:\n\n"
+            f"{self.snippet}"
+        )
 
 
 def candidates(spec: TablesSpec) -> tuple[Pair, ...]:
@@ -126,6 +143,7 @@ class CrossSearch:
             validation_before=float(before.mean()),
             validation_after=float(after.mean()),
             alone={cross_name(cross): float(losses.mean()) for cross, losses in alone.items()},
+            steps=tuple(self._steps(kept, factors)),
             snippet=_snippet(kept, factors),
         )
 
@@ -136,7 +154,27 @@ class CrossSearch:
             self._progress(STAGE, detail, done=number, total=len(tried))
             yield cross, losses
 
+    def held_out(self, added: str = "", crosses: tuple[Pair, ...] | None = None, factors: Pair | None = None) -> Step:
+        """What a model with these crosses and factors, or else the configured ones, reaches on the held-out rows."""
+        named = self._named if crosses is None else crosses
+        schema, encoder, encoded = self._encoded(named, factors)
+        fitted = encoded.fit(self._parameters, rows=REFIT_ROWS + 1, progress=self._progress)
+        rows = self._half.prepared.part(Part.HELD_OUT).with_schema(schema)
+        found = measure(rows, schema, encoder.encoder, fitted, None).evaluation
+        return Step(added=added, auc=found.auc, log_loss=found.log_loss)
+
+    def _steps(self, crosses: tuple[Pair, ...], factors: Pair | None) -> Iterator[Step]:
+        yield self.held_out()
+        for count in range(len(self._named) + 1, len(crosses) + 1):
+            yield self.held_out(cross_name(crosses[count - 1]), crosses[:count])
+        if factors is not None:
+            yield self.held_out(factors_name(factors), crosses, factors)
+
     def _losses(self, crosses: tuple[Pair, ...], factors: Pair | None = None) -> Losses:
+        return self._judged(self._encoded(crosses, factors)[2])
+
+    def _encoded(self, crosses: tuple[Pair, ...], factors: Pair | None) -> tuple[Schema, FoldEncoder, EncodedRows]:
+        """The training rows with these crosses and factors, valid until the next ones."""
         named = self._half.schema.factors if factors is None else factors
         schema = msgspec.structs.replace(self._half.schema, crosses=crosses, factors=named)
         train = self._half.prepared.part(Part.FIT, Part.VALIDATION).with_schema(schema)
@@ -144,7 +182,7 @@ class CrossSearch:
         self._folder.mkdir(parents=True)
         counted = train.count(self._parameters, self._folder / "counts")
         encoder = fold_encoder(counted, train, schema, self._parameters)
-        return self._judged(train.encode(encoder, self._parameters, self._folder / "train"))
+        return schema, encoder, train.encode(encoder, self._parameters, self._folder / "train")
 
     def _judged(self, train: EncodedRows) -> Losses:
         fitted = train.fit(self._parameters, rows=REFIT_ROWS + 1, progress=self._progress)

@@ -94,6 +94,11 @@ def test_the_pair_that_decides_is_found_and_no_other(tables: Path, tmp_path: Pat
     assert crosses.crosses == (("taste", "genre"),)
     assert crosses.validation_after < crosses.validation_before - 0.01
     assert set(crosses.alone) == {"taste x genre", "city x genre"}
+    without, best = crosses.steps
+    assert (without.added, best.added) == ("", "taste x genre")
+    assert best.auc > without.auc
+    assert best.log_loss < without.log_loss - 0.01
+    assert f"AUC {best.auc:.4f}" in crosses.text()
     assert yaml.safe_load(crosses.snippet) == {"crosses": [["taste", "genre"]]}
     assert crosses.snippet in crosses.text()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from features.values import TimeFormat
 from training.datasets.described.spec import SUFFIXES
-from training.datasets.guesses.guess import Guess, reason
+from training.datasets.guesses.guess import Gains, Guess, reason
 from training.datasets.guesses.guess_columns import Feature, LeftOut
 from training.datasets.guesses.guess_label import TimestampGuess
 from training.datasets.guesses.roles import Link
@@ -56,17 +56,52 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     if guessed.timestamp:
         yield from _timestamp(guessed.timestamp)
         yield ""
+    yield from _features(guessed)
+    yield ""
+    yield from _left_out(guessed)
+
+
+def _features(guessed: Guess) -> Iterator[str]:
     for title, is_numeric in (("numeric", True), ("categorical", False)):
-        if columns := [one for one in guessed.features if one.is_numeric is is_numeric]:
+        keys = list(_keys(guessed)) if guessed.has_keys and not is_numeric else []
+        columns = [one for one in guessed.features if one.is_numeric is is_numeric]
+        if keys or columns:
             yield f"{title}:"
+            yield from keys
             for one in columns:
                 yield from _column(one)
-    yield ""
+    if guessed.has_keys and guessed.gains:
+        yield from _made_of_keys(guessed.gains)
+
+
+def _keys(guessed: Guess) -> Iterator[str]:
+    """The keys as categories, with what they gain together."""
+    if (gains := guessed.gains) and guessed.features:
+        yield f"  # The keys: {gains.keys:+.3f} AUC on {gains.rows} ({gains.without:.3f} without them)."
+        yield "  # They tell nothing of new users and items."
+    for name, mean in guessed.keys.items():
+        yield f"  - {scalar(name)} # {mean:.0f} rows each on average"
+
+
+def _made_of_keys(gains: Gains) -> Iterator[str]:
+    """Crosses and factors, with what each gains beside all that is named before it."""
+    if gains.crosses:
+        yield "crosses:"
+        for pair, gained in gains.crosses.items():
+            yield f"  - [{', '.join(map(scalar, pair))}] # {gained:+.3f} AUC on {gains.rows}"
+    for pair, gained in gains.factors.items():
+        yield f"factors: [{', '.join(map(scalar, pair))}] # {gained:+.3f} AUC on {gains.rows}"
+
+
+def _left_out(guessed: Guess) -> Iterator[str]:
     yield "# Left out:"
     for unused in guessed.left_out:
         yield f"#   {unused.column} ({unused.table}): {unused.why}"
-    if keys := " and ".join(link.foreign_key for link in roles.links.values()):
+    used = guessed.keys if guessed.has_keys else {}
+    if keys := " and ".join(link.foreign_key for link in guessed.roles.links.values() if link.foreign_key not in used):
         yield f"#   {keys}: as categories they describe known users and items, but say nothing about new ones"
+        if guessed.gains and not used:
+            yield f"#     (tried: {guessed.gains.keys:+.3f} AUC on {guessed.gains.rows})"
 
 
 def _timestamp(guessed: TimestampGuess) -> Iterator[str]:

@@ -1,0 +1,120 @@
+"""Tries the keys of users and items, their crosses and their factors as features of a drafted dataset config.
+
+What each gains is measured on held-out rows: the latest ones, if the rows have a time.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+from pyarrow import parquet
+
+from training import engines
+from training.arguments import parse
+from training.datasets import describe
+from training.datasets.described.columns import KEYS, table_rules
+from training.datasets.described.entries import Categorical
+from training.datasets.described.fields import keys_of
+from training.datasets.described.spec import TablesSpec
+from training.datasets.described.texts import Table
+from training.datasets.guesses.guess import Gains
+from training.parameters import Split
+from training.progress import Progress
+from training.stages.crosses import STAGE, CrossSearch, candidates, factors_to_try
+from training.stages.pipeline import Pipeline
+from training.streams import LOG
+
+SAMPLE_ROWS = 100_000
+"""At most so many interactions are tried on, the first ones. That takes some 20 processor seconds with six crosses."""
+_MOST_BYTES = 200_000_000
+"""A table of users or items larger than this is not read for a trial."""
+
+
+class Trials(Progress):
+    """Reports what each trial reached, and leaves out the stages of its training."""
+
+    def __call__(
+        self,
+        stage: str,
+        detail: str,
+        *,
+        done: int | None = None,
+        total: int | None = None,
+        seconds_left: float | None = None,
+    ) -> None:
+        """Report `detail` of the search; see `Progress`."""
+        if stage == STAGE:
+            super().__call__(stage, detail, done=done, total=total, seconds_left=seconds_left)
+
+
+def try_keys(spec: TablesSpec, keys: Sequence[str], *, folder: Path, progress: Progress) -> Gains | None:
+    """Train without and with these columns of the interactions as categories; None if a table is too large for that.
+
+    Where the keys are the only features, nothing is trained without them, and they gain 0.
+    Intermediate files go to `folder`. Raises a `DatasetError` if the rows can't be trained on.
+    """
+    if any(spec.tables[name].stat().st_size > _MOST_BYTES for name in spec.entities if name in spec.tables):
+        return None
+    sample = _sampled(spec, folder)
+    added = tuple(Categorical(column=key) for key in keys if key not in spec.categorical_names)
+    keyed = sample.model_copy(update={"categorical": (*added, *spec.categorical)})
+    without = []
+    if added:
+        with _search(sample, folder / "plain", progress) as search:
+            without.append(search.held_out())
+    with _search(keyed, folder / "keyed", progress) as search:
+        found = search.run(candidates(keyed), factors_to_try(keyed))
+    reached = [step.auc for step in (*(without or found.steps[:1]), *found.steps)]
+    gained = [after - before for before, after in pairwise(reached)]
+    return Gains(
+        rows="held-out rows" if spec.timestamp is None else "later rows",
+        without=reached[0],
+        keys=gained[0],
+        crosses=dict(zip(found.crosses, gained[1:], strict=False)),
+        factors={} if found.factors is None else {found.factors: gained[-1]},
+    )
+
+
+@contextmanager
+def _search(spec: TablesSpec, folder: Path, progress: Progress) -> Iterator[CrossSearch]:
+    folder.mkdir()
+    file = folder / "dataset.yaml"
+    file.write_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+    split = Split.RANDOM if spec.timestamp is None else Split.TIME
+    arguments = parse(["--dataset", "tables", "--spec", str(file), "--split", split])
+    manifest = describe(arguments.dataset)
+    opened = engines.opened(arguments.training, log=folder / LOG, progress=progress, data_size=manifest.size)
+    with opened as engine:
+        half = Pipeline(engine, arguments, manifest, output=folder, progress=progress).first_half()
+        yield CrossSearch(half, arguments.training, folder=folder / "crosses", progress=progress)
+
+
+def _sampled(spec: TablesSpec, folder: Path) -> TablesSpec:
+    """The config of the first `SAMPLE_ROWS` interactions with their users and items, which are copied to `folder`."""
+    rules = table_rules(spec)
+    own = _first_rows(rules["interactions"].path, rules["interactions"].columns, SAMPLE_ROWS)
+    tables = {"interactions": own}
+    for name in spec.tables:
+        if name != "interactions":
+            table = _first_rows(rules[name].path, rules[name].columns)
+            known = keys_of(own.column(rules["interactions"].keys[KEYS[name]]).combine_chunks())
+            (key,) = rules[name].keys.values()
+            tables[name] = table.filter(pc.is_in(keys_of(table.column(key).combine_chunks()), known))
+    paths = {name: folder / f"{name}.parquet" for name in tables}
+    for name, table in tables.items():
+        parquet.write_table(table, paths[name])
+    return spec.with_paths(paths)
+
+
+def _first_rows(path: Path, names: Sequence[str], most: int | None = None) -> pa.Table:
+    batches, rows = [], 0
+    for chunk in Table(path, names):
+        batches.append(pa.RecordBatch.from_arrays([chunk.columns[name] for name in names], names=list(names)))
+        rows += len(chunk.places)
+        if most is not None and rows >= most:
+            break
+    return pa.Table.from_batches(batches).slice(0, most)
