@@ -92,8 +92,10 @@ def test_training_waits_for_its_way_to_the_lake(stack: dict[str, Declared], step
         "authorization:RoleAssignment connector-lake",
         "databricks:ExternalLocation location-raw",
         "databricks:ExternalLocation location-models",
-        f"databricks:Grant raw-{DEPLOYERS[0]}",
-        f"databricks:Grant models-{DEPLOYERS[0]}",
+        "databricks:Volume volume-raw",
+        "databricks:Volume volume-models",
+        f"databricks:Grant volume-raw-{DEPLOYERS[0]}",
+        f"databricks:Grant volume-models-{DEPLOYERS[0]}",
     }
     assert wanted <= set(stack[step].after)
 
