@@ -16,15 +16,18 @@ from steps.shared.child import PROCESS, Finished, end_orphan, run_child
 from steps.shared.training_streams import reason_in
 from tests.steps.provider.conftest import Recorder
 
-WITH_GRANDCHILD = """
-import os, subprocess, sys, time
-child = subprocess.Popen(
-    [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"],
-    process_group=0,  # as Spark's Python workers
-)
-print(child.pid, file=sys.stderr, flush=True)
+STUBBORN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(os.getpid(), file=sys.stderr, flush=True)
 time.sleep(600)
 """
+WITH_GRANDCHILD = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {STUBBORN!r}], process_group=0)  # as Spark's Python workers
+time.sleep(600)
+"""
+"""The grandchild names itself once it ignores the signal."""
 
 
 def run(code: str, folder: Path, recorder: Recorder) -> Finished:
@@ -69,6 +72,22 @@ def test_a_finished_child_leaves_no_process_file(tmp_path: Path, recorder: Recor
     assert not (tmp_path / PROCESS).exists()
 
 
+def test_a_running_child_is_remembered_for_an_up_after_a_kill(tmp_path: Path, recorder: Recorder) -> None:
+    class Reading(list[str]):
+        """Reads the file as soon as the child has spoken."""
+
+        def append(self, line: str) -> None:
+            kept = json.loads((tmp_path / PROCESS).read_text())
+            super().append(f"{line} {kept['pid']}")
+
+    recorder.lines = Reading()
+    run("import os, sys; print(os.getpid(), file=sys.stderr)", tmp_path, recorder)
+    (line,) = recorder.lines
+    said, kept = line.split()
+    assert said == kept
+
+
+@pytest.mark.timeout(120)
 def test_an_interruption_ends_the_child_and_everything_that_it_started(tmp_path: Path, recorder: Recorder) -> None:
     def interrupt() -> None:
         while not recorder.lines:

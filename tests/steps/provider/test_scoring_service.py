@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -19,7 +20,7 @@ from steps.local.handover import RolloutFailedError
 from steps.local.port import PortInUseError
 from steps.provider.step import Context, StepCancelledError
 from tests.steps.provider.conftest import Recorder
-from tests.steps.provider.service_stack import KEYS, ServiceStack, clients
+from tests.steps.provider.service_stack import KEYS, RECORD, ServiceStack, clients
 from tests.support.bundles import MakeBundle
 from tests.support.ports import free_port
 from tests.support.services import wait_until
@@ -74,6 +75,9 @@ class TestLifeOfTheService:
             stack.serve(2, max_records=1, workers=1)
         assert set(outcomes) == {200}
         assert len(stack.workers()) == 1
+        batch = {"records": [RECORD, RECORD]}
+        address, key = f"http://127.0.0.1:{stack.port}/score", {"Authorization": f"Bearer {KEYS[0]}"}
+        assert httpx.post(address, json=batch, headers=key).is_client_error, "max_records reached it"
         stack.serve(2)
 
     def test_another_port_is_served_before_the_old_one_closes(self, stack: ServiceStack) -> None:

@@ -91,7 +91,9 @@ def test_a_signal_ends_a_job_before_its_tasks_end(spark: SparkSession, tmp_path:
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         os.kill(run, signal.SIGUSR1)
-        while not may_end.exists():
+        for _ in range(600):  # a minute, if nobody ends this task
+            if may_end.exists():
+                break
             time.sleep(0.1)
         ended.touch()
         yield from batches

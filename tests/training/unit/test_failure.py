@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from py4j.protocol import Py4JError, Py4JNetworkError
+from pyspark.errors import PySparkException
 
 from features.errors import PersonalizationError
 from training.engines.spark.failure import (
@@ -105,6 +106,20 @@ def test_without_spark_a_failure_is_its_own_words_and_where_the_log_is() -> None
     assert isinstance(explained, RunFailedError)
     assert str(explained) == f"The run failed: the number 7 is odd. The log is {LOG}."
     assert isinstance(explain_anywhere(MemoryError("1 GiB"), log=LOG), OutOfMemoryError)
+
+
+def test_the_cause_is_the_innermost_of_javas() -> None:
+    class Thrown:
+        """An exception of Java's."""
+
+        def __init__(self, text: str, cause: "Thrown | None" = None) -> None:
+            self.toString = lambda: text
+            self.getCause = lambda: cause
+
+    error = PySparkException("An error occurred")
+    innermost = Thrown("java.io.IOException: No such file")
+    error._origin = Thrown("java.lang.RuntimeException: failed", Thrown("org.Job: aborted", innermost))  # type: ignore[attr-defined]  # noqa: SLF001 - PySpark's own
+    assert root_cause(error) == "java.io.IOException: No such file"
 
 
 def test_the_cause_is_one_line() -> None:
