@@ -169,7 +169,8 @@ class _Rules(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         """Drop the last named argument."""
         if node.keywords and node.keywords[-1].arg and not node.keywords[-1].arg.startswith("description"):
-            parts = [self._text(one) for one in (*node.args, *node.keywords[:-1])]
+            given: list[ast.expr | ast.keyword] = [*node.args, *node.keywords[:-1]]
+            parts = [self._text(one) for one in given]
             if not any(isinstance(one, ast.GeneratorExp) for one in node.args):
                 self._add(node, f"{self._text(node.func)}({', '.join(parts)})", "argument")
         self.generic_visit(node)
