@@ -13,7 +13,6 @@ class Place(StrEnum):
 class Kind(StrEnum):
     """A step's resource type, the last part of its token."""
 
-    BUDGET = "Budget"
     REGISTRY = "Registry"
     WORKSPACE_READY = "WorkspaceReady"
     BUILD_TRIAL = "BuildTrial"

@@ -13,7 +13,7 @@ from infra.cloud.cluster_service import ClusterService, ClusterServiceArgs, kube
 from infra.cloud.databricks_training import DatabricksTraining
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.monitoring.availability import Availability, AvailabilityArgs
-from infra.cloud.names import Names
+from infra.cloud.names import names_of
 from infra.cost.estimate import usd_per_month
 from infra.settings import Settings, azure_settings
 from infra.step_resource import StepResource
@@ -53,7 +53,7 @@ class CloudBackend:
         """Declare the environment."""
         self._settings = settings
         self._azure = azure = azure_settings(settings)
-        names = Names(stack=stack, subscription=azure.subscription, suffix=azure.suffix)
+        names = names_of(stack, azure)
         self._provider = azure_native.Provider("azure", subscription_id=azure.subscription, tenant_id=azure.tenant)
         self._environment = Environment(
             "environment", EnvironmentArgs(settings=azure, names=names), ResourceOptions(providers=[self._provider])
@@ -77,8 +77,6 @@ class CloudBackend:
             "usd_per_month": Output.from_input(usd_per_month(stack, azure)),
         }
         """Outputs of the stack that only this target has."""
-        if self._environment.budget is not None:
-            self.shown["budget_missing"] = self._environment.budget.output("budget_missing", str)
 
     def open(self, name: str, options: ResourceOptions) -> StepResource:
         """The Azure ML workspace, which is purged at the end."""

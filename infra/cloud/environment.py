@@ -9,21 +9,18 @@ from infra.azure_settings import AzureSettings
 from infra.cloud.access import Access, AccessArgs
 from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
 from infra.cloud.monitoring.log_analytics import DiagnosticsArgs, Monitoring, MonitoringArgs, send_logs
-from infra.cloud.names import Names, resource_groups
+from infra.cloud.names import Names
 from infra.cloud.network.private_network import SERVICE
 from infra.cloud.network.private_stack import PrivateStack, PrivateStackArgs
-from infra.cloud.resource_groups import ResourceGroups, ResourceGroupsArgs
 from infra.cloud.serving.container_registry import ContainerRegistry, ContainerRegistryArgs
 from infra.cloud.serving.key_vault import KeyVault, KeyVaultArgs
+from infra.cloud.site import sites
 from infra.cloud.storage import Storage, StorageArgs
 from infra.cloud.training.databricks import Databricks, DatabricksArgs
 from infra.private_links import Service
 from infra.setting_types import Network
-from infra.step_resource import StepResource
 from infra.workload.place import Place as ServicePlace
 from infra.workload.place import inside, on_the_internet
-from steps.descriptions import budget
-from steps.kinds import Place
 
 DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")
 STORAGE_METRICS = "Transaction"
@@ -48,7 +45,7 @@ class Environment(pulumi.ComponentResource):
         super().__init__("personalization:azure:Environment", name, None, opts)
         self.settings, self.names = args.settings, args.names
         self.own = ResourceOptions(parent=self)
-        self.groups = ResourceGroups("groups", ResourceGroupsArgs(settings=self.settings, names=self.names), self.own)
+        self.groups = sites(self.settings, self.names)
         self.private = self._private_stack()
         self.monitoring = self._monitoring()
         self.databricks = Databricks(
@@ -78,8 +75,6 @@ class Environment(pulumi.ComponentResource):
         self.place = self._place()
         self.access = self._access()
         self._watch()
-        self.budget = self._budget()
-        """None for settings without a budget."""
         self.register_outputs({})
 
     def _private_stack(self) -> PrivateStack | None:
@@ -161,19 +156,3 @@ class Environment(pulumi.ComponentResource):
         }
         for name, args in watched.items():
             send_logs(name, args if self.settings.service_metrics else replace(args, metrics=None), self.own)
-
-    def _budget(self) -> StepResource | None:
-        if self.settings.monthly_budget is None:
-            return None
-        inputs = budget.Inputs(
-            budget_name=self.names.budget,
-            amount=self.settings.monthly_budget,
-            groups=resource_groups(self.names),
-            mail=self.settings.alert_mail,
-        )
-        target = {
-            "stack": self.names.stack,
-            "tenant": self.settings.tenant,
-            "subscription": self.settings.subscription,
-        }
-        return StepResource(Place.AZURE, budget.AZURE, "budget", inputs, target=target, options=self.own)

@@ -10,15 +10,18 @@ import re
 import uuid
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+from infra.setting_types import Network
+
+if TYPE_CHECKING:
+    from infra.azure_settings import AzureSettings
 
 PROJECT = "personalization"
 PROJECT_TAG = "project"
 STACK_TAG = "stack"
-BUDGET_TAG = "budget"
-NO_BUDGET = "none"
-"""For a stack whose settings have no budget: the policies can't tell otherwise."""
 NETWORK_TAG = "network"
-"""For a private stack, for the same reason."""
+"""For a private stack: the policies can't tell otherwise."""
 TOKEN_LENGTH = 10
 READABLE_LENGTH = 8
 SYSTEM_POOL = "system"
@@ -43,13 +46,13 @@ class Names:
 
     @property
     def training_group(self) -> str:
-        """Resource group of data, training and registry."""
-        return self._long("rg-training")
+        """Resource group of data, training and registry. It outlives a destroy, and so has no suffix."""
+        return self._lasting("rg-training")
 
     @property
     def serving_group(self) -> str:
-        """Resource group of the cluster and everything that serves."""
-        return self._long("rg-serving")
+        """Resource group of the cluster and everything that serves. See `training_group`."""
+        return self._lasting("rg-serving")
 
     @property
     def databricks_group(self) -> str:
@@ -159,8 +162,8 @@ class Names:
 
     @property
     def budget(self) -> str:
-        """The budget."""
-        return self._long("budget")
+        """The budget. It outlives a destroy too."""
+        return self._lasting("budget")
 
     @property
     def workbook(self) -> str:
@@ -186,7 +189,12 @@ class Names:
 
     def _long(self, prefix: str) -> str:
         """At most 34 characters: lower-case letters, digits and single hyphens between them."""
-        return f"{prefix}-{self._readable}{self.token}" if self._readable else f"{prefix}-{self.token}"
+        return f"{prefix}-{self._readable}{self.token}"
+
+    def _lasting(self, prefix: str) -> str:
+        """The same form, for what stays when the suffix changes."""
+        token = _token("\n".join((self.project, self.stack, self.subscription.lower())), TOKEN_LENGTH)
+        return f"{prefix}-{self._readable}{token}"
 
     def _short(self, prefix: str) -> str:
         """At most 22 lower-case letters and digits, the first a letter."""
@@ -195,6 +203,17 @@ class Names:
     @property
     def _readable(self) -> str:
         return re.sub("[^a-z0-9]", "", self.stack.lower())[:READABLE_LENGTH]
+
+
+def names_of(stack: str, settings: "AzureSettings") -> Names:
+    """The names of the stack with these settings."""
+    return Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
+
+
+def tags_of(settings: "AzureSettings", stack: str) -> dict[str, str]:
+    """The tags of every resource: the user's own, the project and the stack."""
+    network = {NETWORK_TAG: settings.network.value} if settings.network is Network.PRIVATE else {}
+    return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack, **network}
 
 
 def resource_groups(names: Names) -> tuple[str, ...]:

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pulumi import Input, Output
+from pulumi import Output
 
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import BUDGET_TAG, NETWORK_TAG, NO_BUDGET, PROJECT, PROJECT_TAG, STACK_TAG
+from infra.cloud.names import Names, tags_of
 from infra.setting_types import Network
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A resource group, its region, and the tags of everything in it."""
+    """A resource group, the region of its resources, and the tags of everything in it."""
 
-    group: Input[str]
+    group: str
     location: str
     tags: Mapping[str, str]
     protect: bool
@@ -23,11 +23,27 @@ class Site:
     """Whether its resources are unreachable from the internet."""
 
 
-def tags_of(settings: AzureSettings, stack: str) -> dict[str, str]:
-    """The tags of every resource: the user's own, the project and the stack."""
-    budget = {BUDGET_TAG: NO_BUDGET} if settings.monthly_budget is None else {}
-    network = {NETWORK_TAG: settings.network.value} if settings.network is Network.PRIVATE else {}
-    return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack, **budget, **network}
+@dataclass(frozen=True, kw_only=True)
+class Sites:
+    """Two resource groups: serving must be highly available, training need not be."""
+
+    training: Site
+    serving: Site
+
+
+def sites(settings: AzureSettings, names: Names) -> Sites:
+    """The stack's two groups. They exist before the program runs, and outlive the stack (decision 36)."""
+    training, serving = (
+        Site(
+            group=group,
+            location=settings.location,
+            tags=tags_of(settings, names.stack),
+            protect=settings.protect,
+            private=settings.network is Network.PRIVATE,
+        )
+        for group in (names.training_group, names.serving_group)
+    )
+    return Sites(training=training, serving=serving)
 
 
 def known(value: Output[str | None]) -> Output[str]:

@@ -2,24 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 
-from infra.cloud.names import BUDGET_TAG, NO_BUDGET, PROJECT_TAG, STACK_TAG
+from infra.cloud.names import PROJECT_TAG, STACK_TAG
 from infra.cloud.role_list import Role
 from infra.policy.rule import Properties, dig, is_production, rule
-from steps.kinds import Kind, Place, token
 
 ACCOUNT = "azure-native:storage:StorageAccount"
-BUDGET = token(Place.AZURE, Kind.BUDGET)
-BUDGET_RULE = "budget-present"
 POOL_RULE = "production-pool"
 CONTAINER = "azure-native:storage:BlobContainer"
 REGISTRY = "azure-native:containerregistry:Registry"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 POOL = "azure-native:containerservice:AgentPool"
-GROUP = "azure-native:resources:ResourceGroup"
 ASSIGNMENT = "azure-native:authorization:RoleAssignment"
 TAGGED = frozenset(
     {
-        GROUP,
         ACCOUNT,
         "azure-native:keyvault:Vault",
         REGISTRY,
@@ -112,21 +107,6 @@ def _wide_role(properties: Properties, _: str) -> Iterator[str]:
 def _wide_scope(properties: Properties, _: str) -> Iterator[str]:
     if "/resourcegroups/" not in str(properties["scope"]).lower():
         yield f"the scope {properties['scope']} is wider than a resource group."
-
-
-def missing_budget(resources: Iterable[tuple[str, Properties]]) -> Iterator[str]:
-    """A sentence if a stack of these resources has no budget, unless its settings say so.
-
-    Some subscription offers have no budgets. With `monthly_budget: null` the resource groups carry a tag.
-    """
-    given = list(resources)
-    groups = [properties for kind, properties in given if kind == GROUP]
-    given_up = bool(groups) and all(dig(properties, f"tags.{BUDGET_TAG}") == NO_BUDGET for properties in groups)
-    if groups and not given_up and all(kind != BUDGET for kind, _ in given):
-        yield (
-            "the stack has no budget. Set `azure.monthly_budget`; if the subscription's offer has no budgets, set it "
-            f"to null, which adds the tag `{BUDGET_TAG}` to the resource groups."
-        )
 
 
 def missing_pool(resources: Iterable[tuple[str, Properties]]) -> Iterator[str]:

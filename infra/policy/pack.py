@@ -31,11 +31,6 @@ def _policies() -> Iterator[Policy]:
     for rule in RULES:
         yield ResourceValidationPolicy(name=rule.name, description=rule.description, validate=_validation(rule))
     yield StackValidationPolicy(
-        name=cloud_resources.BUDGET_RULE,
-        description="Every stack on Azure has a budget.",
-        validate=_stack_validation(cloud_resources.missing_budget),
-    )
-    yield StackValidationPolicy(
         name=cloud_resources.POOL_RULE,
         description="In production, the service has nodes of its own.",
         validate=_stack_validation(cloud_resources.missing_pool),

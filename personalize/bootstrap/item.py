@@ -26,6 +26,7 @@ class State(StrEnum):
     MADE = "made"
     RECOVERED = "recovered"
     MISSING = "would be made"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,8 @@ class Item:
     """Whether an existing resource has the right values, for one that Azure creates with others."""
     recovery: Mapping[str, Any] | None = None
     """The body that recovers it with its contents if it was deleted, for one whose name then stays taken."""
+    optional: str = ""
+    """What to do without it if Azure refuses it; empty if nothing works without it."""
 
     def ensure(self, manager: ResourceManager, *, dry_run: bool) -> State:
         """Create or recover it, unless it exists or `dry_run` is given.
@@ -73,6 +76,16 @@ class Item:
                 f"--name {name}`, which recovers it in the region where it was; then run `bootstrap` again."
             ) from error
         return State.RECOVERED
+
+    def tried(self, ensure: Callable[[], State], say: Callable[[str], None]) -> State:
+        """The result of `ensure`, which may fail for something optional: `say` then gets the reason."""
+        try:
+            return ensure()
+        except ManagerRefusedError as error:
+            if not self.optional:
+                raise
+            say(f"There is no {self.title} yet: {error} {self.optional}")
+            return State.REFUSED
 
 
 def item_at(title: str, path: str, version: str, body: Mapping[str, Any]) -> Item:

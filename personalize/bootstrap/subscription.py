@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import tenacity
 
@@ -10,11 +11,14 @@ from azure_clients.errors import ManagerRefusedError
 from azure_clients.resource_manager import ResourceManager
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
+from infra.cloud.names import names_of
+from personalize.bootstrap.groups import group_lock, stack_groups
 from personalize.bootstrap.item import Item, State
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.providers import NAMESPACES, REGISTERED, VERSION, provider_path, unregistered
+from personalize.bootstrap.rights import deployer_rights, deployer_role, given
 from personalize.bootstrap.state_store import state_store
-from personalize.bootstrap.workflow import IDENTITY_VERSION, Workflows, state_roles
+from personalize.bootstrap.workflow import IDENTITY_VERSION, Workflows
 
 REGISTRATION_SECONDS = 900.0
 REGISTRATION_PAUSE_SECONDS = 10.0
@@ -49,7 +53,12 @@ class Bootstrap:
         if repository is None:
             return None
         subject = self.settings.github_subject.replace("{repository}", repository)
-        return Workflows(names=self.names, subject=subject, location=self.settings.location)
+        return Workflows(
+            names=self.names,
+            subject=subject,
+            location=self.settings.location,
+            deployer=tuple(deployer_rights(self.stack, self.settings)),
+        )
 
     def run(self, *, dry_run: bool) -> dict[str, State]:
         """Create what is missing, or nothing with `dry_run`. Returns the result for each resource by its title.
@@ -58,7 +67,7 @@ class Bootstrap:
         """
         found = {"resource providers": self._providers(dry_run=dry_run)}
         for item in self._items():
-            found[item.title] = self._ensure(item, dry_run=dry_run)
+            found[item.title] = item.tried(partial(self._ensure, item, dry_run=dry_run), self.say)
             self.say(f"{item.title}: {found[item.title]}")
         return found
 
@@ -89,7 +98,13 @@ class Bootstrap:
 
     def _items(self) -> Iterator[Item]:
         yield from state_store(self.names, self.settings.tenant, self.settings.location)
-        yield from state_roles(self.names, self.settings.deployers)
+        yield from stack_groups(self.stack, self.settings, self.manager)
+        if self.settings.protect:
+            yield group_lock(names_of(self.stack, self.settings))
+        yield deployer_role(self.settings.subscription)
+        for deployer in self.settings.deployers:
+            for right in deployer_rights(self.stack, self.settings):
+                yield given(right, deployer.object_id, partial(str, deployer.object_id), deployer.type)
         if self.workflows is not None:
             yield from self.workflows.items(self.manager)
 

@@ -7,7 +7,7 @@ from azure_clients import credentials
 from azure_clients.retries import Timeout
 from features.bundle import REPORT, checked_hash
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import Names
+from infra.cloud.names import names_of
 from personalize.errors import StackMissingError
 from personalize.terminal.output import say
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
@@ -34,7 +34,7 @@ class AzureVersions:
         """Makes no request yet."""
         self._stack = stack
         self._settings = settings
-        self._names = Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
+        self._names = names_of(stack, settings)
         self._context = Context(report=say)
         inputs = MachineLearning(
             stack=stack,

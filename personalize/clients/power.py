@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import Names
+from infra.cloud.names import names_of
 
 VERSION = "2025-09-01"
 
@@ -18,7 +18,7 @@ class Power(StrEnum):
 
 def cluster_path(stack: str, settings: AzureSettings) -> str:
     """The Resource Manager's path of the stack's cluster."""
-    names = Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
+    names = names_of(stack, settings)
     group = f"/subscriptions/{settings.subscription}/resourceGroups/{names.serving_group}"
     return f"{group}/providers/Microsoft.ContainerService/managedClusters/{names.cluster}"
 

@@ -23,16 +23,18 @@ def bootstrap(
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
-    """Prepare a subscription, once: resource providers, the state backend, GitHub's OIDC identities.
+    """Prepare a subscription for a stack: providers, state backend, groups, budget, rights, GitHub's OIDC identities.
 
-    Run it as the subscription's owner. What exists already stays unchanged.
+    Run it once as the subscription's owner. What exists already stays unchanged.
     """
     settings = require_azure(stack, config_file)
 
     made = Bootstrap(stack=stack, settings=settings, manager=credentials.resource_manager(settings.tenant), say=say)
     if not dry_run:
         confirm(
-            f"Create the state backend in subscription {settings.subscription}? It costs under 1 USD a month.", yes=yes
+            f"Create the state backend in subscription {settings.subscription}, and the resource groups of stack {stack} "
+            "with the deployers' rights? It costs under 1 USD a month.",
+            yes=yes,
         )
     items = made.run(dry_run=dry_run)
     found: dict[str, Any] = {"items": items, "variables": made.variables(), "deployer": made.deployer()}

@@ -10,7 +10,7 @@ import typer
 from azure_clients import credentials
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import Names
+from infra.cloud.names import names_of
 from personalize.clients.model_registry import versions_of
 from personalize.commands.lifecycle import changes_in_words, shown_operation, summary_of
 from personalize.commands.session import open_session
@@ -82,7 +82,7 @@ def _agree(stack: str, azure: AzureSettings | None, *, yes: bool, delete_data: b
 
 def _lake(stack: str, azure: AzureSettings) -> str | None:
     """The name of the stack's data lake, None if there is none."""
-    names = Names(stack=stack, subscription=azure.subscription, suffix=azure.suffix)
+    names = names_of(stack, azure)
     group = f"/subscriptions/{azure.subscription}/resourceGroups/{names.training_group}"
     path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
     there = credentials.resource_manager(azure.tenant).get(path, STORAGE_VERSION) is not None
@@ -101,7 +101,8 @@ def _save(stack: str, config_file: Path | None) -> Path:
 def _look(stack: str, azure: AzureSettings, found: dict[str, Any], *, as_json: bool) -> bool:
     """Put what is left on Azure into `found`, and print it. Returns whether some of it costs money."""
     manager = credentials.resource_manager(azure.tenant)
-    left = settled(lambda: leftovers(manager, azure.subscription, stack), say, time.sleep)
+    names = names_of(stack, azure)
+    left = settled(lambda: leftovers(manager, names), say, time.sleep)
     found["left"] = [asdict(one) for one in left]
     costing = [one for one in left if one.billable]
     if as_json:

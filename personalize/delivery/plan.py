@@ -8,7 +8,6 @@ from features.errors import PersonalizationError, reason
 from personalize.engine.events import Change
 
 DATA_HOLDERS = {
-    "azure-native:resources:ResourceGroup": "everything in the group",
     "azure-native:storage:StorageAccount": "the training data and the model bundles",
     "azure-native:storage:BlobContainer": "the training data or the model bundles in it",
     "azure-native:keyvault:Vault": "the keys that clients have, and the certificate",

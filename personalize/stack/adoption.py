@@ -17,7 +17,6 @@ NETWORK = GROUP + "/providers/Microsoft.Network"
 ENDPOINT = NETWORK + "/privateEndpoints/{privateEndpointName}"
 ZONE = NETWORK + "/privateDnsZones/{privateZoneName}"
 AZURE_PATHS = {
-    "resources:ResourceGroup": GROUP,
     "storage:StorageAccount": STORAGE,
     "storage:BlobContainer": STORAGE + "/blobServices/default/containers/{containerName}",
     "storage:ManagementPolicy": STORAGE + "/managementPolicies/{managementPolicyName}",

@@ -1,14 +1,18 @@
 """What a stack on Azure needs around the engine's operations. For a stack on this machine nothing is done."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from azure_clients.credentials import databricks_sign_in
+from azure_clients.credentials import databricks_sign_in, resource_manager
+from azure_clients.errors import ManagerRefusedError
+from features.errors import PersonalizationError
 from features.files import write_whole
 from infra.azure_settings import AzureSettings
 from infra.settings import load_settings
+from personalize.bootstrap.groups import stack_groups
 from personalize.stack.data_guard import begins_anew, refuse_to_change_network, refuse_to_replace_data
 from personalize.stack.databricks_access import join
 from personalize.stack.pool_guard import refuse_to_change_system_nodes
@@ -19,6 +23,10 @@ from tools.paths import ROOT
 POLICY_PACK = ROOT / "infra" / "policy" / "serve"
 SUFFIX = re.compile(r"^(\s+suffix:\s*['\"]?)([a-z0-9]+)(['\"]?\s*(?:#.*)?)$", re.MULTILINE)
 LAST = "z"
+
+
+class GroupMissingError(PersonalizationError):
+    """A resource group that only somebody else may create."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,24 @@ class AzureSide:
         """Whether an update with the settings would replace the storage. Raises `NamesTakenError`."""
         resources = snapshot.get("resources") or ()
         return self.settings is not None and begins_anew(resources, self.settings, self.files.stack)
+
+    def make_groups(self, say: Callable[[str], None]) -> None:
+        """Create the stack's resource groups and its budget if `bootstrap` did not, for somebody who may.
+
+        Raises `GroupMissingError` for a group, and goes on without a budget.
+        """
+        if not self.settings:
+            return
+        manager = resource_manager(self.settings.tenant)
+        for item in stack_groups(self.files.stack, self.settings, manager):
+            try:
+                item.tried(partial(item.ensure, manager, dry_run=False), say)
+            except ManagerRefusedError as error:
+                raise GroupMissingError(
+                    f"The {item.title} is not there, and you may not create it: {error} Let an owner of the "
+                    f"subscription run `.venv/bin/personalize bootstrap --stack {self.files.stack}`, which also gives "
+                    "the deployers their rights in it."
+                ) from error
 
     def enter(self, snapshot: Mapping[str, Any]) -> None:
         """Make the signed-in identity a member of Databricks, where a role is not enough. Raises `NoMemberError`."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import Names
+from infra.cloud.names import names_of
 from infra.setting_types import Network
 
 ACCOUNT = "azure-native:storage:StorageAccount"
@@ -63,7 +63,7 @@ def _moved(resources: Resources, settings: AzureSettings, stack: str) -> list[tu
 
 
 def _wanted(settings: AzureSettings, stack: str) -> set[str]:
-    names = Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
+    names = names_of(stack, settings)
     return {names.lake, names.workspace_storage}
 
 

@@ -101,6 +101,7 @@ class StackSession:
             snapshot = self._state.snapshot()
         self._azure.refuse_to_change_network(snapshot)
         self._azure.refuse_to_change_system_nodes(snapshot)
+        self._azure.make_groups(self._say)
         self._go_on_from(snapshot)
         if refresh and self._azure.settings:
             self._refresh([])

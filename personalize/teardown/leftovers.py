@@ -1,13 +1,13 @@
 """Finds what is left of a stack on Azure by tags and names, since its state may be gone."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from azure_clients.errors import ManagerRefusedError
 from azure_clients.resource_manager import ResourceManager
-from infra.cloud.names import PROJECT, PROJECT_TAG, READABLE_LENGTH, STACK_TAG, TOKEN_LENGTH
+from infra.cloud.names import PROJECT, PROJECT_TAG, READABLE_LENGTH, STACK_TAG, TOKEN_LENGTH, Names
 from personalize.bootstrap.names import STATE_GROUP
 
 RESOURCES_VERSION = "2021-04-01"
@@ -16,6 +16,8 @@ LOGS_VERSION = "2023-09-01"
 STORAGE_VERSION = "2024-01-01"
 TRIES = 10
 PAUSE_SECONDS = 30.0
+FREE_KINDS = frozenset({"microsoft.alertsmanagement/smartdetectoralertrules", "microsoft.insights/actiongroups"})
+"""What Azure itself adds to a group with Application Insights, and leaves there (Microsoft, "Smart detection")."""
 GROUPS = ("rg-training", "rg-serving", "rg-databricks", "rg-nodes")
 STATE_STAYS = (
     f"it holds the state of every stack of the subscription, for some cents a month. After the last stack, run "
@@ -39,11 +41,12 @@ class Leftover:
     why: str
 
 
-def leftovers(manager: ResourceManager, subscription: str, stack: str) -> list[Leftover]:
+def leftovers(manager: ResourceManager, names: Names) -> list[Leftover]:
     """Everything that is left of the stack, what costs money first. Raises `ManagerRefusedError`."""
-    path = f"/subscriptions/{subscription}"
+    path, stack = f"/subscriptions/{names.subscription}", names.stack
+    lasting = {names.training_group, names.serving_group}
     found = [
-        *_groups(manager, path, stack),
+        *_groups(manager, path, stack, lasting),
         *_resources(manager, path, stack),
         *_vaults(manager, path, stack),
         *_logs(manager, path, stack),
@@ -51,11 +54,14 @@ def leftovers(manager: ResourceManager, subscription: str, stack: str) -> list[L
     return sorted(found, key=lambda one: (not one.billable, one.kind, one.name))
 
 
-def _groups(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
+def _groups(manager: ResourceManager, path: str, stack: str, lasting: Collection[str]) -> Iterator[Leftover]:
     for group in manager.list(f"{path}/resourcegroups", RESOURCES_VERSION):
         name = str(group["name"])
         if name == STATE_GROUP:
             yield Leftover(name=name, kind="resource group", billable=False, why=STATE_STAYS)
+            continue
+        if name in lasting:
+            yield from _contents(manager, f"{path}/resourceGroups/{name}", name)
             continue
         tagged = group.get("tags") or {}
         if not (_ours(tagged, stack) or (_named(name, stack) and STACK_TAG not in tagged)):
@@ -66,6 +72,21 @@ def _groups(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftove
         else:
             why = f"`az group delete --name {name}` deletes it with everything in it"
         yield Leftover(name=name, kind="resource group", billable=True, why=why)
+
+
+def _contents(manager: ResourceManager, path: str, name: str) -> Iterator[Leftover]:
+    """A group that `bootstrap` or the first `up` created, and what is in it without the stack's tags."""
+    why = (
+        "it stays for the next `up`, with the deployers' rights in it and the budget for it. When the stack is gone "
+        f"for good, an owner deletes it: `az group delete --name {name}`"
+    )
+    yield Leftover(name=name, kind="resource group", billable=False, why=why)
+    for resource in manager.list(f"{path}/resources", RESOURCES_VERSION):
+        if PROJECT_TAG in (resource.get("tags") or {}):
+            continue
+        kind = str(resource["type"])
+        why = f"it is not the stack's own; `az resource delete --ids {resource['id']}` deletes it"
+        yield Leftover(name=str(resource["name"]), kind=kind, billable=kind.lower() not in FREE_KINDS, why=why)
 
 
 def _resources(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:

@@ -10,7 +10,7 @@ from typing import Any
 from azure_clients import credentials
 from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import Names
+from infra.cloud.names import Names, names_of
 from infra.settings import load_settings
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.checks.subscription.subject import Subject, subject_of
@@ -55,8 +55,7 @@ class Bench:
     @property
     def names(self) -> Names:
         """The names of the stack's resources."""
-        settings = self.settings
-        return Names(stack=self.stack, subscription=settings.subscription, suffix=settings.suffix)
+        return names_of(self.stack, self.settings)
 
     @cached_property
     def manager(self) -> ResourceManager:

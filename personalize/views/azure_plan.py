@@ -96,7 +96,6 @@ def azure_outcome(stack: str, outputs: dict[str, Any]) -> dict[str, Any]:
         "databricks": outputs.get("databricks"),
         "machine_learning": outputs.get("machine_learning"),
         "usd_per_month": outputs.get("usd_per_month"),
-        "budget_missing": outputs.get("budget_missing"),
     }
 
 
@@ -111,7 +110,6 @@ def show_azure_outcome(found: dict[str, Any]) -> None:
         "training_run": "training run",
         "databricks": "Databricks",
         "machine_learning": "Azure ML",
-        "budget_missing": "budget",
     }
     for name, title in titles.items():
         if found[name]:

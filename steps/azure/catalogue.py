@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from steps.azure.budget import Budget
 from steps.azure.build_trial import BuildTrial
 from steps.azure.canary_run import CanaryRun
 from steps.azure.candidate.rollout import CandidateRollout
@@ -25,7 +24,6 @@ from steps.shared.api_key import ApiKey
 def azure_steps() -> dict[Kind, Step[Any, Any]]:
     """One step of each kind."""
     steps: tuple[Step[Any, Any], ...] = (
-        Budget(),
         Registry(),
         WorkspaceReady(),
         BuildTrial(),

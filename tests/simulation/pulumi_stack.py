@@ -1,17 +1,29 @@
 """A Pulumi program as a stack of the real engine on the simulated Azure."""
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pulumi import automation
 
+from infra.cloud.names import Names
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.plugins.environment import WORLD_VARIABLE
-from tests.simulation.world import World
+from tests.simulation.world import Record, World
 from tools.paths import ROOT
 from tools.toolchain import PulumiMissingError, pulumi_command
+
+
+def put_groups(world: World, names: Names) -> list[str]:
+    """Put the resource groups there that exist before a stack does; returns their IDs."""
+    now = time.time()
+    at = f"/subscriptions/{names.subscription}/resourceGroups"
+    found = [f"{at}/{name}" for name in (names.training_group, names.serving_group)]
+    for identity in found:
+        world.put(Record(identity, "azure-native:resources:ResourceGroup", {}, {}, now, now))
+    return found
 
 
 def pulumi_stack(

@@ -14,6 +14,9 @@ from tests.simulation.world import World
 PROVIDER = "pulumi-resource-kubernetes"
 
 
+LASTING = frozenset({"azure-native:resources:ResourceGroup", "azure-native:consumption:Budget"})
+
+
 class Simulation:
     """Start it, run the product with `environment()`, inspect `world` and `plane`, stop it."""
 
@@ -58,8 +61,12 @@ class Simulation:
         return variables
 
     def leftovers(self) -> list[str]:
-        """What still exists after everything was destroyed, or was deleted only with something around it."""
-        left = [record.id for record in self.world.all()] + list(self.world.setting("swept"))
+        """What still exists after everything was destroyed, or was deleted only with something around it.
+
+        The stack's groups and its budget are meant to stay.
+        """
+        left = [record.id for record in self.world.all() if record.type not in LASTING]
+        left += self.world.setting("swept")
         if self.plane is not None:
             names = {item["metadata"]["name"] for item in self.plane.items("/api/v1/namespaces")}
             left += [f"namespace {name}" for name in sorted(names - SYSTEM_NAMESPACES)]

@@ -17,8 +17,12 @@ from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import DEFAULTS
 
 SUBSCRIPTION = DEFAULTS["subscription"]
-OF_NO_STACK = {"azure-native:keyvault:Key", "azure-native:consumption:Budget"}
-"""No stack adopts these: `bootstrap` creates the key for the stacks' secrets, and a step of `up` the budget."""
+OF_NO_STACK = {
+    "azure-native:keyvault:Key",
+    "azure-native:consumption:Budget",
+    "azure-native:resources:ResourceGroup",
+}
+"""No stack adopts these: `bootstrap` creates them, or an `up` before the engine starts."""
 OF_STACKS = [(kind, inputs) for kind, inputs in EXAMPLES if kind not in OF_NO_STACK]
 
 

@@ -13,7 +13,7 @@ from infra.azure_settings import AzureSettings
 from infra.cloud.cluster_environment import ClusterEnvironment
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.names import Names
-from tests.simulation.pulumi_stack import pulumi_stack
+from tests.simulation.pulumi_stack import pulumi_stack, put_groups
 from tests.simulation.world import DEFAULTS, World
 
 pytestmark = pytest.mark.engine
@@ -65,6 +65,7 @@ def up(stack: automation.Stack) -> dict[str, int]:
 def test_the_environment_comes_up_changes_in_part_and_leaves_nothing(
     stack: automation.Stack, world: World, settings: dict[str, Any]
 ) -> None:
+    groups = put_groups(world, Names(stack="test", subscription=settings["subscription"], suffix="a"))
     created = up(stack)
     assert set(created) == {"create"}
     world.set("caller", DEFAULTS["deployers"][1]["object_id"])
@@ -76,4 +77,4 @@ def test_the_environment_comes_up_changes_in_part_and_leaves_nothing(
     (after,) = [record.id for record in world.all(POOL)]
     assert before != after
     stack.destroy()
-    assert (world.all(), world.setting("swept")) == ([], [])
+    assert ({record.id for record in world.all()}, world.setting("swept")) == (set(groups), [])

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.infra.graph.cloud_recorder import DEPLOYERS, PEERED
+from infra.cloud.names import Names
+from tests.infra.graph.cloud_recorder import DEPLOYERS, PEERED, SUBSCRIPTION
 from tests.infra.wiring.page import PRIVATE
 from tests.infra.wiring.recording import Declared, committed, record
+from tests.simulation.pulumi_stack import put_groups
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.resource_manager.resource_type import dig
 from tests.simulation.services.network import NETWORK
@@ -92,6 +94,7 @@ class Replay:
 def test_a_private_stack_is_accepted_and_deleted(arm: AzureNative, stack: dict[str, Declared]) -> None:
     members = [{"object_id": DEPLOYERS[0], "type": "User"}, {"object_id": DEPLOYERS[1], "type": "Group"}]
     arm.world.set("deployers", members)
+    groups = put_groups(arm.world, Names(stack="dev", subscription=SUBSCRIPTION, suffix="a"))
     replay = Replay(arm)
     for one in ordered(stack):
         replay.create(one)
@@ -99,4 +102,4 @@ def test_a_private_stack_is_accepted_and_deleted(arm: AzureNative, stack: dict[s
     for made in reversed(replay.made):
         arm.delete(made.type, made.id)
     left = {one.id for one in arm.world.all()}
-    assert left == {PEERED.partition("/providers/")[0], PEERED}
+    assert left == {PEERED.partition("/providers/")[0], PEERED, *groups}

@@ -13,8 +13,7 @@ import pulumi_databricks as databricks
 from pulumi import ResourceOptions
 
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import PROJECT, Names
-from infra.cloud.site import tags_of
+from infra.cloud.names import PROJECT, Names, tags_of
 from steps.shared.job_libraries import JobLibraries
 from tools.versions import DATABRICKS_RUNTIME, SCALA
 

@@ -1,49 +1,65 @@
-"""The roles that a deployer needs on the subscription, and its resource providers."""
+"""The roles that a deployer needs, in the stack's groups and on the subscription, and the resource providers."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from infra.cloud.role_list import Role
+from personalize.bootstrap.groups import GROUP_VERSION, group_paths
 from personalize.bootstrap.providers import NAMESPACES, unregistered
+from personalize.bootstrap.rights import (
+    CONTRIBUTOR,
+    ROLE_ADMINISTRATOR,
+    ROLE_VERSION,
+    deployer_role_id,
+    only_roles,
+)
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.subject import Subject, bad, good, remark, unmade
 
-VERSION = "2022-04-01"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 ACCESS_ADMINISTRATOR = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
-ROLE_ADMINISTRATOR = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
 MAKES = frozenset({OWNER, CONTRIBUTOR})
 GIVES = frozenset({OWNER, ACCESS_ADMINISTRATOR, ROLE_ADMINISTRATOR})
 ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
+WANTED = (
+    "Contributor, and Role Based Access Control Administrator, in both resource groups, and the deployers' role on the "
+    "subscription (Owner of it is all)"
+)
 
 
 def check_roles(subject: Subject) -> Finding:
-    """Whether the signed-in identity may create resources and assign roles, directly or by a group."""
+    """Whether the signed-in identity may create resources and assign roles, directly or by a group.
+
+    Rights in the stack's groups are enough once these exist; before, they are needed on the subscription.
+    """
     own = str(subject.caller.get("oid"))
     filtered = {"$filter": f"assignedTo('{own}')"}
     found = [
         assignment["properties"]
-        for assignment in subject.manager.list(f"{subject.subscription}{ASSIGNMENTS}", VERSION, **filtered)
-        if _covers(subject.subscription, str(assignment["properties"].get("scope") or ""))
+        for assignment in subject.manager.list(f"{subject.subscription}{ASSIGNMENTS}", ROLE_VERSION, **filtered)
     ]
-    roles = {_role(properties) for properties in found}
-    wanted = "Contributor, and Role Based Access Control Administrator, on the subscription (Owner is both)"
+    groups = group_paths(subject.names)
+    missing = [group for group in groups if subject.manager.get(group, GROUP_VERSION) is None]
+    scopes = (subject.subscription,) if missing else groups
     lacking = [
-        name
+        f"{name} on {scope.rpartition('/')[2]}"
+        for scope in scopes
         for name, enough in (("Contributor", MAKES), ("Role Based Access Control Administrator", GIVES))
-        if not roles & enough
+        if not _roles(found, scope) & enough
     ]
+    if not _roles(found, subject.subscription) & {*MAKES, deployer_role_id(subject.settings.subscription)}:
+        lacking.append("the deployers' role on the subscription")
     if lacking:
-        fix = "; ".join(
-            f'az role assignment create --assignee {own} --role "{name}" --scope {subject.subscription}'
-            for name in lacking
+        fix = (
+            f"an owner of the subscription runs `.venv/bin/personalize bootstrap --stack {subject.stack}`, which "
+            "creates the groups and gives `azure.deployers` these rights"
         )
-        return bad("roles", f"{' and '.join(lacking)} missing", wanted, fix)
-    limited = [properties for properties in found if _role(properties) in GIVES and properties.get("condition")]
-    if limited and not roles & {OWNER}:
+        return bad("roles", f"missing: {'; '.join(lacking)}", WANTED, fix)
+    giving = [one for one in found if _role(one) in GIVES and any(_covers(scope, one) for scope in scopes)]
+    if all(one.get("condition") not in (None, "", only_roles(*Role)) for one in giving):
         fix = "if `up` may not assign a role, add the roles in infra/cloud/role_list.py to the condition"
-        return remark("roles", "present, but a condition limits which roles may be assigned", wanted, fix)
-    return good("roles", "may create resources and assign roles", wanted)
+        return remark("roles", "present, but a condition limits which roles may be assigned", WANTED, fix)
+    return good("roles", "may create resources and assign roles", WANTED)
 
 
 def check_providers(subject: Subject) -> Finding:
@@ -59,11 +75,16 @@ def check_providers(subject: Subject) -> Finding:
     return good("resource providers", f"all {len(NAMESPACES)}", wanted)
 
 
+def _roles(found: list[Mapping[str, Any]], scope: str) -> set[str]:
+    return {_role(one) for one in found if _covers(scope, one)}
+
+
 def _role(properties: Mapping[str, Any]) -> str:
     return str(properties.get("roleDefinitionId")).rpartition("/")[2].lower()
 
 
-def _covers(subscription: str, scope: str) -> bool:
-    """Whether a role on `scope` applies to the whole subscription: it is that, a management group, or the root."""
-    above = scope == "/" or scope.lower().startswith("/providers/microsoft.management/")
-    return above or scope.lower() == subscription.lower()
+def _covers(scope: str, properties: Mapping[str, Any]) -> bool:
+    """Whether an assignment applies to all of `scope`: it is on that, or on something around it."""
+    own = str(properties.get("scope") or "").lower()
+    above = own == "/" or own.startswith("/providers/microsoft.management/")
+    return above or scope.lower() == own or scope.lower().startswith(f"{own}/")

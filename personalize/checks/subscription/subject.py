@@ -12,7 +12,7 @@ from typing import Any
 from azure_clients import credentials
 from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import Names
+from infra.cloud.names import Names, names_of
 from personalize.checks.doctor import Finding, Status
 
 CLUSTER_VERSION = "2025-09-01"
@@ -64,8 +64,7 @@ class Subject:
     @cached_property
     def names(self) -> Names:
         """The names of the stack's resources."""
-        settings = self.settings
-        return Names(stack=self.stack, subscription=settings.subscription, suffix=settings.suffix)
+        return names_of(self.stack, self.settings)
 
     @cached_property
     def caller(self) -> dict[str, Any]:

@@ -104,10 +104,9 @@ PAUSE = Stage(
 
 
 def _destroy(bench: Bench) -> str:
-    settings = bench.settings
     bench.before_destroy = bench.names
     outcome = bench.operate(lambda session, on_step: session.destroy(on_step))
-    left = settled(lambda: leftovers(bench.manager, settings.subscription, bench.stack), bench.say, time.sleep)
+    left = settled(lambda: leftovers(bench.manager, bench.names), bench.say, time.sleep)
     costing = [f"{one.kind} {one.name}: {one.why}" for one in left if one.billable]
     if costing:
         raise StageFailedError("Something is left that costs money:\n" + "\n".join(f"  {line}" for line in costing))

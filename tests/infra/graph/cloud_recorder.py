@@ -25,10 +25,8 @@ STEP_VALUES: dict[str, Any] = {
     "url": "https://adb-1.azuredatabricks.net",
     "digest": "sha256:" + "d" * 64,
     "certificate": "certificate.pem",
-    "budget_missing": "",
 }
 AZURE_NAMES: dict[str, str] = {
-    "azure-native:resources:ResourceGroup": "resourceGroupName",
     "azure-native:storage:StorageAccount": "accountName",
     "azure-native:storage:BlobContainer": "containerName",
     "azure-native:storage:BlobServiceProperties": "blobServicesName",

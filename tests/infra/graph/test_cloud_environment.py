@@ -15,7 +15,6 @@ from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.monitoring.queries import ALERTS, CHARTS
 from infra.cloud.names import Names
 from infra.cloud.role_list import Role
-from infra.policy.cloud_resources import BUDGET
 from tests.infra.graph.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
 from tools.paths import ROOT
 
@@ -82,10 +81,22 @@ def test_only_the_named_ranges_reach_the_api_server() -> None:
 
 
 def test_training_and_serving_lie_in_groups_of_their_own(small: CloudRecorder) -> None:
-    groups = {item["resourceGroupName"] for item in small.of("azure-native:resources:ResourceGroup")}
     (cluster,), (databricks,) = small.of(CLUSTER), small.of("azure-native:databricks:Workspace")
-    assert len(groups) == 2
+    groups = {item.inputs["resourceGroupName"] for item in small.resources if "resourceGroupName" in item.inputs}
     assert {cluster["resourceGroupName"], databricks["resourceGroupName"]} == groups
+    assert len(groups) == 2
+
+
+def test_nothing_that_the_program_creates_needs_rights_outside_of_the_groups(small: CloudRecorder) -> None:
+    """A deployer has rights in the groups alone. What names no group names a resource in one."""
+    names = Names(stack="test", subscription=SUBSCRIPTION, suffix="a")
+    groups = {names.training_group, names.serving_group}
+    for item in small.resources:
+        if not item.typ.startswith("azure-native:"):
+            continue
+        scope = item.inputs.get("resourceGroupName") or item.inputs.get("scope") or item.inputs["resourceUri"]
+        name = scope.partition("/resourceGroups/")[2].partition("/")[0] or scope
+        assert name in groups, item.name
 
 
 def test_the_cluster_knows_entra_id_alone(small: CloudRecorder) -> None:
@@ -200,19 +211,6 @@ def test_without_container_insights_nothing_waits_for_their_logs(small: CloudRec
     assert "omsagent" not in cluster["addonProfiles"]
     assert small.of("azure-native:monitor:DataCollectionRule") == []
     assert len(small.of("azure-native:monitor:ScheduledQueryRule")) == 1
-
-
-def test_the_budget_sees_the_groups_where_the_machines_are(small: CloudRecorder) -> None:
-    (budget,) = small.of(BUDGET)
-    (cluster,), (databricks,) = small.of(CLUSTER), small.of("azure-native:databricks:Workspace")
-    watched = set(budget["groups"])
-    assert cluster["nodeResourceGroup"] in watched
-    assert databricks["managedResourceGroupId"].rpartition("/")[2] in watched
-    assert len(watched) == 4
-
-
-def test_a_subscription_without_budgets_can_do_without() -> None:
-    assert declare(monthly_budget=None).of(BUDGET) == []
 
 
 def test_whatever_takes_tags_has_them() -> None:

@@ -11,7 +11,7 @@ pytest.importorskip("pulumi_policy", reason="needs `uv sync --inexact --extra az
 
 from pulumi_azure_native import resources, storage
 
-from infra.cloud.names import BUDGET_TAG, NO_BUDGET, Names
+from infra.cloud.names import Names
 from tests.simulation.pulumi_stack import pulumi_stack
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.world import World
@@ -20,7 +20,7 @@ from tools.paths import ROOT
 pytestmark = pytest.mark.engine
 
 PACK = ROOT / "infra" / "policy" / "serve"
-TAGS = {"project": "personalization", "stack": "test", BUDGET_TAG: NO_BUDGET}
+TAGS = {"project": "personalization", "stack": "test"}
 ACCOUNT = "azure-native:storage:StorageAccount"
 
 

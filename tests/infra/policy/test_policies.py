@@ -17,7 +17,7 @@ from infra.cloud.names import Names
 from infra.cloud.role_list import Role
 from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
 from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
-from infra.policy.cloud_resources import BUDGET, GROUP, missing_budget, missing_pool
+from infra.policy.cloud_resources import missing_pool
 from infra.policy.pack import RULES
 from infra.policy.rule import Rule
 from infra.settings import Settings, load_settings
@@ -134,19 +134,6 @@ def test_a_rule_without_ports_opens_all_and_one_with_a_peer_is_open_to_nobody_el
     assert sentences(rule, ingress({"ports": [{"port": 9090}], "from": [{"podSelector": {}}]})) == []
 
 
-def test_a_stack_on_azure_without_a_budget_is_stopped() -> None:
-    group: tuple[str, dict[str, Any]] = (GROUP, {"tags": {"project": "personalization"}})
-    assert list(missing_budget([group]))
-    assert list(missing_budget([group, (BUDGET, {})])) == []
-    assert list(missing_budget([("personalize:local:Registry", {})])) == []
-
-
-def test_a_stack_whose_settings_give_up_the_budget_passes() -> None:
-    resources = declared("dev", monthly_budget=None)
-    assert all(kind != BUDGET for kind, _ in resources)
-    assert list(missing_budget(resources)) == []
-
-
 @pytest.mark.parametrize(("stack", "most", "stopped"), [("prod", 0, True), ("prod", 6, False), ("dev", 0, False)])
 def test_a_production_stack_has_nodes_for_the_service(stack: str, most: int, *, stopped: bool) -> None:
     assert bool(list(missing_pool(declared(stack, scoring_nodes_max=most)))) is stopped
@@ -216,7 +203,6 @@ def test_the_project_s_own_stack_passes(stack: tuple[str, list[tuple[str, dict[s
         for sentence in sentences(rule, properties, name)
     ]
     assert found == []
-    assert list(missing_budget(resources)) == []
 
 
 def test_every_policy_meets_something_in_the_project_s_own_stack(

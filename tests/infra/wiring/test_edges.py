@@ -50,7 +50,6 @@ def test_nothing_is_paid_for_by_the_hour_before_the_trial_build(stack: dict[str,
 def test_the_kubeconfig_is_asked_for_when_its_roles_are_there(stack: dict[str, Declared]) -> None:
     assert set(stack["azure:ClusterReady cluster-ready"].sources["kubeconfig"]) == {
         CLUSTER,
-        "resources:ResourceGroup serving",
         *(
             f"authorization:RoleAssignment {deployer}-{name}"
             for deployer in DEPLOYERS

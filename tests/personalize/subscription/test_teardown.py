@@ -39,14 +39,14 @@ Destroy = Callable[..., Result]
 
 def listed(fake: FakeManager, **lists: list[dict[str, Any]]) -> FakeManager:
     """Let the subscription contain these resources and nothing else."""
-    paths = {"groups": "/resourcegroups$", "resources": "/resources$", "vaults": "/deletedVaults$"}
+    paths = {"groups": "/resourcegroups$", "resources": f"{SUBSCRIPTION}/resources$", "vaults": "/deletedVaults$"}
     for name, path in (paths | {"logs": "/deletedWorkspaces$"}).items():
         fake.answer(f"^GET .*{path}", {"value": lists.get(name, [])})
     return fake
 
 
 def found(**lists: list[dict[str, Any]]) -> list[Leftover]:
-    return leftovers(listed(FakeManager(), **lists).manager(), SUBSCRIPTION, "dev")
+    return leftovers(listed(FakeManager(), **lists).manager(), NAMES)
 
 
 def test_an_empty_subscription_has_nothing_left() -> None:
@@ -90,14 +90,34 @@ def test_groups_are_known_by_their_tags_or_their_names_and_those_of_others_are_l
     renewed = Names(stack="dev", subscription=SUBSCRIPTION, suffix="b")
     left = found(
         groups=[
-            {"name": NAMES.training_group, "tags": OURS},
+            {"name": NAMES.databricks_group, "tags": OURS},
             {"name": renewed.nodes_group},
             {"name": "rg-training-devxxxxxxxxxx1"},  # our tokens never contain a 1
-            {"name": NAMES.serving_group, "tags": {"project": "personalization", "stack": "dev2"}},
+            {"name": NAMES.nodes_group, "tags": {"project": "personalization", "stack": "dev2"}},
             {"name": "NetworkWatcherRG"},
         ]
     )
-    assert sorted(one.name for one in left) == sorted([NAMES.training_group, renewed.nodes_group])
+    assert sorted(one.name for one in left) == sorted([NAMES.databricks_group, renewed.nodes_group])
+
+
+def test_the_groups_stay_empty_with_the_rights_in_them_and_cost_nothing() -> None:
+    left = found(groups=[{"name": NAMES.training_group, "tags": OURS}, {"name": NAMES.serving_group, "tags": OURS}])
+    assert {one.name for one in left} == {NAMES.training_group, NAMES.serving_group}
+    assert not any(one.billable for one in left)
+    assert all("stays for the next `up`" in one.why for one in left)
+    assert f"an owner deletes it: `az group delete --name {left[0].name}`" in left[0].why
+
+
+def test_what_others_put_into_a_group_is_told_and_what_azure_put_there_is_free() -> None:
+    fake = listed(FakeManager(), groups=[{"name": NAMES.serving_group, "tags": OURS}])
+    inside = [
+        {"id": "/x/vm", "name": "vm", "type": "Microsoft.Compute/virtualMachines"},
+        {"id": "/x/smart", "name": "smart", "type": "microsoft.alertsManagement/smartDetectorAlertRules"},
+    ]
+    fake.answer(f"^GET .*/resourceGroups/{NAMES.serving_group}/resources$", {"value": inside})
+    left = leftovers(fake.manager(), NAMES)
+    assert {one.name: one.billable for one in left} == {"vm": True, "smart": False, NAMES.serving_group: False}
+    assert "az resource delete --ids /x/vm" in left[0].why
 
 
 def test_a_list_that_lags_is_looked_at_again() -> None:

@@ -20,10 +20,9 @@ from tests.simulation.fakes.registry_tasks import TaskRuns
 from tests.simulation.fakes.resources import Put
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.arm import Arm
-from tests.simulation.services import consumption, machine_learning
+from tests.simulation.services import machine_learning
 from tests.simulation.services.authorization import may
-from tests.simulation.services.catalogue import FUNCTIONS, TYPES, USER_CREDENTIALS
+from tests.simulation.services.catalogue import FUNCTIONS, USER_CREDENTIALS
 from tests.simulation.services.pools import CLUSTER_TYPE, used_vcpus, vcpu_limit
 from tests.simulation.services.sizes import ALL_FAMILIES, ALL_ZONES, SIZES
 from tests.simulation.tokens import MANAGEMENT
@@ -168,7 +167,7 @@ def _usages(world: World) -> Endpoint:
 
 
 def _resource(world: World) -> Endpoint:
-    """Look up any resource by id; delete a budget; purge a machine learning workspace, which azure-native can't do."""
+    """Look up any resource by id; purge a machine learning workspace, which azure-native can't do."""
 
     async def endpoint(request: Request) -> Response:
         record = world.get(request.url.path)
@@ -187,9 +186,6 @@ def _properties(record: Record) -> dict[str, Any]:
 
 
 def _purge(world: World, request: Request, record: Record | None) -> Response:
-    if record is not None and record.type == consumption.TYPE:
-        Arm(world, TYPES).delete(record.type, record.id)
-        return Response(status_code=200)
     if record is not None and record.type not in {machine_learning.TYPE, CLUSTER_TYPE}:
         raise RefusedError(400, "NotSupported", f"The simulation deletes no {record.type} by HTTP.")
     with world.transaction():

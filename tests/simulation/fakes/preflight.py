@@ -81,12 +81,12 @@ class Preflight:
         return JSONResponse({"nameAvailable": not reason, "reason": reason or None, "message": reason or None})
 
     async def assignments(self, request: Request) -> Response:
-        """Role assignments on a scope and above; deployers have the roles in the record."""
+        """Role assignments on a scope, above and below; deployers have the roles in the record."""
         scope = key_of(request.path_params["scope"])
         found: list[dict[str, Any]] = []
         for record in self._world.all(authorization.TYPE):
             own = key_of(str(record.inputs["scope"]))
-            if scope == own or scope.startswith(own + "/"):
+            if f"{scope}/".startswith(f"{own}/") or own.startswith(f"{scope}/"):
                 found.append({"id": record.id, "properties": dict(record.inputs)})
         subscription = f"/subscriptions/{self._world.setting('subscription')}"
         for entry in self._world.setting("deployers"):

@@ -11,16 +11,19 @@ from starlette.responses import JSONResponse, Response
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.arm import Arm
 from tests.simulation.resource_manager.resource_type import PARAMETER, ResourceType
-from tests.simulation.services.authorization import GIVERS, may
+from tests.simulation.services.authorization import GIVERS, ROLE_DEFINITION, may
 from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import Record, World
 
 LOCK = re.compile(r"(?P<scope>/.+)/providers/Microsoft\.Authorization/locks/[^/]+")
+DEFINITION = re.compile(r"/subscriptions/[^/]+/providers/Microsoft\.Authorization/roleDefinitions/[0-9a-f-]{36}")
+ACTION = re.compile(r"(\*|Microsoft\.\w+)(/(\*|\w+))+")
+"""A role's action, with wildcards. Source: learn.microsoft.com/azure/role-based-access-control/role-definitions."""
 LEVELS = frozenset({"CanNotDelete", "ReadOnly"})
 """Source: learn.microsoft.com/azure/azure-resource-manager/management/lock-resources."""
 WRITERS = ("Contributor", "Owner")
 LOCKERS = ("Owner", "User Access Administrator")
-"""Roles with the actions on locks. Source: the page above."""
+"""Roles with the actions on locks and on role definitions. Source: the page above."""
 WHOLE = "azure-native:keyvault:"
 """Types whose `properties` azure-native keeps unchanged."""
 
@@ -39,7 +42,10 @@ class Put:
         if not may(self._world, request.state.caller, path, *_writers(path)):
             raise RefusedError(403, "AuthorizationFailed", f"'{request.state.caller}' may not write {path}.")
         old = self._world.get(path)
-        record = self._lock(path, body) if LOCK.fullmatch(path) else self._made(path, body, old)
+        if LOCK.fullmatch(path):
+            record = self._lock(path, body)
+        else:
+            record = self._role(path, body) if DEFINITION.fullmatch(path) else self._made(path, body, old)
         properties = {**record.inputs, **record.outputs, "provisioningState": "Succeeded"}
         shown = {"id": record.id, "name": record.id.rpartition("/")[2], "properties": properties}
         return JSONResponse(shown, 201 if old is None else 200)
@@ -65,10 +71,23 @@ class Put:
             self._world.put(record)
         return record
 
+    def _role(self, path: str, body: Mapping[str, Any]) -> Record:
+        given = body.get("properties") or {}
+        actions = [action for one in given.get("permissions") or () for action in one.get("actions") or ()]
+        if not actions or any(not ACTION.fullmatch(action) for action in actions):
+            raise RefusedError(400, "InvalidActionOrNotAction", f"{actions} are no actions.")
+        scope = path.partition("/providers/")[0]
+        if given.get("assignableScopes") != [scope] or not given.get("roleName"):
+            raise RefusedError(400, "RoleDefinitionScopeInvalid", f"The role must be assignable at {scope} alone.")
+        record = Record(path, ROLE_DEFINITION, dict(given), {}, time.time(), 0.0)
+        with self._world.transaction():
+            self._world.put(record)
+        return record
+
 
 def _writers(path: str) -> tuple[str, ...]:
     """The roles that may write at a path."""
-    if LOCK.fullmatch(path):
+    if LOCK.fullmatch(path) or DEFINITION.fullmatch(path):
         return LOCKERS
     return GIVERS if "/roleAssignments/" in path else WRITERS
 

@@ -13,6 +13,8 @@ from tests.simulation.services.principals import SERVICE_PRINCIPAL, principals
 from tests.simulation.world import Record, World, key_of
 
 TYPE = "azure-native:authorization:RoleAssignment"
+ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"
+"""Of the subscription's own roles; built-in ones are published."""
 GIVERS = ("Owner", "User Access Administrator", "Role Based Access Control Administrator")
 """Roles with the actions on role assignments.
 
@@ -77,7 +79,7 @@ def _refuse_bad_name(call: Call) -> None:
 
 def _refuse_unknown_role(call: Call) -> None:
     definition = str(call.input("roleDefinitionId"))
-    if role_name(definition) is None:
+    if role_name(definition) is None and call.world.get(definition) is None:
         message = f"The specified role definition with ID '{definition.rpartition('/')[2]}' does not exist."
         raise RefusedError(404, "RoleDefinitionDoesNotExist", message)
 

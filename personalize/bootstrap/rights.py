@@ -1,0 +1,157 @@
+"""The rights of deployers: in their stack's groups, and to read what concerns the whole subscription.
+
+Contributor on the subscription would let a deployer of `dev` into the lake of `prod`.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import names_of, role_assignment_name
+from infra.cloud.role_list import Role
+from infra.setting_types import PrincipalType
+from personalize.bootstrap.groups import group_paths
+from personalize.bootstrap.item import Item
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.state_store import container_path, key_path
+
+ROLE_VERSION = "2022-04-01"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+ROLE_ADMINISTRATOR = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+KEY_USER = "12338af0-0e69-4776-bea7-57ae8d297424"
+CLUSTER_READER = "7f6c6a51-bcf8-42ba-9220-52d62157d7db"
+ROLE_NAMES: dict[str, str] = {
+    CONTRIBUTOR: "Contributor",
+    READER: "Reader",
+    ROLE_ADMINISTRATOR: "Role Based Access Control Administrator, for the stack's roles alone",
+    BLOB_READER: "Storage Blob Data Reader",
+    KEY_USER: "Key Vault Crypto User",
+    CLUSTER_READER: "Azure Kubernetes Service RBAC Reader",
+    Role.BLOB_DATA_CONTRIBUTOR: "Storage Blob Data Contributor",
+    Role.CLUSTER_USER: "Azure Kubernetes Service Cluster User Role",
+    Role.NETWORK_CONTRIBUTOR: "Network Contributor",
+}
+DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
+ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"
+READS = (
+    "Microsoft.Authorization/roleAssignments/read",
+    "Microsoft.Compute/locations/usages/read",
+    "Microsoft.Compute/skus/read",
+    "Microsoft.Consumption/budgets/read",
+    "Microsoft.ContainerRegistry/checkNameAvailability/read",
+    "Microsoft.ContainerService/locations/kubernetesVersions/read",
+    "Microsoft.Databricks/workspaces/read",
+    "Microsoft.KeyVault/checkNameAvailability/read",
+    "Microsoft.KeyVault/deletedVaults/read",
+    "Microsoft.Network/locations/checkDnsNameAvailability/read",
+    "Microsoft.OperationalInsights/deletedWorkspaces/read",
+    "Microsoft.Resources/subscriptions/providers/read",
+    "Microsoft.Resources/subscriptions/read",
+    "Microsoft.Resources/subscriptions/resourceGroups/read",
+    "Microsoft.Resources/subscriptions/resources/read",
+    "Microsoft.Storage/checknameavailability/read",
+)
+"""What `doctor` and `destroy` ask of the whole subscription. Names: Microsoft, "Azure permissions"."""
+MANAGED_GROUPS = (
+    "Microsoft.Resources/subscriptions/resourceGroups/write",
+    "Microsoft.Resources/deployments/read",
+    "Microsoft.Resources/deployments/validate/action",
+    "Microsoft.Resources/deployments/write",
+)
+"""What Databricks needs of its creator to make the workspace's managed group, beside rights on workspaces and access
+connectors (Microsoft, "Get started with a free trial", "Permissions"). They let nobody into an existing group, though a
+deployer may change a group's tags. AKS makes its group itself and needs no such right (Microsoft, "Azure Kubernetes
+Service permissions", "Identity creating and operating the cluster"; github.com/Azure/AKS, issue 1671: the owner of one
+group created a cluster, and got no role in the cluster's group)."""
+
+
+def deployer_role(subscription: str) -> Item:
+    """The subscription's own role for deployers."""
+    scope = f"/subscriptions/{subscription}"
+    properties = {
+        "roleName": f"Personalization deployer of {subscription}",  # unique in the directory
+        "description": "Reads quota, resource providers and deleted vaults; lets Databricks create its managed group.",
+        "type": "CustomRole",
+        "permissions": [{"actions": [*READS, *MANAGED_GROUPS], "notActions": []}],
+        "assignableScopes": [scope],
+    }
+    path = f"{scope}/{DEFINITIONS}/{deployer_role_id(subscription)}"
+    body = {"properties": properties}
+    return Item(
+        title="the deployers' own role",
+        path=lambda: path,
+        version=ROLE_VERSION,
+        body=lambda: body,
+        settled=lambda found: set(found["properties"]["permissions"][0]["actions"]) == {*READS, *MANAGED_GROUPS},
+    )
+
+
+def deployer_role_id(subscription: str) -> str:
+    """The GUID of that role."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"personalization-deployer/{subscription.lower()}"))
+
+
+@dataclass(frozen=True)
+class Right:
+    """A role on a resource or a group, with a condition if the role is limited."""
+
+    role: str
+    scope: str
+    condition: str = ""
+
+
+def deployer_rights(stack: str, settings: AzureSettings) -> Iterator[Right]:
+    """What a deployer of the stack may do: all in its groups, join the peered network, use its own state."""
+    for group in group_paths(names_of(stack, settings)):
+        yield Right(CONTRIBUTOR, group)
+        yield Right(ROLE_ADMINISTRATOR, group, only_roles(*Role))
+    if settings.peered_network is not None:
+        yield Right(Role.NETWORK_CONTRIBUTOR, settings.peered_network)
+    yield Right(deployer_role_id(settings.subscription), f"/subscriptions/{settings.subscription}")
+    state = StateNames(subscription=settings.subscription, stack=stack)
+    yield Right(Role.BLOB_DATA_CONTRIBUTOR, container_path(state))
+    yield Right(KEY_USER, key_path(state))
+
+
+def given(right: Right, who: str, principal: Callable[[], str | None], kind: PrincipalType) -> Item:
+    """The assignment of a right to `who`, whose object ID may not be known yet."""
+    subscription = right.scope.split("/")[2]
+
+    def path() -> str | None:
+        known = principal()
+        return known and assignment_path(right, known)
+
+    name = ROLE_NAMES.get(right.role, "of deployers")
+    return Item(
+        title=f"role {name} of {who} on {right.scope.rpartition('/')[2]}",
+        path=path,
+        version=ROLE_VERSION,
+        body=lambda: _assignment(right, subscription, str(principal()), kind),
+    )
+
+
+def assignment_path(right: Right, principal: str) -> str:
+    """The Resource Manager's path of a role assignment."""
+    return f"{right.scope}/{ASSIGNMENTS}/{role_assignment_name(right.scope, right.role, principal)}"
+
+
+def _assignment(right: Right, subscription: str, principal: str, kind: PrincipalType) -> dict[str, dict[str, str]]:
+    definition = f"/subscriptions/{subscription}/{DEFINITIONS}/{right.role}"
+    properties = {"roleDefinitionId": definition, "principalId": principal, "principalType": kind.value}
+    limited = {"condition": right.condition, "conditionVersion": "2.0"} if right.condition else {}
+    return {"properties": properties | limited}
+
+
+def only_roles(*roles: str) -> str:
+    """A condition that allows assigning and removing only these roles (Azure's attribute-based access control)."""
+    allowed = ", ".join(sorted(roles))
+    attribute = "[Microsoft.Authorization/roleAssignments:RoleDefinitionId]"
+    clauses = (("write", "@Request"), ("delete", "@Resource"))
+    return " AND ".join(
+        f"((!(ActionMatches{{'Microsoft.Authorization/roleAssignments/{action}'}})) OR "
+        f"({source}{attribute} ForAnyOfAnyValues:GuidEquals {{{allowed}}}))"
+        for action, source in clauses
+    )

@@ -1,0 +1,152 @@
+"""The groups, the budget and the rights that `bootstrap` gives: in a stack's groups, and nowhere else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.cloud.names import Names
+from personalize.bootstrap.item import State
+from personalize.bootstrap.rights import MANAGED_GROUPS
+from personalize.stack.azure_side import AzureSide, GroupMissingError
+from personalize.stack.stack_files import StackFiles
+from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION
+from tests.personalize.subscription.test_bootstrap import PREVIEW, PRINCIPAL, body, bootstrap, fake, made
+from tests.personalize.subscription.test_power import SETTINGS
+from tests.support.fake_manager import FakeManager
+
+__all__ = ["fake"]
+NAMES = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
+PROD = Names(stack="prod", subscription=SUBSCRIPTION, suffix="a")
+BUDGETS = "Microsoft.Consumption/budgets/"
+YOUNG = (400, "BadRequest")
+
+
+def scopes(fake: FakeManager, principal: str, role: str) -> set[str]:
+    """Where a principal has a role, by the ends of the paths."""
+    return {
+        call.path.partition("/providers/Microsoft.Authorization/")[0].rpartition("/")[2]
+        for call in made(fake)
+        if call.body and "/roleAssignments/" in call.path
+        if call.body["properties"]["principalId"] == principal
+        if call.body["properties"]["roleDefinitionId"].endswith(role)
+    }
+
+
+@pytest.mark.parametrize("principal", [CALLER, PRINCIPAL])
+@pytest.mark.parametrize("role", ["b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"])
+def test_deployers_make_resources_and_assign_roles_in_their_stack_s_groups_alone(
+    fake: FakeManager, principal: str, role: str
+) -> None:
+    bootstrap(fake).run(dry_run=False)
+    assert scopes(fake, principal, role) == {NAMES.training_group, NAMES.serving_group}
+    assert not {PROD.training_group, PROD.serving_group} & scopes(fake, principal, role)
+
+
+def test_the_subscription_s_role_reads_and_lets_databricks_create_its_group(fake: FakeManager) -> None:
+    bootstrap(fake).run(dry_run=False)
+    (call,) = [call for call in made(fake) if "/roleDefinitions/" in call.path]
+    assert call.body is not None
+    (given,) = call.body["properties"]["permissions"]
+    writes = [action for action in given["actions"] if not action.endswith("/read")]
+    assert set(writes) <= set(MANAGED_GROUPS)
+    assert not [action for action in given["actions"] if "*" in action]
+    assert call.body["properties"]["assignableScopes"] == [f"/subscriptions/{SUBSCRIPTION}"]
+    for principal in (CALLER, PRINCIPAL):
+        assert scopes(fake, principal, call.path.rpartition("/")[2]) == {SUBSCRIPTION}
+    assert scopes(fake, PREVIEW, call.path.rpartition("/")[2]) == set()
+
+
+def test_a_private_stack_s_deployers_may_use_the_peered_network(fake: FakeManager) -> None:
+    hub = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
+    bootstrap(fake, network="private", peered_network=hub, registry_tier="Premium").run(dry_run=False)
+    assert scopes(fake, CALLER, "4d97b98b-1d4f-4787-a291-c67834d212e7") == {"hub"}
+
+
+def test_the_data_of_a_protected_stack_is_locked_and_its_node_pools_are_not(fake: FakeManager) -> None:
+    found = bootstrap(fake, protect=True, state="subscription").run(dry_run=False)
+    locks = [call.path.split("/")[4] for call in made(fake) if "/locks/" in call.path]
+    assert locks == ["rg-personalization-state", NAMES.training_group]
+    assert found[f"lock of {NAMES.training_group}"] is State.MADE
+
+
+def test_the_budget_sees_all_four_groups_and_warns_at_80_percent(fake: FakeManager) -> None:
+    bootstrap(fake, monthly_budget=400).run(dry_run=False)
+    terms = body(fake, NAMES.budget)["properties"]
+    assert set(terms["filter"]["dimensions"]["values"]) == {
+        NAMES.training_group,
+        NAMES.serving_group,
+        NAMES.databricks_group,
+        NAMES.nodes_group,
+    }
+    assert terms["timePeriod"]["startDate"].endswith("-01T00:00:00Z")
+    assert {(one["threshold"], one["thresholdType"]) for one in terms["notifications"].values()} == {
+        (80, "Actual"),
+        (80, "Forecasted"),
+    }
+
+
+def test_another_amount_changes_the_budget_and_keeps_its_start(fake: FakeManager) -> None:
+    bootstrap(fake, monthly_budget=400).run(dry_run=False)
+    path = f"/subscriptions/{SUBSCRIPTION}/providers/{BUDGETS}{NAMES.budget}".lower()
+    fake.resources[path] |= {"eTag": "first"}
+    fake.resources[path]["properties"]["timePeriod"] = {"startDate": "2026-01-01T00:00:00Z", "endDate": "2036-01-01"}
+    fake.calls.clear()
+    assert set(bootstrap(fake, monthly_budget=400).run(dry_run=False).values()) == {State.THERE}
+    bootstrap(fake, monthly_budget=500).run(dry_run=False)
+    (call,) = made(fake)
+    assert call.body is not None
+    assert (call.body["eTag"], call.body["properties"]["amount"]) == ("first", 500)
+    assert call.body["properties"]["timePeriod"]["startDate"] == "2026-01-01T00:00:00Z"
+
+
+def test_a_subscription_without_budgets_can_do_without(fake: FakeManager) -> None:
+    assert not [title for title in bootstrap(fake, monthly_budget=None).run(dry_run=False) if "budget" in title]
+
+
+def test_a_young_subscription_s_bootstrap_goes_on_without_a_budget(fake: FakeManager) -> None:
+    fake.refused[f"PUT .*{BUDGETS}"] = YOUNG
+    said: list[str] = []
+    found = bootstrap(fake, say=said.append).run(dry_run=False)
+    assert found["budget"] is State.REFUSED
+    assert set(found.values()) == {State.MADE, State.REFUSED}
+    assert any(line.startswith("There is no budget yet: ") and "after up to 48 hours" in line for line in said)
+
+
+@pytest.fixture
+def side(fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AzureSide:
+    """The Azure side of stack `dev`, before its first `up`."""
+    monkeypatch.setattr("personalize.stack.azure_side.resource_manager", lambda _: fake.manager())
+    content: dict[str, Any] = SETTINGS.model_dump(mode="json")
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(yaml.safe_dump({"config": {"personalization:target": "azure", "personalization:azure": content}}))
+    return AzureSide(StackFiles("dev", file))
+
+
+def test_the_first_up_of_an_owner_creates_the_groups_and_the_second_finds_them(
+    side: AzureSide, fake: FakeManager
+) -> None:
+    side.make_groups(lambda _: None)
+    assert [line.rpartition("/")[2] for line in fake.changes()] == [
+        NAMES.training_group,
+        NAMES.serving_group,
+        NAMES.budget,
+    ]
+    fake.calls.clear()
+    side.make_groups(lambda _: None)
+    assert fake.changes() == []
+
+
+def test_a_deployer_without_the_groups_is_told_who_creates_them(side: AzureSide, fake: FakeManager) -> None:
+    fake.refused["PUT .*/resourceGroups/[^/]+$"] = (403, "AuthorizationFailed")
+    with pytest.raises(GroupMissingError, match="you may not create it: .*bootstrap --stack dev"):
+        side.make_groups(lambda _: None)
+
+
+def test_an_up_goes_on_without_a_budget_and_says_so(side: AzureSide, fake: FakeManager) -> None:
+    fake.refused[f"PUT .*{BUDGETS}"] = YOUNG
+    said: list[str] = []
+    side.make_groups(said.append)
+    assert len(said) == 1
+    assert "Everything else goes on without it" in said[0]
