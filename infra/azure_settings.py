@@ -7,12 +7,17 @@ from pydantic import Field, PositiveInt, model_validator
 from infra.network_ranges import require_places
 from infra.setting_types import (
     ANYWHERE,
+    EXAMPLE_GROUP,
+    EXAMPLE_LOGS,
     EXAMPLE_NETWORK,
     AddressRange,
     AddressRanges,
     Deployer,
+    GroupId,
+    GroupName,
     Guid,
     KubernetesTier,
+    LogsId,
     Mail,
     Network,
     NetworkId,
@@ -57,6 +62,10 @@ class AzureSettings(Parameters):
     github_subject: str = Field(default="repo:{repository}", examples=["repo:owner@1234/name@5678"])
     """The beginning of the subject in GitHub's OIDC tokens. For repositories created since July 2026 it contains IDs;
     `gh api repos/OWNER/NAME/actions/oidc/customization/sub` shows it."""
+    training_group: GroupName | None = Field(default=None, examples=["rg-clicks-training"])
+    """An existing resource group for data, training and registry, instead of one of the stack's own."""
+    serving_group: GroupName | None = Field(default=None, examples=["rg-clicks-serving"])
+    """An existing resource group for the cluster and everything that serves."""
     tags: dict[str, str] = Field(default={}, examples=[{"owner": "team"}])
     """Tags on every resource, in addition to the project's own."""
     protect: bool = False
@@ -145,6 +154,9 @@ class AzureSettings(Parameters):
     )
     """With `network: private`, the existing virtual network in the same subscription from which the stack is deployed
     and used. It must not have private DNS zones for the stack's services."""
+    private_dns_zones: GroupId | None = Field(default=None, examples=[EXAMPLE_GROUP])
+    """With `network: private`, the ID of a resource group that has the private DNS zones of all the stack's services,
+    linked to `peered_network`, instead of zones of the stack's own. `up` links them to the stack's network."""
     container_insights: bool = False
     """Whether the pods' logs and metrics are sent to Log Analytics, which bills by volume."""
     traces: bool = False
@@ -159,6 +171,9 @@ class AzureSettings(Parameters):
     service_metrics: bool = False
     """Whether the metrics of Azure's services are also sent to Log Analytics, which bills by volume. Azure Monitor
     keeps them for 93 days in any case, and alerts don't need them there."""
+    log_analytics: LogsId | None = Field(default=None, examples=[EXAMPLE_LOGS])
+    """The ID of an existing Log Analytics workspace, whose own cap and retention then apply, instead of one of the
+    stack's own."""
     log_cap_gb: float = Field(default=1.0, gt=0, le=1000)
     """Daily cap of Log Analytics, in GB."""
     log_retention_days: int = Field(default=30, ge=30, le=730)
@@ -192,6 +207,8 @@ class AzureSettings(Parameters):
                 raise ValueError(f"{name}_min is {least} and {name}_max is {most}: the minimum must not be larger")
         if len(set(self.zones)) != len(self.zones):
             raise ValueError("zones contains a zone twice")
+        if self.training_group is not None and self.training_group == self.serving_group:
+            raise ValueError("training_group and serving_group must be two groups: a lock is on the first alone")
         return self
 
     @model_validator(mode="after")
@@ -214,11 +231,15 @@ class AzureSettings(Parameters):
         if self.network is Network.PUBLIC:
             if self.peered_network is not None:
                 raise ValueError("peered_network is for `network: private`: remove it, or set that")
+            if self.private_dns_zones is not None:
+                raise ValueError("private_dns_zones is for `network: private`: remove it, or set that")
             return self
         if self.peered_network is None:
             raise ValueError("network private needs peered_network: the network from which the stack is deployed")
         if self.peered_network.split("/")[2] != self.subscription:
             raise ValueError("peered_network must be in the stack's subscription")
+        if self.private_dns_zones is not None and self.private_dns_zones.split("/")[2] != self.subscription:
+            raise ValueError("private_dns_zones must be in the stack's subscription")
         if self.registry_tier is not RegistryTier.PREMIUM:
             raise ValueError("network private needs registry_tier Premium: no other has private endpoints")
         if self.authorized_ip_ranges != ANYWHERE:

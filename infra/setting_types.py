@@ -18,12 +18,19 @@ NetworkId = Annotated[
     ),
 ]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")]
+GroupName = Annotated[str, StringConstraints(pattern=r"^[\w\-.()]{0,89}[\w\-()]$")]
+LogsId = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+/providers/Microsoft\.OperationalInsights/workspaces/[^/]+$"
+    ),
+]
+GroupId = Annotated[str, StringConstraints(pattern=r"^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+$")]
 VmSize = Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_-]+$")]
 Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
-EXAMPLE_NETWORK = (
-    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub/providers/Microsoft.Network/"
-    "virtualNetworks/hub"
-)
+EXAMPLE_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub"
+EXAMPLE_NETWORK = f"{EXAMPLE_GROUP}/providers/Microsoft.Network/virtualNetworks/hub"
+EXAMPLE_LOGS = f"{EXAMPLE_GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs"
 
 
 def _ranges(value: object) -> object:

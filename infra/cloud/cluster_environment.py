@@ -39,7 +39,7 @@ class ClusterEnvironment:
             site=around.groups.serving,
             names=around.names,
             settings=around.settings,
-            logs=around.monitoring.logs.id,
+            logs=around.monitoring.logs,
             network=around.private.cluster if around.private else None,
             after=after,
         )
@@ -69,7 +69,7 @@ class ClusterEnvironment:
 
     def _watch(self) -> None:
         around = self.environment
-        logs = around.monitoring.logs.id
+        logs = around.monitoring.logs
         diagnostics = DiagnosticsArgs(resource=self.kubernetes.id, workspace=logs, categories=CLUSTER_LOGS)
         if not around.settings.service_metrics:
             diagnostics = replace(diagnostics, metrics=None)
@@ -92,6 +92,6 @@ class ClusterEnvironment:
             site=self.environment.groups.serving,
             name=self.environment.names.container_rule,
             cluster=self.kubernetes.id,
-            workspace=self.environment.monitoring.logs.id,
+            workspace=self.environment.monitoring.logs,
         )
         ContainerInsights("container-insights", args, self._own)

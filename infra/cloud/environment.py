@@ -106,6 +106,7 @@ class Environment(pulumi.ComponentResource):
             cap_gb=self.settings.log_cap_gb,
             retention_days=self.settings.log_retention_days,
             mail=self.settings.alert_mail,
+            given=self.settings.log_analytics,
         )
         return Monitoring("monitoring", args, self.own)
 
@@ -144,7 +145,7 @@ class Environment(pulumi.ComponentResource):
         return Access("access", args, self.own)
 
     def _watch(self) -> None:
-        logs = self.monitoring.logs.id
+        logs = self.monitoring.logs
         watched = {
             "lake": DiagnosticsArgs(resource=self.storage.blob_service_id, workspace=logs, metrics=STORAGE_METRICS),
             "vault": DiagnosticsArgs(resource=self.vault.id, workspace=logs),

@@ -37,6 +37,9 @@ class Names:
     subscription: str
     suffix: str
     project: str = PROJECT
+    given_training: str | None = None
+    """An existing resource group instead of `rg-training-...`."""
+    given_serving: str | None = None
 
     @cached_property
     def token(self) -> str:
@@ -47,12 +50,12 @@ class Names:
     @property
     def training_group(self) -> str:
         """Resource group of data, training and registry. It outlives a destroy, and so has no suffix."""
-        return self._lasting("rg-training")
+        return self.given_training or self._lasting("rg-training")
 
     @property
     def serving_group(self) -> str:
         """Resource group of the cluster and everything that serves. See `training_group`."""
-        return self._lasting("rg-serving")
+        return self.given_serving or self._lasting("rg-serving")
 
     @property
     def databricks_group(self) -> str:
@@ -207,7 +210,13 @@ class Names:
 
 def names_of(stack: str, settings: "AzureSettings") -> Names:
     """The names of the stack with these settings."""
-    return Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
+    return Names(
+        stack=stack,
+        subscription=settings.subscription,
+        suffix=settings.suffix,
+        given_training=settings.training_group,
+        given_serving=settings.serving_group,
+    )
 
 
 def tags_of(settings: "AzureSettings", stack: str) -> dict[str, str]:

@@ -65,11 +65,17 @@ class Storage(pulumi.ComponentResource):
             default_to_o_auth_authentication=True,
             enable_https_traffic_only=True,
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
-            public_network_access=storage.PublicNetworkAccess.DISABLED if self._site.private else None,
+            public_network_access=self._access(by_connector=hierarchical),
             network_rule_set=self._rules(by_connector=hierarchical),
             tags=self._site.tags,
             opts=ResourceOptions(parent=self, protect=self._site.protect),
         )
+
+    def _access(self, *, by_connector: bool) -> storage.PublicNetworkAccess | None:
+        """Disabled in a private stack, but for the lake: it would block a rule for a resource as well (decision 37)."""
+        if not self._site.private:
+            return None
+        return storage.PublicNetworkAccess.ENABLED if by_connector else storage.PublicNetworkAccess.DISABLED
 
     def _rules(self, *, by_connector: bool) -> storage.NetworkRuleSetArgs:
         """Access by the public endpoint. A private stack's lake admits only Unity Catalog, with the connector's
@@ -81,7 +87,7 @@ class Storage(pulumi.ComponentResource):
         connector = storage.ResourceAccessRuleArgs(tenant_id=self._args.tenant, resource_id=self._args.connector)
         return storage.NetworkRuleSetArgs(
             default_action=storage.DefaultAction.DENY,
-            bypass=storage.Bypass.AZURE_SERVICES,
+            bypass=storage.Bypass.NONE if by_connector else storage.Bypass.AZURE_SERVICES,
             resource_access_rules=[connector] if by_connector else None,
         )
 

@@ -152,7 +152,7 @@ def of_settings(
         availability_tests=len(PLACES) * 3600 // EVERY_SECONDS if settings.availability_test else 0,
         metric_alerts=METRIC_ALERTS + settings.availability_test,
         query_alerts=QUERY_ALERTS + SERVICE_QUERY_ALERTS * settings.container_insights,
-        **_private() if settings.network is Network.PRIVATE else {},
+        **_private(zones_given=settings.private_dns_zones is not None) if settings.network is Network.PRIVATE else {},
         assumptions=(
             f"{trainings:g} trainings of {hours_per_training:g} h on {1 + settings.training_workers} nodes",
             f"{CANARIES_PER_MONTH} canary runs of 10 to 20 minutes on {1 + settings.canary_workers} nodes",
@@ -177,10 +177,10 @@ def _about_nodes(settings: AzureSettings) -> Iterator[str]:
         yield f"scoring nodes as few as may be, {settings.scoring_nodes_min} of at most {settings.scoring_nodes_max}"
 
 
-def _private() -> dict[str, int]:
+def _private(*, zones_given: bool) -> dict[str, int]:
     """What only a private stack has. The NAT gateway's price includes its public address."""
     return {
         "public_addresses": 0,
         "private_endpoints": len(LINKS) + 1,  # AKS makes one for its API server
-        "private_zones": len(ZONES) + 1,  # the service's own
+        "private_zones": (0 if zones_given else len(ZONES)) + 1,  # the service's own
     }

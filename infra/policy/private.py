@@ -7,6 +7,7 @@ from infra.policy.cloud_resources import ACCOUNT, CLUSTER, REGISTRY
 from infra.policy.rule import Properties, dig, rule
 
 PRIVATE = "private"
+CONNECTOR = "/providers/Microsoft.Databricks/accessConnectors/"
 VAULT = "azure-native:keyvault:Vault"
 MODELS = "azure-native:machinelearningservices:Workspace"
 DATABRICKS = "azure-native:databricks:Workspace"
@@ -33,8 +34,20 @@ def is_private(properties: Properties) -> bool:
 )
 def _public_access(properties: Properties, _: str) -> Iterator[str]:
     access = properties.get("publicNetworkAccess") or dig(properties, "properties.publicNetworkAccess")
-    if is_private(properties) and access != "Disabled":
-        yield f"`publicNetworkAccess` is {access}; in a private stack it must be Disabled."
+    if is_private(properties) and access != "Disabled" and not _admits_connectors_alone(properties):
+        yield (
+            f"`publicNetworkAccess` is {access}; in a private stack it must be Disabled, or for a lake Enabled with "
+            "rules that deny everything but access connectors."
+        )
+
+
+def _admits_connectors_alone(properties: Properties) -> bool:
+    """Whether a storage account's firewall lets in Databricks' access connectors and nobody else."""
+    rules = properties.get("networkRuleSet") or {}
+    admitted = [str(one.get("resourceId")) for one in rules.get("resourceAccessRules") or ()]
+    open_to_others = rules.get("ipRules") or rules.get("virtualNetworkRules") or rules.get("bypass") != "None"
+    denies = rules.get("defaultAction") == "Deny" and not open_to_others
+    return bool(denies and admitted and all(CONNECTOR in one for one in admitted))
 
 
 @rule("private-api-server", "The API server of a private stack is private.", CLUSTER)

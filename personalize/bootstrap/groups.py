@@ -17,8 +17,8 @@ LOCK_VERSION = "2020-05-01"
 BUDGET_VERSION = "2024-08-01"
 WARN_PERCENT = 80
 NO_BUDGET = (
-    "Everything else goes on without it. A new subscription has budgets after up to 48 hours; run `bootstrap` again then, "
-    "as the subscription's owner, or set `azure.monthly_budget: null` if its offer has none."
+    "Everything else goes on without it. A new subscription has budgets after up to 48 hours; run `bootstrap` again "
+    "then, as the subscription's owner, or set `azure.monthly_budget: null` if its offer has none."
 )
 """Microsoft, "Tutorial: Create and manage budgets": "you can't immediately create a budget for it. It might take up to
 48 hours". Azure refuses with "Cost management data is not supported for subscription(s)"
@@ -33,10 +33,12 @@ def group_paths(names: Names) -> tuple[str, str]:
 
 
 def stack_groups(stack: str, settings: AzureSettings, manager: ResourceManager) -> Iterator[Item]:
-    """The groups, and the budget unless the settings have none."""
+    """The groups that are not given, and the budget unless the settings have none."""
     names = names_of(stack, settings)
     body = {"location": settings.location, "tags": tags_of(settings, stack)}
     for path in group_paths(names):
+        if path.rpartition("/")[2] in (names.given_training, names.given_serving):
+            continue
         yield item_at(f"resource group {path.rpartition('/')[2]}", path, GROUP_VERSION, body)
     if settings.monthly_budget is not None:
         yield _budget(names, settings.monthly_budget, settings.alert_mail, manager)

@@ -21,6 +21,8 @@ CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 ROLE_ADMINISTRATOR = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+ZONE_CONTRIBUTOR = "b12aa53e-6015-4669-85d0-8515ebb3ae7f"
+LOG_CONTRIBUTOR = "92aaf0da-9dab-42b6-94a3-d43ce8d16293"
 KEY_USER = "12338af0-0e69-4776-bea7-57ae8d297424"
 CLUSTER_READER = "7f6c6a51-bcf8-42ba-9220-52d62157d7db"
 ROLE_NAMES: dict[str, str] = {
@@ -33,6 +35,8 @@ ROLE_NAMES: dict[str, str] = {
     Role.BLOB_DATA_CONTRIBUTOR: "Storage Blob Data Contributor",
     Role.CLUSTER_USER: "Azure Kubernetes Service Cluster User Role",
     Role.NETWORK_CONTRIBUTOR: "Network Contributor",
+    ZONE_CONTRIBUTOR: "Private DNS Zone Contributor",
+    LOG_CONTRIBUTOR: "Log Analytics Contributor",
 }
 DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
 ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"
@@ -104,12 +108,16 @@ class Right:
 
 
 def deployer_rights(stack: str, settings: AzureSettings) -> Iterator[Right]:
-    """What a deployer of the stack may do: all in its groups, join the peered network, use its own state."""
+    """What a deployer of the stack may do: all in its groups, use what is given and its own state."""
     for group in group_paths(names_of(stack, settings)):
         yield Right(CONTRIBUTOR, group)
         yield Right(ROLE_ADMINISTRATOR, group, only_roles(*Role))
     if settings.peered_network is not None:
         yield Right(Role.NETWORK_CONTRIBUTOR, settings.peered_network)
+    if settings.private_dns_zones is not None:
+        yield Right(ZONE_CONTRIBUTOR, settings.private_dns_zones)
+    if settings.log_analytics is not None:
+        yield Right(LOG_CONTRIBUTOR, settings.log_analytics)
     yield Right(deployer_role_id(settings.subscription), f"/subscriptions/{settings.subscription}")
     state = StateNames(subscription=settings.subscription, stack=stack)
     yield Right(Role.BLOB_DATA_CONTRIBUTOR, container_path(state))

@@ -32,8 +32,8 @@ def bootstrap(
     made = Bootstrap(stack=stack, settings=settings, manager=credentials.resource_manager(settings.tenant), say=say)
     if not dry_run:
         confirm(
-            f"Create the state backend in subscription {settings.subscription}, and the resource groups of stack {stack} "
-            "with the deployers' rights? It costs under 1 USD a month.",
+            f"Create the state backend in subscription {settings.subscription}, and the resource groups of stack "
+            f"{stack} with the deployers' rights? It costs under 1 USD a month.",
             yes=yes,
         )
     items = made.run(dry_run=dry_run)

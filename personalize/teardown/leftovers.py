@@ -1,7 +1,7 @@
 """Finds what is left of a stack on Azure by tags and names, since its state may be gone."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,9 +44,8 @@ class Leftover:
 def leftovers(manager: ResourceManager, names: Names) -> list[Leftover]:
     """Everything that is left of the stack, what costs money first. Raises `ManagerRefusedError`."""
     path, stack = f"/subscriptions/{names.subscription}", names.stack
-    lasting = {names.training_group, names.serving_group}
     found = [
-        *_groups(manager, path, stack, lasting),
+        *_groups(manager, path, names),
         *_resources(manager, path, stack),
         *_vaults(manager, path, stack),
         *_logs(manager, path, stack),
@@ -54,13 +53,16 @@ def leftovers(manager: ResourceManager, names: Names) -> list[Leftover]:
     return sorted(found, key=lambda one: (not one.billable, one.kind, one.name))
 
 
-def _groups(manager: ResourceManager, path: str, stack: str, lasting: Collection[str]) -> Iterator[Leftover]:
+def _groups(manager: ResourceManager, path: str, names: Names) -> Iterator[Leftover]:
+    stack, given = names.stack, (names.given_training, names.given_serving)
     for group in manager.list(f"{path}/resourcegroups", RESOURCES_VERSION):
         name = str(group["name"])
         if name == STATE_GROUP:
             yield Leftover(name=name, kind="resource group", billable=False, why=STATE_STAYS)
             continue
-        if name in lasting:
+        if name in given:
+            continue
+        if name in (names.training_group, names.serving_group):
             yield from _contents(manager, f"{path}/resourceGroups/{name}", name)
             continue
         tagged = group.get("tags") or {}

@@ -134,3 +134,17 @@ def test_a_closed_service_answers_callers_that_are_peered_linked_and_resolve_its
     back = {"virtualNetworkName": "other", "virtualNetworkPeeringName": "back", "remoteVirtualNetwork": {"id": NETWORK}}
     arm.create(PEERING, example(PEERING) | back)
     assert answers(arm.world, caller, lake, "blob")
+
+
+def test_a_firewall_lets_in_the_resources_that_it_names_and_nobody_else(arm: AzureNative) -> None:
+    """Microsoft, "Configure Azure Storage firewalls and virtual networks", "resource instance rules"."""
+    create_all(arm)
+    (connector,) = arm.world.all("azure-native:databricks:AccessConnector")
+    rules = {"defaultAction": "Deny", "bypass": "None", "resourceAccessRules": [{"resourceId": connector.id}]}
+    principal = connector.outputs["identity"]["principalId"]
+    for access, admitted in (("Enabled", True), ("Disabled", False)):
+        arm.update(STORAGE, LAKE, example(STORAGE) | {"publicNetworkAccess": access, "networkRuleSet": rules})
+        lake = arm.world.get(LAKE)
+        assert lake is not None
+        assert answers(arm.world, principal, lake, "dfs") is admitted
+        assert not answers(arm.world, arm.world.setting("caller"), lake, "dfs")

@@ -21,6 +21,8 @@ class MonitoringArgs:
     """GB per day."""
     retention_days: int
     mail: str
+    given: str | None
+    """The ID of an existing workspace, which has its own cap and retention."""
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -29,13 +31,14 @@ class Monitoring(pulumi.ComponentResource):
     def __init__(self, name: str, args: MonitoringArgs, opts: ResourceOptions | None = None) -> None:
         """Create all three."""
         super().__init__("personalization:azure:Monitoring", name, None, opts)
-        self.logs = self._workspace(args)
+        self.logs = args.given or self._workspace(args).id
+        """The ID of the workspace."""
         self.insights = self._application_insights(args)
         self.connection: Output[str] = Output.secret(self.insights.connection_string)
         """Connection string of Application Insights. It grants no access alone, because only identities are
         accepted."""
         self.operators = self._action_group(args)
-        self.register_outputs({"logs": self.logs.id, "insights": self.insights.id, "operators": self.operators.id})
+        self.register_outputs({"logs": self.logs, "insights": self.insights.id, "operators": self.operators.id})
 
     def _workspace(self, args: MonitoringArgs) -> operationalinsights.Workspace:
         return operationalinsights.Workspace(
@@ -59,7 +62,7 @@ class Monitoring(pulumi.ComponentResource):
             kind="web",
             application_type=applicationinsights.ApplicationType.WEB,
             ingestion_mode=applicationinsights.IngestionMode.LOG_ANALYTICS,
-            workspace_resource_id=self.logs.id,
+            workspace_resource_id=self.logs,
             disable_local_auth=True,
             tags=args.site.tags,
             opts=ResourceOptions(parent=self),

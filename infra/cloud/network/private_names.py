@@ -14,6 +14,8 @@ from pulumi_azure_native import privatedns
 from infra.cloud.site import Site
 
 EVERYWHERE = "global"
+OWN = "own"
+"""The link of the stack's own network."""
 SECONDS = 300
 
 
@@ -28,6 +30,19 @@ class PrivateNamesArgs:
     host: str
     address: str
     """The service's."""
+    given: str | None
+    """The ID of a resource group that has `zones` already, linked to the other networks."""
+    link: str
+    """The name of the link of the stack's own network to a given zone, which other stacks may be linked to as well."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """A DNS zone, the stack's own or a given one, and the name of its resource group."""
+
+    id: Input[str]
+    name: Input[str]
+    group: str
 
 
 class PrivateNames(pulumi.ComponentResource):
@@ -37,11 +52,18 @@ class PrivateNames(pulumi.ComponentResource):
         """Create the zones, their links and the service's record."""
         super().__init__("personalization:azure:PrivateNames", name, None, opts)
         self._site, self._own = args.site, ResourceOptions(parent=self)
-        self.zones = {zone: self._zone(zone) for zone in (*args.zones, args.host)}
-        self.links: dict[str, list[pulumi.Resource]] = {
-            zone: [self._link(zone, link, network) for link, network in args.networks.items()] for zone in self.zones
-        }
+        given = args.zones if args.given else ()
+        self.zones = {zone: self._made(zone) for zone in (*args.zones, args.host) if zone not in given}
+        self.zones |= {zone: _existing(zone, str(args.given)) for zone in given}
+        self.links: dict[str, list[pulumi.Resource]] = {}
         """By zone."""
+        for zone, found in self.zones.items():
+            networks = {args.link: args.networks[OWN]} if zone in given else args.networks
+            links = [f"{OWN if zone in given else link}-{zone}" for link in networks]
+            self.links[zone] = [
+                self._link(logical, found, link, network)
+                for logical, (link, network) in zip(links, networks.items(), strict=True)
+            ]
         self.record = privatedns.PrivateRecordSet(
             "service-name",
             resource_group_name=args.site.group,
@@ -54,8 +76,8 @@ class PrivateNames(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _zone(self, zone: str) -> privatedns.PrivateZone:
-        return privatedns.PrivateZone(
+    def _made(self, zone: str) -> Zone:
+        made = privatedns.PrivateZone(
             f"zone-{zone}",
             private_zone_name=zone,
             resource_group_name=self._site.group,
@@ -63,16 +85,23 @@ class PrivateNames(pulumi.ComponentResource):
             tags=self._site.tags,
             opts=self._own,
         )
+        return Zone(id=made.id, name=made.name, group=self._site.group)
 
-    def _link(self, zone: str, link: str, network: Input[str]) -> privatedns.VirtualNetworkLink:
+    def _link(self, name: str, zone: Zone, physical: str, network: Input[str]) -> privatedns.VirtualNetworkLink:
         return privatedns.VirtualNetworkLink(
-            f"{link}-{zone}",
-            virtual_network_link_name=link,
-            private_zone_name=self.zones[zone].name,
-            resource_group_name=self._site.group,
+            name,
+            virtual_network_link_name=physical,
+            private_zone_name=zone.name,
+            resource_group_name=zone.group,
             location=EVERYWHERE,
             virtual_network=privatedns.SubResourceArgs(id=network),
             registration_enabled=False,
             tags=self._site.tags,
             opts=self._own,
         )
+
+
+def _existing(zone: str, group: str) -> Zone:
+    """A zone in the resource group with this ID."""
+    path = f"{group}/providers/Microsoft.Network/privateDnsZones/{zone}"
+    return Zone(id=path, name=zone, group=group.rpartition("/")[2])

@@ -9,7 +9,7 @@ from pulumi import Input, ResourceOptions
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
 from infra.cloud.network.private_endpoints import PrivateEndpoints, PrivateEndpointsArgs
-from infra.cloud.network.private_names import PrivateNames, PrivateNamesArgs
+from infra.cloud.network.private_names import OWN, PrivateNames, PrivateNamesArgs
 from infra.cloud.network.private_network import (
     CLUSTER,
     DATABRICKS_CONTAINERS,
@@ -73,7 +73,9 @@ class PrivateStack:
             PrivateNamesArgs(
                 site=site,
                 zones=ZONES,
-                networks={"own": self._network.id, "peered": self._peered},
+                networks={OWN: self._network.id, "peered": self._peered},
+                given=self._args.settings.private_dns_zones,
+                link=self._args.names.network,
                 host=self._args.names.private_host,
                 address=self.service_address,
             ),

@@ -9,6 +9,7 @@ from azure_clients.errors import ManagerRefusedError
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.fallbacks import check_fallbacks
 from personalize.checks.subscription.free_names import check_names
+from personalize.checks.subscription.given import check_given
 from personalize.checks.subscription.identity import NOBODY, check_deployer, check_identity, check_subscription
 from personalize.checks.subscription.network import check_network
 from personalize.checks.subscription.permissions import check_providers, check_roles
@@ -33,6 +34,7 @@ CHECKS: dict[str, Check] = {
     "state": check_state,
     "names": check_names,
     "peered network": check_network,
+    "given resources": check_given,
 }
 """The checks of an existing subscription, by the name of their finding."""
 

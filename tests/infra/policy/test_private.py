@@ -48,6 +48,7 @@ def test_each_service_that_opens_is_stopped(stack: Resources) -> None:
             continue
         opened += 1
         wider = {**inner, "publicNetworkAccess": "Enabled"}
+        wider |= {"networkRuleSet": {**inner["networkRuleSet"], "ipRules": [{}]}} if "networkRuleSet" in inner else {}
         changed = {**properties, "properties": wider} if kind.endswith(":Vault") else wider
         assert said([*stack[:place], (kind, changed), *stack[place + 1 :]]), kind
     assert opened == 6, "two storage accounts, vault, registry, Azure ML and Databricks"
@@ -59,3 +60,21 @@ def test_a_public_load_balancer_or_another_public_address_is_stopped(stack: Reso
     assert list(public_entrances([*stack, (SERVICE, public)])) != []
     assert list(public_entrances([*stack, (ADDRESS, {})])) != []
     assert list(public_entrances([(SERVICE, public), (ADDRESS, {})])) == [], "a public stack"
+
+
+@pytest.mark.parametrize(
+    "wider",
+    [
+        {"defaultAction": "Allow"},
+        {"bypass": "AzureServices"},
+        {"ipRules": [{"iPAddressOrRange": "203.0.113.7"}]},
+        {"virtualNetworkRules": [{"virtualNetworkResourceId": "hub"}]},
+        {"resourceAccessRules": []},
+        {"resourceAccessRules": [{"resourceId": "/subscriptions/s/providers/Microsoft.Synapse/workspaces/other"}]},
+    ],
+)
+def test_a_lake_that_admits_more_than_its_connector_is_stopped(stack: Resources, wider: dict[str, Any]) -> None:
+    (place,) = [at for at, (_, one) in enumerate(stack) if one.get("publicNetworkAccess") == "Enabled"]
+    kind, lake = stack[place]
+    changed = {**lake, "networkRuleSet": {**lake["networkRuleSet"], **wider}}
+    assert said([*stack[:place], (kind, changed), *stack[place + 1 :]])

@@ -14,6 +14,7 @@ AZURE = {
     "allowed_sources": "anywhere",
 }
 HUB = f"/subscriptions/{AZURE['subscription']}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
+GROUP = f"/subscriptions/{AZURE['subscription']}/resourceGroups/rg-hub"
 PRIVATE = {"network": "private", "peered_network": HUB, "registry_tier": "Premium"}
 
 
@@ -29,6 +30,11 @@ def settings(**azure: object) -> dict[str, object]:
         ({"network": "private"}, "needs peered_network"),
         (PRIVATE | {"peered_network": HUB.replace("1111", "9999")}, "must be in the stack's subscription"),
         (PRIVATE | {"peered_network": "hub"}, r"azure\.peered_network is 'hub'"),
+        ({"private_dns_zones": GROUP}, "private_dns_zones is for `network: private`"),
+        (PRIVATE | {"private_dns_zones": GROUP.replace("1111", "9999")}, "must be in the stack's subscription"),
+        (PRIVATE | {"private_dns_zones": "hub"}, r"azure\.private_dns_zones is 'hub'"),
+        ({"log_analytics": "logs"}, r"azure\.log_analytics is 'logs'"),
+        ({"training_group": "one", "serving_group": "one"}, "must be two groups"),
         (PRIVATE | {"registry_tier": "Standard"}, "needs registry_tier Premium"),
         (PRIVATE | {"authorized_ip_ranges": ["203.0.113.0/24"]}, "is for a public API server"),
         (PRIVATE | {"network_range": "10.1.0.0/24"}, "must be from /16 to /23"),

@@ -34,7 +34,6 @@ ENDPOINTS = {
     ("databricks:Workspace databricks-workspace", "browser_authentication", ("privatelink.azuredatabricks.net",)),
 }
 CLOSED = {
-    "storage:StorageAccount lake": "publicNetworkAccess",
     "storage:StorageAccount workspace-storage": "publicNetworkAccess",
     "containerregistry:Registry registry": "publicNetworkAccess",
     "machinelearningservices:Workspace machine-learning": "publicNetworkAccess",
@@ -174,6 +173,10 @@ def test_of_what_comes_by_a_public_address_only_the_connector_reaches_the_lake(s
     lake = stack["storage:StorageAccount lake"].inputs["networkRuleSet"]
     plain = stack["storage:StorageAccount workspace-storage"].inputs["networkRuleSet"]
     assert lake["defaultAction"] == plain["defaultAction"] == "Deny"
+    assert lake["bypass"] == "None"
+    assert not lake.get("ipRules")
+    assert not lake.get("virtualNetworkRules")
+    assert stack["storage:StorageAccount lake"].inputs["publicNetworkAccess"] == "Enabled", "else no rule counts"
     assert [rule["resourceId"] for rule in lake["resourceAccessRules"]] == [
         stack["databricks:AccessConnector lake-access"].id
     ]

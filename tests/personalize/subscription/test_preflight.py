@@ -46,7 +46,7 @@ def test_a_state_in_the_subscription_needs_what_the_bootstrap_makes(world: World
 
 SPOILED: dict[str, tuple[Callable[[World], object], str]] = {
     "identity": (lambda world: world.owners.update({DATABRICKS: NOBODY}), "az login --tenant"),
-    "roles": (lambda world: world.give_roles(CONTRIBUTOR), "Role Based Access Control Administrator"),
+    "roles": (lambda world: world.give_roles(CONTRIBUTOR), "an owner of the subscription runs"),
     "resource providers": (
         lambda world: world.fake.answer("/Microsoft.Databricks$", {"registrationState": "NotRegistered"}),
         ".venv/bin/personalize bootstrap --stack dev",

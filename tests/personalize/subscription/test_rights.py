@@ -64,6 +64,19 @@ def test_a_private_stack_s_deployers_may_use_the_peered_network(fake: FakeManage
     assert scopes(fake, CALLER, "4d97b98b-1d4f-4787-a291-c67834d212e7") == {"hub"}
 
 
+def test_what_is_given_is_neither_created_nor_locked_and_deployers_may_use_it(fake: FakeManager) -> None:
+    hub = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub"
+    logs = f"{hub}/providers/Microsoft.OperationalInsights/workspaces/logs"
+    found = bootstrap(
+        fake, training_group="theirs", serving_group="others", log_analytics=logs, protect=True, state="subscription"
+    ).run(dry_run=False)
+    assert not [
+        title for title in found if title.startswith(("resource group theirs", "resource group others", "lock of"))
+    ]
+    assert scopes(fake, CALLER, "b24988ac-6180-42a0-ab88-20f7382dd24c") == {"theirs", "others"}
+    assert scopes(fake, CALLER, "92aaf0da-9dab-42b6-94a3-d43ce8d16293") == {"logs"}
+
+
 def test_the_data_of_a_protected_stack_is_locked_and_its_node_pools_are_not(fake: FakeManager) -> None:
     found = bootstrap(fake, protect=True, state="subscription").run(dry_run=False)
     locks = [call.path.split("/")[4] for call in made(fake) if "/locks/" in call.path]
@@ -140,7 +153,7 @@ def test_the_first_up_of_an_owner_creates_the_groups_and_the_second_finds_them(
 
 def test_a_deployer_without_the_groups_is_told_who_creates_them(side: AzureSide, fake: FakeManager) -> None:
     fake.refused["PUT .*/resourceGroups/[^/]+$"] = (403, "AuthorizationFailed")
-    with pytest.raises(GroupMissingError, match="you may not create it: .*bootstrap --stack dev"):
+    with pytest.raises(GroupMissingError, match=r"you may not create it: .*bootstrap --stack dev"):
         side.make_groups(lambda _: None)
 
 

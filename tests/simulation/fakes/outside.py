@@ -11,7 +11,19 @@ def answers(world: World, caller: str | None, target: Record, group: str) -> boo
     """Whether `target` answers `caller`: it's public, or its private endpoint is reachable from the caller's
     network."""
     access = target.inputs.get("publicNetworkAccess") or dig(target.inputs, "properties.publicNetworkAccess")
-    return access != "Disabled" or any(reaches(world, place, target, group) for place in _places(world, caller))
+    denied = dig(target.inputs, "networkRuleSet.defaultAction") == "Deny" and not _by_rule(world, caller, target)
+    if access != "Disabled" and not denied:
+        return True
+    return any(reaches(world, place, target, group) for place in _places(world, caller))
+
+
+def _by_rule(world: World, caller: str | None, target: Record) -> bool:
+    """Whether a storage account's firewall has a rule for the resource whose identity calls."""
+    for rule in dig(target.inputs, "networkRuleSet.resourceAccessRules") or ():
+        resource = world.get(rule["resourceId"])
+        if resource is not None and caller and dig(resource.outputs, "identity.principalId") == caller:
+            return True
+    return False
 
 
 def refuse_outside(world: World, caller: str | None, target: Record, group: str) -> None:
