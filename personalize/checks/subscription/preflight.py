@@ -16,6 +16,7 @@ from personalize.checks.subscription.permissions import check_providers, check_r
 from personalize.checks.subscription.services import check_builds, check_kubernetes, check_metastore, check_state
 from personalize.checks.subscription.sizes import check_sizes
 from personalize.checks.subscription.subject import Subject, bad, unmade
+from personalize.checks.subscription.support import check_support
 
 UNREGISTERED = ("MissingRegistrationForLocation", "MissingSubscriptionRegistration", "SubscriptionNotRegistered")
 """Azure's error codes for a provider that is not registered ("Resolve errors for resource provider registration",
@@ -35,6 +36,7 @@ CHECKS: dict[str, Check] = {
     "names": check_names,
     "peered network": check_network,
     "given resources": check_given,
+    "support": check_support,
 }
 """The checks of an existing subscription, by the name of their finding."""
 
