@@ -72,6 +72,9 @@ class AzureSettings(Parameters):
     """Whether Pulumi refuses to delete resources that hold data."""
     storage_replication: Replication = Replication.LOCAL
     """Where the copies of the data are kept: in one data centre or in three availability zones."""
+    models_copy: str | None = Field(default=None, pattern=r"^[a-z0-9]+$", examples=["northeurope"])
+    """A second region, where a storage account gets a copy of every accepted model, some MB each. Not with `network:
+    private`."""
     registry_tier: RegistryTier = RegistryTier.BASIC
     """Size and speed of the container registry."""
     training_vm_size: VmSize = "Standard_E4ds_v5"
@@ -200,6 +203,8 @@ class AzureSettings(Parameters):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        if self.models_copy == self.location:
+            raise ValueError(f"models_copy is {self.models_copy}, the stack's own region: name another one")
         for name in ("system_nodes", "scoring_nodes", "replicas"):
             least, most = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
             unused = most == 0 and f"{name}_min" not in self.model_fields_set
@@ -240,6 +245,8 @@ class AzureSettings(Parameters):
             raise ValueError("peered_network must be in the stack's subscription")
         if self.private_dns_zones is not None and self.private_dns_zones.split("/")[2] != self.subscription:
             raise ValueError("private_dns_zones must be in the stack's subscription")
+        if self.models_copy is not None:
+            raise ValueError("models_copy is an account outside of a private stack's network: remove it")
         if self.registry_tier is not RegistryTier.PREMIUM:
             raise ValueError("network private needs registry_tier Premium: no other has private endpoints")
         if self.authorized_ip_ranges != ANYWHERE:

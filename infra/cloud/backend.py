@@ -136,8 +136,11 @@ class CloudBackend:
 
     def register(self, name: str, inputs: model_version.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
         """A version in Azure ML."""
-        after = [*self._environment.access.models, *self._environment.access.lake]
-        step = self._step(model_version.AZURE, name, inputs, options, after=after)
+        storage = self._environment.storage
+        after = [*self._environment.access.models, *self._environment.access.lake, *storage.containers]
+        step = self._step(
+            model_version.AZURE, name, inputs, options, {"copy_endpoint": storage.copy_endpoint}, after=after
+        )
         self._target["bundle_url"] = step.output("served_url", str)
         return step
 

@@ -78,6 +78,11 @@ class Names:
         return self._short("ml")
 
     @property
+    def models_copy(self) -> str:
+        """Storage account in the second region."""
+        return self._short("copy")
+
+    @property
     def registry(self) -> str:
         """Container registry."""
         return self._short("acr")

@@ -1,4 +1,5 @@
-"""Two storage accounts: the data lake, and a plain one, because Azure ML does not accept a lake for its own files.
+"""Storage accounts: the data lake, a plain one, because Azure ML does not accept a lake for its own files, and one for
+copies of the models in a second region, if the settings name one.
 
 Neither accepts keys: readers and writers need a role.
 """
@@ -28,6 +29,9 @@ class StorageArgs:
     tenant: str
     connector: Input[str]
     """ID of the identity with which Databricks accesses the lake, even a private stack's from outside."""
+    copy_name: str
+    copy_location: str | None
+    """The second region; None for no copy."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -40,22 +44,33 @@ class Storage(pulumi.ComponentResource):
         self.lake = self._account("lake", args.lake_name, hierarchical=True)
         self.workspace = self._account("workspace-storage", args.workspace_name, hierarchical=False)
         service = self._keep_deleted("lake-service", self.lake)
-        self.containers = [self._container(container, service) for container in CONTAINERS]
+        self.containers = [self._container(self.lake, container, service) for container in CONTAINERS]
+        self.copy = self._copy(args.copy_location) if args.copy_location else None
         self._cool_down()
         self.blob_service_id = Output.concat(self.lake.id, "/blobServices/default")
-        self.blob_endpoint = self.lake.primary_endpoints.apply(lambda endpoints: endpoints.blob)
+        self.blob_endpoint = endpoint_of(self.lake)
+        self.copy_endpoint: Input[str] = endpoint_of(self.copy) if self.copy else ""
         self.register_outputs({"lake": self.lake.id, "workspace": self.workspace.id})
 
     def lake_url(self, container: str) -> Output[str]:
         """The `abfss://` address of a container of the lake, with a slash at the end."""
         return Output.concat("abfss://", container, "@", self.lake.name, ".dfs.core.windows.net/")
 
-    def _account(self, name: str, physical: str, *, hierarchical: bool) -> storage.StorageAccount:
+    def _copy(self, location: str) -> storage.StorageAccount:
+        """Without a hierarchy: nobody but `import-models` reads it."""
+        copy = self._account("models-copy", self._args.copy_name, hierarchical=False, location=location)
+        service = self._keep_deleted("models-copy-service", copy)
+        self.containers.append(self._container(copy, MODELS, service, "models-copy-container"))
+        return copy
+
+    def _account(
+        self, name: str, physical: str, *, hierarchical: bool, location: str | None = None
+    ) -> storage.StorageAccount:
         return storage.StorageAccount(
             name,
             account_name=physical,
             resource_group_name=self._site.group,
-            location=self._site.location,
+            location=location or self._site.location,
             kind=storage.Kind.STORAGE_V2,
             sku=storage.SkuArgs(name=storage.SkuName(self._args.replication.value)),
             is_hns_enabled=hierarchical,
@@ -103,10 +118,12 @@ class Storage(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, deleted_with=account),
         )
 
-    def _container(self, container: str, service: pulumi.Resource) -> storage.BlobContainer:
+    def _container(
+        self, account: storage.StorageAccount, container: str, service: pulumi.Resource, name: str = ""
+    ) -> storage.BlobContainer:
         return storage.BlobContainer(
-            container,
-            account_name=self.lake.name,
+            name or container,
+            account_name=account.name,
             resource_group_name=self._site.group,
             container_name=container,
             public_access=storage.PublicAccess.NONE,
@@ -137,3 +154,8 @@ class Storage(pulumi.ComponentResource):
             policy=storage.ManagementPolicySchemaArgs(rules=[rule]),
             opts=ResourceOptions(parent=self, deleted_with=self.lake),
         )
+
+
+def endpoint_of(account: storage.StorageAccount) -> Output[str]:
+    """The Blob endpoint of an account."""
+    return account.primary_endpoints.apply(lambda endpoints: endpoints.blob)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from features.bundle import BundleError, checked_hash
 from features.errors import BadInputError, reason
-from personalize.teardown.export import INDEX, version_folder
-from steps.shared.model_versions import Version
+from personalize.teardown.export import version_folder
+from steps.shared.model_versions import INDEX, Version
 
 
 class KeptModelsError(BadInputError):

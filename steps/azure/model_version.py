@@ -5,6 +5,7 @@ from steps.azure.azure_step import AzureStep
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
 from steps.azure.stores.lake import bring, lake_folder
 from steps.azure.stores.registered_versions import version_of
+from steps.azure.stores.second_region import copy_bundle
 from steps.descriptions.model_version import AZURE, AzureInputs, AzureOutputs
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context, Created, State
@@ -24,6 +25,9 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
         bring(lake_folder(inputs, entry.bundle_url, self._timeout), kept, entry.bundle_hash, context)
         version = version_of(entry, (kept / METADATA).read_bytes())
         version.require_accepted(kept / REPORT)
+        if inputs.copy_endpoint:
+            second = inputs.model_copy(update={"blob_endpoint": inputs.copy_endpoint})
+            copy_bundle(second, version, kept, context, self._timeout)
         write_example(folder, kept)
         outputs = AzureOutputs(
             version=entry.number,

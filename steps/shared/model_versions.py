@@ -18,6 +18,8 @@ from training.parameters import TrainingParameters
 MODEL = "ctr"
 NORMALIZED = "normalized_entropy"
 """The metric by which versions that were trained on different data can be ranked."""
+INDEX = "versions.json"
+"""The list of saved versions, beside their bundles in folders `version-NUMBER`."""
 LATEST = "latest"
 """Requests the candidate itself, instead of a version by number."""
 

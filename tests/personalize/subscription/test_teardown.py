@@ -18,11 +18,11 @@ from personalize.commands.app import app
 from personalize.engine.outcome import Outcome
 from personalize.stack.session import StackSession
 from personalize.teardown import leftovers as module
-from personalize.teardown.export import INDEX, export
+from personalize.teardown.export import export
 from personalize.teardown.leftovers import Leftover, leftovers, settled
 from personalize.terminal.output import ExitCode, messages
 from steps.local.registry import LocalRegistry
-from steps.shared.model_versions import Version
+from steps.shared.model_versions import INDEX, Version
 from tests.personalize.subscription.conftest import SUBSCRIPTION
 from tests.personalize.subscription.test_power import SETTINGS
 from tests.support.bundles import MakeBundle

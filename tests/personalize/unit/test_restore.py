@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 from features.bundle import checked_hash
 from personalize.commands.app import app
 from personalize.errors import StackMissingError
-from personalize.teardown.export import INDEX, export
+from personalize.teardown.export import export
 from personalize.teardown.restore import KeptModelsError, restore
 from steps.local.registry import LocalRegistry
+from steps.shared.model_versions import INDEX
 from tests.support.bundles import MakeBundle
 from tools.paths import state_folder
 

@@ -1,0 +1,94 @@
+"""Models are copied to a second region as they are registered, and restored from there when the first one is lost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_clients.credentials import container
+from azure_clients.retries import AzureRefusedError
+from features.bundle import checked_hash
+from personalize.teardown.restore import restore
+from steps.azure.stores.azure_registry import Entry
+from steps.shared.model_versions import INDEX
+from tests.simulation.examples.azure import example
+from tests.simulation.faults import FaultKind
+from tests.steps.provider.azure.conftest import TENANT, Cloud
+from tests.steps.provider.azure.test_models import candidate, registry, step
+from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.steps import create
+from tests.support.bundles import MakeBundle
+from tools import azurite
+
+pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+ACCOUNT = "azure-native:storage:StorageAccount"
+CONTAINER = "azure-native:storage:BlobContainer"
+ROLE = "azure-native:authorization:RoleAssignment"
+SECOND = "https://copyabc.blob.core.windows.net/"
+
+
+@pytest.fixture(autouse=True)
+def _second_region(cloud: Cloud) -> Iterator[None]:
+    """An account in another region, to which the deployer has the role."""
+    cloud.world.set("ml_assets", {})
+    inside = {"accountName": "copyabc", "location": "northeurope", "isHnsEnabled": False}
+    account = cloud.arm.create(ACCOUNT, example(ACCOUNT) | inside)
+    made = [
+        account,
+        cloud.arm.create(CONTAINER, example(CONTAINER) | {"accountName": "copyabc", "containerName": "models"}),
+        cloud.arm.create(
+            ROLE,
+            example(ROLE) | {"scope": account.id, "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0052"},
+        ),
+    ]
+    yield
+    for record in reversed(made):
+        cloud.arm.delete(record.type, record.id)
+    cloud.world.set("ml_assets", {})
+
+
+def copied(tmp_path: Path, bundle: Path) -> dict[str, Any]:
+    return candidate(tmp_path, bundle) | {"copy_endpoint": SECOND}
+
+
+def download(folder: Path) -> None:
+    """What `az storage blob download-batch` does."""
+    models = container(TENANT, SECOND, "models")
+    for name in models.list_blob_names():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(models.download_blob(name).readall())
+
+
+def test_every_model_is_restored_from_the_second_region_alone(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    for seed in (1, 2):
+        create(step(tmp_path), copied(tmp_path / str(seed), bundle_of(seed)), recorder)
+    cloud.world.set("ml_assets", {})  # the region is lost, and with it the registry and the lake
+    download(tmp_path / "saved")
+    numbers: list[int] = []
+
+    def register(bundle: Path) -> Any:
+        entry: Entry = registry(recorder).register(bundle, "abfss://models@new.dfs.core.windows.net/x", {})
+        numbers.append(entry.number)
+        return entry
+
+    found = restore(tmp_path / "saved" / "versions", register)
+    assert sorted(found) == numbers == [1, 2]
+    assert [entry.bundle_hash for entry in registry(recorder).list()] == [checked_hash(bundle_of(s)) for s in (1, 2)]
+
+
+def test_a_copy_that_was_interrupted_goes_on_and_lists_a_version_once(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    wanted = copied(tmp_path, bundle_of(1))
+    cloud.arm.faults.order(f"^http blob PUT .*{INDEX}", kind=FaultKind.REFUSED)
+    with pytest.raises(AzureRefusedError):
+        create(step(tmp_path), wanted, recorder)
+    for _ in range(2):
+        assert create(step(tmp_path), wanted, recorder).id == "1"
+    download(tmp_path / "saved")
+    restored = restore(tmp_path / "saved" / "versions", lambda bundle: bundle)  # type: ignore[arg-type, return-value]  # only compared
+    assert list(restored) == [1]
