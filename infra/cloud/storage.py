@@ -60,7 +60,7 @@ class Storage(pulumi.ComponentResource):
         """Without a hierarchy: nobody but `import-models` reads it."""
         copy = self._account("models-copy", self._args.copy_name, hierarchical=False, location=location)
         service = self._keep_deleted("models-copy-service", copy)
-        self.containers.append(self._container(copy, MODELS, service, "models-copy-container"))
+        self.containers.append(self._container(copy, Volume.MODELS, service, "models-copy-container"))
         return copy
 
     def _account(

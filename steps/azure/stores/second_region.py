@@ -5,10 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from azure_clients.retries import Timeout
-from steps.azure.stores.lake import MODELS, LakeFolder
+from steps.azure.stores.lake import LakeFolder
 from steps.descriptions.places import Lake
 from steps.provider.step import Context
 from steps.shared.model_versions import INDEX, Version
+from steps.shared.volumes import Volume
 
 COPIES = "versions"
 """The folder in the container."""
@@ -20,7 +21,7 @@ def copy_bundle(copy: Lake, version: Version, bundle: Path, context: Context, ti
     What an interrupted call copied is not sent again. Raises `AzureRefusedError`.
     """
     context.report(f"copying version {version.number} to the second region")
-    place = LakeFolder(copy, MODELS, COPIES, timeout)
+    place = LakeFolder(copy, Volume.MODELS, COPIES, timeout)
     place.below(f"version-{version.number}").send(bundle, context)
     listed = [one for one in json.loads(place.read(INDEX, context) or b"[]") if one["number"] != version.number]
     listed.append(asdict(version))
