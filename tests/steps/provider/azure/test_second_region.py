@@ -75,7 +75,7 @@ def test_every_model_is_restored_from_the_second_region_alone(
         numbers.append(entry.number)
         return entry
 
-    found = restore(tmp_path / "saved" / "versions", register)
+    found = restore(tmp_path / "saved" / "files" / "versions", register)
     assert sorted(found) == numbers == [1, 2]
     assert [entry.bundle_hash for entry in registry(recorder).list()] == [checked_hash(bundle_of(s)) for s in (1, 2)]
 
@@ -90,5 +90,5 @@ def test_a_copy_that_was_interrupted_goes_on_and_lists_a_version_once(
     for _ in range(2):
         assert create(step(tmp_path), wanted, recorder).id == "1"
     download(tmp_path / "saved")
-    restored = restore(tmp_path / "saved" / "versions", lambda bundle: bundle)  # type: ignore[arg-type, return-value]  # only compared
+    restored = restore(tmp_path / "saved" / "files" / "versions", lambda bundle: bundle)  # type: ignore[arg-type, return-value]  # only compared
     assert list(restored) == [1]
