@@ -2,6 +2,7 @@
 
 import importlib.util
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ class World:
             graph=self.fake.manager(GRAPH),
             claims=lambda scope: self.claims | {"oid": self.owners.get(scope, CALLER)},
             environment={},
+            today=lambda: date(2026, 9, 1),
         )
 
     def subject(self, *, environment: dict[str, str] | None = None, **settings: object) -> "Subject":

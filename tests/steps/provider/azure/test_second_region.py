@@ -65,7 +65,7 @@ def test_every_model_is_restored_from_the_second_region_alone(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
     for seed in (1, 2):
-        create(step(tmp_path), copied(tmp_path / str(seed), bundle_of(seed)), recorder)
+        create(step(tmp_path / str(seed)), copied(tmp_path / str(seed), bundle_of(seed)), recorder)
     cloud.world.set("ml_assets", {})  # the region is lost, and with it the registry and the lake
     download(tmp_path / "saved")
     numbers: list[int] = []
