@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from infra.network_ranges import require_places
+from infra.private_rules import require_network
 from infra.setting_types import (
     ANYWHERE,
     EXAMPLE_GROUP,
@@ -233,27 +233,5 @@ class AzureSettings(Parameters):
 
     @model_validator(mode="after")
     def _inside(self) -> Self:
-        if self.network is Network.PUBLIC:
-            if self.peered_network is not None:
-                raise ValueError("peered_network is for `network: private`: remove it, or set that")
-            if self.private_dns_zones is not None:
-                raise ValueError("private_dns_zones is for `network: private`: remove it, or set that")
-            return self
-        if self.peered_network is None:
-            raise ValueError("network private needs peered_network: the network from which the stack is deployed")
-        if self.peered_network.split("/")[2] != self.subscription:
-            raise ValueError("peered_network must be in the stack's subscription")
-        if self.private_dns_zones is not None and self.private_dns_zones.split("/")[2] != self.subscription:
-            raise ValueError("private_dns_zones must be in the stack's subscription")
-        if self.models_copy is not None:
-            raise ValueError("models_copy is an account outside of a private stack's network: remove it")
-        if self.registry_tier is not RegistryTier.PREMIUM:
-            raise ValueError("network private needs registry_tier Premium: no other has private endpoints")
-        if self.authorized_ip_ranges != ANYWHERE:
-            raise ValueError(
-                "authorized_ip_ranges is for a public API server: with network private, whose API server only the "
-                "network reaches, write `anywhere`"
-            )
-        nodes = self.system_nodes_max + self.scoring_nodes_max
-        require_places(self.network_range, nodes=nodes, machines=self.training_workers + 1)
+        require_network(self)
         return self
