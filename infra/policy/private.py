@@ -7,7 +7,7 @@ from infra.policy.cloud_resources import ACCOUNT, CLUSTER, REGISTRY
 from infra.policy.rule import Properties, dig, rule
 
 PRIVATE = "private"
-CONNECTOR = "/providers/Microsoft.Databricks/accessConnectors/"
+CONNECTOR = "accessconnector"
 VAULT = "azure-native:keyvault:Vault"
 MODELS = "azure-native:machinelearningservices:Workspace"
 DATABRICKS = "azure-native:databricks:Workspace"
@@ -47,7 +47,7 @@ def _admits_connectors_alone(properties: Properties) -> bool:
     admitted = [str(one.get("resourceId")) for one in rules.get("resourceAccessRules") or ()]
     open_to_others = rules.get("ipRules") or rules.get("virtualNetworkRules") or rules.get("bypass") != "None"
     denies = rules.get("defaultAction") == "Deny" and not open_to_others
-    return bool(denies and admitted and all(CONNECTOR in one for one in admitted))
+    return bool(denies and admitted and all(CONNECTOR in one.lower() for one in admitted))
 
 
 @rule("private-api-server", "The API server of a private stack is private.", CLUSTER)
