@@ -3,7 +3,7 @@
 import pytest
 
 from infra.cloud.role_list import Role
-from personalize.bootstrap.workflow import only_roles
+from personalize.bootstrap.rights import only_roles
 from tests.simulation.examples.azure import create_all, example
 from tests.simulation.examples.changes import changed
 from tests.simulation.examples.names import role

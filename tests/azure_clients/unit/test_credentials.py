@@ -14,7 +14,7 @@ pytest.importorskip("azure.identity", reason="needs `uv sync --inexact --extra a
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
-from azure_clients import cluster, credentials, kubernetes_token
+from azure_clients import credentials, kubernetes_token
 from azure_clients.cluster import cluster_client
 from azure_clients.credentials import DATABRICKS, KUBERNETES, MANAGER_SCOPE, RememberedTokens, databricks
 from tests.simulation.certificates import Authority
@@ -115,7 +115,7 @@ def test_a_cluster_that_rejects_a_token_gets_one_new_one(
 
     authority = base64.b64encode(Authority(tmp_path).certificate_path.read_bytes()).decode()
     described = {"server": "https://cluster.example", "certificate-authority-data": authority}
-    monkeypatch.setattr(cluster.httpx, "Client", lambda **given: CLIENT(transport=httpx.MockTransport(answer), **given))
+    monkeypatch.setattr(httpx, "Client", lambda **given: CLIENT(transport=httpx.MockTransport(answer), **given))
     with cluster_client(described, "tenant") as client:
         assert client.get("/version").status_code == statuses[-1]
     assert sent == [f"Bearer token-{number}" for number in range(1, asked + 1)]

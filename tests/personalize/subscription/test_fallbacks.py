@@ -8,7 +8,7 @@ from tests.personalize.subscription.conftest import OFFERED, World
 from tests.personalize.subscription.findings import faults, named
 from tests.support.fake_manager import Call
 
-TRAINING = {"training_vm_fallbacks": ["Standard_E4ads_v5", "Standard_E8ds_v5"]}
+TRAINING: dict[str, Any] = {"training_vm_fallbacks": ["Standard_E4ads_v5", "Standard_E8ds_v5"]}
 GONE = [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
 
 

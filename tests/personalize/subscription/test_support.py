@@ -13,8 +13,8 @@ RUNTIME_ENDS = date(2027, 8, 19)
 """Of Databricks Runtime 15.4 LTS: Microsoft, "Databricks Runtime release notes versions and compatibility"."""
 
 
-def on(world: World, day: date, **settings: object) -> list[Finding]:
-    subject = replace(world.subject(**settings), today=lambda: day)
+def on(world: World, day: date, kubernetes_version: str) -> list[Finding]:
+    subject = replace(world.subject(kubernetes_version=kubernetes_version), today=lambda: day)
     return [found for found in examine(subject) if found.name == "support"]
 
 

@@ -40,7 +40,7 @@ def long_field(seed: int, separator: str) -> str:
 
 @pytest.fixture(scope="module")
 def encoder() -> RowEncoder:
-    known = {"n": 1.0, "user": "u1", "genres": "drama|comedy", "words": "a b"}
+    known: dict[str, str | float | None] = {"n": 1.0, "user": "u1", "genres": "drama|comedy", "words": "a b"}
     return RowEncoder(SCHEMA, make_encoder(SCHEMA, [known], 0), built_kernel())
 
 
@@ -74,6 +74,8 @@ def test_refused_rows_leak_nothing(encoder: RowEncoder) -> None:
 
 def test_prepared_tables_are_freed_with_their_encoder() -> None:
     kernel = built_kernel()
-    texts = [{"n": 1.0, "user": str(number), "genres": "", "words": ""} for number in range(20_000)]
+    texts: list[dict[str, str | float | None]] = [
+        {"n": 1.0, "user": str(number), "genres": "", "words": ""} for number in range(20_000)
+    ]
     reference = make_encoder(SCHEMA, texts, 0)
     assert grown(lambda: RowEncoder(SCHEMA, reference, kernel)) < GROWTH_BYTES
