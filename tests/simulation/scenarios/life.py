@@ -95,7 +95,7 @@ def preview_as_stranger(stack: SimulatedStack, report: Report) -> None:
     """
     before = deepcopy(stack.settings)
     stack.settings["azure"]["rollout"] = "shadow"
-    stack.settings["scoring"]["max_records"] = 300
+    stack.settings["scoring"] = {"max_records": 300}
     wanted = stack.preview()
     stack.world.set("caller", STRANGER)
     forget_tokens()
