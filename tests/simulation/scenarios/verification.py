@@ -3,6 +3,8 @@
 It starts as the owner of an unused subscription. Stages that need a running service are left out.
 """
 
+import re
+
 from personalize.bootstrap.names import STATE_GROUP
 from personalize.verify.bench import Bench
 from personalize.verify.record import Record, record_file
@@ -29,6 +31,10 @@ UNLIKE = frozenset(
     }
 )
 """Assumptions about Azure that the simulation doesn't meet."""
+GIVEN = re.compile(
+    r"/subscriptions/[^/]+(/resourceGroups/[^/]+)?/providers/Microsoft\.Authorization/role(Assignments|Definitions)/[^/]+$"
+)
+"""Roles and their assignments for a whole group or the subscription, which `up` never makes."""
 
 
 def verify(stack: SimulatedStack, report: Report) -> None:
@@ -46,9 +52,10 @@ def verify(stack: SimulatedStack, report: Report) -> None:
     record = run([stage for stage in STAGES if stage.name not in LEFT_OUT], bench, record, report.line)
     stack.read_suffix()
     record_file(STACK).unlink()
-    stack.world.remove(
-        f"/subscriptions/{record.subscription}/resourceGroups/{STATE_GROUP}"
-    )  # `destroy` doesn't delete it
+    # `destroy` leaves what `bootstrap` made: the state, and rights in groups and subscription.
+    stack.world.remove(f"/subscriptions/{record.subscription}/resourceGroups/{STATE_GROUP}")
+    for identity in [one.id for one in stack.world.all() if GIVEN.match(one.id)]:
+        stack.world.remove(identity)
     failed = {name: stage.said for name, stage in record.stages.items() if stage.status == "failed"}
     report.want("stages of a verification that failed", {}, failed)
     seen = {name: one for stage in record.stages.values() for name, one in stage.seen.items()}
