@@ -56,8 +56,7 @@ class Libraries(AzureStep[AzureInputs, Outputs]):
         return super().read(identity, state, context) if complete and REQUIREMENTS in own else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Delete the project's wheel. The other files stay for the next one, as long as there is a lake."""
-        LakeFolder(self.parse(state), Volume.LIBRARIES, identity, self._timeout).remove(context)
+        """Nothing: an `up` that goes back to former code uses its folder again. All of them go with the lake."""
 
 
 def _send_packages(wanted: JobLibraries, packages: LakeFolder, context: Context) -> None:

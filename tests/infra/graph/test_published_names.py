@@ -6,6 +6,7 @@ identity federation". Secret files: the Azure provider of the Secrets Store CSI 
 """
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -145,27 +146,29 @@ def test_a_committed_stack_asks_for_a_region_and_versions_that_there_are(name: s
         assert (RUNTIMES[runtime], scala) == ("3.5.0", "2.12"), "what SynapseML's jars are built for"
 
 
-def test_databricks_may_read_and_write_all_three_containers(stack: CloudRecorder) -> None:
+def test_databricks_may_read_the_stacks_volumes_and_write_three(stack: CloudRecorder) -> None:
+    """The names are those of "Unity Catalog privileges and securable objects"."""
     grants = stack.of("databricks:index/grant:Grant")
-    assert [sorted(grant["privileges"]) for grant in grants] == [["READ_FILES", "WRITE_FILES"]] * 3
+    assert sorted(sorted(grant["privileges"]) for grant in grants) == [
+        ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"],
+        ["WRITE_VOLUME"],
+        ["WRITE_VOLUME"],
+        ["WRITE_VOLUME"],
+    ]
 
 
 @pytest.mark.parametrize("name", ["canary-job", "training-job"])
-def test_a_job_runs_the_wheel_beside_synapseml_from_where_that_is_published(stack: CloudRecorder, name: str) -> None:
+def test_a_job_runs_the_wheel_with_what_lies_on_its_volume(stack: CloudRecorder, name: str) -> None:
     job = stack.inputs("databricks:index/job:Job", name)
     (task,) = job["tasks"]
     (cluster,) = job["jobClusters"]
-    libraries = task["libraries"]
     wheel_task = task["pythonWheelTask"]
     assert (wheel_task["packageName"], wheel_task["entryPoint"]) == ("personalization", "train")
     assert cluster["newCluster"]["sparkVersion"] == "15.4.x-scala2.12"
-    assert [library["pypi"]["package"] for library in libraries if "pypi" in library] == ["synapseml==1.1.3"]
-    assert [library["maven"] for library in libraries if "maven" in library] == [
-        {
-            "coordinates": "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3",
-            "repo": "https://mmlspark.blob.core.windows.net/maven",
-        }
-    ]
+    (library,) = task["libraries"]
+    assert re.fullmatch(
+        r"/Volumes/\w+/training/libraries/[0-9a-f]+(-[0-9a-f]+)?/requirements\.txt", library["requirements"]
+    )
 
 
 def test_the_alerts_watch_metrics_that_a_cluster_has(stack: CloudRecorder) -> None:
