@@ -53,6 +53,16 @@ def _turn(item: pytest.Item) -> int:
 
 
 @pytest.fixture(autouse=True)
+def _same_cache() -> Iterator[None]:
+    """Undo what a run in this process does to the cache's folder: on a cluster, each run has a process of its own."""
+    before = os.environ.get("PERSONALIZE_CACHE")
+    yield
+    os.environ.pop("PERSONALIZE_CACHE", None)
+    if before is not None:
+        os.environ["PERSONALIZE_CACHE"] = before
+
+
+@pytest.fixture(autouse=True)
 def _collected(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run the garbage collector after a test with Pulumi's engine, which leaves a coroutine behind.
 

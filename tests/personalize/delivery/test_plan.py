@@ -50,7 +50,6 @@ HOLD_DATA = (
     "azure-native:machinelearningservices:Workspace",
     "azure-native:containerregistry:Registry",
     "azure-native:operationalinsights:Workspace",
-    "azure-native:resources:ResourceGroup",
     "personalize:azure:Registry",
     "personalize:local:Registry",
 )

@@ -64,7 +64,7 @@ def test_the_workflow_s_step_gives_the_other_jobs_the_list(  # noqa: PLR0917 - t
     """With the machine's own Python, before anything is installed."""
     [step] = shells(load("stacks"), Event(vars=variables, inputs={"stack": chosen}))
     file = tmp_path / "outputs"
-    done = step.start(ROOT, GITHUB_OUTPUT=str(file), PATH=os.defpath)
+    done = step.start(ROOT, GITHUB_OUTPUT=str(file), PATH=os.defpath, MAKELEVEL="0", MAKEFLAGS="")
     assert (done.returncode, done.stdout.startswith(said)) == (code, True), done
     lines = file.read_text().splitlines() if file.exists() else []
     found = {name: value for name, _, value in (line.partition("=") for line in lines)}

@@ -48,7 +48,7 @@ class ExampleNames:
     machine_learning = MACHINE_LEARNING["workspace"]
     lake = "lakeabc"
 
-    def __init__(self, **_: str) -> None:
+    def __init__(self, *_: object) -> None:
         """Ignore the arguments: the names are the same for every stack."""
 
 
@@ -56,7 +56,7 @@ class ExampleNames:
 def _stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A stack with the example names and no registered model, on a machine without local files of it."""
     cloud.world.set("ml_assets", {})
-    monkeypatch.setattr(azure_models, "Names", ExampleNames)
+    monkeypatch.setattr(azure_models, "names_of", ExampleNames)
     monkeypatch.setattr(azure_models, "state_folder", lambda stack: tmp_path / "here" / stack)
     monkeypatch.setattr("personalize.clients.model_registry.azure_of", lambda *_: SETTINGS)
     yield

@@ -242,6 +242,6 @@ def test_a_bundle_that_is_not_on_this_machine_is_brought(
     models = container(TENANT, BLOB, "models")
     for file in (found for found in bundle_of(1).rglob("*") if found.is_file()):
         name = file.relative_to(bundle_of(1)).as_posix()
-        models.upload_blob(f"image/bundle/{name}", file.read_bytes(), overwrite=True)
+        models.upload_blob(f"files/image/bundle/{name}", file.read_bytes(), overwrite=True)
     shutil.rmtree(tmp_path / STACK / "registry")
     assert create(step(tmp_path, code), wanted, recorder).outputs.digest.startswith("sha256:")
