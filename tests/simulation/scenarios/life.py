@@ -4,10 +4,8 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from typing import Any
 
-from azure_clients.credentials import forget_tokens
 from personalize.stack.state_store import read_snapshot
 from tests.simulation.kubernetes.nodes.image import entry_point
 from tests.simulation.kubernetes.pod_needs import CLASSES, unmet
@@ -21,8 +19,6 @@ SENT = "sent.json"
 """The file with all bodies and manifests that `up` sent."""
 PODS = "/api/v1/namespaces/scoring/pods"
 NODES = "/api/v1/nodes"
-STRANGER = "77777777-7777-4777-8777-777777777777"
-"""Nobody's object id: what Azure's readers may do is what the simulation lets everybody do."""
 MAY_NOT = "may not assign or remove this role: let an owner of the subscription run `.venv/bin/personalize bootstrap"
 OUTPUTS = (
     "endpoint",
@@ -86,27 +82,6 @@ def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> 
     )
     report.line(f"      the image's entry point says: {(checked.stdout or checked.stderr).strip().splitlines()[-1]}")
     report.want("exit status of the image's entry point with --check", 0, checked.returncode)
-
-
-def preview_as_stranger(stack: SimulatedStack, report: Report) -> None:
-    """A pull request's identity, without any role in the cluster, previews the same changes as a deployer.
-
-    One changes a Kubernetes object, one adds an object.
-    """
-    before = deepcopy(stack.settings)
-    stack.settings["azure"]["rollout"] = "shadow"
-    stack.settings["scoring"] = {"max_records": 300}
-    wanted = stack.preview()
-    stack.world.set("caller", STRANGER)
-    forget_tokens()
-    found = stack.preview()
-    stack.sign_in(0)
-    stack.settings = before
-    report.want(
-        "kinds of changes in that preview, at least", {"create", "update"}, {*wanted.outcome.changes} - {"same"}
-    )
-    report.want("what a preview without roles in the cluster sees", wanted.outcome.changes, found.outcome.changes)
-    report.want("what it touches", sorted(wanted.touched), sorted(found.touched))
 
 
 def preview_prod(stack: SimulatedStack, report: Report) -> None:
