@@ -28,7 +28,7 @@ class MalformedRowError(DatasetError):
 
 
 class ColumnError(DatasetError):
-    """A column whose config leaves no value, or names a separator that never occurs."""
+    """A column whose config leaves no value, or names a separator or an event that never occurs."""
 
 
 class SeveralProblemsError(DatasetError):

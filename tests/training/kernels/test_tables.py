@@ -73,6 +73,7 @@ RULES = TableRules(
         (Label(column="text", equals=1), ["1", "1.0"], ["0", "7"]),
         (Label(column="text", equals="buy"), ["buy"], ["view", "Buy"]),
         (Label(column="text", equals=False), ["false", "FALSE"], ["true"]),
+        (Label(column="text", positive=("buy", "1"), negative=("view",)), ["buy", "1"], ["view"]),
     ],
 )
 def test_the_rule_makes_the_label(label: Label, clicks: list[str], others: list[str]) -> None:

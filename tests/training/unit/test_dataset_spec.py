@@ -71,7 +71,6 @@ def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"label": {"column": "rating", "at_least": 4, "equals": 5}}, "not both"),
         ({"numeric": [], "categorical": []}, "name at least one column"),
         ({"numeric": ["age", "age"]}, "age is named again"),
         ({"numeric": ["age", "Age"]}, "Age, age is named again"),

@@ -49,7 +49,9 @@ def test_tables_like_those_of_movielens_are_guessed_whole(tmp_path: Path) -> Non
     [
         ([0, 1, 1], {}),
         (["True", "False", "False"], {"equals": True}),
-        (["view", "purchase", "view"], {"equals": "purchase"}),
+        (["view", "purchase", "cart"], {"positive": ["purchase"], "negative": ["cart", "view"]}),
+        (["view", "click", "Purchase"], {"positive": ["Purchase", "click"], "negative": ["view"]}),
+        (["click", "buy", "click"], {"positive": ["buy"], "negative": ["click"]}),
         ([1, 3, 5], {"at_least": 4}),
         ([2, 8, 10], {"at_least": 7}),
         ([10, 20, 40], {"at_least": 20}),

@@ -1,7 +1,7 @@
 """The parts of a dataset config: tables, label and columns."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
@@ -31,18 +31,37 @@ class Entity(Strict):
         return self.interactions_key or self.key
 
 
+Event = Annotated[str, Field(min_length=1)]
+"""A text of the label column, such as `purchase`."""
+
+
 class Label(Strict):
-    """The label column of the interactions, with the rule that makes it 0 or 1. Without a rule it must be 0 or 1."""
+    """The label column of the interactions, with the rule that makes it 0 or 1. Without a rule it must be 0 or 1.
+
+    With `positive` and `negative`, every text of the column is in one of the two lists.
+    """
 
     column: str
     at_least: StrictInt | StrictFloat | None = None
     equals: StrictInt | StrictFloat | StrictBool | str | None = None
+    positive: tuple[Event, ...] = ()
+    negative: tuple[Event, ...] = ()
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
-        if self.at_least is not None and self.equals is not None:
-            raise ValueError("give `at_least` or `equals`, not both")
+        rules = [self.at_least is not None, self.equals is not None, bool(self.positive or self.negative)]
+        if sum(rules) > 1:
+            raise ValueError("give only one of `at_least`, `equals`, and `positive` with `negative`")
+        if bool(self.positive) is not bool(self.negative):
+            raise ValueError("give both lists of events, `positive` and `negative`")
+        if both := sorted({*self.positive} & {*self.negative}):
+            raise ValueError(f"{', '.join(both)} cannot be both positive and negative: name each event once")
         return self
+
+    @property
+    def events(self) -> dict[str, str]:
+        """The list that each event is in, `positive` or `negative`."""
+        return dict.fromkeys(self.positive, "positive") | dict.fromkeys(self.negative, "negative")
 
 
 class Column(Strict):

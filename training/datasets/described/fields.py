@@ -110,13 +110,16 @@ def checks(rules: TableRules) -> list[Check]:
 
 def is_click(text: str, label: Label) -> bool | None:
     """Whether a label that is not missing is a click by its rule; None if the rule does not apply."""
+    if listed := label.events:
+        return listed[text] == "positive" if text in listed else None
     if isinstance(label.equals, str):
         return text == label.equals
     if isinstance(label.equals, bool):
         return text.lower() == str(label.equals).lower() if text.lower() in {"true", "false"} else None
-    if not is_number(text):
-        return None
-    number = float(text)
+    return _is_number_of_click(float(text), label) if is_number(text) else None
+
+
+def _is_number_of_click(number: float, label: Label) -> bool | None:
     if label.at_least is not None:
         return number >= label.at_least
     if label.equals is not None:
@@ -154,6 +157,8 @@ def _is_label(text: str, label: Label) -> bool:
 
 
 def _label_fault(label: Label) -> str:
+    if label.events:
+        return "an event in neither `positive` nor `negative`"
     if isinstance(label.equals, str):
         return "empty"
     if isinstance(label.equals, bool):

@@ -1,4 +1,6 @@
-"""Checks what a dataset config says of a column's texts: its separator occurs, and some values are not missing."""
+"""Checks what a dataset config says of a column's texts: its separator and its events occur, and some values are not
+missing.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,8 +15,8 @@ from training.datasets.errors import ColumnError
 class Uses:
     """Counts for each column with a separator or texts that mean missing, chunk by chunk.
 
-    `counts` has the fields that are not empty ("filled NAME"), those that are a value ("present NAME"), and the values
-    with the separator ("separated NAME").
+    `counts` has the fields that are not empty ("filled NAME"), those that are a value ("present NAME"), the values
+    with the separator ("separated NAME"), and the rows with each listed event of the label ("event NAME").
     """
 
     def __init__(self, rules: TableRules) -> None:
@@ -25,6 +27,10 @@ class Uses:
 
     def add(self, columns: Mapping[str, pa.StringArray]) -> None:
         """Count the fields of more rows."""
+        if self._rules.label and (events := self._rules.label.events):
+            for one in pc.value_counts(columns[self._rules.label.column]).to_pylist():
+                if one["values"] in events:
+                    self.counts[f"event {one['values']}"] += one["counts"]
         for name in spoken_of(self._rules):
             texts = columns[name]
             present = texts.filter(pc.invert(are_missing(texts, self._rules.missing.get(name, ()))))
@@ -48,7 +54,14 @@ def spoken_of(rules: TableRules) -> list[str]:
 
 
 def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str, str]) -> Iterator[ColumnError]:
-    """Errors for columns without any value, or without their separator in any field, given the counts of all rows."""
+    """Errors for columns without any value, and for separators and events in no field, given the counts of all rows."""
+    if rules.label:
+        for event, kind in rules.label.events.items():
+            if not counts.get(f"event {event}", 0):
+                yield ColumnError(
+                    f"{rules.path}: the {kind} event {event!r} is in no row's {rules.label.column}. Correct "
+                    f"`label.{kind}`, or leave it out."
+                )
     for name in spoken_of(rules):
         filled, present = counts.get(f"filled {name}", 0), counts.get(f"present {name}", 0)
         separator = rules.separators.get(name)

@@ -51,7 +51,8 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     yield "label:"
     yield f"  column: {scalar(guessed.label.column)}"
     for rule, value in guessed.label.rule.items():
-        yield f"  {rule}: {scalar(value) if isinstance(value, str) else json.dumps(value)}"
+        shown = f"[{', '.join(map(scalar, value))}]" if isinstance(value, list) else json.dumps(value)
+        yield f"  {rule}: {shown}"
     yield ""
     if guessed.timestamp:
         yield from _timestamp(guessed.timestamp)

@@ -14,25 +14,12 @@ from training.datasets.guesses.roles import words
 _LABELS = {
     "label": 5, "click": 5, "clicked": 5, "target": 4, "converted": 4, "conversion": 4, "purchased": 4, "bought": 4,
     "liked": 4, "like": 4, "rating": 4, "star": 4, "score": 3, "event": 3, "action": 3, "feedback": 3, "response": 3,
-    "outcome": 3, "purchase": 3, "is": 1,
+    "outcome": 3, "purchase": 3, "behavior": 3, "behaviour": 3, "is": 1,
 }  # fmt: skip
 """Words in a column's name, and how much each speaks for a label."""
-_CLICKS = (
-    "click",
-    "clicked",
-    "buy",
-    "bought",
-    "purchase",
-    "purchased",
-    "like",
-    "liked",
-    "order",
-    "yes",
-    "y",
-    "t",
-    "positive",
-)
-"""Names of events that count as a click, the likeliest first."""
+_BOUGHT = {"buy", "bought", "purchase", "purchased", "order", "transaction"}
+_CLICKED = {"click", "clicked", "like", "liked", "yes", "y", "t", "positive"}
+"""Names of events that count as a click, unless there is nothing beside them and purchases."""
 _TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "seen", "created"}
 _GOOD_OF = {5.0: 4, 10.0: 7}
 """By highest rating: from which rating on an item usually counts as liked."""
@@ -141,9 +128,16 @@ def _rule(column: ColumnProfile) -> tuple[dict[str, object], str] | None:
         return {"equals": True}, "true and false"
     if len(values) > _MAX_EVENTS:
         return None
-    for word in _CLICKS:
-        if word in values:
-            return {"equals": values[word]}, f"an event among {', '.join(sorted(values.values()))}"
+    return _rule_of_events(sorted(column.values))
+
+
+def _rule_of_events(events: Sequence[str]) -> tuple[dict[str, object], str] | None:
+    """The events in two lists: clicks and purchases against the rest, or purchases against clicks."""
+    for words_of_clicks in (_BOUGHT | _CLICKED, _BOUGHT):
+        positive = [event for event in events if event.lower() in words_of_clicks]
+        negative = [event for event in events if event not in positive]
+        if positive and negative:
+            return {"positive": positive, "negative": negative}, "events by their names"
     return None
 
 
