@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up try-up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
 .PHONY: test test-fast test-new test-tools test-full test-rotating test-image wiring mutants mutants-sample audit
-.PHONY: stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks checked passed
+.PHONY: bench-recommend stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks checked passed
 .PHONY: simulate simulate-full simulation
 
 help: ## list the commands
@@ -165,6 +165,9 @@ bench-serving: spark ## compare the service with other servers, about half an ho
 
 bench-training: setup ## time training by stage and beside plain LightGBM, about 25 minutes
 	$(PYTHON) -m benchmarks.training
+
+bench-recommend: setup ## measure recommendations on MovieLens-100k, which is downloaded, in five minutes
+	$(PYTHON) -m benchmarks.recommend
 
 docs-outputs: setup ## run the documentation's commands and write their output into the pages
 	$(PYTHON) -m tests.docs

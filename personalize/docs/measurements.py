@@ -16,6 +16,7 @@ TITLES = {
     "serving": ("The service beside other servers", "make bench-serving"),
     "hostile": ("What a client feels of an attack", "python -m benchmarks.hostile"),
     "training": ("Training, stage by stage", "make bench-training"),
+    "recommend": ("Recommendations on MovieLens-100k", "make bench-recommend"),
     "simulate": ("A stack on the simulated Azure", "make simulate"),
 }
 """The title of each file, and the command that measures it again."""

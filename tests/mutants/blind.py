@@ -16,6 +16,7 @@ from tools.paths import ROOT
 
 AREAS: dict[str, tuple[str, ...]] = {
     "features": ("tests/features", "tests/scoring/unit", "tests/training/kernels"),
+    "recommend": ("tests/recommend",),
     "training": ("tests/training/unit", "tests/training/kernels", "tests/training/runs"),
     "scoring": ("tests/scoring/unit", "tests/scoring/contract"),
     "azure_clients": ("tests/azure_clients", "tests/personalize/subscription", "tests/steps/provider/azure"),

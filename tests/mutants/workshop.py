@@ -15,7 +15,10 @@ from steps.shared.child import end_session
 from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome
 from tests.support.working_tree import SOURCE, copy_working_tree
 
-PACKAGES = ("features", "training", "scoring", "azure_clients", "steps", "infra", "personalize", "tests")
+PACKAGES = (
+    *("features", "recommend", "training", "scoring", "azure_clients", "steps", "infra", "personalize"),
+    "tests",
+)
 PASSED, FAILED, NOT_IMPORTED, NONE = 0, 1, 2, 5
 """Pytest's exit codes: all passed, one failed, one could not be imported, and none was selected. Any other code means
 that they couldn't run."""

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("features", "training")
+PACKAGES = ("features", "recommend", "training")
 LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "xxhash")
 
 

@@ -7,7 +7,8 @@ import pytest
 from tools.paths import ROOT
 
 PACKAGES = (
-    *("features", "training", "scoring", "azure_clients", "steps", "infra", "personalize", "tools", "benchmarks"),
+    *("features", "recommend", "training", "scoring", "azure_clients", "steps", "infra", "personalize"),
+    *("tools", "benchmarks"),
     "tests",
 )
 MAX_FILE_LINES = 250

@@ -70,7 +70,7 @@ def test_the_service_imports_nothing_that_its_image_does_not_hold() -> None:
     assert {file: names for file, names in missing.items() if names} == {}
 
 
-def test_the_wheel_of_databricks_holds_both_packages_and_the_entry_point() -> None:
+def test_the_wheel_of_databricks_holds_its_packages_and_the_entry_point() -> None:
     pytest.importorskip("hatchling", reason="needs `uv sync --inexact --extra azure`")
     from steps.shared.wheel import build_wheel  # noqa: PLC0415 - an extra
 
@@ -79,7 +79,7 @@ def test_the_wheel_of_databricks_holds_both_packages_and_the_entry_point() -> No
         (entry_points,) = [name for name in files if name.endswith(".dist-info/entry_points.txt")]
         declared = ConfigParser()
         declared.read_string(wheel.read(entry_points).decode())
-    for package in ("features", "training"):
+    for package in ("features", "recommend", "training"):
         sources = {str(file.relative_to(ROOT)) for file in (ROOT / package).rglob("*.py")}
         assert sources
         assert sources <= files

@@ -1,0 +1,1 @@
+"""Recommends items from who chose what: rankers, their weights, and how they are judged."""

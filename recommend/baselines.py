@@ -1,0 +1,44 @@
+"""Rankers that a recommender must beat: popularity and SAR."""
+
+import numpy as np
+import numpy.typing as npt
+
+from recommend.arrays import Indices, Scores
+from recommend.interactions import Interactions
+from recommend.metrics import Ranker
+
+HALF_LIFE_SECONDS = 30 * 24 * 60 * 60
+
+
+def popularity(training: Interactions) -> Ranker:
+    """Ranks items by their interactions, the same for everybody."""
+    counts = np.bincount(training.items, minlength=training.item_count).astype(np.float32)
+    return lambda users: np.broadcast_to(counts, (len(users), len(counts)))
+
+
+def sar(training: Interactions) -> Ranker:
+    """Ranks items by SAR: a user's affinity for items times their similarity to others.
+
+    Affinity is the rating, halved for every 30 days until the last interaction; without times it is the rating. The
+    similarity of two items is the Jaccard index of the sets of users who chose them.
+    https://github.com/recommenders-team/recommenders/blob/main/examples/02_model_collaborative_filtering/sar_deep_dive.ipynb
+    """
+    affinity = training.matrix(_affinities(training))
+    chosen = training.matrix()
+    both = (chosen.T @ chosen).toarray()
+    counts = both.diagonal()
+    either = counts[:, None] + counts[None, :] - both
+    similarity = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+
+    def scores(users: Indices) -> Scores:
+        return np.asarray(affinity[users] @ similarity, dtype=np.float32)
+
+    return scores
+
+
+def _affinities(training: Interactions) -> npt.NDArray[np.float64]:
+    if training.times is None:
+        return training.values
+    ages = training.times.max(initial=-np.inf) - training.times
+    decayed: npt.NDArray[np.float64] = training.values * np.exp2(-ages / HALF_LIFE_SECONDS)
+    return decayed

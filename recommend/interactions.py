@@ -1,0 +1,47 @@
+"""Who chose which item, and when."""
+
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from recommend.arrays import Indices, Mask
+
+Matrix: TypeAlias = sparse.csr_matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interactions:
+    """n interactions of `user_count` users with `item_count` items, both numbered from 0: int64[n] each.
+
+    `values`, float64[n], are ratings, or 1 where there are none; `times` are seconds, float64[n], None without times.
+    """
+
+    users: Indices
+    items: Indices
+    values: npt.NDArray[np.float64]
+    times: npt.NDArray[np.float64] | None
+    user_count: int
+    item_count: int
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def only(self, mask: Mask) -> Self:
+        """The interactions for which `mask`, bool[n], is true; the numbers of users and items stay."""
+        times = None if self.times is None else self.times[mask]
+        return replace(self, users=self.users[mask], items=self.items[mask], values=self.values[mask], times=times)
+
+    def matrix(self, values: npt.NDArray[np.float64] | None = None) -> Matrix:
+        """The sum of `values`, float64[n], by user and item, as a sparse float64[users, items].
+
+        Without `values`, 1 where there is any interaction: an item counts once, however often it was chosen.
+        """
+        shape = (self.user_count, self.item_count)
+        ones = np.ones(len(self))
+        summed = sparse.coo_matrix((ones if values is None else values, (self.users, self.items)), shape).tocsr()
+        if values is None:
+            summed.data[:] = 1
+        return summed

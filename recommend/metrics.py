@@ -1,0 +1,83 @@
+"""Ranking metrics at 10 over users with test items, with binary relevance.
+
+As the recommenders project defines them: NDCG has gains of 1 and discounts of log2(rank + 1), relative to the best
+order of a user's test items; precision divides by 10 and recall by the user's test items. Coverage is the share of all
+items that are recommended to anybody.
+https://github.com/recommenders-team/recommenders/blob/main/recommenders/evaluation/python_evaluation.py
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recommend.arrays import Indices, Scores
+from recommend.interactions import Matrix
+
+K = 10
+USERS_TOGETHER = 512
+"""Users whose scores of all items are in memory at a time."""
+
+Ranker = Callable[[Indices], Scores]
+"""The scores of all m items for the users with these numbers, float32[u, m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Metrics at 10: means over the users with test items. `ndcg_of_users`, float64[u], has one value for each."""
+
+    ndcg: float
+    precision: float
+    recall: float
+    coverage: float
+    ndcg_of_users: npt.NDArray[np.float64]
+
+
+def top_items(scores: Scores, seen: Matrix, k: int = K) -> Indices:
+    """The best `k` items of each user, int64[u, k], by `scores`, float32[u, m]; -1 where there are fewer.
+
+    Items that are not zero in `seen`, a sparse matrix [u, m], are left out. Of items with equal scores the lower number
+    comes first.
+    """
+    possible = np.where(seen.toarray() != 0, -np.inf, scores)
+    order = np.argsort(-possible, axis=1, kind="stable")[:, :k]
+    left_out = np.isneginf(np.take_along_axis(possible, order, axis=1))
+    best: Indices = np.where(left_out, -1, order)
+    return best
+
+
+def evaluate(ranker: Ranker, seen: Matrix, test: Matrix, users: Indices | None = None) -> Ranking:
+    """The metrics of a ranker's best items that are not in `seen`, if those in `test` are the relevant ones.
+
+    Both are sparse matrices [u, m], zero where a user did not choose an item. Only `users` are asked, or all of them;
+    at least one must have test items.
+    """
+    asked = np.arange(test.shape[0]) if users is None else users
+    asked = asked[np.diff(test.indptr)[asked] > 0]
+    ndcg, hits, counts, shown = [], [], [], set[int]()
+    for start in range(0, len(asked), USERS_TOGETHER):
+        block = asked[start : start + USERS_TOGETHER]
+        best = top_items(ranker(block), seen[block])
+        relevant = test[block].toarray() != 0
+        hit = np.take_along_axis(relevant, np.maximum(best, 0), axis=1) & (best >= 0)
+        counts.append(relevant.sum(axis=1))
+        hits.append(hit.sum(axis=1))
+        ndcg.append(_ndcg(hit, counts[-1]))
+        shown.update(best[best >= 0].tolist())
+    found, relevant_items, of_users = np.concatenate(hits), np.concatenate(counts), np.concatenate(ndcg)
+    return Ranking(
+        ndcg=float(of_users.mean()),
+        precision=float(found.mean() / K),
+        recall=float((found / relevant_items).mean()),
+        coverage=len(shown) / test.shape[1],
+        ndcg_of_users=of_users,
+    )
+
+
+def _ndcg(hit: npt.NDArray[np.bool_], relevant: Indices) -> npt.NDArray[np.float64]:
+    """The NDCG of each user, float64[u], with a hit at some ranks, bool[u, k], and so many relevant items, int64[u]."""
+    discounts = 1 / np.log2(np.arange(2, K + 2))
+    best = np.cumsum(discounts)[np.minimum(relevant, K) - 1]
+    values: npt.NDArray[np.float64] = (hit * discounts[: hit.shape[1]]).sum(axis=1) / best
+    return values

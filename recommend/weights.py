@@ -1,0 +1,39 @@
+"""Weights between items, cut to the largest of each row: what a recommender serves."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from recommend.arrays import Indices
+
+LARGEST = 500
+"""How many weights a row keeps. On MovieLens-100k, 200 cost 0.003 of NDCG@10 and 500 nothing."""
+MOST_ITEMS = 10_000
+"""The most items with weights: their matrix is inverted in a minute, in 2 GB of memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemWeights:
+    """The largest weights of m items, k for each: the other item, uint16[m, k], and its weight, float16[m, k]."""
+
+    others: npt.NDArray[np.uint16]
+    weights: npt.NDArray[np.float16]
+
+    @classmethod
+    def cut(cls, dense: npt.NDArray[np.float64], largest: int = LARGEST) -> Self:
+        """The `largest` weights of each row of `dense`, float64[m, m], by magnitude."""
+        kept = min(largest, dense.shape[1])
+        others = np.argpartition(-np.abs(dense), kept - 1, axis=1)[:, :kept]
+        others.sort(axis=1)
+        weights = np.take_along_axis(dense, others, axis=1)
+        return cls(others=others.astype(np.uint16), weights=weights.astype(np.float16))
+
+    def scores(self, history: Indices) -> npt.NDArray[np.float64]:
+        """The score of each item, float64[m], for somebody who chose the items `history`, int64[h], each named once."""
+        others, weights = self.others[history].ravel(), self.weights[history].ravel().astype(np.float32)
+        scores: npt.NDArray[np.float64] = np.bincount(others, weights=weights, minlength=len(self.others)).astype(
+            np.float64
+        )
+        return scores

@@ -1,0 +1,56 @@
+"""The splits are those that the recommenders project makes with pandas."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from recommend import splits
+from recommend.interactions import Interactions
+
+
+def some(rows: int = 400) -> Interactions:
+    chance = np.random.default_rng(3)
+    return Interactions(
+        users=chance.integers(0, 30, rows),
+        items=chance.integers(0, 50, rows),
+        values=np.ones(rows),
+        times=chance.integers(0, 100, rows).astype(np.float64),
+        user_count=30,
+        item_count=50,
+    )
+
+
+def by_pandas(interactions: Interactions, column: str, order: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """As `python_stratified_split` does: sort by group and order, take the first round(0.75 n) of each group."""
+    frame = pd.DataFrame({"user": interactions.users, "item": interactions.items, "order": order})
+    frame = frame.sort_values([column, "order"], kind="stable")
+    sizes = frame.groupby(column)["order"].transform("size")
+    kept = frame.groupby(column).cumcount() + 1 <= (0.75 * sizes).round()
+    return kept.sort_index().to_numpy()
+
+
+@pytest.mark.parametrize(("split", "column"), [(splits.by_item, "item"), (splits.by_user, "user")])
+def test_random_splits_take_three_quarters_of_each_group(split: object, column: str) -> None:
+    assert callable(split)
+    interactions = some()
+    np.random.seed(42)
+    expected = by_pandas(interactions, column, np.random.rand(len(interactions)))
+    assert np.array_equal(split(interactions, 42), expected)
+    assert not np.array_equal(split(interactions, 43), expected)
+
+
+def test_the_split_by_time_takes_the_first_rows_of_each_user_and_keeps_the_order_of_ties() -> None:
+    interactions = some()
+    assert interactions.times is not None
+    expected = by_pandas(interactions, "user", interactions.times)
+    assert np.array_equal(splits.by_time(interactions), expected)
+
+
+def test_a_share_may_be_another() -> None:
+    users = np.repeat(np.arange(3), 10)
+    rows = Interactions(users=users, items=np.arange(30), values=np.ones(30), times=None, user_count=3, item_count=30)
+    mask = splits.by_user(rows, 1, 0.9)
+    assert np.bincount(users[mask]).tolist() == [9, 9, 9]
+    with pytest.raises(ValueError, match="without times"):
+        splits.by_time(rows)
