@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from features.errors import PersonalizationError
 from training.datasets import materialize
 from training.datasets.manifest import Manifest
+from training.engines.spark.store.delivered import delivers
 from training.platform import own_disk
 from training.request import LakeRequest
 from training.run import train
@@ -58,7 +59,9 @@ def _try(request: LakeRequest) -> None:
     if request.fetch or request.canary:
         written.append(request.data)
     read = [folder for folder in (request.data, request.champion, request.best) if folder is not None]
-    try_volumes(SparkSession.builder.getOrCreate(), read=read, written=written)
+    session = SparkSession.builder.getOrCreate()
+    if not delivers(session):  # else Spark reads for the workers' Python, which can't
+        try_volumes(session, read=read, written=written)
 
 
 def _run(request: LakeRequest, own: Path, shared: Path) -> None:

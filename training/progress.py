@@ -32,9 +32,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class Progress:
     """Writes reports to a stream and measures the stages' durations."""
 
-    def __init__(self, stream: TextIO, *, style: Format = Format.TEXT) -> None:
-        """Write to `stream` in `style`."""
+    def __init__(self, stream: TextIO, *, style: Format = Format.TEXT, only: str | None = None) -> None:
+        """Write to `stream` in `style`, of all stages or of one `only`."""
         self._stream = stream
+        self._only = only
         self._style = style
         self._lock = threading.Lock()
         self._last = ""
@@ -50,6 +51,8 @@ class Progress:
         seconds_left: float | None = None,
     ) -> None:
         """Report `detail` of `stage`, unless the last report was the same."""
+        if self._only not in {None, stage}:
+            return
         left = "" if seconds_left is None else f", about {max(1, round(seconds_left))} s left"
         message = f"{stage}: {detail}{left}"
         report = Report(stage=stage, message=message, done=done, total=total, seconds_left=seconds_left)

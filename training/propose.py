@@ -16,7 +16,7 @@ from pyarrow import parquet
 from training import engines
 from training.arguments import parse
 from training.datasets import describe
-from training.datasets.described.columns import KEYS, table_rules
+from training.datasets.described.columns import table_rules
 from training.datasets.described.entries import Categorical
 from training.datasets.described.fields import keys_of
 from training.datasets.described.spec import TablesSpec
@@ -24,31 +24,14 @@ from training.datasets.described.texts import Table
 from training.datasets.guesses.guess import Gains
 from training.parameters import Split
 from training.progress import Progress
-from training.stages.crosses import STAGE, CrossSearch, candidates, factors_to_try
+from training.stages.crosses import CrossSearch, candidates, factors_to_try
 from training.stages.pipeline import Pipeline
 from training.streams import LOG
 
 SAMPLE_ROWS = 100_000
-"""At most so many interactions are tried on, the first ones. That takes some 20 processor seconds with six crosses."""
+"""Trials use only the first interactions, this many: about 20 CPU seconds with six crosses."""
 _MOST_BYTES = 200_000_000
 """A table of users or items larger than this is not read for a trial."""
-
-
-class Trials(Progress):
-    """Reports what each trial reached, and leaves out the stages of its training."""
-
-    def __call__(
-        self,
-        stage: str,
-        detail: str,
-        *,
-        done: int | None = None,
-        total: int | None = None,
-        seconds_left: float | None = None,
-    ) -> None:
-        """Report `detail` of the search; see `Progress`."""
-        if stage == STAGE:
-            super().__call__(stage, detail, done=done, total=total, seconds_left=seconds_left)
 
 
 def try_keys(spec: TablesSpec, keys: Sequence[str], *, folder: Path, progress: Progress) -> Gains | None:
@@ -57,18 +40,18 @@ def try_keys(spec: TablesSpec, keys: Sequence[str], *, folder: Path, progress: P
     Where the keys are the only features, nothing is trained without them, and they gain 0.
     Intermediate files go to `folder`. Raises a `DatasetError` if the rows can't be trained on.
     """
-    if any(spec.tables[name].stat().st_size > _MOST_BYTES for name in spec.entities if name in spec.tables):
+    if any(spec.tables[name].stat().st_size > _MOST_BYTES for name in spec.joined):
         return None
     sample = _sampled(spec, folder)
     added = tuple(Categorical(column=key) for key in keys if key not in spec.categorical_names)
     keyed = sample.model_copy(update={"categorical": (*added, *spec.categorical)})
-    without = []
-    if added:
-        with _search(sample, folder / "plain", progress) as search:
-            without.append(search.held_out())
     with _search(keyed, folder / "keyed", progress) as search:
         found = search.run(candidates(keyed), factors_to_try(keyed))
-    reached = [step.auc for step in (*(without or found.steps[:1]), *found.steps)]
+    without = found.steps[0]
+    if added:
+        with _search(sample, folder / "plain", progress) as search:
+            without = search.base().held_out("")
+    reached = [step.auc for step in (without, *found.steps)]
     gained = [after - before for before, after in pairwise(reached)]
     return Gains(
         rows="held-out rows" if spec.timestamp is None else "later rows",
@@ -98,12 +81,10 @@ def _sampled(spec: TablesSpec, folder: Path) -> TablesSpec:
     rules = table_rules(spec)
     own = _first_rows(rules["interactions"].path, rules["interactions"].columns, SAMPLE_ROWS)
     tables = {"interactions": own}
-    for name in spec.tables:
-        if name != "interactions":
-            table = _first_rows(rules[name].path, rules[name].columns)
-            known = keys_of(own.column(rules["interactions"].keys[KEYS[name]]).combine_chunks())
-            (key,) = rules[name].keys.values()
-            tables[name] = table.filter(pc.is_in(keys_of(table.column(key).combine_chunks()), known))
+    for name, entity in spec.joined.items():
+        table = _first_rows(rules[name].path, rules[name].columns)
+        known = keys_of(own.column(entity.foreign_key).combine_chunks())
+        tables[name] = table.filter(pc.is_in(keys_of(table.column(entity.key).combine_chunks()), known))
     paths = {name: folder / f"{name}.parquet" for name in tables}
     for name, table in tables.items():
         parquet.write_table(table, paths[name])

@@ -16,7 +16,9 @@ from training.datasets.described.spec import TablesSpec, load_spec
 from training.datasets.errors import DatasetError
 from training.datasets.guesses.draft import explained, to_yaml
 from training.datasets.guesses.guess import Gains, Guess, guess
-from training.propose import Trials, try_keys
+from training.progress import Progress
+from training.propose import try_keys
+from training.stages.crosses import STAGE
 from training.streams import LOG, output_to
 
 NAME = "dataset.yaml"
@@ -84,7 +86,7 @@ def _tried(spec: TablesSpec, guessed: Guess) -> Gains | None:
     say(f"Trying {' and '.join(guessed.keys)} as features; --no-trial leaves that out.")
     with TemporaryDirectory(prefix="init-data-") as folder, output_to(Path(folder) / LOG) as terminal:
         try:
-            return try_keys(spec, list(guessed.keys), folder=Path(folder), progress=Trials(terminal))
+            return try_keys(spec, list(guessed.keys), folder=Path(folder), progress=Progress(terminal, only=STAGE))
         except DatasetError as error:
             terminal.write(f"The keys could not be tried: {error}\n")
             return None

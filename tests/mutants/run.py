@@ -71,12 +71,25 @@ def outcomes(
             raise
 
 
+def listed_part(names: Sequence[str] | None, number: int | None) -> tuple[Mutant, ...]:
+    """The listed mutants with these names, of the part with this number; None stands for all.
+
+    Raises `MutantError` for a name that is not listed.
+    """
+    mutants = listed()
+    if unknown := set(names or ()) - {mutant.name for mutant in mutants}:
+        raise MutantError(f"There is no mutant {', '.join(sorted(unknown))}.")
+    if number is not None:
+        mutants = mutants[number % PARTS :: PARTS]
+    return tuple(mutant for mutant in mutants if names is None or mutant.name in names)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Test the requested mutants."""
     given = _parser().parse_args(arguments)
     number = turn()
     try:
-        mutants = _chosen(given.only, number if given.sample else None)
+        mutants = listed_part(given.only, number if given.sample else None)
         blind = 0 if given.only else BLIND_IN_SAMPLE if given.sample else given.blind
         unchosen = list(islice(drawn(number), blind))
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
@@ -109,15 +122,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print one JSON array of the outcomes")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     return parser
-
-
-def _chosen(names: Sequence[str] | None, number: int | None) -> tuple[Mutant, ...]:
-    mutants = listed()
-    if unknown := set(names or ()) - {mutant.name for mutant in mutants}:
-        raise MutantError(f"There is no mutant {', '.join(sorted(unknown))}.")
-    if number is not None:
-        mutants = mutants[number % PARTS :: PARTS]
-    return tuple(mutant for mutant in mutants if names is None or mutant.name in names)
 
 
 def _tested(each: Generator[Outcome], number: int) -> list[Outcome]:

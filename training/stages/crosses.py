@@ -6,7 +6,8 @@ both keys are tried last.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -110,6 +111,14 @@ def _keys(spec: TablesSpec) -> dict[str, str]:
     return {table: one.foreign_key for table, one in spec.entities.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """A model's losses on the validation rows, and the function that measures it on the held-out rows as a step."""
+
+    losses: Losses
+    held_out: Callable[[str], Step]
+
+
 class CrossSearch:
     """A search on a dataset's prepared rows; counts and encodings go to `folder`."""
 
@@ -124,57 +133,49 @@ class CrossSearch:
 
     def run(self, tried: Sequence[Pair], factors: Pair | None = None) -> Crosses:
         """Try these crosses, and then the factors of two columns."""
-        before = self._judged(self._half.encoded.train)
+        base = self.base()
+        before, steps = base.losses, [base.held_out("")]
         alone = dict(self._alone(tried, before))
         kept, after = self._named, before
         for cross in sorted(alone, key=lambda one: float(alone[one].mean())):
             if is_better(alone[cross], before):
-                losses = alone[cross] if kept == self._named else self._losses((*kept, cross))
-                if is_better(losses, after):
-                    kept, after = (*kept, cross), losses
+                with_cross = self._tried((*kept, cross))
+                if is_better(with_cross.losses, after):
+                    kept, after = (*kept, cross), with_cross.losses
+                    steps.append(with_cross.held_out(cross_name(cross)))
         if factors is not None:
-            losses = self._losses(kept, factors)
-            detail = f"{factors_name(factors)}: validation log loss {losses.mean():.5f}, {after.mean():.5f} without"
-            self._progress(STAGE, detail)
-            factors, after = (factors, losses) if is_better(losses, after) else (None, after)
+            with_factors = self._tried(kept, factors)
+            losses, name = with_factors.losses, factors_name(factors)
+            self._progress(STAGE, f"{name}: validation log loss {losses.mean():.5f}, {after.mean():.5f} without")
+            if is_better(losses, after):
+                after = losses
+                steps.append(with_factors.held_out(name))
+            else:
+                factors = None
         return Crosses(
             crosses=kept,
             factors=factors,
             validation_before=float(before.mean()),
             validation_after=float(after.mean()),
             alone={cross_name(cross): float(losses.mean()) for cross, losses in alone.items()},
-            steps=tuple(self._steps(kept, factors)),
+            steps=tuple(steps),
             snippet=_snippet(kept, factors),
         )
 
     def _alone(self, tried: Sequence[Pair], before: Losses) -> Iterator[tuple[Pair, Losses]]:
         for number, cross in enumerate(tried, start=1):
-            losses = self._losses((*self._named, cross))
+            losses = self._tried((*self._named, cross)).losses
             detail = f"{cross_name(cross)}: validation log loss {losses.mean():.5f}, {before.mean():.5f} without"
             self._progress(STAGE, detail, done=number, total=len(tried))
             yield cross, losses
 
-    def held_out(self, added: str = "", crosses: tuple[Pair, ...] | None = None, factors: Pair | None = None) -> Step:
-        """What a model with these crosses and factors, or else the configured ones, reaches on the held-out rows."""
-        named = self._named if crosses is None else crosses
-        schema, encoder, encoded = self._encoded(named, factors)
-        fitted = encoded.fit(self._parameters, rows=REFIT_ROWS + 1, progress=self._progress)
-        rows = self._half.prepared.part(Part.HELD_OUT).with_schema(schema)
-        found = measure(rows, schema, encoder.encoder, fitted, None).evaluation
-        return Step(added=added, auc=found.auc, log_loss=found.log_loss)
+    def base(self) -> Tried:
+        """A model with the configured crosses and factors."""
+        encoded = self._half.encoded
+        return self._fitted(self._half.schema, encoded.encoder, encoded.train)
 
-    def _steps(self, crosses: tuple[Pair, ...], factors: Pair | None) -> Iterator[Step]:
-        yield self.held_out()
-        for count in range(len(self._named) + 1, len(crosses) + 1):
-            yield self.held_out(cross_name(crosses[count - 1]), crosses[:count])
-        if factors is not None:
-            yield self.held_out(factors_name(factors), crosses, factors)
-
-    def _losses(self, crosses: tuple[Pair, ...], factors: Pair | None = None) -> Losses:
-        return self._judged(self._encoded(crosses, factors)[2])
-
-    def _encoded(self, crosses: tuple[Pair, ...], factors: Pair | None) -> tuple[Schema, FoldEncoder, EncodedRows]:
-        """The training rows with these crosses and factors, valid until the next ones."""
+    def _tried(self, crosses: tuple[Pair, ...], factors: Pair | None = None) -> Tried:
+        """A model with these crosses, and these factors or the configured ones."""
         named = self._half.schema.factors if factors is None else factors
         schema = msgspec.structs.replace(self._half.schema, crosses=crosses, factors=named)
         train = self._half.prepared.part(Part.FIT, Part.VALIDATION).with_schema(schema)
@@ -182,17 +183,22 @@ class CrossSearch:
         self._folder.mkdir(parents=True)
         counted = train.count(self._parameters, self._folder / "counts")
         encoder = fold_encoder(counted, train, schema, self._parameters)
-        return schema, encoder, train.encode(encoder, self._parameters, self._folder / "train")
+        return self._fitted(schema, encoder, train.encode(encoder, self._parameters, self._folder / "train"))
 
-    def _judged(self, train: EncodedRows) -> Losses:
+    def _fitted(self, schema: Schema, encoder: FoldEncoder, train: EncodedRows) -> Tried:
         fitted = train.fit(self._parameters, rows=REFIT_ROWS + 1, progress=self._progress)
         found = (
             train.part(Part.VALIDATION)
             .scan(_losing(fitted.text))
             .sort_by([(name, "ascending") for name in _LOST.names])
         )
-        losses: Losses = found.column("loss").to_numpy()
-        return losses
+
+        def held_out(added: str) -> Step:
+            rows = self._half.prepared.part(Part.HELD_OUT).with_schema(schema)
+            reached = measure(rows, schema, encoder.encoder, fitted, None).evaluation
+            return Step(added=added, auc=reached.auc, log_loss=reached.log_loss)
+
+        return Tried(losses=found.column("loss").to_numpy(), held_out=held_out)
 
 
 def _snippet(crosses: tuple[Pair, ...], factors: Pair | None) -> str:

@@ -16,6 +16,7 @@ from infra.azure_settings import AzureSettings
 from infra.cloud.names import PROJECT, Names, tags_of
 from steps.shared.job_libraries import JobLibraries
 from tools.versions import DATABRICKS_RUNTIME, SCALA
+from training.platform import SWITCH
 
 ENTRY_POINT = "train"
 """The wheel's, in `pyproject.toml`."""
@@ -29,8 +30,7 @@ DEDICATED = "SINGLE_USER"
 """SynapseML calls into the JVM, which no other access mode allows."""
 ON_DEMAND = "ON_DEMAND_AZURE"
 """LightGBM fails when a node is lost, so there are no spot nodes."""
-BINARY_FILES = {"spark.personalization.binaryFiles": "true"}
-"""Spark reads files for Python (`training.engines.spark.store.delivered.SWITCH`)."""
+BINARY_FILES = {SWITCH: "true"}
 SINGLE_NODE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*, 4]"}
 
 

@@ -28,8 +28,10 @@ def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     data.mkdir(parents=True)
     (data / "part-00000.tsv").write_text("row\n")
     monkeypatch.setattr(databricks, "try_volumes", lambda *_, **__: None)
-    session = types.SimpleNamespace(builder=types.SimpleNamespace(getOrCreate=lambda: None))
-    monkeypatch.setattr(databricks, "SparkSession", session)
+    session = types.SimpleNamespace(conf=types.SimpleNamespace(get=lambda _, default: default))
+    monkeypatch.setattr(
+        databricks, "SparkSession", types.SimpleNamespace(builder=types.SimpleNamespace(getOrCreate=lambda: session))
+    )
     return tmp_path / "volumes"
 
 
@@ -86,6 +88,20 @@ def test_a_run_reads_the_data_where_it_lies_and_leaves_its_bundle_there(volumes:
     assert arguments.data == volumes / "raw" / "data"
     left = volumes / "models" / "runs" / "1"
     assert json.loads((left / RESULT).read_text())["bundle_hash"] == checked_hash(left / "bundle")
+
+
+def test_where_spark_reads_the_files_python_on_the_machines_need_not(
+    volumes: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise VolumeError("no machine's Python can read here")
+
+    monkeypatch.setattr(databricks, "try_volumes", refuse)
+    with pytest.raises(JobFailedError, match="no machine's Python can read here"):
+        main([request(volumes)])
+    monkeypatch.setattr(databricks, "delivers", lambda _: True)
+    main([request(volumes)])
+    assert len(seen) == 1
 
 
 def test_all_machines_see_the_intermediate_files_and_only_the_driver_the_unfinished_bundle(

@@ -16,6 +16,7 @@ from training.datasets import describe
 from training.datasets.described.spec import load_spec
 from training.engines.local.engine import LocalEngine
 from training.engines.spark.engine import SparkEngine
+from training.engines.spark.synapseml import encoded
 from training.progress import Format, Progress
 from training.protocols import TrainingEngine
 from training.stages.crosses import Crosses, CrossSearch, candidates, factors_to_try, is_better
@@ -104,10 +105,12 @@ def test_the_pair_that_decides_is_found_and_no_other(tables: Path, tmp_path: Pat
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("fit", ["synapseml", "native"])
-def test_spark_finds_the_same_pair(
-    tables: Path, tmp_path: Path, spark: SparkSession, spark_log: Path, fit: str
+@pytest.mark.parametrize("fit", ["synapseml", "native", "auto"])
+def test_spark_finds_the_same_pair(  # noqa: PLR0917 - fixtures
+    tables: Path, tmp_path: Path, spark: SparkSession, spark_log: Path, fit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if fit == "auto":  # the native one: a cluster has SynapseML only if it is named
+        monkeypatch.delattr(encoded, "stored_as_vectors")
     file = described(tables, "on_spark", categorical=["taste", "city", "genre"])
     crosses = found(file, tmp_path, "--fit", fit, engine=SparkEngine(session=spark, log=spark_log))
     assert crosses.crosses == (("taste", "genre"),)

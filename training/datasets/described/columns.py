@@ -81,7 +81,7 @@ def locate(spec: TablesSpec) -> dict[str, list[Field]]:
     """
     headers = {table: header(path) for table, path in spec.tables.items()}
     _require_keys(spec, headers)
-    keys = {table: spec.entities[table].key for table in headers if table in spec.entities}
+    keys = {table: one.key for table, one in spec.joined.items()}
     located: dict[str, list[Field]] = {table: [] for table in headers}
     problems = []
     for feature in spec.joined_schema.stored:
@@ -103,7 +103,7 @@ def _require_keys(spec: TablesSpec, headers: dict[str, list[str]]) -> None:
     needed = [
         ("interactions", spec.label.column),
         *(("interactions", one.foreign_key) for one in spec.entities.values()),
-        *((table, spec.entities[table].key) for table in spec.tables if table in spec.entities),
+        *((table, one.key) for table, one in spec.joined.items()),
     ]
     if spec.timestamp:
         needed.append(("interactions", spec.timestamp.column))

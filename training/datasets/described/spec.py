@@ -130,6 +130,11 @@ class TablesSpec(Strict):
         joined = {name: one.path for name, one in self.entities.items() if one.path is not None}
         return {"interactions": self.interactions, **joined}
 
+    @property
+    def joined(self) -> dict[str, Entity]:
+        """The users and items that have a table, with which the interactions are joined."""
+        return {name: one for name, one in self.entities.items() if one.path is not None}
+
     def with_paths(self, paths: dict[str, Path]) -> "TablesSpec":
         """The same config with other paths of the tables."""
         moved = {

@@ -15,12 +15,12 @@ ROLES = ("interactions", "users", "items")
 _WORTH = 0.005
 """The least AUC that the keys must gain; on 20,000 held-out rows its standard error is about 0.004."""
 _COME_BACK = 5
-"""From how many rows a value on, on average, a key may tell more than the columns of its table."""
+"""A key is tried as a feature if its values have at least this many rows on average."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gains:
-    """What the keys as features, their crosses and their factors gain in AUC on held-out `rows`, said in words.
+    """The AUC that the keys, their crosses and their factors gain on held-out rows; `rows` names those in words.
 
     Each gain is beside the additions before it; `without` is the AUC without any.
     """
@@ -33,7 +33,7 @@ class Gains:
 
     @property
     def are_worth_it(self) -> bool:
-        """Whether the keys gain enough to make the model weaker for new users and items."""
+        """Whether the keys gain enough to justify a model that is weaker for new users and items."""
         return self.keys >= _WORTH
 
 

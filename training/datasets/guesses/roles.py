@@ -101,7 +101,7 @@ def _likenesses(users: Link | None, items: Link | None) -> tuple[float, float]:
 
 
 def _by_name(interactions: TableProfile, role: str) -> Iterator[Link]:
-    """A column that is called a key of users, or of items, in the interactions, which need no table of them."""
+    """The interactions' columns that are named like a key of this role; there may be no table for it."""
     for column in interactions.columns.values():
         said = set(words(column.name))
         if said & _NAMES[role] and (said & _KEYS or len(said) == 1) and column.is_complete and not column.is_unique:

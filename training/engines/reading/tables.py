@@ -50,7 +50,7 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     """
     rules = table_rules(spec)
     uses, files = Counter[str](), tuple(rule.path for rule in rules.values())
-    for table in joined_tables(spec):
+    for table in spec.joined:
         uses.update(_entities(spec, table).uses)
     return Opened(
         schema=spec.joined_schema,
@@ -68,13 +68,8 @@ def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
     mixed = 0 < found["clicks"] < found["rows"]
     if not mixed or any(next(problems(found, rules, {}), None) for rules in table_rules(spec).values()):
         explain(spec)
-    if known := " and ".join(table.removesuffix("s") for table in joined_tables(spec)):
+    if known := " and ".join(table.removesuffix("s") for table in spec.joined):
         report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known {known}")
-
-
-def joined_tables(spec: TablesSpec) -> list[str]:
-    """The tables that the interactions are joined with: users, items, both or none."""
-    return [table for table in spec.tables if table in KEYS]
 
 
 def parts_of(rules: TableRules) -> list[Part]:
@@ -123,7 +118,7 @@ def _join(own: TypedTable, spec: TablesSpec) -> Fields:
     places = {}
     label = _present(own.label)
     known = np.ones(len(label), dtype=np.bool_)
-    entities = {table: _entities(spec, table) for table in joined_tables(spec)}
+    entities = {table: _entities(spec, table) for table in spec.joined}
     for table, entity in entities.items():
         found = matches(own.keys[KEYS[table]], entity.keys[KEYS[table]])
         known &= found.is_valid().to_numpy(zero_copy_only=False)

@@ -38,8 +38,8 @@ class SparkEngine:
 
     @property
     def libraries(self) -> dict[str, str]:
-        """Asks PySpark itself, since `importlib.metadata` may not know Databricks' PySpark. SynapseML is on a cluster
-        only if it fits."""
+        """Asks PySpark itself, since `importlib.metadata` may not know Databricks' PySpark. A cluster has SynapseML
+        only with `fit: synapseml`."""
         found = {"pyspark": pyspark.__version__}
         with suppress(PackageNotFoundError):
             found["synapseml"] = version("synapseml")

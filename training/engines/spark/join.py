@@ -26,7 +26,7 @@ from training.datasets.described.spec import TablesSpec
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import Reporter
 from training.engines.reading.opened import Opened, hashed_blocks
-from training.engines.reading.tables import Part, check, explain, joined_tables, parts_of, read_part
+from training.engines.reading.tables import Part, check, explain, parts_of, read_part
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.source import FOUND, PROBLEM, found_in, row_of, rows_of, types_of
@@ -44,7 +44,7 @@ SENT_BYTES = 500_000_000
 
 def is_too_large(spec: TablesSpec) -> bool:
     """Whether users and items are too large to be held in every process."""
-    return sum(spec.tables[table].stat().st_size for table in joined_tables(spec)) > SENT_BYTES
+    return sum(spec.tables[table].stat().st_size for table in spec.joined) > SENT_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class JoinedSource:
         return over_files(self.session, [{rules.path}] * len(parts), read, types)
 
     def _require_single_keys(self, tables: dict[str, DataFrame]) -> None:
-        for table in joined_tables(self.spec):
+        for table in self.spec.joined:
             key = KEYS[table]
             keys = tables[table].where(F.col(key).isNotNull())
             if _has_rows(keys.groupBy(key).count().where("count > 1")) or not _has_rows(keys):
@@ -112,9 +112,10 @@ def _found_in(table: DataFrame) -> Counter[str]:
 
 
 def _joined(tables: dict[str, DataFrame]) -> DataFrame:
-    joined, *entities = (table.drop(PIECE, FOUND, PROBLEM) for table in tables.values())
-    for table, entity in zip([name for name in tables if name in KEYS], entities, strict=True):
-        joined = joined.join(entity, KEYS[table])
+    plain = {name: table.drop(PIECE, FOUND, PROBLEM) for name, table in tables.items()}
+    joined = plain.pop("interactions")
+    for name, table in plain.items():
+        joined = joined.join(table, KEYS[name])
     return joined
 
 

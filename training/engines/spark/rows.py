@@ -94,9 +94,9 @@ class SparkRows:
         self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path
     ) -> "NativeEncoded | SparkEncoded":
         """The inputs of divided rows, in the format of the chosen fit."""
-        if parameters.fit is Fit.NATIVE:
+        if parameters.fit is not Fit.SYNAPSEML:
             return NativeEncoded.of(self.session, self.groups, self.selection, encoder, folder=folder, log=self.log)
-        # A cluster has SynapseML only if it fits.
+        # A cluster has SynapseML only with `fit: synapseml`.
         from training.engines.spark.synapseml.encoded import SparkEncoded, stored_as_vectors  # noqa: PLC0415 - see above
 
         kernel = out_of_fold(encoder)

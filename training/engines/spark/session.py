@@ -1,4 +1,4 @@
-"""The Spark session: the cluster's on Databricks, otherwise a local one, with SynapseML's jars if it fits.
+"""The Spark session: the cluster's on Databricks, otherwise a local one, with SynapseML's jars for `fit: synapseml`.
 
 A local session logs to one file, so that standard output has only the result.
 """

@@ -18,9 +18,8 @@ from features.errors import PersonalizationError
 from training.engines.spark.store.paths import path_of, to_read
 from training.files import held
 from training.parameters import Fit
+from training.platform import SWITCH
 
-SWITCH = "spark.personalization.binaryFiles"
-"""In the session's configuration: true if Spark is to read the files (`azure.training_binary_files`)."""
 MOST_BYTES = 2**31 - 1
 """The largest file that Spark's `binaryFile` reads (`spark.sql.sources.binaryFile.maxLength`)."""
 ROWS_AT_ONCE = "spark.sql.execution.arrow.maxRecordsPerBatch"
@@ -33,7 +32,7 @@ class FileTooLargeError(PersonalizationError):
 
 
 class NativeFitError(PersonalizationError):
-    """The native fit was asked for, whose tasks read files themselves."""
+    """The native fit's tasks read files themselves, which the switch rules out."""
 
 
 def delivers(session: SparkSession) -> bool:

@@ -34,7 +34,7 @@ def path_of(name: str) -> Path:
 
 
 def _scheme(path: Path) -> str:
-    """None for volumes, which Spark finds by Databricks' default file system."""
+    """Empty for volumes: they are in Databricks' default file system."""
     return "" if path.is_relative_to(VOLUMES) else "file://"
 
 
