@@ -11,9 +11,8 @@ from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names, names_of, resource_groups, tags_of
 from personalize.bootstrap.item import Item, item_at
+from personalize.bootstrap.state_store import GROUP_VERSION, LOCK_VERSION
 
-GROUP_VERSION = "2021-04-01"
-LOCK_VERSION = "2020-05-01"
 BUDGET_VERSION = "2024-08-01"
 WARN_PERCENT = 80
 NO_BUDGET = (
@@ -59,7 +58,7 @@ def _budget(names: Names, amount: int, mail: str, manager: ResourceManager) -> I
     path = f"/subscriptions/{names.subscription}/providers/Microsoft.Consumption/budgets/{names.budget}"
 
     def body() -> Mapping[str, Any]:
-        """With its old start, which Azure lets nobody change, and the version that the change is of."""
+        """Keeps the start of an existing budget, which can't be changed, and names its version (`eTag`)."""
         old = manager.get(path, BUDGET_VERSION) or {}
         start = datetime.now(UTC).strftime("%Y-%m-01T00:00:00Z")
         period = (old.get("properties") or {}).get("timePeriod") or {"startDate": start}

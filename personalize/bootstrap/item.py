@@ -78,13 +78,13 @@ class Item:
         return State.RECOVERED
 
     def tried(self, ensure: Callable[[], State], say: Callable[[str], None]) -> State:
-        """The result of `ensure`, which may fail for something optional: `say` then gets the reason."""
+        """The result of `ensure`. If Azure refuses an optional item, `say` gets the reason."""
         try:
             return ensure()
         except ManagerRefusedError as error:
             if not self.optional:
                 raise
-            say(f"There is no {self.title} yet: {error} {self.optional}")
+            say(f"The {self.title} is missing or not as the settings say: {error} {self.optional}")
             return State.REFUSED
 
 

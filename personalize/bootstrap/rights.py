@@ -24,14 +24,12 @@ BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 ZONE_CONTRIBUTOR = "b12aa53e-6015-4669-85d0-8515ebb3ae7f"
 LOG_CONTRIBUTOR = "92aaf0da-9dab-42b6-94a3-d43ce8d16293"
 KEY_USER = "12338af0-0e69-4776-bea7-57ae8d297424"
-CLUSTER_READER = "7f6c6a51-bcf8-42ba-9220-52d62157d7db"
 ROLE_NAMES: dict[str, str] = {
     CONTRIBUTOR: "Contributor",
     READER: "Reader",
     ROLE_ADMINISTRATOR: "Role Based Access Control Administrator, for the stack's roles alone",
     BLOB_READER: "Storage Blob Data Reader",
     KEY_USER: "Key Vault Crypto User",
-    CLUSTER_READER: "Azure Kubernetes Service RBAC Reader",
     Role.BLOB_DATA_CONTRIBUTOR: "Storage Blob Data Contributor",
     Role.CLUSTER_USER: "Azure Kubernetes Service Cluster User Role",
     Role.NETWORK_CONTRIBUTOR: "Network Contributor",
@@ -108,7 +106,7 @@ class Right:
 
 
 def deployer_rights(stack: str, settings: AzureSettings) -> Iterator[Right]:
-    """What a deployer of the stack may do: all in its groups, use what is given and its own state."""
+    """The rights of a stack's deployers: in its two groups, on given resources, and on its own state."""
     for group in group_paths(names_of(stack, settings)):
         yield Right(CONTRIBUTOR, group)
         yield Right(ROLE_ADMINISTRATOR, group, only_roles(*Role))

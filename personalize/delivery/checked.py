@@ -26,7 +26,7 @@ def checked_as(get: Get, commit: str) -> str | None:
     """The commit whose checks count for `commit`; None if there is none.
 
     It is the commit itself, or the head of a merged pull request that brought it, if both have the same files. They
-    have unless something else was merged in between. A change of the checks is a change of the files.
+    are the same unless something else was merged in between. Checks are files too, so changed checks run again.
     """
     files = _tree(get, commit)
     heads = [pull["head"]["sha"] for pull in get(f"commits/{commit}/pulls") if pull["merged_at"]]

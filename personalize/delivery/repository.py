@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
-from infra.settings import load_settings
 from personalize.delivery.plan import LABEL
-from personalize.stack.stack_files import StackFiles
+from personalize.stack.on_azure import azure_of
 from tools.paths import ROOT
 
 NIGHTLY = "-nightly"
@@ -51,6 +50,6 @@ def stacks_of(repository: str, stack: str, settings: AzureSettings) -> list[str]
 def azure_of_file(stack: str) -> AzureSettings | None:
     """The settings of a stack on Azure; None for another stack, or one whose file can't be used."""
     try:
-        return load_settings(StackFiles(stack).effective()).azure
+        return azure_of(stack)
     except BadInputError:
         return None

@@ -46,7 +46,7 @@ def stacks_of(variables: Mapping[str, str], *, root: Path = ROOT) -> Stacks:
     if len(missing) == len(needed) and not variables.get(PREVIEWS):
         return Stacks()
     if missing:
-        there = [name for name in (*needed, PREVIEWS) if name not in missing and variables.get(name)]
+        there = [name for name in (*needed, PREVIEWS) if variables.get(name)]
         raise VariablesError(f"The repository has {_named(there)}, but not {_named(missing)}. {HOW}")
     listed = _names(STACKS, variables[STACKS])
     if unknown := [name for name in listed if not (root / f"Pulumi.{name}.yaml").is_file()]:

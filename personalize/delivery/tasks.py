@@ -101,10 +101,11 @@ class Delivery:
         result(self.run, "serve", version, "--stack", self.stack)
         status = self._ready()
         self.say(f"`{status['endpoint']}` serves model version {status['model_version']}.")
-        change = "without" if version == "latest" else "with"
+        served = f"with the line `  {MODEL_VERSION}: {status['model_version']}`"
+        change = f"without the line `{MODEL_VERSION}`" if version == "latest" else served
         self.say(
-            f"Commit Pulumi.{self.stack}.yaml {change} the line `  {MODEL_VERSION}: {status['model_version']}`: until "
-            "then the next deployment ends this, and `resource-drift` reports it."
+            f"Commit Pulumi.{self.stack}.yaml {change}: until then the next deployment ends this, and `resource-drift` "
+            "reports it."
         )
 
     def pause(self) -> None:

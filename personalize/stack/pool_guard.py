@@ -17,9 +17,10 @@ def refuse_to_change_system_nodes(resources: Iterable[Mapping[str, Any]], settin
     """Raise `SystemNodesWouldChangeError` if the system pool in the state `resources` differs from these settings.
 
     AKS answers such a request with `PropertyChangeNotAllowed` (Azure/bicep-registry-modules#7130), and for zones and
-    disks its API says that they can't change after creation.
+    disks its API says that they can't change after creation. A cluster whose creation failed may get other nodes.
     """
-    clusters = [one.get("inputs") or {} for one in resources if one["type"] == CLUSTER]
+    made = (one for one in resources if one["type"] == CLUSTER and not one.get("initErrors"))
+    clusters = [one.get("inputs") or {} for one in made]
     pools = [pool for cluster in clusters for pool in cluster.get("agentPoolProfiles") or ()]
     for pool in pools:
         if pool.get("name") == SYSTEM_POOL:

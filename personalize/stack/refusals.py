@@ -18,7 +18,8 @@ REGION_FULL = re.compile("Total Regional Cores|regional vcpu quota")
 FAMILY_FULL = re.compile("InsufficientVCPUQuota|AZURE_QUOTA_EXCEEDED_EXCEPTION|QuotaExceeded")
 SIZES = {"CanaryRun": "training", "TrainingRun": "training", "ManagedCluster": "system", "AgentPool": "scoring"}
 """Whose VM size a step or a resource needs."""
-GIVING = "Microsoft.Authorization/roleAssignments/"
+GIVING = re.compile("'Microsoft\\.Authorization/roleAssignments/(?:write|delete)'")
+"""The action in a refusal to assign or remove a role; other refusals name the assignment's path."""
 LACKING = re.compile(r"User does not have ([A-Z][A-Z ]+) on ([A-Za-z]+(?: [A-Z][a-z]+)?)(?: ['\"]([^'\"]*))?")
 """Unity Catalog's refusal: the privilege, the object's kind and its name (as in the issues 2828 of databricks/
 terraform-provider-databricks and 189 of databricks/terraform-databricks-examples)."""
@@ -31,7 +32,7 @@ def advice(failures: Mapping[str, Sequence[str]], stack: str, settings: AzureSet
 
 
 def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str | None:
-    if GIVING in text:
+    if GIVING.search(text):
         return (
             "The signed-in identity may not assign or remove this role: let an owner of the subscription run "
             f"`.venv/bin/personalize bootstrap --stack {stack}`, which gives the right to `azure.deployers`, then run "
@@ -65,9 +66,10 @@ def _another(part: str, stack: str, settings: AzureSettings) -> str:
     chosen, fallbacks = getattr(settings, f"{part}_vm_size"), getattr(settings, f"{part}_vm_fallbacks")
     after = fallbacks[fallbacks.index(chosen) + 1 :] if chosen in fallbacks else fallbacks
     place = f"Azure gives this subscription no {chosen} in {settings.location} now"
+    quota = ", or for a cluster that already runs request more quota" if part == "system" else ""
     if after:
-        return f"{place}: set `azure.{part}_vm_size: {after[0]}`, the next fall-back, then run `up` again."
+        return f"{place}: set `azure.{part}_vm_size: {after[0]}`, the next fall-back{quota}, then run `up` again."
     return (
         f"{place}, and no fall-back is left: set `azure.{part}_vm_size` to another size that "
-        f"`.venv/bin/personalize doctor --stack {stack}` accepts, then run `up` again."
+        f"`.venv/bin/personalize doctor --stack {stack}` accepts{quota}, then run `up` again."
     )

@@ -5,16 +5,23 @@ A stack whose state is elsewhere looks new: an `up` would try to create everythi
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from azure_clients import credentials
 from azure_clients.errors import ManagerRefusedError
 from features.errors import BadInputError, PersonalizationError
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import Names
+from infra.cloud.names import names_of
 from infra.setting_types import StatePlace
 from personalize.stack.stack_files import StackFiles
-from personalize.stack.state_store import PROJECT, MachineState, SubscriptionState, read_snapshot, state_file
+from personalize.stack.state_store import (
+    MachineState,
+    SubscriptionState,
+    patiently,
+    project_folder,
+    read_snapshot,
+    state_file,
+    subscription_state,
+)
 
 STORAGE_VERSION = "2024-01-01"
 KEPT = "state-before-move"
@@ -51,7 +58,7 @@ def refuse_state_elsewhere(files: StackFiles, azure: AzureSettings | None) -> No
     """Raise `StateElsewhereError` if the lake of a stack that has no state here exists already."""
     if azure is None:
         return
-    names = Names(stack=files.stack, subscription=azure.subscription, suffix=azure.suffix)
+    names = names_of(files.stack, azure)
     group = f"/subscriptions/{azure.subscription}/resourceGroups/{names.training_group}"
     path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
     try:
@@ -78,7 +85,7 @@ def move_state(files: StackFiles, azure: AzureSettings, run: Run, say: Callable[
             f"Stack {files.stack} has `state: machine`. Set `state: subscription` under `personalization:azure` in "
             f"{files.source.name} first; `.venv/bin/personalize bootstrap --stack {files.stack}` creates the backend."
         )
-    machine, shared = MachineState(files, run), SubscriptionState(files, azure, run)
+    machine, shared = MachineState(files, run), subscription_state(files, azure, run, say)
     if not machine.exists():
         raise StateMoveError(
             f"There is no state of stack {files.stack} on this machine. Run this on the machine that brought it up."
@@ -92,7 +99,7 @@ def move_state(files: StackFiles, azure: AzureSettings, run: Run, say: Callable[
                 f"already. Which one is right? Delete the other: {files.state} here, or the one there."
             )
         shared.forget()  # an interrupted move left it empty
-    _migrate(files, machine, shared, run)
+    _migrate(files, machine, shared, lambda *given, **variables: patiently(lambda: run(*given, **variables), say))
     count = len(shared.snapshot()["resources"])
     kept = files.folder / KEPT
     shutil.rmtree(kept, ignore_errors=True)
@@ -102,14 +109,9 @@ def move_state(files: StackFiles, azure: AzureSettings, run: Run, say: Callable[
 
 
 def _migrate(files: StackFiles, machine: MachineState, shared: SubscriptionState, run: Run) -> None:
-    """Copy the state. Pulumi reads and writes the encryption of secrets in a folder of its own."""
-    folder = files.folder / "move"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n", encoding="utf-8")
+    """Copy the state; Pulumi reads and writes the encryption of secrets in the folder."""
     source = machine.environment()
     command = ["stack", "migrate", source["PULUMI_BACKEND_URL"], files.stack, "--yes"]
     command += ["--secrets-provider", shared.secrets_provider]
-    run(command, folder, PULUMI_CONFIG_PASSPHRASE_FILE=source["PULUMI_CONFIG_PASSPHRASE_FILE"])
-    files.take_encryption(Path(folder, f"Pulumi.{files.stack}.yaml"))
-    shutil.rmtree(folder)
+    with project_folder(files, "move") as folder:
+        run(command, folder, PULUMI_CONFIG_PASSPHRASE_FILE=source["PULUMI_CONFIG_PASSPHRASE_FILE"])

@@ -1,8 +1,10 @@
 """The state backend of a stack, and the encryption of the secrets in it."""
 
 import json
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,13 @@ Say = Callable[[str], None]
 def state_store(files: StackFiles, azure: AzureSettings | None, run: Run, say: Say) -> "StateStore":
     """The backend that the settings choose."""
     if azure is not None and azure.state is StatePlace.SUBSCRIPTION:
-        return SubscriptionState(files, azure, lambda *given: patiently(lambda: run(*given), say))
+        return subscription_state(files, azure, run, say)
     return MachineState(files, run)
+
+
+def subscription_state(files: StackFiles, azure: AzureSettings, run: Run, say: Say) -> "SubscriptionState":
+    """The shared backend; its calls wait for a new role."""
+    return SubscriptionState(files, azure, lambda *given: patiently(lambda: run(*given), say))
 
 
 class MachineState:
@@ -168,16 +175,21 @@ def patiently(call: Callable[[], str], say: Say) -> str:
 
 
 def initialise(files: StackFiles, run: Run, *options: str) -> None:
-    """Create the stack from a separate folder, where `stack init` writes the encryption of secrets into a file."""
-    folder = files.folder / "initialise"
-    folder.mkdir(exist_ok=True)
-    (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
-    run(["stack", "init", files.stack, "--no-select", *options], folder)
-    written = folder / f"Pulumi.{files.stack}.yaml"
-    files.take_encryption(written)
-    for path in (written, folder / "Pulumi.yaml"):
-        path.unlink()
-    folder.rmdir()
+    """Create the stack; `stack init` writes the encryption of secrets into a file of the folder."""
+    with project_folder(files, "initialise") as folder:
+        run(["stack", "init", files.stack, "--no-select", *options], folder)
+
+
+@contextmanager
+def project_folder(files: StackFiles, name: str) -> Iterator[Path]:
+    """A folder of its own for a command that writes the encryption of secrets, which is kept."""
+    folder = files.folder / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n", encoding="utf-8")
+    yield folder
+    files.take_encryption(folder / f"Pulumi.{files.stack}.yaml")
+    shutil.rmtree(folder)
 
 
 def state_file(files: StackFiles) -> Path:

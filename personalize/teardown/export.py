@@ -8,7 +8,7 @@ from pathlib import Path
 
 from features.bundle import BundleError, checked_hash
 from features.files import write_whole, written_aside
-from steps.shared.model_versions import INDEX, Version
+from steps.shared.model_versions import INDEX, Version, folder_of
 
 
 def export(versions: Sequence[Version], fetch: Callable[[Version, Path], None], folder: Path) -> Path:
@@ -29,7 +29,7 @@ def export(versions: Sequence[Version], fetch: Callable[[Version, Path], None], 
 
 def version_folder(folder: Path, number: int) -> Path:
     """The folder of a version's bundle in an export."""
-    return folder / f"version-{number}"
+    return folder / folder_of(number)
 
 
 def _save(version: Version, fetch: Callable[[Version, Path], None], target: Path) -> None:

@@ -15,7 +15,7 @@ import yaml
 from azure_clients import credentials
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import Names
+from infra.cloud.names import names_of
 from infra.setting_types import StatePlace
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.engine import identity
@@ -240,10 +240,9 @@ def test_a_stack_whose_state_is_elsewhere_is_not_taken_for_a_new_one(
     simulated: World, machine: Machine, state: str
 ) -> None:
     bootstrapped(simulated)
-    names = Names(stack="dev", subscription=SETTINGS_MODEL.subscription, suffix=SETTINGS_MODEL.suffix)
+    names = names_of("dev", SETTINGS_MODEL)
     arm = AzureNative(simulated)
     group = {"resourceGroupName": names.training_group}
-    arm.create("azure-native:resources:ResourceGroup", example("azure-native:resources:ResourceGroup") | group)
     lake = "azure-native:storage:StorageAccount"
     arm.create(lake, example(lake) | group | {"accountName": names.lake})
     with pytest.raises(StateElsewhereError, match=f"storage account {names.lake}"):

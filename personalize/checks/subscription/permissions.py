@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.cloud.role_list import Role
-from personalize.bootstrap.groups import GROUP_VERSION, group_paths
+from personalize.bootstrap.groups import group_paths
 from personalize.bootstrap.providers import NAMESPACES, unregistered
 from personalize.bootstrap.rights import (
+    ASSIGNMENTS,
     CONTRIBUTOR,
     ROLE_ADMINISTRATOR,
     ROLE_VERSION,
     deployer_role_id,
     only_roles,
 )
+from personalize.bootstrap.state_store import GROUP_VERSION
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.subject import Subject, bad, good, remark, unmade
 
@@ -20,7 +22,6 @@ OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 ACCESS_ADMINISTRATOR = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
 MAKES = frozenset({OWNER, CONTRIBUTOR})
 GIVES = frozenset({OWNER, ACCESS_ADMINISTRATOR, ROLE_ADMINISTRATOR})
-ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 WANTED = (
     "Contributor, and Role Based Access Control Administrator, in both resource groups, and the deployers' role on the "
     "subscription (Owner of it is all)"
@@ -36,7 +37,7 @@ def check_roles(subject: Subject) -> Finding:
     filtered = {"$filter": f"assignedTo('{own}')"}
     found = [
         assignment["properties"]
-        for assignment in subject.manager.list(f"{subject.subscription}{ASSIGNMENTS}", ROLE_VERSION, **filtered)
+        for assignment in subject.manager.list(f"{subject.subscription}/{ASSIGNMENTS}", ROLE_VERSION, **filtered)
     ]
     groups = group_paths(subject.names)
     missing = [group for group in groups if subject.manager.get(group, GROUP_VERSION) is None]

@@ -54,7 +54,7 @@ def check_sizes(subject: Subject) -> list[Finding]:
 def vm_sizes(subject: Subject, location: str) -> Mapping[str, Mapping[str, Any]]:
     """The VM sizes of a region by name, with what restricts the subscription."""
     path = f"{subject.subscription}/providers/Microsoft.Compute/skus"
-    listed = subject.manager.list(path, SKUS_VERSION, **{"$filter": f"location eq '{location}'"})
+    listed = subject.listed(path, SKUS_VERSION, **{"$filter": f"location eq '{location}'"})
     return {str(sku["name"]): sku for sku in listed if sku.get("resourceType") == "virtualMachines"}
 
 
@@ -63,7 +63,7 @@ def free_vcpus(subject: Subject, location: str) -> Mapping[str, int]:
     path = f"{subject.subscription}/providers/Microsoft.Compute/locations/{location}/usages"
     return {
         str(usage["name"]["value"]).lower(): int(usage["limit"]) - int(usage["currentValue"])
-        for usage in subject.manager.list(path, USAGES_VERSION)
+        for usage in subject.listed(path, USAGES_VERSION)
     }
 
 
@@ -75,9 +75,9 @@ def uses_of(subject: Subject) -> Iterator[Use]:
     zones = frozenset(zone.value for zone in settings.zones)
     disk = DISK_GIB if settings.ephemeral_os_disks else 0
     for pool in ("system",) if settings.shares_nodes else ("system", "scoring"):
-        setting, least, most = (getattr(settings, f"{pool}_{part}") for part in ("vm_size", "nodes_min", "nodes_max"))
+        size, least, most = (getattr(settings, f"{pool}_{part}") for part in ("vm_size", "nodes_min", "nodes_max"))
         used = least if subject.cluster_exists else 0  # these count as used already
-        yield Use(f"{pool}_vm_size", setting, least - used, most - used, SURGE, zones, disk)
+        yield Use(f"{pool}_vm_size", size, least - used, most - used, SURGE, zones, disk)
 
 
 def problems_of(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterator[str]:

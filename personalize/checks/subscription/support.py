@@ -1,4 +1,4 @@
-"""Whether what the stack is built on leaves its maker's support soon."""
+"""Whether the stack's Kubernetes, Databricks runtime or Python goes out of support soon."""
 
 from datetime import date
 

@@ -4,7 +4,7 @@ from azure_clients import credentials
 from personalize.bootstrap.item import State
 from personalize.bootstrap.providers import NAMESPACES, unregistered
 from personalize.checks.subscription.identity import SUBSCRIPTION_VERSION, owner_of
-from personalize.checks.subscription.sizes import ALL_FAMILIES, SKUS_VERSION, USAGES_VERSION
+from personalize.checks.subscription.sizes import ALL_FAMILIES, USAGES_VERSION, vm_sizes
 from personalize.checks.subscription.subject import CLUSTER_VERSION
 from personalize.verify.bench import Bench
 from personalize.verify.stage import Seen, Stage, StageFailedError
@@ -44,9 +44,7 @@ def _offer(bench: Bench) -> Seen:
 
 def _size_catalogue(bench: Bench) -> Seen:
     settings = bench.settings
-    query = {"$filter": f"location eq '{settings.location}'"}
-    listed = bench.manager.list(f"{bench.subject.subscription}/{COMPUTE}/skus", SKUS_VERSION, **query)
-    size = next((sku for sku in listed if sku.get("name") == settings.system_vm_size), {})
+    size = vm_sizes(bench.subject, settings.location).get(settings.system_vm_size, {})
     zones = sorted(zone for place in size.get("locationInfo") or () for zone in place.get("zones") or ())
     capabilities = {entry["name"]: entry["value"] for entry in size.get("capabilities") or ()}
     family, cores = size.get("family"), capabilities.get("vCPUs")

@@ -25,7 +25,7 @@ def test_a_rollback_serves_the_version_and_says_what_keeps_it(hub: GitHubServer)
 def test_the_newest_version_needs_no_line(hub: GitHubServer) -> None:
     bench = Bench(hub, serve=Ended(code=0), status=SERVES)
     bench.delivery.rollback("latest")
-    assert "without the line" in bench.said[1]
+    assert "without the line `personalization:model_version`:" in bench.said[1]
 
 
 def test_a_rollback_that_fails_says_so(hub: GitHubServer) -> None:

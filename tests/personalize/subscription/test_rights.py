@@ -122,7 +122,10 @@ def test_a_young_subscription_s_bootstrap_goes_on_without_a_budget(fake: FakeMan
     found = bootstrap(fake, say=said.append).run(dry_run=False)
     assert found["budget"] is State.REFUSED
     assert set(found.values()) == {State.MADE, State.REFUSED}
-    assert any(line.startswith("There is no budget yet: ") and "after up to 48 hours" in line for line in said)
+    assert any(
+        line.startswith("The budget is missing or not as the settings say: ") and "after up to 48 hours" in line
+        for line in said
+    )
 
 
 @pytest.fixture

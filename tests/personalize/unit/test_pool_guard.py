@@ -43,6 +43,12 @@ def test_what_aks_can_change_passes(changes: dict[str, object]) -> None:
     refuse_to_change_system_nodes([{"type": "pulumi:pulumi:Stack"}], settings(**changes))
 
 
+def test_a_cluster_whose_creation_failed_may_get_other_nodes() -> None:
+    (stack, cluster) = made()
+    failed = cluster | {"initErrors": ["AllocationFailed"]}
+    refuse_to_change_system_nodes([stack, failed], settings(system_vm_size="Standard_D8ds_v5"))
+
+
 @pytest.mark.parametrize(
     ("changes", "before", "after"),
     [

@@ -36,6 +36,13 @@ CREDENTIAL = "cannot create storage credential: User does not have CREATE STORAG
 VOLUME = "cannot create volume: User does not have CREATE EXTERNAL VOLUME on External Location 'dev_raw'."
 
 
+LOCKED = (
+    "Status=409 Code=ScopeLocked "
+    "The scope '/x/providers/Microsoft.Authorization/roleAssignments/y' cannot perform delete "
+    "operation because following scope(s) are locked: '/x'."
+)
+
+
 def settings(**changes: object) -> AzureSettings:
     return AzureSettings.model_validate(SETTINGS | changes)
 
@@ -73,6 +80,7 @@ def test_the_fall_backs_are_named_in_their_order(chosen: str, following: str | N
 
 def test_other_failures_get_no_advice_and_one_cause_one_sentence() -> None:
     assert advice({"TrainingRun": ["no rows"], "StorageAccount": [FAMILY]}, "dev", settings()) == []
+    assert advice({"RoleAssignment": [LOCKED]}, "dev", settings()) == [], "`bootstrap` would only lock it again"
     both = {"TrainingRun": [REGION], "ManagedCluster": ["Insufficient regional vcpu quota left"]}
     assert len(advice(both, "dev", settings())) == 1
 
