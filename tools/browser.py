@@ -13,7 +13,7 @@ from tools.setup.console import SetupError, exit_status, run_reported, say
 from tools.setup.trust import trusting
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-"""Debian's and the runners of GitHub's, Ubuntu's, Google's own."""
+"""The names on Debian and GitHub's runners, on Ubuntu, and of Google Chrome."""
 FOLDER = "PLAYWRIGHT_BROWSERS_PATH"
 DOWNLOADED = ("chromium-*/chrome-linux*/chrome", "chromium-*/chrome-mac*/Chromium.app/Contents/MacOS/Chromium")
 TIMEOUT_SECONDS = 600

@@ -12,11 +12,10 @@ from tempfile import TemporaryDirectory
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.azure.image.build import build
-from steps.azure.image.build_context import DOCKERFILE, TAG_DIGITS, BuildContext
+from steps.azure.image.build_context import DOCKERFILE, BuildContext
 from steps.azure.image.registry_build import BuildFailedError
 from steps.descriptions.build_trial import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
-from steps.shared.image_content import image_digest
 
 REPOSITORY = "build-trial"
 STAGE = "trial"
@@ -38,8 +37,8 @@ class BuildTrial(AzureStep[AzureInputs, Outputs]):
                 digest = build(inputs, content, REPOSITORY, context, self._timeout, private=inputs.private)
             except BuildFailedError as error:
                 raise BuildTrialFailedError(
-                    f"{error}\nThis was the trial build on {' and '.join(inputs.bases)}, for which training and the "
-                    "serving cluster wait: fix the cause, then run `up` again."
+                    f"{error}\nThis was the trial build on {' and '.join(inputs.bases)}. Training and the serving "
+                    "cluster wait for it: fix the cause, then run `up` again."
                 ) from error
         return Created(digest, Outputs(trial_digest=digest))
 
@@ -61,5 +60,4 @@ def trial_context(bases: Sequence[str]) -> Iterator[BuildContext]:
         folder = Path(place)
         lines = [*stages, f"FROM scratch AS {STAGE}", *copies]
         (folder / DOCKERFILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        digits = image_digest(folder).removeprefix("sha256:")[:TAG_DIGITS]
-        yield BuildContext(folder, STAGE, f"{STAGE}-{digits}")
+        yield BuildContext(folder, STAGE)

@@ -53,7 +53,7 @@ class Libraries(AzureStep[AzureInputs, Outputs]):
         own, packages = (folder.names(context) for folder in folders)
         wanted = job_libraries(inputs.volumes, inputs.fit)
         complete = wanted.files <= packages or wanted.packages != inputs.packages
-        return super().read(identity, state, context) if complete and REQUIREMENTS in own else None
+        return super().read(identity, state, context) if complete and {REQUIREMENTS, wanted.wheel.name} <= own else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: an `up` that goes back to former code uses its folder again. All of them go with the lake."""

@@ -29,11 +29,6 @@ class JobLibraries:
     wheels: tuple[LockedWheel, ...]
     jars: dict[str, str]
 
-    @property
-    def synapseml(self) -> bool:
-        """Whether SynapseML is one of them."""
-        return bool(self.jars)
-
     @cached_property
     def packages(self) -> str:
         """The folder of the wheels and jars in the volume: sixteen hexadecimal digits that change with any of them."""
@@ -65,7 +60,7 @@ class JobLibraries:
         """The requirements file: pip keeps what Databricks' runtime has if it is good enough, and asks no index."""
         lines = ["--no-index", f"--find-links {self._volume}/{self.packages}"]
         lines.append(f"{self._volume}/{self.own}/{self.wheel.name}")
-        if self.synapseml:
+        if self.jars:
             lines.append(f"{SYNAPSEML_PACKAGE}=={SYNAPSEML}")
         return "".join(f"{line}\n" for line in lines)
 
@@ -75,7 +70,7 @@ class JobLibraries:
 
 
 def job_libraries(volumes: str, fit: Fit) -> JobLibraries:
-    """The libraries for this fit: SynapseML's only if it fits."""
+    """The libraries for this fit: SynapseML's only for `Fit.SYNAPSEML`."""
     by_synapseml = fit is Fit.SYNAPSEML
     return JobLibraries(
         volumes=volumes,

@@ -19,7 +19,7 @@ MODEL = "ctr"
 NORMALIZED = "normalized_entropy"
 """The metric by which versions that were trained on different data can be ranked."""
 INDEX = "versions.json"
-"""The list of saved versions, beside their bundles in folders `version-NUMBER`."""
+"""The list of saved versions, beside the folders with their bundles (`folder_of`)."""
 LATEST = "latest"
 """Requests the candidate itself, instead of a version by number."""
 
@@ -71,6 +71,11 @@ class Version:
                 f"The gate rejected model version {self.number}: {'; '.join(self.reasons)} What served before "
                 f"still serves. Change the data or the parameters, or the `gate` settings; the report is {report}."
             )
+
+
+def folder_of(number: int) -> str:
+    """The name of a saved version's folder."""
+    return f"version-{number}"
 
 
 def tags_of(bundle_hash: str, metadata: Metadata) -> dict[str, str]:

@@ -4,7 +4,6 @@ These are the wheels that `uv.lock` names for everything that `features` and `tr
 addresses in the lock file and with its checksums, for the clusters' Linux and Python.
 """
 
-import hashlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -56,8 +55,8 @@ def ensure_wheels(wheels: Iterable[LockedWheel], report: Reporter = silent) -> P
     folder = cache_folder() / "wheels"
     for wheel in wheels:
         file = folder / wheel.name
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != wheel.sha256:
-            checksum = Checksum(kind="sha256", value=wheel.sha256)
+        checksum = Checksum(kind="sha256", value=wheel.sha256)
+        if not file.is_file() or checksum.of(file) != checksum.value:
             download(wheel.url, file, report=report, checksum=checksum)
     return folder
 

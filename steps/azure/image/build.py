@@ -24,23 +24,11 @@ def build(
 
     Raises `BuildFailedError` or `AzureRefusedError`, and `StepCancelledError` after Ctrl-C.
     """
-    if private:
-        return _by_docker(registry, content, repository, context, why=PRIVATE)
-    try:
-        return RegistryBuild(registry, context, timeout).run(content, repository)
-    except TasksNotAllowedError as error:
-        why = f"ACR Tasks refuses this subscription ({error})"
-        return _by_docker(registry, content, repository, context, why=why, otherwise=SUPPORT)
-
-
-def _by_docker(
-    registry: ContainerRegistry,
-    content: BuildContext,
-    repository: str,
-    context: Context,
-    *,
-    why: str,
-    otherwise: str = "",
-) -> str:
+    why, otherwise = PRIVATE, ""
+    if not private:
+        try:
+            return RegistryBuild(registry, context, timeout).run(content, repository)
+        except TasksNotAllowedError as error:
+            why, otherwise = f"ACR Tasks refuses this subscription ({error})", SUPPORT
     context.report(f"{why}: building with docker")
     return DockerBuild(registry, context, why, otherwise).run(content, repository)

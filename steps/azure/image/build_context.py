@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,14 +22,16 @@ TAG_DIGITS = 32
 
 @dataclass(frozen=True)
 class BuildContext:
-    """A folder with everything that the build may read, and the stage of the Dockerfile to build.
-
-    `tag` consists of that stage and the first digits of the content's hash.
-    """
+    """A folder with everything that the build may read, and the stage of the Dockerfile to build."""
 
     folder: Path
     target: str
-    tag: str
+
+    @cached_property
+    def tag(self) -> str:
+        """The stage and the first digits of the content's hash."""
+        digits = image_digest(self.folder).removeprefix("sha256:")[:TAG_DIGITS]
+        return f"{self.target}-{digits}"
 
     def pack(self, archive: Path) -> None:
         """Write it as a gzipped tar that depends only on names and contents."""
@@ -56,5 +59,4 @@ def build_context(code: Path, bundle: Path, inputs: Inputs[str, int], *, target:
         shutil.copyfile(code / RECIPE, folder / DOCKERFILE)
         for name in PROJECT_FILES:
             shutil.copyfile(code / name, folder / Path(name).name)
-        digits = image_digest(folder).removeprefix("sha256:")[:TAG_DIGITS]
-        yield BuildContext(folder, target, f"{target}-{digits}")
+        yield BuildContext(folder, target)

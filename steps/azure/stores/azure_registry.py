@@ -1,8 +1,8 @@
 """The model registry of an Azure ML workspace.
 
-Its tags are short: how long they may be is documented nowhere. `registered_versions` reads the rest from the bundles in
-the lake. A version's content is immutable, but its tags are not. The champion's tag contains its time, so that the
-champion is clear even after an interruption between two writes.
+Tags are kept short, because Azure ML documents no limit for their length. `registered_versions` reads the rest from the
+bundles in the lake. A version's content is immutable, but its tags are not. The champion's tag contains its time, so
+that the champion is clear even after an interruption between two writes.
 """
 
 from collections.abc import Mapping, Sequence

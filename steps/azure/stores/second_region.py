@@ -8,7 +8,7 @@ from azure_clients.retries import Timeout
 from steps.azure.stores.lake import LakeFolder
 from steps.descriptions.places import Lake
 from steps.provider.step import Context
-from steps.shared.model_versions import INDEX, Version
+from steps.shared.model_versions import INDEX, Version, folder_of
 from steps.shared.volumes import Volume
 
 COPIES = "versions"
@@ -22,7 +22,7 @@ def copy_bundle(copy: Lake, version: Version, bundle: Path, context: Context, ti
     """
     context.report(f"copying version {version.number} to the second region")
     place = LakeFolder(copy, Volume.MODELS, COPIES, timeout)
-    place.below(f"version-{version.number}").send(bundle, context)
+    place.below(folder_of(version.number)).send(bundle, context)
     listed = [one for one in json.loads(place.read(INDEX, context) or b"[]") if one["number"] != version.number]
     listed.append(asdict(version))
     place.write(INDEX, json.dumps(listed, indent=2, default=str).encode(), context)

@@ -47,13 +47,14 @@ def _register(inputs: MachineLearning, context: Context, timeout: Timeout) -> No
     from azure.ai.ml.entities import Model  # noqa: PLC0415 - takes a second
 
     models = workspace_client(inputs).models
-    if exists("look for the trial model", lambda: models.get(NAME, VERSION), context, timeout):
-        return
-    context.report("registering a trial model in Azure ML")
-    with TemporaryDirectory(prefix="trial-") as temporary:
-        (Path(temporary) / "README").write_text("This version only shows that models can be registered.\n")
-        model = Model(name=NAME, version=VERSION, type="custom_model", path=temporary, tags=TAGS)
-        registered = retried("register a trial model", lambda: models.create_or_update(model), context, timeout)
-    registered.tags[CHAMPION] = FORMER
-    retried("change a tag of the trial model", lambda: models.create_or_update(registered), context, timeout)
-    retried("archive the trial model", lambda: models.archive(NAME, VERSION), context, timeout)
+    if not exists("look for the trial model", lambda: models.get(NAME, VERSION), context, timeout):
+        context.report("registering a trial model in Azure ML")
+        with TemporaryDirectory(prefix="trial-") as temporary:
+            (Path(temporary) / "README").write_text("This version only shows that models can be registered.\n")
+            model = Model(name=NAME, version=VERSION, type="custom_model", path=temporary, tags=TAGS)
+            retried("register a trial model", lambda: models.create_or_update(model), context, timeout)
+    registered = retried("read the trial model", lambda: models.get(NAME, VERSION), context, timeout)
+    if registered.tags.get(CHAMPION) != FORMER:
+        registered.tags[CHAMPION] = FORMER
+        retried("change a tag of the trial model", lambda: models.create_or_update(registered), context, timeout)
+        retried("archive the trial model", lambda: models.archive(NAME, VERSION), context, timeout)

@@ -58,7 +58,9 @@ def test_it_builds_from_every_base_and_nothing_else(cloud: Cloud, recorder: Reco
 
 def test_a_base_that_does_not_exist_is_named(recorder: Recorder) -> None:
     wrong = INPUTS["bases"][0][:-1] + "0"
-    sentence = rf"manifest for {re.escape(wrong)} not found[\s\S]*training and the serving cluster wait: fix the cause"
+    sentence = (
+        rf"manifest for {re.escape(wrong)} not found[\s\S]*Training and the serving cluster wait for it: fix the cause"
+    )
     with pytest.raises(BuildTrialFailedError, match=sentence):
         create(step(), INPUTS | {"bases": [wrong, INPUTS["bases"][1]]}, recorder)
 

@@ -107,6 +107,19 @@ def test_a_model_is_registered_before_anything_is_paid_for(cloud: Cloud, tmp_pat
     assert cloud.world.setting("ml_assets") == {key: trial}
 
 
+def test_a_tag_that_may_not_be_changed_is_asked_for_again(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    cloud.world.set("ml_assets", {})
+    task = cloud.task.work = Training()
+    cloud.arm.faults.order("^http management PUT .*/models/", nth=2, kind=FaultKind.REFUSED)
+    with pytest.raises(RegistrationRefusedError):
+        create(step(tmp_path), inputs(cloud, case="tags"), recorder)
+    assert task.requests == []
+    create(step(tmp_path), inputs(cloud, case="tags"), recorder)
+    [trial] = cloud.world.setting("ml_assets").values()
+    assert trial["properties"]["tags"]["champion"] == "former"
+    assert trial["properties"]["isArchived"] is True
+
+
 def raising(text: str) -> Callable[[Run], str]:
     def fail(_: Run) -> str:
         raise TaskFailedError(text)

@@ -83,6 +83,9 @@ def test_they_are_uploaded_once_and_stay_for_an_up_that_goes_back_to_former_code
     assert step(tmp_path).read(created.id, known, recorder.context) is None
     create(step(tmp_path), inputs(wanted), recorder)
     assert step(tmp_path).read(created.id, known, recorder.context) is not None
+    container(TENANT, BLOB, "work").delete_blob(f"libraries/{wanted.own}/{wanted.wheel.name}")
+    assert step(tmp_path).read(created.id, known, recorder.context) is None
+    create(step(tmp_path), inputs(wanted), recorder)
     step(tmp_path).delete(created.id, known, recorder.context)
     assert step(tmp_path).read(created.id, known, recorder.context) is not None
 
