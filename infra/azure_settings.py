@@ -51,9 +51,9 @@ class AzureSettings(Parameters):
     """The Azure region. A change would delete the stored data, so `up` refuses it unless you confirm the loss."""
     location_fallbacks: tuple[Region, ...] = Field(default=(), examples=[["northeurope"]])
     """Regions to choose before the first `up` if `location` lacks a VM size or quota, in the order of preference;
-    `doctor` says which would do."""
+    `doctor` reports which are available."""
     suffix: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$")
-    """Part of every resource's name. Azure reserves deleted names for days, so `destroy` changes it."""
+    """Part of the names of all that `destroy` deletes. Azure reserves these for days, so `destroy` changes it."""
     state: StatePlace = StatePlace.MACHINE
     """The state backend: on this machine, or in the subscription if several people or workflows deploy. For that,
     `.venv/bin/personalize bootstrap` creates a storage account and an encryption key."""
@@ -72,7 +72,7 @@ class AzureSettings(Parameters):
     """Whether Pulumi refuses to delete resources that hold data."""
     storage_replication: Replication = Replication.LOCAL
     """Where the copies of the data are kept: in one data centre or in three availability zones."""
-    models_copy: str | None = Field(default=None, pattern=r"^[a-z0-9]+$", examples=["northeurope"])
+    models_copy: Region | None = Field(default=None, examples=["northeurope"])
     """A second region, where a storage account gets a copy of every accepted model, some MB each. Not with `network:
     private`."""
     registry_tier: RegistryTier = RegistryTier.BASIC
@@ -81,7 +81,7 @@ class AzureSettings(Parameters):
     """VM size of the training cluster's nodes."""
     training_vm_fallbacks: tuple[VmSize, ...] = Field(default=(), examples=[["Standard_E4ads_v5"]])
     """VM sizes to choose if Azure has no `training_vm_size`, in the order of preference: the cluster policy admits
-    them, `doctor` says which would do, and `up` names the next one after a refusal."""
+    them, `doctor` reports which are available, and `up` names the next one after a refusal."""
     training_workers: int = Field(default=0, ge=0, le=100)
     """Workers of the training cluster in addition to its driver; 0 trains on the driver alone. The number is fixed
     during a training run, because LightGBM can't continue after a change."""
@@ -93,7 +93,7 @@ class AzureSettings(Parameters):
     training_binary_files: bool = False
     """Whether Spark reads files for training's Python processes, each as a whole and none larger than 2 GiB. Only for a
     cluster whose workers' Python can't read the volumes, which the canary run reports; needs `training.fit:
-    synapseml`."""
+    synapseml`, and not for tables."""
     kubernetes_version: str = Field(default=KUBERNETES, pattern=r"^1\.\d{2}$")
     """Minor version of Kubernetes; patches are applied automatically in the maintenance window."""
     kubernetes_tier: KubernetesTier = KubernetesTier.FREE
@@ -106,8 +106,8 @@ class AzureSettings(Parameters):
     system_vm_size: VmSize = "Standard_D4ds_v5"
     """VM size of the nodes that run the cluster's own pods, with at least 4 cores. It can't be changed later."""
     system_vm_fallbacks: tuple[VmSize, ...] = Field(default=(), examples=[["Standard_D4ads_v5"]])
-    """VM sizes to choose if Azure has no `system_vm_size`, in the order of preference; `doctor` says which would do,
-    and `up` names the next one after a refusal."""
+    """VM sizes to choose if Azure has no `system_vm_size`, in the order of preference; `doctor` reports which are
+    available, and `up` names the next one after a refusal."""
     system_nodes_min: int = Field(default=1, ge=1, le=100)
     """Minimum number of nodes for the cluster's own pods."""
     system_nodes_max: int = Field(default=2, ge=1, le=100)
@@ -115,8 +115,8 @@ class AzureSettings(Parameters):
     scoring_vm_size: VmSize = "Standard_D2ds_v5"
     """VM size of the scoring nodes. A change creates a new node pool, moves the pods, then removes the old pool."""
     scoring_vm_fallbacks: tuple[VmSize, ...] = Field(default=(), examples=[["Standard_D2ads_v5"]])
-    """VM sizes to choose if Azure has no `scoring_vm_size`, in the order of preference; `doctor` says which would do,
-    and `up` names the next one after a refusal."""
+    """VM sizes to choose if Azure has no `scoring_vm_size`, in the order of preference; `doctor` reports which are
+    available, and `up` names the next one after a refusal."""
     scoring_nodes_min: int = Field(default=1, ge=1, le=1000)
     """Minimum number of scoring nodes."""
     scoring_nodes_max: int = Field(default=3, ge=0, le=1000)
@@ -202,7 +202,7 @@ class AzureSettings(Parameters):
         return self.scoring_nodes_max == 0
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _consistent(self) -> Self:
         if self.models_copy == self.location:
             raise ValueError(f"models_copy is {self.models_copy}, the stack's own region: name another one")
         for name in ("system_nodes", "scoring_nodes", "replicas"):

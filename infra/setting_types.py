@@ -11,21 +11,14 @@ from training.parameters import Parameters
 ANYWHERE = "anywhere"
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 AddressRange = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$")]
-NetworkId = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+$"
-    ),
+_GROUP = r"^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+"
+GroupId = Annotated[str, StringConstraints(pattern=rf"{_GROUP}$")]
+NetworkId = Annotated[str, StringConstraints(pattern=rf"{_GROUP}/providers/Microsoft\.Network/virtualNetworks/[^/]+$")]
+LogsId = Annotated[
+    str, StringConstraints(pattern=rf"{_GROUP}/providers/Microsoft\.OperationalInsights/workspaces/[^/]+$")
 ]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")]
 GroupName = Annotated[str, StringConstraints(pattern=r"^[\w\-.()]{0,89}[\w\-()]$")]
-LogsId = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+/providers/Microsoft\.OperationalInsights/workspaces/[^/]+$"
-    ),
-]
-GroupId = Annotated[str, StringConstraints(pattern=r"^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+$")]
 VmSize = Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_-]+$")]
 Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
 EXAMPLE_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub"
@@ -43,9 +36,10 @@ def _ranges(value: object) -> object:
 
 def _is_range(text: object) -> bool:
     try:
-        return "/" in str(text) and bool(ipaddress.IPv4Network(str(text)))
+        ipaddress.IPv4Network(str(text))
     except ValueError:
         return False
+    return "/" in str(text)
 
 
 AddressRanges = Annotated[Literal["anywhere"] | tuple[str, ...], BeforeValidator(_ranges)]

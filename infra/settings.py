@@ -14,7 +14,15 @@ from features.errors import BadInputError, PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.settings_text import explain
 from steps.descriptions.serving_settings import ScoringSettings
-from training.parameters import Dataset, GateParameters, Parameters, SyntheticDataset, TrainingParameters
+from training.parameters import (
+    Dataset,
+    Fit,
+    GateParameters,
+    Parameters,
+    SyntheticDataset,
+    TablesDataset,
+    TrainingParameters,
+)
 
 NAMESPACE = "personalization"
 
@@ -67,6 +75,11 @@ class Settings(Parameters):
             if wanted is not None:
                 raise ValueError("scoring.target_qps sizes a stack on Azure; a local one has scoring.workers")
             return None
+        training = info.data.get("training")
+        if value.training_binary_files and training is not None and training.fit is not Fit.SYNAPSEML:
+            raise ValueError("training_binary_files needs training.fit synapseml: the native fit reads files itself")
+        if value.training_binary_files and isinstance(info.data.get("dataset"), TablesDataset):
+            raise ValueError("training_binary_files is not for tables, whose tasks read files themselves")
         from infra.cost.capacity import require_room, sized  # noqa: PLC0415 - a local stack needs no table of prices
 
         try:

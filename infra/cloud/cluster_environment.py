@@ -4,7 +4,6 @@ Their parent is the environment.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pulumi
 
@@ -12,7 +11,7 @@ from infra.cloud.access import ClusterAccessArgs
 from infra.cloud.environment import Environment
 from infra.cloud.monitoring.alerts import Alerts, AlertsArgs
 from infra.cloud.monitoring.container_insights import ContainerInsights, ContainerInsightsArgs
-from infra.cloud.monitoring.log_analytics import DiagnosticsArgs, send_logs
+from infra.cloud.monitoring.log_analytics import DiagnosticsArgs
 from infra.cloud.serving.identities import ScoringIdentity, ScoringIdentityArgs
 from infra.cloud.serving.kubernetes import Kubernetes, KubernetesArgs
 from steps.shared.cluster_names import NAMESPACE, SERVICE_ACCOUNT
@@ -70,10 +69,7 @@ class ClusterEnvironment:
     def _watch(self) -> None:
         around = self.environment
         logs = around.monitoring.logs
-        diagnostics = DiagnosticsArgs(resource=self.kubernetes.id, workspace=logs, categories=CLUSTER_LOGS)
-        if not around.settings.service_metrics:
-            diagnostics = replace(diagnostics, metrics=None)
-        send_logs("cluster", diagnostics, self._own)
+        around.watch("cluster", DiagnosticsArgs(resource=self.kubernetes.id, workspace=logs, categories=CLUSTER_LOGS))
         if around.settings.container_insights:
             self._container_insights()
         alerts = AlertsArgs(

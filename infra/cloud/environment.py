@@ -19,8 +19,7 @@ from infra.cloud.storage import Storage, StorageArgs
 from infra.cloud.training.databricks import Databricks, DatabricksArgs
 from infra.private_links import Service
 from infra.setting_types import Network
-from infra.workload.place import Place as ServicePlace
-from infra.workload.place import inside, on_the_internet
+from infra.workload.place import Place, inside, on_the_internet
 
 DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")
 STORAGE_METRICS = "Transaction"
@@ -83,7 +82,7 @@ class Environment(pulumi.ComponentResource):
         args = PrivateStackArgs(site=self.groups.serving, settings=self.settings, names=self.names)
         return PrivateStack(args, self.own)
 
-    def _place(self) -> ServicePlace:
+    def _place(self) -> Place:
         names = self.names
         if self.private is None:
             return on_the_internet(names.dns_label, self.settings.location)
@@ -147,6 +146,10 @@ class Environment(pulumi.ComponentResource):
         )
         return Access("access", args, self.own)
 
+    def watch(self, name: str, args: DiagnosticsArgs) -> None:
+        """Send a resource's logs and, with `azure.service_metrics`, its metrics to Log Analytics."""
+        send_logs(name, args if self.settings.service_metrics else replace(args, metrics=None), self.own)
+
     def _watch(self) -> None:
         logs = self.monitoring.logs
         watched = {
@@ -159,4 +162,4 @@ class Environment(pulumi.ComponentResource):
             ),
         }
         for name, args in watched.items():
-            send_logs(name, args if self.settings.service_metrics else replace(args, metrics=None), self.own)
+            self.watch(name, args)

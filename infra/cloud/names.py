@@ -1,7 +1,8 @@
 """Physical names, computed from project, stack, subscription and suffix, so that an interrupted run finds them again.
 
 Some names must be unique worldwide, and some stay reserved for days after a deletion. So each contains a hash of these
-four values, and `destroy` changes the suffix.
+four values, and `destroy` changes the suffix. The groups and the budget outlive a destroy: their names leave the suffix
+out.
 """
 
 import base64

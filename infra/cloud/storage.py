@@ -35,7 +35,7 @@ class StorageArgs:
 
 
 class Storage(pulumi.ComponentResource):
-    """The accounts. `blob_endpoint` is the lake's, for uploads; `lake_url` returns one for Databricks."""
+    """The accounts. `blob_endpoint` is the lake's, for uploads; `lake_url` has a container's address for Databricks."""
 
     def __init__(self, name: str, args: StorageArgs, opts: ResourceOptions | None = None) -> None:
         """Create the accounts, the lake's containers and its lifecycle rule."""
@@ -48,8 +48,8 @@ class Storage(pulumi.ComponentResource):
         self.copy = self._copy(args.copy_location) if args.copy_location else None
         self._cool_down()
         self.blob_service_id = Output.concat(self.lake.id, "/blobServices/default")
-        self.blob_endpoint = endpoint_of(self.lake)
-        self.copy_endpoint: Input[str] = endpoint_of(self.copy) if self.copy else ""
+        self.blob_endpoint = _blob_endpoint(self.lake)
+        self.copy_endpoint: Input[str] = _blob_endpoint(self.copy) if self.copy else ""
         self.register_outputs({"lake": self.lake.id, "workspace": self.workspace.id})
 
     def lake_url(self, container: str) -> Output[str]:
@@ -87,7 +87,7 @@ class Storage(pulumi.ComponentResource):
         )
 
     def _access(self, *, by_connector: bool) -> storage.PublicNetworkAccess | None:
-        """Disabled in a private stack, but for the lake: it would block a rule for a resource as well (decision 37)."""
+        """In a private stack disabled, except for the lake: it would block the firewall's rule too (decision 37)."""
         if not self._site.private:
             return None
         return storage.PublicNetworkAccess.ENABLED if by_connector else storage.PublicNetworkAccess.DISABLED
@@ -156,6 +156,6 @@ class Storage(pulumi.ComponentResource):
         )
 
 
-def endpoint_of(account: storage.StorageAccount) -> Output[str]:
+def _blob_endpoint(account: storage.StorageAccount) -> Output[str]:
     """The Blob endpoint of an account."""
     return account.primary_endpoints.apply(lambda endpoints: endpoints.blob)

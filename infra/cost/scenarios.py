@@ -132,8 +132,12 @@ def of_settings(
     hours_per_training: float = HOURS_PER_TRAINING,
 ) -> Scenario:
     """A stack's scenario, with the minimum of its autoscalers."""
-    logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if settings.container_insights or settings.traces else 0.0
+    given = settings.log_analytics is not None
+    billed = not given and (settings.container_insights or settings.traces)
+    logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if billed else 0.0
     about_logs = "logs at their daily cap" if logs else f"logs within the {FREE_LOG_GB:g} GB that are free"
+    if given:
+        about_logs = "logs in the given workspace are not counted"
     return Scenario(
         name=name,
         region=settings.location,

@@ -71,7 +71,7 @@ class ScoringPodsArgs:
     trace_percent: float | None
     """Percentage of traced requests; None without tracing."""
     pool_label: str
-    """Label and taint of the scoring nodes."""
+    """Label of the nodes that run the service, and the taint of a pool of its own."""
     pool: str
     """The label's value."""
 

@@ -59,7 +59,7 @@ TO_AZURE = [
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """The service's host, and whether the pods send mirrored traffic or traces."""
+    """The service's host, the addresses that may reach it, and what the pods may send."""
 
     namespace: Input[str]
     place: Place

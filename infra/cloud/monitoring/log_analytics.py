@@ -29,7 +29,7 @@ class Monitoring(pulumi.ComponentResource):
     """The workspace `logs`, Application Insights on it, and the action group `operators`."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: ResourceOptions | None = None) -> None:
-        """Create all three."""
+        """Create them, except a workspace that is given."""
         super().__init__("personalization:azure:Monitoring", name, None, opts)
         self.logs = args.given or self._workspace(args).id
         """The ID of the workspace."""

@@ -58,11 +58,9 @@ class PrivateNames(pulumi.ComponentResource):
         self.links: dict[str, list[pulumi.Resource]] = {}
         """By zone."""
         for zone, found in self.zones.items():
-            networks = {args.link: args.networks[OWN]} if zone in given else args.networks
-            links = [f"{OWN if zone in given else link}-{zone}" for link in networks]
+            names = {OWN: args.link} if zone in given else {link: link for link in args.networks}
             self.links[zone] = [
-                self._link(logical, found, link, network)
-                for logical, (link, network) in zip(links, networks.items(), strict=True)
+                self._link(f"{link}-{zone}", found, physical, args.networks[link]) for link, physical in names.items()
             ]
         self.record = privatedns.PrivateRecordSet(
             "service-name",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_databricks as databricks
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Output, ResourceOptions
 
 from steps.shared.volumes import CATALOG_ROOT, SCHEMA, Volume
 
@@ -54,9 +54,17 @@ class Volumes(pulumi.ComponentResource):
         )
         made = {volume: self._volume(volume) for volume in Volume}
         for called, principal in args.principals.items():
-            self._grant(f"catalog-{called}", principal, READ, catalog=self._catalog.name)
+            databricks.Grant(
+                f"catalog-{called}", principal=principal, privileges=READ, catalog=self._catalog.name, opts=self._own
+            )
             for volume in WRITTEN:
-                self._grant(f"volume-{volume}-{called}", principal, WRITE, volume=made[volume].id)
+                databricks.Grant(
+                    f"volume-{volume}-{called}",
+                    principal=principal,
+                    privileges=WRITE,
+                    volume=made[volume].id,
+                    opts=self._own,
+                )
         self.register_outputs({})
 
     def _volume(self, volume: Volume) -> databricks.Volume:
@@ -68,17 +76,4 @@ class Volumes(pulumi.ComponentResource):
             volume_type="EXTERNAL",
             storage_location=Output.concat(self._args.lake_url(volume.container), volume.folder),
             opts=self._own,
-        )
-
-    def _grant(
-        self,
-        name: str,
-        principal: str,
-        privileges: list[str],
-        *,
-        catalog: Input[str] | None = None,
-        volume: Input[str] | None = None,
-    ) -> None:
-        databricks.Grant(
-            name, principal=principal, privileges=privileges, catalog=catalog, volume=volume, opts=self._own
         )

@@ -154,6 +154,13 @@ def test_logs_cost_something_between_nothing_and_their_cap() -> None:
     assert logs.usd == figures("0.00", "154.00", "192.50")  # 30 * 2 GB less 5 free GB = 55 GB, at 2.8 and 3.5
 
 
+def test_logs_in_a_given_workspace_are_not_the_stacks() -> None:
+    group = f"/subscriptions/{REQUIRED['subscription']}/resourceGroups/hub"
+    given = f"{group}/providers/Microsoft.OperationalInsights/workspaces/logs"
+    bill = of(container_insights=True, log_cap_gb=2, log_analytics=given)
+    assert "logs, at most" not in {line.name for line in bill.lines}
+
+
 def test_a_training_twice_as_long_costs_twice_as_much() -> None:
     settings = AzureSettings.model_validate(REQUIRED)
     once, twice = (

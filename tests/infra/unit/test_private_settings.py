@@ -35,6 +35,7 @@ def settings(**azure: object) -> dict[str, object]:
         (PRIVATE | {"private_dns_zones": "hub"}, r"azure\.private_dns_zones is 'hub'"),
         ({"log_analytics": "logs"}, r"azure\.log_analytics is 'logs'"),
         ({"training_group": "one", "serving_group": "one"}, "must be two groups"),
+        ({"training_binary_files": True}, "training_binary_files needs training.fit synapseml"),
         (PRIVATE | {"registry_tier": "Standard"}, "needs registry_tier Premium"),
         (PRIVATE | {"authorized_ip_ranges": ["203.0.113.0/24"]}, "is for a public API server"),
         (PRIVATE | {"network_range": "10.1.0.0/24"}, "must be from /16 to /23"),
