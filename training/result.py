@@ -58,6 +58,7 @@ def metrics(
     best_iteration: int,
     scaling: PlattScaling | None,
     slices: Sequence[Slice],
+    keys: Sequence[Slice],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """The evaluation and its comparisons as plain JSON values."""
@@ -72,4 +73,5 @@ def metrics(
         "best_kept": None if best is None else best.scalars(),
         "warnings": list(warnings),
         "slices": msgspec.to_builtins(slices),
+        "keys": msgspec.to_builtins(keys),
     }

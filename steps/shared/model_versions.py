@@ -80,8 +80,8 @@ def folder_of(number: int) -> str:
 
 def tags_of(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
     """The tags from which `Version.of` makes the bundle's version."""
-    # MLflow limits the length of a tag; the slices are in the bundle.
-    short = {name: value for name, value in metadata.metrics.items() if name != "slices"}
+    # MLflow limits the length of a tag; the segments are in the bundle.
+    short = {name: value for name, value in metadata.metrics.items() if name not in {"slices", "keys"}}
     return {
         **short_tags(bundle_hash, metadata),
         "reasons": json.dumps(metadata.verdict.reasons),

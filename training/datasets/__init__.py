@@ -36,6 +36,13 @@ def check_split(dataset: Dataset, split: Split) -> None:
         required_timestamp(None if timestamp is None else timestamp.column)
 
 
+def key_columns(dataset: Dataset, data: Path | None) -> tuple[str, ...]:
+    """The columns of the interactions with the keys of users and items, if it has any; `data` is the dataset's copy."""
+    if not isinstance(dataset, TablesDataset):
+        return ()
+    return tuple(one.foreign_key for one in tables.spec_of(dataset, data).entities.values())
+
+
 def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> None:
     """Copy the dataset's files into `folder`, completely or not at all; an existing folder is left unchanged."""
     if folder.exists():

@@ -1,5 +1,6 @@
 """Evaluates a model and logistic regression on the held-out rows, overall and by segment, in one pass."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from features.encoder import Encoder
@@ -8,7 +9,9 @@ from training.evaluation.baselines import Logistic
 from training.evaluation.score import scoring
 from training.metrics import slices
 from training.metrics.evaluate import Evaluation, evaluate_bins, score_bins
+from training.metrics.known import keys_among, measure_keys
 from training.metrics.score_counts import SLICES
+from training.metrics.slices import Slice
 from training.model.fitted import Fitted
 from training.protocols import Scannable
 
@@ -19,16 +22,28 @@ class Measured:
 
     evaluation: Evaluation
     logistic: Evaluation | None
-    slices: tuple[slices.Slice, ...]
+    slices: tuple[Slice, ...]
+    keys: tuple[Slice, ...]
+    """The rows of known and of new users and items."""
 
 
 def measure(
-    held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted, logistic: Logistic | None
+    held_out: Scannable,
+    schema: Schema,
+    encoder: Encoder,
+    fitted: Fitted,
+    logistic: Logistic | None,
+    *,
+    keys: Sequence[str] = (),
 ) -> Measured:
-    """Score and evaluate the prepared rows `held_out`; raises `EvaluationError` if nothing can be measured."""
+    """Score and evaluate the prepared rows `held_out`; `keys` are the columns of users and items.
+
+    Raises `EvaluationError` if nothing can be measured.
+    """
     sliced = slices.choose(encoder, schema, fitted.importance)
     others = [] if logistic is None else [logistic.probability]
-    kernel = scoring(schema, encoder, model=fitted.text, others=others, sliced=sliced)
+    known = keys_among(schema, keys)
+    kernel = scoring(schema, encoder, model=fitted.text, others=others, sliced=sliced, keys=known)
     bins = score_bins(held_out.scan(kernel))
     names = slices.value_names(held_out, schema, sliced)
     evaluations = [evaluate_bins(bins[of]) for of in sorted(bins) if of < SLICES]
@@ -36,4 +51,5 @@ def measure(
         evaluation=evaluations[0],
         logistic=evaluations[1] if others else None,
         slices=slices.measure(bins, sliced, names=schema.categories, values=names),
+        keys=measure_keys(bins, known, names=schema.categories, start=SLICES + sum(column.size for column in sliced)),
     )

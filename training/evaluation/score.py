@@ -6,16 +6,18 @@ Native LightGBM scores whole batches; golden records prove that SynapseML's tran
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.encoder import Encoder
+from features.encoder import Encoder, RawRows
 from features.schema import Schema
 from training.kernels.columns import FEATURES, LABEL, matrix, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
-from training.metrics.score_counts import BY, COLUMNS, MERGED, ScoreCounts
+from training.metrics.known import KINDS, KnownKeys
+from training.metrics.score_counts import BY, COLUMNS, MERGED, InSlices, ScoreCounts
 from training.metrics.slices import SlicedColumn
 from training.model.native import lightgbm
 
@@ -49,10 +51,10 @@ class _Scoring:
     model: str
     others: tuple[Scorer, ...]
     sliced: tuple[SlicedColumn, ...]
+    keys: tuple[KnownKeys, ...]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        starts = np.cumsum([0, *(len(column.hashes) + 1 for column in self.sliced)], dtype=np.int32)
-        counts = ScoreCounts(models=1 + len(self.others), slices=int(starts[-1]))
+        counts = ScoreCounts(models=1 + len(self.others), slices=sum(self._sizes))
         booster = lightgbm.Booster(model_str=self.model)
         for batch in batches:
             label, *columns_of_inputs = batch.columns
@@ -61,11 +63,23 @@ class _Scoring:
             # One thread, because there is one such task per core.
             probability = np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64)
             clicked = label.to_numpy() == 1
-            places = [column.places(rows, start=start) for column, start in zip(self.sliced, starts[:-1], strict=True)]
-            counts.add(clicked, probability, slices=places)
+            counts.add(clicked, probability, slices=self._places(rows))
             for number, scorer in enumerate(self.others, start=1):
                 counts.add(clicked, scorer(inputs), model=number)
         yield counts.batch()
+
+    @property
+    def _sizes(self) -> list[int]:
+        """How many segments each of `sliced`, then each of `keys` has."""
+        return [*(column.size for column in self.sliced), *(len(KINDS) for _ in self.keys)]
+
+    def _places(self, rows: RawRows) -> list[InSlices]:
+        starts = list(accumulate(self._sizes, initial=0))
+        of_keys = starts[len(self.sliced) :]
+        return [
+            *(column.places(rows, start=start) for column, start in zip(self.sliced, starts, strict=False)),
+            *(key.places(rows, self.encoder, start=start) for key, start in zip(self.keys, of_keys, strict=False)),
+        ]
 
 
 def scoring(
@@ -76,11 +90,12 @@ def scoring(
     own: Schema | None = None,
     others: Sequence[Scorer] = (),
     sliced: Sequence[SlicedColumn] = (),
+    keys: Sequence[KnownKeys] = (),
 ) -> Kernel:
     """The `ScoreCounts` of prepared rows of `schema`: LightGBM's `model` is number 0, the `others` are from 1 on.
 
     `own` is the model's schema if it differs; the rows must have all of its columns. Model 0's rows are also counted by
-    segment: for each value of the columns `sliced`, one column after the other.
+    segment: for each value of the columns `sliced`, one column after the other, then for each of the `keys`.
     """
     return Kernel(
         columns=(LABEL, *raw_columns(schema)),
@@ -92,6 +107,7 @@ def scoring(
             model=model,
             others=tuple(others),
             sliced=tuple(sliced),
+            keys=tuple(keys),
         ),
         by=BY,
         merged=MERGED,

@@ -40,6 +40,11 @@ class SlicedColumn:
     index: int
     hashes: npt.NDArray[np.int64]
 
+    @property
+    def size(self) -> int:
+        """The number of its segments: one for each of the values, and one for all others."""
+        return len(self.hashes) + 1
+
     def places(self, all_rows: RawRows, *, start: int = 0) -> InSlices:
         """The rows' segments, counted from `start`: 0 to k - 1 by value, k for rows with none of the values."""
         values = all_rows.values(self.index)
@@ -120,10 +125,10 @@ def measure(
     measured = []
     of = SLICES
     for column in columns:
-        for place in range(len(column.hashes) + 1):
+        for place in range(column.size):
             value = next(values) if place < len(column.hashes) else None
             if of in bins:
-                measured.append(_measure(bins[of], column=names[column.index], value=value))
+                measured.append(measure_one(bins[of], column=names[column.index], value=value))
             of += 1
     return tuple(measured)
 
@@ -132,7 +137,8 @@ def _most_frequent(log_counts: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
     return np.argsort(-log_counts, kind="stable")[:VALUES]
 
 
-def _measure(bins: curves.ScoreBins, *, column: str, value: str | None) -> Slice:
+def measure_one(bins: curves.ScoreBins, *, column: str, value: str | None) -> Slice:
+    """The metrics of one segment."""
     rows, clicks = int(bins.rows.sum()), int(bins.clicks.sum())
     mixed = 0 < clicks < rows
     log_loss = float(bins.loss_sum.sum()) / rows

@@ -58,6 +58,8 @@ class ReportData:
     """The best version kept, unless it is the champion."""
     best_reachable: BestReachable | None
     slices: Sequence[Slice]
+    keys: Sequence[Slice]
+    """The rows of known and of new users and items; none if their keys are no features."""
     warnings: Sequence[str]
     """Sentences about the data."""
     importance: Mapping[str, float]

@@ -8,6 +8,7 @@ from features.bundle import Bundle, BundleError, Verdict
 from features.encoder import RawRows
 from features.reference import Reference
 from features.schema import Schema
+from training.datasets import key_columns
 from training.evaluation import leaks, reference
 from training.evaluation.baselines import BASE_RATE, LOGISTIC_REGRESSION, base_rate, fit_logistic, sample
 from training.evaluation.earlier import EarlierVersion, evaluate_earlier
@@ -35,6 +36,8 @@ class Judged:
     best: EarlierVersion | None
     best_reachable: BestReachable | None
     slices: tuple[Slice, ...]
+    keys: tuple[Slice, ...]
+    """The rows of known and of new users and items."""
     warnings: tuple[str, ...]
     """Sentences about the data, for its owner."""
     reference: Reference
@@ -52,7 +55,8 @@ def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> J
         logistic = fit_logistic(*rows)
         warnings = leaks.warnings(*rows, schema)
     with stage("evaluate", f"score {count:,} held-out rows"):
-        measured = measure(held_out, schema, encoder, trained.fitted, logistic)
+        keys = key_columns(arguments.dataset, arguments.data)
+        measured = measure(held_out, schema, encoder, trained.fitted, logistic, keys=keys)
         reachable = best_reachable(held_out, arguments.dataset, schema)
         sampled = reference.sample(held_out, schema, rows=count, seed=seed)
     baselines = {BASE_RATE: base_rate(measured.evaluation, rate=prepared.training_clicks / prepared.training_rows)}
@@ -67,6 +71,7 @@ def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> J
         best=best,
         best_reachable=reachable,
         slices=measured.slices,
+        keys=measured.keys,
         warnings=warnings,
         reference=reference.make_reference(sampled, encoder, trained.fitted.text, trained.fitted.importance),
         verdict=judge(measured.evaluation, baselines, champion, arguments.gate, best=best),

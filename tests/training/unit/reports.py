@@ -46,6 +46,7 @@ def report_data(*, gate: GateParameters | None = None, with_champion: bool = Tru
         best=None,
         best_reachable=BestReachable(auc=0.8012, log_loss=0.4321),
         slices=[slice_of("cat01", "05db9164"), slice_of("cat01", ""), slice_of("cat01", None)],
+        keys=[slice_of("user_id", "known"), slice_of("user_id", "new")],
         warnings=[],
         importance=dict(zip(generator.permutation(CRITEO.encoded_features), gains.tolist(), strict=True)),
         learning_curve=learning_curve(),

@@ -136,6 +136,15 @@ def test_without_a_segment_that_is_off_the_page_says_so(html: str) -> None:
     assert 'class="off"' not in html
 
 
+def test_known_and_new_users_are_told_apart(html: str) -> None:
+    section = html.partition("<h2>Known and new users and items</h2>")[2].partition("</section>")[0]
+    assert "they have at least 10 rows in training" in section
+    for kind in ("known", "new"):
+        assert f'<th scope="row">user_id</th><td>{kind}</td><td class="number">1,000</td>' in section
+    assert "0.7100" in section  # AUC
+    assert "Known and new" not in render(replace(report_data(), keys=[]))
+
+
 def test_a_warning_about_the_data_stands_beside_the_checks(html: str) -> None:
     page = render(replace(report_data(), warnings=["The column paid alone predicts the label."]))
     assert "<b>Warning:</b> The column paid alone predicts the label." in page

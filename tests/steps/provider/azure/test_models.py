@@ -81,7 +81,7 @@ def with_metadata(bundle: Path, copy: Path, **changes: Any) -> Path:
 def measured(bundle: Path, tmp_path: Path) -> Path:
     """The bundle with as many metrics and parameters as training writes."""
     figures = evaluate_bins(ScoreBins.of_constant(clicks=450, others=1_563, probability=0.22)).scalars()
-    metrics = figures | {"champion": figures, "best_kept": figures, "slices": []}
+    metrics = figures | {"champion": figures, "best_kept": figures, "slices": [], "keys": []}
     parameters = TrainingParameters().model_dump(mode="json")
     return with_metadata(bundle, tmp_path / "measured", metrics=metrics, hyperparameters=parameters)
 
@@ -147,7 +147,7 @@ def test_what_tags_leave_out_is_read_from_the_bundles_in_the_lake(
     first, second = versions(recorder)
     stored = json.loads((whole / METADATA).read_bytes())
     assert first.hyperparameters == stored["hyperparameters"]
-    assert first.metrics == {name: value for name, value in stored["metrics"].items() if name != "slices"}
+    assert first.metrics == {name: value for name, value in stored["metrics"].items() if name not in {"slices", "keys"}}
     assert (first.accepted, second.accepted, second.metrics) == (True, False, {})
     assert second.reasons == (f"Its bundle is no longer at {lost['bundle_url']}.",)
 
