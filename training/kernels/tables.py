@@ -1,7 +1,8 @@
 """Tables of a dataset as typed columns. Each distinct text of a column is parsed once."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from training.datasets.described.entries import Label, Time
 from training.datasets.described.fields import TableRules, checks, is_click, keys_of
 from training.datasets.described.uses import Uses
 from training.kernels.numbers import numbers
+from training.kernels.xxh64 import first_seeds, of_texts
 
 
 class BadFieldsError(ValueError):
@@ -25,7 +27,8 @@ class BadFieldsError(ValueError):
 @dataclass(frozen=True, kw_only=True)
 class TypedTable:
     """n rows of a table: `keys` by their joined name, `features` float64[n] with NaN for missing or texts with "" for
-    missing, `label` int8[n] and `time` int64[n] in microseconds where the table has them.
+    missing, `label` int8[n] and `time` int64[n] in microseconds where the table has them. Events that make one row have
+    the same `row_key`, int64[n], where events make rows.
 
     `uses` has what `training.datasets.described.uses.Uses` counts.
     """
@@ -34,7 +37,25 @@ class TypedTable:
     features: Mapping[str, Any]
     label: npt.NDArray[np.int8] | None
     time: npt.NDArray[np.int64] | None
+    row_key: npt.NDArray[np.int64] | None
     uses: Mapping[str, int]
+
+    def of(self, rows: npt.NDArray[np.int64], label: npt.NDArray[np.int8]) -> "TypedTable":
+        """These of the rows, with a `label` for each; `uses` counts all rows, and those left out as `read`."""
+        places = pa.array(rows)
+        left_out = (0 if self.label is None else len(self.label)) - len(rows)
+        return replace(
+            self,
+            keys={name: values.take(places) for name, values in self.keys.items()},
+            features={
+                name: values[rows] if isinstance(values, np.ndarray) else values.take(places)
+                for name, values in self.features.items()
+            },
+            label=label,
+            time=None if self.time is None else self.time[rows],
+            row_key=None,
+            uses=Counter(self.uses) + Counter(read=left_out),
+        )
 
 
 def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:
@@ -53,6 +74,7 @@ def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:
         keys={key: keys_of(values[name]) for key, name in rules.keys.items()},
         features={one.name: _feature(values[one.name], one) for one in rules.features},
         label=None if rules.label is None else _clicks(values[rules.label.column], rules.label),
+        row_key=_row_keys(values, rules.one_row_per) if rules.one_row_per else None,
         time=None if rules.timestamp is None else _microseconds(values[rules.timestamp.column], rules.timestamp),
         uses=uses.counts,
     )
@@ -101,6 +123,14 @@ def _clicks(texts: pa.StringArray, label: Label) -> npt.NDArray[np.int8]:
         _of_each(texts, lambda text: is_click(text, label), pa.bool_()).cast(pa.int8()).to_numpy(zero_copy_only=False)
     )
     return clicked
+
+
+def _row_keys(values: Mapping[str, pa.StringArray], names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """A hash of the values of all these columns. Among a billion rows, two others share one in 3 % of all datasets."""
+    seeds = first_seeds(len(values[names[0]]))
+    for name in names:
+        seeds = of_texts(keys_of(values[name]), seeds)
+    return seeds.view(np.int64)
 
 
 def _microseconds(texts: pa.StringArray, column: Time) -> npt.NDArray[np.int64]:

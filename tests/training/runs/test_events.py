@@ -9,14 +9,24 @@ import yaml
 from pyarrow import parquet
 from pyspark.sql import SparkSession
 
-from features.bundle import COUNTS
+from features.bundle import COUNTS, Bundle
+from tests.support.rows import read
 from tests.support.training_runs import Run, train, train_on
 from tools.paths import ROOT
-from training.datasets.errors import ColumnError
+from training.datasets import describe
+from training.datasets.errors import ColumnError, MalformedRowError, MissingFileError, OneClassError, SpecError
 from training.datasets.progress import silent
+from training.engines.reading import blocks
+from training.engines.reading.sources import open_source
 from training.engines.spark import join
 from training.engines.spark.engine import SparkEngine
 from training.parameters import TablesDataset, TrainingParameters
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
 
 EXAMPLE = ROOT / "examples/tables"
 BOUGHT = {"column": "event", "positive": ["purchase"], "negative": ["view", "cart"]}
@@ -75,3 +85,121 @@ def test_spark_notices_an_event_that_never_occurs(
     source = engine.open_source(TablesDataset(kind="tables", spec=spec), None, silent)
     with pytest.raises(ColumnError, match="the negative event 'return' is in no row's event"):
         source.prepare(TrainingParameters(), tmp_path / "rows")
+
+
+LOG = """user,item,session,event,page,seen
+u1,i1,s1,view,home,10
+u1,i1,s1,purchase,cart,30
+u1,i1,s1,view,search,5
+u1,i1,s2,view,home,50
+u2,i1,s3,purchase,cart,60
+u2,i1,s3,view,home,60
+u2,i2,s3,view,home,61
+u9,i2,s4,purchase,mail,70
+"""
+
+
+def log_of(folder: Path, content: str = LOG, **changes: object) -> TablesDataset:
+    """A log of events with a table of users, each user, item and session being one row."""
+    (folder / "users.csv").write_text("user,age\nu1,30\nu2,40\n")
+    (folder / "log.csv").write_text(content)
+    spec = {
+        "interactions": "log.csv",
+        "users": {"path": "users.csv", "key": "user"},
+        "items": {"key": "item"},
+        "label": {"column": "event", "positive": ["purchase"], "negative": ["view"]},
+        "one_row_per": ["user", "item", "session"],
+        "numeric": ["age"],
+        "categorical": ["item", "page"],
+        "timestamp": "seen",
+    }
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(spec | changes))
+    return TablesDataset(kind="tables", spec=folder / "dataset.yaml")
+
+
+def rows_of(dataset: TablesDataset) -> list[tuple[object, ...]]:
+    """The rows that the events make."""
+    rows, _ = read(dataset)
+    return sorted(zip(rows["seen"] // 1_000_000, rows["item"], rows["page"], rows["age"], rows["label"], strict=True))
+
+
+def test_events_make_one_row_with_the_first_ones_columns_and_a_click_if_one_of_them_is(tmp_path: Path) -> None:
+    said: list[object] = []
+    assert rows_of(log_of(tmp_path)) == [
+        (5, "i1", "search", 30.0, 1),
+        (50, "i1", "home", 30.0, 0),
+        (60, "i1", "cart", 40.0, 1),
+        (61, "i2", "home", 40.0, 0),
+    ]
+    read(log_of(tmp_path), None, lambda *told, **_: said.append(told))
+    assert said == [("data", "8 events make 4 rows with a known user")]
+
+
+def test_without_a_time_the_first_event_is_the_first_one_read(tmp_path: Path) -> None:
+    rows, _ = read(log_of(tmp_path, timestamp=None))
+    assert sorted(zip(rows["item"], rows["page"], rows["label"], strict=True)) == [
+        ("i1", "cart", 1),
+        ("i1", "home", 0),
+        ("i1", "home", 1),
+        ("i2", "home", 0),
+    ]
+
+
+def test_events_of_one_row_are_found_across_the_parts_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = rows_of(log_of(tmp_path))
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 50)
+    dataset = log_of(tmp_path)
+    assert len(open_source(dataset, None, silent).pieces) > 2
+    assert rows_of(dataset) == whole
+    pd.read_csv(tmp_path / "log.csv").to_parquet(tmp_path / "log.parquet")
+    assert rows_of(log_of(tmp_path, interactions="log.parquet")) == whole
+
+
+def test_an_event_without_item_or_session_is_named(tmp_path: Path) -> None:
+    dataset = log_of(tmp_path, LOG + "u2,,s3,view,home,80\nu2,i1,,view,home,80\n")
+    for refuse in (describe, read):
+        with pytest.raises(MalformedRowError, match="Fields of 2 columns") as caught:
+            refuse(dataset)
+        assert f"{tmp_path}/log.csv, key item: 1 of 10 fields is no key: line 10 ''" in str(caught.value)
+        assert f"{tmp_path}/log.csv, key session: 1 of 10 fields is no key: line 11 ''" in str(caught.value)
+
+
+def test_rows_that_are_all_clicks_are_refused_even_if_their_events_are_not(tmp_path: Path) -> None:
+    dataset = log_of(tmp_path, one_row_per=["user"], users=None, numeric=[])
+    with pytest.raises(OneClassError, match=r"All 3 rows of .*/log\.csv that `one_row_per` makes have the label 1\."):
+        read(dataset)
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind", "reason"),
+    [
+        (["user", "event"], SpecError, "event is the label: without it, `one_row_per` brings"),
+        (["user", "user"], SpecError, "needs each column once, but user is named again"),
+        (["user", "visit"], MissingFileError, r"log\.csv has no column 'visit'"),
+    ],
+)
+def test_columns_that_make_no_rows_are_refused(
+    tmp_path: Path, columns: list[str], kind: type[Exception], reason: str
+) -> None:
+    with pytest.raises(kind, match=reason):
+        describe(log_of(tmp_path, one_row_per=columns))
+
+
+@pytest.mark.spark
+def test_spark_makes_the_same_rows(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
+    spec = written(tmp_path, one_row_per=["user_id", "device"])
+    engine = SparkEngine(session=spark, log=spark_log)
+    joined = train_on(engine, tmp_path / "joined", *options(spec))
+    local = train(tmp_path / "local", *options(spec))
+    one, other = (Path(run.result.bundle) for run in (joined, local))
+    assert parquet.read_table(one / COUNTS / "all.parquet").equals(parquet.read_table(other / COUNTS / "all.parquet"))
+    golden = [[one.record for one in Bundle.load(bundle).golden] for bundle in (one, other)]
+    assert golden[0] == golden[1]
+    pairs = len(pd.read_csv(tmp_path / "events.csv").drop_duplicates(["user_id", "device"]))
+    for run in (joined, local):
+        assert any(f"3,000 events make {pairs:,} rows with a known user and item" in line for line in run.progress)
+    log = log_of(tmp_path, one_row_per=["user"], users=None, numeric=[])
+    with pytest.raises(OneClassError, match="that `one_row_per` makes have the label 1"):
+        engine.open_source(log, None, silent).prepare(TrainingParameters(), tmp_path / "rows")

@@ -27,6 +27,7 @@ class TableRules:
     features: list[Field] = field(default_factory=list)
     label: Label | None = None
     timestamp: Time | None = None
+    one_row_per: tuple[str, ...] = ()
     missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The texts that mean missing, by column; the empty text always does."""
 
@@ -36,7 +37,12 @@ class TableRules:
         label = [self.label.column] if self.label else []
         timestamp = [self.timestamp.column] if self.timestamp else []
         features = (feature.name for feature in self.features)
-        return list(dict.fromkeys([*self.keys.values(), *label, *timestamp, *features]))
+        return list(dict.fromkeys([*self.needed, *label, *timestamp, *features]))
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns that no row may lack: keys, and those that tell rows apart."""
+        return list(dict.fromkeys([*self.keys.values(), *self.one_row_per]))
 
     @property
     def separators(self) -> dict[str, str]:
@@ -95,7 +101,7 @@ def checks(rules: TableRules) -> list[Check]:
         missing = rules.missing.get(column, frozenset())
         return Check(role=role, column=column, fault=fault, is_right=is_right, missing=missing, plain=plain)
 
-    found = [check("key", name, "no key", bool) for name in rules.keys.values()]
+    found = [check("key", name, "no key", bool) for name in rules.needed]
     if label := rules.label:
         is_label = partial(_is_label, label=label)
         found.append(check("label", label.column, _label_fault(label), is_label))

@@ -33,6 +33,8 @@ class TablesSpec(Strict):
     users: Entity | None = None
     items: Entity | None = None
     label: Label
+    one_row_per: tuple[str, ...] = ()
+    """Columns of the interactions: events that are equal in all of them make one row."""
     numeric: tuple[Numeric, ...] = ()
     categorical: tuple[Categorical, ...] = ()
     times: tuple[TimeFeature, ...] = ()
@@ -70,6 +72,16 @@ class TablesSpec(Strict):
         for name, what in made:
             if name.lower() in folded:
                 raise ValueError(f"a column is called {name!r} as the {what}: rename the column")
+        return self
+
+    @model_validator(mode="after")
+    def _events_can_be_grouped(self) -> Self:
+        if self.label.column in self.one_row_per:
+            raise ValueError(
+                f"{self.label.column} is the label: without it, `one_row_per` brings a row's events together"
+            )
+        if repeated := sorted({name for name in self.one_row_per if self.one_row_per.count(name) > 1}):
+            raise ValueError(f"`one_row_per` needs each column once, but {', '.join(repeated)} is named again")
         return self
 
     @model_validator(mode="after")

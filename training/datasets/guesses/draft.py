@@ -53,6 +53,9 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     for rule, value in guessed.label.rule.items():
         shown = f"[{', '.join(map(scalar, value))}]" if isinstance(value, list) else json.dumps(value)
         yield f"  {rule}: {shown}"
+    if rows := guessed.rows:
+        yield f"# Events that are the same in these are one row: {rows.why}."
+        yield f"one_row_per: [{', '.join(map(scalar, rows.columns))}]"
     yield ""
     if guessed.timestamp:
         yield from _timestamp(guessed.timestamp)

@@ -8,6 +8,7 @@ from training.datasets.described.spec import LABEL, SUFFIXES
 from training.datasets.errors import GuessError
 from training.datasets.guesses.guess_columns import Feature, LeftOut, guess_feature
 from training.datasets.guesses.guess_label import LabelGuess, TimestampGuess, guess_label, guess_timestamp
+from training.datasets.guesses.guess_rows import RowsGuess, guess_rows
 from training.datasets.guesses.profile import profile
 from training.datasets.guesses.roles import Link, Roles, find_roles
 
@@ -44,6 +45,7 @@ class Guess:
     roles: Roles
     label: LabelGuess
     timestamp: TimestampGuess | None
+    rows: RowsGuess | None = None
     features: list[Feature] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     ignored: tuple[str, ...] = ()
@@ -77,8 +79,9 @@ def guess(folder: Path, told: Mapping[str, Path], label: str | None = None) -> G
     others = [one for name, one in roles.interactions.columns.items() if name not in keys]
     found = guess_label(roles.interactions, others, label)
     timestamp, why_not = guess_timestamp([one for one in others if one.name != found.column])
-    taken = keys | {found.column} | ({timestamp.column} if timestamp else set())
-    guessed = Guess(roles=roles, label=found, timestamp=timestamp, left_out=why_not, ignored=ignored)
+    rows = guess_rows(roles.interactions, [link.foreign_key for link in roles.links.values()], found)
+    taken = keys | {found.column} | ({timestamp.column} if timestamp else set()) | {*(rows.columns if rows else ())}
+    guessed = Guess(roles=roles, label=found, timestamp=timestamp, rows=rows, left_out=why_not, ignored=ignored)
     _add_features(guessed, taken | {one.column for one in why_not})
     if not guessed.features and not guessed.keys:
         unused = "; ".join(f"{one.column} {one.why}" for one in guessed.left_out)

@@ -7,6 +7,7 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import NoReturn
 
@@ -23,10 +24,11 @@ from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import as_texts, delimiter, is_text
 from training.datasets.described.uses import problems
-from training.datasets.errors import DatasetError
+from training.datasets.errors import DatasetError, require_both_classes
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
 from training.engines.reading import blocks
+from training.engines.reading.events import FirstEvents, first_events
 from training.engines.reading.opened import Opened, Piece, version
 from training.files import source
 from training.kernels.hashed import Fields
@@ -49,14 +51,16 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     Users and items are read now. Raises a `DatasetError` for malformed tables.
     """
     rules = table_rules(spec)
+    parts = parts_of(rules["interactions"])
+    rows = first_events([_heads(spec, part) for part in parts]) if spec.one_row_per else [None] * len(parts)
     uses, files = Counter[str](), tuple(rule.path for rule in rules.values())
     for table in spec.joined:
         uses.update(_entities(spec, table).uses)
     return Opened(
         schema=spec.joined_schema,
         pieces=[
-            Piece(day=WHOLE, fields=partial(_joined, spec, part), files=files)
-            for part in parts_of(rules["interactions"])
+            Piece(day=WHOLE, fields=partial(_joined, spec, part, own), files=files)
+            for part, own in zip(parts, rows, strict=True)
         ],
         files=files,
         check=lambda found: check(found + uses, spec, report),
@@ -67,8 +71,16 @@ def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
     """Raise a `DatasetError` if the counts over all tables are wrong, else report how many interactions are left."""
     mixed = 0 < found["clicks"] < found["rows"]
     if not mixed or any(next(problems(found, rules, {}), None) for rules in table_rules(spec).values()):
+        if spec.one_row_per and found["rows"]:
+            look_at(table_rules(spec), sys.maxsize)
+            made = f"{spec.interactions} that `one_row_per` makes"
+            require_both_classes(made, rows=found["rows"], clicks=found["clicks"])
         explain(spec)
-    if known := " and ".join(table.removesuffix("s") for table in spec.joined):
+    known = " and ".join(table.removesuffix("s") for table in spec.joined)
+    if spec.one_row_per:
+        kept = f"{found['read']:,} events make {found['rows']:,} rows"
+        report(STAGE, f"{kept} with a known {known}" if known else kept)
+    elif known:
         report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known {known}")
 
 
@@ -79,7 +91,15 @@ def parts_of(rules: TableRules) -> list[Part]:
 
 def read_part(spec: TablesSpec, table: str, part: Part) -> Iterator[TypedTable]:
     """The rows in one part of a table's file."""
-    rules = table_rules(spec)[table]
+    yield from _read(spec, table_rules(spec)[table], part)
+
+
+def _heads(spec: TablesSpec, part: Part) -> Iterator[TypedTable]:
+    """The events in one part of the interactions, without features."""
+    yield from _read(spec, replace(table_rules(spec)["interactions"], features=[]), part)
+
+
+def _read(spec: TablesSpec, rules: TableRules, part: Part) -> Iterator[TypedTable]:
     try:
         for texts in _texts(rules, part):
             yield typed(texts, rules)
@@ -107,9 +127,10 @@ def _read_entities(spec: TablesSpec, table: str, _version: tuple[int, int]) -> T
     return found
 
 
-def _joined(spec: TablesSpec, part: Part) -> Iterator[Fields]:
-    """The joined interactions in one part of their file."""
-    for own in read_part(spec, "interactions", part):
+def _joined(spec: TablesSpec, part: Part, rows: FirstEvents | None) -> Iterator[Fields]:
+    """The joined interactions in one part of their file; with `rows`, those that are the first of their row."""
+    read = read_part(spec, "interactions", part)
+    for own in read if rows is None else rows.among(read):
         yield _join(own, spec)
 
 

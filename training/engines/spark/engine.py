@@ -16,7 +16,7 @@ from training.datasets.described import tables
 from training.datasets.progress import Reporter
 from training.engines.reading.sources import open_source
 from training.engines.spark.failure import explain
-from training.engines.spark.join import JoinedSource, is_too_large
+from training.engines.spark.join import JoinedSource, is_for_spark
 from training.engines.spark.session import spark_session, start_workers
 from training.engines.spark.source import SparkSource
 from training.engines.spark.store.delivered import require_fit
@@ -67,7 +67,7 @@ class SparkEngine:
 
     def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> SparkSource | JoinedSource:
         """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
-        if isinstance(dataset, TablesDataset) and is_too_large(spec := tables.spec_of(dataset, data)):
+        if isinstance(dataset, TablesDataset) and is_for_spark(spec := tables.spec_of(dataset, data)):
             return JoinedSource(session=self.session, spec=spec, report=report, log=self.log)
         return SparkSource(session=self.session, opened=open_source(dataset, data, report), log=self.log)
 

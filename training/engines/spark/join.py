@@ -1,4 +1,4 @@
-"""Joins on Spark, for users and items that are too large to be sent to every task.
+"""Joins on Spark, for users and items that are too large to be sent to every task, and for events that make rows.
 
 The kernels read each table before the join and hash the joined rows after it. Spark sees keys, and columns named by
 number.
@@ -38,13 +38,17 @@ from training.kernels.hashed import Fields
 from training.kernels.tables import TypedTable
 from training.parameters import TrainingParameters
 
+ROW_KEY = "_row_key"
+"""The column that is the same in all events of one row."""
+PLACE = "_place"
+"""The column with each event's place in the order in which engine local reads them."""
 SENT_BYTES = 500_000_000
 """Up to this many bytes, users and items together are held in every process."""
 
 
-def is_too_large(spec: TablesSpec) -> bool:
-    """Whether users and items are too large to be held in every process."""
-    return sum(spec.tables[table].stat().st_size for table in spec.joined) > SENT_BYTES
+def is_for_spark(spec: TablesSpec) -> bool:
+    """Whether users and items are too large to be held in every process, or events must be brought together."""
+    return bool(spec.one_row_per) or sum(spec.tables[table].stat().st_size for table in spec.joined) > SENT_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +80,7 @@ class JoinedSource:
             }
             found = sum((_found_in(table) for table in tables.values()), Counter[str]())
             self._require_single_keys(tables)
-            blocks = stored(self._hashed(_joined(tables), parameters), folder, options=WRITING)
+            blocks = stored(self._hashed(_joined(tables, self.spec), parameters), folder, options=WRITING)
         rows, found_after = rows_of(blocks, schema=self.schema, log=self.log)
         found += found_after
         opened.check(found)
@@ -111,12 +115,21 @@ def _found_in(table: DataFrame) -> Counter[str]:
     return found_in([row.asDict() for row in interruptible(told, DataFrame.collect)])
 
 
-def _joined(tables: dict[str, DataFrame]) -> DataFrame:
+def _joined(tables: dict[str, DataFrame], spec: TablesSpec) -> DataFrame:
     plain = {name: table.drop(PIECE, FOUND, PROBLEM) for name, table in tables.items()}
-    joined = plain.pop("interactions")
+    events = plain.pop("interactions")
+    joined = _rows_of(events) if spec.one_row_per else events
     for name, table in plain.items():
         joined = joined.join(table, KEYS[name])
     return joined
+
+
+def _rows_of(events: DataFrame) -> DataFrame:
+    """The rows that events make; see `training.engines.reading.events`."""
+    first = F.struct(*(name for name in events.columns if name not in {ROW_KEY, PLACE, LABEL}))
+    order = F.struct(*(name for name in (TIME, PLACE) if name in events.columns))
+    rows = events.groupBy(ROW_KEY).agg(F.max(LABEL).alias(LABEL), F.min_by(first, order).alias("first"))
+    return rows.select(LABEL, "first.*")
 
 
 def _number(spec: TablesSpec, name: str) -> str:
@@ -134,6 +147,7 @@ def _types(spec: TablesSpec, table: str) -> pa.Schema:
             *((key, pa.string()) for key in rules.keys),
             *([(LABEL, pa.int8())] if rules.label else []),
             *([(TIME, pa.int64())] if rules.timestamp else []),
+            *([(ROW_KEY, pa.int64()), (PLACE, pa.int64())] if rules.one_row_per else []),
             *(
                 (_number(spec, one.name), pa.float64() if isinstance(one, Number) else pa.string())
                 for one in rules.features
@@ -150,20 +164,24 @@ def _needed(spec: TablesSpec) -> list[str]:
 
 def _read(number: int, *, spec: TablesSpec, table: str, parts: list[Part]) -> Iterator[pa.RecordBatch]:
     types = _types(spec, table)
+    place = number << 32
     try:
         for rows in read_part(spec, table, parts[number]):
-            yield _batch(rows, spec, types)
+            batch = _batch(rows, spec, types, place=place)
+            place += len(batch)
+            yield batch
     except PersonalizationError as error:
         yield pa.RecordBatch.from_pylist([{PIECE: number, PROBLEM: pickle.dumps(error)}], schema=types)
 
 
-def _batch(table: TypedTable, spec: TablesSpec, types: pa.Schema) -> pa.RecordBatch:
-    """The rows; the first one also carries what was counted while reading all of them."""
-    columns: dict[str, object] = {**table.keys, LABEL: table.label, TIME: table.time}
+def _batch(table: TypedTable, spec: TablesSpec, types: pa.Schema, *, place: int) -> pa.RecordBatch:
+    """The rows from this `place` on; the first one also carries what was counted while reading all of them."""
+    columns: dict[str, object] = {**table.keys, LABEL: table.label, TIME: table.time, ROW_KEY: table.row_key}
     columns |= {_number(spec, name): values for name, values in table.features.items()}
     rows = len(next(iter(table.keys.values())) if table.label is None else table.label)
     found = Counter(table.uses) + (Counter(read=rows) if table.label is not None else Counter[str]())
     columns[PIECE] = np.zeros(rows, np.int64)
+    columns[PLACE] = np.arange(place, place + rows)
     columns[FOUND] = [msgspec.json.encode(found), *[None] * (rows - 1)][:rows]
     columns[PROBLEM] = [None] * rows
     arrays = [pa.array(columns[field.name], field.type) for field in types]
