@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
+from azure_clients.credentials import forget_tokens
 from personalize.stack.state_store import read_snapshot
 from tests.simulation.kubernetes.nodes.image import entry_point
 from tests.simulation.kubernetes.pod_needs import CLASSES, unmet
@@ -13,12 +16,14 @@ from tests.simulation.models.sent import sent
 from tests.simulation.published import ROLES
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import STACK, Done, SimulatedStack
-from tests.simulation.world import DEFAULTS
+from tests.simulation.world import DEFAULTS, Record
 
 SENT = "sent.json"
 """The file with all bodies and manifests that `up` sent."""
 PODS = "/api/v1/namespaces/scoring/pods"
 NODES = "/api/v1/nodes"
+PREVIEWER = "77777777-7777-4777-8777-777777777777"
+"""The object id of the identity with which a pull request's workflow previews."""
 MAY_NOT = "may not assign or remove this role: let an owner of the subscription run `.venv/bin/personalize bootstrap"
 OUTPUTS = (
     "endpoint",
@@ -82,6 +87,53 @@ def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> 
     )
     report.line(f"      the image's entry point says: {(checked.stdout or checked.stderr).strip().splitlines()[-1]}")
     report.want("exit status of the image's entry point with --check", 0, checked.returncode)
+
+
+def preview_as_pull_request(stack: SimulatedStack, report: Report) -> None:
+    """The previews' identity, without any role in the cluster, sees the same changes as a deployer.
+
+    One changes a Kubernetes object, one adds an object.
+    """
+    before = deepcopy(stack.settings)
+    stack.settings["azure"]["rollout"] = "shadow"
+    stack.settings["scoring"] = {"max_records": 300}
+    try:
+        wanted = stack.preview()
+        with _signed_in_as_previewer(stack):
+            found = stack.preview()
+    finally:
+        stack.settings = before
+    kinds = {*wanted.outcome.changes} - {"same"}
+    report.want("kinds of changes in that preview, at least", {"create", "update"}, kinds)
+    report.want("what a preview without roles in the cluster sees", wanted.outcome.changes, found.outcome.changes)
+    report.want("what it touches", sorted(wanted.touched), sorted(found.touched))
+
+
+@contextmanager
+def _signed_in_as_previewer(stack: SimulatedStack) -> Iterator[None]:
+    """With the two roles on the subscription that `personalize bootstrap` gives it."""
+    scope = f"/subscriptions/{DEFAULTS['subscription']}"
+    given = [
+        Record(
+            id=f"{scope}/providers/Microsoft.Authorization/roleAssignments/{ROLES[role]}",
+            type="azure-native:authorization:RoleAssignment",
+            inputs={"principalId": PREVIEWER, "scope": scope, "roleDefinitionId": f"{scope}/roles/{ROLES[role]}"},
+            outputs={},
+            created=0.0,
+            ready=0.0,
+        )
+        for role in ("Reader", "Azure Kubernetes Service Cluster User Role")
+    ]
+    for record in given:
+        stack.world.put(record)
+    stack.world.set("caller", PREVIEWER)
+    forget_tokens()
+    try:
+        yield
+    finally:
+        stack.sign_in(0)
+        for record in given:
+            stack.world.remove(record.id)
 
 
 def preview_prod(stack: SimulatedStack, report: Report) -> None:

@@ -58,6 +58,7 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
             life.preview_prod(stack, report)
         with report.stage("the same again"):
             life.same_again(stack, report)
+            life.preview_as_pull_request(stack, report)
             life.mend_drift(stack, report)
     if "changes" in only:
         changes.all_changes(stack, report, rollback=full)
