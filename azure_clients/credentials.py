@@ -43,8 +43,6 @@ EARLY_SECONDS = 300
 REQUEST_SECONDS = 30.0
 CLI_SECONDS = 60
 """Timeout of one call of `az`, which can take longer than the SDK's default of 10 s, for example in WSL."""
-TOKEN_ATTEMPTS = 3
-"""After this many rejected tokens, the call fails."""
 UNKNOWN_SERVICE = ("AADSTS500011", "AADSTS650052")
 """Of Entra ID's errors ("Microsoft Entra authentication and authorization error codes"): the resource is not in the
 tenant; the organization has no subscription to the service. A new tenant learns of a service when it is first used."""

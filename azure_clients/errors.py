@@ -2,6 +2,11 @@
 
 from features.errors import PersonalizationError
 
+UNAUTHENTICATED = 401
+FORBIDDEN = 403
+TOKEN_ATTEMPTS = 3
+"""After this many rejected tokens, a call fails."""
+
 
 class ManagerRefusedError(PersonalizationError):
     """Azure rejected a call. `status` is the HTTP status, None if there was no response."""

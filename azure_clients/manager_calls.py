@@ -1,7 +1,7 @@
 """Calls to Resource Manager. azure-core provides sign-in, retries and waiting for long operations."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
@@ -13,10 +13,17 @@ from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 
-from azure_clients.errors import ManagerRefusedError
+from azure_clients.errors import TOKEN_ATTEMPTS, UNAUTHENTICATED, ManagerRefusedError
 
 FIRST_ERROR = 400
 Body = Mapping[str, Any]
+
+
+class Credential(TokenCredential, Protocol):
+    """A credential that caches tokens."""
+
+    def forget(self) -> None:
+        """Drop all tokens, because a service has rejected one."""
 
 
 class ManagerCalls:
@@ -24,7 +31,7 @@ class ManagerCalls:
 
     def __init__(
         self,
-        credential: TokenCredential,
+        credential: Credential,
         address: str,
         scope: str,
         transport: HttpTransport[Any, Any] | None,
@@ -37,6 +44,7 @@ class ManagerCalls:
             RetryPolicy(),
             ARMChallengeAuthenticationPolicy(credential, scope),
         ]
+        self._credential = credential
         options = {} if transport is None else {"transport": transport}
         self._client: ARMPipelineClient[Any, Any] = ARMPipelineClient(address, policies=policies, **options)
         self._poll_seconds = poll_seconds
@@ -64,10 +72,14 @@ class ManagerCalls:
         request = HttpRequest(method, path, params=parameters, json=body)
         if not path.startswith("https:"):
             request.url = self._client.format_url(request.url)
-        try:
-            response = self._client.send_request(request, _return_pipeline_response=True)
-        except AzureError as error:
-            raise _refusal(method, path, error) from error
+        for _ in range(TOKEN_ATTEMPTS):
+            try:
+                response = self._client.send_request(request, _return_pipeline_response=True)
+            except AzureError as error:
+                raise _refusal(method, path, error) from error
+            if response.http_response.status_code != UNAUTHENTICATED:
+                break
+            self._credential.forget()
         answer = response.http_response
         if answer.status_code >= FIRST_ERROR:
             raise _refusal(method, path, HttpResponseError(response=answer))

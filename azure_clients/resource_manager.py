@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from azure_clients.errors import ManagerRefusedError
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import HttpTransport
+
+    from azure_clients.manager_calls import Credential
 
 NOT_FOUND = 404
 POLL_SECONDS = 5.0
@@ -23,7 +24,7 @@ class ResourceManager:
 
     def __init__(
         self,
-        credential: "TokenCredential",
+        credential: "Credential",
         address: str,
         scope: str,
         *,

@@ -16,12 +16,11 @@ from databricks.sdk.errors import PermissionDenied, TooManyRequests, Unauthentic
 from databricks.sdk.errors import TemporarilyUnavailable as Unavailable
 from databricks.sdk.errors.base import DatabricksError
 
-from azure_clients.credentials import TOKEN_ATTEMPTS, forget_tokens, unknown_service
+from azure_clients.credentials import forget_tokens, unknown_service
+from azure_clients.errors import FORBIDDEN, TOKEN_ATTEMPTS, UNAUTHENTICATED
 from features.errors import PersonalizationError
 
 Answer = TypeVar("Answer")
-UNAUTHENTICATED = 401
-FORBIDDEN = 403
 PASSING = frozenset({UNAUTHENTICATED, FORBIDDEN, 429, 503})
 """Statuses that a retry may change."""
 DATABRICKS_STATUS: dict[type[DatabricksError], int] = {

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from azure_clients.credentials import databricks_sign_in, resource_manager
-from azure_clients.errors import ManagerRefusedError
+from azure_clients.errors import FORBIDDEN, ManagerRefusedError
 from features.errors import PersonalizationError
 from features.files import write_whole
 from infra.azure_settings import AzureSettings
@@ -72,7 +72,8 @@ class AzureSide:
     def make_groups(self, say: Callable[[str], None]) -> None:
         """Create the stack's resource groups and its budget if `bootstrap` did not, for somebody who may.
 
-        Raises `GroupMissingError` for a group, and goes on without a budget.
+        Raises `GroupMissingError` for a group without the right to create it, and `ManagerRefusedError` for another
+        refusal of one; goes on without a budget.
         """
         if not self.settings:
             return
@@ -81,6 +82,8 @@ class AzureSide:
             try:
                 item.tried(partial(item.ensure, manager, dry_run=False), say)
             except ManagerRefusedError as error:
+                if error.status != FORBIDDEN:
+                    raise
                 raise GroupMissingError(
                     f"The {item.title} is not there, and you may not create it: {error} Let an owner of the "
                     f"subscription run `.venv/bin/personalize bootstrap --stack {self.files.stack}`, which also gives "

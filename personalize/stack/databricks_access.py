@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import tenacity
 
 from azure_clients import credentials
+from azure_clients.errors import TOKEN_ATTEMPTS
 from features.errors import PersonalizationError
 from steps.kinds import Kind, Place, token
 
@@ -39,7 +40,7 @@ def join(resources: Resources, tenant: str) -> None:
     # The SDK retries busy requests, but not those refused for an expired token.
     asking = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Unauthenticated),
-        stop=tenacity.stop_after_attempt(credentials.TOKEN_ATTEMPTS),
+        stop=tenacity.stop_after_attempt(TOKEN_ATTEMPTS),
         before_sleep=lambda _: credentials.forget_tokens(),
         reraise=True,
     )

@@ -32,15 +32,22 @@ class Call:
     path: str
     query: dict[str, str]
     body: dict[str, Any] | None
+    authorization: str
 
 
 class AnyToken:
-    """A credential with a constant token."""
+    """A credential without expiry, whose token changes when it is forgotten."""
+
+    forgotten = 0
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """A token without expiry."""
+        """`token` at first."""
         del scopes, options
-        return AccessToken("token", 9_999_999_999)
+        return AccessToken("token" + " again" * self.forgotten, 9_999_999_999)
+
+    def forget(self) -> None:
+        """The next token is another one."""
+        self.forgotten += 1
 
 
 @dataclass
@@ -76,7 +83,7 @@ class FakeManager(BaseAdapter):
         address = urlsplit(str(request.url))
         body = json.loads(request.body) if isinstance(request.body, str | bytes) and request.body else None
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
-        call = Call(str(request.method), unquote(address.path), query, body)
+        call = Call(str(request.method), unquote(address.path), query, body, str(request.headers["Authorization"]))
         self.calls.append(call)
         status, content = self._answered(call)
         response = requests.Response()

@@ -46,6 +46,18 @@ def test_a_page_that_fails_is_an_error_and_no_shorter_list() -> None:
         list(fake.manager().list(GROUPS, VERSION))
 
 
+def test_a_rejected_token_is_replaced_and_the_third_rejection_is_an_error() -> None:
+    fake = FakeManager()
+    fake.answer(f"^GET {PLACE}$", lambda call: {"name": "g"} if call.authorization.endswith("again") else (401, {}))
+    assert fake.manager().get(PLACE, VERSION) == {"name": "g"}
+    assert [call.authorization for call in fake.calls] == ["Bearer token", "Bearer token again"]
+    fake.refused["^POST"] = (401, "ExpiredAuthenticationToken")
+    fake.calls.clear()
+    with pytest.raises(ManagerRefusedError, match="ExpiredAuthenticationToken"):
+        fake.manager().post(PLACE, VERSION)
+    assert len(fake.calls) == 3
+
+
 def test_what_is_missing_is_none_and_may_be_deleted() -> None:
     fake = FakeManager()
     assert fake.manager().get(PLACE, VERSION) is None

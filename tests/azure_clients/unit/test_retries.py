@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 from databricks.sdk.errors import PermissionDenied
 
 from azure_clients import retries
-from azure_clients.credentials import TOKEN_ATTEMPTS
+from azure_clients.errors import TOKEN_ATTEMPTS
 from azure_clients.retries import AzureRefusedError, Deadline, Timeout, exists, retried
 from features.errors import PersonalizationError
 

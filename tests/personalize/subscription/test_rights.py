@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from azure_clients.errors import ManagerRefusedError
 from infra.cloud.names import Names
 from personalize.bootstrap.item import State
 from personalize.bootstrap.rights import MANAGED_GROUPS
@@ -155,6 +156,12 @@ def test_the_first_up_of_an_owner_creates_the_groups_and_the_second_finds_them(
 def test_a_deployer_without_the_groups_is_told_who_creates_them(side: AzureSide, fake: FakeManager) -> None:
     fake.refused["PUT .*/resourceGroups/[^/]+$"] = (403, "AuthorizationFailed")
     with pytest.raises(GroupMissingError, match=r"you may not create it: .*bootstrap --stack dev"):
+        side.make_groups(lambda _: None)
+
+
+def test_a_refusal_that_no_right_would_change_is_told_as_it_is(side: AzureSide, fake: FakeManager) -> None:
+    fake.refused["PUT .*/resourceGroups/[^/]+$"] = (409, "InvalidResourceGroupLocation")
+    with pytest.raises(ManagerRefusedError, match="InvalidResourceGroupLocation"):
         side.make_groups(lambda _: None)
 
 
