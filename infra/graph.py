@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import pulumi
 from pulumi import Output
 
+from azure_clients.lake_files import AzureLake
 from features.errors import PersonalizationError
 from infra.backend import LocalBackend, ScoringServiceArgs
 from infra.components import DataUpload, ModelVersion, Registry, ScoringService, ServingImage, TrainingRun
@@ -45,7 +46,7 @@ def deploy(settings: Settings, stack: str) -> dict[str, Output[Any]]:
     machine lacks what Spark needs and Spark is to run here.
     """
     dataset = located(settings.dataset)
-    manifest = describe(dataset)
+    manifest = describe(dataset, AzureLake(settings.azure.tenant if settings.azure else ""))
     check_split(dataset, settings.training.split)
     backend = _backend(settings, stack)
     registry = Registry("registry", backend)

@@ -7,6 +7,7 @@ from features.errors import PersonalizationError
 from training.arguments import UsageError, parse
 from training.datasets import check_split, describe
 from training.datasets.errors import DatasetError
+from training.datasets.placed.dataset import recorded
 from training.progress import Format
 
 TRAINED, FAILED, BAD_INPUT = 0, 1, 2
@@ -16,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; returns the exit code."""
     try:
         parsed = parse(sys.argv[1:] if arguments is None else arguments)
-        manifest = describe(parsed.dataset)
+        manifest = recorded(parsed.data) or describe(parsed.dataset)
         check_split(parsed.dataset, parsed.training.split)
         from training.run import train  # noqa: PLC0415 - takes seconds; wrong options are reported before
 

@@ -3,7 +3,6 @@
 Published datasets are not uploaded from here: the training job downloads them into the same folder.
 """
 
-import shutil
 import uuid
 
 from steps.azure.azure_step import AzureStep
@@ -11,7 +10,7 @@ from steps.azure.stores.lake import LakeFolder
 from steps.descriptions.data_upload import AZURE, AzureInputs, Outputs
 from steps.local.data_upload import reporter
 from steps.provider.step import Context, Created, State
-from steps.shared.dataset_paths import located
+from steps.shared.dataset_copy import copy_dataset, remove_copy
 from steps.shared.volumes import Volume
 from training.parameters import CriteoDataset, Dataset
 
@@ -51,19 +50,20 @@ class DataUpload(AzureStep[AzureInputs, Outputs]):
     def _send(self, lake: LakeFolder, inputs: AzureInputs, context: Context) -> None:
         """The local copy is kept until the upload is complete, so that an interrupted one can continue."""
         copy = self.folder(inputs.stack).lake / "raw" / inputs.manifest_hash
-        # Spark's and pandas' modules take longer to import than all other steps together.
-        from training.datasets import materialize  # noqa: PLC0415 - see above
-
-        materialize(located(inputs.dataset), copy, reporter(context))
+        copy_dataset(inputs.dataset, copy, inputs.manifest_hash, reporter(context), tenant=inputs.tenant)
         lake.send(copy, context)
         lake.write(COMPLETE, inputs.manifest_hash.encode(), context)
-        shutil.rmtree(copy)
+        remove_copy(copy)
 
     def _lake(self, inputs: AzureInputs) -> LakeFolder:
         return LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, self._timeout)
 
 
 def _fetched_by_job(dataset: Dataset) -> bool:
+    # Its modules take longer to import than all other steps together.
+    from training.datasets.placed.address import address_of  # noqa: PLC0415 - see above
     from training.datasets.published.remote import source_of  # noqa: PLC0415 - see above
 
-    return isinstance(dataset, CriteoDataset) and source_of(dataset.path) is not None
+    if not isinstance(dataset, CriteoDataset) or address_of(dataset.path) is not None:
+        return False
+    return source_of(dataset.path) is not None

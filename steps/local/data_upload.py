@@ -1,12 +1,11 @@
 """Step 1: puts the dataset into the lake's folder, named by its manifest's hash so that equal data is copied once."""
 
-import shutil
 from typing import TYPE_CHECKING
 
 from steps.descriptions.data_upload import LOCAL, LocalInputs, Outputs
 from steps.provider.step import Context, Created, State
 from steps.shared.claim import claim, owns, release
-from steps.shared.dataset_paths import located
+from steps.shared.dataset_copy import copy_dataset, remove_copy
 from steps.shared.local_step import LocalStep
 
 if TYPE_CHECKING:
@@ -22,10 +21,7 @@ class DataUpload(LocalStep[LocalInputs, Outputs]):
         """Copy, download or generate the dataset; raises `DatasetError` if it doesn't match its manifest."""
         folder = self.folder(inputs.stack)
         target = folder.lake / "raw" / inputs.manifest_hash
-        # Importing Spark and pandas takes longer than all other steps together, and most runs don't upload data.
-        from training.datasets import materialize  # noqa: PLC0415
-
-        materialize(located(inputs.dataset), target, reporter(context))
+        copy_dataset(inputs.dataset, target, inputs.manifest_hash, reporter(context))
         outputs = Outputs(location=folder.relative(target), uploaded_hash=inputs.manifest_hash, claim=claim(target))
         return Created(inputs.manifest_hash, outputs)
 
@@ -39,7 +35,7 @@ class DataUpload(LocalStep[LocalInputs, Outputs]):
         del context
         target = self.folder(state["stack"]).lake / "raw" / identity
         if owns(target, state["claim"]):
-            shutil.rmtree(target, ignore_errors=True)
+            remove_copy(target)
             release(target)
 
 

@@ -4,20 +4,25 @@ from pathlib import Path
 from typing import assert_never
 
 from training.datasets.described import tables
-from training.datasets.described.spec import load_spec
+from training.datasets.described.spec import read_spec
 from training.datasets.errors import required_timestamp
 from training.datasets.generated import synthetic_files
 from training.datasets.manifest import Manifest
+from training.datasets.placed import dataset as placed
+from training.datasets.placed.listing import NO_LAKE, Lake
 from training.datasets.progress import Reporter, silent
 from training.datasets.published import criteo
 from training.parameters import CriteoDataset, Dataset, Split, SyntheticDataset, TablesDataset
 
 
-def describe(dataset: Dataset) -> Manifest:
+def describe(dataset: Dataset, lake: Lake = NO_LAKE) -> Manifest:
     """The dataset's manifest. Reads only files that have changed, and the beginning of tables.
 
-    Raises a `DatasetError` if a file is missing or empty, or if tables do not match their config.
+    Raises a `DatasetError` if a file is missing or empty, if tables do not match their config, or if files are in a
+    container that `lake` can't list.
     """
+    if placed.addresses(dataset):
+        return placed.describe(dataset, lake)
     match dataset:
         case SyntheticDataset():
             return synthetic_files.describe(dataset)
@@ -32,7 +37,7 @@ def describe(dataset: Dataset) -> Manifest:
 def check_split(dataset: Dataset, split: Split) -> None:
     """Raise `NoTimestampError` if the rows can't be split like this, or what `describe` raises."""
     if split is Split.TIME:
-        timestamp = load_spec(dataset.spec).timestamp if isinstance(dataset, TablesDataset) else None
+        timestamp = read_spec(dataset.spec).timestamp if isinstance(dataset, TablesDataset) else None
         required_timestamp(None if timestamp is None else timestamp.column)
 
 

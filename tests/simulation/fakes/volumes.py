@@ -111,7 +111,7 @@ def _mounted(world: World, place: Path, url: str, writable: bool) -> _Mounted:  
     found = URL.fullmatch(url)
     if found is None:
         raise TaskFailedError(f"INVALID_STATE: '{url}' is no place in a lake.")
-    client = _container(found[2], found[1], _connector_token(world, url))
+    client = client_with(found[2], found[1], _connector_token(world, url))
     return _Mounted(place, client, (found[3] or "/").strip("/") + "/", writable)
 
 
@@ -128,7 +128,7 @@ def _connector_token(world: World, url: str) -> str:
     return issue(world, connector.outputs["identity"]["principalId"], STORAGE)[0]
 
 
-def _container(account: str, name: str, token: str) -> Any:
+def client_with(account: str, name: str, token: str) -> Any:
     """A client of a container with a given token."""
     from azure.core.credentials import AccessToken
     from azure.storage.blob import ContainerClient

@@ -162,7 +162,7 @@ def load_spec(path: Path) -> TablesSpec:
     valid.
     """
     path = path.expanduser().absolute()
-    spec = _parse(path)
+    spec = read_spec(path)
     placed = spec.with_paths({table: path.parent / file for table, file in spec.tables.items()})
     unknown = [str(file) for file in placed.tables.values() if not file.name.endswith(SUFFIXES)]
     if unknown:
@@ -173,7 +173,8 @@ def load_spec(path: Path) -> TablesSpec:
     return placed
 
 
-def _parse(path: Path) -> TablesSpec:
+def read_spec(path: Path) -> TablesSpec:
+    """The config in a YAML file, with paths and addresses as they stand there; raises like `load_spec`."""
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -50,7 +50,7 @@ def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:
     path = Path(dataset.path).expanduser()
     if path.is_dir():
         found = (file for file in path.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
-        files = sorted(found, key=_natural)[-dataset.days :]
+        files = sorted(found, key=lambda file: natural(file.name))[-dataset.days :]
         if not files:
             raise MissingFileError(f"The folder {path} holds no file. Put Criteo's files (day_0.gz ...) into it.")
         sources = [(file, file.name.split(".")[0]) for file in files]
@@ -65,8 +65,9 @@ def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:
     return sources
 
 
-def _natural(file: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", file.name) if part]
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key for sorting names, by which day_10 comes after day_9."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def _suffix(path: Path) -> str:

@@ -1,0 +1,94 @@
+"""Listings of containers, by a stand-in: what is data, what is refused, and how long a listing may be."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from training.datasets import describe
+from training.datasets.errors import EmptyDatasetError, MissingFileError
+from training.datasets.placed.address import Address, address_of
+from training.datasets.placed.listing import MOST_FILES, Blob, NoLake, TooManyFilesError, UnreadableLakeError, listed
+from training.parameters import CriteoDataset
+
+EVENTS = Address("shoplake", "events", "clicks")
+
+
+class Listing(NoLake):
+    """A container with these files."""
+
+    def __init__(self, names: Sequence[str], size: int = 1) -> None:
+        """Each of `size` bytes, with its name as its ETag."""
+        self._files = [Blob(name=name, size=size, etag=name) for name in names]
+
+    def files(self, address: Address) -> Sequence[Blob]:
+        """All of them."""
+        del address
+        return self._files
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("abfss://events@shoplake.dfs.core.windows.net/clicks", EVENTS),
+        ("abfss:/events@shoplake.dfs.core.windows.net/clicks/", EVENTS),
+        ("https://shoplake.blob.core.windows.net/events/clicks", EVENTS),
+        ("https://shoplake.dfs.core.windows.net/events/clicks/", EVENTS),
+        ("abfss://events@shoplake.dfs.core.windows.net", Address("shoplake", "events", "")),
+        ("https://shoplake.blob.core.windows.net/events/clicks?sv=2024&sig=x", None),
+        ("https://example.com/events/clicks", None),
+        ("clicks.csv", None),
+    ],
+)
+def test_addresses_have_the_same_meaning_in_both_forms(text: str, address: Address | None) -> None:
+    assert address_of(text) == address
+
+
+def test_names_that_spark_ignores_are_no_data() -> None:
+    names = [
+        "b.csv",
+        "_SUCCESS",
+        "_delta_log/0.json",
+        ".x.csv.crc",
+        "day=1/_tmp/0.csv",
+        "_day=1/a.csv",
+        "day=2/a b ü.csv",
+    ]
+    found = [name for name, _ in listed(EVENTS, Listing([f"clicks/{name}" for name in names]))]
+    assert found == ["_day=1/a.csv", "b.csv", "day=2/a b ü.csv"]
+
+
+def test_a_single_file_has_no_name_below_its_address() -> None:
+    assert [name for name, _ in listed(EVENTS, Listing(["clicks"]))] == [""]
+
+
+@pytest.mark.parametrize("names", [[], ["clicks/_SUCCESS"]])
+def test_a_folder_without_data_is_refused(names: Sequence[str]) -> None:
+    with pytest.raises(MissingFileError, match=r"no file at abfss://events@shoplake\.dfs\.core\.windows\.net/clicks"):
+        listed(EVENTS, Listing(names))
+
+
+def test_an_empty_file_is_refused() -> None:
+    with pytest.raises(EmptyDatasetError, match=r"clicks/a\.csv"):
+        listed(EVENTS, Listing(["clicks/a.csv"], size=0))
+
+
+def test_a_hundred_thousand_files_are_listed_and_more_are_refused() -> None:
+    names = [f"clicks/part-{number:06d}.tsv" for number in range(MOST_FILES)]
+    dataset = CriteoDataset(kind="criteo", path=str(EVENTS))
+    assert len(describe(dataset, Listing(names)).partitions) == MOST_FILES
+    with pytest.raises(TooManyFilesError, match="more than 100,000 files"):
+        describe(dataset, Listing([*names, "clicks/more.tsv"]))
+
+
+def test_each_name_size_and_etag_identifies_the_dataset() -> None:
+    dataset = CriteoDataset(kind="criteo", path=str(EVENTS))
+    hashes = {
+        describe(dataset, Listing(names, size)).hash
+        for names, size in ((["clicks/a"], 1), (["clicks/a"], 2), (["clicks/b"], 1), (["clicks/a", "clicks/b"], 1))
+    }
+    assert len(hashes) == 4
+
+
+def test_commands_that_read_local_files_alone_say_so() -> None:
+    with pytest.raises(UnreadableLakeError, match="Give a local copy"):
+        describe(CriteoDataset(kind="criteo", path=str(EVENTS)))
