@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure_clients import credentials
 from azure_clients.credentials import forget_tokens
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FOLDER = "hdi_isfolder"
 """Metadata of the entries that are folders, in accounts with a hierarchical namespace."""
-RETRIES = {"retry_total": 2, "initial_backoff": 1, "increment_base": 2}
+RETRIES: dict[str, Any] = {"retry_total": 2, "initial_backoff": 1, "increment_base": 2}
 """A wrong account's name is known after some seconds instead of a minute."""
 UNAUTHENTICATED, FORBIDDEN = 401, 403
 MOST_ENTRIES = 2 * MOST_FILES
@@ -96,7 +96,7 @@ def _single(client: "ContainerClient", name: str) -> "list[BlobProperties]":
     try:
         return [client.get_blob_client(name).get_blob_properties()]
     except ResourceNotFoundError as error:
-        if error.error_code == "ContainerNotFound":
+        if _code(error) == "ContainerNotFound":
             raise
         return []
 
@@ -152,10 +152,15 @@ def _explained(address: Address) -> Iterator[None]:
         ) from error
     except HttpResponseError as error:
         if error.status_code == FORBIDDEN:
-            raise UnreadableLakeError(_forbidden(where, str(error.error_code or ""))) from error
+            raise UnreadableLakeError(_forbidden(where, _code(error))) from error
         raise UnreadableLakeError(f"The {where} can't be read: {_first(error)}. Run the command again.") from error
     except AzureError as error:
         raise UnreadableLakeError(f"The {where} can't be read: {_first(error)}. Run the command again.") from error
+
+
+def _code(error: Exception) -> str:
+    """Storage's own code of an error, which the SDK adds without declaring it."""
+    return str(getattr(error, "error_code", None) or "")
 
 
 def _forbidden(where: str, code: str) -> str:

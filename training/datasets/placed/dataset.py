@@ -136,16 +136,16 @@ def _entries(dataset: Dataset, lake: Lake) -> Sequence[Entry]:
 
 
 def _manifest(dataset: Dataset, entries: Sequence[Entry]) -> Manifest:
-    meaning = {}
+    meaning: dict[str, object] | None = None
     if isinstance(dataset, TablesDataset):
         spec = read_spec(dataset.spec)
-        meaning = {"meaning": spec.with_paths({table: Path(table) for table in spec.tables}).model_dump(mode="json")}
+        meaning = spec.with_paths({table: Path(table) for table in spec.tables}).model_dump(mode="json")
     return manifest(
         dataset.kind,
         f"{len(entries):,} file(s) in {_places(dataset)}",
         [entry.file for entry in entries],
         names=[entry.name for entry in entries],
-        **meaning,
+        meaning=meaning,
     )
 
 
@@ -180,7 +180,7 @@ def _check(dataset: TablesDataset, copy: Path, entries: Sequence[Entry]) -> None
     """Write the copy's config, and raise what the quick check finds, with addresses in place of the copy's paths."""
     given = addresses(dataset)
     places = {table: Path(_place(table, address, entries)) for table, address in given.items()}
-    (copy / SPEC).write_text(_config(dataset, places), encoding="utf-8")
+    (copy / SPEC).write_text(config(dataset, places), encoding="utf-8")
     try:
         look_at(table_rules(load_spec(copy / SPEC)))
     except DatasetError as error:
@@ -196,7 +196,7 @@ def _place(table: str, address: Address, entries: Sequence[Entry]) -> str:
     return table if is_folder else table + suffix(Path(address.name))
 
 
-def _config(dataset: TablesDataset, places: Mapping[str, Path]) -> str:
-    """The dataset config with other paths."""
+def config(dataset: TablesDataset, places: Mapping[str, Path]) -> str:
+    """The text of the dataset config with other paths."""
     content: dict[str, object] = read_spec(dataset.spec).with_paths(dict(places)).model_dump(mode="json")
     return yaml.safe_dump(content, sort_keys=False)
