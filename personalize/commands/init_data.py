@@ -34,7 +34,7 @@ def init_data(
     users: Table = None,
     items: Table = None,
     label: Annotated[
-        str | None, typer.Option(help="The label: the column of the interactions that says whether there was a click.")
+        str | None, typer.Option(help="The column that says whether there was a click; `positives` if all are clicks.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=f"The file to write; by default FOLDER/{NAME}.")
@@ -58,7 +58,7 @@ def init_data(
     told = {"interactions": interactions, "users": users, "items": items}
     guessed = guess(folder.expanduser(), {role: path for role, path in told.items() if path is not None}, label)
     spec = _written(target, guessed)
-    if trial and guessed.keys and (gains := _tried(spec, guessed)):
+    if trial and guessed.keys and guessed.label.column and (gains := _tried(spec, guessed)):
         guessed = replace(guessed, gains=gains)
         spec = _written(target, guessed)
     if as_json:

@@ -39,6 +39,10 @@ class OneClassError(DatasetError):
     """Labels that are all equal, so that nothing can be learned."""
 
 
+class PositivesOnlyError(DatasetError):
+    """A dataset of positives alone, on which nothing trains yet."""
+
+
 class SpecError(DatasetError):
     """An invalid dataset config; the text lists everything that is wrong with it."""
 
@@ -73,10 +77,10 @@ def required_timestamp(timestamp: str | None) -> str:
     return timestamp
 
 
-def require_both_classes(source: str, *, rows: int, clicks: int) -> None:
-    """Raise `OneClassError` if all labels of `source` are 0 or all are 1."""
+def require_both_classes(source: str, *, rows: int, clicks: int, if_clicks: str = "") -> None:
+    """Raise `OneClassError` if all labels of `source` are 0 or all are 1; `if_clicks` is a way out if all are 1."""
     if clicks in {0, rows}:
         raise OneClassError(
             f"All {rows:,} rows of {source} have the label {1 if clicks else 0}. "
-            "Give data with clicked and unclicked rows."
+            f"Give data with clicked and unclicked rows{if_clicks if clicks else ''}."
         )

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
+from personalize.commands.app import app
 from tests.support.guessed_tables import described
 
 
@@ -43,3 +46,23 @@ def test_without_sessions_it_is_user_and_item(tmp_path: Path) -> None:
 
 def test_events_that_have_nothing_to_do_with_each_other_stay_apart(tmp_path: Path) -> None:
     assert "one_row_per" not in described(log(tmp_path, session="session_id", purchases_of=5))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "options", "reason"),
+    [
+        ("event", ["purchase"], [], "event is always purchase"),
+        ("at", ["2026-01-31", "2026-02-01"], [], "no column says what came of a row"),
+        ("minutes", ["1", "3", "30"], ["--label", "positives"], "as `--label positives` says"),
+    ],
+)
+def test_rows_without_negatives_are_drafted_as_positives(
+    tmp_path: Path, column: str, values: list[str], options: list[str], reason: str
+) -> None:
+    lines = [f"u{number % 4},i{number % 5},{values[number % len(values)]}" for number in range(40)]
+    (tmp_path / "listens.csv").write_text("\n".join([f"user_id,item_id,{column}", *lines]) + "\n")
+    run = CliRunner().invoke(app, ["init-data", str(tmp_path), *options])
+    assert run.exit_code == 0, run.output
+    text = (tmp_path / "dataset.yaml").read_text(encoding="utf-8")
+    assert f"# Every row is positive: {reason}. Nothing trains on such rows yet." in text
+    assert yaml.safe_load(text)["label"] == "positives"

@@ -65,7 +65,7 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
             path=path,
             keys=keys[table],
             features=located[table],
-            label=spec.label if table == "interactions" else None,
+            label=spec.label if table == "interactions" and spec.label.column else None,
             timestamp=spec.timestamp if table == "interactions" else None,
             one_row_per=spec.one_row_per if table == "interactions" else (),
             missing={name: spec.missing_in(name) for name in header(path)},
@@ -102,8 +102,7 @@ def locate(spec: TablesSpec) -> dict[str, list[Field]]:
 
 def _require_keys(spec: TablesSpec, headers: dict[str, list[str]]) -> None:
     needed = [
-        ("interactions", spec.label.column),
-        *(("interactions", name) for name in spec.one_row_per),
+        *(("interactions", name) for name in (spec.label.column, *spec.one_row_per) if name),
         *(("interactions", one.foreign_key) for one in spec.entities.values()),
         *((table, one.key) for table, one in spec.joined.items()),
     ]

@@ -4,7 +4,18 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from features.values import TimeFormat
 
@@ -35,10 +46,15 @@ Event = Annotated[str, Field(min_length=1)]
 """A text of the label column, such as `purchase`."""
 
 
+POSITIVES = "positives"
+"""In place of a label: every row is positive."""
+
+
 class Label(Strict):
     """The label column of the interactions, with the rule that makes it 0 or 1. Without a rule it must be 0 or 1.
 
-    With `positive` and `negative`, every text of the column is in one of the two lists.
+    With `positive` and `negative`, every text of the column is in one of the two lists. The word `positives` instead of
+    all this says that every row is positive; `column` is empty then.
     """
 
     column: str
@@ -46,6 +62,19 @@ class Label(Strict):
     equals: StrictInt | StrictFloat | StrictBool | str | None = None
     positive: tuple[Event, ...] = ()
     negative: tuple[Event, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if value == POSITIVES:
+            return {"column": ""}
+        if isinstance(value, str) or (isinstance(value, dict) and value.get("column") == ""):
+            raise ValueError(f"give the label as {{column: NAME}}, or the word {POSITIVES} if every row is positive")
+        return value
+
+    @model_serializer(mode="wrap")
+    def _written(self, written: SerializerFunctionWrapHandler) -> object:
+        return written(self) if self.column else POSITIVES
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:

@@ -7,6 +7,8 @@ from pathlib import Path
 from training.datasets.described.fields import TableRules
 from training.datasets.errors import DatasetError, DuplicateKeyError, EmptyDatasetError, JoinError, SeveralProblemsError
 
+NO_OTHERS = ", or write `label: positives` if there are no others"
+"""The way out for tables whose rows are all positive."""
 KEY_EXAMPLES = 3
 """How many keys of each side are shown if none match."""
 

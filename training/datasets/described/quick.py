@@ -13,8 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from training.datasets.described.cells import Cells, malformed
+from training.datasets.described.entries import Label
 from training.datasets.described.fields import TableRules, is_click, keys_of
-from training.datasets.described.problems import KEY_EXAMPLES, Matches, no_match, no_row, raise_all, repeated_key
+from training.datasets.described.problems import (
+    KEY_EXAMPLES,
+    NO_OTHERS,
+    Matches,
+    no_match,
+    no_row,
+    raise_all,
+    repeated_key,
+)
 from training.datasets.described.texts import Table, is_text
 from training.datasets.described.uses import Uses
 from training.datasets.errors import DatasetError, DuplicateKeyError, OneClassError, require_both_classes
@@ -109,10 +118,8 @@ def _joined(looks: dict[str, Look]) -> list[DatasetError]:
     own = {table: interactions.key(name) for table, name in names.items()}
     theirs = {table: looks[table].key(name) for table, name in names.items()}
     found = {table: pc.is_in(own[table], theirs[table]) for table in names}
-    labels = pa.concat_arrays(interactions.labels)
-    if found:
-        labels = labels.filter(reduce(pc.and_, found.values()))
-    if not len(labels):
+    kept = reduce(pc.and_, found.values()) if found else None
+    if kept is not None and not kept.true_count:
         matches = {
             table: Matches(
                 key=names[table],
@@ -123,14 +130,20 @@ def _joined(looks: dict[str, Look]) -> list[DatasetError]:
             for table in names
         }
         return [no_match(interactions.rows, {table: look.rules for table, look in looks.items()}, matches)]
+    if interactions.rules.label is None:
+        return []
+    labels = pa.concat_arrays(interactions.labels)
+    if kept is not None:
+        labels = labels.filter(kept)
+    clicks = _clicks(labels, interactions.rules.label)
     try:
         left = f"{interactions.rules.path}{' that survive the join' if found else ''}"
-        require_both_classes(left, rows=len(labels), clicks=_clicks(labels, interactions.rules))
+        require_both_classes(left, rows=len(labels), clicks=clicks, if_clicks=NO_OTHERS)
     except OneClassError as error:
         return [error]
     return []
 
 
-def _clicks(labels: pa.StringArray, rules: TableRules) -> int:
+def _clicks(labels: pa.StringArray, label: Label) -> int:
     counted = ((one["values"], one["counts"]) for one in pc.value_counts(labels).to_pylist())
-    return sum(count for text, count in counted if rules.label and is_click(text, rules.label))
+    return sum(count for text, count in counted if is_click(text, label))

@@ -7,6 +7,7 @@ import yaml
 from training.datasets.described.columns import table_rules
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import SUFFIXES, TablesSpec, load_spec
+from training.datasets.errors import PositivesOnlyError
 from training.datasets.layout import copy_checked, written_aside
 from training.datasets.manifest import File, Manifest, local_file, manifest
 from training.datasets.progress import STAGE, Reporter
@@ -20,15 +21,26 @@ def describe(dataset: TablesDataset) -> Manifest:
     """The manifest of the tables and their config.
 
     Raises the fitting `DatasetError` if a file or column is missing, the config is not valid, or the quick check of the
-    tables finds anything wrong.
+    tables finds anything wrong; and `PositivesOnlyError` after the check, as long as nothing trains on positives alone.
     """
     spec = load_spec(dataset.spec)
     files = _files(spec)
     look_at(table_rules(spec))
+    require_negatives(dataset, spec)
     meaning = spec.with_paths({table: Path(table) for table in spec.tables}).model_dump(mode="json")
     *others, last = (name.capitalize() if name == "interactions" else name for name in spec.tables)
     names = f"{', '.join(others)} and {last}" if others else last
     return manifest(dataset.kind, f"{names} of {dataset.spec}", files, meaning=meaning)
+
+
+def require_negatives(dataset: TablesDataset, spec: TablesSpec) -> None:
+    """Raise `PositivesOnlyError` for a dataset on which nothing trains yet."""
+    if not spec.label.column:
+        raise PositivesOnlyError(
+            f"{dataset.spec} says `label: positives`, and nothing trains on positives alone yet: a click model also "
+            "needs rows that were seen and not clicked. Add them, and name the column that tells them apart as the "
+            "label."
+        )
 
 
 def materialize(dataset: TablesDataset, folder: Path, report: Reporter) -> None:

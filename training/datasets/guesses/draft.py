@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from features.values import TimeFormat
+from training.datasets.described.entries import POSITIVES
 from training.datasets.described.spec import SUFFIXES
 from training.datasets.guesses.guess import Gains, Guess, reason
 from training.datasets.guesses.guess_columns import Feature, LeftOut
-from training.datasets.guesses.guess_label import TimestampGuess
+from training.datasets.guesses.guess_label import LabelGuess, TimestampGuess
 from training.datasets.guesses.roles import Link
 
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]*$")
@@ -25,7 +26,7 @@ def explained(guessed: Guess) -> dict[str, str]:
     """The reason for each column's role, or for leaving it out, by table and column name."""
     roles = guessed.roles
     reasons = {f"{role} {link.key or link.foreign_key}": reason(link) for role, link in roles.links.items()}
-    reasons[f"interactions {guessed.label.column}"] = guessed.label.why
+    reasons[f"interactions {guessed.label.column or POSITIVES}"] = guessed.label.why
     if guessed.timestamp:
         reasons[f"interactions {guessed.timestamp.column}"] = guessed.timestamp.why
     columns: tuple[Feature | LeftOut, ...] = (*guessed.features, *guessed.left_out)
@@ -47,12 +48,7 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     )
     yield from (f"# Ignored, since its name ends in none of {', '.join(SUFFIXES)}: {name}" for name in guessed.ignored)
     yield ""
-    yield f"# The label, and what counts as a click: {guessed.label.why}."
-    yield "label:"
-    yield f"  column: {scalar(guessed.label.column)}"
-    for rule, value in guessed.label.rule.items():
-        shown = f"[{', '.join(map(scalar, value))}]" if isinstance(value, list) else json.dumps(value)
-        yield f"  {rule}: {shown}"
+    yield from _label(guessed.label)
     if rows := guessed.rows:
         yield f"# Events that are the same in these are one row: {rows.why}."
         yield f"one_row_per: [{', '.join(map(scalar, rows.columns))}]"
@@ -63,6 +59,19 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     yield from _features(guessed)
     yield ""
     yield from _left_out(guessed)
+
+
+def _label(label: LabelGuess) -> Iterator[str]:
+    if not label.column:
+        yield f"# Every row is positive: {label.why}. Nothing trains on such rows yet."
+        yield f"label: {POSITIVES}"
+        return
+    yield f"# The label, and what counts as a click: {label.why}."
+    yield "label:"
+    yield f"  column: {scalar(label.column)}"
+    for rule, value in label.rule.items():
+        shown = f"[{', '.join(map(scalar, value))}]" if isinstance(value, list) else json.dumps(value)
+        yield f"  {rule}: {shown}"
 
 
 def _features(guessed: Guess) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from features.values import TimeFormat, microseconds
-from training.datasets.described.entries import Label
+from training.datasets.described.entries import POSITIVES, Label
 from training.datasets.described.fields import is_click
 from training.datasets.errors import GuessError
 from training.datasets.guesses.guess_columns import LeftOut
@@ -20,6 +20,7 @@ _LABELS = {
 _BOUGHT = {"buy", "bought", "purchase", "purchased", "order", "transaction"}
 _CLICKED = {"click", "clicked", "like", "liked", "yes", "y", "t", "positive"}
 """Names of events that count as a click, unless there is nothing beside them and purchases."""
+_ONLY_CLICKS = _BOUGHT | _CLICKED | {"1", "1.0", "true", "True"}
 _TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "seen", "created"}
 _GOOD_OF = {5.0: 4, 10.0: 7}
 """By highest rating: from which rating on an item usually counts as liked."""
@@ -41,7 +42,7 @@ class TimestampGuess:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelGuess:
-    """The label's column and its rule, as in the config, and why."""
+    """The label's column and its rule, as in the config, and why; the column is empty if every row is positive."""
 
     column: str
     rule: dict[str, object]
@@ -49,10 +50,13 @@ class LabelGuess:
 
 
 def guess_label(table: TableProfile, columns: Sequence[ColumnProfile], told: str | None) -> LabelGuess:
-    """The interactions' label among these columns; `told` is a given label column.
+    """The interactions' label among these columns; `told` is a given label column, or `positives`.
 
-    Raises `GuessError` when none looks like one.
+    Raises `GuessError` when none looks like one, unless all rows are of one event that is a click, or there is nothing
+    beside keys and times.
     """
+    if told == POSITIVES and told not in table.columns:
+        return LabelGuess(column="", rule={}, why=f"as `--label {POSITIVES}` says")
     if told is not None and told not in table.columns:
         raise GuessError(f"{table.path} has no column {told!r}, only {', '.join(table.columns)}.")
     candidates = [table.columns[told]] if told is not None else columns
@@ -60,11 +64,21 @@ def guess_label(table: TableProfile, columns: Sequence[ColumnProfile], told: str
     for column in ranked:
         if (told is not None or _likeness(column)) and (found := _rule(column)):
             return _explained(column, *found)
+    if told is None and (why := _why_positives(ranked)):
+        return LabelGuess(column="", rule={}, why=why)
     named = told or ", ".join(one.name for one in columns) or "none beside the keys"
     raise GuessError(
         f"No column of {table.path} looks like a label (0 and 1, ratings, or names of events), among: {named}. Name it "
-        "with --label COLUMN. If every row is a click, add rows without a click."
+        f"with --label COLUMN, or say that every row is positive with --label {POSITIVES}."
     )
+
+
+def _why_positives(columns: Sequence[ColumnProfile]) -> str:
+    """Why every row is taken for positive; "" if it is not."""
+    for column in columns:
+        if _likeness(column) and len(column.values) == 1 and {*column.values} & _ONLY_CLICKS:
+            return f"{column.name} is always {next(iter(column.values))}"
+    return "" if any(_time_format(column) is None for column in columns) else "no column says what came of a row"
 
 
 def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | None, list[LeftOut]]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.datasets.described.entries import Label
+from training.datasets.described.entries import POSITIVES, Label
 from training.datasets.described.fields import is_click
 from training.datasets.described.quick import SAMPLE_CHARACTERS
 from training.datasets.described.texts import Table
@@ -30,7 +30,7 @@ def guess_rows(table: TableProfile, keys: Sequence[str], guessed: LabelGuess) ->
 
     `keys` are the columns with users and items, which it takes both.
     """
-    label = Label.model_validate({"column": guessed.column, **guessed.rule})
+    label = Label.model_validate({"column": guessed.column, **guessed.rule} if guessed.column else POSITIVES)
     if not label.events or len(keys) < 2:  # noqa: PLR2004 - users and items
         return None
     sessions = [one.name for one in table.columns.values() if _SESSIONS & {*words(one.name)} and one.is_complete]

@@ -12,7 +12,7 @@ import yaml
 from training.datasets.described.columns import table_rules
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import load_spec, read_spec
-from training.datasets.described.tables import SPEC, suffix
+from training.datasets.described.tables import SPEC, require_negatives, suffix
 from training.datasets.errors import DatasetError, SpecError
 from training.datasets.layout import part, written_aside
 from training.datasets.manifest import WHOLE, File, Manifest, manifest
@@ -66,7 +66,11 @@ def addresses(dataset: Dataset) -> Mapping[str, Address]:
 
 
 def describe(dataset: Dataset, lake: Lake) -> Manifest:
-    """The manifest, whose identity is the listing: names, sizes and ETags. Reads no file; raises like `listed`."""
+    """The manifest, whose identity is the listing: names, sizes and ETags. Reads no file; raises like `listed`, and
+    `PositivesOnlyError`.
+    """
+    if isinstance(dataset, TablesDataset):
+        require_negatives(dataset, read_spec(dataset.spec))
     return _manifest(dataset, _entries(dataset, lake))
 
 

@@ -20,6 +20,7 @@ from pyarrow import parquet
 from training.datasets.described.columns import KEYS, header, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.lines import BadLinesError, parse
+from training.datasets.described.problems import NO_OTHERS
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import as_texts, delimiter, is_text
@@ -74,7 +75,7 @@ def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
         if spec.one_row_per and found["rows"]:
             look_at(table_rules(spec), sys.maxsize)
             made = f"{spec.interactions} that `one_row_per` makes"
-            require_both_classes(made, rows=found["rows"], clicks=found["clicks"])
+            require_both_classes(made, rows=found["rows"], clicks=found["clicks"], if_clicks=NO_OTHERS)
         explain(spec)
     known = " and ".join(table.removesuffix("s") for table in spec.joined)
     if spec.one_row_per:
