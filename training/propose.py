@@ -18,9 +18,10 @@ from training.arguments import parse
 from training.datasets import describe
 from training.datasets.described.columns import table_rules
 from training.datasets.described.entries import Categorical
-from training.datasets.described.fields import keys_of
+from training.datasets.described.fields import TableRules, keys_of
+from training.datasets.described.files import files_of
 from training.datasets.described.spec import TablesSpec
-from training.datasets.described.texts import Table
+from training.datasets.described.texts import chunks_of
 from training.datasets.guesses.guess import Gains
 from training.parameters import Split
 from training.progress import Progress
@@ -40,7 +41,8 @@ def try_keys(spec: TablesSpec, keys: Sequence[str], *, folder: Path, progress: P
     Where the keys are the only features, nothing is trained without them, and they gain 0.
     Intermediate files go to `folder`. Raises a `DatasetError` if the rows can't be trained on.
     """
-    if any(spec.tables[name].stat().st_size > _MOST_BYTES for name in spec.joined):
+    files = (files_of(spec.tables[name]) for name in spec.joined)
+    if any(sum(file.path.stat().st_size for file in own) > _MOST_BYTES for own in files):
         return None
     sample = _sampled(spec, folder)
     added = tuple(Categorical(column=key) for key in keys if key not in spec.categorical_names)
@@ -79,10 +81,10 @@ def _search(spec: TablesSpec, folder: Path, progress: Progress) -> Iterator[Cros
 def _sampled(spec: TablesSpec, folder: Path) -> TablesSpec:
     """The config of the first `SAMPLE_ROWS` interactions with their users and items, which are copied to `folder`."""
     rules = table_rules(spec)
-    own = _first_rows(rules["interactions"].path, rules["interactions"].columns, SAMPLE_ROWS)
+    own = _first_rows(rules["interactions"], SAMPLE_ROWS)
     tables = {"interactions": own}
     for name, entity in spec.joined.items():
-        table = _first_rows(rules[name].path, rules[name].columns)
+        table = _first_rows(rules[name])
         known = keys_of(own.column(entity.foreign_key).combine_chunks())
         tables[name] = table.filter(pc.is_in(keys_of(table.column(entity.key).combine_chunks()), known))
     paths = {name: folder / f"{name}.parquet" for name in tables}
@@ -91,10 +93,10 @@ def _sampled(spec: TablesSpec, folder: Path) -> TablesSpec:
     return spec.with_paths(paths)
 
 
-def _first_rows(path: Path, names: Sequence[str], most: int | None = None) -> pa.Table:
-    batches, rows = [], 0
-    for chunk in Table(path, names):
-        batches.append(pa.RecordBatch.from_arrays([chunk.columns[name] for name in names], names=list(names)))
+def _first_rows(rules: TableRules, most: int | None = None) -> pa.Table:
+    batches, rows, names = [], 0, rules.columns
+    for chunk in chunks_of(rules.files, names):
+        batches.append(pa.RecordBatch.from_arrays([chunk.columns[name] for name in names], names=names))
         rows += len(chunk.places)
         if most is not None and rows >= most:
             break

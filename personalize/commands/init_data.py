@@ -22,13 +22,11 @@ from training.stages.crosses import STAGE
 from training.streams import LOG, output_to
 
 NAME = "dataset.yaml"
-Table = Annotated[Path | None, typer.Option(help="The file of this table, if it is not recognised.")]
+Table = Annotated[Path | None, typer.Option(help="The file or folder of this table, if it is not recognised.")]
 
 
 def init_data(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where the tables are: CSV, TSV (plain or .gz) or Parquet.")
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the tables are: files, or folders of files.")],
     *,
     interactions: Table = None,
     users: Table = None,

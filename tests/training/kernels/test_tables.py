@@ -16,47 +16,64 @@ from features.columns import Number
 from features.values import TimeFormat
 from training.datasets.described.entries import Label, Time
 from training.datasets.described.fields import TableRules, are_missing, checks, is_click, key_of, keys_of
+from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BadLinesError, parse
+from training.datasets.described.sources import TextFormat
 from training.kernels.numbers import NotNumbersError
 from training.kernels.tables import BadFieldsError, typed
 
 NAMES = ["a", "b", "c"]
-FIELD = st.text(st.sampled_from([*'ab,;"\t |', "é", "\u2028"]), max_size=4)
+FIELD = st.text(st.sampled_from([*"ab,;'\"\t |", "é", "\u2028"]), max_size=4)
 
 
-@given(st.lists(st.lists(FIELD, min_size=3, max_size=3), max_size=8), st.sampled_from([",", "\t"]))
-def test_what_a_csv_writer_wrote_is_read_as_python_reads_it(rows: list[list[str]], delimiter: str) -> None:
+def of_text(**written: str) -> TableFile:
+    return TableFile(Path("rows.csv"), text=TextFormat(**written))
+
+
+@given(
+    st.lists(st.lists(FIELD, min_size=3, max_size=3), max_size=8),
+    st.sampled_from([",", "\t", ";", "|"]),
+    st.sampled_from(['"', "'"]),
+    st.sampled_from(["utf-8", "latin-1", "cp1252"]),
+)
+def test_what_a_csv_writer_wrote_is_read_as_python_reads_it(
+    rows: list[list[str]], separator: str, quote: str, encoding: str
+) -> None:
     text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows([NAMES, *rows])
+    csv.writer(text, delimiter=separator, quotechar=quote, lineterminator="\n").writerows([NAMES, *rows])
     body = text.getvalue().split("\n", 1)[1]
-    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
+    if encoding != "utf-8":
+        body = body.replace("\u2028", "ß")
+    file = of_text(separator=separator, quote=quote, encoding=encoding)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, quotechar=quote)
     read = [(row, reader.line_num) for row in reader]
     if [place for _, place in read] != list(range(1, len(read) + 1)):  # some row is on several lines
         with pytest.raises(BadLinesError):
-            parse(body.encode(), NAMES, delimiter)
+            parse(body.encode(encoding), NAMES, file)
         return
     lines = body.split("\n")
     kept = [row for (row, place) in read if lines[place - 1].strip(" \t\r")]
-    columns = {name: column.to_pylist() for name, column in parse(body.encode(), NAMES, delimiter).items()}
+    columns = {name: column.to_pylist() for name, column in parse(body.encode(encoding), NAMES, file).items()}
     assert columns == {name: [row[place] for row in kept] for place, name in enumerate(NAMES)}
 
 
 @pytest.mark.parametrize("body", ["1,2\n", "1,2,3,4\n", '1,"2\n2",3\n', '1,"2\r2",3\n', '1,2,"3\n'])
 def test_lines_that_are_not_split_as_the_header_are_noticed(body: str) -> None:
     with pytest.raises(BadLinesError):
-        parse(f"1,2,3\n{body}".encode(), NAMES, ",")
+        parse(f"1,2,3\n{body}".encode(), NAMES, of_text())
 
 
 def test_bytes_that_are_not_utf_8_are_noticed() -> None:
     with pytest.raises(BadLinesError):
-        parse(b"1,2,\xff\n", NAMES, ",")
+        parse(b"1,2,\xff\n", NAMES, of_text())
 
 
 WORDS = ("", "0", "1", "1.0", "12.0", "012", "a1", "+3", "1e400", "NaN", "true", "yes", "NA", "-0.0", "1769853600.25")
 TIMES = ("2026-01-31", "2026-01-31 10:00:00", "2026-01-31T11:00:00+01:00", "2026-02-30")
 TEXT = st.sampled_from([*WORDS, *TIMES])
 RULES = TableRules(
-    path=Path("rows.csv"),
+    shown="rows.csv",
+    files=(),
     keys={"joined": "key"},
     features=[Number(name="number", at=0), Category(name="word", at=1, index=0, separator="e")],
     label=Label(column="label", at_least=1),
@@ -77,7 +94,7 @@ RULES = TableRules(
     ],
 )
 def test_the_rule_makes_the_label(label: Label, clicks: list[str], others: list[str]) -> None:
-    rules = TableRules(path=Path("rows.csv"), keys={}, label=label)
+    rules = TableRules(shown="rows.csv", files=(), keys={}, label=label)
     made = typed({"text": pa.array(clicks + others)}, rules).label
     assert made is not None
     assert made.tolist() == [1] * len(clicks) + [0] * len(others)
@@ -120,7 +137,7 @@ def test_many_keys_are_what_each_is(texts: list[str]) -> None:
 
 
 def test_a_time_is_read_in_the_format_of_its_column() -> None:
-    rules = TableRules(path=Path("rows.csv"), keys={}, timestamp=Time(column="time", format=TimeFormat.DAY_FIRST))
+    rules = TableRules(shown="rows.csv", files=(), keys={}, timestamp=Time(column="time", format=TimeFormat.DAY_FIRST))
     table = typed({"time": pa.array(["02/09/2026", "13/09/2026 12:00"])}, rules)
     assert table.time is not None
     moments = [datetime(2026, 9, 2, tzinfo=UTC), datetime(2026, 9, 13, 12, tzinfo=UTC)]
@@ -139,7 +156,7 @@ def test_a_time_is_read_in_the_format_of_its_column() -> None:
     ],
 )
 def test_a_time_is_in_microseconds_and_utc_unless_it_says_otherwise(text: str, moment: datetime) -> None:
-    rules = TableRules(path=Path("rows.csv"), keys={}, timestamp=Time(column="time"))
+    rules = TableRules(shown="rows.csv", files=(), keys={}, timestamp=Time(column="time"))
     table = typed({"time": pa.array([text])}, rules)
     assert table.time is not None
     assert table.time.tolist() == [round(moment.timestamp() * 1_000_000)]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
-from training.datasets.described.texts import as_texts
+from training.datasets.described.values import as_texts
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from training.datasets.described import texts
+from training.datasets.described.files import TableFile
 from training.datasets.described.texts import Table
 
 
@@ -16,7 +17,7 @@ def test_a_row_has_the_place_of_its_line(
     monkeypatch.setattr(texts, "BLOCK_BYTES", block_bytes)
     users = f"\ufeffuser,age\r\nu1,30\r\n\r\n \t\nu2,old\n\n\nu3,\n{late}u4,\u00e9"
     (tmp_path / "users.csv").write_bytes(users.encode())
-    chunks = list(Table(tmp_path / "users.csv", ["age"]))
+    chunks = list(Table(TableFile(tmp_path / "users.csv"), ["age"]))
     rows = [
         (place, text)
         for chunk in chunks
@@ -30,7 +31,7 @@ def test_a_row_has_the_place_of_its_line(
 def test_what_begins_within_so_much_text_is_read(tmp_path: Path, characters: int) -> None:
     lines = ["user\n", "u1\n", "u22\n", "u333\n", "u4\n"]
     (tmp_path / "users.csv").write_text("".join(lines))
-    table = Table(tmp_path / "users.csv", ["user"], characters)
+    table = Table(TableFile(tmp_path / "users.csv"), ["user"], characters)
     read = [text for chunk in table for text in chunk.columns["user"].to_pylist()]
     starts = [sum(map(len, lines[:number])) for number in range(1, len(lines))]
     assert read == [line.strip() for line, start in zip(lines[1:], starts, strict=True) if start <= characters]

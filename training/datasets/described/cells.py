@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from training.datasets.described.fields import Check, TableRules, checks
-from training.datasets.described.texts import Chunk, is_text
+from training.datasets.described.files import TableFile
+from training.datasets.described.texts import Chunk
 from training.datasets.errors import MalformedRowError
 
 EXAMPLES = 5
@@ -16,9 +16,9 @@ _MISSING_WORDS = 3
 
 @dataclass(kw_only=True)
 class Fault:
-    """A column's wrong fields, or without a `check` a table's malformed rows, with the places of the first."""
+    """A column's wrong fields in a file, or without a `check` its malformed rows, with the places of the first."""
 
-    path: Path
+    file: TableFile
     check: Check | None = None
     count: int = 0
     examples: list[tuple[int, str]] = field(default_factory=list)
@@ -38,13 +38,12 @@ class Fault:
         verb = "is" if self.count == 1 else "are"
         if self.check is None:
             shown = ", ".join(f"line {place} has {text}" for place, text in self.examples)
-            return (
-                f"{self.path}: {self.count:,} of {rows} rows {verb} not split as the header is: {shown}{self._more()}"
-            )
-        unit = "line" if is_text(self.path) else "row"
+            rest = f"rows {verb} not split as the header is: {shown}{self._more()}"
+            return f"{self.file.path}: {self.count:,} of {rows} {rest}"
+        unit = "line" if self.file.is_text else "row"
         shown = ", ".join(f"{unit} {place} {_short(text)!r}" for place, text in self.examples)
         text = (
-            f"{self.path}, {self.check.role} {self.check.column}: {self.count:,} of {rows} fields {verb} "
+            f"{self.file.path}, {self.check.role} {self.check.column}: {self.count:,} of {rows} fields {verb} "
             f"{self.check.fault}: {shown}{self._more()}"
         )
         return text + self._advice()
@@ -60,13 +59,13 @@ class Fault:
 
 
 class Cells:
-    """The faults of a table, gathered chunk by chunk."""
+    """The faults of one file of a table, gathered chunk by chunk."""
 
-    def __init__(self, rules: TableRules) -> None:
+    def __init__(self, file: TableFile, rules: TableRules) -> None:
         """Without any faults yet."""
         self.rows = 0
-        self._shape = Fault(path=rules.path)
-        self._faults = [Fault(path=rules.path, check=check) for check in checks(rules)]
+        self._shape = Fault(file=file)
+        self._faults = [Fault(file=file, check=check) for check in checks(rules)]
 
     def add(self, chunk: Chunk) -> None:
         """Check a chunk; each distinct text of a column is checked once."""

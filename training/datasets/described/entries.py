@@ -1,12 +1,9 @@
-"""The parts of a dataset config: tables, label and columns."""
+"""The parts of a dataset config: label and columns."""
 
-from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     StrictBool,
@@ -18,29 +15,7 @@ from pydantic import (
 )
 
 from features.values import TimeFormat
-
-
-class Strict(BaseModel):
-    """A frozen part of the config that rejects unknown names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Entity(Strict):
-    """Users or items: one row per `key`. `interactions_key` is the key's name in the interactions, if different.
-
-    Without a `path` there is no table, only the key in the interactions.
-    """
-
-    path: Path | None = None
-    key: str
-    interactions_key: str = ""
-
-    @property
-    def foreign_key(self) -> str:
-        """The interactions' column with this table's key."""
-        return self.interactions_key or self.key
-
+from training.datasets.described.sources import Strict
 
 Event = Annotated[str, Field(min_length=1)]
 """A text of the label column, such as `purchase`."""

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +12,7 @@ from features.categories import Category
 from features.columns import Field, Number
 from features.values import PLAIN_NUMBER, PLAIN_TIMES, TIME_FAULTS, TimeFormat, is_number, microseconds
 from training.datasets.described.entries import Label, Time
+from training.datasets.described.files import TableFile
 
 WHOLE = r"(-?[0-9]+)\.0*"
 """A whole number with a decimal point, which as a key equals the one without."""
@@ -20,15 +20,18 @@ WHOLE = r"(-?[0-9]+)\.0*"
 
 @dataclass(frozen=True, kw_only=True)
 class TableRules:
-    """The used columns of one table. `keys` maps a key's joined name to its column."""
+    """The used columns of one table in `files`, which messages call `shown`. `keys` maps a key's joined name to its
+    column.
+    """
 
-    path: Path
-    keys: dict[str, str]
-    features: list[Field] = field(default_factory=list)
+    shown: str
+    files: tuple[TableFile, ...]
+    keys: dict[str, str] = field(hash=False)
+    features: list[Field] = field(default_factory=list, hash=False)
     label: Label | None = None
     timestamp: Time | None = None
     one_row_per: tuple[str, ...] = ()
-    missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    missing: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
     """The texts that mean missing, by column; the empty text always does."""
 
     @property

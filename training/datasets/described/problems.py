@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from training.datasets.described.fields import TableRules
 from training.datasets.errors import DatasetError, DuplicateKeyError, EmptyDatasetError, JoinError, SeveralProblemsError
@@ -32,28 +31,28 @@ def raise_all(problems: Sequence[DatasetError]) -> None:
         raise SeveralProblemsError(f"The tables cannot be used, for {len(problems)} reasons:\n{listed}")
 
 
-def no_row(path: Path) -> EmptyDatasetError:
+def no_row(shown: str) -> EmptyDatasetError:
     """The error for a table without rows."""
-    return EmptyDatasetError(f"{path} names its columns but has no row. Give a file with rows in it.")
+    return EmptyDatasetError(f"{shown} names its columns but has no row. Give a file with rows in it.")
 
 
 def repeated_key(rules: TableRules, column: str, key: str, rows: str, others: int) -> DuplicateKeyError:
     """The error for a key with several rows; `others` is the number of further such keys."""
     more = f", and {others:,} more keys are repeated" if others else ""
-    return DuplicateKeyError(f"{rules.path} has {rows} with the {column} {key!r}{more}. Keep one row for each key.")
+    return DuplicateKeyError(f"{rules.shown} has {rows} with the {column} {key!r}{more}. Keep one row for each key.")
 
 
 def no_match(total: str, rules: dict[str, TableRules], matches: dict[str, Matches]) -> JoinError:
     """The error if no interaction has both a user and an item; `matches` has the matches by table."""
     parts = [
-        f"{found.rows:,} have a row in {rules[table].path} (keys look like {_listed(found.ours)} in the interactions' "
+        f"{found.rows:,} have a row in {rules[table].shown} (keys look like {_listed(found.ours)} in the interactions' "
         f"{rules['interactions'].keys[found.key]} and {_listed(found.theirs)} in the {table}' "
         f"{rules[table].keys[found.key]})"
         for table, found in matches.items()
     ]
     return JoinError(
-        f"0 of {total} rows of {rules['interactions'].path} survive the join: {' and '.join(parts)}. "
-        "Make the keys the same in both files: 12 and 12.0 are one key, 012 and u12 are others."
+        f"0 of {total} rows of {rules['interactions'].shown} survive the join: {' and '.join(parts)}. "
+        "Make the keys the same in both tables: 12 and 12.0 are one key, 012 and u12 are others."
     )
 
 

@@ -1,9 +1,10 @@
 """The quick check of a dataset's tables before training, which raises everything that is wrong in one error.
 
-Each file is read whole up to `SAMPLE_CHARACTERS` of text, and its beginning where it is longer: what only all rows can
+Each table is read whole up to `SAMPLE_CHARACTERS` of text, and its beginning where it is longer: what only all rows can
 tell (keys that match nothing, one class, a column without a value) is then left to the check on Spark, which reads all.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -13,8 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from training.datasets.described.cells import Cells, malformed
+from training.datasets.described.columns import require_columns
 from training.datasets.described.entries import Label
 from training.datasets.described.fields import TableRules, is_click, keys_of
+from training.datasets.described.files import TableFile
 from training.datasets.described.problems import (
     KEY_EXAMPLES,
     NO_OTHERS,
@@ -24,12 +27,12 @@ from training.datasets.described.problems import (
     raise_all,
     repeated_key,
 )
-from training.datasets.described.texts import Table, is_text
+from training.datasets.described.texts import Chunk, Table
 from training.datasets.described.uses import Uses
 from training.datasets.errors import DatasetError, DuplicateKeyError, OneClassError, require_both_classes
 
 SAMPLE_CHARACTERS = 8_000_000
-"""How much text of each file is checked: 100,000 rows of four short columns are 2 million characters."""
+"""How much text of each table is checked: 100,000 rows of four short columns are 2 million characters."""
 
 
 @dataclass(kw_only=True)
@@ -37,12 +40,22 @@ class Look:
     """What was read of a table, by chunk: `keys` as they are joined, and the `places` of rows."""
 
     rules: TableRules
-    cells: Cells
     uses: Uses
     keys: dict[str, list[pa.StringArray]]
-    places: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    cells: list[Cells] = field(default_factory=list)
+    """The checks of each file."""
+    places: list[tuple[TableFile, npt.NDArray[np.int64]]] = field(default_factory=list)
     labels: list[pa.StringArray] = field(default_factory=list)
     whole: bool = True
+
+    def add(self, file: TableFile, chunk: Chunk) -> None:
+        """Keep what the joined tables are checked by."""
+        self.uses.add(chunk.columns)
+        self.places.append((file, chunk.places))
+        for name, column in self.rules.keys.items():
+            self.keys[name].append(keys_of(chunk.columns[column]))
+        if self.rules.label:
+            self.labels.append(chunk.columns[self.rules.label.column])
 
     def key(self, name: str) -> pa.StringArray:
         """The key of each row."""
@@ -51,7 +64,17 @@ class Look:
     @property
     def rows(self) -> str:
         """How many rows were checked, in words."""
-        return f"{self.cells.rows:,}" if self.whole else f"the first {self.cells.rows:,}"
+        return _counted(sum(cells.rows for cells in self.cells), whole=self.whole)
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong, in sentences."""
+        last = self.cells[-1] if self.cells else None
+        return [
+            fault.sentence(_counted(cells.rows, whole=self.whole or cells is not last))
+            for cells in self.cells
+            for fault in cells.faults
+        ]
 
 
 def look_at(rules: dict[str, TableRules], characters: int = SAMPLE_CHARACTERS) -> None:
@@ -65,7 +88,7 @@ def look_at(rules: dict[str, TableRules], characters: int = SAMPLE_CHARACTERS) -
             looks[table] = _look(rule, characters)
         except DatasetError as error:
             problems.append(error)
-    faults = [fault.sentence(look.rows) for look in looks.values() for fault in look.cells.faults]
+    faults = [sentence for look in looks.values() for sentence in look.faults]
     if faults:
         problems.append(malformed(faults))
     for table, look in looks.items():
@@ -79,20 +102,27 @@ def look_at(rules: dict[str, TableRules], characters: int = SAMPLE_CHARACTERS) -
 
 
 def _look(rules: TableRules, characters: int) -> Look:
-    table = Table(rules.path, rules.columns, characters)
-    look = Look(rules=rules, cells=Cells(rules), uses=Uses(rules), keys={name: [] for name in rules.keys})
-    for chunk in table:
-        look.cells.add(chunk)
-        look.uses.add(chunk.columns)
-        look.places.append(chunk.places)
-        for name, column in rules.keys.items():
-            look.keys[name].append(keys_of(chunk.columns[column]))
-        if rules.label:
-            look.labels.append(chunk.columns[rules.label.column])
-    look.whole = table.whole
-    if not look.cells.rows:
-        raise no_row(rules.path)
+    require_columns(rules.files, rules.columns)
+    look = Look(rules=rules, uses=Uses(rules), keys={name: [] for name in rules.keys})
+    for number, file in enumerate(rules.files):
+        if characters <= 0 and number:
+            look.whole = False
+            break
+        table = Table(file, rules.columns, characters)
+        cells = Cells(file, rules)
+        look.cells.append(cells)
+        for chunk in table:
+            cells.add(chunk)
+            look.add(file, chunk)
+        look.whole = table.whole
+        characters -= table.read
+    if look.whole and not any(cells.rows for cells in look.cells):
+        raise no_row(rules.shown)
     return look
+
+
+def _counted(rows: int, *, whole: bool) -> str:
+    return f"{rows:,}" if whole else f"the first {rows:,}"
 
 
 def _repeated(look: Look) -> DuplicateKeyError | None:
@@ -106,10 +136,19 @@ def _repeated(look: Look) -> DuplicateKeyError | None:
     if not len(repeated):
         return None
     first = repeated[0].as_py()
-    where = np.concatenate(look.places)[pc.indices_nonzero(pc.equal(keys, first)).to_pylist()].tolist()
-    unit = "lines" if is_text(look.rules.path) else "rows"
-    at = f"{unit} {', '.join(map(str, where[:5]))}"
-    return repeated_key(look.rules, column, first, f"{len(where):,} rows ({at})", len(repeated) - 1)
+    rows = pc.indices_nonzero(pc.equal(keys, first)).to_pylist()
+    at = _places(look, rows[:5])
+    return repeated_key(look.rules, column, first, f"{len(rows):,} rows ({at})", len(repeated) - 1)
+
+
+def _places(look: Look, rows: Sequence[int]) -> str:
+    """Where these rows of a table are, in words: `lines 2, 4`, or with several files `line 2 of a.csv, ...`."""
+    places = [(file, place) for file, own in look.places for place in own.tolist()]
+    found = [places[row] for row in rows]
+    if len(look.rules.files) == 1:
+        unit = "lines" if look.rules.files[0].is_text else "rows"
+        return f"{unit} {', '.join(str(place) for _, place in found)}"
+    return ", ".join(f"{'line' if file.is_text else 'row'} {place} of {file.path}" for file, place in found)
 
 
 def _joined(looks: dict[str, Look]) -> list[DatasetError]:
@@ -137,7 +176,7 @@ def _joined(looks: dict[str, Look]) -> list[DatasetError]:
         labels = labels.filter(kept)
     clicks = _clicks(labels, interactions.rules.label)
     try:
-        left = f"{interactions.rules.path}{' that survive the join' if found else ''}"
+        left = f"{interactions.rules.shown}{' that survive the join' if found else ''}"
         require_both_classes(left, rows=len(labels), clicks=clicks, if_clicks=NO_OTHERS)
     except OneClassError as error:
         return [error]

@@ -1,5 +1,6 @@
 """The dataset config: a YAML file about interactions, users and items."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -10,11 +11,10 @@ from pydantic import BeforeValidator, ValidationError, model_validator
 
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
 from features.times import MOMENT, Reading
-from training.datasets.described.entries import Categorical, Entity, Label, Numeric, Strict, Time, TimeFeature
+from training.datasets.described.entries import Categorical, Label, Numeric, Time, TimeFeature
+from training.datasets.described.files import SUFFIXES, listed_suffixes
+from training.datasets.described.sources import Entity, Source, Strict
 from training.datasets.errors import MissingFileError, SpecError
-
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
-"""The supported formats of tables. The first row of a text file names the columns."""
 
 LABEL = "label"
 """The label column of a joined dataset, 0 or 1."""
@@ -29,7 +29,7 @@ def _two_names(value: object) -> object:
 class TablesSpec(Strict):
     """The whole config. Relative paths start at the config's folder."""
 
-    interactions: Path
+    interactions: Source
     users: Entity | None = None
     items: Entity | None = None
     label: Label
@@ -137,9 +137,9 @@ class TablesSpec(Strict):
         return {name: one for name, one in (("users", self.users), ("items", self.items)) if one is not None}
 
     @property
-    def tables(self) -> dict[str, Path]:
-        """The tables' files: interactions, and users and items where they have a table."""
-        joined = {name: one.path for name, one in self.entities.items() if one.path is not None}
+    def tables(self) -> dict[str, Source]:
+        """The tables: interactions, and users and items where they have a table."""
+        joined = {name: source for name, one in self.entities.items() if (source := one.source) is not None}
         return {"interactions": self.interactions, **joined}
 
     @property
@@ -147,12 +147,14 @@ class TablesSpec(Strict):
         """The users and items that have a table, with which the interactions are joined."""
         return {name: one for name, one in self.entities.items() if one.path is not None}
 
-    def with_paths(self, paths: dict[str, Path]) -> "TablesSpec":
+    def with_paths(self, paths: Mapping[str, Path | tuple[Path, ...]]) -> "TablesSpec":
         """The same config with other paths of the tables."""
         moved = {
-            name: one.model_copy(update={"path": paths[name]}) for name, one in self.entities.items() if name in paths
+            name: one.model_copy(update={"path": paths[name]})
+            for name, one in {"interactions": self.interactions, **self.entities}.items()
+            if name in paths
         }
-        return self.model_copy(update={"interactions": paths["interactions"], **moved})
+        return self.model_copy(update=moved)
 
 
 def load_spec(path: Path) -> TablesSpec:
@@ -163,14 +165,24 @@ def load_spec(path: Path) -> TablesSpec:
     """
     path = path.expanduser().absolute()
     spec = read_spec(path)
-    placed = spec.with_paths({table: path.parent / file for table, file in spec.tables.items()})
-    unknown = [str(file) for file in placed.tables.values() if not file.name.endswith(SUFFIXES)]
+    given = {table: tuple(path.parent / one for one in source.paths) for table, source in spec.tables.items()}
+    named = [(table, file) for table, files in given.items() for file in files]
+    unknown = [str(file) for _, file in named if _is_no_table(file)]
     if unknown:
-        raise SpecError(f"{path}: the format of {', '.join(unknown)} is unknown. Give files that end in {_listed()}.")
-    missing = [f"the {table} file {file}" for table, file in placed.tables.items() if not file.is_file()]
+        raise SpecError(
+            f"{path}: the format of {', '.join(unknown)} is unknown. Give files that end in {listed_suffixes()}, or "
+            "folders of such files."
+        )
+    missing = [f"the {table} file {file}" for table, file in named if not file.exists()]
     if missing:
         raise MissingFileError(f"{path} names {' and '.join(missing)}, which does not exist. Correct the path.")
-    return placed
+    return spec.with_paths({table: files if len(files) > 1 else files[0] for table, files in given.items()})
+
+
+def _is_no_table(file: Path) -> bool:
+    """Whether a file, or the name of one that does not exist, has an unknown format."""
+    is_file = file.is_file() or (file.suffix != "" and not file.exists())
+    return is_file and not file.name.endswith(SUFFIXES)
 
 
 def read_spec(path: Path) -> TablesSpec:
@@ -196,7 +208,3 @@ def _problem(detail: dict[str, Any]) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     shown = f", not {detail['input']!r}" if isinstance(detail["input"], str | int | float | date | datetime) else ""
     return f"{where}: {message}{shown}" if where else f"{message}{shown}"
-
-
-def _listed() -> str:
-    return f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"

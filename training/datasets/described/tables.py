@@ -5,8 +5,10 @@ from pathlib import Path
 import yaml
 
 from training.datasets.described.columns import table_rules
+from training.datasets.described.files import files_of, suffix
 from training.datasets.described.quick import look_at
-from training.datasets.described.spec import SUFFIXES, TablesSpec, load_spec
+from training.datasets.described.sources import Source
+from training.datasets.described.spec import TablesSpec, load_spec
 from training.datasets.errors import PositivesOnlyError
 from training.datasets.layout import copy_checked, written_aside
 from training.datasets.manifest import File, Manifest, local_file, manifest
@@ -27,7 +29,7 @@ def describe(dataset: TablesDataset) -> Manifest:
     files = _files(spec)
     look_at(table_rules(spec))
     require_negatives(dataset, spec)
-    meaning = spec.with_paths({table: Path(table) for table in spec.tables}).model_dump(mode="json")
+    meaning = spec.with_paths(_names(spec)).model_dump(mode="json")
     *others, last = (name.capitalize() if name == "interactions" else name for name in spec.tables)
     names = f"{', '.join(others)} and {last}" if others else last
     return manifest(dataset.kind, f"{names} of {dataset.spec}", files, meaning=meaning)
@@ -46,23 +48,48 @@ def require_negatives(dataset: TablesDataset, spec: TablesSpec) -> None:
 def materialize(dataset: TablesDataset, folder: Path, report: Reporter) -> None:
     """Copy the tables and their config to `folder`; raises `DatasetError` if one changes meanwhile."""
     spec = load_spec(dataset.spec)
-    files = {file.partition: file for file in _files(spec)}
-    names = {table: Path(table + suffix(path)) for table, path in spec.tables.items()}
+    files = _files(spec)
     with written_aside(folder) as aside:
-        for done, (table, path) in enumerate(spec.tables.items(), start=1):
-            copy_checked(path, aside / names[table], files[table].identity)
-            report(STAGE, f"{done} of {len(names)} tables copied", done=done, total=len(names))
-        content: dict[str, object] = spec.with_paths(names).model_dump(mode="json")
+        for done, (name, file) in enumerate(zip(_copies(spec), files, strict=True), start=1):
+            (aside / name).parent.mkdir(parents=True, exist_ok=True)
+            copy_checked(Path(file.path), aside / name, file.identity)
+            report(STAGE, f"{done} of {len(files)} files copied", done=done, total=len(files))
+        content: dict[str, object] = spec.with_paths(_places(spec)).model_dump(mode="json")
         (aside / SPEC).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def _files(spec: TablesSpec) -> list[File]:
-    return [local_file(path, table) for table, path in spec.tables.items()]
+    return [local_file(file.path, table) for table, source in spec.tables.items() for file in files_of(source)]
 
 
-def suffix(path: Path) -> str:
-    """The suffix of a table's name, which tells its format."""
-    return next(known for known in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(known))
+def _names(spec: TablesSpec) -> dict[str, Path | tuple[Path, ...]]:
+    """What identifies each table's files besides their contents: the table's name, or their names in its folder."""
+    files = {table: files_of(source) for table, source in spec.tables.items()}
+    return {
+        table: tuple(Path(file.name) for file in own) if _is_folder(spec.tables[table]) else Path(table)
+        for table, own in files.items()
+    }
+
+
+def _is_folder(source: Source) -> bool:
+    return len(source.paths) > 1 or source.paths[0].is_dir()
+
+
+def _places(spec: TablesSpec) -> dict[str, Path]:
+    """The place of each table in the copy."""
+    return {
+        table: Path(table) if _is_folder(source) else Path(table + suffix(source.paths[0]))
+        for table, source in spec.tables.items()
+    }
+
+
+def _copies(spec: TablesSpec) -> list[Path]:
+    """The place of each file in the copy."""
+    return [
+        place / file.name if _is_folder(spec.tables[table]) else place
+        for table, place in _places(spec).items()
+        for file in files_of(spec.tables[table])
+    ]
 
 
 def spec_of(dataset: TablesDataset, folder: Path | None) -> TablesSpec:

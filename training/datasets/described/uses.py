@@ -59,7 +59,7 @@ def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str
         for event, kind in rules.label.events.items():
             if not counts.get(f"event {event}", 0):
                 yield ColumnError(
-                    f"{rules.path}: the {kind} event {event!r} is in no row's {rules.label.column}. Correct "
+                    f"{rules.shown}: the {kind} event {event!r} is in no row's {rules.label.column}. Correct "
                     f"`label.{kind}`, or leave it out."
                 )
     for name in spoken_of(rules):
@@ -68,11 +68,11 @@ def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str
         if filled and not present:
             words = ", ".join(repr(word) for word in sorted(rules.missing[name] - {""}))
             yield ColumnError(
-                f"{rules.path}: no value is left in the column {name}: each of its {filled:,} filled fields is one of "
+                f"{rules.shown}: no value is left in the column {name}: each of its {filled:,} filled fields is one of "
                 f"the texts that mean missing ({words}). Correct `missing`, or leave the column out."
             )
         elif separator and present and not counts.get(f"separated {name}", 0):
             yield ColumnError(
-                f"{rules.path}: the separator {separator!r} is in none of the {present:,} fields of the column {name}, "
-                f"which look like {examples.get(name, '')[:60]!r}. Correct `separator`, or leave it out."
+                f"{rules.shown}: the separator {separator!r} is in none of the {present:,} fields of the column "
+                f"{name}, which look like {examples.get(name, '')[:60]!r}. Correct `separator`, or leave it out."
             )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from features.values import TimeFormat
 from training.datasets.described.entries import POSITIVES
-from training.datasets.described.spec import SUFFIXES
+from training.datasets.described.files import SUFFIXES, USUAL
+from training.datasets.described.sources import Source
 from training.datasets.guesses.guess import Gains, Guess, reason
 from training.datasets.guesses.guess_columns import Feature, LeftOut
 from training.datasets.guesses.guess_label import LabelGuess, TimestampGuess
@@ -38,7 +39,12 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     yield "# A draft, guessed from the files by `.venv/bin/personalize init-data`; each guess has its reason beside it."
     yield "# Correct what is wrong, and remove columns that are known only after a click: they leak the target."
     seen = roles.interactions
-    yield f"interactions: {scalar(_place(seen.path, folder))} # {seen.shown_rows}"
+    if written := list(_written(seen.source)):
+        yield "interactions:"
+        yield f"  path: {scalar(_place(seen.path, folder))} # {seen.shown_rows}"
+        yield from written
+    else:
+        yield f"interactions: {scalar(_place(seen.path, folder))} # {seen.shown_rows}"
     if len(roles.links) == 2 and not roles.is_sure:  # noqa: PLR2004 - users and items
         yield "# Nothing tells the users' table from the items': swap the two if they are the wrong way round."
     for role, link in roles.links.items():
@@ -133,9 +139,20 @@ def _entity(role: str, link: Link, folder: Path) -> Iterator[str]:
         yield f"  key: {scalar(link.foreign_key)} # {reason(link)}"
         return
     yield f"  path: {scalar(_place(link.table.path, folder))} # {link.table.shown_rows}"
+    yield from _written(link.table.source)
     yield f"  key: {scalar(link.key)} # {reason(link)}"
     if link.foreign_key != link.key:
         yield f"  interactions_key: {scalar(link.foreign_key)}"
+
+
+def _written(source: Source) -> Iterator[str]:
+    """What is unusual in the table's text files."""
+    if source.separator is not None:
+        yield f"  separator: {scalar(source.separator)}"
+    if source.encoding != USUAL.encoding:
+        yield f"  encoding: {source.encoding} # its first bytes are not UTF-8"
+    if source.quote != USUAL.quote:
+        yield f"  quote: {scalar(source.quote)}"
 
 
 def _column(feature: Feature) -> Iterator[str]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from training.datasets.described.spec import LABEL, SUFFIXES
+from training.datasets.described.files import SUFFIXES, is_hidden, is_table
+from training.datasets.described.spec import LABEL
 from training.datasets.errors import GuessError
 from training.datasets.guesses.guess_columns import Feature, LeftOut, guess_feature
 from training.datasets.guesses.guess_label import LabelGuess, TimestampGuess, guess_label, guess_timestamp
@@ -97,19 +98,24 @@ def _files(folder: Path, told: Mapping[str, Path]) -> tuple[list[Path], tuple[st
     if missing := [str(path) for path in (folder, *told.values()) if not path.exists()]:
         raise GuessError(f"There is no {' and no '.join(missing)}. Give the folder with the tables.")
     known = {path.resolve() for path in told.values()}
-    found = sorted(path.resolve() for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-    tables = [path for path in found if path.name.endswith(SUFFIXES) and not path.name.startswith(".")]
+    found = sorted(path.resolve() for path in folder.iterdir()) if folder.is_dir() else []
+    tables = [path for path in found if is_table(path)]
+    if partitions := [path.name for path in tables if "=" in path.name and path.is_dir()]:
+        raise GuessError(
+            f"{folder} is itself a table, of partitions such as {partitions[0]}. Give the folder in which it is."
+        )
     files = sorted(known if len(known) == len(ROLES) else {*tables, *known})
     others = tuple(
         path.name
         for path in found
-        if path not in files and not path.name.startswith(".") and path.suffix not in {".yaml", ".md"}
+        if path.is_file() and path not in files and not is_hidden(path.name) and path.suffix not in {".yaml", ".md"}
     )
     if files:
         return files, others
+    formats = ", ".join(SUFFIXES)
     more = f" Files with other names are ignored: {', '.join(others[:10])}." if others else ""
     raise GuessError(
-        f"{folder} has no table, a file that ends in {', '.join(SUFFIXES)}.{more} Say which are meant: "
+        f"{folder} has no table, a file that ends in {formats}, or a folder of such files.{more} Say which are meant: "
         "--interactions FILE, and --users FILE and --items FILE if there are such tables."
     )
 

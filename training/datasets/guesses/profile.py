@@ -6,11 +6,14 @@ from functools import cached_property
 from pathlib import Path
 
 from features.values import TimeFormat, is_number, microseconds
-from training.datasets.described.columns import header, nested_columns
+from training.datasets.described.columns import header, nested_columns, require_columns
+from training.datasets.described.files import files_of
 from training.datasets.described.problems import no_row
 from training.datasets.described.quick import SAMPLE_CHARACTERS
+from training.datasets.described.sources import Source
 from training.datasets.described.texts import Table
 from training.datasets.errors import GuessError
+from training.datasets.guesses.written import as_written
 
 IN_WORDS = (TimeFormat.ISO, TimeFormat.DAY_FIRST, TimeFormat.MONTH_FIRST)
 
@@ -65,12 +68,17 @@ class ColumnProfile:
 class TableProfile:
     """A table's columns by name, from all its rows if `whole`, else from the first `rows`."""
 
-    path: Path
+    source: Source
     rows: int
     whole: bool
     columns: dict[str, ColumnProfile]
     nested: list[str]
     """Columns of lists or structs, which are not profiled."""
+
+    @property
+    def path(self) -> Path:
+        """The table's file or folder."""
+        return self.source.paths[0]
 
     @property
     def shown_rows(self) -> str:
@@ -82,21 +90,28 @@ def profile(path: Path) -> TableProfile:
     """The profile of a table; raises a `DatasetError` for a file that can't be read or has no row, and `GuessError` if
     the column names are missing.
     """
-    nested = nested_columns(path)
-    names = [name for name in header(path) if name not in nested]
+    source = as_written(path)
+    files = files_of(source)
+    nested = nested_columns(files[0])
+    names = [name for name in header(files[0]) if name not in nested]
     if all(map(is_number, names)):
         raise GuessError(
             f"The first row of {path} must name the columns, but looks like data: {', '.join(names[:5])}. Add a header "
             "row."
         )
-    table = Table(path, names, SAMPLE_CHARACTERS)
+    require_columns(files, names)
     texts: dict[str, Counter[str]] = {name: Counter() for name in names}
-    rows = 0
-    for chunk in table:
-        rows += len(chunk.places)
-        for name in names:
-            texts[name].update(chunk.columns[name].to_pylist())
+    rows, whole, left = 0, True, SAMPLE_CHARACTERS
+    for file in files:
+        if not (whole := whole and left > 0):
+            break
+        table = Table(file, names, left)
+        for chunk in table:
+            rows += len(chunk.places)
+            for name in names:
+                texts[name].update(chunk.columns[name].to_pylist())
+        whole, left = table.whole, left - table.read
     if not rows:
-        raise no_row(path)
+        raise no_row(source.shown)
     columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
-    return TableProfile(path=path, rows=rows, whole=table.whole, columns=columns, nested=nested)
+    return TableProfile(source=source, rows=rows, whole=whole, columns=columns, nested=nested)

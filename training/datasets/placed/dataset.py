@@ -10,9 +10,11 @@ import msgspec
 import yaml
 
 from training.datasets.described.columns import table_rules
+from training.datasets.described.files import suffix
 from training.datasets.described.quick import look_at
+from training.datasets.described.sources import Source
 from training.datasets.described.spec import load_spec, read_spec
-from training.datasets.described.tables import SPEC, require_negatives, suffix
+from training.datasets.described.tables import SPEC, require_negatives
 from training.datasets.errors import DatasetError, SpecError
 from training.datasets.layout import part, written_aside
 from training.datasets.manifest import WHOLE, File, Manifest, manifest
@@ -51,7 +53,7 @@ def addresses(dataset: Dataset) -> Mapping[str, Address]:
     """
     match dataset:
         case TablesDataset(spec=spec):
-            given = {table: address_of(str(path)) for table, path in read_spec(spec).tables.items()}
+            given = {table: _address(source) for table, source in read_spec(spec).tables.items()}
         case CriteoDataset(path=path):
             given = {WHOLE: address_of(path)}
         case _:
@@ -63,6 +65,16 @@ def addresses(dataset: Dataset) -> Mapping[str, Address]:
             f"{' and '.join(sorted(given.keys() - found.keys()))} is local. Upload it, and give its address."
         )
     return found
+
+
+def _address(source: Source) -> Address | None:
+    """The address that a table's path is; None for local ones."""
+    found = [address_of(str(path)) for path in source.paths]
+    if len(found) > 1 and any(found):
+        raise SpecError(
+            f"A table in Azure Storage is one file or folder, but {source.shown} are named. Give one address."
+        )
+    return found[0]
 
 
 def describe(dataset: Dataset, lake: Lake) -> Manifest:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from features.schema import CRITEO
-from training.datasets.described.texts import require_utf8
+from training.datasets.described.opening import require_utf8
 from training.datasets.errors import DatasetError, MalformedRowError, require_both_classes
 from training.datasets.gzipped import DAMAGED, is_gzip
 from training.datasets.published.lines import complaint, cut_off, no_rows

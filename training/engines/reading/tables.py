@@ -6,7 +6,7 @@ This only finds out that a table is malformed; `training.datasets.described.quic
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import NoReturn
@@ -19,12 +19,14 @@ from pyarrow import parquet
 
 from training.datasets.described.columns import KEYS, header, table_rules
 from training.datasets.described.fields import TableRules
+from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BadLinesError, parse
+from training.datasets.described.opening import readable
 from training.datasets.described.problems import NO_OTHERS
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
-from training.datasets.described.texts import as_texts, delimiter, is_text
 from training.datasets.described.uses import problems
+from training.datasets.described.values import as_texts, repeated
 from training.datasets.errors import DatasetError, require_both_classes
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
@@ -36,14 +38,19 @@ from training.kernels.hashed import Fields
 from training.kernels.numbers import NotNumbersError
 from training.kernels.tables import BadFieldsError, TypedTable, matches, typed
 
-_NOT_RIGHT = (BadFieldsError, BadLinesError, NotNumbersError, pa.ArrowException, EOFError, OSError, zlib.error)
+_NOT_RIGHT = (
+    BadFieldsError,
+    BadLinesError,
+    NotNumbersError,
+    pa.ArrowException,
+    EOFError,
+    KeyError,
+    OSError,
+    zlib.error,
+)
 _BATCH_ROWS = 100_000
 """Rows of a Parquet file in memory at a time."""
 Texts = Mapping[str, pa.StringArray]
-
-
-Part = tuple[int, int] | None
-"""A byte range of a text file; None for a whole file of another format."""
 
 
 def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
@@ -54,13 +61,19 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     rules = table_rules(spec)
     parts = parts_of(rules["interactions"])
     rows = first_events([_heads(spec, part) for part in parts]) if spec.one_row_per else [None] * len(parts)
-    uses, files = Counter[str](), tuple(rule.path for rule in rules.values())
-    for table in spec.joined:
-        uses.update(_entities(spec, table).uses)
+    entities = {table: rules[table] for table in spec.joined}
+    uses, files = Counter[str](), [file.path for rule in rules.values() for file in rule.files]
+    for rule in entities.values():
+        uses.update(_entities(spec, rule).uses)
+    sent = [file.path for rule in entities.values() for file in rule.files]
     return Opened(
         schema=spec.joined_schema,
         pieces=[
-            Piece(day=WHOLE, fields=partial(_joined, spec, part, own), files=files)
+            Piece(
+                day=WHOLE,
+                fields=partial(_joined, spec, part, own, entities),
+                files=tuple({*sent, *(file.path for file in part.files)}),
+            )
             for part, own in zip(parts, rows, strict=True)
         ],
         files=files,
@@ -71,12 +84,13 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
 def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
     """Raise a `DatasetError` if the counts over all tables are wrong, else report how many interactions are left."""
     mixed = 0 < found["clicks"] < found["rows"]
-    if not mixed or any(next(problems(found, rules, {}), None) for rules in table_rules(spec).values()):
+    rules = table_rules(spec)
+    if not mixed or any(next(problems(found, rule, {}), None) for rule in rules.values()):
         if spec.one_row_per and found["rows"]:
-            look_at(table_rules(spec), sys.maxsize)
-            made = f"{spec.interactions} that `one_row_per` makes"
+            look_at(rules, sys.maxsize)
+            made = f"{spec.interactions.shown} that `one_row_per` makes"
             require_both_classes(made, rows=found["rows"], clicks=found["clicks"], if_clicks=NO_OTHERS)
-        explain(spec)
+        explain(spec, rules)
     known = " and ".join(table.removesuffix("s") for table in spec.joined)
     if spec.one_row_per:
         kept = f"{found['read']:,} events make {found['rows']:,} rows"
@@ -85,37 +99,51 @@ def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
         report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known {known}")
 
 
-def parts_of(rules: TableRules) -> list[Part]:
-    """The parts in which a table can be read separately."""
-    return [*blocks.parts(rules.path)] if is_text(rules.path) else [None]
+def parts_of(rules: TableRules) -> list[TableRules]:
+    """A table in parts that can be read separately: ranges of large files, and small files together."""
+    parts: list[list[TableFile]] = []
+    room = 0
+    for file in rules.files:
+        for part, size in _divided(file):
+            if size > room:
+                parts.append([])
+                room = blocks.BLOCK_BYTES
+            parts[-1].append(replace(file, part=part))
+            room -= size
+    return [replace(rules, files=tuple(part)) for part in parts]
 
 
-def read_part(spec: TablesSpec, table: str, part: Part) -> Iterator[TypedTable]:
-    """The rows in one part of a table's file."""
-    yield from _read(spec, table_rules(spec)[table], part)
+def _divided(file: TableFile) -> Iterator[tuple[tuple[int, int], int]]:
+    """The ranges in which a file can be read, of bytes or row groups, with their size in bytes."""
+    if file.is_text:
+        yield from (((start, end), end - start) for start, end in blocks.parts(file.path))
+        return
+    with readable(file), parquet.ParquetFile(file.path) as opened:
+        metadata = opened.metadata
+        yield from (((at, at + 1), metadata.row_group(at).total_byte_size) for at in range(metadata.num_row_groups))
 
 
-def _heads(spec: TablesSpec, part: Part) -> Iterator[TypedTable]:
-    """The events in one part of the interactions, without features."""
-    yield from _read(spec, replace(table_rules(spec)["interactions"], features=[]), part)
-
-
-def _read(spec: TablesSpec, rules: TableRules, part: Part) -> Iterator[TypedTable]:
+def read_part(spec: TablesSpec, table: str, rules: Mapping[str, TableRules]) -> Iterator[TypedTable]:
+    """The rows of a table, or of the part of it that its rules name; an error is looked for in all `rules`."""
     try:
-        for texts in _texts(rules, part):
-            yield typed(texts, rules)
+        for texts in _texts(rules[table]):
+            yield typed(texts, rules[table])
     except _NOT_RIGHT as error:
-        explain(spec, error)
+        explain(spec, rules, error)
 
 
-def _entities(spec: TablesSpec, table: str) -> TypedTable:
+def _heads(spec: TablesSpec, part: TableRules) -> Iterator[TypedTable]:
+    """The events in one part of the interactions, without features."""
+    yield from read_part(spec, "interactions", {**table_rules(spec), "interactions": replace(part, features=[])})
+
+
+def _entities(spec: TablesSpec, rules: TableRules) -> TypedTable:
     """All users, or all items."""
-    return _read_entities(spec, table, version(table_rules(spec)[table].path))
+    return _read_entities(spec, rules, tuple(version(file.path) for file in rules.files))
 
 
 @lru_cache(maxsize=4)
-def _read_entities(spec: TablesSpec, table: str, _version: tuple[int, int]) -> TypedTable:
-    rules = table_rules(spec)[table]
+def _read_entities(spec: TablesSpec, rules: TableRules, _version: tuple[tuple[int, int], ...]) -> TypedTable:
     try:
         texts = list(_texts(rules))
         whole = {name: pa.concat_arrays([part[name] for part in texts]) for name in rules.columns}
@@ -124,23 +152,26 @@ def _read_entities(spec: TablesSpec, table: str, _version: tuple[int, int]) -> T
         if len(keys) == 0 or len(pc.unique(keys)) < len(keys):
             raise BadFieldsError("no row, or a repeated key")
     except _NOT_RIGHT as error:
-        explain(spec, error)
+        explain(spec, table_rules(spec), error)
     return found
 
 
-def _joined(spec: TablesSpec, part: Part, rows: FirstEvents | None) -> Iterator[Fields]:
-    """The joined interactions in one part of their file; with `rows`, those that are the first of their row."""
-    read = read_part(spec, "interactions", part)
+def _joined(
+    spec: TablesSpec, part: TableRules, rows: FirstEvents | None, rules: Mapping[str, TableRules]
+) -> Iterator[Fields]:
+    """The interactions in one part of their table, joined with the users and items; with `rows`, those that are the
+    first of their row.
+    """
+    read = read_part(spec, "interactions", {"interactions": part, **rules})
     for own in read if rows is None else rows.among(read):
-        yield _join(own, spec)
+        yield _join(own, spec, {table: _entities(spec, rule) for table, rule in rules.items()})
 
 
-def _join(own: TypedTable, spec: TablesSpec) -> Fields:
+def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable]) -> Fields:
     """Interactions with their users' and items' columns; an inner join."""
     places = {}
     label = _present(own.label)
     known = np.ones(len(label), dtype=np.bool_)
-    entities = {table: _entities(spec, table) for table in spec.joined}
     for table, entity in entities.items():
         found = matches(own.keys[KEYS[table]], entity.keys[KEYS[table]])
         known &= found.is_valid().to_numpy(zero_copy_only=False)
@@ -149,7 +180,7 @@ def _join(own: TypedTable, spec: TablesSpec) -> Fields:
     rows = {"interactions": own_rows} | {table: place.take(own_rows) for table, place in places.items()}
     features = {
         name: values[rows[table].to_numpy()] if isinstance(values, np.ndarray) else values.take(rows[table])
-        for table, of in ({"interactions": own} | entities).items()
+        for table, of in {"interactions": own, **entities}.items()
         for name, values in of.features.items()
     }
     schema = spec.joined_schema
@@ -167,23 +198,30 @@ def _present(label: npt.NDArray[np.int8] | None) -> npt.NDArray[np.int8]:
     return np.empty(0, np.int8) if label is None else label
 
 
-def _texts(rules: TableRules, only: Part = None) -> Iterator[Texts]:
-    """The used columns of a table as text, from one part of its file or from all of it."""
-    if not is_text(rules.path):
-        yield from _of_parquet(rules)
-        return
-    names = header(rules.path)
-    for part in blocks.parts(rules.path) if only is None else [only]:
-        for block in blocks.of_part(rules.path, *part):
+def _texts(rules: TableRules) -> Iterator[Texts]:
+    """The used columns of a table, or of a part of one, as text."""
+    for file in rules.files:
+        for texts in _of_text(file) if file.is_text else _of_parquet(file, rules.columns):
+            rows = len(next(iter(texts.values())))
+            folders = {name: repeated(text, rows) for name, text in file.folder_values.items()}
+            yield {name: folders[name] if name in folders else texts[name] for name in rules.columns}
+
+
+def _of_text(file: TableFile) -> Iterator[Texts]:
+    names = header(file)
+    stored = names[: len(names) - len(file.folder_values)]
+    for part in blocks.parts(file.path) if file.part is None else [file.part]:
+        for block in blocks.of_part(file.path, *part):
             content = block.content.split(b"\n", 1)[-1] if block.lines == 0 else block.content
-            texts = parse(content, names, delimiter(rules.path))
-            yield {name: texts[name] for name in rules.columns}
+            yield parse(content, stored, file)
 
 
-def _of_parquet(rules: TableRules) -> Iterator[Texts]:
-    with parquet.ParquetFile(source(rules.path)) as file:
-        for batch in file.iter_batches(_BATCH_ROWS, columns=rules.columns):
-            yield {name: _as_text(batch.column(name)) for name in rules.columns}
+def _of_parquet(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
+    stored = [name for name in columns if name not in file.folder_values]
+    groups = None if file.part is None else range(*file.part)
+    with parquet.ParquetFile(source(file.path)) as opened:
+        for batch in opened.iter_batches(_BATCH_ROWS, row_groups=groups, columns=stored):
+            yield {name: _as_text(batch.column(name)) for name in stored}
 
 
 def _as_text(values: pa.Array) -> pa.StringArray:
@@ -192,9 +230,14 @@ def _as_text(values: pa.Array) -> pa.StringArray:
     return pc.fill_null(texts.take(distinct.indices), "")
 
 
-def explain(spec: TablesSpec, cause: Exception | None = None) -> NoReturn:
-    """Read the tables again and raise the `DatasetError` that says what is wrong with them."""
-    look_at(table_rules(spec), sys.maxsize)
+def explain(spec: TablesSpec, rules: Mapping[str, TableRules], cause: Exception | None = None) -> NoReturn:
+    """Read the tables, or these files of them, again and raise the `DatasetError` that says what is wrong with them."""
+    whole = {
+        table: replace(rule, files=tuple(dict.fromkeys(replace(file, part=None) for file in rule.files)))
+        for table, rule in rules.items()
+    }
+    look_at(whole, sys.maxsize)
     raise DatasetError(
-        f"The tables of {spec.interactions} cannot be read ({cause}), though each row is well formed. Write them again."
+        f"The tables of {spec.interactions.shown} cannot be read ({cause}), though each row is well formed. Write them "
+        "again."
     ) from cause

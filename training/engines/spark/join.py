@@ -6,7 +6,7 @@ number.
 
 import pickle
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,13 @@ from features.columns import Number
 from features.errors import PersonalizationError
 from features.schema import Schema
 from training.datasets.described.columns import KEYS, table_rules
+from training.datasets.described.fields import TableRules
+from training.datasets.described.files import files_of
 from training.datasets.described.spec import TablesSpec
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import Reporter
 from training.engines.reading.opened import Opened, hashed_blocks
-from training.engines.reading.tables import Part, check, explain, parts_of, read_part
+from training.engines.reading.tables import check, explain, parts_of, read_part
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.source import FOUND, PROBLEM, found_in, row_of, rows_of, types_of
@@ -48,7 +50,8 @@ SENT_BYTES = 500_000_000
 
 def is_for_spark(spec: TablesSpec) -> bool:
     """Whether users and items are too large to be held in every process, or events must be brought together."""
-    return bool(spec.one_row_per) or sum(spec.tables[table].stat().st_size for table in spec.joined) > SENT_BYTES
+    files = (file for table in spec.joined for file in files_of(spec.tables[table]))
+    return bool(spec.one_row_per) or sum(file.path.stat().st_size for file in files) > SENT_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +73,14 @@ class JoinedSource:
 
     def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[SparkRows, int]:
         """Check, join and hash the rows, and write them to `folder` unless they are there; see `protocols.Source`."""
-        files = list(self.spec.tables.values())
+        rules = table_rules(self.spec)
+        files = [file.path for rule in rules.values() for file in rule.files]
         opened = Opened(
             schema=self.schema, pieces=[], files=files, check=lambda found: check(found, self.spec, self.report)
         )
         with opened.unchanged():
             tables = {
-                name: stored(self._typed(name), folder.with_name(f"{folder.name}-{name}")) for name in self.spec.tables
+                name: stored(self._typed(name, rules), folder.with_name(f"{folder.name}-{name}")) for name in rules
             }
             found = sum((_found_in(table) for table in tables.values()), Counter[str]())
             self._require_single_keys(tables)
@@ -86,19 +90,18 @@ class JoinedSource:
         opened.check(found)
         return rows, found["rows"]
 
-    def _typed(self, table: str) -> DataFrame:
+    def _typed(self, table: str, rules: Mapping[str, TableRules]) -> DataFrame:
         """The used columns of a table, read by the kernels."""
-        rules = table_rules(self.spec)[table]
-        parts, types = parts_of(rules), _types(self.spec, table)
-        read = partial(_read, spec=self.spec, table=table, parts=parts)
-        return over_files(self.session, [{rules.path}] * len(parts), read, types)
+        parts, types = parts_of(rules[table]), _types(self.spec, rules[table])
+        read = partial(_read, spec=self.spec, table=table, parts=parts, rules=rules)
+        return over_files(self.session, [{file.path for file in part.files} for part in parts], read, types)
 
     def _require_single_keys(self, tables: dict[str, DataFrame]) -> None:
         for table in self.spec.joined:
             key = KEYS[table]
             keys = tables[table].where(F.col(key).isNotNull())
             if _has_rows(keys.groupBy(key).count().where("count > 1")) or not _has_rows(keys):
-                explain(self.spec)
+                explain(self.spec, table_rules(self.spec))
 
     def _hashed(self, joined: DataFrame, parameters: TrainingParameters) -> DataFrame:
         types = types_of(self.schema)
@@ -137,8 +140,7 @@ def _number(spec: TablesSpec, name: str) -> str:
     return f"_{spec.joined_schema.features.index(name)}"
 
 
-def _types(spec: TablesSpec, table: str) -> pa.Schema:
-    rules = table_rules(spec)[table]
+def _types(spec: TablesSpec, rules: TableRules) -> pa.Schema:
     return pa.schema(
         [
             (PIECE, pa.int64()),
@@ -162,11 +164,13 @@ def _needed(spec: TablesSpec) -> list[str]:
     return [LABEL, *time, *(_number(spec, one.name) for one in spec.joined_schema.stored)]
 
 
-def _read(number: int, *, spec: TablesSpec, table: str, parts: list[Part]) -> Iterator[pa.RecordBatch]:
-    types = _types(spec, table)
+def _read(
+    number: int, *, spec: TablesSpec, table: str, parts: Sequence[TableRules], rules: Mapping[str, TableRules]
+) -> Iterator[pa.RecordBatch]:
+    types = _types(spec, rules[table])
     place = number << 32
     try:
-        for rows in read_part(spec, table, parts[number]):
+        for rows in read_part(spec, table, {**rules, table: parts[number]}):
             batch = _batch(rows, spec, types, place=place)
             place += len(batch)
             yield batch

@@ -1,0 +1,148 @@
+"""Tables of several files: the figures of one dataset are the same however its rows are stored."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import yaml
+from pyarrow import csv, parquet
+from pyspark.sql import SparkSession
+
+from features.bundle import COUNTS
+from tests.support.training_runs import train, train_on
+from tools.paths import ROOT
+from training import datasets
+from training.engines.reading import blocks
+from training.engines.spark import join
+from training.engines.spark.engine import SparkEngine
+from training.parameters import TablesDataset
+
+EXAMPLE = ROOT / "examples/tables"
+DAYS = ("2026-11-01", "2026-11-02", "2026-11-03")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def by_day() -> list[tuple[str, pa.Table]]:
+    """The example's interactions in three days, without the day as a column."""
+    text = csv.ConvertOptions(column_types={name: pa.string() for name in ("user_id", "item_id", "device")})
+    rows = csv.read_csv(EXAMPLE / "interactions.csv", convert_options=text)
+    return [(day, rows.slice(number * 1_000, 1_000)) for number, day in enumerate(DAYS)]
+
+
+def one_csv(folder: Path) -> dict[str, Any]:
+    whole = [rows.append_column("day", pa.array([day] * rows.num_rows)) for day, rows in by_day()]
+    csv.write_csv(pa.concat_tables(whole), folder / "interactions.csv")
+    return {"path": "interactions.csv"}
+
+
+def partitioned_parquet(folder: Path) -> dict[str, Any]:
+    for day, rows in by_day():
+        place = folder / "Käufe und Klicks" / f"day={day}"
+        place.mkdir(parents=True)
+        for number in range(2):
+            parquet.write_table(rows.slice(number * 500, 500), place / f"part {number}.parquet", row_group_size=200)
+    (folder / "Käufe und Klicks" / "_SUCCESS").touch()
+    return {"path": "Käufe und Klicks"}
+
+
+def several_texts(folder: Path) -> dict[str, Any]:
+    """Files with their columns in another order each, as Excel writes them on Windows."""
+    names: list[str] = []
+    for day, rows in by_day():
+        dated = rows.append_column("day", pa.array([day] * rows.num_rows))
+        dated = dated.select(sorted(dated.column_names, reverse=bool(len(names) % 2)))
+        csv.write_csv(dated, folder / f"{day}.csv", csv.WriteOptions(delimiter=";", quoting_style="needed"))
+        text = (folder / f"{day}.csv").read_text(encoding="utf-8")
+        (folder / f"{day}.csv").write_bytes(text.encode("cp1252"))
+        names.append(f"{day}.csv")
+    return {"path": names, "separator": ";", "encoding": "cp1252"}
+
+
+STORED: list[Callable[[Path], dict[str, Any]]] = [one_csv, partitioned_parquet, several_texts]
+
+
+def described(folder: Path, stored: Callable[[Path], dict[str, Any]]) -> Path:
+    """A config of the example whose interactions are stored in this way, with their day as a category."""
+    folder.mkdir(exist_ok=True)
+    spec = yaml.safe_load((EXAMPLE / "dataset.yaml").read_text(encoding="utf-8"))
+    for name in ("users", "items"):
+        spec[name]["path"] = str(EXAMPLE / f"{name}.csv")
+    spec["interactions"] = stored(folder)
+    spec["categorical"] += ["day"]
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), encoding="utf-8")
+    return folder / "dataset.yaml"
+
+
+def options(folder: Path, stored: Callable[[Path], dict[str, Any]]) -> tuple[str, ...]:
+    return ("--dataset", "tables", "--spec", str(described(folder, stored)), "--split", "time")
+
+
+def test_figures_are_those_of_the_same_rows_as_csv(tmp_path: Path) -> None:
+    runs = [
+        train(tmp_path / f"run-{stored.__name__}", *options(tmp_path / stored.__name__, stored)) for stored in STORED
+    ]
+    first, *others = [run.result.metrics for run in runs]
+    assert first["auc"] > 0.8
+    for other in others:
+        assert other == first
+
+
+@pytest.mark.spark
+def test_figures_on_spark_are_those_of_the_same_rows_as_csv(
+    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 20_000)  # several tasks
+    engine = SparkEngine(session=spark, log=spark_log)
+    runs = [
+        train_on(engine, tmp_path / f"run-{stored.__name__}", *options(tmp_path / stored.__name__, stored))
+        for stored in STORED
+    ]
+    first, *others = [run.result.metrics for run in runs]
+    for other in others:
+        assert other == first
+
+
+@pytest.mark.spark
+def test_tables_of_several_files_that_spark_joins_make_the_same_counts(
+    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(join, "SENT_BYTES", 0)
+    engine = SparkEngine(session=spark, log=spark_log)
+    joined = train_on(engine, tmp_path / "joined", *options(tmp_path / "folder", partitioned_parquet))
+    local = train(tmp_path / "local", *options(tmp_path / "file", one_csv))
+    one, other = (Path(run.result.bundle) / COUNTS / "all.parquet" for run in (joined, local))
+    assert parquet.read_table(one).equals(parquet.read_table(other))
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_the_copy_in_the_lake_has_the_files_and_their_folders(
+    stored: Callable[[Path], dict[str, Any]], tmp_path: Path
+) -> None:
+    path = described(tmp_path / "own", stored)
+    dataset = TablesDataset(kind="tables", spec=path)
+    datasets.materialize(dataset, tmp_path / "lake")
+    copied = TablesDataset(kind="tables", spec=tmp_path / "lake" / "dataset.yaml")
+    assert [file.identity for file in datasets.describe(copied).partitions] == [
+        file.identity for file in datasets.describe(dataset).partitions
+    ]
+    content = yaml.safe_load((tmp_path / "lake" / "dataset.yaml").read_text(encoding="utf-8"))
+    assert not Path(content["interactions"]["path"]).is_absolute()
+
+
+def test_a_new_file_and_a_moved_one_change_the_identity(tmp_path: Path) -> None:
+    dataset = TablesDataset(kind="tables", spec=described(tmp_path, partitioned_parquet))
+    before = datasets.describe(dataset).hash
+    folder = tmp_path / "Käufe und Klicks"
+    file = folder / "day=2026-11-01" / "part 0.parquet"
+    assert datasets.describe(dataset).hash == before
+    (folder / "day=2026-11-04").mkdir()
+    moved = file.rename(folder / "day=2026-11-04" / file.name)
+    later = datasets.describe(dataset).hash
+    parquet.write_table(parquet.read_table(moved, partitioning=None), file)
+    assert len({before, later, datasets.describe(dataset).hash}) == 3

@@ -1,0 +1,113 @@
+"""The files of a table: their formats, and the columns that are in the names of their folders."""
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+from training.datasets.described.sources import Source, TextFormat
+from training.datasets.errors import EmptyDatasetError, SpecError
+
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+"""The supported formats of files. The first row of a text file names the columns."""
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""What Hive and Spark write where a partition's value is missing."""
+
+
+USUAL = TextFormat()
+"""How text is written where the config says nothing about it."""
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file of a table. `name` is its place in the table, such as `day=2026-11-01/part-0.parquet`.
+
+    With a `part`, only these of its bytes, or of its row groups, are meant.
+    """
+
+    path: Path
+    name: str = ""
+    text: TextFormat = USUAL
+    part: tuple[int, int] | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is CSV or TSV and not Parquet."""
+        return self.path.suffix != ".parquet"
+
+    @property
+    def separator(self) -> str:
+        """The character between the fields of a text file."""
+        return self.text.separator or ("\t" if ".tsv" in self.path.suffixes else ",")
+
+    @property
+    def csv_options(self) -> dict[str, Any]:
+        """How the `csv` module reads it."""
+        quoting = csv.QUOTE_MINIMAL if self.text.quote else csv.QUOTE_NONE
+        return {"delimiter": self.separator, "quotechar": self.text.quote or None, "quoting": quoting}
+
+    @property
+    def folder_values(self) -> dict[str, str]:
+        """The columns that its folders name, such as `day` in `day=2026-11-01`, as Hive and Spark write them."""
+        parts = (folder.partition("=") for folder in PurePosixPath(self.name).parts[:-1] if "=" in folder)
+        return {name: "" if value == _NO_VALUE else unquote(value) for name, _, value in parts}
+
+
+def files_of(source: Source) -> tuple[TableFile, ...]:
+    """The files of a table, in the order of their names; those of one folder after those of the one named before it.
+
+    Raises `EmptyDatasetError` for a folder without files, and `SpecError` for one with files of unknown formats.
+    """
+    text = TextFormat(separator=source.separator, encoding=source.encoding, quote=source.quote)
+    found = []
+    for number, path in enumerate(source.paths):
+        before = f"{number:05d}/" if len(source.paths) > 1 else ""
+        names = _names_in(path) if path.is_dir() else [""]
+        found += [TableFile(path / name, f"{before}{name or path.name}", text) for name in names]
+    return tuple(found)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file, or a folder by one of its files, looks like a table."""
+    if path.is_dir():
+        return not is_hidden(path.name) and any(name.endswith(SUFFIXES) for name in _visible(path))
+    return path.name.endswith(SUFFIXES) and not is_hidden(path.name)
+
+
+def suffix(path: Path) -> str:
+    """The suffix of a file's name, which tells its format."""
+    return next(known for known in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(known))
+
+
+def _names_in(folder: Path) -> list[str]:
+    names = sorted(_visible(folder))
+    if not names:
+        raise EmptyDatasetError(f"The folder {folder} has no file. Put files into it that end in {listed_suffixes()}.")
+    if unknown := [name for name in names if not name.endswith(SUFFIXES)]:
+        more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
+        raise SpecError(
+            f"The folder {folder} is a table, but the format of {unknown[0]}{more} is unknown. Move such files "
+            f"elsewhere: a table has files that end in {listed_suffixes()}."
+        )
+    return names
+
+
+def _visible(folder: Path) -> Iterator[str]:
+    """The files below `folder`, without those that Spark ignores too: `_SUCCESS`, `.part-0.csv.crc`."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        inner = Path(place).relative_to(folder)
+        yield from ((inner / name).as_posix() for name in files if not is_hidden(name))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of the data."""
+    return name.startswith((".", "_")) and "=" not in name
+
+
+def listed_suffixes() -> str:
+    """The supported suffixes, in words."""
+    return f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"

@@ -1,0 +1,90 @@
+"""Opens a table's text files, and turns what goes wrong while reading into the fitting `DatasetError`."""
+
+import csv
+import gzip
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import pyarrow as pa
+
+from training.datasets.described.files import TableFile
+from training.datasets.errors import DatasetError, EncodingError, MalformedRowError, TruncatedFileError
+from training.datasets.gzipped import DAMAGED, truncated
+from training.files import opened, source
+
+_SHOWN_BYTES = 20
+_CUT_OFF = ("Parquet magic bytes not found", "Parquet file size is")
+"""What Arrow says of a Parquet file that ends too early."""
+
+csv.field_size_limit(sys.maxsize)  # Spark has no limit either
+
+
+@contextmanager
+def open_text(file: TableFile) -> Iterator[TextIO]:
+    """A CSV or TSV file, plain or gzip, for the `csv` module; a byte order mark is skipped."""
+    with TextIOWrapper(open_bytes(file.path), encoding=beginning(file), newline="") as stream:
+        yield stream
+
+
+def beginning(file: TableFile) -> str:
+    """The encoding of a file's beginning, where UTF-8 may have a byte order mark."""
+    return "utf-8-sig" if file.text.encoding == "utf-8" else file.text.encoding
+
+
+@contextmanager
+def readable(file: TableFile) -> Iterator[None]:
+    """Turns errors of reading a file into the fitting `DatasetError`."""
+    path = file.path
+    try:
+        yield
+    except DAMAGED as error:
+        raise truncated(path, str(error)) from error
+    except csv.Error as error:
+        raise MalformedRowError(f"{path} cannot be split into fields: {error}. Correct it.") from error
+    except UnicodeDecodeError as error:
+        raise _undecodable(file, error) from error
+    except pa.ArrowInvalid as error:
+        if file.is_text or not any(sign in str(error) for sign in _CUT_OFF):
+            raise DatasetError(f"{path} cannot be read: {error}. Write it again.") from error
+        raise TruncatedFileError(
+            f"{path} is no whole Parquet file: its end, which lists the columns, is missing. Write or copy it again."
+        ) from error
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{path} cannot be read: {error}. Write it again.") from error
+
+
+def require_utf8(path: Path) -> None:
+    """Raise `EncodingError` with the line if a text file is not UTF-8."""
+    file = TableFile(path)
+    with readable(file), open_text(file) as stream:
+        while stream.read(1 << 20):
+            pass
+
+
+def _undecodable(file: TableFile, error: UnicodeDecodeError) -> EncodingError:
+    name = file.text.encoding.upper()
+    found = f"{file.path} is not {name} ({error.reason})"
+    with open_bytes(file.path) as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                line.decode(file.text.encoding)
+            except UnicodeDecodeError as wrong:
+                near = line[max(0, wrong.start - _SHOWN_BYTES) : wrong.start + _SHOWN_BYTES]
+                found = (
+                    f"{file.path} is not {name}: line {number}, byte {wrong.start + 1} is 0x{line[wrong.start]:02x}, "
+                    f"near {near.decode('cp1252', 'replace').strip()!r} if it is Windows-1252"
+                )
+                break
+    return EncodingError(
+        f"{found}. Convert it: iconv --from-code WINDOWS-1252 --to-code UTF-8 OLD > NEW; or, for a table of a dataset "
+        f"config, name its encoding: {{path: {file.path.name}, encoding: cp1252}}."
+    )
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file's bytes, decompressed if it is gzip."""
+    return gzip.open(source(path), "rb") if path.suffix == ".gz" else opened(path)  # type: ignore[return-value] # reads lines

@@ -1,0 +1,96 @@
+"""Where a table is, as a dataset config names it, and how its text is written."""
+
+import codecs
+import string
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+_PLAIN = string.printable.encode("ascii")
+
+
+class Strict(BaseModel):
+    """A frozen part of the config that rejects unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextFormat(Strict):
+    """How the text files of a table are written."""
+
+    separator: str | None = None
+    """Between the fields of a line; by default a tab in `.tsv` files and a comma in others."""
+    encoding: str = "utf-8"
+    quote: str = '"'
+    """Around a field that contains the separator; empty if there is no such character."""
+
+    @field_validator("separator", "quote")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        if value is not None and (len(value) > 1 or not value.isascii() or value in {"\r", "\n"}):
+            raise ValueError('give one ASCII character, such as ";" or "\\t"')
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _of_single_bytes(cls, name: str) -> str:
+        try:
+            found = codecs.lookup(name).name.removesuffix("-sig")
+            plain = string.printable.encode(found)
+        except (LookupError, ValueError) as error:
+            raise ValueError("this encoding is unknown: give one of Python's, such as latin-1 or cp1252") from error
+        if plain != _PLAIN:
+            raise ValueError("this encoding isn't based on ASCII: convert the file with `iconv --to-code UTF-8`")
+        return found
+
+    @model_validator(mode="after")
+    def _different(self) -> Self:
+        if self.separator == "" or (self.separator and self.separator == self.quote):
+            raise ValueError("`separator` must be a character, and another one than `quote`")
+        return self
+
+
+class Source(TextFormat):
+    """A table: a file, a folder of files, or several of both."""
+
+    path: Path | tuple[Path, ...] = Field(union_mode="left_to_right")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:  # noqa: ANN401 - what the YAML file has
+        return {"path": value} if isinstance(value, str | Path | list | tuple) else value
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The named files and folders."""
+        return self.path if isinstance(self.path, tuple) else (self.path,)
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        first, *others = self.paths
+        return f"{first} and {len(others)} more" if others else str(first)
+
+
+class Entity(TextFormat):
+    """Users or items: one row per `key`. `interactions_key` is the key's name in the interactions, if different.
+
+    Without a `path` there is no table, only the key in the interactions.
+    """
+
+    path: Path | tuple[Path, ...] | None = Field(default=None, union_mode="left_to_right")
+    key: str
+    interactions_key: str = ""
+
+    @property
+    def foreign_key(self) -> str:
+        """The interactions' column with this table's key."""
+        return self.interactions_key or self.key
+
+    @property
+    def source(self) -> Source | None:
+        """Its table, if there is one."""
+        if self.path is None:
+            return None
+        return Source(path=self.path, separator=self.separator, encoding=self.encoding, quote=self.quote)

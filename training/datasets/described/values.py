@@ -1,0 +1,47 @@
+"""The values of a table's columns as text, "" for missing."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+
+def text_array(texts: Sequence[str]) -> pa.StringArray:
+    """Like `pa.array`, which would import pandas for a list."""
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+
+
+def repeated(text: str, rows: int) -> pa.StringArray:
+    """A column with this text in every row."""
+    return text_array([text]).take(pa.array(np.zeros(rows, np.int32)))
+
+
+def as_texts(values: pa.Array) -> list[str]:
+    """The values of a Parquet column as text, "" for null and for NaN."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
+    elif pa.types.is_duration(values.type):  # of nanoseconds, Arrow makes what pandas has, where that is imported
+        values = values.cast(pa.duration("us"), safe=False)
+    shown: Callable[[object], str] = str
+    if pa.types.is_floating(values.type):
+        shown = _float
+    elif pa.types.is_boolean(values.type):
+        shown = _boolean
+    elif pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+        values = values.cast(pa.string())
+    return ["" if value is None else shown(value) for value in values.to_pylist()]
+
+
+def _float(value: object) -> str:
+    number = float(str(value))
+    if number != number:  # noqa: PLR0124 - NaN alone differs from itself
+        return ""
+    return str(int(number)) if number.is_integer() and abs(number) < 1 << 53 else str(number)
+
+
+def _boolean(value: object) -> str:
+    return "true" if value else "false"
