@@ -1,5 +1,6 @@
 """Tables of several files: the figures of one dataset are the same however its rows are stored."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,15 @@ def several_texts(folder: Path) -> dict[str, Any]:
     return {"path": names, "separator": ";", "encoding": "cp1252"}
 
 
-STORED: list[Callable[[Path], dict[str, Any]]] = [one_csv, partitioned_parquet, several_texts]
+def json_lines(folder: Path) -> dict[str, Any]:
+    for day, rows in by_day():
+        (folder / "clicks" / f"day={day}").mkdir(parents=True)
+        lines = "".join(f"{json.dumps(row, default=str)}\n" for row in rows.to_pylist())
+        (folder / "clicks" / f"day={day}" / "part-0.json").write_text(lines, encoding="utf-8")
+    return {"path": "clicks"}
+
+
+STORED: list[Callable[[Path], dict[str, Any]]] = [one_csv, partitioned_parquet, several_texts, json_lines]
 
 
 def described(folder: Path, stored: Callable[[Path], dict[str, Any]]) -> Path:

@@ -110,7 +110,7 @@ def test_columns_of_no_use_are_left_out_with_their_reason(tmp_path: Path) -> Non
         "city": ["x", "y"] * 12,
     }
     guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8, **extra))
-    assert guessed["categorical"] == [{"column": "tags", "separator": "|"}]
+    assert guessed["categorical"] == [{"column": name, "separator": "|"} for name in ("likes", "tags")]
     text = (tmp_path / "dataset.yaml").read_text()
     for part in ("site (visits.csv): is always 'web'", "note (visits.csv): has 24 different", "city (customers"):
         assert part in text

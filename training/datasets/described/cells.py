@@ -38,9 +38,10 @@ class Fault:
         verb = "is" if self.count == 1 else "are"
         if self.check is None:
             shown = ", ".join(f"line {place} has {text}" for place, text in self.examples)
-            rest = f"rows {verb} not split as the header is: {shown}{self._more()}"
+            fault = "no JSON object" if self.file.is_json else "not split as the header is"
+            rest = f"rows {verb} {fault}: {shown}{self._more()}"
             return f"{self.file.path}: {self.count:,} of {rows} {rest}"
-        unit = "line" if self.file.is_text else "row"
+        unit = "line" if self.file.has_lines else "row"
         shown = ", ".join(f"{unit} {place} {_short(text)!r}" for place, text in self.examples)
         text = (
             f"{self.file.path}, {self.check.role} {self.check.column}: {self.count:,} of {rows} fields {verb} "
@@ -52,7 +53,11 @@ class Fault:
         return f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
 
     def _advice(self) -> str:
-        if self.check is None or self.check.role != "number" or len(self.values) > _MISSING_WORDS:
+        if self.check is None or self.check.role != "number":
+            return ""
+        if all(text.startswith("[") for text in self.values):
+            return f"; a list is as many numbers as it has with {{column: {self.check.column!r}, length: ...}}"
+        if len(self.values) > _MISSING_WORDS:
             return ""
         words = ", ".join(f'"{_short(text)}"' for text in sorted(self.values))
         return f"; where that means missing, say {{column: {self.check.column!r}, missing: [{words}]}}"

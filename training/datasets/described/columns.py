@@ -3,20 +3,25 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 from pyarrow import parquet
 
+from features.categories import Category
 from features.columns import Field
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, files_of
-from training.datasets.described.opening import open_text, readable
+from training.datasets.described.lines import BadLinesError
+from training.datasets.described.nested import Record, flat_names, names_in, records, top_of
+from training.datasets.described.opening import open_bytes, open_text, readable
 from training.datasets.described.spec import TablesSpec
-from training.datasets.errors import EmptyDatasetError, MissingFileError, SpecError
+from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError, SpecError
 
 KEYS = {"users": "_user_key", "items": "_item_key"}
 """The names of the keys in the joined tables."""
 
+_JSON_BYTES = 1 << 20
 _OTHER_DELIMITERS = (";", "\t", ",", "|")
 
 
@@ -27,7 +32,7 @@ def header(file: TableFile) -> list[str]:
             with open_text(file) as stream:
                 names = next(csv.reader(stream, **file.csv_options), [])
         else:
-            names = parquet.read_schema(file.path).names
+            names = list(_columns(file))
     if not names:
         raise EmptyDatasetError(f"The file {file.path} is empty. Its first row must name the columns.")
     if len(names) == 1 and (other := next((sign for sign in _OTHER_DELIMITERS if sign in names[0]), None)):
@@ -44,9 +49,36 @@ def header(file: TableFile) -> list[str]:
     return names
 
 
-def nested_columns(file: TableFile) -> list[str]:
-    """The columns of a Parquet file that hold lists or structs, which are not supported."""
-    return [] if file.is_text else [one.name for one in _schema(file) if pa.types.is_nested(one.type)]
+def lists_in(file: TableFile) -> list[str]:
+    """The columns of a Parquet or JSON file that hold lists."""
+    return [] if file.is_text else [name for name, is_list in _columns(file).items() if is_list]
+
+
+def _columns(file: TableFile) -> dict[str, bool]:
+    """The columns of a Parquet or JSON file, and whether each holds lists; of JSON, those in its first megabyte."""
+    if not file.is_json:
+        return flat_names(_schema(file))
+    with readable(file), open_bytes(file.path) as stream:
+        content = stream.read(_JSON_BYTES) + stream.readline()
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        raise SpecError(
+            f"{file.path} is one JSON array. Write one object per line instead: "
+            f"jq --compact-output '.[]' {file.path.name} > {file.path.stem}.jsonl"
+        )
+    found = [row for line in content.splitlines(keepends=True) for row in _objects(line)]
+    if content.strip() and not found:
+        raise MalformedRowError(
+            f"{file.path} has no JSON object in its lines, the first of which is {content[:60].splitlines()[0]!r}. "
+            "Write one object per line."
+        )
+    return names_in(found)
+
+
+def _objects(line: bytes) -> list[Record]:
+    try:
+        return records(line)
+    except BadLinesError:  # reading all lines names it
+        return []
 
 
 def _schema(file: TableFile) -> pa.Schema:
@@ -62,25 +94,32 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
     keys = {"interactions": {KEYS[name]: one.foreign_key for name, one in spec.entities.items()}}
     keys |= {name: {KEYS[name]: one.key} for name, one in spec.entities.items()}
     for table, own in files.items():
-        used = {*keys[table].values(), *(feature.name for feature in located[table])}
-        if nested := [name for name in nested_columns(own[0]) if name in used]:
+        texts = {one.name for one in located[table] if isinstance(one, Category) and not one.separator}
+        if lists := [name for name in lists_in(own[0]) if name in {*keys[table].values(), *texts}]:
             raise SpecError(
-                f"{own[0].path} holds lists or structs in {', '.join(nested)}. Write each as text, with a `separator` "
-                "between the values of a list, or leave it out of the dataset config."
+                f"{own[0].path} holds lists in {', '.join(lists)}. Name a separator, by which requests give several "
+                f'values in one text: {{column: {json.dumps(lists[0])}, separator: "|"}}, or leave the column out of '
+                "the dataset config."
             )
     return {
         table: TableRules(
             shown=source.shown,
-            files=files[table],
+            files=_with_lists(files[table], located[table]),
             keys=keys[table],
             features=located[table],
             label=spec.label if table == "interactions" and spec.label.column else None,
             timestamp=spec.timestamp if table == "interactions" else None,
             one_row_per=spec.one_row_per if table == "interactions" else (),
-            missing={name: spec.missing_in(name) for name in headers[table]},
+            missing={name: spec.missing_in(name) for name in (*headers[table], *(one.name for one in located[table]))},
         )
         for table, source in spec.tables.items()
     }
+
+
+def _with_lists(files: Sequence[TableFile], features: Sequence[Field]) -> tuple[TableFile, ...]:
+    texts = [one for one in features if isinstance(one, Category)]
+    lists = tuple((one.name, one.separator) for one in texts if one.separator)
+    return tuple(replace(file, lists=lists) for file in files)
 
 
 def require_columns(files: Sequence[TableFile], used: Sequence[str]) -> None:
@@ -89,7 +128,7 @@ def require_columns(files: Sequence[TableFile], used: Sequence[str]) -> None:
     kinds = {name: (kind, first) for name, kind in _kinds(first)} if others else {}
     for file in others:
         names = header(file)
-        if missing := [name for name in used if name not in names]:
+        if missing := [name for name in used if not (file.is_json or top_of(name, names) in names)]:
             raise MissingFileError(
                 f"The files of a table must have the same columns, but {file.path} has no {', '.join(missing)}, which "
                 f"{first.path} has. It has {', '.join(names)}. Write it again, or leave the column out of the dataset "
@@ -106,7 +145,7 @@ def require_columns(files: Sequence[TableFile], used: Sequence[str]) -> None:
 
 def _kinds(file: TableFile) -> Iterator[tuple[str, str]]:
     """What a Parquet file's columns hold, in words; text files hold texts alone, and null fits everything."""
-    for one in () if file.is_text else _schema(file):
+    for one in () if file.has_lines else _schema(file):
         kind = one.type.value_type if pa.types.is_dictionary(one.type) else one.type
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
             yield one.name, "a number"
@@ -133,7 +172,7 @@ def locate(spec: TablesSpec, headers: Mapping[str, Sequence[str]] | None = None)
     for feature in spec.joined_schema.stored:
         name = feature.name
         # A key in the interactions is taken from there: the other table has the same value.
-        owners = [table for table, columns in headers.items() if name in columns and keys.get(table) != name]
+        owners = [table for table, columns in headers.items() if _has(columns, name) and keys.get(table) != name]
         if len(owners) == 1:
             located[owners[0]].append(feature)
         elif owners:
@@ -143,6 +182,12 @@ def locate(spec: TablesSpec, headers: Mapping[str, Sequence[str]] | None = None)
     if problems:
         raise SpecError(f"The columns do not fit the tables: {'; '.join(problems)}.")
     return located
+
+
+def _has(columns: Sequence[str], name: str) -> bool:
+    """Whether a column is among these, or a number in one of them that holds lists: `factors.0` in `factors`."""
+    of_list, _, place = name.rpartition(".")
+    return name in columns or (place.isdigit() and of_list in columns)
 
 
 def _require_keys(spec: TablesSpec, headers: Mapping[str, Sequence[str]]) -> None:

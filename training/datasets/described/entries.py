@@ -96,6 +96,19 @@ class Numeric(Column):
     """The texts that mean missing in this column; by default those of the dataset."""
 
 
+class Number(Numeric):
+    """A column of numbers, or of lists of `length` numbers: these are the columns `NAME.0`, `NAME.1`, and so on."""
+
+    length: int | None = Field(default=None, ge=1, le=4096)
+
+    @property
+    def single(self) -> list["Number"]:
+        """It, or the columns of its lists' numbers."""
+        if self.length is None:
+            return [self]
+        return [Number(column=f"{self.column}.{place}", missing=self.missing) for place in range(self.length)]
+
+
 class Categorical(Numeric):
     """A column of categories."""
 

@@ -11,8 +11,9 @@ from urllib.parse import unquote
 from training.datasets.described.sources import Source, TextFormat
 from training.datasets.errors import EmptyDatasetError, SpecError
 
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
-"""The supported formats of files. The first row of a text file names the columns."""
+_JSON = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".json", ".json.gz")
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", *_JSON, ".parquet")
+"""The supported formats of files. The first row of CSV and TSV names the columns; JSON has one object per line."""
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What Hive and Spark write where a partition's value is missing."""
 
@@ -32,10 +33,22 @@ class TableFile:
     name: str = ""
     text: TextFormat = USUAL
     part: tuple[int, int] | None = None
+    lists: tuple[tuple[str, str], ...] = ()
+    """The columns of lists that are several values, with the separator by which they become one text."""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it has a JSON object in each line."""
+        return self.path.name.endswith(_JSON)
 
     @property
     def is_text(self) -> bool:
-        """Whether it is CSV or TSV and not Parquet."""
+        """Whether it is CSV or TSV."""
+        return self.has_lines and not self.is_json
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether it is read line by line and not by row groups, as Parquet."""
         return self.path.suffix != ".parquet"
 
     @property

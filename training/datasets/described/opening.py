@@ -48,7 +48,7 @@ def readable(file: TableFile) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise _undecodable(file, error) from error
     except pa.ArrowInvalid as error:
-        if file.is_text or not any(sign in str(error) for sign in _CUT_OFF):
+        if file.has_lines or not any(sign in str(error) for sign in _CUT_OFF):
             raise DatasetError(f"{path} cannot be read: {error}. Write it again.") from error
         raise TruncatedFileError(
             f"{path} is no whole Parquet file: its end, which lists the columns, is missing. Write or copy it again."

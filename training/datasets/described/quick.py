@@ -146,9 +146,9 @@ def _places(look: Look, rows: Sequence[int]) -> str:
     places = [(file, place) for file, own in look.places for place in own.tolist()]
     found = [places[row] for row in rows]
     if len(look.rules.files) == 1:
-        unit = "lines" if look.rules.files[0].is_text else "rows"
+        unit = "lines" if look.rules.files[0].has_lines else "rows"
         return f"{unit} {', '.join(str(place) for _, place in found)}"
-    return ", ".join(f"{'line' if file.is_text else 'row'} {place} of {file.path}" for file, place in found)
+    return ", ".join(f"{'line' if file.has_lines else 'row'} {place} of {file.path}" for file, place in found)
 
 
 def _joined(looks: dict[str, Look]) -> list[DatasetError]:

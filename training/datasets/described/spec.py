@@ -7,11 +7,11 @@ from typing import Annotated, Any, Self
 
 import yaml
 from msgspec import UNSET
-from pydantic import BeforeValidator, ValidationError, model_validator
+from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
 
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
 from features.times import MOMENT, Reading
-from training.datasets.described.entries import Categorical, Label, Numeric, Time, TimeFeature
+from training.datasets.described.entries import Categorical, Label, Number, Numeric, Time, TimeFeature
 from training.datasets.described.files import SUFFIXES, listed_suffixes
 from training.datasets.described.sources import Entity, Source, Strict
 from training.datasets.errors import MissingFileError, SpecError
@@ -35,7 +35,7 @@ class TablesSpec(Strict):
     label: Label
     one_row_per: tuple[str, ...] = ()
     """Columns of the interactions: events that are equal in all of them make one row."""
-    numeric: tuple[Numeric, ...] = ()
+    numeric: tuple[Number, ...] = ()
     categorical: tuple[Categorical, ...] = ()
     times: tuple[TimeFeature, ...] = ()
     """Date and time columns: the model gets their age, hour and weekday."""
@@ -46,6 +46,11 @@ class TablesSpec(Strict):
     timestamp: Time | None = None
     missing: tuple[str, ...] = ("",)
     """The texts that mean missing in every column that does not name its own; the empty text always does."""
+
+    @field_validator("numeric")
+    @classmethod
+    def _numbers_of_lists(cls, numeric: tuple[Number, ...]) -> tuple[Number, ...]:
+        return tuple(one for column in numeric for one in column.single)
 
     @model_validator(mode="after")
     def _columns_make_sense(self) -> Self:

@@ -1,4 +1,4 @@
-"""Reads the fields of a table's file as text, in chunks of rows: CSV and TSV, plain or gzip, and Parquet.
+"""Reads the fields of a table's file as text, in chunks of rows: CSV, TSV and JSON lines, plain or gzip, and Parquet.
 
 A missing value is the empty text. A whole number in a column of floats has no `.0`.
 """
@@ -17,13 +17,15 @@ from pyarrow import parquet
 
 from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BLANK_LINE, BadLinesError, parse
+from training.datasets.described.nested import columns_of, nested_of, parse_json, records, tops
 from training.datasets.described.opening import beginning, open_bytes, readable
 from training.datasets.described.values import as_texts, repeated, text_array
 
 ROWS = 2_000
 """Rows of a chunk that is read row by row. 50,000 take twice as long, as they do not fit into a processor's cache."""
 BLOCK_BYTES = 4 << 20
-"""Bytes of text that Arrow splits at a time."""
+"""Bytes of text that are split at a time."""
+_SHOWN_BYTES = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,10 @@ class Table:
         self.whole = True
         self.read = 0
         with readable(self.file):
-            yield from self._of_text() if self.file.is_text else self._of_parquet()
+            if self.file.is_json:
+                yield from self._of_json()
+            else:
+                yield from self._of_text() if self.file.is_text else self._of_parquet()
 
     def _of_text(self) -> Iterator[Chunk]:
         """Blocks split by Arrow, and from the first block with malformed lines on, line by line."""
@@ -124,15 +129,34 @@ class Table:
             misshapen=misshapen,
         )
 
+    def _of_json(self) -> Iterator[Chunk]:
+        """Blocks of lines, from one with a malformed line on one by one."""
+        lines = 0
+        stored = [name for name in self._names if name not in self.file.folder_values]
+        with open_bytes(self.file.path) as stream:
+            while self.read <= self._characters and (content := _whole_lines(stream, self._characters + 1 - self.read)):
+                places, wrong = _places(content, lines), list[tuple[int, str]]()
+                try:
+                    columns = parse_json(content, stored, self.file)
+                except BadLinesError:
+                    good, wrong = _sifted(content, lines)
+                    places = np.array([place for place, _ in good], dtype=np.int64)
+                    columns = parse_json(b"".join(line for _, line in good), stored, self.file)
+                yield Chunk(places=places, columns=self._with_folders(columns, len(places)), misshapen=wrong)
+                self.read, lines = self.read + len(content), lines + content.count(b"\n")
+            self.whole = not stream.read(1)
+
     def _of_parquet(self) -> Iterator[Chunk]:
         rows = 0
         stored = [name for name in self._names if name not in self.file.folder_values]
         with parquet.ParquetFile(self.file.path) as file:
-            for batch in file.iter_batches(ROWS, columns=stored):
+            nested = nested_of(stored, file.schema_arrow)
+            for batch in file.iter_batches(ROWS, columns=tops(stored, file.schema_arrow)):
                 if self.read > self._characters:
                     self.whole = False
                     return
-                columns = {name: text_array(as_texts(batch.column(name))) for name in stored}
+                columns = {name: text_array(as_texts(batch.column(name))) for name in stored if name not in nested}
+                columns |= columns_of(batch, nested, self.file)
                 places = np.arange(rows + 1, rows + batch.num_rows + 1)
                 yield Chunk(places=places, columns=self._with_folders(columns, batch.num_rows))
                 rows += batch.num_rows
@@ -153,6 +177,19 @@ def _whole_lines(stream: BinaryIO, most: int) -> bytes:
     """The next whole lines: about `BLOCK_BYTES`, or all that begin in the next `most` bytes."""
     content = stream.read(min(BLOCK_BYTES, most))
     return content if content.endswith(b"\n") else content + stream.readline()
+
+
+def _sifted(content: bytes, before: int) -> tuple[list[tuple[int, bytes]], list[tuple[int, str]]]:
+    """The lines with a JSON object, and those without one, by their number; `before` lines precede them."""
+    good, wrong = [], []
+    for place, line in enumerate(content.splitlines(keepends=True), start=before + 1):
+        try:
+            if records(line):
+                good.append((place, line))
+        except BadLinesError:
+            text = line[:_SHOWN_BYTES].decode(errors="replace").strip()
+            wrong.append((place, repr(text)))
+    return good, wrong
 
 
 def _places(content: bytes, before: int) -> npt.NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """The values of a table's columns as text, "" for missing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -26,22 +27,29 @@ def as_texts(values: pa.Array) -> list[str]:
         values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
     elif pa.types.is_duration(values.type):  # of nanoseconds, Arrow makes what pandas has, where that is imported
         values = values.cast(pa.duration("us"), safe=False)
-    shown: Callable[[object], str] = str
-    if pa.types.is_floating(values.type):
-        shown = _float
-    elif pa.types.is_boolean(values.type):
-        shown = _boolean
     elif pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
         values = values.cast(pa.string())
-    return ["" if value is None else shown(value) for value in values.to_pylist()]
+    return [text_of(value) for value in values.to_pylist()]
 
 
-def _float(value: object) -> str:
-    number = float(str(value))
+def text_of(value: object) -> str:
+    """One value as text."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return _float(value)
+        case list() | dict():
+            return msgspec.json.encode(value).decode()
+        case _:
+            return str(value)
+
+
+def _float(number: float) -> str:
     if number != number:  # noqa: PLR0124 - NaN alone differs from itself
         return ""
     return str(int(number)) if number.is_integer() and abs(number) < 1 << 53 else str(number)
-
-
-def _boolean(value: object) -> str:
-    return "true" if value else "false"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from features.values import TimeFormat
 from training.datasets.described.entries import POSITIVES
-from training.datasets.described.files import SUFFIXES, USUAL
+from training.datasets.described.files import USUAL
 from training.datasets.described.sources import Source
 from training.datasets.guesses.guess import Gains, Guess, reason
 from training.datasets.guesses.guess_columns import Feature, LeftOut
@@ -52,7 +52,7 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     yield from (
         f"# Not used, since the interactions have no column with its keys: {table.path.name}" for table in roles.others
     )
-    yield from (f"# Ignored, since its name ends in none of {', '.join(SUFFIXES)}: {name}" for name in guessed.ignored)
+    yield from (f"# Ignored, since its format is unknown: {name}" for name in guessed.ignored)
     yield ""
     yield from _label(guessed.label)
     if rows := guessed.rows:
@@ -156,12 +156,14 @@ def _written(source: Source) -> Iterator[str]:
 
 
 def _column(feature: Feature) -> Iterator[str]:
-    if not feature.missing and feature.separator is None:
+    if not feature.missing and feature.separator is None and feature.length is None:
         yield f"  - {scalar(feature.column)} # {feature.why}"
         return
     yield f"  - column: {scalar(feature.column)} # {feature.why}"
     if feature.separator is not None:
         yield f"    separator: {scalar(feature.separator)}"
+    if feature.length is not None:
+        yield f"    length: {feature.length}"
     if feature.missing:
         yield f"    missing: [{', '.join(map(scalar, feature.missing))}] # look like missing values"
 

@@ -126,9 +126,6 @@ def _add_features(guessed: Guess, taken: set[str]) -> None:
     tables = [(link.table, {link.key}) for link in roles.links.values() if link.table]
     tables.append((roles.interactions, taken))
     free = [(table, name) for table, used in tables for name in table.columns if name not in used]
-    for table, _ in tables:
-        why = "holds lists or structs: write it as text, with a separator between the values, to use it"
-        guessed.left_out.extend(LeftOut(column=name, table=table.path.name, why=why) for name in table.nested)
     folded = [name.lower() for _, name in free]
     for table, name in free:
         if folded.count(name.lower()) > 1:

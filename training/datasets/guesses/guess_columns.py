@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from training.datasets.guesses.profile import ColumnProfile, TableProfile
+from features.values import is_number
+from training.datasets.guesses.profile import UNIT, ColumnProfile, TableProfile
 from training.datasets.guesses.roles import words
 
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
@@ -32,6 +33,8 @@ class Feature:
     why: str
     missing: tuple[str, ...] = ()
     separator: str | None = None
+    length: int | None = None
+    """How many numbers the column's lists have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,8 @@ class LeftOut:
 
 def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftOut:
     """The role of a column."""
+    if column.name in table.lists:
+        return _list(column, table)
     missing = tuple(sorted(text for text in column.values if text in MISSING))
     present = Counter({text: count for text, count in column.values.items() if text not in missing})
     if len(present) <= 1:
@@ -58,6 +63,22 @@ def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftO
         or _several(column, table, present, missing)
         or _category(column, table, present, missing)
     )
+
+
+def _list(column: ColumnProfile, table: TableProfile) -> Feature | LeftOut:
+    """Lists as several values, or as many numbers if all have the same length of them."""
+    lists = [text.split(UNIT) for text in column.values]
+    parts = {part for one in lists for part in one}
+    lengths = {len(one) for one in lists}
+    if len(lengths) == 1 and (length := lengths.pop()) > 1 and all(map(is_number, parts)):
+        why = f"{table.path.name}: lists of {length} numbers"
+        return Feature(column=column.name, table=table.path.name, is_numeric=True, why=why, length=length)
+    separator = next((sign for sign in _SEPARATORS if not any(sign in part for part in parts)), None)
+    if separator is None or len(parts) <= 1:
+        why = "holds lists whose values contain all usual separators" if separator is None else "holds empty lists"
+        return LeftOut(column=column.name, table=table.path.name, why=why)
+    why = f"{table.path.name}: lists of {len(parts):,} different values; requests separate them by {separator!r}"
+    return Feature(column=column.name, table=table.path.name, is_numeric=False, why=why, separator=separator)
 
 
 def _number(column: ColumnProfile, table: TableProfile) -> Feature | None:

@@ -1,12 +1,12 @@
 """Profiles of a table's columns, from its beginning, as the basis of guesses."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from features.values import TimeFormat, is_number, microseconds
-from training.datasets.described.columns import header, nested_columns, require_columns
+from training.datasets.described.columns import header, lists_in, require_columns
 from training.datasets.described.files import files_of
 from training.datasets.described.problems import no_row
 from training.datasets.described.quick import SAMPLE_CHARACTERS
@@ -15,6 +15,8 @@ from training.datasets.described.texts import Table
 from training.datasets.errors import GuessError
 from training.datasets.guesses.written import as_written
 
+UNIT = "\x1f"
+"""The separator of lists' values in profiles: ASCII's own, which is in no text."""
 IN_WORDS = (TimeFormat.ISO, TimeFormat.DAY_FIRST, TimeFormat.MONTH_FIRST)
 
 
@@ -72,8 +74,8 @@ class TableProfile:
     rows: int
     whole: bool
     columns: dict[str, ColumnProfile]
-    nested: list[str]
-    """Columns of lists or structs, which are not profiled."""
+    lists: list[str]
+    """Columns of lists, whose values are separated by `UNIT` in the texts."""
 
     @property
     def path(self) -> Path:
@@ -92,8 +94,8 @@ def profile(path: Path) -> TableProfile:
     """
     source = as_written(path)
     files = files_of(source)
-    nested = nested_columns(files[0])
-    names = [name for name in header(files[0]) if name not in nested]
+    lists, names = lists_in(files[0]), header(files[0])
+    files = tuple(replace(file, lists=tuple((name, UNIT) for name in lists)) for file in files)
     if all(map(is_number, names)):
         raise GuessError(
             f"The first row of {path} must name the columns, but looks like data: {', '.join(names[:5])}. Add a header "
@@ -114,4 +116,4 @@ def profile(path: Path) -> TableProfile:
     if not rows:
         raise no_row(source.shown)
     columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
-    return TableProfile(source=source, rows=rows, whole=whole, columns=columns, nested=nested)
+    return TableProfile(source=source, rows=rows, whole=whole, columns=columns, lists=lists)

@@ -21,13 +21,14 @@ from training.datasets.described.columns import KEYS, header, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BadLinesError, parse
+from training.datasets.described.nested import columns_of, nested_of, parse_json, tops
 from training.datasets.described.opening import readable
 from training.datasets.described.problems import NO_OTHERS
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.uses import problems
 from training.datasets.described.values import as_texts, repeated
-from training.datasets.errors import DatasetError, require_both_classes
+from training.datasets.errors import ColumnError, DatasetError, require_both_classes
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
 from training.engines.reading import blocks
@@ -41,6 +42,7 @@ from training.kernels.tables import BadFieldsError, TypedTable, matches, typed
 _NOT_RIGHT = (
     BadFieldsError,
     BadLinesError,
+    ColumnError,
     NotNumbersError,
     pa.ArrowException,
     EOFError,
@@ -115,7 +117,7 @@ def parts_of(rules: TableRules) -> list[TableRules]:
 
 def _divided(file: TableFile) -> Iterator[tuple[tuple[int, int], int]]:
     """The ranges in which a file can be read, of bytes or row groups, with their size in bytes."""
-    if file.is_text:
+    if file.has_lines:
         yield from (((start, end), end - start) for start, end in blocks.parts(file.path))
         return
     with readable(file), parquet.ParquetFile(file.path) as opened:
@@ -201,27 +203,31 @@ def _present(label: npt.NDArray[np.int8] | None) -> npt.NDArray[np.int8]:
 def _texts(rules: TableRules) -> Iterator[Texts]:
     """The used columns of a table, or of a part of one, as text."""
     for file in rules.files:
-        for texts in _of_text(file) if file.is_text else _of_parquet(file, rules.columns):
+        for texts in _of_lines(file, rules.columns) if file.has_lines else _of_parquet(file, rules.columns):
             rows = len(next(iter(texts.values())))
             folders = {name: repeated(text, rows) for name, text in file.folder_values.items()}
             yield {name: folders[name] if name in folders else texts[name] for name in rules.columns}
 
 
-def _of_text(file: TableFile) -> Iterator[Texts]:
-    names = header(file)
-    stored = names[: len(names) - len(file.folder_values)]
+def _of_lines(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
+    names = columns if file.is_json else header(replace(file, name=""))
+    stored = [name for name in names if name not in file.folder_values] if file.is_json else names
     for part in blocks.parts(file.path) if file.part is None else [file.part]:
         for block in blocks.of_part(file.path, *part):
-            content = block.content.split(b"\n", 1)[-1] if block.lines == 0 else block.content
-            yield parse(content, stored, file)
+            has_header = block.lines == 0 and not file.is_json
+            content = block.content.split(b"\n", 1)[-1] if has_header else block.content
+            yield (parse_json if file.is_json else parse)(content, stored, file)
 
 
 def _of_parquet(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
     stored = [name for name in columns if name not in file.folder_values]
     groups = None if file.part is None else range(*file.part)
     with parquet.ParquetFile(source(file.path)) as opened:
-        for batch in opened.iter_batches(_BATCH_ROWS, row_groups=groups, columns=stored):
-            yield {name: _as_text(batch.column(name)) for name in stored}
+        nested = nested_of(stored, opened.schema_arrow)
+        plain = [name for name in stored if name not in nested]
+        names = tops(stored, opened.schema_arrow)
+        for batch in opened.iter_batches(_BATCH_ROWS, row_groups=groups, columns=names):
+            yield {name: _as_text(batch.column(name)) for name in plain} | columns_of(batch, nested, file)
 
 
 def _as_text(values: pa.Array) -> pa.StringArray:
