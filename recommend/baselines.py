@@ -24,11 +24,12 @@ def sar(training: Interactions) -> Ranker:
     https://github.com/recommenders-team/recommenders/blob/main/examples/02_model_collaborative_filtering/sar_deep_dive.ipynb
     """
     affinity = training.matrix(_affinities(training))
-    chosen = training.matrix()
+    chosen = training.matrix().astype(np.float32)
     both = (chosen.T @ chosen).toarray()
-    counts = both.diagonal()
-    either = counts[:, None] + counts[None, :] - both
-    similarity = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    counts = both.diagonal().copy()
+    either = counts[:, None] + counts[None, :]
+    either -= both
+    similarity = np.divide(both, either, out=both, where=either > 0)  # in place: 400 MB for 10,000 items
 
     def scores(users: Indices) -> Scores:
         return np.asarray(affinity[users] @ similarity, dtype=np.float32)

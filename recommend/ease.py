@@ -6,10 +6,12 @@ Gram matrix G of the users' choices and P = (G + lambda I)^-1, the weights are B
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import lapack
 
 from recommend.arrays import Indices, Mask, Scores
 from recommend.interactions import Interactions, Matrix
 from recommend.metrics import Ranker, evaluate
+from recommend.weights import ItemWeights
 
 REGULARISATIONS = (100.0, 200.0, 400.0, 800.0)
 """The values of lambda to choose from: with the best of them, NDCG changes little between neighbours."""
@@ -20,13 +22,17 @@ FITTED_SHARE = 0.9
 def item_weights(chosen: Matrix, regularisation: float) -> npt.NDArray[np.float64]:
     """The weights, float64[m, m], from `chosen`, a sparse matrix [u, m] of ones; row i is what item i adds to others.
 
-    `regularisation` is the paper's lambda, above 0. Takes about 24 bytes for each pair of items, and time that grows
+    `regularisation` is the paper's lambda, above 0. Takes about 16 bytes for each pair of items, and time that grows
     with the cube of the items: a minute for 10,000.
     """
     gram = (chosen.T @ chosen).toarray()
     gram[np.diag_indices_from(gram)] += regularisation
-    inverse = np.linalg.inv(gram)
-    weights: npt.NDArray[np.float64] = inverse / -inverse.diagonal()
+    # By Cholesky, in place, which takes a third of the time of `numpy.linalg.inv` and of its memory.
+    factor, _ = lapack.dpotrf(gram.T, lower=1, overwrite_a=1)
+    inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    weights: npt.NDArray[np.float64] = np.tril(inverse, -1).T
+    weights += np.tril(inverse)
+    weights /= -weights.diagonal()
     weights[np.diag_indices_from(weights)] = 0
     return weights
 
@@ -42,8 +48,19 @@ def ease(training: Interactions, regularisation: float) -> Ranker:
     return scores
 
 
+def ranker(weights: ItemWeights, chosen: Matrix) -> Ranker:
+    """Ranks items by cut weights from all items that a user chose in `chosen`, [u, m]: what is served."""
+
+    def scores(users: Indices) -> Scores:
+        return np.stack([weights.scores(chosen[user].indices) for user in users]).astype(np.float32)
+
+    return scores
+
+
 def best_regularisation(training: Interactions, fitted: Mask, users: Indices | None = None) -> float:
     """The one of `REGULARISATIONS` with the best NDCG on the rows outside of `fitted`, bool[n], for `users` or all."""
     rows = training.only(fitted)
     seen, test = rows.matrix(), training.only(~fitted).matrix()
+    if not np.diff(test.indptr)[slice(None) if users is None else users].any():
+        return REGULARISATIONS[1]
     return max(REGULARISATIONS, key=lambda one: evaluate(ease(rows, one), seen, test, users).ndcg)

@@ -34,6 +34,13 @@ class Interactions:
         times = None if self.times is None else self.times[mask]
         return replace(self, users=self.users[mask], items=self.items[mask], values=self.values[mask], times=times)
 
+    def of_items(self, items: Indices) -> Self:
+        """The interactions with these items, which get new numbers in their order."""
+        numbers = np.full(self.item_count, -1, dtype=np.int64)
+        numbers[items] = np.arange(len(items))
+        kept = self.only(numbers[self.items] >= 0)
+        return replace(kept, items=numbers[kept.items], item_count=len(items))
+
     def matrix(self, values: npt.NDArray[np.float64] | None = None) -> Matrix:
         """The sum of `values`, float64[n], by user and item, as a sparse float64[users, items].
 

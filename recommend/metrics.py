@@ -16,8 +16,8 @@ from recommend.arrays import Indices, Scores
 from recommend.interactions import Matrix
 
 K = 10
-USERS_TOGETHER = 512
-"""Users whose scores of all items are in memory at a time."""
+SCORES_TOGETHER = 4_000_000
+"""Scores in memory at a time."""
 
 Ranker = Callable[[Indices], Scores]
 """The scores of all m items for the users with these numbers, float32[u, m]."""
@@ -47,21 +47,25 @@ def top_items(scores: Scores, seen: Matrix, k: int = K) -> Indices:
     return best
 
 
-def evaluate(ranker: Ranker, seen: Matrix, test: Matrix, users: Indices | None = None) -> Ranking:
+def evaluate(
+    ranker: Ranker, seen: Matrix, test: Matrix, users: Indices | None = None, missed: Indices | None = None
+) -> Ranking:
     """The metrics of a ranker's best items that are not in `seen`, if those in `test` are the relevant ones.
 
     Both are sparse matrices [u, m], zero where a user did not choose an item. Only `users` are asked, or all of them;
-    at least one must have test items.
+    at least one must have relevant items. `missed`, int64[u], counts further relevant items, which are none of the m.
     """
     asked = np.arange(test.shape[0]) if users is None else users
-    asked = asked[np.diff(test.indptr)[asked] > 0]
+    others = np.zeros(test.shape[0], np.int64) if missed is None else missed
+    asked = asked[(np.diff(test.indptr) + others)[asked] > 0]
     ndcg, hits, counts, shown = [], [], [], set[int]()
-    for start in range(0, len(asked), USERS_TOGETHER):
-        block = asked[start : start + USERS_TOGETHER]
+    together = max(1, SCORES_TOGETHER // test.shape[1])
+    for start in range(0, len(asked), together):
+        block = asked[start : start + together]
         best = top_items(ranker(block), seen[block])
         relevant = test[block].toarray() != 0
         hit = np.take_along_axis(relevant, np.maximum(best, 0), axis=1) & (best >= 0)
-        counts.append(relevant.sum(axis=1))
+        counts.append(relevant.sum(axis=1) + others[block])
         hits.append(hit.sum(axis=1))
         ndcg.append(_ndcg(hit, counts[-1]))
         shown.update(best[best >= 0].tolist())

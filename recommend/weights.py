@@ -11,7 +11,7 @@ from recommend.arrays import Indices
 LARGEST = 500
 """How many weights a row keeps. On MovieLens-100k, 200 cost 0.003 of NDCG@10 and 500 nothing."""
 MOST_ITEMS = 10_000
-"""The most items with weights: their matrix is inverted in a minute, in 2 GB of memory."""
+"""The most items with weights: their matrix is inverted in a minute, in 1.6 GB of memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,21 @@ class ItemWeights:
         """The score of each item, float64[m], for somebody who chose the items `history`, int64[h], each named once."""
         others, weights = self.others[history].ravel(), self.weights[history].ravel().astype(np.float32)
         scores: npt.NDArray[np.float64] = np.bincount(others, weights=weights, minlength=len(self.others)).astype(
-            np.float64
+            np.float64, copy=False
         )
         return scores
+
+    def reasons(self, history: Indices, best: Indices, most: int) -> list[list[int]]:
+        """For each of the items `best`, the at most `most` items of `history` that add most to its score, if any do."""
+        places = np.full(len(self.others), -1, dtype=np.int64)
+        places[best] = np.arange(len(best))
+        found = places[self.others[history]]
+        row, column = np.nonzero(found >= 0)
+        place, added = found[row, column], self.weights[history[row], column]
+        order = np.lexsort((row, -added.astype(np.float32), place))
+        order = order[added[order] > 0]
+        reasons: list[list[int]] = [[] for _ in best]
+        for which, item in zip(place[order].tolist(), history[row[order]].tolist(), strict=True):
+            if len(reasons[which]) < most:
+                reasons[which].append(item)
+        return reasons

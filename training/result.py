@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from features.bundle import Verdict
+from recommend.judgement import Judgement
 from training.evaluation.earlier import EarlierVersion
 from training.evaluation.reachable import BestReachable
 from training.metrics.evaluate import Evaluation
@@ -41,6 +42,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             ),
             f"verdict: {'accepted' if verdict.accepted else 'rejected'}",
             *(f"  {reason}" for reason in verdict.reasons),
+            *([f"recommendations: {metrics['recommender']['reason']}"] if "recommender" in metrics else []),
             *(f"warning: {warning}" for warning in metrics["warnings"]),
             f"bundle: {self.bundle} ({self.bundle_hash[:12]})",
             f"report: {self.report}",
@@ -60,9 +62,11 @@ def metrics(
     slices: Sequence[Slice],
     keys: Sequence[Slice],
     warnings: Sequence[str],
+    recommender: Judgement | None,
 ) -> dict[str, Any]:
     """The evaluation and its comparisons as plain JSON values."""
-    return evaluation.scalars() | {
+    found = {} if recommender is None else {"recommender": msgspec.to_builtins(recommender)}
+    compared = {
         "best_iteration": best_iteration,
         "scaling": None if scaling is None else asdict(scaling),
         "best_reachable": None if best_reachable is None else msgspec.to_builtins(best_reachable),
@@ -75,3 +79,4 @@ def metrics(
         "slices": msgspec.to_builtins(slices),
         "keys": msgspec.to_builtins(keys),
     }
+    return evaluation.scalars() | found | compared

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from features.bundle import Verdict
+from recommend.judgement import Judgement
 from training.evaluation.earlier import EarlierVersion
 from training.evaluation.reachable import BestReachable
 from training.metrics.evaluate import Evaluation
@@ -73,3 +74,5 @@ class ReportData:
     """The versions of the libraries."""
     hashes: Mapping[str, str]
     """The hashes of the inputs ("manifest", "code")."""
+    recommender: Judgement | None = None
+    """The judgement on the recommender, if the dataset has users and items."""

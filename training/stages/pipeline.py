@@ -8,6 +8,7 @@ from pathlib import Path
 from features.bundle import BUNDLE_FORMAT, COUNTS, REPORT, Metadata
 from features.counts import MAX_ROWS, thresholds
 from features.schema import Schema
+from recommend.judgement import Judgement
 from training import report, work
 from training.datasets.manifest import Manifest
 from training.evaluation.golden import golden_records
@@ -24,6 +25,7 @@ from training.stages.judged import Judged, judge_model
 from training.stages.prepared import Prepared, prepare
 from training.stages.provenance import library_versions, training_code_hash
 from training.stages.publish import write_bundle
+from training.stages.recommended import STAGE, Recommending, recommending
 from training.stages.summary import column_summaries, split_summaries
 from training.stages.trained import Encoded, Half, Trained
 
@@ -64,7 +66,10 @@ class Pipeline:
             judged = judge_model(trained, self._arguments, self._stage)
             for warning in judged.warnings:
                 self._progress("evaluate", warning)
-            return self._finish(trained, judged)
+            found = recommending(self._arguments, self._stage)
+            if found is not None:
+                self._progress(STAGE, found.judgement.reason)
+            return self._finish(trained, judged, found)
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
 
@@ -117,13 +122,14 @@ class Pipeline:
                 encoder=encoder, counted=counted, train=train.encode(encoder, self._training, self._work / "train")
             )
 
-    def _finish(self, trained: Trained, judged: Judged) -> Result:
+    def _finish(self, trained: Trained, judged: Judged, found: Recommending | None) -> Result:
         from training.report import page  # noqa: PLC0415 - Matplotlib takes a second; wrong data is reported before
 
         target = self._output / "bundle"
         with self._stage("bundle", "write the bundle"):
-            metadata = self._metadata(trained, judged)
-            shown = self._report(trained, judged, metadata)
+            judgement = None if found is None else found.judgement
+            metadata = self._metadata(trained, judged, judgement)
+            shown = self._report(trained, judged, metadata, judgement)
             held_out = trained.prepared.part(Part.HELD_OUT)
             bundle_hash = write_bundle(
                 target,
@@ -134,6 +140,7 @@ class Pipeline:
                 golden=golden_records(held_out, trained.schema, trained.encoded.encoder.encoder, trained.fitted),
                 counted=trained.encoded.counted.tables,
                 reference=judged.reference,
+                recommender=None if found is None else found.recommender,
                 write_report=lambda path: page.write(path, shown),
             )
         return Result(
@@ -146,7 +153,7 @@ class Pipeline:
             seconds=self._progress.seconds,
         )
 
-    def _metadata(self, trained: Trained, judged: Judged) -> Metadata:
+    def _metadata(self, trained: Trained, judged: Judged, judgement: Judgement | None) -> Metadata:
         return Metadata(
             bundle_format=BUNDLE_FORMAT,
             manifest_hash=self._manifest.hash,
@@ -165,11 +172,14 @@ class Pipeline:
                 slices=judged.slices,
                 keys=judged.keys,
                 warnings=judged.warnings,
+                recommender=judgement,
             ),
             verdict=judged.verdict,
         )
 
-    def _report(self, trained: Trained, judged: Judged, metadata: Metadata) -> report.ReportData:
+    def _report(
+        self, trained: Trained, judged: Judged, metadata: Metadata, judgement: Judgement | None
+    ) -> report.ReportData:
         fitted = trained.fitted
         return report.ReportData(
             dataset=self._manifest.description,
@@ -190,6 +200,7 @@ class Pipeline:
             gate=self._arguments.gate,
             versions=metadata.library_versions,
             hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
+            recommender=judgement,
         )
 
     def _stage(self, name: str, detail: str) -> AbstractContextManager[None]:

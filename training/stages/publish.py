@@ -13,6 +13,8 @@ from features.encoder import Encoder
 from features.reference import FILE as REFERENCE
 from features.reference import Reference
 from features.schema import Schema
+from recommend.recommender import FOLDER as RECOMMENDER
+from recommend.recommender import Recommender
 from training.datasets.manifest import WHOLE
 from training.protocols import CountTable
 
@@ -56,6 +58,7 @@ def write_bundle(
     golden: Iterable[GoldenRecord],
     counted: Mapping[str, CountTable],
     reference: Reference,
+    recommender: Recommender | None,
     write_report: Callable[[Path], None],
 ) -> str:
     """Write a bundle to the folder `target` and return its hash. After a failure nothing is left there."""
@@ -69,5 +72,7 @@ def write_bundle(
         (folder / COUNTS).mkdir()
         for name, table in counted.items():
             table.write(folder / COUNTS / f"{name}.parquet", by_fold=name != WHOLE)
+        if recommender is not None:
+            recommender.save(folder / RECOMMENDER, seed=metadata.seed)
         write_report(folder / REPORT)
         return seal(folder)

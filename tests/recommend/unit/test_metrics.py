@@ -33,6 +33,13 @@ def test_items_that_were_seen_are_missed() -> None:
     assert found.coverage == pytest.approx(2 / 3)
 
 
+def test_relevant_items_out_of_reach_are_missed() -> None:
+    scores = np.array([[2, 1], [2, 1]], np.float32)
+    found = evaluate(lambda users: scores[users], matrix("00", "00"), matrix("10", "00"), missed=np.array([1, 2]))
+    assert found.ndcg_of_users.tolist() == pytest.approx([1 / (1 + 1 / np.log2(3)), 0])
+    assert found.recall == 0.25
+
+
 def test_ndcg_is_scikit_learns() -> None:
     chance = np.random.default_rng(5)
     scores = chance.random((40, 60)).astype(np.float32)

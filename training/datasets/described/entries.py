@@ -1,5 +1,6 @@
 """The parts of a dataset config: label and columns."""
 
+from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
@@ -66,6 +67,13 @@ class Label(Strict):
     def events(self) -> dict[str, str]:
         """The list that each event is in, `positive` or `negative`."""
         return dict.fromkeys(self.positive, "positive") | dict.fromkeys(self.negative, "negative")
+
+
+class CandidatesFrom(StrEnum):
+    """The interactions that recommendations are learned from."""
+
+    POSITIVES = "positives"
+    ALL = "all"
 
 
 class Column(Strict):

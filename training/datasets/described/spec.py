@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ValidationError, field_validator, model_va
 
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
 from features.times import MOMENT, Reading
-from training.datasets.described.entries import Categorical, Label, Number, Numeric, Time, TimeFeature
+from training.datasets.described.entries import CandidatesFrom, Categorical, Label, Number, Numeric, Time, TimeFeature
 from training.datasets.described.files import SUFFIXES, listed_suffixes
 from training.datasets.described.sources import Entity, Source, Strict
 from training.datasets.errors import MissingFileError, SpecError
@@ -44,6 +44,8 @@ class TablesSpec(Strict):
     factors: Annotated[Pair, BeforeValidator(_two_names)] | None = None
     """Two categorical columns whose values get latent factors, usually the keys of users and items."""
     timestamp: Time | None = None
+    candidates_from: CandidatesFrom = CandidatesFrom.POSITIVES
+    """Whether recommendations are learned from clicks alone, or from every interaction."""
     missing: tuple[str, ...] = ("",)
     """The texts that mean missing in every column that does not name its own; the empty text always does."""
 
@@ -87,6 +89,12 @@ class TablesSpec(Strict):
             )
         if repeated := sorted({name for name in self.one_row_per if self.one_row_per.count(name) > 1}):
             raise ValueError(f"`one_row_per` needs each column once, but {', '.join(repeated)} is named again")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_chooses_something(self) -> Self:
+        if self.candidates_from is CandidatesFrom.ALL and (self.users is None or self.items is None):
+            raise ValueError("`candidates_from` is for recommendations, which need the keys of `users` and `items`")
         return self
 
     @model_validator(mode="after")

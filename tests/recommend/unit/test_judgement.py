@@ -1,0 +1,115 @@
+"""Recommenders are judged on choices that they have not learned from, and refused where popularity is better."""
+
+import numpy as np
+import pytest
+
+from recommend import judgement
+from recommend.arrays import Mask
+from recommend.interactions import Interactions
+from recommend.judgement import POPULARITY, RECOMMENDER, SAR, fit, interval, judge, most_chosen
+
+USERS, ITEMS, EACH = 120, 60, 16
+
+
+def drawn(*, taste: bool, times: bool = False) -> Interactions:
+    """Choices by users who like one half of the items with `taste`, and else all of them by the same popularity."""
+    chance = np.random.default_rng(2)
+    popularity = 1 / np.arange(1, ITEMS + 1)
+    items = []
+    for user in range(USERS):
+        weights = popularity * ((np.arange(ITEMS) % 2 == user % 2) if taste else 1)
+        items.append(chance.choice(ITEMS, EACH, replace=False, p=weights / weights.sum()))
+    order = np.tile(np.arange(EACH, dtype=np.float64), USERS)
+    return Interactions(
+        users=np.repeat(np.arange(USERS), EACH),
+        items=np.concatenate(items),
+        values=np.ones(USERS * EACH),
+        times=order if times else None,
+        user_count=USERS,
+        item_count=ITEMS,
+    )
+
+
+def everything(interactions: Interactions) -> Mask:
+    return np.ones(len(interactions), np.bool_)
+
+
+@pytest.mark.parametrize("times", [False, True])
+def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    rows = drawn(taste=True, times=times)
+    found = judge(rows, everything(rows), 1)
+    assert found.accepted
+    assert found.by_time is times
+    assert (found.users, found.items) == (USERS, ITEMS)
+    assert found.figures[RECOMMENDER].ndcg > found.figures[POPULARITY].ndcg + 0.05
+    assert found.figures[RECOMMENDER].recall > found.figures[POPULARITY].recall
+    assert 0 < found.figures[SAR].coverage <= 1
+    assert "higher than that of the most popular items" in found.reason
+
+
+def test_a_recommender_that_is_worse_than_popularity_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = drawn(taste=True)
+    monkeypatch.setattr(judgement, "item_weights", lambda chosen, _: -(chosen.T @ chosen).toarray())
+    found = judge(rows, everything(rows), 1)
+    assert not found.accepted
+    assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg
+    assert found.reason.endswith("so it does not serve.")
+
+
+def test_without_taste_it_gains_nothing_beyond_chance() -> None:
+    rows = drawn(taste=False)
+    found = judge(rows, everything(rows), 1)
+    assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg + 0.02
+
+
+def test_too_few_users_are_not_judged() -> None:
+    rows = drawn(taste=True)
+    few = rows.only(rows.users < 29)
+    found = judge(few, everything(few), 1)
+    assert not found.accepted
+    assert found.figures == {}
+    assert "29 users chose anything new" in found.reason
+
+
+def test_what_a_user_saw_without_choosing_it_is_neither_learned_nor_recommended_nor_asked_for() -> None:
+    rows = drawn(taste=True, times=True)
+    chosen = rows.items < ITEMS // 2
+    halves = judgement._halves(rows, chosen, np.tile(np.arange(EACH) < 12, USERS))  # noqa: SLF001 - what is judged by
+    assert len(halves.training) == (chosen & np.tile(np.arange(EACH) < 12, USERS)).sum()
+    assert halves.training.item_count <= ITEMS // 2
+    assert halves.seen.nnz == len(halves.training)
+    assert halves.test.nnz + halves.missed.sum() == (chosen & np.tile(np.arange(EACH) >= 12, USERS)).sum()
+
+
+def test_a_second_choice_of_the_same_item_is_no_test_and_items_without_weights_are_missed() -> None:
+    rows = Interactions(
+        users=np.array([0, 0, 0, 1]),
+        items=np.array([0, 0, 2, 1]),
+        values=np.ones(4),
+        times=None,
+        user_count=2,
+        item_count=3,
+    )
+    halves = judgement._halves(rows, everything(rows), np.array([True, False, False, True]))  # noqa: SLF001 - as above
+    assert halves.test.nnz == 0
+    assert halves.missed.tolist() == [1, 0]
+
+
+def test_only_the_most_chosen_items_get_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = drawn(taste=False)
+    monkeypatch.setattr(judgement, "MOST_ITEMS", 10)
+    items = most_chosen(rows)
+    counts = np.bincount(rows.items)
+    assert len(items) == 10
+    assert counts[items].tolist() == sorted(counts.tolist(), reverse=True)[:10]
+    found = fit(rows, everything(rows), [f"i{item}" for item in range(ITEMS)], 100.0)
+    assert found.items == [f"i{item}" for item in items]
+    assert len(found.weights.others) == 10
+
+
+def test_the_interval_is_about_that_of_the_normal_distribution() -> None:
+    differences = np.random.default_rng(3).normal(0.1, 1.0, 2_000)
+    error = differences.std() / np.sqrt(len(differences))
+    low, high = interval(differences, 4)
+    assert low == pytest.approx(differences.mean() - 1.96 * error, abs=0.005)
+    assert high == pytest.approx(differences.mean() + 1.96 * error, abs=0.005)

@@ -1,0 +1,86 @@
+"""What is served: recommendations by hand, and files that are written, read and refused."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from features.bundle import BundleError
+from recommend.recommender import GOLDEN, ITEMS, OTHERS, WEIGHTS, Recommended, Recommender, read_golden
+from recommend.weights import ItemWeights
+
+NOTHING = np.empty(0, np.int64)
+ITEM_TO_ITEM = np.array(
+    [
+        [0.0, 0.5, 0.25, 0.0, 0.0],
+        [0.5, 0.0, 0.5, 0.0, -0.25],
+        [0.25, 0.5, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 0.0],
+        [0.125, -0.25, 0.0, 0.0, 0.0],
+    ]
+)
+FIVE = Recommender(items=["a", "b", "c", "d", "e"], weights=ItemWeights.cut(ITEM_TO_ITEM))
+
+
+def test_scores_are_sums_of_weights_and_reasons_are_those_that_add_most() -> None:
+    assert FIVE.recommend(np.array([0, 1]), 2, NOTHING) == [
+        Recommended(item=2, score=0.75, because=[1, 0]),
+        Recommended(item=3, score=0, because=[]),
+    ]
+
+
+def test_nothing_of_the_history_and_nothing_excluded_is_recommended() -> None:
+    found = FIVE.recommend(np.array([1]), 10, np.array([2]))
+    assert [one.item for one in found] == [0, 3, 4]
+    assert FIVE.recommend(np.arange(5), 3, NOTHING) == []
+
+
+def test_without_a_history_the_most_popular_items_come_first() -> None:
+    found = FIVE.recommend(NOTHING, 3, np.array([1]))
+    assert found == [Recommended(item=item, score=0, because=[]) for item in (0, 2, 3)]
+
+
+def test_what_is_saved_is_loaded_and_reproduces_its_golden_requests(tmp_path: Path) -> None:
+    FIVE.save(tmp_path / "recommend", seed=7)
+    loaded = Recommender.load(tmp_path / "recommend")
+    golden = read_golden(tmp_path / "recommend")
+    assert loaded.items == FIVE.items
+    assert golden == loaded.golden(7)
+    assert any(one.items for one in golden)
+    for one in golden:
+        history = np.array([loaded.numbers[key] for key in one.history])
+        assert [FIVE.items[item.item] for item in FIVE.recommend(history, 10, NOTHING)] == one.items
+
+
+def test_weights_are_mapped_and_not_copied(tmp_path: Path) -> None:
+    FIVE.save(tmp_path / "recommend", seed=7)
+    loaded = Recommender.load(tmp_path / "recommend").weights
+    assert isinstance(loaded.weights.base, np.memmap)
+    assert isinstance(loaded.others.base, np.memmap)
+
+
+@pytest.mark.parametrize("name", [ITEMS, OTHERS, WEIGHTS])
+def test_missing_and_cut_files_are_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "recommend"
+    FIVE.save(folder, seed=7)
+    (folder / name).write_bytes((folder / name).read_bytes()[:-3])
+    with pytest.raises(BundleError, match="cannot be read"):
+        Recommender.load(folder)
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=name):
+        Recommender.load(folder)
+
+
+def test_files_that_do_not_fit_each_other_and_other_formats_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "recommend"
+    FIVE.save(folder, seed=7)
+    (folder / ITEMS).write_bytes(msgspec.json.encode({"format": 1, "items": ["a", "b"]}))
+    with pytest.raises(BundleError, match="do not fit"):
+        Recommender.load(folder)
+    (folder / ITEMS).write_bytes(msgspec.json.encode({"format": 2, "items": FIVE.items}))
+    with pytest.raises(BundleError, match="format 2"):
+        Recommender.load(folder)
+    (folder / GOLDEN).write_bytes(b"[{}]")
+    with pytest.raises(BundleError, match=GOLDEN):
+        read_golden(folder)

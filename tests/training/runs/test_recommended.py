@@ -1,0 +1,126 @@
+"""A run on users and items also trains a recommender; other runs don't."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from recommend.recommender import FOLDER, GOLDEN, Recommender
+from tests.support.described_tables import write_tables
+from tests.support.training_runs import Run, train
+from training.datasets.described.spec import load_spec
+from training.datasets.errors import SpecError
+from training.engines.reading import interactions
+from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
+
+USERS, ITEMS, EACH = 80, 40, 20
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    """Users who click on the items of their own half, in the order of the rows."""
+    chance = np.random.default_rng(8)
+    rows = [
+        (f"u{user}", f"i{item}", int(item % 2 == user % 2), 1_700_000_000 + place)
+        for user in range(USERS)
+        for place, item in enumerate(chance.permutation(ITEMS)[:EACH])
+    ]
+    return {
+        "interactions": pd.DataFrame(rows, columns=["user_id", "item_id", "clicked", "at"]),
+        "users": pd.DataFrame({"user_id": [f"u{user}" for user in range(USERS)], "half": np.arange(USERS) % 2}),
+        "items": pd.DataFrame({"item_id": [f"i{item}" for item in range(ITEMS)], "kind": np.arange(ITEMS) % 2}),
+    }
+
+
+def written(folder: Path, **changes: object) -> Path:
+    content: dict[str, Any] = write_tables(folder, **tables())
+    content |= {"categorical": ["half", "kind"], "timestamp": "at", **changes}
+    file = folder / "dataset.yaml"
+    file.write_text(yaml.safe_dump({name: value for name, value in content.items() if value is not None}))
+    return file
+
+
+def run(folder: Path, spec: Path) -> Run:
+    return train(folder / "run", "--dataset", "tables", "--spec", str(spec))
+
+
+def test_the_bundle_and_the_report_have_the_recommender(tmp_path: Path) -> None:
+    made = run(tmp_path, written(tmp_path))
+    judged = made.result.metrics["recommender"]
+    assert judged["accepted"]
+    assert judged["by_time"]
+    assert judged["figures"]["recommender"]["ndcg"] > judged["figures"]["popularity"]["ndcg"]
+    bundle = Path(made.result.bundle)
+    found = Recommender.load(bundle / FOLDER)
+    assert sorted(found.items) == sorted(f"i{item}" for item in range(ITEMS))
+    assert f"{FOLDER}/{GOLDEN}" in json.loads((bundle / "files.json").read_text())
+    ten = found.recommend(np.array([found.numbers["i3"], found.numbers["i9"]]), 10, np.empty(0, np.int64))
+    assert {int(found.items[one.item][1:]) % 2 for one in ten} == {1}
+    report = (bundle / "report.html").read_text()
+    assert "<h2>Recommendations</h2>" in report
+    assert judged["reason"] in report
+    assert f"recommendations: {judged['reason']}" in made.result.to_text()
+
+
+def test_the_recommender_that_serves_has_learned_from_all_rows(tmp_path: Path) -> None:
+    spec = written(tmp_path)
+    file = tmp_path / "interactions.csv"
+    table = pd.read_csv(file)
+    last = table["at"] == 1_700_000_000 + EACH - 1
+    table.loc[last & table["user_id"].isin(["u2", "u4"]), ["item_id", "clicked"]] = ["i38", 1]
+    table = table[(table["item_id"] != "i38") | last]
+    table.to_csv(file, index=False)
+    found = Recommender.load(Path(run(tmp_path, spec).result.bundle) / FOLDER)
+    assert "i38" in found.items
+
+
+def test_a_dataset_without_keys_of_users_has_none(tmp_path: Path) -> None:
+    made = run(tmp_path, written(tmp_path, users=None, categorical=["kind"]))
+    assert "recommender" not in made.result.metrics
+    assert not (Path(made.result.bundle) / FOLDER).exists()
+    assert "<h2>Recommendations</h2>" not in (Path(made.result.bundle) / "report.html").read_text()
+    assert "recommend" not in made.result.seconds
+
+
+def test_a_rejected_recommender_is_not_in_the_bundle_which_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommend.judgement.FEWEST_USERS", USERS + 1)
+    made = run(tmp_path, written(tmp_path))
+    assert made.result.verdict.accepted
+    assert not (Path(made.result.bundle) / FOLDER).exists()
+    assert "it takes 81 to judge one" in made.result.metrics["recommender"]["reason"]
+    assert "Not served" in (Path(made.result.bundle) / "report.html").read_text()
+
+
+def test_choices_are_clicks_or_all_interactions_of_known_users_and_items(tmp_path: Path) -> None:
+    spec = written(tmp_path)
+    table = pd.read_csv(tmp_path / "interactions.csv")
+    strange = pd.DataFrame({"user_id": ["u0", "?"], "item_id": ["?", "i0"], "clicked": [1, 1], "at": [1, 2]})
+    pd.concat([strange, table]).to_csv(tmp_path / "interactions.csv", index=False)
+    clicks = read_chosen(load_spec(spec))
+    rows = clicks.interactions
+    assert len(rows) == len(table)
+    assert [clicks.items[item] for item in rows.items] == table["item_id"].tolist()
+    assert clicks.mask.tolist() == (table["clicked"] == 1).tolist()
+    assert rows.times is not None
+    assert rows.times.tolist() == table["at"].tolist()
+    everything = read_chosen(load_spec(written(tmp_path, candidates_from="all")))
+    assert everything.mask.all()
+
+
+def test_more_interactions_than_fit_into_memory_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interactions, "MOST_ROWS", 100)
+    with pytest.raises(TooManyInteractionsError, match="more than 100 interactions"):
+        read_chosen(load_spec(written(tmp_path)))
+    made = run(tmp_path, written(tmp_path))
+    assert made.result.metrics["recommender"]["reason"] == "There are more than 100 interactions."
+
+
+@pytest.mark.parametrize("value", ["all", "some"])
+def test_candidates_from_needs_users_and_items_and_a_known_value(tmp_path: Path, value: str) -> None:
+    with pytest.raises(SpecError, match="candidates_from"):
+        load_spec(written(tmp_path, users=None, categorical=["kind"], candidates_from=value))

@@ -1,0 +1,91 @@
+"""Who chose what, from the tables of a dataset config: read in this process, for the recommender."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.errors import PersonalizationError
+from recommend.arrays import Mask
+from recommend.interactions import Interactions
+from training.datasets.described.columns import KEYS, table_rules
+from training.datasets.described.entries import CandidatesFrom
+from training.datasets.described.spec import TablesSpec
+from training.engines.reading.tables import read_part
+from training.kernels.tables import TypedTable, matches
+
+MOST_ROWS = 20_000_000
+"""The most interactions that a recommender is trained from: they come together in one process."""
+MICROSECONDS = 1e6
+
+
+class TooManyInteractionsError(PersonalizationError):
+    """More interactions than a recommender is trained from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """All interactions, and which of them are choices to learn from, bool[n]; `items` are the keys by number."""
+
+    interactions: Interactions
+    mask: Mask
+    items: list[str]
+
+
+def read_chosen(spec: TablesSpec) -> Chosen:
+    """The interactions whose user and item are in their tables.
+
+    Users and items are numbered by their keys. Raises `TooManyInteractionsError` for more than `MOST_ROWS`.
+    """
+    users, items, labels, times, read = [], [], [], [], 0
+    for own, known in _parts(spec):
+        read += int(known.sum())
+        if read > MOST_ROWS:
+            raise TooManyInteractionsError(f"There are more than {MOST_ROWS:,} interactions.")
+        users.append(own.keys[KEYS["users"]].filter(pa.array(known)))
+        items.append(own.keys[KEYS["items"]].filter(pa.array(known)))
+        if own.label is not None:
+            labels.append(own.label[known])
+        if own.time is not None:
+            times.append(own.time[known])
+    (user, user_keys), (item, item_keys) = _numbered(users), _numbered(items)
+    label = np.concatenate(labels)
+    interactions = Interactions(
+        users=user,
+        items=item,
+        values=np.ones(read),
+        times=np.concatenate(times) / MICROSECONDS if times else None,
+        user_count=len(user_keys),
+        item_count=len(item_keys),
+    )
+    everything = spec.candidates_from is CandidatesFrom.ALL
+    return Chosen(
+        interactions=interactions, mask=np.ones(read, np.bool_) if everything else label == 1, items=item_keys
+    )
+
+
+def _parts(spec: TablesSpec) -> Iterator[tuple[TypedTable, Mask]]:
+    """The interactions in parts, and which of them have a known user and item."""
+    known_keys = {table: _keys(spec, table) for table in spec.joined}
+    for own in read_part(spec, "interactions", table_rules(spec)):
+        known = np.ones(len(own.keys[KEYS["items"]]), np.bool_)
+        for table, keys in known_keys.items():
+            known &= matches(own.keys[KEYS[table]], keys).is_valid().to_numpy(zero_copy_only=False)
+        yield own, known
+
+
+def _keys(spec: TablesSpec, table: str) -> pa.StringArray:
+    """The keys of all users, or of all items."""
+    return pa.concat_arrays([own.keys[KEYS[table]] for own in read_part(spec, table, table_rules(spec))])
+
+
+def _numbered(parts: list[pa.StringArray]) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """The number of each key, int64[n], and the keys by number, sorted."""
+    encoded = pa.chunked_array(parts, pa.string()).combine_chunks().dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return places[encoded.indices.to_numpy()], encoded.dictionary.take(pa.array(order)).to_pylist()

@@ -1,0 +1,43 @@
+"""The recommender of a run: judged on held-out choices, then fitted on all of them."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from recommend.judgement import Judgement, fit, judge
+from recommend.recommender import Recommender
+from training.datasets.described import tables
+from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
+from training.parameters import TablesDataset
+from training.request import TrainingRequest
+
+Stage = Callable[[str, str], AbstractContextManager[None]]
+STAGE = "recommend"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommending:
+    """The judgement on a recommender, and the one to serve, unless it was rejected."""
+
+    judgement: Judgement
+    recommender: Recommender | None
+
+
+def recommending(request: TrainingRequest, stage: Stage) -> Recommending | None:
+    """Train a recommender; None for a dataset without keys of users and items."""
+    if not isinstance(request.dataset, TablesDataset):
+        return None
+    spec = tables.spec_of(request.dataset, request.data)
+    if spec.users is None or spec.items is None:
+        return None
+    seed = request.training.seed
+    with stage(STAGE, "learn who chooses what"):
+        try:
+            chosen = read_chosen(spec)
+        except TooManyInteractionsError as error:
+            return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
+        judgement = judge(chosen.interactions, chosen.mask, seed)
+        if not judgement.accepted:
+            return Recommending(judgement=judgement, recommender=None)
+        fitted = fit(chosen.interactions, chosen.mask, chosen.items, judgement.regularisation)
+        return Recommending(judgement=judgement, recommender=fitted)
