@@ -106,7 +106,8 @@ def most_chosen(rows: Interactions) -> Indices:
     """The items that can have weights, the most often chosen first and of equal ones the lower number."""
     counts = np.bincount(rows.items, minlength=rows.item_count)
     order = np.argsort(-counts, kind="stable")[:MOST_ITEMS]
-    return order[counts[order] > 0]
+    kept: Indices = order[counts[order] > 0]
+    return kept
 
 
 def interval(differences: npt.NDArray[np.float64], seed: int) -> tuple[float, float]:

@@ -20,6 +20,8 @@ FOLDER = "recommend"
 FORMAT = 1
 ITEMS, OTHERS, WEIGHTS, GOLDEN = "items.json", "others.npy", "weights.npy", "golden.json"
 GOLDEN_REQUESTS = 20
+GOLDEN_TOP = 10
+"""How many items a golden request asks for."""
 REASONS = 2
 """The most items of a history that are given as the reason for a recommendation."""
 
@@ -62,8 +64,8 @@ class Recommender:
     def recommend(self, history: Indices, top: int, excluded: Indices) -> list[Recommended]:
         """The best `top` items, or all that are left, for somebody who chose the items `history`, each named once.
 
-        Neither those nor the `excluded` ones are recommended. Of items with equal scores the more popular one comes
-        first.
+        `top` is 1 at least. Neither the history nor the `excluded` items are recommended. Of items with equal scores
+        the more popular one comes first.
         """
         scores = self.weights.scores(history)
         scores[history] = scores[excluded] = -np.inf
@@ -80,7 +82,7 @@ class Recommender:
         made = []
         for _ in range(GOLDEN_REQUESTS):
             history = chance.permutation(len(self.items))[: chance.integers(1, 21)]
-            found = self.recommend(history, 10, np.empty(0, np.int64))
+            found = self.recommend(history, GOLDEN_TOP, np.empty(0, np.int64))
             made.append(
                 Golden(
                     history=[self.items[item] for item in history],

@@ -32,20 +32,19 @@ class ItemWeights:
 
     def scores(self, history: Indices) -> npt.NDArray[np.float64]:
         """The score of each item, float64[m], for somebody who chose the items `history`, int64[h], each named once."""
-        others, weights = self.others[history].ravel(), self.weights[history].ravel().astype(np.float32)
-        scores: npt.NDArray[np.float64] = np.bincount(others, weights=weights, minlength=len(self.others)).astype(
-            np.float64, copy=False
-        )
-        return scores
+        others, weights = self.others[history].ravel(), self.weights[history].ravel()
+        scores = np.bincount(others, weights=weights, minlength=len(self.others))
+        return scores.astype(np.float64, copy=False)
 
     def reasons(self, history: Indices, best: Indices, most: int) -> list[list[int]]:
         """For each of the items `best`, the at most `most` items of `history` that add most to its score, if any do."""
-        places = np.full(len(self.others), -1, dtype=np.int64)
+        places = np.full(len(self.others), -1, dtype=np.int16)
         places[best] = np.arange(len(best))
-        found = places[self.others[history]]
-        row, column = np.nonzero(found >= 0)
-        place, added = found[row, column], self.weights[history[row], column]
-        order = np.lexsort((row, -added.astype(np.float32), place))
+        found = places[self.others[history]].ravel()
+        at = np.flatnonzero(found >= 0)
+        row, column = np.divmod(at, self.others.shape[1])
+        place, added = found[at], self.weights[history[row], column].astype(np.float32)
+        order = np.lexsort((row, -added, place))
         order = order[added[order] > 0]
         reasons: list[list[int]] = [[] for _ in best]
         for which, item in zip(place[order].tolist(), history[row[order]].tolist(), strict=True):

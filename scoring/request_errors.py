@@ -111,6 +111,13 @@ class NotFound(Rejection):
     code = "not_found"
 
 
+class NoRecommender(Rejection):
+    """The dataset has users and items, but its recommender was not good enough to serve."""
+
+    status = 409
+    code = "no_recommender"
+
+
 class MethodNotAllowed(Rejection):
     """The path does not support this method."""
 

@@ -1,5 +1,6 @@
 """The responses of the service. `/openapi.json` is generated from these types and contains their docstrings."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -39,6 +40,33 @@ class RankAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The items by descending click probability; ties keep the request's order."""
 
     items: list[RankedItem]
+    model: ModelName
+
+
+class Fallback(StrEnum):
+    """What was done where a history alone did not give the items that were asked for."""
+
+    UNKNOWN_ITEMS = "unknown_items"
+    """Items of the history that the recommender does not know were left out."""
+    POPULAR = "popular"
+    """It knows no item of the history, so the most popular items are recommended."""
+    FEWER = "fewer"
+    """There are fewer items left than were asked for; all of them are in the response."""
+
+
+class RecommendedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A recommended item, by its key."""
+
+    item: str
+    score: Annotated[float, msgspec.Meta(description="Comparable within a response only; higher is better.")]
+    reason: Annotated[str, msgspec.Meta(description="`because of` items of the history, or `popular`.")]
+
+
+class RecommendAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The best items, none of which is in the history. `fallback` is empty unless something had to be done."""
+
+    items: list[RecommendedItem]
+    fallback: list[Fallback]
     model: ModelName
 
 

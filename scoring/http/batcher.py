@@ -17,6 +17,7 @@ from scoring.http.admission import Queue
 from scoring.http.request import Request
 from scoring.model.model import ServedModel
 from scoring.model.operations import ExplainQuery, Query
+from scoring.model.recommending import RecommendQuery
 from scoring.model.records import Values
 from scoring.request_errors import DeadlineExceeded, Overloaded
 from scoring.worker.service import Service
@@ -80,6 +81,9 @@ class Batcher:
             taken += 1
             request = self._waiting.popleft()
             if not request.disconnected and (query := self._read(request, began)) is not None:
+                if isinstance(query, RecommendQuery):
+                    self._recommend(request, query)
+                    continue
                 batch.append((request, query))
                 rows += query.rows
         if self._waiting:
@@ -88,7 +92,7 @@ class Batcher:
             taken -= self._score(batch, rows)
         self.queue.answer(taken)
 
-    def _read(self, request: Request, now: float) -> Query | ExplainQuery | None:
+    def _read(self, request: Request, now: float) -> Query | ExplainQuery | RecommendQuery | None:
         if request.operation is None:
             return None
         limit = self._service.settings.deadline_seconds
@@ -161,6 +165,14 @@ class Batcher:
                 self._explaining -= 1
 
         self._begin(explain())
+
+    def _recommend(self, request: Request, query: RecommendQuery) -> None:
+        try:
+            body = query.answer(self._service.model)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._refuse(request, error)
+            return
+        self._send(request, body, [])
 
     def _answer(self, request: Request, query: Query, model: ServedModel, probabilities: list[float]) -> None:
         try:

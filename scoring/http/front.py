@@ -15,7 +15,7 @@ from scoring.http.identity import AddressRates, Caller, Doorkeeper
 from scoring.http.looks import CHECKS, Looks
 from scoring.http.request import Answering, Headers, Request, RequestIds, require_json
 from scoring.http.responses import Writer
-from scoring.model.operations import OPERATIONS
+from scoring.model.operations import OPERATIONS, RECOMMEND
 from scoring.request_errors import InvalidJson, MethodNotAllowed, Overloaded, Rejection
 from scoring.worker.service import Service
 
@@ -59,6 +59,8 @@ class Front:
         if operation is None:
             path = _path(target)
             operation = BY_TARGET.get(path)
+        if operation is RECOMMEND and not self._service.recommends:
+            operation = None
         request = Request(where, method, path, named, self._ids.of(named.get(b"x-request-id", b"")))
         request.operation = operation
         if self.tracing is not None and operation is not None:

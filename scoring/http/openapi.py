@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from scoring.model.model import ServedModel
+from scoring.model.recommend_request import RecommendRequest
 from scoring.request_errors import (
     ErrorAnswer,
     HeadersTooLarge,
@@ -21,7 +22,15 @@ from scoring.request_errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from scoring.responses import BatchAnswer, ExplainAnswer, HealthAnswer, RankAnswer, ReadyAnswer, ScoreAnswer
+from scoring.responses import (
+    BatchAnswer,
+    ExplainAnswer,
+    HealthAnswer,
+    RankAnswer,
+    ReadyAnswer,
+    RecommendAnswer,
+    ScoreAnswer,
+)
 
 Json = dict[str, Any]
 
@@ -48,8 +57,10 @@ def describe_service(model: ServedModel) -> Mapping[str, object]:
     types, name = model.types, model.name
     roots = [types.record, types.batch, types.rank, ScoreAnswer, BatchAnswer, RankAnswer, ExplainAnswer]
     roots += [HealthAnswer, ReadyAnswer, ErrorAnswer]
+    if model.recommender is not None:
+        roots += [RecommendRequest, RecommendAnswer]
     references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
-    *scoring, healthy, ready, error = references
+    scoring, (healthy, ready, error), recommending = references[:7], references[7:10], references[10:]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -59,6 +70,7 @@ def describe_service(model: ServedModel) -> Mapping[str, object]:
         },
         "paths": {
             **_scoring_paths(model, scoring, error),
+            **({"/recommend": {"post": _recommend(recommending[0], recommending[1], error)}} if recommending else {}),
             **_looks(healthy, ready, error),
         },
         "components": {
@@ -118,6 +130,17 @@ def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) 
         examples={"one": {"value": example}},
     )
     return {"/score": {"post": score}, "/rank": {"post": order}, "/explain": {"post": explain}}
+
+
+def _recommend(asked: Json, answer: Json, error: Json) -> Json:
+    return _operation(
+        "recommend",
+        "Items for somebody with a history, without those in it",
+        body=asked,
+        answer=answer,
+        error=error,
+        examples={"history": {"value": {"history": ["i3", "i9"], "top": 5}}},
+    )
 
 
 def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: Json, examples: Json) -> Json:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.bundle import MODEL, Bundle
+from recommend.recommender import FOLDER, GOLDEN_TOP, Recommender, read_golden
 from scoring.engines import Engine, EngineName, open_engine
 from scoring.engines.booster import Booster, Prediction
 from scoring.errors import GoldenError
@@ -20,6 +21,8 @@ from scoring.responses import ModelName
 
 GOLDEN_TOLERANCE = 1e-9
 """The largest accepted difference between training's probability for a golden record and the service's."""
+RECOMMENDER = "recommender"
+"""The metric of a bundle that has training's judgement on the recommender."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,8 @@ class ServedModel:
     booster: Booster
     engine: Engine
     watch: Watch
+    recommender: Recommender | None
+    """None if the dataset has no users and items, or if training rejected it."""
 
     @classmethod
     def load(cls, path: Path, *, name: ModelName, engine: EngineName, max_records: int) -> Self:
@@ -56,7 +61,18 @@ class ServedModel:
             booster=booster,
             engine=open_engine(engine, path / MODEL, booster),
             watch=Watch(bundle.schema, bundle.reference),
+            recommender=Recommender.load(path / FOLDER) if (path / FOLDER).is_dir() else None,
         )
+
+    @property
+    def has_users_and_items(self) -> bool:
+        """Whether training tried a recommender."""
+        return RECOMMENDER in self.bundle.metadata.metrics
+
+    @property
+    def why_no_recommender(self) -> str:
+        """Why training rejected the recommender, for a model that has none."""
+        return str(self.bundle.metadata.metrics[RECOMMENDER]["reason"])
 
     async def score(self, rows: list[Values]) -> list[float]:
         """The click probability of each record."""
@@ -102,4 +118,23 @@ class ServedModel:
                         f"Golden record {index} of the bundle {self.bundle.hash[:12]} scores {found!r} here, but "
                         f"training computed {one.probability!r}. Serve another version, or train the model again."
                     )
+        if self.recommender is not None:
+            check_recommender(self.recommender, self.bundle)
         return len(golden)
+
+
+def check_recommender(recommender: Recommender, bundle: Bundle) -> None:
+    """Raise `GoldenError` unless `recommender` recommends for golden histories what training recommended."""
+    for index, one in enumerate(read_golden(bundle.path / FOLDER)):
+        history = np.array([recommender.numbers[key] for key in one.history], dtype=np.int64)
+        found = recommender.recommend(history, GOLDEN_TOP, np.empty(0, np.int64))
+        items = [recommender.items[item.item] for item in found]
+        differences = [abs(item.score - score) for item, score in zip(found, one.scores, strict=False)]
+        # Written so that NaN is a mismatch too.
+        if items != one.items or not all(difference <= GOLDEN_TOLERANCE for difference in differences):
+            here = ", ".join(f"{key} ({item.score!r})" for key, item in zip(items, found, strict=True))
+            wanted = ", ".join(f"{key} ({score!r})" for key, score in zip(one.items, one.scores, strict=True))
+            raise GoldenError(
+                f"Golden request {index} of the bundle {bundle.hash[:12]} gets the items {here} here, but training "
+                f"recommended {wanted}. Serve another version, or train the model again."
+            )

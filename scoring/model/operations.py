@@ -1,4 +1,4 @@
-"""`POST /score`, `POST /rank` and `POST /explain`, from the request's body to the response's.
+"""`POST /score`, `/rank`, `/explain` and `/recommend`, from the request's body to the response's.
 
 Reading and answering are separate steps, because the records of several requests are scored together in between.
 """
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.model.model import ServedModel
+from scoring.model.recommending import RecommendQuery
 from scoring.model.records import RankQuery, RequestTypes, Values
 from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, RankAnswer, RankedItem, ScoreAnswer
 
@@ -33,7 +34,7 @@ class Operation(NamedTuple):
     """The operation behind a path."""
 
     name: str
-    read: Callable[[RequestTypes, bytes], "Query | ExplainQuery"]
+    read: Callable[[RequestTypes, bytes], "Query | ExplainQuery | RecommendQuery"]
     """Checks a body; raises a `Rejection`."""
 
 
@@ -98,11 +99,17 @@ def _read_explain(types: RequestTypes, body: bytes) -> ExplainQuery:
     return ExplainQuery([types.read_record(body)])
 
 
+def _read_recommend(types: RequestTypes, body: bytes) -> RecommendQuery:
+    return RecommendQuery(types.read_recommend(body))
+
+
 SCORE = Operation("score", _read_score)
+RECOMMEND = Operation("recommend", _read_recommend)
 
 OPERATIONS = {
     "/score": SCORE,
     "/rank": Operation("rank", _read_rank),
     "/explain": Operation("explain", _read_explain),
+    "/recommend": RECOMMEND,
 }
 """The operations by path."""

@@ -13,6 +13,7 @@ from features.columns import Field, Number
 from features.schema import Schema
 from scoring.errors import RecordTypeError
 from scoring.model.diagnosis import find_duplicate, rejection_for
+from scoring.model.recommend_request import RecommendRequest, decode
 from scoring.native import KERNEL, Kernel
 from scoring.request_errors import DuplicateField, WrongType
 
@@ -112,6 +113,15 @@ class RequestTypes:
         self._refuse_duplicates(body, own_fields + self._given(user, *items))
         shared = [(index, value) for index, value in enumerate(user) if not _is_absent(value)]
         return RankQuery(rows=[_joined(shared, item) for item in items], top=top)
+
+    def read_recommend(self, body: bytes) -> RecommendRequest:
+        """The request of a `POST /recommend`; raises a `Rejection`."""
+        try:
+            request = decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise rejection_for(error, body) from error
+        self._refuse_duplicates(body, request.given)
+        return request
 
     def _given(self, *rows: Values) -> int:
         """How many fields of the rows are not absent."""

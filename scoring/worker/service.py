@@ -62,6 +62,11 @@ class Service:
         return self._model
 
     @property
+    def recommends(self) -> bool:
+        """Whether `/recommend` exists: until the model is loaded, and then if its dataset has users and items."""
+        return self._model is None or self._model.has_users_and_items
+
+    @property
     def ready(self) -> bool:
         """Whether the model has reproduced its golden records and its engine is running."""
         return self._model is not None and self._model.engine.ready

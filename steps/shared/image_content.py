@@ -12,7 +12,7 @@ from steps.descriptions.serving_image import Inputs
 from tools.paths import ROOT
 from training.stages.provenance import code_hash, source_files
 
-SERVING_PACKAGES = ("features", "scoring")
+SERVING_PACKAGES = ("features", "recommend", "scoring")
 
 
 class CodeChangedError(PersonalizationError):

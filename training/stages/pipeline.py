@@ -66,10 +66,10 @@ class Pipeline:
             judged = judge_model(trained, self._arguments, self._stage)
             for warning in judged.warnings:
                 self._progress("evaluate", warning)
-            found = recommending(self._arguments, self._stage)
-            if found is not None:
-                self._progress(STAGE, found.judgement.reason)
-            return self._finish(trained, judged, found)
+            recommended = recommending(self._arguments, self._stage)
+            if recommended is not None:
+                self._progress(STAGE, recommended.judgement.reason)
+            return self._finish(trained, judged, recommended)
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
 
@@ -122,12 +122,12 @@ class Pipeline:
                 encoder=encoder, counted=counted, train=train.encode(encoder, self._training, self._work / "train")
             )
 
-    def _finish(self, trained: Trained, judged: Judged, found: Recommending | None) -> Result:
+    def _finish(self, trained: Trained, judged: Judged, recommended: Recommending | None) -> Result:
         from training.report import page  # noqa: PLC0415 - Matplotlib takes a second; wrong data is reported before
 
         target = self._output / "bundle"
         with self._stage("bundle", "write the bundle"):
-            judgement = None if found is None else found.judgement
+            judgement = None if recommended is None else recommended.judgement
             metadata = self._metadata(trained, judged, judgement)
             shown = self._report(trained, judged, metadata, judgement)
             held_out = trained.prepared.part(Part.HELD_OUT)
@@ -140,7 +140,7 @@ class Pipeline:
                 golden=golden_records(held_out, trained.schema, trained.encoded.encoder.encoder, trained.fitted),
                 counted=trained.encoded.counted.tables,
                 reference=judged.reference,
-                recommender=None if found is None else found.recommender,
+                recommender=None if recommended is None else recommended.recommender,
                 write_report=lambda path: page.write(path, shown),
             )
         return Result(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.support.contributing import example, files_of, run_in_changed_copy
 
-PACKAGES = ("infra", "steps", "azure_clients", "tools", "training", "scoring", "features")
+PACKAGES = ("infra", "steps", "azure_clients", "tools", "training", "scoring", "recommend", "features")
 FOLLOW = """
 from infra.graph import deploy
 from infra.settings import Settings

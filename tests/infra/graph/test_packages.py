@@ -21,7 +21,7 @@ IMPORTED_AS = {
     "synapseml": "synapse",
 }
 """Import names of distributions whose package has another name."""
-OWN = ("scoring", "features")
+OWN = ("scoring", "recommend", "features")
 
 
 def image_packages() -> set[str]:

@@ -38,7 +38,7 @@ def hashes(project: Path) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     ("package", "changes"),
-    [("training", (True, False)), ("scoring", (False, True)), ("features", (True, True)), ("recommend", (True, False))],
+    [("training", (True, False)), ("scoring", (False, True)), ("features", (True, True)), ("recommend", (True, True))],
 )
 def test_an_edit_changes_the_hashes_of_what_runs_it(project: Path, package: str, changes: tuple[bool, bool]) -> None:
     before = hashes(project)

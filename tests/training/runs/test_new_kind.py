@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.support.contributing import example, files_of, run_in_changed_copy
 
-PACKAGES = ("training", "scoring", "features")
+PACKAGES = ("training", "scoring", "recommend", "features")
 FOLLOW = """
 import asyncio
 from pathlib import Path

@@ -70,7 +70,9 @@ def test_the_recommender_that_serves_has_learned_from_all_rows(tmp_path: Path) -
     file = tmp_path / "interactions.csv"
     table = pd.read_csv(file)
     last = table["at"] == 1_700_000_000 + EACH - 1
-    table.loc[last & table["user_id"].isin(["u2", "u4"]), ["item_id", "clicked"]] = ["i38", 1]
+    moved = last & table["user_id"].isin(["u2", "u4"])
+    table["item_id"] = table["item_id"].mask(moved, "i38")
+    table["clicked"] = table["clicked"].mask(moved, 1)
     table = table[(table["item_id"] != "i38") | last]
     table.to_csv(file, index=False)
     found = Recommender.load(Path(run(tmp_path, spec).result.bundle) / FOLDER)

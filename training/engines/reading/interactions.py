@@ -63,7 +63,9 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     )
     everything = spec.candidates_from is CandidatesFrom.ALL
     return Chosen(
-        interactions=interactions, mask=np.ones(read, np.bool_) if everything else label == 1, items=item_keys
+        interactions=interactions,
+        mask=np.ones(read, np.bool_) if everything else label == 1,
+        items=item_keys.to_pylist(),
     )
 
 
@@ -82,10 +84,10 @@ def _keys(spec: TablesSpec, table: str) -> pa.StringArray:
     return pa.concat_arrays([own.keys[KEYS[table]] for own in read_part(spec, table, table_rules(spec))])
 
 
-def _numbered(parts: list[pa.StringArray]) -> tuple[npt.NDArray[np.int64], list[str]]:
+def _numbered(parts: list[pa.StringArray]) -> tuple[npt.NDArray[np.int64], pa.StringArray]:
     """The number of each key, int64[n], and the keys by number, sorted."""
     encoded = pa.chunked_array(parts, pa.string()).combine_chunks().dictionary_encode()
     order = pc.sort_indices(encoded.dictionary).to_numpy()
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order))
-    return places[encoded.indices.to_numpy()], encoded.dictionary.take(pa.array(order)).to_pylist()
+    return places[encoded.indices.to_numpy()], encoded.dictionary.take(pa.array(order))

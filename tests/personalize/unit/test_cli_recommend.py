@@ -1,0 +1,66 @@
+"""`recommend` asks the service, and prints what it answers."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from features.errors import BadInputError
+from personalize.clients.service import Service
+from personalize.commands.app import app
+from personalize.commands.recommending import MEANINGS
+from scoring.responses import Fallback
+
+ANSWER = {
+    "items": [
+        {"item": "i7", "score": 0.25, "reason": "because of i3, i9"},
+        {"item": "[b]", "score": 0.0, "reason": "popular"},
+    ],
+    "fallback": ["fewer"],
+    "model": {"name": "films", "version": "4"},
+}
+
+
+@pytest.fixture
+def bodies(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the service is asked."""
+    asked: list[Any] = []
+
+    class Answering:
+        def post(self, path: str, body: Any) -> Any:
+            asked.append((path, body))
+            return ANSWER
+
+    monkeypatch.setattr(Service, "of", lambda _: Answering())
+    return asked
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["recommend", *arguments], catch_exceptions=False)
+
+
+def test_it_prints_a_table_and_what_was_done(bodies: list[Any]) -> None:
+    result = run("--history", "i3, i9,", "--top", "3", "--exclude", "i1")
+    assert bodies == [("/recommend", {"history": ["i3", "i9"], "top": 3, "exclude": ["i1"]})]
+    header, first, second = (line.split() for line in result.stdout.splitlines())
+    assert header == ["item", "score", "reason"]
+    assert first == ["1.", "i7", "0.2500", "because", "of", "i3,", "i9"]
+    assert second == ["2.", "[b]", "0.0000", "popular"]
+    assert "There are no more items." in result.stderr
+    assert "recommended by model version 4" in result.stderr
+
+
+def test_as_json_it_prints_the_answer_and_nothing_else(bodies: list[Any]) -> None:
+    assert json.loads(run("--history", "i3", "--json").stdout) == ANSWER
+    assert len(bodies) == 1
+
+
+def test_an_empty_history_is_refused_before_the_service_is_asked(bodies: list[Any]) -> None:
+    with pytest.raises(BadInputError, match="The history is empty"):
+        run("--history", " , ")
+    assert bodies == []
+
+
+def test_every_fallback_has_a_meaning() -> None:
+    assert set(MEANINGS) == {fallback.value for fallback in Fallback}

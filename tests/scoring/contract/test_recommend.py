@@ -1,0 +1,180 @@
+"""`POST /recommend`: every kind of history, and what is done where it does not give enough items."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from features.bundle import Bundle, seal
+from recommend.recommender import FOLDER, Recommender
+from recommend.weights import ItemWeights
+from scoring.engines import EngineName
+from scoring.errors import GoldenError
+from scoring.model.model import ServedModel, check_recommender
+from scoring.responses import ModelName
+from tests.support.recommenders import REJECTED, make_recommending_bundle, recommender
+from tests.support.services import RunningService, running_service
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle with a recommender of the items a, b, c, d and 17."""
+    return Bundle.load(make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", recommender()))
+
+
+@pytest.fixture(scope="module")
+def running(films: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service of this bundle: ready, so it has reproduced the golden requests."""
+    limits = ["--max-body-bytes", "300000"]
+    with running_service(films.path, tmp_path_factory.mktemp("service"), arguments=limits) as service:
+        yield service
+
+
+def asked(running: RunningService, **body: object) -> Any:
+    answer = running.client.post("/recommend", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def items(answer: Any) -> list[str]:
+    return [one["item"] for one in answer["items"]]
+
+
+def test_items_come_with_scores_and_the_items_that_they_are_recommended_for(running: RunningService) -> None:
+    answer = asked(running, history=["a", "b"], top=2)
+    assert answer["items"] == [
+        {"item": "c", "score": 0.75, "reason": "because of b, a"},
+        {"item": "d", "score": 0.0, "reason": "popular"},
+    ]
+    assert answer["fallback"] == []
+    assert answer["model"]["version"]
+
+
+def test_order_and_repetition_of_the_history_make_no_difference(running: RunningService) -> None:
+    assert asked(running, history=["b", "a", "b"], top=2) == asked(running, history=["a", "b"], top=2)
+
+
+def test_a_whole_number_is_the_key_of_its_text(running: RunningService) -> None:
+    assert asked(running, history=[17], top=1) == asked(running, history=["17"], top=1)
+
+
+def test_excluded_items_are_left_out_and_unknown_ones_are_ignored(running: RunningService) -> None:
+    assert items(asked(running, history=["b"], exclude=["a", "never seen"], top=2)) == ["c", "d"]
+
+
+def test_unknown_items_of_the_history_are_left_out_and_reported(running: RunningService) -> None:
+    answer = asked(running, history=["b", "never seen"], top=2)
+    assert items(answer) == ["a", "c"]
+    assert answer["fallback"] == ["unknown_items"]
+
+
+@pytest.mark.parametrize(("history", "fallback"), [([], ["popular"]), (["new", 4], ["unknown_items", "popular"])])
+def test_without_a_known_item_the_most_popular_ones_are_recommended(
+    running: RunningService, history: list[object], fallback: list[str]
+) -> None:
+    answer = asked(running, history=history, top=2)
+    assert [(one["item"], one["reason"]) for one in answer["items"]] == [("a", "popular"), ("b", "popular")]
+    assert answer["fallback"] == fallback
+
+
+def test_more_items_than_there_are_and_nothing_left_are_reported(running: RunningService) -> None:
+    answer = asked(running, history=["a"], top=1000)
+    assert sorted(items(answer)) == ["17", "b", "c", "d"]
+    assert answer["fallback"] == ["fewer"]
+    answer = asked(running, history=["a", "b", "c"], exclude=["d", 17])
+    assert answer["items"] == []
+    assert answer["fallback"] == ["fewer"]
+
+
+def test_keys_of_any_characters_are_allowed(running: RunningService) -> None:
+    answer = asked(running, history=["\0", "x" * 200_000, '":', "ä"], top=1)
+    assert answer["fallback"] == ["unknown_items", "popular"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        (b"{}", "missing_field", "history"),
+        (b'{"history": "a"}', "wrong_type", "history"),
+        (b'{"history": [1.5]}', "wrong_type", "history[0]"),
+        (b'{"history": [null]}', "wrong_type", "history[0]"),
+        (b'{"history": [true]}', "wrong_type", "history[0]"),
+        (b'{"history": ["a"], "top": 0}', "wrong_type", "top"),
+        (b'{"history": ["a"], "top": 1001}', "wrong_type", "top"),
+        (b'{"history": ["a"], "top": 1.5}', "wrong_type", "top"),
+        (b'{"history": ["a"], "exclude": 3}', "wrong_type", "exclude"),
+        (b'{"history": ["a"], "filter": {}}', "unknown_field", "filter"),
+        (b'{"history": ["a"], "history": []}', "duplicate_field", "history"),
+        (b'{"history": [' + b"1," * 10_000 + b"1]}", "wrong_count", "history"),
+        (b'{"history": ["a"', "invalid_json", None),
+    ],
+)
+def test_a_wrong_body_is_refused_by_field(running: RunningService, body: bytes, code: str, field: str | None) -> None:
+    answer = running.client.post("/recommend", content=body, headers=JSON)
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == (code, field)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"history": ["' + b"x" * 1_000_000 + b'"]}', b'{"history": [' + b"1," * 999_999 + b"1]}"]
+)
+def test_a_key_of_a_megabyte_and_a_history_of_a_million_are_too_large(running: RunningService, body: bytes) -> None:
+    assert running.client.post("/recommend", content=body, headers=JSON).status_code == 413
+
+
+def test_it_needs_the_key_and_post(running: RunningService) -> None:
+    assert httpx.post(f"{running.url}/recommend", json={"history": []}).status_code == 401
+    assert running.client.get("/recommend").status_code == 405
+
+
+def test_it_is_described_and_counted(running: RunningService) -> None:
+    asked(running, history=[])
+    paths = running.client.get("/openapi.json").json()["paths"]
+    assert "history" in str(paths["/recommend"]["post"]["requestBody"])
+    assert 'operation="recommend"' in running.client.get("/metrics").text
+
+
+def test_records_are_scored_beside_it(running: RunningService, films: Bundle) -> None:
+    expected = [one.probability for one in films.golden]
+    found = running.client.post("/score", json={"records": [one.record for one in films.golden]}).json()
+    assert found["probabilities"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_rejected_recommender_is_a_conflict_with_the_reason(tmp_path_factory: pytest.TempPathFactory) -> None:
+    bundle = make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", None)
+    with running_service(bundle, tmp_path_factory.mktemp("service")) as service:
+        answer = service.client.post("/recommend", json={"history": ["a"]})
+        assert answer.status_code == 409
+        assert answer.json()["error"] == {"code": "no_recommender", "message": REJECTED, "field": None}
+        assert "/recommend" not in service.client.get("/openapi.json").json()["paths"]
+
+
+def test_without_users_and_items_there_is_no_such_path(service: RunningService) -> None:
+    for answer in (service.client.post("/recommend", json={"history": []}), service.client.get("/recommend")):
+        assert answer.status_code == 404
+        assert answer.json()["error"]["code"] == "not_found"
+
+
+def test_other_weights_than_those_of_training_do_not_serve(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", recommender())
+    name = ModelName(name="films", version="1")
+    model = ServedModel.load(folder, name=name, engine=EngineName.LIGHTGBM, max_records=10)
+    assert model.recommender is not None
+    check_recommender(model.recommender, model.bundle)
+    reversed_weights = ItemWeights.cut(-np.eye(5)[::-1])
+    other = Recommender(items=model.recommender.items, weights=reversed_weights)
+    with pytest.raises(GoldenError, match=r"Golden request \d+ .* but training recommended"):
+        check_recommender(other, model.bundle)
+    model.close()
+
+
+def test_files_that_do_not_belong_together_do_not_load(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", recommender())
+    (folder / FOLDER / "weights.npy").unlink()
+    seal(folder)
+    with pytest.raises(Exception, match=r"weights\.npy"):
+        ServedModel.load(folder, name=ModelName(name="films", version="1"), engine=EngineName.LIGHTGBM, max_records=10)
