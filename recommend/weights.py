@@ -11,7 +11,7 @@ from recommend.arrays import Indices
 LARGEST = 500
 """How many weights a row keeps. On MovieLens-100k, 200 cost 0.003 of NDCG@10 and 500 nothing."""
 MOST_ITEMS = 10_000
-"""The most items with weights: their matrix is inverted in a minute, in 1.6 GB of memory."""
+"""The most items with weights: their matrix is inverted in a minute, in 1 GB of memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +25,12 @@ class ItemWeights:
     def cut(cls, dense: npt.NDArray[np.float64], largest: int = LARGEST) -> Self:
         """The `largest` weights of each row of `dense`, float64[m, m], by magnitude."""
         kept = min(largest, dense.shape[1])
-        others = np.argpartition(-np.abs(dense), kept - 1, axis=1)[:, :kept]
-        others.sort(axis=1)
-        weights = np.take_along_axis(dense, others, axis=1)
-        return cls(others=others.astype(np.uint16), weights=weights.astype(np.float16))
+        others = np.empty((len(dense), kept), dtype=np.uint16)
+        weights = np.empty((len(dense), kept), dtype=np.float16)
+        for row, values in enumerate(dense):
+            others[row] = np.sort(np.argpartition(-np.abs(values), kept - 1)[:kept])
+            weights[row] = values[others[row]]
+        return cls(others=others, weights=weights)
 
     def scores(self, history: Indices) -> npt.NDArray[np.float64]:
         """The score of each item, float64[m], for somebody who chose the items `history`, int64[h], each named once."""

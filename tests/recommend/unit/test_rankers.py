@@ -49,7 +49,11 @@ def test_sar_is_affinity_halved_every_thirty_days_times_jaccard_similarity() -> 
     assert expected.tolist() == pytest.approx([1.25 + 1.5 * 2 / 3, 1.25 * 2 / 3 + 1.5, 1.25 / 3, 0])
 
 
-def test_the_weights_of_ease_are_those_of_a_ridge_regression_on_all_other_items() -> None:
+@pytest.mark.parametrize("together", [1, 5, 1_000])
+def test_the_weights_of_ease_are_those_of_a_ridge_regression_on_all_other_items(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommend.ease.ROWS_TOGETHER", together)
     seen = chosen()
     weights = item_weights(seen, 7.0)
     dense = seen.toarray()
