@@ -1,4 +1,4 @@
-"""The wheel that Databricks runs: `features` and `training`, built according to `pyproject.toml`."""
+"""The wheel that Databricks runs: `features`, `recommend` and `training`, built according to `pyproject.toml`."""
 
 import hashlib
 import tempfile
