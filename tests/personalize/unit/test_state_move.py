@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from azure_clients import credentials
 from personalize.errors import EngineForbiddenError
 from personalize.stack import state_store
 from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_move import (
     StateElsewhereError,
-    credentials,
     move_state,
     refuse_state_elsewhere,
 )

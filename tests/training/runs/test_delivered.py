@@ -13,9 +13,10 @@ from training.engines.reading.sources import open_source
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.source import SparkSource
 from training.engines.spark.store import delivered
-from training.engines.spark.store.delivered import ROWS_AT_ONCE, SWITCH, FileTooLargeError, NativeFitError, over_files
+from training.engines.spark.store.delivered import ROWS_AT_ONCE, FileTooLargeError, NativeFitError, over_files
 from training.files import opened, source
 from training.parameters import Fit, SyntheticDataset, TrainingParameters
+from training.platform import SWITCH
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -29,9 +29,9 @@ def open_shop(arm: Arm) -> None:
         arm.create(CONTAINER, example(CONTAINER) | {"accountName": "shoplake", "containerName": name})
     given = ((DEPLOYER, "User", READER, 1), (OWNER, "ServicePrincipal", Role.BLOB_DATA_CONTRIBUTOR, 2))
     for principal, kind, which, number in given:
-        name = {"scope": EVENTS, "roleAssignmentName": f"0f1a9a44-7a53-4b5b-9a5e-6f5d5f0b000{number}"}
+        place = {"scope": EVENTS, "roleAssignmentName": f"0f1a9a44-7a53-4b5b-9a5e-6f5d5f0b000{number}"}
         who = {"principalId": principal, "principalType": kind, "roleDefinitionId": role(which)}
-        arm.create(ASSIGNMENT, example(ASSIGNMENT) | name | who)
+        arm.create(ASSIGNMENT, example(ASSIGNMENT) | place | who)
 
 
 def as_owner(world: World) -> Any:
