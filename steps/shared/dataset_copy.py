@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azure_clients.lake_files import AzureLake
 from steps.shared.dataset_paths import located
 from training.parameters import Dataset
 
@@ -20,6 +19,8 @@ def copy_dataset(dataset: Dataset, folder: Path, manifest_hash: str, report: "Re
 
     placed = located(dataset)
     if addresses(placed):
+        from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - only stacks with such data need it
+
         fetch(placed, folder, AzureLake(tenant), report, wanted=manifest_hash)
     else:
         materialize(placed, folder, report)
