@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from scoring.native import Kernel
 
-CATEGORICAL, DEFAULT_LEFT, MISSING = 1, 2, 12
+DEFAULT_LEFT, MISSING = 2, 12
 """Bits of a split's `decision_type`."""
 
 NO_MISSING, MISSING_IS_NAN = 0, 8
@@ -87,7 +87,7 @@ def _tree(fields: Mapping[str, str]) -> _Tree | None:
     if not splits:
         return _Tree(nodes, values, 0)
     kinds = _numbers(fields["decision_type"]).astype(np.int64)
-    if np.any(kinds & CATEGORICAL) or not set((kinds & MISSING).tolist()) <= {NO_MISSING, MISSING_IS_NAN}:
+    if not set((kinds & MISSING).tolist()) <= {NO_MISSING, MISSING_IS_NAN}:
         return None
     thresholds = _beside_zero(_numbers(fields["threshold"]))
     children = np.column_stack([_numbers(fields[side]).astype(np.int64) for side in ("right_child", "left_child")])
