@@ -161,11 +161,11 @@ def graph(tenant: str) -> ResourceManager:
     return ResourceManager(credential(tenant), GRAPH, f"{GRAPH}/.default")
 
 
-def container(tenant: str, endpoint: str, name: str) -> "ContainerClient":
-    """The container `name` of the account whose Blob endpoint is `endpoint`."""
+def container(tenant: str, endpoint: str, name: str, **options: Any) -> "ContainerClient":  # noqa: ANN401 - the SDK's
+    """The container `name` of the account whose Blob endpoint is `endpoint`; `options` are the client's own."""
     from azure.storage.blob import ContainerClient  # noqa: PLC0415 - see the top
 
-    return ContainerClient(endpoint, name, credential=credential(tenant))
+    return ContainerClient(endpoint, name, credential=credential(tenant), **options)
 
 
 def machine_learning(tenant: str, subscription: str, group: str, workspace: str) -> "MLClient":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure_clients import credentials
 from azure_clients.credentials import forget_tokens
+from azure_clients.errors import FORBIDDEN, UNAUTHENTICATED
 from features.errors import PersonalizationError
 from training.datasets.placed.address import Address
 from training.datasets.placed.listing import MOST_FILES, Blob, ChangedFileError, UnreadableLakeError
@@ -23,7 +24,6 @@ FOLDER = "hdi_isfolder"
 """Metadata of the entries that are folders, in accounts with a hierarchical namespace."""
 RETRIES: dict[str, Any] = {"retry_total": 2, "initial_backoff": 1, "increment_base": 2}
 """A wrong account's name is known after some seconds instead of a minute."""
-UNAUTHENTICATED, FORBIDDEN = 401, 403
 MOST_ENTRIES = 2 * MOST_FILES
 """Entries that are read of a listing: files, and in hierarchical accounts folders."""
 Answer = TypeVar("Answer")
@@ -67,13 +67,10 @@ class AzureLake:
                 return call(self._container(address), address)
 
     def _container(self, address: Address) -> "ContainerClient":
-        from azure.storage.blob import ContainerClient  # noqa: PLC0415 - an extra
-
         place = address.account, address.container
         if place not in self._clients:
             endpoint = f"https://{address.account}.blob.core.windows.net"
-            known = credentials.credential(self._tenant)
-            self._clients[place] = ContainerClient(endpoint, address.container, credential=known, **RETRIES)
+            self._clients[place] = credentials.container(self._tenant, endpoint, address.container, **RETRIES)
         return self._clients[place]
 
 

@@ -61,9 +61,6 @@ class DataUpload(AzureStep[AzureInputs, Outputs]):
 
 def _fetched_by_job(dataset: Dataset) -> bool:
     # Its modules take longer to import than all other steps together.
-    from training.datasets.placed.address import address_of  # noqa: PLC0415 - see above
     from training.datasets.published.remote import source_of  # noqa: PLC0415 - see above
 
-    if not isinstance(dataset, CriteoDataset) or address_of(dataset.path) is not None:
-        return False
-    return source_of(dataset.path) is not None
+    return isinstance(dataset, CriteoDataset) and source_of(dataset.path) is not None

@@ -1,6 +1,7 @@
 """The layout of a dataset in the data lake: `dt=<partition>/part-<number>.tsv`, written aside and then renamed."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,11 @@ from training.datasets.errors import DatasetError, MissingFileError
 
 LISTING = "parts.txt"
 """A file beside the partitions that lists their files, one per line, so that a missing one is noticed."""
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key for sorting names, by which day_10 comes after day_9."""
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name) if piece]
 
 
 def part(folder: Path, partition: str, number: int, suffix: str) -> Path:

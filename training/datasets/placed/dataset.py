@@ -1,9 +1,9 @@
-"""A dataset in containers: its identity is the listing. Its files are fetched, or a cluster reads them in place."""
+"""A dataset in containers: its identity is the listing, and its files are fetched to train on."""
 
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -16,16 +16,15 @@ from training.datasets.described.sources import Source
 from training.datasets.described.spec import load_spec, read_spec
 from training.datasets.described.tables import SPEC, require_negatives
 from training.datasets.errors import DatasetError, SpecError
-from training.datasets.layout import part, written_aside
+from training.datasets.layout import natural, part, written_aside
 from training.datasets.manifest import WHOLE, File, Manifest, manifest
 from training.datasets.placed.address import Address, address_of
 from training.datasets.placed.listing import Blob, ChangedFileError, Lake, listed
 from training.datasets.progress import STAGE, Reporter
-from training.datasets.published.criteo import natural
 from training.parameters import CriteoDataset, Dataset, TablesDataset
 
 RECORD = "listing.json"
-"""Beside a copy, or a config for a cluster: the manifest with the files that are read."""
+"""In a copy: the manifest with the files that were fetched."""
 FETCHED = ".fetched"
 """Beside the copies of datasets: files by address and ETag, to which the copies are hard links."""
 
@@ -145,7 +144,7 @@ def _entries(dataset: Dataset, lake: Lake) -> Sequence[Entry]:
     if not isinstance(dataset, CriteoDataset):
         return found
     days = [
-        entry if not entry.name else Entry(entry.name.split(".")[0], entry.address, entry.name, entry.blob)
+        replace(entry, partition=entry.name.split(".")[0]) if entry.name else entry
         for entry in sorted(found, key=lambda entry: natural(entry.name))
     ]
     return days[-dataset.days :]

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from training.datasets.described.files import is_hidden
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError
 from training.datasets.placed.address import Address
 
@@ -79,7 +80,7 @@ def listed(address: Address, lake: Lake) -> Sequence[tuple[str, Blob]]:
     found = []
     for blob in lake.files(address):
         name = blob.name.removeprefix(address.path).removeprefix("/")
-        if not any(map(_hidden, PurePosixPath(name).parts)):
+        if not any(map(is_hidden, PurePosixPath(name).parts)):
             found.append((name, blob))
         if len(found) > MOST_FILES:
             raise TooManyFilesError(
@@ -92,7 +93,3 @@ def listed(address: Address, lake: Lake) -> Sequence[tuple[str, Blob]]:
         if not blob.size:
             raise EmptyDatasetError(f"The file {blob.name} at {address} is empty. Remove it, or write rows to it.")
     return sorted(found, key=lambda one: one[0])
-
-
-def _hidden(part: str) -> bool:
-    return part.startswith((".", "_")) and "=" not in part

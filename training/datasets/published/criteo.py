@@ -1,12 +1,11 @@
 """Criteo's rows, from local files or downloads."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from training.datasets.errors import DatasetError, MissingFileError
 from training.datasets.gzipped import is_gzip
-from training.datasets.layout import copy_checked, part, written_aside
+from training.datasets.layout import copy_checked, natural, part, written_aside
 from training.datasets.manifest import WHOLE, File, Manifest, local_file, manifest, sha256
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.published import remote
@@ -63,11 +62,6 @@ def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:
     for file, _ in sources:
         _require_honest_suffix(file)
     return sources
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """A key for sorting names, by which day_10 comes after day_9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def _suffix(path: Path) -> str:

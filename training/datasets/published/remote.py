@@ -12,6 +12,7 @@ from tenacity.wait import wait_base
 from training.datasets.errors import DownloadError, TruncatedFileError
 from training.datasets.gzipped import DAMAGED, is_gzip
 from training.datasets.manifest import WHOLE, File
+from training.datasets.placed.address import address_of
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.published.download import BACK_OFF, CHUNK_BYTES, Checksum, download, probe
 from training.runtime import cache_folder
@@ -46,10 +47,10 @@ PUBLISHED = {
 
 
 def source_of(path: str) -> Source | None:
-    """The remote file that a dataset's `path` means, or None for a local path."""
+    """The remote file that a dataset's `path` means, or None for a local path or one in Azure Storage."""
     if path in PUBLISHED:
         return PUBLISHED[path]
-    if not path.startswith(("http://", "https://")):
+    if not path.startswith(("http://", "https://")) or address_of(path) is not None:
         return None
     if path.endswith((".tar.gz", ".tgz", ".zip")):
         raise DownloadError(f"{path} is an archive. Give the URL of a plain or gzip file of rows.")
