@@ -17,6 +17,8 @@ from recommend.arrays import Indices
 from recommend.weights import ItemWeights
 
 FOLDER = "recommend"
+METRIC = "recommender"
+"""The metric in a bundle's metadata that has training's judgement."""
 FORMAT = 1
 ITEMS, OTHERS, WEIGHTS, GOLDEN = "items.json", "others.npy", "weights.npy", "golden.json"
 GOLDEN_REQUESTS = 20

@@ -8,6 +8,7 @@ import msgspec
 
 from features.bundle import Verdict
 from recommend.judgement import Judgement
+from recommend.recommender import METRIC
 from training.evaluation.earlier import EarlierVersion
 from training.evaluation.reachable import BestReachable
 from training.metrics.evaluate import Evaluation
@@ -42,7 +43,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             ),
             f"verdict: {'accepted' if verdict.accepted else 'rejected'}",
             *(f"  {reason}" for reason in verdict.reasons),
-            *([f"recommendations: {metrics['recommender']['reason']}"] if "recommender" in metrics else []),
+            *([f"recommendations: {metrics[METRIC]['reason']}"] if METRIC in metrics else []),
             *(f"warning: {warning}" for warning in metrics["warnings"]),
             f"bundle: {self.bundle} ({self.bundle_hash[:12]})",
             f"report: {self.report}",
@@ -65,7 +66,7 @@ def metrics(
     recommender: Judgement | None,
 ) -> dict[str, Any]:
     """The evaluation and its comparisons as plain JSON values."""
-    found = {} if recommender is None else {"recommender": msgspec.to_builtins(recommender)}
+    found = {} if recommender is None else {METRIC: msgspec.to_builtins(recommender)}
     compared = {
         "best_iteration": best_iteration,
         "scaling": None if scaling is None else asdict(scaling),

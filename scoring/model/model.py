@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.bundle import MODEL, Bundle
-from recommend.recommender import FOLDER, GOLDEN_TOP, Recommender, read_golden
+from recommend.recommender import FOLDER, GOLDEN_TOP, METRIC, Recommender, read_golden
 from scoring.engines import Engine, EngineName, open_engine
 from scoring.engines.booster import Booster, Prediction
 from scoring.errors import GoldenError
@@ -21,8 +21,6 @@ from scoring.responses import ModelName
 
 GOLDEN_TOLERANCE = 1e-9
 """The largest accepted difference between training's probability for a golden record and the service's."""
-RECOMMENDER = "recommender"
-"""The metric of a bundle that has training's judgement on the recommender."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +65,12 @@ class ServedModel:
     @property
     def has_users_and_items(self) -> bool:
         """Whether training tried a recommender."""
-        return RECOMMENDER in self.bundle.metadata.metrics
+        return METRIC in self.bundle.metadata.metrics
 
     @property
     def why_no_recommender(self) -> str:
         """Why training rejected the recommender, for a model that has none."""
-        return str(self.bundle.metadata.metrics[RECOMMENDER]["reason"])
+        return str(self.bundle.metadata.metrics[METRIC]["reason"])
 
     async def score(self, rows: list[Values]) -> list[float]:
         """The click probability of each record."""

@@ -12,7 +12,7 @@ from recommend.weights import ItemWeights
 from tests.support.bundles import make_bundle
 
 SCHEMA = Schema(numeric=("age",), categorical=("genre",))
-WEIGHTS = np.array(
+ITEM_TO_ITEM = np.array(
     [
         [0.0, 0.5, 0.25, 0.0, 0.0],
         [0.5, 0.0, 0.5, 0.0, -0.25],
@@ -28,7 +28,7 @@ REJECTED = "NDCG@10 0.1000 is 0.1000 lower than that of the most popular items, 
 
 def recommender() -> Recommender:
     """A recommender of five items."""
-    return Recommender(items=ITEMS, weights=ItemWeights.cut(WEIGHTS))
+    return Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM))
 
 
 def make_recommending_bundle(folder: Path, made: Recommender | None) -> Path:

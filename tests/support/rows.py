@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from features.schema import Schema
+from training import datasets
+from training.datasets.errors import DatasetError
 from training.datasets.progress import Reporter, silent
 from training.engines.reading.sources import open_source
 from training.parameters import Dataset
@@ -26,3 +29,14 @@ def read(dataset: Dataset, folder: Path | None = None, report: Reporter = silent
         frames.append(pd.DataFrame(columns | ({} if schema.timestamp is None else {schema.timestamp: fields.time})))
     source.check(found)
     return pd.concat(frames, ignore_index=True), schema
+
+
+def refused(kind: type[DatasetError], of: Dataset) -> str:
+    """The error before training, of exactly this class; reading all rows ends with the same one."""
+    with pytest.raises(DatasetError) as caught:
+        datasets.describe(of)
+    assert type(caught.value) is kind, str(caught.value)
+    with pytest.raises(kind) as later:
+        read(of)
+    assert str(later.value) == str(caught.value)
+    return str(caught.value)

@@ -9,17 +9,9 @@ import pytest
 from features.bundle import BundleError
 from recommend.recommender import GOLDEN, ITEMS, OTHERS, WEIGHTS, Recommended, Recommender, read_golden
 from recommend.weights import ItemWeights
+from tests.support.recommenders import ITEM_TO_ITEM
 
 NOTHING = np.empty(0, np.int64)
-ITEM_TO_ITEM = np.array(
-    [
-        [0.0, 0.5, 0.25, 0.0, 0.0],
-        [0.5, 0.0, 0.5, 0.0, -0.25],
-        [0.25, 0.5, 0.0, 0.0, 0.0],
-        [0.0, 0.0, 0.0, 0.0, 0.0],
-        [0.125, -0.25, 0.0, 0.0, 0.0],
-    ]
-)
 FIVE = Recommender(items=["a", "b", "c", "d", "e"], weights=ItemWeights.cut(ITEM_TO_ITEM))
 
 

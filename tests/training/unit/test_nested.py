@@ -12,9 +12,9 @@ import yaml
 from pyarrow import parquet
 
 from tests.support.guessed_tables import described
-from tests.support.rows import read
+from tests.support.rows import read, refused
 from training import datasets
-from training.datasets.errors import ColumnError, DatasetError, MalformedRowError, SpecError
+from training.datasets.errors import ColumnError, MalformedRowError, SpecError
 from training.parameters import TablesDataset
 
 ROWS: list[dict[str, Any]] = [
@@ -48,16 +48,6 @@ def lines(rows: list[dict[str, Any]]) -> str:
 def dataset(folder: Path, **changes: object) -> TablesDataset:
     (folder / "dataset.yaml").write_text(yaml.safe_dump({**SPEC, **changes}))
     return TablesDataset(kind="tables", spec=folder / "dataset.yaml")
-
-
-def refused(kind: type[DatasetError], of: TablesDataset) -> str:
-    with pytest.raises(DatasetError) as caught:
-        datasets.describe(of)
-    assert type(caught.value) is kind, str(caught.value)
-    with pytest.raises(kind) as later:
-        read(of)
-    assert str(later.value) == str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["seen.jsonl", "seen.json.gz", "seen.ndjson", "seen.parquet"])

@@ -10,10 +10,9 @@ import yaml
 from pyarrow import parquet
 
 from tests.support.guessed_tables import described
-from tests.support.rows import read
+from tests.support.rows import read, refused
 from training import datasets
 from training.datasets.errors import (
-    DatasetError,
     DuplicateKeyError,
     EmptyDatasetError,
     EncodingError,
@@ -42,17 +41,6 @@ def dataset(folder: Path, interactions: object, **changes: object) -> TablesData
     }
     (folder / "dataset.yaml").write_text(yaml.safe_dump({**spec, **changes}, allow_unicode=True), encoding="utf-8")
     return TablesDataset(kind="tables", spec=folder / "dataset.yaml")
-
-
-def refused(kind: type[DatasetError], of: TablesDataset) -> str:
-    """The error before training, of exactly this class; reading all rows ends with the same one."""
-    with pytest.raises(DatasetError) as caught:
-        datasets.describe(of)
-    assert type(caught.value) is kind, str(caught.value)
-    with pytest.raises(kind) as later:
-        read(of)
-    assert str(later.value) == str(caught.value)
-    return str(caught.value)
 
 
 def devices(of: TablesDataset) -> list[str]:
