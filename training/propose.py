@@ -21,7 +21,7 @@ from training.datasets.described.entries import Categorical
 from training.datasets.described.fields import TableRules, keys_of
 from training.datasets.described.files import files_of
 from training.datasets.described.spec import TablesSpec
-from training.datasets.described.texts import chunks_of
+from training.datasets.described.texts import Tables
 from training.datasets.guesses.guess import Gains
 from training.parameters import Split
 from training.progress import Progress
@@ -95,7 +95,7 @@ def _sampled(spec: TablesSpec, folder: Path) -> TablesSpec:
 
 def _first_rows(rules: TableRules, most: int | None = None) -> pa.Table:
     batches, rows, names = [], 0, rules.columns
-    for chunk in chunks_of(rules.files, names):
+    for chunk in Tables(rules.files, names).chunks():
         batches.append(pa.RecordBatch.from_arrays([chunk.columns[name] for name in names], names=names))
         rows += len(chunk.places)
         if most is not None and rows >= most:

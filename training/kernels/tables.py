@@ -47,15 +47,17 @@ class TypedTable:
         return replace(
             self,
             keys={name: values.take(places) for name, values in self.keys.items()},
-            features={
-                name: values[rows] if isinstance(values, np.ndarray) else values.take(places)
-                for name, values in self.features.items()
-            },
+            features={name: taken(values, places) for name, values in self.features.items()},
             label=label,
             time=None if self.time is None else self.time[rows],
             row_key=None,
             uses=Counter(self.uses) + Counter(read=left_out),
         )
+
+
+def taken(values: Any, places: pa.Array) -> Any:  # noqa: ANN401 - numbers in NumPy's arrays, texts in Arrow's
+    """The values of a feature at these places."""
+    return values[places.to_numpy()] if isinstance(values, np.ndarray) else values.take(places)
 
 
 def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:

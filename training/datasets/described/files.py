@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -67,6 +67,10 @@ class TableFile:
         """The columns that its folders name, such as `day` in `day=2026-11-01`, as Hive and Spark write them."""
         parts = (folder.partition("=") for folder in PurePosixPath(self.name).parts[:-1] if "=" in folder)
         return {name: "" if value == _NO_VALUE else unquote(value) for name, _, value in parts}
+
+    def stored(self, names: Iterable[str]) -> list[str]:
+        """Those of the columns `names` that are in the file itself."""
+        return [name for name in names if name not in self.folder_values]
 
 
 def files_of(source: Source) -> tuple[TableFile, ...]:

@@ -4,7 +4,7 @@ Each table is read whole up to `SAMPLE_CHARACTERS` of text, and its beginning wh
 tell (keys that match nothing, one class, a column without a value) is then left to the check on Spark, which reads all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -27,7 +27,7 @@ from training.datasets.described.problems import (
     raise_all,
     repeated_key,
 )
-from training.datasets.described.texts import Chunk, Table
+from training.datasets.described.texts import Chunk, Tables
 from training.datasets.described.uses import Uses
 from training.datasets.errors import DatasetError, DuplicateKeyError, OneClassError, require_both_classes
 
@@ -77,7 +77,7 @@ class Look:
         ]
 
 
-def look_at(rules: dict[str, TableRules], characters: int = SAMPLE_CHARACTERS) -> None:
+def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS) -> None:
     """Read the beginning of each table and raise one `DatasetError` with all that is wrong; its class is the cause's
     own where there is only one.
     """
@@ -104,18 +104,14 @@ def look_at(rules: dict[str, TableRules], characters: int = SAMPLE_CHARACTERS) -
 def _look(rules: TableRules, characters: int) -> Look:
     require_columns(rules.files, rules.columns)
     look = Look(rules=rules, uses=Uses(rules), keys={name: [] for name in rules.keys})
-    for number, file in enumerate(rules.files):
-        if characters <= 0 and number:
-            look.whole = False
-            break
-        table = Table(file, rules.columns, characters)
-        cells = Cells(file, rules)
+    tables = Tables(rules.files, rules.columns, characters)
+    for table in tables:
+        cells = Cells(table.file, rules)
         look.cells.append(cells)
         for chunk in table:
             cells.add(chunk)
-            look.add(file, chunk)
-        look.whole = table.whole
-        characters -= table.read
+            look.add(table.file, chunk)
+    look.whole = tables.whole
     if look.whole and not any(cells.rows for cells in look.cells):
         raise no_row(rules.shown)
     return look

@@ -1,11 +1,12 @@
 """A dataset of tables: interactions, joined with users and items on their keys where these have a table."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from training.datasets.described.columns import table_rules
-from training.datasets.described.files import files_of, suffix
+from training.datasets.described.files import TableFile, files_of, suffix
 from training.datasets.described.quick import look_at
 from training.datasets.described.sources import Source
 from training.datasets.described.spec import TablesSpec, load_spec
@@ -14,6 +15,9 @@ from training.datasets.layout import copy_checked, written_aside
 from training.datasets.manifest import File, Manifest, local_file, manifest
 from training.datasets.progress import STAGE, Reporter
 from training.parameters import TablesDataset
+
+Files = Mapping[str, Sequence[TableFile]]
+"""The files of each table."""
 
 SPEC = "dataset.yaml"
 """The config beside a materialized dataset's tables."""
@@ -27,12 +31,13 @@ def describe(dataset: TablesDataset) -> Manifest:
     """
     spec = load_spec(dataset.spec)
     files = _files(spec)
+    listed = _listed(files)
     look_at(table_rules(spec))
     require_negatives(dataset, spec)
-    meaning = spec.with_paths(_names(spec)).model_dump(mode="json")
+    meaning = spec.with_paths(_names(spec, files)).model_dump(mode="json")
     *others, last = (name.capitalize() if name == "interactions" else name for name in spec.tables)
     names = f"{', '.join(others)} and {last}" if others else last
-    return manifest(dataset.kind, f"{names} of {dataset.spec}", files, meaning=meaning)
+    return manifest(dataset.kind, f"{names} of {dataset.spec}", listed, meaning=meaning)
 
 
 def require_negatives(dataset: TablesDataset, spec: TablesSpec) -> None:
@@ -49,22 +54,26 @@ def materialize(dataset: TablesDataset, folder: Path, report: Reporter) -> None:
     """Copy the tables and their config to `folder`; raises `DatasetError` if one changes meanwhile."""
     spec = load_spec(dataset.spec)
     files = _files(spec)
+    listed, places = _listed(files), _places(spec)
     with written_aside(folder) as aside:
-        for done, (name, file) in enumerate(zip(_copies(spec), files, strict=True), start=1):
+        for done, (name, file) in enumerate(zip(_copies(spec, files, places), listed, strict=True), start=1):
             (aside / name).parent.mkdir(parents=True, exist_ok=True)
             copy_checked(Path(file.path), aside / name, file.identity)
-            report(STAGE, f"{done} of {len(files)} files copied", done=done, total=len(files))
-        content: dict[str, object] = spec.with_paths(_places(spec)).model_dump(mode="json")
+            report(STAGE, f"{done} of {len(listed)} files copied", done=done, total=len(listed))
+        content: dict[str, object] = spec.with_paths(places).model_dump(mode="json")
         (aside / SPEC).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
-def _files(spec: TablesSpec) -> list[File]:
-    return [local_file(file.path, table) for table, source in spec.tables.items() for file in files_of(source)]
+def _files(spec: TablesSpec) -> Files:
+    return {table: files_of(source) for table, source in spec.tables.items()}
 
 
-def _names(spec: TablesSpec) -> dict[str, Path | tuple[Path, ...]]:
+def _listed(files: Files) -> list[File]:
+    return [local_file(file.path, table) for table, own in files.items() for file in own]
+
+
+def _names(spec: TablesSpec, files: Files) -> dict[str, Path | tuple[Path, ...]]:
     """What identifies each table's files besides their contents: the table's name, or their names in its folder."""
-    files = {table: files_of(source) for table, source in spec.tables.items()}
     return {
         table: tuple(Path(file.name) for file in own) if _is_folder(spec.tables[table]) else Path(table)
         for table, own in files.items()
@@ -83,12 +92,12 @@ def _places(spec: TablesSpec) -> dict[str, Path]:
     }
 
 
-def _copies(spec: TablesSpec) -> list[Path]:
+def _copies(spec: TablesSpec, files: Files, places: Mapping[str, Path]) -> list[Path]:
     """The place of each file in the copy."""
     return [
-        place / file.name if _is_folder(spec.tables[table]) else place
-        for table, place in _places(spec).items()
-        for file in files_of(spec.tables[table])
+        places[table] / file.name if _is_folder(spec.tables[table]) else places[table]
+        for table, own in files.items()
+        for file in own
     ]
 
 

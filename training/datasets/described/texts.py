@@ -6,7 +6,7 @@ A missing value is the empty text. A whole number in a column of floats has no `
 import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import BinaryIO, TextIO
 
@@ -19,7 +19,7 @@ from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BLANK_LINE, BadLinesError, parse
 from training.datasets.described.nested import columns_of, nested_of, parse_json, records, tops
 from training.datasets.described.opening import beginning, open_bytes, readable
-from training.datasets.described.values import as_texts, repeated, text_array
+from training.datasets.described.values import as_texts, text_array, with_folders
 
 ROWS = 2_000
 """Rows of a chunk that is read row by row. 50,000 take twice as long, as they do not fit into a processor's cache."""
@@ -37,7 +37,7 @@ class Chunk:
 
     places: npt.NDArray[np.int64]
     columns: Mapping[str, pa.StringArray]
-    misshapen: list[tuple[int, str]] = field(default_factory=list)
+    misshapen: Sequence[tuple[int, str]] = ()
 
 
 class Table:
@@ -79,17 +79,22 @@ class Table:
                     yield from self._by_line(self._decoded(stream), header, lines)
                     return
                 places = _places(content, lines)
-                yield Chunk(places=places, columns=self._with_folders(columns, len(places)))
+                yield self._chunk(places, columns)
                 self.read, lines = self.read + len(content), lines + content.count(b"\n")
             self.whole = not stream.read(1)
 
     def _decoded(self, stream: BinaryIO) -> TextIO:
         return TextIOWrapper(stream, encoding=self.file.text.encoding, newline="")
 
-    def _with_folders(self, columns: Mapping[str, pa.StringArray], rows: int) -> dict[str, pa.StringArray]:
-        """The columns that are asked for, also those that the file's folders name."""
-        of_folders = {name: repeated(text, rows) for name, text in self.file.folder_values.items()}
-        return {name: of_folders[name] if name in of_folders else columns[name] for name in self._names}
+    def _chunk(
+        self,
+        places: npt.NDArray[np.int64],
+        columns: Mapping[str, pa.StringArray],
+        misshapen: Sequence[tuple[int, str]] = (),
+    ) -> Chunk:
+        """The rows at these places, with the columns that are asked for."""
+        found = with_folders(columns, self.file, self._names, len(places))
+        return Chunk(places=places, columns=found, misshapen=misshapen)
 
     def _by_line(self, stream: TextIO, header: Sequence[str], lines: int) -> Iterator[Chunk]:
         """The rest of the file after `lines` lines."""
@@ -105,9 +110,9 @@ class Table:
                 fault = "a line break in quotes" if last > place else f"{len(row)} fields"
                 misshapen.append((lines + place, fault))
             if len(rows) == ROWS:
-                yield self._chunk(header, rows, places, misshapen)
+                yield self._of_rows(header, rows, places, misshapen)
                 rows, places, misshapen = [], [], []
-        yield self._chunk(header, rows, places, misshapen)
+        yield self._of_rows(header, rows, places, misshapen)
 
     def _counted(self, stream: TextIO) -> Iterator[str]:
         for line in stream:
@@ -118,21 +123,17 @@ class Table:
             # A line with only blanks and tabs is no row, even if the tabs separate empty fields.
             yield line if line.strip(" \t\r\n") else "\n"
 
-    def _chunk(
+    def _of_rows(
         self, header: Sequence[str], rows: list[list[str]], places: list[int], misshapen: list[tuple[int, str]]
     ) -> Chunk:
         columns = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(header, ())
         texts = {name: text_array(columns[name]) for name in self._names if name in columns}
-        return Chunk(
-            places=np.array(places, dtype=np.int64),
-            columns=self._with_folders(texts, len(rows)),
-            misshapen=misshapen,
-        )
+        return self._chunk(np.array(places, dtype=np.int64), texts, misshapen)
 
     def _of_json(self) -> Iterator[Chunk]:
         """Blocks of lines, from one with a malformed line on one by one."""
         lines = 0
-        stored = [name for name in self._names if name not in self.file.folder_values]
+        stored = self.file.stored(self._names)
         with open_bytes(self.file.path) as stream:
             while self.read <= self._characters and (content := _whole_lines(stream, self._characters + 1 - self.read)):
                 places, wrong = _places(content, lines), list[tuple[int, str]]()
@@ -142,13 +143,13 @@ class Table:
                     good, wrong = _sifted(content, lines)
                     places = np.array([place for place, _ in good], dtype=np.int64)
                     columns = parse_json(b"".join(line for _, line in good), stored, self.file)
-                yield Chunk(places=places, columns=self._with_folders(columns, len(places)), misshapen=wrong)
+                yield self._chunk(places, columns, wrong)
                 self.read, lines = self.read + len(content), lines + content.count(b"\n")
             self.whole = not stream.read(1)
 
     def _of_parquet(self) -> Iterator[Chunk]:
         rows = 0
-        stored = [name for name in self._names if name not in self.file.folder_values]
+        stored = self.file.stored(self._names)
         with parquet.ParquetFile(self.file.path) as file:
             nested = nested_of(stored, file.schema_arrow)
             for batch in file.iter_batches(ROWS, columns=tops(stored, file.schema_arrow)):
@@ -157,20 +158,41 @@ class Table:
                     return
                 columns = {name: text_array(as_texts(batch.column(name))) for name in stored if name not in nested}
                 columns |= columns_of(batch, nested, self.file)
-                places = np.arange(rows + 1, rows + batch.num_rows + 1)
-                yield Chunk(places=places, columns=self._with_folders(columns, batch.num_rows))
+                yield self._chunk(np.arange(rows + 1, rows + batch.num_rows + 1), columns)
                 rows += batch.num_rows
                 self.read += batch.nbytes
 
 
-def chunks_of(files: Sequence[TableFile], names: Sequence[str], characters: int = sys.maxsize) -> Iterator[Chunk]:
-    """The rows of several files in chunks, or with `characters` about this much text of the first ones."""
-    for file in files:
-        if characters <= 0:
-            return
-        table = Table(file, names, characters)
-        yield from table
-        characters -= table.read
+class Tables:
+    """The files of a table, each as a `Table` that is to be read before the next one.
+
+    `whole` tells afterwards whether all rows were read. With `characters`, only about this much text of the first files
+    is read.
+    """
+
+    def __init__(self, files: Sequence[TableFile], names: Sequence[str], characters: int = sys.maxsize) -> None:
+        """Nothing is read yet."""
+        self.whole = True
+        self._files = files
+        self._names = names
+        self._characters = characters
+
+    def __iter__(self) -> Iterator[Table]:
+        """The files, from the first one."""
+        self.whole, left = True, self._characters
+        for number, file in enumerate(self._files):
+            if number and left <= 0:
+                self.whole = False
+                return
+            table = Table(file, self._names, left)
+            yield table
+            self.whole = table.whole
+            left -= table.read
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The rows of all files."""
+        for table in self:
+            yield from table
 
 
 def _whole_lines(stream: BinaryIO, most: int) -> bytes:

@@ -1,10 +1,12 @@
 """The values of a table's columns as text, "" for missing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+
+from training.datasets.described.files import TableFile
 
 
 def text_array(texts: Sequence[str]) -> pa.StringArray:
@@ -14,9 +16,13 @@ def text_array(texts: Sequence[str]) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
 
 
-def repeated(text: str, rows: int) -> pa.StringArray:
-    """A column with this text in every row."""
-    return text_array([text]).take(pa.array(np.zeros(rows, np.int32)))
+def with_folders(
+    columns: Mapping[str, pa.StringArray], file: TableFile, names: Sequence[str], rows: int
+) -> dict[str, pa.StringArray]:
+    """The columns `names` of these rows of `file`: those that its folders name, and others from `columns`."""
+    same = pa.array(np.zeros(rows, np.int32))
+    folders = {name: text_array([text]).take(same) for name, text in file.folder_values.items()}
+    return {name: folders[name] if name in folders else columns[name] for name in names}
 
 
 def as_texts(values: pa.Array) -> list[str]:

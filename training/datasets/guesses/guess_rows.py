@@ -8,7 +8,7 @@ from training.datasets.described.entries import POSITIVES, Label
 from training.datasets.described.fields import is_click
 from training.datasets.described.files import files_of
 from training.datasets.described.quick import SAMPLE_CHARACTERS
-from training.datasets.described.texts import chunks_of
+from training.datasets.described.texts import Tables
 from training.datasets.guesses.guess_label import LabelGuess
 from training.datasets.guesses.profile import TableProfile
 from training.datasets.guesses.roles import words
@@ -37,7 +37,7 @@ def guess_rows(table: TableProfile, keys: Sequence[str], guessed: LabelGuess) ->
     sessions = [one.name for one in table.columns.values() if _SESSIONS & {*words(one.name)} and one.is_complete]
     columns = (*keys, *[name for name in sessions if name not in keys][:1])
     events = defaultdict[tuple[str, ...], set[bool | None]](set)
-    for chunk in chunks_of(files_of(table.source), [*columns, label.column], SAMPLE_CHARACTERS):
+    for chunk in Tables(files_of(table.source), [*columns, label.column], SAMPLE_CHARACTERS).chunks():
         fields = (chunk.columns[name].to_pylist() for name in (*columns, label.column))
         for *key, text in zip(*fields, strict=True):
             events[tuple(key)].add(is_click(text, label))

@@ -11,7 +11,7 @@ from training.datasets.described.files import files_of
 from training.datasets.described.problems import no_row
 from training.datasets.described.quick import SAMPLE_CHARACTERS
 from training.datasets.described.sources import Source
-from training.datasets.described.texts import Table
+from training.datasets.described.texts import Tables
 from training.datasets.errors import GuessError
 from training.datasets.guesses.written import as_written
 
@@ -103,17 +103,12 @@ def profile(path: Path) -> TableProfile:
         )
     require_columns(files, names)
     texts: dict[str, Counter[str]] = {name: Counter() for name in names}
-    rows, whole, left = 0, True, SAMPLE_CHARACTERS
-    for file in files:
-        if not (whole := whole and left > 0):
-            break
-        table = Table(file, names, left)
-        for chunk in table:
-            rows += len(chunk.places)
-            for name in names:
-                texts[name].update(chunk.columns[name].to_pylist())
-        whole, left = table.whole, left - table.read
+    tables, rows = Tables(files, names, SAMPLE_CHARACTERS), 0
+    for chunk in tables.chunks():
+        rows += len(chunk.places)
+        for name in names:
+            texts[name].update(chunk.columns[name].to_pylist())
     if not rows:
         raise no_row(source.shown)
     columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
-    return TableProfile(source=source, rows=rows, whole=whole, columns=columns, lists=lists)
+    return TableProfile(source=source, rows=rows, whole=tables.whole, columns=columns, lists=lists)

@@ -1,7 +1,7 @@
 """Who chose what, from the tables of a dataset config: read in this process, for the recommender."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,9 @@ from recommend.arrays import Mask
 from recommend.interactions import Interactions
 from training.datasets.described.columns import KEYS, table_rules
 from training.datasets.described.entries import CandidatesFrom
+from training.datasets.described.fields import TableRules
 from training.datasets.described.spec import TablesSpec
-from training.engines.reading.tables import read_part
+from training.engines.reading.tables import read_heads, read_part
 from training.kernels.tables import TypedTable, matches
 
 MOST_ROWS = 20_000_000
@@ -71,17 +72,19 @@ def read_chosen(spec: TablesSpec) -> Chosen:
 
 def _parts(spec: TablesSpec) -> Iterator[tuple[TypedTable, Mask]]:
     """The interactions in parts, and which of them have a known user and item."""
-    known_keys = {table: _keys(spec, table) for table in spec.joined}
-    for own in read_part(spec, "interactions", table_rules(spec)):
+    rules = table_rules(spec)
+    known_keys = {table: _keys(spec, table, rules) for table in spec.joined}
+    for own in read_heads(spec, rules["interactions"], rules):
         known = np.ones(len(own.keys[KEYS["items"]]), np.bool_)
         for table, keys in known_keys.items():
             known &= matches(own.keys[KEYS[table]], keys).is_valid().to_numpy(zero_copy_only=False)
         yield own, known
 
 
-def _keys(spec: TablesSpec, table: str) -> pa.StringArray:
+def _keys(spec: TablesSpec, table: str, rules: Mapping[str, TableRules]) -> pa.StringArray:
     """The keys of all users, or of all items."""
-    return pa.concat_arrays([own.keys[KEYS[table]] for own in read_part(spec, table, table_rules(spec))])
+    read = read_part(spec, table, {**rules, table: replace(rules[table], features=[])})
+    return pa.concat_arrays([own.keys[KEYS[table]] for own in read])
 
 
 def _numbered(parts: list[pa.StringArray]) -> tuple[npt.NDArray[np.int64], pa.StringArray]:

@@ -27,7 +27,7 @@ from training.datasets.described.problems import NO_OTHERS
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.uses import problems
-from training.datasets.described.values import as_texts, repeated
+from training.datasets.described.values import as_texts, with_folders
 from training.datasets.errors import ColumnError, DatasetError, require_both_classes
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
@@ -37,7 +37,7 @@ from training.engines.reading.opened import Opened, Piece, version
 from training.files import source
 from training.kernels.hashed import Fields
 from training.kernels.numbers import NotNumbersError
-from training.kernels.tables import BadFieldsError, TypedTable, matches, typed
+from training.kernels.tables import BadFieldsError, TypedTable, matches, taken, typed
 
 _NOT_RIGHT = (
     BadFieldsError,
@@ -62,7 +62,7 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     """
     rules = table_rules(spec)
     parts = parts_of(rules["interactions"])
-    rows = first_events([_heads(spec, part) for part in parts]) if spec.one_row_per else [None] * len(parts)
+    rows = first_events([read_heads(spec, part, rules) for part in parts]) if spec.one_row_per else [None] * len(parts)
     entities = {table: rules[table] for table in spec.joined}
     uses, files = Counter[str](), [file.path for rule in rules.values() for file in rule.files]
     for rule in entities.values():
@@ -79,14 +79,13 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
             for part, own in zip(parts, rows, strict=True)
         ],
         files=files,
-        check=lambda found: check(found + uses, spec, report),
+        check=lambda found: check(found + uses, spec, rules, report),
     )
 
 
-def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
+def check(found: Counter[str], spec: TablesSpec, rules: Mapping[str, TableRules], report: Reporter) -> None:
     """Raise a `DatasetError` if the counts over all tables are wrong, else report how many interactions are left."""
     mixed = 0 < found["clicks"] < found["rows"]
-    rules = table_rules(spec)
     if not mixed or any(next(problems(found, rule, {}), None) for rule in rules.values()):
         if spec.one_row_per and found["rows"]:
             look_at(rules, sys.maxsize)
@@ -134,9 +133,9 @@ def read_part(spec: TablesSpec, table: str, rules: Mapping[str, TableRules]) -> 
         explain(spec, rules, error)
 
 
-def _heads(spec: TablesSpec, part: TableRules) -> Iterator[TypedTable]:
-    """The events in one part of the interactions, without features."""
-    yield from read_part(spec, "interactions", {**table_rules(spec), "interactions": replace(part, features=[])})
+def read_heads(spec: TablesSpec, part: TableRules, rules: Mapping[str, TableRules]) -> Iterator[TypedTable]:
+    """The rows of the interactions, or of a part of them, without features."""
+    yield from read_part(spec, "interactions", {**rules, "interactions": replace(part, features=[])})
 
 
 def _entities(spec: TablesSpec, rules: TableRules) -> TypedTable:
@@ -181,7 +180,7 @@ def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable])
     own_rows = pa.array(np.flatnonzero(known))
     rows = {"interactions": own_rows} | {table: place.take(own_rows) for table, place in places.items()}
     features = {
-        name: values[rows[table].to_numpy()] if isinstance(values, np.ndarray) else values.take(rows[table])
+        name: taken(values, rows[table])
         for table, of in {"interactions": own, **entities}.items()
         for name, values in of.features.items()
     }
@@ -205,22 +204,21 @@ def _texts(rules: TableRules) -> Iterator[Texts]:
     for file in rules.files:
         for texts in _of_lines(file, rules.columns) if file.has_lines else _of_parquet(file, rules.columns):
             rows = len(next(iter(texts.values())))
-            folders = {name: repeated(text, rows) for name, text in file.folder_values.items()}
-            yield {name: folders[name] if name in folders else texts[name] for name in rules.columns}
+            yield with_folders(texts, file, rules.columns, rows)
 
 
 def _of_lines(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
-    names = columns if file.is_json else header(replace(file, name=""))
-    stored = [name for name in names if name not in file.folder_values] if file.is_json else names
+    parse_block = parse_json if file.is_json else parse
+    names = file.stored(columns) if file.is_json else header(replace(file, name=""))
     for part in blocks.parts(file.path) if file.part is None else [file.part]:
         for block in blocks.of_part(file.path, *part):
             has_header = block.lines == 0 and not file.is_json
             content = block.content.split(b"\n", 1)[-1] if has_header else block.content
-            yield (parse_json if file.is_json else parse)(content, stored, file)
+            yield parse_block(content, names, file)
 
 
 def _of_parquet(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
-    stored = [name for name in columns if name not in file.folder_values]
+    stored = file.stored(columns)
     groups = None if file.part is None else range(*file.part)
     with parquet.ParquetFile(source(file.path)) as opened:
         nested = nested_of(stored, opened.schema_arrow)

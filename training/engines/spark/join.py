@@ -76,7 +76,7 @@ class JoinedSource:
         rules = table_rules(self.spec)
         files = [file.path for rule in rules.values() for file in rule.files]
         opened = Opened(
-            schema=self.schema, pieces=[], files=files, check=lambda found: check(found, self.spec, self.report)
+            schema=self.schema, pieces=[], files=files, check=lambda found: check(found, self.spec, rules, self.report)
         )
         with opened.unchanged():
             tables = {
