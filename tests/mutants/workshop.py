@@ -28,6 +28,8 @@ FIRST_FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s\[]+)", re.MULTILINE)
 LAST_LINES = 6
 SECONDS = 600.0
 """Time limit for a mutant's tests, which take up to half a minute on an idle machine."""
+AGAIN_SECONDS = 60.0
+"""The least time limit for the test that failed, without the fault."""
 FATES = {PASSED: Fate.SURVIVED, NONE: Fate.SURVIVED, FAILED: Fate.KILLED, NOT_IMPORTED: Fate.KILLED}
 KERNEL = "scoring/native/kernel.c"
 STRICT = "PERSONALIZATION_ENVIRONMENT"
@@ -52,7 +54,7 @@ class Workshop:
     def test(self, mutant: Mutant, *, seconds: float, chosen: Sequence[str] = (USUAL,)) -> Outcome:
         """Run the mutant's tests for at most `seconds`, one selection by markers after the other, and restore the copy.
 
-        A test that fails must pass without the fault, or it proves nothing.
+        A test that fails must pass without the fault, for which it gets a minute at least, or it proves nothing.
         """
         began = time.monotonic()
         end = began + seconds
@@ -61,7 +63,8 @@ class Workshop:
             fate = FATES.get(code, Fate.UNTESTED)
             if fate is Fate.KILLED:
                 failed = FIRST_FAILED.search(said)
-                again, complaint = self.pytest(*([failed[1]] if failed else mutant.tests), seconds=SECONDS)
+                left = max(end - time.monotonic(), AGAIN_SECONDS)
+                again, complaint = self.pytest(*([failed[1]] if failed else mutant.tests), seconds=left)
                 if again != PASSED:
                     fate, said = Fate.UNTESTED, f"The tests do not pass as the program is:\n{complaint}"
         except MutantError as error:
