@@ -44,7 +44,7 @@ class Settings(Parameters):
     target: Target = Target.LOCAL
     """Where the stack runs: `local` is this machine, `azure` a subscription."""
     dataset: Dataset = Field(default=SyntheticDataset())
-    """What to train on: `synthetic`, `criteo` or `tables`."""
+    """What to train on: `synthetic`, `films`, `criteo` or `tables`."""
     training: TrainingParameters = TrainingParameters()
     """How the model is trained."""
     gate: GateParameters = GateParameters()

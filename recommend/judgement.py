@@ -11,7 +11,7 @@ from recommend.arrays import Indices, Mask
 from recommend.baselines import popularity, sar
 from recommend.ease import FITTED_SHARE, best_regularisation, item_weights, ranker
 from recommend.interactions import Interactions, Matrix
-from recommend.metrics import Ranking, evaluate
+from recommend.metrics import Ranker, Ranking, evaluate
 from recommend.recommender import Recommender
 from recommend.weights import MOST_ITEMS, ItemWeights
 
@@ -20,7 +20,7 @@ FEWEST_USERS = 30
 MOST_USERS = 5_000
 """Users that are judged at most: more would not change a decision."""
 RESAMPLES = 1_000
-RECOMMENDER, POPULARITY, SAR = "recommender", "popularity", "SAR"
+RECOMMENDER, POPULARITY, SAR, BEST = "recommender", "popularity", "SAR", "best reachable"
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,21 +49,23 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class _Halves:
-    """Choices to learn from, all that users had seen by then, and the later choices: of the same users and items.
+    """Choices to learn from, all that users had seen by then, and the later choices: of the same users and `items`.
 
     `missed`, int64[u], counts each user's later choices of items that are not among them.
     """
 
+    items: Indices
     training: Interactions
     seen: Matrix
     test: Matrix
     missed: Indices
 
 
-def judge(interactions: Interactions, chosen: Mask, seed: int) -> Judgement:
+def judge(interactions: Interactions, chosen: Mask, seed: int, *, truth: Ranker | None = None) -> Judgement:
     """Judge a recommender that learns from the `chosen` interactions, bool[n]: from three quarters of each user's rows.
 
     All of those rows count as seen. A later choice of something seen is no test, since it would not be recommended.
+    `truth` ranks all items in the best order that there is, where that is known.
     """
     by_time = interactions.times is not None
     first = splits.by_time(interactions) if by_time else splits.by_user(interactions, seed)
@@ -81,6 +83,8 @@ def judge(interactions: Interactions, chosen: Mask, seed: int) -> Judgement:
     regularisation = best_regularisation(training, fitted, users)
     weights = ItemWeights.cut(item_weights(training.matrix(), regularisation))
     rankers = {RECOMMENDER: ranker(weights, training.matrix()), POPULARITY: popularity(training), SAR: sar(training)}
+    if truth is not None:
+        rankers[BEST] = lambda users: truth(users)[:, halves.items]
     found = {name: evaluate(one, halves.seen, halves.test, users, halves.missed) for name, one in rankers.items()}
     accepted, reason = _verdict(found[RECOMMENDER], found[POPULARITY], seed)
     return Judgement(
@@ -127,6 +131,7 @@ def _halves(interactions: Interactions, chosen: Mask, first: Mask) -> _Halves:
     test.eliminate_zeros()
     missed = interactions.only(~first & chosen & ~known).matrix()
     return _Halves(
+        items=items,
         training=interactions.only(first & chosen).of_items(items),
         seen=seen,
         test=test,

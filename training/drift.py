@@ -22,13 +22,13 @@ from training.datasets.progress import silent
 from training.evaluation import reference
 from training.evaluation.gate import drift_check
 from training.failure import explain
-from training.parameters import Dataset, EngineName, SyntheticDataset, TrainingParameters
+from training.parameters import Dataset, EngineName, FilmsDataset, SyntheticDataset, TrainingParameters
 from training.progress import Progress
 from training.protocols import Source
 from training.report import drift as page
 from training.streams import LOG, output_to
 
-_KINDS = {kind: model for kind, model in KINDS.items() if model is not SyntheticDataset}
+_KINDS = {kind: model for kind, model in KINDS.items() if model not in (SyntheticDataset, FilmsDataset)}
 """The kinds of dataset whose rows can drift."""
 _ADAPTER: TypeAdapter[Dataset] = TypeAdapter(Dataset)
 WITHIN, FAILED, BAD_INPUT, ABOVE = 0, 1, 2, 3

@@ -26,6 +26,18 @@ class SyntheticDataset(Parameters):
     """The same seed gives the same rows."""
 
 
+class FilmsDataset(Parameters):
+    """Invented users, films and views, of which the best reachable AUC and NDCG are known."""
+
+    kind: Literal["films"]
+    users: int = Field(default=1_500, ge=100, le=20_000)
+    """Number of users to generate."""
+    films: int = Field(default=500, ge=50, le=5_000)
+    """Number of films to generate."""
+    seed: int = Field(default=42, ge=0)
+    """The same seed gives the same rows."""
+
+
 class CriteoDataset(Parameters):
     """Criteo's own tab-separated rows."""
 
@@ -45,7 +57,7 @@ class TablesDataset(Parameters):
     """The dataset config: a YAML file that names tables, keys, label and columns. `init-data` writes a draft."""
 
 
-Dataset = Annotated[SyntheticDataset | CriteoDataset | TablesDataset, Field(discriminator="kind")]
+Dataset = Annotated[SyntheticDataset | FilmsDataset | CriteoDataset | TablesDataset, Field(discriminator="kind")]
 
 
 class Split(StrEnum):

@@ -21,8 +21,8 @@ import yaml
 from features.encoder import Encoder
 from training import engines
 from training.arguments import UsageError, parse
-from training.datasets import describe
-from training.datasets.described.tables import spec_of
+from training.datasets import describe, tables_of
+from training.datasets.described.spec import TablesSpec
 from training.datasets.errors import DatasetError
 from training.evaluation.measure import measure
 from training.evaluation.score import scoring_encoded
@@ -31,7 +31,7 @@ from training.kernels.split import Part
 from training.metrics.evaluate import Evaluation, evaluate_counts
 from training.model.fitted import REFIT_ROWS, Fitted
 from training.model.trial import OF_THE_ENCODING, TUNABLE, suggest
-from training.parameters import Calibration, TablesDataset, TrainingParameters
+from training.parameters import Calibration, TrainingParameters
 from training.progress import Format, Progress
 from training.protocols import EncodedRows
 from training.request import TrainingRequest
@@ -206,18 +206,19 @@ def _run(arguments: TrainingRequest, budget: Budget, folder: Path, progress: Pro
         pipeline = Pipeline(engine, arguments, manifest, output=folder, progress=progress)
         half = pipeline.first_half()
         if budget.crosses:
-            spec = spec_of(_tables(arguments), arguments.data)
+            spec = _tables(arguments)
             search = CrossSearch(half, arguments.training, folder=folder / "crosses", progress=progress)
             return search.run(candidates(spec), factors_to_try(spec))
         encodings = folder if budget.encodings else None
         return Search(half, arguments.training, progress=progress, encodings=encodings).run(budget)
 
 
-def _tables(arguments: TrainingRequest) -> TablesDataset:
-    if not isinstance(arguments.dataset, TablesDataset):
+def _tables(arguments: TrainingRequest) -> TablesSpec:
+    spec = tables_of(arguments.dataset, arguments.data)
+    if spec is None:
         kind = arguments.dataset.kind
         raise UsageError(f"Crosses combine columns of users and items, which a dataset of kind {kind} does not have.")
-    return arguments.dataset
+    return spec
 
 
 def _parse(arguments: Sequence[str]) -> tuple[TrainingRequest, Budget]:

@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import assert_never
 
 from training.datasets.described import tables
-from training.datasets.described.spec import read_spec
+from training.datasets.described.spec import TablesSpec, read_spec
 from training.datasets.errors import required_timestamp
-from training.datasets.generated import synthetic_files
+from training.datasets.generated import film_files, synthetic_files
 from training.datasets.manifest import Manifest
 from training.datasets.placed import dataset as placed
 from training.datasets.placed.listing import NO_LAKE, Lake
 from training.datasets.progress import Reporter, silent
 from training.datasets.published import criteo
-from training.parameters import CriteoDataset, Dataset, Split, SyntheticDataset, TablesDataset
+from training.parameters import CriteoDataset, Dataset, FilmsDataset, Split, SyntheticDataset, TablesDataset
 
 
 def describe(dataset: Dataset, lake: Lake = NO_LAKE) -> Manifest:
@@ -26,6 +26,8 @@ def describe(dataset: Dataset, lake: Lake = NO_LAKE) -> Manifest:
     match dataset:
         case SyntheticDataset():
             return synthetic_files.describe(dataset)
+        case FilmsDataset():
+            return film_files.describe(dataset)
         case CriteoDataset():
             return criteo.describe(dataset)
         case TablesDataset():
@@ -36,16 +38,26 @@ def describe(dataset: Dataset, lake: Lake = NO_LAKE) -> Manifest:
 
 def check_split(dataset: Dataset, split: Split) -> None:
     """Raise `NoTimestampError` if the rows can't be split like this, or what `describe` raises."""
-    if split is Split.TIME:
+    if split is Split.TIME and not isinstance(dataset, FilmsDataset):
         timestamp = read_spec(dataset.spec).timestamp if isinstance(dataset, TablesDataset) else None
         required_timestamp(None if timestamp is None else timestamp.column)
 
 
 def key_columns(dataset: Dataset, data: Path | None) -> tuple[str, ...]:
     """The columns of the interactions with the keys of users and items, if it has any; `data` is the dataset's copy."""
-    if not isinstance(dataset, TablesDataset):
-        return ()
-    return tuple(one.foreign_key for one in tables.spec_of(dataset, data).entities.values())
+    spec = tables_of(dataset, data)
+    return () if spec is None else tuple(one.foreign_key for one in spec.entities.values())
+
+
+def tables_of(dataset: Dataset, data: Path | None) -> TablesSpec | None:
+    """The config of a dataset of tables, None for another one; `data` is the dataset's copy, if there is one."""
+    match dataset:
+        case FilmsDataset():
+            return film_files.spec_of(dataset, data)
+        case TablesDataset():
+            return tables.spec_of(dataset, data)
+        case _:
+            return None
 
 
 def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> None:
@@ -55,6 +67,8 @@ def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> No
     match dataset:
         case SyntheticDataset():
             synthetic_files.materialize(dataset, folder, report)
+        case FilmsDataset():
+            film_files.materialize(dataset, folder, report)
         case CriteoDataset():
             criteo.materialize(dataset, folder, report)
         case TablesDataset():

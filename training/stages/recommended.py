@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from recommend.judgement import Judgement, fit, judge
 from recommend.recommender import Recommender
-from training.datasets.described import tables
+from training.datasets import tables_of
 from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
-from training.parameters import TablesDataset
+from training.evaluation.reachable import best_order
 from training.request import TrainingRequest
 
 Stage = Callable[[str, str], AbstractContextManager[None]]
@@ -25,10 +25,8 @@ class Recommending:
 
 def recommending(request: TrainingRequest, stage: Stage) -> Recommending | None:
     """Train a recommender; None for a dataset without keys of users and items."""
-    if not isinstance(request.dataset, TablesDataset):
-        return None
-    spec = tables.spec_of(request.dataset, request.data)
-    if spec.users is None or spec.items is None:
+    spec = tables_of(request.dataset, request.data)
+    if spec is None or spec.users is None or spec.items is None:
         return None
     seed = request.training.seed
     with stage(STAGE, "learn who chooses what"):
@@ -36,7 +34,8 @@ def recommending(request: TrainingRequest, stage: Stage) -> Recommending | None:
             chosen = read_chosen(spec)
         except TooManyInteractionsError as error:
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
-        judgement = judge(chosen.interactions, chosen.mask, seed)
+        truth = best_order(request.dataset, chosen.users, chosen.items)
+        judgement = judge(chosen.interactions, chosen.mask, seed, truth=truth)
         if not judgement.accepted:
             return Recommending(judgement=judgement, recommender=None)
         fitted = fit(chosen.interactions, chosen.mask, chosen.items, judgement.regularisation)

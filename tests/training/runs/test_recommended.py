@@ -126,3 +126,13 @@ def test_more_interactions_than_fit_into_memory_are_reported(tmp_path: Path, mon
 def test_candidates_from_needs_users_and_items_and_a_known_value(tmp_path: Path, value: str) -> None:
     with pytest.raises(SpecError, match="candidates_from"):
         load_spec(written(tmp_path, users=None, categorical=["kind"], candidates_from=value))
+
+
+def test_a_run_on_films_knows_the_best_that_it_could_reach(tmp_path: Path) -> None:
+    made = train(tmp_path / "run", "--dataset", "films", "--users", "300", "--films", "100")
+    metrics = made.result.metrics
+    assert metrics["auc"] < metrics["best_reachable"]["auc"]
+    assert metrics["best_reachable"]["log_loss"] < metrics["log_loss"]
+    figures = metrics["recommender"]["figures"]
+    assert figures["recommender"]["ndcg"] < figures["best reachable"]["ndcg"]
+    assert ">Best reachable</th>" in (Path(made.result.bundle) / "report.html").read_text()

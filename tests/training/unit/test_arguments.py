@@ -39,8 +39,16 @@ def test_every_gate_parameter_has_an_option(name: str) -> None:
     assert getattr(parsed.gate, name) == 0.015625
 
 
-OPTIONS = {"rows": "--rows", "seed": "--dataset-seed", "path": "--path", "days": "--days", "spec": "--spec"}
-VALUES = {"rows": "5000", "seed": "7", "path": "day_0.gz", "days": "3", "spec": "dataset.yaml"}
+VALUES = {
+    "rows": "5000",
+    "users": "200",
+    "films": "100",
+    "seed": "7",
+    "path": "day_0.gz",
+    "days": "3",
+    "spec": "dataset.yaml",
+}
+OPTIONS = {name: f"--{name}" for name in VALUES} | {"seed": "--dataset-seed"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

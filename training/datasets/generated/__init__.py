@@ -1,1 +1,1 @@
-"""Synthetic rows in Criteo's format with known click probabilities."""
+"""Generated datasets whose true probabilities are known: rows like Criteo's, and users, films and views."""

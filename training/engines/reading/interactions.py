@@ -29,10 +29,11 @@ class TooManyInteractionsError(PersonalizationError):
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """All interactions, and which of them are choices to learn from, bool[n]; `items` are the keys by number."""
+    """All interactions, and which of them are choices to learn from, bool[n]; the keys of users and items by number."""
 
     interactions: Interactions
     mask: Mask
+    users: list[str]
     items: list[str]
 
 
@@ -66,6 +67,7 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     return Chosen(
         interactions=interactions,
         mask=np.ones(read, np.bool_) if everything else label == 1,
+        users=user_keys.to_pylist(),
         items=item_keys.to_pylist(),
     )
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from features.schema import CRITEO
 from training.datasets.described import tables
-from training.datasets.generated import synthetic
+from training.datasets.generated import film_files, synthetic
 from training.datasets.layout import partition_of, parts
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import Reporter
@@ -18,7 +18,7 @@ from training.engines.reading.criteo import open_criteo
 from training.engines.reading.opened import Opened, Piece
 from training.engines.reading.tables import open_tables
 from training.kernels.hashed import Fields
-from training.parameters import CriteoDataset, Dataset, SyntheticDataset, TablesDataset
+from training.parameters import CriteoDataset, Dataset, FilmsDataset, SyntheticDataset, TablesDataset
 
 
 def open_source(dataset: Dataset, data: Path | None, report: Reporter) -> Opened:
@@ -28,6 +28,8 @@ def open_source(dataset: Dataset, data: Path | None, report: Reporter) -> Opened
             return _open_generated(dataset) if data is None else _of_parts(data)
         case CriteoDataset():
             return open_criteo(criteo.fetch(dataset, report)) if data is None else _of_parts(data)
+        case FilmsDataset():
+            return open_tables(film_files.spec_of(dataset, data), report)
         case TablesDataset():
             return open_tables(tables.spec_of(dataset, data), report)
         case _:

@@ -12,7 +12,7 @@ import pyspark
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from training.datasets.described import tables
+from training.datasets import tables_of
 from training.datasets.progress import Reporter
 from training.engines.reading.sources import open_source
 from training.engines.spark.failure import explain
@@ -20,7 +20,7 @@ from training.engines.spark.join import JoinedSource, is_for_spark
 from training.engines.spark.session import spark_session, start_workers
 from training.engines.spark.source import SparkSource
 from training.engines.spark.store.delivered import require_fit
-from training.parameters import Dataset, EngineName, Fit, TablesDataset, TrainingParameters
+from training.parameters import Dataset, EngineName, Fit, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress, background
 
@@ -67,7 +67,8 @@ class SparkEngine:
 
     def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> SparkSource | JoinedSource:
         """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
-        if isinstance(dataset, TablesDataset) and is_for_spark(spec := tables.spec_of(dataset, data)):
+        spec = tables_of(dataset, data)
+        if spec is not None and is_for_spark(spec):
             return JoinedSource(session=self.session, spec=spec, report=report, log=self.log)
         return SparkSource(session=self.session, opened=open_source(dataset, data, report), log=self.log)
 
