@@ -1,8 +1,10 @@
 """The model registry: MLflow's, in a SQLite file, with the bundles beside it.
 
-MLflow is imported on first use, because the import takes longer than most steps that only look up the champion.
+Only changes are made by MLflow. Its import and its check of the schema take seconds, so what is looked up is read from
+its tables.
 """
 
+import json
 import os
 import shutil
 import sqlite3
@@ -24,7 +26,15 @@ from training.parameters import TrainingParameters
 
 CHAMPION = "champion"
 DATABASE = "mlflow.db"
-PAGE = 1000
+LISTED = """
+SELECT version, creation_time, alias IS NOT NULL, json_group_object(key, value)
+FROM model_versions
+JOIN model_version_tags USING (name, version)
+LEFT JOIN (SELECT * FROM registered_model_aliases WHERE alias = :champion) USING (name, version)
+WHERE name = :model
+GROUP BY version ORDER BY version
+"""
+"""Of each version: number, time of registration in ms since 1970 (UTC), whether it serves, and tags as JSON."""
 
 
 class RegistryError(PersonalizationError):
@@ -81,10 +91,9 @@ class LocalRegistry:
 
     def list(self) -> list[Version]:
         """All versions, oldest first."""
-        with _readable(self._database):
-            champion = self._champion_number()
-            found = [_version(entry, champion) for entry in self._entries()]
-        return sorted(found, key=lambda version: version.number)
+        self._require()
+        with _readable(self._database), closing(sqlite3.connect(self._database)) as connection:
+            return [_version(*row) for row in connection.execute(LISTED, {"champion": CHAMPION, "model": MODEL})]
 
     def set_champion(self, number: int) -> None:
         """Make a version the champion, the one that is served; raises `NoSuchVersionError`."""
@@ -125,26 +134,16 @@ class LocalRegistry:
                 checked_hash(aside)
         return kept
 
-    def _entries(self) -> Iterator[Any]:
-        token = None
-        while True:
-            page = self._client().search_model_versions(f"name='{MODEL}'", max_results=PAGE, page_token=token)
-            yield from page
-            token = page.token
-            if not token:
-                return
-
-    def _champion_number(self) -> int | None:
-        number = self._client().get_registered_model(MODEL).aliases.get(CHAMPION)
-        return None if number is None else int(number)
-
     def _client(self) -> Any:  # noqa: ANN401 - MLflow is imported late
+        self._require()
+        return _client(self._database)
+
+    def _require(self) -> None:
         if not self.exists:
             raise RegistryError(
                 f"The registry's file {self._database} is gone. Restore it, or run "
                 "`.venv/bin/personalize up --refresh`, which makes a new one and registers the current model in it."
             )
-        return _client(self._database)
 
     def _lock(self) -> FileLock:
         return FileLock(self._folder / "lock", timeout=60)
@@ -184,10 +183,6 @@ def _client(database: Path) -> Any:  # noqa: ANN401 - MLflow is imported late
     return tracking.MlflowClient(tracking_uri=address, registry_uri=address)
 
 
-def _version(entry: Any, champion: int | None) -> Version:  # noqa: ANN401 - MLflow is imported late
-    return Version.of(
-        int(entry.version),
-        entry.tags,
-        champion=int(entry.version) == champion,
-        registered=datetime.fromtimestamp(entry.creation_timestamp / 1000, tz=UTC),
-    )
+def _version(number: int, created: int, champion: int, tags: str) -> Version:
+    registered = datetime.fromtimestamp(created / 1000, tz=UTC)
+    return Version.of(number, json.loads(tags), champion=bool(champion), registered=registered)

@@ -12,9 +12,8 @@ import pytest
 from filelock import FileLock
 
 from features.bundle import METADATA, BundleError, checked_hash, seal
-from steps.local import registry as registry_module
-from steps.local.registry import DATABASE, LocalRegistry, RegistryError
-from steps.shared.model_versions import Earlier, NoSuchVersionError
+from steps.local.registry import CHAMPION, DATABASE, LocalRegistry, RegistryError
+from steps.shared.model_versions import MODEL, Earlier, NoSuchVersionError
 from tests.support.bundles import MakeBundle
 from tools.paths import ROOT
 from training.parameters import TrainingParameters
@@ -40,13 +39,22 @@ def rejected(bundle: Path, folder: Path) -> Path:
     return folder
 
 
-def test_listing_models_warns_of_nothing(registry: LocalRegistry, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("call", "imported"), [("create()", True), ("list()", False), ("check()", False)])
+def test_nothing_is_warned_of_and_mlflow_is_imported_for_changes_alone(
+    empty_registry: Path,
+    tmp_path: Path,
+    call: str,
+    imported: bool,  # noqa: FBT001 - a parameter
+) -> None:
     """Runs in its own process: modules that are imported already do not warn again."""
-    assert registry.exists
-    folder = tmp_path / "registry"
-    program = f"import pathlib, steps.local.registry as r; r.LocalRegistry(pathlib.Path({str(folder)!r})).list()"
+    folder = tmp_path / "new" if imported else empty_registry
+    program = (
+        "import pathlib, sys, steps.local.registry as r\n"
+        f"r.LocalRegistry(pathlib.Path({str(folder)!r})).{call}\n"
+        "print('mlflow' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
+    assert (done.stdout, done.stderr) == (f"{imported}\n", "")
 
 
 def test_a_new_registry_is_empty(registry: LocalRegistry) -> None:
@@ -59,13 +67,25 @@ def test_versions_count_up(registry: LocalRegistry, bundle_of: MakeBundle) -> No
     assert [registry.register(bundle_of(seed)).number for seed in (1, 2, 3)] == [1, 2, 3]
 
 
-def test_versions_are_read_to_the_last_page(
-    registry: LocalRegistry, bundle_of: MakeBundle, monkeypatch: pytest.MonkeyPatch
+def test_what_is_read_from_the_tables_is_what_mlflow_reads(
+    registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(registry_module, "PAGE", 1)
     for seed in (1, 2, 3):
         registry.register(bundle_of(seed))
-    assert [version.number for version in registry.list()] == [1, 2, 3]
+    registry.set_champion(2)
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415 - the import would delay every process of the tests
+
+    address = f"sqlite:///{tmp_path / 'registry' / DATABASE}"
+    client = MlflowClient(tracking_uri=address, registry_uri=address)
+    entries = {int(entry.version): entry for entry in client.search_model_versions(f"name='{MODEL}'")}
+    found = registry.list()
+    assert [version.number for version in found] == sorted(entries) == [1, 2, 3]
+    for version in found:
+        entry = entries[version.number]
+        assert version.registered.timestamp() * 1000 == pytest.approx(entry.creation_timestamp)
+        assert (version.bundle_hash, version.metrics) == (entry.tags["bundle_hash"], json.loads(entry.tags["metrics"]))
+    champion = int(client.get_model_version_by_alias(MODEL, CHAMPION).version)
+    assert [version.number for version in found if version.champion] == [champion] == [2]
 
 
 def test_who_registers_or_moves_the_champion_waits_for_others_who_do(
