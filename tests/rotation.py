@@ -29,6 +29,7 @@ class Part:
 
 FIT = "tests/training/runs/test_cluster.py"
 ROLLOUTS = "tests/cluster/test_rollout.py"
+PATHS = "tests/e2e/test_paths.py"
 PARTS = (
     Part(name="Spark Serving", files=("tests/scoring/contract/test_spark.py",)),
     Part(name="distributed fit, one half", files=(FIT,), first=0, of=2),
@@ -42,6 +43,9 @@ PARTS = (
             "tests/simulation/test_runtime.py",
         ),
     ),
+    Part(name="training on both engines", files=("tests/training/runs/test_engines.py",)),
+    Part(name="stacks on other data, one half", files=(PATHS,), first=0, of=2),
+    Part(name="stacks on other data, the other half", files=(PATHS,), first=1, of=2),
     Part(name="from data to model", files=("tests/steps/provider/azure/test_chain.py",)),
     Part(
         name="runs and engines",

@@ -29,7 +29,9 @@ def stack(project: Checkout) -> Iterator[Checkout]:
 
 @pytest.mark.engine
 @pytest.mark.spark
-@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, id=path.name, marks=[pytest.mark.full] if path.full else []) for path in OTHERS]
+)
 def test_a_stack_lives_through_everything_on_its_data(path: StackPath, stack: Checkout, tmp_path: Path) -> None:
     def configure(data: Data, *, later: bool = False) -> None:
         dataset = data_files.setting(data, tmp_path, ROOT / "examples" / "tables", later=later)
@@ -48,7 +50,9 @@ def test_a_stack_lives_through_everything_on_its_data(path: StackPath, stack: Ch
 
 @pytest.mark.engine
 @pytest.mark.spark
+@pytest.mark.full
 def test_the_readmes_tables_are_trained_on_as_it_shows(stack: Checkout, tmp_path: Path) -> None:
+    """`tests/docs` runs what the README shows, too; here the answers are compared with training's probabilities."""
     mine = stack.folder / MINE
     tables = stack.folder / "examples" / "tables"
     shown = settings_in_the_readme() | {"personalization:scoring": {"port": stack.port}}

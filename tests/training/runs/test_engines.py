@@ -35,6 +35,9 @@ OPTIONS = {
     "synthetic rows": (),
     "tables by time": ("--dataset", "tables", "--split", "time", "--spec"),
 }
+IN_FULL = ("tables by time", ", fitted by SynapseML")
+"""Left out of `make test`: it has these rows with the other fit, and this fit with the other rows."""
+PAIRS = [pytest.param(pair, marks=[pytest.mark.full] if pair == IN_FULL else []) for pair in product(OPTIONS, FITS)]
 SAME_AUC = 0.005
 """Of 800 held-out rows; `make bench-training` compares a million."""
 
@@ -59,7 +62,7 @@ def crossed_example(folder: Path) -> Path:
     return file
 
 
-@pytest.fixture(scope="module", params=product(OPTIONS, FITS), ids="".join)
+@pytest.fixture(scope="module", params=PAIRS, ids="".join)
 def pair(
     request: pytest.FixtureRequest, spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Pair:
