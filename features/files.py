@@ -1,4 +1,4 @@
-"""Writes files and folders atomically: aside first, then renamed."""
+"""Writes files and folders atomically: aside first, then renamed. `stamp` tells readers that it happened."""
 
 import os
 import shutil
@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+Stamp = tuple[int, int, int]
 
 
 @contextmanager
@@ -36,3 +38,12 @@ def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
 def write_private(path: Path, text: str) -> None:
     """Write `text` aside, readable for the owner only, then rename."""
     write_whole(path, text, 0o600)
+
+
+def stamp(file: Path) -> Stamp | None:
+    """A value that changes with the file; None if there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size

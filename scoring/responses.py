@@ -46,10 +46,14 @@ class RankAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class Fallback(StrEnum):
     """What was done where a history alone did not give the items that were asked for."""
 
+    UNKNOWN_USER = "unknown_user"
+    """The user is not in the stored histories."""
+    NO_HISTORIES = "no_histories"
+    """The service has no stored histories, or cannot read them; its log has the reason."""
     UNKNOWN_ITEMS = "unknown_items"
     """Items of the history that the recommender does not know were left out."""
     POPULAR = "popular"
-    """It knows no item of the history, so the most popular items are recommended."""
+    """There is no history, or it knows none of its items, so the most popular items are recommended."""
     FEWER = "fewer"
     """There are fewer items left than were asked for; all of them are in the response."""
 
@@ -60,6 +64,7 @@ class RecommendedItem(msgspec.Struct, frozen=True, kw_only=True):
     item: str
     score: Annotated[float, msgspec.Meta(description="Comparable within a response only; higher is better.")]
     reason: Annotated[str, msgspec.Meta(description="`because of` items of the history, or `popular`.")]
+    columns: Annotated[dict[str, str], msgspec.Meta(description="The columns to show that are not missing.")]
 
 
 class RecommendAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +72,7 @@ class RecommendAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[RecommendedItem]
     fallback: list[Fallback]
+    catalogue: Annotated[str | None, msgspec.Meta(description="The catalogue's version; null without one.")]
     model: ModelName
 
 

@@ -34,6 +34,7 @@ class ServerSettings(Limits):
 
     bundle: Path
     keys_file: Path | None
+    snapshots: Path | None
     check: bool
     image: Path | None
     host: str
@@ -110,6 +111,8 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     add: Any = parser.add_argument_group("server").add_argument
     help_text = "bearer keys, one a line, as KEY or NAME=KEY; read again when it changes"
     add("--keys-file", type=Path, metavar="FILE", help=help_text)
+    help_text = "folder with the users' histories and the catalogue, for recommendations; followed when they change"
+    add("--snapshots", type=Path, metavar="FOLDER", help=help_text)
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=_number(0, 65_535), default=8123, help="port to listen on; 0 lets the system choose")
     help_text = "port for the operator's own programs: the page, metrics and the description without a key, over HTTP"

@@ -168,7 +168,7 @@ class Batcher:
 
     def _recommend(self, request: Request, query: RecommendQuery) -> None:
         try:
-            body = query.answer(self._service.model)
+            body = query.answer(self._service.model, self._service.lookups, self._service.complain)
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(request, error)
             return

@@ -135,11 +135,14 @@ def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) 
 def _recommend(asked: Json, answer: Json, error: Json) -> Json:
     return _operation(
         "recommend",
-        "Items for somebody with a history, without those in it",
+        "Items for a user, or for somebody with a history, without those in it",
         body=asked,
         answer=answer,
         error=error,
-        examples={"history": {"value": {"history": ["i3", "i9"], "top": 5}}},
+        examples={
+            "user": {"value": {"user": "u17", "top": 5}},
+            "history": {"value": {"history": ["i3", "i9"], "top": 5}},
+        },
     )
 
 

@@ -17,18 +17,32 @@ Count = Annotated[
 
 
 class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Somebody's history, to recommend items that it does not hold."""
+    """A user, whose history is stored, or somebody's history, or both; what is in it is not recommended."""
 
-    history: Annotated[Keys, msgspec.Meta(description="The items that somebody chose, in any order.")]
+    user: (
+        Annotated[str | int, msgspec.Meta(description="A user's key, as in the tables; a whole number is its text.")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    history: (
+        Annotated[Keys, msgspec.Meta(description="Items that somebody chose, in any order; added to the user's own.")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
     top: Count | msgspec.UnsetType = msgspec.UNSET
     exclude: Annotated[Keys, msgspec.Meta(description="Further items not to recommend.")] | msgspec.UnsetType = (
         msgspec.UNSET
     )
+    show: (
+        Annotated[
+            list[str],
+            msgspec.Meta(description="Columns of the items to return; without it `title` or `name`, if there is one."),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
 
     @property
     def given(self) -> int:
         """How many fields the body has."""
-        return sum(value is not msgspec.UNSET for value in (self.history, self.top, self.exclude))
+        return sum(value is not msgspec.UNSET for value in msgspec.structs.astuple(self))
 
 
 _decode = msgspec.json.Decoder(RecommendRequest).decode

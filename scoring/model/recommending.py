@@ -1,19 +1,26 @@
-"""`POST /recommend`: items for somebody whose choices the request names. It scores no records."""
+"""`POST /recommend`: items for a user, or for somebody whose choices the request names. It scores no records."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from recommend.arrays import Indices
-from recommend.recommender import Recommender
+from recommend.catalogue import Catalogue
+from recommend.histories import Stored
+from recommend.recommender import Recommended, Recommender
+from recommend.stored import SnapshotError
+from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest
-from scoring.request_errors import NoRecommender
+from scoring.request_errors import NoRecommender, UnknownField
 from scoring.responses import Fallback, RecommendAnswer, RecommendedItem
 
 DEFAULT_TOP = 10
+TITLES = ("title", "name")
+"""The columns that are shown if a request names none."""
+_NOBODY = Stored(chosen=np.empty(0, np.int64), seen=np.empty(0, np.int64), columns={})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -22,37 +29,100 @@ class RecommendQuery:
     """A checked request."""
 
     request: RecommendRequest
+    fallback: list[Fallback] = field(default_factory=list)
 
-    def answer(self, model: ServedModel) -> bytes:
-        """The response's JSON. Raises `NoRecommender` if the model has none."""
+    def answer(self, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> bytes:
+        """The response's JSON. `complain` gets what is wrong with a snapshot that was altered.
+
+        Raises `NoRecommender` if the model has none, and `UnknownField` for columns that the catalogue does not have.
+        """
         recommender, request = model.recommender, self.request
         if recommender is None:
             raise NoRecommender(model.why_no_recommender)
-        history = _known(recommender, request.history)
-        excluded = _known(recommender, () if request.exclude is msgspec.UNSET else request.exclude)
+        names = _to_show(request, lookups.catalogue)
+        stored = self._stored(lookups, complain)
+        history = np.union1d(stored.chosen, self._history(recommender))
+        excluded = np.union1d(stored.seen, _known(recommender, request.exclude))
+        if lookups.catalogue is not None:
+            excluded = np.union1d(excluded, np.flatnonzero(lookups.catalogue.numbers < 0))
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
         found = recommender.recommend(history, top, excluded)
-        keys = recommender.items
-        fallback = []
-        if len(history) < len(set(map(str, request.history))):
-            fallback.append(Fallback.UNKNOWN_ITEMS)
         if not len(history):
-            fallback.append(Fallback.POPULAR)
+            self.fallback.append(Fallback.POPULAR)
         if len(found) < top:
-            fallback.append(Fallback.FEWER)
-        items = [
-            RecommendedItem(item=keys[item], score=score, reason=_reason([keys[one] for one in because]))
-            for item, score, because in found
-        ]
-        return _encode(RecommendAnswer(items=items, fallback=fallback, model=model.name))
+            self.fallback.append(Fallback.FEWER)
+        catalogue = lookups.catalogue
+        shown = _shown(found, names, catalogue, complain)
+        answer = RecommendAnswer(
+            items=[_item(one, recommender, columns) for one, columns in zip(found, shown, strict=True)],
+            fallback=self.fallback,
+            catalogue=None if catalogue is None else catalogue.version,
+            model=model.name,
+        )
+        return _encode(answer)
+
+    def _stored(self, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> Stored:
+        """What is stored of the user that the request names."""
+        user = self.request.user
+        if user is msgspec.UNSET:
+            return _NOBODY
+        try:
+            found = None if lookups.histories is None else lookups.histories.find(str(user))
+        except SnapshotError as error:
+            complain(error)
+            self.fallback.append(Fallback.NO_HISTORIES)
+            return _NOBODY
+        if found is None:
+            self.fallback.append(Fallback.NO_HISTORIES if lookups.histories is None else Fallback.UNKNOWN_USER)
+        return found or _NOBODY
+
+    def _history(self, recommender: Recommender) -> Indices:
+        """The items of the request's own history that are known."""
+        given = self.request.history
+        known = _known(recommender, given)
+        if given is not msgspec.UNSET and len(known) < len(set(map(str, given))):
+            self.fallback.append(Fallback.UNKNOWN_ITEMS)
+        return known
 
 
-def _known(recommender: Recommender, keys: Sequence[str | int]) -> Indices:
+def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str]:
+    """The columns to show."""
+    columns = {} if catalogue is None else catalogue.layout.separators
+    if request.show is msgspec.UNSET:
+        return [name for name in columns if name.lower() in TITLES]
+    for at, name in enumerate(request.show):
+        if name not in columns:
+            listed = ", ".join(columns) or "none, since there is no catalogue with columns"
+            raise UnknownField(
+                f"There is no column {name[:100]!r} to show; the catalogue has {listed}.", field=f"show[{at}]"
+            )
+    return request.show
+
+
+def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetType) -> Indices:
     """The numbers of the items that are known, each once."""
     numbers = recommender.numbers
-    found = {numbers.get(key if isinstance(key, str) else str(key), -1) for key in keys} - {-1}
+    given = () if keys is msgspec.UNSET else keys
+    found = {numbers.get(key if isinstance(key, str) else str(key), -1) for key in given} - {-1}
     return np.array(sorted(found), dtype=np.int64)
 
 
-def _reason(because: list[str]) -> str:
-    return f"because of {', '.join(because)}" if because else "popular"
+def _shown(
+    found: Sequence[Recommended],
+    names: list[str],
+    catalogue: Catalogue | None,
+    complain: Callable[[SnapshotError], None],
+) -> list[dict[str, str]]:
+    """The columns of each item, none if the catalogue was altered."""
+    if catalogue is not None and names:
+        try:
+            return [catalogue.show(catalogue.numbers[one.item], names) for one in found]
+        except SnapshotError as error:
+            complain(error)
+    return [{} for _ in found]
+
+
+def _item(found: Recommended, recommender: Recommender, columns: dict[str, str]) -> RecommendedItem:
+    because = [recommender.items[one] for one in found.because]
+    reason = f"because of {', '.join(because)}" if because else "popular"
+    return RecommendedItem(item=recommender.items[found.item], score=found.score, reason=reason, columns=columns)

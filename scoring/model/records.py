@@ -15,7 +15,7 @@ from scoring.errors import RecordTypeError
 from scoring.model.diagnosis import find_duplicate, rejection_for
 from scoring.model.recommend_request import RecommendRequest, decode
 from scoring.native import KERNEL, Kernel
-from scoring.request_errors import DuplicateField, WrongType
+from scoring.request_errors import DuplicateField, MissingField, WrongType
 
 RECORDS = "records"
 
@@ -121,6 +121,8 @@ class RequestTypes:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise rejection_for(error, body) from error
         self._refuse_duplicates(body, request.given)
+        if request.user is msgspec.UNSET and request.history is msgspec.UNSET:
+            raise MissingField("Give `user`, `history` or both.", field="user")
         return request
 
     def _given(self, *rows: Values) -> int:

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from features.files import stamp
 from scoring.errors import KeysError
 
 MAX_KEYS = 16
@@ -18,8 +19,6 @@ SHORTEST_KEY = 16
 
 LINE = re.compile(rb"(?:(?P<name>[A-Za-z0-9_.-]{1,40})=)?(?P<secret>[\x21-\x7e]{%d,})" % SHORTEST_KEY)
 """A line of the file: `mobile-app=KEY`, or the key alone."""
-
-Stamp = tuple[int, int, int]
 
 
 class Key(NamedTuple):
@@ -37,7 +36,7 @@ class KeyRing:
         self.generation = 0
         """Increases whenever the keys change."""
         self._file = file
-        self._stamp = _stamp(file)
+        self._stamp = stamp(file)
         self._keys = self._read()
 
     @property
@@ -70,10 +69,10 @@ class KeyRing:
 
         If the file can't be used, raises `KeysError` and keeps the current keys.
         """
-        stamp = _stamp(self._file)
-        if stamp == self._stamp:
+        found = stamp(self._file)
+        if found == self._stamp:
             return False
-        self._stamp = stamp  # set even if reading fails, so that each change is reported once
+        self._stamp = found  # set even if reading fails, so that each change is reported once
         self._keys = self._read()
         self.generation += 1
         return True
@@ -106,11 +105,3 @@ def _password(encoded: bytes) -> bytes:
         return base64.b64decode(encoded, validate=True).partition(b":")[2]
     except binascii.Error:
         return b""
-
-
-def _stamp(file: Path) -> Stamp | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from recommend.stored import SnapshotError
 from scoring.errors import GoldenError, KeysError
+from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.request_errors import InternalError, NotReady, Rejection
 from scoring.responses import ModelName
 from scoring.settings import RequestLines, ServerSettings
+from scoring.worker.following import Following
 from scoring.worker.keys import KeyRing
 from scoring.worker.logs import LogSink, describe
 from scoring.worker.metrics import Metrics
@@ -29,6 +32,9 @@ REFUSAL_LINES = 60
 
 REFUSALS_SECONDS = 60.0
 """within this time."""
+
+MOST_COMPLAINTS = 20
+"""The most problems of snapshots that are logged."""
 
 ACCESS_LINE = (
     b'{"timestamp":%.3f,"level":"info","event":"request","request_id":"%b","operation":"%b","status":%d,'
@@ -51,6 +57,8 @@ class Service:
         self._refusals = RefusalLines(sink)
         self._model: ServedModel | None = None
         self._refusal = "The model is being loaded."
+        self._following: Following | None = None
+        self._complaints: set[str] = set()
 
     @property
     def model(self) -> ServedModel:
@@ -65,6 +73,11 @@ class Service:
     def recommends(self) -> bool:
         """Whether `/recommend` exists: until the model is loaded, and then if its dataset has users and items."""
         return self._model is None or self._model.has_users_and_items
+
+    @property
+    def lookups(self) -> Lookups:
+        """The users' histories and the catalogue."""
+        return Lookups() if self._following is None else self._following.lookups
 
     @property
     def ready(self) -> bool:
@@ -88,6 +101,8 @@ class Service:
             self.sink.event("not ready", level="error", reason=str(error))
         else:
             self._model = model
+            if model.recommender is not None and settings.snapshots is not None:
+                self._following = Following(settings.snapshots, model.recommender.items, self.sink)
             self.sink.event(
                 "ready",
                 model=model.name.name,
@@ -106,6 +121,7 @@ class Service:
         """Run the periodic duties until cancelled."""
         duties: list[Callable[[], object]] = [
             self._follow_keys,
+            self._follow_snapshots,
             self._refusals.tell,
             self._flush_log,
             self._compare,
@@ -131,6 +147,17 @@ class Service:
                 self.sink.event("keys read again", keys=self.keys.names)
         except KeysError as error:
             self.sink.event("keys not read again, the old ones stay valid", level="error", reason=str(error))
+
+    def complain(self, error: SnapshotError) -> None:
+        """Log what is wrong with a snapshot that was altered: each problem once, since every request may meet it."""
+        text = str(error)
+        if text not in self._complaints and len(self._complaints) < MOST_COMPLAINTS:
+            self._complaints.add(text)
+            self.sink.event("snapshot altered", level="error", reason=text)
+
+    def _follow_snapshots(self) -> None:
+        if self._following is not None:
+            self._following.follow()
 
     def record(self, operation: str, status: int, seconds: float, request_id: bytes) -> None:
         """Count and log one response."""

@@ -37,6 +37,6 @@ class Registry(LocalStep[LocalInputs, Outputs]):
         for run in folder.runs.glob("*"):
             end_orphan(run)
         LocalRegistry(folder.registry).delete()
-        for remains in (folder.images, folder.runs, folder.lake):
+        for remains in (folder.images, folder.runs, folder.lake, folder.snapshots):
             shutil.rmtree(remains, ignore_errors=True)
         folder.example.unlink(missing_ok=True)

@@ -104,6 +104,7 @@ def _command(folder: StackFolder, inputs: LocalInputs, workers: int) -> tuple[st
     settings = inputs.settings
     command = [str(folder.image(inputs.digest) / "entrypoint"), "--workers", str(workers)]
     command += ["--keys-file", str(folder.keys), "--engine", settings.engine.value]
+    command += ["--snapshots", str(folder.snapshots)]
     limits = {"--drain-seconds": str(DRAIN_SECONDS_HERE), **limit_options(settings)}
     command += [part for limit in limits.items() for part in limit]
     if settings.tls_certificate is not None and settings.tls_key is not None:

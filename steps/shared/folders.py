@@ -34,6 +34,11 @@ class StackFolder:
         return self.path / "images"
 
     @property
+    def snapshots(self) -> Path:
+        """The users' histories and the catalogue, which the service looks up; readable only by the owner."""
+        return self.path / "snapshots"
+
+    @property
     def service(self) -> Path:
         """The running service's configuration, keys and logs."""
         return self.path / "service"

@@ -7,6 +7,9 @@ import numpy as np
 
 from features.bundle import METADATA, Metadata, seal
 from features.schema import Schema
+from recommend import catalogue, histories
+from recommend.catalogue import ItemRow, Layout, State
+from recommend.histories import UserRow
 from recommend.recommender import FOLDER, Recommender
 from recommend.weights import ItemWeights
 from tests.support.bundles import make_bundle
@@ -23,6 +26,8 @@ ITEM_TO_ITEM = np.array(
 )
 """What each of five items adds to the others: a and c go with b, nothing goes with d."""
 ITEMS = ["a", "b", "c", "d", "17"]
+STORED_ITEMS = ["gone", "d", "b"]
+"""The items in stored histories, by the numbers there."""
 REJECTED = "NDCG@10 0.1000 is 0.1000 lower than that of the most popular items, so it does not serve."
 
 
@@ -42,3 +47,32 @@ def make_recommending_bundle(folder: Path, made: Recommender | None) -> Path:
         made.save(folder / FOLDER, seed=1)
     seal(folder)
     return folder
+
+
+def write_snapshots(folder: Path, *, genres: dict[str, str] | None = None) -> Path:
+    """The histories of three users and a catalogue of all items but 17, in `folder`.
+
+    u1 chose b, saw d, and is 30; u2 only is in the users' table; "3" chose an item that the recommender does not know.
+    """
+    rows = [
+        UserRow("3", _packed("gone"), b"", {}),
+        UserRow("u1", _packed("b"), _packed("d"), {"age": "30"}),
+        UserRow("u2", b"", b"", {"age": "40"}),
+    ]
+    histories.write(folder / histories.FILE, STORED_ITEMS, rows, "user_id")
+    write_catalogue(folder, genres or {"a": "x", "b": "x|y", "c": "y", "d": ""})
+    return folder
+
+
+def write_catalogue(folder: Path, genres: dict[str, str]) -> str:
+    """A catalogue of items with these genres in `folder`, and its version."""
+    items = [
+        ItemRow(key, {"title": f"Film {key}"} | ({"genre": genre} if genre else {}), State.TRAINED)
+        for key, genre in genres.items()
+    ]
+    layout = Layout(item_column="item_id", separators={"title": "", "genre": "|"})
+    return catalogue.write(folder / catalogue.FILE, items, layout)
+
+
+def _packed(*keys: str) -> bytes:
+    return np.array([STORED_ITEMS.index(key) for key in keys], histories.PACKED).tobytes()

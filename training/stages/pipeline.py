@@ -26,6 +26,7 @@ from training.stages.prepared import Prepared, prepare
 from training.stages.provenance import library_versions, training_code_hash
 from training.stages.publish import write_bundle
 from training.stages.recommended import STAGE, Recommending, recommending
+from training.stages.snapshots import FOLDER as SNAPSHOTS
 from training.stages.summary import column_summaries, split_summaries
 from training.stages.trained import Encoded, Half, Trained
 
@@ -66,7 +67,7 @@ class Pipeline:
             judged = judge_model(trained, self._arguments, self._stage)
             for warning in judged.warnings:
                 self._progress("evaluate", warning)
-            recommended = recommending(self._arguments, self._stage)
+            recommended = recommending(self._arguments, self._stage, self._output / SNAPSHOTS)
             if recommended is not None:
                 self._progress(STAGE, recommended.judgement.reason)
             return self._finish(trained, judged, recommended)

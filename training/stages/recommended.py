@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from recommend.judgement import Judgement, fit, judge
 from recommend.recommender import Recommender
@@ -10,6 +11,7 @@ from training.datasets import tables_of
 from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
 from training.evaluation.reachable import best_order
 from training.request import TrainingRequest
+from training.stages.snapshots import write_snapshots
 
 Stage = Callable[[str, str], AbstractContextManager[None]]
 STAGE = "recommend"
@@ -23,8 +25,11 @@ class Recommending:
     recommender: Recommender | None
 
 
-def recommending(request: TrainingRequest, stage: Stage) -> Recommending | None:
-    """Train a recommender; None for a dataset without keys of users and items."""
+def recommending(request: TrainingRequest, stage: Stage, snapshots: Path) -> Recommending | None:
+    """Train a recommender, and write the snapshots that it needs by a user's key into the folder `snapshots`.
+
+    None for a dataset without keys of users and items.
+    """
     spec = tables_of(request.dataset, request.data)
     if spec is None or spec.users is None or spec.items is None:
         return None
@@ -34,6 +39,7 @@ def recommending(request: TrainingRequest, stage: Stage) -> Recommending | None:
             chosen = read_chosen(spec)
         except TooManyInteractionsError as error:
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
+        write_snapshots(snapshots, spec, chosen)
         truth = best_order(request.dataset, chosen.users, chosen.items)
         judgement = judge(chosen.interactions, chosen.mask, seed, truth=truth)
         if not judgement.accepted:

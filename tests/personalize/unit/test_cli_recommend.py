@@ -14,8 +14,8 @@ from scoring.responses import Fallback
 
 ANSWER = {
     "items": [
-        {"item": "i7", "score": 0.25, "reason": "because of i3, i9"},
-        {"item": "[b]", "score": 0.0, "reason": "popular"},
+        {"item": "i7", "score": 0.25, "reason": "because of i3, i9", "columns": {"title": "[A] film"}},
+        {"item": "[b]", "score": 0.0, "reason": "popular", "columns": {}},
     ],
     "fallback": ["fewer"],
     "model": {"name": "films", "version": "4"},
@@ -44,11 +44,17 @@ def test_it_prints_a_table_and_what_was_done(bodies: list[Any]) -> None:
     result = run("--history", "i3, i9,", "--top", "3", "--exclude", "i1")
     assert bodies == [("/recommend", {"history": ["i3", "i9"], "top": 3, "exclude": ["i1"]})]
     header, first, second = (line.split() for line in result.stdout.splitlines())
-    assert header == ["item", "score", "reason"]
-    assert first == ["1.", "i7", "0.2500", "because", "of", "i3,", "i9"]
+    assert header == ["item", "title", "score", "reason"]
+    assert first == ["1.", "i7", "[A]", "film", "0.2500", "because", "of", "i3,", "i9"]
     assert second == ["2.", "[b]", "0.0000", "popular"]
     assert "There are no more items." in result.stderr
     assert "recommended by model version 4" in result.stderr
+
+
+def test_a_user_and_columns_to_show_are_passed_on(bodies: list[Any]) -> None:
+    run("u017", "--history", "i3", "--show", "title, year")
+    body = {"user": "u017", "history": ["i3"], "top": 10, "show": ["title", "year"]}
+    assert bodies == [("/recommend", body)]
 
 
 def test_as_json_it_prints_the_answer_and_nothing_else(bodies: list[Any]) -> None:
@@ -57,7 +63,7 @@ def test_as_json_it_prints_the_answer_and_nothing_else(bodies: list[Any]) -> Non
 
 
 def test_an_empty_history_is_refused_before_the_service_is_asked(bodies: list[Any]) -> None:
-    with pytest.raises(BadInputError, match="The history is empty"):
+    with pytest.raises(BadInputError, match="Name a user or items"):
         run("--history", " , ")
     assert bodies == []
 

@@ -47,8 +47,8 @@ def items(answer: Any) -> list[str]:
 def test_items_come_with_scores_and_the_items_that_they_are_recommended_for(running: RunningService) -> None:
     answer = asked(running, history=["a", "b"], top=2)
     assert answer["items"] == [
-        {"item": "c", "score": 0.75, "reason": "because of b, a"},
-        {"item": "d", "score": 0.0, "reason": "popular"},
+        {"item": "c", "score": 0.75, "reason": "because of b, a", "columns": {}},
+        {"item": "d", "score": 0.0, "reason": "popular", "columns": {}},
     ]
     assert answer["fallback"] == []
     assert answer["model"]["version"]
@@ -98,7 +98,7 @@ def test_keys_of_any_characters_are_allowed(running: RunningService) -> None:
 @pytest.mark.parametrize(
     ("body", "code", "field"),
     [
-        (b"{}", "missing_field", "history"),
+        (b"{}", "missing_field", "user"),
         (b'{"history": "a"}', "wrong_type", "history"),
         (b'{"history": [1.5]}', "wrong_type", "history[0]"),
         (b'{"history": [null]}', "wrong_type", "history[0]"),

@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from recommend import catalogue, histories
+from recommend.catalogue import Catalogue
+from recommend.histories import Histories
 from recommend.recommender import FOLDER, GOLDEN, Recommender
 from tests.support.described_tables import write_tables
 from tests.support.training_runs import Run, train
@@ -16,6 +19,7 @@ from training.datasets.described.spec import load_spec
 from training.datasets.errors import SpecError
 from training.engines.reading import interactions
 from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
+from training.stages.snapshots import FOLDER as SNAPSHOTS
 
 USERS, ITEMS, EACH = 80, 40, 20
 
@@ -63,6 +67,37 @@ def test_the_bundle_and_the_report_have_the_recommender(tmp_path: Path) -> None:
     assert "<h2>Recommendations</h2>" in report
     assert judged["reason"] in report
     assert f"recommendations: {judged['reason']}" in made.result.to_text()
+
+
+def test_histories_and_items_lie_beside_the_bundle_and_not_in_it(tmp_path: Path) -> None:
+    spec = written(tmp_path)
+    table = pd.read_csv(tmp_path / "interactions.csv")
+    again = table[table["user_id"] == "u0"].head(1).assign(at=2_000_000_000)
+    pd.concat([again, table]).to_csv(tmp_path / "interactions.csv", index=False)
+    new = pd.DataFrame({"user_id": ["new"], "half": [1]})
+    pd.concat([pd.read_csv(tmp_path / "users.csv"), new]).to_csv(tmp_path / "users.csv", index=False)
+    items = pd.read_csv(tmp_path / "items.csv")
+    items.assign(title="Film " + items["item_id"]).to_csv(tmp_path / "items.csv", index=False)
+    bundle = Path(run(tmp_path, spec).result.bundle)
+    keys = items["item_id"].tolist()
+
+    found = Histories(bundle.parent / SNAPSHOTS / histories.FILE, keys)
+    of_user = table[table["user_id"] == "u0"].sort_values("at")
+    first = again["item_id"].iloc[0]
+    for clicked, numbers in zip((1, 0), found.find("u0")[:2], strict=True):
+        expected = of_user[of_user["clicked"] == clicked]["item_id"].tolist()
+        if first in expected:
+            expected = [item for item in expected if item != first] + [first]
+        assert [keys[number] for number in numbers] == expected
+    assert found.find("u0").columns == {"half": "0"}
+    assert found.find("new")[0].tolist() == []
+    assert found.find("new").columns == {"half": "1"}
+    assert found.find("nobody") is None
+
+    catalogued = Catalogue(bundle.parent / SNAPSHOTS / catalogue.FILE, ["i3"])
+    assert catalogued.columns(catalogued.numbers[0]) == {"kind": "1", "title": "Film i3"}
+    assert catalogued.having("kind", ["1"]).sum() == ITEMS / 2
+    assert not [file for file in bundle.rglob("*") if file.is_file() and b'"u17"' in file.read_bytes()]
 
 
 def test_the_recommender_that_serves_has_learned_from_all_rows(tmp_path: Path) -> None:

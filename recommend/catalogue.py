@@ -1,0 +1,184 @@
+"""The catalogue: all items with the columns of their table, for showing and filtering, and those that were withdrawn.
+
+An item keeps where it comes from. What a load of the catalogue said about it holds until the next load, so training,
+which knows the items by older tables, neither changes it nor brings back what was withdrawn.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from recommend.arrays import Indices, Mask
+from recommend.stored import Snapshot, SnapshotError, Writer, written
+
+FILE = "catalogue.sqlite"
+KIND = "catalogue"
+_PACKED = np.dtype("<i4")
+_TABLES = """
+CREATE TABLE items (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, columns BLOB NOT NULL, state INTEGER);
+CREATE TABLE columns (name TEXT PRIMARY KEY, starts BLOB, codes BLOB);
+CREATE TABLE texts (name TEXT, value TEXT, code INTEGER, PRIMARY KEY (name, value)) WITHOUT ROWID;
+"""
+
+
+class State(IntEnum):
+    """What an item's row is due to."""
+
+    TRAINED = 0
+    LOADED = 1
+    WITHDRAWN = 2
+
+
+class ItemRow(NamedTuple):
+    """An item to write: its key, the texts of its columns that are not missing, and its state."""
+
+    key: str
+    columns: dict[str, str]
+    state: State
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """What records call an item's key, and the catalogue's columns with their separators, "" for a single value."""
+
+    item_column: str
+    separators: dict[str, str]
+
+
+def write(target: Path, rows: Iterable[ItemRow], layout: Layout) -> str:
+    """Write a catalogue and return its version; each key must occur once. Raises `SnapshotError`."""
+    live: list[ItemRow] = []
+    withdrawn: list[ItemRow] = []
+    for row in rows:
+        (withdrawn if row.state is State.WITHDRAWN else live).append(row)
+    with written(target, KIND, _TABLES) as writer:
+        writer.meta("layout", msgspec.json.encode(layout))
+        writer.meta("live", len(live))
+        writer.seen(msgspec.json.encode(layout))
+        writer.connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?)", _encoded([*live, *withdrawn], writer))
+        for name, separator in layout.separators.items():
+            _write_column(writer, name, separator, live)
+        return writer.version
+
+
+def _encoded(rows: Sequence[ItemRow], writer: Writer) -> Iterator[tuple[int, str, bytes, int]]:
+    for number, row in enumerate(rows):
+        columns = msgspec.json.encode(row.columns)
+        writer.seen(row.key.encode(), columns, b"%d" % row.state)
+        yield number, row.key, columns, int(row.state)
+
+
+def _write_column(writer: Writer, name: str, separator: str, rows: Sequence[ItemRow]) -> None:
+    """Write which items have which of a column's values."""
+    known: dict[str, int] = {}
+    codes: list[int] = []
+    starts = [0]
+    for row in rows:
+        text = row.columns.get(name, "")
+        values = dict.fromkeys(text.split(separator)) if separator else (text,)
+        codes.extend(known.setdefault(value, len(known)) for value in values if value)
+        starts.append(len(codes))
+    packed = (np.array(numbers, _PACKED).tobytes() for numbers in (starts, codes))
+    writer.connection.execute("INSERT INTO columns VALUES (?, ?, ?)", (name, *packed))
+    texts = ((name, value, code) for value, code in sorted(known.items()))
+    writer.connection.executemany("INSERT INTO texts VALUES (?, ?, ?)", texts)
+
+
+def read_rows(file: Path) -> tuple[list[ItemRow], Layout]:
+    """All rows of a catalogue, also the withdrawn ones, and its layout; raises `SnapshotError`."""
+    with closing(Snapshot(file, KIND)) as snapshot:
+        rows = [
+            ItemRow(str(key), msgspec.json.decode(bytes(columns), type=dict[str, str]), State(state))
+            for key, columns, state in snapshot.all("SELECT key, columns, state FROM items ORDER BY number")
+        ]
+        return rows, _layout(snapshot)
+
+
+def after_training(trained: Path, target: Path) -> None:
+    """Bring the catalogue at `target` up to date with what training read; raises `SnapshotError`.
+
+    Items that were loaded or withdrawn stay as they are.
+    """
+    rows, layout = read_rows(trained)
+    kept = []
+    if target.is_file():
+        before, former = read_rows(target)
+        kept = [row for row in before if row.state is not State.TRAINED]
+        if kept:
+            layout = Layout(item_column=layout.item_column, separators=layout.separators | former.separators)
+    keys = {row.key for row in kept}
+    write(target, [*kept, *(row for row in rows if row.key not in keys)], layout)
+
+
+def _layout(snapshot: Snapshot) -> Layout:
+    try:
+        return msgspec.json.decode(snapshot.meta["layout"], type=Layout)
+    except (KeyError, TypeError, msgspec.DecodeError) as error:
+        raise SnapshotError(f"The catalogue was altered: {error}. Load it again.") from error
+
+
+class Catalogue:
+    """An open catalogue beside a recommender."""
+
+    def __init__(self, file: Path, items: list[str]) -> None:
+        """`items` are the recommender's keys by number. Raises `SnapshotError`."""
+        self._snapshot = Snapshot(file, KIND)
+        self.layout = _layout(self._snapshot)
+        self.count = int(self._snapshot.meta["live"])
+        numbers = np.array(self._snapshot.numbers(items), dtype=np.int64)
+        self.numbers: Indices = np.where(numbers < self.count, numbers, -1)
+        """The number of each of the recommender's items in the catalogue, int64[m], -1 for those that are not there."""
+        self._coded: dict[str, tuple[Indices, Indices]] = {}
+
+    @property
+    def version(self) -> str:
+        """The version by its content."""
+        return self._snapshot.version
+
+    def show(self, number: int | np.int64, names: Sequence[str]) -> dict[str, str]:
+        """The texts of these columns of an item, without those that are missing."""
+        columns = self.columns(number)
+        return {name: columns[name] for name in names if name in columns}
+
+    def columns(self, number: int | np.int64) -> Mapping[str, str]:
+        """The texts of an item's columns; raises `SnapshotError` if the file was altered."""
+        (encoded,) = self._snapshot.one("SELECT columns FROM items WHERE number = ?", int(number)) or (b"{}",)
+        try:
+            return msgspec.json.decode(encoded, type=dict[str, str])
+        except (TypeError, msgspec.DecodeError) as error:
+            raise SnapshotError(f"The row of an item in the catalogue was altered: {error}. Load it again.") from error
+
+    def having(self, name: str, values: Sequence[str]) -> Mask:
+        """Which items have one of these values in a column, bool[count]."""
+        starts, codes = self.coded(name)
+        found = (self._snapshot.one("SELECT code FROM texts WHERE name = ? AND value = ?", name, one) for one in values)
+        wanted = np.array([row[0] for row in found if row], dtype=np.int64)
+        hits = np.flatnonzero(np.isin(codes, wanted))
+        mask = np.zeros(self.count, np.bool_)
+        mask[np.searchsorted(starts, hits, side="right") - 1] = True
+        return mask
+
+    def coded(self, name: str) -> tuple[Indices, Indices]:
+        """The values of a column by number: those of item i are `codes[starts[i] : starts[i + 1]]`."""
+        if name not in self._coded:
+            row = self._snapshot.one("SELECT starts, codes FROM columns WHERE name = ?", name)
+            starts, codes = (_unpacked(packed) for packed in row)
+            self._coded[name] = starts, codes
+        return self._coded[name]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._snapshot.close()
+
+
+def _unpacked(packed: object) -> npt.NDArray[np.int64]:
+    try:
+        numbers: npt.NDArray[np.int64] = np.frombuffer(packed, _PACKED).astype(np.int64)  # type: ignore[call-overload] # bytes, or it raises
+    except (TypeError, ValueError) as error:
+        raise SnapshotError(f"A column of the catalogue was altered: {error}. Load it again.") from error
+    return numbers

@@ -1,0 +1,105 @@
+"""The snapshot of histories: what each user chose and has seen, with the columns of the users' table.
+
+It is personal data: it lies beside bundles and images, and in none of them.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from recommend.arrays import Indices
+from recommend.stored import Snapshot, SnapshotError, written
+
+FILE = "histories.sqlite"
+KIND = "histories"
+PACKED = np.dtype("<u4")
+"""How the numbers of a user's items are stored."""
+_TABLES = """
+CREATE TABLE items (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
+CREATE TABLE users (key TEXT PRIMARY KEY, chosen BLOB, seen BLOB, columns BLOB) WITHOUT ROWID;
+"""
+
+
+class UserRow(NamedTuple):
+    """A user to write: the items that they chose, and those that they only saw, packed in order; their columns."""
+
+    key: str
+    chosen: bytes
+    seen: bytes
+    columns: dict[str, str]
+
+
+class Stored(NamedTuple):
+    """What is known of a user: items chosen and only seen, by a recommender's numbers, and the texts of columns."""
+
+    chosen: Indices
+    seen: Indices
+    columns: dict[str, str]
+
+
+def write(target: Path, items: Sequence[str], users: Iterable[UserRow], user_column: str) -> str:
+    """Write the snapshot and return its version. `items` are keys by number; `user_column` is the key's name in
+    records. Users come fastest in the order of their keys. Raises `SnapshotError`.
+    """
+    with written(target, KIND, _TABLES) as writer:
+        writer.meta("user_column", user_column)
+        writer.seen(user_column.encode(), *(key.encode() for key in items))
+        writer.connection.executemany("INSERT INTO items VALUES (?, ?)", enumerate(items))
+
+        def rows() -> Iterable[tuple[str, bytes, bytes, bytes]]:
+            for user in users:
+                columns = msgspec.json.encode(user.columns)
+                writer.seen(user.key.encode(), user.chosen, user.seen, columns)
+                yield user.key, user.chosen, user.seen, columns
+
+        writer.connection.executemany("INSERT INTO users VALUES (?, ?, ?, ?)", rows())
+        return writer.version
+
+
+class Histories:
+    """An open snapshot, with its items translated to the numbers of a recommender."""
+
+    def __init__(self, file: Path, items: list[str]) -> None:
+        """`items` are the recommender's keys by number. Raises `SnapshotError` like `Snapshot`."""
+        self._snapshot = Snapshot(file, KIND)
+        (count,) = self._snapshot.one("SELECT count(*) FROM items")
+        self._places: Indices = np.full(count, -1, np.int64)
+        own = np.array(self._snapshot.numbers(items), dtype=np.int64)
+        self._places[own[own >= 0]] = np.flatnonzero(own >= 0)
+        self.user_column = str(self._snapshot.meta["user_column"])
+
+    @property
+    def version(self) -> str:
+        """The version by its content."""
+        return self._snapshot.version
+
+    def find(self, user: str) -> Stored | None:
+        """What is known of a user, None if they are unknown. Items that the recommender does not know are left out.
+
+        Raises `SnapshotError` if the file was altered.
+        """
+        row = self._snapshot.one("SELECT chosen, seen, columns FROM users WHERE key = ?", user)
+        if not row:
+            return None
+        chosen, seen, columns = row
+        try:
+            return Stored(
+                chosen=self._known(chosen),
+                seen=self._known(seen),
+                columns=msgspec.json.decode(columns, type=dict[str, str]),
+            )
+        except (ValueError, TypeError, IndexError, msgspec.DecodeError) as error:
+            raise SnapshotError(f"The row of a user in the snapshot was altered: {error}. Make it again.") from error
+
+    def _known(self, packed: object) -> Indices:
+        numbers: npt.NDArray[np.uint32] = np.frombuffer(packed, PACKED)  # type: ignore[call-overload] # bytes, or it raises
+        places = self._places[numbers]
+        return places[places >= 0]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._snapshot.close()

@@ -1,0 +1,83 @@
+"""Opens the snapshots beside the model, and follows their replacement without delaying a request."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from features.files import Stamp, stamp
+from recommend import catalogue, histories
+from recommend.catalogue import Catalogue
+from recommend.histories import Histories
+from recommend.stored import SnapshotError
+from scoring.model.lookups import Lookups
+from scoring.worker.logs import LogSink
+
+LOOK_SECONDS = 5.0
+"""How often the files are looked at."""
+SnapshotT = TypeVar("SnapshotT", Histories, Catalogue)
+
+
+class Following:
+    """The snapshots in a folder, for a recommender of these items."""
+
+    def __init__(self, folder: Path, items: list[str], sink: LogSink) -> None:
+        """Open what is there; what can't be read is logged and missing."""
+        self._histories = _Followed(folder / histories.FILE, lambda file: Histories(file, items), sink)
+        self._catalogue = _Followed(folder / catalogue.FILE, lambda file: Catalogue(file, items), sink)
+        self._looked = time.monotonic()
+        self._opening: asyncio.Task[None] | None = None
+        for one in (self._histories, self._catalogue):
+            if one.changed():
+                one.take(one.opened())
+
+    @property
+    def lookups(self) -> Lookups:
+        """The current snapshots."""
+        return Lookups(histories=self._histories.current, catalogue=self._catalogue.current)
+
+    def follow(self) -> None:
+        """Open changed files in a thread if it is time to look; called in the event loop."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS or (self._opening is not None and not self._opening.done()):
+            return
+        self._looked = now
+        self._opening = asyncio.get_running_loop().create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        for one in (self._histories, self._catalogue):
+            if one.changed():
+                one.take(await asyncio.to_thread(one.opened))
+
+
+class _Followed(Generic[SnapshotT]):
+    """One file. Whatever happens to it, the last snapshot that could be opened stays in use."""
+
+    def __init__(self, file: Path, open_: Callable[[Path], SnapshotT], sink: LogSink) -> None:
+        self.current: SnapshotT | None = None
+        self._file = file
+        self._open = open_
+        self._sink = sink
+        self._stamp: Stamp | None = None
+
+    def changed(self) -> bool:
+        """Whether the file has changed since the last call, so that each change is reported once."""
+        before, self._stamp = self._stamp, stamp(self._file)
+        return self._stamp != before
+
+    def opened(self) -> SnapshotT | SnapshotError:
+        """The snapshot in the file, or why it cannot be opened; takes long, and may be called in any thread."""
+        try:
+            return self._open(self._file)
+        except SnapshotError as error:
+            return error
+
+    def take(self, found: SnapshotT | SnapshotError) -> None:
+        """Use a snapshot from now on, and log it. Requests may still hold the former one, which closes after them."""
+        if isinstance(found, SnapshotError):
+            serving = None if self.current is None else self.current.version
+            self._sink.event("snapshot not opened", level="error", reason=str(found), serving=serving)
+        else:
+            self.current = found
+            self._sink.event("snapshot opened", file=self._file.name, version=found.version)

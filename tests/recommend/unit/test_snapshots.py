@@ -1,0 +1,169 @@
+"""Snapshots: what is written is found again, by other numbers; a file that can't be trusted is refused."""
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recommend import catalogue, histories, stored
+from recommend.catalogue import Catalogue, ItemRow, Layout, State
+from recommend.histories import PACKED, Histories, UserRow
+from recommend.stored import Snapshot, SnapshotError
+
+ITEMS = ["a", "b", "c"]
+LAYOUT = Layout(item_column="item_id", separators={"title": "", "genre": "|"})
+
+
+def packed(*numbers: int) -> bytes:
+    return np.array(numbers, PACKED).tobytes()
+
+
+def write_histories(file: Path, *users: UserRow) -> Path:
+    histories.write(file, ITEMS, users or [UserRow("u1", packed(2, 0), packed(1), {"age": "30"})], "user_id")
+    return file
+
+
+def item(key: str, genre: str = "", state: State = State.TRAINED) -> ItemRow:
+    return ItemRow(key, {"title": f"Film {key}"} | ({"genre": genre} if genre else {}), state)
+
+
+def write_catalogue(file: Path, *rows: ItemRow) -> Path:
+    catalogue.write(file, rows, LAYOUT)
+    return file
+
+
+def states(file: Path) -> dict[str, State]:
+    return {row.key: row.state for row in catalogue.read_rows(file)[0]}
+
+
+def test_a_history_comes_in_its_order_by_the_recommenders_numbers(tmp_path: Path) -> None:
+    found = Histories(write_histories(tmp_path / "h"), ["c", "x", "a"])
+    user = found.find("u1")
+    assert user is not None
+    assert (user.chosen.tolist(), user.seen.tolist(), user.columns) == ([0, 2], [], {"age": "30"})
+    assert found.user_column == "user_id"
+    assert found.find("u2") is None
+
+
+@pytest.mark.parametrize("key", ["", "\0", "u1\0", "x" * 1_000_000, "ü'\"; DROP TABLE users"])
+def test_keys_of_any_characters_are_unknown_or_found(tmp_path: Path, key: str) -> None:
+    assert Histories(write_histories(tmp_path / "h"), ITEMS).find(key) is None
+    found = Histories(write_histories(tmp_path / "h", UserRow(key, packed(1), b"", {})), ITEMS).find(key)
+    assert found is not None
+    assert found.chosen.tolist() == [1]
+
+
+def test_only_the_owner_reads_them(tmp_path: Path) -> None:
+    file = write_histories(tmp_path / "snapshots" / "h")
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_the_version_depends_on_the_content_alone(tmp_path: Path) -> None:
+    first, again = (Histories(write_histories(tmp_path / name), ITEMS) for name in "ab")
+    assert first.version == again.version
+    other = write_histories(tmp_path / "c", UserRow("u1", packed(2, 0), packed(1), {"age": "31"}))
+    assert Histories(other, ITEMS).version != first.version
+
+
+def test_an_open_snapshot_outlives_its_file(tmp_path: Path) -> None:
+    found = Histories(write_histories(tmp_path / "h"), ITEMS)
+    write_histories(tmp_path / "h", UserRow("u2", b"", b"", {}))
+    assert found.find("u1") is not None
+    (tmp_path / "h").unlink()
+    assert found.find("u1") is not None
+
+
+def test_after_an_error_the_former_snapshot_is_there(tmp_path: Path) -> None:
+    file = write_histories(tmp_path / "h")
+    before = file.read_bytes()
+    with pytest.raises(SnapshotError, match="cannot be written: UNIQUE"):
+        write_histories(file, UserRow("u1", b"", b"", {}), UserRow("u1", b"", b"", {}))
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_is_gone_cut_or_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match="cannot be read"):
+        Histories(tmp_path / "h", ITEMS)
+    file = write_histories(tmp_path / "h")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-4096])
+    with pytest.raises(SnapshotError, match=r"not a complete snapshot|cannot be read"):
+        Histories(file, ITEMS)
+    file.write_bytes(b"no database" * 1000)
+    with pytest.raises(SnapshotError, match="cannot be read"):
+        Histories(file, ITEMS)
+
+
+def test_a_file_of_another_kind_or_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SnapshotError, match="not a complete snapshot of catalogue"):
+        Catalogue(write_histories(tmp_path / "h"), ITEMS)
+    monkeypatch.setattr(stored, "FORMAT", 2)
+    newer = write_histories(tmp_path / "newer")
+    monkeypatch.undo()
+    with pytest.raises(SnapshotError, match="has format 2, but this code reads format 1"):
+        Histories(newer, ITEMS)
+
+
+def test_an_altered_row_is_an_error_and_no_history(tmp_path: Path) -> None:
+    file = write_histories(tmp_path / "h", UserRow("u1", packed(7), b"", {}), UserRow("u2", b"abc", b"", {}))
+    found = Histories(file, ITEMS)
+    for user in ("u1", "u2"):
+        with pytest.raises(SnapshotError, match="row of a user in the snapshot was altered"):
+            found.find(user)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_pages_that_are_overwritten_or_cut_off_are_an_error(tmp_path: Path, *, cut: bool) -> None:
+    rows = [UserRow(f"u{number:05}", packed(0), b"", {"age": "x" * 100}) for number in range(2_000)]
+    file = write_histories(tmp_path / "h", *rows)
+    found = Histories(file, ITEMS)
+    with file.open("r+b") as stream:
+        if cut:
+            stream.truncate(5 * 4096)
+        else:
+            stream.seek(5 * 4096)
+            stream.write(b"\xff" * (file.stat().st_size - 5 * 4096))
+    with pytest.raises(SnapshotError, match="altered"):
+        [found.find(row.key) for row in rows]
+
+
+def test_items_are_shown_and_found_by_their_values(tmp_path: Path) -> None:
+    file = write_catalogue(tmp_path / "c", item("a", "x|y"), item("b"), item("c", "y"), item("d", "z"))
+    found = Catalogue(file, ["c", "nowhere", "a"])
+    assert found.numbers.tolist() == [2, -1, 0]
+    assert found.show(0, ["genre", "title", "year"]) == {"genre": "x|y", "title": "Film a"}
+    assert found.having("genre", ["y"]).tolist() == [True, False, True, False]
+    assert found.having("genre", ["x", "z", "never"]).tolist() == [True, False, False, True]
+    assert not found.having("genre", ["x|y"]).any()
+    assert found.having("title", ["Film b"]).tolist() == [False, True, False, False]
+
+
+def test_a_withdrawn_item_is_in_the_file_and_not_in_the_catalogue(tmp_path: Path) -> None:
+    file = write_catalogue(tmp_path / "c", item("a", state=State.WITHDRAWN), item("b"))
+    found = Catalogue(file, ["a", "b"])
+    assert found.numbers.tolist() == [-1, 0]
+    assert found.count == 1
+    assert states(file) == {"a": State.WITHDRAWN, "b": State.TRAINED}
+
+
+def test_training_neither_changes_what_was_loaded_nor_brings_back_what_was_withdrawn(tmp_path: Path) -> None:
+    served = write_catalogue(
+        tmp_path / "served", item("a", "x", State.LOADED), item("b", state=State.WITHDRAWN), item("old")
+    )
+    trained = write_catalogue(tmp_path / "trained", item("a", "y"), item("b"), item("new"))
+    catalogue.after_training(trained, served)
+    assert states(served) == {"a": State.LOADED, "b": State.WITHDRAWN, "new": State.TRAINED}
+    assert Catalogue(served, ["a"]).columns(0)["genre"] == "x"
+
+
+def test_the_first_training_makes_the_catalogue(tmp_path: Path) -> None:
+    catalogue.after_training(write_catalogue(tmp_path / "trained", item("a")), tmp_path / "served")
+    assert states(tmp_path / "served") == {"a": State.TRAINED}
+
+
+def test_a_snapshot_is_an_ordinary_database(tmp_path: Path) -> None:
+    file = write_histories(tmp_path / "h")
+    assert sqlite3.connect(file).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert Snapshot(file, "histories").meta["format"] == 1

@@ -1,0 +1,137 @@
+"""`POST /recommend` for users by id: the stored history, the catalogue, and what happens to both while it serves."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recommend import catalogue, histories
+from tests.support.recommenders import make_recommending_bundle, recommender, write_catalogue, write_snapshots
+from tests.support.services import RunningService, running_service
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", recommender())
+
+
+@pytest.fixture(scope="module")
+def running(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    snapshots = write_snapshots(tmp_path_factory.mktemp("snapshots"))
+    arguments = ["--snapshots", str(snapshots), "--max-body-bytes", "2000000"]
+    with running_service(bundle, tmp_path_factory.mktemp("service"), arguments=arguments) as service:
+        yield service
+
+
+def asked(running: RunningService, **body: object) -> Any:
+    answer = running.client.post("/recommend", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def items(answer: Any) -> list[str]:
+    return [one["item"] for one in answer["items"]]
+
+
+def test_a_user_is_recommended_what_goes_with_their_history_and_nothing_they_have_seen(running: RunningService) -> None:
+    answer = asked(running, user="u1")
+    assert [(one["item"], one["reason"]) for one in answer["items"]] == [("a", "because of b"), ("c", "because of b")]
+    assert answer["fallback"] == ["fewer"]
+
+
+def test_a_history_is_added_to_the_users_own(running: RunningService) -> None:
+    answer = asked(running, user="u1", history=["a"], top=1)
+    assert [(one["item"], one["reason"]) for one in answer["items"]] == [("c", "because of b, a")]
+    assert answer["fallback"] == []
+
+
+@pytest.mark.parametrize(
+    ("user", "fallback"),
+    [
+        ("u2", ["popular"]),
+        (3, ["popular"]),
+        ("3", ["popular"]),
+        ("nobody", ["unknown_user", "popular"]),
+        (17, ["unknown_user", "popular"]),
+        ("", ["unknown_user", "popular"]),
+        ("u1\0", ["unknown_user", "popular"]),
+        ("x" * 1_000_000, ["unknown_user", "popular"]),
+    ],
+)
+def test_users_without_a_known_item_get_popular_ones(
+    running: RunningService, user: str | int, fallback: list[str]
+) -> None:
+    answer = asked(running, user=user, top=2)
+    assert [(one["item"], one["reason"]) for one in answer["items"]] == [("a", "popular"), ("b", "popular")]
+    assert answer["fallback"] == fallback
+
+
+def test_an_unknown_user_with_a_history_is_recommended_by_it(running: RunningService) -> None:
+    answer = asked(running, user="nobody", history=["b"], top=1)
+    assert (items(answer), answer["fallback"]) == (["a"], ["unknown_user"])
+
+
+@pytest.mark.parametrize("user", [b"1.5", b"null", b"true", b'["u1"]', b"{}"])
+def test_a_user_of_another_type_is_refused(running: RunningService, user: bytes) -> None:
+    answer = running.client.post("/recommend", content=b'{"user": ' + user + b"}", headers=JSON)
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == ("wrong_type", "user")
+
+
+def test_half_a_character_is_no_json(running: RunningService) -> None:
+    answer = running.client.post("/recommend", content=rb'{"user": "\ud800"}', headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "invalid_json"
+
+
+def test_titles_are_shown_unless_the_request_names_other_columns(running: RunningService) -> None:
+    first = asked(running, user="u1", top=1)["items"][0]
+    assert first["columns"] == {"title": "Film a"}
+    assert asked(running, user="u1", top=1, show=["genre", "title"])["items"][0]["columns"] == {
+        "genre": "x",
+        "title": "Film a",
+    }
+    assert asked(running, user="u1", top=1, show=[])["items"][0]["columns"] == {}
+    answer = running.client.post("/recommend", json={"user": "u1", "show": ["title", "year"]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_field")
+    assert answer.json()["error"]["field"] == "show[1]"
+    assert "the catalogue has title, genre" in answer.json()["error"]["message"]
+
+
+def test_items_outside_of_the_catalogue_are_not_recommended(running: RunningService) -> None:
+    assert sorted(items(asked(running, history=[], top=1000))) == ["a", "b", "c", "d"]
+
+
+def test_the_user_is_not_in_the_log(running: RunningService) -> None:
+    asked(running, user="u1")
+    assert "u1" not in running.log_file.read_text().replace(str(running.log_file), "")
+
+
+def until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end, "it was not followed within 60 seconds"
+        time.sleep(0.2)
+
+
+def test_snapshots_are_followed_and_survive_whatever_happens_to_their_files(bundle: Path, tmp_path: Path) -> None:
+    snapshots = tmp_path / "snapshots"
+    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"]) as service:
+        answer = asked(service, user="u1", top=1)
+        assert (answer["fallback"], answer["catalogue"]) == (["no_histories", "popular"], None)
+        write_snapshots(snapshots)
+        until(lambda: asked(service, user="u1", top=1)["fallback"] == [])
+        version = write_catalogue(snapshots, {"c": "y"})
+        until(lambda: asked(service, user="u1")["catalogue"] == version)
+        assert items(asked(service, user="u1")) == ["c"]
+
+        logged = len(service.log())
+        (snapshots / histories.FILE).unlink()
+        (snapshots / catalogue.FILE).write_bytes(b"no catalogue")
+        until(lambda: sum(line["event"] == "snapshot not opened" for line in service.log()[logged:]) == 2)
+        answer = asked(service, user="u1")
+        assert (items(answer), answer["catalogue"], answer["fallback"]) == (["c"], version, ["fewer"])

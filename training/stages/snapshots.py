@@ -1,0 +1,85 @@
+"""Writes what a recommender's service looks up by key: the histories of all users that were read, and all items.
+
+These files lie beside the bundle, since it holds nothing about a single user.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recommend import catalogue, histories
+from recommend.arrays import Indices
+from recommend.catalogue import ItemRow, Layout, State
+from recommend.histories import UserRow
+from training.datasets.described.spec import TablesSpec
+from training.engines.reading.entities import EntityTable, read_entities
+from training.engines.reading.interactions import Chosen
+
+FOLDER = "snapshots"
+"""Their folder in that of a run's output."""
+
+
+def write_snapshots(folder: Path, spec: TablesSpec, chosen: Chosen) -> None:
+    """Write the snapshots into `folder`; raises `SnapshotError` if they cannot be written."""
+    for name, one in spec.entities.items():
+        table = read_entities(spec, name)
+        if name == "users":
+            histories.write(folder / histories.FILE, chosen.items, _users(chosen, table), one.foreign_key)
+        else:
+            layout = Layout(
+                item_column=one.foreign_key, separators={name: spec.separators.get(name, "") for name in table.columns}
+            )
+            catalogue.write(folder / catalogue.FILE, _items(chosen, table), layout)
+
+
+def _items(chosen: Chosen, table: EntityTable) -> Iterator[ItemRow]:
+    """All items: those in the table, and without one those that occur in the interactions."""
+    if not table.columns and not len(table.keys):
+        yield from (ItemRow(key, {}, State.TRAINED) for key in chosen.items)
+    for row, key in enumerate(table.keys.to_pylist()):
+        yield ItemRow(key, texts(table.columns, row), State.TRAINED)
+
+
+def _users(chosen: Chosen, table: EntityTable) -> Iterator[UserRow]:
+    """All users that chose or saw something or are in the table, in the order of their keys."""
+    rows = chosen.interactions
+    users, items, is_choice = _last_of_each(rows.users, rows.items, chosen.mask, rows.times)
+    parts = [_packed(users[own], items[own], rows.user_count) for own in (is_choice, ~is_choice)]
+    places = dict(zip(table.keys.to_pylist(), range(len(table.keys)), strict=True))
+    numbers = dict(zip(chosen.users, range(len(chosen.users)), strict=True))
+    for key in sorted({*places, *numbers}):
+        number = numbers.get(key)
+        first, second = (b"", b"") if number is None else (part[number] for part in parts)
+        yield UserRow(key, first, second, texts(table.columns, places.get(key)))
+
+
+def texts(columns: Mapping[str, pa.StringArray], row: int | None) -> dict[str, str]:
+    """The columns that are not missing in a row; none without a row."""
+    if row is None:
+        return {}
+    return {name: text for name, values in columns.items() if (text := values[row].as_py())}
+
+
+def _last_of_each(
+    users: Indices, items: Indices, mask: npt.NDArray[np.bool_], times: npt.NDArray[np.float64] | None
+) -> tuple[Indices, Indices, npt.NDArray[np.bool_]]:
+    """Each pair of user and item once, by user and then by when it last occurred; and whether it ever is a choice."""
+    order = np.lexsort((np.arange(len(users)) if times is None else times, users))
+    users, items, mask = users[order], items[order], mask[order]
+    pair = users * (int(items.max(initial=0)) + 1) + items
+    _, last, group = np.unique(pair[::-1], return_index=True, return_inverse=True)
+    is_choice = np.bincount(group, weights=mask[::-1]) > 0
+    kept = len(pair) - 1 - last
+    by_place = np.argsort(kept)
+    kept = kept[by_place]
+    return users[kept], items[kept], is_choice[by_place]
+
+
+def _packed(users: Indices, items: Indices, user_count: int) -> Sequence[bytes]:
+    """The items of each user, as `recommend.histories` packs them; `users` are sorted."""
+    content = items.astype(histories.PACKED).tobytes()
+    ends = np.cumsum(np.bincount(users, minlength=user_count)) * histories.PACKED.itemsize
+    return [content[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
