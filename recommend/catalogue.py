@@ -167,6 +167,8 @@ class Catalogue:
         """The values of a column by number: those of item i are `codes[starts[i] : starts[i + 1]]`."""
         if name not in self._coded:
             row = self._snapshot.one("SELECT starts, codes FROM columns WHERE name = ?", name)
+            if not row:
+                raise SnapshotError(f"The catalogue has lost its column {name[:100]!r}. Load it again.")
             starts, codes = (_unpacked(packed) for packed in row)
             self._coded[name] = starts, codes
         return self._coded[name]

@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from features.bundle import BundleError
 from recommend.arrays import Indices
@@ -64,19 +65,27 @@ class Recommender:
         return {key: number for number, key in enumerate(self.items)}
 
     def recommend(self, history: Indices, top: int, excluded: Indices) -> list[Recommended]:
-        """The best `top` items, or all that are left, for somebody who chose the items `history`, each named once.
+        """The best `top` items with their scores and reasons; neither the history nor the `excluded` items."""
+        return self.explained(history, *self.best(history, top, np.union1d(history, excluded)))
 
-        `top` is 1 at least. Neither the history nor the `excluded` items are recommended. Of items with equal scores
-        the more popular one comes first.
+    def best(self, history: Indices, top: int, excluded: Indices) -> tuple[Indices, npt.NDArray[np.float64]]:
+        """The best `top` items, or all that are left, and their scores, for somebody who chose the items `history`.
+
+        The history names each item once, and `top` is 1 at least. The `excluded` items are left out. Of items with
+        equal scores the more popular one comes first.
         """
         scores = self.weights.scores(history)
-        scores[history] = scores[excluded] = -np.inf
+        scores[excluded] = -np.inf
         last = max(len(scores) - top, 0)
         candidates = np.flatnonzero(scores >= np.partition(scores, last)[last])
         best = candidates[np.argsort(-scores[candidates], kind="stable")[:top]]
         best = best[np.isfinite(scores[best])]
+        return best, scores[best]
+
+    def explained(self, history: Indices, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
+        """These items with their scores, and the reasons from the history."""
         reasons = self.weights.reasons(history, best, REASONS)
-        return [Recommended(*one) for one in zip(best.tolist(), scores[best].tolist(), reasons, strict=True)]
+        return [Recommended(*one) for one in zip(best.tolist(), scores.tolist(), reasons, strict=True)]
 
     def golden(self, seed: int) -> list[Golden]:
         """Golden requests with random histories."""

@@ -72,6 +72,7 @@ class RecommendAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[RecommendedItem]
     fallback: list[Fallback]
+    event_id: Annotated[str, msgspec.Meta(description="Another one for each response, to report what was shown.")]
     catalogue: Annotated[str | None, msgspec.Meta(description="The catalogue's version; null without one.")]
     model: ModelName
 

@@ -7,6 +7,8 @@ import msgspec
 MOST_ITEMS = 10_000
 """The most items of a history, or to exclude."""
 MOST_RECOMMENDED = 1_000
+MOST_VALUES = 1_000
+"""The most values of a filter's column."""
 
 ItemKey = Annotated[str | int, msgspec.Meta(description="An item's key, as in the tables; a whole number is its text.")]
 Keys = Annotated[list[ItemKey], msgspec.Meta(max_length=MOST_ITEMS)]
@@ -39,10 +41,33 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         | msgspec.UnsetType
     ) = msgspec.UNSET
 
+    filter: (
+        Annotated[
+            dict[str, Annotated[list[ItemKey], msgspec.Meta(min_length=1, max_length=MOST_VALUES)]],
+            msgspec.Meta(
+                description="Columns of the items with values: an item must have one of them in each column. "
+                "Of a column with several values, one must match."
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    at_most: (
+        Annotated[
+            dict[str, Count],
+            msgspec.Meta(description="Columns of the items, and how many items may share a value in each."),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    seen: (
+        Annotated[bool, msgspec.Meta(description="Whether to recommend what the user chose or saw, too.")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+
     @property
     def given(self) -> int:
-        """How many fields the body has."""
-        return sum(value is not msgspec.UNSET for value in msgspec.structs.astuple(self))
+        """How many fields the body and its objects have."""
+        named = (len(one) for one in (self.filter, self.at_most) if one is not msgspec.UNSET)
+        return sum(value is not msgspec.UNSET for value in msgspec.structs.astuple(self)) + sum(named)
 
 
 _decode = msgspec.json.Decoder(RecommendRequest).decode

@@ -1,5 +1,6 @@
 """`POST /recommend`: items for a user, or for somebody whose choices the request names. It scores no records."""
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,10 +12,11 @@ from recommend.catalogue import Catalogue
 from recommend.histories import Stored
 from recommend.recommender import Recommended, Recommender
 from recommend.stored import SnapshotError
+from scoring.model.filtering import left_out, require_column, varied
 from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest
-from scoring.request_errors import NoRecommender, UnknownField
+from scoring.request_errors import NoRecommender
 from scoring.responses import Fallback, RecommendAnswer, RecommendedItem
 
 DEFAULT_TOP = 10
@@ -42,11 +44,16 @@ class RecommendQuery:
         names = _to_show(request, lookups.catalogue)
         stored = self._stored(lookups, complain)
         history = np.union1d(stored.chosen, self._history(recommender))
-        excluded = np.union1d(stored.seen, _known(recommender, request.exclude))
-        if lookups.catalogue is not None:
-            excluded = np.union1d(excluded, np.flatnonzero(lookups.catalogue.numbers < 0))
+        excluded = np.union1d(_known(recommender, request.exclude), left_out(request, lookups.catalogue))
+        if request.seen is not True:
+            excluded = np.union1d(excluded, np.union1d(history, stored.seen))
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
-        found = recommender.recommend(history, top, excluded)
+        limited = request.at_most not in (msgspec.UNSET, {})
+        best, scores = recommender.best(history, len(recommender.items) if limited else top, excluded)
+        if limited:
+            kept = varied(best, top, request, lookups.catalogue)
+            best, scores = best[kept], scores[kept]
+        found = recommender.explained(history, best, scores)
         if not len(history):
             self.fallback.append(Fallback.POPULAR)
         if len(found) < top:
@@ -56,6 +63,7 @@ class RecommendQuery:
         answer = RecommendAnswer(
             items=[_item(one, recommender, columns) for one, columns in zip(found, shown, strict=True)],
             fallback=self.fallback,
+            event_id=uuid.uuid4().hex,
             catalogue=None if catalogue is None else catalogue.version,
             model=model.name,
         )
@@ -87,15 +95,10 @@ class RecommendQuery:
 
 def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str]:
     """The columns to show."""
-    columns = {} if catalogue is None else catalogue.layout.separators
     if request.show is msgspec.UNSET:
-        return [name for name in columns if name.lower() in TITLES]
+        return [] if catalogue is None else [name for name in catalogue.layout.separators if name.lower() in TITLES]
     for at, name in enumerate(request.show):
-        if name not in columns:
-            listed = ", ".join(columns) or "none, since there is no catalogue with columns"
-            raise UnknownField(
-                f"There is no column {name[:100]!r} to show; the catalogue has {listed}.", field=f"show[{at}]"
-            )
+        require_column(name, f"show[{at}]", catalogue)
     return request.show
 
 

@@ -107,7 +107,7 @@ def test_keys_of_any_characters_are_allowed(running: RunningService) -> None:
         (b'{"history": ["a"], "top": 1001}', "wrong_type", "top"),
         (b'{"history": ["a"], "top": 1.5}', "wrong_type", "top"),
         (b'{"history": ["a"], "exclude": 3}', "wrong_type", "exclude"),
-        (b'{"history": ["a"], "filter": {}}', "unknown_field", "filter"),
+        (b'{"history": ["a"], "filters": {}}', "unknown_field", "filters"),
         (b'{"history": ["a"], "history": []}', "duplicate_field", "history"),
         (b'{"history": [' + b"1," * 10_000 + b"1]}", "wrong_count", "history"),
         (b'{"history": ["a"', "invalid_json", None),

@@ -99,7 +99,7 @@ def test_titles_are_shown_unless_the_request_names_other_columns(running: Runnin
     answer = running.client.post("/recommend", json={"user": "u1", "show": ["title", "year"]})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_field")
     assert answer.json()["error"]["field"] == "show[1]"
-    assert "the catalogue has title, genre" in answer.json()["error"]["message"]
+    assert "it has title, genre" in answer.json()["error"]["message"]
 
 
 def test_items_outside_of_the_catalogue_are_not_recommended(running: RunningService) -> None:
@@ -135,3 +135,64 @@ def test_snapshots_are_followed_and_survive_whatever_happens_to_their_files(bund
         until(lambda: sum(line["event"] == "snapshot not opened" for line in service.log()[logged:]) == 2)
         answer = asked(service, user="u1")
         assert (items(answer), answer["catalogue"], answer["fallback"]) == (["c"], version, ["fewer"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"genre": ["x"]}, ["a", "b"]),
+        ({"genre": ["y"]}, ["b", "c"]),
+        ({"genre": ["x", "y"]}, ["a", "b", "c"]),
+        ({"genre": ["x"], "title": ["Film b"]}, ["b"]),
+        ({"genre": ["x|y"]}, []),
+        ({"genre": ["never"]}, []),
+        ({"genre": [17]}, []),
+        ({}, ["a", "b", "c", "d"]),
+    ],
+)
+def test_a_filter_acts_on_the_whole_catalogue(
+    running: RunningService, wanted: dict[str, list[object]], found: list[str]
+) -> None:
+    answer = asked(running, history=[], filter=wanted)
+    assert items(answer) == found
+    assert answer["fallback"] == ["popular", "fewer"]
+    assert items(asked(running, history=[], filter=wanted, top=1)) == found[:1]
+
+
+@pytest.mark.parametrize("field", ["filter", "at_most"])
+def test_a_column_that_the_catalogue_lacks_is_refused(running: RunningService, field: str) -> None:
+    value: object = ["x"] if field == "filter" else 1
+    answer = running.client.post("/recommend", json={"user": "u1", field: {"year": value}})
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == ("unknown_field", f"{field}.year")
+
+
+@pytest.mark.parametrize(
+    "body", [{"filter": {"genre": "x"}}, {"filter": {"genre": []}}, {"at_most": {"genre": 0}}, {"seen": "yes"}]
+)
+def test_filters_and_limits_of_another_type_are_refused(running: RunningService, body: dict[str, object]) -> None:
+    answer = running.client.post("/recommend", json={"user": "u1", **body})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["field"].startswith(next(iter(body)))
+
+
+def test_no_more_items_than_allowed_share_a_value(running: RunningService) -> None:
+    assert items(asked(running, history=[], at_most={"genre": 1})) == ["a", "c", "d"]
+    assert items(asked(running, history=[], at_most={"genre": 1}, top=2)) == ["a", "c"]
+    assert items(asked(running, history=[], at_most={"genre": 2, "title": 1})) == ["a", "b", "c", "d"]
+
+
+def test_what_was_seen_can_be_asked_for(running: RunningService) -> None:
+    assert sorted(items(asked(running, user="u1", seen=True))) == ["a", "b", "c", "d"]
+    assert items(asked(running, user="u1", seen=False)) == items(asked(running, user="u1"))
+
+
+def test_everything_excluded_is_an_empty_answer(running: RunningService) -> None:
+    answer = asked(running, user="u1", exclude=["a", "b", "c", "d", "17"])
+    assert (items(answer), answer["fallback"]) == ([], ["fewer"])
+
+
+def test_each_answer_has_its_own_event(running: RunningService) -> None:
+    first, second = (asked(running, user="u1")["event_id"] for _ in range(2))
+    assert first != second
+    assert len(first) == 32
