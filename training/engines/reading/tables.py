@@ -27,7 +27,7 @@ from training.datasets.described.problems import NO_OTHERS
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.uses import problems
-from training.datasets.described.values import as_texts, with_folders
+from training.datasets.described.values import texts_of, with_folders
 from training.datasets.errors import ColumnError, DatasetError, require_both_classes
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
@@ -225,13 +225,7 @@ def _of_parquet(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
         plain = [name for name in stored if name not in nested]
         names = tops(stored, opened.schema_arrow)
         for batch in opened.iter_batches(_BATCH_ROWS, row_groups=groups, columns=names):
-            yield {name: _as_text(batch.column(name)) for name in plain} | columns_of(batch, nested, file)
-
-
-def _as_text(values: pa.Array) -> pa.StringArray:
-    distinct = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    texts = pa.array(as_texts(distinct.dictionary), pa.string())
-    return pc.fill_null(texts.take(distinct.indices), "")
+            yield {name: texts_of(batch.column(name)) for name in plain} | columns_of(batch, nested, file)
 
 
 def explain(spec: TablesSpec, rules: Mapping[str, TableRules], cause: Exception | None = None) -> NoReturn:
