@@ -152,7 +152,7 @@ class Table:
         stored = self.file.stored(self._names)
         with parquet.ParquetFile(self.file.path) as file:
             nested = nested_of(stored, file.schema_arrow)
-            for batch in file.iter_batches(ROWS, columns=tops(stored, file.schema_arrow)):
+            for batch in file.iter_batches(ROWS, columns=tops(stored, file.schema_arrow), use_threads=False):
                 if self.read > self._characters:
                     self.whole = False
                     return

@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from training.datasets.described.files import TableFile
 
-
 _ALIKE = (
     pa.types.is_string,
     pa.types.is_large_string,
@@ -19,8 +18,9 @@ _ALIKE = (
     pa.types.is_boolean,
 )
 """The types whose values Arrow and `text_of` write alike."""
-_PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e9
+_PLAIN_FROM, _PLAIN_BELOW = pa.DoubleArray.from_buffers(pa.float64(), 2, [None, pa.py_buffer(np.array([1e-4, 1e9]))])
 """Between these, neither Arrow nor Python writes a number with an exponent."""
+_FALSE = pa.BooleanArray.from_buffers(pa.bool_(), 1, [None, pa.py_buffer(b"\0")])[0]
 
 
 def text_array(texts: Sequence[str]) -> pa.StringArray:
@@ -37,7 +37,7 @@ def with_folders(
     columns: Mapping[str, pa.StringArray], file: TableFile, names: Sequence[str], rows: int
 ) -> dict[str, pa.StringArray]:
     """The columns `names` of these rows of `file`: those that its folders name, and others from `columns`."""
-    same = pa.array(np.zeros(rows, np.int32))
+    same = pa.Int32Array.from_buffers(pa.int32(), rows, [None, pa.py_buffer(bytes(4 * rows))])
     folders = {name: text_array([text]).take(same) for name, text in file.folder_values.items()}
     return {name: folders[name] if name in folders else columns[name] for name in names}
 
@@ -63,10 +63,10 @@ def texts_of(values: pa.Array) -> pa.StringArray:
 
 def _of_floats(values: pa.DoubleArray) -> pa.StringArray:
     """Arrow and Python write the same shortest digits, but exponents of other sizes, and minus zero, in other ways."""
-    size = np.abs(values.to_numpy(zero_copy_only=False))
-    odd = ~((size >= _PLAIN_FROM) & (size < _PLAIN_BELOW))
-    mask = pa.BooleanArray.from_buffers(pa.bool_(), len(odd), [None, pa.py_buffer(np.packbits(odd, bitorder="little"))])
-    return pc.replace_with_mask(values.cast(pa.string()), mask, _one_by_one(values.filter(mask)))
+    size = pc.abs(values)
+    plain = pc.and_(pc.greater_equal(size, _PLAIN_FROM), pc.less(size, _PLAIN_BELOW))
+    odd = pc.invert(pc.coalesce(plain, _FALSE))
+    return pc.replace_with_mask(values.cast(pa.string()), odd, _one_by_one(values.filter(odd)))
 
 
 def _one_by_one(values: pa.Array) -> pa.StringArray:
