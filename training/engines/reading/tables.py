@@ -37,7 +37,7 @@ from training.engines.reading.opened import Opened, Piece, version
 from training.files import source
 from training.kernels.hashed import Fields
 from training.kernels.numbers import NotNumbersError
-from training.kernels.tables import BadFieldsError, TypedTable, matches, taken, typed
+from training.kernels.tables import BadFieldsError, TypedTable, taken, typed
 
 _NOT_RIGHT = (
     BadFieldsError,
@@ -174,7 +174,7 @@ def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable])
     label = _present(own.label)
     known = np.ones(len(label), dtype=np.bool_)
     for table, entity in entities.items():
-        found = matches(own.keys[KEYS[table]], entity.keys[KEYS[table]])
+        found = entity.known[KEYS[table]].find(own.keys[KEYS[table]])
         known &= found.is_valid().to_numpy(zero_copy_only=False)
         places[table] = found
     own_rows = pa.array(np.flatnonzero(known))
