@@ -1,5 +1,7 @@
 """The graph: dataset, training run, model version, image, service. Each step uses outputs of the steps before it."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 import pulumi
@@ -16,12 +18,14 @@ from steps.shared.dataset_paths import located
 from steps.shared.image_content import serving_code_hash
 from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
 from training.datasets import check_split, describe
+from training.datasets.placed.in_place import covered
 from training.parameters import EngineName
 from training.runtime import require_spark
 from training.stages.provenance import training_code_hash
 
 if TYPE_CHECKING:
     from infra.components import Backend
+    from training.datasets.placed.address import Address
 
 
 def program() -> None:
@@ -48,7 +52,7 @@ def deploy(settings: Settings, stack: str) -> dict[str, Output[Any]]:
     dataset = located(settings.dataset)
     manifest = describe(dataset, AzureLake(settings.azure.tenant if settings.azure else ""))
     check_split(dataset, settings.training.split)
-    backend = _backend(settings, stack)
+    backend = _backend(settings, stack, partial(covered, dataset, manifest))
     registry = Registry("registry", backend)
     data = DataUpload(
         "data",
@@ -106,7 +110,7 @@ def serve(
     }
 
 
-def _backend(settings: Settings, stack: str) -> "Backend":
+def _backend(settings: Settings, stack: str, data: "Callable[[], Sequence[Address]]") -> "Backend":
     match settings.target:
         case Target.LOCAL:
             if EngineName.SPARK is settings.training.engine or settings.scoring.engine is ScoringEngine.SPARK_SERVING:
@@ -116,6 +120,6 @@ def _backend(settings: Settings, stack: str) -> "Backend":
             # Azure's SDKs are an extra that stack `local` does without, and take seconds to import.
             from infra.cloud.backend import CloudBackend  # noqa: PLC0415 - see above
 
-            return CloudBackend(stack, settings)
+            return CloudBackend(stack, settings, data())
         case _:
             assert_never(settings.target)

@@ -17,6 +17,8 @@ from pyspark.sql import SparkSession
 from features.errors import PersonalizationError
 from training.datasets import materialize
 from training.datasets.manifest import Manifest
+from training.datasets.placed.dataset import RECORD, recorded
+from training.datasets.placed.in_place import folders_of, volume_of
 from training.engines.spark.store.delivered import delivers
 from training.platform import own_disk
 from training.request import LakeRequest
@@ -59,16 +61,20 @@ def _try(request: LakeRequest) -> None:
     if request.fetch or request.canary:
         written.append(request.data)
     read = [folder for folder in (request.data, request.champion, request.best) if folder is not None]
+    listing = recorded(request.data)
+    volumes = request.data.parents[1]
+    placed = {volumes / volume_of(folder): str(folder) for folder in (folders_of(listing) if listing else ())}
     session = SparkSession.builder.getOrCreate()
     if not delivers(session):  # else Spark reads for the workers' Python, which can't
-        try_volumes(session, read=read, written=written)
+        try_volumes(session, read=read, written=written, placed=placed)
 
 
 def _run(request: LakeRequest, own: Path, shared: Path) -> None:
     """Train; only the driver sees `own`, all machines see `shared`."""
     if request.fetch:
         _fetch(request, own)
-    manifest = Manifest(
+    listing = recorded(request.data)
+    manifest = listing or Manifest(
         kind=request.dataset.kind, hash=request.manifest_hash, partitions=(), description=f"data in {request.data}"
     )
     champion, target = request.champion, request.output / BUNDLE
@@ -78,6 +84,8 @@ def _run(request: LakeRequest, own: Path, shared: Path) -> None:
         shutil.rmtree(target, ignore_errors=True)
         copy_files(Path(result.bundle), target)
         champion = target
+    if listing is not None:  # the data's own folder goes with the next dataset, the run's stays
+        (request.output / RECORD).write_bytes((request.data / RECORD).read_bytes())
     (request.output / RESULT).write_text(result.to_json(), encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ copied.
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +36,17 @@ def copy_files(source: Path, target: Path) -> None:
             shutil.copyfileobj(reader, writer, CHUNK_BYTES)
 
 
-def try_volumes(session: SparkSession, *, read: Sequence[Path], written: Sequence[Path]) -> None:
+def try_volumes(
+    session: SparkSession, *, read: Sequence[Path], written: Sequence[Path], placed: Mapping[Path, str]
+) -> None:
     """Use these folders from Python on every machine; raises `VolumeError` with the first refusal.
+
+    `placed` are the volumes of containers that the stack doesn't own, with their addresses.
 
     Spark reports an error of its workers as the driver's stack trace, after four attempts at each task.
     """
     tasks = session.sparkContext.defaultParallelism
-    trials = _Trials(read=tuple(read), written=tuple(written))
+    trials = _Trials(read=tuple(read), written=tuple(written), placed=tuple(placed.items()))
     refused = session.range(0, tasks, 1, tasks).mapInArrow(trials, "refused string").collect()
     if refused:
         raise VolumeError(refused[0].refused)
@@ -54,28 +58,41 @@ class _Trials:
 
     read: tuple[Path, ...]
     written: tuple[Path, ...]
+    placed: tuple[tuple[Path, str], ...]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
             pass
-        trials = [(_read, folder, "read") for folder in self.read]
-        trials += [(_write, folder, "write to") for folder in self.written]
+        trials = [(_read, folder, _not_granted("read")) for folder in self.read]
+        trials += [(_write, folder, _not_granted("write to")) for folder in self.written]
+        trials += [(_read, folder, _not_allowed(address)) for folder, address in self.placed]
         refused = [sentence for trial in trials if (sentence := _refusal(*trial))]
         yield pa.RecordBatch.from_pydict({"refused": refused}, schema=_REFUSED)
 
 
-def _refusal(use: Callable[[Path], None], folder: Path, verb: str) -> str | None:
+def _refusal(use: Callable[[Path], None], folder: Path, explain: Callable[[Path, OSError], str]) -> str | None:
     try:
         use(folder)
     except OSError as error:
-        volume = Path(*folder.parts[:NAME_PARTS])
-        return (
-            f"The job's identity can't {verb} the volume {volume}: {error}. The stack grants READ VOLUME and WRITE "
-            "VOLUME to its deployers and to `azure.training_run_as`, so the job runs as somebody else, or a grant was "
-            f"removed. Run `GRANT READ VOLUME, WRITE VOLUME ON VOLUME {'.'.join(volume.parts[2:])} TO ...` in "
-            "Databricks, or correct the setting; then run `up` again."
-        )
+        return explain(Path(*folder.parts[:NAME_PARTS]), error)
     return None
+
+
+def _not_granted(verb: str) -> Callable[[Path, OSError], str]:
+    return lambda volume, error: (
+        f"The job's identity can't {verb} the volume {volume}: {error}. The stack grants READ VOLUME and WRITE "
+        "VOLUME to its deployers and to `azure.training_run_as`, so the job runs as somebody else, or a grant was "
+        f"removed. Run `GRANT READ VOLUME, WRITE VOLUME ON VOLUME {'.'.join(volume.parts[2:])} TO ...` in "
+        "Databricks, or correct the setting; then run `up` again."
+    )
+
+
+def _not_allowed(address: str) -> Callable[[Path, OSError], str]:
+    return lambda volume, error: (
+        f"The job can't read {address} by the volume {volume}: {error}. The container's owner must give the stack's "
+        "access connector the role Storage Blob Data Reader on it, and admit the connector in the account's firewall "
+        "if it has one; `.venv/bin/personalize bootstrap` prints the command. Then run `up` again."
+    )
 
 
 def _read(folder: Path) -> None:

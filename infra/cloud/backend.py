@@ -41,6 +41,7 @@ from steps.shared.base_images import base_images
 from steps.shared.job_libraries import JobLibraries, job_libraries
 from steps.shared.model_versions import LATEST
 from steps.shared.volumes import volumes_of
+from training.datasets.placed.address import Address
 
 
 class CloudBackend:
@@ -49,9 +50,10 @@ class CloudBackend:
     _image: Output[str]
     """What `build` built: the whole reference, by digest."""
 
-    def __init__(self, stack: str, settings: Settings) -> None:
-        """Declare the environment."""
+    def __init__(self, stack: str, settings: Settings, data: Sequence[Address]) -> None:
+        """Declare the environment; `data` are the folders of containers with data that training reads in place."""
         self._settings = settings
+        self._data = data
         self._azure = azure = azure_settings(settings)
         names = names_of(stack, azure)
         self._provider = azure_native.Provider("azure", subscription_id=azure.subscription, tenant_id=azure.tenant)
@@ -69,6 +71,7 @@ class CloudBackend:
             "workspace": self._environment.machine_learning.name,
             "registry_name": self._environment.registry.name,
             "login_server": self._environment.registry.server,
+            "volumes": volumes_of(names.catalog_object),
         }
         """Inputs by name, given to each step that has them. Some steps add values for later ones."""
         studio = f"https://ml.azure.com/?wsid={{}}&tid={azure.tenant}"
@@ -95,7 +98,7 @@ class CloudBackend:
         wanted_libraries, installed = self._libraries(options)
         wanted = workspace_ready.Inputs[Output[str]](workspace_id=workspace.id, workspace_host=workspace.workspace_url)
         url = self._step(workspace_ready.AZURE, "workspace-ready", wanted, options).output("url", str)
-        training = DatabricksTraining("databricks-training", around, url, wanted_libraries, options)
+        training = DatabricksTraining("databricks-training", around, url, wanted_libraries, options, data=self._data)
         self._target |= {"databricks_url": url, "databricks_workspace_id": workspace.id}
         after = [training, installed, *around.access.lake]
         canary = self._step(
@@ -128,8 +131,7 @@ class CloudBackend:
     def _libraries(self, options: ResourceOptions) -> tuple[JobLibraries, StepResource]:
         """What clusters install, and the step that puts it into the lake."""
         around, fit = self._environment, self._settings.training.fit
-        found = job_libraries(volumes_of(around.names.catalog_object), fit)
-        self._target["volumes"] = found.volumes
+        found = job_libraries(self._target["volumes"], fit)
         inputs = libraries.Inputs(fit=fit, wheel=found.wheel.hash, packages=found.packages)
         after = [*around.access.lake, *around.storage.containers]
         return found, self._step(libraries.AZURE, "libraries", inputs, options, after=after)

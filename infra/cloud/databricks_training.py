@@ -1,5 +1,8 @@
 """What training runs need inside the Databricks workspace, once the deployer has access to it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pulumi
 import pulumi_databricks as databricks
 from pulumi import Input, ResourceOptions
@@ -11,6 +14,8 @@ from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
 from infra.cloud.training.volumes import Volumes, VolumesArgs
 from steps.shared.job_libraries import JobLibraries
 from steps.shared.volumes import CONTAINERS
+from training.datasets.placed.address import Address
+from training.datasets.placed.in_place import volume_of
 
 
 class DatabricksTraining(pulumi.ComponentResource):
@@ -24,8 +29,10 @@ class DatabricksTraining(pulumi.ComponentResource):
         url: Input[str],
         libraries: JobLibraries,
         opts: ResourceOptions | None = None,
+        *,
+        data: Sequence[Address],
     ) -> None:
-        """Create everything in the workspace at `url`."""
+        """Create everything in the workspace at `url`; `data` are the folders of others with data for training."""
         super().__init__("personalization:azure:DatabricksTraining", name, None, opts)
         workspace = environment.databricks.workspace
         provider = databricks.Provider(
@@ -37,23 +44,27 @@ class DatabricksTraining(pulumi.ComponentResource):
         own = ResourceOptions(parent=self, providers=[provider])
         settings, names = environment.settings, environment.names
         members = Members("members", settings.deployers, settings.training_run_as, workspace, own)
-        access = LakeAccess(
-            "lake-access",
-            LakeAccessArgs(
-                name=names.catalog_object,
-                connector=environment.databricks.connector.id,
-                containers={name: environment.storage.lake_url(name) for name in CONTAINERS},
-            ),
-            own,
-        )
+        access = LakeAccess("lake-access", _access(environment, data), own)
         volumes = VolumesArgs(
-            catalog=names.catalog_object, lake_url=environment.storage.lake_url, principals=members.names
+            catalog=names.catalog_object,
+            lake_url=environment.storage.lake_url,
+            data={volume_of(folder): str(folder) for folder in data},
+            principals=members.names,
         )
         Volumes("volumes", volumes, _after(own, access, members, *environment.access.lake))
         args = TrainingJobArgs(settings=settings, names=names, libraries=libraries)
         jobs = TrainingJob("training-job", args, workspace, own)
         self.job_id, self.canary_id, self.tried = jobs.job_id, jobs.canary_id, jobs.tried
         self.register_outputs({"job_id": self.job_id})
+
+
+def _access(environment: Environment, data: Sequence[Address]) -> LakeAccessArgs:
+    return LakeAccessArgs(
+        name=environment.names.catalog_object,
+        connector=environment.databricks.connector.id,
+        containers={name: environment.storage.lake_url(name) for name in CONTAINERS},
+        read=sorted({replace(folder, path="") for folder in data}),
+    )
 
 
 def _after(options: ResourceOptions, *before: pulumi.Resource) -> ResourceOptions:

@@ -12,6 +12,8 @@ from azure_clients.resource_manager import ResourceManager
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import names_of
+from infra.setting_types import PrincipalType
+from personalize.bootstrap.data_readers import connector
 from personalize.bootstrap.groups import group_lock, stack_groups
 from personalize.bootstrap.item import Item, State
 from personalize.bootstrap.names import StateNames
@@ -91,6 +93,16 @@ class Bootstrap:
         identity = self._identity(self.workflows, preview=False)
         kind = "ServicePrincipal"
         return {"object_id": identity["principalId"], "type": kind, "databricks_name": identity["clientId"]}
+
+    def readers(self) -> dict[str, PrincipalType]:
+        """Who reads data in containers of others, by object ID: whoever plans and, after the first `up`, training."""
+        found = {deployer.object_id: deployer.type for deployer in self.settings.deployers}
+        if (workflows := self.workflows) is not None:
+            for preview in (False, True):
+                found[self._identity(workflows, preview=preview)["principalId"]] = PrincipalType.SERVICE_PRINCIPAL
+        if (trains := connector(names_of(self.stack, self.settings), self.manager)) is not None:
+            found[trains] = PrincipalType.SERVICE_PRINCIPAL
+        return found
 
     def _identity(self, workflows: Workflows, *, preview: bool) -> dict[str, str]:
         found = self.manager.get(workflows.path(preview=preview), IDENTITY_VERSION)

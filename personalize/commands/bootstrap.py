@@ -1,11 +1,15 @@
 """`bootstrap`: prepares a subscription, once, before its first stack."""
 
 import shlex
-from typing import Annotated, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from azure_clients import credentials
+from infra.settings import load_settings
+from personalize.bootstrap.data_readers import reader_commands
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.delivery.repository import commands, stacks_of
 from personalize.stack.on_azure import require_azure
@@ -13,6 +17,10 @@ from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_move import resources_on_machine
 from personalize.terminal import options
 from personalize.terminal.output import confirm, print_json, say, tell
+from steps.shared.dataset_paths import located
+
+if TYPE_CHECKING:
+    from training.datasets.placed.address import Address
 
 
 def bootstrap(
@@ -37,11 +45,24 @@ def bootstrap(
             yes=yes,
         )
     items = made.run(dry_run=dry_run)
-    found: dict[str, Any] = {"items": items, "variables": made.variables(), "deployer": made.deployer()}
+    places = _places(stack, config_file)
+    found: dict[str, Any] = {
+        "items": items,
+        "variables": made.variables(),
+        "deployer": made.deployer(),
+        "data_readers": reader_commands(places, made.readers()) if places and not dry_run else [],
+    }
     if as_json:
         print_json(found)
     else:
         _show(found, made, dry_run=dry_run)
+
+
+def _places(stack: str, config_file: Path | None) -> Sequence["Address"]:
+    """Where the stack's data is, if it is in containers."""
+    from training.datasets.placed.dataset import addresses  # noqa: PLC0415 - takes long, and no other command needs it
+
+    return list(addresses(located(load_settings(StackFiles(stack, config_file).effective()).dataset)).values())
 
 
 def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
@@ -59,6 +80,11 @@ def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
     if deployer := found["deployer"]:
         tell("    deployers: # one more:")
         tell(f"      - {{{', '.join(f'{name}: {value}' for name, value in deployer.items())}}}")
+    if commands_for_owner := found["data_readers"]:
+        tell("\nThe data is in a container. Whoever owns it runs, in the account's subscription:\n")
+        for command in commands_for_owner:
+            tell(f"  {command}")
+        tell("\nTraining's identity exists after the first `up`: run `bootstrap` again then.")
     if made.settings.github_repository is None:
         tell("\nNo workflow may deploy, because `azure.github_repository` is not set.")
         return

@@ -1,12 +1,14 @@
 """Step 1: the dataset in the lake, in a folder named by its manifest's hash, so that equal data is uploaded once.
 
-Published datasets are not uploaded from here: the training job downloads them into the same folder.
+Published datasets are not uploaded from here: the training job downloads them into the same folder. Data in a container
+stays there, and the folder only has its listing and its config.
 """
 
 import uuid
 
 from steps.azure.azure_step import AzureStep
 from steps.azure.stores.lake import LakeFolder
+from steps.azure.stores.placed_data import placed_data
 from steps.descriptions.data_upload import AZURE, AzureInputs, Outputs
 from steps.local.data_upload import reporter
 from steps.provider.step import Context, Created, State
@@ -50,7 +52,10 @@ class DataUpload(AzureStep[AzureInputs, Outputs]):
     def _send(self, lake: LakeFolder, inputs: AzureInputs, context: Context) -> None:
         """The local copy is kept until the upload is complete, so that an interrupted one can continue."""
         copy = self.folder(inputs.stack).lake / "raw" / inputs.manifest_hash
-        copy_dataset(inputs.dataset, copy, inputs.manifest_hash, reporter(context), tenant=inputs.tenant)
+        if (placed := placed_data(inputs.dataset, inputs.tenant)) is not None:
+            placed.write_places(copy, inputs.volumes, inputs.manifest_hash)
+        else:
+            copy_dataset(inputs.dataset, copy, inputs.manifest_hash, reporter(context))
         lake.send(copy, context)
         lake.write(COMPLETE, inputs.manifest_hash.encode(), context)
         remove_copy(copy)

@@ -1,7 +1,8 @@
 """Step 2: a run of the training job on Databricks, and the download of its bundle to this machine."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from features.bundle import REPORT
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.azure.data_upload import COMPLETE
-from steps.azure.databricks_run import JobRuns, Usable
+from steps.azure.databricks_run import JobRuns, RunFailedError, Usable
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
 from steps.azure.stores.lake import LakeFolder, bring, lake_folder
+from steps.azure.stores.placed_data import listing_in, placed_data
 from steps.azure.stores.registered_versions import versions_of
 from steps.descriptions.training_run import AZURE, AzureInputs, AzureOutputs
 from steps.provider.step import Context, Created, State
@@ -46,7 +48,8 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         request = self._request(inputs, earlier, registered, lake, context)
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
         runs = JobRuns(client, int(inputs.job_id), context, self._timeout)
-        address = runs.succeed(identity, request, _left_result(lake, context))
+        with self._unchanged(inputs, context):
+            address = runs.succeed(identity, request, _left_result(lake, context))
         result = run.finished() or self._bring(run, lake, context)
         outputs = run.outputs(result).model_dump()
         return Created(identity, AzureOutputs(**outputs, bundle_url=f"{lake.url}/{BUNDLE}", run_url=address))
@@ -103,6 +106,26 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
             output=lake.on_cluster(inputs.volumes),
             work=Path(inputs.volumes) / Volume.WORK,
         )
+
+    @contextmanager
+    def _unchanged(self, inputs: AzureInputs, context: Context) -> Iterator[None]:
+        """Raise `ChangedFileError` before or after the block if a file that the job reads in place is not as listed.
+
+        An error in the block may come from such a change: then it is the cause.
+        """
+        placed = placed_data(inputs.dataset, inputs.tenant)
+        if placed is None:
+            yield
+            return
+        raw = LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, self._timeout)
+        listing = listing_in(raw, context)
+        placed.require_unchanged(listing)
+        try:
+            yield
+        except RunFailedError:
+            placed.require_unchanged(listing)
+            raise
+        placed.require_unchanged(listing)
 
     def _bring(self, run: RunFolder, lake: LakeFolder, context: Context) -> dict[str, Any]:
         """Download the result and its bundle, and check the bundle's hash."""

@@ -21,7 +21,10 @@ class LocalInputs(Inputs[str], Stack):
 
 
 class AzureInputs(Inputs[str], Lake):
-    """To the lake."""
+    """To the lake; of data in a container that Databricks reads in place, only what describes it."""
+
+    volumes: str
+    """The folder with the stack's volumes on the cluster's machines, `/Volumes/...`."""
 
 
 class Outputs(StepOutputs):

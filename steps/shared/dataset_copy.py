@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from training.datasets.progress import Reporter
 
 
-def copy_dataset(dataset: Dataset, folder: Path, manifest_hash: str, report: "Reporter", *, tenant: str = "") -> None:
+def copy_dataset(dataset: Dataset, folder: Path, manifest_hash: str, report: "Reporter") -> None:
     """Copy the dataset to `folder`, completely or not at all; raises `DatasetError` if it isn't as planned."""
     # Spark's and pandas' modules take longer to import than all other steps together, and most runs copy nothing.
     from training.datasets import materialize  # noqa: PLC0415 - see above
@@ -21,7 +21,7 @@ def copy_dataset(dataset: Dataset, folder: Path, manifest_hash: str, report: "Re
     if addresses(placed):
         from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - only stacks with such data need it
 
-        fetch(placed, folder, AzureLake(tenant), report, wanted=manifest_hash)
+        fetch(placed, folder, AzureLake(), report, wanted=manifest_hash)
     else:
         materialize(placed, folder, report)
 

@@ -1,6 +1,7 @@
 """The layout of a dataset in the data lake: `dt=<partition>/part-<number>.tsv`, written aside and then renamed."""
 
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from training.datasets.errors import DatasetError, MissingFileError
 
 LISTING = "parts.txt"
 """A file beside the partitions that lists their files, one per line, so that a missing one is noticed."""
+
+PLACES = "places.json"
+"""In place of partitions: a list of pairs, a partition and the path of one of its files, which is not copied."""
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -26,9 +30,15 @@ def part(folder: Path, partition: str, number: int, suffix: str) -> Path:
     return parent / f"part-{number:05d}{suffix}"
 
 
-def partition_of(file: Path) -> str:
-    """The partition that a part file belongs to."""
-    return file.parent.name.removeprefix("dt=")
+def partitioned(folder: Path) -> list[tuple[Path, str]]:
+    """The files of a dataset, each with its partition: the parts in `folder`, or those that `PLACES` names elsewhere.
+
+    Raises `MissingFileError` like `parts`.
+    """
+    if (folder / PLACES).is_file():
+        named = json.loads((folder / PLACES).read_text(encoding="utf-8"))
+        return [(Path(path), partition) for partition, path in named]
+    return [(file, file.parent.name.removeprefix("dt=")) for file in parts(folder)]
 
 
 def parts(folder: Path) -> list[Path]:

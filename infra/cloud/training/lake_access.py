@@ -5,12 +5,14 @@ Nobody gets a grant on the external locations: runs use the volumes in them (`vo
 These objects belong to the region's metastore: their names are unique in it, and they outlive the workspace.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_databricks as databricks
 from pulumi import Input, ResourceOptions
+
+from training.datasets.placed.address import Address
 
 ISOLATED = "ISOLATION_MODE_ISOLATED"
 
@@ -24,6 +26,8 @@ class LakeAccessArgs:
     """ID of the access connector."""
     containers: Mapping[str, Input[str]]
     """`abfss://` addresses."""
+    read: Sequence[Address] = ()
+    """Containers of others, with data that training only reads."""
 
 
 class LakeAccess(pulumi.ComponentResource):
@@ -43,12 +47,14 @@ class LakeAccess(pulumi.ComponentResource):
             force_destroy=True,
             opts=ResourceOptions(parent=self),
         )
-        for container, url in args.containers.items():
+        read = {f"{one.account}-{one.container}": str(one) for one in args.read}
+        for container, url in {**args.containers, **read}.items():
             databricks.ExternalLocation(
                 f"location-{container}",
                 name=f"{args.name}_{container}",
                 url=url,
                 credential_name=credential.name,
+                read_only=container in read or None,
                 isolation_mode=ISOLATED,
                 skip_validation=True,
                 force_destroy=True,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_databricks as databricks
-from pulumi import Output, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 
 from steps.shared.volumes import CATALOG_ROOT, SCHEMA, Volume
 
@@ -29,6 +29,8 @@ class VolumesArgs:
     catalog: str
     lake_url: Callable[[str], Output[str]]
     """A container's `abfss://` address, with a slash at the end."""
+    data: Mapping[str, str]
+    """Folders of others that training reads in place, by the volumes' names."""
     principals: Mapping[str, str]
     """Their names in Databricks, by logical name."""
 
@@ -39,7 +41,7 @@ class Volumes(pulumi.ComponentResource):
     def __init__(self, name: str, args: VolumesArgs, opts: ResourceOptions | None = None) -> None:
         """Create them; the external locations of the containers must exist."""
         super().__init__("personalization:azure:Volumes", name, None, opts)
-        self._args, self._own = args, ResourceOptions(parent=self)
+        self._own = ResourceOptions(parent=self)
         root, folder = CATALOG_ROOT
         self._catalog = databricks.Catalog(
             "catalog",
@@ -52,7 +54,12 @@ class Volumes(pulumi.ComponentResource):
         self._schema = databricks.Schema(
             "schema", name=SCHEMA, catalog_name=self._catalog.name, force_destroy=True, opts=self._own
         )
-        made = {volume: self._volume(volume) for volume in Volume}
+        made = {
+            volume: self._volume(volume, Output.concat(args.lake_url(volume.container), volume.folder))
+            for volume in Volume
+        }
+        for called, folder in args.data.items():
+            self._volume(called, folder)
         for called, principal in args.principals.items():
             databricks.Grant(
                 f"catalog-{called}", principal=principal, privileges=READ, catalog=self._catalog.name, opts=self._own
@@ -67,13 +74,13 @@ class Volumes(pulumi.ComponentResource):
                 )
         self.register_outputs({})
 
-    def _volume(self, volume: Volume) -> databricks.Volume:
+    def _volume(self, name: str, location: Input[str]) -> databricks.Volume:
         return databricks.Volume(
-            f"volume-{volume}",
-            name=volume.value,
+            f"volume-{name}",
+            name=name,
             catalog_name=self._catalog.name,
             schema_name=self._schema.name,
             volume_type="EXTERNAL",
-            storage_location=Output.concat(self._args.lake_url(volume.container), volume.folder),
+            storage_location=location,
             opts=self._own,
         )

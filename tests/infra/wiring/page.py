@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 
 from tests.infra.graph.cloud_recorder import PEERED
 from tests.infra.wiring.recording import Declared, Recording, committed, record
+from tests.support.listings import Listing
 
 FOLDER = Path(__file__).parent
 WIDTH = 160
@@ -25,9 +27,12 @@ NARROW = {
     "candidate_percent": 25,
 }
 """A stack that few may reach, and that tries a new image beside the old one."""
-VARIANTS: Mapping[str, Mapping[str, object]] = {
+IN_PLACE = {"dataset": {"kind": "criteo", "path": "abfss://events@shoplake.dfs.core.windows.net/clicks/days"}}
+"""Data in a container that the stack does not own."""
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "dev-with-options": OPTIONS,
     "dev-for-few": NARROW,
+    "dev-with-data-in-place": IN_PLACE,
     "private": PRIVATE,
 }
 """Files that contain only what these settings change in `dev`."""
@@ -52,7 +57,8 @@ def pages() -> Iterator[tuple[Path, str]]:
         yield FOLDER / f"{stack}.yaml", _text_of(_shown(recording))
     plain = _shown(recordings["dev"])
     for variant, options in VARIANTS.items():
-        full = _shown(record(committed("dev", **options), "dev"))
+        with patch("infra.graph.AzureLake", lambda _: Listing(["clicks/days/day_0.tsv"])):
+            full = _shown(record(committed("dev", **options), "dev"))
         other = {part: {name: one for name, one in full[part].items() if plain[part].get(name) != one} for part in full}
         yield FOLDER / f"{variant}.yaml", _text_of({"options": options} | other)
 

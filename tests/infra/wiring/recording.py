@@ -69,11 +69,11 @@ class Monitor(MockMonitor):
         return answer
 
 
-def committed(stack: str, **azure: object) -> Settings:
-    """The settings of a committed stack file, with its gaps filled and group `azure` changed."""
+def committed(stack: str, *, dataset: Mapping[str, object] = DATA, **azure: object) -> Settings:
+    """The settings of a committed stack file, with its gaps filled, a dataset, and group `azure` changed."""
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     config["personalization:azure"] |= {**OWN, **azure}
-    return load_settings(config | {"personalization:dataset": DATA})
+    return load_settings(config | {"personalization:dataset": dataset})
 
 
 def record(settings: Settings, stack: str) -> Recording:

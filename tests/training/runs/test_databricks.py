@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from features.bundle import Bundle, checked_hash
@@ -13,7 +14,10 @@ from tests.support.bundles import make_bundle
 from training import databricks
 from training.databricks import COMPLETE, RESULT, JobFailedError, main
 from training.datasets.errors import DatasetError
-from training.datasets.manifest import Manifest
+from training.datasets.manifest import File, Manifest, manifest
+from training.datasets.placed.address import Address
+from training.datasets.placed.dataset import RECORD, recorded
+from training.datasets.placed.in_place import volume_of
 from training.request import TrainingRequest
 from training.result import Result
 from training.volumes import VolumeError
@@ -88,6 +92,21 @@ def test_a_run_reads_the_data_where_it_lies_and_leaves_its_bundle_there(volumes:
     assert arguments.data == volumes / "raw" / "data"
     left = volumes / "models" / "runs" / "1"
     assert json.loads((left / RESULT).read_text())["bundle_hash"] == checked_hash(left / "bundle")
+
+
+def test_what_a_run_reads_in_place_is_tried_first_and_recorded_beside_its_result(
+    volumes: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[dict[Path, str]] = []
+    monkeypatch.setattr(databricks, "try_volumes", lambda *_, placed, **__: tried.append(placed))
+    folder = Address("shoplake", "events", "clicks")
+    day = File(partition="day_0", path=f"{folder}/day_0.tsv", size=5, identity="0x8D")
+    listing = manifest("criteo", "1 file", [day])
+    (volumes / "raw" / "data" / RECORD).write_bytes(msgspec.json.encode(listing))
+    main([request(volumes)])
+    assert tried == [{volumes / volume_of(folder): str(folder)}]
+    assert [found for _, found in seen] == [listing]
+    assert recorded(volumes / "models" / "runs" / "1") == listing
 
 
 def test_where_spark_reads_the_files_python_on_the_machines_need_not(
@@ -170,7 +189,7 @@ def test_the_volumes_are_tried_before_anything_takes_long(
 ) -> None:
     tried: dict[str, set[str]] = {}
 
-    def refuse(_: object, *, read: list[Path], written: list[Path]) -> None:
+    def refuse(_: object, *, read: list[Path], written: list[Path], **__: object) -> None:
         tried["read"] = {path.relative_to(volumes).parts[0] for path in read}
         tried["written"] = {path.relative_to(volumes).parts[0] for path in written}
         raise VolumeError("The job's identity can't write.")

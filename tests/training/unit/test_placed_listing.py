@@ -4,26 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.support.listings import Listing
 from training.datasets import describe
 from training.datasets.errors import EmptyDatasetError, MissingFileError
 from training.datasets.placed.address import Address, address_of
-from training.datasets.placed.listing import MOST_FILES, Blob, NoLake, TooManyFilesError, UnreadableLakeError, listed
+from training.datasets.placed.listing import MOST_FILES, TooManyFilesError, UnreadableLakeError, listed
 from training.parameters import CriteoDataset
 
 EVENTS = Address("shoplake", "events", "clicks")
-
-
-class Listing(NoLake):
-    """A container with these files."""
-
-    def __init__(self, names: Sequence[str], size: int = 1) -> None:
-        """Each of `size` bytes, with its name as its ETag."""
-        self._files = [Blob(name=name, size=size, etag=name) for name in names]
-
-    def files(self, address: Address) -> Sequence[Blob]:
-        """All of them."""
-        del address
-        return self._files
 
 
 @pytest.mark.parametrize(

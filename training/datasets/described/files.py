@@ -82,7 +82,7 @@ def files_of(source: Source) -> tuple[TableFile, ...]:
     found = []
     for number, path in enumerate(source.paths):
         before = f"{number:05d}/" if len(source.paths) > 1 else ""
-        names = _names_in(path) if path.is_dir() else [""]
+        names = source.files or (_names_in(path) if path.is_dir() else [""])
         found += [TableFile(path / name, f"{before}{name or path.name}", text) for name in names]
     return tuple(found)
 

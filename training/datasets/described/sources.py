@@ -55,6 +55,9 @@ class Source(TextFormat):
     """A table: a file, a folder of files, or several of both."""
 
     path: Path | tuple[Path, ...] = Field(union_mode="left_to_right")
+    files: tuple[str, ...] = ()
+    """The files of the folder that are meant; by default all. `up` fills it in for data in a container, where files can
+    come while a model is trained."""
 
     @model_validator(mode="before")
     @classmethod
@@ -80,6 +83,7 @@ class Entity(TextFormat):
     """
 
     path: Path | tuple[Path, ...] | None = Field(default=None, union_mode="left_to_right")
+    files: tuple[str, ...] = ()
     key: str
     interactions_key: str = ""
 
@@ -93,4 +97,4 @@ class Entity(TextFormat):
         """Its table, if there is one."""
         if self.path is None:
             return None
-        return Source(path=self.path, separator=self.separator, encoding=self.encoding, quote=self.quote)
+        return Source(**self.model_dump(include=set(Source.model_fields)))

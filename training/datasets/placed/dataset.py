@@ -39,10 +39,14 @@ class Entry:
     blob: Blob
 
     @property
+    def whole(self) -> Address:
+        """The file's own address."""
+        return Address(self.address.account, self.address.container, self.blob.name)
+
+    @property
     def file(self) -> File:
         """For the manifest."""
-        whole = Address(self.address.account, self.address.container, self.blob.name)
-        return File(partition=self.partition, path=str(whole), size=self.blob.size, identity=self.blob.etag)
+        return File(partition=self.partition, path=str(self.whole), size=self.blob.size, identity=self.blob.etag)
 
 
 def addresses(dataset: Dataset) -> Mapping[str, Address]:
@@ -82,7 +86,7 @@ def describe(dataset: Dataset, lake: Lake) -> Manifest:
     """
     if isinstance(dataset, TablesDataset):
         require_negatives(dataset, read_spec(dataset.spec))
-    return _manifest(dataset, _entries(dataset, lake))
+    return manifest_of(dataset, _entries(dataset, lake))
 
 
 def fetch(dataset: Dataset, folder: Path, lake: Lake, report: Reporter, *, wanted: str) -> None:
@@ -93,7 +97,7 @@ def fetch(dataset: Dataset, folder: Path, lake: Lake, report: Reporter, *, wante
     """
     if folder.exists():
         return
-    entries = _planned(dataset, lake, wanted)
+    entries = planned(dataset, lake, wanted)
     total, done = sum(entry.blob.size for entry in entries), 0
 
     def on_bytes(size: int) -> None:
@@ -108,7 +112,7 @@ def fetch(dataset: Dataset, folder: Path, lake: Lake, report: Reporter, *, wante
             os.link(_fetched(folder.parent / FETCHED, entry, lake, on_bytes), target)
         if isinstance(dataset, TablesDataset):
             _check(dataset, aside, entries)
-        (aside / RECORD).write_bytes(msgspec.json.encode(_manifest(dataset, entries)))
+        (aside / RECORD).write_bytes(msgspec.json.encode(manifest_of(dataset, entries)))
 
 
 def forget_unused(copies: Path) -> None:
@@ -122,12 +126,18 @@ def recorded(copy: Path | None) -> Manifest | None:
     """The manifest of the files that were fetched into a copy; None for another dataset's copy."""
     if copy is None or not (copy / RECORD).is_file():
         return None
-    return msgspec.json.decode((copy / RECORD).read_bytes(), type=Manifest)
+    return manifest_in((copy / RECORD).read_bytes())
 
 
-def _planned(dataset: Dataset, lake: Lake, wanted: str) -> Sequence[Entry]:
+def manifest_in(record: bytes) -> Manifest:
+    """The manifest in the content of a `RECORD`."""
+    return msgspec.json.decode(record, type=Manifest)
+
+
+def planned(dataset: Dataset, lake: Lake, wanted: str) -> Sequence[Entry]:
+    """The dataset's files; raises `ChangedFileError` if the manifest hash is not `wanted`, or what `listed` raises."""
     entries = _entries(dataset, lake)
-    if _manifest(dataset, entries).hash != wanted:
+    if manifest_of(dataset, entries).hash != wanted:
         raise ChangedFileError(
             f"The files in {_places(dataset)} are not those that were planned: some came, changed or were deleted "
             "meanwhile. Run `up` again."
@@ -150,7 +160,8 @@ def _entries(dataset: Dataset, lake: Lake) -> Sequence[Entry]:
     return days[-dataset.days :]
 
 
-def _manifest(dataset: Dataset, entries: Sequence[Entry]) -> Manifest:
+def manifest_of(dataset: Dataset, entries: Sequence[Entry]) -> Manifest:
+    """The manifest of these files."""
     meaning: dict[str, object] | None = None
     if isinstance(dataset, TablesDataset):
         spec = read_spec(dataset.spec)
@@ -195,7 +206,7 @@ def _check(dataset: TablesDataset, copy: Path, entries: Sequence[Entry]) -> None
     """Write the copy's config, and raise what the quick check finds, with addresses in place of the copy's paths."""
     given = addresses(dataset)
     places = {table: Path(_place(table, address, entries)) for table, address in given.items()}
-    (copy / SPEC).write_text(config(dataset, places), encoding="utf-8")
+    write_config(copy, dataset, places)
     try:
         look_at(table_rules(load_spec(copy / SPEC)))
     except DatasetError as error:
@@ -211,7 +222,11 @@ def _place(table: str, address: Address, entries: Sequence[Entry]) -> str:
     return table if is_folder else table + suffix(Path(address.name))
 
 
-def config(dataset: TablesDataset, places: Mapping[str, Path]) -> str:
-    """The text of the dataset config with other paths."""
-    content: dict[str, object] = read_spec(dataset.spec).with_paths(dict(places)).model_dump(mode="json")
-    return yaml.safe_dump(content, sort_keys=False)
+def write_config(
+    folder: Path, dataset: TablesDataset, places: Mapping[str, Path], names: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Write the dataset config with other paths, and `names` of the files of tables that are folders."""
+    content = read_spec(dataset.spec).with_paths(dict(places)).model_dump(mode="json")
+    for table, files in (names or {}).items():
+        content[table]["files"] = files
+    (folder / SPEC).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from features.schema import CRITEO
 from training.datasets.described import tables
 from training.datasets.generated import film_files, synthetic
-from training.datasets.layout import partition_of, parts
+from training.datasets.layout import partitioned
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import Reporter
 from training.datasets.published import criteo
@@ -37,7 +37,7 @@ def open_source(dataset: Dataset, data: Path | None, report: Reporter) -> Opened
 
 
 def _of_parts(data: Path) -> Opened:
-    return open_criteo([(file, partition_of(file)) for file in parts(data)])
+    return open_criteo(partitioned(data))
 
 
 def _open_generated(dataset: SyntheticDataset) -> Opened:

@@ -23,8 +23,10 @@ from tests.simulation.requirements import need_azure_packages
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.world import DEFAULTS, World
+from tests.steps.provider.azure.shop import URL, as_owner, open_shop
 from tests.steps.provider.conftest import STACK
 from tools.paths import ROOT
+from training.parameters import TablesDataset
 
 if importlib.util.find_spec("azure") is None:  # Azure's SDKs are an extra: `uv sync --inexact --extra azure`
     collect_ignore_glob = ["test_*.py"]
@@ -122,6 +124,32 @@ def cloud(_running: tuple[Internet, Cloud]) -> Iterator[Cloud]:
     left = cloud.arm.faults.pending()
     cloud.arm.faults.clear()
     assert left == 0
+
+
+@pytest.fixture(scope="session")
+def _shop(_running: Any) -> None:
+    open_shop(_running[1].arm)
+
+
+@pytest.fixture
+def shop(cloud: Cloud, _shop: None) -> Any:
+    """The empty container as its owner writes it; a deployer is signed in."""
+    client = as_owner(cloud.world)
+    for blob in list(client.list_blobs()):
+        client.delete_blob(blob.name)
+    return client
+
+
+@pytest.fixture
+def tables(shop: Any, tmp_path: Path) -> TablesDataset:
+    """The example's tables in the container, and their config."""
+    example = ROOT / "examples" / "tables"
+    text = (example / "dataset.yaml").read_text()
+    for name in ("interactions", "users", "items"):
+        shop.upload_blob(f"shop/{name}.csv", (example / f"{name}.csv").read_bytes(), overwrite=True)
+        text = text.replace(f": {name}.csv", f": {URL}/shop/{name}.csv")
+    (tmp_path / "dataset.yaml").write_text(text)
+    return TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml")
 
 
 @pytest.fixture

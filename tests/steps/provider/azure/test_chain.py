@@ -92,8 +92,8 @@ def test_the_job_trains_in_the_lake_and_again_beside_its_champion(
         return tmp_path / stack
 
     libraries = job_libraries(VOLUMES, Fit.NATIVE)
-    upload = {**AZURE, "registry": "ctr", "blob_endpoint": BLOB}
-    needed = {"volumes": VOLUMES, "fit": "native", "wheel": libraries.wheel.hash, "packages": libraries.packages}
+    upload = {**AZURE, "registry": "ctr", "blob_endpoint": BLOB, "volumes": VOLUMES}
+    needed = {"fit": "native", "wheel": libraries.wheel.hash, "packages": libraries.packages}
     create(Libraries(folder_of, TIMEOUT), upload | needed, recorder)
     given = upload | {"dataset": DATASET, "manifest_hash": "e" * 64}
     data = create(DataUpload(folder_of, TIMEOUT), given, recorder).outputs

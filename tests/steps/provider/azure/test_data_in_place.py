@@ -9,7 +9,7 @@ from azure_clients.lake_files import AzureLake
 from steps.local.data_upload import DataUpload
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import Cloud
-from tests.steps.provider.azure.shop import URL, as_owner, open_shop
+from tests.steps.provider.azure.shop import URL
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tools import azurite
@@ -26,32 +26,6 @@ pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python
 ROWS = ("1\t1" + "\t" * 38 + "\n0\t2" + "\t" * 38 + "\n").encode()
 DAYS_ADDRESS = Address("shoplake", "events", "days")
 DAYS = CriteoDataset(kind="criteo", path=f"{URL}/days")
-
-
-@pytest.fixture(scope="module")
-def _shop(_running: Any) -> None:
-    open_shop(_running[1].arm)
-
-
-@pytest.fixture
-def shop(cloud: Cloud, _shop: None) -> Any:
-    """The empty container as its owner writes it; a deployer is signed in."""
-    client = as_owner(cloud.world)
-    for blob in list(client.list_blobs()):
-        client.delete_blob(blob.name)
-    return client
-
-
-@pytest.fixture
-def tables(shop: Any, tmp_path: Path) -> TablesDataset:
-    """The example's tables in the container, and their config."""
-    example = ROOT / "examples" / "tables"
-    text = (example / "dataset.yaml").read_text()
-    for name in ("interactions", "users", "items"):
-        shop.upload_blob(f"shop/{name}.csv", (example / f"{name}.csv").read_bytes(), overwrite=True)
-        text = text.replace(f": {name}.csv", f": {URL}/shop/{name}.csv")
-    (tmp_path / "dataset.yaml").write_text(text)
-    return TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml")
 
 
 def inputs(dataset: Dataset, manifest: Manifest) -> dict[str, Any]:

@@ -18,11 +18,19 @@ from tests.steps.provider.steps import create, state
 from tools import azurite
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+VOLUMES = "/Volumes/lake_dev/training"
 
 
 def inputs(digit: str, **dataset: Any) -> dict[str, Any]:
     described = dataset or {"kind": "synthetic", "rows": 1000, "seed": 1}
-    return {**AZURE, "registry": "ctr", "blob_endpoint": BLOB, "dataset": described, "manifest_hash": digit * 64}
+    return {
+        **AZURE,
+        "registry": "ctr",
+        "blob_endpoint": BLOB,
+        "dataset": described,
+        "manifest_hash": digit * 64,
+        "volumes": VOLUMES,
+    }
 
 
 def step(tmp_path: Path, seconds: float = 120) -> DataUpload:

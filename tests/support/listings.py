@@ -1,0 +1,19 @@
+"""A container by a stand-in, for tests that need no Blob service."""
+
+from collections.abc import Sequence
+
+from training.datasets.placed.address import Address
+from training.datasets.placed.listing import Blob, NoLake
+
+
+class Listing(NoLake):
+    """A container with these files."""
+
+    def __init__(self, names: Sequence[str], size: int = 1) -> None:
+        """Each of `size` bytes, with its name as its ETag."""
+        self._files = [Blob(name=name, size=size, etag=name) for name in names]
+
+    def files(self, address: Address) -> Sequence[Blob]:
+        """All of them."""
+        del address
+        return self._files
