@@ -4,7 +4,7 @@ Listing and reading need the role Storage Blob Data Reader on the container.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -76,14 +76,16 @@ class AzureLake:
 
 def _files(client: "ContainerClient", address: Address) -> Sequence[Blob]:
     prefix = f"{address.path}/" if address.path else ""
-    entries = list(islice(client.list_blobs(name_starts_with=prefix, include=["metadata"]), MOST_ENTRIES))
-    if not entries and address.path:
-        entries = _single(client, address.path)
-    return [
-        Blob(name=one.name, size=one.size, etag=one.etag.strip('"'))
-        for one in entries
-        if (one.metadata or {}).get(FOLDER) != "true"
-    ]
+    entries = islice(client.list_blobs(name_starts_with=prefix, include=["metadata"]), MOST_ENTRIES)
+    found = list(_blobs(entries))
+    return found or list(_blobs(_single(client, address.path) if address.path else []))
+
+
+def _blobs(entries: "Iterable[BlobProperties]") -> Iterator[Blob]:
+    """The files among the entries, one by one: the SDK's objects take 5 kB each."""
+    for one in entries:
+        if (one.metadata or {}).get(FOLDER) != "true":
+            yield Blob(name=one.name, size=one.size, etag=one.etag.strip('"'))
 
 
 def _single(client: "ContainerClient", name: str) -> "list[BlobProperties]":

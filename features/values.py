@@ -9,7 +9,7 @@ NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A decimal number, to be matched against a whole text. Unlike Java's parser it rejects `1d`, `0x1p3`, `NaN` and
 spaces."""
 
-PLAIN_NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?"
+PLAIN_NUMBER = r"-?[0-9]{1,15}(\.[0-9]{1,20})?"
 """Certainly a finite number. Most numbers match it, so they need no closer look."""
 
 _PLAIN_TIME = r"[0-9]{1,12}(\.[0-9]{1,15})?"

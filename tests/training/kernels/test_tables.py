@@ -20,7 +20,7 @@ from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BadLinesError, parse
 from training.datasets.described.sources import TextFormat
 from training.kernels.numbers import NotNumbersError
-from training.kernels.tables import BadFieldsError, typed
+from training.kernels.tables import BadFieldsError, KnownKeys, typed
 
 NAMES = ["a", "b", "c"]
 FIELD = st.text(st.sampled_from([*"ab,;'\"\t |", "é", "\u2028"]), max_size=4)
@@ -160,3 +160,10 @@ def test_a_time_is_in_microseconds_and_utc_unless_it_says_otherwise(text: str, m
     table = typed({"time": pa.array([text])}, rules)
     assert table.time is not None
     assert table.time.tolist() == [round(moment.timestamp() * 1_000_000)]
+
+
+@given(st.lists(st.text(), min_size=1, unique=True), st.lists(st.text()))
+def test_keys_are_found_in_the_rows_that_have_them(known: list[str], others: list[str]) -> None:
+    asked = [*others, *known[::2], *others]
+    expected = [known.index(key) if key in known else None for key in asked]
+    assert KnownKeys.of(pa.array(known, pa.string())).find(pa.array(asked, pa.string())).to_pylist() == expected

@@ -12,6 +12,7 @@ from pyarrow import parquet
 from tests.support.guessed_tables import described
 from tests.support.rows import read, refused
 from training import datasets
+from training.datasets import manifest
 from training.datasets.errors import (
     DuplicateKeyError,
     EmptyDatasetError,
@@ -22,6 +23,7 @@ from training.datasets.errors import (
     SpecError,
     TruncatedFileError,
 )
+from training.datasets.manifest import sha256
 from training.parameters import TablesDataset
 
 SEEN = [("u1", "i1", "phone", 5), ("u2", "i2", "Fernseher", 1), ("u1", "i2", "phone", 4), ("u2", "i1", "", 2)]
@@ -145,6 +147,38 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "seen" / "_SUCCESS").touch()
     text = refused(EmptyDatasetError, dataset(tmp_path, "seen"))
     assert f"The folder {tmp_path}/seen has no file. Put files into it that end in .csv" in text
+
+
+def test_an_empty_file_in_a_folder_is_named_and_one_without_rows_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    ROWS[:0].to_csv(folder / "a.csv", index=False)
+    ROWS.to_csv(folder / "b.csv", index=False)
+    assert devices(dataset(tmp_path, "seen")) == list(ROWS["device"])
+    (folder / "c.csv").touch()
+    with pytest.raises(EmptyDatasetError, match=rf"The file {folder}/c\.csv is empty"):
+        datasets.describe(dataset(tmp_path, "seen"))
+
+
+def test_of_many_files_only_the_new_one_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "seen").mkdir()
+    for number in range(100):
+        (tmp_path / "seen" / f"part-{number:03}.csv").write_text(f"user,device,rating\nu{number},a,5\nu{number},b,1\n")
+    read_whole: list[str] = []
+
+    def hashed(path: Path) -> str:
+        read_whole.append(path.name)
+        return sha256(path)
+
+    monkeypatch.setattr(manifest, "sha256", hashed)
+    first = datasets.describe(dataset(tmp_path, "seen")).hash
+    assert len(read_whole) == 100
+    (tmp_path / "seen" / "part-100.csv").write_text("user,device,rating\nu1,a,1\n")
+    read_whole.clear()
+    second = datasets.describe(dataset(tmp_path, "seen")).hash
+    assert read_whole == ["part-100.csv"]
+    assert second != first
+    assert datasets.describe(dataset(tmp_path, "seen")).hash == second
 
 
 def test_a_file_of_an_unknown_format_in_a_folder_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BLANK_LINE, BadLinesError, parse
 from training.datasets.described.nested import columns_of, nested_of, parse_json, records, tops
 from training.datasets.described.opening import beginning, open_bytes, readable
-from training.datasets.described.values import as_texts, text_array, with_folders
+from training.datasets.described.values import text_array, texts_of, with_folders
 
 ROWS = 2_000
 """Rows of a chunk that is read row by row. 50,000 take twice as long, as they do not fit into a processor's cache."""
@@ -152,11 +152,11 @@ class Table:
         stored = self.file.stored(self._names)
         with parquet.ParquetFile(self.file.path) as file:
             nested = nested_of(stored, file.schema_arrow)
-            for batch in file.iter_batches(ROWS, columns=tops(stored, file.schema_arrow)):
+            for batch in file.iter_batches(ROWS, columns=tops(stored, file.schema_arrow), use_threads=False):
                 if self.read > self._characters:
                     self.whole = False
                     return
-                columns = {name: text_array(as_texts(batch.column(name))) for name in stored if name not in nested}
+                columns = {name: texts_of(batch.column(name)) for name in stored if name not in nested}
                 columns |= columns_of(batch, nested, self.file)
                 yield self._chunk(np.arange(rows + 1, rows + batch.num_rows + 1), columns)
                 rows += batch.num_rows

@@ -16,7 +16,7 @@ from training.datasets.described.entries import CandidatesFrom
 from training.datasets.described.fields import TableRules
 from training.datasets.described.spec import TablesSpec
 from training.engines.reading.tables import read_heads, read_part
-from training.kernels.tables import TypedTable, matches
+from training.kernels.tables import KnownKeys, TypedTable
 
 MOST_ROWS = 20_000_000
 """The most interactions that a recommender is trained from: they come together in one process."""
@@ -79,14 +79,14 @@ def _parts(spec: TablesSpec) -> Iterator[tuple[TypedTable, Mask]]:
     for own in read_heads(spec, rules["interactions"], rules):
         known = np.ones(len(own.keys[KEYS["items"]]), np.bool_)
         for table, keys in known_keys.items():
-            known &= matches(own.keys[KEYS[table]], keys).is_valid().to_numpy(zero_copy_only=False)
+            known &= keys.find(own.keys[KEYS[table]]).is_valid().to_numpy(zero_copy_only=False)
         yield own, known
 
 
-def _keys(spec: TablesSpec, table: str, rules: Mapping[str, TableRules]) -> pa.StringArray:
+def _keys(spec: TablesSpec, table: str, rules: Mapping[str, TableRules]) -> KnownKeys:
     """The keys of all users, or of all items."""
     read = read_part(spec, table, {**rules, table: replace(rules[table], features=[])})
-    return pa.concat_arrays([own.keys[KEYS[table]] for own in read])
+    return KnownKeys.of(pa.concat_arrays([own.keys[KEYS[table]] for own in read]))
 
 
 def _numbered(parts: list[pa.StringArray]) -> tuple[npt.NDArray[np.int64], pa.StringArray]:

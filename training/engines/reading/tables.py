@@ -27,7 +27,7 @@ from training.datasets.described.problems import NO_OTHERS
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.uses import problems
-from training.datasets.described.values import as_texts, with_folders
+from training.datasets.described.values import texts_of, with_folders
 from training.datasets.errors import ColumnError, DatasetError, require_both_classes
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
@@ -37,7 +37,7 @@ from training.engines.reading.opened import Opened, Piece, version
 from training.files import source
 from training.kernels.hashed import Fields
 from training.kernels.numbers import NotNumbersError
-from training.kernels.tables import BadFieldsError, TypedTable, matches, taken, typed
+from training.kernels.tables import BadFieldsError, TypedTable, taken, typed
 
 _NOT_RIGHT = (
     BadFieldsError,
@@ -174,7 +174,7 @@ def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable])
     label = _present(own.label)
     known = np.ones(len(label), dtype=np.bool_)
     for table, entity in entities.items():
-        found = matches(own.keys[KEYS[table]], entity.keys[KEYS[table]])
+        found = entity.known[KEYS[table]].find(own.keys[KEYS[table]])
         known &= found.is_valid().to_numpy(zero_copy_only=False)
         places[table] = found
     own_rows = pa.array(np.flatnonzero(known))
@@ -225,13 +225,7 @@ def _of_parquet(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
         plain = [name for name in stored if name not in nested]
         names = tops(stored, opened.schema_arrow)
         for batch in opened.iter_batches(_BATCH_ROWS, row_groups=groups, columns=names):
-            yield {name: _as_text(batch.column(name)) for name in plain} | columns_of(batch, nested, file)
-
-
-def _as_text(values: pa.Array) -> pa.StringArray:
-    distinct = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    texts = pa.array(as_texts(distinct.dictionary), pa.string())
-    return pc.fill_null(texts.take(distinct.indices), "")
+            yield {name: texts_of(batch.column(name)) for name in plain} | columns_of(batch, nested, file)
 
 
 def explain(spec: TablesSpec, rules: Mapping[str, TableRules], cause: Exception | None = None) -> NoReturn:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pyarrow as pa
+from pyarrow import parquet
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -23,7 +24,8 @@ from features.errors import PersonalizationError
 from features.schema import Schema
 from training.datasets.described.columns import KEYS, table_rules
 from training.datasets.described.fields import TableRules
-from training.datasets.described.files import files_of
+from training.datasets.described.files import TableFile, files_of
+from training.datasets.described.opening import readable
 from training.datasets.described.spec import TablesSpec
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import Reporter
@@ -46,12 +48,24 @@ PLACE = "_place"
 """The column with each event's place in the order in which engine local reads them."""
 SENT_BYTES = 500_000_000
 """Up to this many bytes, users and items together are held in every process."""
+BYTES_OF_A_FIELD = 16
+"""About what a field takes in memory: its text, and where it begins."""
 
 
 def is_for_spark(spec: TablesSpec) -> bool:
     """Whether users and items are too large to be held in every process, or events must be brought together."""
     files = (file for table in spec.joined for file in files_of(spec.tables[table]))
-    return bool(spec.one_row_per) or sum(file.path.stat().st_size for file in files) > SENT_BYTES
+    return bool(spec.one_row_per) or sum(map(_held_bytes, files)) > SENT_BYTES
+
+
+def _held_bytes(file: TableFile) -> int:
+    """About how much memory its rows take. Parquet's own size says little: it stores repeated values once."""
+    if file.has_lines:
+        return file.path.stat().st_size
+    with readable(file):
+        metadata = parquet.read_metadata(file.path)
+    fields: int = metadata.num_rows * metadata.num_columns
+    return fields * BYTES_OF_A_FIELD
 
 
 @dataclass(frozen=True, kw_only=True)
