@@ -4,8 +4,9 @@ An item keeps where it comes from. What a load of the catalogue said about it ho
 which knows the items by older tables, neither changes it nor brings back what was withdrawn.
 """
 
+import fcntl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -99,20 +100,30 @@ def read_rows(file: Path) -> tuple[list[ItemRow], Layout]:
         return rows, _layout(snapshot)
 
 
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Let nothing else that asks change the catalogue at `target` during the block; readers need not ask."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with target.with_name(f".{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def after_training(trained: Path, target: Path) -> None:
     """Bring the catalogue at `target` up to date with what training read; raises `SnapshotError`.
 
     Items that were loaded or withdrawn stay as they are.
     """
     rows, layout = read_rows(trained)
-    kept = []
-    if target.is_file():
-        before, former = read_rows(target)
-        kept = [row for row in before if row.state is not State.TRAINED]
-        if kept:
-            layout = Layout(item_column=layout.item_column, separators=layout.separators | former.separators)
-    keys = {row.key for row in kept}
-    write(target, [*kept, *(row for row in rows if row.key not in keys)], layout)
+    with locked(target):
+        kept = []
+        if target.is_file():
+            before, former = read_rows(target)
+            kept = [row for row in before if row.state is not State.TRAINED]
+            if kept:
+                layout = Layout(item_column=layout.item_column, separators=layout.separators | former.separators)
+        keys = {row.key for row in kept}
+        write(target, [*kept, *(row for row in rows if row.key not in keys)], layout)
 
 
 def _layout(snapshot: Snapshot) -> Layout:

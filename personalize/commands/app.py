@@ -38,6 +38,7 @@ PANELS = {
     "The service": ("scoring.predict", "scoring.rank", "recommending.recommend", "scoring.key", "load.load_test"),
     "Data and models": (
         "init_data.init_data",
+        "catalogue.catalogue",
         "drift.drift",
         "tune.tune",
         "models.models",

@@ -28,9 +28,8 @@ class Following:
         self._catalogue = _Followed(folder / catalogue.FILE, lambda file: Catalogue(file, items), sink)
         self._looked = time.monotonic()
         self._opening: asyncio.Task[None] | None = None
-        for one in (self._histories, self._catalogue):
-            if one.changed():
-                one.take(one.opened())
+        self._histories.begin()
+        self._catalogue.begin()
 
     @property
     def lookups(self) -> Lookups:
@@ -46,9 +45,8 @@ class Following:
         self._opening = asyncio.get_running_loop().create_task(self._refresh())
 
     async def _refresh(self) -> None:
-        for one in (self._histories, self._catalogue):
-            if one.changed():
-                one.take(await asyncio.to_thread(one.opened))
+        await self._histories.refresh()
+        await self._catalogue.refresh()
 
 
 class _Followed(Generic[SnapshotT]):
@@ -57,23 +55,33 @@ class _Followed(Generic[SnapshotT]):
     def __init__(self, file: Path, open_: Callable[[Path], SnapshotT], sink: LogSink) -> None:
         self.current: SnapshotT | None = None
         self._file = file
-        self._open = open_
+        self._open: Callable[[Path], SnapshotT] = open_
         self._sink = sink
         self._stamp: Stamp | None = None
 
-    def changed(self) -> bool:
+    def begin(self) -> None:
+        """Open what is there."""
+        if self._changed():
+            self._take(self._opened())
+
+    async def refresh(self) -> None:
+        """Open the file again if it has changed, in a thread, since that takes long."""
+        if self._changed():
+            self._take(await asyncio.to_thread(self._opened))
+
+    def _changed(self) -> bool:
         """Whether the file has changed since the last call, so that each change is reported once."""
         before, self._stamp = self._stamp, stamp(self._file)
         return self._stamp != before
 
-    def opened(self) -> SnapshotT | SnapshotError:
-        """The snapshot in the file, or why it cannot be opened; takes long, and may be called in any thread."""
+    def _opened(self) -> SnapshotT | SnapshotError:
+        """The snapshot in the file, or why it cannot be opened. Nothing here is logged: this may be another thread."""
         try:
             return self._open(self._file)
         except SnapshotError as error:
             return error
 
-    def take(self, found: SnapshotT | SnapshotError) -> None:
+    def _take(self, found: SnapshotT | SnapshotError) -> None:
         """Use a snapshot from now on, and log it. Requests may still hold the former one, which closes after them."""
         if isinstance(found, SnapshotError):
             serving = None if self.current is None else self.current.version

@@ -29,10 +29,13 @@ def write_snapshots(folder: Path, spec: TablesSpec, chosen: Chosen) -> None:
         if name == "users":
             histories.write(folder / histories.FILE, chosen.items, _users(chosen, table), one.foreign_key)
         else:
-            layout = Layout(
-                item_column=one.foreign_key, separators={name: spec.separators.get(name, "") for name in table.columns}
-            )
-            catalogue.write(folder / catalogue.FILE, _items(chosen, table), layout)
+            catalogue.write(folder / catalogue.FILE, _items(chosen, table), layout_of(spec, table))
+
+
+def layout_of(spec: TablesSpec, items: EntityTable) -> Layout:
+    """The layout of a catalogue of these items."""
+    column = "" if spec.items is None else spec.items.foreign_key
+    return Layout(item_column=column, separators={name: spec.separators.get(name, "") for name in items.columns})
 
 
 def _items(chosen: Chosen, table: EntityTable) -> Iterator[ItemRow]:

@@ -96,7 +96,7 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
             problems.append(repeated)
         if look.whole:
             problems += look.uses.problems
-    if not problems and all(look.whole for look in looks.values()):
+    if not problems and "interactions" in looks and all(look.whole for look in looks.values()):
         problems += _joined(looks)
     raise_all(problems)
 

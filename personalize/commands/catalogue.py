@@ -1,0 +1,58 @@
+"""`catalogue load`: other items for the running service, without training."""
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.errors import BadInputError
+from infra.settings import Target, load_settings
+from personalize.stack.stack_files import StackFiles
+from personalize.terminal import options
+from personalize.terminal.output import print_json, results
+from recommend.catalogue import FILE
+from steps.shared.dataset_paths import located
+from steps.shared.folders import StackFolder
+from training.catalogue import load
+from training.datasets import tables_of
+
+
+class Action(StrEnum):
+    """What is done to the catalogue."""
+
+    LOAD = "load"
+
+
+def catalogue(
+    action: Annotated[Action, typer.Argument(help="What to do.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="All items: a table with the columns of the dataset's items.")],
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Replace the catalogue of items, all or nothing, without training.
+
+    Items that the file lacks are withdrawn: they are not recommended any more, also after training or with an older
+    model, until a later load has them again. The service follows within a minute.
+
+    .venv/bin/personalize catalogue load items.csv
+    """
+    del action
+    files = StackFiles(stack, config_file)
+    settings = load_settings(files.effective())
+    if settings.target is not Target.LOCAL:
+        raise BadInputError(
+            f"Stack {stack} runs on Azure, where a catalogue can't be loaded yet. Train it again instead."
+        )
+    spec = tables_of(located(settings.dataset), None)
+    if spec is None:
+        raise BadInputError(f"The dataset of stack {stack} has no items. A catalogue needs a dataset of tables.")
+    found = load(spec, file, StackFolder(files.folder).snapshots / FILE)
+    if as_json:
+        print_json(asdict(found))
+        return
+    counts = {"added": found.added, "changed": found.changed, "withdrawn": found.withdrawn, "as before": found.same}
+    results.print(f"{', '.join(f'{count:,} {name}' for name, count in counts.items())}; catalogue {found.version}")

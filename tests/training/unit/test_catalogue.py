@@ -1,0 +1,125 @@
+"""Loading a catalogue: all of it or nothing, and what it withdraws stays withdrawn."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from features.errors import BadInputError
+from recommend import catalogue
+from recommend.catalogue import State
+from recommend.stored import SnapshotError
+from tests.support.described_tables import write_tables
+from training.catalogue import Loaded, load
+from training.datasets.described.spec import TablesSpec, load_spec
+from training.datasets.errors import DatasetError
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> TablesSpec:
+    """A dataset config with a table of two items."""
+    content = write_tables(
+        tmp_path,
+        interactions=pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "clicked": [1]}),
+        users=pd.DataFrame({"user_id": ["u"], "age": [1]}),
+        items=pd.DataFrame({"item_id": ["a", "b"], "minutes": [90, 80], "kind": ["x|y", "z"]}),
+    )
+    content |= {"numeric": ["age", "minutes"], "categorical": [{"column": "kind", "separator": "|"}]}
+    file = tmp_path / "dataset.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return load_spec(file)
+
+
+def written(file: Path, *lines: str) -> Path:
+    file.write_text("\n".join(["item_id,title,minutes,kind", *lines]) + "\n")
+    return file
+
+
+def states(target: Path) -> dict[str, State]:
+    return {row.key: row.state for row in catalogue.read_rows(target)[0]}
+
+
+def counted(loaded: Loaded) -> tuple[int, int, int, int]:
+    return loaded.added, loaded.changed, loaded.withdrawn, loaded.same
+
+
+def test_items_are_added_changed_withdrawn_and_brought_back(spec: TablesSpec, tmp_path: Path) -> None:
+    target = tmp_path / "snapshots" / "catalogue"
+    first = written(tmp_path / "1.csv", "a,A,90,x|y", "b,B,80,z")
+    assert counted(load(spec, first, target)) == (2, 0, 0, 0)
+    assert counted(load(spec, written(tmp_path / "2.csv", "a,A!,90,x|y", "c,C,,z"), target)) == (1, 1, 1, 0)
+    assert states(target) == {"a": State.LOADED, "c": State.LOADED, "b": State.WITHDRAWN}
+    assert counted(load(spec, first, target)) == (1, 1, 1, 0)
+    assert counted(load(spec, first, target)) == (0, 0, 0, 2)
+    assert states(target)["c"] is State.WITHDRAWN
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["a,A,90,x|y", "b,B,long,z"], "line 3"),
+        (["a,A,90,x|y", "a,A,90,z"], "lines 2, 3"),
+        (["a,A,90,x|y", ",B,80,z"], "line 3"),
+        (["a,A,90,x|y", "b,B"], "line 3"),
+        ([], "has no row"),
+    ],
+)
+def test_a_wrong_row_is_named_and_nothing_changes(
+    spec: TablesSpec, tmp_path: Path, lines: list[str], said: str
+) -> None:
+    target = tmp_path / "catalogue"
+    load(spec, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
+    before = target.read_bytes()
+    with pytest.raises(DatasetError, match=said):
+        load(spec, written(tmp_path / "2.csv", *lines), target)
+    assert target.read_bytes() == before
+
+
+def test_the_one_wrong_row_of_many_is_named(spec: TablesSpec, tmp_path: Path) -> None:
+    lines = [f"i{number},Title,{number},x|y" for number in range(200_000)]
+    lines[150_000] = "i150000,Title,many,x|y"
+    with pytest.raises(DatasetError, match=r"line 150,?002"):
+        load(spec, written(tmp_path / "many.csv", *lines), tmp_path / "catalogue")
+    assert not (tmp_path / "catalogue").exists()
+
+
+def test_another_schema_or_no_table_is_refused(spec: TablesSpec, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("key,title\na,A\n")
+    with pytest.raises(DatasetError, match="no column 'item_id'"):
+        load(spec, other, tmp_path / "catalogue")
+    for name in ("missing.csv", "dataset.yaml"):
+        with pytest.raises(BadInputError, match="is no table"):
+            load(spec, tmp_path / name, tmp_path / "catalogue")
+
+
+def test_a_catalogue_that_cannot_be_read_is_not_replaced(spec: TablesSpec, tmp_path: Path) -> None:
+    target = tmp_path / "catalogue"
+    target.write_bytes(b"no catalogue")
+    with pytest.raises(SnapshotError, match="Remove it first"):
+        load(spec, written(tmp_path / "1.csv", "a,A,90,x|y", "b,B,80,z"), target)
+    assert target.read_bytes() == b"no catalogue"
+
+
+def test_a_load_that_is_killed_leaves_the_old_catalogue(spec: TablesSpec, tmp_path: Path) -> None:
+    target = tmp_path / "catalogue"
+    load(spec, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
+    before = target.read_bytes()
+    writing = (
+        "import os, signal, sys; from pathlib import Path; from recommend import catalogue\n"
+        "def rows():\n"
+        "    yield catalogue.ItemRow('z', {}, catalogue.State.LOADED)\n"
+        "seen = catalogue.Writer.seen\n"
+        "catalogue.Writer.seen = lambda *parts: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "catalogue.write(Path(sys.argv[1]), rows(), catalogue.Layout(item_column='', separators={}))\n"
+    )
+    command = [sys.executable, "-c", writing, str(target)]
+    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": "."}, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert target.read_bytes() == before
+    assert states(target) == {"a": State.LOADED}
