@@ -84,14 +84,16 @@ def test_histories_and_items_lie_beside_the_bundle_and_not_in_it(tmp_path: Path)
     found = Histories(bundle.parent / SNAPSHOTS / histories.FILE, keys)
     of_user = table[table["user_id"] == "u0"].sort_values("at")
     first = again["item_id"].iloc[0]
-    for clicked, numbers in zip((1, 0), found.find("u0")[:2], strict=True):
+    known, other = found.find("u0"), found.find("new")
+    assert known is not None
+    assert other is not None
+    for clicked, numbers in zip((1, 0), known[:2], strict=True):
         expected = of_user[of_user["clicked"] == clicked]["item_id"].tolist()
         if first in expected:
             expected = [item for item in expected if item != first] + [first]
         assert [keys[number] for number in numbers] == expected
-    assert found.find("u0").columns == {"half": "0"}
-    assert found.find("new")[0].tolist() == []
-    assert found.find("new").columns == {"half": "1"}
+    assert known.columns == {"half": "0"}
+    assert (other.chosen.tolist(), other.columns) == ([], {"half": "1"})
     assert found.find("nobody") is None
 
     catalogued = Catalogue(bundle.parent / SNAPSHOTS / catalogue.FILE, ["i3"])

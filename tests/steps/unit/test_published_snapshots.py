@@ -1,0 +1,34 @@
+"""What a training run read is put where the service follows it, and nothing that was withdrawn comes back."""
+
+from pathlib import Path
+
+from recommend import catalogue, histories
+from recommend.catalogue import State
+from recommend.histories import Histories
+from steps.local.snapshots import publish
+from steps.shared.folders import StackFolder
+from tests.support.recommenders import write_snapshots
+from training.stages.snapshots import FOLDER
+
+
+def test_histories_are_replaced_and_what_was_withdrawn_stays_so(tmp_path: Path) -> None:
+    folder = StackFolder(tmp_path / "stack")
+    write_snapshots(tmp_path / "run" / FOLDER)
+    publish(tmp_path / "run", folder)
+    served, items = folder.snapshots / histories.FILE, folder.snapshots / catalogue.FILE
+    assert Histories(served, ["b"]).find("u1") is not None
+    assert (served.stat().st_mode & 0o777, folder.snapshots.stat().st_mode & 0o777) == (0o600, 0o700)
+
+    rows, layout = catalogue.read_rows(items)
+    withdrawn = [row._replace(state=State.WITHDRAWN) if row.key == "a" else row for row in rows]
+    catalogue.write(items, withdrawn, layout)
+    publish(tmp_path / "run", folder)
+    assert {row.key for row in catalogue.read_rows(items)[0] if row.state is State.WITHDRAWN} == {"a"}
+
+
+def test_a_run_without_users_removes_the_histories(tmp_path: Path) -> None:
+    folder = StackFolder(tmp_path / "stack")
+    write_snapshots(tmp_path / "run" / FOLDER)
+    publish(tmp_path / "run", folder)
+    publish(tmp_path / "another run", folder)
+    assert not (folder.snapshots / histories.FILE).exists()
