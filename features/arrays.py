@@ -40,6 +40,17 @@ Categories = Hashes | Several
 Values = Numbers | Categories
 
 
+def at_rows(values: Values, rows: npt.NDArray[np.int64]) -> Values:
+    """The values of the rows at these places, int64[n], in their order."""
+    if not isinstance(values, Several):
+        return values[rows]
+    ends = np.cumsum(np.bincount(values.row))
+    counts = np.diff(ends, prepend=0)[rows]
+    row = np.repeat(np.arange(len(rows)), counts)
+    within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return Several(hashes=values.hashes[(ends[rows] - counts)[row] + within], row=row)
+
+
 def crossed(first: Categories, second: Categories) -> Categories:
     """The values of a pair of columns in the same rows. At most one of the two may have several values.
 

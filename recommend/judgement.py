@@ -1,6 +1,7 @@
 """Trains a recommender and judges it on held-out choices, beside popularity and SAR."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ from recommend.baselines import popularity, sar
 from recommend.ease import FITTED_SHARE, best_regularisation, item_weights, ranker
 from recommend.interactions import Interactions, Matrix
 from recommend.metrics import Ranker, Ranking, evaluate
+from recommend.ranking import CandidateRanking
 from recommend.recommender import Recommender
 from recommend.weights import MOST_ITEMS, ItemWeights
 
@@ -20,7 +22,27 @@ FEWEST_USERS = 30
 MOST_USERS = 5_000
 """Users that are judged at most: more would not change a decision."""
 RESAMPLES = 1_000
-RECOMMENDER, POPULARITY, SAR, BEST = "recommender", "popularity", "SAR", "best reachable"
+RECOMMENDER, FIRST_STAGE, POPULARITY = "recommender", "first stage alone", "popularity"
+SAR, BEST = "SAR", "best reachable"
+
+
+class SecondStage(Protocol):
+    """Learns to rank candidates."""
+
+    def fit(
+        self, rows: Interactions, chosen: Mask, regularisation: float, items: Indices, weight: float | None = None, /
+    ) -> CandidateRanking | None:
+        """A ranking from interactions, of which those in `chosen`, bool[n], are choices, with the `items` int64[m].
+
+        Without a `weight` it is chosen. None if it gains nothing.
+        """
+        ...
+
+    def ranker(self, ranking: CandidateRanking, first_stage: Ranker, known: Matrix, seen: Matrix, /) -> Ranker:
+        """Ranks the candidates that a first stage offers to users with the histories `known`, [u, m], except what they
+        have `seen`, [u, m]; all other items are -inf.
+        """
+        ...
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +57,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a recommender may serve, with the reason in a sentence, and what it was judged by.
 
     `by_time` is whether the last quarter of each user's rows was held out, and not a random one. `items` are those that
-    can be recommended. Without figures, there is no recommender.
+    can be recommended. With a `ranking_weight` of 0 there is no second stage. Without figures, there is no recommender.
     """
 
     accepted: bool
@@ -44,24 +66,34 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     users: int = 0
     items: int = 0
     regularisation: float = 0.0
+    ranking_weight: float = 0.0
     figures: dict[str, Figures] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Halves:
-    """Choices to learn from, all that users had seen by then, and the later choices: of the same users and `items`.
+    """All that users had seen `before`, the `chosen` ones to learn from, bool[n], and the later choices: of the same
+    users and of these `items`, int64[m].
 
-    `missed`, int64[u], counts each user's later choices of items that are not among them.
+    `missed`, int64[u], counts each user's later choices of other items.
     """
 
+    before: Interactions
+    chosen: Mask
     items: Indices
-    training: Interactions
     seen: Matrix
     test: Matrix
     missed: Indices
 
+    @property
+    def training(self) -> Interactions:
+        """The choices to learn from."""
+        return self.before.only(self.chosen)
 
-def judge(interactions: Interactions, chosen: Mask, seed: int, *, truth: Ranker | None = None) -> Judgement:
+
+def judge(
+    interactions: Interactions, chosen: Mask, seed: int, second_stage: SecondStage, *, truth: Ranker | None = None
+) -> Judgement:
     """Judge a recommender that learns from the `chosen` interactions, bool[n]: from three quarters of each user's rows.
 
     All of those rows count as seen. A later choice of something seen is no test, since it would not be recommended.
@@ -71,18 +103,19 @@ def judge(interactions: Interactions, chosen: Mask, seed: int, *, truth: Ranker 
     first = splits.by_time(interactions) if by_time else splits.by_user(interactions, seed)
     halves = _halves(interactions, chosen, first)
     asked = np.flatnonzero((np.diff(halves.test.indptr) + halves.missed) > 0)
-    if len(asked) < FEWEST_USERS or len(halves.training) == 0:
-        return Judgement(
-            accepted=False,
-            reason=f"There is no recommender: {len(asked)} users chose anything new in the last quarter of their rows, "
-            f"and it takes {FEWEST_USERS} to judge one.",
-        )
-    users = np.sort(np.random.default_rng(seed).permutation(asked)[:MOST_USERS])
     training = halves.training
+    if len(asked) < FEWEST_USERS or len(training) == 0:
+        return _too_few(len(asked))
+    users = np.sort(np.random.default_rng(seed).permutation(asked)[:MOST_USERS])
     fitted = splits.by_time(training, FITTED_SHARE) if by_time else splits.by_user(training, seed, FITTED_SHARE)
     regularisation = best_regularisation(training, fitted, users)
-    weights = ItemWeights.cut(item_weights(training.matrix(), regularisation))
-    rankers = {RECOMMENDER: ranker(weights, training.matrix()), POPULARITY: popularity(training), SAR: sar(training)}
+    known = training.matrix()
+    first_stage = ranker(ItemWeights.cut(item_weights(known, regularisation)), known)
+    ranking = second_stage.fit(halves.before, halves.chosen, regularisation, halves.items)
+    rankers = {RECOMMENDER: first_stage, POPULARITY: popularity(training), SAR: sar(training)}
+    if ranking is not None:
+        both = second_stage.ranker(ranking, first_stage, known, halves.seen)
+        rankers = {**rankers, RECOMMENDER: both, FIRST_STAGE: first_stage}
     if truth is not None:
         rankers[BEST] = lambda users: truth(users)[:, halves.items]
     found = {name: evaluate(one, halves.seen, halves.test, users, halves.missed) for name, one in rankers.items()}
@@ -94,16 +127,30 @@ def judge(interactions: Interactions, chosen: Mask, seed: int, *, truth: Ranker 
         users=len(users),
         items=training.item_count,
         regularisation=regularisation,
+        ranking_weight=0.0 if ranking is None else ranking.weight,
         figures={name: Figures(ndcg=one.ndcg, recall=one.recall, coverage=one.coverage) for name, one in found.items()},
     )
 
 
-def fit(interactions: Interactions, chosen: Mask, keys: list[str], regularisation: float) -> Recommender:
-    """A recommender from all `chosen` interactions, bool[n], of items with these keys."""
-    rows = interactions.only(chosen)
-    items = most_chosen(rows)
-    weights = ItemWeights.cut(item_weights(rows.of_items(items).matrix(), regularisation))
-    return Recommender(items=[keys[item] for item in items], weights=weights)
+def _too_few(users: int) -> Judgement:
+    return Judgement(
+        accepted=False,
+        reason=f"There is no recommender: {users} users chose anything new in the last quarter of their rows, "
+        f"and it takes {FEWEST_USERS} to judge one.",
+    )
+
+
+def fit(
+    interactions: Interactions, chosen: Mask, keys: list[str], judgement: Judgement, second_stage: SecondStage
+) -> Recommender:
+    """A recommender from all `chosen` interactions, bool[n], of items with these keys, as `judgement` chose it."""
+    items = most_chosen(interactions.only(chosen))
+    own = np.isin(interactions.items, items)
+    rows, liked, regularisation = interactions.only(own).of_items(items), chosen[own], judgement.regularisation
+    weights = ItemWeights.cut(item_weights(rows.only(liked).matrix(), regularisation))
+    weight = judgement.ranking_weight
+    ranking = second_stage.fit(rows, liked, regularisation, items, weight) if weight > 0 else None
+    return Recommender(items=[keys[item] for item in items], weights=weights, ranking=ranking)
 
 
 def most_chosen(rows: Interactions) -> Indices:
@@ -125,14 +172,15 @@ def interval(differences: npt.NDArray[np.float64], seed: int) -> tuple[float, fl
 def _halves(interactions: Interactions, chosen: Mask, first: Mask) -> _Halves:
     items = most_chosen(interactions.only(first & chosen))
     known = np.isin(interactions.items, items)
-    before, later = interactions.only(first & known), interactions.only(~first & chosen & known)
-    seen, test = before.of_items(items).matrix(), later.of_items(items).matrix()
+    before, later = interactions.only(first & known).of_items(items), interactions.only(~first & chosen & known)
+    seen, test = before.matrix(), later.of_items(items).matrix()
     test = test - test.multiply(seen)
     test.eliminate_zeros()
     missed = interactions.only(~first & chosen & ~known).matrix()
     return _Halves(
+        before=before,
+        chosen=chosen[first & known],
         items=items,
-        training=interactions.only(first & chosen).of_items(items),
         seen=seen,
         test=test,
         missed=np.diff(missed.indptr).astype(np.int64),

@@ -67,7 +67,7 @@ def evaluate(
         hit = np.take_along_axis(relevant, np.maximum(best, 0), axis=1) & (best >= 0)
         counts.append(relevant.sum(axis=1) + others[block])
         hits.append(hit.sum(axis=1))
-        ndcg.append(_ndcg(hit, counts[-1]))
+        ndcg.append(ndcg_of(hit, counts[-1]))
         shown.update(best[best >= 0].tolist())
     found, relevant_items, of_users = np.concatenate(hits), np.concatenate(counts), np.concatenate(ndcg)
     return Ranking(
@@ -79,7 +79,7 @@ def evaluate(
     )
 
 
-def _ndcg(hit: npt.NDArray[np.bool_], relevant: Indices) -> npt.NDArray[np.float64]:
+def ndcg_of(hit: npt.NDArray[np.bool_], relevant: Indices) -> npt.NDArray[np.float64]:
     """The NDCG of each user, float64[u], with a hit at some ranks, bool[u, k], and so many relevant items, int64[u]."""
     discounts = 1 / np.log2(np.arange(2, K + 2))
     best = np.cumsum(discounts)[np.minimum(relevant, K) - 1]

@@ -4,6 +4,7 @@ The files in a bundle's folder `recommend`: the items' keys, their weights as ar
 golden requests, by which a service proves that it recommends as training did. Nothing in them is about a single user.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from features.bundle import BundleError
+from features.columns import Field
+from features.encoder import EncoderError
 from recommend.arrays import Indices
+from recommend.columns import Value
+from recommend.ranking import CANDIDATES, CandidateRanking, Predict, best_of
 from recommend.weights import ItemWeights
 
 FOLDER = "recommend"
@@ -25,6 +30,9 @@ ITEMS, OTHERS, WEIGHTS, GOLDEN = "items.json", "others.npy", "weights.npy", "gol
 GOLDEN_REQUESTS = 20
 GOLDEN_TOP = 10
 """How many items a golden request asks for."""
+RANKING = "ranking"
+"""The folder of the second stage's files."""
+NOTHING: Mapping[str, Value] = {}
 REASONS = 2
 """The most items of a history that are given as the reason for a recommendation."""
 
@@ -38,8 +46,9 @@ class Recommended(NamedTuple):
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
-    """A made-up history and what training recommended for it, as keys of items."""
+    """Made-up columns of a user, a made-up history and what training recommended for them, as keys of items."""
 
+    user: dict[str, Value] = msgspec.field(default_factory=dict)
     history: list[str]
     items: list[str]
     scores: list[float]
@@ -54,33 +63,45 @@ class _Items(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Recommender:
-    """The keys of m items, the most popular first, and the weights between them."""
+    """The keys of m items, the most popular first, the weights between them, and the second stage, if there is one."""
 
     items: list[str]
     weights: ItemWeights
+    ranking: CandidateRanking | None = None
+
+    @property
+    def user_columns(self) -> tuple[Field, ...]:
+        """The columns of users that the ranking reads."""
+        columns = None if self.ranking is None else self.ranking.first_stage.columns
+        return () if columns is None else columns.of_users
 
     @cached_property
     def numbers(self) -> dict[str, int]:
         """The number of each item by its key."""
         return {key: number for number, key in enumerate(self.items)}
 
-    def recommend(self, history: Indices, top: int, excluded: Indices) -> list[Recommended]:
+    def recommend(
+        self, history: Indices, top: int, excluded: Indices, user: Mapping[str, Value] = NOTHING
+    ) -> list[Recommended]:
         """The best `top` items with their scores and reasons; neither the history nor the `excluded` items."""
-        return self.explained(history, *self.best(history, top, np.union1d(history, excluded)))
+        return self.explained(history, *self.best(history, top, np.union1d(history, excluded), user))
 
-    def best(self, history: Indices, top: int, excluded: Indices) -> tuple[Indices, npt.NDArray[np.float64]]:
+    def best(
+        self, history: Indices, top: int, excluded: Indices, user: Mapping[str, Value] = NOTHING
+    ) -> tuple[Indices, npt.NDArray[np.float64]]:
         """The best `top` items, or all that are left, and their scores, for somebody who chose the items `history`.
 
         The history names each item once, and `top` is 1 at least. The `excluded` items are left out. Of items with
-        equal scores the more popular one comes first.
+        equal scores the more popular one comes first. `user` has the columns that are known of them, for the ranking.
         """
-        scores = self.weights.scores(history)
-        scores[excluded] = -np.inf
-        last = max(len(scores) - top, 0)
-        candidates = np.flatnonzero(scores >= np.partition(scores, last)[last])
-        best = candidates[np.argsort(-scores[candidates], kind="stable")[:top]]
-        best = best[np.isfinite(scores[best])]
-        return best, scores[best]
+        every = self.weights.scores(history)
+        every[excluded] = -np.inf
+        items = best_of(every, top if self.ranking is None else max(top, CANDIDATES))
+        if self.ranking is None or not len(items):
+            return items, every[items]
+        scores = self.ranking.scores(history, items, every[items], user)
+        order = np.argsort(-scores, kind="stable")[:top]
+        return items[order], scores[order]
 
     def explained(self, history: Indices, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
         """These items with their scores, and the reasons from the history."""
@@ -93,9 +114,11 @@ class Recommender:
         made = []
         for _ in range(GOLDEN_REQUESTS):
             history = chance.permutation(len(self.items))[: chance.integers(1, 21)]
-            found = self.recommend(history, GOLDEN_TOP, np.empty(0, np.int64))
+            user: dict[str, Value] = {one.name: one.asked.example for one in self.user_columns if chance.integers(2)}
+            found = self.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), user)
             made.append(
                 Golden(
+                    user=user,
                     history=[self.items[item] for item in history],
                     items=[self.items[one.item] for one in found],
                     scores=[one.score for one in found],
@@ -110,14 +133,20 @@ class Recommender:
         (folder / GOLDEN).write_bytes(msgspec.json.encode(self.golden(seed)))
         np.save(folder / OTHERS, self.weights.others)
         np.save(folder / WEIGHTS, self.weights.weights)
+        if self.ranking is not None:
+            self.ranking.save(folder / RANKING)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """The recommender in `folder`, its weights mapped; raises `BundleError` if it cannot be used."""
+    def load(cls, folder: Path, opened: Callable[[Path, int], Predict]) -> Self:
+        """The recommender in `folder`, its weights mapped; raises `BundleError` if it cannot be used.
+
+        `opened` gives the predictions of the ranking's model file, which has so many inputs.
+        """
         try:
             found = msgspec.json.decode((folder / ITEMS).read_bytes(), type=_Items)
             others, weights = (np.asarray(np.load(folder / name, mmap_mode="r")) for name in (OTHERS, WEIGHTS))
-        except (OSError, ValueError, msgspec.DecodeError) as error:
+            ranking = CandidateRanking.load(folder / RANKING, opened) if (folder / RANKING).is_dir() else None
+        except (OSError, ValueError, msgspec.DecodeError, EncoderError) as error:
             raise BundleError(f"The recommender in {folder} cannot be read: {error}. Train the model again.") from error
         if found.format != FORMAT:
             raise BundleError(
@@ -127,7 +156,7 @@ class Recommender:
         types = others.dtype == np.uint16 and weights.dtype == np.float16 and others.shape == weights.shape
         if not types or len(others) != len(found.items) or others.max(initial=0) >= len(found.items):
             raise BundleError(f"The files of the recommender in {folder} do not fit each other. Train the model again.")
-        return cls(items=found.items, weights=ItemWeights(others=others, weights=weights))
+        return cls(items=found.items, weights=ItemWeights(others=others, weights=weights), ranking=ranking)
 
 
 def read_golden(folder: Path) -> list[Golden]:

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from features.bundle import MODEL, Bundle
+from recommend.ranking import Predict
 from recommend.recommender import FOLDER, GOLDEN_TOP, METRIC, Recommender, read_golden
 from scoring.engines import Engine, EngineName, open_engine
 from scoring.engines.booster import Booster, Prediction
+from scoring.engines.lightgbm import LightGbmEngine
 from scoring.errors import GoldenError
 from scoring.model.drift import Watch
 from scoring.model.encoding import RowEncoder
@@ -59,7 +61,7 @@ class ServedModel:
             booster=booster,
             engine=open_engine(engine, path / MODEL, booster),
             watch=Watch(bundle.schema, bundle.reference),
-            recommender=Recommender.load(path / FOLDER) if (path / FOLDER).is_dir() else None,
+            recommender=Recommender.load(path / FOLDER, open_ranking) if (path / FOLDER).is_dir() else None,
         )
 
     @property
@@ -121,11 +123,16 @@ class ServedModel:
         return len(golden)
 
 
+def open_ranking(model: Path, inputs: int) -> Predict:
+    """The probabilities by the recommender's second stage, in this process."""
+    return LightGbmEngine(model, Booster(model, inputs)).score_now
+
+
 def check_recommender(recommender: Recommender, bundle: Bundle) -> None:
     """Raise `GoldenError` unless `recommender` recommends for golden histories what training recommended."""
     for index, one in enumerate(read_golden(bundle.path / FOLDER)):
         history = np.array([recommender.numbers[key] for key in one.history], dtype=np.int64)
-        found = recommender.recommend(history, GOLDEN_TOP, np.empty(0, np.int64))
+        found = recommender.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), one.user)
         items = [recommender.items[item.item] for item in found]
         differences = [abs(item.score - score) for item, score in zip(found, one.scores, strict=False)]
         # Written so that NaN is a mismatch too.

@@ -40,6 +40,13 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ]
         | msgspec.UnsetType
     ) = msgspec.UNSET
+    context: (
+        Annotated[
+            dict[str, str | int | float | None],
+            msgspec.Meta(description="Columns of the user, as in the tables; they go before stored ones."),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
 
     filter: (
         Annotated[
@@ -66,7 +73,7 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     @property
     def given(self) -> int:
         """How many fields the body and its objects have."""
-        named = (len(one) for one in (self.filter, self.at_most) if one is not msgspec.UNSET)
+        named = (len(one) for one in (self.filter, self.at_most, self.context) if one is not msgspec.UNSET)
         return sum(value is not msgspec.UNSET for value in msgspec.structs.astuple(self)) + sum(named)
 
 

@@ -9,9 +9,11 @@ import numpy as np
 
 from recommend.arrays import Indices
 from recommend.catalogue import Catalogue
+from recommend.columns import Value
 from recommend.histories import Stored
 from recommend.recommender import Recommended, Recommender
 from recommend.stored import SnapshotError
+from scoring.model.context import read_context, read_stored
 from scoring.model.filtering import left_out, require_column, varied
 from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
@@ -36,7 +38,8 @@ class RecommendQuery:
     def answer(self, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> bytes:
         """The response's JSON. `complain` gets what is wrong with a snapshot that was altered.
 
-        Raises `NoRecommender` if the model has none, and `UnknownField` for columns that the catalogue does not have.
+        Raises `NoRecommender` if the model has none, and `UnknownField` for columns that the catalogue does not have,
+        and like `read_context`.
         """
         recommender, request = model.recommender, self.request
         if recommender is None:
@@ -48,8 +51,9 @@ class RecommendQuery:
         if request.seen is not True:
             excluded = np.union1d(excluded, np.union1d(history, stored.seen))
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
+        user = self._user(stored, recommender)
         limited = request.at_most not in (msgspec.UNSET, {})
-        best, scores = recommender.best(history, len(recommender.items) if limited else top, excluded)
+        best, scores = recommender.best(history, len(recommender.items) if limited else top, excluded, user)
         if limited:
             kept = varied(best, top, request, lookups.catalogue)
             best, scores = best[kept], scores[kept]
@@ -83,6 +87,12 @@ class RecommendQuery:
         if found is None:
             self.fallback.append(Fallback.NO_HISTORIES if lookups.histories is None else Fallback.UNKNOWN_USER)
         return found or _NOBODY
+
+    def _user(self, stored: Stored, recommender: Recommender) -> dict[str, Value]:
+        """The user's columns for the ranking, those of the request before stored ones."""
+        context = {} if self.request.context is msgspec.UNSET else self.request.context
+        columns = recommender.user_columns
+        return read_stored(stored.columns, columns) | read_context(context, columns)
 
     def _history(self, recommender: Recommender) -> Indices:
         """The items of the request's own history that are known."""

@@ -1,18 +1,23 @@
 """Small recommenders for tests, in bundles."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from features.bundle import METADATA, Metadata, seal
+from features.counts import Counts, PooledCounts, derive_encoder
 from features.schema import Schema
 from recommend import catalogue, histories
 from recommend.catalogue import ItemRow, Layout, State
+from recommend.columns import PairColumns
 from recommend.histories import UserRow
+from recommend.ranking import CandidateRanking, FirstStageInputs
 from recommend.recommender import FOLDER, Recommender
 from recommend.weights import ItemWeights
 from tests.support.bundles import make_bundle
+from training.model.native import lightgbm
 
 SCHEMA = Schema(numeric=("age",), categorical=("genre",))
 ITEM_TO_ITEM = np.array(
@@ -34,6 +39,37 @@ REJECTED = "NDCG@10 0.1000 is 0.1000 lower than that of the most popular items, 
 def recommender() -> Recommender:
     """A recommender of five items."""
     return Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM))
+
+
+def ranking_recommender() -> Recommender:
+    """The same, with a second stage by the items' years: users over 50 prefer old ones, all others new ones."""
+    columns = PairColumns(
+        schema=Schema(numeric=("age", "year"), categorical=("town",)),
+        items={"year": [2020.0, 1980.0, 1990.0, 2000.0, None]},
+    )
+    first_stage = FirstStageInputs(choices=np.arange(5, 0, -1), columns=columns)
+    names = [*first_stage.names, *columns.schema.encoded_features]
+    inputs = np.random.default_rng(1).normal(size=(1_000, len(names)))
+    inputs[:, names.index("age")] = inputs[:, names.index("age")] * 20 + 50
+    inputs[:, names.index("year")] = inputs[:, names.index("year")] * 20 + 2000
+    is_new = inputs[:, names.index("year")] > 1995
+    liked = is_new ^ (inputs[:, names.index("age")] > 50)
+    settings = {"objective": "binary", "verbosity": -1, "num_threads": 1, "deterministic": True}
+    booster = lightgbm.train(settings, lightgbm.Dataset(inputs, liked), 20)
+    none = np.empty(0, np.int64)
+    counts = PooledCounts(
+        kept=Counts(column=np.empty(0, np.int16), hash=none, rows=none, clicks=none),
+        rare_rows=np.zeros(1, np.int64),
+        rare_clicks=np.zeros(1, np.int64),
+    )
+    ranking = CandidateRanking(
+        weight=10.0,
+        first_stage=first_stage,
+        encoder=derive_encoder(counts, columns=columns.schema.categories, smoothing=1),
+        model=booster.model_to_string(),
+        predict=lambda inputs: np.asarray(booster.predict(inputs)),
+    )
+    return replace(recommender(), ranking=ranking)
 
 
 def make_recommending_bundle(folder: Path, made: Recommender | None) -> Path:

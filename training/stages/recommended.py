@@ -11,6 +11,7 @@ from training.datasets import tables_of
 from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
 from training.evaluation.reachable import best_order
 from training.request import TrainingRequest
+from training.stages.ranked import RankingFit
 from training.stages.snapshots import write_snapshots
 
 Stage = Callable[[str, str], AbstractContextManager[None]]
@@ -33,7 +34,6 @@ def recommending(request: TrainingRequest, stage: Stage, snapshots: Path) -> Rec
     spec = tables_of(request.dataset, request.data)
     if spec is None or spec.users is None or spec.items is None:
         return None
-    seed = request.training.seed
     with stage(STAGE, "learn who chooses what"):
         try:
             chosen = read_chosen(spec)
@@ -41,8 +41,9 @@ def recommending(request: TrainingRequest, stage: Stage, snapshots: Path) -> Rec
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
         write_snapshots(snapshots, spec, chosen)
         truth = best_order(request.dataset, chosen.users, chosen.items)
-        judgement = judge(chosen.interactions, chosen.mask, seed, truth=truth)
+        second_stage = RankingFit.of(spec, chosen, request.training)
+        judgement = judge(chosen.interactions, chosen.mask, request.training.seed, second_stage, truth=truth)
         if not judgement.accepted:
             return Recommending(judgement=judgement, recommender=None)
-        fitted = fit(chosen.interactions, chosen.mask, chosen.items, judgement.regularisation)
+        fitted = fit(chosen.interactions, chosen.mask, chosen.items, judgement, second_stage)
         return Recommending(judgement=judgement, recommender=fitted)

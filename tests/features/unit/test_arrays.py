@@ -8,7 +8,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.arrays import Several, crossed
+from features.arrays import Several, at_rows, crossed
 from features.hashing import MISSING_HASH, pair_hashes
 
 PRESENT = st.sampled_from([0, 1, -1, -(1 << 63)]) | st.integers(-(1 << 63), (1 << 63) - 1)
@@ -51,3 +51,17 @@ def test_each_of_several_values_makes_a_pair_in_its_order_and_a_missing_one_is_t
     ):
         assert isinstance(found, Several)
         assert [found.hashes[found.row == index].tolist() for index in range(len(rows))] == expected
+
+
+@given(st.lists(FIELD, min_size=1, max_size=9), st.lists(st.integers(-1, 8), max_size=12))
+def test_rows_at_places_have_the_values_of_those_rows(fields: list[list[int]], places: list[int]) -> None:
+    rows = [place % len(fields) if place >= 0 else -1 for place in places]
+    several = Several(
+        hashes=array([value for field in fields for value in field]),
+        row=np.repeat(np.arange(len(fields)), [len(field) for field in fields]),
+    )
+    found = at_rows(several, array(rows))
+    assert isinstance(found, Several)
+    assert [found.hashes[found.row == at].tolist() for at in range(len(rows))] == [fields[row] for row in rows]
+    first = array([field[0] for field in fields])
+    assert at_rows(first, array(rows)).tolist() == [fields[row][0] for row in rows]  # type: ignore[union-attr] # an array

@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 
+from features.schema import Schema
 from recommend import judgement
 from recommend.arrays import Mask
+from recommend.columns import PairColumns
 from recommend.interactions import Interactions
-from recommend.judgement import POPULARITY, RECOMMENDER, SAR, fit, interval, judge, most_chosen
+from recommend.judgement import FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, Judgement, fit, interval, judge, most_chosen
+from training.parameters import TrainingParameters
+from training.stages import ranked
+from training.stages.ranked import WEIGHTS, RankingFit
 
+RANKING = RankingFit(columns=None, users={}, parameters=TrainingParameters())
 USERS, ITEMS, EACH = 120, 60, 16
 
 
@@ -37,7 +43,7 @@ def everything(interactions: Interactions) -> Mask:
 @pytest.mark.parametrize("times", [False, True])
 def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa: FBT001 - a parameter of the test
     rows = drawn(taste=True, times=times)
-    found = judge(rows, everything(rows), 1)
+    found = judge(rows, everything(rows), 1, RANKING)
     assert found.accepted
     assert found.by_time is times
     assert (found.users, found.items) == (USERS, ITEMS)
@@ -50,22 +56,43 @@ def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa:
 def test_a_recommender_that_is_worse_than_popularity_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn(taste=True)
     monkeypatch.setattr(judgement, "item_weights", lambda chosen, _: -(chosen.T @ chosen).toarray())
-    found = judge(rows, everything(rows), 1)
+    found = judge(rows, everything(rows), 1, RANKING)
     assert not found.accepted
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg
     assert found.reason.endswith("so it does not serve.")
 
 
-def test_without_taste_it_gains_nothing_beyond_chance() -> None:
+def with_columns() -> RankingFit:
+    """A ranking by columns that say nothing, one of which tells each user: it could learn their choices by heart."""
+    chance = np.random.default_rng(5)
+    columns = PairColumns(
+        schema=Schema(numeric=("age",), categorical=("name", "genre", "item"), crosses=(("name", "item"),)),
+        items={
+            "genre": [str(value) for value in chance.integers(0, 4, ITEMS)],
+            "item": [str(item) for item in range(ITEMS)],
+        },
+    )
+    users = {"age": chance.normal(size=USERS).tolist(), "name": [str(user) for user in range(USERS)]}
+    return RankingFit(columns=columns, users=users, parameters=TrainingParameters(min_category_rows=1))
+
+
+@pytest.mark.parametrize("weights", [WEIGHTS, (1.0,)])
+@pytest.mark.parametrize("ranking", [RANKING, with_columns()])
+def test_without_taste_it_gains_nothing_beyond_chance(
+    ranking: RankingFit, weights: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranked, "WEIGHTS", weights)
     rows = drawn(taste=False)
-    found = judge(rows, everything(rows), 1)
+    found = judge(rows, everything(rows), 1, ranking)
+    assert found.ranking_weight in weights
+    assert (FIRST_STAGE in found.figures) is (found.ranking_weight > 0)
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg + 0.02
 
 
 def test_too_few_users_are_not_judged() -> None:
     rows = drawn(taste=True)
     few = rows.only(rows.users < 29)
-    found = judge(few, everything(few), 1)
+    found = judge(few, everything(few), 1, RANKING)
     assert not found.accepted
     assert found.figures == {}
     assert "29 users chose anything new" in found.reason
@@ -102,7 +129,8 @@ def test_only_the_most_chosen_items_get_weights(monkeypatch: pytest.MonkeyPatch)
     counts = np.bincount(rows.items)
     assert len(items) == 10
     assert counts[items].tolist() == sorted(counts.tolist(), reverse=True)[:10]
-    found = fit(rows, everything(rows), [f"i{item}" for item in range(ITEMS)], 100.0)
+    chosen = Judgement(accepted=True, reason="", regularisation=100.0)
+    found = fit(rows, everything(rows), [f"i{item}" for item in range(ITEMS)], chosen, RANKING)
     assert found.items == [f"i{item}" for item in items]
     assert len(found.weights.others) == 10
 

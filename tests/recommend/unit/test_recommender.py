@@ -7,11 +7,18 @@ import numpy as np
 import pytest
 
 from features.bundle import BundleError
+from recommend.ranking import Predict
 from recommend.recommender import GOLDEN, ITEMS, OTHERS, WEIGHTS, Recommended, Recommender, read_golden
 from recommend.weights import ItemWeights
 from tests.support.recommenders import ITEM_TO_ITEM
 
 NOTHING = np.empty(0, np.int64)
+
+
+def no_model(model: Path, inputs: int) -> Predict:
+    raise AssertionError(f"There is no ranking in {model}, with {inputs} inputs")
+
+
 FIVE = Recommender(items=["a", "b", "c", "d", "e"], weights=ItemWeights.cut(ITEM_TO_ITEM))
 
 
@@ -35,7 +42,7 @@ def test_without_a_history_the_most_popular_items_come_first() -> None:
 
 def test_what_is_saved_is_loaded_and_reproduces_its_golden_requests(tmp_path: Path) -> None:
     FIVE.save(tmp_path / "recommend", seed=7)
-    loaded = Recommender.load(tmp_path / "recommend")
+    loaded = Recommender.load(tmp_path / "recommend", no_model)
     golden = read_golden(tmp_path / "recommend")
     assert loaded.items == FIVE.items
     assert golden == loaded.golden(7)
@@ -47,7 +54,7 @@ def test_what_is_saved_is_loaded_and_reproduces_its_golden_requests(tmp_path: Pa
 
 def test_weights_are_mapped_and_not_copied(tmp_path: Path) -> None:
     FIVE.save(tmp_path / "recommend", seed=7)
-    loaded = Recommender.load(tmp_path / "recommend").weights
+    loaded = Recommender.load(tmp_path / "recommend", no_model).weights
     assert isinstance(loaded.weights.base, np.memmap)
     assert isinstance(loaded.others.base, np.memmap)
 
@@ -58,10 +65,10 @@ def test_missing_and_cut_files_are_refused(tmp_path: Path, name: str) -> None:
     FIVE.save(folder, seed=7)
     (folder / name).write_bytes((folder / name).read_bytes()[:-3])
     with pytest.raises(BundleError, match="cannot be read"):
-        Recommender.load(folder)
+        Recommender.load(folder, no_model)
     (folder / name).unlink()
     with pytest.raises(BundleError, match=name):
-        Recommender.load(folder)
+        Recommender.load(folder, no_model)
 
 
 def test_files_that_do_not_fit_each_other_and_other_formats_are_refused(tmp_path: Path) -> None:
@@ -69,10 +76,10 @@ def test_files_that_do_not_fit_each_other_and_other_formats_are_refused(tmp_path
     FIVE.save(folder, seed=7)
     (folder / ITEMS).write_bytes(msgspec.json.encode({"format": 1, "items": ["a", "b"]}))
     with pytest.raises(BundleError, match="do not fit"):
-        Recommender.load(folder)
+        Recommender.load(folder, no_model)
     (folder / ITEMS).write_bytes(msgspec.json.encode({"format": 2, "items": FIVE.items}))
     with pytest.raises(BundleError, match="format 2"):
-        Recommender.load(folder)
+        Recommender.load(folder, no_model)
     (folder / GOLDEN).write_bytes(b"[{}]")
     with pytest.raises(BundleError, match=GOLDEN):
         read_golden(folder)

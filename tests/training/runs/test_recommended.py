@@ -13,12 +13,16 @@ from recommend import catalogue, histories
 from recommend.catalogue import Catalogue
 from recommend.histories import Histories
 from recommend.recommender import FOLDER, GOLDEN, Recommender
+from scoring.engines import EngineName
+from scoring.model.model import ServedModel, check_recommender, open_ranking
+from scoring.responses import ModelName
 from tests.support.described_tables import write_tables
 from tests.support.training_runs import Run, train
 from training.datasets.described.spec import load_spec
 from training.datasets.errors import SpecError
 from training.engines.reading import interactions
 from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
+from training.stages import ranked
 from training.stages.snapshots import FOLDER as SNAPSHOTS
 
 USERS, ITEMS, EACH = 80, 40, 20
@@ -58,7 +62,7 @@ def test_the_bundle_and_the_report_have_the_recommender(tmp_path: Path) -> None:
     assert judged["by_time"]
     assert judged["figures"]["recommender"]["ndcg"] > judged["figures"]["popularity"]["ndcg"]
     bundle = Path(made.result.bundle)
-    found = Recommender.load(bundle / FOLDER)
+    found = Recommender.load(bundle / FOLDER, open_ranking)
     assert sorted(found.items) == sorted(f"i{item}" for item in range(ITEMS))
     assert f"{FOLDER}/{GOLDEN}" in json.loads((bundle / "files.json").read_text())
     ten = found.recommend(np.array([found.numbers["i3"], found.numbers["i9"]]), 10, np.empty(0, np.int64))
@@ -102,6 +106,34 @@ def test_histories_and_items_lie_beside_the_bundle_and_not_in_it(tmp_path: Path)
     assert not [file for file in bundle.rglob("*") if file.is_file() and b'"u17"' in file.read_bytes()]
 
 
+def test_a_service_ranks_as_training_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranked, "WEIGHTS", (1.0,))
+    made = run(tmp_path, written(tmp_path, crosses=[["half", "kind"]]))
+    bundle = Path(made.result.bundle)
+    name = ModelName(name="films", version="1")
+    model = ServedModel.load(bundle, name=name, engine=EngineName.LIGHTGBM, max_records=10)
+    assert model.recommender is not None
+    assert model.recommender.ranking is not None
+    assert [field.name for field in model.recommender.user_columns] == ["half"]
+    check_recommender(model.recommender, model.bundle)
+    model.close()
+    assert made.result.metrics["recommender"]["ranking_weight"] == 1
+    assert set(made.result.metrics["recommender"]["figures"]) == {
+        "recommender",
+        "first stage alone",
+        "popularity",
+        "SAR",
+    }
+    assert "First stage alone" in (bundle / "report.html").read_text()
+
+
+def test_a_second_stage_that_gains_nothing_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranked, "WEIGHTS", (0.0,))
+    bundle = Path(run(tmp_path, written(tmp_path)).result.bundle)
+    assert Recommender.load(bundle / FOLDER, open_ranking).ranking is None
+    assert "The second stage gained nothing" in (bundle / "report.html").read_text()
+
+
 def test_the_recommender_that_serves_has_learned_from_all_rows(tmp_path: Path) -> None:
     spec = written(tmp_path)
     file = tmp_path / "interactions.csv"
@@ -112,7 +144,7 @@ def test_the_recommender_that_serves_has_learned_from_all_rows(tmp_path: Path) -
     table["clicked"] = table["clicked"].mask(moved, 1)
     table = table[(table["item_id"] != "i38") | last]
     table.to_csv(file, index=False)
-    found = Recommender.load(Path(run(tmp_path, spec).result.bundle) / FOLDER)
+    found = Recommender.load(Path(run(tmp_path, spec).result.bundle) / FOLDER, open_ranking)
     assert "i38" in found.items
 
 

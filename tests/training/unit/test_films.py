@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from recommend.judgement import BEST, POPULARITY, RECOMMENDER, SAR, judge
+from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, judge
 from training import datasets
 from training.datasets.generated import films, titles
 from training.datasets.generated.films import true_chances, true_probability
 from training.engines.reading.interactions import read_chosen
 from training.evaluation.reachable import best_order
-from training.parameters import FilmsDataset, Split
+from training.parameters import FilmsDataset, Split, TrainingParameters
+from training.stages.ranked import RankingFit
 
 SMALL = FilmsDataset(kind="films", users=200, films=100, seed=3)
 MOST_OF_POPULARITY, LEAST_OF_RECOMMENDER = 0.45, 0.60
@@ -109,8 +110,10 @@ def test_popularity_is_far_from_the_best_order_and_weights_between_films_come_ne
     assert spec is not None
     chosen = read_chosen(spec)
     truth = best_order(dataset, chosen.users, chosen.items)
-    figures = judge(chosen.interactions, chosen.mask, 42, truth=truth).figures
+    second_stage = RankingFit.of(spec, chosen, TrainingParameters())
+    figures = judge(chosen.interactions, chosen.mask, 42, second_stage, truth=truth).figures
     best = figures[BEST].ndcg
+    assert figures[RECOMMENDER].ndcg >= figures.get(FIRST_STAGE, figures[RECOMMENDER]).ndcg
     assert figures[POPULARITY].ndcg <= MOST_OF_POPULARITY * best
     assert LEAST_OF_RECOMMENDER * best <= figures[RECOMMENDER].ndcg < best
     assert figures[SAR].ndcg < best

@@ -1,0 +1,68 @@
+"""Lists of candidates for many users at once: to learn the ranking from, and to judge it by."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from recommend.arrays import Indices
+from recommend.interactions import Matrix
+from recommend.metrics import Ranker
+from recommend.ranking import CANDIDATES, FirstStageInputs, Numbers, best_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lists:
+    """A list for each of the `users`, int64[l]: n candidates together, with the number of their list `of`, int64[n],
+    ascending and best first, the `items`, int64[n], and their `first_stage` inputs, float64[n, k].
+    """
+
+    users: Indices
+    of: Indices
+    items: Indices
+    first_stage: Numbers
+
+    @classmethod
+    def offered(cls, ranker: Ranker, known: Matrix, seen: Matrix, users: Indices, inputs: FirstStageInputs) -> Self:
+        """What a first stage, the `ranker`, offers to `users` with the histories `known`, [u, m], except what they have
+        `seen`, [u, m].
+        """
+        of, items, rows = [], [], [np.empty((0, len(inputs.names)))]
+        for number, (user, every) in enumerate(zip(users, ranker(users).astype(np.float64), strict=True)):
+            every[seen[user].indices] = -np.inf
+            found = best_of(every, CANDIDATES)
+            of.append(np.full(len(found), number))
+            items.append(found)
+            rows.append(inputs.of(known[user].indices, found, every[found]))
+        empty = np.empty(0, np.int64)
+        return cls(
+            users=users,
+            of=np.concatenate([empty, *of]),
+            items=np.concatenate([empty, *items]),
+            first_stage=np.concatenate(rows),
+        )
+
+    @classmethod
+    def joined(cls, parts: list[Self]) -> Self:
+        """The lists of several parts."""
+        before = np.cumsum([0, *(len(part.users) for part in parts)])
+        return cls(
+            users=np.concatenate([part.users for part in parts]),
+            of=np.concatenate([part.of + first for part, first in zip(parts, before, strict=False)]),
+            items=np.concatenate([part.items for part in parts]),
+            first_stage=np.concatenate([part.first_stage for part in parts]),
+        )
+
+    @property
+    def standard_scores(self) -> Numbers:
+        """The first stage's standardised scores, float64[n]."""
+        scores: Numbers = self.first_stage[:, 0]
+        return scores
+
+    def places(self, scores: Numbers) -> Indices:
+        """The place of each candidate in its list, int64[n] from 0, by `scores`, float64[n]."""
+        order = np.lexsort((-scores, self.of))
+        places = np.empty(len(order), np.int64)
+        starts = np.searchsorted(self.of, np.arange(len(self.users)))
+        places[order] = np.arange(len(order)) - starts[self.of]
+        return places

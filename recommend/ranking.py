@@ -1,0 +1,163 @@
+"""The second stage: trees that know users and items order the candidates that the first stage offers.
+
+The order is the first stage's score, standardised over the candidates, plus `weight` times the trees' log odds.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from features.arrays import Values
+from features.encoder import Encoder
+from features.schema import Schema
+from recommend.arrays import Indices
+from recommend.columns import PairColumns, Value
+
+SETTINGS, MODEL, CHOICES = "ranking.json", "model.txt", "choices.npy"
+CANDIDATES = 100
+"""The candidates that the ranking learns from, and the fewest that it orders."""
+FIRST_STAGE = ("standard_score", "place", "popularity", "history")
+"""The inputs that every dataset has. Those of a candidate are as standardised scores and places, because scores and
+counts would be lower where a part of the choices is left out to learn from."""
+
+Numbers = npt.NDArray[np.float64]
+Predict = Callable[[Numbers], npt.ArrayLike]
+"""The probability of each row of inputs, float64[n, f]."""
+
+
+def best_of(scores: Numbers, top: int) -> Indices:
+    """The best `top` items, or all that have a finite score, best first; of equal scores the lower number first."""
+    last = max(len(scores) - top, 0)
+    candidates = np.flatnonzero(scores >= np.partition(scores, last)[last])
+    order = candidates[np.argsort(-scores[candidates], kind="stable")[:top]]
+    found: Indices = order[np.isfinite(scores[order])]
+    return found
+
+
+def standard(scores: Numbers) -> Numbers:
+    """The scores of candidates, best first, in standard deviations of the first `CANDIDATES` from their mean."""
+    first = scores[:CANDIDATES]
+    deviation = float(first.std()) if len(first) else 0.0
+    return (scores - first.mean()) / deviation if deviation > 0 else np.zeros(len(scores))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstStageInputs:
+    """What the first stage knows of candidates: from the choices of each of m items, int64[m], and the columns of
+    items, if there are any.
+    """
+
+    choices: Indices
+    columns: PairColumns | None
+
+    @cached_property
+    def _popularity(self) -> tuple[Numbers, Numbers]:
+        """The logarithm of each item's choices, and their share of all choices."""
+        return np.log1p(self.choices), self.choices / max(self.choices.sum(), 1)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the inputs."""
+        tastes = [] if self.columns is None else range(len(self.columns.tastes))
+        return [*FIRST_STAGE, *(f"taste_{number}" for number in tastes)]
+
+    def of(self, history: Indices, items: Indices, scores: Numbers) -> Numbers:
+        """The inputs of candidates, float64[c, k], which are the `items` int64[c], best first, with these scores."""
+        logarithms, shares = self._popularity
+        tastes = [] if self.columns is None else self.columns.tastes
+        return np.column_stack(
+            [
+                standard(scores),
+                np.arange(len(items)),
+                standard(logarithms[items]),
+                np.full(len(items), np.log1p(len(history))),
+                *(taste.of_items(history, shares)[items] for taste in tastes),
+            ]
+        )
+
+
+class _Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `SETTINGS`: the schema of pairs of a user and an item, if there is one, and the items' columns."""
+
+    weight: float
+    schema: Schema | None
+    items: dict[str, list[Value]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRanking:
+    """The trees with all that their inputs need. `encoder` is None without columns of users and items."""
+
+    weight: float
+    first_stage: FirstStageInputs
+    encoder: Encoder | None
+    model: str
+    """LightGBM's text."""
+    predict: Predict
+
+    def scores(self, history: Indices, items: Indices, scores: Numbers, user: Mapping[str, Value]) -> Numbers:
+        """The scores by both stages, float64[c], of candidates for somebody with a history.
+
+        `items`, int64[c], and `scores`, float64[c], are those of the first stage, best first; `user` has the columns
+        that are known of them.
+        """
+        columns = self.first_stage.columns
+        known = {} if columns is None else {one.name: [user.get(one.name)] for one in columns.of_users}
+        users = {} if columns is None else columns.read_users(known)
+        return self.by_both(self.first_stage.of(history, items, scores), users, np.zeros(len(items), np.int64), items)
+
+    def by_both(self, first_stage: Numbers, users: Mapping[int, Values], user: Indices, items: Indices) -> Numbers:
+        """The scores by both stages, float64[n], of candidates with these inputs from the first one, float64[n, k].
+
+        `user`, int64[n], is the row of `users` that a candidate is for.
+        """
+        inputs, columns = first_stage, self.first_stage.columns
+        if columns is not None and self.encoder is not None:
+            inputs = np.column_stack([inputs, columns.pairs(users, user, items).encode(self.encoder)])
+        return first_stage[:, 0] + self.weight * log_odds(self.predict(inputs))
+
+    def save(self, folder: Path) -> None:
+        """Write the files to the new folder `folder`."""
+        folder.mkdir()
+        columns = self.first_stage.columns
+        settings = _Settings(
+            weight=self.weight,
+            schema=None if columns is None else columns.schema,
+            items={} if columns is None else {name: [*values] for name, values in columns.items.items()},
+        )
+        (folder / SETTINGS).write_bytes(msgspec.json.encode(settings))
+        (folder / MODEL).write_text(self.model, encoding="utf-8")
+        np.save(folder / CHOICES, self.first_stage.choices)
+        if self.encoder is not None:
+            self.encoder.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path, opened: Callable[[Path, int], Predict]) -> Self:
+        """The ranking in `folder`. `opened` gives the predictions of a model file with so many inputs.
+
+        Raises `OSError`, `ValueError`, `msgspec.DecodeError` or `EncoderError` if it cannot be read.
+        """
+        settings = msgspec.json.decode((folder / SETTINGS).read_bytes(), type=_Settings)
+        columns = None if settings.schema is None else PairColumns(schema=settings.schema, items=settings.items)
+        first_stage = FirstStageInputs(choices=np.load(folder / CHOICES), columns=columns)
+        inputs = len(first_stage.names) + (0 if settings.schema is None else len(settings.schema.encoded_features))
+        return cls(
+            weight=settings.weight,
+            first_stage=first_stage,
+            encoder=None if settings.schema is None else Encoder.load(folder),
+            model=(folder / MODEL).read_text(encoding="utf-8"),
+            predict=opened(folder / MODEL, inputs),
+        )
+
+
+def log_odds(probabilities: npt.ArrayLike) -> Numbers:
+    """The log odds of probabilities, float64[n]."""
+    known = np.asarray(probabilities, dtype=np.float64)
+    odds: Numbers = np.log(known) - np.log1p(-known)
+    return odds

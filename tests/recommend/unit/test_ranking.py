@@ -1,0 +1,134 @@
+"""The second stage: its inputs by hand, its order, and its files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.bundle import BundleError
+from features.counts import Counts, PooledCounts, derive_encoder
+from features.schema import Schema
+from recommend.columns import PairColumns, Taste
+from recommend.ranking import CANDIDATES, CandidateRanking, FirstStageInputs, Numbers, Predict, best_of, standard
+from recommend.recommender import RANKING, Recommender, read_golden
+from recommend.weights import ItemWeights
+from tests.support.recommenders import ITEM_TO_ITEM, ITEMS
+
+NOTHING = np.empty(0, np.int64)
+COLUMNS = PairColumns(
+    schema=Schema(numeric=("age", "year"), categorical=("genre", "item"), separators={"genre": "|"}),
+    items={
+        "year": [1990.0, None, 2000.0, 2010.0, 2020.0],
+        "genre": ["war", "war|love", "love", "", "war"],
+        "item": [*ITEMS],
+    },
+)
+CHOICES = np.array([4, 3, 2, 1, 0])
+NO_COUNTS = PooledCounts(
+    kept=Counts(column=np.empty(0, np.int16), hash=NOTHING, rows=NOTHING, clicks=NOTHING),
+    rare_rows=np.zeros(2, np.int64),
+    rare_clicks=np.zeros(2, np.int64),
+)
+YEAR = 6
+"""The place of the year among the inputs: after four of the first stage, the taste in genres, and the age."""
+
+
+def by_year(inputs: Numbers) -> Sequence[float]:
+    """More probable by year, a half for unknown ones and for users of 99."""
+    assert inputs.shape[1] == 11
+    later = np.nan_to_num((inputs[:, YEAR] - 1980) / 50, nan=0.5)
+    probabilities: Sequence[float] = np.where(inputs[:, YEAR - 1] == 99, 0.5, later).tolist()
+    return probabilities
+
+
+def ranking(weight: float = 10) -> CandidateRanking:
+    return CandidateRanking(
+        weight=weight,
+        first_stage=FirstStageInputs(choices=CHOICES, columns=COLUMNS),
+        encoder=derive_encoder(NO_COUNTS, columns=COLUMNS.schema.categories, smoothing=1),
+        model="tree",
+        predict=by_year,
+    )
+
+
+def recommender(weight: float = 10) -> Recommender:
+    return Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM), ranking=ranking(weight))
+
+
+def opened(model: Path, inputs: int) -> Predict:
+    assert model.read_text() == "tree"
+    assert inputs == 11
+    return by_year
+
+
+def test_the_best_items_are_finite_and_in_order() -> None:
+    assert best_of(np.array([1.0, 3.0, -np.inf, 3.0]), 3).tolist() == [1, 3, 0]
+    assert best_of(np.array([1.0, 3.0, -np.inf, 3.0]), 9).tolist() == [1, 3, 0]
+
+
+def test_scores_are_standardised_by_the_first_hundred() -> None:
+    scores = np.arange(150.0, 0, -1)
+    assert standard(scores)[:CANDIDATES].mean() == pytest.approx(0)
+    assert standard(scores)[:CANDIDATES].std() == pytest.approx(1)
+    assert standard(scores)[:CANDIDATES].tolist() == standard(scores[:CANDIDATES]).tolist()
+    assert standard(np.full(3, 7.0)).tolist() == [0, 0, 0]
+    assert standard(NOTHING.astype(float)).tolist() == []
+
+
+def test_taste_is_the_share_in_the_history_less_the_share_in_all_choices() -> None:
+    taste = Taste.of(np.array([7, 7, 9]))
+    found = taste.of_items(np.array([0, 1]), np.array([0.25, 0.25, 0.5]))
+    assert found == pytest.approx([(2 - 1) / 7, (2 - 1) / 7, (0 - 1) / 7])
+
+
+def test_columns_of_which_each_item_has_its_own_value_are_no_taste() -> None:
+    assert len(COLUMNS.tastes) == 1
+    assert ranking().first_stage.names == ["standard_score", "place", "popularity", "history", "taste_0"]
+
+
+def test_the_order_is_the_standard_score_plus_the_weight_times_the_log_odds() -> None:
+    first = Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM)).recommend(np.array([0]), 4, NOTHING)
+    scores = standard(np.array([one.score for one in first]))
+    years = [1990, 2005, 2000, 2010, 2020]
+    odds = [np.log((years[one.item] - 1980) / (2030 - years[one.item])) for one in first]
+    expected = dict(zip([one.item for one in first], scores + 10 * np.array(odds), strict=True))
+    found = recommender().recommend(np.array([0]), 4, NOTHING, {"age": 30.0})
+    assert {one.item: one.score for one in found} == pytest.approx(expected)
+    assert [one.item for one in found] == sorted(expected, key=lambda item: -expected[item])
+    assert [one.item for one in found] != [one.item for one in first]
+
+
+def test_what_is_known_of_a_user_changes_the_order_and_what_is_not_is_missing() -> None:
+    first = Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM)).recommend(np.array([0]), 4, NOTHING)
+    found = recommender().recommend(np.array([0]), 4, NOTHING, {"age": 99.0})
+    assert [one.item for one in found] == [one.item for one in first]
+    unknown = recommender().recommend(np.array([0]), 4, NOTHING)
+    assert unknown == recommender().recommend(np.array([0]), 4, NOTHING, {"age": None})
+
+
+def test_nothing_is_left_to_rank() -> None:
+    assert recommender().recommend(np.arange(5), 3, NOTHING) == []
+
+
+def test_fewer_items_are_the_first_of_more() -> None:
+    every = recommender().recommend(np.array([1]), 1000, NOTHING)
+    assert recommender().recommend(np.array([1]), 2, NOTHING) == every[:2]
+
+
+def test_a_ranking_is_saved_loaded_and_in_the_golden_requests(tmp_path: Path) -> None:
+    recommender().save(tmp_path / "recommend", seed=3)
+    loaded = Recommender.load(tmp_path / "recommend", opened)
+    golden = read_golden(tmp_path / "recommend")
+    assert golden == loaded.golden(3) == recommender().golden(3)
+    assert golden != Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM)).golden(3)
+    assert {tuple(one.user) for one in golden} == {(), ("age",)}
+    assert [field.name for field in loaded.user_columns] == ["age"]
+
+
+@pytest.mark.parametrize("name", ["ranking.json", "choices.npy", "model.txt"])
+def test_a_ranking_of_which_a_file_is_missing_is_refused(tmp_path: Path, name: str) -> None:
+    recommender().save(tmp_path / "recommend", seed=3)
+    (tmp_path / "recommend" / RANKING / name).unlink()
+    with pytest.raises(BundleError, match=name):
+        Recommender.load(tmp_path / "recommend", opened)

@@ -1,0 +1,71 @@
+"""`POST /recommend` with a second stage, which reads columns of users from the request's `context`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scoring.model.context import read_stored
+from tests.support.recommenders import make_recommending_bundle, ranking_recommender
+from tests.support.services import RunningService, running_service
+
+
+@pytest.fixture(scope="module")
+def ranking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service that is ready, so it has reproduced the golden requests of both stages."""
+    bundle = make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", ranking_recommender())
+    with running_service(bundle, tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+def items(running: RunningService, **body: object) -> list[str]:
+    answer: Any = running.client.post("/recommend", json={"history": ["d"], "top": 3, **body})
+    assert answer.status_code == 200, answer.text
+    return [one["item"] for one in answer.json()["items"]]
+
+
+def test_the_context_decides_between_items_that_the_first_stage_holds_equal(ranking: RunningService) -> None:
+    assert items(ranking, context={"age": 20})[0] == "a"
+    assert set(items(ranking, context={"age": 70})[:2]) == {"b", "c"}
+
+
+def test_a_column_that_is_null_is_missing(ranking: RunningService) -> None:
+    assert items(ranking, context={"age": None, "town": None}) == items(ranking) == items(ranking, context={})
+
+
+def test_a_whole_number_is_a_category(ranking: RunningService) -> None:
+    assert items(ranking, context={"town": 17}) == items(ranking, context={"town": "17"})
+
+
+@pytest.mark.parametrize(
+    ("context", "code", "field"),
+    [
+        ({"year": 3}, "unknown_field", "context.year"),
+        ({"age": "old"}, "wrong_type", "context.age"),
+        ({"town": 1.5}, "wrong_type", "context.town"),
+        ({"age": [1]}, "wrong_type", "context[...]"),
+        ([], "wrong_type", "context"),
+    ],
+)
+def test_a_wrong_context_is_refused_by_column(ranking: RunningService, context: object, code: str, field: str) -> None:
+    answer = ranking.client.post("/recommend", json={"history": ["d"], "context": context})
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == (code, field)
+
+
+def test_a_column_that_is_given_twice_is_refused(ranking: RunningService) -> None:
+    body = b'{"history": ["d"], "context": {"age": 1, "age": 2}}'
+    answer = ranking.client.post("/recommend", content=body, headers={"content-type": "application/json"})
+    assert answer.json()["error"]["code"] == "duplicate_field"
+
+
+def test_a_number_that_is_not_finite_is_refused(ranking: RunningService) -> None:
+    body = b'{"history": ["d"], "context": {"age": 1e999}}'
+    answer = ranking.client.post("/recommend", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+
+
+def test_stored_texts_are_read_as_the_columns_that_they_are() -> None:
+    columns = ranking_recommender().user_columns
+    assert read_stored({"age": "31", "town": "17", "shoe": "44"}, columns) == {"age": 31, "town": "17"}
+    assert read_stored({"age": "", "town": ""}, columns) == {"age": None, "town": ""}
