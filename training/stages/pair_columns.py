@@ -14,7 +14,7 @@ from recommend.columns import PairColumns, Value
 from training.datasets.described.columns import KEYS, table_rules
 from training.datasets.described.spec import TablesSpec
 from training.engines.reading.tables import read_part
-from training.kernels.tables import matches, taken
+from training.kernels.tables import KnownKeys, taken
 
 Columns = dict[str, Sequence[Value]]
 
@@ -46,7 +46,8 @@ def _values(spec: TablesSpec, table: str, keys: list[str]) -> Columns:
         return {}
     rules = table_rules(spec)
     parts = list(read_part(spec, table, rules))
-    places = matches(pa.array(keys, pa.string()), pa.concat_arrays([part.keys[KEYS[table]] for part in parts]))
+    known = KnownKeys.of(pa.concat_arrays([part.keys[KEYS[table]] for part in parts]))
+    places = known.find(pa.array(keys, pa.string()))
     return {
         field.name: _stated(field, taken(_joined([part.features[field.name] for part in parts]), places))
         for field in rules[table].features
