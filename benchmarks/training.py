@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import training_encoder
+from benchmarks import training_encoder, training_join
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.training_figures import JOIN, table
 from benchmarks.training_model import (
@@ -37,6 +37,7 @@ from training.parameters import EngineName, Fit, SyntheticDataset
 MEGABYTES_IN_GB = 1e9 / 2**20
 MILLION = 1_000_000
 LOCAL = EngineName.LOCAL.value
+TABLES = f"{LOCAL}, three tables"
 FITS = (Fit.NATIVE.value, Fit.SYNAPSEML.value)
 """The fits of engine Spark, its default first."""
 
@@ -74,6 +75,9 @@ def main() -> None:
     if arguments.alone:
         runs[LOCAL][arguments.alone] = _alone(arguments.alone, max(arguments.cores))
         measured.append(_figures(LOCAL, arguments.alone, runs[LOCAL][arguments.alone], None, None))
+        print(json.dumps(measured[-1]), flush=True)
+        joined_run = _tables(arguments.alone, max(arguments.cores))
+        measured.append(_figures(TABLES, arguments.alone, joined_run, None, None))
         print(json.dumps(measured[-1]), flush=True)
     _publish(measured, runs, arguments.fit[0])
 
@@ -117,6 +121,15 @@ def _alone(rows: int, cores: int) -> Run:
         data = Path(folder) / "data"
         datasets.materialize(SyntheticDataset(rows=rows), data)
         return measure(_options(LOCAL, rows, data), cores=cores, output=Path(folder) / "run")
+
+
+def _tables(rows: int, cores: int) -> Run:
+    """A run on engine local with this many interactions, a tenth as many users and a hundredth as many items."""
+    print(f"measuring {rows:,} interactions with users and items on {cores} cores", flush=True)
+    with TemporaryDirectory() as folder:
+        spec = training_join.write_tables(Path(folder), rows)
+        options = ["--dataset", "tables", "--spec", str(spec), "--engine", LOCAL]
+        return measure(options, cores=cores, output=Path(folder) / "run")
 
 
 def _child(cores: int, *module: str) -> Figures:
@@ -187,7 +200,13 @@ def _targets(measured: Sequence[Figures]) -> list[Target]:
             at_most("10 M rows, engine local: from start to end", 6, minutes, "min"),
             at_most("10 M rows, engine local: peak memory", 6, run["peak_memory_mib"] / MEGABYTES_IN_GB, "GB"),
         ]
-    for run in (run for run in measured if run["engine"] != LOCAL):
+    for run in (run for run in measured if run["engine"] == TABLES):
+        name = f"{run['rows'] / MILLION:g} M interactions in three tables"
+        targets += [
+            at_least(f"{name}: rows a second a core, by processor time", 20_000, run["rows_a_second_a_core"]),
+            at_most(f"{name}: peak memory", 6, run["peak_memory_mib"] / MEGABYTES_IN_GB, "GB"),
+        ]
+    for run in (run for run in measured if run["engine"] not in {LOCAL, TABLES}):
         if wanted := {MILLION: 14_000, 4 * MILLION: 22_000}.get(run["rows"]):
             name = f"{run['rows'] / MILLION:g} M rows on {run['engine']}, without its start: rows a second a core"
             targets.append(at_least(name, wanted, run["rows_a_second_a_core"]))

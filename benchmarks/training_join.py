@@ -25,7 +25,7 @@ from training.datasets.progress import silent
 from training.engines.local.engine import LocalEngine
 from training.parameters import TablesDataset, TrainingParameters
 
-ROWS_A_USER, ROWS_AN_ITEM = 20, 100
+ROWS_A_USER, ROWS_AN_ITEM = 10, 100
 USER_COLUMNS, ITEM_COLUMNS = CRITEO.categorical[:9], CRITEO.categorical[9:18]
 SKEW = 3.0
 """A share of u ** SKEW of a table's rows has a share of u of the interactions."""
