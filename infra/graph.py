@@ -57,7 +57,10 @@ def deploy(settings: Settings, stack: str) -> dict[str, Output[Any]]:
     data = DataUpload(
         "data",
         data_upload.Inputs[Output[str]](
-            registry=registry.registry, dataset=settings.dataset, manifest_hash=manifest.hash
+            registry=registry.registry,
+            dataset=settings.dataset,
+            manifest_hash=manifest.hash,
+            versions=manifest.versions,
         ),
         backend,
     )

@@ -7,7 +7,7 @@ from features.errors import PersonalizationError
 from training.arguments import UsageError, parse
 from training.datasets import check_split, describe
 from training.datasets.errors import DatasetError
-from training.datasets.placed.dataset import recorded
+from training.datasets.manifest import recorded
 from training.progress import Format
 
 TRAINED, FAILED, BAD_INPUT = 0, 1, 2

@@ -16,8 +16,7 @@ from pyspark.sql import SparkSession
 
 from features.errors import PersonalizationError
 from training.datasets import materialize
-from training.datasets.manifest import Manifest
-from training.datasets.placed.dataset import RECORD, recorded
+from training.datasets.manifest import RECORD, Manifest, recorded
 from training.datasets.placed.in_place import folders_of, volume_of
 from training.engines.spark.store.delivered import delivers
 from training.platform import own_disk

@@ -42,7 +42,7 @@ def try_keys(spec: TablesSpec, keys: Sequence[str], *, folder: Path, progress: P
     Intermediate files go to `folder`. Raises a `DatasetError` if the rows can't be trained on.
     """
     files = (files_of(spec.tables[name]) for name in spec.joined)
-    if any(sum(file.path.stat().st_size for file in own) > _MOST_BYTES for own in files):
+    if any(sum(file.size for file in own) > _MOST_BYTES for own in files):
         return None
     sample = _sampled(spec, folder)
     added = tuple(Categorical(column=key) for key in keys if key not in spec.categorical_names)

@@ -55,7 +55,7 @@ class DataUpload(AzureStep[AzureInputs, Outputs]):
         if (placed := placed_data(inputs.dataset, inputs.tenant)) is not None:
             placed.write_places(copy, inputs.volumes, inputs.manifest_hash)
         else:
-            copy_dataset(inputs.dataset, copy, inputs.manifest_hash, reporter(context))
+            copy_dataset(inputs, copy, reporter(context))
         lake.send(copy, context)
         lake.write(COMPLETE, inputs.manifest_hash.encode(), context)
         remove_copy(copy)

@@ -2,6 +2,8 @@
 
 from typing import Generic
 
+from pydantic import Field
+
 from steps.descriptions.description import Description, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import Lake, Stack
 from steps.kinds import Kind
@@ -9,11 +11,14 @@ from training.parameters import Dataset
 
 
 class Inputs(StepInputs, Generic[TextT]):
-    """A dataset, and its manifest's hash (64 hexadecimal digits), which changes with the data."""
+    """A dataset, and its manifest's hash (64 hexadecimal digits), which changes with the data; and the manifest's
+    `versions` of Delta tables.
+    """
 
     registry: TextT
     dataset: Dataset
     manifest_hash: str
+    versions: dict[str, int] = Field(default_factory=dict)
 
 
 class LocalInputs(Inputs[str], Stack):

@@ -21,7 +21,7 @@ class DataUpload(LocalStep[LocalInputs, Outputs]):
         """Copy, download or generate the dataset; raises `DatasetError` if it doesn't match its manifest."""
         folder = self.folder(inputs.stack)
         target = folder.lake / "raw" / inputs.manifest_hash
-        copy_dataset(inputs.dataset, target, inputs.manifest_hash, reporter(context))
+        copy_dataset(inputs, target, reporter(context))
         outputs = Outputs(location=folder.relative(target), uploaded_hash=inputs.manifest_hash, claim=claim(target))
         return Created(inputs.manifest_hash, outputs)
 

@@ -4,26 +4,26 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steps.descriptions.data_upload import Inputs
 from steps.shared.dataset_paths import located
-from training.parameters import Dataset
 
 if TYPE_CHECKING:
     from training.datasets.progress import Reporter
 
 
-def copy_dataset(dataset: Dataset, folder: Path, manifest_hash: str, report: "Reporter") -> None:
+def copy_dataset(inputs: Inputs[str], folder: Path, report: "Reporter") -> None:
     """Copy the dataset to `folder`, completely or not at all; raises `DatasetError` if it isn't as planned."""
     # Spark's and pandas' modules take longer to import than all other steps together, and most runs copy nothing.
     from training.datasets import materialize  # noqa: PLC0415 - see above
     from training.datasets.placed.dataset import addresses, fetch  # noqa: PLC0415 - see above
 
-    placed = located(dataset)
+    placed = located(inputs.dataset)
     if addresses(placed):
         from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - only stacks with such data need it
 
-        fetch(placed, folder, AzureLake(), report, wanted=manifest_hash)
+        fetch(placed, folder, AzureLake(), report, wanted=inputs.manifest_hash)
     else:
-        materialize(placed, folder, report)
+        materialize(placed, folder, report, versions=inputs.versions)
 
 
 def remove_copy(folder: Path) -> None:

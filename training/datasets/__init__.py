@@ -1,5 +1,6 @@
 """Datasets: their identity (`describe`), and their copy in the data lake (`materialize`)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
@@ -60,8 +61,13 @@ def tables_of(dataset: Dataset, data: Path | None) -> TablesSpec | None:
             return None
 
 
-def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> None:
-    """Copy the dataset's files into `folder`, completely or not at all; an existing folder is left unchanged."""
+def materialize(
+    dataset: Dataset, folder: Path, report: Reporter = silent, *, versions: Mapping[str, int] | None = None
+) -> None:
+    """Copy the dataset's files into `folder`, completely or not at all; an existing folder is left unchanged.
+
+    `versions` are those of the manifest; without them, Delta tables are copied at their newest.
+    """
     if folder.exists():
         return
     match dataset:
@@ -72,6 +78,6 @@ def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> No
         case CriteoDataset():
             criteo.materialize(dataset, folder, report)
         case TablesDataset():
-            tables.materialize(dataset, folder, report)
+            tables.materialize(dataset, folder, report, versions or {})
         case _:
             assert_never(dataset)

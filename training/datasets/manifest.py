@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,8 @@ from training.runtime import cache_folder
 
 WHOLE = "all"
 """The partition of an undivided dataset."""
+RECORD = "listing.json"
+"""In a copy of a dataset: the manifest of the files that were copied."""
 BY_DAYS = ("criteo",)
 """The kinds of dataset whose partitions are days."""
 
@@ -36,6 +38,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     size: int = 0
     """The approximate size of its files in bytes, 0 if unknown."""
+    versions: dict[str, int] = {}
+    """The version of each table that is a Delta table."""
 
     @property
     def days(self) -> dict[str, list[str]]:
@@ -47,7 +51,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def manifest(
-    kind: str, description: str, files: Iterable[File], *, size: int | None = None, **parameters: object
+    kind: str,
+    description: str,
+    files: Iterable[File],
+    *,
+    size: int | None = None,
+    versions: Mapping[str, int] | None = None,
+    **parameters: object,
 ) -> Manifest:
     """The manifest of these files and parameters. Only the file name of a path is part of the identity.
 
@@ -62,7 +72,25 @@ def manifest(
         partitions=listed,
         description=description,
         size=sum(file.size for file in listed) if size is None else size,
+        versions=dict(versions or {}),
     )
+
+
+def write_record(copied: Manifest, copy: Path) -> None:
+    """Write the manifest of the files that were copied into a copy."""
+    (copy / RECORD).write_bytes(msgspec.json.encode(copied))
+
+
+def recorded(copy: Path | None) -> Manifest | None:
+    """The manifest of the files that were copied into a copy; None if it has none."""
+    if copy is None or not (copy / RECORD).is_file():
+        return None
+    return manifest_in((copy / RECORD).read_bytes())
+
+
+def manifest_in(record: bytes) -> Manifest:
+    """The manifest in the content of a `RECORD`."""
+    return msgspec.json.decode(record, type=Manifest)
 
 
 def local_file(path: Path, partition: str) -> File:

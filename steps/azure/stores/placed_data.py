@@ -48,7 +48,7 @@ def placed_data(dataset: Dataset, tenant: str) -> PlacedData | None:
 
 def listing_in(folder: LakeFolder, context: Context) -> "Manifest":
     """The listing that the data step wrote; raises `ListingMissingError` if it is gone."""
-    from training.datasets.placed.dataset import RECORD, manifest_in  # noqa: PLC0415 - see above
+    from training.datasets.manifest import RECORD, manifest_in  # noqa: PLC0415 - see above
 
     content = folder.read(RECORD, context)
     if content is None:

@@ -14,9 +14,8 @@ from tests.support.bundles import make_bundle
 from training import databricks
 from training.databricks import COMPLETE, RESULT, JobFailedError, main
 from training.datasets.errors import DatasetError
-from training.datasets.manifest import File, Manifest, manifest
+from training.datasets.manifest import RECORD, File, Manifest, manifest, recorded
 from training.datasets.placed.address import Address
-from training.datasets.placed.dataset import RECORD, recorded
 from training.datasets.placed.in_place import volume_of
 from training.request import TrainingRequest
 from training.result import Result

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import yaml
+from deltalake import write_deltalake
 from pyarrow import csv, parquet
 from pyspark.sql import SparkSession
 
@@ -73,7 +74,16 @@ def json_lines(folder: Path) -> dict[str, Any]:
     return {"path": "clicks"}
 
 
-STORED: list[Callable[[Path], dict[str, Any]]] = [one_csv, partitioned_parquet, several_texts, json_lines]
+def delta_table(folder: Path) -> dict[str, Any]:
+    """Partitions of a Delta table, beside files that its newest version no longer has."""
+    whole = [rows.append_column("day", pa.array([day] * rows.num_rows)) for day, rows in by_day()]
+    for content in (whole[0], pa.concat_tables(whole)):
+        write_deltalake(folder / "clicks", content, mode="overwrite", partition_by=["day"])
+    return {"path": "clicks"}
+
+
+FILES: list[Callable[[Path], dict[str, Any]]] = [one_csv, partitioned_parquet, several_texts, json_lines]
+STORED = [*FILES, delta_table]
 
 
 def described(folder: Path, stored: Callable[[Path], dict[str, Any]]) -> Path:
@@ -129,7 +139,7 @@ def test_tables_of_several_files_that_spark_joins_make_the_same_counts(
     assert parquet.read_table(one).equals(parquet.read_table(other))
 
 
-@pytest.mark.parametrize("stored", STORED)
+@pytest.mark.parametrize("stored", FILES)
 def test_the_copy_in_the_lake_has_the_files_and_their_folders(
     stored: Callable[[Path], dict[str, Any]], tmp_path: Path
 ) -> None:

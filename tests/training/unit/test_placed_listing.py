@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.listings import Listing
 from training.datasets import describe
+from training.datasets.described.delta import DeltaTableError
 from training.datasets.errors import EmptyDatasetError, MissingFileError
 from training.datasets.placed.address import Address, address_of
 from training.datasets.placed.listing import MOST_FILES, TooManyFilesError, UnreadableLakeError, listed
@@ -35,7 +36,6 @@ def test_names_that_spark_ignores_are_no_data() -> None:
     names = [
         "b.csv",
         "_SUCCESS",
-        "_delta_log/0.json",
         ".x.csv.crc",
         "day=1/_tmp/0.csv",
         "_day=1/a.csv",
@@ -43,6 +43,12 @@ def test_names_that_spark_ignores_are_no_data() -> None:
     ]
     found = [name for name, _ in listed(EVENTS, Listing([f"clicks/{name}" for name in names]))]
     assert found == ["_day=1/a.csv", "b.csv", "day=2/a b ü.csv"]
+
+
+def test_a_delta_table_is_refused() -> None:
+    names = ["clicks/_delta_log/00000000000000000000.json", "clicks/part-0.parquet"]
+    with pytest.raises(DeltaTableError, match="is a Delta table"):
+        listed(EVENTS, Listing(names))
 
 
 def test_a_single_file_has_no_name_below_its_address() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
-from pyarrow import parquet
 
 from features.categories import Category
 from features.columns import Field
@@ -14,7 +13,7 @@ from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, files_of
 from training.datasets.described.lines import BadLinesError
 from training.datasets.described.nested import Record, flat_names, names_in, records, top_of
-from training.datasets.described.opening import open_bytes, open_text, readable
+from training.datasets.described.opening import open_bytes, open_rows, open_text, readable
 from training.datasets.described.spec import TablesSpec
 from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError, SpecError
 
@@ -82,8 +81,8 @@ def _objects(line: bytes) -> list[Record]:
 
 
 def _schema(file: TableFile) -> pa.Schema:
-    with readable(file):
-        return parquet.read_schema(file.path)
+    with readable(file), open_rows(file) as rows:
+        return rows.schema_arrow
 
 
 def table_rules(spec: TablesSpec) -> dict[str, TableRules]:

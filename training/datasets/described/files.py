@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
+from training.datasets.described.delta import DeltaVersion, delta_version, is_delta
 from training.datasets.described.sources import Source, TextFormat
 from training.datasets.errors import EmptyDatasetError, SpecError
 
@@ -24,7 +25,8 @@ USUAL = TextFormat()
 
 @dataclass(frozen=True)
 class TableFile:
-    """A file of a table. `name` is its place in the table, such as `day=2026-11-01/part-0.parquet`.
+    """A file of a table, or a whole Delta table. `name` is its place in the table, such as
+    `day=2026-11-01/part-0.parquet`.
 
     With a `part`, only these of its bytes, or of its row groups, are meant.
     """
@@ -35,11 +37,18 @@ class TableFile:
     part: tuple[int, int] | None = None
     lists: tuple[tuple[str, str], ...] = ()
     """The columns of lists that are several values, with the separator by which they become one text."""
+    delta: DeltaVersion | None = None
+    """The version of a Delta table."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.path.stat().st_size if self.delta is None else self.delta.size
 
     @property
     def is_json(self) -> bool:
         """Whether it has a JSON object in each line."""
-        return self.path.name.endswith(_JSON)
+        return self.has_lines and self.path.name.endswith(_JSON)
 
     @property
     def is_text(self) -> bool:
@@ -49,7 +58,7 @@ class TableFile:
     @property
     def has_lines(self) -> bool:
         """Whether it is read line by line and not by row groups, as Parquet."""
-        return self.path.suffix != ".parquet"
+        return self.path.suffix != ".parquet" and self.delta is None
 
     @property
     def separator(self) -> str:
@@ -76,9 +85,13 @@ class TableFile:
 def files_of(source: Source) -> tuple[TableFile, ...]:
     """The files of a table, in the order of their names; those of one folder after those of the one named before it.
 
-    Raises `EmptyDatasetError` for a folder without files, and `SpecError` for one with files of unknown formats.
+    Raises `EmptyDatasetError` for a folder without files, `SpecError` for one with files of unknown formats, and a
+    `DeltaTableError` for a Delta table that can't be read.
     """
     text = TextFormat(separator=source.separator, encoding=source.encoding, quote=source.quote)
+    if is_delta(source.paths[0]):
+        path = source.paths[0]
+        return (TableFile(path, path.name, text, delta=delta_version(path, source.version)),)
     found = []
     for number, path in enumerate(source.paths):
         before = f"{number:05d}/" if len(source.paths) > 1 else ""
@@ -90,7 +103,7 @@ def files_of(source: Source) -> tuple[TableFile, ...]:
 def is_table(path: Path) -> bool:
     """Whether a file, or a folder by one of its files, looks like a table."""
     if path.is_dir():
-        return not is_hidden(path.name) and any(name.endswith(SUFFIXES) for name in _visible(path))
+        return is_delta(path) or (not is_hidden(path.name) and any(name.endswith(SUFFIXES) for name in _visible(path)))
     return path.name.endswith(SUFFIXES) and not is_hidden(path.name)
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import pyarrow as pa
+from pyarrow import parquet
 
+from training.datasets.described.delta import DeltaRows
 from training.datasets.described.files import TableFile
 from training.datasets.errors import DatasetError, EncodingError, MalformedRowError, TruncatedFileError
 from training.datasets.gzipped import DAMAGED, truncated
@@ -83,6 +85,11 @@ def _undecodable(file: TableFile, error: UnicodeDecodeError) -> EncodingError:
         f"{found}. Convert it: iconv --from-code WINDOWS-1252 --to-code UTF-8 OLD > NEW; or, for a table of a dataset "
         f"config, name its encoding: {{path: {file.path.name}, encoding: cp1252}}."
     )
+
+
+def open_rows(file: TableFile) -> "parquet.ParquetFile | DeltaRows":
+    """A Parquet file or a Delta table, to be closed by its context."""
+    return parquet.ParquetFile(source(file.path)) if file.delta is None else DeltaRows(file.path, file.delta.number)
 
 
 def open_bytes(path: Path) -> BinaryIO:

@@ -52,12 +52,14 @@ class TextFormat(Strict):
 
 
 class Source(TextFormat):
-    """A table: a file, a folder of files, or several of both."""
+    """A table: a file, a folder of files, or several of both; a folder may be a Delta table."""
 
     path: Path | tuple[Path, ...] = Field(union_mode="left_to_right")
     files: tuple[str, ...] = ()
     """The files of the folder that are meant; by default all. `up` fills it in for data in a container, where files can
     come while a model is trained."""
+    version: int | None = Field(default=None, ge=0)
+    """Of a Delta table; the newest by default."""
 
     @model_validator(mode="before")
     @classmethod
@@ -84,6 +86,7 @@ class Entity(TextFormat):
 
     path: Path | tuple[Path, ...] | None = Field(default=None, union_mode="left_to_right")
     files: tuple[str, ...] = ()
+    version: int | None = Field(default=None, ge=0)
     key: str
     interactions_key: str = ""
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ValidationError, field_validator, model_va
 
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
 from features.times import MOMENT, Reading
+from training.datasets.described.delta import is_delta, newest
 from training.datasets.described.entries import CandidatesFrom, Categorical, Label, Number, Numeric, Time, TimeFeature
 from training.datasets.described.files import SUFFIXES, listed_suffixes
 from training.datasets.described.sources import Entity, Source, Strict
@@ -162,16 +163,23 @@ class TablesSpec(Strict):
 
     def with_paths(self, paths: Mapping[str, Path | tuple[Path, ...]]) -> "TablesSpec":
         """The same config with other paths of the tables."""
-        moved = {
-            name: one.model_copy(update={"path": paths[name]})
+        return self._with("path", paths)
+
+    def with_versions(self, versions: Mapping[str, int | None]) -> "TablesSpec":
+        """The same config with other versions of Delta tables."""
+        return self._with("version", versions)
+
+    def _with(self, field: str, values: Mapping[str, object]) -> "TablesSpec":
+        changed = {
+            name: one.model_copy(update={field: values[name]})
             for name, one in {"interactions": self.interactions, **self.entities}.items()
-            if name in paths
+            if name in values
         }
-        return self.model_copy(update=moved)
+        return self.model_copy(update=changed)
 
 
 def load_spec(path: Path) -> TablesSpec:
-    """Load the config in a YAML file, with absolute paths.
+    """Load the config in a YAML file, with absolute paths, and versions of Delta tables.
 
     Raises `MissingFileError` if a file does not exist, and `SpecError` with all that is wrong if the config is not
     valid.
@@ -189,7 +197,18 @@ def load_spec(path: Path) -> TablesSpec:
     missing = [f"the {table} file {file}" for table, file in named if not file.exists()]
     if missing:
         raise MissingFileError(f"{path} names {' and '.join(missing)}, which does not exist. Correct the path.")
-    return spec.with_paths({table: files if len(files) > 1 else files[0] for table, files in given.items()})
+    found = spec.with_paths({table: files if len(files) > 1 else files[0] for table, files in given.items()})
+    return found.with_versions({table: _version(path, source) for table, source in found.tables.items()})
+
+
+def _version(config: Path, source: Source) -> int | None:
+    """The version of a Delta table that is meant, so that a run reads no newer one."""
+    tables = [path for path in source.paths if is_delta(path)]
+    if tables and len(source.paths) > 1:
+        raise SpecError(f"{config} names {source.shown} as one table, but {tables[0]} is a Delta table: name it alone.")
+    if source.version is not None and not tables:
+        raise SpecError(f"{config} names a `version` of {source.shown}, which is no Delta table. Leave it out.")
+    return newest(tables[0]) if tables and source.version is None else source.version
 
 
 def _is_no_table(file: Path) -> bool:

@@ -1,18 +1,20 @@
 """A dataset of tables: interactions, joined with users and items on their keys where these have a table."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import yaml
 
 from training.datasets.described.columns import table_rules
+from training.datasets.described.delta import write_copy
 from training.datasets.described.files import TableFile, files_of, suffix
 from training.datasets.described.quick import look_at
 from training.datasets.described.sources import Source
 from training.datasets.described.spec import TablesSpec, load_spec
 from training.datasets.errors import PositivesOnlyError
 from training.datasets.layout import copy_checked, written_aside
-from training.datasets.manifest import File, Manifest, local_file, manifest
+from training.datasets.manifest import File, Manifest, local_file, manifest, write_record
 from training.datasets.progress import STAGE, Reporter
 from training.parameters import TablesDataset
 
@@ -34,10 +36,19 @@ def describe(dataset: TablesDataset) -> Manifest:
     listed = _listed(files)
     look_at(table_rules(spec))
     require_negatives(dataset, spec)
-    meaning = spec.with_paths(_names(spec, files)).model_dump(mode="json")
-    *others, last = (name.capitalize() if name == "interactions" else name for name in spec.tables)
+    return _manifest(dataset, spec, files, listed)
+
+
+def _manifest(dataset: TablesDataset, spec: TablesSpec, files: Files, listed: Sequence[File]) -> Manifest:
+    meaning = spec.with_paths(_names(spec, files)).with_versions(dict.fromkeys(spec.tables)).model_dump(mode="json")
+    versions = {table: own[0].delta.number for table, own in files.items() if own[0].delta}
+    *others, last = (
+        (name.capitalize() if name == "interactions" else name)
+        + (f" (version {versions[name]})" if name in versions else "")
+        for name in spec.tables
+    )
     names = f"{', '.join(others)} and {last}" if others else last
-    return manifest(dataset.kind, f"{names} of {dataset.spec}", listed, meaning=meaning)
+    return manifest(dataset.kind, f"{names} of {dataset.spec}", listed, versions=versions, meaning=meaning)
 
 
 def require_negatives(dataset: TablesDataset, spec: TablesSpec) -> None:
@@ -50,18 +61,29 @@ def require_negatives(dataset: TablesDataset, spec: TablesSpec) -> None:
         )
 
 
-def materialize(dataset: TablesDataset, folder: Path, report: Reporter) -> None:
-    """Copy the tables and their config to `folder`; raises `DatasetError` if one changes meanwhile."""
-    spec = load_spec(dataset.spec)
+def materialize(dataset: TablesDataset, folder: Path, report: Reporter, versions: Mapping[str, int]) -> None:
+    """Copy the tables and their config to `folder`, these `versions` of Delta tables as Parquet files.
+
+    Raises `DatasetError` if a table changes meanwhile.
+    """
+    spec = load_spec(dataset.spec).with_versions(versions)
     files = _files(spec)
     listed, places = _listed(files), _places(spec)
     with written_aside(folder) as aside:
-        for done, (name, file) in enumerate(zip(_copies(spec, files, places), listed, strict=True), start=1):
+        for done, (name, own, file) in enumerate(
+            zip(_copies(spec, files, places), chain(*files.values()), listed, strict=True), start=1
+        ):
             (aside / name).parent.mkdir(parents=True, exist_ok=True)
-            copy_checked(Path(file.path), aside / name, file.identity)
+            if own.delta:
+                write_copy(own.path, own.delta, aside / name)
+            else:
+                copy_checked(own.path, aside / name, file.identity)
             report(STAGE, f"{done} of {len(listed)} files copied", done=done, total=len(listed))
-        content: dict[str, object] = spec.with_paths(places).model_dump(mode="json")
-        (aside / SPEC).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        moved = spec.with_paths(places).with_versions(dict.fromkeys(spec.tables))
+        (aside / SPEC).write_text(yaml.safe_dump(moved.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+        copied = _manifest(dataset, spec, files, listed)
+        if copied.versions:  # a later description would be of a newer version
+            write_record(copied, aside)
 
 
 def _files(spec: TablesSpec) -> Files:
@@ -69,7 +91,13 @@ def _files(spec: TablesSpec) -> Files:
 
 
 def _listed(files: Files) -> list[File]:
-    return [local_file(file.path, table) for table, own in files.items() for file in own]
+    return [
+        File(partition=table, path=str(file.path), size=file.size, identity=str(file.delta))
+        if file.delta
+        else local_file(file.path, table)
+        for table, own in files.items()
+        for file in own
+    ]
 
 
 def _names(spec: TablesSpec, files: Files) -> dict[str, Path | tuple[Path, ...]]:

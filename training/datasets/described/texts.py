@@ -13,12 +13,11 @@ from typing import BinaryIO, TextIO
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyarrow import parquet
 
 from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BLANK_LINE, BadLinesError, parse
 from training.datasets.described.nested import columns_of, nested_of, parse_json, records, tops
-from training.datasets.described.opening import beginning, open_bytes, readable
+from training.datasets.described.opening import beginning, open_bytes, open_rows, readable
 from training.datasets.described.values import text_array, texts_of, with_folders
 
 ROWS = 2_000
@@ -150,7 +149,7 @@ class Table:
     def _of_parquet(self) -> Iterator[Chunk]:
         rows = 0
         stored = self.file.stored(self._names)
-        with parquet.ParquetFile(self.file.path) as file:
+        with open_rows(self.file) as file:
             nested = nested_of(stored, file.schema_arrow)
             for batch in file.iter_batches(ROWS, columns=tops(stored, file.schema_arrow), use_threads=False):
                 if self.read > self._characters:

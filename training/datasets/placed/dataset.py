@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
 import yaml
 
 from training.datasets.described.columns import table_rules
@@ -17,14 +16,12 @@ from training.datasets.described.spec import load_spec, read_spec
 from training.datasets.described.tables import SPEC, require_negatives
 from training.datasets.errors import DatasetError, SpecError
 from training.datasets.layout import natural, part, written_aside
-from training.datasets.manifest import WHOLE, File, Manifest, manifest
+from training.datasets.manifest import WHOLE, File, Manifest, manifest, write_record
 from training.datasets.placed.address import Address, address_of
 from training.datasets.placed.listing import Blob, ChangedFileError, Lake, listed
 from training.datasets.progress import STAGE, Reporter
 from training.parameters import CriteoDataset, Dataset, TablesDataset
 
-RECORD = "listing.json"
-"""In a copy: the manifest with the files that were fetched."""
 FETCHED = ".fetched"
 """Beside the copies of datasets: files by address and ETag, to which the copies are hard links."""
 
@@ -112,7 +109,7 @@ def fetch(dataset: Dataset, folder: Path, lake: Lake, report: Reporter, *, wante
             os.link(_fetched(folder.parent / FETCHED, entry, lake, on_bytes), target)
         if isinstance(dataset, TablesDataset):
             _check(dataset, aside, entries)
-        (aside / RECORD).write_bytes(msgspec.json.encode(manifest_of(dataset, entries)))
+        write_record(manifest_of(dataset, entries), aside)
 
 
 def forget_unused(copies: Path) -> None:
@@ -120,18 +117,6 @@ def forget_unused(copies: Path) -> None:
     for file in (copies / FETCHED).glob("*"):
         if file.stat().st_nlink == 1:
             file.unlink()
-
-
-def recorded(copy: Path | None) -> Manifest | None:
-    """The manifest of the files that were fetched into a copy; None for another dataset's copy."""
-    if copy is None or not (copy / RECORD).is_file():
-        return None
-    return manifest_in((copy / RECORD).read_bytes())
-
-
-def manifest_in(record: bytes) -> Manifest:
-    """The manifest in the content of a `RECORD`."""
-    return msgspec.json.decode(record, type=Manifest)
 
 
 def planned(dataset: Dataset, lake: Lake, wanted: str) -> Sequence[Entry]:

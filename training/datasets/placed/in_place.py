@@ -8,13 +8,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
 from training.datasets.errors import SpecError
 from training.datasets.layout import PLACES, written_aside
-from training.datasets.manifest import Manifest
+from training.datasets.manifest import Manifest, write_record
 from training.datasets.placed.address import Address, address_of
-from training.datasets.placed.dataset import RECORD, addresses, manifest_of, planned, write_config
+from training.datasets.placed.dataset import addresses, manifest_of, planned, write_config
 from training.datasets.placed.listing import ChangedFileError, Lake
 from training.parameters import Dataset, TablesDataset
 
@@ -64,7 +62,7 @@ def write_places(dataset: Dataset, folder: Path, lake: Lake, volumes: Path, *, w
         else:
             named = [(entry.partition, str(in_volume(entry.whole, volumes))) for entry in entries]
             (aside / PLACES).write_text(json.dumps(named), encoding="utf-8")
-        (aside / RECORD).write_bytes(msgspec.json.encode(manifest_of(dataset, entries)))
+        write_record(manifest_of(dataset, entries), aside)
 
 
 def require_unchanged(dataset: Dataset, known: Manifest, lake: Lake) -> None:

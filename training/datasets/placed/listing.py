@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from training.datasets.described.delta import LOG, DeltaTableError
 from training.datasets.described.files import is_hidden
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError
 from training.datasets.placed.address import Address
@@ -75,11 +76,16 @@ def listed(address: Address, lake: Lake) -> Sequence[tuple[str, Blob]]:
     """The data files at the address, each with its name below it, in the order of these names.
 
     A file that is the address itself has an empty name. Files and folders that begin with `.` or `_` are no data.
-    Raises `MissingFileError`, `EmptyDatasetError`, `TooManyFilesError`, or what `lake` does.
+    Raises `MissingFileError`, `EmptyDatasetError`, `TooManyFilesError`, `DeltaTableError`, or what `lake` does.
     """
     found = []
     for blob in lake.files(address):
         name = blob.name.removeprefix(address.path).removeprefix("/")
+        if PurePosixPath(name).parts[0:1] == (LOG,):
+            raise DeltaTableError(
+                f"{address} is a Delta table, and those are read from local folders alone. Download it, or write the "
+                "rows as Parquet files."
+            )
         if not any(map(is_hidden, PurePosixPath(name).parts)):
             found.append((name, blob))
         if len(found) > MOST_FILES:

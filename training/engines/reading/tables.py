@@ -22,7 +22,7 @@ from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BadLinesError, parse
 from training.datasets.described.nested import columns_of, nested_of, parse_json, tops
-from training.datasets.described.opening import readable
+from training.datasets.described.opening import open_rows, readable
 from training.datasets.described.problems import NO_OTHERS
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
@@ -34,7 +34,6 @@ from training.datasets.progress import STAGE, Reporter
 from training.engines.reading import blocks
 from training.engines.reading.events import FirstEvents, first_events
 from training.engines.reading.opened import Opened, Piece, version
-from training.files import source
 from training.kernels.hashed import Fields
 from training.kernels.numbers import NotNumbersError
 from training.kernels.tables import BadFieldsError, TypedTable, taken, typed
@@ -64,7 +63,7 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     parts = parts_of(rules["interactions"])
     rows = first_events([read_heads(spec, part, rules) for part in parts]) if spec.one_row_per else [None] * len(parts)
     entities = {table: rules[table] for table in spec.joined}
-    uses, files = Counter[str](), [file.path for rule in rules.values() for file in rule.files]
+    uses, files = Counter[str](), [file.path for rule in rules.values() for file in rule.files if file.delta is None]
     for rule in entities.values():
         uses.update(_entities(spec, rule).uses)
     sent = [file.path for rule in entities.values() for file in rule.files]
@@ -118,6 +117,9 @@ def _divided(file: TableFile) -> Iterator[tuple[tuple[int, int], int]]:
     """The ranges in which a file can be read, of bytes or row groups, with their size in bytes."""
     if file.has_lines:
         yield from (((start, end), end - start) for start, end in blocks.parts(file.path))
+        return
+    if file.delta is not None:
+        yield (0, 1), file.size
         return
     with readable(file), parquet.ParquetFile(file.path) as opened:
         metadata = opened.metadata
@@ -220,7 +222,7 @@ def _of_lines(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
 def _of_parquet(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
     stored = file.stored(columns)
     groups = None if file.part is None else range(*file.part)
-    with parquet.ParquetFile(source(file.path)) as opened:
+    with open_rows(file) as opened:
         nested = nested_of(stored, opened.schema_arrow)
         plain = [name for name in stored if name not in nested]
         names = tops(stored, opened.schema_arrow)

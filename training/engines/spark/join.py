@@ -60,8 +60,8 @@ def is_for_spark(spec: TablesSpec) -> bool:
 
 def _held_bytes(file: TableFile) -> int:
     """About how much memory its rows take. Parquet's own size says little: it stores repeated values once."""
-    if file.has_lines:
-        return file.path.stat().st_size
+    if file.has_lines or file.delta is not None:
+        return file.size
     with readable(file):
         metadata = parquet.read_metadata(file.path)
     fields: int = metadata.num_rows * metadata.num_columns
@@ -88,7 +88,7 @@ class JoinedSource:
     def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[SparkRows, int]:
         """Check, join and hash the rows, and write them to `folder` unless they are there; see `protocols.Source`."""
         rules = table_rules(self.spec)
-        files = [file.path for rule in rules.values() for file in rule.files]
+        files = [file.path for rule in rules.values() for file in rule.files if file.delta is None]
         opened = Opened(
             schema=self.schema, pieces=[], files=files, check=lambda found: check(found, self.spec, rules, self.report)
         )

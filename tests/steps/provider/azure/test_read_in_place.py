@@ -24,8 +24,9 @@ from tools import azurite
 from tools.paths import ROOT
 from training.datasets import describe
 from training.datasets.errors import SpecError
+from training.datasets.manifest import RECORD, manifest_in
 from training.datasets.placed.address import Address
-from training.datasets.placed.dataset import RECORD, addresses, manifest_in
+from training.datasets.placed.dataset import addresses
 from training.datasets.placed.in_place import covered, in_volume, volume_of, write_places
 from training.datasets.placed.listing import ChangedFileError
 from training.engines.reading.sources import open_source
