@@ -6,13 +6,14 @@ from infra.cloud.role_list import Role
 from personalize.bootstrap.rights import only_roles
 from tests.simulation.examples.azure import create_all, example
 from tests.simulation.examples.changes import changed
-from tests.simulation.examples.names import role
+from tests.simulation.examples.names import GROUP, SUBSCRIPTION, role
 from tests.simulation.published import ROLES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services.authorization import TYPE as ROLE
 from tests.simulation.services.pools import CLUSTER_TYPE, POOL_TYPE, used_vcpus
 
+GROUP_TYPE, IDENTITY = "azure-native:resources:ResourceGroup", "azure-native:managedidentity:UserAssignedIdentity"
 CONDITION = """
 ((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR
 (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {%s})) AND
@@ -68,6 +69,20 @@ def test_the_condition_of_the_bootstrap_lets_every_role_of_the_stack_be_given_an
         arm.create(ROLE, example(ROLE) | named | {"roleDefinitionId": role(one)})
     with pytest.raises(RefusedError, match="ABAC condition"):
         arm.create(ROLE, example(ROLE) | {"roleDefinitionId": role(ROLES["Owner"])})
+
+
+def test_a_contributor_of_one_group_writes_nothing_outside_of_it(arm: AzureNative) -> None:
+    create_all(arm, until=ROLE)
+    inside = {
+        "scope": f"{SUBSCRIPTION}/resourceGroups/{GROUP}",
+        "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0052",
+    }
+    caller = {"principalId": arm.world.setting("caller"), "principalType": "User"}
+    arm.create(ROLE, example(ROLE) | inside | caller | {"roleDefinitionId": role(ROLES["Contributor"])})
+    arm.world.set("deployer_roles", [])
+    arm.create(IDENTITY, example(IDENTITY) | {"resourceName": "another"})
+    with pytest.raises(RefusedError, match=r"AuthorizationFailed.* to write '/subscriptions/.*/prod-training'"):
+        arm.create(GROUP_TYPE, example(GROUP_TYPE) | {"resourceGroupName": "prod-training"})
 
 
 @pytest.mark.parametrize(("running", "fits"), [({}, True), ({"500": {"standardEDSv5Family": 4}}, False)])

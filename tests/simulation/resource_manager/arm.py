@@ -12,10 +12,13 @@ from tests.simulation.published import NOWHERE, REGIONS
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.references import refuse_missing_references
 from tests.simulation.resource_manager.resource_type import Call, ResourceType, dig, parents
+from tests.simulation.services import authorization
 from tests.simulation.services.network import subnet_of
 from tests.simulation.world import Record, World, key_of
 
 INTERNAL_PREFIX = "__"
+WRITERS = ("Contributor", "Owner")
+"""Roles that may write whatever is in a scope, apart from role assignments."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Arm:
         kind = self.type_of(token)
         identity = self._identity(kind, inputs)
         with self._logged("create", kind, identity) as extra, self.world.transaction():
-            self._refuse_caller()
+            self._refuse_caller(kind, identity)
             self._refuse_problems(token, inputs)
             existing = self.world.get(identity)
             if existing is not None and not kind.singleton:
@@ -90,7 +93,7 @@ class Arm:
         """Change a resource in place. Raises `RefusedError`."""
         kind = self.type_of(token)
         with self._logged("update", kind, identity) as extra, self.world.transaction():
-            self._refuse_caller()
+            self._refuse_caller(kind, identity)
             self._refuse_problems(token, inputs)
             old = self.world.get(identity)
             if old is None:
@@ -118,7 +121,7 @@ class Arm:
         """Delete a resource, and return when it will be gone. Deleting one that is gone is no error, as in Azure."""
         kind = self.type_of(token)
         with self._logged("delete", kind, identity) as extra, self.world.transaction():
-            self._refuse_caller()
+            self._refuse_caller(kind, identity)
             old = self.world.get(identity)
             if old is None or kind.no_delete or kind.singleton:
                 return time.time()
@@ -151,10 +154,11 @@ class Arm:
             text = "; ".join(f"{problem.path}: {problem.reason}" for problem in problems)
             raise RefusedError(400, "InvalidRequestContent", f"The request content is not valid: {text}.")
 
-    def _refuse_caller(self) -> None:
+    def _refuse_caller(self, kind: ResourceType, identity: str) -> None:
+        """Raise unless the caller may write there. Role assignments have rules of their own."""
         caller = self.world.setting("caller")
-        if caller not in {entry["object_id"] for entry in self.world.setting("deployers")}:
-            message = f"The client '{caller}' does not have authorization to perform this action."
+        if kind.pulumi_type != authorization.TYPE and not authorization.may(self.world, caller, identity, *WRITERS):
+            message = f"The client '{caller}' does not have authorization to write '{identity}'."
             raise RefusedError(403, "AuthorizationFailed", message)
 
     def _refuse_place(self, call: Call) -> None:
