@@ -9,14 +9,16 @@ import pytest
 from azure_clients.credentials import container
 from azure_clients.retries import AzureRefusedError
 from features.bundle import checked_hash
+from personalize.clients import azure_models
+from personalize.clients.azure_models import AzureVersions
 from personalize.teardown.restore import restore
-from steps.azure.stores.azure_registry import Entry
 from steps.shared.model_versions import INDEX
 from tests.simulation.examples.azure import example
 from tests.simulation.faults import FaultKind
-from tests.steps.provider.azure.conftest import TENANT, Cloud
-from tests.steps.provider.azure.test_models import candidate, registry, step
-from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.azure.conftest import BLOB, TENANT, Cloud
+from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
+from tests.steps.provider.azure.test_models import candidate, step
+from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
 from tests.support.bundles import MakeBundle
 from tools import azurite
@@ -62,22 +64,28 @@ def download(folder: Path) -> None:
 
 
 def test_every_model_is_restored_from_the_second_region_alone(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """To the end of the runbook: the new stack has trained a model, and serves an old one in its place."""
+    monkeypatch.setattr(azure_models, "names_of", ExampleNames)
     for seed in (1, 2):
         create(step(tmp_path / str(seed)), copied(tmp_path / str(seed), bundle_of(seed)), recorder)
     cloud.world.set("ml_assets", {})  # the region is lost, and with it the registry and the lake
+    lake = container(TENANT, BLOB, "models")
+    for name in list(lake.list_blob_names()):
+        lake.delete_blob(name)
     download(tmp_path / "saved")
-    numbers: list[int] = []
 
-    def register(bundle: Path) -> Any:
-        entry: Entry = registry(recorder).register(bundle, "abfss://models@new.dfs.core.windows.net/x", {})
-        numbers.append(entry.number)
-        return entry
-
-    found = restore(tmp_path / "saved" / "files" / "versions", register)
-    assert sorted(found) == numbers == [1, 2]
-    assert [entry.bundle_hash for entry in registry(recorder).list()] == [checked_hash(bundle_of(s)) for s in (1, 2)]
+    new = tmp_path / "new"
+    create(step(new), candidate(new, bundle_of(3)), recorder)
+    versions = AzureVersions(STACK, SETTINGS)
+    found = restore(tmp_path / "saved" / "files" / "versions", versions.register)
+    assert {old: version.number for old, version in found.items()} == {1: 2, 2: 3}
+    assert [one.bundle_hash for one in versions.list()] == [checked_hash(bundle_of(seed)) for seed in (3, 1, 2)]
+    served = create(step(new), candidate(new, bundle_of(3), requested="3"), Recorder())
+    assert (served.outputs.version, served.outputs.served_hash) == (3, checked_hash(bundle_of(2)))
+    versions.fetch(versions.get(3), tmp_path / "served")
+    assert checked_hash(tmp_path / "served") == checked_hash(bundle_of(2))
 
 
 def test_a_copy_that_was_interrupted_goes_on_and_lists_a_version_once(
