@@ -2,6 +2,7 @@
 
 import io
 import tokenize
+from functools import cache
 
 import pytest
 
@@ -11,6 +12,7 @@ from tools.paths import ROOT
 LOOKS = {tokenize.COMMENT, tokenize.NL}
 
 
+@cache  # a file has many mutants
 def meaning(content: str) -> list[tuple[int, str]]:
     """A file's Python tokens, without comments, empty lines and the width of indentation."""
     tokens = tokenize.generate_tokens(io.StringIO(content).readline)
