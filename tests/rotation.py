@@ -1,11 +1,14 @@
 """`python -m tests.rotation`: runs one part of the tests that take minutes each (`full`); each day another part.
 
 Files run whole, because their tests may build on each other; where they don't, a file may be divided. A test that would
-begin after the time is up is skipped, and named. `ELSEWHERE` has the tests that need another machine.
+begin after the time is up is skipped, and named; so is one that runs into a time limit, as on a busy machine: the
+workflow `nightly` judges it. `ELSEWHERE` has the tests that need another machine.
 """
 
+import subprocess
 import sys
 import time
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import pytest
@@ -15,6 +18,8 @@ from tests.support.rotation import turn
 MINUTES = 8
 """When no further test begins. With the last one and the set-up of its tools, a run stays below ten minutes."""
 NO_TIME = "no time is left for it today"
+PYTEST_TIMEOUT = "Timeout (>"
+"""How pytest-timeout's message begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +89,22 @@ class Bounded:
         """Skip a test after the end."""
         if time.monotonic() > self._end:
             pytest.skip(NO_TIME)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Skip a test that ran into a time limit."""
+        report = yield
+        if call.excinfo is not None and _is_timeout(call.excinfo.value):
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), item.location[1] or 0, f"{NO_TIME}: {call.excinfo.exconly()}")
+        return report
+
+
+def _is_timeout(error: BaseException) -> bool:
+    limits = TimeoutError, subprocess.TimeoutExpired
+    return isinstance(error, limits) or str(error).startswith(PYTEST_TIMEOUT)
 
 
 def main() -> int:

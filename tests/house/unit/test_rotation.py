@@ -41,6 +41,19 @@ def test_a_test_that_would_begin_too_late_is_skipped_with_its_reason(tmp_path: P
     assert NO_TIME in said
 
 
+def test_a_time_limit_is_no_failure_and_any_other_error_is(tmp_path: Path) -> None:
+    bodies = [
+        "raise TimeoutError",
+        "import subprocess; subprocess.run(['sleep', '60'], timeout=0.1)",
+        "import time; time.sleep(60)",
+        "assert False",
+    ]
+    tests = [f"@pytest.mark.timeout(5)\ndef test_{number}(): {body}\n" for number, body in enumerate(bodies)]
+    said = _run(tmp_path, "Bounded(Part(name='', files=()), 3600)", "".join(["import pytest\n", *tests]))
+    assert "1 failed, 3 skipped" in said
+    assert said.count(NO_TIME) == 3
+
+
 def test_each_day_has_another_part(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[list[str], Part]] = []
 
@@ -56,8 +69,8 @@ def test_each_day_has_another_part(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(set(part.files) <= set(arguments) for arguments, part in given)
 
 
-def _run(folder: Path, plugin: str) -> str:
-    (folder / "test_three.py").write_text(THREE)
+def _run(folder: Path, plugin: str, tests: str = THREE) -> str:
+    (folder / "test_some.py").write_text(tests)
     code = f"""
 import pytest
 from tests.rotation import Bounded, Part
