@@ -1,7 +1,6 @@
 """`personalize verify` on the simulated Azure: each stage creates its part and records the simulation's answers.
 
-The owner of an unused subscription bootstraps it. What follows is done by a deployer who has rights in the stack's two
-groups alone (decision 36). Stages that need a running service are left out.
+It starts as the owner of an unused subscription. Stages that need a running service are left out.
 """
 
 import re
@@ -50,11 +49,7 @@ def verify(stack: SimulatedStack, report: Report) -> None:
         say=report.say,
     )
     record = Record.of(STACK, stack.settings["azure"]["subscription"])
-    stages = [stage for stage in STAGES if stage.name not in LEFT_OUT]
-    after_bootstrap = 1 + [stage.name for stage in stages].index("bootstrap")
-    record = run(stages[:after_bootstrap], bench, record, report.line)
-    stack.world.set("deployer_roles", [])
-    record = run(stages[after_bootstrap:], bench, record, report.line)
+    record = run([stage for stage in STAGES if stage.name not in LEFT_OUT], bench, record, report.line)
     stack.read_suffix()
     record_file(STACK).unlink()
     # `destroy` leaves what `bootstrap` made: the state, and rights in groups and subscription.
