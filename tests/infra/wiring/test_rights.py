@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
+
 from infra.cloud.role_list import Role
 from personalize.bootstrap.rights import only_roles
 from tests.infra.wiring.page import FOLDER, STACKS, VARIANTS
