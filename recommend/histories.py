@@ -95,6 +95,11 @@ class Histories:
         except (ValueError, TypeError, IndexError, msgspec.DecodeError) as error:
             raise SnapshotError(f"The row of a user in the snapshot was altered: {error}. Make it again.") from error
 
+    def active_users(self) -> list[str]:
+        """The keys of all users who chose or saw anything, sorted; raises `SnapshotError` if the file was altered."""
+        found = self._snapshot.all("SELECT key FROM users WHERE length(chosen) + length(seen) > 0 ORDER BY key")
+        return [str(key) for (key,) in found]
+
     def _known(self, packed: object) -> Indices:
         numbers: npt.NDArray[np.uint32] = np.frombuffer(packed, PACKED)  # type: ignore[call-overload] # bytes, or it raises
         places = self._places[numbers]

@@ -1,16 +1,23 @@
-"""`recommend`: asks the running service for items."""
+"""`recommend`: asks the running service for items, or writes a file for all users."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
 from features.errors import BadInputError
 from personalize.clients.service import Service
 from personalize.commands.session import open_session
+from personalize.stack.on_azure import azure_of
 from personalize.terminal import options
-from personalize.terminal.output import print_json, results, say
+from personalize.terminal.output import ExitCode, messages, print_json, results, say, tell
+from steps.local.registry import LocalRegistry
+from steps.shared.folders import StackFolder
+from steps.shared.model_versions import MODEL
+from tools.paths import state_folder
 
 MEANINGS = {
     "unknown_user": "Nothing is stored about this user.",
@@ -21,25 +28,35 @@ MEANINGS = {
 }
 """What the service's `fallback` means."""
 
+History = Annotated[
+    str, typer.Option("--history", help="The IDs of items that somebody chose, separated by commas.", metavar="IDS")
+]
+Exclude = Annotated[
+    str, typer.Option("--exclude", help="IDs of items not to recommend, separated by commas.", metavar="IDS")
+]
+Show = Annotated[
+    str, typer.Option("--show", help="The items' columns to show, by default `title` or `name`.", metavar="COLUMNS")
+]
+AllUsers = Annotated[
+    bool, typer.Option("--all-users", help="Write a file for all users with a history; the service need not run.")
+]
+Out = Annotated[Path | None, typer.Option("--out", help="The Parquet file for `--all-users`.", metavar="FILE")]
+
 
 def recommend(
     *,
     user: Annotated[str, typer.Argument(help="The ID of a user whose history is stored.", show_default=False)] = "",
-    history: Annotated[
-        str, typer.Option("--history", help="The IDs of items that somebody chose, separated by commas.", metavar="IDS")
-    ] = "",
+    history: History = "",
     top: Annotated[int, typer.Option("--top", "-k", min=1, help="How many items to recommend.", metavar="N")] = 10,
-    exclude: Annotated[
-        str, typer.Option("--exclude", help="IDs of items not to recommend, separated by commas.", metavar="IDS")
-    ] = "",
-    show: Annotated[
-        str, typer.Option("--show", help="The items' columns to show, by default `title` or `name`.", metavar="COLUMNS")
-    ] = "",
+    exclude: Exclude = "",
+    show: Show = "",
+    all_users: AllUsers = False,
+    out: Out = None,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Recommend items to a user, or to somebody who chose the items of a history.
+    """Recommend items to a user, to somebody who chose the items of a history, or to all users.
 
     It needs a dataset with users and items, and a service that runs. With a history, the user need not be known; with
     both, the history is added to what is stored.
@@ -47,7 +64,14 @@ def recommend(
     .venv/bin/personalize recommend u017 --top 5
 
     .venv/bin/personalize recommend --history i047,i090 --top 5
+
+    .venv/bin/personalize recommend --all-users --out recs.parquet
     """
+    if all_users or out is not None:
+        if not all_users or out is None or user or history or exclude or show:
+            raise BadInputError("Give `--all-users` together with `--out FILE`, and no more than `--top` beside them.")
+        _recommend_all(stack, config_file, out, top, as_json=as_json)
+        return
     given = {"user": user, "history": _listed(history), "exclude": _listed(exclude), "show": _listed(show)}
     if not (given["user"] or given["history"]):
         raise BadInputError("Name a user or items, as in `recommend u017` or `recommend --history i047,i090`.")
@@ -56,6 +80,42 @@ def recommend(
     if as_json:
         print_json(answer)
         return
+    _show(answer)
+
+
+def _recommend_all(stack: str, config_file: Path | None, out: Path, top: int, *, as_json: bool) -> None:
+    from personalize.batch import Batch  # noqa: PLC0415 - LightGBM and Arrow, which a request does not need
+    from scoring.responses import ModelName  # noqa: PLC0415 - see above
+
+    if azure_of(stack, config_file) is not None:
+        raise BadInputError("`--all-users` needs a stack on this machine: no job on Azure does this yet.")
+    if not out.absolute().parent.is_dir():
+        raise BadInputError(f"The folder of {out} does not exist. Create it, or name another file.")
+    folder = StackFolder(state_folder(stack))
+    registry = LocalRegistry(folder.registry)
+    champion = registry.get_champion() if registry.exists else None
+    if champion is None:
+        raise BadInputError(f"Stack {stack} serves no model yet: run `.venv/bin/personalize up`.")
+    batch = Batch(
+        bundle=registry.bundle(champion.bundle_hash),
+        snapshots=folder.snapshots,
+        name=ModelName(name=MODEL, version=str(champion.number)),
+        top=top,
+    )
+    try:
+        with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
+            task = progress.add_task("users")
+            users = batch.write(out, lambda done, total: progress.update(task, completed=done, total=total))
+    except KeyboardInterrupt:
+        say("Stopped. The same command continues where it stopped.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    if as_json:
+        print_json({"file": str(out), "users": users, "version": batch.name.version})
+    else:
+        tell(f"{out}: the best {top} items for each of {users:,} users, by model version {batch.name.version}")
+
+
+def _show(answer: dict[str, Any]) -> None:
     results.print(_table(answer["items"]))
     for fallback in answer["fallback"]:
         say(MEANINGS.get(fallback, fallback))

@@ -1,0 +1,193 @@
+"""Recommendations for all users at once, as the service would answer, in a process for each core.
+
+Users come in parts. A part's file is written aside and renamed, and the parts lie beside the target until all are
+there, so that an interrupted run continues with those that are missing.
+"""
+
+import hashlib
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+from pyarrow import parquet
+
+from features.errors import BadInputError, PersonalizationError
+from features.files import written_aside
+from recommend import catalogue, histories
+from recommend.catalogue import Catalogue
+from recommend.histories import Histories
+from recommend.stored import SnapshotError
+from scoring.engines import EngineName
+from scoring.model.lookups import Lookups
+from scoring.model.model import ServedModel
+from scoring.model.recommend_request import MOST_RECOMMENDED, RecommendRequest
+from scoring.model.recommending import RecommendQuery
+from scoring.responses import ModelName
+
+USERS_TOGETHER = 2_000
+SCHEMA = pa.schema(
+    {
+        "user": pa.string(),
+        "rank": pa.int32(),
+        "item": pa.string(),
+        "score": pa.float64(),
+        "probability": pa.float64(),
+        "version": pa.string(),
+    }
+)
+
+
+class NoRecommendationsError(BadInputError):
+    """A stack that can't recommend items to users."""
+
+
+class OutputError(PersonalizationError):
+    """A file that cannot be written."""
+
+
+class _Item(msgspec.Struct):
+    item: str
+    score: float
+    probability: float | None = None
+
+
+class _Answer(msgspec.Struct):
+    items: list[_Item]
+
+
+Part = tuple[Path, list[str]]
+"""A file, and the users whose recommendations it gets."""
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """The best `top` items for everybody with a history, by the model in `bundle` and the stack's `snapshots`."""
+
+    bundle: Path
+    snapshots: Path
+    name: ModelName
+    top: int
+
+    def write(self, target: Path, report: Callable[[int, int], None]) -> int:
+        """Write `target`, a Parquet file with `SCHEMA` in the order of users, and return how many users are in it.
+
+        `report` is told how many users of how many are done. Raises `NoRecommendationsError`, `OutputError`, or
+        `SnapshotError` if the snapshots cannot be read or were replaced meanwhile.
+        """
+        if self.top > MOST_RECOMMENDED:
+            raise BadInputError(f"{self.top:,} items for each user are too many: give {MOST_RECOMMENDED:,} at most.")
+        opened = Opened(self)
+        users = opened.histories.active_users()
+        try:
+            folder = self._parts(target, opened.versions)
+            parts = [
+                (folder / f"{start:010}.parquet", users[start : start + USERS_TOGETHER])
+                for start in range(0, len(users), USERS_TOGETHER)
+            ]
+            missing = [part for part in parts if not part[0].exists()]
+            done = len(users) - sum(len(own) for _, own in missing)
+            report(done, len(users))
+            for finished in self._computed(missing, opened):
+                done += finished
+                report(done, len(users))
+            with written_aside(target) as aside, parquet.ParquetWriter(aside, SCHEMA) as writer:
+                for file, _ in parts:
+                    writer.write_table(parquet.read_table(file, schema=SCHEMA))
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise OutputError(
+                f"{target} cannot be written: {error}. Free space or name another file, then run the command again: it "
+                "continues where it stopped."
+            ) from error
+        return len(users)
+
+    def _parts(self, target: Path, versions: tuple[str, ...]) -> Path:
+        """The folder of finished parts, whose name depends on everything in them; parts of other runs are removed."""
+        made_of = repr((self.bundle.name, self.name, self.top, USERS_TOGETHER, versions))
+        prefix = f".{target.name}.parts-"
+        folder = target.with_name(prefix + hashlib.sha256(made_of.encode()).hexdigest()[:16])
+        for other in target.parent.glob(f"{prefix}*"):
+            if other != folder:
+                shutil.rmtree(other)
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _computed(self, missing: list[Part], opened: "Opened") -> Iterator[int]:
+        """Write the missing parts; yields the users of each."""
+        processes = min(len(missing), os.cpu_count() or 1)
+        if processes <= 1:
+            yield from map(opened.write, missing)
+            return
+        write = partial(_write_part, self, opened.versions)
+        with multiprocessing.get_context("spawn").Pool(processes, _leave_interrupts) as pool:
+            yield from pool.imap_unordered(write, missing)
+
+
+class Opened:
+    """A batch's model and snapshots, opened in a process."""
+
+    def __init__(self, batch: Batch) -> None:
+        """Raises `NoRecommendationsError` and `SnapshotError`."""
+        self._batch = batch
+        self._model = ServedModel.load(batch.bundle, name=batch.name, engine=EngineName.LIGHTGBM, max_records=1)
+        users, items = batch.snapshots / histories.FILE, batch.snapshots / catalogue.FILE
+        if not users.is_file():
+            raise NoRecommendationsError(
+                "This stack has no histories of users: recommendations need a dataset with users and items."
+            )
+        if self._model.recommender is None:
+            raise NoRecommendationsError(f"This model recommends nothing: {self._model.why_no_recommender}")
+        keys = self._model.recommender.items
+        self.histories = Histories(users, keys)
+        self._lookups = Lookups(histories=self.histories, catalogue=Catalogue(items, keys) if items.is_file() else None)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions of the snapshots."""
+        catalogue_too = self._lookups.catalogue
+        return self.histories.version, "" if catalogue_too is None else catalogue_too.version
+
+    def write(self, part: Part) -> int:
+        """Write the recommendations for a part's users to its file, and return how many users there are."""
+        file, users = part
+        rows: list[tuple[str, int, str, float, float | None, str]] = []
+        for user in users:
+            asked = RecommendQuery(RecommendRequest(user=user, top=self._batch.top, show=[]))
+            answer = _decode(asked.answer(self._model, self._lookups, _complain))
+            rows += [
+                (user, rank, one.item, one.score, one.probability, self._batch.name.version)
+                for rank, one in enumerate(answer.items, start=1)
+            ]
+        columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
+        with written_aside(file) as aside:
+            parquet.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), aside)
+        return len(users)
+
+
+def _complain(error: SnapshotError) -> None:
+    raise error
+
+
+_opened = lru_cache(maxsize=1)(Opened)
+"""A process of the pool opens its batch once."""
+
+
+def _write_part(batch: Batch, versions: tuple[str, ...], part: Part) -> int:
+    opened = _opened(batch)
+    if opened.versions != versions:
+        raise SnapshotError("The histories or the catalogue were replaced meanwhile. Run the command again.")
+    return opened.write(part)
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches all processes: the first one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

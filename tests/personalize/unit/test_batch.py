@@ -1,0 +1,198 @@
+"""Recommendations for all users are those of the service, and an interrupted run continues."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyarrow import parquet
+from typer.testing import CliRunner
+
+from features.errors import BadInputError
+from personalize import batch
+from personalize.batch import SCHEMA, Batch, NoRecommendationsError, Opened, OutputError
+from personalize.commands import recommending
+from personalize.commands.app import app
+from recommend import histories
+from recommend.histories import UserRow
+from recommend.stored import SnapshotError
+from scoring.responses import ModelName
+from steps.local.registry import LocalRegistry
+from tests.support.recommenders import STORED_ITEMS, make_recommending_bundle, recommender, write_snapshots
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_recommending_bundle(tmp_path_factory.mktemp("batch") / "bundle", recommender())
+
+
+@pytest.fixture
+def small(bundle: Path, tmp_path: Path) -> Batch:
+    """The batch of u1, who chose b and saw d, and "3", who chose what nobody knows; only a, b, c and d are there."""
+    folder = write_snapshots(tmp_path / "snapshots")
+    return Batch(bundle=bundle, snapshots=folder, name=ModelName(name="films", version="4"), top=2)
+
+
+def many(made: Batch, count: int) -> list[str]:
+    """Replace the histories by those of so many users, in their order."""
+    users = [f"u{number:04}" for number in range(count)]
+    chosen = np.array([STORED_ITEMS.index("b")], histories.PACKED).tobytes()
+    rows = [UserRow(user, chosen, b"", {}) for user in users]
+    histories.write(made.snapshots / histories.FILE, STORED_ITEMS, rows, "user_id")
+    return users
+
+
+def silent(done: int, total: int) -> None:
+    assert done <= total
+
+
+def test_everybody_with_a_history_gets_the_items_that_the_service_would_recommend(small: Batch, tmp_path: Path) -> None:
+    target = tmp_path / "recs.parquet"
+    assert small.write(target, silent) == 2
+    table = parquet.read_table(target)
+    assert table.schema.equals(SCHEMA)
+    rows = table.drop(["probability"]).to_pandas().to_numpy().tolist()
+    assert rows == [
+        ["3", 1, "a", 0.0, "4"],
+        ["3", 2, "b", 0.0, "4"],
+        ["u1", 1, "a", 0.5, "4"],
+        ["u1", 2, "c", 0.5, "4"],
+    ]
+    assert table["probability"].null_count == 4
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["recs.parquet"]
+
+
+@pytest.mark.slow
+def test_several_processes_write_what_one_writes(small: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    users = many(small, 50)
+    small.write(tmp_path / "one.parquet", silent)
+    monkeypatch.setattr(batch, "USERS_TOGETHER", 20)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    reports: list[tuple[int, int]] = []
+    small.write(tmp_path / "two.parquet", lambda done, total: reports.append((done, total)))
+    one, two = (pd.read_parquet(tmp_path / name) for name in ("one.parquet", "two.parquet"))
+    pd.testing.assert_frame_equal(one, two)
+    assert one["user"].unique().tolist() == users
+    assert reports[0] == (0, 50)
+    assert reports[-1] == (50, 50)
+
+
+def interrupted(small: Batch, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that Ctrl-C ends after the first of its parts."""
+    monkeypatch.setattr(batch, "USERS_TOGETHER", 20)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+
+    def report(done: int, _total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small.write(target, report)
+    assert not target.exists()
+
+
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The users whose part is written from now on."""
+    users: list[str] = []
+    write = Opened.write
+
+    def noted(opened: Opened, part: tuple[Path, list[str]]) -> int:
+        users.extend(part[1])
+        return write(opened, part)
+
+    monkeypatch.setattr(Opened, "write", noted)
+    return users
+
+
+def test_an_interrupted_run_continues_with_the_missing_parts(
+    small: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users, target = many(small, 50), tmp_path / "recs.parquet"
+    interrupted(small, target, monkeypatch)
+    again = written(monkeypatch)
+    assert small.write(target, silent) == 50
+    assert again == users[20:]
+    assert pd.read_parquet(target)["user"].unique().tolist() == users
+
+
+@pytest.mark.parametrize("changed", ["histories", "catalogue", "top"])
+def test_after_a_change_it_starts_anew(
+    changed: str, small: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users, target = many(small, 50), tmp_path / "recs.parquet"
+    interrupted(small, target, monkeypatch)
+    other = small
+    match changed:
+        case "histories":
+            users = many(small, 51)
+        case "catalogue":
+            write_snapshots(small.snapshots, genres={"a": "z"})
+            many(small, 50)
+        case _:
+            other = Batch(bundle=small.bundle, snapshots=small.snapshots, name=small.name, top=1)
+    again = written(monkeypatch)
+    other.write(target, silent)
+    assert again == users
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_cannot_be_done_is_said(small: Batch, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="continues where it stopped"):
+        small.write(tmp_path / "nowhere" / "recs.parquet", silent)
+    with pytest.raises(BadInputError, match="2,000 items for each user are too many: give 1,000"):
+        Batch(bundle=small.bundle, snapshots=small.snapshots, name=small.name, top=2_000).write(tmp_path / "x", silent)
+    (small.snapshots / histories.FILE).write_bytes(b"torn")
+    with pytest.raises(SnapshotError):
+        small.write(tmp_path / "recs.parquet", silent)
+    (small.snapshots / histories.FILE).unlink()
+    with pytest.raises(NoRecommendationsError, match="no histories of users"):
+        small.write(tmp_path / "recs.parquet", silent)
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["recommend", "--all-users", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def folder(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a stack that serves this bundle."""
+    made = tmp_path_factory.mktemp("stack")
+    write_snapshots(made / "snapshots")
+    registry = LocalRegistry(made / "registry")
+    registry.create()
+    registry.set_champion(registry.register(bundle).number)
+    return made
+
+
+@pytest.fixture
+def stack(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(recommending, "state_folder", lambda _: folder)
+    monkeypatch.setattr(recommending, "azure_of", lambda *_: None)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_command_writes_the_file_of_the_champion(stack: Path) -> None:
+    found = run("--top", "1", "--out", str(stack / "recs.parquet"))
+    assert "recs.parquet: the best 1 items for each of 2 users, by model version 1" in found.stdout
+    assert len(pd.read_parquet(stack / "recs.parquet")) == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["u1", "--out", "x"], ["--out", "x", "--show", "title"]])
+def test_all_users_need_a_file_and_nothing_about_one_user(arguments: Sequence[str]) -> None:
+    with pytest.raises(BadInputError, match="together with `--out FILE`"):
+        run(*arguments)
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_continue(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Batch, "write", stopped)
+    found = run("--out", str(stack / "recs.parquet"))
+    assert found.exit_code == 130
+    assert "continues where it stopped" in found.stderr
