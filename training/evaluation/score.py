@@ -16,7 +16,7 @@ from features.encoder import Encoder, RawRows
 from features.schema import Schema
 from training.kernels.columns import FEATURES, LABEL, matrix, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
-from training.metrics.known import KINDS, KnownKeys
+from training.metrics.known import KINDS, KnownOrNew
 from training.metrics.score_counts import BY, COLUMNS, MERGED, InSlices, ScoreCounts
 from training.metrics.slices import SlicedColumn
 from training.model.native import lightgbm
@@ -51,7 +51,7 @@ class _Scoring:
     model: str
     others: tuple[Scorer, ...]
     sliced: tuple[SlicedColumn, ...]
-    keys: tuple[KnownKeys, ...]
+    keys: tuple[KnownOrNew, ...]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         counts = ScoreCounts(models=1 + len(self.others), slices=sum(self._sizes))
@@ -90,7 +90,7 @@ def scoring(
     own: Schema | None = None,
     others: Sequence[Scorer] = (),
     sliced: Sequence[SlicedColumn] = (),
-    keys: Sequence[KnownKeys] = (),
+    keys: Sequence[KnownOrNew] = (),
 ) -> Kernel:
     """The `ScoreCounts` of prepared rows of `schema`: LightGBM's `model` is number 0, the `others` are from 1 on.
 

@@ -22,7 +22,7 @@ KINDS = ("known", "new")
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnownKeys:
+class KnownOrNew:
     """The rows of users or items that the model knew, and the others: two segments of the rows.
 
     `index` is the key's place in `Schema.categories`.
@@ -38,15 +38,15 @@ class KnownKeys:
         return InSlices(rows=EACH, slices=is_new.astype(np.int32) + np.int32(start))
 
 
-def keys_among(schema: Schema, names: Sequence[str]) -> tuple[KnownKeys, ...]:
+def keys_among(schema: Schema, names: Sequence[str]) -> tuple[KnownOrNew, ...]:
     """The keys among `names` that are features, with one value in a field."""
     return tuple(
-        KnownKeys(index=column.index) for column in schema.texts if column.name in names and not column.separator
+        KnownOrNew(index=column.index) for column in schema.texts if column.name in names and not column.separator
     )
 
 
 def measure_keys(
-    bins: Mapping[int, curves.ScoreBins], keys: Sequence[KnownKeys], *, names: Sequence[str], start: int
+    bins: Mapping[int, curves.ScoreBins], keys: Sequence[KnownOrNew], *, names: Sequence[str], start: int
 ) -> tuple[Slice, ...]:
     """The segments that have rows; `start` is the number of the first one, `names` are the schema's encoded columns."""
     segments = enumerate(product(keys, KINDS), start=start)

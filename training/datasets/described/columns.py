@@ -53,6 +53,13 @@ def lists_in(file: TableFile) -> list[str]:
     return [] if file.is_text else [name for name, is_list in _columns(file).items() if is_list]
 
 
+def bytes_in(file: TableFile) -> list[str]:
+    """The columns of a Parquet file that hold bytes, such as pictures, and need not be texts."""
+    if file.has_lines:
+        return []
+    return [one.name for one in _schema(file) if pa.types.is_binary(one.type) or pa.types.is_large_binary(one.type)]
+
+
 def _columns(file: TableFile) -> dict[str, bool]:
     """The columns of a Parquet or JSON file, and whether each holds lists; of JSON, those in its first megabyte."""
     if not file.is_json:

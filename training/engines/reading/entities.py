@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from features.categories import Category
-from training.datasets.described.columns import KEYS, header, lists_in, table_rules
+from training.datasets.described.columns import KEYS, bytes_in, header, lists_in, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.spec import TablesSpec
 from training.engines.reading.tables import read_part
@@ -41,9 +41,9 @@ def read_entities(spec: TablesSpec, table: str) -> EntityTable:
 
 
 def _columns(rules: TableRules) -> list[str]:
-    """All columns that every file has, but the key and lists that are no features."""
+    """All columns that every file has, but the key, and lists and bytes that are no features."""
     first, *others = rules.files
-    unused = {*lists_in(first), *rules.keys.values()}
+    unused = {*lists_in(first), *bytes_in(first), *rules.keys.values()}
     shared = set.intersection({*header(first)}, *({*header(file)} for file in others))
     features = [one.name for one in rules.features]
     return list(dict.fromkeys([*(name for name in header(first) if name in shared - unused), *features]))
