@@ -10,7 +10,7 @@ from unittest.mock import patch
 import yaml
 
 from tests.infra.graph.cloud_recorder import PEERED
-from tests.infra.wiring.recording import Declared, Recording, committed, record
+from tests.infra.wiring.recording import DATA, Declared, Recording, committed, record
 from tests.support.listings import Listing
 
 FOLDER = Path(__file__).parent
@@ -58,7 +58,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     plain = _shown(recordings["dev"])
     for variant, options in VARIANTS.items():
         with patch("infra.graph.AzureLake", lambda _: Listing(["clicks/days/day_0.tsv"])):
-            full = _shown(record(committed("dev", **options), "dev"))
+            azure = {name: value for name, value in options.items() if name != "dataset"}
+            full = _shown(record(committed("dev", options.get("dataset", DATA), **azure), "dev"))
         other = {part: {name: one for name, one in full[part].items() if plain[part].get(name) != one} for part in full}
         yield FOLDER / f"{variant}.yaml", _text_of({"options": options} | other)
 

@@ -69,7 +69,7 @@ class Monitor(MockMonitor):
         return answer
 
 
-def committed(stack: str, *, dataset: Mapping[str, object] = DATA, **azure: object) -> Settings:
+def committed(stack: str, dataset: Mapping[str, object] = DATA, /, **azure: object) -> Settings:
     """The settings of a committed stack file, with its gaps filled, a dataset, and group `azure` changed."""
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     config["personalization:azure"] |= {**OWN, **azure}

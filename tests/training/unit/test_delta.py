@@ -119,7 +119,7 @@ def test_a_new_version_changes_the_identity_and_the_planned_one_is_copied(table:
     planned = datasets.describe(clicks)
     assert datasets.describe(clicks) == planned
     assert planned.versions == {"interactions": 1}
-    assert DeltaTable(table).metadata().id in planned.partitions[0].identity
+    assert str(DeltaTable(table).metadata().id) in planned.partitions[0].identity
     write_deltalake(table, rows(200), mode="append")
     assert datasets.describe(clicks).hash != planned.hash
     datasets.materialize(clicks, table.parent / "lake", versions=planned.versions)

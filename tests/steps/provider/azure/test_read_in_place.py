@@ -1,7 +1,7 @@
 """Data in a container on Azure: the job reads the listed files where they are, and nothing is copied to the lake."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ def test_volumes_cover_the_first_folders_and_tables_are_found_in_them(tables: Ta
 @pytest.fixture
 def trained(
     cloud: Cloud, tables: TablesDataset, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
-) -> Iterator[Callable[[Callable[[], None]], Training]]:
+) -> Callable[[Callable[[], None]], Training]:
     """Trains on the tables; the owner of the container does something while the job runs."""
     wanted = send(tmp_path, tables, recorder)
     task = Training(bundle_of(1))
