@@ -70,13 +70,14 @@ def test_more_films_than_titles_are_sequels() -> None:
 
 def test_the_true_probabilities_are_calibrated_and_no_others_are_better(folder: Path) -> None:
     views = table(folder, "views")
-    truth, watched = true_probability(dict(views.items()), FilmsDataset(kind="films")), views["watched"].to_numpy()
+    columns = {str(name): values for name, values in views.items()}
+    truth, watched = true_probability(columns, FilmsDataset(kind="films")), views["watched"].to_numpy()
     deciles = np.argsort(np.argsort(truth)) * 10 // len(truth)
     for decile in range(10):
         rows = deciles == decile
         assert watched[rows].mean() == pytest.approx(truth[rows].mean(), abs=0.025)
     assert 0.75 < roc_auc_score(watched, truth) < 0.82
-    elsewhere = dict(views.assign(device="phone").items())
+    elsewhere = columns | {"device": ["phone"] * len(views)}
     for other in (truth**1.2, truth**0.8, true_probability(elsewhere, FilmsDataset(kind="films"))):
         assert log_loss(watched, truth) < log_loss(watched, other)
 
