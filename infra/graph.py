@@ -60,7 +60,7 @@ def deploy(settings: Settings, stack: str) -> dict[str, Output[Any]]:
             registry=registry.registry,
             dataset=settings.dataset,
             manifest_hash=manifest.hash,
-            versions=manifest.versions,
+            versions=manifest.versions or None,
         ),
         backend,
     )

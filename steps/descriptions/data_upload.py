@@ -2,8 +2,6 @@
 
 from typing import Generic
 
-from pydantic import Field
-
 from steps.descriptions.description import Description, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import Lake, Stack
 from steps.kinds import Kind
@@ -12,13 +10,13 @@ from training.parameters import Dataset
 
 class Inputs(StepInputs, Generic[TextT]):
     """A dataset, and its manifest's hash (64 hexadecimal digits), which changes with the data; and the manifest's
-    `versions` of Delta tables.
+    `versions` of Delta tables, None without any: what was uploaded before there were such tables stays as it is.
     """
 
     registry: TextT
     dataset: Dataset
     manifest_hash: str
-    versions: dict[str, int] = Field(default_factory=dict)
+    versions: dict[str, int] | None = None
 
 
 class LocalInputs(Inputs[str], Stack):
