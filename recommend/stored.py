@@ -14,6 +14,8 @@ from typing import Any
 from features.errors import PersonalizationError
 from features.files import written_aside
 
+FOLDER = "snapshots"
+"""The folder of the snapshots that a training run made, in that of its output."""
 FORMAT = 1
 OWN_PAGES_KIB = 2_000
 """What a connection keeps in memory of its own. The system keeps pages for all workers."""

@@ -4,13 +4,16 @@ A stack assigns no role outside of its own groups, and its deployers may not eit
 """
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from azure_clients.resource_manager import ResourceManager
 from infra.cloud.names import Names
 from infra.setting_types import PrincipalType
 from personalize.bootstrap.groups import group_paths
 from personalize.bootstrap.rights import BLOB_READER, ROLE_NAMES
-from training.datasets.placed.address import Address
+
+if TYPE_CHECKING:
+    from training.datasets.placed.address import Address
 
 CONNECTOR_VERSION = "2024-05-01"
 
@@ -22,7 +25,7 @@ def connector(names: Names, manager: ResourceManager) -> str | None:
     return identity.get("principalId")
 
 
-def reader_commands(places: Iterable[Address], readers: Mapping[str, PrincipalType]) -> list[str]:
+def reader_commands(places: "Iterable[Address]", readers: Mapping[str, PrincipalType]) -> list[str]:
     """The Azure CLI's commands for the owner of the accounts, one for each container and object ID of a reader."""
     containers = sorted({(place.account, place.container) for place in places})
     return [

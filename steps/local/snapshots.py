@@ -5,8 +5,8 @@ from pathlib import Path
 
 from features.files import written_aside
 from recommend import catalogue, histories
+from recommend.stored import FOLDER
 from steps.shared.folders import StackFolder
-from training.stages.snapshots import FOLDER
 
 
 def publish(output: Path, folder: StackFolder) -> None:

@@ -9,6 +9,7 @@ from features.bundle import BUNDLE_FORMAT, COUNTS, REPORT, Metadata
 from features.counts import MAX_ROWS, thresholds
 from features.schema import Schema
 from recommend.judgement import Judgement
+from recommend.stored import FOLDER as SNAPSHOTS
 from training import report, work
 from training.datasets.manifest import Manifest
 from training.evaluation.golden import golden_records
@@ -26,7 +27,6 @@ from training.stages.prepared import Prepared, prepare
 from training.stages.provenance import library_versions, training_code_hash
 from training.stages.publish import write_bundle
 from training.stages.recommended import STAGE, Recommending, recommending
-from training.stages.snapshots import FOLDER as SNAPSHOTS
 from training.stages.summary import column_summaries, split_summaries
 from training.stages.trained import Encoded, Half, Trained
 

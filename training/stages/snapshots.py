@@ -18,9 +18,6 @@ from training.datasets.described.spec import TablesSpec
 from training.engines.reading.entities import EntityTable, read_entities
 from training.engines.reading.interactions import Chosen
 
-FOLDER = "snapshots"
-"""Their folder in that of a run's output."""
-
 
 def write_snapshots(folder: Path, spec: TablesSpec, chosen: Chosen) -> None:
     """Write the snapshots into `folder`; raises `SnapshotError` if they cannot be written."""

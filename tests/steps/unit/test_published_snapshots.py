@@ -5,10 +5,10 @@ from pathlib import Path
 from recommend import catalogue, histories
 from recommend.catalogue import State
 from recommend.histories import Histories
+from recommend.stored import FOLDER
 from steps.local.snapshots import publish
 from steps.shared.folders import StackFolder
 from tests.support.recommenders import write_snapshots
-from training.stages.snapshots import FOLDER
 
 
 def test_histories_are_replaced_and_what_was_withdrawn_stays_so(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from recommend import catalogue, histories
 from recommend.catalogue import Catalogue
 from recommend.histories import Histories
 from recommend.recommender import FOLDER, GOLDEN, Recommender
+from recommend.stored import FOLDER as SNAPSHOTS
 from scoring.engines import EngineName
 from scoring.model.model import ServedModel, check_recommender, open_ranking
 from scoring.responses import ModelName
@@ -23,7 +24,6 @@ from training.datasets.errors import SpecError
 from training.engines.reading import interactions
 from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
 from training.stages import ranked
-from training.stages.snapshots import FOLDER as SNAPSHOTS
 
 USERS, ITEMS, EACH = 80, 40, 20
 

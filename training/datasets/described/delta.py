@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
-from pyarrow import dataset
 
 from training.datasets.errors import DatasetError
 
@@ -63,6 +62,9 @@ def newest(path: Path) -> int:
 
 def write_copy(path: Path, version: DeltaVersion, folder: Path) -> None:
     """Write a version's rows to Parquet files in `folder`; raises a `DeltaTableError` if they can't be read."""
+    # Imports pandas, which takes a second.
+    from pyarrow import dataset  # noqa: PLC0415 - see above
+
     with DeltaRows(path, version.number) as rows:
         batches = rows.iter_batches(_BATCH_ROWS)
         dataset.write_dataset(
