@@ -13,8 +13,7 @@ from pyarrow import csv, parquet
 from pyspark.sql import SparkSession
 
 from features.bundle import COUNTS
-from recommend.recommender import METRIC
-from tests.support.training_runs import Run, train, train_on
+from tests.support.training_runs import train, train_on
 from tools.paths import ROOT
 from training import datasets
 from training.engines.reading import blocks
@@ -103,16 +102,11 @@ def options(folder: Path, stored: Callable[[Path], dict[str, Any]]) -> tuple[str
     return ("--dataset", "tables", "--spec", str(described(folder, stored)), "--split", "time")
 
 
-def click_metrics(run: Run) -> dict[str, Any]:
-    """All but the recommender's: folders have the rows in another order, which deals them to other folds there."""
-    return {name: value for name, value in run.result.metrics.items() if name != METRIC}
-
-
 def test_figures_are_those_of_the_same_rows_as_csv(tmp_path: Path) -> None:
     runs = [
         train(tmp_path / f"run-{stored.__name__}", *options(tmp_path / stored.__name__, stored)) for stored in STORED
     ]
-    first, *others = map(click_metrics, runs)
+    first, *others = [run.result.metrics for run in runs]
     assert first["auc"] > 0.8
     for other in others:
         assert other == first
@@ -128,7 +122,7 @@ def test_figures_on_spark_are_those_of_the_same_rows_as_csv(
         train_on(engine, tmp_path / f"run-{stored.__name__}", *options(tmp_path / stored.__name__, stored))
         for stored in STORED
     ]
-    first, *others = map(click_metrics, runs)
+    first, *others = [run.result.metrics for run in runs]
     for other in others:
         assert other == first
 
