@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from msgspec import UNSET
 
@@ -13,8 +12,8 @@ from features.schema import Schema
 from recommend.columns import PairColumns, Value
 from training.datasets.described.columns import KEYS, table_rules
 from training.datasets.described.spec import TablesSpec
-from training.engines.reading.tables import read_part
-from training.kernels.tables import KnownKeys, taken
+from training.engines.reading.tables import entities
+from training.kernels.tables import taken
 
 Columns = dict[str, Sequence[Value]]
 
@@ -44,21 +43,16 @@ def _values(spec: TablesSpec, table: str, keys: list[str]) -> Columns:
     """The numbers and categories of the users or items with these keys, by column."""
     if table not in spec.joined:
         return {}
-    rules = table_rules(spec)
-    parts = list(read_part(spec, table, rules))
-    known = KnownKeys.of(pa.concat_arrays([part.keys[KEYS[table]] for part in parts]))
-    places = known.find(pa.array(keys, pa.string()))
+    rules = table_rules(spec)[table]
+    found = entities(spec, rules)
+    places = found.known[KEYS[table]].find(pa.array(keys, pa.string()))
     return {
-        field.name: _stated(field, taken(_joined([part.features[field.name] for part in parts]), places))
-        for field in rules[table].features
+        field.name: _stated(field, taken(found.features[field.name], places))
+        for field in rules.features
         if type(field) in {Number, Category}
     }
 
 
-def _joined(parts: list[Any]) -> Any:  # noqa: ANN401 - numbers in NumPy's arrays, texts in Arrow's
-    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else pa.concat_arrays(parts)
-
-
-def _stated(field: Field, values: Any) -> list[Value]:  # noqa: ANN401 - as above
+def _stated(field: Field, values: Any) -> list[Value]:  # noqa: ANN401 - numbers in NumPy's arrays, texts in Arrow's
     """The values as a request states them."""
     return [field.shown(value) for value in values.tolist()] if isinstance(field, Number) else values.to_pylist()

@@ -9,7 +9,7 @@ from features.categories import Category
 from training.datasets.described.columns import KEYS, bytes_in, header, lists_in, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.spec import TablesSpec
-from training.engines.reading.tables import read_part
+from training.engines.reading.tables import read_all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,17 +27,13 @@ def read_entities(spec: TablesSpec, table: str) -> EntityTable:
     """
     if table not in spec.joined:
         return EntityTable(keys=pa.array([], pa.string()), columns={})
-    rules = table_rules(spec)
-    own = rules[table]
+    own = table_rules(spec)[table]
     names = [one.name for one in own.features] if table == "users" else _columns(own)
     texts = [
         Category(name=name, at=at, index=at, separator=own.separators.get(name, "")) for at, name in enumerate(names)
     ]
-    parts = list(read_part(spec, table, {**rules, table: replace(own, features=[*texts])}))
-    return EntityTable(
-        keys=pa.concat_arrays([part.keys[KEYS[table]] for part in parts]),
-        columns={name: pa.concat_arrays([part.features[name] for part in parts]) for name in names},
-    )
+    found = read_all(spec, replace(own, features=[*texts]))
+    return EntityTable(keys=found.keys[KEYS[table]], columns=found.features)
 
 
 def _columns(rules: TableRules) -> list[str]:

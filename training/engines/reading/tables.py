@@ -62,17 +62,17 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     rules = table_rules(spec)
     parts = parts_of(rules["interactions"])
     rows = first_events([read_heads(spec, part, rules) for part in parts]) if spec.one_row_per else [None] * len(parts)
-    entities = {table: rules[table] for table in spec.joined}
+    joined = {table: rules[table] for table in spec.joined}
     uses, files = Counter[str](), [file.path for rule in rules.values() for file in rule.files if file.delta is None]
-    for rule in entities.values():
-        uses.update(_entities(spec, rule).uses)
-    sent = [file.path for rule in entities.values() for file in rule.files]
+    for rule in joined.values():
+        uses.update(entities(spec, rule).uses)
+    sent = [file.path for rule in joined.values() for file in rule.files]
     return Opened(
         schema=spec.joined_schema,
         pieces=[
             Piece(
                 day=WHOLE,
-                fields=partial(_joined, spec, part, own, entities),
+                fields=partial(_joined, spec, part, own, joined),
                 files=tuple({*sent, *(file.path for file in part.files)}),
             )
             for part, own in zip(parts, rows, strict=True)
@@ -140,13 +140,18 @@ def read_heads(spec: TablesSpec, part: TableRules, rules: Mapping[str, TableRule
     yield from read_part(spec, "interactions", {**rules, "interactions": replace(part, features=[])})
 
 
-def _entities(spec: TablesSpec, rules: TableRules) -> TypedTable:
-    """All users, or all items."""
-    return _read_entities(spec, rules, tuple(version(file.path) for file in rules.files))
+def entities(spec: TablesSpec, rules: TableRules) -> TypedTable:
+    """All users, or all items, which stay in memory; raises like `read_all`."""
+    return _kept(spec, rules, tuple(version(file.path) for file in rules.files))
 
 
 @lru_cache(maxsize=4)
-def _read_entities(spec: TablesSpec, rules: TableRules, _version: tuple[tuple[int, int], ...]) -> TypedTable:
+def _kept(spec: TablesSpec, rules: TableRules, _version: tuple[tuple[int, int], ...]) -> TypedTable:
+    return read_all(spec, rules)
+
+
+def read_all(spec: TablesSpec, rules: TableRules) -> TypedTable:
+    """All users, or all items; raises the fitting `DatasetError` without any, or for a malformed or a repeated one."""
     try:
         texts = list(_texts(rules))
         whole = {name: pa.concat_arrays([part[name] for part in texts]) for name in rules.columns}
@@ -167,7 +172,7 @@ def _joined(
     """
     read = read_part(spec, "interactions", {"interactions": part, **rules})
     for own in read if rows is None else rows.among(read):
-        yield _join(own, spec, {table: _entities(spec, rule) for table, rule in rules.items()})
+        yield _join(own, spec, {table: entities(spec, rule) for table, rule in rules.items()})
 
 
 def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable]) -> Fields:
