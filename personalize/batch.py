@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -52,19 +51,8 @@ class OutputError(PersonalizationError):
     """A file that cannot be written."""
 
 
-class _Item(msgspec.Struct):
-    item: str
-    score: float
-    probability: float | None = None
-
-
-class _Answer(msgspec.Struct):
-    items: list[_Item]
-
-
 Part = tuple[Path, list[str]]
 """A file, and the users whose recommendations it gets."""
-_decode = msgspec.json.Decoder(_Answer).decode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +146,12 @@ class Opened:
     def write(self, part: Part) -> int:
         """Write the recommendations for a part's users to its file, and return how many users there are."""
         file, users = part
-        rows: list[tuple[str, int, str, float, float | None, str]] = []
+        rows: list[tuple[str, int, str, float, None, str]] = []  # answers have no probability yet
         for user in users:
             asked = RecommendQuery(RecommendRequest(user=user, top=self._batch.top, show=[]))
-            answer = _decode(asked.answer(self._model, self._lookups, _complain))
+            answer = asked.recommended(self._model, self._lookups, _complain)
             rows += [
-                (user, rank, one.item, one.score, one.probability, self._batch.name.version)
+                (user, rank, one.item, one.score, None, self._batch.name.version)
                 for rank, one in enumerate(answer.items, start=1)
             ]
         columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)

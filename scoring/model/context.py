@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from features.columns import Field, Number
 from recommend.columns import Value
+from scoring.model.diagnosis import LONGEST_NAME
 from scoring.request_errors import UnknownField, WrongType
 
 MOST_LISTED = 20
@@ -27,11 +28,12 @@ def _stored(text: str, field: Field) -> Value:
 
 
 def _value(name: str, value: str | float | None, fields: Mapping[str, Field]) -> Value:
-    at = f"context.{name[:100]}"
+    shown = name[:LONGEST_NAME]
+    at = f"context.{shown}"
     field = fields.get(name)
     if field is None:
         known = ", ".join(list(fields)[:MOST_LISTED]) or "none"
-        raise UnknownField(f"The ranking reads no column {name[:100]!r} of users; it reads {known}.", field=at)
+        raise UnknownField(f"The ranking reads no column {shown!r} of users; it reads {known}.", field=at)
     if value is None:
         return None
     if isinstance(field, Number):

@@ -8,11 +8,9 @@ import numpy as np
 from recommend.arrays import Indices
 from recommend.catalogue import Catalogue
 from recommend.stored import SnapshotError
+from scoring.model.diagnosis import LONGEST_NAME
 from scoring.model.recommend_request import RecommendRequest
 from scoring.request_errors import Unavailable, UnknownField
-
-LONGEST_NAME = 100
-"""How many characters of a client's column name a response repeats."""
 
 
 def require_column(name: str, field: str, catalogue: Catalogue | None) -> None:

@@ -36,7 +36,13 @@ class RecommendQuery:
     fallback: list[Fallback] = field(default_factory=list)
 
     def answer(self, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> bytes:
-        """The response's JSON. `complain` gets what is wrong with a snapshot that was altered.
+        """The response's JSON; see `recommended`."""
+        return _encode(self.recommended(model, lookups, complain))
+
+    def recommended(
+        self, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]
+    ) -> RecommendAnswer:
+        """The response. `complain` gets what is wrong with a snapshot that was altered.
 
         Raises `NoRecommender` if the model has none, and `UnknownField` for columns that the catalogue does not have,
         and like `read_context`.
@@ -64,14 +70,13 @@ class RecommendQuery:
             self.fallback.append(Fallback.FEWER)
         catalogue = lookups.catalogue
         shown = _shown(found, names, catalogue, complain)
-        answer = RecommendAnswer(
+        return RecommendAnswer(
             items=[_item(one, recommender, columns) for one, columns in zip(found, shown, strict=True)],
             fallback=self.fallback,
             event_id=uuid.uuid4().hex,
             catalogue=None if catalogue is None else catalogue.version,
             model=model.name,
         )
-        return _encode(answer)
 
     def _stored(self, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> Stored:
         """What is stored of the user that the request names."""
