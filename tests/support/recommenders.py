@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,6 +18,7 @@ from recommend.ranking import CandidateRanking, FirstStageInputs
 from recommend.recommender import FOLDER, Recommender
 from recommend.weights import ItemWeights
 from tests.support.bundles import make_bundle
+from tests.support.services import RunningService
 from training.model.native import lightgbm
 
 SCHEMA = Schema(numeric=("age",), categorical=("genre",))
@@ -112,3 +114,15 @@ def write_catalogue(folder: Path, genres: dict[str, str]) -> str:
 
 def _packed(*keys: str) -> bytes:
     return np.array([STORED_ITEMS.index(key) for key in keys], histories.PACKED).tobytes()
+
+
+def asked(running: RunningService, **body: object) -> Any:
+    """The answer to a `POST /recommend` that must succeed."""
+    answer = running.client.post("/recommend", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def items(answer: Any) -> list[str]:
+    """The items that an answer recommends, in order."""
+    return [one["item"] for one in answer["items"]]

@@ -1,12 +1,11 @@
 """`POST /recommend` with a second stage, which reads columns of users from the request's `context`."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from scoring.model.context import read_stored
-from tests.support.recommenders import make_recommending_bundle, ranking_recommender
+from tests.support.recommenders import asked, items, make_recommending_bundle, ranking_recommender
 from tests.support.services import RunningService, running_service
 
 
@@ -18,23 +17,21 @@ def ranking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         yield service
 
 
-def items(running: RunningService, **body: object) -> list[str]:
-    answer: Any = running.client.post("/recommend", json={"history": ["d"], "top": 3, **body})
-    assert answer.status_code == 200, answer.text
-    return [one["item"] for one in answer.json()["items"]]
+def ranked(running: RunningService, **body: object) -> list[str]:
+    return items(asked(running, **{"history": ["d"], "top": 3, **body}))
 
 
 def test_the_context_decides_between_items_that_the_first_stage_holds_equal(ranking: RunningService) -> None:
-    assert items(ranking, context={"age": 20})[0] == "a"
-    assert set(items(ranking, context={"age": 70})[:2]) == {"b", "c"}
+    assert ranked(ranking, context={"age": 20})[0] == "a"
+    assert set(ranked(ranking, context={"age": 70})[:2]) == {"b", "c"}
 
 
 def test_a_column_that_is_null_is_missing(ranking: RunningService) -> None:
-    assert items(ranking, context={"age": None, "town": None}) == items(ranking) == items(ranking, context={})
+    assert ranked(ranking, context={"age": None, "town": None}) == ranked(ranking) == ranked(ranking, context={})
 
 
 def test_a_whole_number_is_a_category(ranking: RunningService) -> None:
-    assert items(ranking, context={"town": 17}) == items(ranking, context={"town": "17"})
+    assert ranked(ranking, context={"town": 17}) == ranked(ranking, context={"town": "17"})
 
 
 @pytest.mark.parametrize(

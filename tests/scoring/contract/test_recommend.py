@@ -1,7 +1,6 @@
 """`POST /recommend`: every kind of history, and what is done where it does not give enough items."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import numpy as np
@@ -14,7 +13,7 @@ from scoring.engines import EngineName
 from scoring.errors import GoldenError
 from scoring.model.model import ServedModel, check_recommender
 from scoring.responses import ModelName
-from tests.support.recommenders import REJECTED, make_recommending_bundle, recommender
+from tests.support.recommenders import REJECTED, asked, items, make_recommending_bundle, recommender
 from tests.support.services import RunningService, running_service
 
 JSON = {"content-type": "application/json"}
@@ -32,16 +31,6 @@ def running(films: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     limits = ["--max-body-bytes", "300000"]
     with running_service(films.path, tmp_path_factory.mktemp("service"), arguments=limits) as service:
         yield service
-
-
-def asked(running: RunningService, **body: object) -> Any:
-    answer = running.client.post("/recommend", json=body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def items(answer: Any) -> list[str]:
-    return [one["item"] for one in answer["items"]]
 
 
 def test_items_come_with_scores_and_the_items_that_they_are_recommended_for(running: RunningService) -> None:

@@ -3,12 +3,18 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recommend import catalogue, histories
-from tests.support.recommenders import make_recommending_bundle, recommender, write_catalogue, write_snapshots
+from tests.support.recommenders import (
+    asked,
+    items,
+    make_recommending_bundle,
+    recommender,
+    write_catalogue,
+    write_snapshots,
+)
 from tests.support.services import RunningService, running_service
 
 JSON = {"content-type": "application/json"}
@@ -25,16 +31,6 @@ def running(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     arguments = ["--snapshots", str(snapshots), "--max-body-bytes", "2000000"]
     with running_service(bundle, tmp_path_factory.mktemp("service"), arguments=arguments) as service:
         yield service
-
-
-def asked(running: RunningService, **body: object) -> Any:
-    answer = running.client.post("/recommend", json=body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def items(answer: Any) -> list[str]:
-    return [one["item"] for one in answer["items"]]
 
 
 def test_a_user_is_recommended_what_goes_with_their_history_and_nothing_they_have_seen(running: RunningService) -> None:
