@@ -1,6 +1,6 @@
 """Who chose what, from the tables of a dataset config: read in this process, for the recommender."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,10 +13,9 @@ from recommend.arrays import Mask
 from recommend.interactions import Interactions
 from training.datasets.described.columns import KEYS, table_rules
 from training.datasets.described.entries import CandidatesFrom
-from training.datasets.described.fields import TableRules
 from training.datasets.described.spec import TablesSpec
-from training.engines.reading.tables import read_heads, read_part
-from training.kernels.tables import KnownKeys, TypedTable
+from training.engines.reading.tables import read_all, read_heads
+from training.kernels.tables import TypedTable
 
 MOST_ROWS = 20_000_000
 """The most interactions that a recommender is trained from: they come together in one process."""
@@ -75,18 +74,13 @@ def read_chosen(spec: TablesSpec) -> Chosen:
 def _parts(spec: TablesSpec) -> Iterator[tuple[TypedTable, Mask]]:
     """The interactions in parts, and which of them have a known user and item."""
     rules = table_rules(spec)
-    known_keys = {table: _keys(spec, table, rules) for table in spec.joined}
+    heads = {table: read_all(spec, replace(rules[table], features=[])) for table in spec.joined}
+    known_keys = {table: head.known[KEYS[table]] for table, head in heads.items()}
     for own in read_heads(spec, rules["interactions"], rules):
         known = np.ones(len(own.keys[KEYS["items"]]), np.bool_)
         for table, keys in known_keys.items():
             known &= keys.find(own.keys[KEYS[table]]).is_valid().to_numpy(zero_copy_only=False)
         yield own, known
-
-
-def _keys(spec: TablesSpec, table: str, rules: Mapping[str, TableRules]) -> KnownKeys:
-    """The keys of all users, or of all items."""
-    read = read_part(spec, table, {**rules, table: replace(rules[table], features=[])})
-    return KnownKeys.of(pa.concat_arrays([own.keys[KEYS[table]] for own in read]))
 
 
 def _numbered(parts: list[pa.StringArray]) -> tuple[npt.NDArray[np.int64], pa.StringArray]:
