@@ -23,6 +23,9 @@ GIVING = re.compile("'Microsoft\\.Authorization/roleAssignments/(?:write|delete)
 LACKING = re.compile(r"User does not have ([A-Z][A-Z ]+) on ([A-Za-z]+(?: [A-Z][a-z]+)?)(?: ['\"]([^'\"]*))?")
 """Unity Catalog's refusal: the privilege, the object's kind and its name (as in the issues 2828 of databricks/
 terraform-provider-databricks and 189 of databricks/terraform-databricks-examples)."""
+OVERLAPS = "LOCATION_OVERLAP"
+"""Unity Catalog's error class for a path that another external location, volume or table covers (Databricks' page "Path
+rules and access in Unity Catalog volumes"; the issue 1635 of elementary-data/elementary has a whole message)."""
 
 
 def advice(failures: Mapping[str, Sequence[str]], stack: str, settings: AzureSettings) -> list[str]:
@@ -38,8 +41,8 @@ def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str |
             f"`.venv/bin/personalize bootstrap --stack {stack}`, which gives the right to `azure.deployers`, then run "
             "this again."
         )
-    if lacking := LACKING.search(text):
-        return _grant(*lacking.groups())
+    if in_unity := _in_unity_catalog(text, settings):
+        return in_unity
     if step not in SIZES:
         return None
     if REGION_FULL.search(text):
@@ -49,6 +52,18 @@ def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str |
         )
     if NOT_AVAILABLE.search(text) or FAMILY_FULL.search(text):
         return _another(SIZES[step], stack, settings)
+    return None
+
+
+def _in_unity_catalog(text: str, settings: AzureSettings) -> str | None:
+    if lacking := LACKING.search(text):
+        return _grant(*lacking.groups())
+    if OVERLAPS in text:
+        return (
+            "In each region's metastore, Unity Catalog lets only one external location and one volume cover a path, "
+            f"and somebody in {settings.location} has one there, such as another stack that reads the same data. Give "
+            "each stack a container of its own, or deploy one of them in another region, then run this again."
+        )
     return None
 
 

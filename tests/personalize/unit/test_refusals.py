@@ -36,6 +36,10 @@ CREDENTIAL = "cannot create storage credential: User does not have CREATE STORAG
 VOLUME = "cannot create volume: User does not have CREATE EXTERNAL VOLUME on External Location 'dev_raw'."
 
 
+OVERLAP = (
+    "cannot create external location: [RequestId=1 ErrorClass=INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] Input path url "
+    "'abfss://events@shoplake.dfs.core.windows.net/' overlaps with other external locations."
+)
 LOCKED = (
     "Status=409 Code=ScopeLocked "
     "The scope '/x/providers/Microsoft.Authorization/roleAssignments/y' cannot perform delete "
@@ -56,6 +60,11 @@ def settings(**changes: object) -> AzureSettings:
         ("ManagedCluster", FAMILY, "no fall-back is left: set `azure.system_vm_size` to another size"),
         ("TrainingRun", REGION, "Total Regional vCPUs"),
         ("ManagedCluster", "Insufficient regional vcpu quota left for location x.", "Total Regional vCPUs"),
+        (
+            "ExternalLocation",
+            OVERLAP,
+            "somebody in westeurope has one there, such as another stack",
+        ),
         ("StorageCredential", CREDENTIAL, "run `GRANT CREATE STORAGE CREDENTIAL ON METASTORE TO ...` for it"),
         ("Volume", VOLUME, "`GRANT CREATE EXTERNAL VOLUME ON EXTERNAL LOCATION dev_raw TO ...`"),
         ("RoleAssignment", ROLES, "let an owner of the subscription run `.venv/bin/personalize bootstrap --stack dev`"),
