@@ -92,6 +92,11 @@ class Rows(Scannable, Protocol):
         """The same rows under a schema with other crosses or factors, which are not stored."""
         ...
 
+    @property
+    def days(self) -> tuple[str, ...]:
+        """The days with whose files the rows came, some of them several times; `WHOLE` for rows of no day."""
+        ...
+
     def day(self, day: str) -> "Rows":
         """The rows that came with this day's files."""
         ...

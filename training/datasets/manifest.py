@@ -15,8 +15,6 @@ WHOLE = "all"
 """The partition of an undivided dataset."""
 RECORD = "listing.json"
 """In a copy of a dataset: the manifest of the files that were copied."""
-BY_DAYS = ("criteo",)
-"""The kinds of dataset whose partitions are days."""
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,14 +38,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The approximate size of its files in bytes, 0 if unknown."""
     versions: dict[str, int] = {}
     """The version of each table that is a Delta table."""
-
-    @property
-    def days(self) -> dict[str, list[str]]:
-        """The sorted identities of each day's files, by the day's name; empty if partitions are not days."""
-        if self.kind not in BY_DAYS:
-            return {}
-        days = sorted({file.partition for file in self.partitions} - {WHOLE})
-        return {day: sorted(file.identity for file in self.partitions if file.partition == day) for day in days}
+    days: dict[str, list[str]] = {}
+    """What identifies each day's rows, by the day's name; empty if the data doesn't come in days."""
 
 
 def manifest(
@@ -57,6 +49,7 @@ def manifest(
     *,
     size: int | None = None,
     versions: Mapping[str, int] | None = None,
+    days: Mapping[str, list[str]] | None = None,
     **parameters: object,
 ) -> Manifest:
     """The manifest of these files and parameters. Only the file name of a path is part of the identity.
@@ -73,7 +66,15 @@ def manifest(
         description=description,
         size=sum(file.size for file in listed) if size is None else size,
         versions=dict(versions or {}),
+        days=dict(days or {}),
     )
+
+
+def days_of(files: Iterable[File]) -> dict[str, list[str]]:
+    """For partitions that are days: the sorted identities of each one's files."""
+    listed = [file for file in files if file.partition != WHOLE]
+    days = sorted({file.partition for file in listed})
+    return {day: sorted(file.identity for file in listed if file.partition == day) for day in days}
 
 
 def write_record(copied: Manifest, copy: Path) -> None:

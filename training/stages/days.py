@@ -53,10 +53,10 @@ def count_days(
 ) -> DayCounts:
     """Count the training rows of each day whose table is not in the folder `earlier`, and sum all days.
 
-    `names` come from `table_names`; if empty, all rows form one table. The tables are written to `folder`, which all
-    machines of a cluster must see.
+    `names` come from `table_names`; if empty, or if the rows were mixed by a join, all rows form one table. The tables
+    are written to `folder`, which all machines of a cluster must see.
     """
-    if not names:
+    if not names or WHOLE in rows.days:
         counted = rows.count(parameters, folder / f"counts-{WHOLE}")
         return DayCounts(total=counted, tables={WHOLE: counted})
     known, tables = [], {}
@@ -65,9 +65,8 @@ def count_days(
         if earlier is not None and (table := earlier / f"{name}{SUFFIX}").is_file():
             known.append(day)
             tables[name] = rows.known_counts(table, parameters, target)
-        else:
-            of_day = rows.day(day) if len(names) > 1 else rows
-            tables[name] = of_day.count(parameters, target)
+        elif day in rows.days:  # else no row of the day has a known user and item
+            tables[name] = rows.day(day).count(parameters, target)
     first, *others = tables.values()
     total = first.plus(others, folder / "counts-total") if others else first
     return DayCounts(total=total, tables=tables, known=tuple(known))

@@ -8,6 +8,8 @@ import pytest
 
 from training import datasets
 from training.datasets import layout, manifest
+from training.datasets.described.identity import meaning
+from training.datasets.described.spec import TablesSpec
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError
 from training.parameters import CriteoDataset, SyntheticDataset
 
@@ -126,3 +128,15 @@ def test_a_name_that_contradicts_the_content_is_refused(tmp_path: Path, name: st
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DatasetError, match=reason):
         datasets.describe(criteo(tmp_path / name))
+
+
+def test_only_what_the_config_says_is_part_of_the_identity() -> None:
+    """So an option that a later version brings does not upload and train every dataset again."""
+    said = {
+        "interactions": {"path": "clicks.csv"},
+        "items": {"path": "items.csv", "key": "item"},
+        "label": {"column": "hit", "at_least": 4},
+        "categorical": [{"column": "genre", "separator": "|"}],
+    }
+    places = {"interactions": Path("clicks.csv"), "items": Path("items.csv")}
+    assert meaning(TablesSpec.model_validate(said), places) == said

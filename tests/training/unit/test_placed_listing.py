@@ -1,16 +1,17 @@
 """Listings of containers, by a stand-in: what is data, what is refused, and how long a listing may be."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.support.listings import Listing
 from training.datasets import describe
 from training.datasets.described.delta import DeltaTableError
-from training.datasets.errors import EmptyDatasetError, MissingFileError
+from training.datasets.errors import EmptyDatasetError, MissingFileError, SpecError
 from training.datasets.placed.address import Address, address_of
 from training.datasets.placed.listing import MOST_FILES, TooManyFilesError, UnreadableLakeError, listed
-from training.parameters import CriteoDataset
+from training.parameters import CriteoDataset, TablesDataset
 
 EVENTS = Address("shoplake", "events", "clicks")
 
@@ -86,3 +87,11 @@ def test_each_name_size_and_etag_identifies_the_dataset() -> None:
 def test_commands_that_read_local_files_alone_say_so() -> None:
     with pytest.raises(UnreadableLakeError, match="Give a local copy"):
         describe(CriteoDataset(kind="criteo", path=str(EVENTS)))
+
+
+@pytest.mark.parametrize("names", [["clicks"], ["clicks/a.csv", "clicks/b.txt"], ["clicks/a.csv.zip", "clicks/b"]])
+def test_a_file_of_unknown_format_is_refused_by_name(tmp_path: Path, names: list[str]) -> None:
+    spec = tmp_path / "dataset.yaml"
+    spec.write_text(f"interactions: {EVENTS}\nlabel: {{column: hit}}\ncategorical: [user]\n")
+    with pytest.raises(SpecError, match=r"The format of abfss://events@shoplake.*clicks.*is unknown\. Tables"):
+        describe(TablesDataset(kind="tables", spec=spec), Listing(names))

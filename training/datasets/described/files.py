@@ -3,11 +3,11 @@
 import csv
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
+from training.datasets.described.days import folder_values, latest_days
 from training.datasets.described.delta import DeltaVersion, delta_version, is_delta
 from training.datasets.described.sources import Source, TextFormat
 from training.datasets.errors import EmptyDatasetError, SpecError
@@ -15,10 +15,6 @@ from training.datasets.errors import EmptyDatasetError, SpecError
 _JSON = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".json", ".json.gz")
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", *_JSON, ".parquet")
 """The supported formats of files. The first row of CSV and TSV names the columns; JSON has one object per line."""
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-"""What Hive and Spark write where a partition's value is missing."""
-
-
 USUAL = TextFormat()
 """How text is written where the config says nothing about it."""
 
@@ -39,6 +35,8 @@ class TableFile:
     """The columns of lists that are several values, with the separator by which they become one text."""
     delta: DeltaVersion | None = None
     """The version of a Delta table."""
+    day: str = ""
+    """The date of its rows, if the table comes in days."""
 
     @property
     def size(self) -> int:
@@ -73,9 +71,8 @@ class TableFile:
 
     @property
     def folder_values(self) -> dict[str, str]:
-        """The columns that its folders name, such as `day` in `day=2026-11-01`, as Hive and Spark write them."""
-        parts = (folder.partition("=") for folder in PurePosixPath(self.name).parts[:-1] if "=" in folder)
-        return {name: "" if value == _NO_VALUE else unquote(value) for name, _, value in parts}
+        """The columns that its folders name, such as `day` in `day=2026-11-01`."""
+        return folder_values(self.name)
 
     def stored(self, names: Iterable[str]) -> list[str]:
         """Those of the columns `names` that are in the file itself."""
@@ -85,19 +82,27 @@ class TableFile:
 def files_of(source: Source) -> tuple[TableFile, ...]:
     """The files of a table, in the order of their names; those of one folder after those of the one named before it.
 
-    Raises `EmptyDatasetError` for a folder without files, `SpecError` for one with files of unknown formats, and a
-    `DeltaTableError` for a Delta table that can't be read.
+    Raises `EmptyDatasetError` for a folder without files, `SpecError` for one with files of unknown formats or wrong
+    days, and a `DeltaTableError` for a Delta table that can't be read.
     """
     text = TextFormat(separator=source.separator, encoding=source.encoding, quote=source.quote)
     if is_delta(source.paths[0]):
         path = source.paths[0]
+        if source.days:
+            raise SpecError(
+                f"{path} is a Delta table, and `days` chooses among folders of files. Leave `days` out, or write the "
+                f"rows as Parquet files in folders called {source.days.column}=2026-11-01."
+            )
         return (TableFile(path, path.name, text, delta=delta_version(path, source.version)),)
     found = []
     for number, path in enumerate(source.paths):
         before = f"{number:05d}/" if len(source.paths) > 1 else ""
         names = source.files or (_names_in(path) if path.is_dir() else [""])
         found += [TableFile(path / name, f"{before}{name or path.name}", text) for name in names]
-    return tuple(found)
+    if source.days is None:
+        return tuple(found)
+    kept = latest_days((file.name for file in found), source.days, source.shown)
+    return tuple(replace(file, day=kept[file.name]) for file in found if file.name in kept)
 
 
 def is_table(path: Path) -> bool:

@@ -51,6 +51,14 @@ class TextFormat(Strict):
         return self
 
 
+class Days(Strict):
+    """Which days of a table are read: its folders name a date as this column, as in `day=2026-11-01`."""
+
+    column: str = Field(min_length=1)
+    last: int = Field(default=0, ge=0)
+    """How many of the latest days; 0 for all of them."""
+
+
 class Source(TextFormat):
     """A table: a file, a folder of files, or several of both; a folder may be a Delta table."""
 
@@ -60,6 +68,8 @@ class Source(TextFormat):
     come while a model is trained."""
     version: int | None = Field(default=None, ge=0)
     """Of a Delta table; the newest by default."""
+    days: Days | None = None
+    """For interactions that come in days."""
 
     @model_validator(mode="before")
     @classmethod

@@ -9,14 +9,16 @@ from pathlib import Path
 import yaml
 
 from training.datasets.described.columns import table_rules
-from training.datasets.described.files import suffix
+from training.datasets.described.days import latest_days
+from training.datasets.described.files import SUFFIXES, listed_suffixes, suffix
+from training.datasets.described.identity import day_identities, meaning
 from training.datasets.described.quick import look_at
 from training.datasets.described.sources import Source
 from training.datasets.described.spec import load_spec, read_spec
 from training.datasets.described.tables import SPEC, require_negatives
 from training.datasets.errors import DatasetError, SpecError
 from training.datasets.layout import natural, part, written_aside
-from training.datasets.manifest import WHOLE, File, Manifest, manifest, write_record
+from training.datasets.manifest import WHOLE, File, Manifest, days_of, manifest, write_record
 from training.datasets.placed.address import Address, address_of
 from training.datasets.placed.listing import Blob, ChangedFileError, Lake, listed
 from training.datasets.progress import STAGE, Reporter
@@ -28,12 +30,15 @@ FETCHED = ".fetched"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the dataset: its table or day, the address that the config gives, and its name below that."""
+    """A file of the dataset: its table, or the day that it is; the address that the config gives, its name below that,
+    and the day of a table's rows.
+    """
 
     partition: str
     address: Address
     name: str
     blob: Blob
+    day: str = ""
 
     @property
     def whole(self) -> Address:
@@ -136,6 +141,9 @@ def _entries(dataset: Dataset, lake: Lake) -> Sequence[Entry]:
         for table, address in addresses(dataset).items()
         for name, blob in listed(address, lake)
     ]
+    if isinstance(dataset, TablesDataset):
+        _require_formats(found)
+        return _of_days(read_spec(dataset.spec).interactions, found)
     if not isinstance(dataset, CriteoDataset):
         return found
     days = [
@@ -145,18 +153,41 @@ def _entries(dataset: Dataset, lake: Lake) -> Sequence[Entry]:
     return days[-dataset.days :]
 
 
+def _require_formats(found: Sequence[Entry]) -> None:
+    if unknown := [entry.whole for entry in found if not entry.blob.name.endswith(SUFFIXES)]:
+        more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
+        raise SpecError(
+            f"The format of {unknown[0]}{more} is unknown. Tables are files that end in {listed_suffixes()}: move "
+            "others elsewhere, or rename them."
+        )
+
+
+def _of_days(interactions: Source, found: Sequence[Entry]) -> Sequence[Entry]:
+    """The files of all tables, of the interactions only those of the days that are read."""
+    if interactions.days is None:
+        return found
+    events = [entry for entry in found if entry.partition == "interactions"]
+    kept = latest_days((entry.name for entry in events), interactions.days, interactions.shown)
+    others = [entry for entry in found if entry.partition != "interactions"]
+    return [replace(entry, day=kept[entry.name]) for entry in events if entry.name in kept] + others
+
+
 def manifest_of(dataset: Dataset, entries: Sequence[Entry]) -> Manifest:
     """The manifest of these files."""
-    meaning: dict[str, object] | None = None
+    said: dict[str, object] | None = None
+    files = [entry.file for entry in entries]
+    days = days_of(files)
     if isinstance(dataset, TablesDataset):
         spec = read_spec(dataset.spec)
-        meaning = spec.with_paths({table: Path(table) for table in spec.tables}).model_dump(mode="json")
+        said = meaning(spec, {table: Path(table) for table in spec.tables})
+        days = day_identities(spec, ((entry.day, entry.name, entry.blob.etag) for entry in entries))
     return manifest(
         dataset.kind,
         f"{len(entries):,} file(s) in {_places(dataset)}",
-        [entry.file for entry in entries],
+        files,
+        days=days,
         names=[entry.name for entry in entries],
-        meaning=meaning,
+        meaning=said,
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from training.datasets.errors import DatasetError, MissingFileError
 from training.datasets.gzipped import is_gzip
 from training.datasets.layout import copy_checked, natural, part, written_aside
-from training.datasets.manifest import WHOLE, File, Manifest, local_file, manifest, sha256
+from training.datasets.manifest import WHOLE, File, Manifest, days_of, local_file, manifest, sha256
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.published import remote
 from training.parameters import CriteoDataset
@@ -17,7 +17,8 @@ def describe(dataset: CriteoDataset) -> Manifest:
     if source := remote.source_of(dataset.path):
         return manifest(dataset.kind, f"Criteo rows from {source.url}", [remote.describe(source)])
     files = [local_file(path, partition) for path, partition in _sources(dataset)]
-    return manifest(dataset.kind, f"Criteo rows from {dataset.path}, {len(files)} file(s)", files)
+    shown = f"Criteo rows from {dataset.path}, {len(files)} file(s)"
+    return manifest(dataset.kind, shown, files, days=days_of(files))
 
 
 def materialize(dataset: CriteoDataset, folder: Path, report: Reporter) -> None:

@@ -71,7 +71,7 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
         schema=spec.joined_schema,
         pieces=[
             Piece(
-                day=WHOLE,
+                day=part.files[0].day or WHOLE,
                 fields=partial(_joined, spec, part, own, joined),
                 files=tuple({*sent, *(file.path for file in part.files)}),
             )
@@ -100,12 +100,12 @@ def check(found: Counter[str], spec: TablesSpec, rules: Mapping[str, TableRules]
 
 
 def parts_of(rules: TableRules) -> list[TableRules]:
-    """A table in parts that can be read separately: ranges of large files, and small files together."""
+    """A table in parts that can be read separately: ranges of large files, and small files of one day together."""
     parts: list[list[TableFile]] = []
     room = 0
     for file in rules.files:
         for part, size in _divided(file):
-            if size > room:
+            if size > room or parts[-1][-1].day != file.day:
                 parts.append([])
                 room = blocks.BLOCK_BYTES
             parts[-1].append(replace(file, part=part))
