@@ -16,14 +16,16 @@ def popularity(training: Interactions) -> Ranker:
     return lambda users: np.broadcast_to(counts, (len(users), len(counts)))
 
 
-def sar(training: Interactions) -> Ranker:
-    """Ranks items by SAR: a user's affinity for items times their similarity to others.
+def sar(training: Interactions, histories: Interactions | None = None) -> Ranker:
+    """Ranks items by SAR: a user's affinity for items, by their `histories` or else the `training` rows, times their
+    similarity to others.
 
     Affinity is the rating, halved for every 30 days until the last interaction; without times it is the rating. The
     similarity of two items is the Jaccard index of the sets of users who chose them.
     https://github.com/recommenders-team/recommenders/blob/main/examples/02_model_collaborative_filtering/sar_deep_dive.ipynb
     """
-    affinity = training.matrix(_affinities(training))
+    own = training if histories is None else histories
+    affinity = own.matrix(_affinities(own))
     chosen = training.matrix().astype(np.float32)
     both = (chosen.T @ chosen).toarray()
     counts = both.diagonal().copy()

@@ -29,10 +29,12 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.users)
 
-    def only(self, mask: Mask) -> Self:
-        """The interactions for which `mask`, bool[n], is true; the numbers of users and items stay."""
-        times = None if self.times is None else self.times[mask]
-        return replace(self, users=self.users[mask], items=self.items[mask], values=self.values[mask], times=times)
+    def only(self, rows: Mask | Indices) -> Self:
+        """The interactions for which a mask, bool[n], is true, or those at these places; the numbers of users and items
+        stay.
+        """
+        times = None if self.times is None else self.times[rows]
+        return replace(self, users=self.users[rows], items=self.items[rows], values=self.values[rows], times=times)
 
     def of_items(self, items: Indices) -> Self:
         """The interactions with these items, which get new numbers in their order."""
@@ -40,6 +42,13 @@ class Interactions:
         numbers[items] = np.arange(len(items))
         kept = self.only(numbers[self.items] >= 0)
         return replace(kept, items=numbers[kept.items], item_count=len(items))
+
+    def order(self, chosen: Mask) -> Indices:
+        """The places of the rows by user, item, time and whether they are `chosen`, bool[n]: an order that does not
+        depend on the one in which they were read.
+        """
+        times = () if self.times is None else (self.times,)
+        return np.lexsort((chosen, *times, self.items, self.users))
 
     def matrix(self, values: npt.NDArray[np.float64] | None = None) -> Matrix:
         """The sum of `values`, float64[n], by user and item, as a sparse float64[users, items].

@@ -1,7 +1,6 @@
 """Trains a recommender and judges it on held-out choices, beside popularity and SAR."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 import numpy as np
@@ -11,11 +10,12 @@ from recommend import splits
 from recommend.arrays import Indices, Mask
 from recommend.baselines import popularity, sar
 from recommend.ease import FITTED_SHARE, best_regularisation, item_weights, ranker
+from recommend.held_out import divide, halves, most_chosen
 from recommend.interactions import Interactions, Matrix
 from recommend.metrics import Ranker, Ranking, evaluate
 from recommend.ranking import CandidateRanking
 from recommend.recommender import Recommender
-from recommend.weights import MOST_ITEMS, ItemWeights
+from recommend.weights import ItemWeights
 
 FEWEST_USERS = 30
 """Users with held-out choices below which nothing can be judged."""
@@ -46,96 +46,96 @@ class SecondStage(Protocol):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """A ranker's metrics at 10 on the held-out choices."""
+    """A ranker's metrics at 10 on the held-out choices. `popular` is the share of recommendations that are among the
+    most chosen tenth of the items.
+    """
 
     ndcg: float
     recall: float
     coverage: float
+    popular: float
+
+    @classmethod
+    def of(cls, ranking: Ranking) -> Self:
+        """The metrics of a ranking of items that are numbered by their popularity."""
+        most = -(-len(ranking.shown) // 10)
+        popular = float(ranking.shown[:most].sum() / max(ranking.shown.sum(), 1))
+        return cls(ndcg=ranking.ndcg, recall=ranking.recall, coverage=ranking.coverage, popular=popular)
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a recommender may serve, with the reason in a sentence, and what it was judged by.
 
-    `by_time` is whether the last quarter of each user's rows was held out, and not a random one. `items` are those that
-    can be recommended. With a `ranking_weight` of 0 there is no second stage. Without figures, there is no recommender.
+    `by_time` is whether the last quarter of the rows was held out, and not a random one: of all rows if `by_moment`,
+    else of each user's. `items` are those that can be recommended. `figures_of_new` are about users of whom nothing was
+    learned. With a `ranking_weight` of 0 there is no second stage. Without figures, there is no recommender.
     """
 
     accepted: bool
     reason: str
     by_time: bool = False
+    by_moment: bool = False
     users: int = 0
+    new_users: int = 0
     items: int = 0
     regularisation: float = 0.0
     ranking_weight: float = 0.0
     figures: dict[str, Figures] = msgspec.field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Halves:
-    """All that users had seen `before`, the `chosen` ones to learn from, bool[n], and the later choices: of the same
-    users and of these `items`, int64[m].
-
-    `missed`, int64[u], counts each user's later choices of other items.
-    """
-
-    before: Interactions
-    chosen: Mask
-    items: Indices
-    seen: Matrix
-    test: Matrix
-    missed: Indices
-
-    @property
-    def training(self) -> Interactions:
-        """The choices to learn from."""
-        return self.before.only(self.chosen)
+    figures_of_new: dict[str, Figures] = msgspec.field(default_factory=dict)
 
 
 def judge(
     interactions: Interactions, chosen: Mask, seed: int, second_stage: SecondStage, *, truth: Ranker | None = None
 ) -> Judgement:
-    """Judge a recommender that learns from the `chosen` interactions, bool[n]: from three quarters of each user's rows.
+    """Judge a recommender that learns from three quarters of the `chosen` interactions, bool[n]; see `held_out.divide`.
 
-    All of those rows count as seen. A later choice of something seen is no test, since it would not be recommended.
-    `truth` ranks all items in the best order that there is, where that is known.
+    All of those rows count as seen. The verdict is about users whom it has met. `truth` ranks all items in the best
+    order that there is, where that is known. The order of the rows does not matter.
     """
-    by_time = interactions.times is not None
-    first = splits.by_time(interactions) if by_time else splits.by_user(interactions, seed)
-    halves = _halves(interactions, chosen, first)
-    asked = np.flatnonzero((np.diff(halves.test.indptr) + halves.missed) > 0)
-    training = halves.training
+    interactions, chosen = _in_order(interactions, chosen)
+    by_time, division = interactions.times is not None, divide(interactions, chosen, seed)
+    parts = halves(interactions, chosen, division)
+    asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
+    training = parts.training
     if len(asked) < FEWEST_USERS or len(training) == 0:
         return _too_few(len(asked))
-    users = np.sort(np.random.default_rng(seed).permutation(asked)[:MOST_USERS])
     fitted = splits.by_time(training, FITTED_SHARE) if by_time else splits.by_user(training, seed, FITTED_SHARE)
-    regularisation = best_regularisation(training, fitted, users)
-    known = training.matrix()
-    first_stage = ranker(ItemWeights.cut(item_weights(known, regularisation)), known)
-    ranking = second_stage.fit(halves.before, halves.chosen, regularisation, halves.items)
-    rankers = {RECOMMENDER: first_stage, POPULARITY: popularity(training), SAR: sar(training)}
+    regularisation = best_regularisation(training, fitted, asked)
+    known = parts.histories.matrix()
+    first_stage = ranker(ItemWeights.cut(item_weights(training.matrix(), regularisation)), known)
+    ranking = second_stage.fit(parts.before, parts.chosen, regularisation, parts.items)
+    rankers = {RECOMMENDER: first_stage, POPULARITY: popularity(training), SAR: sar(training, parts.histories)}
     if ranking is not None:
-        both = second_stage.ranker(ranking, first_stage, known, halves.seen)
+        both = second_stage.ranker(ranking, first_stage, known, parts.seen)
         rankers = {**rankers, RECOMMENDER: both, FIRST_STAGE: first_stage}
     if truth is not None:
-        rankers[BEST] = lambda users: truth(users)[:, halves.items]
-    found = {name: evaluate(one, halves.seen, halves.test, users, halves.missed) for name, one in rankers.items()}
+        rankers[BEST] = lambda users: truth(users)[:, parts.items]
+    found, of_new = (
+        {name: evaluate(one, parts.seen, parts.test, users, parts.missed) for name, one in rankers.items()}
+        if len(users) >= FEWEST_USERS
+        else {}
+        for users in (asked, new)
+    )
     accepted, reason = _verdict(found[RECOMMENDER], found[POPULARITY], seed)
     return Judgement(
         accepted=accepted,
         reason=reason,
         by_time=by_time,
-        users=len(users),
+        by_moment=division.by_moment,
+        users=len(asked),
+        new_users=len(new),
         items=training.item_count,
         regularisation=regularisation,
         ranking_weight=0.0 if ranking is None else ranking.weight,
-        figures={name: Figures(ndcg=one.ndcg, recall=one.recall, coverage=one.coverage) for name, one in found.items()},
+        figures={name: Figures.of(one) for name, one in found.items()},
+        figures_of_new={name: Figures.of(one) for name, one in of_new.items()},
     )
 
 
 def _too_few(users: int) -> Judgement:
     return Judgement(
         accepted=False,
-        reason=f"There is no recommender: {users} users chose anything new in the last quarter of their rows, "
+        reason=f"There is no recommender: {users} users chose anything new in the rows that were held out, "
         f"and it takes {FEWEST_USERS} to judge one.",
     )
 
@@ -144,6 +144,7 @@ def fit(
     interactions: Interactions, chosen: Mask, keys: list[str], judgement: Judgement, second_stage: SecondStage
 ) -> Recommender:
     """A recommender from all `chosen` interactions, bool[n], of items with these keys, as `judgement` chose it."""
+    interactions, chosen = _in_order(interactions, chosen)
     items = most_chosen(interactions.only(chosen))
     own = np.isin(interactions.items, items)
     rows, liked, regularisation = interactions.only(own).of_items(items), chosen[own], judgement.regularisation
@@ -153,12 +154,9 @@ def fit(
     return Recommender(items=[keys[item] for item in items], weights=weights, ranking=ranking)
 
 
-def most_chosen(rows: Interactions) -> Indices:
-    """The items that can have weights, the most often chosen first and of equal ones the lower number."""
-    counts = np.bincount(rows.items, minlength=rows.item_count)
-    order = np.argsort(-counts, kind="stable")[:MOST_ITEMS]
-    kept: Indices = order[counts[order] > 0]
-    return kept
+def _in_order(interactions: Interactions, chosen: Mask) -> tuple[Interactions, Mask]:
+    order = interactions.order(chosen)
+    return interactions.only(order), chosen[order]
 
 
 def interval(differences: npt.NDArray[np.float64], seed: int) -> tuple[float, float]:
@@ -167,24 +165,6 @@ def interval(differences: npt.NDArray[np.float64], seed: int) -> tuple[float, fl
     means = [differences[chance.integers(0, len(differences), len(differences))].mean() for _ in range(RESAMPLES)]
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
-
-
-def _halves(interactions: Interactions, chosen: Mask, first: Mask) -> _Halves:
-    items = most_chosen(interactions.only(first & chosen))
-    known = np.isin(interactions.items, items)
-    before, later = interactions.only(first & known).of_items(items), interactions.only(~first & chosen & known)
-    seen, test = before.matrix(), later.of_items(items).matrix()
-    test = test - test.multiply(seen)
-    test.eliminate_zeros()
-    missed = interactions.only(~first & chosen & ~known).matrix()
-    return _Halves(
-        before=before,
-        chosen=chosen[first & known],
-        items=items,
-        seen=seen,
-        test=test,
-        missed=np.diff(missed.indptr).astype(np.int64),
-    )
 
 
 def _verdict(ours: Ranking, popular: Ranking, seed: int) -> tuple[bool, str]:

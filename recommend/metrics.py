@@ -25,13 +25,16 @@ Ranker = Callable[[Indices], Scores]
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """Metrics at 10: means over the users with test items. `ndcg_of_users`, float64[u], has one value for each."""
+    """Metrics at 10: means over the users with test items. `ndcg_of_users`, float64[u], has one value for each, and
+    `shown`, int64[m], counts how often each item was recommended.
+    """
 
     ndcg: float
     precision: float
     recall: float
     coverage: float
     ndcg_of_users: npt.NDArray[np.float64]
+    shown: Indices
 
 
 def top_items(scores: Scores, seen: Matrix, k: int = K) -> Indices:
@@ -58,7 +61,7 @@ def evaluate(
     asked = np.arange(test.shape[0]) if users is None else users
     others = np.zeros(test.shape[0], np.int64) if missed is None else missed
     asked = asked[(np.diff(test.indptr) + others)[asked] > 0]
-    ndcg, hits, counts, shown = [], [], [], set[int]()
+    ndcg, hits, counts, shown = [], [], [], np.zeros(test.shape[1], np.int64)
     together = max(1, SCORES_TOGETHER // test.shape[1])
     for start in range(0, len(asked), together):
         block = asked[start : start + together]
@@ -68,14 +71,15 @@ def evaluate(
         counts.append(relevant.sum(axis=1) + others[block])
         hits.append(hit.sum(axis=1))
         ndcg.append(ndcg_of(hit, counts[-1]))
-        shown.update(best[best >= 0].tolist())
+        shown += np.bincount(best[best >= 0], minlength=len(shown))
     found, relevant_items, of_users = np.concatenate(hits), np.concatenate(counts), np.concatenate(ndcg)
     return Ranking(
         ndcg=float(of_users.mean()),
         precision=float(found.mean() / K),
         recall=float((found / relevant_items).mean()),
-        coverage=len(shown) / test.shape[1],
+        coverage=float((shown > 0).mean()),
         ndcg_of_users=of_users,
+        shown=shown,
     )
 
 

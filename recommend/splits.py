@@ -34,6 +34,16 @@ def by_time(interactions: Interactions, share: float = TRAINING_SHARE) -> Mask:
     return _first_of_each(interactions.users, interactions.times, share)
 
 
+def by_moment(interactions: Interactions, share: float = TRAINING_SHARE) -> Mask:
+    """Which interactions are training rows, bool[n]: `share` of all rows, those until a moment.
+
+    Raises `ValueError` like `by_time`.
+    """
+    if interactions.times is None:
+        raise ValueError("interactions without times cannot be split by time")
+    return interactions.times <= np.quantile(interactions.times, share, method="lower")
+
+
 def _numbers(rows: int, seed: int) -> npt.NDArray[np.float64]:
     # The legacy generator, because published figures depend on its numbers.
     return np.random.RandomState(seed).rand(rows)

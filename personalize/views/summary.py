@@ -30,6 +30,9 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     )
     if isinstance(outputs.get("metrics"), dict):
         results.print(metrics_table(outputs["metrics"]))
+        if recommender := outputs["metrics"].get("recommender"):
+            results.print()
+            results.print(recommender_table(recommender))
     tell(f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)")
 
 
@@ -51,6 +54,32 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
         table.caption = " ".join(reasons)
     if best := metrics.get("best_reachable"):
         table.add_row("best reachable", *_scores(best))
+    return table
+
+
+def recommender_table(judgement: dict[str, Any]) -> Table | str:
+    """The recommender beside what it was compared with, and the reason if it does not serve."""
+    figures, of_new = judgement["figures"], judgement["figures_of_new"]
+    if not figures:
+        return str(judgement["reason"])
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    if not judgement["accepted"]:
+        table.caption = judgement["reason"]
+    table.add_column(f"recommending to {judgement['users']:,} users")
+    for title in ("NDCG@10", "recall@10", "coverage", "popular"):
+        table.add_column(title, justify="right")
+    if of_new:
+        table.add_column(f"NDCG@10, {judgement['new_users']:,} new users", justify="right")
+    for name, row in figures.items():
+        ours = name == "recommender"
+        shares = (f"{row[share]:.1%}" for share in ("coverage", "popular"))
+        table.add_row(
+            "this recommender" if ours else name,
+            *(f"{row[metric]:.4f}" for metric in ("ndcg", "recall")),
+            *shares,
+            *([f"{of_new[name]['ndcg']:.4f}"] if of_new else []),
+            style="bold" if ours else None,
+        )
     return table
 
 

@@ -139,9 +139,7 @@ def _lists(
     rows: Interactions, chosen: Mask, columns: PairColumns | None, regularisation: float, seed: int
 ) -> _Labelled | None:
     chance = np.random.default_rng(seed)
-    fold = np.empty(len(rows), np.int64)
-    # In this order, so that the same rows in other files are dealt to the same folds.
-    fold[np.lexsort((chosen, rows.items, rows.users))] = chance.integers(0, FOLDS, len(rows))
+    fold = chance.integers(0, FOLDS, len(rows))
     parts: list[_Labelled] = []
     for held_out in range(FOLDS):
         others = fold != held_out

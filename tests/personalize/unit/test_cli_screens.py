@@ -16,7 +16,7 @@ from personalize.stack import processes, stack_files
 from personalize.terminal.progress import StepDisplay
 from personalize.views import logs, summary
 from personalize.views.status import traffic
-from personalize.views.summary import example_file, metrics_table
+from personalize.views.summary import example_file, metrics_table, recommender_table
 from tools.paths import ROOT
 
 
@@ -119,6 +119,40 @@ def test_a_champion_that_cannot_be_compared_is_named_with_the_reason() -> None:
     words = " ".join(stream.getvalue().split())
     assert f"The champion before it is not compared: {reason}." in words
     assert "the champion before it 0" not in words
+
+
+def shown_recommender(**changes: object) -> list[str]:
+    """What is printed of a judgement, in lines."""
+    figures = {"ndcg": 0.21714, "recall": 0.1, "coverage": 0.5, "popular": 0.25}
+    judgement = {
+        "accepted": True,
+        "reason": "NDCG@10 is higher.",
+        "users": 1200,
+        "new_users": 40,
+        "figures": {"recommender": figures, "popularity": figures | {"ndcg": 0.0912}},
+        "figures_of_new": {"recommender": figures | {"ndcg": 0.15}, "popularity": figures | {"ndcg": 0.09}},
+    }
+    stream = StringIO()
+    Console(file=stream, width=100).print(recommender_table(judgement | changes))
+    return stream.getvalue().splitlines()
+
+
+def test_the_recommenders_figures_are_beside_those_of_other_rankers() -> None:
+    lines = shown_recommender()
+    assert "recommending to 1,200 users" in lines[0]
+    assert "40 new users" in lines[0]
+    assert lines[1].split() == ["this", "recommender", "0.2171", "0.1000", "50.0%", "25.0%", "0.1500"]
+    assert lines[2].split() == ["popularity", "0.0912", "0.1000", "50.0%", "25.0%", "0.0900"]
+    assert len(lines) == 3
+
+
+def test_a_recommender_that_does_not_serve_says_why() -> None:
+    refused = shown_recommender(accepted=False, reason="It is worse.", figures_of_new={})
+    assert "It is worse." in refused[-1]
+    assert "new users" not in refused[0]
+    assert "There are too few." in " ".join(
+        shown_recommender(accepted=False, reason="There are too few.", figures={}, figures_of_new={})
+    )
 
 
 @pytest.mark.parametrize("made", [True, False])

@@ -1,14 +1,17 @@
 """Recommenders are judged on choices that they have not learned from, and refused where popularity is better."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from features.schema import Schema
-from recommend import judgement
+from recommend import held_out, judgement
 from recommend.arrays import Mask
 from recommend.columns import PairColumns
+from recommend.held_out import Division, divide, halves, most_chosen
 from recommend.interactions import Interactions
-from recommend.judgement import FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, Judgement, fit, interval, judge, most_chosen
+from recommend.judgement import FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, Judgement, fit, interval, judge
 from training.parameters import TrainingParameters
 from training.stages import ranked
 from training.stages.ranked import WEIGHTS, RankingFit
@@ -89,6 +92,21 @@ def test_without_taste_it_gains_nothing_beyond_chance(
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg + 0.02
 
 
+@pytest.mark.parametrize("times", [False, True])
+def test_the_order_of_the_rows_changes_nothing(times: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    rows = drawn(taste=True, times=times)
+    chosen = rows.items % 5 > 0
+    shuffled = np.random.default_rng(7).permutation(len(rows))
+    first = judge(rows, chosen, 1, RANKING)
+    assert judge(rows.only(shuffled), chosen[shuffled], 1, RANKING) == first
+    keys = [f"i{item}" for item in range(ITEMS)]
+    one, other = (
+        fit(rows.only(order), chosen[order], keys, first, RANKING) for order in (np.arange(len(rows)), shuffled)
+    )
+    assert one.items == other.items
+    assert np.array_equal(one.weights.weights, other.weights.weights)
+
+
 def test_too_few_users_are_not_judged() -> None:
     rows = drawn(taste=True)
     few = rows.only(rows.users < 29)
@@ -101,11 +119,12 @@ def test_too_few_users_are_not_judged() -> None:
 def test_what_a_user_saw_without_choosing_it_is_neither_learned_nor_recommended_nor_asked_for() -> None:
     rows = drawn(taste=True, times=True)
     chosen = rows.items < ITEMS // 2
-    halves = judgement._halves(rows, chosen, np.tile(np.arange(EACH) < 12, USERS))  # noqa: SLF001 - what is judged by
-    assert len(halves.training) == (chosen & np.tile(np.arange(EACH) < 12, USERS)).sum()
-    assert halves.training.item_count <= ITEMS // 2
-    assert halves.seen.nnz == len(halves.training)
-    assert halves.test.nnz + halves.missed.sum() == (chosen & np.tile(np.arange(EACH) >= 12, USERS)).sum()
+    first = np.tile(np.arange(EACH) < 12, USERS)
+    found = halves(rows, chosen, Division(first, first, by_moment=False))
+    assert len(found.training) == (chosen & first).sum()
+    assert found.training.item_count <= ITEMS // 2
+    assert found.seen.nnz == len(found.training)
+    assert found.test.nnz + found.missed.sum() == (chosen & ~first).sum()
 
 
 def test_a_second_choice_of_the_same_item_is_no_test_and_items_without_weights_are_missed() -> None:
@@ -117,14 +136,47 @@ def test_a_second_choice_of_the_same_item_is_no_test_and_items_without_weights_a
         user_count=2,
         item_count=3,
     )
-    halves = judgement._halves(rows, everything(rows), np.array([True, False, False, True]))  # noqa: SLF001 - as above
-    assert halves.test.nnz == 0
-    assert halves.missed.tolist() == [1, 0]
+    first = np.array([True, False, False, True])
+    found = halves(rows, everything(rows), Division(first, first, by_moment=False))
+    assert found.test.nnz == 0
+    assert found.missed.tolist() == [1, 0]
+
+
+def test_a_moment_divides_all_rows_if_enough_users_have_choices_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = drawn(taste=True, times=True)
+    assert rows.times is not None
+    late = replace(rows, times=rows.times + np.where(rows.users < USERS // 2, 0, 12))
+    assert not divide(late, everything(late), 1).by_moment
+    monkeypatch.setattr(held_out, "FEWEST_KNOWN", USERS // 2)
+    first, histories, by_moment = divide(late, everything(late), 1)
+    assert by_moment
+    assert late.times[first].max() < late.times[~first].min()
+    assert (histories == first).all()
+
+
+def test_new_users_are_known_by_the_first_half_of_their_rows_and_asked_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = 96
+    monkeypatch.setattr(held_out, "FEWEST_KNOWN", known)
+    monkeypatch.setattr(judgement, "FEWEST_USERS", USERS - known)
+    rows = drawn(taste=True, times=True)
+    assert rows.times is not None
+    is_new = rows.users >= known
+    late = replace(rows, times=rows.times + np.where(is_new | (rows.times == EACH - 1), 100, 0))
+    division = divide(late, everything(late), 1)
+    assert not division.first[is_new].any()
+    assert np.bincount(late.users[division.histories & is_new])[known:].tolist() == [EACH // 2] * (USERS - known)
+    found = judge(late, everything(late), 1, RANKING)
+    assert found.by_moment
+    assert (found.users, found.new_users) == (known, USERS - known)
+    assert found.figures_of_new[RECOMMENDER].ndcg > found.figures_of_new[POPULARITY].ndcg + 0.05
+    assert found.figures_of_new[POPULARITY].popular > found.figures_of_new[RECOMMENDER].popular
 
 
 def test_only_the_most_chosen_items_get_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn(taste=False)
-    monkeypatch.setattr(judgement, "MOST_ITEMS", 10)
+    monkeypatch.setattr(held_out, "MOST_ITEMS", 10)
     items = most_chosen(rows)
     counts = np.bincount(rows.items)
     assert len(items) == 10

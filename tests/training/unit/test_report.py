@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from recommend.judgement import RECOMMENDER, Figures, Judgement
 from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
 from training.evaluation.earlier import EarlierVersion
 from training.parameters import GateParameters
@@ -174,3 +176,26 @@ def test_the_file_appears_whole_and_alone(tmp_path: Path) -> None:
     write(tmp_path / "report.html", report_data())
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_text(encoding="utf-8").endswith("</html>")
+
+
+def test_a_recommender_has_figures_for_known_and_for_new_users_where_a_moment_divides_the_rows() -> None:
+    figures = Figures(ndcg=0.2171, recall=0.11, coverage=0.5, popular=0.25)
+    judged = Judgement(
+        accepted=True,
+        reason="It is better.",
+        by_time=True,
+        by_moment=True,
+        users=1200,
+        new_users=40,
+        figures={RECOMMENDER: figures},
+        figures_of_new={RECOMMENDER: structs.replace(figures, ndcg=0.1234)},
+    )
+    html = render(replace(report_data(), recommender=judged))
+    assert Page(html).open == []
+    shown = re.sub(r"<[^>]+>", " ", html)
+    assert re.search(r"For 1,200 users .* 0\.2171 .* 25\.0% .*For 40 new users .* 0\.1234", shown, flags=re.DOTALL)
+    assert "no figures for new users" not in html
+    each = structs.replace(judged, by_moment=False, new_users=0, figures_of_new={})
+    html = render(replace(report_data(), recommender=each))
+    assert "For 40 new users" not in html
+    assert "no figures for new users" in html
