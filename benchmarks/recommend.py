@@ -125,11 +125,10 @@ def measured(ratings: Interactions, mask: Mask, seed: int, lowest: int, columns:
     test = ratings.only(~mask & (ratings.values >= lowest)).matrix()
     fitted = splits.by_user(training, seed, FITTED_SHARE)
     chosen = best_regularisation(training, fitted)
-    known = training.matrix()
-    first_stage = ranker(ItemWeights.cut(item_weights(known, chosen)), known)
+    first_stage = ranker(ItemWeights.cut(item_weights(training.matrix(), chosen)), training.matrix())
     fit = RankingFit(columns=columns[0], users=columns[1], parameters=TrainingParameters(seed=seed))
     ranking = fit.fit(rows, liked, chosen, np.arange(ratings.item_count))
-    both = first_stage if ranking is None else fit.ranker(ranking, first_stage, known, seen)
+    both = first_stage if ranking is None else fit.ranker(ranking, first_stage, training, seen)
     rankers: dict[str, Ranker] = {
         "popularity": popularity(training),
         "SAR": sar(training),

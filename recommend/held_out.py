@@ -71,12 +71,15 @@ def divide(interactions: Interactions, chosen: Mask, seed: int) -> Division:
     return Division(first=first, histories=first | (is_new & splits.by_time(interactions, 0.5)), by_moment=True)
 
 
-def halves(interactions: Interactions, chosen: Mask, division: Division) -> Halves:
-    """What is learned from, and what is asked. A later choice of something seen is no test: it is not recommended."""
+def halves(interactions: Interactions, chosen: Mask, division: Division, *, repeats: bool = False) -> Halves:
+    """What is learned from, and what is asked. A later choice of something seen is no test: it is not recommended.
+
+    With `repeats` it is, and nothing counts as seen.
+    """
     first, histories, _ = division
     items = most_chosen(interactions.only(first & chosen))
     known = np.isin(interactions.items, items)
-    seen = interactions.only(histories & known).of_items(items).matrix()
+    seen = interactions.only(histories & known & (not repeats)).of_items(items).matrix()
     test = interactions.only(~histories & chosen & known).of_items(items).matrix()
     test = test - test.multiply(seen)
     test.eliminate_zeros()

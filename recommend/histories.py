@@ -25,7 +25,9 @@ CREATE TABLE users (key TEXT PRIMARY KEY, chosen BLOB, seen BLOB, columns BLOB) 
 
 
 class UserRow(NamedTuple):
-    """A user to write: the items that they chose, and those that they only saw, packed in order; their columns."""
+    """A user to write: the items that they chose, the latest last, and those that they only saw, packed; their
+    columns.
+    """
 
     key: str
     chosen: bytes

@@ -1,5 +1,6 @@
 """Who chose which item, and when."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
 
@@ -10,6 +11,8 @@ from scipy import sparse
 from recommend.arrays import Indices, Mask
 
 Matrix: TypeAlias = sparse.csr_matrix
+Histories: TypeAlias = Callable[[int], Indices]
+"""The items that the user with a number chose, int64[h]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,14 @@ class Interactions:
         depend on the one in which they were read.
         """
         times = () if self.times is None else (self.times,)
-        return np.lexsort((chosen, *times, self.items, self.users))
+        order: Indices = np.lexsort((chosen, *times, self.items, self.users))
+        return order
+
+    def histories(self) -> Histories:
+        """What each user chose, the latest last if there are times, and an item as often as it was chosen."""
+        order = np.lexsort((np.arange(len(self)) if self.times is None else self.times, self.users))
+        items, starts = self.items[order], np.searchsorted(self.users[order], np.arange(self.user_count + 1))
+        return lambda user: items[starts[user] : starts[user + 1]]
 
     def matrix(self, values: npt.NDArray[np.float64] | None = None) -> Matrix:
         """The sum of `values`, float64[n], by user and item, as a sparse float64[users, items].

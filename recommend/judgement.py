@@ -10,7 +10,7 @@ from recommend import splits
 from recommend.arrays import Indices, Mask
 from recommend.baselines import popularity, sar
 from recommend.ease import FITTED_SHARE, best_regularisation, item_weights, ranker
-from recommend.held_out import divide, halves, most_chosen
+from recommend.held_out import Halves, divide, halves, most_chosen
 from recommend.interactions import Interactions, Matrix
 from recommend.metrics import Ranker, Ranking, evaluate
 from recommend.ranking import CandidateRanking
@@ -29,6 +29,11 @@ SAR, BEST = "SAR", "best reachable"
 class SecondStage(Protocol):
     """Learns to rank candidates."""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a user's own items are candidates."""
+        ...
+
     def fit(
         self, rows: Interactions, chosen: Mask, regularisation: float, items: Indices, weight: float | None = None, /
     ) -> CandidateRanking | None:
@@ -38,9 +43,9 @@ class SecondStage(Protocol):
         """
         ...
 
-    def ranker(self, ranking: CandidateRanking, first_stage: Ranker, known: Matrix, seen: Matrix, /) -> Ranker:
-        """Ranks the candidates that a first stage offers to users with the histories `known`, [u, m], except what they
-        have `seen`, [u, m]; all other items are -inf.
+    def ranker(self, ranking: CandidateRanking, first_stage: Ranker, known: Interactions, seen: Matrix, /) -> Ranker:
+        """Ranks the candidates that a first stage offers to users who chose what is `known`, except what they have
+        `seen`, [u, m]; all other items are -inf.
         """
         ...
 
@@ -68,13 +73,15 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     `by_time` is whether the last quarter of the rows was held out, and not a random one: of all rows if `by_moment`,
     else of each user's. `items` are those that can be recommended. `figures_of_new` are about users of whom nothing was
-    learned. With a `ranking_weight` of 0 there is no second stage. Without figures, there is no recommender.
+    learned. With `repeats`, what users chose was recommended to them again. With a `ranking_weight` of 0 there is no
+    second stage. Without figures, there is no recommender.
     """
 
     accepted: bool
     reason: str
     by_time: bool = False
     by_moment: bool = False
+    repeats: bool = False
     users: int = 0
     new_users: int = 0
     items: int = 0
@@ -89,39 +96,30 @@ def judge(
 ) -> Judgement:
     """Judge a recommender that learns from three quarters of the `chosen` interactions, bool[n]; see `held_out.divide`.
 
-    All of those rows count as seen. The verdict is about users whom it has met. `truth` ranks all items in the best
-    order that there is, where that is known. The order of the rows does not matter.
+    All of those rows count as seen, unless users' own items are candidates. The verdict is about users whom it has met.
+    `truth` ranks all items in the best order that there is, where that is known. The order of the rows does not matter.
     """
     interactions, chosen = _in_order(interactions, chosen)
     by_time, division = interactions.times is not None, divide(interactions, chosen, seed)
-    parts = halves(interactions, chosen, division)
+    parts = halves(interactions, chosen, division, repeats=second_stage.repeats)
     asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
     training = parts.training
     if len(asked) < FEWEST_USERS or len(training) == 0:
         return _too_few(len(asked))
     fitted = splits.by_time(training, FITTED_SHARE) if by_time else splits.by_user(training, seed, FITTED_SHARE)
     regularisation = best_regularisation(training, fitted, asked)
-    known = parts.histories.matrix()
-    first_stage = ranker(ItemWeights.cut(item_weights(training.matrix(), regularisation)), known)
     ranking = second_stage.fit(parts.before, parts.chosen, regularisation, parts.items)
-    rankers = {RECOMMENDER: first_stage, POPULARITY: popularity(training), SAR: sar(training, parts.histories)}
-    if ranking is not None:
-        both = second_stage.ranker(ranking, first_stage, known, parts.seen)
-        rankers = {**rankers, RECOMMENDER: both, FIRST_STAGE: first_stage}
+    rankers = _rankers(parts, regularisation, second_stage, ranking)
     if truth is not None:
         rankers[BEST] = lambda users: truth(users)[:, parts.items]
-    found, of_new = (
-        {name: evaluate(one, parts.seen, parts.test, users, parts.missed) for name, one in rankers.items()}
-        if len(users) >= FEWEST_USERS
-        else {}
-        for users in (asked, new)
-    )
+    found, of_new = (_measured(rankers, parts, users) for users in (asked, new))
     accepted, reason = _verdict(found[RECOMMENDER], found[POPULARITY], seed)
     return Judgement(
         accepted=accepted,
         reason=reason,
         by_time=by_time,
         by_moment=division.by_moment,
+        repeats=second_stage.repeats,
         users=len(asked),
         new_users=len(new),
         items=training.item_count,
@@ -130,6 +128,27 @@ def judge(
         figures={name: Figures.of(one) for name, one in found.items()},
         figures_of_new={name: Figures.of(one) for name, one in of_new.items()},
     )
+
+
+def _rankers(
+    parts: Halves, regularisation: float, second_stage: SecondStage, ranking: CandidateRanking | None
+) -> dict[str, Ranker]:
+    """What is compared, the recommender first."""
+    training = parts.training
+    weights = ItemWeights.cut(item_weights(training.matrix(), regularisation))
+    first_stage = ranker(weights, parts.histories.matrix())
+    others = {POPULARITY: popularity(training), SAR: sar(training, parts.histories)}
+    if ranking is None:
+        return {RECOMMENDER: first_stage, **others}
+    both = second_stage.ranker(ranking, first_stage, parts.histories, parts.seen)
+    return {RECOMMENDER: both, **others, FIRST_STAGE: first_stage}
+
+
+def _measured(rankers: dict[str, Ranker], parts: Halves, users: Indices) -> dict[str, Ranking]:
+    """Each ranker's metrics for these users, none if they are too few."""
+    if len(users) < FEWEST_USERS:
+        return {}
+    return {name: evaluate(one, parts.seen, parts.test, users, parts.missed) for name, one in rankers.items()}
 
 
 def _too_few(users: int) -> Judgement:
@@ -151,7 +170,9 @@ def fit(
     weights = ItemWeights.cut(item_weights(rows.only(liked).matrix(), regularisation))
     weight = judgement.ranking_weight
     ranking = second_stage.fit(rows, liked, regularisation, items, weight) if weight > 0 else None
-    return Recommender(items=[keys[item] for item in items], weights=weights, ranking=ranking)
+    return Recommender(
+        items=[keys[item] for item in items], weights=weights, ranking=ranking, repeats=second_stage.repeats
+    )
 
 
 def _in_order(interactions: Interactions, chosen: Mask) -> tuple[Interactions, Mask]:

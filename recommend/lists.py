@@ -6,9 +6,9 @@ from typing import Self
 import numpy as np
 
 from recommend.arrays import Indices
-from recommend.interactions import Matrix
+from recommend.interactions import Histories, Matrix
 from recommend.metrics import Ranker
-from recommend.ranking import CANDIDATES, FirstStageInputs, Numbers, best_of
+from recommend.ranking import CANDIDATES, FirstStageInputs, Numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,17 +23,18 @@ class Lists:
     first_stage: Numbers
 
     @classmethod
-    def offered(cls, ranker: Ranker, known: Matrix, seen: Matrix, users: Indices, inputs: FirstStageInputs) -> Self:
-        """What a first stage, the `ranker`, offers to `users` with the histories `known`, [u, m], except what they have
-        `seen`, [u, m].
-        """
+    def offered(
+        cls, ranker: Ranker, histories: Histories, seen: Matrix, users: Indices, inputs: FirstStageInputs
+    ) -> Self:
+        """What a first stage, the `ranker`, offers to users with these histories, except what is in `seen`, [u, m]."""
         of, items, rows = [], [], [np.empty((0, len(inputs.names)))]
         for number, (user, every) in enumerate(zip(users, ranker(users).astype(np.float64), strict=True)):
             every[seen[user].indices] = -np.inf
-            found = best_of(every, CANDIDATES)
+            history = histories(user)
+            found = inputs.candidates(every, history, CANDIDATES)
             of.append(np.full(len(found), number))
             items.append(found)
-            rows.append(inputs.of(known[user].indices, found, every[found]))
+            rows.append(inputs.of(history, found, every[found]))
         empty = np.empty(0, np.int64)
         return cls(
             users=users,

@@ -25,6 +25,9 @@ CANDIDATES = 100
 FIRST_STAGE = ("standard_score", "place", "popularity", "history")
 """The inputs that every dataset has. Those of a candidate are as standardised scores and places, because scores and
 counts would be lower where a part of the choices is left out to learn from."""
+OWN = ("own_choices", "own_age")
+"""The inputs about a user's own items, where these are recommended again: how often somebody chose the candidate, and
+how many choices ago, as logarithms."""
 
 Numbers = npt.NDArray[np.float64]
 Predict = Callable[[Numbers], npt.ArrayLike]
@@ -50,11 +53,12 @@ def standard(scores: Numbers) -> Numbers:
 @dataclass(frozen=True, kw_only=True)
 class FirstStageInputs:
     """What the first stage knows of candidates: from the choices of each of m items, int64[m], and the columns of
-    items, if there are any.
+    items, if there are any. With `repeats`, a user's own items are candidates.
     """
 
     choices: Indices
     columns: PairColumns | None
+    repeats: bool = False
 
     @cached_property
     def _popularity(self) -> tuple[Numbers, Numbers]:
@@ -65,27 +69,52 @@ class FirstStageInputs:
     def names(self) -> list[str]:
         """The names of the inputs."""
         tastes = [] if self.columns is None else range(len(self.columns.tastes))
-        return [*FIRST_STAGE, *(f"taste_{number}" for number in tastes)]
+        return [*FIRST_STAGE, *(OWN if self.repeats else ()), *(f"taste_{number}" for number in tastes)]
+
+    def candidates(self, scores: Numbers, history: Indices, top: int) -> Indices:
+        """The best `top` items by the first stage's `scores`, float64[m], best first, and with `repeats` so many of the
+        history's latest ones besides.
+        """
+        found = best_of(scores, top)
+        if not self.repeats:
+            return found
+        latest = np.unique(history[-top:])
+        both = np.union1d(found, latest[np.isfinite(scores[latest])])
+        ordered: Indices = both[np.argsort(-scores[both], kind="stable")]
+        return ordered
 
     def of(self, history: Indices, items: Indices, scores: Numbers) -> Numbers:
-        """The inputs of candidates, float64[c, k], which are the `items` int64[c], best first, with these scores."""
+        """The inputs of candidates, float64[c, k], which are the `items` int64[c], best first, with these scores.
+
+        `history`, int64[h], has the latest choice last, and an item as often as it was chosen.
+        """
         logarithms, shares = self._popularity
+        known = np.unique(history)
         tastes = [] if self.columns is None else self.columns.tastes
         return np.column_stack(
             [
                 standard(scores),
                 np.arange(len(items)),
                 standard(logarithms[items]),
-                np.full(len(items), np.log1p(len(history))),
-                *(taste.of_items(history, shares)[items] for taste in tastes),
+                np.full(len(items), np.log1p(len(known))),
+                *(self._own(history, items) if self.repeats else ()),
+                *(taste.of_items(known, shares)[items] for taste in tastes),
             ]
         )
+
+    def _own(self, history: Indices, items: Indices) -> tuple[Numbers, Numbers]:
+        """The inputs `OWN`, of which an item that was never chosen is older than all others."""
+        last = np.full(len(self.choices), -1)
+        last[history] = np.arange(len(history))
+        counts = np.bincount(history, minlength=len(self.choices))
+        return np.log1p(counts[items]), np.log1p(len(history) - 1 - last[items])
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The content of `SETTINGS`: the schema of pairs of a user and an item, if there is one, and the items' columns."""
 
     weight: float
+    repeats: bool = False
     schema: Schema | None
     items: dict[str, list[Value]]
 
@@ -102,7 +131,7 @@ class CandidateRanking:
     predict: Predict
 
     def scores(self, history: Indices, items: Indices, scores: Numbers, user: Mapping[str, Value]) -> Numbers:
-        """The scores by both stages, float64[c], of candidates for somebody with a history.
+        """The scores by both stages, float64[c], of candidates for somebody with a history, in the order of choice.
 
         `items`, int64[c], and `scores`, float64[c], are those of the first stage, best first; `user` has the columns
         that are known of them.
@@ -128,6 +157,7 @@ class CandidateRanking:
         columns = self.first_stage.columns
         settings = _Settings(
             weight=self.weight,
+            repeats=self.first_stage.repeats,
             schema=None if columns is None else columns.schema,
             items={} if columns is None else {name: [*values] for name, values in columns.items.items()},
         )
@@ -145,7 +175,7 @@ class CandidateRanking:
         """
         settings = msgspec.json.decode((folder / SETTINGS).read_bytes(), type=_Settings)
         columns = None if settings.schema is None else PairColumns(schema=settings.schema, items=settings.items)
-        first_stage = FirstStageInputs(choices=np.load(folder / CHOICES), columns=columns)
+        first_stage = FirstStageInputs(choices=np.load(folder / CHOICES), columns=columns, repeats=settings.repeats)
         inputs = len(first_stage.names) + (0 if settings.schema is None else len(settings.schema.encoded_features))
         return cls(
             weight=settings.weight,

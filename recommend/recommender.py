@@ -59,15 +59,21 @@ class _Items(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int
     items: list[str]
+    repeats: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommender:
-    """The keys of m items, the most popular first, the weights between them, and the second stage, if there is one."""
+    """The keys of m items, the most popular first, the weights between them, and the second stage, if there is one.
+
+    With `repeats`, what somebody chose is recommended to them again. A history has the latest choice last, and an item
+    as often as it was chosen.
+    """
 
     items: list[str]
     weights: ItemWeights
     ranking: CandidateRanking | None = None
+    repeats: bool = False
 
     @property
     def user_columns(self) -> tuple[Field, ...]:
@@ -83,21 +89,27 @@ class Recommender:
     def recommend(
         self, history: Indices, top: int, excluded: Indices, user: Mapping[str, Value] = NOTHING
     ) -> list[Recommended]:
-        """The best `top` items with their scores and reasons; neither the history nor the `excluded` items."""
-        return self.explained(history, *self.best(history, top, np.union1d(history, excluded), user))
+        """The best `top` items with their scores and reasons; none of the `excluded`, nor without `repeats` of the
+        history.
+        """
+        left_out = excluded if self.repeats else np.union1d(history, excluded)
+        return self.explained(history, *self.best(history, top, left_out, user))
 
     def best(
         self, history: Indices, top: int, excluded: Indices, user: Mapping[str, Value] = NOTHING
     ) -> tuple[Indices, npt.NDArray[np.float64]]:
         """The best `top` items, or all that are left, and their scores, for somebody who chose the items `history`.
 
-        The history names each item once, and `top` is 1 at least. The `excluded` items are left out. Of items with
-        equal scores the more popular one comes first. `user` has the columns that are known of them, for the ranking.
+        `top` is 1 at least. The `excluded` items are left out. Of items with equal scores the more popular one comes
+        first. `user` has the columns that are known of them, for the ranking.
         """
-        every = self.weights.scores(history)
+        every = self.weights.scores(np.unique(history))
         every[excluded] = -np.inf
-        items = best_of(every, top if self.ranking is None else max(top, CANDIDATES))
-        if self.ranking is None or not len(items):
+        if self.ranking is None:
+            items = best_of(every, top)
+            return items, every[items]
+        items = self.ranking.first_stage.candidates(every, history, max(top, CANDIDATES))
+        if not len(items):
             return items, every[items]
         scores = self.ranking.scores(history, items, every[items], user)
         order = np.argsort(-scores, kind="stable")[:top]
@@ -105,7 +117,7 @@ class Recommender:
 
     def explained(self, history: Indices, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
         """These items with their scores, and the reasons from the history."""
-        reasons = self.weights.reasons(history, best, REASONS)
+        reasons = self.weights.reasons(np.unique(history), best, REASONS)
         return [Recommended(*one) for one in zip(best.tolist(), scores.tolist(), reasons, strict=True)]
 
     def golden(self, seed: int) -> list[Golden]:
@@ -114,6 +126,8 @@ class Recommender:
         made = []
         for _ in range(GOLDEN_REQUESTS):
             history = chance.permutation(len(self.items))[: chance.integers(1, 21)]
+            if self.repeats:
+                history = chance.choice(history, 2 * len(history))
             user: dict[str, Value] = {one.name: one.asked.example for one in self.user_columns if chance.integers(2)}
             found = self.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), user)
             made.append(
@@ -129,7 +143,7 @@ class Recommender:
     def save(self, folder: Path, seed: int) -> None:
         """Write the files to the new folder `folder`; `seed` draws the golden requests."""
         folder.mkdir()
-        (folder / ITEMS).write_bytes(msgspec.json.encode(_Items(format=FORMAT, items=self.items)))
+        (folder / ITEMS).write_bytes(msgspec.json.encode(_Items(format=FORMAT, items=self.items, repeats=self.repeats)))
         (folder / GOLDEN).write_bytes(msgspec.json.encode(self.golden(seed)))
         np.save(folder / OTHERS, self.weights.others)
         np.save(folder / WEIGHTS, self.weights.weights)
@@ -156,7 +170,12 @@ class Recommender:
         types = others.dtype == np.uint16 and weights.dtype == np.float16 and others.shape == weights.shape
         if not types or len(others) != len(found.items) or others.max(initial=0) >= len(found.items):
             raise BundleError(f"The files of the recommender in {folder} do not fit each other. Train the model again.")
-        return cls(items=found.items, weights=ItemWeights(others=others, weights=weights), ranking=ranking)
+        return cls(
+            items=found.items,
+            weights=ItemWeights(others=others, weights=weights),
+            ranking=ranking,
+            repeats=found.repeats,
+        )
 
 
 def read_golden(folder: Path) -> list[Golden]:

@@ -19,14 +19,14 @@ Count = Annotated[
 
 
 class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A user, whose history is stored, or somebody's history, or both; what is in it is not recommended."""
+    """A user, whose history is stored, or somebody's history, or both."""
 
     user: (
         Annotated[str | int, msgspec.Meta(description="A user's key, as in the tables; a whole number is its text.")]
         | msgspec.UnsetType
     ) = msgspec.UNSET
     history: (
-        Annotated[Keys, msgspec.Meta(description="Items that somebody chose, in any order; added to the user's own.")]
+        Annotated[Keys, msgspec.Meta(description="What somebody chose, the latest last; added to the user's own.")]
         | msgspec.UnsetType
     ) = msgspec.UNSET
     top: Count | msgspec.UnsetType = msgspec.UNSET
@@ -66,7 +66,12 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         | msgspec.UnsetType
     ) = msgspec.UNSET
     seen: (
-        Annotated[bool, msgspec.Meta(description="Whether to recommend what the user chose or saw, too.")]
+        Annotated[
+            bool,
+            msgspec.Meta(
+                description="Whether to recommend what the user chose or saw; without it as the dataset config says."
+            ),
+        ]
         | msgspec.UnsetType
     ) = msgspec.UNSET
 

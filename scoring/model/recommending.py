@@ -52,9 +52,9 @@ class RecommendQuery:
             raise NoRecommender(model.why_no_recommender)
         names = _to_show(request, lookups.catalogue)
         stored = self._stored(lookups, complain)
-        history = np.union1d(stored.chosen, self._history(recommender))
+        history = np.concatenate([stored.chosen, self._history(recommender)])
         excluded = np.union1d(_known(recommender, request.exclude), left_out(request, lookups.catalogue))
-        if request.seen is not True:
+        if not (recommender.repeats if request.seen is msgspec.UNSET else request.seen):
             excluded = np.union1d(excluded, np.union1d(history, stored.seen))
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
         user = self._user(stored, recommender)
@@ -103,7 +103,7 @@ class RecommendQuery:
         """The items of the request's own history that are known."""
         given = self.request.history
         known = _known(recommender, given)
-        if given is not msgspec.UNSET and len(known) < len(set(map(str, given))):
+        if given is not msgspec.UNSET and len(known) < len(given):
             self.fallback.append(Fallback.UNKNOWN_ITEMS)
         return known
 
@@ -118,11 +118,11 @@ def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str
 
 
 def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetType) -> Indices:
-    """The numbers of the items that are known, each once."""
+    """The numbers of the items that are known, in their order."""
     numbers = recommender.numbers
     given = () if keys is msgspec.UNSET else keys
-    found = {numbers.get(key if isinstance(key, str) else str(key), -1) for key in given} - {-1}
-    return np.array(sorted(found), dtype=np.int64)
+    found = (numbers.get(key if isinstance(key, str) else str(key), -1) for key in given)
+    return np.array([number for number in found if number >= 0], dtype=np.int64)
 
 
 def _shown(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from features.arrays import Several, Values
 from features.counts import MAX_ROWS, thresholds
 from features.encoder import RawRows
+from recommend import splits
 from recommend.arrays import Indices, Mask, Scores
 from recommend.columns import PairColumns, Value
 from recommend.ease import ease
@@ -75,12 +76,13 @@ class RankingFit:
     columns: PairColumns | None
     users: Mapping[str, Sequence[Value]]
     parameters: TrainingParameters
+    repeats: bool = False
 
     @classmethod
     def of(cls, spec: TablesSpec, chosen: Chosen, parameters: TrainingParameters) -> Self:
         """The fit on the tables of a dataset config."""
         columns, users = pair_columns(spec, chosen.users, chosen.items)
-        return cls(columns=columns, users=users, parameters=parameters)
+        return cls(columns=columns, users=users, parameters=parameters, repeats=spec.recommend_seen)
 
     @cached_property
     def _users(self) -> dict[int, Values]:
@@ -94,7 +96,7 @@ class RankingFit:
     ) -> CandidateRanking | None:
         """See `recommend.judgement.SecondStage`: the weight is chosen by users whom the trees do not know."""
         columns = None if self.columns is None else self.columns.of_items(items)
-        made = _lists(rows, chosen, columns, regularisation, self.parameters.seed)
+        made = self._lists(rows, chosen, columns, regularisation)
         if made is None:
             return None
         inputs, encoder = self._inputs(made, columns)
@@ -105,18 +107,19 @@ class RankingFit:
         booster = _fitted(inputs, made.chosen, self.parameters)
         return CandidateRanking(
             weight=weight,
-            first_stage=FirstStageInputs(choices=_choices(rows.only(chosen)), columns=columns),
+            first_stage=self._first_stage(rows.only(chosen), columns),
             encoder=None if encoder is None else encoder.encoder,
             model=booster.model_to_string(),
             predict=lambda inputs: np.asarray(booster.predict(inputs)),
         )
 
-    def ranker(self, ranking: CandidateRanking, first_stage: Ranker, known: Matrix, seen: Matrix) -> Ranker:
+    def ranker(self, ranking: CandidateRanking, first_stage: Ranker, known: Interactions, seen: Matrix) -> Ranker:
         """See `recommend.judgement.SecondStage`."""
+        histories = known.histories()
 
         def scores(users: Indices) -> Scores:
-            lists = Lists.offered(first_stage, known, seen, users, ranking.first_stage)
-            every = np.full((len(users), known.shape[1]), -np.inf, np.float32)
+            lists = Lists.offered(first_stage, histories, seen, users, ranking.first_stage)
+            every = np.full((len(users), known.item_count), -np.inf, np.float32)
             every[lists.of, lists.items] = ranking.by_both(
                 lists.first_stage, self._users, lists.users[lists.of], lists.items
             )
@@ -134,36 +137,45 @@ class RankingFit:
         encoder = _fold_encoder(pairs, made.chosen, folds, self.parameters)
         return np.column_stack([made.lists.first_stage, encoder.encode(pairs, folds)]), encoder
 
+    def _first_stage(self, known: Interactions, columns: PairColumns | None) -> FirstStageInputs:
+        choices = np.bincount(known.items, minlength=known.item_count).astype(np.int64)
+        return FirstStageInputs(choices=choices, columns=columns, repeats=self.repeats)
 
-def _lists(
-    rows: Interactions, chosen: Mask, columns: PairColumns | None, regularisation: float, seed: int
-) -> _Labelled | None:
-    chance = np.random.default_rng(seed)
-    fold = chance.integers(0, FOLDS, len(rows))
-    parts: list[_Labelled] = []
-    for held_out in range(FOLDS):
-        others = fold != held_out
-        known, seen = rows.only(others & chosen), rows.only(others).matrix()
-        later = rows.only(~others & chosen).matrix()
-        later = later - later.multiply(seen)
-        later.eliminate_zeros()
-        users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[: MOST_LISTS // FOLDS]
-        if len(users) and len(known):
-            inputs = FirstStageInputs(choices=_choices(known), columns=columns)
-            lists = Lists.offered(ease(known, regularisation), known.matrix(), seen, users, inputs)
-            found = np.asarray(later[users[lists.of], lists.items]).ravel() > 0
-            parts.append(_Labelled(lists=lists, chosen=found, held_out=np.diff(later.indptr)[users].astype(np.int64)))
-    if not any(part.chosen.any() for part in parts):
-        return None
-    return _Labelled(
-        lists=Lists.joined([part.lists for part in parts]),
-        chosen=np.concatenate([part.chosen for part in parts]),
-        held_out=np.concatenate([part.held_out for part in parts]),
-    )
+    def _lists(
+        self, rows: Interactions, chosen: Mask, columns: PairColumns | None, regularisation: float
+    ) -> _Labelled | None:
+        chance = np.random.default_rng(self.parameters.seed)
+        parts: list[_Labelled] = []
+        held_out_parts = self._held_out(rows, chance)
+        for held_out in held_out_parts:
+            known = rows.only(~held_out & chosen)
+            seen = rows.only(~held_out & (not self.repeats)).matrix()
+            later = rows.only(held_out & chosen).matrix()
+            later = later - later.multiply(seen)
+            later.eliminate_zeros()
+            users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[: MOST_LISTS // len(held_out_parts)]
+            if len(users) and len(known):
+                inputs = self._first_stage(known, columns)
+                lists = Lists.offered(ease(known, regularisation), known.histories(), seen, users, inputs)
+                found = np.asarray(later[users[lists.of], lists.items]).ravel() > 0
+                counts = np.diff(later.indptr)[users].astype(np.int64)
+                parts.append(_Labelled(lists=lists, chosen=found, held_out=counts))
+        if not any(part.chosen.any() for part in parts):
+            return None
+        return _Labelled(
+            lists=Lists.joined([part.lists for part in parts]),
+            chosen=np.concatenate([part.chosen for part in parts]),
+            held_out=np.concatenate([part.held_out for part in parts]),
+        )
 
-
-def _choices(rows: Interactions) -> Indices:
-    return np.bincount(rows.items, minlength=rows.item_count).astype(np.int64)
+    def _held_out(self, rows: Interactions, chance: np.random.Generator) -> list[Mask]:
+        """What lists are labelled by: the rows of each fold, or where own items are candidates, everybody's last
+        quarter, because what was chosen later would tell how often.
+        """
+        if self.repeats:
+            return [~splits.by_time(rows)]
+        fold = chance.integers(0, FOLDS, len(rows))
+        return [fold == number for number in range(FOLDS)]
 
 
 def _fold_encoder(

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recommend import catalogue, histories
-from recommend.arrays import Indices
+from recommend.arrays import Indices, Mask
 from recommend.catalogue import ItemRow, Layout, State
 from recommend.histories import UserRow
 from training.datasets.described.spec import TablesSpec
@@ -24,7 +23,8 @@ def write_snapshots(folder: Path, spec: TablesSpec, chosen: Chosen) -> None:
     for name, one in spec.entities.items():
         table = read_entities(spec, name)
         if name == "users":
-            histories.write(folder / histories.FILE, chosen.items, _users(chosen, table), one.foreign_key)
+            users = _users(chosen, table, repeats=spec.recommend_seen)
+            histories.write(folder / histories.FILE, chosen.items, users, one.foreign_key)
         else:
             catalogue.write(folder / catalogue.FILE, _items(chosen, table), layout_of(spec, table))
 
@@ -43,10 +43,15 @@ def _items(chosen: Chosen, table: EntityTable) -> Iterator[ItemRow]:
         yield ItemRow(key, texts(table.columns, row), State.TRAINED)
 
 
-def _users(chosen: Chosen, table: EntityTable) -> Iterator[UserRow]:
-    """All users that chose or saw something or are in the table, in the order of their keys."""
+def _users(chosen: Chosen, table: EntityTable, *, repeats: bool) -> Iterator[UserRow]:
+    """All users that chose or saw something or are in the table, in the order of their keys. With `repeats`, an item
+    comes as often as it was chosen.
+    """
     rows = chosen.interactions
-    users, items, is_choice = _last_of_each(rows.users, rows.items, chosen.mask, rows.times)
+    order = np.lexsort((np.arange(len(rows)) if rows.times is None else rows.times, rows.users))
+    users, items, is_choice = rows.users[order], rows.items[order], chosen.mask[order]
+    if not repeats:
+        users, items, is_choice = _last_of_each(users, items, is_choice)
     parts = [_packed(users[own], items[own], rows.user_count) for own in (is_choice, ~is_choice)]
     places = dict(zip(table.keys.to_pylist(), range(len(table.keys)), strict=True))
     numbers = dict(zip(chosen.users, range(len(chosen.users)), strict=True))
@@ -63,12 +68,8 @@ def texts(columns: Mapping[str, pa.StringArray], row: int | None) -> dict[str, s
     return {name: text for name, values in columns.items() if (text := values[row].as_py())}
 
 
-def _last_of_each(
-    users: Indices, items: Indices, mask: npt.NDArray[np.bool_], times: npt.NDArray[np.float64] | None
-) -> tuple[Indices, Indices, npt.NDArray[np.bool_]]:
+def _last_of_each(users: Indices, items: Indices, mask: Mask) -> tuple[Indices, Indices, Mask]:
     """Each pair of user and item once, by user and then by when it last occurred; and whether it ever is a choice."""
-    order = np.lexsort((np.arange(len(users)) if times is None else times, users))
-    users, items, mask = users[order], items[order], mask[order]
     pair = users * (int(items.max(initial=0)) + 1) + items
     _, last, group = np.unique(pair[::-1], return_index=True, return_inverse=True)
     is_choice = np.bincount(group, weights=mask[::-1]) > 0

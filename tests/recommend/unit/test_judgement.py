@@ -150,6 +150,7 @@ def test_a_moment_divides_all_rows_if_enough_users_have_choices_on_both_sides(mo
     monkeypatch.setattr(held_out, "FEWEST_KNOWN", USERS // 2)
     first, histories, by_moment = divide(late, everything(late), 1)
     assert by_moment
+    assert late.times is not None
     assert late.times[first].max() < late.times[~first].min()
     assert (histories == first).all()
 

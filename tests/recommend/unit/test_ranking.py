@@ -132,3 +132,20 @@ def test_a_ranking_of_which_a_file_is_missing_is_refused(tmp_path: Path, name: s
     (tmp_path / "recommend" / RANKING / name).unlink()
     with pytest.raises(BundleError, match=name):
         Recommender.load(tmp_path / "recommend", opened)
+
+
+def test_own_items_are_candidates_with_how_often_and_how_long_ago_they_were_chosen() -> None:
+    inputs = FirstStageInputs(choices=CHOICES, columns=None, repeats=True)
+    history = np.array([4, 2, 4, 3])
+    scores = np.array([5.0, 4.0, 3.0, 2.0, -np.inf])
+    assert inputs.names == ["standard_score", "place", "popularity", "history", "own_choices", "own_age"]
+    assert inputs.candidates(scores, history, 2).tolist() == [0, 1, 3]
+    assert inputs.candidates(scores, history, 3).tolist() == [0, 1, 2, 3]
+    found = inputs.of(history, np.array([0, 2, 4]), np.array([5.0, 3.0, 1.0]))
+    assert found[:, 3] == pytest.approx(np.log1p([3, 3, 3]))
+    assert np.expm1(found[:, 4]) == pytest.approx([0, 1, 2])
+    assert np.expm1(found[:, 5]) == pytest.approx([4, 2, 1])
+    plain = FirstStageInputs(choices=CHOICES, columns=None)
+    assert plain.candidates(scores, history, 2).tolist() == [0, 1]
+    once = plain.of(np.array([2, 3, 4]), np.array([0]), np.array([5.0]))
+    assert plain.of(history, np.array([0]), np.array([5.0])).tolist() == once.tolist()

@@ -1,5 +1,6 @@
 """What is served: recommendations by hand, and files that are written, read and refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -83,3 +84,13 @@ def test_files_that_do_not_fit_each_other_and_other_formats_are_refused(tmp_path
     (folder / GOLDEN).write_bytes(b"[{}]")
     with pytest.raises(BundleError, match=GOLDEN):
         read_golden(folder)
+
+
+def test_what_somebody_chose_is_recommended_again_and_an_item_counts_once(tmp_path: Path) -> None:
+    again = replace(FIVE, repeats=True)
+    items = [one.item for one in again.recommend(np.array([1, 0, 1]), 5, NOTHING)]
+    assert sorted(items) == [0, 1, 2, 3, 4]
+    assert again.recommend(np.array([1, 0, 1]), 5, NOTHING) == again.recommend(np.array([0, 1]), 5, NOTHING)
+    assert 1 not in [one.item for one in again.recommend(np.array([0]), 5, np.array([1]))]
+    again.save(tmp_path / "recommend", seed=7)
+    assert Recommender.load(tmp_path / "recommend", no_model).repeats

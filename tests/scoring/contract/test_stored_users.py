@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def test_a_user_is_recommended_what_goes_with_their_history_and_nothing_they_hav
     answer = asked(running, user="u1")
     assert [(one["item"], one["reason"]) for one in answer["items"]] == [("a", "because of b"), ("c", "because of b")]
     assert answer["fallback"] == ["fewer"]
+
+
+def test_what_a_user_chose_is_recommended_again_where_the_dataset_says_so(tmp_path: Path) -> None:
+    bundle = make_recommending_bundle(tmp_path / "bundle", replace(recommender(), repeats=True))
+    arguments = ["--snapshots", str(write_snapshots(tmp_path))]
+    with running_service(bundle, tmp_path, arguments=arguments) as service:
+        again = asked(service, user="u1", history=["a", "a"])
+        assert items(again) == ["c", "a", "b", "d"]
+        assert again["fallback"] == ["fewer"]
+        assert items(asked(service, user="u1", history=["a", "a"], seen=False)) == ["c"]
 
 
 def test_a_history_is_added_to_the_users_own(running: RunningService) -> None:

@@ -47,6 +47,8 @@ class TablesSpec(Strict):
     timestamp: Time | None = None
     candidates_from: CandidatesFrom = CandidatesFrom.POSITIVES
     """Whether recommendations are learned from clicks alone, or from every interaction."""
+    recommend_seen: bool = False
+    """Whether what a user chose is recommended to them again, as songs and groceries may be."""
     missing: tuple[str, ...] = ("",)
     """The texts that mean missing in every column that does not name its own; the empty text always does."""
 
@@ -94,8 +96,13 @@ class TablesSpec(Strict):
 
     @model_validator(mode="after")
     def _somebody_chooses_something(self) -> Self:
-        if self.candidates_from is CandidatesFrom.ALL and (self.users is None or self.items is None):
-            raise ValueError("`candidates_from` is for recommendations, which need the keys of `users` and `items`")
+        given = {"candidates_from": self.candidates_from is CandidatesFrom.ALL, "recommend_seen": self.recommend_seen}
+        if (named := [name for name, one in given.items() if one]) and (self.users is None or self.items is None):
+            raise ValueError(f"`{named[0]}` is for recommendations, which need the keys of `users` and `items`")
+        if self.recommend_seen and self.timestamp is None:
+            raise ValueError(
+                "`recommend_seen` needs the order of choices: name the column of their time as `timestamp`"
+            )
         return self
 
     @model_validator(mode="after")
