@@ -163,7 +163,7 @@ bench: spark ## run the benchmarks; results go to benchmarks/results
 bench-serving: spark ## compare the service with other servers, about half an hour; needs wrk
 	$(PYTHON) -m benchmarks.serving
 
-bench-training: setup ## time training by stage and beside plain LightGBM, about 25 minutes
+bench-training: setup ## time training by stage and beside plain LightGBM, about 45 minutes
 	$(PYTHON) -m benchmarks.training
 
 bench-recommend: setup ## measure recommendations on MovieLens-100k, which is downloaded, in five minutes
