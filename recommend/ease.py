@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.linalg import lapack
 
 from recommend.arrays import Indices, Mask, Scores
-from recommend.interactions import Interactions, Matrix
+from recommend.interactions import Interactions, Matrix, items_of
 from recommend.metrics import Ranker, evaluate
 from recommend.weights import ItemWeights
 
@@ -67,7 +67,7 @@ def ranker(weights: ItemWeights, chosen: Matrix) -> Ranker:
     """Ranks items by cut weights from all items that a user chose in `chosen`, [u, m]: what is served."""
 
     def scores(users: Indices) -> Scores:
-        return np.stack([weights.scores(chosen[user].indices) for user in users]).astype(np.float32)
+        return np.stack([weights.scores(items_of(chosen, user)) for user in users]).astype(np.float32)
 
     return scores
 

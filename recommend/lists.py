@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from recommend.arrays import Indices
-from recommend.interactions import Histories, Matrix
+from recommend.interactions import Histories, Matrix, items_of
 from recommend.metrics import Ranker
 from recommend.ranking import CANDIDATES, FirstStageInputs, Numbers
 
@@ -29,7 +29,7 @@ class Lists:
         """What a first stage, the `ranker`, offers to users with these histories, except what is in `seen`, [u, m]."""
         of, items, rows = [], [], [np.empty((0, len(inputs.names)))]
         for number, (user, every) in enumerate(zip(users, ranker(users).astype(np.float64), strict=True)):
-            every[seen[user].indices] = -np.inf
+            every[items_of(seen, user)] = -np.inf
             history = histories(user)
             found = inputs.candidates(every, history, CANDIDATES)
             of.append(np.full(len(found), number))
