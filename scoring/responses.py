@@ -58,12 +58,20 @@ class Fallback(StrEnum):
     """There are fewer items left than were asked for; all of them are in the response."""
 
 
+class ReasonItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of the history that another one is recommended for, by its key."""
+
+    item: str
+    columns: Annotated[dict[str, str], msgspec.Meta(description="The columns to show that are not missing.")]
+
+
 class RecommendedItem(msgspec.Struct, frozen=True, kw_only=True):
     """A recommended item, by its key."""
 
     item: str
     score: Annotated[float, msgspec.Meta(description="Comparable within a response only; higher is better.")]
     reason: Annotated[str, msgspec.Meta(description="`because of` items of the history, or `popular`.")]
+    because: Annotated[list[ReasonItem], msgspec.Meta(description="The items that the reason names, if any.")]
     columns: Annotated[dict[str, str], msgspec.Meta(description="The columns to show that are not missing.")]
 
 

@@ -28,6 +28,9 @@ MEANINGS = {
 }
 """What the service's `fallback` means."""
 
+WIDE = 1_000
+"""Characters, so that no row is folded into several lines: reasons are long."""
+
 History = Annotated[
     str, typer.Option("--history", help="The IDs of items that somebody chose, separated by commas.", metavar="IDS")
 ]
@@ -116,7 +119,9 @@ def _recommend_all(stack: str, config_file: Path | None, out: Path, top: int, *,
 
 
 def _show(answer: dict[str, Any]) -> None:
-    results.print(_table(answer["items"]))
+    table = _table(answer["items"])
+    table.width = results.measure(table, options=results.options.update_width(WIDE)).maximum
+    results.print(table)
     for fallback in answer["fallback"]:
         say(MEANINGS.get(fallback, fallback))
     say(f"recommended by model version {answer['model']['version']}")
@@ -126,9 +131,16 @@ def _table(items: list[dict[str, Any]]) -> Table:
     names = list(dict.fromkeys(name for item in items for name in item["columns"]))
     table = Table("", "item", *map(escape, names), "score", "reason", box=None, pad_edge=False, header_style="dim")
     for place, item in enumerate(items, start=1):
-        columns = (escape(item["columns"].get(name, "")) for name in names)
-        table.add_row(f"{place}.", escape(item["item"]), *columns, f"{item['score']:.4f}", escape(item["reason"]))
+        columns = (item["columns"].get(name, "") for name in names)
+        row = (item["item"], *columns, f"{item['score']:.2f}", _reason(item, names[:1]))
+        table.add_row(f"{place}.", *map(escape, row))
     return table
+
+
+def _reason(item: dict[str, Any], name: list[str]) -> str:
+    """The reason with the column `name` of the items that it names, if there is one, in place of their keys."""
+    called = [next((one["columns"][of] for of in name if of in one["columns"]), one["item"]) for one in item["because"]]
+    return f"because of {' and '.join(called)}" if called else item["reason"]
 
 
 def _listed(text: str) -> list[str]:

@@ -13,9 +13,7 @@ MOST_VALUES = 1_000
 ItemKey = Annotated[str | int, msgspec.Meta(description="An item's key, as in the tables; a whole number is its text.")]
 Keys = Annotated[list[ItemKey], msgspec.Meta(max_length=MOST_ITEMS)]
 # JSON Schema counts 3.0 as an integer, so the service does, too.
-Count = Annotated[
-    float, msgspec.Meta(ge=1, le=MOST_RECOMMENDED, multiple_of=1, description="How many items to return.")
-]
+Count = Annotated[float, msgspec.Meta(ge=1, le=MOST_RECOMMENDED, multiple_of=1)]
 
 
 class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,7 +27,7 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Annotated[Keys, msgspec.Meta(description="What somebody chose, the latest last; added to the user's own.")]
         | msgspec.UnsetType
     ) = msgspec.UNSET
-    top: Count | msgspec.UnsetType = msgspec.UNSET
+    top: Annotated[Count, msgspec.Meta(description="How many items to return.")] | msgspec.UnsetType = msgspec.UNSET
     exclude: Annotated[Keys, msgspec.Meta(description="Further items not to recommend.")] | msgspec.UnsetType = (
         msgspec.UNSET
     )

@@ -1,7 +1,7 @@
 """`POST /recommend`: items for a user, or for somebody whose choices the request names. It scores no records."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,7 +19,7 @@ from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest
 from scoring.request_errors import NoRecommender
-from scoring.responses import Fallback, RecommendAnswer, RecommendedItem
+from scoring.responses import Fallback, ReasonItem, RecommendAnswer, RecommendedItem
 
 DEFAULT_TOP = 10
 TITLES = ("title", "name")
@@ -69,9 +69,9 @@ class RecommendQuery:
         if len(found) < top:
             self.fallback.append(Fallback.FEWER)
         catalogue = lookups.catalogue
-        shown = _shown(found, names, catalogue, complain)
+        shown = _shown({number for one in found for number in (one.item, *one.because)}, names, catalogue, complain)
         return RecommendAnswer(
-            items=[_item(one, recommender, columns) for one, columns in zip(found, shown, strict=True)],
+            items=[_item(one, recommender, shown) for one in found],
             fallback=self.fallback,
             event_id=uuid.uuid4().hex,
             catalogue=None if catalogue is None else catalogue.version,
@@ -126,21 +126,23 @@ def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetTy
 
 
 def _shown(
-    found: Sequence[Recommended],
-    names: list[str],
-    catalogue: Catalogue | None,
-    complain: Callable[[SnapshotError], None],
-) -> list[dict[str, str]]:
+    items: Iterable[int], names: list[str], catalogue: Catalogue | None, complain: Callable[[SnapshotError], None]
+) -> dict[int, dict[str, str]]:
     """The columns of each item, none if the catalogue was altered."""
     if catalogue is not None and names:
         try:
-            return [catalogue.show(catalogue.numbers[one.item], names) for one in found]
+            return {item: catalogue.show(catalogue.numbers[item], names) for item in items}
         except SnapshotError as error:
             complain(error)
-    return [{} for _ in found]
+    return {}
 
 
-def _item(found: Recommended, recommender: Recommender, columns: dict[str, str]) -> RecommendedItem:
-    because = [recommender.items[one] for one in found.because]
-    reason = f"because of {', '.join(because)}" if because else "popular"
-    return RecommendedItem(item=recommender.items[found.item], score=found.score, reason=reason, columns=columns)
+def _item(found: Recommended, recommender: Recommender, shown: Mapping[int, dict[str, str]]) -> RecommendedItem:
+    because = [ReasonItem(item=recommender.items[one], columns=shown.get(one, {})) for one in found.because]
+    return RecommendedItem(
+        item=recommender.items[found.item],
+        score=found.score,
+        reason=f"because of {', '.join(one.item for one in because)}" if because else "popular",
+        because=because,
+        columns=shown.get(found.item, {}),
+    )

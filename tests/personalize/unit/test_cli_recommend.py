@@ -12,10 +12,16 @@ from personalize.commands.app import app
 from personalize.commands.recommending import MEANINGS
 from scoring.responses import Fallback
 
-ANSWER = {
+ANSWER: dict[str, Any] = {
     "items": [
-        {"item": "i7", "score": 0.25, "reason": "because of i3, i9", "columns": {"title": "[A] film"}},
-        {"item": "[b]", "score": 0.0, "reason": "popular", "columns": {}},
+        {
+            "item": "i7",
+            "score": 0.25,
+            "reason": "because of i3, i9",
+            "because": [{"item": "i3", "columns": {"title": "[One]"}}, {"item": "i9", "columns": {}}],
+            "columns": {"title": "[A] film"},
+        },
+        {"item": "[b]", "score": 0.0, "reason": "popular", "because": [], "columns": {}},
     ],
     "fallback": ["fewer"],
     "model": {"name": "films", "version": "4"},
@@ -45,10 +51,18 @@ def test_it_prints_a_table_and_what_was_done(bodies: list[Any]) -> None:
     assert bodies == [("/recommend", {"history": ["i3", "i9"], "top": 3, "exclude": ["i1"]})]
     header, first, second = (line.split() for line in result.stdout.splitlines())
     assert header == ["item", "title", "score", "reason"]
-    assert first == ["1.", "i7", "[A]", "film", "0.2500", "because", "of", "i3,", "i9"]
-    assert second == ["2.", "[b]", "0.0000", "popular"]
+    assert first == ["1.", "i7", "[A]", "film", "0.25", "because", "of", "[One]", "and", "i9"]
+    assert second == ["2.", "[b]", "0.00", "popular"]
     assert "There are no more items." in result.stderr
     assert "recommended by model version 4" in result.stderr
+
+
+def test_a_long_reason_stays_in_its_row(bodies: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    long = ANSWER["items"][0] | {"because": [{"item": "i3", "columns": {"title": "word " * 40 + "end"}}]}
+    monkeypatch.setitem(ANSWER, "items", [long])
+    _, row = run("u017").stdout.splitlines()
+    assert row.endswith("word end")
+    assert len(bodies) == 1
 
 
 def test_a_user_and_columns_to_show_are_passed_on(bodies: list[Any]) -> None:

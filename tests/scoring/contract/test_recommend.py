@@ -36,8 +36,14 @@ def running(films: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_items_come_with_scores_and_the_items_that_they_are_recommended_for(running: RunningService) -> None:
     answer = asked(running, history=["a", "b"], top=2)
     assert answer["items"] == [
-        {"item": "c", "score": 0.75, "reason": "because of b, a", "columns": {}},
-        {"item": "d", "score": 0.0, "reason": "popular", "columns": {}},
+        {
+            "item": "c",
+            "score": 0.75,
+            "reason": "because of b, a",
+            "because": [{"item": "b", "columns": {}}, {"item": "a", "columns": {}}],
+            "columns": {},
+        },
+        {"item": "d", "score": 0.0, "reason": "popular", "because": [], "columns": {}},
     ]
     assert answer["fallback"] == []
     assert answer["model"]["version"]

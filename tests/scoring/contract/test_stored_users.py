@@ -98,6 +98,7 @@ def test_half_a_character_is_no_json(running: RunningService) -> None:
 def test_titles_are_shown_unless_the_request_names_other_columns(running: RunningService) -> None:
     first = asked(running, user="u1", top=1)["items"][0]
     assert first["columns"] == {"title": "Film a"}
+    assert first["because"] == [{"item": "b", "columns": {"title": "Film b"}}]
     assert asked(running, user="u1", top=1, show=["genre", "title"])["items"][0]["columns"] == {
         "genre": "x",
         "title": "Film a",
