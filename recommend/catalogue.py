@@ -151,6 +151,11 @@ class Catalogue:
         """The version by its content."""
         return self._snapshot.version
 
+    def find(self, key: str) -> int:
+        """The number of an item by its key, -1 if it is not in the catalogue or was withdrawn."""
+        (number,) = self._snapshot.numbers([key])
+        return number if number < self.count else -1
+
     def show(self, number: int | np.int64, names: Sequence[str]) -> dict[str, str]:
         """The texts of these columns of an item, without those that are missing."""
         columns = self.columns(number)

@@ -70,6 +70,12 @@ class UnknownField(Rejection):
     code = "unknown_field"
 
 
+class UnknownItem(Rejection):
+    """An item that is not in the catalogue, or was withdrawn."""
+
+    code = "unknown_item"
+
+
 class MissingField(Rejection):
     """A missing field of the request itself; features may be missing."""
 

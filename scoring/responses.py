@@ -58,8 +58,8 @@ class Fallback(StrEnum):
     """There are fewer items left than were asked for; all of them are in the response."""
 
 
-class ReasonItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An item of the history that another one is recommended for, by its key."""
+class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of the history, by its key."""
 
     item: str
     columns: Annotated[dict[str, str], msgspec.Meta(description="The columns to show that are not missing.")]
@@ -71,8 +71,18 @@ class RecommendedItem(msgspec.Struct, frozen=True, kw_only=True):
     item: str
     score: Annotated[float, msgspec.Meta(description="Comparable within a response only; higher is better.")]
     reason: Annotated[str, msgspec.Meta(description="`because of` items of the history, or `popular`.")]
-    because: Annotated[list[ReasonItem], msgspec.Meta(description="The items that the reason names, if any.")]
+    because: Annotated[list[HistoryItem], msgspec.Meta(description="The items that the reason names, if any.")]
     columns: Annotated[dict[str, str], msgspec.Meta(description="The columns to show that are not missing.")]
+
+
+class KnownUser(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a user, from the request and from what is stored; the most popular of the chosen items."""
+
+    history: list[HistoryItem]
+    chosen: Annotated[int, msgspec.Meta(description="How many known items were chosen.")]
+    columns: Annotated[
+        dict[str, str | float | None], msgspec.Meta(description="What the ranking reads; null is missing.")
+    ]
 
 
 class RecommendAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +90,7 @@ class RecommendAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[RecommendedItem]
     fallback: list[Fallback]
+    known: Annotated[KnownUser | msgspec.UnsetType, msgspec.Meta(description="If the request asks for `details`.")]
     event_id: Annotated[str, msgspec.Meta(description="Another one for each response, to report what was shown.")]
     catalogue: Annotated[str | None, msgspec.Meta(description="The catalogue's version; null without one.")]
     model: ModelName

@@ -50,6 +50,7 @@ class Batcher:
             else None
         )
         self._waiting: deque[Request] = deque()
+        self._recommending: deque[Request] = deque()
         self._scheduled = False
         self._later: set[asyncio.Task[None]] = set()
         self._explaining = 0
@@ -58,7 +59,8 @@ class Batcher:
     def submit(self, request: Request) -> None:
         """Queue `request`, to be answered in a later turn of the event loop."""
         self.queue.enter()
-        self._waiting.append(request)
+        recommends = request.operation is not None and request.operation.recommends
+        (self._recommending if recommends else self._waiting).append(request)
         self._schedule()
 
     def close(self) -> None:
@@ -71,7 +73,10 @@ class Batcher:
             asyncio.get_running_loop().call_soon(self._work)
 
     def _work(self) -> None:
-        """Answer one batch of the waiting requests."""
+        """Answer one batch of the waiting requests, and then one request to recommend.
+
+        It takes as long as many records, so no record waits for two of them.
+        """
         self._scheduled = False
         began = time.perf_counter()
         batch: list[tuple[Request, Query | ExplainQuery]] = []
@@ -81,25 +86,25 @@ class Batcher:
             taken += 1
             request = self._waiting.popleft()
             if not request.disconnected and (query := self._read(request, began)) is not None:
-                if isinstance(query, RecommendQuery):
-                    self._recommend(request, query)
-                    continue
                 batch.append((request, query))
                 rows += query.rows
-        if self._waiting:
-            self._schedule()
         if batch:
             taken -= self._score(batch, rows)
+        if self._recommending:
+            taken += 1
+            self._recommend(self._recommending.popleft())
+        if self._waiting or self._recommending:
+            self._schedule()
         self.queue.answer(taken)
 
-    def _read(self, request: Request, now: float) -> Query | ExplainQuery | RecommendQuery | None:
+    def _read(self, request: Request, now: float) -> Any:  # noqa: ANN401 - the kind of query depends on the operation
         if request.operation is None:
             return None
         limit = self._service.settings.deadline_seconds
         try:
             if now - request.arrived > limit:
                 raise DeadlineExceeded(f"The request waited for more than {limit:g} seconds.")  # noqa: TRY301 - one place rejects
-            return request.operation.read(self._service.model.types, bytes(request.body))
+            return request.operation.read(self._service.model.types, bytes(request.body), self._service.lookups)
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the worker
             self._refuse(request, error)
             return None
@@ -166,7 +171,10 @@ class Batcher:
 
         self._begin(explain())
 
-    def _recommend(self, request: Request, query: RecommendQuery) -> None:
+    def _recommend(self, request: Request) -> None:
+        query: RecommendQuery | None = None if request.disconnected else self._read(request, time.perf_counter())
+        if query is None:
+            return
         try:
             body = query.answer(self._service.model, self._service.lookups, self._service.complain)
         except Exception as error:  # noqa: BLE001 - as above

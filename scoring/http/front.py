@@ -15,7 +15,7 @@ from scoring.http.identity import AddressRates, Caller, Doorkeeper
 from scoring.http.looks import CHECKS, Looks
 from scoring.http.request import Answering, Headers, Request, RequestIds, require_json
 from scoring.http.responses import Writer
-from scoring.model.operations import OPERATIONS, RECOMMEND
+from scoring.model.operations import OPERATIONS
 from scoring.request_errors import InvalidJson, MethodNotAllowed, Overloaded, Rejection
 from scoring.worker.service import Service
 
@@ -59,7 +59,7 @@ class Front:
         if operation is None:
             path = _path(target)
             operation = BY_TARGET.get(path)
-        if operation is RECOMMEND and not self._service.recommends:
+        if operation is not None and operation.recommends and not self._service.recommends:
             operation = None
         request = Request(where, method, path, named, self._ids.of(named.get(b"x-request-id", b"")))
         request.operation = operation

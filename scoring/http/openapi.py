@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from scoring.model.model import ServedModel
-from scoring.model.recommend_request import RecommendRequest
+from scoring.model.recommend_request import RecommendRequest, SimilarRequest
 from scoring.request_errors import (
     ErrorAnswer,
     HeadersTooLarge,
@@ -58,7 +58,7 @@ def describe_service(model: ServedModel) -> Mapping[str, object]:
     roots = [types.record, types.batch, types.rank, ScoreAnswer, BatchAnswer, RankAnswer, ExplainAnswer]
     roots += [HealthAnswer, ReadyAnswer, ErrorAnswer]
     if model.recommender is not None:
-        roots += [RecommendRequest, RecommendAnswer]
+        roots += [RecommendRequest, RecommendAnswer, SimilarRequest]
     references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
     scoring, (healthy, ready, error), recommending = references[:7], references[7:10], references[10:]
     return {
@@ -70,7 +70,7 @@ def describe_service(model: ServedModel) -> Mapping[str, object]:
         },
         "paths": {
             **_scoring_paths(model, scoring, error),
-            **({"/recommend": {"post": _recommend(recommending[0], recommending[1], error)}} if recommending else {}),
+            **(_recommending_paths(recommending, error) if recommending else {}),
             **_looks(healthy, ready, error),
         },
         "components": {
@@ -132,8 +132,9 @@ def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) 
     return {"/score": {"post": score}, "/rank": {"post": order}, "/explain": {"post": explain}}
 
 
-def _recommend(asked: Json, answer: Json, error: Json) -> Json:
-    return _operation(
+def _recommending_paths(references: Sequence[Json], error: Json) -> Json:
+    asked, answer, similar = references
+    recommend = _operation(
         "recommend",
         "Items for a user, or for somebody with a history, without those in it",
         body=asked,
@@ -144,6 +145,15 @@ def _recommend(asked: Json, answer: Json, error: Json) -> Json:
             "history": {"value": {"history": ["i3", "i9"], "top": 5}},
         },
     )
+    like = _operation(
+        "similar",
+        "Items that the same users chose as an item",
+        body=similar,
+        answer=answer,
+        error=error,
+        examples={"item": {"value": {"item": "i3", "top": 5}}},
+    )
+    return {"/recommend": {"post": recommend}, "/similar": {"post": like}}
 
 
 def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: Json, examples: Json) -> Json:

@@ -18,10 +18,11 @@ def read_context(context: Mapping[str, str | float | None], columns: Sequence[Fi
 
 def read_stored(texts: Mapping[str, str], columns: Sequence[Field]) -> dict[str, Value]:
     """The same from a user's stored columns; what the ranking cannot read is missing."""
-    return {field.name: _stored(texts[field.name], field) for field in columns if field.name in texts}
+    return {field.name: from_text(texts[field.name], field) for field in columns if field.name in texts}
 
 
-def _stored(text: str, field: Field) -> Value:
+def from_text(text: str, field: Field) -> Value:
+    """The value of a stored text, None if it is none of the field's."""
     if not isinstance(field, Number):
         return text
     return field.parse(text) if field.is_right(text) else None

@@ -56,7 +56,7 @@ class ServedModel:
         return cls(
             name=name,
             bundle=bundle,
-            types=RequestTypes(bundle.schema, max_records=max_records),
+            types=RequestTypes(bundle.schema, max_records=max_records, by_id=METRIC in bundle.metadata.metrics),
             encoder=RowEncoder(bundle.schema, bundle.encoder),
             booster=booster,
             engine=open_engine(engine, path / MODEL, booster),

@@ -1,4 +1,4 @@
-"""`POST /score`, `/rank`, `/explain` and `/recommend`, from the request's body to the response's.
+"""`POST /score`, `/rank`, `/explain`, `/recommend` and `/similar`, from the request's body to the response's.
 
 Reading and answering are separate steps, because the records of several requests are scored together in between.
 """
@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
-from scoring.model.recommending import RecommendQuery
+from scoring.model.recommending import RecommendQuery, SimilarQuery
 from scoring.model.records import RankQuery, RequestTypes, Values
 from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, RankAnswer, RankedItem, ScoreAnswer
 
@@ -34,8 +35,10 @@ class Operation(NamedTuple):
     """The operation behind a path."""
 
     name: str
-    read: Callable[[RequestTypes, bytes], "Query | ExplainQuery | RecommendQuery"]
-    """Checks a body; raises a `Rejection`."""
+    read: Callable[[RequestTypes, bytes, Lookups], "Query | ExplainQuery | RecommendQuery"]
+    """Checks a body, and looks up what it names by id; raises a `Rejection`."""
+    recommends: bool = False
+    """Whether it scores no records, and takes longer."""
 
 
 @dataclass(slots=True)
@@ -85,31 +88,35 @@ class ExplainQuery:
         return msgspec.json.encode(answer)  # not the shared encoder, since this runs outside the event loop's thread
 
 
-def _read_score(types: RequestTypes, body: bytes) -> Query:
-    rows, is_batch = types.read_score(body)
+def _read_score(types: RequestTypes, body: bytes, lookups: Lookups) -> Query:
+    rows, is_batch = types.read_score(body, lookups)
     return _Batch(rows) if is_batch else _Single(rows)
 
 
-def _read_rank(types: RequestTypes, body: bytes) -> Query:
-    query: RankQuery = types.read_rank(body)
+def _read_rank(types: RequestTypes, body: bytes, lookups: Lookups) -> Query:
+    query: RankQuery = types.read_rank(body, lookups)
     return _Ranking(query.rows, query.top)
 
 
-def _read_explain(types: RequestTypes, body: bytes) -> ExplainQuery:
-    return ExplainQuery([types.read_record(body)])
+def _read_explain(types: RequestTypes, body: bytes, lookups: Lookups) -> ExplainQuery:
+    return ExplainQuery([types.read_record(body, lookups)])
 
 
-def _read_recommend(types: RequestTypes, body: bytes) -> RecommendQuery:
+def _read_recommend(types: RequestTypes, body: bytes, _: Lookups) -> RecommendQuery:
     return RecommendQuery(types.read_recommend(body))
 
 
+def _read_similar(types: RequestTypes, body: bytes, _: Lookups) -> RecommendQuery:
+    return SimilarQuery(types.read_similar(body))
+
+
 SCORE = Operation("score", _read_score)
-RECOMMEND = Operation("recommend", _read_recommend)
 
 OPERATIONS = {
     "/score": SCORE,
     "/rank": Operation("rank", _read_rank),
     "/explain": Operation("explain", _read_explain),
-    "/recommend": RECOMMEND,
+    "/recommend": Operation("recommend", _read_recommend, recommends=True),
+    "/similar": Operation("similar", _read_similar, recommends=True),
 }
 """The operations by path."""

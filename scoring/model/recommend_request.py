@@ -1,4 +1,4 @@
-"""The body of `POST /recommend`."""
+"""The bodies of `POST /recommend` and `POST /similar`."""
 
 from typing import Annotated
 
@@ -14,6 +14,23 @@ ItemKey = Annotated[str | int, msgspec.Meta(description="An item's key, as in th
 Keys = Annotated[list[ItemKey], msgspec.Meta(max_length=MOST_ITEMS)]
 # JSON Schema counts 3.0 as an integer, so the service does, too.
 Count = Annotated[float, msgspec.Meta(ge=1, le=MOST_RECOMMENDED, multiple_of=1)]
+Top = Annotated[Count, msgspec.Meta(description="How many items to return.")]
+Exclude = Annotated[Keys, msgspec.Meta(description="Further items not to recommend.")]
+Show = Annotated[
+    list[str],
+    msgspec.Meta(description="Columns of the items to return; without it `title` or `name`, if there is one."),
+]
+Filter = Annotated[
+    dict[str, Annotated[list[ItemKey], msgspec.Meta(min_length=1, max_length=MOST_VALUES)]],
+    msgspec.Meta(
+        description="Columns of the items with values: an item must have one of them in each column. "
+        "Of a column with several values, one must match."
+    ),
+]
+AtMost = Annotated[
+    dict[str, Count],
+    msgspec.Meta(description="Columns of the items, and how many items may share a value in each."),
+]
 
 
 class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,17 +44,9 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Annotated[Keys, msgspec.Meta(description="What somebody chose, the latest last; added to the user's own.")]
         | msgspec.UnsetType
     ) = msgspec.UNSET
-    top: Annotated[Count, msgspec.Meta(description="How many items to return.")] | msgspec.UnsetType = msgspec.UNSET
-    exclude: Annotated[Keys, msgspec.Meta(description="Further items not to recommend.")] | msgspec.UnsetType = (
-        msgspec.UNSET
-    )
-    show: (
-        Annotated[
-            list[str],
-            msgspec.Meta(description="Columns of the items to return; without it `title` or `name`, if there is one."),
-        ]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
+    top: Top | msgspec.UnsetType = msgspec.UNSET
+    exclude: Exclude | msgspec.UnsetType = msgspec.UNSET
+    show: Show | msgspec.UnsetType = msgspec.UNSET
     context: (
         Annotated[
             dict[str, str | int | float | None],
@@ -45,24 +54,8 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ]
         | msgspec.UnsetType
     ) = msgspec.UNSET
-
-    filter: (
-        Annotated[
-            dict[str, Annotated[list[ItemKey], msgspec.Meta(min_length=1, max_length=MOST_VALUES)]],
-            msgspec.Meta(
-                description="Columns of the items with values: an item must have one of them in each column. "
-                "Of a column with several values, one must match."
-            ),
-        ]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
-    at_most: (
-        Annotated[
-            dict[str, Count],
-            msgspec.Meta(description="Columns of the items, and how many items may share a value in each."),
-        ]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
+    filter: Filter | msgspec.UnsetType = msgspec.UNSET
+    at_most: AtMost | msgspec.UnsetType = msgspec.UNSET
     seen: (
         Annotated[
             bool,
@@ -73,16 +66,42 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         | msgspec.UnsetType
     ) = msgspec.UNSET
 
+    details: (
+        Annotated[bool, msgspec.Meta(description="Whether to return what is known of the user, too.")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+
     @property
     def given(self) -> int:
         """How many fields the body and its objects have."""
-        named = (len(one) for one in (self.filter, self.at_most, self.context) if one is not msgspec.UNSET)
-        return sum(value is not msgspec.UNSET for value in msgspec.structs.astuple(self)) + sum(named)
+        return _given(self)
 
 
-_decode = msgspec.json.Decoder(RecommendRequest).decode
+class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An item, to which those that the same users chose are similar."""
+
+    item: ItemKey
+    top: Top | msgspec.UnsetType = msgspec.UNSET
+    exclude: Exclude | msgspec.UnsetType = msgspec.UNSET
+    show: Show | msgspec.UnsetType = msgspec.UNSET
+    filter: Filter | msgspec.UnsetType = msgspec.UNSET
+    at_most: AtMost | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def given(self) -> int:
+        """How many fields the body and its objects have."""
+        return _given(self)
+
+    def recommended(self) -> RecommendRequest:
+        """The request of somebody who chose this item alone."""
+        fields = msgspec.structs.asdict(self)
+        return RecommendRequest(history=[fields.pop("item")], **fields)
 
 
-def decode(body: bytes) -> RecommendRequest:
-    """The request in a body; raises as msgspec does."""
-    return _decode(body)
+decode = msgspec.json.Decoder(RecommendRequest).decode
+decode_similar = msgspec.json.Decoder(SimilarRequest).decode
+
+
+def _given(request: RecommendRequest | SimilarRequest) -> int:
+    values = [value for value in msgspec.structs.astuple(request) if value is not msgspec.UNSET]
+    return len(values) + sum(len(value) for value in values if isinstance(value, dict))

@@ -1,16 +1,22 @@
-"""`POST /recommend`: items for a user, or for somebody whose choices the request names. It scores no records."""
+"""`POST /recommend`: items for a user, or for somebody whose choices the request names. It scores no records.
+
+`POST /similar` is the same for somebody who chose one item alone.
+"""
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from recommend.arrays import Indices
 from recommend.catalogue import Catalogue
 from recommend.columns import Value
 from recommend.histories import Stored
+from recommend.ranking import CANDIDATES
 from recommend.recommender import Recommended, Recommender
 from recommend.stored import SnapshotError
 from scoring.model.context import read_context, read_stored
@@ -18,10 +24,14 @@ from scoring.model.filtering import left_out, require_column, varied
 from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest
-from scoring.request_errors import NoRecommender
-from scoring.responses import Fallback, ReasonItem, RecommendAnswer, RecommendedItem
+from scoring.request_errors import NoRecommender, UnknownItem
+from scoring.responses import Fallback, HistoryItem, KnownUser, RecommendAnswer, RecommendedItem
 
+Ranked = tuple[Indices, npt.NDArray[np.float64]]
+"""Items, best first, and their scores."""
 DEFAULT_TOP = 10
+MOST_SHOWN = 100
+"""The most items of a history that are returned."""
 TITLES = ("title", "name")
 """The columns that are shown if a request names none."""
 _NOBODY = Stored(chosen=np.empty(0, np.int64), seen=np.empty(0, np.int64), columns={})
@@ -58,25 +68,43 @@ class RecommendQuery:
             excluded = np.union1d(excluded, np.union1d(history, stored.seen))
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
         user = self._user(stored, recommender)
+        best = partial(recommender.best, history, excluded=excluded, user=user)
         limited = request.at_most not in (msgspec.UNSET, {})
-        best, scores = recommender.best(history, len(recommender.items) if limited else top, excluded, user)
-        if limited:
-            kept = varied(best, top, request, lookups.catalogue)
-            best, scores = best[kept], scores[kept]
-        found = recommender.explained(history, best, scores)
+        items, scores = self._varied(best, top, lookups) if limited else best(top)
+        found = recommender.explained(history, items, scores)
         if not len(history):
             self.fallback.append(Fallback.POPULAR)
         if len(found) < top:
             self.fallback.append(Fallback.FEWER)
         catalogue = lookups.catalogue
-        shown = _shown({number for one in found for number in (one.item, *one.because)}, names, catalogue, complain)
+        past = history[:MOST_SHOWN].tolist() if request.details is True else []
+        shown = _shown(
+            {*past, *(item for one in found for item in (one.item, *one.because))}, names, catalogue, complain
+        )
         return RecommendAnswer(
             items=[_item(one, recommender, shown) for one in found],
             fallback=self.fallback,
+            known=KnownUser(
+                history=[_past(item, recommender, shown) for item in past],
+                chosen=len(history),
+                columns={field.name: user.get(field.name) for field in recommender.user_columns},
+            )
+            if request.details is True
+            else msgspec.UNSET,
             event_id=uuid.uuid4().hex,
             catalogue=None if catalogue is None else catalogue.version,
             model=model.name,
         )
+
+    def _varied(self, best: Callable[[int], Ranked], top: int, lookups: Lookups) -> Ranked:
+        """The `best` items of which no more than `at_most` share a value, among as few candidates as suffice."""
+        candidates = max(top, CANDIDATES)
+        while True:
+            items, scores = best(candidates)
+            kept = varied(items, top, self.request, lookups.catalogue)
+            if len(kept) == top or len(items) < candidates:
+                return items[kept], scores[kept]
+            candidates *= 4
 
     def _stored(self, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> Stored:
         """What is stored of the user that the request names."""
@@ -105,6 +133,18 @@ class RecommendQuery:
         known = _known(recommender, given)
         if given is not msgspec.UNSET and len(known) < len(given):
             self.fallback.append(Fallback.UNKNOWN_ITEMS)
+        return known
+
+
+class SimilarQuery(RecommendQuery):
+    """A checked request for items that are similar to one, which is the whole history."""
+
+    def _history(self, recommender: Recommender) -> Indices:
+        known = super()._history(recommender)
+        if not len(known):
+            raise UnknownItem(
+                "Training has not seen that anybody chose this item, so none is known as similar.", field="item"
+            )
         return known
 
 
@@ -137,8 +177,12 @@ def _shown(
     return {}
 
 
+def _past(item: int, recommender: Recommender, shown: Mapping[int, dict[str, str]]) -> HistoryItem:
+    return HistoryItem(item=recommender.items[item], columns=shown.get(item, {}))
+
+
 def _item(found: Recommended, recommender: Recommender, shown: Mapping[int, dict[str, str]]) -> RecommendedItem:
-    because = [ReasonItem(item=recommender.items[one], columns=shown.get(one, {})) for one in found.because]
+    because = [_past(item, recommender, shown) for item in found.because]
     return RecommendedItem(
         item=recommender.items[found.item],
         score=found.score,

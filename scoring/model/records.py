@@ -5,19 +5,24 @@ Columns can have any name, so the types' attributes are numbered, and only their
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Self
 
 import msgspec
 
 from features.columns import Field, Number
 from features.schema import Schema
 from scoring.errors import RecordTypeError
+from scoring.model import stored_columns
 from scoring.model.diagnosis import find_duplicate, rejection_for
-from scoring.model.recommend_request import RecommendRequest, decode
+from scoring.model.lookups import Lookups
+from scoring.model.recommend_request import RecommendRequest, decode, decode_similar
 from scoring.native import KERNEL, Kernel
 from scoring.request_errors import DuplicateField, MissingField, WrongType
 
 RECORDS = "records"
+
+NOTHING = Lookups()
+_WRONG = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 ABSENT_NUMBER = float("nan")
 """The value of a number or time that is not in the body: a NaN, recognized by identity. Null is None instead."""
@@ -38,29 +43,27 @@ class RankQuery:
     top: int | None
 
 
-class RequestTypes:
-    """The types and decoders of request bodies for one schema."""
+@dataclass(frozen=True, kw_only=True)
+class _Decoders:
+    """The types of a record, of a batch and of a request to rank, and what decodes them, with a record or a batch."""
 
-    def __init__(self, schema: Schema, *, max_records: int, kernel: Kernel | None = KERNEL) -> None:
-        """Raises `RecordTypeError` if a column has the name of the field for a batch."""
-        if RECORDS in schema.features:
-            raise RecordTypeError(
-                f"The dataset has a feature named `{RECORDS}`, which is the field of a batch of records in a request. "
-                "Rename the column and train the model again."
-            )
-        names = {f"f{field.at}": field.name for field in schema.fields}
-        fields = [(attribute, *_field(field)) for attribute, field in zip(names, schema.fields, strict=True)]
-        self._names = schema.features
-        self._kernel = kernel
-        self.record = _struct("Record", fields, names, "A record: every feature is optional.")
-        several = _several(self.record, max_records)
-        self.batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
+    types: tuple[type[msgspec.Struct], type[msgspec.Struct], type[msgspec.Struct]]
+    record: msgspec.json.Decoder[Any]
+    either: msgspec.json.Decoder[Any]
+    rank: msgspec.json.Decoder[Any]
+
+    @classmethod
+    def of(cls, fields: list[Any], names: dict[str, str], max_records: int) -> Self:
+        """For records with these fields."""
+        record = _struct("Record", fields, names, "A record: every feature is optional.")
+        several = _several(record, max_records)
+        batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
         # JSON Schema counts 3.0 as an integer, so the service does, too.
         count = Annotated[float, msgspec.Meta(ge=1, multiple_of=1, description="How many items to return.")]
-        self.rank = _struct(
+        rank = _struct(
             "RankRequest",
             [
-                ("user", Annotated[self.record, msgspec.Meta(description="Features that all items share.")]),
+                ("user", Annotated[record, msgspec.Meta(description="Features that all items share.")]),
                 ("items", Annotated[several, msgspec.Meta(description="The features of each item to rank.")]),
                 ("top", count | msgspec.UnsetType | None, msgspec.UNSET),
             ],
@@ -68,62 +71,113 @@ class RequestTypes:
             "A user and the items to rank for them. An item's own fields override the user's.",
         )
         either = _struct("Either", [*fields, (RECORDS, several | msgspec.UnsetType, msgspec.UNSET)], names, "")
-        self._either = msgspec.json.Decoder(either, dec_hook=_parsed)
-        self._rank = msgspec.json.Decoder(self.rank, dec_hook=_parsed)
-        self._record = msgspec.json.Decoder(self.record, dec_hook=_parsed)
+        decoders = [msgspec.json.Decoder(kind, dec_hook=_parsed) for kind in (record, either, rank)]
+        return cls(types=(record, batch, rank), record=decoders[0], either=decoders[1], rank=decoders[2])
 
-    def read_score(self, body: bytes) -> tuple[list[Values], bool]:
+
+class RequestTypes:
+    """The types and decoders of request bodies for one schema."""
+
+    def __init__(
+        self, schema: Schema, *, max_records: int, by_id: bool = False, kernel: Kernel | None = KERNEL
+    ) -> None:
+        """With `by_id`, records may name a stored user and item, unless columns have the names of these fields.
+
+        Raises `RecordTypeError` if a column has the name of the field for a batch.
+        """
+        if RECORDS in schema.features:
+            raise RecordTypeError(
+                f"The dataset has a feature named `{RECORDS}`, which is the field of a batch of records in a request. "
+                "Rename the column and train the model again."
+            )
+        names = {f"f{field.at}": field.name for field in schema.fields}
+        fields = [(attribute, *_field(field)) for attribute, field in zip(names, schema.fields, strict=True)]
+        self._fields = schema.fields
+        self._names = (*schema.features, stored_columns.USER, stored_columns.ITEM)
+        self._kernel = kernel
+        self._plain = self._described = _Decoders.of(fields, names, max_records)
+        if by_id and not set(schema.features) & {stored_columns.USER, stored_columns.ITEM}:
+            self._described = _Decoders.of([*fields, *stored_columns.FIELDS], names, max_records)
+        self.record, self.batch, self.rank = self._described.types
+
+    def read_score(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], bool]:
         """The records of a `POST /score`, and whether they came as a batch; raises a `Rejection`."""
         try:
-            request = self._either.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise rejection_for(error, body) from error
+            request = self._plain.either.decode(body)
+        except _WRONG as error:
+            request = self._by_id(self._described.either, body, error)
         values = msgspec.structs.astuple(request)
         records = values[-1]
         if records is msgspec.UNSET:
             row = values[:-1]
             self._refuse_duplicates(body, self._given(row))
-            return [row], False
+            return self._filled([row], "", lookups), False
         rows = [msgspec.structs.astuple(record) for record in records]
         if self._given(values[:-1]):
             field = next(name for name, value in zip(self._names, values, strict=False) if not _is_absent(value))
             raise WrongType(f"The field {field} stands beside `{RECORDS}`; put it into a record.", field=field)
         self._refuse_duplicates(body, 1 + self._given(*rows))
-        return rows, True
+        return self._filled(rows, RECORDS, lookups), True
 
-    def read_record(self, body: bytes) -> Values:
+    def read_record(self, body: bytes, lookups: Lookups = NOTHING) -> Values:
         """The one record of a `POST /explain`; raises a `Rejection`."""
         try:
-            row = msgspec.structs.astuple(self._record.decode(body))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise rejection_for(error, body) from error
+            request = self._plain.record.decode(body)
+        except _WRONG as error:
+            request = self._by_id(self._described.record, body, error)
+        row = msgspec.structs.astuple(request)
         self._refuse_duplicates(body, self._given(row))
-        return row
+        return self._filled([row], "", lookups)[0]
 
-    def read_rank(self, body: bytes) -> RankQuery:
+    def read_rank(self, body: bytes, lookups: Lookups = NOTHING) -> RankQuery:
         """The query of a `POST /rank`; raises a `Rejection`."""
         try:
-            request = cast("Any", self._rank.decode(body))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise rejection_for(error, body) from error
+            request: Any = self._plain.rank.decode(body)
+        except _WRONG as error:
+            request = self._by_id(self._described.rank, body, error)
         user = msgspec.structs.astuple(request.user)
         items = [msgspec.structs.astuple(item) for item in request.items]
         top = None if request.top in (None, msgspec.UNSET) else int(request.top)
         own_fields = 2 + (request.top is not msgspec.UNSET)
         self._refuse_duplicates(body, own_fields + self._given(user, *items))
         shared = [(index, value) for index, value in enumerate(user) if not _is_absent(value)]
-        return RankQuery(rows=[_joined(shared, item) for item in items], top=top)
+        return RankQuery(rows=self._filled([_joined(shared, item) for item in items], "items", lookups), top=top)
+
+    def read_similar(self, body: bytes) -> RecommendRequest:
+        """The request of a `POST /similar`, as one to recommend; raises a `Rejection`."""
+        try:
+            request = decode_similar(body)
+        except _WRONG as error:
+            raise rejection_for(error, body) from error
+        self._refuse_duplicates(body, request.given)
+        return request.recommended()
 
     def read_recommend(self, body: bytes) -> RecommendRequest:
         """The request of a `POST /recommend`; raises a `Rejection`."""
         try:
             request = decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except _WRONG as error:
             raise rejection_for(error, body) from error
         self._refuse_duplicates(body, request.given)
         if request.user is msgspec.UNSET and request.history is msgspec.UNSET:
             raise MissingField("Give `user`, `history` or both.", field="user")
         return request
+
+    def _by_id(self, decoder: msgspec.json.Decoder[Any], body: bytes, error: Exception) -> Any:  # noqa: ANN401 - as its type
+        """The request in a body that without ids has an `error`: most have none, and their types are faster."""
+        if self._described is self._plain:
+            raise rejection_for(error, body) from error
+        try:
+            return decoder.decode(body)
+        except _WRONG as second:
+            raise rejection_for(second, body) from second
+
+    def _filled(self, rows: list[Values], place: str, lookups: Lookups) -> list[Values]:
+        """The rows with what is stored about users and items that they name, if they can."""
+        if len(rows[0]) == len(self._fields):
+            return rows
+        places = (f"{place}[{at}].item" if place else "item" for at in range(len(rows)))
+        return stored_columns.filled(rows, places, self._fields, lookups)
 
     def _given(self, *rows: Values) -> int:
         """How many fields of the rows are not absent."""

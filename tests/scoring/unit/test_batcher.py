@@ -12,6 +12,7 @@ import pytest
 from scoring.http.batcher import MOST_EXPLAINED, RECORDS_TOGETHER, Batcher
 from scoring.http.request import Request
 from scoring.model.operations import ExplainQuery, Operation
+from scoring.model.recommending import RecommendQuery
 from scoring.request_errors import DeadlineExceeded, Rejection
 from scoring.worker.service import Service
 
@@ -61,7 +62,12 @@ def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True) -> 
         return error
 
     service = SimpleNamespace(
-        settings=settings, model=model, rejection_of=rejection_of, metrics=SimpleNamespace(scored=lambda _: None)
+        settings=settings,
+        model=model,
+        rejection_of=rejection_of,
+        metrics=SimpleNamespace(scored=lambda _: None),
+        lookups=None,
+        complain=None,
     )
     return Batcher(cast("Service", service), lambda *_: None)
 
@@ -198,3 +204,32 @@ def test_an_engine_that_fails_answers_everybody_and_frees_their_places() -> None
         assert queue.queue.waiting == 0
 
     asyncio.run(ask())
+
+
+@pytest.mark.timeout(60)
+def test_records_are_scored_before_any_second_recommendation() -> None:
+    done: list[str] = []
+
+    class Recommended(RecommendQuery):
+        def answer(self, *_: object) -> bytes:
+            done.append("recommended")
+            return b"recommended"
+
+    def score(inputs: Any) -> list[float]:
+        done.append("scored")
+        return zeros(inputs)
+
+    async def ask() -> list[Request]:
+        queue = batcher(score)
+        recommending = [request(Recommended(cast("Any", None))) for _ in range(3)]
+        for one in recommending:
+            one.operation = cast("Any", one.operation)._replace(recommends=True)
+        asked = [*recommending, request(Scored())]
+        for one in asked:
+            queue.submit(one)
+        await until(lambda: all(statuses(asked)))
+        assert queue.queue.waiting == 0
+        return asked
+
+    assert statuses(asyncio.run(ask())) == [200] * 4
+    assert done == ["scored", "recommended", "recommended", "recommended"]
