@@ -106,6 +106,38 @@ def test_a_catalogue_that_cannot_be_read_is_not_replaced(spec: TablesSpec, tmp_p
     assert target.read_bytes() == b"no catalogue"
 
 
+def test_a_file_that_was_cut_off_is_refused(spec: TablesSpec, tmp_path: Path) -> None:
+    target, file = tmp_path / "catalogue", tmp_path / "items.parquet"
+    load(spec, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
+    before = target.read_bytes()
+    pd.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"], "minutes": [90, 80], "kind": ["x", "z"]}).to_parquet(file)
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(DatasetError, match=r"items\.parquet"):
+        load(spec, file, target)
+    assert target.read_bytes() == before
+
+
+def test_a_full_disk_leaves_the_old_catalogue(spec: TablesSpec, tmp_path: Path) -> None:
+    target = tmp_path / "snapshots" / "catalogue"
+    load(spec, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
+    before = target.read_bytes()
+    writing = (
+        "import resource, signal, sys; from pathlib import Path; from recommend import catalogue, stored\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "rows = [catalogue.ItemRow(str(n), {'title': 'A film'}, catalogue.State.LOADED) for n in range(5_000)]\n"
+        "try:\n"
+        "    catalogue.write(Path(sys.argv[1]), rows, catalogue.Layout(item_column='', separators={}))\n"
+        "except stored.SnapshotError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", writing, str(target)]
+    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": "."}, check=True, capture_output=True, text=True)
+    assert "What was there is unchanged." in ended.stdout
+    assert target.read_bytes() == before
+    assert [file.name for file in target.parent.iterdir() if not file.name.endswith(".lock")] == ["catalogue"]
+
+
 def test_a_load_that_is_killed_leaves_the_old_catalogue(spec: TablesSpec, tmp_path: Path) -> None:
     target = tmp_path / "catalogue"
     load(spec, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
