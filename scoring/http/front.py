@@ -76,7 +76,9 @@ class Front:
             return False
         if request.method != b"POST":
             raise MethodNotAllowed(request.method.decode("ascii", "replace"), allowed="POST")
-        request.key = self._doorkeeper.require_key(caller, authorization)
+        # A browser sends the password that it was given, for pages of others, too; it names these.
+        from_page = authorization[:6].lower() == b"basic " and headers.get(b"sec-fetch-site") == b"same-origin"
+        request.key = self._doorkeeper.require_key(caller, authorization, basic=from_page)
         if self.batcher.queue.full():
             raise Overloaded("The queue is full; try again later.")
         _ = self._service.model  # raises `NotReady` without one
@@ -112,7 +114,7 @@ class Front:
 
     def _admit_look(self, caller: Caller, request: Request, authorization: bytes) -> None:
         if authorization or not (caller.inside or request.path in CHECKS):
-            request.key = self._doorkeeper.require_key(caller, authorization, challenge=BROWSER)
+            request.key = self._doorkeeper.require_key(caller, authorization, challenge=BROWSER, basic=True)
         elif not caller.inside:
             self._doorkeeper.count_stranger(caller)
 

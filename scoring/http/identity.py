@@ -87,19 +87,21 @@ class Doorkeeper:
         self._key_requests = key_requests
         self._rates: dict[str, Rate] = {}
 
-    def require_key(self, caller: Caller, authorization: bytes, *, challenge: bytes = b"Bearer") -> Key:
-        """The request's key.
+    def require_key(
+        self, caller: Caller, authorization: bytes, *, challenge: bytes = b"Bearer", basic: bool = False
+    ) -> Key:
+        """The request's key. With `basic`, it may be the password of basic authentication.
 
         Raises `Unauthorized` without a valid key, `TooManyRequests` above a rate limit, and `Overloaded` if there is no
         room for one more client.
         """
-        if challenge == b"Bearer":
+        if not basic:
             identity = caller.identity
             if identity.authorization != authorization or identity.generation != self._keys.generation:
                 found = self._keys.find(authorization)
                 identity = caller.identity = Identity(found, authorization, self._keys.generation)
             key = identity.key
-        else:  # not remembered: a password opens pages, and must not score over the same connection
+        else:  # not remembered: a page of somebody else could make the browser send it over the same connection
             key = self._keys.find(authorization, basic=True)
         if key is None:
             self.count_stranger(caller)

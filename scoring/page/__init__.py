@@ -1,4 +1,4 @@
-"""The page at `/`: a self-contained file that asks for the key and calls the service like any client."""
+"""The page at `/`: a self-contained file that calls the service with the key that the browser was given."""
 
 import base64
 import hashlib
@@ -13,12 +13,13 @@ HERE = Path(__file__).parent
 @cache
 def render() -> tuple[bytes, dict[str, str]]:
     """The page and its headers, whose policy allows only its own scripts and styles, and calls to this service."""
-    names = ("page.css", "page.js", "figures.js", "page.html")
-    style, script, figures, whole = ((HERE / name).read_text(encoding="utf-8") for name in names)
+    names = ("page.css", "page.js", "recommend.js", "figures.js", "page.html")
+    style, script, recommend, figures, whole = ((HERE / name).read_text(encoding="utf-8") for name in names)
     whole = whole.replace("/*STABLE*/", str(STABLE)).replace("/*MAJOR*/", str(MAJOR_SHIFT))
     whole = whole.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script).replace("/*FIGURES*/", figures)
+    whole = whole.replace("/*RECOMMEND*/", recommend)
     policy = (
-        f"default-src 'none'; script-src {_source(script)} {_source(figures)}; "
+        f"default-src 'none'; script-src {_source(script)} {_source(recommend)} {_source(figures)}; "
         f"style-src {_source(style)}; style-src-attr 'none'; "
         "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )

@@ -130,7 +130,7 @@ function showDrift(samples) {
 }
 
 async function renew() {
-  const answer = await fetch("metrics");
+  const answer = await fetch(address("metrics"));
   if (!answer.ok) throw new Error("The metrics are not available.");
   const samples = parse(await answer.text());
   const latest = snapshot(samples);

@@ -3,26 +3,30 @@ const SHOWN = 12;
 const byId = (id) => document.getElementById(id);
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 2 });
 const signed = new Intl.NumberFormat("en", { signDisplay: "exceptZero", minimumFractionDigits: 3, maximumFractionDigits: 3 });
+/** An address without the name and key that the page's own may have: `fetch` refuses those. */
+const address = (path) => new URL(path, location.origin + location.pathname);
 const sigmoid = (score) => 1 / (1 + Math.exp(-score));
 
-/** POST to the service. Throws an Error whose message is shown to the user. */
+/**
+ * POST to the service. Throws an Error whose message is shown to the user.
+ * A browser that has signed in for this page adds the key; if it has not, or doesn't, the page asks for it.
+ */
 async function ask(path, body) {
   const key = byId("key").value.trim();
-  if (!key) {
-    byId("key").focus();
-    throw new Error("Enter the key first.");
-  }
+  const headers = { "content-type": "application/json" };
+  if (key) headers.authorization = `Bearer ${key}`;
   let answer;
   try {
-    answer = await fetch(path, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
-      body: JSON.stringify(body),
-    });
+    answer = await fetch(address(path), { method: "POST", headers, body: JSON.stringify(body) });
   } catch {
     throw new Error("The service is not responding.");
   }
   const content = await answer.json();
+  if (answer.status === 401) {
+    byId("sign-in").hidden = false;
+    byId("key").focus();
+    if (!key) throw new Error("Enter the key first.");
+  }
   if (!answer.ok) throw new Error(content.error.message);
   return content;
 }
@@ -35,8 +39,8 @@ function read(id) {
   }
 }
 
-/** Run `work` when a form is submitted, and show its error next to the text. */
-function onSubmit(form, text, error, work) {
+/** Run `work` with what `take` reads when a form is submitted, and show its error next to the text. */
+function onSubmit(form, text, error, work, take = read) {
   byId(form).addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = byId(form).querySelector("[type=submit]");
@@ -44,7 +48,7 @@ function onSubmit(form, text, error, work) {
     byId(error).textContent = "";
     byId(text).removeAttribute("aria-invalid");
     try {
-      await work(read(text));
+      await work(take(text));
     } catch (problem) {
       byId(error).textContent = problem.message;
       byId(text).setAttribute("aria-invalid", "true");
@@ -112,7 +116,7 @@ function showRanking(query, answer) {
 }
 
 async function describe() {
-  const answer = await fetch("openapi.json");
+  const answer = await fetch(address("openapi.json"));
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error.message);
   const example = (path, name) => content.paths[path].post.requestBody.content["application/json"].examples[name].value;
@@ -120,6 +124,7 @@ async function describe() {
   const fill = (id, value) => () => (byId(id).value = JSON.stringify(value, null, 2));
   byId("record-example").addEventListener("click", fill("record", example("/explain", "one")));
   byId("rank-example").addEventListener("click", fill("query", example("/rank", "items")));
+  byId("recommend").hidden = !("/recommend" in content.paths);
 }
 
 byId("key-form").addEventListener("submit", (event) => {

@@ -1,4 +1,4 @@
-"""The page at `/` in a real browser: with a mouse, with the keyboard only, and without the key."""
+"""The page at `/` in a real browser: with a mouse, with the keyboard only, and with and without a password."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from playwright import sync_api as playwright
@@ -15,6 +15,8 @@ from features.bundle import Bundle
 from scoring.model.drift import BATCH_ROWS
 from scoring.worker.metrics import PROBABILITY_BUCKETS
 from tests.support import ran
+from tests.support.ports import free_port
+from tests.support.recommenders import asked, make_recommending_bundle, ranking_recommender, write_snapshots
 from tests.support.services import KEY, RunningService, metric, running_service, wait_until
 from tools import browser as chromium
 
@@ -53,17 +55,40 @@ def busy(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
         yield running
 
 
+@pytest.fixture
+def films(tmp_path: Path) -> Iterator[RunningService]:
+    """A service that recommends by the users' age, too: u1, who is 30, chose b and saw d."""
+    bundle = make_recommending_bundle(tmp_path / "bundle", ranking_recommender())
+    snapshots = write_snapshots(tmp_path / "snapshots", genres=dict.fromkeys(("a", "b", "c", "d", "17"), "x"))
+    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots)]) as running:
+        yield running
+
+
+def _called(answer: Any) -> list[str]:
+    return [item["columns"]["title"] for item in answer["items"]]
+
+
+def _plain(url: str) -> str:
+    """An address without a name and a password."""
+    return re.sub("//.*@", "//", url)
+
+
 @contextmanager
-def _opened(browser: playwright.Browser, service: RunningService) -> Iterator[playwright.Page]:
-    context = browser.new_context(reduced_motion="reduce", http_credentials={"username": "", "password": KEY})
+def _opened(
+    browser: playwright.Browser, service: RunningService, *, at: str = "", password: str | None = KEY
+) -> Iterator[playwright.Page]:
+    """The service's page in a browser that was given the key as a password, unless it was not."""
+    signed_in: Any = {} if password is None else {"http_credentials": {"username": "", "password": password}}
+    context = browser.new_context(reduced_motion="reduce", **signed_in)
     opened = context.new_page()
     opened.set_default_timeout(MILLISECONDS)
     complaints: list[str] = []
     elsewhere: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    opened.on("request", lambda asked: elsewhere.append(asked.url) if not asked.url.startswith(service.url) else None)
-    opened.goto(service.url)
+    own = _plain(at or service.url)
+    opened.on("request", lambda asked: None if _plain(asked.url).startswith(own) else elsewhere.append(asked.url))
+    opened.goto(at or service.url)
     yield opened
     context.close()
     assert [one for one in elsewhere if not one.startswith("data:")] == []
@@ -81,7 +106,6 @@ def test_the_page_lets_only_its_own_script_run(service: RunningService) -> None:
 
 
 def test_a_record_is_scored_and_explained(page: playwright.Page, bundle: Bundle) -> None:
-    page.get_by_label("The stack's key").fill(KEY)
     golden = bundle.golden[0]
     page.get_by_label("Record as JSON").fill(json.dumps(golden.record))
     page.get_by_role("button", name="Score").click()
@@ -100,8 +124,6 @@ def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#figures"
     page.keyboard.press("Tab")
-    page.keyboard.type(KEY)
-    page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "record"
     for _ in range(3):
         page.keyboard.press("Tab")
@@ -116,18 +138,76 @@ def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service
     assert [int(name.split(".")[0]) for name in names] == expected
 
 
-def test_without_the_key_the_page_shows_nothing_of_the_model(page: playwright.Page) -> None:
-    page.get_by_label("Record as JSON").fill("{}")
-    page.get_by_role("button", name="Score").click()
-    playwright.expect(page.get_by_role("alert").first).to_have_text("Enter the key first.")
-    page.get_by_label("The stack's key").fill("not-the-key-of-this-stack")
-    page.get_by_role("button", name="Score").click()
-    playwright.expect(page.get_by_role("alert").first).to_contain_text("Send a valid key")
-    playwright.expect(page.locator("#score")).to_be_hidden()
+def test_the_page_asks_for_the_key_only_where_the_browser_was_not_asked(
+    browser: playwright.Browser, bundle: Bundle, tmp_path: Path
+) -> None:
+    port = free_port()
+    with (
+        running_service(bundle.path, tmp_path, arguments=["--inside-port", str(port)]) as service,
+        _opened(browser, service, at=f"http://127.0.0.1:{port}", password=None) as page,
+    ):
+        key, problem = page.get_by_label("The stack's key"), page.locator("#record-error")
+        playwright.expect(key).to_be_hidden()
+        page.get_by_label("Record as JSON").fill("{}")
+        page.get_by_role("button", name="Score").click()
+        playwright.expect(problem).to_have_text("Enter the key first.")
+        key.fill("not-the-key-of-this-stack")
+        page.get_by_role("button", name="Score").click()
+        playwright.expect(problem).to_contain_text("Send a valid key")
+        playwright.expect(page.locator("#score")).to_be_hidden()
+        key.fill(KEY)
+        page.get_by_role("button", name="Score").click()
+        playwright.expect(page.locator("#score")).to_be_visible()
+
+
+def test_a_key_in_the_address_is_enough(browser: playwright.Browser, service: RunningService) -> None:
+    address = service.url.replace("//", f"//somebody:{KEY}@")
+    with _opened(browser, service, at=address, password=None) as page:
+        page.get_by_label("Record as JSON").fill("{}")
+        page.get_by_role("button", name="Score").click()
+        playwright.expect(page.locator("#score")).to_be_visible()
+        playwright.expect(page.locator("#traffic tbody tr")).not_to_have_count(0)
+
+
+def test_what_is_recommended_is_shown_with_reasons_and_moves_with_the_user(
+    browser: playwright.Browser, films: RunningService, tmp_path: Path
+) -> None:
+    with _opened(browser, films) as page:
+        best, past = page.locator("#best tbody tr"), page.locator("#past")
+        page.get_by_role("button", name="Recommend").click()
+        playwright.expect(page.locator("#recommend-error")).to_have_text("Name a user, or items that somebody chose.")
+        page.get_by_label("A user's ID").fill("u1")
+        page.keyboard.press("Enter")
+        playwright.expect(best.locator("td:nth-child(2)")).to_have_text(_called(asked(films, user="u1")))
+        playwright.expect(best.first).to_contain_text("because of Film b")
+        playwright.expect(past).to_contain_text("What they chose: 1 item")
+        past.locator("summary").click()
+        playwright.expect(past.get_by_text("Film b")).to_be_visible()
+        age = page.get_by_label("age")
+        playwright.expect(age).to_have_value("30")
+        age.fill("70")
+        age.press("Enter")
+        older = asked(films, user="u1", context={"age": 70})
+        assert _called(older) != _called(asked(films, user="u1"))
+        playwright.expect(best.locator("td:nth-child(2)")).to_have_text(_called(older))
+        playwright.expect(best.first).to_contain_text("↑")
+        page.get_by_label("A user's ID").fill("")
+        page.get_by_label("Or IDs of items").fill("b, never")
+        page.keyboard.press("Enter")
+        playwright.expect(page.locator("#fallback")).to_contain_text("Unknown items were left out.")
+        for width in (360, 1100):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate(LOWEST_CONTRAST) >= 4.5
+            page.screenshot(path=tmp_path / f"recommended-{width}.png", full_page=True)
+
+
+def test_without_a_recommender_the_page_recommends_nothing(page: playwright.Page) -> None:
+    page.locator("#model", has_text="version").wait_for()
+    playwright.expect(page.locator("#recommend")).to_be_hidden()
 
 
 def test_what_is_wrong_with_a_record_is_said_beside_it(page: playwright.Page) -> None:
-    page.get_by_label("The stack's key").fill(KEY)
     text = page.get_by_label("Record as JSON")
     for content, sentence in (("{", "not JSON"), ('{"colour": 1}', "colour is unknown")):
         text.fill(content)
@@ -143,7 +223,6 @@ def test_text_is_readable_in_light_and_dark_and_on_a_phone(
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
-    page.get_by_label("The stack's key").fill(KEY)
     page.locator("#model", has_text="version").wait_for()
     page.get_by_role("button", name="Use the example").first.click()
     page.get_by_role("button", name="Score").click()

@@ -51,6 +51,19 @@ def test_a_browser_may_give_the_key_as_a_password(two_doors: RunningService, pat
     assert httpx.get(two_doors.url + path, headers={"authorization": f"Basic {sent}"}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("site", "status"), [("same-origin", 200), ("same-site", 401), ("cross-site", 401), ("none", 401), (None, 401)]
+)
+def test_a_password_scores_for_the_services_own_page_alone(
+    two_doors: RunningService, site: str | None, status: int
+) -> None:
+    sent = base64.b64encode(f"anybody:{KEY}".encode()).decode()
+    headers = {"authorization": f"Basic {sent}"} | ({} if site is None else {"sec-fetch-site": site})
+    answer = httpx.post(f"{two_doors.url}/score", headers=headers, json={})
+    assert answer.status_code == status
+    assert answer.headers.get("www-authenticate") == (None if status == 200 else "Bearer")
+
+
 @pytest.mark.parametrize("path", ["/", "/metrics", "/openapi.json", "/healthz", "/readyz"])
 @pytest.mark.usefixtures("two_doors")
 def test_the_operators_port_needs_no_key(inside_port: int, path: str) -> None:

@@ -43,11 +43,11 @@ def doorkeeper(keys: KeyRing, *, strangers: float = 1e9, key_requests: float | N
     return Doorkeeper(keys, AddressRates(each=strangers, together=1e9), key_requests)
 
 
-def test_a_browsers_password_opens_pages_and_never_scores(keys: KeyRing) -> None:
+def test_a_browsers_password_is_accepted_only_where_it_may_be_and_never_remembered(keys: KeyRing) -> None:
     door, someone = doorkeeper(keys), Someone()
     with pytest.raises(Unauthorized):
         door.require_key(someone, PASSWORD)
-    assert door.require_key(someone, PASSWORD, challenge=BROWSER).name == "web"
+    assert door.require_key(someone, PASSWORD, challenge=BROWSER, basic=True).name == "web"
     with pytest.raises(Unauthorized):  # a page of somebody else could make the browser send it over the same connection
         door.require_key(someone, PASSWORD)
 
