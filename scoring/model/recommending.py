@@ -77,20 +77,14 @@ class RecommendQuery:
         if len(found) < top:
             self.fallback.append(Fallback.FEWER)
         catalogue = lookups.catalogue
-        past = history[:MOST_SHOWN].tolist() if request.details is True else []
-        shown = _shown(
-            {*past, *(item for one in found for item in (one.item, *one.because))}, names, catalogue, complain
-        )
+        named = {item for one in found for item in (one.item, *one.because)}
+        if request.details is True:
+            named |= {*history[:MOST_SHOWN].tolist()}
+        shown = _shown(named, names, catalogue, complain)
         return RecommendAnswer(
             items=[_item(one, recommender, shown) for one in found],
             fallback=self.fallback,
-            known=KnownUser(
-                history=[_past(item, recommender, shown) for item in past],
-                chosen=len(history),
-                columns={field.name: user.get(field.name) for field in recommender.user_columns},
-            )
-            if request.details is True
-            else msgspec.UNSET,
+            known=_known_user(history, user, recommender, shown) if request.details is True else msgspec.UNSET,
             event_id=uuid.uuid4().hex,
             catalogue=None if catalogue is None else catalogue.version,
             model=model.name,
@@ -175,6 +169,16 @@ def _shown(
         except SnapshotError as error:
             complain(error)
     return {}
+
+
+def _known_user(
+    history: Indices, user: Mapping[str, Value], recommender: Recommender, shown: Mapping[int, dict[str, str]]
+) -> KnownUser:
+    return KnownUser(
+        history=[_past(item, recommender, shown) for item in history[:MOST_SHOWN].tolist()],
+        chosen=len(history),
+        columns={field.name: user.get(field.name) for field in recommender.user_columns},
+    )
 
 
 def _past(item: int, recommender: Recommender, shown: Mapping[int, dict[str, str]]) -> HistoryItem:

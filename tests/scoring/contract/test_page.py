@@ -3,10 +3,9 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright import sync_api as playwright
@@ -14,36 +13,20 @@ from playwright import sync_api as playwright
 from features.bundle import Bundle
 from scoring.model.drift import BATCH_ROWS
 from scoring.worker.metrics import PROBABILITY_BUCKETS
-from tests.support import ran
+from tests.support.pages import LOWEST_CONTRAST, browser, opened_page
 from tests.support.ports import free_port
-from tests.support.recommenders import asked, make_recommending_bundle, ranking_recommender, write_snapshots
 from tests.support.services import KEY, RunningService, metric, running_service, wait_until
-from tools import browser as chromium
 
 pytestmark = pytest.mark.slow
-MILLISECONDS = 30_000
-"""Timeout of Playwright's expectations."""
+__all__ = ["browser"]
 RENEWED = 5_000
 """The page refreshes its figures within this many milliseconds."""
-playwright.expect.set_options(timeout=MILLISECONDS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    """Chromium; skips the tests without it."""
-    if (command := chromium.command()) is None:
-        pytest.skip("there is no Chromium (`python -m tools.browser` gets it)")
-    ran.note(ran.CHROMIUM)
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=command, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture
 def page(browser: playwright.Browser, service: RunningService) -> Iterator[playwright.Page]:
     """The page; fails if it reports errors or sends requests to other hosts."""
-    with _opened(browser, service) as found:
+    with opened_page(browser, service) as found:
         yield found
 
 
@@ -53,46 +36,6 @@ def busy(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
     arguments = ["--workers", "2", "--model-name", "clicks", "--model-version", "7"]
     with running_service(bundle.path, tmp_path, arguments=arguments) as running:
         yield running
-
-
-@pytest.fixture
-def films(tmp_path: Path) -> Iterator[RunningService]:
-    """A service that recommends by the users' age, too: u1, who is 30, chose b and saw d."""
-    bundle = make_recommending_bundle(tmp_path / "bundle", ranking_recommender())
-    snapshots = write_snapshots(tmp_path / "snapshots", genres=dict.fromkeys(("a", "b", "c", "d", "17"), "x"))
-    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots)]) as running:
-        yield running
-
-
-def _called(answer: Any) -> list[str]:
-    return [item["columns"]["title"] for item in answer["items"]]
-
-
-def _plain(url: str) -> str:
-    """An address without a name and a password."""
-    return re.sub("//.*@", "//", url)
-
-
-@contextmanager
-def _opened(
-    browser: playwright.Browser, service: RunningService, *, at: str = "", password: str | None = KEY
-) -> Iterator[playwright.Page]:
-    """The service's page in a browser that was given the key as a password, unless it was not."""
-    signed_in: Any = {} if password is None else {"http_credentials": {"username": "", "password": password}}
-    context = browser.new_context(reduced_motion="reduce", **signed_in)
-    opened = context.new_page()
-    opened.set_default_timeout(MILLISECONDS)
-    complaints: list[str] = []
-    elsewhere: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    own = _plain(at or service.url)
-    opened.on("request", lambda asked: None if _plain(asked.url).startswith(own) else elsewhere.append(asked.url))
-    opened.goto(at or service.url)
-    yield opened
-    context.close()
-    assert [one for one in elsewhere if not one.startswith("data:")] == []
-    assert [one for one in complaints if "status of" not in one] == []
 
 
 def test_the_page_lets_only_its_own_script_run(service: RunningService) -> None:
@@ -144,7 +87,7 @@ def test_the_page_asks_for_the_key_only_where_the_browser_was_not_asked(
     port = free_port()
     with (
         running_service(bundle.path, tmp_path, arguments=["--inside-port", str(port)]) as service,
-        _opened(browser, service, at=f"http://127.0.0.1:{port}", password=None) as page,
+        opened_page(browser, service, at=f"http://127.0.0.1:{port}", password=None) as page,
     ):
         key, problem = page.get_by_label("The stack's key"), page.locator("#record-error")
         playwright.expect(key).to_be_hidden()
@@ -162,44 +105,11 @@ def test_the_page_asks_for_the_key_only_where_the_browser_was_not_asked(
 
 def test_a_key_in_the_address_is_enough(browser: playwright.Browser, service: RunningService) -> None:
     address = service.url.replace("//", f"//somebody:{KEY}@")
-    with _opened(browser, service, at=address, password=None) as page:
+    with opened_page(browser, service, at=address, password=None) as page:
         page.get_by_label("Record as JSON").fill("{}")
         page.get_by_role("button", name="Score").click()
         playwright.expect(page.locator("#score")).to_be_visible()
         playwright.expect(page.locator("#traffic tbody tr")).not_to_have_count(0)
-
-
-def test_what_is_recommended_is_shown_with_reasons_and_moves_with_the_user(
-    browser: playwright.Browser, films: RunningService, tmp_path: Path
-) -> None:
-    with _opened(browser, films) as page:
-        best, past = page.locator("#best tbody tr"), page.locator("#past")
-        page.get_by_role("button", name="Recommend").click()
-        playwright.expect(page.locator("#recommend-error")).to_have_text("Name a user, or items that somebody chose.")
-        page.get_by_label("A user's ID").fill("u1")
-        page.keyboard.press("Enter")
-        playwright.expect(best.locator("td:nth-child(2)")).to_have_text(_called(asked(films, user="u1")))
-        playwright.expect(best.first).to_contain_text("because of Film b")
-        playwright.expect(past).to_contain_text("What they chose: 1 item")
-        past.locator("summary").click()
-        playwright.expect(past.get_by_text("Film b")).to_be_visible()
-        age = page.get_by_label("age")
-        playwright.expect(age).to_have_value("30")
-        age.fill("70")
-        age.press("Enter")
-        older = asked(films, user="u1", context={"age": 70})
-        assert _called(older) != _called(asked(films, user="u1"))
-        playwright.expect(best.locator("td:nth-child(2)")).to_have_text(_called(older))
-        playwright.expect(best.first).to_contain_text("↑")
-        page.get_by_label("A user's ID").fill("")
-        page.get_by_label("Or IDs of items").fill("b, never")
-        page.keyboard.press("Enter")
-        playwright.expect(page.locator("#fallback")).to_contain_text("Unknown items were left out.")
-        for width in (360, 1100):
-            page.set_viewport_size({"width": width, "height": 900})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert page.evaluate(LOWEST_CONTRAST) >= 4.5
-            page.screenshot(path=tmp_path / f"recommended-{width}.png", full_page=True)
 
 
 def test_without_a_recommender_the_page_recommends_nothing(page: playwright.Page) -> None:
@@ -235,7 +145,7 @@ def test_text_is_readable_in_light_and_dark_and_on_a_phone(
 def test_the_figures_are_those_of_the_metrics(
     browser: playwright.Browser, busy: RunningService, bundle: Bundle
 ) -> None:
-    with _opened(browser, busy) as page:
+    with opened_page(browser, busy) as page:
         traffic = page.get_by_role("table", name="Traffic")
         # The browser's first request had no key and was refused: one worker counts it, the other learns of it later.
         wait_until(lambda: metric(busy, "scoring_requests_total") >= 1)
@@ -273,7 +183,7 @@ def test_the_figures_are_those_of_the_metrics(
 def test_figures_stop_when_paused_and_say_when_the_service_is_silent(
     browser: playwright.Browser, busy: RunningService
 ) -> None:
-    with _opened(browser, busy) as page:
+    with opened_page(browser, busy) as page:
         page.clock.install()
         page.reload()
         pause = page.get_by_role("button", name="Pause")
@@ -296,28 +206,3 @@ def test_figures_stop_when_paused_and_say_when_the_service_is_silent(
 def _cells(table: playwright.Locator, figure: str) -> playwright.Locator:
     """The cells of the row whose heading begins with `figure`."""
     return table.locator("tr", has=table.page.locator("th", has_text=re.compile(f"^{figure}"))).first.locator("td")
-
-
-LOWEST_CONTRAST = """() => {
-    const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-    const luminance = (colour) => {
-        const [r, g, b] = colour.map((value) => value / 255)
-            .map((value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const ground = (element) => {
-        for (; element; element = element.parentElement) {
-            const colour = rgb(getComputedStyle(element).backgroundColor);
-            if (colour.length === 3 || colour[3] > 0) return colour.slice(0, 3);
-        }
-        return [255, 255, 255];
-    };
-    let lowest = 21;
-    for (const element of document.querySelectorAll("body *")) {
-        const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-        if (!text || !element.offsetParent || element.closest("script")) continue;
-        const [a, b] = [luminance(rgb(getComputedStyle(element).color).slice(0, 3)), luminance(ground(element))];
-        lowest = Math.min(lowest, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
-    }
-    return lowest;
-}"""
