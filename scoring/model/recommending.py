@@ -79,7 +79,7 @@ class RecommendQuery:
         catalogue = lookups.catalogue
         named = {item for one in found for item in (one.item, *one.because)}
         if request.details is True:
-            named |= {*history[:MOST_SHOWN].tolist()}
+            named |= {*np.unique(history)[:MOST_SHOWN].tolist()}
         shown = _shown(named, names, catalogue, complain)
         return RecommendAnswer(
             items=[_item(one, recommender, shown) for one in found],
@@ -174,9 +174,10 @@ def _shown(
 def _known_user(
     history: Indices, user: Mapping[str, Value], recommender: Recommender, shown: Mapping[int, dict[str, str]]
 ) -> KnownUser:
+    past = np.unique(history).tolist()
     return KnownUser(
-        history=[_past(item, recommender, shown) for item in history[:MOST_SHOWN].tolist()],
-        chosen=len(history),
+        history=[_past(item, recommender, shown) for item in past[:MOST_SHOWN]],
+        chosen=len(past),
         columns={field.name: user.get(field.name) for field in recommender.user_columns},
     )
 
