@@ -17,7 +17,7 @@ from steps.descriptions.serving_settings import ScoringEngine
 from steps.shared.dataset_paths import located
 from steps.shared.image_content import serving_code_hash
 from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
-from training.datasets import check_split, describe
+from training.datasets import check_split, describe, recommends
 from training.datasets.placed.in_place import covered
 from training.parameters import EngineName
 from training.runtime import require_spark
@@ -52,7 +52,7 @@ def deploy(settings: Settings, stack: str) -> dict[str, Output[Any]]:
     dataset = located(settings.dataset)
     manifest = describe(dataset, AzureLake(settings.azure.tenant if settings.azure else ""))
     check_split(dataset, settings.training.split)
-    backend = _backend(settings, stack, partial(covered, dataset, manifest))
+    backend = _backend(settings, stack, partial(covered, dataset, manifest), recommends=recommends(dataset))
     registry = Registry("registry", backend)
     data = DataUpload(
         "data",
@@ -113,7 +113,7 @@ def serve(
     }
 
 
-def _backend(settings: Settings, stack: str, data: "Callable[[], Sequence[Address]]") -> "Backend":
+def _backend(settings: Settings, stack: str, data: "Callable[[], Sequence[Address]]", *, recommends: bool) -> "Backend":
     match settings.target:
         case Target.LOCAL:
             if EngineName.SPARK is settings.training.engine or settings.scoring.engine is ScoringEngine.SPARK_SERVING:
@@ -123,6 +123,6 @@ def _backend(settings: Settings, stack: str, data: "Callable[[], Sequence[Addres
             # Azure's SDKs are an extra that stack `local` does without, and take seconds to import.
             from infra.cloud.backend import CloudBackend  # noqa: PLC0415 - see above
 
-            return CloudBackend(stack, settings, data())
+            return CloudBackend(stack, settings, data(), recommends=recommends)
         case _:
             assert_never(settings.target)

@@ -7,6 +7,10 @@ class EngineError(PersonalizationError):
     """The engine cannot be started, or cannot compute a probability."""
 
 
+class FetchError(PersonalizationError):
+    """The snapshots in the lake can't be fetched."""
+
+
 class GoldenError(PersonalizationError):
     """The model does not reproduce the probabilities that training computed."""
 

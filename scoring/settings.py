@@ -35,6 +35,7 @@ class ServerSettings(Limits):
     bundle: Path
     keys_file: Path | None
     snapshots: Path | None
+    snapshots_from: str | None
     check: bool
     image: Path | None
     host: str
@@ -71,6 +72,8 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
         parser.error("--keys-file is required to serve")
     values.setdefault("key_requests", None)
     values.setdefault("queue_seconds", QUEUE_SECONDS[values["engine"]])
+    if values["snapshots_from"] is not None and values["snapshots"] is None:
+        parser.error("--snapshots-from needs --snapshots")
     if (values["tls_certificate"] is None) != (values["tls_key"] is None):
         parser.error("--tls-cert and --tls-key belong together")
     return ServerSettings(**{field.name: values[field.name] for field in fields(ServerSettings)})
@@ -113,6 +116,8 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     add("--keys-file", type=Path, metavar="FILE", help=help_text)
     help_text = "folder with the users' histories and the catalogue, for recommendations; followed when they change"
     add("--snapshots", type=Path, metavar="FOLDER", help=help_text)
+    help_text = "fill that folder from this address in Azure Storage, with the pod's identity, and follow it"
+    add("--snapshots-from", metavar="URL", help=help_text)
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=_number(0, 65_535), default=8123, help="port to listen on; 0 lets the system choose")
     help_text = "port for the operator's own programs: the page, metrics and the description without a key, over HTTP"

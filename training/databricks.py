@@ -15,6 +15,9 @@ from tempfile import mkdtemp
 from pyspark.sql import SparkSession
 
 from features.errors import PersonalizationError
+from recommend.published import RECORD as MADE
+from recommend.published import Published, digest_of, encode, place
+from recommend.stored import FOLDER as SNAPSHOTS
 from training.datasets import materialize
 from training.datasets.manifest import RECORD, Manifest, recorded
 from training.datasets.placed.in_place import folders_of, volume_of
@@ -56,7 +59,7 @@ def _made(folder: Path, folders: ExitStack) -> Path:
 
 def _try(request: LakeRequest) -> None:
     """Raise `VolumeError` if a machine can't use the request's folders, before anything takes long."""
-    written = [request.output, request.work]
+    written = [request.output, request.work, *([] if request.snapshots is None else [request.snapshots])]
     if request.fetch or request.canary:
         written.append(request.data)
     read = [folder for folder in (request.data, request.champion, request.best) if folder is not None]
@@ -83,9 +86,23 @@ def _run(request: LakeRequest, own: Path, shared: Path) -> None:
         shutil.rmtree(target, ignore_errors=True)
         copy_files(Path(result.bundle), target)
         champion = target
+    if request.snapshots is not None:
+        made = _copy_snapshots(own / number / SNAPSHOTS, request.snapshots)
+        (request.output / MADE).write_bytes(encode(made))
     if listing is not None:  # the data's own folder goes with the next dataset, the run's stays
         (request.output / RECORD).write_bytes((request.data / RECORD).read_bytes())
     (request.output / RESULT).write_text(result.to_json(), encoding="utf-8")
+
+
+def _copy_snapshots(made: Path, target: Path) -> Published:
+    """Copy the snapshots in `made`, if there are any, into folders of `target` that their hashes name."""
+    found = {file.name: digest_of(file) for file in sorted(made.glob("*"))}
+    for name, digest in found.items():
+        placed = made.with_name("placed") / place(name, digest)
+        placed.parent.mkdir(parents=True)
+        (made / name).rename(placed)
+    copy_files(made.with_name("placed"), target)
+    return found
 
 
 def _fetch(request: LakeRequest, own: Path) -> None:

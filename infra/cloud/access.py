@@ -37,6 +37,8 @@ class ClusterAccessArgs:
     scoring_principal: Input[str]
     traced_to: Input[str] | None
     """Application Insights, if the pods send traces to it."""
+    snapshots: Input[str] | None
+    """The lake's container with users' histories, if the pods recommend."""
 
 
 class Access(pulumi.ComponentResource):
@@ -74,6 +76,10 @@ class Access(pulumi.ComponentResource):
         if args.traced_to is not None:
             self.pods.append(
                 self._service("pods-traces", args.traced_to, Role.METRICS_PUBLISHER, args.scoring_principal)
+            )
+        if args.snapshots is not None:
+            self.pods.append(
+                self._service("pods-snapshots", args.snapshots, Role.BLOB_DATA_READER, args.scoring_principal)
             )
 
     def _deployer(self, deployer: Deployer, args: AccessArgs) -> None:

@@ -50,16 +50,18 @@ class CloudBackend:
     _image: Output[str]
     """What `build` built: the whole reference, by digest."""
 
-    def __init__(self, stack: str, settings: Settings, data: Sequence[Address]) -> None:
-        """Declare the environment; `data` are the folders of containers with data that training reads in place."""
+    def __init__(self, stack: str, settings: Settings, data: Sequence[Address], *, recommends: bool) -> None:
+        """Declare the environment; `data` are the folders of containers with data that training reads in place.
+
+        `recommends` is whether the dataset has users and items.
+        """
         self._settings = settings
         self._data = data
         self._azure = azure = azure_settings(settings)
         names = names_of(stack, azure)
         self._provider = azure_native.Provider("azure", subscription_id=azure.subscription, tenant_id=azure.tenant)
-        self._environment = Environment(
-            "environment", EnvironmentArgs(settings=azure, names=names), ResourceOptions(providers=[self._provider])
-        )
+        around = EnvironmentArgs(settings=azure, names=names, recommends=recommends)
+        self._environment = Environment("environment", around, ResourceOptions(providers=[self._provider]))
         self._tried: Sequence[pulumi.Resource] = ()
         """What must have succeeded before a cluster is created, which costs by the hour."""
         self._target: dict[str, Any] = {

@@ -10,10 +10,12 @@ from pulumi import Input, InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerservice
 
 from infra.cloud.cluster_environment import ClusterEnvironment
+from infra.cloud.environment import Environment
 from infra.cloud.serving.service_nodes import label_of_service_nodes
 from infra.workload.workload import Workload, WorkloadArgs
 from steps.descriptions.serving_settings import ScoringSettings
 from steps.shared.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET, TRACES_SECRET
+from steps.shared.volumes import SERVED, Volume
 
 HASH_DIGITS = 16
 
@@ -64,12 +66,19 @@ class ClusterService(pulumi.ComponentResource):
             vault=vault.name,
             client_id=cluster.identity.client_id,
             certificate_hash=args.certificate.apply(_hash),
+            snapshots=_snapshots(environment) if environment.recommends else None,
             pool_label=pool_label,
             pool=pool,
         )
         after = [*secrets, *environment.access.pods, cluster.kubernetes.ready]
         Workload("workload", workload, ResourceOptions(parent=self, providers=[provider], depends_on=after))
         self.register_outputs({})
+
+
+def _snapshots(environment: Environment) -> Output[str]:
+    """The address of the folder from which the pods fetch the users' histories and the catalogue."""
+    place = f"{Volume.SNAPSHOTS.container}/{Volume.SNAPSHOTS.folder}/{SERVED}"
+    return environment.storage.blob_endpoint.apply(lambda endpoint: f"{endpoint}{place}")
 
 
 def kubeconfig(cluster: ClusterEnvironment, provider: pulumi.ProviderResource) -> Output[str]:

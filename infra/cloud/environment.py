@@ -34,6 +34,8 @@ class EnvironmentArgs:
 
     settings: AzureSettings
     names: Names
+    recommends: bool = False
+    """Whether the dataset has users and items, so that the service recommends."""
 
 
 class Environment(pulumi.ComponentResource):
@@ -42,7 +44,7 @@ class Environment(pulumi.ComponentResource):
     def __init__(self, name: str, args: EnvironmentArgs, opts: ResourceOptions | None = None) -> None:
         """Create all of it."""
         super().__init__("personalization:azure:Environment", name, None, opts)
-        self.settings, self.names = args.settings, args.names
+        self.settings, self.names, self.recommends = args.settings, args.names, args.recommends
         self.own = ResourceOptions(parent=self)
         self.groups = sites(self.settings, self.names)
         self.private = self._private_stack()

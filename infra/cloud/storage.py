@@ -44,7 +44,9 @@ class Storage(pulumi.ComponentResource):
         self.lake = self._account("lake", args.lake_name, hierarchical=True)
         self.workspace = self._account("workspace-storage", args.workspace_name, hierarchical=False)
         service = self._keep_deleted("lake-service", self.lake)
-        self.containers = [self._container(self.lake, container, service) for container in CONTAINERS]
+        lake = {container: self._container(self.lake, container, service) for container in CONTAINERS}
+        self.containers = [*lake.values()]
+        self.snapshots = lake[Volume.SNAPSHOTS.container].id
         self.copy = self._copy(args.copy_location) if args.copy_location else None
         self._cool_down()
         self.blob_service_id = Output.concat(self.lake.id, "/blobServices/default")

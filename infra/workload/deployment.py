@@ -44,6 +44,9 @@ FIRST_SECONDS = 900
 minutes to become effective, and a node retries a refused image after up to five."""
 SCRATCH = "/tmp"  # noqa: S108 - inside the container, an empty folder of its own
 SCRATCH_SIZE = "64Mi"
+SNAPSHOTS = "/snapshots"
+SNAPSHOTS_SIZE = "8Gi"
+"""On the node's disk: the users' histories twice, while new ones are fetched."""
 CERTIFICATE_ANNOTATION = "personalization/certificate"
 DRAIN = "--drain-seconds"
 SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
@@ -68,6 +71,8 @@ class ScoringPodsArgs:
     shadow: Input[str] | None
     """Destination of mirrored traffic, as `host:port`."""
     shadow_percent: int
+    snapshots: Input[str] | None
+    """The address of the users' histories and the catalogue, if the service recommends."""
     trace_percent: float | None
     """Percentage of traced requests; None without tracing."""
     pool_label: str
@@ -138,7 +143,7 @@ class ScoringPods(pulumi.ComponentResource):
             containers=[self._container()],
             volumes=[
                 VolumeArgs(name="secrets", csi=vault_files),
-                VolumeArgs(name="scratch", empty_dir=EmptyDirVolumeSourceArgs(size_limit=SCRATCH_SIZE)),
+                *(_empty(name, size) for name, _, size in self._folders()),
             ],
         )
 
@@ -167,9 +172,14 @@ class ScoringPods(pulumi.ComponentResource):
             ),
             volume_mounts=[
                 VolumeMountArgs(name="secrets", mount_path=cluster_names.SECRETS_FOLDER, read_only=True),
-                VolumeMountArgs(name="scratch", mount_path=SCRATCH),
+                *(VolumeMountArgs(name=name, mount_path=path) for name, path, _ in self._folders()),
             ],
         )
+
+    def _folders(self) -> list[tuple[str, str, str]]:
+        """Names, paths and sizes of the folders that the pod may write to."""
+        snapshots = [] if self._args.snapshots is None else [("snapshots", SNAPSHOTS, SNAPSHOTS_SIZE)]
+        return [("scratch", SCRATCH, SCRATCH_SIZE), *snapshots]
 
     def _limits(self) -> dict[str, str]:
         return {DRAIN: str(cluster_names.DRAIN_SECONDS), **limit_options(self._args.scoring)}
@@ -197,9 +207,15 @@ class ScoringPods(pulumi.ComponentResource):
         if self._args.shadow is not None:
             percent = str(self._args.shadow_percent)
             arguments += [cluster_names.SHADOW_OPTION, self._args.shadow, cluster_names.SHADOW_PERCENT_OPTION, percent]
+        if self._args.snapshots is not None:
+            arguments += ["--snapshots", SNAPSHOTS, "--snapshots-from", self._args.snapshots]
         if self._args.trace_percent is not None:
             arguments += ["--traces", cluster_names.TRACES_FILE, "--trace-percent", f"{self._args.trace_percent:g}"]
         return arguments
+
+
+def _empty(name: str, size: str) -> VolumeArgs:
+    return VolumeArgs(name=name, empty_dir=EmptyDirVolumeSourceArgs(size_limit=size))
 
 
 def _probe(path: str, *, failures: int) -> ProbeArgs:

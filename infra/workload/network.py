@@ -1,4 +1,4 @@
-"""Service and network policy: pods have no outgoing connections except for mirrored traffic and traces."""
+"""Service and network policy: pods have no outgoing connections except for mirrored traffic, traces and the lake."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ TO_AZURE = [
         to=[NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr="0.0.0.0/0", except_=PRIVATE))],
     ),
 ]
-"""A network policy allows addresses, and Application Insights and Entra ID have no fixed ones."""
+"""A network policy allows addresses, and Application Insights, Entra ID and storage have no fixed ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,10 @@ class NetworkArgs:
     namespace: Input[str]
     place: Place
     shadow: bool
-    traces: bool
+    calls_azure: bool
+    """Whether the pods send traces or fetch snapshots."""
+    endpoints: str | None
+    """The range of the private endpoints that the pods need, if any."""
     sources: Sequence[str]
     """IP ranges that may reach the service; empty for all."""
     tested: bool
@@ -82,9 +85,6 @@ class Network(pulumi.ComponentResource):
         super().__init__("personalization:workload:Network", name, None, opts)
         port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
         inside = NetworkPolicyPortArgs(port=INSIDE_PORT, protocol="TCP")
-        to_shadow = NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=SHADOWING))
-        egress = [NetworkPolicyEgressRuleArgs(ports=[port], to=[to_shadow])] if args.shadow else []
-        egress += TO_AZURE if args.traces else []
         NetworkPolicy(
             "network-policy",
             metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=LABELS),
@@ -95,7 +95,7 @@ class Network(pulumi.ComponentResource):
                     NetworkPolicyIngressRuleArgs(ports=[port]),
                     NetworkPolicyIngressRuleArgs(ports=[inside], from_=LOOKING),
                 ],
-                egress=egress or None,
+                egress=_egress(args) or None,
             ),
             opts=ResourceOptions(parent=self),
         )
@@ -135,6 +135,20 @@ class Network(pulumi.ComponentResource):
         )
         # By IP address: the pods may not use DNS.
         return service.spec.apply(lambda spec: f"{spec.cluster_ip}:{HTTPS}")
+
+
+def _egress(args: NetworkArgs) -> list[NetworkPolicyEgressRuleArgs]:
+    """Where the pods may connect to."""
+    rules = list(TO_AZURE) if args.calls_azure else []
+    if args.shadow:
+        shadow = NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=SHADOWING))
+        port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
+        rules.insert(0, NetworkPolicyEgressRuleArgs(ports=[port], to=[shadow]))
+    if args.endpoints is not None:
+        lake = NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=args.endpoints))
+        https = NetworkPolicyPortArgs(port=HTTPS, protocol="TCP")
+        rules.append(NetworkPolicyEgressRuleArgs(ports=[https], to=[lake]))
+    return rules
 
 
 def _let_in(args: NetworkArgs) -> dict[str, str]:

@@ -6,7 +6,9 @@ import pulumi
 from pulumi import Input, ResourceOptions
 
 from infra.azure_settings import AzureSettings
+from infra.network_ranges import divided
 from infra.setting_types import ANYWHERE
+from infra.setting_types import Network as Reach
 from infra.workload.autoscaling import Autoscaling, AutoscalingArgs
 from infra.workload.deployment import ScoringPods, ScoringPodsArgs
 from infra.workload.namespace import ScoringNamespace, ScoringNamespaceArgs
@@ -30,6 +32,8 @@ class WorkloadArgs:
     client_id: Input[str]
     """The client ID of the pods' identity."""
     certificate_hash: Input[str]
+    snapshots: Input[str] | None = None
+    """The address of the users' histories and the catalogue, if the service recommends."""
     pool_label: str
     pool: str
 
@@ -50,7 +54,8 @@ class Workload(pulumi.ComponentResource):
                 namespace=namespace.name,
                 place=args.place,
                 shadow=shadow,
-                traces=args.azure.traces,
+                calls_azure=args.azure.traces or args.snapshots is not None,
+                endpoints=_endpoints(args.azure) if args.snapshots is not None else None,
                 sources=() if args.azure.allowed_sources == ANYWHERE else args.azure.allowed_sources,
                 tested=args.azure.availability_test,
             ),
@@ -75,6 +80,11 @@ class Workload(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def _endpoints(azure: AzureSettings) -> str | None:
+    """The addresses at which a private stack's pods reach the lake."""
+    return str(divided(azure.network_range).endpoints) if azure.network is Reach.PRIVATE else None
+
+
 def _vault_files(args: WorkloadArgs, namespace: ScoringNamespace) -> VaultFilesArgs:
     return VaultFilesArgs(
         namespace=namespace.name,
@@ -96,6 +106,7 @@ def _pods(args: WorkloadArgs, namespace: ScoringNamespace, files: VaultFiles, ne
         memory_mib=args.azure.memory_mib,
         rollout_seconds=args.azure.rollout_seconds,
         certificate_hash=args.certificate_hash,
+        snapshots=args.snapshots,
         shadow=network.shadow,
         shadow_percent=args.azure.candidate_percent,
         trace_percent=args.azure.trace_percent if args.azure.traces else None,

@@ -1,4 +1,4 @@
-"""The models of a stack on Azure: its versions in Azure ML, and their bundles in the lake."""
+"""The models of a stack on Azure: its versions in Azure ML, their bundles and the service's snapshots in the lake."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from personalize.terminal.output import say
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
 from steps.azure.stores.lake import LakeFolder, bring, lake_folder
 from steps.azure.stores.registered_versions import versions_of
+from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.places import Lake, MachineLearning
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context
@@ -87,15 +88,21 @@ class AzureVersions:
         return versions_of(entries, self._lake(), self._context, LOOK) if entries else []
 
     def _lake(self) -> Lake:
-        return Lake(stack=self._stack, tenant=self._settings.tenant, blob_endpoint=self._blob_endpoint())
+        return _lake_of(self._stack, self._settings)
 
-    def _blob_endpoint(self) -> str:
-        """The lake's Blob endpoint. Raises `StackMissingError`."""
-        group = f"/subscriptions/{self._settings.subscription}/resourceGroups/{self._names.training_group}"
-        path = f"{group}/providers/Microsoft.Storage/storageAccounts/{self._names.lake}"
-        account = credentials.resource_manager(self._settings.tenant).get(path, STORAGE_VERSION)
-        if account is None:
-            raise StackMissingError(
-                f"Stack {self._stack} has no lake. `.venv/bin/personalize up --stack {self._stack}` creates it."
-            )
-        return str(account["properties"]["primaryEndpoints"]["blob"])
+
+def snapshots_of(stack: str, settings: AzureSettings) -> LakeSnapshots:
+    """The snapshots that a stack's service follows. Raises `StackMissingError`."""
+    return LakeSnapshots(_lake_of(stack, settings), LOOK, Context(report=say))
+
+
+def _lake_of(stack: str, settings: AzureSettings) -> Lake:
+    """The lake of a stack. Raises `StackMissingError`."""
+    names = names_of(stack, settings)
+    group = f"/subscriptions/{settings.subscription}/resourceGroups/{names.training_group}"
+    path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
+    account = credentials.resource_manager(settings.tenant).get(path, STORAGE_VERSION)
+    if account is None:
+        raise StackMissingError(f"Stack {stack} has no lake. `.venv/bin/personalize up --stack {stack}` creates it.")
+    endpoint = str(account["properties"]["primaryEndpoints"]["blob"])
+    return Lake(stack=stack, tenant=settings.tenant, blob_endpoint=endpoint)

@@ -2,13 +2,15 @@
 
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from features.errors import BadInputError
-from infra.settings import Target, load_settings
+from infra.settings import load_settings
+from personalize.stack.on_azure import require_packages
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import print_json, results
@@ -43,14 +45,17 @@ def catalogue(
     del action
     files = StackFiles(stack, config_file)
     settings = load_settings(files.effective())
-    if settings.target is not Target.LOCAL:
-        raise BadInputError(
-            f"Stack {stack} runs on Azure, where a catalogue can't be loaded yet. Train it again instead."
-        )
     spec = tables_of(located(settings.dataset), None)
     if spec is None:
         raise BadInputError(f"The dataset of stack {stack} has no items. A catalogue needs a dataset of tables.")
-    found = load(spec, file, StackFolder(files.folder).snapshots / FILE)
+    change = partial(load, spec, file)
+    if settings.azure is None:
+        found = change(StackFolder(files.folder).snapshots / FILE)
+    else:
+        require_packages()
+        from personalize.clients.azure_models import snapshots_of  # noqa: PLC0415 - needs Azure's packages
+
+        found = snapshots_of(stack, settings.azure).change_catalogue(change)
     if as_json:
         print_json(asdict(found))
         return

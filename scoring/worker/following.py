@@ -6,30 +6,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from features.errors import PersonalizationError
 from features.files import Stamp, stamp
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue
 from recommend.histories import Histories
 from recommend.stored import SnapshotError
 from scoring.model.lookups import Lookups
+from scoring.worker.fetching import Lake
 from scoring.worker.logs import LogSink
 
 LOOK_SECONDS = 5.0
 """How often the files are looked at."""
+FETCH_SECONDS = 30.0
+"""How often the lake is asked; each worker pays for a request."""
 SnapshotT = TypeVar("SnapshotT", Histories, Catalogue)
 
 
 class Following:
-    """The snapshots in a folder, for a recommender of these items."""
+    """The snapshots in a folder, which a lake may fill, for a recommender of these items."""
 
-    def __init__(self, folder: Path, items: list[str], sink: LogSink) -> None:
-        """Open what is there; what can't be read is logged and missing."""
+    def __init__(self, folder: Path, items: list[str], sink: LogSink, lake: Lake | None) -> None:
+        """Opens nothing yet."""
+        self._lake = lake
+        self._sink = sink
+        self._fetched = -FETCH_SECONDS
+        self._complaint = ""
         self._histories = _Followed(folder / histories.FILE, lambda file: Histories(file, items), sink)
         self._catalogue = _Followed(folder / catalogue.FILE, lambda file: Catalogue(file, items), sink)
         self._looked = time.monotonic()
         self._opening: asyncio.Task[None] | None = None
-        self._histories.begin()
-        self._catalogue.begin()
 
     @property
     def lookups(self) -> Lookups:
@@ -42,11 +48,30 @@ class Following:
         if now - self._looked < LOOK_SECONDS or (self._opening is not None and not self._opening.done()):
             return
         self._looked = now
-        self._opening = asyncio.get_running_loop().create_task(self._refresh())
+        self._opening = asyncio.get_running_loop().create_task(self.refresh())
 
-    async def _refresh(self) -> None:
+    async def refresh(self) -> None:
+        """Fetch and open what has changed; what can't be fetched or opened is logged, and stays as it was."""
+        if self._lake is not None and time.monotonic() - self._fetched >= FETCH_SECONDS:
+            self._complain(await asyncio.to_thread(_fetched, self._lake))
+            self._fetched = time.monotonic()
         await self._histories.refresh()
         await self._catalogue.refresh()
+
+    def _complain(self, complaint: str) -> None:
+        """Log why the lake gives no snapshots, once for each reason; empty if it does."""
+        if complaint and complaint != self._complaint:
+            self._sink.event("snapshots not fetched", level="error", reason=complaint)
+        self._complaint = complaint
+
+
+def _fetched(lake: Lake) -> str:
+    """Why the snapshots could not be fetched, empty if they were. Nothing here is logged: this is another thread."""
+    try:
+        lake.fetch()
+    except PersonalizationError as error:
+        return str(error)
+    return ""
 
 
 class _Followed(Generic[SnapshotT]):
@@ -58,11 +83,6 @@ class _Followed(Generic[SnapshotT]):
         self._open: Callable[[Path], SnapshotT] = open_
         self._sink = sink
         self._stamp: Stamp | None = None
-
-    def begin(self) -> None:
-        """Open what is there."""
-        if self._changed():
-            self._take(self._opened())
 
     async def refresh(self) -> None:
         """Open the file again if it has changed, in a thread, since that takes long."""

@@ -15,6 +15,7 @@ from scoring.model.model import ServedModel
 from scoring.request_errors import InternalError, NotReady, Rejection
 from scoring.responses import ModelName
 from scoring.settings import RequestLines, ServerSettings
+from scoring.worker.fetching import Lake
 from scoring.worker.following import Following
 from scoring.worker.keys import KeyRing
 from scoring.worker.logs import LogSink, describe
@@ -100,9 +101,11 @@ class Service:
             self._refusal = str(error)
             self.sink.event("not ready", level="error", reason=str(error))
         else:
-            self._model = model
             if model.recommender is not None and settings.snapshots is not None:
-                self._following = Following(settings.snapshots, model.recommender.items, self.sink)
+                lake = None if settings.snapshots_from is None else Lake(settings.snapshots_from, settings.snapshots)
+                self._following = Following(settings.snapshots, model.recommender.items, self.sink, lake)
+                await self._following.refresh()
+            self._model = model
             self.sink.event(
                 "ready",
                 model=model.name.name,

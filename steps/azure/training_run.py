@@ -9,6 +9,7 @@ from typing import Any
 from azure_clients import credentials
 from features.bundle import REPORT
 from features.errors import PersonalizationError
+from recommend.published import RECORD, decode
 from steps.azure.azure_step import AzureStep
 from steps.azure.data_upload import COMPLETE
 from steps.azure.databricks_run import JobRuns, RunFailedError, Usable
@@ -16,6 +17,7 @@ from steps.azure.stores.azure_registry import AzureRegistry, Entry
 from steps.azure.stores.lake import LakeFolder, bring, lake_folder
 from steps.azure.stores.placed_data import listing_in, placed_data
 from steps.azure.stores.registered_versions import versions_of
+from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.training_run import AZURE, AzureInputs, AzureOutputs
 from steps.provider.step import Context, Created, State
 from steps.shared.dataset_paths import located
@@ -50,6 +52,9 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         runs = JobRuns(client, int(inputs.job_id), context, self._timeout)
         with self._unchanged(inputs, context):
             address = runs.succeed(identity, request, _left_result(lake, context))
+        made = lake.read(RECORD, context)
+        if made is not None:
+            LakeSnapshots(inputs, self._timeout, context).publish(decode(made))
         result = run.finished() or self._bring(run, lake, context)
         outputs = run.outputs(result).model_dump()
         return Created(identity, AzureOutputs(**outputs, bundle_url=f"{lake.url}/{BUNDLE}", run_url=address))
@@ -105,6 +110,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
             best_version=best.number if best else None,
             output=lake.on_cluster(inputs.volumes),
             work=Path(inputs.volumes) / Volume.WORK,
+            snapshots=LakeSnapshots(inputs, self._timeout, context).on_cluster(inputs.volumes),
         )
 
     @contextmanager

@@ -8,8 +8,10 @@ a folder: it may neither be an external location's root nor overlap with the cat
 from enum import StrEnum
 
 SCHEMA = "training"
-CONTAINERS = ("raw", "models", "work")
+CONTAINERS = ("raw", "models", "work", "snapshots")
 """The lake's containers."""
+SERVED = "served"
+"""The folder of the volume `snapshots` that the service follows."""
 CATALOG_ROOT = ("work", "catalog")
 """Container and folder of the catalog's own storage, which stays empty."""
 
@@ -23,6 +25,8 @@ class Volume(StrEnum):
     """Bundles."""
     WORK = "work"
     """Intermediate files of a run."""
+    SNAPSHOTS = "snapshots"
+    """Users' histories and the catalogue of items. The service's pods read its container, so nothing else is in it."""
     LIBRARIES = "libraries"
     """What the job's clusters install; they may only read it."""
 

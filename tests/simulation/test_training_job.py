@@ -97,7 +97,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     world = World(tmp_path / "world")
     arm = AzureNative(world)
     create_all(arm)
-    for name in ("models", "work"):
+    for name in ("models", "work", "snapshots"):
         arm.create(CONTAINER, example(CONTAINER) | {"containerName": name})
     connector = next(item for item in world.all() if item.id.endswith("/lake-access"))
     principal = {"principalId": connector.outputs["identity"]["principalId"], "principalType": "ServicePrincipal"}

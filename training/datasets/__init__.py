@@ -61,6 +61,18 @@ def tables_of(dataset: Dataset, data: Path | None) -> TablesSpec | None:
             return None
 
 
+def recommends(dataset: Dataset) -> bool:
+    """Whether a model of the dataset can recommend: it has keys of users and items."""
+    match dataset:
+        case FilmsDataset():
+            return True
+        case TablesDataset():
+            spec = read_spec(dataset.spec)
+            return spec.users is not None and spec.items is not None
+        case _:
+            return False
+
+
 def materialize(
     dataset: Dataset, folder: Path, report: Reporter = silent, *, versions: Mapping[str, int] | None = None
 ) -> None:

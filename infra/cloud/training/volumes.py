@@ -18,7 +18,7 @@ ISOLATED = "ISOLATED"
 READ = ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"]
 """On the catalog, and so on all of its volumes."""
 WRITE = ["WRITE_VOLUME"]
-WRITTEN = (Volume.RAW, Volume.MODELS, Volume.WORK)
+WRITTEN = (Volume.RAW, Volume.MODELS, Volume.WORK, Volume.SNAPSHOTS)
 """The volumes that the job writes to."""
 
 

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
 from azure_clients import credentials
 from azure_clients.retries import Timeout, retried
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SHA256 = "sha256"
 """Metadata of a completely uploaded blob: its content's hash."""
+UNCHANGED = MatchConditions.IfNotModified
 FILES_AT_ONCE = 4
 BLOCKS_AT_ONCE = 2
 MEGABYTE = 1e6
@@ -91,6 +93,32 @@ class LakeFolder:
             "read the lake", lambda: _or_none(lambda: blob.download_blob().readall()), context
         )
         return content
+
+    def change(self, name: str, changed: Callable[[bytes | None], bytes | None], context: Context) -> None:
+        """Replace one small file by what `changed` makes of its content, None if it does not exist.
+
+        It is asked again if somebody else has changed the file meanwhile, and leaves it as it is by returning None.
+        """
+        blob = self._client.get_blob_client(f"{self._path}/{name}")
+
+        def write() -> bool:
+            before = _or_none(blob.download_blob)
+            content = changed(None if before is None else before.readall())
+            if content is None:
+                return True
+            is_as_read: dict[str, Any] = (
+                {"overwrite": False}
+                if before is None
+                else {"overwrite": True, "etag": before.properties.etag, "match_condition": UNCHANGED}
+            )
+            try:
+                blob.upload_blob(content, **is_as_read)
+            except (ResourceModifiedError, ResourceExistsError):
+                return False
+            return True
+
+        while not self._ask("write to the lake", write, context):
+            context.raise_if_cancelled()
 
     def names(self, context: Context) -> frozenset[str]:
         """The paths of all files in it; none if it, or the container, does not exist."""

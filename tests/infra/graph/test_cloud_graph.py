@@ -200,6 +200,7 @@ def test_every_cluster_reads_and_writes_folders_of_the_lake_by_volumes(workers: 
         "raw": ("abfss://raw", "files"),
         "models": ("abfss://models", "files"),
         "work": ("abfss://work", "files"),
+        "snapshots": ("abfss://snapshots", "files"),
         "libraries": ("abfss://work", "libraries"),
     }
     assert {volume["volumeType"] for volume in volumes.values()} == {"EXTERNAL"}
@@ -216,7 +217,7 @@ def test_runs_may_write_to_every_volume_but_the_one_with_their_libraries(
     (on_all,) = [set(grant["privileges"]) for grant in grants if "catalog" in grant]
     assert on_all == {"USE_CATALOG", "USE_SCHEMA", "READ_VOLUME"}
     on_one = {grant["volume"]: grant["privileges"] for grant in grants if "volume" in grant}
-    assert on_one == {f"volume-{name}-id": ["WRITE_VOLUME"] for name in ("raw", "models", "work")}
+    assert on_one == {f"volume-{name}-id": ["WRITE_VOLUME"] for name in ("raw", "models", "work", "snapshots")}
     assert not [grant for grant in grants if "externalLocation" in grant]
 
 

@@ -33,6 +33,7 @@ OF_DEPLOYER = {
 }
 NAMED_BY = {
     "azure-native:storage:StorageAccount": "accountName",
+    "azure-native:storage:BlobContainer": "containerName",
     "azure-native:machinelearningservices:Workspace": "workspaceName",
     "azure-native:containerregistry:Registry": "registryName",
     "azure-native:containerservice:ManagedCluster": "resourceName",
@@ -43,7 +44,7 @@ NAMED_BY = {
 
 @pytest.fixture(scope="module")
 def stack() -> CloudRecorder:
-    """A small stack on Azure with traces, container logs and an availability test."""
+    """A small stack on Azure that recommends, with traces, container logs and an availability test."""
     azure = {
         "subscription": SUBSCRIPTION,
         "tenant": TENANT,
@@ -55,7 +56,7 @@ def stack() -> CloudRecorder:
         "container_insights": True,
         "availability_test": True,
     }
-    settings = Settings.model_validate({"target": "azure", "azure": azure})
+    settings = Settings.model_validate({"target": "azure", "azure": azure, "dataset": {"kind": "films"}})
     return run_cloud(lambda: deploy(settings, "test"))[0]
 
 
@@ -91,6 +92,7 @@ def test_machines_have_these_roles_on_these_resources(stack: CloudRecorder) -> N
         ("principal-of-nodes", "registry", "AcrPull"),
         ("principal-of-pods", "vault", "Key Vault Secrets User"),
         ("principal-of-pods", "insights", "Monitoring Metrics Publisher"),
+        ("principal-of-pods", "snapshots", "Storage Blob Data Reader"),
     }
 
 
@@ -146,14 +148,12 @@ def test_a_committed_stack_asks_for_a_region_and_versions_that_there_are(name: s
         assert (RUNTIMES[runtime], scala) == ("3.5.0", "2.12"), "what SynapseML's jars are built for"
 
 
-def test_databricks_may_read_the_stacks_volumes_and_write_three(stack: CloudRecorder) -> None:
+def test_databricks_may_read_the_stacks_volumes_and_write_four(stack: CloudRecorder) -> None:
     """The names are those of "Unity Catalog privileges and securable objects"."""
     grants = stack.of("databricks:index/grant:Grant")
     assert sorted(sorted(grant["privileges"]) for grant in grants) == [
         ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"],
-        ["WRITE_VOLUME"],
-        ["WRITE_VOLUME"],
-        ["WRITE_VOLUME"],
+        *[["WRITE_VOLUME"]] * 4,
     ]
 
 

@@ -10,6 +10,7 @@ import yaml
 pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
 
 from scoring.settings import parse
+from tests.infra.graph.cloud_recorder import PEERED
 from tests.infra.graph.workload_program import IMAGE, KINDS, manifests
 
 
@@ -178,6 +179,27 @@ def test_pods_that_trace_know_where_to_and_may_reach_azure_alone() -> None:
     for address in ("10.244.0.5", "10.0.0.1", "169.254.169.254", "192.168.0.1"):
         assert any(ipaddress.ip_address(address) in network for network in refused)
     assert found["Deployment"]["spec"]["template"]["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+
+
+def test_pods_that_recommend_fetch_histories_into_a_folder_of_their_own_and_may_reach_azure_alone() -> None:
+    address = "https://lakeabc.blob.core.windows.net/snapshots/files/served"
+    found = manifests(snapshots=address)
+    settings = parse(["--bundle", "/model", *container(found)["args"]])
+    assert (settings.snapshots, settings.snapshots_from) == (Path("/snapshots"), address)
+    (mount,) = [one for one in container(found)["volumeMounts"] if one["mountPath"] == "/snapshots"]
+    assert not mount.get("readOnly")
+    volumes = {one["name"]: one for one in found["Deployment"]["spec"]["template"]["spec"]["volumes"]}
+    assert set(volumes[mount["name"]]) == {"name", "emptyDir"}, "on the node's disk, and gone with the pod"
+    assert found["NetworkPolicy"]["spec"]["egress"] == manifests(traces=True)["NetworkPolicy"]["spec"]["egress"]
+
+
+def test_in_a_private_stack_they_also_reach_its_private_endpoints() -> None:
+    """An eighth of the network, the fourth: cluster, two of Databricks, endpoints (`infra.network_ranges`)."""
+    private: dict[str, Any] = {"network": "private", "peered_network": PEERED, "registry_tier": "Premium"}
+    found = manifests(snapshots="https://lake/", network_range="10.100.0.0/16", **private)
+    *_, lake = found["NetworkPolicy"]["spec"]["egress"]
+    assert lake == {"ports": [{"port": 443, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": "10.100.96.0/19"}}]}
+    assert "egress" not in manifests(**private)["NetworkPolicy"]["spec"]
 
 
 def test_the_load_balancer_has_a_name_and_reaches_the_pods(found: dict[str, dict[str, Any]]) -> None:

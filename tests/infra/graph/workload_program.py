@@ -26,7 +26,11 @@ KINDS = {
 
 
 def manifests(
-    image: str = IMAGE, certificate_hash: str = "first", scoring: Mapping[str, object] | None = None, **azure: object
+    image: str = IMAGE,
+    certificate_hash: str = "first",
+    scoring: Mapping[str, object] | None = None,
+    snapshots: str | None = None,
+    **azure: object,
 ) -> dict[str, dict[str, Any]]:
     """The manifests by kind, in order of declaration. A key also has the object's name if that is not the usual one."""
     settings = AzureSettings.model_validate(
@@ -35,8 +39,7 @@ def manifests(
             "tenant": TENANT,
             "deployers": [{"object_id": DEPLOYERS[0], "type": "User"}],
             "alert_mail": "operators@example.com",
-            "authorized_ip_ranges": "anywhere",
-            "allowed_sources": "anywhere",
+            **dict.fromkeys(("authorized_ip_ranges", "allowed_sources"), "anywhere"),
             **azure,
         }
     )
@@ -50,6 +53,7 @@ def manifests(
             vault="vault-abc",
             client_id="55555555-5555-4555-8555-555555555555",
             certificate_hash=certificate_hash,
+            snapshots=snapshots,
             pool_label="personalization/pool",
             pool="scoring",
         )

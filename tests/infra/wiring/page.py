@@ -29,10 +29,13 @@ NARROW = {
 """A stack that few may reach, and that tries a new image beside the old one."""
 IN_PLACE = {"dataset": {"kind": "criteo", "path": "abfss://events@shoplake.dfs.core.windows.net/clicks/days"}}
 """Data in a container that the stack does not own."""
+RECOMMENDING = {"dataset": {"kind": "films"}}
+"""Data with users and items, whose histories the pods fetch."""
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "dev-with-options": OPTIONS,
     "dev-for-few": NARROW,
     "dev-with-data-in-place": IN_PLACE,
+    "dev-that-recommends": RECOMMENDING,
     "private": PRIVATE,
 }
 """Files that contain only what these settings change in `dev`."""

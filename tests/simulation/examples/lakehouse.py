@@ -24,7 +24,8 @@ def create_before(cloud: Databricks, kind: str | None) -> None:
 def create_volumes(cloud: Databricks) -> None:
     """Create the stack's volumes beside the examples, of which `work` is one."""
     lake = "abfss://{}@lakeabc.dfs.core.windows.net/"
-    cloud.create(LOCATION, of(LOCATION) | {"name": "models-dev", "url": lake.format("models")})
+    for container in (Volume.MODELS.container, Volume.SNAPSHOTS.container):
+        cloud.create(LOCATION, of(LOCATION) | {"name": f"{container}-dev", "url": lake.format(container)})
     for volume in sorted({*Volume} - {Volume.WORK}):
         place = {"name": volume.value, "storageLocation": lake.format(volume.container) + volume.folder}
         cloud.create(VOLUME, of(VOLUME) | place)

@@ -12,8 +12,12 @@ from typing import Any
 from features.errors import PersonalizationError
 from personalize.stack.azure_side import following
 from personalize.stack.data_guard import ACCOUNT
+from recommend.published import CURRENT, decode
+from steps.shared.volumes import SERVED as SERVED_SNAPSHOTS
+from steps.shared.volumes import Volume
 from tests.simulation.faults import FaultKind
 from tests.simulation.scenarios.life import changes_of, pools_of, score_golden_records
+from tests.simulation.scenarios.lost_libraries import container_of
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SMALL, SimulatedStack, Touched
 from tests.simulation.scenarios.troubles import BLIND, BUILD, QUOTA, ROLLOUT, RUNS, Trouble
@@ -22,6 +26,8 @@ from tools.paths import ROOT
 SERVED = frozenset({"replace image", "replace image-record", "update deployment", "update service-champion"})
 ROLLED_BACK = SERVED | {"replace model"}
 TRAINED = SERVED | {"replace training", "replace model"}
+RECOMMENDS = TRAINED | {"replace data", "create pods-snapshots", "update network-policy"}
+"""Tables with users and items in place of rows: the pods may fetch histories."""
 SMALLER, LARGER, LARGEST = "Standard_D2ds_v5", "Standard_D4ds_v5", "Standard_D8ds_v5"
 OTHER_REGION = "northeurope"
 NEW_CODE = ROOT / "scoring" / "simulated_change.py"
@@ -168,12 +174,15 @@ def own_tables(stack: SimulatedStack, report: Report) -> None:
             stack.faults.order(f"^http {service} ", nth=2, kind=kind)
     before = stack.holders()
     done = stack.up()
-    report.want("touched by tables while services are busy", sorted(TRAINED | {"replace data"}), sorted(done.touched))
+    report.want("touched by tables while services are busy", sorted(RECOMMENDS), sorted(done.touched))
     report.want("faults of services that did not come", 0, stack.faults.pending())
     stack.faults.clear()
     stack.settle()
     report.want("data that tables replaced", [], _replaced(before, stack.holders()))
     score_golden_records(stack, report, stack.image().rpartition("@")[2])
+    lake = container_of(stack, Volume.SNAPSHOTS)
+    named = decode(lake.download_blob(f"{Volume.SNAPSHOTS.folder}/{SERVED_SNAPSHOTS}/{CURRENT}").readall())
+    report.want("what the pods of tables fetch", ["catalogue.sqlite", "histories.sqlite"], sorted(named))
 
 
 def _meet(stack: SimulatedStack, report: Report, trouble: Trouble) -> None:

@@ -19,7 +19,7 @@ class LostLibraries:
 
     def lose(self, stack: SimulatedStack) -> None:
         """Delete them."""
-        lake = self._lake(stack)
+        lake = container_of(stack, Volume.LIBRARIES)
         names = [blob.name for blob in lake.list_blobs(name_starts_with=f"{Volume.LIBRARIES.folder}/")]
         self.kept = {name: lake.download_blob(name).readall() for name in names if name.endswith(REQUIREMENTS)}
         for name in self.kept:
@@ -28,9 +28,11 @@ class LostLibraries:
     def bring(self, stack: SimulatedStack) -> None:
         """Upload them again."""
         for name, content in self.kept.items():
-            self._lake(stack).upload_blob(name, content)
+            container_of(stack, Volume.LIBRARIES).upload_blob(name, content)
 
-    def _lake(self, stack: SimulatedStack) -> Any:
-        account = next(item for item in stack.world.all(ACCOUNT) if item.inputs.get("isHnsEnabled"))
-        endpoint = f"https://{account.inputs['accountName']}.blob.core.windows.net/"
-        return credentials.container(DEFAULTS["tenant"], endpoint, Volume.LIBRARIES.container)
+
+def container_of(stack: SimulatedStack, volume: Volume) -> Any:
+    """The container of the lake with a volume's files, for the deployer."""
+    account = next(item for item in stack.world.all(ACCOUNT) if item.inputs.get("isHnsEnabled"))
+    endpoint = f"https://{account.inputs['accountName']}.blob.core.windows.net/"
+    return credentials.container(DEFAULTS["tenant"], endpoint, volume.container)

@@ -21,7 +21,8 @@ from tests.simulation.fakes.runs import Run
 from tests.simulation.fakes.volumes import VOLUMES, Volumes
 from tests.simulation.world import World
 
-LEFT, SAID = "left", "said"
+LEFT, SAID = ("output", "snapshots"), "said"
+"""The folders in a request where a run leaves files, and its output."""
 CATALOG = re.compile(r"/Volumes/\w+")
 
 
@@ -51,25 +52,31 @@ class RememberedTraining:
                 output = self._cluster(run)
                 if run.cancelled.is_set():
                     return output
-                shutil.copytree(self._left(run.number, request["output"]), kept / LEFT)
+                for name, folder in self._left(run.number, request):
+                    if folder.is_dir():
+                        shutil.copytree(folder, kept / name)
                 said.write_text(output, encoding="utf-8")
                 self.trained += 1
             else:
-                self._give(run, kept / LEFT, request)
+                self._give(run, kept, request)
             self.seconds += time.monotonic() - started
             return said.read_text(encoding="utf-8")
 
-    def _left(self, number: int, path: str) -> Path:
-        """The folder of run `number` behind a path below `/Volumes`."""
-        return volumes_of(self._folder, number) / path.removeprefix(VOLUMES)
+    def _left(self, number: int, request: dict[str, Any]) -> Iterator[tuple[str, Path]]:
+        """The folders where run `number` leaves files, by their names in the request."""
+        for name in LEFT:
+            if path := request[name]:
+                yield name, volumes_of(self._folder, number) / path.removeprefix(VOLUMES)
 
-    def _give(self, run: Run, left: Path, request: dict[str, Any]) -> None:
+    def _give(self, run: Run, kept: Path, request: dict[str, Any]) -> None:
         """Put another run's files into the lake of `run`."""
         world = World(self._folder)
         volumes = Volumes(world, run.caller, volumes_of(self._folder, run.number))
         world.close()
         volumes.refuse({request["data"]: request["fetch"], request["output"]: True})
-        shutil.copytree(left, self._left(run.number, request["output"]), dirs_exist_ok=True)
+        for name, folder in self._left(run.number, request):
+            if (kept / name).is_dir():
+                shutil.copytree(kept / name, folder, dirs_exist_ok=True)
         volumes.send()
 
 

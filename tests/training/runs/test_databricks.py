@@ -1,5 +1,6 @@
 """The training job: what it reads and writes on the volumes, in place, and how it fails."""
 
+import hashlib
 import json
 import types
 from collections.abc import Callable
@@ -10,7 +11,9 @@ import msgspec
 import pytest
 
 from features.bundle import Bundle, checked_hash
+from recommend.stored import FOLDER
 from tests.support.bundles import make_bundle
+from tests.support.recommenders import write_snapshots
 from training import databricks
 from training.databricks import COMPLETE, RESULT, JobFailedError, main
 from training.datasets.errors import DatasetError
@@ -91,6 +94,27 @@ def test_a_run_reads_the_data_where_it_lies_and_leaves_its_bundle_there(volumes:
     assert arguments.data == volumes / "raw" / "data"
     left = volumes / "models" / "runs" / "1"
     assert json.loads((left / RESULT).read_text())["bundle_hash"] == checked_hash(left / "bundle")
+
+
+def test_histories_and_catalogue_go_to_folders_that_their_hashes_name_and_nowhere_else(
+    volumes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = trained(tmp_path, [])
+
+    def train(arguments: TrainingRequest, manifest: Manifest) -> Result:
+        assert arguments.output is not None
+        write_snapshots(arguments.output / FOLDER)
+        return plain(arguments, manifest)
+
+    monkeypatch.setattr(databricks, "train", train)
+    main([request(volumes, snapshots=str(volumes / "snapshots" / "served"))])
+    files = list(volumes.rglob("*.sqlite"))
+    assert sorted(file.name for file in files) == ["catalogue.sqlite", "histories.sqlite"]
+    named = json.loads((volumes / "models" / "runs" / "1" / "snapshots.json").read_text())
+    for file in files:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert file == volumes / "snapshots" / "served" / digest / file.name
+        assert named[file.name] == digest
 
 
 def test_what_a_run_reads_in_place_is_tried_first_and_recorded_beside_its_result(

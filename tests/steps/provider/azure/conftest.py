@@ -92,7 +92,7 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Interne
     arm = AzureNative(world)
     create_all(arm)
     container = "azure-native:storage:BlobContainer"
-    for name in ("models", "work"):
+    for name in ("models", "work", "snapshots"):
         arm.create(container, example(container) | {"containerName": name})
     assignment = "azure-native:authorization:RoleAssignment"
     own_storage = {"scope": PLAIN, "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0051"}

@@ -1,0 +1,42 @@
+"""Which snapshots a stack on Azure serves: one small file in the lake, `CURRENT`, which is replaced whole.
+
+A snapshot lies in a folder that is named by the hash of its content and never changes. So a reader of `CURRENT` gets
+either what it names, or an error because newer ones have replaced it.
+"""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from recommend.stored import SnapshotError
+
+CURRENT = "current.json"
+RECORD = "snapshots.json"
+"""The file beside a run's result in which the run names what it has made."""
+Published = dict[str, str]
+"""The SHA-256 of each snapshot's file, 64 hexadecimal digits, by the file's name."""
+
+
+def place(name: str, digest: str) -> str:
+    """The path of a snapshot's file beside `CURRENT`."""
+    return f"{digest}/{name}"
+
+
+def digest_of(file: Path) -> str:
+    """The SHA-256 of a file's content."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def encode(published: Published) -> bytes:
+    """The content of `CURRENT`."""
+    return msgspec.json.encode(published, order="sorted")
+
+
+def decode(content: bytes) -> Published:
+    """What `CURRENT` names; raises `SnapshotError` if its content is not right."""
+    try:
+        return msgspec.json.decode(content, type=Published)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise SnapshotError(f"{CURRENT} in the lake is not right: {error}. Train again.") from error
