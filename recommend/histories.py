@@ -4,6 +4,7 @@ It is personal data: it lies beside bundles and images, and in none of them.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommend.arrays import Indices
+from recommend.forgotten import Forgotten
 from recommend.stored import Snapshot, SnapshotError, written
 
 FILE = "histories.sqlite"
@@ -60,6 +62,23 @@ def write(target: Path, items: Sequence[str], users: Iterable[UserRow], user_col
 
         writer.connection.executemany("INSERT INTO users VALUES (?, ?, ?, ?)", rows())
         return writer.version
+
+
+def remove(file: Path, users: Forgotten) -> int:
+    """Write the snapshot again without these users, and return how many it had; raises `SnapshotError`."""
+    with closing(Snapshot(file, KIND)) as snapshot:
+        gone = {str(key) for (key,) in snapshot.all("SELECT key FROM users") if key in users}
+        if not gone:
+            return 0
+        items = [str(key) for (key,) in snapshot.all("SELECT key FROM items ORDER BY number")]
+        rows = snapshot.all("SELECT key, chosen, seen, columns FROM users ORDER BY key")
+        kept = (
+            UserRow(str(key), chosen, seen, msgspec.json.decode(columns, type=dict[str, str]))
+            for key, chosen, seen, columns in rows
+            if key not in gone
+        )
+        write(file, items, kept, str(snapshot.meta["user_column"]))
+    return len(gone)
 
 
 class Histories:

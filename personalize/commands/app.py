@@ -39,6 +39,7 @@ PANELS = {
     "Data and models": (
         "init_data.init_data",
         "catalogue.catalogue",
+        "forget.forget",
         "drift.drift",
         "tune.tune",
         "models.models",

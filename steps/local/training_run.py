@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import PersonalizationError
+from recommend.forgotten import Forgotten
 from steps.descriptions.training_run import LOCAL, LocalInputs, Outputs
 from steps.local.registry import LocalRegistry
 from steps.local.snapshots import publish
@@ -39,7 +40,7 @@ class TrainingRun(LocalStep[LocalInputs, Outputs]):
         """Train; raises `TrainingFailedError` with training's error message, or `StepCancelledError` after Ctrl-C."""
         folder = self.folder(inputs.stack)
         earlier = LocalRegistry(folder.registry).earlier(inputs.parameters)
-        run = RunFolder(folder, run_id(inputs, earlier))
+        run = RunFolder(folder, run_id(inputs, earlier, Forgotten.load(folder.forgotten).hashes))
         end_orphan(run.path)
         result = run.finished()
         if result is None:

@@ -6,6 +6,8 @@ Paths in outputs are relative to the stack's folder, so that a checkout can be m
 from dataclasses import dataclass
 from pathlib import Path
 
+from recommend.forgotten import FILE as FORGOTTEN
+
 
 @dataclass(frozen=True)
 class StackFolder:
@@ -37,6 +39,11 @@ class StackFolder:
     def snapshots(self) -> Path:
         """The users' histories and the catalogue, which the service looks up; readable only by the owner."""
         return self.path / "snapshots"
+
+    @property
+    def forgotten(self) -> Path:
+        """The users who were forgotten, beside the datasets, whose reader passes over them; only for the owner."""
+        return self.lake / "raw" / FORGOTTEN
 
     @property
     def service(self) -> Path:

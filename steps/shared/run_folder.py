@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,17 @@ OUTPUT = "output"
 """The folder for training's output."""
 
 
-def run_id(inputs: Inputs[str], earlier: Earlier) -> str:
-    """16 hexadecimal digits, different for each set of values that the run's bundle or verdict depends on."""
+def run_id(inputs: Inputs[str], earlier: Earlier, forgotten: Iterable[str] = ()) -> str:
+    """16 hexadecimal digits, different for each set of values that the run's bundle or verdict depends on.
+
+    `forgotten` are the hashes of users whose rows it does not read.
+    """
     fields = inputs.model_dump(mode="json", include=set(MODEL_INPUTS))
     champion = earlier.champion.bundle_hash if earlier.champion else None
     best = [earlier.best.bundle_hash] if earlier.best else []
-    return hashlib.sha256(json.dumps([fields, champion, *best], sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        json.dumps([fields, champion, *best, *sorted(forgotten)], sort_keys=True).encode()
+    ).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from recommend import catalogue, histories
 from recommend.catalogue import State
 from recommend.histories import Histories
 from recommend.stored import FOLDER
-from steps.local.snapshots import publish
+from steps.local.snapshots import forget, publish, remember
 from steps.shared.folders import StackFolder
+from steps.shared.run_folder import OUTPUT
 from tests.support.recommenders import write_snapshots
 
 
@@ -32,3 +33,30 @@ def test_a_run_without_users_removes_the_histories(tmp_path: Path) -> None:
     publish(tmp_path / "run", folder)
     publish(tmp_path / "another run", folder)
     assert not (folder.snapshots / histories.FILE).exists()
+
+
+def test_a_forgotten_user_is_in_no_histories_also_after_a_run_that_began_before(tmp_path: Path) -> None:
+    folder = StackFolder(tmp_path / "stack")
+    runs = [folder.runs / name / OUTPUT for name in ("one", "two")]
+    for run in runs:
+        write_snapshots(run / FOLDER)
+    (runs[1] / "work" / "rows").mkdir(parents=True)
+    publish(runs[0], folder)
+    assert forget(folder, "u1") == 3
+    files = [folder.snapshots / histories.FILE, *(run / FOLDER / histories.FILE for run in runs)]
+    for file in files:
+        assert Histories(file, ["b"]).find("u1") is None
+        assert Histories(file, ["b"]).active_users() == ["3"]
+        assert Histories(file, ["b"]).find("u2") is not None
+        assert file.stat().st_mode & 0o777 == 0o600
+    assert not (runs[1] / "work").exists()
+    assert forget(folder, "u1") == 0, "they are gone already"
+
+    write_snapshots(runs[1] / FOLDER)
+    publish(runs[1], folder)
+    assert Histories(files[0], ["b"]).find("u1") is None
+    assert remember(folder, "u1")
+    assert not remember(folder, "u1")
+    write_snapshots(runs[1] / FOLDER)
+    publish(runs[1], folder)
+    assert Histories(files[0], ["b"]).find("u1") is not None

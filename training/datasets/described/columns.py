@@ -116,6 +116,7 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
             label=spec.label if table == "interactions" and spec.label.column else None,
             timestamp=spec.timestamp if table == "interactions" else None,
             one_row_per=spec.one_row_per if table == "interactions" else (),
+            forgotten=spec.forgotten,
             missing={name: spec.missing_in(name) for name in (*headers[table], *(one.name for one in located[table]))},
         )
         for table, source in spec.tables.items()

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from features.categories import Category
 from features.columns import Field, Number
 from features.values import PLAIN_NUMBER, PLAIN_TIMES, TIME_FAULTS, TimeFormat, is_number, microseconds
+from recommend.forgotten import Forgotten
 from training.datasets.described.entries import Label, Time
 from training.datasets.described.files import TableFile
 
@@ -33,6 +34,8 @@ class TableRules:
     one_row_per: tuple[str, ...] = ()
     missing: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
     """The texts that mean missing, by column; the empty text always does."""
+    forgotten: Forgotten = field(default_factory=Forgotten)
+    """Users whose rows are not read."""
 
     @property
     def columns(self) -> list[str]:

@@ -146,3 +146,9 @@ def is_hidden(name: str) -> bool:
 def listed_suffixes() -> str:
     """The supported suffixes, in words."""
     return f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+
+
+def is_no_table(file: Path) -> bool:
+    """Whether a file, or the name of one that does not exist, has an unknown format."""
+    is_file = file.is_file() or (file.suffix != "" and not file.exists())
+    return is_file and not file.name.endswith(SUFFIXES)

@@ -7,6 +7,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from training.datasets.described.delta import is_delta, newest
+from training.datasets.errors import SpecError
+
 _PLAIN = string.printable.encode("ascii")
 
 
@@ -111,3 +114,13 @@ class Entity(TextFormat):
         if self.path is None:
             return None
         return Source(**self.model_dump(include=set(Source.model_fields)))
+
+
+def delta_version(config: Path, source: Source) -> int | None:
+    """The version of a Delta table that is meant, so that a run reads no newer one."""
+    tables = [path for path in source.paths if is_delta(path)]
+    if tables and len(source.paths) > 1:
+        raise SpecError(f"{config} names {source.shown} as one table, but {tables[0]} is a Delta table: name it alone.")
+    if source.version is not None and not tables:
+        raise SpecError(f"{config} names a `version` of {source.shown}, which is no Delta table. Leave it out.")
+    return newest(tables[0]) if tables and source.version is None else source.version

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Self
 
 import yaml
 from msgspec import UNSET
-from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_validator, model_validator
 
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
 from features.times import MOMENT, Reading
-from training.datasets.described.delta import is_delta, newest
+from recommend.forgotten import Forgotten
 from training.datasets.described.entries import CandidatesFrom, Categorical, Label, Number, Numeric, Time, TimeFeature
-from training.datasets.described.files import SUFFIXES, listed_suffixes
-from training.datasets.described.sources import Entity, Source, Strict
+from training.datasets.described.files import is_no_table, listed_suffixes
+from training.datasets.described.sources import Entity, Source, Strict, delta_version
 from training.datasets.errors import MissingFileError, SpecError
 
 LABEL = "label"
@@ -51,6 +51,7 @@ class TablesSpec(Strict):
     """Whether what a user chose is recommended to them again, as songs and groceries may be."""
     missing: tuple[str, ...] = ("",)
     """The texts that mean missing in every column that does not name its own; the empty text always does."""
+    _forgotten: Forgotten = PrivateAttr(default_factory=Forgotten)
 
     @field_validator("numeric")
     @classmethod
@@ -168,6 +169,17 @@ class TablesSpec(Strict):
         """The users and items that have a table, with which the interactions are joined."""
         return {name: one for name, one in self.entities.items() if one.path is not None}
 
+    @property
+    def forgotten(self) -> Forgotten:
+        """Users whose rows are not read."""
+        return self._forgotten
+
+    def without(self, users: Forgotten) -> "TablesSpec":
+        """The same config for tables in which rows of these users are passed over."""
+        spec = self.model_copy()
+        spec._forgotten = users  # noqa: SLF001 - its own
+        return spec
+
     def with_paths(self, paths: Mapping[str, Path | tuple[Path, ...]]) -> "TablesSpec":
         """The same config with other paths of the tables."""
         return self._with("path", paths)
@@ -195,7 +207,7 @@ def load_spec(path: Path) -> TablesSpec:
     spec = read_spec(path)
     given = {table: tuple(path.parent / one for one in source.paths) for table, source in spec.tables.items()}
     named = [(table, file) for table, files in given.items() for file in files]
-    unknown = [str(file) for _, file in named if _is_no_table(file)]
+    unknown = [str(file) for _, file in named if is_no_table(file)]
     if unknown:
         raise SpecError(
             f"{path}: the format of {', '.join(unknown)} is unknown. Give files that end in {listed_suffixes()}, or "
@@ -205,23 +217,7 @@ def load_spec(path: Path) -> TablesSpec:
     if missing:
         raise MissingFileError(f"{path} names {' and '.join(missing)}, which does not exist. Correct the path.")
     found = spec.with_paths({table: files if len(files) > 1 else files[0] for table, files in given.items()})
-    return found.with_versions({table: _version(path, source) for table, source in found.tables.items()})
-
-
-def _version(config: Path, source: Source) -> int | None:
-    """The version of a Delta table that is meant, so that a run reads no newer one."""
-    tables = [path for path in source.paths if is_delta(path)]
-    if tables and len(source.paths) > 1:
-        raise SpecError(f"{config} names {source.shown} as one table, but {tables[0]} is a Delta table: name it alone.")
-    if source.version is not None and not tables:
-        raise SpecError(f"{config} names a `version` of {source.shown}, which is no Delta table. Leave it out.")
-    return newest(tables[0]) if tables and source.version is None else source.version
-
-
-def _is_no_table(file: Path) -> bool:
-    """Whether a file, or the name of one that does not exist, has an unknown format."""
-    is_file = file.is_file() or (file.suffix != "" and not file.exists())
-    return is_file and not file.name.endswith(SUFFIXES)
+    return found.with_versions({table: delta_version(path, source) for table, source in found.tables.items()})
 
 
 def read_spec(path: Path) -> TablesSpec:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from recommend.forgotten import FILE as FORGOTTEN
+from recommend.forgotten import Forgotten
 from training.datasets.described.columns import table_rules
 from training.datasets.described.delta import write_copy
 from training.datasets.described.files import TableFile, files_of, suffix
@@ -139,4 +141,12 @@ def _copies(spec: TablesSpec, files: Files, places: Mapping[str, Path]) -> list[
 
 def spec_of(dataset: TablesDataset, folder: Path | None) -> TablesSpec:
     """The config of the copy in `folder`, or else the dataset's own."""
-    return load_spec(folder / SPEC if folder else dataset.spec)
+    return load_copy(folder) if folder else load_spec(dataset.spec)
+
+
+def load_copy(folder: Path) -> TablesSpec:
+    """The config of a stack's copy of a dataset, without the users who are forgotten in the folder of all copies.
+
+    Raises like `load_spec`, and `SnapshotError` if the list of them was altered.
+    """
+    return load_spec(folder / SPEC).without(Forgotten.load(folder.parent / FORGOTTEN))

@@ -7,8 +7,8 @@ import pyarrow as pa
 import yaml
 from pyarrow import csv
 
-from training.datasets.described.spec import TablesSpec, load_spec
-from training.datasets.described.tables import SPEC
+from training.datasets.described.spec import TablesSpec
+from training.datasets.described.tables import SPEC, load_copy
 from training.datasets.generated import films, titles
 from training.datasets.generated.films import DEVICE, FILM, USER
 from training.datasets.layout import written_aside
@@ -68,7 +68,7 @@ def spec_of(dataset: FilmsDataset, folder: Path | None) -> TablesSpec:
     copy = folder or cache_folder() / dataset.kind / describe(dataset).hash
     if not copy.exists():
         materialize(dataset, copy, silent)
-    return load_spec(copy / SPEC)
+    return load_copy(copy)
 
 
 _OPTIONS = csv.WriteOptions(quoting_style="needed")

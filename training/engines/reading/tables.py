@@ -33,6 +33,7 @@ from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
 from training.engines.reading import blocks
 from training.engines.reading.events import FirstEvents, first_events
+from training.engines.reading.forgotten import without_forgotten
 from training.engines.reading.opened import Opened, Piece, version
 from training.kernels.hashed import Fields
 from training.kernels.numbers import NotNumbersError
@@ -211,7 +212,7 @@ def _texts(rules: TableRules) -> Iterator[Texts]:
     for file in rules.files:
         for texts in _of_lines(file, rules.columns) if file.has_lines else _of_parquet(file, rules.columns):
             rows = len(next(iter(texts.values())))
-            yield with_folders(texts, file, rules.columns, rows)
+            yield without_forgotten(with_folders(texts, file, rules.columns, rows), rules)
 
 
 def _of_lines(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:

@@ -1,0 +1,61 @@
+"""Rows of users who were forgotten are not read: by no table, and so into no history."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from recommend import histories
+from recommend.forgotten import FILE, Forgotten
+from recommend.histories import Histories
+from tests.support.described_tables import write_tables
+from training.datasets.described.spec import TablesSpec
+from training.datasets.described.tables import SPEC, load_copy
+from training.engines.reading.interactions import read_chosen
+from training.engines.reading.tables import open_tables
+from training.stages.snapshots import write_snapshots
+
+
+def copy_of(folder: Path, users: list[object], *, one_row_per: bool) -> TablesSpec:
+    """The config of a stack's copy of a dataset, in which each of these users chose a and saw b."""
+    folder.mkdir(exist_ok=True)
+    rows = {"user_id": [*users, *users], "item_id": ["a"] * len(users) + ["b"] * len(users)}
+    content = write_tables(
+        folder,
+        interactions=pd.DataFrame(rows | {"clicked": [1] * len(users) + [0] * len(users)}),
+        users=pd.DataFrame({"user_id": users, "age": range(len(users))}),
+        items=pd.DataFrame({"item_id": ["a", "b"], "minutes": [90, 80]}),
+    )
+    more = {"one_row_per": ["user_id", "item_id"]} if one_row_per else {}
+    (folder / SPEC).write_text(yaml.safe_dump(content | {"numeric": ["age", "minutes"]} | more))
+    return load_copy(folder)
+
+
+@pytest.mark.parametrize("one_row_per", [False, True])
+@pytest.mark.parametrize("users", [["u1", "u2", "u3"], [1.0, 2.0, 3.0]])
+def test_neither_model_nor_recommender_nor_histories_have_them(
+    tmp_path: Path, users: list[object], *, one_row_per: bool
+) -> None:
+    gone, stays = ("u2", "u3") if isinstance(users[0], str) else ("2", "3")
+    ages: list[float] = []
+    Forgotten().with_user(gone).save(tmp_path / FILE)
+    spec = copy_of(tmp_path / "copy", users, one_row_per=one_row_per)
+    opened = open_tables(spec, lambda *_, **__: None)
+    for piece in opened.pieces:
+        for fields in piece.fields():
+            ages += fields.numeric[0].tolist()
+    assert sorted(ages) == [0, 0, 2, 2], "of the first and the third"
+    chosen = read_chosen(spec)
+    assert gone not in chosen.users
+    write_snapshots(tmp_path / "made", spec, chosen)
+    made = Histories(tmp_path / "made" / histories.FILE, ["a", "b"])
+    assert made.find(gone) is None
+    assert made.find(stays) is not None
+
+
+def test_once_it_is_undone_they_are_read_again(tmp_path: Path) -> None:
+    Forgotten().with_user("u2").save(tmp_path / FILE)
+    assert read_chosen(copy_of(tmp_path / "copy", ["u1", "u2"], one_row_per=False)).users == ["u1"]
+    Forgotten.load(tmp_path / FILE).without_user("u2").save(tmp_path / FILE)
+    assert read_chosen(load_copy(tmp_path / "copy")).users == ["u1", "u2"]
