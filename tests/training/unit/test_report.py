@@ -195,6 +195,9 @@ def test_a_recommender_has_figures_for_known_and_for_new_users_where_a_moment_di
     shown = re.sub(r"<[^>]+>", " ", html)
     assert re.search(r"For 1,200 users .* 0\.2171 .* 25\.0% .*For 40 new users .* 0\.1234", shown, flags=re.DOTALL)
     assert "no figures for new users" not in html
+    assert "too few" not in html
+    html = render(replace(report_data(), recommender=structs.replace(judged, new_users=3, figures_of_new={})))
+    assert "too few for figures of their own: 3." in html
     each = structs.replace(judged, by_moment=False, new_users=0, figures_of_new={})
     html = render(replace(report_data(), recommender=each))
     assert "For 40 new users" not in html
