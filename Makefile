@@ -40,10 +40,10 @@ stack-file: ## check that there is a stack STACK
 up: stack-file setup ## prepare this machine, then train and serve the stack (STACK=local)
 	@.venv/bin/personalize up --stack $(STACK)
 
-try-up: ## try `up` and a prediction on a platform that is not tested; on macOS this installs OpenMP with Homebrew
+try-up: ## try `up` and a recommendation on a platform that is not tested; on macOS this installs OpenMP with Homebrew
 	@[ "$$(uname)" != Darwin ] || brew install libomp
 	$(MAKE) up
-	.venv/bin/personalize predict examples/record.json
+	.venv/bin/personalize recommend u17 --top 5
 
 test: test-tools ## run the tests, about ten minutes
 	$(PYTEST) $(PARALLEL) -m "not full and not cluster"

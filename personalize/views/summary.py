@@ -9,7 +9,10 @@ from personalize.clients.service import trusted_certificate
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal.output import results, tell
 from steps.shared.folders import StackFolder
-from tools.paths import ROOT, state_folder
+from tools.paths import state_folder
+
+RANKERS = ("recommender", "first stage alone", "SAR", "popularity", "best reachable")
+"""What a judgement compares, in the order of the table: the engine sorts the names in its outputs."""
 
 
 def show_summary(outputs: dict[str, Any], stack: str) -> None:
@@ -17,22 +20,30 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     if "endpoint" not in outputs:
         return
     flag = "" if stack == "local" else f" --stack {stack}"
-    example = shown_path(example_file(stack))
+    metrics = outputs["metrics"] if isinstance(outputs.get("metrics"), dict) else {}
+    recommender = metrics.get("recommender")
     tell(f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.")
-    trusted = trusted_certificate(StackFiles(stack), outputs)
-    trust = f"--cacert {shown_path(trusted)} " if trusted else ""
+    if recommender and recommender["accepted"]:
+        tell(f"Recommend items to a user:\n\n  .venv/bin/personalize recommend{flag} USER --top 5\n")
     tell("Request a click probability:\n")
-    # Through a pipe, as an argument would show in the machine's list of processes.
-    tell(
-        f"  .venv/bin/personalize key{flag} --header |\n"
-        f"    curl -s -H @- -H 'Content-Type: application/json' {trust}-d @{example} {outputs['endpoint']}/score\n"
-        f"  .venv/bin/personalize predict{flag} {example}\n"
-    )
-    if isinstance(outputs.get("metrics"), dict):
-        results.print(metrics_table(outputs["metrics"]))
-        if recommender := outputs["metrics"].get("recommender"):
-            results.print()
-            results.print(recommender_table(recommender))
+    if (own := StackFolder(state_folder(stack)).example).is_file():
+        example = shown_path(own)
+        trusted = trusted_certificate(StackFiles(stack), outputs)
+        trust = f"--cacert {shown_path(trusted)} " if trusted else ""
+        # Through a pipe, as an argument would show in the machine's list of processes.
+        tell(
+            f"  .venv/bin/personalize key{flag} --header |\n"
+            f"    curl -s -H @- -H 'Content-Type: application/json' {trust}-d @{example} {outputs['endpoint']}/score\n"
+            f"  .venv/bin/personalize predict{flag} {example}\n"
+        )
+    else:  # the model was registered from another machine
+        tell(f"  .venv/bin/personalize predict{flag} --example > record.json\n")
+        tell(f"  .venv/bin/personalize predict{flag} record.json\n")
+    if metrics:
+        results.print(metrics_table(metrics))
+    if recommender:
+        results.print()
+        results.print(recommender_table(recommender))
     tell(f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)")
 
 
@@ -70,8 +81,8 @@ def recommender_table(judgement: dict[str, Any]) -> Table | str:
         table.add_column(title, justify="right")
     if of_new:
         table.add_column(f"NDCG@10, {judgement['new_users']:,} new users", justify="right")
-    for name, row in figures.items():
-        ours = name == "recommender"
+    for name in (name for name in RANKERS if name in figures):
+        row, ours = figures[name], name == RANKERS[0]
         shares = (f"{row[share]:.1%}" for share in ("coverage", "popular"))
         table.add_row(
             "this recommender" if ours else name,
@@ -81,12 +92,6 @@ def recommender_table(judgement: dict[str, Any]) -> Table | str:
             style="bold" if ours else None,
         )
     return table
-
-
-def example_file(stack: str) -> Path:
-    """A held-out record of the stack's model, or the repository's if `up` ran on another machine."""
-    own = StackFolder(state_folder(stack)).example
-    return own if own.is_file() else ROOT / "examples" / "record.json"
 
 
 def shown_path(path: Path) -> Path:

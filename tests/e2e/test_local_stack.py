@@ -54,7 +54,7 @@ def listening(port: int) -> bool:
 
 def served_version(checkout: Checkout) -> str:
     """The model version that the service reports."""
-    return str(checkout.json("predict", "examples/record.json")["model"]["version"])
+    return str(checkout.json("predict", str(checkout.state / "example.json"))["model"]["version"])
 
 
 @pytest.fixture(scope="module")

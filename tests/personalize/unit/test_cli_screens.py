@@ -16,8 +16,8 @@ from personalize.stack import processes, stack_files
 from personalize.terminal.progress import StepDisplay
 from personalize.views import logs, summary
 from personalize.views.status import traffic
-from personalize.views.summary import example_file, metrics_table, recommender_table
-from tools.paths import ROOT
+from personalize.views.summary import metrics_table, recommender_table
+from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, SAR
 
 
 def shown(updates: list[StepUpdate], *, terminal: bool = False, plan: bool = False) -> str:
@@ -155,16 +155,26 @@ def test_a_recommender_that_does_not_serve_says_why() -> None:
     )
 
 
+def test_every_ranker_of_a_judgement_has_a_row() -> None:
+    assert set(summary.RANKERS) == {RECOMMENDER, FIRST_STAGE, SAR, POPULARITY, BEST}
+
+
 @pytest.mark.parametrize("made", [True, False])
-def test_the_example_is_the_stacks_own_or_else_the_repositorys(
-    *, made: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_example_is_the_stacks_own_or_made_by_the_service(
+    *, made: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(summary, "state_folder", lambda stack: tmp_path / stack)
     own = tmp_path / "local" / "example.json"
     own.parent.mkdir()
     if made:
         own.write_text("{}")
-    assert example_file("local") == (own if made else ROOT / "examples" / "record.json")
+    judgement = {"accepted": made, "reason": "It is worse.", "figures": {}, "figures_of_new": {}}
+    outputs = {"endpoint": "http://127.0.0.1:1", "model_version": "4", "report": "report.html"}
+    summary.show_summary(outputs | {"metrics": METRICS | {"recommender": judgement}}, "local")
+    shown = capsys.readouterr().out
+    assert (str(own) in shown) is made
+    assert ("predict --example > record.json" in shown) is not made
+    assert (".venv/bin/personalize recommend USER --top 5" in shown) is made
 
 
 def test_the_traffic_is_summed_over_operations() -> None:

@@ -15,7 +15,7 @@ def test_the_readme_has_at_most_150_lines() -> None:
 
 def test_the_start_is_two_commands() -> None:
     typed = [command for block in blocks(TEXT) if block.section == "Start" for command in commands_in(block)]
-    assert typed == [["make", "up"], [".venv/bin/personalize", "predict", "examples/record.json"]]
+    assert typed == [["make", "up"], [".venv/bin/personalize", "recommend", "u17", "--top", "5"]]
 
 
 def test_every_package_is_in_the_table_of_what_is_where() -> None:
