@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from steps.provider.step import Context
 
 PAUSE_SECONDS = 0.1
@@ -37,6 +35,8 @@ class Probe:
 
     def _readiness(self) -> dict[str, Any]:
         """The content of `/readyz`; empty if the process that answers isn't ready."""
+        import httpx  # noqa: PLC0415 - it takes a third of a second, and only a service that changes is asked
+
         headers = {"Authorization": f"Bearer {self.key}", "Connection": "close"}
         try:
             # The certificate is the user's own, and may not be valid for the loopback address used here.

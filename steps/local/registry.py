@@ -1,15 +1,16 @@
 """The model registry: MLflow's, in a SQLite file, with the bundles beside it.
 
-Only changes are made by MLflow. Its import and its check of the schema take seconds, so what is looked up is read from
-its tables.
+MLflow makes the database. Its import and its check of the schema take seconds of each process, so versions and the
+champion are read from its tables and written to them.
 """
 
 import json
 import os
 import shutil
 import sqlite3
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
@@ -35,6 +36,16 @@ WHERE name = :model
 GROUP BY version ORDER BY version
 """
 """Of each version: number, time of registration in ms since 1970 (UTC), whether it serves, and tags as JSON."""
+NEWEST = "SELECT coalesce(max(version), 0) FROM model_versions WHERE name = :model"
+CHANGED = "UPDATE registered_models SET last_updated_time = :now WHERE name = :model"
+ADDED = """
+INSERT INTO model_versions
+    (name, version, creation_time, last_updated_time, current_stage, status, source, storage_location)
+VALUES (:model, :version, :now, :now, 'None', 'READY', :source, :source)
+"""
+TAGGED = "INSERT INTO model_version_tags (name, version, key, value) VALUES (:model, :version, :key, :value)"
+MARKED = "INSERT OR REPLACE INTO registered_model_aliases (name, alias, version) VALUES (:model, :champion, :version)"
+"""What `create_model_version` and `set_registered_model_alias` of MLflow's `SqlAlchemyStore` write."""
 
 
 class RegistryError(PersonalizationError):
@@ -79,11 +90,7 @@ class LocalRegistry:
                     self._keep(bundle, loaded.hash)
                     return version
             kept = self._keep(bundle, loaded.hash)
-            with _readable(self._database):
-                created = self._client().create_model_version(
-                    MODEL, source=kept.as_uri(), tags=tags_of(loaded.hash, loaded.metadata)
-                )
-            return self.get(int(created.version))
+            return self.get(self._add(kept.as_uri(), tags_of(loaded.hash, loaded.metadata)))
 
     def get(self, number: int) -> Version:
         """The version with this number; raises `NoSuchVersionError`."""
@@ -91,16 +98,15 @@ class LocalRegistry:
 
     def list(self) -> list[Version]:
         """All versions, oldest first."""
-        self._require()
-        with _readable(self._database), closing(sqlite3.connect(self._database)) as connection:
+        with self._connected() as connection:
             return [_version(*row) for row in connection.execute(LISTED, {"champion": CHAMPION, "model": MODEL})]
 
     def set_champion(self, number: int) -> None:
         """Make a version the champion, the one that is served; raises `NoSuchVersionError`."""
         with self._lock():
             self.get(number)
-            with _readable(self._database):
-                self._client().set_registered_model_alias(MODEL, CHAMPION, str(number))
+            with self._connected() as connection:
+                connection.execute(MARKED, {"model": MODEL, "champion": CHAMPION, "version": number})
 
     def get_champion(self) -> Version | None:
         """The version that is served; None before the first deployment."""
@@ -120,7 +126,7 @@ class LocalRegistry:
 
     def check(self) -> None:
         """Raise `RegistryError` if the database is damaged; much faster than opening it with MLflow."""
-        with _readable(self._database), closing(sqlite3.connect(self._database)) as connection:
+        with self._connected() as connection:
             (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if answer != "ok":
             raise _damaged(self._database, answer)
@@ -134,9 +140,23 @@ class LocalRegistry:
                 checked_hash(aside)
         return kept
 
-    def _client(self) -> Any:  # noqa: ANN401 - MLflow is imported late
+    def _add(self, source: str, tags: Mapping[str, str]) -> int:
+        """Give a bundle at the address `source` the next version, which is returned."""
+        with self._connected() as connection:
+            (newest,) = connection.execute(NEWEST, {"model": MODEL}).fetchone()
+            version = int(newest) + 1
+            row = {"model": MODEL, "version": version, "source": source, "now": time.time_ns() // 1_000_000}
+            connection.execute(CHANGED, row)
+            connection.execute(ADDED, row)
+            connection.executemany(TAGGED, [row | {"key": key, "value": value} for key, value in tags.items()])
+        return version
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """The database, in a transaction that ends with the block."""
         self._require()
-        return _client(self._database)
+        with _readable(self._database), closing(sqlite3.connect(self._database)) as connection, connection:
+            yield connection
 
     def _require(self) -> None:
         if not self.exists:

@@ -2,18 +2,20 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from features.bundle import METADATA, BundleError, checked_hash, seal
+from features.bundle import METADATA, Bundle, BundleError, checked_hash, seal
 from steps.local.registry import CHAMPION, DATABASE, LocalRegistry, RegistryError
-from steps.shared.model_versions import MODEL, Earlier, NoSuchVersionError
+from steps.shared.model_versions import MODEL, Earlier, NoSuchVersionError, tags_of
 from tests.support.bundles import MakeBundle
 from tools.paths import ROOT
 from training.parameters import TrainingParameters
@@ -40,7 +42,7 @@ def rejected(bundle: Path, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("call", "imported"), [("create()", True), ("list()", False), ("check()", False)])
-def test_nothing_is_warned_of_and_mlflow_is_imported_for_changes_alone(
+def test_nothing_is_warned_of_and_mlflow_is_imported_to_make_a_database_alone(
     empty_registry: Path,
     tmp_path: Path,
     call: str,
@@ -86,6 +88,37 @@ def test_what_is_read_from_the_tables_is_what_mlflow_reads(
         assert (version.bundle_hash, version.metrics) == (entry.tags["bundle_hash"], json.loads(entry.tags["metrics"]))
     champion = int(client.get_model_version_by_alias(MODEL, CHAMPION).version)
     assert [version.number for version in found if version.champion] == [champion] == [2]
+
+
+def test_versions_and_champion_are_written_as_mlflow_writes_them(
+    registry: LocalRegistry, empty_registry: Path, bundle_of: MakeBundle, tmp_path: Path
+) -> None:
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415 - the import would delay every process of the tests
+
+    shutil.copytree(empty_registry, tmp_path / "theirs")
+    address = f"sqlite:///{tmp_path / 'theirs' / DATABASE}"
+    client = MlflowClient(tracking_uri=address, registry_uri=address)
+    for number in (1, 2):
+        version = registry.register(bundle_of(number))
+        registry.set_champion(number)
+        tags = tags_of(version.bundle_hash, Bundle.load(bundle_of(number)).metadata)
+        client.create_model_version(MODEL, source=registry.bundle(version.bundle_hash).as_uri(), tags=tags)
+        client.set_registered_model_alias(MODEL, CHAMPION, str(number))
+    ours, theirs = rows(tmp_path / "registry" / DATABASE), rows(tmp_path / "theirs" / DATABASE)
+    assert ours == theirs
+    assert len(ours["model_versions"]) == 2
+
+
+def rows(database: Path) -> dict[str, set[tuple[tuple[str, object], ...]]]:
+    """What a registry's tables hold, without times."""
+    tables = "registered_models", "model_versions", "model_version_tags", "registered_model_aliases"
+    found = {}
+    with closing(sqlite3.connect(database)) as connection:
+        connection.row_factory = sqlite3.Row
+        for table in tables:
+            lines = [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]  # noqa: S608 - named above
+            found[table] = {tuple((name, cell) for name, cell in line.items() if "time" not in name) for line in lines}
+    return found
 
 
 def test_who_registers_or_moves_the_champion_waits_for_others_who_do(

@@ -15,7 +15,7 @@ def test_every_step_belongs_to_a_stack(kind: Kind) -> None:
 
 
 def test_the_local_stack_imports_none_of_azures_packages_and_nothing_that_reads_data() -> None:
-    slow = ("azure", "lightgbm", "mlflow", "pandas", "pyarrow", "scipy")
+    slow = ("azure", "httpx", "lightgbm", "mlflow", "pandas", "pyarrow", "scipy")
     code = f"import sys, steps.server; print([name for name in sys.modules if name.startswith({slow})])"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert answer.stdout.strip() == "[]"
