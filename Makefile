@@ -137,7 +137,7 @@ passed: ## fail if one of the jobs in the variable RESULTS, GitHub's `needs` as 
 	@! grep -E '"result": *"(failure|cancelled)"' <<<"$$RESULTS"
 
 simulate: simulation ## create, change, break and destroy stack dev on a simulated Azure, about twenty minutes
-	$(PYTEST) $(PARALLEL) -m "cluster and not full"
+	$(PYTEST) $(PARALLEL) -m "cluster and not full" tests/cluster tests/simulation
 	$(PYTHON) -m tests.simulation.scenarios
 
 simulate-full: simulation ## the same with a fault in every call and twenty kills, which takes much longer

@@ -26,3 +26,9 @@ def written_tests(below: Path) -> set[str]:
 def test_every_test_function_is_collected(request: pytest.FixtureRequest, collected: set[str]) -> None:
     asked = [ROOT / argument for argument in request.config.args if "::" not in argument]
     assert set().union(*(written_tests(below) for below in asked)) - collected == set()
+
+
+def test_tests_with_a_control_plane_lie_where_make_simulate_looks() -> None:
+    mark = "cluster"
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if f"mark.{mark}" in path.read_text(encoding="utf-8")]
+    assert {path.relative_to(ROOT / "tests").parts[0] for path in files} == {"cluster", "simulation"}
