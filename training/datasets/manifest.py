@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from features.files import sha256
 from training.datasets.errors import DatasetError, EmptyDatasetError
 from training.runtime import cache_folder
 
@@ -72,9 +73,11 @@ def manifest(
 
 def days_of(files: Iterable[File]) -> dict[str, list[str]]:
     """For partitions that are days: the sorted identities of each one's files."""
-    listed = [file for file in files if file.partition != WHOLE]
-    days = sorted({file.partition for file in listed})
-    return {day: sorted(file.identity for file in listed if file.partition == day) for day in days}
+    days: dict[str, list[str]] = {}
+    for file in files:
+        if file.partition != WHOLE:
+            days.setdefault(file.partition, []).append(file.identity)
+    return {day: sorted(days[day]) for day in sorted(days)}
 
 
 def write_record(copied: Manifest, copy: Path) -> None:
@@ -120,9 +123,3 @@ def cached_sha256(path: Path) -> str:
     aside.write_text(stamp + computed)
     aside.replace(entry)
     return computed
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, as 64 hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
