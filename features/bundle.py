@@ -14,6 +14,7 @@ import msgspec
 
 from features.encoder import Encoder
 from features.errors import PersonalizationError
+from features.files import sha256
 from features.reference import FILE as REFERENCE
 from features.reference import Reference
 from features.schema import Schema
@@ -108,7 +109,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
 def seal(path: Path) -> str:
     """Write `files.json` for the finished bundle in `path` and return the bundle's hash, 64 hexadecimal digits."""
-    content = json.dumps({name: _sha256(path / name) for name in _names(path)}, indent=2).encode() + b"\n"
+    content = json.dumps({name: sha256(path / name) for name in _names(path)}, indent=2).encode() + b"\n"
     (path / FILES).write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 
@@ -126,7 +127,7 @@ def checked_hash(path: Path) -> str:
             raise BundleError(f"The bundle in {path} lacks the file {name}. Train the model again.")
         if name not in expected:
             raise BundleError(f"The bundle in {path} has the file {name}, which does not belong to it. Remove it.")
-        if _sha256(path / name) != expected[name]:
+        if sha256(path / name) != expected[name]:
             raise BundleError(f"The file {name} of the bundle in {path} was altered. Train the model again.")
     return hashlib.sha256(content).hexdigest()
 
@@ -134,8 +135,3 @@ def checked_hash(path: Path) -> str:
 def _names(path: Path) -> Iterator[str]:
     files = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
     return iter(sorted(name for name in files if name != FILES))
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,5 +1,6 @@
 """Writes files and folders atomically: aside first, then renamed. `stamp` tells readers that it happened."""
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -38,6 +39,12 @@ def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
 def write_private(path: Path, text: str) -> None:
     """Write `text` aside, readable for the owner only, then rename."""
     write_whole(path, text, 0o600)
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file's content, as 64 hexadecimal digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def stamp(file: Path) -> Stamp | None:

@@ -54,9 +54,14 @@ class Interactions:
         order: Indices = np.lexsort((chosen, *times, self.items, self.users))
         return order
 
+    def by_user(self) -> Indices:
+        """The places of the rows by user and time, without times in the order in which they are."""
+        order: Indices = np.lexsort((np.arange(len(self)) if self.times is None else self.times, self.users))
+        return order
+
     def histories(self) -> Histories:
         """What each user chose, the latest last if there are times, and an item as often as it was chosen."""
-        order = np.lexsort((np.arange(len(self)) if self.times is None else self.times, self.users))
+        order = self.by_user()
         items, starts = self.items[order], np.searchsorted(self.users[order], np.arange(self.user_count + 1))
         return lambda user: items[starts[user] : starts[user + 1]]
 

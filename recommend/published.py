@@ -4,9 +4,6 @@ A snapshot lies in a folder that is named by the hash of its content and never c
 either what it names, or an error because newer ones have replaced it.
 """
 
-import hashlib
-from pathlib import Path
-
 import msgspec
 
 from recommend.stored import SnapshotError
@@ -21,12 +18,6 @@ Published = dict[str, str]
 def place(name: str, digest: str) -> str:
     """The path of a snapshot's file beside `CURRENT`."""
     return f"{digest}/{name}"
-
-
-def digest_of(file: Path) -> str:
-    """The SHA-256 of a file's content."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def encode(published: Published) -> bytes:

@@ -86,7 +86,7 @@ class KnownUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecommendAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The best items, none of which is in the history. `fallback` is empty unless something had to be done."""
+    """The best items. `fallback` is empty unless something had to be done."""
 
     items: list[RecommendedItem]
     fallback: list[Fallback]

@@ -15,8 +15,9 @@ from tempfile import mkdtemp
 from pyspark.sql import SparkSession
 
 from features.errors import PersonalizationError
+from features.files import sha256
 from recommend.published import RECORD as MADE
-from recommend.published import Published, digest_of, encode, place
+from recommend.published import Published, encode, place
 from recommend.stored import FOLDER as SNAPSHOTS
 from training.datasets import materialize
 from training.datasets.manifest import RECORD, Manifest, recorded
@@ -96,7 +97,7 @@ def _run(request: LakeRequest, own: Path, shared: Path) -> None:
 
 def _copy_snapshots(made: Path, target: Path) -> Published:
     """Copy the snapshots in `made`, if there are any, into folders of `target` that their hashes name."""
-    found = {file.name: digest_of(file) for file in sorted(made.glob("*"))}
+    found = {file.name: sha256(file) for file in sorted(made.glob("*"))}
     for name, digest in found.items():
         placed = made.with_name("placed") / place(name, digest)
         placed.parent.mkdir(parents=True)

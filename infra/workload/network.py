@@ -139,11 +139,13 @@ class Network(pulumi.ComponentResource):
 
 def _egress(args: NetworkArgs) -> list[NetworkPolicyEgressRuleArgs]:
     """Where the pods may connect to."""
-    rules = list(TO_AZURE) if args.calls_azure else []
+    rules = []
     if args.shadow:
         shadow = NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=SHADOWING))
         port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
-        rules.insert(0, NetworkPolicyEgressRuleArgs(ports=[port], to=[shadow]))
+        rules.append(NetworkPolicyEgressRuleArgs(ports=[port], to=[shadow]))
+    if args.calls_azure:
+        rules += TO_AZURE
     if args.endpoints is not None:
         lake = NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=args.endpoints))
         https = NetworkPolicyPortArgs(port=HTTPS, protocol="TCP")

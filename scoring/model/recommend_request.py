@@ -1,6 +1,6 @@
 """The bodies of `POST /recommend` and `POST /similar`."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -71,11 +71,6 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         | msgspec.UnsetType
     ) = msgspec.UNSET
 
-    @property
-    def given(self) -> int:
-        """How many fields the body and its objects have."""
-        return _given(self)
-
 
 class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An item, to which those that the same users chose are similar."""
@@ -87,21 +82,19 @@ class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     filter: Filter | msgspec.UnsetType = msgspec.UNSET
     at_most: AtMost | msgspec.UnsetType = msgspec.UNSET
 
-    @property
-    def given(self) -> int:
-        """How many fields the body and its objects have."""
-        return _given(self)
-
     def recommended(self) -> RecommendRequest:
         """The request of somebody who chose this item alone."""
         fields = msgspec.structs.asdict(self)
         return RecommendRequest(history=[fields.pop("item")], **fields)
 
 
+Asked = TypeVar("Asked", RecommendRequest, SimilarRequest)
+
 decode = msgspec.json.Decoder(RecommendRequest).decode
 decode_similar = msgspec.json.Decoder(SimilarRequest).decode
 
 
-def _given(request: RecommendRequest | SimilarRequest) -> int:
+def given(request: RecommendRequest | SimilarRequest) -> int:
+    """How many fields a request and its objects have."""
     values = [value for value in msgspec.structs.astuple(request) if value is not msgspec.UNSET]
     return len(values) + sum(len(value) for value in values if isinstance(value, dict))

@@ -3,7 +3,7 @@
 Columns can have any name, so the types' attributes are numbered, and only their JSON names are the schema's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -15,7 +15,7 @@ from scoring.errors import RecordTypeError
 from scoring.model import stored_columns
 from scoring.model.diagnosis import find_duplicate, rejection_for
 from scoring.model.lookups import Lookups
-from scoring.model.recommend_request import RecommendRequest, decode, decode_similar
+from scoring.model.recommend_request import Asked, RecommendRequest, decode, decode_similar, given
 from scoring.native import KERNEL, Kernel
 from scoring.request_errors import DuplicateField, MissingField, WrongType
 
@@ -145,22 +145,21 @@ class RequestTypes:
 
     def read_similar(self, body: bytes) -> RecommendRequest:
         """The request of a `POST /similar`, as one to recommend; raises a `Rejection`."""
-        try:
-            request = decode_similar(body)
-        except _WRONG as error:
-            raise rejection_for(error, body) from error
-        self._refuse_duplicates(body, request.given)
-        return request.recommended()
+        return self._checked(decode_similar, body).recommended()
 
     def read_recommend(self, body: bytes) -> RecommendRequest:
         """The request of a `POST /recommend`; raises a `Rejection`."""
-        try:
-            request = decode(body)
-        except _WRONG as error:
-            raise rejection_for(error, body) from error
-        self._refuse_duplicates(body, request.given)
+        request = self._checked(decode, body)
         if request.user is msgspec.UNSET and request.history is msgspec.UNSET:
             raise MissingField("Give `user`, `history` or both.", field="user")
+        return request
+
+    def _checked(self, decoded: Callable[[bytes], Asked], body: bytes) -> Asked:
+        try:
+            request = decoded(body)
+        except _WRONG as error:
+            raise rejection_for(error, body) from error
+        self._refuse_duplicates(body, given(request))
         return request
 
     def _by_id(self, decoder: msgspec.json.Decoder[Any], body: bytes, error: Exception) -> Any:  # noqa: ANN401 - as its type

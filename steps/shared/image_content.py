@@ -8,6 +8,7 @@ from pathlib import Path
 
 from features.bundle import checked_hash
 from features.errors import PersonalizationError
+from features.files import sha256
 from steps.descriptions.serving_image import Inputs
 from tools.paths import ROOT
 from training.stages.provenance import code_hash, source_files
@@ -50,9 +51,7 @@ def image_digest(image: Path) -> str:
     """`sha256:` and 64 hexadecimal digits: the hash of all files' names and contents, without compiled Python."""
     digest = hashlib.sha256()
     for file in files_of(image):
-        with file.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{file.relative_to(image).as_posix()} {content}\n".encode())
+        digest.update(f"{file.relative_to(image).as_posix()} {sha256(file)}\n".encode())
     return f"sha256:{digest.hexdigest()}"
 
 

@@ -48,7 +48,7 @@ def _users(chosen: Chosen, table: EntityTable, *, repeats: bool) -> Iterator[Use
     comes as often as it was chosen.
     """
     rows = chosen.interactions
-    order = np.lexsort((np.arange(len(rows)) if rows.times is None else rows.times, rows.users))
+    order = rows.by_user()
     users, items, is_choice = rows.users[order], rows.items[order], chosen.mask[order]
     if not repeats:
         users, items, is_choice = _last_of_each(users, items, is_choice)

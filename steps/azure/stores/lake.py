@@ -4,7 +4,6 @@ The Blob endpoint also works for accounts with a hierarchical namespace, where f
 """
 
 import functools
-import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure_clients import credentials
 from azure_clients.retries import Timeout, retried
 from features.bundle import BundleError, checked_hash
-from features.files import written_aside
+from features.files import sha256, written_aside
 from steps.descriptions.places import Lake
 from steps.provider.step import Context
 from steps.shared.volumes import Volume
@@ -145,8 +144,7 @@ class LakeFolder:
 
     def _send_file(self, file: Path, name: str, context: Context) -> None:
         context.raise_if_cancelled()
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256(file)
         blob = self._client.get_blob_client(f"{self._path}/{name}")
         if (
             self._ask(

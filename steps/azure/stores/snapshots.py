@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from azure_clients.retries import Timeout
+from features.files import sha256
 from recommend import catalogue, histories
-from recommend.published import CURRENT, Published, decode, digest_of, encode, place
+from recommend.published import CURRENT, Published, decode, encode, place
 from steps.azure.stores.lake import LakeFolder
 from steps.descriptions.places import Lake
 from steps.provider.step import Context
@@ -86,7 +87,7 @@ class LakeSnapshots:
 
     def _send(self, file: Path) -> str:
         """Upload a snapshot, and return its hash."""
-        digest = digest_of(file)
+        digest = sha256(file)
         with TemporaryDirectory(prefix="snapshot-") as temporary:
             (Path(temporary) / file.name).hardlink_to(file)
             self._folder.below(digest).send(Path(temporary), self._context)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pyarrow import parquet
 
+from features.files import sha256
 from tests.support.guessed_tables import described
 from tests.support.rows import read, refused
 from training import datasets
@@ -23,7 +24,6 @@ from training.datasets.errors import (
     SpecError,
     TruncatedFileError,
 )
-from training.datasets.manifest import sha256
 from training.parameters import TablesDataset
 
 SEEN = [("u1", "i1", "phone", 5), ("u2", "i2", "Fernseher", 1), ("u1", "i2", "phone", 4), ("u2", "i1", "", 2)]

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from features.files import sha256
 from training.datasets.errors import DatasetError, MissingFileError
 from training.datasets.gzipped import is_gzip
 from training.datasets.layout import copy_checked, natural, part, written_aside
-from training.datasets.manifest import WHOLE, File, Manifest, days_of, local_file, manifest, sha256
+from training.datasets.manifest import WHOLE, File, Manifest, days_of, local_file, manifest
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.published import remote
 from training.parameters import CriteoDataset
