@@ -18,6 +18,7 @@ from steps.shared.dataset_paths import located
 from steps.shared.image_content import serving_code_hash
 from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
 from training.datasets import check_split, describe, recommends
+from training.datasets.manifest import Manifest
 from training.datasets.placed.in_place import covered
 from training.parameters import EngineName
 from training.runtime import require_spark
@@ -28,10 +29,17 @@ if TYPE_CHECKING:
     from training.datasets.placed.address import Address
 
 
-def program() -> None:
-    """The Pulumi program of every stack, for `pulumi up` and `personalize up`. Errors are shown as one sentence."""
+UNREAD = Manifest(kind="", hash="", partitions=(), description="not read")
+"""For an update that leaves data and training as they are in the state."""
+
+
+def program(*, reads_data: bool = True) -> None:
+    """The Pulumi program of every stack, for `pulumi up` and `personalize up`. Errors are shown as one sentence.
+
+    Without `reads_data` only steps after training may be updated: a rollback must not need the data.
+    """
     try:
-        outputs = deploy(load_settings(_engine_values()), pulumi.get_stack())
+        outputs = deploy(load_settings(_engine_values()), pulumi.get_stack(), reads_data=reads_data)
     except PersonalizationError as error:
         raise pulumi.RunError(str(error)) from error
     for name, value in outputs.items():
@@ -43,14 +51,15 @@ def _engine_values() -> dict[str, Any]:
     return pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
 
 
-def deploy(settings: Settings, stack: str) -> dict[str, Output[Any]]:
-    """Declare all steps of `stack` and return the stack's outputs, `key` being secret.
+def deploy(settings: Settings, stack: str, *, reads_data: bool = True) -> dict[str, Output[Any]]:
+    """Declare all steps of `stack` and return the stack's outputs, `key` being secret; see `program`.
 
     Raises `PersonalizationError` if the dataset can't be described or split according to the settings, or if this
     machine lacks what Spark needs and Spark is to run here.
     """
     dataset = located(settings.dataset)
-    manifest = describe(dataset, AzureLake(settings.azure.tenant if settings.azure else ""))
+    lake = AzureLake(settings.azure.tenant if settings.azure else "")
+    manifest = describe(dataset, lake) if reads_data else UNREAD
     check_split(dataset, settings.training.split)
     backend = _backend(settings, stack, partial(covered, dataset, manifest), recommends=recommends(dataset))
     registry = Registry("registry", backend)

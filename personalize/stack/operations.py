@@ -6,6 +6,7 @@ Pulumi's packages take a quarter of a second to import, so `personalize.stack.se
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pulumi
@@ -46,7 +47,10 @@ class Operations:
     def up(
         self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str], targets: Sequence[str] = ()
     ) -> Outcome:
-        """Update the stack, or its resources that match `targets`, to what the program declares."""
+        """Update the stack, or its resources that match `targets`, to what the program declares.
+
+        The targets are steps after training, so the data isn't read for them.
+        """
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.up(
@@ -58,7 +62,7 @@ class Operations:
                 suppress_outputs=True,
             )
 
-        return self._operate("update", operate, on_step)
+        return self._operate("update", operate, on_step, reads_data=not targets)
 
     def preview(self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str]) -> Outcome:
         """Plan an `up`."""
@@ -93,10 +97,17 @@ class Operations:
         """See `personalize.stack.state_edits`."""
         forget_shown_pools(self._stack())
 
-    def _operate(self, operation: str, call: Callable[[Stack, EventReader], object], on_step: OnStep) -> Outcome:
+    def _operate(
+        self,
+        operation: str,
+        call: Callable[[Stack, EventReader], object],
+        on_step: OnStep,
+        *,
+        reads_data: bool = True,
+    ) -> Outcome:
         reader = EventReader(on_step)
         started = time.monotonic()
-        stack = self._stack()
+        stack = self._stack(reads_data=reads_data)
 
         def interrupt() -> bool:
             reader.cancelled = True
@@ -118,18 +129,18 @@ class Operations:
             resources=tuple(reader.resources),
         )
 
-    def _stack(self) -> Stack:
+    def _stack(self, *, reads_data: bool = True) -> Stack:
         workspace = Workspace(
             work_dir=str(ROOT),
-            program=self._program,
+            program=partial(self._program, reads_data=reads_data),
             env_vars=self.variables(),
             pulumi_command=InterruptiblePulumi(self.process),
         )
         return Stack.select(self.name, workspace)
 
-    def _program(self) -> None:
+    def _program(self, *, reads_data: bool) -> None:
         try:
-            program()
+            program(reads_data=reads_data)
         except pulumi.RunError as error:
             if isinstance(error.__cause__, PersonalizationError):
                 self._program_error = error.__cause__

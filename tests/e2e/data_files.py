@@ -2,8 +2,10 @@
 
 import gzip
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -34,6 +36,17 @@ def setting(data: Data, place: Path, examples: Path, *, later: bool) -> dict[str
             return {"kind": "criteo", "path": str(_criteo(data, place, later=later))}
         case _:
             return {"kind": "tables", "spec": str(_tables(data, place, examples, later=later))}
+
+
+@contextmanager
+def hidden(place: Path) -> Iterator[None]:
+    """Only the dataset config is left in `place`."""
+    files = [one for one in place.iterdir() if one.suffix != ".yaml"]
+    with TemporaryDirectory(dir=place.parent) as aside:
+        away = [file.rename(Path(aside) / file.name) for file in files]
+        yield
+        for file in away:
+            file.rename(place / file.name)
 
 
 def _criteo(data: Data, place: Path, *, later: bool) -> Path:

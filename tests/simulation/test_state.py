@@ -76,7 +76,7 @@ def simulated(world: World) -> Iterator[World]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[[], None]) -> Machine:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[..., None]) -> Machine:
     """Opens a session of the stack on the machine with this name."""
     monkeypatch.setattr("infra.graph.program", program)
 
@@ -95,10 +95,11 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[[
 
 
 @pytest.fixture
-def program() -> Callable[[], None]:
+def program() -> Callable[..., None]:
     """A stack without resources that has a secret."""
 
-    def declare() -> None:
+    def declare(*, reads_data: bool) -> None:
+        assert reads_data
         pulumi.export("key", pulumi.Output.secret(SECRET))
         pulumi.export("version", 3)
 
