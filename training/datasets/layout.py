@@ -4,12 +4,15 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TypeVar
 
-from training.datasets.errors import DatasetError, MissingFileError
+from training.datasets.errors import DatasetError, MissingFileError, SpecError
+
+Item = TypeVar("Item")
 
 LISTING = "parts.txt"
 """A file beside the partitions that lists their files, one per line, so that a missing one is noticed."""
@@ -21,6 +24,19 @@ PLACES = "places.json"
 def natural(name: str) -> list[tuple[int, str]]:
     """A key for sorting names, by which day_10 comes after day_9."""
     return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name) if piece]
+
+
+def latest(files: Sequence[Item], days: int, shown: str) -> Sequence[Item]:
+    """The last `days` of a folder's files, one per day, or all for 0; raises `SpecError` if there are fewer.
+
+    `shown` is the folder's name.
+    """
+    if len(files) < days:
+        raise SpecError(
+            f"`days` asks for the last {days} files of {shown}, which has {len(files)}. Write `days: {len(files)}`, or "
+            "wait until there are more."
+        )
+    return files[-days:]
 
 
 def part(folder: Path, partition: str, number: int, suffix: str) -> Path:

@@ -10,7 +10,7 @@ from training import datasets
 from training.datasets import layout, manifest
 from training.datasets.described.identity import meaning
 from training.datasets.described.spec import TablesSpec
-from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError
+from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.parameters import CriteoDataset, SyntheticDataset
 
 ROW = "\t".join(["1", *["3"] * 13, *["68fd1e64"] * 26]) + "\n"
@@ -54,6 +54,16 @@ def test_a_file_is_hashed_again_only_when_it_changed(tmp_path: Path, monkeypatch
         assert manifest.cached_sha256(path) == first
     path.write_text(ROW.replace("3", "4"))
     assert manifest.cached_sha256(path) != first
+
+
+def test_fewer_files_than_days_are_refused(tmp_path: Path) -> None:
+    for name in ("day_0", "day_1"):
+        (tmp_path / name).write_text(ROW)
+    asked = criteo(tmp_path).model_copy(update={"days": 3})
+    with pytest.raises(SpecError, match=r"`days` asks for the last 3 files of .*, which has 2\. Write `days: 2`"):
+        datasets.describe(asked)
+    (tmp_path / "day_2").write_text(ROW)
+    assert list(datasets.describe(asked).days) == ["day_0", "day_1", "day_2"]
 
 
 def test_each_file_of_a_folder_is_a_partition(tmp_path: Path) -> None:

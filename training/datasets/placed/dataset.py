@@ -17,7 +17,7 @@ from training.datasets.described.sources import Source
 from training.datasets.described.spec import load_spec, read_spec
 from training.datasets.described.tables import SPEC, require_negatives
 from training.datasets.errors import DatasetError, SpecError
-from training.datasets.layout import natural, part, written_aside
+from training.datasets.layout import latest, natural, part, written_aside
 from training.datasets.manifest import WHOLE, File, Manifest, days_of, manifest, write_record
 from training.datasets.placed.address import Address, address_of
 from training.datasets.placed.listing import Blob, ChangedFileError, Lake, listed
@@ -150,7 +150,7 @@ def _entries(dataset: Dataset, lake: Lake) -> Sequence[Entry]:
         replace(entry, partition=entry.name.split(".")[0]) if entry.name else entry
         for entry in sorted(found, key=lambda entry: natural(entry.name))
     ]
-    return days[-dataset.days :]
+    return latest(days, dataset.days, dataset.path)
 
 
 def _require_formats(found: Sequence[Entry]) -> None:

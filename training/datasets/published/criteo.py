@@ -6,7 +6,7 @@ from pathlib import Path
 from features.files import sha256
 from training.datasets.errors import DatasetError, MissingFileError
 from training.datasets.gzipped import is_gzip
-from training.datasets.layout import copy_checked, natural, part, written_aside
+from training.datasets.layout import copy_checked, latest, natural, part, written_aside
 from training.datasets.manifest import WHOLE, File, Manifest, days_of, local_file, manifest
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.published import remote
@@ -16,7 +16,8 @@ from training.parameters import CriteoDataset
 def describe(dataset: CriteoDataset) -> Manifest:
     """The manifest of the dataset's files; a remote file is identified by its server's version."""
     if source := remote.source_of(dataset.path):
-        return manifest(dataset.kind, f"Criteo rows from {source.url}", [remote.describe(source)])
+        files = latest([remote.describe(source)], dataset.days, source.url)
+        return manifest(dataset.kind, f"Criteo rows from {source.url}", files)
     files = [local_file(path, partition) for path, partition in _sources(dataset)]
     shown = f"Criteo rows from {dataset.path}, {len(files)} file(s)"
     return manifest(dataset.kind, shown, files, days=days_of(files))
@@ -51,7 +52,7 @@ def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:
     path = Path(dataset.path).expanduser()
     if path.is_dir():
         found = (file for file in path.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
-        files = sorted(found, key=lambda file: natural(file.name))[-dataset.days :]
+        files = sorted(found, key=lambda file: natural(file.name))
         if not files:
             raise MissingFileError(f"The folder {path} holds no file. Put Criteo's files (day_0.gz ...) into it.")
         sources = [(file, file.name.split(".")[0]) for file in files]
@@ -61,9 +62,10 @@ def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:
         raise MissingFileError(
             f"There is no file or folder {path}. Give the path of Criteo's rows, a URL, `sample` or `full`."
         )
-    for file, _ in sources:
+    kept = latest(sources, dataset.days, dataset.path)
+    for file, _ in kept:
         _require_honest_suffix(file)
-    return sources
+    return kept
 
 
 def _suffix(path: Path) -> str:
