@@ -15,8 +15,12 @@ PLAIN_NUMBER = r"-?[0-9]{1,15}(\.[0-9]{1,20})?"
 _PLAIN_TIME = r"[0-9]{1,12}(\.[0-9]{1,15})?"
 """Certainly seconds or milliseconds since 1970 whose microseconds fit into 64 bits."""
 
+_TIME_OF_DAY = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?"
+PLAIN_ISO_TIME = rf"[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}([ T]{_TIME_OF_DAY})?"
+"""A time without a zone, if there is such a day."""
+
 _CLOCK = (
-    r"([ T](?P<clock>([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?)"
+    rf"([ T](?P<clock>{_TIME_OF_DAY})"
     r"( ?(?P<zone>Z|UTC|[+-](0[0-9]|1[0-7])(:?[0-5][0-9])?))?)?"
 )
 _YEAR_FIRST = re.compile(rf"(?P<date>[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}){_CLOCK}")

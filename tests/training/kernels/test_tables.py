@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from features.categories import Category
 from features.columns import Number
-from features.values import TimeFormat
+from features.values import TimeFormat, microseconds
 from training.datasets.described.entries import Label, Time
 from training.datasets.described.fields import TableRules, are_missing, checks, is_click, key_of, keys_of
 from training.datasets.described.files import TableFile
@@ -160,6 +160,22 @@ def test_a_time_is_in_microseconds_and_utc_unless_it_says_otherwise(text: str, m
     table = typed({"time": pa.array([text])}, rules)
     assert table.time is not None
     assert table.time.tolist() == [round(moment.timestamp() * 1_000_000)]
+
+
+WITHOUT_ZONE = r"(0|1|2)9[0-9]{2}-[01][0-9]-[0-3][0-9]([ T][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,7})?)?)?"
+
+
+@given(st.lists(st.from_regex(WITHOUT_ZONE, fullmatch=True), min_size=1, max_size=3))
+def test_many_times_without_a_zone_are_what_each_is(texts: list[str]) -> None:
+    rules = TableRules(shown="rows.csv", files=(), keys={}, timestamp=Time(column="time"))
+    each = [microseconds(text) for text in texts]
+    if None in each:
+        with pytest.raises(BadFieldsError, match="no time"):
+            typed({"time": pa.array(texts)}, rules)
+        return
+    table = typed({"time": pa.array(texts)}, rules)
+    assert table.time is not None
+    assert table.time.tolist() == each
 
 
 @given(st.lists(st.text(), min_size=1, unique=True), st.lists(st.text()))
