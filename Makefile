@@ -166,7 +166,7 @@ bench-serving: spark ## compare the service with other servers, about half an ho
 bench-training: setup ## time training by stage and beside plain LightGBM, about 45 minutes
 	$(PYTHON) -m benchmarks.training
 
-bench-recommend: setup ## measure recommendations on MovieLens-100k, which is downloaded, in five minutes
+bench-recommend: setup ## measure recommendations on MovieLens-100k, which is downloaded, in ten minutes
 	$(PYTHON) -m benchmarks.recommend
 
 docs-outputs: setup ## run the documentation's commands and write their output into the pages
