@@ -48,8 +48,9 @@ class ItemWeights:
         place, added = found[at], self.weights[history[row], column].astype(np.float32)
         order = np.lexsort((row, -added, place))
         order = order[added[order] > 0]
+        sorted_places = place[order]
+        order = order[np.arange(len(order)) - np.searchsorted(sorted_places, sorted_places) < most]
         reasons: list[list[int]] = [[] for _ in best]
         for which, item in zip(place[order].tolist(), history[row[order]].tolist(), strict=True):
-            if len(reasons[which]) < most:
-                reasons[which].append(item)
+            reasons[which].append(item)
         return reasons
