@@ -13,7 +13,6 @@ TRAINING_LIBRARIES = (
     "pyarrow",
     "pyspark",
     "synapseml",
-    "scikit-learn",
     "scipy",
     "xxhash",
 )
