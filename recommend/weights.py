@@ -12,6 +12,8 @@ LARGEST = 500
 """How many weights a row keeps. On MovieLens-100k, 200 cost 0.003 of NDCG@10 and 500 nothing."""
 MOST_ITEMS = 10_000
 """The most items with weights: their matrix is inverted in a minute, in 1 GB of memory."""
+_VALUES = np.arange(1 << 16).astype(np.uint16).view(np.float16).astype(np.float64)
+"""The number that each pattern of 16 bits stands for: looking it up takes a third of the time of converting it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,8 @@ class ItemWeights:
 
     def scores(self, history: Indices) -> npt.NDArray[np.float64]:
         """The score of each item, float64[m], for somebody who chose the items `history`, int64[h], each named once."""
-        others, weights = self.others[history].ravel(), self.weights[history].ravel()
+        others = self.others[history].ravel().astype(np.int64)  # `bincount` converts in three times the time
+        weights = _VALUES.take(self.weights[history].view(np.uint16).ravel())
         scores = np.bincount(others, weights=weights, minlength=len(self.others))
         return scores.astype(np.float64, copy=False)
 
@@ -45,9 +48,10 @@ class ItemWeights:
         found = places[self.others[history]].ravel()
         at = np.flatnonzero(found >= 0)
         row, column = np.divmod(at, self.others.shape[1])
-        place, added = found[at], self.weights[history[row], column].astype(np.float32)
+        added = self.weights[history[row], column]
+        adds = added > 0
+        place, row, added = found[at][adds], row[adds], added[adds].astype(np.float32)
         order = np.lexsort((row, -added, place))
-        order = order[added[order] > 0]
         sorted_places = place[order]
         order = order[np.arange(len(order)) - np.searchsorted(sorted_places, sorted_places) < most]
         reasons: list[list[int]] = [[] for _ in best]
