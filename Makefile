@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up try-up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
 .PHONY: test test-fast test-new test-tools test-full test-rotating test-image wiring mutants mutants-sample audit
-.PHONY: bench-recommend stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks checked passed
+.PHONY: bench-tables bench-recommend stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks checked passed
 .PHONY: simulate simulate-full simulation
 
 help: ## list the commands
@@ -165,6 +165,9 @@ bench-serving: spark ## compare the service with other servers, about half an ho
 
 bench-training: setup ## time training by stage and beside plain LightGBM, about 45 minutes
 	$(PYTHON) -m benchmarks.training
+
+bench-tables: setup ## train on ten million interactions, and on Criteo's rows beside an earlier commit, about fifteen minutes
+	$(PYTHON) -m benchmarks.tables
 
 bench-recommend: setup ## measure recommendations on MovieLens-100k, which is downloaded, in ten minutes
 	$(PYTHON) -m benchmarks.recommend

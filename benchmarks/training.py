@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import training_encoder, training_join
+from benchmarks import training_encoder
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.training_figures import JOIN, table
 from benchmarks.training_model import (
@@ -37,7 +37,6 @@ from training.parameters import EngineName, Fit, SyntheticDataset
 MEGABYTES_IN_GB = 1e9 / 2**20
 MILLION = 1_000_000
 LOCAL = EngineName.LOCAL.value
-TABLES = f"{LOCAL}, three tables"
 FITS = (Fit.NATIVE.value, Fit.SYNAPSEML.value)
 """The fits of engine Spark, its default first."""
 
@@ -62,7 +61,7 @@ def main() -> None:
                 print(f"measuring {rows:,} rows on {cores} cores", flush=True)
                 run, native = _beside_native(rows, cores, data, Path(folder) / f"on-{cores}")
                 joined = Cost(**_child(cores, "benchmarks.training_join", str(rows)))
-                measured.append(_figures(LOCAL, rows, run, native, joined))
+                measured.append(figures_of(LOCAL, rows, run, native, joined))
                 print(json.dumps(measured[-1]), flush=True)
             runs[LOCAL][rows] = run
             for fit in arguments.fit:
@@ -70,14 +69,11 @@ def main() -> None:
                 print(f"measuring {rows:,} rows on {engine}", flush=True)
                 options = _options(EngineName.SPARK.value, rows, data, "--fit", fit)
                 runs[engine][rows] = measure(options, cores=max(arguments.cores), output=Path(folder) / fit)
-                measured.append(_figures(engine, rows, runs[engine][rows], native, None))
+                measured.append(figures_of(engine, rows, runs[engine][rows], native))
                 print(json.dumps(measured[-1]), flush=True)
     if arguments.alone:
         runs[LOCAL][arguments.alone] = _alone(arguments.alone, max(arguments.cores))
-        measured.append(_figures(LOCAL, arguments.alone, runs[LOCAL][arguments.alone], None, None))
-        print(json.dumps(measured[-1]), flush=True)
-        joined_run = _tables(arguments.alone, max(arguments.cores))
-        measured.append(_figures(TABLES, arguments.alone, joined_run, None, None))
+        measured.append(figures_of(LOCAL, arguments.alone, runs[LOCAL][arguments.alone]))
         print(json.dumps(measured[-1]), flush=True)
     _publish(measured, runs, arguments.fit[0])
 
@@ -123,15 +119,6 @@ def _alone(rows: int, cores: int) -> Run:
         return measure(_options(LOCAL, rows, data), cores=cores, output=Path(folder) / "run")
 
 
-def _tables(rows: int, cores: int) -> Run:
-    """A run on engine local with this many interactions, a tenth as many users and a hundredth as many items."""
-    print(f"measuring {rows:,} interactions with users and items on {cores} cores", flush=True)
-    with TemporaryDirectory() as folder:
-        spec = training_join.write_tables(Path(folder), rows)
-        options = ["--dataset", "tables", "--spec", str(spec), "--engine", LOCAL]
-        return measure(options, cores=cores, output=Path(folder) / "run")
-
-
 def _child(cores: int, *module: str) -> Figures:
     """Run a module on the first `cores` cores, and return the JSON that it prints."""
     command = ["taskset", "--cpu-list", f"0-{cores - 1}", sys.executable, "-m", *module]
@@ -139,7 +126,7 @@ def _child(cores: int, *module: str) -> Figures:
     return figures
 
 
-def _figures(engine: str, rows: int, run: Run, native: Figures | None, joined: Cost | None) -> Figures:
+def figures_of(engine: str, rows: int, run: Run, native: Figures | None = None, joined: Cost | None = None) -> Figures:
     """Rates per second and core; an engine's start is shown, but isn't part of the rates."""
     costs = {**run.costs, **({} if joined is None else {JOIN: joined})}
     rates = {name: rows / max(cost.cpu_seconds, 0.01) for name, cost in costs.items()}
@@ -200,19 +187,11 @@ def _targets(measured: Sequence[Figures]) -> list[Target]:
             at_most("10 M rows, engine local: from start to end", 6, minutes, "min"),
             at_most("10 M rows, engine local: peak memory", 6, run["peak_memory_mib"] / MEGABYTES_IN_GB, "GB"),
         ]
-    for run in (run for run in measured if run["engine"] not in {LOCAL, TABLES}):
+    for run in (run for run in measured if run["engine"] != LOCAL):
         if wanted := {MILLION: 14_000, 4 * MILLION: 22_000}.get(run["rows"]):
             name = f"{run['rows'] / MILLION:g} M rows on {run['engine']}, without its start: rows a second a core"
             targets.append(at_least(name, wanted, run["rows_a_second_a_core"]))
-    return targets + [target for run in measured if run["engine"] == TABLES for target in _of_tables(run)]
-
-
-def _of_tables(run: Figures) -> list[Target]:
-    name = f"{run['rows'] / MILLION:g} M interactions in three tables"
-    return [
-        at_least(f"{name}: rows a second a core, by processor time", 20_000, run["rows_a_second_a_core"]),
-        at_most(f"{name}: peak memory", 6, run["peak_memory_mib"] / MEGABYTES_IN_GB, "GB"),
-    ]
+    return targets
 
 
 def _modelled(machine: Model, cluster: Model) -> list[Target]:
