@@ -160,8 +160,9 @@ env: stack-file setup ## print the variables that a plain `pulumi up` needs: eva
 bench: spark ## run the benchmarks; results go to benchmarks/results
 	$(PYTHON) -m benchmarks
 
-bench-serving: spark ## compare the service with other servers, about half an hour; needs wrk
+bench-serving: spark ## compare the service with other servers, and time recommendations, about half an hour; needs wrk
 	$(PYTHON) -m benchmarks.serving
+	$(PYTHON) -m benchmarks.serving.recommending
 
 bench-training: setup ## time training by stage and beside plain LightGBM, about 45 minutes
 	$(PYTHON) -m benchmarks.training

@@ -40,14 +40,23 @@ class Mix:
         return rows
 
 
-def train(folder: Path) -> Path:
-    """Train a model with the default settings and dataset in `folder`, and return its bundle.
+def train(folder: Path, *dataset: str) -> Path:
+    """Train a model with the default settings in `folder`, and return its bundle. `dataset` are the options for another
+    dataset than the synthetic one.
 
     Exits with an error message if the service would run without its compiled kernel.
     """
     if KERNEL is None:
         raise SystemExit("the service's kernel is not compiled here; run `make setup`, which needs a C compiler (`cc`)")
-    command = [sys.executable, "-m", "training", "--dataset", "synthetic", "--output", str(folder / "run")]
+    command = [
+        sys.executable,
+        "-m",
+        "training",
+        "--dataset",
+        *(dataset or ["synthetic"]),
+        "--output",
+        str(folder / "run"),
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return folder / "run" / "bundle"
 

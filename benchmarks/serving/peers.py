@@ -43,8 +43,8 @@ def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
     """All servers on `port`; their files are written below `folder`."""
     model = bundle / "model.txt"
     return [
-        _ours(bundle, folder, port, "lightgbm"),
-        _ours(bundle, folder, port, "spark-serving"),
+        ours(bundle, folder, port, "lightgbm"),
+        ours(bundle, folder, port, "spark-serving"),
         _azureml(model, port),
         _mlserver(model, folder, port, {}),
         _mlserver(model, folder, port, ADAPTIVE),
@@ -52,7 +52,8 @@ def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
     ]
 
 
-def _ours(bundle: Path, folder: Path, port: int, engine: str) -> Peer:
+def ours(bundle: Path, folder: Path, port: int, engine: str) -> Peer:
+    """The service."""
     keys = folder / "keys"
     keys.write_text(KEY)
     command = [sys.executable, "-m", "scoring", "--bundle", str(bundle), "--keys-file", str(keys)]

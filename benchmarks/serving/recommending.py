@@ -1,0 +1,102 @@
+"""Part of `make bench-serving`: recommendations over HTTP, by a service with one worker on one core.
+
+The model is trained on 2,000 generated films, with both stages. Each request has a history of 100 films.
+"""
+
+import argparse
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.results import Target, at_least, at_most, publish
+from benchmarks.serving import bodies
+from benchmarks.serving.peers import ours
+from benchmarks.serving.process import apart, free_port, running, wait
+from benchmarks.serving.wrk import closed_loop, require_wrk
+from features.bundle import Bundle
+from personalize.load.client import run_load
+from personalize.load.plan import LoadPlan
+from recommend.recommender import FOLDER, ITEMS
+
+USERS, FILMS, HISTORY, TOP = 6_000, 2_000, 100, 10
+REQUESTS = 1_000
+"""With different histories."""
+SCORES, RECOMMENDATIONS = 1_000.0, 750.0
+"""Requests a second of the open loops that run beside each other."""
+ONE, MANY = "1 connection", "64 connections"
+BESIDE, SCORED = "750 a second beside 1,000 of /score", "/score, 1,000 a second beside them"
+Points = dict[str, dict[str, Any]]
+
+
+def main() -> None:
+    """Measure, print and write `benchmarks/results/serving-recommend.json`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving.recommending", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds of each point")
+    parser.add_argument("--bundle", type=Path, help="a bundle of such a run, to train none")
+    arguments = parser.parse_args()
+    require_wrk()
+    with TemporaryDirectory() as folder:
+        options = ("films", "--users", str(USERS), "--films", str(FILMS))
+        bundle = arguments.bundle or bodies.train(Path(folder), *options)
+        points = _measure(bundle, Path(folder), arguments.seconds)
+    print(json.dumps(points, indent=1))
+    print(publish("serving-recommend", {"seconds_a_point": arguments.seconds, "points": points}, targets(points)))
+
+
+def _measure(bundle: Path, folder: Path, seconds: float) -> Points:
+    plain = ours(bundle, folder, free_port(), "lightgbm")
+    peer = replace(plain, command=[*plain.command, "--snapshots", str(bundle.parent / "snapshots")])
+    plan = LoadPlan(
+        host="127.0.0.1",
+        port=peer.port,
+        path="/recommend",
+        bodies=_requests(bundle),
+        headers=peer.headers,
+        seconds=seconds,
+    )
+    clients = max(os.sched_getaffinity(0))
+    with running(peer) as (process, log):
+        wait(plan, log)
+        with apart(process):
+            closed_loop(replace(plan, connections=16, seconds=3), clients)
+            one, many = (closed_loop(replace(plan, connections=count), clients) for count in (1, 64))
+            return {ONE: one, MANY: many, **_beside(plan, bundle)}
+
+
+def _requests(bundle: Path) -> list[bytes]:
+    keys = json.loads((bundle / FOLDER / ITEMS).read_text())["items"]
+    chance = np.random.default_rng(1)
+    histories = (chance.choice(keys, HISTORY, replace=False).tolist() for _ in range(REQUESTS))
+    return [json.dumps({"history": history, "top": TOP}).encode() for history in histories]
+
+
+def _beside(plan: LoadPlan, bundle: Path) -> Points:
+    """Open loops of recommendations and of scores at the same time."""
+    records = [json.dumps(golden.record).encode() for golden in Bundle.load(bundle).golden]
+    scores = replace(plan, path="/score", bodies=records, connections=64, rate=SCORES)
+    with ThreadPoolExecutor(1) as beside:
+        scored = beside.submit(run_load, scores, processes=2)
+        recommended = run_load(replace(plan, connections=64, rate=RECOMMENDATIONS))
+    return {BESIDE: recommended.summary(), SCORED: scored.result().summary()}
+
+
+def targets(points: Points) -> list[Target]:
+    """What must hold on an idle machine."""
+    p99 = {name: float(point["accepted_milliseconds"].get("p99", float("nan"))) for name, point in points.items()}
+    return [
+        at_most("p99 of the top 10 of 2,000 items, one connection", 10, p99[ONE], "ms"),
+        at_least("requests a second at 64 connections", 1_500, points[MANY]["accepted_per_second"]),
+        at_most("p99 at 64 connections", 80, p99[MANY], "ms"),
+        at_most("p99 of 1,000 /score a second beside 750 of /recommend", 10, p99[SCORED], "ms"),
+        at_most("requests that failed", 0, sum(point["failed"] for point in points.values())),
+    ]
+
+
+if __name__ == "__main__":
+    main()
