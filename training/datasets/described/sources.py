@@ -5,21 +5,16 @@ import string
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from training.datasets.described.delta import is_delta, newest
 from training.datasets.errors import SpecError
+from training.parameters import Parameters
 
 _PLAIN = string.printable.encode("ascii")
 
 
-class Strict(BaseModel):
-    """A frozen part of the config that rejects unknown names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TextFormat(Strict):
+class TextFormat(Parameters):
     """How the text files of a table are written."""
 
     separator: str | None = None
@@ -54,7 +49,7 @@ class TextFormat(Strict):
         return self
 
 
-class Days(Strict):
+class Days(Parameters):
     """Which days of a table are read: its folders name a date as this column, as in `day=2026-11-01`."""
 
     column: str = Field(min_length=1)
