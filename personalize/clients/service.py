@@ -63,6 +63,10 @@ class Service:
             raise ServiceRefusedError(
                 "The service does not know the stack's key. `.venv/bin/personalize up --refresh` repairs that."
             )
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise BadInputError(
+                f"The model does not answer {path}: it recommends only if its dataset has keys of users and items."
+            )
         if response.is_client_error:
             raise BadInputError(f"The service refused it: {message}")
         raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {message}")

@@ -69,6 +69,12 @@ def test_the_key_does_not_show_in_a_representation(service: Service) -> None:
     assert "secret-key" not in repr(service)
 
 
+def test_a_path_that_this_model_does_not_answer_is_explained(service: Service, answers: Answers) -> None:
+    answers.status = 404
+    with pytest.raises(BadInputError, match=r"not answer /recommend: it recommends only if its dataset has keys"):
+        service.post("/recommend", {"user": "u017"})
+
+
 def test_what_the_service_finds_fault_with_is_bad_input(service: Service, answers: Answers) -> None:
     answers.status = 400
     answers.body = {"error": {"code": "unknown_field", "message": "The field x is unknown.", "field": "x"}}
