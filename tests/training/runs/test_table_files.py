@@ -113,6 +113,7 @@ def test_figures_are_those_of_the_same_rows_as_csv(tmp_path: Path) -> None:
 
 
 @pytest.mark.spark
+@pytest.mark.full
 def test_figures_on_spark_are_those_of_the_same_rows_as_csv(
     spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
