@@ -13,6 +13,7 @@ TRAINING_LIBRARIES = (
     "pyarrow",
     "pyspark",
     "synapseml",
+    "scikit-learn",
     "scipy",
     "xxhash",
 )

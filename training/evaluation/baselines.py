@@ -17,7 +17,6 @@ from training.kernels.kernel import Kernel
 from training.kernels.split import about
 from training.metrics.curves import ScoreBins
 from training.metrics.evaluate import Evaluation, evaluate_bins
-from training.model.logistic import fit_logit
 from training.protocols import Scannable
 
 BASE_RATE = "base_rate"
@@ -30,6 +29,7 @@ DECIMALS = 6
 """Decimals of logistic regression's probabilities, because the last bits depend on the processor and the report must
 not."""
 _SAMPLED = pa.schema([(LABEL, pa.int32()), (RECORD_HASH, pa.int64()), (FEATURES, pa.list_(pa.float64()))])
+ITERATIONS = 100
 REGULARISATION = 1e-5
 """Just enough L2 to keep the coefficients of equal columns finite."""
 
@@ -82,18 +82,26 @@ def fit_logistic(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32]) 
 
     A missing value is replaced by its column's mean; a column without any value is left out.
     """
+    # Takes seconds, which processes that only score do not need.
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - see above
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - see above
+
     present = ~np.isnan(inputs)
     columns = np.flatnonzero(present.any(axis=0))
     if len(columns) == 0 or len(np.unique(label)) == 1:
         return None
     inputs, present = inputs[:, columns], present[:, columns]
     means = np.where(present, inputs, 0.0).sum(axis=0) / present.sum(axis=0)
-    imputed = _imputed(inputs, means)
-    scales = imputed.std(axis=0)
-    scales[scales <= len(label) * np.finfo(np.float64).eps * np.abs(means)] = 1.0  # constant but for rounding
-    fitted = fit_logit((imputed - means) / scales, label, penalty=REGULARISATION)
-    weights = fitted.weights / scales
-    return Logistic(columns=columns, means=means, weights=weights, intercept=float(fitted.intercept - weights @ means))
+    scaler = StandardScaler()
+    standardised = scaler.fit_transform(_imputed(inputs, means))
+    model = LogisticRegression(C=1 / (len(label) * REGULARISATION), max_iter=ITERATIONS).fit(standardised, label)
+    weights = model.coef_[0] / scaler.scale_
+    return Logistic(
+        columns=columns,
+        means=means,
+        weights=weights,
+        intercept=float(model.intercept_[0] - weights @ scaler.mean_),
+    )
 
 
 def _imputed(inputs: npt.NDArray[np.float64], means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -75,17 +75,11 @@ def area_under_roc(bins: ScoreBins) -> tuple[float, float]:
     Only pairs of a clicked and an unclicked row within one bin of different scores are in doubt, by half each.
     """
     clicks, others = bins.clicks.astype(np.float64), bins.others.astype(np.float64)
-    doubtful = (clicks * others)[~bins.tied].sum() / 2
-    return auc(clicks, others), float(doubtful / (clicks.sum() * others.sum()))
-
-
-def auc(clicks: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> float:
-    """The share of pairs of a clicked and another row in which the clicked one has the higher score, ties counted half.
-
-    Both are counts by falling score, float64[b].
-    """
+    pairs = clicks.sum() * others.sum()
     above = np.cumsum(clicks) - clicks
-    return float((others * (above + clicks / 2)).sum() / (clicks.sum() * others.sum()))
+    ordered = (others * (above + clicks / 2)).sum()
+    doubtful = (clicks * others)[~bins.tied].sum() / 2
+    return float(ordered / pairs), float(doubtful / pairs)
 
 
 def roc_curve(bins: ScoreBins) -> tuple[tuple[float, float], ...]:

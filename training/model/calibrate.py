@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from training.model.logistic import fit_logit
 from training.model.trees import Trees, with_leaves
 
 SIGNIFICANT = 13.8
@@ -29,12 +28,14 @@ class PlattScaling:
 
 def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float64]) -> PlattScaling | None:
     """The scaling fitted on rows that the model has not seen, [n] each; None if the gain may be chance."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes seconds; wrong data is reported before
+
     order = np.lexsort((label, probability))  # sums depend on the order of the rows, which is arbitrary on Spark
     clicked, logit = label[order], _logit(probability[order])
     if len(np.unique(clicked)) == 1:
         return None
-    fitted = fit_logit(logit[:, None], clicked)
-    slope, intercept = (round(float(value), DECIMALS) for value in (fitted.weights[0], fitted.intercept))
+    fitted = LogisticRegression(penalty=None).fit(logit[:, None], clicked)
+    slope, intercept = (round(float(value), DECIMALS) for value in (fitted.coef_[0, 0], fitted.intercept_[0]))
     gain = _log_likelihood(clicked, slope * logit + intercept) - _log_likelihood(clicked, logit)
     if slope <= 0 or 2 * gain < SIGNIFICANT:
         return None

@@ -20,3 +20,9 @@ def test_lightgbm_brings_no_pandas_and_hides_none(before: str, loaded: str) -> N
     code = CODE.format(before=before)
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines() == [loaded, "Booster DataFrame sklearn"]
+
+
+def test_what_reads_rows_needs_neither_of_them() -> None:
+    code = "import sys, training.stages.pipeline, training.engines.local.engine; print('sklearn' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == ["False"]

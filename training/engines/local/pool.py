@@ -20,7 +20,7 @@ PRELOADED = ["training.engines.local.tasks", "training.evaluation.reachable", "t
 
 
 UNNEEDED = ("pandas",)
-"""Arrow imports it if it is there, and nothing here needs it: it takes seconds in each process."""
+"""Arrow and scikit-learn import it if it is there, and nothing here needs it: it takes seconds in each process."""
 
 
 class ProcessLostError(PersonalizationError):
