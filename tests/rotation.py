@@ -48,7 +48,10 @@ PARTS = (
             "tests/simulation/test_runtime.py",
         ),
     ),
-    Part(name="training on both engines", files=("tests/training/runs/test_engines.py",)),
+    Part(
+        name="training on both engines",
+        files=("tests/training/runs/test_engines.py", "tests/training/runs/test_table_files.py"),
+    ),
     Part(name="stacks on other data, one half", files=(PATHS,), first=0, of=2),
     Part(name="stacks on other data, the other half", files=(PATHS,), first=1, of=2),
     Part(name="from data to model", files=("tests/steps/provider/azure/test_chain.py",)),
