@@ -13,13 +13,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 class Parameters(BaseModel):
     """A frozen group of parameters that refuses unknown names."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        protected_namespaces=(),
-        defer_build=True,  # a process uses few of the groups, and building all takes half a second
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
 
 class SyntheticDataset(Parameters):

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from features.values import TimeFormat
-from training.parameters import Parameters
+from training.datasets.described.sources import Strict
 
 Event = Annotated[str, Field(min_length=1)]
 """A text of the label column, such as `purchase`."""
@@ -26,7 +26,7 @@ POSITIVES = "positives"
 """In place of a label: every row is positive."""
 
 
-class Label(Parameters):
+class Label(Strict):
     """The label column of the interactions, with the rule that makes it 0 or 1. Without a rule it must be 0 or 1.
 
     With `positive` and `negative`, every text of the column is in one of the two lists. The word `positives` instead of
@@ -76,7 +76,7 @@ class CandidatesFrom(StrEnum):
     ALL = "all"
 
 
-class Column(Parameters):
+class Column(Strict):
     """A column: its name, or a mapping with options."""
 
     column: str = Field(min_length=1)

@@ -5,16 +5,21 @@ import string
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from training.datasets.described.delta import is_delta, newest
 from training.datasets.errors import SpecError
-from training.parameters import Parameters
 
 _PLAIN = string.printable.encode("ascii")
 
 
-class TextFormat(Parameters):
+class Strict(BaseModel):
+    """A frozen part of the config that rejects unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextFormat(Strict):
     """How the text files of a table are written."""
 
     separator: str | None = None
@@ -49,7 +54,7 @@ class TextFormat(Parameters):
         return self
 
 
-class Days(Parameters):
+class Days(Strict):
     """Which days of a table are read: its folders name a date as this column, as in `day=2026-11-01`."""
 
     column: str = Field(min_length=1)

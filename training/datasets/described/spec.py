@@ -14,9 +14,8 @@ from features.times import MOMENT, Reading
 from recommend.forgotten import Forgotten
 from training.datasets.described.entries import CandidatesFrom, Categorical, Label, Number, Numeric, Time, TimeFeature
 from training.datasets.described.files import is_no_table, listed_suffixes
-from training.datasets.described.sources import Entity, Source, delta_version
+from training.datasets.described.sources import Entity, Source, Strict, delta_version
 from training.datasets.errors import MissingFileError, SpecError
-from training.parameters import Parameters
 
 LABEL = "label"
 """The label column of a joined dataset, 0 or 1."""
@@ -28,7 +27,7 @@ def _two_names(value: object) -> object:
     raise ValueError("give two columns in brackets, as [user_id, genres]")
 
 
-class TablesSpec(Parameters):
+class TablesSpec(Strict):
     """The whole config. Relative paths start at the config's folder."""
 
     interactions: Source
