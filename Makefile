@@ -18,9 +18,10 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=HOME)
 # Keep compiled files: without them each of the hundreds of test processes compiles everything that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup spark up try-up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
+.PHONY: help setup spark up try-up lint types workflows check env bench docs docs-outputs clean
 .PHONY: test test-fast test-new test-tools test-full test-rotating test-image wiring mutants mutants-sample audit
-.PHONY: bench-tables bench-recommend stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks checked passed
+.PHONY: bench-serving bench-training bench-tables bench-recommend
+.PHONY: stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks checked passed
 .PHONY: simulate simulate-full simulation
 
 help: ## list the commands

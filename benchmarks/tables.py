@@ -17,7 +17,7 @@ from benchmarks import training_join
 from benchmarks.new_file import new_file
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.training import LOCAL, MEGABYTES_IN_GB, MILLION, figures_of
-from benchmarks.training_run import Run, measure
+from benchmarks.training_run import measure
 from tools.paths import ROOT
 from training import datasets
 from training.parameters import SyntheticDataset
@@ -79,16 +79,12 @@ def _beside(revision: str) -> Figures:
                 print(f"measuring Criteo's rows, {name}", flush=True)
                 options = _options("criteo", "--path", folder / "days")
                 run = measure(options, cores=CORES, output=folder / f"{name}-{number}", code=where)
-                found[name].append(_cpu_seconds(run))
+                found[name].append(figures_of(name, MILLION, run)["cpu_seconds"])
     return found | {"revision": revision, "rows": MILLION}
 
 
 def _options(kind: str, name: str, path: Path) -> list[str]:
     return ["--dataset", kind, name, str(path), "--engine", LOCAL]
-
-
-def _cpu_seconds(run: Run) -> float:
-    return sum(cost.cpu_seconds for name, cost in run.costs.items() if name != "start")
 
 
 def _checkout(revision: str, folder: Path) -> Path:
