@@ -54,6 +54,14 @@ PARTS = (
     ),
     Part(name="stacks on other data, one half", files=(PATHS,), first=0, of=2),
     Part(name="stacks on other data, the other half", files=(PATHS,), first=1, of=2),
+    Part(name="how-tos and runbooks", files=("tests/docs/test_own_data.py",)),
+    Part(
+        name="data on engine Spark",
+        files=tuple(
+            f"tests/training/runs/test_{name}.py"
+            for name in ("events", "find_crosses", "known", "spark_engine", "table_days", "times")
+        ),
+    ),
     Part(name="from data to model", files=("tests/steps/provider/azure/test_chain.py",)),
     Part(
         name="runs and engines",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.docs.comparison import differences
 
-pytestmark = [pytest.mark.engine, pytest.mark.spark, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.full, pytest.mark.engine, pytest.mark.spark, pytest.mark.timeout(1800)]
 
 
 def test_how_tos_and_runbooks_run_and_show_what_is_printed(tmp_path: Path) -> None:

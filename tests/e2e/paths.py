@@ -2,8 +2,7 @@
 
 A path is a stack's life: an `up` that is refused, the first `up`, then the other commands, new data, and a rollback.
 `test_local_stack.py` tests the synthetic path, `test_paths.py` the others. The lives are alike, so `make test` has one
-with Criteo's rows, where the nightly workflow's command sees the later day, and one with tables; the others are `full`.
-How the files are read is tested in `tests/training`.
+of the others, with tables; the rest are `full`. How the files are read is tested in `tests/training`.
 """
 
 from dataclasses import dataclass
@@ -56,6 +55,7 @@ OTHERS = (
         first=Data("criteo", "folder"),
         second=Data("criteo", "folder"),
         refused=Data("criteo", "folder", split="time"),
+        full=True,
     ),
     StackPath(
         "compressed tables, then TSV",

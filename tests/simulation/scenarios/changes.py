@@ -42,6 +42,8 @@ class Change:
     make: Callable[[SimulatedStack], None]
     touched: Touched | Callable[[SimulatedStack], Touched]
     troubles: tuple[Trouble, ...] = ()
+    full: bool = False
+    """Whether only `make simulate-full` makes it."""
 
 
 def set_in(section: str, **values: Any) -> Callable[[SimulatedStack], None]:
@@ -72,8 +74,13 @@ WORKERS = _of("update training-policy", "update training-job", "update canary-jo
 CHANGES = (
     # The canary run has workers as soon as the training has some; the trainings after it run on them.
     Change("number of workers, from none", set_in("azure", training_workers=2), WORKERS),
-    Change("worker count", set_in("azure", training_workers=3), _of("update training-policy", "update training-job")),
-    Change("replicas", set_in("azure", replicas_max=5), _of("update autoscaler")),
+    Change(
+        "worker count",
+        set_in("azure", training_workers=3),
+        _of("update training-policy", "update training-job"),
+        full=True,
+    ),
+    Change("replicas", set_in("azure", replicas_max=5), _of("update autoscaler"), full=True),
     Change("a tag", set_in("azure", tags={"owner": "team"}), tagged),
     Change("scoring VM size", set_in("azure", scoring_vm_size=LARGER), _of("replace scoring-pool"), (QUOTA,)),
     Change("how it is served", set_in("scoring", max_records=500), _of("update deployment"), (ROLLOUT,)),
@@ -82,12 +89,14 @@ CHANGES = (
         "way to roll out",
         set_in("azure", rollout="canary", candidate_seconds=5),
         _of("create service-rollout", "update service-champion"),
+        full=True,
     ),
     Change(
         "image, tried by a canary",
         change_code_again,
         _of("delete service-rollout", "update deployment", "update service-champion"),
         (BLIND,),
+        full=True,
     ),
     Change("hyperparameter", set_in("training", num_leaves=7), TRAINED, RUNS),
 )
@@ -110,14 +119,14 @@ def own_nodes(stack: SimulatedStack, report: Report) -> None:
     report.want("changes after a refresh, node pools as Azure shows them", {}, changes_of(stack.up(refresh=True)))
 
 
-def all_changes(stack: SimulatedStack, report: Report, *, rollback: bool) -> None:
-    """Each change on the same stack, one after the other; then a rollback if requested."""
+def all_changes(stack: SimulatedStack, report: Report, *, full: bool) -> None:
+    """Each change on the same stack, one after the other; with `full` also those marked so and a rollback."""
     with report.stage("change: nodes of the service's own"):
         own_nodes(stack, report)
-    for change in CHANGES:
+    for change in (one for one in CHANGES if full or not one.full):
         with report.stage(f"change: {change.name}"):
             change.make(stack)
-            for trouble in change.troubles:
+            for trouble in (one for one in change.troubles if full or not one.full):
                 _meet(stack, report, trouble)
             before = stack.holders()
             wanted = change.touched(stack) if callable(change.touched) else change.touched
@@ -127,7 +136,7 @@ def all_changes(stack: SimulatedStack, report: Report, *, rollback: bool) -> Non
             report.want(f"data that another {change.name} replaced", [], _replaced(before, stack.holders()))
     with report.stage("change: dataset, which are tables now, while services are busy and tokens end"):
         own_tables(stack, report)
-    if rollback:
+    if full:
         with report.stage("rollback"):
             roll_back(stack, report)
 

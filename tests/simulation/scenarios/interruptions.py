@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -70,7 +70,7 @@ def _each_alone(stack: SimulatedStack, report: Report) -> None:
     report.want("runs with one failed call that do not say what failed", 0, silent)
 
 
-def cycles(stack: SimulatedStack, report: Report, seeds: range) -> None:
+def cycles(stack: SimulatedStack, report: Report, seeds: Sequence[int]) -> None:
     """Up, faults, up, destroy, with other faults for each seed."""
     for seed in seeds:
         chosen = random.Random(seed)  # noqa: S311 - repeatable on purpose

@@ -188,6 +188,7 @@ def test_columns_that_make_no_rows_are_refused(
 
 
 @pytest.mark.spark
+@pytest.mark.full
 def test_spark_makes_the_same_rows(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
     spec = written(tmp_path, one_row_per=["user_id", "device"])
     engine = SparkEngine(session=spark, log=spark_log)

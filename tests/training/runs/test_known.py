@@ -97,6 +97,7 @@ def test_keys_that_are_no_features_are_not_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.spark
+@pytest.mark.full
 def test_engine_spark_measures_the_same(run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
     other = train_on(
         SparkEngine(session=spark, log=spark_log), tmp_path / "run", *options(tmp_path, ["user_id", "item_id"])

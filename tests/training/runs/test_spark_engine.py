@@ -190,6 +190,7 @@ def test_tables_that_spark_joins_make_the_same_counts_and_golden_records(
 
 
 @pytest.mark.spark
+@pytest.mark.full
 def test_spark_joins_the_one_table_that_there_is(
     spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def test_the_model_is_that_of_the_same_rows_and_of_merged_days(tmp_path: Path) -
 
 
 @pytest.mark.spark
+@pytest.mark.full
 def test_on_spark_the_counts_of_each_day_are_the_same(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
     given = in_days(tmp_path, *DAYS)
     engine = SparkEngine(session=spark, log=spark_log)
