@@ -86,7 +86,7 @@ class LocalCluster:
             **{name: value for name, value in os.environ.items() if name != SIMULATION},
             **self._spark,
             **volumes,
-            "PYSPARK_SUBMIT_ARGS": shlex.join(["--master", _master(run), *listed]) + " " + self._spark[OPTIONS],
+            "PYSPARK_SUBMIT_ARGS": shlex.join(["--master", master(run), *listed]) + " " + self._spark[OPTIONS],
             "DATABRICKS_RUNTIME_VERSION": RUNTIME,
             "PYTHONPATH": os.pathsep.join([str(self._runtime.site), str(folder / "site")]),
             "PYSPARK_PYTHON": str(self._runtime.python),
@@ -160,7 +160,7 @@ def spark_environment(memory_gib: int) -> dict[str, str]:
     }
 
 
-def _master(run: Run) -> str:
+def master(run: Run) -> str:
     """A driver alone, or with executors in their own processes, fewer than on a real cluster."""
     workers = min(int(run.inputs["jobClusters"][0]["newCluster"].get("numWorkers") or 0), MAX_WORKERS)
     return f"local-cluster[{workers},1,{WORKER_MIB}]" if workers else ALONE

@@ -14,7 +14,7 @@ from tests.simulation.services.pools import CLUSTER_TYPE, POOL_TYPE
 from tests.simulation.services.sizes import SIZES
 from tests.simulation.world import Record, World
 
-PAUSE_SECONDS = 0.3
+PAUSE_SECONDS = 1.0
 DEFAULT_MAX_PODS = 110
 NODES = "/api/v1/nodes"
 SECRETS_GROUP = "secrets-store.csi.x-k8s.io"

@@ -13,10 +13,9 @@ from tests.simulation.scenarios.stack import SimulatedStack
 SEED = 20_261_125
 PACE = 0.01
 """Real seconds for each of Azure's: a cluster takes three, a role counts after one, and writes overlap."""
-KILLS, FULL_KILLS = 2, 20
-SEEDS, FULL_SEEDS = (2, 5, 8), range(1, 9)
-"""Of the cycles. The three have a run that fails and all faults but a refusal of Databricks' provider, which the stage
-`walk` has."""
+KILLS, FULL_KILLS = 1, 20
+SEEDS, FULL_SEEDS = (3,), range(1, 9)
+"""Of the cycles. Number 3 has faults of each service that the steps call, and a training run that fails."""
 REPORT = "report.json"
 TRAINED = "trained"
 """The folder of all parts' models, beside theirs."""
