@@ -24,8 +24,8 @@ from tools.paths import ROOT
 
 PARTS = {
     "changes": ("life", "changes"),
-    "faults": ("canary", "verify", "kills", "walk"),
-    "cycles": ("private", "cycles"),
+    "faults": ("canary", "kills", "walk"),
+    "cycles": ("private", "verify", "cycles"),
 }
 """The stages of each process, by its name. Together these are all stages, and each process takes about as long."""
 

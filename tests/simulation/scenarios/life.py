@@ -144,14 +144,13 @@ def preview_prod(stack: SimulatedStack, report: Report) -> None:
 
 
 def same_again(stack: SimulatedStack, report: Report) -> None:
-    """A second `up`, one by another deployer, and one with a refresh."""
+    """A second `up`, and one by another deployer."""
     done, seconds = report.timed(stack.up)
     report.note("second_up_seconds", round(seconds, 1))
     report.want("changes of the second `up`", {}, changes_of(done))
     stack.sign_in(1)
     report.want("changes of an `up` by another deployer", {}, changes_of(stack.up()))
     stack.sign_in(0)
-    report.want("changes after a refresh", {}, changes_of(stack.up(refresh=True)))
 
 
 def mend_drift(stack: SimulatedStack, report: Report) -> None:
