@@ -73,7 +73,7 @@ def tagged(stack: SimulatedStack) -> Touched:
 WORKERS = _of("update training-policy", "update training-job", "update canary-job", "replace canary")
 CHANGES = (
     # The canary run has workers as soon as the training has some; the trainings after it run on them.
-    Change("number of workers, from none", set_in("azure", training_workers=2), WORKERS),
+    Change("number of workers, from none", set_in("azure", training_workers=2), WORKERS, full=True),
     Change(
         "worker count",
         set_in("azure", training_workers=3),
