@@ -91,8 +91,8 @@ def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, ful
         with report.stage("SIGKILL"):
             interruptions.kills(stack, report, FULL_KILLS if full else KILLS, SEED)
     if "walk" in only:
-        with report.stage("every call fails once"):
-            interruptions.walk(stack, report, alone=full)
+        with report.stage("calls fail once"):
+            interruptions.walk(stack, report, full=full)
     if "cycles" in only:
         with report.stage("cycles of up, faults, up, destroy"):
             interruptions.cycles(stack, report, FULL_SEEDS if full else SEEDS)
