@@ -49,12 +49,16 @@ PARTS = (
         ),
     ),
     Part(
+        name="state, bootstrap and environment",
+        files=tuple(f"tests/simulation/test_{name}.py" for name in ("bootstrap", "environment", "state")),
+    ),
+    Part(
         name="training on both engines",
         files=("tests/training/runs/test_engines.py", "tests/training/runs/test_table_files.py"),
     ),
     Part(name="stacks on other data, one half", files=(PATHS,), first=0, of=2),
     Part(name="stacks on other data, the other half", files=(PATHS,), first=1, of=2),
-    Part(name="how-tos and runbooks", files=("tests/docs/test_own_data.py",)),
+    Part(name="how-tos and runbooks", files=("tests/docs/test_pages.py",)),
     Part(
         name="data on engine Spark",
         files=tuple(
@@ -67,6 +71,7 @@ PARTS = (
         name="runs and engines",
         files=(
             "tests/training/runs/test_main.py",
+            "tests/training/runs/test_tune.py",
             "tests/training/unit/test_synthetic.py",
             "tests/steps/provider/test_engine.py",
             "tests/scoring/unit/test_kernel_sanitised.py",

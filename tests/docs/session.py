@@ -40,14 +40,12 @@ class Typed:
 
 
 def sessions() -> dict[str, list[PageBlock]]:
-    """All blocks of the README and `docs/`, in two sessions that each start from nothing.
-
-    The README and the tutorial use the same rows. The session with own data has few rows, so that it's quick.
-    """
+    """All blocks of the README and `docs/`, in sessions that each start from nothing."""
     readme = blocks_of(README)
     others = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page != TUTORIAL]
     return {
-        "a-first-stack": [block for block in readme if block.section != OWN_DATA] + blocks_of(TUTORIAL),
+        "the-readme": [block for block in readme if block.section != OWN_DATA],
+        "the-tutorial": blocks_of(TUTORIAL),
         "a-stack-on-own-data": [block for block in readme if block.section == OWN_DATA]
         + [block for page in others for block in blocks_of(page)],
     }

@@ -1,8 +1,8 @@
 """The stacks whose whole life is tested: together they cover every kind of dataset, file and split.
 
 A path is a stack's life: an `up` that is refused, the first `up`, then the other commands, new data, and a rollback.
-`test_local_stack.py` tests the synthetic path, `test_paths.py` the others. The lives are alike, so `make test` has one
-of the others, with tables; the rest are `full`. How the files are read is tested in `tests/training`.
+`test_local_stack.py` tests the synthetic path, `test_paths.py` the others, which are `full`, since the lives are alike.
+How the files are read is tested in `tests/training`.
 """
 
 from dataclasses import dataclass
@@ -26,8 +26,6 @@ class StackPath:
     first: Data
     second: Data
     refused: Data
-    full: bool = False
-    """Whether its test is left out of `make test`."""
 
 
 SYNTHETIC = StackPath(
@@ -48,21 +46,18 @@ OTHERS = (
         first=Data("criteo", "tsv"),
         second=Data("criteo", "gzip"),
         refused=Data("criteo", "tsv", split="time"),
-        full=True,
     ),
     StackPath(
         "a folder of days, then one more day",
         first=Data("criteo", "folder"),
         second=Data("criteo", "folder"),
         refused=Data("criteo", "folder", split="time"),
-        full=True,
     ),
     StackPath(
         "compressed tables, then TSV",
         first=Data("tables", "gzip", timestamp=True, split="time"),
         second=Data("tables", "tsv", timestamp=True),
         refused=Data("tables", "gzip", split="time"),
-        full=True,
     ),
     StackPath(
         "Parquet tables, then without a timestamp",

@@ -14,6 +14,8 @@ from tests.e2e.paths import OTHERS, README, Data, StackPath
 from tests.support.checkout import Checkout
 from tools.paths import ROOT
 
+pytestmark = [pytest.mark.full, pytest.mark.engine, pytest.mark.spark]
+
 FEW_TREES = {"num_iterations": 10, "driver_memory_gib": 1}
 MINE = "mine.yaml"
 
@@ -27,11 +29,7 @@ def stack(project: Checkout) -> Iterator[Checkout]:
     project.stack_file.write_text(kept)
 
 
-@pytest.mark.engine
-@pytest.mark.spark
-@pytest.mark.parametrize(
-    "path", [pytest.param(path, id=path.name, marks=[pytest.mark.full] if path.full else []) for path in OTHERS]
-)
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in OTHERS])
 def test_a_stack_lives_through_everything_on_its_data(path: StackPath, stack: Checkout, tmp_path: Path) -> None:
     place = tmp_path / "data"
 
@@ -56,9 +54,6 @@ def test_a_stack_lives_through_everything_on_its_data(path: StackPath, stack: Ch
     _end(life)
 
 
-@pytest.mark.engine
-@pytest.mark.spark
-@pytest.mark.full
 def test_the_readmes_tables_are_trained_on_as_it_shows(stack: Checkout, tmp_path: Path) -> None:
     """`tests/docs` runs what the README shows, too; here the answers are compared with training's probabilities."""
     mine = stack.folder / MINE

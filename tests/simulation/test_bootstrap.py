@@ -90,6 +90,7 @@ def test_a_new_subscription_lacks_only_what_bootstrap_creates(
     assert subscription.proxy.refused == []
 
 
+@pytest.mark.full
 def test_a_second_bootstrap_finds_everything(personalize: Command) -> None:
     first = personalize("bootstrap", "--yes")
     again = personalize("bootstrap", "--yes")
@@ -109,6 +110,7 @@ def test_bootstrap_refuses_a_contributor_and_continues_for_the_owner(personalize
     assert set(made["items"].values()) == {"there", "made"}
 
 
+@pytest.mark.full
 def test_bootstrap_recovers_the_vault_of_a_state_that_was_deleted(personalize: Command, world: World) -> None:
     first = personalize("bootstrap", "--yes")
     titles = list(first["items"])

@@ -16,7 +16,7 @@ from infra.cloud.names import Names
 from tests.simulation.pulumi_stack import pulumi_stack, put_groups
 from tests.simulation.world import DEFAULTS, World
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.full, pytest.mark.engine]
 
 POOL = "azure-native:containerservice:AgentPool"
 

@@ -143,6 +143,7 @@ def test_without_a_state_backend_the_error_names_bootstrap(simulated: World, mac
         machine("one").exists()
 
 
+@pytest.mark.full
 def test_roles_that_bootstrap_just_gave_are_waited_for(
     simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +176,7 @@ def test_a_caller_without_a_role_on_the_state_backend_is_told(
         machine("one").exists()
 
 
+@pytest.mark.full
 def test_a_workflow_uses_the_state_backend_with_its_federated_identity(
     simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +210,7 @@ def test_a_state_moves_from_a_machine_with_its_secrets(simulated: World, machine
     assert (kept / "passphrase").read_text() == passphrase
 
 
+@pytest.mark.full
 def test_an_interrupted_move_goes_on(simulated: World, machine: Machine) -> None:
     bootstrapped(simulated)
     machine("one", "machine").up(ignore)
@@ -216,6 +219,7 @@ def test_an_interrupted_move_goes_on(simulated: World, machine: Machine) -> None
     assert machine("two").outputs()[0]["key"] == SECRET
 
 
+@pytest.mark.full
 def test_a_move_never_replaces_a_state_and_says_what_it_lacks(simulated: World, machine: Machine) -> None:
     bootstrapped(simulated)
     with pytest.raises(StateMoveError, match="no state of stack dev on this machine"):

@@ -105,9 +105,8 @@ def test_the_pair_that_decides_is_found_and_no_other(tables: Path, tmp_path: Pat
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize(
-    "fit", ["synapseml", *(pytest.param(fit, marks=pytest.mark.full) for fit in ("native", "auto"))]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("fit", ["synapseml", "native", "auto"])
 def test_spark_finds_the_same_pair(  # noqa: PLR0917 - fixtures
     tables: Path, tmp_path: Path, spark: SparkSession, spark_log: Path, fit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def test_on_spark_the_counts_of_each_day_are_the_same(spark: SparkSession, spark
 
 
 @pytest.mark.spark
+@pytest.mark.full
 def test_days_that_spark_mixes_in_a_join_are_counted_together(
     spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,7 @@ def test_figures_on_spark_are_those_of_the_same_rows_as_csv(
 
 
 @pytest.mark.spark
+@pytest.mark.full
 def test_tables_of_several_files_that_spark_joins_make_the_same_counts(
     spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

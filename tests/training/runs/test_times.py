@@ -120,7 +120,8 @@ def test_a_model_with_times_is_compared_with_its_champion(tables: Path, run: Run
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("sent_bytes", [join.SENT_BYTES, pytest.param(0, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("sent_bytes", [join.SENT_BYTES, 0])
 def test_spark_gives_the_same_rows_to_the_bit(  # noqa: PLR0917 - fixtures
     tables: Path,
     bundle: Bundle,
