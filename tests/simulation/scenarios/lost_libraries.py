@@ -7,6 +7,7 @@ from azure_clients import credentials
 from personalize.stack.data_guard import ACCOUNT
 from steps.shared.job_libraries import REQUIREMENTS
 from steps.shared.volumes import Volume
+from tests.simulation.examples.shop import LAKE
 from tests.simulation.scenarios.stack import SimulatedStack
 from tests.simulation.world import DEFAULTS
 
@@ -33,6 +34,6 @@ class LostLibraries:
 
 def container_of(stack: SimulatedStack, volume: Volume) -> Any:
     """The container of the lake with a volume's files, for the deployer."""
-    account = next(item for item in stack.world.all(ACCOUNT) if item.inputs.get("isHnsEnabled"))
+    account = next(item for item in stack.world.all(ACCOUNT) if item.inputs.get("isHnsEnabled") and item.id != LAKE)
     endpoint = f"https://{account.inputs['accountName']}.blob.core.windows.net/"
     return credentials.container(DEFAULTS["tenant"], endpoint, volume.container)

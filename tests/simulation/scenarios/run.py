@@ -2,11 +2,11 @@
 
 import argparse
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.simulation.scenarios import canary, changes, first_days, interruptions, life, private, verification
+from tests.simulation.scenarios import canary, changes, first_days, interruptions, life, nights, private, verification
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SimulatedStack
 
@@ -19,16 +19,24 @@ SEEDS, FULL_SEEDS = (3,), range(1, 9)
 REPORT = "report.json"
 TRAINED = "trained"
 """The folder of all parts' models, beside theirs."""
-STAGES = ("life", "changes", "private", "canary", "verify", "kills", "walk", "cycles")
+STAGES = ("life", "changes", "nights", "private", "canary", "verify", "kills", "walk", "cycles")
+FULL_STAGES = ("nights",)
+"""These run with `--full`, or if they are named."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The options that both processes take."""
     made = argparse.ArgumentParser(prog="python -m tests.simulation.scenarios", description="Simulate stack `dev`.")
-    made.add_argument("--full", action="store_true", help="all changes, kills and cycles, and every call")
-    made.add_argument("--only", nargs="+", choices=STAGES, default=STAGES, help="these stages alone")
+    made.add_argument("--full", action="store_true", help="all stages, changes, kills and cycles, and every call")
+    made.add_argument("--only", nargs="+", choices=STAGES, help="these stages alone")
     made.add_argument("--folder", type=Path, help="keep everything there, instead of in a folder that goes away")
     return made
+
+
+def chosen(asked: argparse.Namespace) -> Sequence[str]:
+    """The stages to run."""
+    only: Sequence[str] | None = asked.only
+    return only or [stage for stage in STAGES if asked.full or stage not in FULL_STAGES]
 
 
 def main() -> None:
@@ -40,7 +48,7 @@ def main() -> None:
         with report.stage("start of the simulated Azure"):
             stack.start()
             stack.world.set("pace", PACE)
-        run(stack, report, asked.only, full=asked.full)
+        run(stack, report, chosen(asked), full=asked.full)
     finally:
         stack.stop()
     report.note("models_trained_by_spark", stack.trained)
@@ -74,6 +82,9 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
 
 def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, full: bool) -> None:
     """The stages that start and end without a stack."""
+    if "nights" in only:
+        with report.stage("nights on another team's tables"):
+            nights.nights(stack, report)
     if "private" in only:
         with report.stage("a private stack"):
             private.private(stack, report)

@@ -17,13 +17,13 @@ from tests.simulation.databricks.provider import TYPES
 from tests.simulation.examples.azure import create_all, example
 from tests.simulation.examples.databricks import EXAMPLES
 from tests.simulation.examples.names import DEPLOYER, GROUP, PLAIN
+from tests.simulation.examples.shop import TABLES, as_owner, config_in_place, open_shop
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.world import DEFAULTS, World
-from tests.steps.provider.azure.shop import URL, as_owner, open_shop
 from tests.steps.provider.conftest import STACK
 from tools.paths import ROOT
 from training.parameters import TablesDataset
@@ -143,12 +143,9 @@ def shop(cloud: Cloud, _shop: None) -> Any:
 @pytest.fixture
 def tables(shop: Any, tmp_path: Path) -> TablesDataset:
     """The example's tables in the container, and their config."""
-    example = ROOT / "examples" / "tables"
-    text = (example / "dataset.yaml").read_text()
     for name in ("interactions", "users", "items"):
-        shop.upload_blob(f"shop/{name}.csv", (example / f"{name}.csv").read_bytes(), overwrite=True)
-        text = text.replace(f": {name}.csv", f": {URL}/shop/{name}.csv")
-    (tmp_path / "dataset.yaml").write_text(text)
+        shop.upload_blob(f"shop/{name}.csv", (TABLES / f"{name}.csv").read_bytes(), overwrite=True)
+    (tmp_path / "dataset.yaml").write_text(config_in_place())
     return TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml")
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from azure_clients.lake_files import AzureLake
 from steps.local.data_upload import DataUpload
+from tests.simulation.examples.shop import URL
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import Cloud
-from tests.steps.provider.azure.shop import URL
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tools import azurite
@@ -94,6 +94,8 @@ def test_a_folder_of_days_keeps_the_latest(cloud: Cloud, shop: Any, tmp_path: Pa
     assert copied == ["dt=day_10/part-00001.tsv", "dt=day_9/part-00000.tsv"]
     shop.upload_blob("days/day_11.tsv", ROWS)
     assert list(describe(latest, AzureLake()).days) == ["day_10", "day_11"]
+    with pytest.raises(SpecError, match=r"`days` asks for the last 5 files of abfss://.*, which has 4\."):
+        describe(DAYS.model_copy(update={"days": 5}), AzureLake())
 
 
 def test_files_that_came_after_the_plan_end_the_run(
