@@ -20,7 +20,7 @@ REPORT = "report.json"
 TRAINED = "trained"
 """The folder of all parts' models, beside theirs."""
 STAGES = ("life", "changes", "nights", "private", "canary", "verify", "kills", "walk", "cycles")
-FULL_STAGES = ("nights",)
+FULL_STAGES = ("nights", "verify")
 """These run with `--full`, or if they are named."""
 
 
