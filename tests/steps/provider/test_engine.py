@@ -15,7 +15,7 @@ from tests.steps.provider.engine import EngineStack, failure
 from tests.support.bundles import MakeBundle
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.full, pytest.mark.engine]
 RESOURCES = 10
 
 
@@ -71,7 +71,6 @@ class TestLifeOfAStack:
         assert stack.up() == {"same": RESOURCES - 3, "replace": 2, "update": 1}
         assert served_version(stack) == "2"
 
-    @pytest.mark.full
     def test_an_unknown_version_is_one_sentence_and_the_old_one_serves_on(self, stack: EngineStack) -> None:
         stack.requested = 9
         said = failure(stack.up)
@@ -79,7 +78,6 @@ class TestLifeOfAStack:
         assert not re.search(r"Traceback|Unexpected <class", said)
         assert served_version(stack) == "2"
 
-    @pytest.mark.full
     def test_a_new_key_touches_key_and_service(self, stack: EngineStack) -> None:
         stack.requested = "latest"
         stack.up()
@@ -87,7 +85,6 @@ class TestLifeOfAStack:
         assert stack.up() == {"same": RESOURCES - 2, "update": 2}
         assert served_version(stack) == "2"
 
-    @pytest.mark.full
     def test_a_registry_that_is_gone_is_made_again(self, stack: EngineStack) -> None:
         shutil.rmtree(stack.folder / "registry")
         stack.up(refresh=True)

@@ -62,6 +62,7 @@ def bytes_of(run: Run, name: str) -> bytes:
 
 
 @pytest.mark.spark
+@pytest.mark.full
 def test_events_in_lists_train_the_model_of_the_labels_that_they_mean(
     spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

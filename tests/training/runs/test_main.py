@@ -13,7 +13,8 @@ import pytest
 from features.bundle import checked_hash
 
 SMALL = ("--rows", "2000", "--num-leaves", "8")
-ENGINES = ["local", pytest.param("spark", marks=pytest.mark.spark)]
+ON_SPARK = [pytest.mark.full, pytest.mark.spark]
+ENGINES = ["local", pytest.param("spark", marks=ON_SPARK)]
 IN_OWN_MOUNTS = ("unshare", "--mount", "--map-root-user")
 
 
@@ -52,7 +53,7 @@ def test_sigterm_ends_a_run_and_leaves_nothing_half_written(tmp_path: Path, engi
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("engine", "stages"),
-    [("local", "rows, train"), pytest.param("spark", "counts-all, rows, train", marks=pytest.mark.spark)],
+    [("local", "rows, train"), pytest.param("spark", "counts-all, rows, train", marks=ON_SPARK)],
 )
 def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(
     tmp_path: Path, engine: str, stages: str
