@@ -82,7 +82,13 @@ CHANGES = (
     ),
     Change("replicas", set_in("azure", replicas_max=5), _of("update autoscaler"), full=True),
     Change("a tag", set_in("azure", tags={"owner": "team"}), tagged),
-    Change("scoring VM size", set_in("azure", scoring_vm_size=LARGER), _of("replace scoring-pool"), (QUOTA,)),
+    Change(
+        "scoring VM size",
+        set_in("azure", scoring_vm_size=LARGER),
+        _of("replace scoring-pool"),
+        (QUOTA,),
+        full=True,
+    ),
     Change("how it is served", set_in("scoring", max_records=500), _of("update deployment"), (ROLLOUT,)),
     Change("serving code", change_code, SERVED, (BUILD,)),
     Change(
@@ -98,7 +104,7 @@ CHANGES = (
         (BLIND,),
         full=True,
     ),
-    Change("hyperparameter", set_in("training", num_leaves=7), TRAINED, RUNS),
+    Change("hyperparameter", set_in("training", num_leaves=7), TRAINED, RUNS, full=True),
 )
 
 
@@ -126,7 +132,7 @@ def all_changes(stack: SimulatedStack, report: Report, *, full: bool) -> None:
     for change in (one for one in CHANGES if full or not one.full):
         with report.stage(f"change: {change.name}"):
             change.make(stack)
-            for trouble in (one for one in change.troubles if full or not one.full):
+            for trouble in change.troubles:
                 _meet(stack, report, trouble)
             before = stack.holders()
             wanted = change.touched(stack) if callable(change.touched) else change.touched
@@ -155,15 +161,18 @@ def roll_back(stack: SimulatedStack, report: Report) -> None:
     report.want("models trained for rollbacks", 0, stack.trained - trained)
 
 
-def another_region(stack: SimulatedStack, report: Report) -> None:
-    """Another region: refused before anything happens, and done when it's requested and the names are new."""
-    calls = len(stack.faults.calls())
+def another_region(stack: SimulatedStack, report: Report, *, full: bool) -> None:
+    """Another region: refused before anything happens; with `full`, done when it's requested and the names are new."""
+    calls, region = len(stack.faults.calls()), stack.settings["azure"]["location"]
     stack.settings["azure"]["location"] = OTHER_REGION
     error = stack.fails(stack.up)
     report.want("an `up` in another region is refused by", "DataWouldBeReplacedError", type(error).__name__)
     error = stack.fails(lambda: stack.up(replace_data=True))
     report.want("one with `--replace-data` and the old names is refused by", "NamesTakenError", type(error).__name__)
     report.want("calls to Azure of an `up` that was refused", 0, len(stack.faults.calls()) - calls)
+    if not full:
+        stack.settings["azure"]["location"] = region
+        return
     stack.settings["azure"]["suffix"] = following(stack.settings["azure"]["suffix"])
     stack.settings |= deepcopy(SMALL)  # the first model's settings, so that its training is remembered
     stack.up(replace_data=True)

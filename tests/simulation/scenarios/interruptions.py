@@ -19,8 +19,8 @@ from tests.simulation.scenarios.stack import STACK, Done, SimulatedStack
 
 MADE_TO_FAIL = "made to fail finally"
 WRITES = r"^(create|update|delete) (azure-native|databricks):"
-SOME_WRITES = r"^(create|update|delete) (azure-native:(resources|storage|containerservice)|databricks):"
-"""Those of groups, the lake, the cluster and Databricks: it takes fewer runs until all of them have failed once."""
+SOME_WRITES = r"^(create|update|delete) (azure-native:(resources|containerservice)|databricks):"
+"""Those of groups, the cluster and Databricks: it takes fewer runs until all of them have failed once."""
 KILLED_AT = rf"{WRITES}|^http \S+ (PUT|POST) "
 """Calls that change something in Azure, by providers and by steps."""
 UP_CALLS, DESTROY_CALLS = 70, 30

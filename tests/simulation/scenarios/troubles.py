@@ -20,8 +20,6 @@ class Trouble:
     sentence: str
     begin: Callable[[SimulatedStack], None]
     end: Callable[[SimulatedStack], None] = lambda _: None
-    full: bool = False
-    """Whether only `make simulate-full` has it."""
 
 
 def in_world(name: str, value: Any) -> Callable[[SimulatedStack], None]:
@@ -55,13 +53,12 @@ LIBRARIES = LostLibraries()
 RUNS = (
     Trouble("a library that is gone", "Run `up --refresh`, which uploads", LIBRARIES.lose, LIBRARIES.bring),
     Trouble("a training run that fails", "the test ordered it", in_world("run_outcomes", ["fail"])),
-    Trouble("a training run that hangs", "timed out", in_world("run_outcomes", ["hang"]), full=True),
-    Trouble("a training run that somebody cancels", "cancelled", in_world("run_outcomes", ["cancel"]), full=True),
+    Trouble("a training run that hangs", "timed out", in_world("run_outcomes", ["hang"])),
+    Trouble("a training run that somebody cancels", "cancelled", in_world("run_outcomes", ["cancel"])),
     Trouble(
         "a VM size that Azure has no more of",
         "set `azure.training_vm_size: Standard_E4ads_v5`, the next fall-back",
         in_world("run_outcomes", ["no_capacity"]),
-        full=True,
     ),
     Trouble(
         "a region without vCPUs for training beside the cluster",
