@@ -69,7 +69,8 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
         with report.stage("the same again"):
             life.same_again(stack, report)
             life.preview_as_pull_request(stack, report)
-            life.mend_drift(stack, report)
+            if full:
+                life.mend_drift(stack, report)
     if "changes" in only:
         changes.all_changes(stack, report, full=full)
         with report.stage("another region"):
