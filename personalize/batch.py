@@ -146,12 +146,12 @@ class Opened:
     def write(self, part: Part) -> int:
         """Write the recommendations for a part's users to its file, and return how many users there are."""
         file, users = part
-        rows: list[tuple[str, int, str, float, None, str]] = []  # answers have no probability yet
+        rows: list[tuple[str, int, str, float, float | None, str]] = []
         for user in users:
             asked = RecommendQuery(RecommendRequest(user=user, top=self._batch.top, show=[]))
             answer = asked.recommended(self._model, self._lookups, _complain)
             rows += [
-                (user, rank, one.item, one.score, None, self._batch.name.version)
+                (user, rank, one.item, one.score, one.probability, self._batch.name.version)
                 for rank, one in enumerate(answer.items, start=1)
             ]
         columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)

@@ -156,11 +156,6 @@ class Catalogue:
         (number,) = self._snapshot.numbers([key])
         return number if number < self.count else -1
 
-    def show(self, number: int | np.int64, names: Sequence[str]) -> dict[str, str]:
-        """The texts of these columns of an item, without those that are missing."""
-        columns = self.columns(number)
-        return {name: columns[name] for name in names if name in columns}
-
     def columns(self, number: int | np.int64) -> Mapping[str, str]:
         """The texts of an item's columns; raises `SnapshotError` if the file was altered."""
         (encoded,) = self._snapshot.one("SELECT columns FROM items WHERE number = ?", int(number)) or (b"{}",)

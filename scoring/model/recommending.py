@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
 
 import msgspec
 import numpy as np
@@ -24,6 +25,7 @@ from scoring.model.filtering import left_out, require_column, varied
 from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest
+from scoring.model.stored_columns import pairs
 from scoring.request_errors import NoRecommender, UnknownItem
 from scoring.responses import Fallback, HistoryItem, KnownUser, RecommendAnswer, RecommendedItem
 
@@ -77,12 +79,12 @@ class RecommendQuery:
         if len(found) < top:
             self.fallback.append(Fallback.FEWER)
         catalogue = lookups.catalogue
-        named = {item for one in found for item in (one.item, *one.because)}
-        if request.details is True:
-            named |= {*np.unique(history)[:MOST_SHOWN].tolist()}
-        shown = _shown(named, names, catalogue, complain)
+        texts = _texts(self._to_read(found, history, names), recommender, catalogue, complain)
+        shown = {item: {name: own[name] for name in names if name in own} for item, own in texts.items()}
+        known = self._columns(stored, model, lookups) | user
+        clicks = _clicks([texts[one.item] for one in found if one.item in texts], known, model)
         return RecommendAnswer(
-            items=[_item(one, recommender, shown) for one in found],
+            items=[_item(one, click, recommender, shown) for one, click in zip_longest(found, clicks)],
             fallback=self.fallback,
             known=_known_user(history, user, recommender, shown) if request.details is True else msgspec.UNSET,
             event_id=uuid.uuid4().hex,
@@ -120,6 +122,21 @@ class RecommendQuery:
         context = {} if self.request.context is msgspec.UNSET else self.request.context
         columns = recommender.user_columns
         return read_stored(stored.columns, columns) | read_context(context, columns)
+
+    def _to_read(self, found: list[Recommended], history: Indices, names: list[str]) -> set[int]:
+        """The items whose columns the response needs: those of recommended ones for the click model."""
+        items = {one.item for one in found}
+        if names:
+            items |= {item for one in found for item in one.because}
+            if self.request.details is True:
+                items |= {*np.unique(history)[:MOST_SHOWN].tolist()}
+        return items
+
+    def _columns(self, stored: Stored, model: ServedModel, lookups: Lookups) -> dict[str, Value]:
+        """The user's stored columns for the click model, with the key, which may be one."""
+        named, histories = self.request.user, lookups.histories
+        key = {} if named is msgspec.UNSET or histories is None else {histories.user_column: str(named)}
+        return read_stored(key | stored.columns, model.bundle.schema.fields)
 
     def _history(self, recommender: Recommender) -> Indices:
         """The items of the request's own history that are known."""
@@ -159,16 +176,27 @@ def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetTy
     return np.array([number for number in found if number >= 0], dtype=np.int64)
 
 
-def _shown(
-    items: Iterable[int], names: list[str], catalogue: Catalogue | None, complain: Callable[[SnapshotError], None]
+def _texts(
+    items: Iterable[int],
+    recommender: Recommender,
+    catalogue: Catalogue | None,
+    complain: Callable[[SnapshotError], None],
 ) -> dict[int, dict[str, str]]:
-    """The columns of each item, none if the catalogue was altered."""
-    if catalogue is not None and names:
+    """The columns of each item with its key; nothing without a catalogue, or if it was altered."""
+    if catalogue is not None:
+        column = catalogue.layout.item_column
         try:
-            return {item: catalogue.show(catalogue.numbers[item], names) for item in items}
+            return {
+                item: {column: recommender.items[item], **catalogue.columns(catalogue.numbers[item])} for item in items
+            }
         except SnapshotError as error:
             complain(error)
     return {}
+
+
+def _clicks(items: list[dict[str, str]], user: Mapping[str, Value], model: ServedModel) -> list[float]:
+    """The probability that a user clicks each of the items with these columns."""
+    return model.probabilities(pairs(user, items, model.bundle.schema.fields)) if items else []
 
 
 def _known_user(
@@ -186,11 +214,14 @@ def _past(item: int, recommender: Recommender, shown: Mapping[int, dict[str, str
     return HistoryItem(item=recommender.items[item], columns=shown.get(item, {}))
 
 
-def _item(found: Recommended, recommender: Recommender, shown: Mapping[int, dict[str, str]]) -> RecommendedItem:
+def _item(
+    found: Recommended, click: float | None, recommender: Recommender, shown: Mapping[int, dict[str, str]]
+) -> RecommendedItem:
     because = [_past(item, recommender, shown) for item in found.because]
     return RecommendedItem(
         item=recommender.items[found.item],
         score=found.score,
+        probability=click,
         reason=f"because of {', '.join(one.item for one in because)}" if because else "popular",
         because=because,
         columns=shown.get(found.item, {}),

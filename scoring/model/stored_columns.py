@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from features.columns import Field, Number
+from recommend.columns import Value
 from recommend.stored import SnapshotError
 from scoring.model.context import from_text
 from scoring.model.diagnosis import LONGEST_NAME
@@ -22,6 +23,20 @@ FIELDS = [
     )
 ]
 """The fields of a record that name a user and an item, after the features."""
+
+
+def pairs(
+    user: Mapping[str, Value], items: Iterable[Mapping[str, str]], fields: Sequence[Field]
+) -> list[tuple[Any, ...]]:
+    """The values of `fields` in the records of a user with each of the items, whose columns are stored texts."""
+    known = [user.get(field.name) for field in fields]
+    return [
+        tuple(
+            from_text(item[field.name], field) if field.name in item else value
+            for field, value in zip(fields, known, strict=True)
+        )
+        for item in items
+    ]
 
 
 def filled(

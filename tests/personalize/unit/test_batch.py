@@ -1,5 +1,7 @@
 """Recommendations for all users are those of the service, and an interrupted run continues."""
 
+import asyncio
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +21,8 @@ from personalize.commands.app import app
 from recommend import histories
 from recommend.histories import UserRow
 from recommend.stored import SnapshotError
+from scoring.engines import EngineName
+from scoring.model.model import ServedModel
 from scoring.responses import ModelName
 from steps.local.registry import LocalRegistry
 from tests.support.recommenders import STORED_ITEMS, make_recommending_bundle, recommender, write_snapshots
@@ -32,7 +36,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small(bundle: Path, tmp_path: Path) -> Batch:
     """The batch of u1, who chose b and saw d, and "3", who chose what nobody knows; only a, b, c and d are there."""
-    folder = write_snapshots(tmp_path / "snapshots")
+    folder = write_snapshots(tmp_path / "snapshots", genres={"a": "", "b": "x", "c": "x", "d": ""})
     return Batch(bundle=bundle, snapshots=folder, name=ModelName(name="films", version="4"), top=2)
 
 
@@ -43,6 +47,13 @@ def many(made: Batch, count: int) -> list[str]:
     rows = [UserRow(user, chosen, b"", {}) for user in users]
     histories.write(made.snapshots / histories.FILE, STORED_ITEMS, rows, "user_id")
     return users
+
+
+def scored(made: Batch, records: list[dict[str, object]]) -> list[float]:
+    """The click probabilities of records that are stated in full."""
+    model = ServedModel.load(made.bundle, name=made.name, engine=EngineName.LIGHTGBM, max_records=len(records))
+    rows, _ = model.types.read_score(json.dumps({"records": records}).encode())
+    return asyncio.run(model.score(rows))
 
 
 def silent(done: int, total: int) -> None:
@@ -61,7 +72,9 @@ def test_everybody_with_a_history_gets_the_items_that_the_service_would_recommen
         ["u1", 1, "a", 0.5, "4"],
         ["u1", 2, "c", 0.5, "4"],
     ]
-    assert table["probability"].null_count == 4
+    clicks = scored(small, [{}, {"genre": "x"}, {"age": 30}, {"age": 30, "genre": "x"}])
+    assert len({*clicks}) > 2
+    assert table["probability"].to_pylist() == clicks
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["recs.parquet"]
 
 

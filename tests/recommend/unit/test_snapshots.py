@@ -133,7 +133,7 @@ def test_items_are_shown_and_found_by_their_values(tmp_path: Path) -> None:
     file = write_catalogue(tmp_path / "c", item("a", "x|y"), item("b"), item("c", "y"), item("d", "z"))
     found = Catalogue(file, ["c", "nowhere", "a"])
     assert found.numbers.tolist() == [2, -1, 0]
-    assert found.show(0, ["genre", "title", "year"]) == {"genre": "x|y", "title": "Film a"}
+    assert found.columns(0) == {"genre": "x|y", "title": "Film a"}
     assert found.having("genre", ["y"]).tolist() == [True, False, True, False]
     assert found.having("genre", ["x", "z", "never"]).tolist() == [True, False, False, True]
     assert not found.having("genre", ["x|y"]).any()

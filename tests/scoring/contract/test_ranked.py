@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from scoring.model.context import read_stored
-from tests.support.recommenders import asked, items, make_recommending_bundle, ranking_recommender
+from tests.support.recommenders import asked, items, make_recommending_bundle, ranking_recommender, write_snapshots
 from tests.support.services import RunningService, running_service
 
 
@@ -13,7 +13,8 @@ from tests.support.services import RunningService, running_service
 def ranking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service that is ready, so it has reproduced the golden requests of both stages."""
     bundle = make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", ranking_recommender())
-    with running_service(bundle, tmp_path_factory.mktemp("service")) as service:
+    arguments = ["--snapshots", str(write_snapshots(tmp_path_factory.mktemp("snapshots")))]
+    with running_service(bundle, tmp_path_factory.mktemp("service"), arguments=arguments) as service:
         yield service
 
 
@@ -24,6 +25,16 @@ def ranked(running: RunningService, **body: object) -> list[str]:
 def test_the_context_decides_between_items_that_the_first_stage_holds_equal(ranking: RunningService) -> None:
     assert ranked(ranking, context={"age": 20})[0] == "a"
     assert set(ranked(ranking, context={"age": 70})[:2]) == {"b", "c"}
+
+
+def test_click_probabilities_are_those_of_the_context_before_those_of_stored_columns(ranking: RunningService) -> None:
+    found = []
+    for context, age in (({}, 40), ({"age": 5}, 5), ({"age": None}, None)):
+        (only,) = asked(ranking, user="u2", context=context, exclude=["a", "b", "c"])["items"]
+        scored = ranking.client.post("/score", json={"age": age}).json()["probability"]
+        assert (only["item"], only["probability"]) == ("d", scored)
+        found.append(scored)
+    assert len({*found}) == 3
 
 
 def test_a_column_that_is_null_is_missing(ranking: RunningService) -> None:

@@ -39,11 +39,12 @@ def test_items_come_with_scores_and_the_items_that_they_are_recommended_for(runn
         {
             "item": "c",
             "score": 0.75,
+            "probability": None,
             "reason": "because of b, a",
             "because": [{"item": "b", "columns": {}}, {"item": "a", "columns": {}}],
             "columns": {},
         },
-        {"item": "d", "score": 0.0, "reason": "popular", "because": [], "columns": {}},
+        {"item": "d", "score": 0.0, "probability": None, "reason": "popular", "because": [], "columns": {}},
     ]
     assert answer["fallback"] == []
     assert answer["model"]["version"]

@@ -42,6 +42,16 @@ def test_a_user_is_recommended_what_goes_with_their_history_and_nothing_they_hav
     assert answer["fallback"] == ["fewer"]
 
 
+def test_each_item_has_the_click_probability_of_the_user_and_the_item(running: RunningService) -> None:
+    for user, age in (("u2", 40), ("nobody", None)):
+        records = [{"age": age, "genre": genre} for genre in ("x", "x|y", "y", None)]
+        scored = running.client.post("/score", json={"records": records}).json()["probabilities"]
+        assert len({*scored}) > 1
+        answer = asked(running, user=user, show=[])
+        assert items(answer) == ["a", "b", "c", "d"]
+        assert [one["probability"] for one in answer["items"]] == scored
+
+
 def test_what_a_user_chose_is_recommended_again_where_the_dataset_says_so(tmp_path: Path) -> None:
     bundle = make_recommending_bundle(tmp_path / "bundle", replace(recommender(), repeats=True))
     arguments = ["--snapshots", str(write_snapshots(tmp_path))]

@@ -14,6 +14,7 @@ from scoring.model.lookups import Lookups
 from scoring.model.recommend_request import RecommendRequest
 from scoring.model.recommending import RecommendQuery
 from scoring.responses import ModelName
+from tests.support.recommenders import SCHEMA
 
 KEYS = [str(number) for number in range(300)]
 ALIKE = 250
@@ -24,7 +25,12 @@ def test_items_of_other_genres_are_found_behind_hundreds_of_one(tmp_path: Path) 
     rows = [ItemRow(key, {"genre": "x" if int(key) < ALIKE else key}, State.TRAINED) for key in KEYS]
     catalogue.write(tmp_path / "file", rows, Layout(item_column="id", separators={"genre": ""}))
     recommender = Recommender(items=KEYS, weights=ItemWeights.cut(np.zeros((len(KEYS), len(KEYS)))))
-    model = cast("Any", SimpleNamespace(recommender=recommender, name=ModelName(name="films", version="1")))
+    model = SimpleNamespace(
+        recommender=recommender,
+        name=ModelName(name="films", version="1"),
+        bundle=SimpleNamespace(schema=SCHEMA),
+        probabilities=lambda rows: [0.5] * len(rows),
+    )
     asked = RecommendQuery(RecommendRequest(history=[], top=3, at_most={"genre": 1}))
-    found = asked.recommended(model, Lookups(catalogue=Catalogue(tmp_path / "file", KEYS)), lambda _: None)
+    found = asked.recommended(cast("Any", model), Lookups(catalogue=Catalogue(tmp_path / "file", KEYS)), lambda _: None)
     assert [one.item for one in found.items] == ["0", "250", "251"]
