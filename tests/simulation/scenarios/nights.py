@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 from steps.shared.volumes import Volume
 from tests.simulation.examples.azure import example
@@ -86,6 +87,7 @@ def _open_tables(stack: SimulatedStack) -> None:
     arm = AzureNative(stack.world)
     arm.create(GROUP, example(GROUP))
     open_shop(arm)
+    time.sleep(stack.world.setting("propagation_seconds") * stack.world.setting("pace"))  # until its roles count
     _write("part-0.csv", 0, FIRST_ROWS, stack)
     for name in ("users.csv", "items.csv"):
         as_owner(stack.world).upload_blob(f"shop/{name}", (TABLES / name).read_bytes())
