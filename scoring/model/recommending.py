@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import zip_longest
 
 import msgspec
 import numpy as np
@@ -25,7 +24,7 @@ from scoring.model.filtering import left_out, require_column, varied
 from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest
-from scoring.model.stored_columns import pairs
+from scoring.model.stored_columns import item_texts, pairs, user_texts
 from scoring.request_errors import NoRecommender, UnknownItem
 from scoring.responses import Fallback, HistoryItem, KnownUser, RecommendAnswer, RecommendedItem
 
@@ -81,10 +80,9 @@ class RecommendQuery:
         catalogue = lookups.catalogue
         texts = _texts(self._to_read(found, history, names), recommender, catalogue, complain)
         shown = {item: {name: own[name] for name in names if name in own} for item, own in texts.items()}
-        known = self._columns(stored, model, lookups) | user
-        clicks = _clicks([texts[one.item] for one in found if one.item in texts], known, model)
+        clicks = _clicks(found, texts, self._columns(stored, model, lookups) | user, model)
         return RecommendAnswer(
-            items=[_item(one, click, recommender, shown) for one, click in zip_longest(found, clicks)],
+            items=[_item(one, click, recommender, shown) for one, click in zip(found, clicks, strict=True)],
             fallback=self.fallback,
             known=_known_user(history, user, recommender, shown) if request.details is True else msgspec.UNSET,
             event_id=uuid.uuid4().hex,
@@ -135,8 +133,10 @@ class RecommendQuery:
     def _columns(self, stored: Stored, model: ServedModel, lookups: Lookups) -> dict[str, Value]:
         """The user's stored columns for the click model, with the key, which may be one."""
         named, histories = self.request.user, lookups.histories
-        key = {} if named is msgspec.UNSET or histories is None else {histories.user_column: str(named)}
-        return read_stored(key | stored.columns, model.bundle.schema.fields)
+        texts = stored.columns
+        if named is not msgspec.UNSET and histories is not None:
+            texts = user_texts(str(named), texts, histories)
+        return read_stored(texts, model.bundle.schema.fields)
 
     def _history(self, recommender: Recommender) -> Indices:
         """The items of the request's own history that are known."""
@@ -184,19 +184,20 @@ def _texts(
 ) -> dict[int, dict[str, str]]:
     """The columns of each item with its key; nothing without a catalogue, or if it was altered."""
     if catalogue is not None:
-        column = catalogue.layout.item_column
         try:
-            return {
-                item: {column: recommender.items[item], **catalogue.columns(catalogue.numbers[item])} for item in items
-            }
+            return {item: item_texts(recommender.items[item], catalogue.numbers[item], catalogue) for item in items}
         except SnapshotError as error:
             complain(error)
     return {}
 
 
-def _clicks(items: list[dict[str, str]], user: Mapping[str, Value], model: ServedModel) -> list[float]:
-    """The probability that a user clicks each of the items with these columns."""
-    return model.probabilities(pairs(user, items, model.bundle.schema.fields)) if items else []
+def _clicks(
+    found: list[Recommended], texts: Mapping[int, dict[str, str]], user: Mapping[str, Value], model: ServedModel
+) -> Sequence[float | None]:
+    """The probability that a user clicks each item, None if no item's columns are known."""
+    if not (found and texts):
+        return [None] * len(found)
+    return model.probabilities(pairs(user, [texts[one.item] for one in found], model.bundle.schema.fields))
 
 
 def _known_user(

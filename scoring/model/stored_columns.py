@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 
 from features.columns import Field, Number
+from recommend.catalogue import Catalogue
 from recommend.columns import Value
+from recommend.histories import Histories
 from recommend.stored import SnapshotError
 from scoring.model.context import from_text
 from scoring.model.diagnosis import LONGEST_NAME
@@ -23,6 +26,16 @@ FIELDS = [
     )
 ]
 """The fields of a record that name a user and an item, after the features."""
+
+
+def user_texts(key: str, columns: Mapping[str, str], histories: Histories) -> dict[str, str]:
+    """What a record says of a user with these stored columns: the key may be a column, too."""
+    return {histories.user_column: key, **columns}
+
+
+def item_texts(key: str, number: int | np.int64, catalogue: Catalogue) -> dict[str, str]:
+    """What a record says of the item with this number in the catalogue; raises `SnapshotError` if it was altered."""
+    return {catalogue.layout.item_column: key, **catalogue.columns(number)}
 
 
 def pairs(
@@ -73,7 +86,7 @@ def _of_user(key: str, lookups: Lookups) -> Mapping[str, str]:
     if histories is None:
         raise Unavailable("The service has no stored users yet, or can't read them; its log says why.")
     stored = histories.find(key)
-    return {histories.user_column: key} | ({} if stored is None else stored.columns)
+    return user_texts(key, {} if stored is None else stored.columns, histories)
 
 
 def _of_item(key: str, place: str, lookups: Lookups) -> Mapping[str, str]:
@@ -83,4 +96,4 @@ def _of_item(key: str, place: str, lookups: Lookups) -> Mapping[str, str]:
     number = catalogue.find(key)
     if number < 0:
         raise UnknownItem(f"The catalogue has no item {key[:LONGEST_NAME]!r}, or it was withdrawn.", field=place)
-    return {catalogue.layout.item_column: key, **catalogue.columns(number)}
+    return item_texts(key, number, catalogue)
