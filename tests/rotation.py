@@ -35,6 +35,7 @@ class Part:
 FIT = "tests/training/runs/test_cluster.py"
 ROLLOUTS = "tests/cluster/test_rollout.py"
 PATHS = "tests/e2e/test_paths.py"
+PAGES = "tests/docs/test_pages.py"
 PARTS = (
     Part(name="Spark Serving", files=("tests/scoring/contract/test_spark.py",)),
     Part(name="distributed fit, one half", files=(FIT,), first=0, of=2),
@@ -58,7 +59,8 @@ PARTS = (
     ),
     Part(name="stacks on other data, one half", files=(PATHS,), first=0, of=2),
     Part(name="stacks on other data, the other half", files=(PATHS,), first=1, of=2),
-    Part(name="how-tos and runbooks", files=("tests/docs/test_pages.py",)),
+    Part(name="documentation, one half", files=(PAGES,), first=0, of=2),
+    Part(name="documentation, the other half", files=(PAGES,), first=1, of=2),
     Part(
         name="data on engine Spark",
         files=tuple(

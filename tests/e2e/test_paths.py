@@ -29,7 +29,7 @@ def stack(project: Checkout) -> Iterator[Checkout]:
     project.stack_file.write_text(kept)
 
 
-@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in OTHERS])
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.name)
 def test_a_stack_lives_through_everything_on_its_data(path: StackPath, stack: Checkout, tmp_path: Path) -> None:
     place = tmp_path / "data"
 

@@ -35,7 +35,8 @@ KEPT = ROOT / "dist" / "simulate" / SENT
 def main() -> int:
     """Run the parts, publish their results, and return whether all checks hold."""
     asked = parser().parse_args()
-    parts = {name: [stage for stage in stages if stage in chosen(asked)] for name, stages in PARTS.items()}
+    only = chosen(asked)
+    parts = {name: [stage for stage in stages if stage in only] for name, stages in PARTS.items()}
     parts = {name: stages for name, stages in parts.items() if stages}
     with tempfile.TemporaryDirectory(prefix="simulate-") as temporary:
         folder = (asked.folder or Path(temporary)).resolve()
