@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.request import build_opener, install_opener
 
 from azure_clients import credentials
 from tests.simulation.certificates import Authority
@@ -83,16 +84,16 @@ class Internet:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Lead this process to the fakes, and forget tokens of other worlds."""
+        """Lead this process to the fakes, and forget what it holds of other worlds."""
         before = dict(os.environ)
         os.environ.update(self.environment())
-        credentials._credentials.clear()  # noqa: SLF001 - a process of the product never changes its directory
+        _forget()
         try:
             yield
         finally:
-            credentials._credentials.clear()  # noqa: SLF001 - see above
             os.environ.clear()
             os.environ.update(before)
+            _forget()
 
     def _world(self) -> World:
         """Opens a connection for each thread."""
@@ -101,3 +102,9 @@ class Internet:
     def _listen(self, listener: Listener) -> int:
         self._listeners.append(listener)
         return listener.start()
+
+
+def _forget() -> None:
+    """Tokens, and the proxies that `urlopen` took from the environment at its first call."""
+    credentials._credentials.clear()  # noqa: SLF001 - a process of the product never changes its directory
+    install_opener(build_opener())
