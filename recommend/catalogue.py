@@ -8,6 +8,7 @@ import fcntl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from enum import IntEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from recommend.stored import Snapshot, SnapshotError, Writer, written
 
 FILE = "catalogue.sqlite"
 KIND = "catalogue"
+KEPT = 10_000
+"""Items whose columns an open catalogue keeps in memory, a few hundred bytes each: those that are recommended most."""
 _PACKED = np.dtype("<i4")
 _TABLES = """
 CREATE TABLE items (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, columns BLOB NOT NULL, state INTEGER);
@@ -145,6 +148,8 @@ class Catalogue:
         self.numbers: Indices = np.where(numbers < self.count, numbers, -1)
         """The number of each of the recommender's items in the catalogue, int64[m], -1 for those that are not there."""
         self._coded: dict[str, tuple[Indices, Indices]] = {}
+        self.columns = lru_cache(maxsize=KEPT)(self._columns)
+        """The texts of the columns of the item with a number; raises `SnapshotError` if the file was altered."""
 
     @property
     def version(self) -> str:
@@ -156,8 +161,7 @@ class Catalogue:
         (number,) = self._snapshot.numbers([key])
         return number if number < self.count else -1
 
-    def columns(self, number: int | np.int64) -> Mapping[str, str]:
-        """The texts of an item's columns; raises `SnapshotError` if the file was altered."""
+    def _columns(self, number: int | np.int64) -> Mapping[str, str]:
         (encoded,) = self._snapshot.one("SELECT columns FROM items WHERE number = ?", int(number)) or (b"{}",)
         try:
             return msgspec.json.decode(encoded, type=dict[str, str])

@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from features.arrays import Several, Values, at_rows
-from features.columns import Field
+from features.arrays import Numbers, Several, Values, at_rows
+from features.columns import Field, Tables
 from features.encoder import RawRows
 from features.schema import Schema
 from recommend.arrays import Indices
@@ -55,6 +55,28 @@ class PairColumns:
     def read_users(self, columns: Mapping[str, Sequence[Value]]) -> dict[int, Values]:
         """The values of users by the field's place in the schema, from all columns `of_users`."""
         return {field.at: field.read(columns[field.name]) for field in self.of_users}
+
+    def encoded_items(self, tables: Tables) -> Numbers:
+        """The inputs of all items' own columns, float64[m, f], in the order of `Schema.encoded_features`; NaN in place
+        of the inputs that depend on users.
+        """
+        fields = [self._item_values.get(field.at) for field in self.schema.fields]
+        count = len(next(iter(self.items.values())))
+        encoded = np.full((count, len(self.schema.encoded_features)), np.nan)
+        own = [column for column in self.schema.columns if column.name in self.items]
+        RawRows(schema=self.schema, fields=fields).fill(encoded, own, tables)
+        return encoded
+
+    def encoded_pairs(
+        self, users: Mapping[int, Values], user: Indices, item: Indices, of_items: Numbers, tables: Tables
+    ) -> Numbers:
+        """The inputs of the n pairs of the users and items at these places, float64[n, f]: as `pairs` encodes them, but
+        those of the items' own columns are taken from `of_items`, the `encoded_items`.
+        """
+        encoded = of_items[item]
+        others = [column for column in self.schema.columns if column.name not in self.items]
+        self.pairs(users, user, item).fill(encoded, others, tables)
+        return encoded
 
     def pairs(self, users: Mapping[int, Values], user: Indices, item: Indices) -> RawRows:
         """The n pairs of the users and items at these places, int64[n] each."""

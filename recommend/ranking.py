@@ -130,6 +130,12 @@ class CandidateRanking:
     """LightGBM's text."""
     predict: Predict
 
+    @cached_property
+    def _of_items(self) -> Numbers:
+        """The inputs of the items' own columns, which are the same for everybody."""
+        columns = self.first_stage.columns
+        return np.empty((0, 0)) if columns is None or self.encoder is None else columns.encoded_items(self.encoder)
+
     def scores(self, history: Indices, items: Indices, scores: Numbers, user: Mapping[str, Value]) -> Numbers:
         """The scores by both stages, float64[c], of candidates for somebody with a history, in the order of choice.
 
@@ -148,7 +154,8 @@ class CandidateRanking:
         """
         inputs, columns = first_stage, self.first_stage.columns
         if columns is not None and self.encoder is not None:
-            inputs = np.column_stack([inputs, columns.pairs(users, user, items).encode(self.encoder)])
+            of_pairs = columns.encoded_pairs(users, user, items, self._of_items, self.encoder)
+            inputs = np.column_stack([inputs, of_pairs])
         return first_stage[:, 0] + self.weight * log_odds(self.predict(inputs))
 
     def save(self, folder: Path) -> None:

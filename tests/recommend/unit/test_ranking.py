@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from features.arrays import Several
 from features.bundle import BundleError
 from features.counts import Counts, PooledCounts, derive_encoder
 from features.schema import Schema
@@ -105,6 +106,32 @@ def test_what_is_known_of_a_user_changes_the_order_and_what_is_not_is_missing() 
     assert [one.item for one in found] == [one.item for one in first]
     unknown = recommender().recommend(np.array([0]), 4, NOTHING)
     assert unknown == recommender().recommend(np.array([0]), 4, NOTHING, {"age": None})
+
+
+def test_what_items_have_of_their_own_is_encoded_as_in_pairs() -> None:
+    schema = Schema(
+        numeric=("age", "year"),
+        categorical=("place", "genre"),
+        separators={"genre": "|"},
+        crosses=(("place", "genre"),),
+    )
+    columns = PairColumns(schema=schema, items={name: COLUMNS.items[name] for name in ("year", "genre")})
+    users = columns.read_users({"age": [30.0, None], "place": ["north", ""]})
+    user, item = np.array([0, 1, 0, 1]), np.array([4, 1, 3, 1])
+    pairs = columns.pairs(users, user, item)
+    hashes = [np.unique(of.hashes if isinstance(of, Several) else of) for of in map(pairs.values, range(3))]
+    column, hash_ = np.repeat(np.arange(3, dtype=np.int16), [*map(len, hashes)]), np.concatenate(hashes)
+    clicks = np.arange(1, len(hash_) + 1)
+    zero = np.zeros(3, np.int64)
+    counts = PooledCounts(
+        kept=Counts(column=column, hash=hash_, rows=clicks + 2, clicks=clicks), rare_rows=zero, rare_clicks=zero
+    )
+    encoder = derive_encoder(counts, columns=schema.categories, smoothing=1)
+    of_items = columns.encoded_items(encoder)
+    assert np.isnan(of_items).any(axis=0).tolist() == [True, True, True, True, False, False, True, True]
+    found = columns.encoded_pairs(users, user, item, of_items, encoder)
+    np.testing.assert_array_equal(found, pairs.encode(encoder))
+    assert len(np.unique(found[:, 2:])) > 6
 
 
 def test_nothing_is_left_to_rank() -> None:
