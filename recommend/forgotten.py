@@ -22,17 +22,24 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def load(cls, file: Path) -> Self:
         """The users in a file, nobody without one. Raises `SnapshotError` if it was altered."""
+        return cls.decode(file.read_bytes() if file.exists() else None)
+
+    @classmethod
+    def decode(cls, content: bytes | None) -> Self:
+        """The users in a file's content, nobody without one. Raises `SnapshotError` if it was altered."""
         try:
-            return msgspec.json.decode(file.read_bytes(), type=cls)
-        except FileNotFoundError:
-            return cls()
+            return cls() if content is None else msgspec.json.decode(content, type=cls)
         except msgspec.DecodeError as error:
-            raise SnapshotError(f"{file}, the list of forgotten users, was altered: {error}. Restore it.") from error
+            raise SnapshotError(f"{FILE}, the list of forgotten users, was altered: {error}. Restore it.") from error
 
     def save(self, file: Path) -> None:
         """Write them to a file that only its owner can read."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_private(file, msgspec.json.encode(self, order="sorted").decode())
+        write_private(file, self.encode().decode())
+
+    def encode(self) -> bytes:
+        """A file's content."""
+        return msgspec.json.encode(self, order="sorted")
 
     def __contains__(self, user: str) -> bool:
         return bool(self.hashes) and _hashed(self.key, user) in self.hashes

@@ -12,10 +12,9 @@ from pulumi_azure_native import storage
 
 from infra.cloud.site import Site
 from infra.setting_types import Replication
-from steps.shared.volumes import CONTAINERS, Volume
+from steps.shared.volumes import CONTAINERS, DELETED_DAYS, Volume
 
 COOL_AFTER_DAYS = 30
-DELETED_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,9 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         registered = {entry.number: entry for entry in AzureRegistry(inputs, context, self._timeout).list()}
         versions = versions_of(list(registered.values()), inputs, context, self._timeout)
         earlier = Earlier.among(versions, inputs.parameters)
-        identity = run_id(inputs, earlier)
+        snapshots = LakeSnapshots(inputs, self._timeout, context)
+        forgotten = snapshots.forgotten()
+        identity = run_id(inputs, earlier, forgotten.hashes)
         run = RunFolder(self.folder(inputs.stack), identity)
         lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", self._timeout)
         request = self._request(inputs, earlier, registered, lake, context)
@@ -54,7 +56,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
             address = runs.succeed(identity, request, _left_result(lake, context))
         made = lake.read(RECORD, context)
         if made is not None:
-            LakeSnapshots(inputs, self._timeout, context).publish(decode(made))
+            snapshots.publish(decode(made), forgotten)
         result = run.finished() or self._bring(run, lake, context)
         outputs = run.outputs(result).model_dump()
         return Created(identity, AzureOutputs(**outputs, bundle_url=f"{lake.url}/{BUNDLE}", run_url=address))

@@ -1,7 +1,8 @@
-"""Puts the snapshots that a training run wrote where the stack's service follows them."""
+"""The snapshots on this machine that the stack's service follows."""
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from features.files import written_aside
@@ -13,40 +14,43 @@ from steps.shared.run_folder import OUTPUT
 from training.work import FOLDER as WORK
 
 
-def publish(output: Path, folder: StackFolder) -> None:
-    """Publish what the run in `output` has read, without users who were forgotten meanwhile.
+@dataclass(frozen=True)
+class LocalSnapshots:
+    """The users' histories and the catalogue in a stack's folder. Raises `SnapshotError` if the disk is full."""
 
-    Histories of a dataset without users are removed.
+    folder: StackFolder
 
-    Raises `SnapshotError` if the disk is full; what served goes on serving.
-    """
-    made, target = output / FOLDER, folder.snapshots / histories.FILE
-    if not (made / histories.FILE).is_file():
-        target.unlink(missing_ok=True)
-        return
-    catalogue.after_training(made / catalogue.FILE, folder.snapshots / catalogue.FILE)
-    histories.remove(made / histories.FILE, Forgotten.load(folder.forgotten))
-    with written_aside(target) as aside:
-        os.link(made / histories.FILE, aside)
+    def publish(self, output: Path) -> None:
+        """Publish what the run in `output` has read, without users who were forgotten meanwhile.
 
+        Histories of a dataset without users are removed. After an error, what served goes on serving.
+        """
+        made, target = output / FOLDER, self.folder.snapshots / histories.FILE
+        if not (made / histories.FILE).is_file():
+            target.unlink(missing_ok=True)
+            return
+        catalogue.after_training(made / catalogue.FILE, self.folder.snapshots / catalogue.FILE)
+        histories.remove(made / histories.FILE, Forgotten.load(self.folder.forgotten))
+        with written_aside(target) as aside:
+            os.link(made / histories.FILE, aside)
 
-def forget(folder: StackFolder, user: str) -> int:
-    """Keep a user out of all trainings, snapshots and answers from now on; return in how many files they were.
+    def forget(self, user: str) -> int:
+        """Keep a user out of all trainings, snapshots and answers from now on; return in how many files they were.
 
-    Raises `SnapshotError` if the disk is full; then the same call goes on from there.
-    """
-    users = Forgotten.load(folder.forgotten).with_user(user)
-    users.save(folder.forgotten)
-    for prepared in folder.runs.glob(f"*/{OUTPUT}/{WORK}"):  # of interrupted runs
-        shutil.rmtree(prepared)
-    made = folder.runs.glob(f"*/{OUTPUT}/{FOLDER}/{histories.FILE}")
-    return sum(histories.remove(file, users) for file in (folder.snapshots / histories.FILE, *made) if file.is_file())
+        After an error, the same call goes on from there.
+        """
+        users = Forgotten.load(self.folder.forgotten).with_user(user)
+        users.save(self.folder.forgotten)
+        for prepared in self.folder.runs.glob(f"*/{OUTPUT}/{WORK}"):  # of interrupted runs
+            shutil.rmtree(prepared)
+        made = self.folder.runs.glob(f"*/{OUTPUT}/{FOLDER}/{histories.FILE}")
+        files = (self.folder.snapshots / histories.FILE, *made)
+        return sum(histories.remove(file, users) for file in files if file.is_file())
 
-
-def remember(folder: StackFolder, user: str) -> bool:
-    """Let the next training read a user's rows again; returns whether they were forgotten."""
-    users = Forgotten.load(folder.forgotten)
-    if user not in users:
-        return False
-    users.without_user(user).save(folder.forgotten)
-    return True
+    def remember(self, user: str) -> bool:
+        """Let the next training read a user's rows again; returns whether they were forgotten."""
+        users = Forgotten.load(self.folder.forgotten)
+        if user not in users:
+            return False
+        users.without_user(user).save(self.folder.forgotten)
+        return True

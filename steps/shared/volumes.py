@@ -10,6 +10,8 @@ from enum import StrEnum
 SCHEMA = "training"
 CONTAINERS = ("raw", "models", "work", "snapshots")
 """The lake's containers."""
+DELETED_DAYS = 7
+"""For how long deleted files of the lake can be restored."""
 SERVED = "served"
 """The folder of the volume `snapshots` that the service follows."""
 CATALOG_ROOT = ("work", "catalog")

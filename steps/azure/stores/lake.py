@@ -7,7 +7,7 @@ import functools
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.core import MatchConditions
@@ -34,15 +34,15 @@ Answer = TypeVar("Answer")
 
 
 class LakeFolder:
-    """The folder `name` of a volume."""
+    """The folder `name` of a volume; the volume's own for an empty one."""
 
     def __init__(self, inputs: Lake, volume: Volume, name: str, timeout: Timeout) -> None:
         """Makes no request yet."""
         self._client: ContainerClient = credentials.container(inputs.tenant, inputs.blob_endpoint, volume.container)
         self._volume = volume
         self._inputs = inputs
-        self._name = name
-        self._path = f"{volume.folder}/{name}"
+        self._name = PurePosixPath(name)
+        self._path = str(volume.folder / self._name)
         self._timeout = timeout
 
     @property
@@ -57,7 +57,7 @@ class LakeFolder:
 
     def below(self, name: str) -> "LakeFolder":
         """The folder `name` in this one."""
-        return LakeFolder(self._inputs, self._volume, f"{self._name}/{name}", self._timeout)
+        return LakeFolder(self._inputs, self._volume, str(self._name / name), self._timeout)
 
     def send(self, folder: Path, context: Context) -> None:
         """Upload every file below `folder` that the lake does not have with the same content, several in parallel.
@@ -128,8 +128,7 @@ class LakeFolder:
         for name in self._ask("list the lake", lambda: list(self._files()), context):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            content = self.read(name, context)
-            target.write_bytes(content or b"")
+            self._ask("read the lake", functools.partial(self._fetch_file, name, target), context)
             context.raise_if_cancelled()
 
     def remove(self, context: Context) -> None:
@@ -141,6 +140,10 @@ class LakeFolder:
                 _or_none(functools.partial(self._client.delete_blob, name))
 
         self._ask("delete from the lake", work, context)
+
+    def _fetch_file(self, name: str, target: Path) -> None:
+        with target.open("wb") as stream:
+            self._client.get_blob_client(f"{self._path}/{name}").download_blob().readinto(stream)
 
     def _send_file(self, file: Path, name: str, context: Context) -> None:
         context.raise_if_cancelled()

@@ -42,10 +42,7 @@ def test_nobody_is_not_forgotten() -> None:
         forget("")
 
 
-def test_a_stack_that_is_not_there_or_on_azure_is_refused(folder: StackFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert folder.path.is_dir()
+@pytest.mark.usefixtures("folder")
+def test_a_stack_that_is_not_there_is_refused() -> None:
     with pytest.raises(StackMissingError, match="no stack other"):
         forget("u1", stack="other")
-    monkeypatch.setattr(command, "azure_of", lambda *_: object())
-    with pytest.raises(BadInputError, match="on Azure"):
-        forget("u1")

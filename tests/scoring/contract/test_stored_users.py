@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recommend import catalogue, histories
-from steps.local.snapshots import forget
+from steps.local.snapshots import LocalSnapshots
 from steps.shared.folders import StackFolder
 from tests.support.recommenders import (
     asked,
@@ -223,6 +223,6 @@ def test_a_user_who_was_forgotten_is_answered_like_one_who_is_unknown(bundle: Pa
     write_snapshots(folder.snapshots)
     with running_service(bundle, tmp_path, arguments=["--snapshots", str(folder.snapshots)]) as service:
         assert asked(service, user="u1")["fallback"] == ["fewer"]
-        assert forget(folder, "u1") == 1
+        assert LocalSnapshots(folder).forget("u1") == 1
         until(lambda: asked(service, user="u1", top=2)["fallback"] == ["unknown_user", "popular"])
         assert asked(service, user="u2", top=2)["fallback"] == ["popular"]

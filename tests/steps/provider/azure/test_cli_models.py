@@ -47,6 +47,7 @@ class ExampleNames:
     training_group = GROUP
     machine_learning = MACHINE_LEARNING["workspace"]
     lake = "lakeabc"
+    databricks = "training"
 
     def __init__(self, *_: object) -> None:
         """Ignore the arguments: the names are the same for every stack."""

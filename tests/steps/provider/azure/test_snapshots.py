@@ -16,6 +16,7 @@ from personalize.commands.catalogue import Action
 from personalize.commands.catalogue import catalogue as load_catalogue
 from recommend import catalogue, histories
 from recommend.catalogue import ItemRow, State
+from recommend.forgotten import Forgotten
 from recommend.histories import Histories
 from scoring.errors import FetchError
 from scoring.worker.fetching import Lake
@@ -32,6 +33,7 @@ from tools.paths import ROOT
 from training.datasets.errors import DatasetError
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+NOBODY = Forgotten()
 ADDRESS = f"{BLOB}snapshots/files/served"
 ROLE, IDENTITY = "azure-native:authorization:RoleAssignment", "azure-native:managedidentity:UserAssignedIdentity"
 
@@ -107,7 +109,7 @@ def test_pods_fetch_what_training_has_made_and_follow_what_replaces_it(
     service.fetch()
     assert not pod.exists(), "there is nothing yet"
     first = write_snapshots(tmp_path / "first")
-    lake.publish(left_by_a_run(first))
+    lake.publish(left_by_a_run(first), NOBODY)
     service.fetch()
     assert (pod / histories.FILE).read_bytes() == (first / histories.FILE).read_bytes()
     assert states(pod / catalogue.FILE) == dict.fromkeys("abcd", State.TRAINED)
@@ -116,13 +118,13 @@ def test_pods_fetch_what_training_has_made_and_follow_what_replaces_it(
     second = write_snapshots(tmp_path / "second")
     histories.write(second / histories.FILE, ["b"], [histories.UserRow("u9", b"", b"", {})], "user_id")
     made = left_by_a_run(second)
-    lake.publish(made)
+    lake.publish(made, NOBODY)
     service.fetch()
     assert Histories(pod / histories.FILE, ["b"]).find("u9") is not None
     left = [blob.name for blob in client().list_blobs() if blob.name.endswith(histories.FILE)]
     assert left == [f"files/served/{made[histories.FILE]}/{histories.FILE}"], "the former users' histories are gone"
 
-    lake.publish({})
+    lake.publish({}, NOBODY)
     service.fetch()
     assert not (pod / histories.FILE).exists(), "a dataset without users"
 
@@ -132,7 +134,7 @@ def test_an_altered_snapshot_is_refused_and_the_former_one_stays(
     lake: LakeSnapshots, pod: Path, tmp_path: Path
 ) -> None:
     service = Lake(ADDRESS, pod)
-    lake.publish(left_by_a_run(write_snapshots(tmp_path / "first")))
+    lake.publish(left_by_a_run(write_snapshots(tmp_path / "first")), NOBODY)
     service.fetch()
     before = (pod / catalogue.FILE).read_bytes()
     lake.change_catalogue(lambda file: catalogue.write(file, [], catalogue.read_rows(file)[1]))
@@ -145,7 +147,7 @@ def test_an_altered_snapshot_is_refused_and_the_former_one_stays(
 
 
 def test_pods_without_the_role_say_so(lake: LakeSnapshots, pod: Path, tmp_path: Path) -> None:
-    lake.publish(left_by_a_run(write_snapshots(tmp_path / "first")))
+    lake.publish(left_by_a_run(write_snapshots(tmp_path / "first")), NOBODY)
     with pytest.raises(FetchError, match=r"403.*role of the pods' identity"):
         Lake(ADDRESS, pod).fetch()
     assert not pod.exists()
@@ -153,7 +155,7 @@ def test_pods_without_the_role_say_so(lake: LakeSnapshots, pod: Path, tmp_path: 
 
 def test_what_was_loaded_outlives_training_and_a_load_that_comes_between(lake: LakeSnapshots, tmp_path: Path) -> None:
     run = write_snapshots(tmp_path / "run")
-    lake.publish(left_by_a_run(run))
+    lake.publish(left_by_a_run(run), NOBODY)
     loads: list[str] = []
 
     def withdraw(file: Path, key: str) -> str:
@@ -166,7 +168,7 @@ def test_what_was_loaded_outlives_training_and_a_load_that_comes_between(lake: L
 
     version = lake.change_catalogue(lambda file: withdraw(file, "a"))
     assert loads == ["a", "b", "a"], "made again from what came between"
-    lake.publish(left_by_a_run(run))
+    lake.publish(left_by_a_run(run), NOBODY)
     found: dict[str, State] = {}
     lake.change_catalogue(lambda file: found.update(states(file)))
     assert found == {"a": State.WITHDRAWN, "b": State.WITHDRAWN, "c": State.TRAINED, "d": State.TRAINED}
@@ -174,7 +176,7 @@ def test_what_was_loaded_outlives_training_and_a_load_that_comes_between(lake: L
 
 
 def test_a_load_that_fails_changes_nothing(lake: LakeSnapshots, tmp_path: Path) -> None:
-    lake.publish(left_by_a_run(write_snapshots(tmp_path / "run")))
+    lake.publish(left_by_a_run(write_snapshots(tmp_path / "run")), NOBODY)
     before = {blob.name: blob.etag for blob in client().list_blobs()}
 
     def fail(file: Path) -> None:
@@ -188,12 +190,12 @@ def test_a_load_that_fails_changes_nothing(lake: LakeSnapshots, tmp_path: Path) 
 
 def test_an_old_run_whose_histories_are_gone_leaves_the_newer_ones(lake: LakeSnapshots, tmp_path: Path) -> None:
     old = left_by_a_run(write_snapshots(tmp_path / "old"))
-    lake.publish(old)
+    lake.publish(old, NOBODY)
     newer = write_snapshots(tmp_path / "newer")
     histories.write(newer / histories.FILE, ["b"], [], "user_id")
     made = left_by_a_run(newer)
-    lake.publish(made)
-    lake.publish(old)
+    lake.publish(made, NOBODY)
+    lake.publish(old, NOBODY)
     assert any(made[histories.FILE] in blob.name for blob in client().list_blobs())
     assert not any(old[histories.FILE] in blob.name for blob in client().list_blobs())
 
@@ -202,7 +204,7 @@ def test_catalogue_load_changes_the_catalogue_in_the_lake_or_nothing(
     lake: LakeSnapshots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(azure_models, "names_of", ExampleNames)
-    lake.publish(left_by_a_run(write_snapshots(tmp_path / "run")))
+    lake.publish(left_by_a_run(write_snapshots(tmp_path / "run")), NOBODY)
     settings = tmp_path / "mine.yaml"
     azure = SETTINGS.model_dump(mode="json", exclude_unset=True)
     tables = {"kind": "tables", "spec": str(ROOT / "examples" / "tables" / "dataset.yaml")}

@@ -1,0 +1,31 @@
+"""Runs of the jobs in a stack's Databricks workspace."""
+
+from azure_clients import credentials
+from azure_clients.retries import retried
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import names_of
+from personalize.checks.subscription.free_names import DATABRICKS_VERSION
+from personalize.clients.azure_models import LOOK
+from personalize.errors import StackBusyError
+from personalize.terminal.output import say
+from steps.provider.step import Context
+
+
+def require_none(stack: str, settings: AzureSettings) -> None:
+    """Raise `StackBusyError` while a job runs, or `AzureRefusedError`."""
+    names = names_of(stack, settings)
+    group = f"/subscriptions/{settings.subscription}/resourceGroups/{names.training_group}"
+    path = f"{group}/providers/Microsoft.Databricks/workspaces/{names.databricks}"
+    workspace = credentials.resource_manager(settings.tenant).get(path, DATABRICKS_VERSION)
+    if workspace is None:
+        return
+    client = credentials.databricks(settings.tenant, f"https://{workspace['properties']['workspaceUrl']}", path)
+
+    def running() -> list[str]:
+        runs = (run for job in client.jobs.list() for run in client.jobs.list_runs(job_id=job.job_id, active_only=True))
+        return [run.run_page_url or str(run.run_id) for run in runs]
+
+    if found := retried("list the runs", running, Context(report=say), LOOK):
+        raise StackBusyError(
+            f"A job of stack {stack} is running: {found[0]}. Wait for its end or cancel it there, then run this again."
+        )

@@ -1,0 +1,162 @@
+"""`forget` for a stack on Azure: users leave what is in the lake, and trainings pass over them."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_clients import credentials
+from features.errors import BadInputError
+from personalize.clients import azure_models, job_runs
+from personalize.commands import forget as command
+from personalize.commands.forget import forget
+from personalize.errors import StackBusyError
+from recommend import histories
+from recommend.forgotten import Forgotten
+from recommend.histories import Histories, UserRow
+from recommend.published import CURRENT, RECORD, decode, encode, place
+from steps.azure.stores.snapshots import LakeSnapshots
+from tests.simulation.fakes.runs import Run
+from tests.simulation.services.jobs import JOB
+from tests.steps.provider.azure.conftest import BLOB, TENANT, Cloud
+from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
+from tests.steps.provider.azure.test_snapshots import NOBODY, client, lake, left_by_a_run
+from tests.steps.provider.azure.test_training_run import Training, in_container, inputs, step
+from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.steps import create
+from tests.support.bundles import MakeBundle
+from tests.support.recommenders import write_snapshots
+from tools import azurite
+from tools.paths import ROOT
+from training.datasets.described.tables import load_copy
+
+__all__ = ["lake"]
+pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+
+
+@pytest.fixture(autouse=True)
+def _stack(lake: LakeSnapshots, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stack with the example names, which has forgotten nobody and has no prepared rows."""
+    del lake  # it has no snapshots
+    monkeypatch.setattr(azure_models, "names_of", ExampleNames)
+    monkeypatch.setattr(job_runs, "names_of", ExampleNames)
+    monkeypatch.setattr(command, "azure_of", lambda *_: SETTINGS)
+    yield
+    for name in ("raw", "work"):
+        for blob in container(name).list_blobs():
+            container(name).delete_blob(blob.name)
+
+
+def container(name: str) -> Any:
+    return credentials.container(TENANT, BLOB, name)
+
+
+def served(folder: Path) -> Histories:
+    """The histories that the lake's pods follow."""
+    digest = decode(client().download_blob(f"files/served/{CURRENT}").readall())[histories.FILE]
+    file = folder / digest
+    file.write_bytes(client().download_blob(f"files/served/{place(histories.FILE, digest)}").readall())
+    return Histories(file, ["b"])
+
+
+def names(of: str) -> list[str]:
+    return [blob.name for blob in container(of).list_blobs()]
+
+
+def test_a_user_leaves_everything_in_the_lake_until_it_is_undone(
+    lake: LakeSnapshots, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = left_by_a_run(write_snapshots(tmp_path / "run"))
+    lake.publish(made, NOBODY)
+    unpublished = write_snapshots(tmp_path / "another")
+    histories.write(unpublished / histories.FILE, ["b"], [UserRow("u1", b"", b"", {})], "user_id")
+    left = left_by_a_run(unpublished)
+    container("work").upload_blob("files/training-x/rows/part-0.parquet", b"rows")
+    container("work").upload_blob("libraries/training.whl", b"code")
+
+    capsys.readouterr()
+    forget("u1", stack="test", as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"user": "u1", "forgotten": True, "files": 1}
+    found = served(tmp_path)
+    assert (found.find("u1"), found.active_users()) == (None, ["3"])
+    assert found.find("u2") is not None
+    gone = {place(histories.FILE, one[histories.FILE]) for one in (made, left)}
+    assert not gone & {name.removeprefix("files/served/") for name in names("snapshots")}
+    assert names("work") == ["libraries/training.whl"]
+    assert names("raw") == ["files/forgotten.json"]
+    assert b"u1" not in container("raw").download_blob("files/forgotten.json").readall()
+
+    forget("u1", stack="test")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "in 0 files" in said, "it is gone already"
+    assert "can be restored for 7 days" in said
+    forget("u1", stack="test", undo=True)
+    with pytest.raises(BadInputError, match="u1 was not forgotten"):
+        forget("u1", stack="test", undo=True)
+    assert lake.forgotten().hashes == frozenset()
+
+
+def test_trainings_find_the_list_beside_the_copy_of_the_data(tmp_path: Path) -> None:
+    forget("u1", stack="test")
+    copy = tmp_path / ("a" * 64)
+    shutil.copytree(ROOT / "examples" / "tables", copy)
+    (name,) = names("raw")
+    (tmp_path / Path(name).relative_to("files")).write_bytes(container("raw").download_blob(name).readall())
+    assert "u1" in load_copy(copy).forgotten
+    assert "u2" not in load_copy(copy).forgotten
+
+
+def test_who_is_forgotten_during_a_run_is_not_in_what_it_made_and_the_next_run_is_another(
+    cloud: Cloud, lake: LakeSnapshots, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    train = Training(bundle_of(1))
+    snapshots = write_snapshots(tmp_path / "run")
+
+    def work(run: Run) -> str:
+        output = in_container(json.loads(run.parameters["request"])["output"])
+        container("models").upload_blob(f"{output}/{RECORD}", encode(left_by_a_run(snapshots)), overwrite=True)
+        lake.forget("u1")
+        left_by_a_run(snapshots)
+        return train(run)
+
+    cloud.task.work = work
+    first = create(step(tmp_path), inputs(cloud, 91), recorder)
+    assert served(tmp_path).find("u1") is None
+    assert served(tmp_path).find("u2") is not None
+    cloud.task.work = train
+    assert create(step(tmp_path), inputs(cloud, 91), recorder).id != first.id
+    assert len(train.requests) == 2
+
+
+def test_a_list_that_somebody_else_changes_meanwhile_keeps_both(
+    lake: LakeSnapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = Forgotten.with_user
+
+    def meanwhile(users: Forgotten, user: str) -> Forgotten:
+        monkeypatch.setattr(Forgotten, "with_user", once)
+        lake.forget("u2")
+        return once(users, user)
+
+    monkeypatch.setattr(Forgotten, "with_user", meanwhile)
+    lake.forget("u1")
+    assert all(user in lake.forgotten() for user in ("u1", "u2"))
+
+
+def test_nothing_is_forgotten_while_a_job_runs(cloud: Cloud) -> None:
+    may_end = threading.Event()
+    cloud.task.work = lambda _: may_end.wait(60)
+    workspace = cloud.workspace
+    api = credentials.databricks(TENANT, f"https://{workspace['workspace_host']}", workspace["workspace_id"])
+    number = api.jobs.run_now(int(cloud.world.all(JOB)[0].id.rpartition("/")[2])).run_id
+    try:
+        with pytest.raises(StackBusyError, match=f"job of stack test is running: https://adb-.*{number}"):
+            forget("u1", stack="test")
+        assert names("raw") == []
+    finally:
+        may_end.set()
+        api.jobs.wait_get_run_job_terminated_or_skipped(number or 0)
