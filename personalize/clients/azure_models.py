@@ -79,10 +79,15 @@ class AzureVersions:
         bring(lake_folder(self._lake(), entry.bundle_url, LOOK), kept, entry.bundle_hash, self._context)
         return kept
 
+    def served(self) -> tuple[int, Path] | None:
+        """The number and the bundle of the version that serves, None before the first one. Raises as `bundle` does."""
+        found = self._registry.champion()
+        return (found.number, self.bundle(found)) if found else None
+
     def report(self) -> Path | None:
         """The report of the version that serves, None before the first one."""
-        found = self._registry.champion()
-        return self.bundle(found) / REPORT if found else None
+        found = self.served()
+        return found[1] / REPORT if found else None
 
     def _versions(self, entries: Sequence[Entry]) -> Sequence[Version]:
         return versions_of(entries, self._lake(), self._context, LOOK) if entries else []

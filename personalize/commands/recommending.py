@@ -1,6 +1,8 @@
 """`recommend`: asks the running service for items, or writes a file for all users."""
 
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -9,9 +11,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from features.errors import BadInputError
+from infra.azure_settings import AzureSettings
 from personalize.clients.service import Service
 from personalize.commands.session import open_session
-from personalize.stack.on_azure import azure_of
+from personalize.stack.on_azure import azure_of, require_packages
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, messages, print_json, results, say, tell
 from steps.local.registry import LocalRegistry
@@ -41,7 +44,12 @@ Show = Annotated[
     str, typer.Option("--show", help="The items' columns to show, by default `title` or `name`.", metavar="COLUMNS")
 ]
 AllUsers = Annotated[
-    bool, typer.Option("--all-users", help="Write a file for all users with a history; the service need not run.")
+    bool,
+    typer.Option(
+        "--all-users",
+        help="Write a file for all users with a history; the service need not run. It is computed on this machine, "
+        "which fetches model and histories of a stack on Azure.",
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="The Parquet file for `--all-users`.", metavar="FILE")]
 
@@ -90,32 +98,42 @@ def _recommend_all(stack: str, config_file: Path | None, out: Path, top: int, *,
     from personalize.batch import Batch  # noqa: PLC0415 - LightGBM and Arrow, which a request does not need
     from scoring.responses import ModelName  # noqa: PLC0415 - see above
 
-    if azure_of(stack, config_file) is not None:
-        raise BadInputError("`--all-users` needs a stack on this machine: no job on Azure does this yet.")
     if not out.absolute().parent.is_dir():
         raise BadInputError(f"The folder of {out} does not exist. Create it, or name another file.")
-    folder = StackFolder(state_folder(stack))
-    registry = LocalRegistry(folder.registry)
-    champion = registry.get_champion() if registry.exists else None
-    if champion is None:
-        raise BadInputError(f"Stack {stack} serves no model yet: run `.venv/bin/personalize up`.")
-    batch = Batch(
-        bundle=registry.bundle(champion.bundle_hash),
-        snapshots=folder.snapshots,
-        name=ModelName(name=MODEL, version=str(champion.number)),
-        top=top,
-    )
-    try:
-        with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
-            task = progress.add_task("users")
-            users = batch.write(out, lambda done, total: progress.update(task, completed=done, total=total))
-    except KeyboardInterrupt:
-        say("Stopped. The same command continues where it stopped.")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    with ExitStack() as fetched:
+        number, bundle, snapshots = _served(stack, azure_of(stack, config_file), fetched)
+        name = ModelName(name=MODEL, version=str(number))
+        batch = Batch(bundle=bundle, snapshots=snapshots, name=name, top=top)
+        try:
+            with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
+                task = progress.add_task("users")
+                users = batch.write(out, lambda done, total: progress.update(task, completed=done, total=total))
+        except KeyboardInterrupt:
+            say("Stopped. The same command continues where it stopped.")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
     if as_json:
         print_json({"file": str(out), "users": users, "version": batch.name.version})
     else:
         tell(f"{out}: the best {top} items for each of {users:,} users, by model version {batch.name.version}")
+
+
+def _served(stack: str, azure: AzureSettings | None, fetched: ExitStack) -> tuple[int, Path, Path]:
+    """The number of the version that serves, its bundle, and the folder of the snapshots, which `fetched` removes."""
+    if azure is None:
+        folder = StackFolder(state_folder(stack))
+        registry = LocalRegistry(folder.registry)
+        champion = registry.get_champion() if registry.exists else None
+        if champion is not None:
+            return champion.number, registry.bundle(champion.bundle_hash), folder.snapshots
+    else:
+        require_packages()
+        from personalize.clients.azure_models import AzureVersions, snapshots_of  # noqa: PLC0415 - needs the packages
+
+        if found := AzureVersions(stack, azure).served():
+            temporary = Path(fetched.enter_context(TemporaryDirectory(prefix="snapshots-")))
+            snapshots_of(stack, azure).fetch(temporary)
+            return *found, temporary
+    raise BadInputError(f"Stack {stack} serves no model yet: run `.venv/bin/personalize up`.")
 
 
 def _show(answer: dict[str, Any]) -> None:

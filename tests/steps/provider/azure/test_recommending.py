@@ -1,0 +1,100 @@
+"""`recommend --all-users` for a stack on Azure: computed here, from the bundle and the histories in the lake."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import typer
+
+from features.bundle import checked_hash
+from features.errors import BadInputError
+from personalize import batch
+from personalize.batch import NoRecommendationsError
+from personalize.clients import azure_models
+from personalize.commands import recommending
+from personalize.commands.recommending import recommend
+from steps.azure.champion import Champion
+from steps.azure.model_version import ModelVersion
+from steps.azure.stores.snapshots import LakeSnapshots
+from tests.steps.provider.azure.conftest import MACHINE_LEARNING, Cloud
+from tests.steps.provider.azure.test_cli_models import SETTINGS, TIMEOUT, ExampleNames
+from tests.steps.provider.azure.test_models import IMAGE, candidate
+from tests.steps.provider.azure.test_snapshots import NOBODY, lake, left_by_a_run
+from tests.steps.provider.conftest import STACK, Recorder
+from tests.steps.provider.steps import create
+from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
+from tools import azurite
+
+__all__ = ["lake"]
+pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+
+
+@pytest.fixture(autouse=True)
+def _stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack with the example names and no registered model, on a machine without local files of it."""
+    cloud.world.set("ml_assets", {})
+    monkeypatch.setattr(azure_models, "names_of", ExampleNames)
+    monkeypatch.setattr(azure_models, "state_folder", lambda stack: tmp_path / "here" / stack)
+    monkeypatch.setattr(recommending, "azure_of", lambda *_: SETTINGS)
+
+
+@pytest.fixture
+def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file to write, in parts of one user, with temporary files in a folder beside it."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(batch, "USERS_TOGETHER", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    return tmp_path / "recs.parquet"
+
+
+@pytest.fixture
+def bundle(cloud: Cloud, tmp_path: Path) -> Iterator[Path]:
+    """The bundle of the version that serves; nobody has histories yet."""
+    made = make_recommending_bundle(tmp_path / "bundle", recommender())
+    create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
+    serving = {**MACHINE_LEARNING, "version": 1, "image": IMAGE}
+    create(Champion(lambda stack: tmp_path / stack, TIMEOUT), serving, Recorder())
+    yield made
+    cloud.world.set("ml_assets", {})
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_stack_without_a_model_or_histories_says_so(out: Path, request: pytest.FixtureRequest) -> None:
+    with pytest.raises(BadInputError, match=f"{STACK} serves no model yet"):
+        recommend(all_users=True, out=out, stack=STACK)
+    request.getfixturevalue("bundle")
+    with pytest.raises(NoRecommendationsError, match="no histories of users"):
+        recommend(all_users=True, out=out, stack=STACK)
+
+
+def test_everybody_gets_a_file_by_the_version_that_serves_and_no_histories_stay_here(
+    bundle: Path, lake: LakeSnapshots, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.publish(left_by_a_run(write_snapshots(out.parent / "run")), NOBODY)
+    written: list[str] = []
+    write = batch.Opened.write
+
+    def interrupted_once(opened: batch.Opened, part: batch.Part) -> int:
+        written.extend(part[1])
+        if written == ["3", "u1"]:
+            raise KeyboardInterrupt
+        return write(opened, part)
+
+    monkeypatch.setattr(batch.Opened, "write", interrupted_once)
+    with pytest.raises(typer.Exit):
+        recommend(all_users=True, out=out, top=2, stack=STACK)
+    capsys.readouterr()
+    recommend(all_users=True, out=out, top=2, stack=STACK, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"file": str(out), "users": 2, "version": "1"}
+    assert written == ["3", "u1", "u1"], "the first part was there"
+    assert pd.read_parquet(out)[["user", "rank", "item", "version"]].to_numpy().tolist() == [
+        ["3", 1, "a", "1"],
+        ["3", 2, "b", "1"],
+        ["u1", 1, "a", "1"],
+        ["u1", 2, "c", "1"],
+    ]
+    assert list((out.parent / "temporary").iterdir()) == [], "histories are personal data"
+    assert (out.parent / "here" / STACK / "registry" / "bundles" / checked_hash(bundle)).is_dir()
