@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from features.errors import BadInputError
 from infra.settings import load_settings
 from personalize.stack.on_azure import require_packages
 from personalize.stack.stack_files import StackFiles
@@ -18,7 +17,6 @@ from recommend.catalogue import FILE
 from steps.shared.dataset_paths import located
 from steps.shared.folders import StackFolder
 from training.catalogue import load
-from training.datasets import tables_of
 
 
 class Action(StrEnum):
@@ -45,10 +43,7 @@ def catalogue(
     del action
     files = StackFiles(stack, config_file)
     settings = load_settings(files.effective())
-    spec = tables_of(located(settings.dataset), None)
-    if spec is None:
-        raise BadInputError(f"The dataset of stack {stack} has no items. A catalogue needs a dataset of tables.")
-    change = partial(load, spec, file)
+    change = partial(load, located(settings.dataset), file)
     if settings.azure is None:
         found = change(StackFolder(files.folder).snapshots / FILE)
     else:

@@ -16,13 +16,13 @@ from recommend.catalogue import State
 from recommend.stored import SnapshotError
 from tests.support.described_tables import write_tables
 from training.catalogue import Loaded, load
-from training.datasets.described.spec import TablesSpec, load_spec
 from training.datasets.errors import DatasetError
+from training.parameters import SyntheticDataset, TablesDataset
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> TablesSpec:
-    """A dataset config with a table of two items."""
+def dataset(tmp_path: Path) -> TablesDataset:
+    """A dataset with a table of two items."""
     content = write_tables(
         tmp_path,
         interactions=pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "clicked": [1]}),
@@ -32,7 +32,7 @@ def spec(tmp_path: Path) -> TablesSpec:
     content |= {"numeric": ["age", "minutes"], "categorical": [{"column": "kind", "separator": "|"}]}
     file = tmp_path / "dataset.yaml"
     file.write_text(yaml.safe_dump(content))
-    return load_spec(file)
+    return TablesDataset(kind="tables", spec=file)
 
 
 def written(file: Path, *lines: str) -> Path:
@@ -48,14 +48,14 @@ def counted(loaded: Loaded) -> tuple[int, int, int, int]:
     return loaded.added, loaded.changed, loaded.withdrawn, loaded.same
 
 
-def test_items_are_added_changed_withdrawn_and_brought_back(spec: TablesSpec, tmp_path: Path) -> None:
+def test_items_are_added_changed_withdrawn_and_brought_back(dataset: TablesDataset, tmp_path: Path) -> None:
     target = tmp_path / "snapshots" / "catalogue"
     first = written(tmp_path / "1.csv", "a,A,90,x|y", "b,B,80,z")
-    assert counted(load(spec, first, target)) == (2, 0, 0, 0)
-    assert counted(load(spec, written(tmp_path / "2.csv", "a,A!,90,x|y", "c,C,,z"), target)) == (1, 1, 1, 0)
+    assert counted(load(dataset, first, target)) == (2, 0, 0, 0)
+    assert counted(load(dataset, written(tmp_path / "2.csv", "a,A!,90,x|y", "c,C,,z"), target)) == (1, 1, 1, 0)
     assert states(target) == {"a": State.LOADED, "c": State.LOADED, "b": State.WITHDRAWN}
-    assert counted(load(spec, first, target)) == (1, 1, 1, 0)
-    assert counted(load(spec, first, target)) == (0, 0, 0, 2)
+    assert counted(load(dataset, first, target)) == (1, 1, 1, 0)
+    assert counted(load(dataset, first, target)) == (0, 0, 0, 2)
     assert states(target)["c"] is State.WITHDRAWN
 
 
@@ -70,56 +70,85 @@ def test_items_are_added_changed_withdrawn_and_brought_back(spec: TablesSpec, tm
     ],
 )
 def test_a_wrong_row_is_named_and_nothing_changes(
-    spec: TablesSpec, tmp_path: Path, lines: list[str], said: str
+    dataset: TablesDataset, tmp_path: Path, lines: list[str], said: str
 ) -> None:
     target = tmp_path / "catalogue"
-    load(spec, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
+    load(dataset, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
     before = target.read_bytes()
     with pytest.raises(DatasetError, match=said):
-        load(spec, written(tmp_path / "2.csv", *lines), target)
+        load(dataset, written(tmp_path / "2.csv", *lines), target)
     assert target.read_bytes() == before
 
 
-def test_the_one_wrong_row_of_many_is_named(spec: TablesSpec, tmp_path: Path) -> None:
+def test_the_one_wrong_row_of_many_is_named(dataset: TablesDataset, tmp_path: Path) -> None:
     lines = [f"i{number},Title,{number},x|y" for number in range(200_000)]
     lines[150_000] = "i150000,Title,many,x|y"
     with pytest.raises(DatasetError, match=r"line 150,?002"):
-        load(spec, written(tmp_path / "many.csv", *lines), tmp_path / "catalogue")
+        load(dataset, written(tmp_path / "many.csv", *lines), tmp_path / "catalogue")
     assert not (tmp_path / "catalogue").exists()
 
 
-def test_another_schema_or_no_table_is_refused(spec: TablesSpec, tmp_path: Path) -> None:
+def test_another_schema_or_no_table_is_refused(dataset: TablesDataset, tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_text("key,title\na,A\n")
     with pytest.raises(DatasetError, match="no column 'item_id'"):
-        load(spec, other, tmp_path / "catalogue")
+        load(dataset, other, tmp_path / "catalogue")
     for name in ("missing.csv", "dataset.yaml"):
         with pytest.raises(BadInputError, match="is no table"):
-            load(spec, tmp_path / name, tmp_path / "catalogue")
+            load(dataset, tmp_path / name, tmp_path / "catalogue")
 
 
-def test_a_catalogue_that_cannot_be_read_is_not_replaced(spec: TablesSpec, tmp_path: Path) -> None:
+def test_a_dataset_without_items_has_no_catalogue(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no table of items"):
+        load(SyntheticDataset(kind="synthetic"), written(tmp_path / "1.csv", "a,A,90,x|y"), tmp_path / "catalogue")
+
+
+def test_where_the_other_tables_are_in_azure_storage_the_former_catalogue_tells_the_items_columns(
+    dataset: TablesDataset, tmp_path: Path
+) -> None:
+    target = tmp_path / "catalogue"
+    load(dataset, written(tmp_path / "1.csv", "a,A,90,x|y", "b,B,80,z"), target)
+    content = yaml.safe_load(dataset.spec.read_text())
+    for table in ("interactions", "users", "items"):
+        own = content[table] if isinstance(content[table], dict) else {"path": content[table]}
+        content[table] = own | {"path": f"abfss://events@shoplake.dfs.core.windows.net/{table}.csv"}
+    dataset.spec.write_text(yaml.safe_dump(content))
+    second = written(tmp_path / "2.csv", "a,A!,90,x|y", "c,C,,z")
+    assert counted(load(dataset, second, target)) == (1, 1, 1, 0)
+    fresh = tmp_path / "fresh"
+    assert counted(load(dataset, second, fresh)) == (2, 0, 0, 0)
+    assert catalogue.read_rows(fresh)[1] == catalogue.read_rows(target)[1]
+    before = target.read_bytes()
+    with pytest.raises(DatasetError, match="line 3"):
+        load(dataset, written(tmp_path / "3.csv", "a,A,90,x|y", "b,B,long,z"), target)
+    (tmp_path / "4.csv").write_text("item_id,title,minutes\na,A,90\n")
+    with pytest.raises(DatasetError, match=r"kind is in none of .*4\.csv"):
+        load(dataset, tmp_path / "4.csv", target)
+    assert target.read_bytes() == before
+
+
+def test_a_catalogue_that_cannot_be_read_is_not_replaced(dataset: TablesDataset, tmp_path: Path) -> None:
     target = tmp_path / "catalogue"
     target.write_bytes(b"no catalogue")
     with pytest.raises(SnapshotError, match="Remove it first"):
-        load(spec, written(tmp_path / "1.csv", "a,A,90,x|y", "b,B,80,z"), target)
+        load(dataset, written(tmp_path / "1.csv", "a,A,90,x|y", "b,B,80,z"), target)
     assert target.read_bytes() == b"no catalogue"
 
 
-def test_a_file_that_was_cut_off_is_refused(spec: TablesSpec, tmp_path: Path) -> None:
+def test_a_file_that_was_cut_off_is_refused(dataset: TablesDataset, tmp_path: Path) -> None:
     target, file = tmp_path / "catalogue", tmp_path / "items.parquet"
-    load(spec, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
+    load(dataset, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
     before = target.read_bytes()
     pd.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"], "minutes": [90, 80], "kind": ["x", "z"]}).to_parquet(file)
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(DatasetError, match=r"items\.parquet"):
-        load(spec, file, target)
+        load(dataset, file, target)
     assert target.read_bytes() == before
 
 
-def test_a_full_disk_leaves_the_old_catalogue(spec: TablesSpec, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_catalogue(dataset: TablesDataset, tmp_path: Path) -> None:
     target = tmp_path / "snapshots" / "catalogue"
-    load(spec, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
+    load(dataset, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
     before = target.read_bytes()
     writing = (
         "import resource, signal, sys; from pathlib import Path; from recommend import catalogue, stored\n"
@@ -138,9 +167,9 @@ def test_a_full_disk_leaves_the_old_catalogue(spec: TablesSpec, tmp_path: Path) 
     assert [file.name for file in target.parent.iterdir() if not file.name.endswith(".lock")] == ["catalogue"]
 
 
-def test_a_load_that_is_killed_leaves_the_old_catalogue(spec: TablesSpec, tmp_path: Path) -> None:
+def test_a_load_that_is_killed_leaves_the_old_catalogue(dataset: TablesDataset, tmp_path: Path) -> None:
     target = tmp_path / "catalogue"
-    load(spec, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
+    load(dataset, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
     before = target.read_bytes()
     writing = (
         "import os, signal, sys; from pathlib import Path; from recommend import catalogue\n"

@@ -15,7 +15,7 @@ from personalize.clients import azure_models
 from personalize.commands.catalogue import Action
 from personalize.commands.catalogue import catalogue as load_catalogue
 from recommend import catalogue, histories
-from recommend.catalogue import ItemRow, State
+from recommend.catalogue import ItemRow, Layout, State
 from recommend.forgotten import Forgotten
 from recommend.histories import Histories
 from scoring.errors import FetchError
@@ -25,6 +25,7 @@ from steps.descriptions.places import Lake as LakePlace
 from steps.provider.step import Context
 from tests.simulation.examples.azure import example
 from tests.simulation.examples.names import LAKE
+from tests.simulation.examples.shop import config_in_place
 from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
 from tests.support.recommenders import write_catalogue, write_snapshots
@@ -35,6 +36,7 @@ from training.datasets.errors import DatasetError
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 NOBODY = Forgotten()
 ADDRESS = f"{BLOB}snapshots/files/served"
+LAYOUT = Layout(item_column="item_id", separators=dict.fromkeys(("genre", "minutes", "critics_score"), ""))
 ROLE, IDENTITY = "azure-native:authorization:RoleAssignment", "azure-native:managedidentity:UserAssignedIdentity"
 
 
@@ -200,14 +202,22 @@ def test_an_old_run_whose_histories_are_gone_leaves_the_newer_ones(lake: LakeSna
     assert not any(old[histories.FILE] in blob.name for blob in client().list_blobs())
 
 
+@pytest.mark.parametrize("in_place", [False, True])
 def test_catalogue_load_changes_the_catalogue_in_the_lake_or_nothing(
-    lake: LakeSnapshots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: LakeSnapshots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_place: bool
 ) -> None:
     monkeypatch.setattr(azure_models, "names_of", ExampleNames)
-    lake.publish(left_by_a_run(write_snapshots(tmp_path / "run")), NOBODY)
+    run = write_snapshots(tmp_path / "run")
+    former = [ItemRow(key, {"genre": "crime", "minutes": "1", "critics_score": "2"}, State.TRAINED) for key in "abcd"]
+    catalogue.write(run / catalogue.FILE, former, LAYOUT)
+    lake.publish(left_by_a_run(run), NOBODY)
     settings = tmp_path / "mine.yaml"
     azure = SETTINGS.model_dump(mode="json", exclude_unset=True)
-    tables = {"kind": "tables", "spec": str(ROOT / "examples" / "tables" / "dataset.yaml")}
+    spec = ROOT / "examples" / "tables" / "dataset.yaml"
+    if in_place:
+        spec = tmp_path / "dataset.yaml"
+        spec.write_text(config_in_place())
+    tables = {"kind": "tables", "spec": str(spec)}
     config = {"target": "azure", "azure": azure, "dataset": tables}
     settings.write_text(yaml.safe_dump({"config": {f"personalization:{name}": one for name, one in config.items()}}))
     items = tmp_path / "items.csv"
