@@ -4,15 +4,17 @@ H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, https
 Gram matrix G of the users' choices and P = (G + lambda I)^-1, the weights are B_ij = -P_ij / P_jj, and 0 for i = j.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
-from recommend.arrays import Indices, Mask, Scores
-from recommend.interactions import Interactions, Matrix, items_of
-from recommend.metrics import Ranker, evaluate
-from recommend.weights import ItemWeights
+from recommend.arrays import Indices, Scores
+from recommend.interactions import Interactions, Matrix
+from recommend.metrics import Ranker
+from recommend.weights import MOST_ITEMS, NAME, ItemWeights
 
 REGULARISATIONS = (100.0, 200.0, 400.0, 800.0)
 """The values of lambda to choose from: with the best of them, NDCG changes little between neighbours."""
@@ -21,8 +23,6 @@ ROWS_TOGETHER = 1_000
 FEW_ITEMS = 2_000
 """So few are one thread's work. Several threads spin while they wait for each other: beside a busy process, two took up
 to 2 s of processor for 500 items, and one takes 0.03 s."""
-FITTED_SHARE = 0.9
-"""Share of the training rows from which weights are fitted while lambda is chosen by the others."""
 
 
 def item_weights(chosen: Matrix, regularisation: float) -> npt.NDArray[np.float64]:
@@ -68,19 +68,18 @@ def ease(training: Interactions, regularisation: float) -> Ranker:
     return scores
 
 
-def ranker(weights: ItemWeights, chosen: Matrix) -> Ranker:
-    """Ranks items by cut weights from all items that a user chose in `chosen`, [u, m]: what is served."""
+@dataclass(frozen=True)
+class Ease:
+    """Learns `ItemWeights`; see `recommend.learning.Learner`."""
 
-    def scores(users: Indices) -> Scores:
-        return np.stack([weights.scores(items_of(chosen, user)) for user in users]).astype(np.float32)
+    name = NAME
+    most_items = MOST_ITEMS
+    regularisations = REGULARISATIONS
 
-    return scores
+    def fit(self, training: Interactions, regularisation: float) -> ItemWeights:
+        """The largest weights of each item."""
+        return ItemWeights.cut(item_weights(training.matrix(), regularisation))
 
-
-def best_regularisation(training: Interactions, fitted: Mask, users: Indices | None = None) -> float:
-    """The one of `REGULARISATIONS` with the best NDCG on the rows outside of `fitted`, bool[n], for `users` or all."""
-    rows = training.only(fitted)
-    seen, test = rows.matrix(), training.only(~fitted).matrix()
-    if not np.diff(test.indptr)[slice(None) if users is None else users].any():
-        return REGULARISATIONS[1]
-    return max(REGULARISATIONS, key=lambda one: evaluate(ease(rows, one), seen, test, users).ndcg)
+    def ranker(self, training: Interactions, regularisation: float) -> Ranker:
+        """By all weights."""
+        return ease(training, regularisation)

@@ -8,7 +8,6 @@ import numpy as np
 from recommend import splits
 from recommend.arrays import Indices, Mask
 from recommend.interactions import Interactions, Matrix
-from recommend.weights import MOST_ITEMS
 
 FEWEST_KNOWN = 500
 """Users with choices on both sides of a moment, from which on one moment divides the rows of all users."""
@@ -71,13 +70,16 @@ def divide(interactions: Interactions, chosen: Mask, seed: int) -> Division:
     return Division(first=first, histories=first | (is_new & splits.by_time(interactions, 0.5)), by_moment=True)
 
 
-def halves(interactions: Interactions, chosen: Mask, division: Division, *, repeats: bool = False) -> Halves:
-    """What is learned from, and what is asked. A later choice of something seen is no test: it is not recommended.
+def halves(
+    interactions: Interactions, chosen: Mask, division: Division, most_items: int, *, repeats: bool = False
+) -> Halves:
+    """What is learned from, and what is asked, about the most chosen items. A later choice of something seen is no
+    test: it is not recommended.
 
     With `repeats` it is, and nothing counts as seen.
     """
     first, histories, _ = division
-    items = most_chosen(interactions.only(first & chosen))
+    items = most_chosen(interactions.only(first & chosen), most_items)
     known = np.isin(interactions.items, items)
     seen = interactions.only(histories & known & (not repeats)).of_items(items).matrix()
     test = interactions.only(~histories & chosen & known).of_items(items).matrix()
@@ -96,9 +98,9 @@ def halves(interactions: Interactions, chosen: Mask, division: Division, *, repe
     )
 
 
-def most_chosen(rows: Interactions) -> Indices:
-    """The items that can have weights, the most often chosen first and of equal ones the lower number."""
+def most_chosen(rows: Interactions, most: int) -> Indices:
+    """The `most` items that were chosen most often, best first and of equal ones the lower number."""
     counts = np.bincount(rows.items, minlength=rows.item_count)
-    order = np.argsort(-counts, kind="stable")[:MOST_ITEMS]
+    order = np.argsort(-counts, kind="stable")[:most]
     kept: Indices = order[counts[order] > 0]
     return kept

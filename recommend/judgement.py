@@ -1,5 +1,6 @@
 """Trains a recommender and judges it on held-out choices, beside popularity and SAR."""
 
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 import msgspec
@@ -9,13 +10,13 @@ import numpy.typing as npt
 from recommend import splits
 from recommend.arrays import Indices, Mask
 from recommend.baselines import popularity, sar
-from recommend.ease import FITTED_SHARE, best_regularisation, item_weights, ranker
 from recommend.held_out import Halves, divide, halves, most_chosen
 from recommend.interactions import Interactions, Matrix
+from recommend.learning import FITTED_SHARE, Choice, Learned, Learner, choose, ranker
 from recommend.metrics import Ranker, Ranking, evaluate
 from recommend.ranking import CandidateRanking
 from recommend.recommender import Recommender
-from recommend.weights import ItemWeights
+from recommend.weights import MOST_ITEMS
 
 FEWEST_USERS = 30
 """Users with held-out choices below which nothing can be judged."""
@@ -35,11 +36,12 @@ class SecondStage(Protocol):
         ...
 
     def fit(
-        self, rows: Interactions, chosen: Mask, regularisation: float, items: Indices, weight: float | None = None, /
+        self, rows: Interactions, chosen: Mask, learned: Learned, items: Indices, weight: float | None = None, /
     ) -> CandidateRanking | None:
         """A ranking from interactions, of which those in `chosen`, bool[n], are choices, with the `items` int64[m].
 
-        Without a `weight` it is chosen. None if it gains nothing.
+        Candidates are those of a first stage that is `learned` from other rows. Without a `weight` it is chosen. None
+        if it gains nothing.
         """
         ...
 
@@ -73,8 +75,9 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     `by_time` is whether the last quarter of the rows was held out, and not a random one: of all rows if `by_moment`,
     else of each user's. `items` are those that can be recommended. `figures_of_new` are about users of whom nothing was
-    learned. With `repeats`, what users chose was recommended to them again. With a `ranking_weight` of 0 there is no
-    second stage. Without figures, there is no recommender.
+    learned. With `repeats`, what users chose was recommended to them again. `first_stage` is its kind, and `tried` the
+    best NDCG of each kind on choices from before those. With a `ranking_weight` of 0 there is no second stage. Without
+    figures, there is no recommender.
     """
 
     accepted: bool
@@ -85,6 +88,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     users: int = 0
     new_users: int = 0
     items: int = 0
+    first_stage: str = ""
+    tried: dict[str, float] = msgspec.field(default_factory=dict)
     regularisation: float = 0.0
     ranking_weight: float = 0.0
     figures: dict[str, Figures] = msgspec.field(default_factory=dict)
@@ -92,56 +97,70 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(
-    interactions: Interactions, chosen: Mask, seed: int, second_stage: SecondStage, *, truth: Ranker | None = None
+    interactions: Interactions,
+    chosen: Mask,
+    seed: int,
+    learners: Sequence[Learner],
+    second_stage: SecondStage,
+    *,
+    truth: Ranker | None = None,
 ) -> Judgement:
     """Judge a recommender that learns from three quarters of the `chosen` interactions, bool[n]; see `held_out.divide`.
 
-    All of those rows count as seen, unless users' own items are candidates. The verdict is about users whom it has met.
-    `truth` ranks all items in the best order that there is, where that is known. The order of the rows does not matter.
+    The best of the `learners` makes its first stage. All of those rows count as seen, unless users' own items are
+    candidates. `truth` ranks all items in the best order that there is. The verdict is about users whom it has met.
     """
     interactions, chosen = _in_order(interactions, chosen)
-    by_time, division = interactions.times is not None, divide(interactions, chosen, seed)
-    parts = halves(interactions, chosen, division, repeats=second_stage.repeats)
+    division, most_items = divide(interactions, chosen, seed), min(learner.most_items for learner in learners)
+    parts = halves(interactions, chosen, division, most_items, repeats=second_stage.repeats)
     asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
-    training = parts.training
-    if len(asked) < FEWEST_USERS or len(training) == 0:
+    if len(asked) < FEWEST_USERS or len(parts.training) == 0:
         return _too_few(len(asked))
-    fitted = splits.by_time(training, FITTED_SHARE) if by_time else splits.by_user(training, seed, FITTED_SHARE)
-    regularisation = best_regularisation(training, fitted, asked)
-    ranking = second_stage.fit(parts.before, parts.chosen, regularisation, parts.items)
-    rankers = _rankers(parts, regularisation, second_stage, ranking)
-    if truth is not None:
-        rankers[BEST] = lambda users: truth(users)[:, parts.items]
+    choice = choose(learners, parts.training, _fitted(parts.training, seed), asked)
+    rankers, weight = _rankers(parts, choice, second_stage, truth)
     found, of_new = (_measured(rankers, parts, users) for users in (asked, new))
     accepted, reason = _verdict(found[RECOMMENDER], found[POPULARITY], seed)
     return Judgement(
         accepted=accepted,
         reason=reason,
-        by_time=by_time,
+        by_time=interactions.times is not None,
         by_moment=division.by_moment,
         repeats=second_stage.repeats,
         users=len(asked),
         new_users=len(new),
-        items=training.item_count,
-        regularisation=regularisation,
-        ranking_weight=0.0 if ranking is None else ranking.weight,
+        items=len(parts.items),
+        first_stage=choice.learner.name,
+        tried=choice.reached,
+        regularisation=choice.regularisation,
+        ranking_weight=weight,
         figures={name: Figures.of(one) for name, one in found.items()},
         figures_of_new={name: Figures.of(one) for name, one in of_new.items()},
     )
 
 
+def _fitted(training: Interactions, seed: int) -> Mask:
+    """The rows, bool[n], that first stages are fitted on while one is chosen by the others."""
+    if training.times is None:
+        return splits.by_user(training, seed, FITTED_SHARE)
+    return splits.by_time(training, FITTED_SHARE)
+
+
 def _rankers(
-    parts: Halves, regularisation: float, second_stage: SecondStage, ranking: CandidateRanking | None
-) -> dict[str, Ranker]:
-    """What is compared, the recommender first."""
+    parts: Halves, choice: Choice, second_stage: SecondStage, truth: Ranker | None
+) -> tuple[dict[str, Ranker], float]:
+    """What is compared, the recommender first, and the second stage's weight. SAR has memory for some items only."""
     training = parts.training
-    weights = ItemWeights.cut(item_weights(training.matrix(), regularisation))
-    first_stage = ranker(weights, parts.histories.matrix())
-    others = {POPULARITY: popularity(training), SAR: sar(training, parts.histories)}
-    if ranking is None:
-        return {RECOMMENDER: first_stage, **others}
-    both = second_stage.ranker(ranking, first_stage, parts.histories, parts.seen)
-    return {RECOMMENDER: both, **others, FIRST_STAGE: first_stage}
+    ranking = second_stage.fit(parts.before, parts.chosen, choice.learned, parts.items)
+    first_stage = ranker(choice.learner.fit(training, choice.regularisation), parts.histories.matrix())
+    found = {RECOMMENDER: first_stage, POPULARITY: popularity(training)}
+    if training.item_count <= MOST_ITEMS:
+        found[SAR] = sar(training, parts.histories)
+    if ranking is not None:
+        found[RECOMMENDER] = second_stage.ranker(ranking, first_stage, parts.histories, parts.seen)
+        found[FIRST_STAGE] = first_stage
+    if truth is not None:
+        found[BEST] = lambda users: truth(users)[:, parts.items]
+    return found, 0.0 if ranking is None else ranking.weight
 
 
 def _measured(rankers: dict[str, Ranker], parts: Halves, users: Indices) -> dict[str, Ranking]:
@@ -160,22 +179,32 @@ def _too_few(users: int) -> Judgement:
 
 
 def fit(
-    interactions: Interactions, chosen: Mask, keys: list[str], judgement: Judgement, second_stage: SecondStage
+    interactions: Interactions,
+    chosen: Mask,
+    keys: list[str],
+    judgement: Judgement,
+    *,
+    learners: Sequence[Learner],
+    second_stage: SecondStage,
 ) -> Recommender:
     """A recommender from all `chosen` interactions, bool[n], of items with these keys, as `judgement` chose it."""
     interactions, chosen = _in_order(interactions, chosen)
-    items = most_chosen(interactions.only(chosen))
+    learner = next(one for one in learners if one.name == judgement.first_stage)
+    items = most_chosen(interactions.only(chosen), learner.most_items)
     own = np.isin(interactions.items, items)
-    rows, liked, regularisation = interactions.only(own).of_items(items), chosen[own], judgement.regularisation
-    weights = ItemWeights.cut(item_weights(rows.only(liked).matrix(), regularisation))
+    rows, liked = interactions.only(own).of_items(items), chosen[own]
+    choice = Choice(learner=learner, regularisation=judgement.regularisation, reached={})
     weight = judgement.ranking_weight
-    ranking = second_stage.fit(rows, liked, regularisation, items, weight) if weight > 0 else None
     return Recommender(
-        items=[keys[item] for item in items], weights=weights, ranking=ranking, repeats=second_stage.repeats
+        items=[keys[item] for item in items],
+        first_stage=learner.fit(rows.only(liked), choice.regularisation),
+        ranking=second_stage.fit(rows, liked, choice.learned, items, weight) if weight > 0 else None,
+        repeats=second_stage.repeats,
     )
 
 
 def _in_order(interactions: Interactions, chosen: Mask) -> tuple[Interactions, Mask]:
+    """The rows in an order of their own: the one in which they were read must not matter."""
     order = interactions.order(chosen)
     return interactions.only(order), chosen[order]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from recommend.arrays import Indices
 from recommend.interactions import Histories, Matrix, items_of
-from recommend.metrics import Ranker
+from recommend.metrics import SCORES_TOGETHER, Ranker
 from recommend.ranking import CANDIDATES, FirstStageInputs, Numbers
 
 
@@ -28,7 +28,11 @@ class Lists:
     ) -> Self:
         """What a first stage, the `ranker`, offers to users with these histories, except what is in `seen`, [u, m]."""
         of, items, rows = [], [], [np.empty((0, len(inputs.names)))]
-        for number, (user, every) in enumerate(zip(users, ranker(users).astype(np.float64), strict=True)):
+        together = max(1, SCORES_TOGETHER // seen.shape[1])
+        for number, user in enumerate(users):
+            if number % together == 0:
+                scores = ranker(users[number : number + together])
+            every = scores[number % together].astype(np.float64)
             every[items_of(seen, user)] = -np.inf
             history = histories(user)
             found = inputs.candidates(every, history, CANDIDATES)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from recommend.arrays import Indices, Scores
 from recommend.interactions import Matrix
+from recommend.ranking import best_of
 
 K = 10
 SCORES_TOGETHER = 4_000_000
@@ -44,9 +45,10 @@ def top_items(scores: Scores, seen: Matrix, k: int = K) -> Indices:
     comes first.
     """
     possible = np.where(seen.toarray() != 0, -np.inf, scores)
-    order = np.argsort(-possible, axis=1, kind="stable")[:, :k]
-    left_out = np.isneginf(np.take_along_axis(possible, order, axis=1))
-    best: Indices = np.where(left_out, -1, order)
+    best = np.full((len(possible), k), -1)
+    for places, own in zip(best, possible, strict=True):
+        found = best_of(own, k)
+        places[: len(found)] = found
     return best
 
 

@@ -1,10 +1,11 @@
 """Recommends items to somebody whose choices are known: what training writes and the service loads.
 
-The files in a bundle's folder `recommend`: the items' keys, their weights as arrays that workers map into memory, and
-golden requests, by which a service proves that it recommends as training did. Nothing in them is about a single user.
+The files in a bundle's folder `recommend`: the items' keys, the first stage's arrays, which workers map into memory,
+and golden requests, by which a service proves that it recommends as training did. Nothing in them is about a single
+user.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,21 +18,26 @@ import numpy.typing as npt
 from features.bundle import BundleError
 from features.columns import Field
 from features.encoder import EncoderError
+from recommend import factors, weights
 from recommend.arrays import Indices
 from recommend.columns import Value
-from recommend.ranking import CANDIDATES, CandidateRanking, Candidates, Predict, best_of
+from recommend.factors import ItemFactors
+from recommend.first_stage import FirstStage
+from recommend.ranking import CANDIDATES, CandidateRanking, Predict, best_of
 from recommend.weights import ItemWeights
 
 FOLDER = "recommend"
 METRIC = "recommender"
 """The metric in a bundle's metadata that has training's judgement."""
 FORMAT = 1
-ITEMS, OTHERS, WEIGHTS, GOLDEN = "items.json", "others.npy", "weights.npy", "golden.json"
+ITEMS, GOLDEN = "items.json", "golden.json"
 GOLDEN_REQUESTS = 20
 GOLDEN_TOP = 10
 """How many items a golden request asks for."""
 RANKING = "ranking"
 """The folder of the second stage's files."""
+KINDS: dict[str, type[ItemWeights | ItemFactors]] = {weights.NAME: ItemWeights, factors.NAME: ItemFactors}
+"""The kinds of a first stage by their names."""
 NOTHING: Mapping[str, Value] = {}
 REASONS = 2
 """The most items of a history that are given as the reason for a recommendation."""
@@ -43,18 +49,6 @@ class Recommended(NamedTuple):
     item: int
     score: float
     because: list[int]
-
-
-class Wanted(NamedTuple):
-    """The best `top` items, 1 at least, that somebody wants who chose the items `history`; not the `excluded` ones.
-
-    `user` has the columns that are known of them, for the ranking.
-    """
-
-    history: Indices
-    top: int
-    excluded: Indices
-    user: Mapping[str, Value]
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,19 +65,20 @@ class _Items(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int
     items: list[str]
+    first_stage: str = weights.NAME
     repeats: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommender:
-    """The keys of m items, the most popular first, the weights between them, and the second stage, if there is one.
+    """The keys of m items, the most popular first, the first stage, and the second one, if there is one.
 
     With `repeats`, what somebody chose is recommended to them again. A history has the latest choice last, and an item
     as often as it was chosen.
     """
 
     items: list[str]
-    weights: ItemWeights
+    first_stage: FirstStage
     ranking: CandidateRanking | None = None
     repeats: bool = False
 
@@ -110,37 +105,26 @@ class Recommender:
     def best(
         self, history: Indices, top: int, excluded: Indices, user: Mapping[str, Value] = NOTHING
     ) -> tuple[Indices, npt.NDArray[np.float64]]:
-        """What `best_of_each` finds for one."""
-        (found,) = self.best_of_each([Wanted(history, top, excluded, user)])
-        return found
+        """The best `top` items, or all that are left, and their scores, for somebody who chose the items `history`.
 
-    def best_of_each(self, wanted: Sequence[Wanted]) -> list[tuple[Indices, npt.NDArray[np.float64]]]:
-        """For each of those who want items, the best ones, or all that are left, and their scores.
-
-        Of items with equal scores the more popular one comes first.
+        `top` is 1 at least. The `excluded` items are left out. Of items with equal scores the more popular one comes
+        first. `user` has the columns that are known of them, for the ranking.
         """
-        offered = [self._offered(one) for one in wanted]
+        every = self.first_stage.scores(np.unique(history))
+        every[excluded] = -np.inf
         if self.ranking is None:
-            return [(one.items, one.scores) for one in offered]
-        ranked = []
-        for one, own, scores in zip(wanted, offered, self.ranking.scores(offered), strict=True):
-            order = np.argsort(-scores, kind="stable")[: one.top]
-            ranked.append((own.items[order], scores[order]))
-        return ranked
-
-    def _offered(self, wanted: Wanted) -> Candidates:
-        """What the first stage offers, for the second one if there is one."""
-        every = self.weights.scores(np.unique(wanted.history))
-        every[wanted.excluded] = -np.inf
-        if self.ranking is None:
-            items = best_of(every, wanted.top)
-        else:
-            items = self.ranking.first_stage.candidates(every, wanted.history, max(wanted.top, CANDIDATES))
-        return Candidates(wanted.history, items, every[items], wanted.user)
+            items = best_of(every, top)
+            return items, every[items]
+        items = self.ranking.first_stage.candidates(every, history, max(top, CANDIDATES))
+        if not len(items):
+            return items, every[items]
+        scores = self.ranking.scores(history, items, every[items], user)
+        order = np.argsort(-scores, kind="stable")[:top]
+        return items[order], scores[order]
 
     def explained(self, history: Indices, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
         """These items with their scores, and the reasons from the history."""
-        reasons = self.weights.reasons(np.unique(history), best, REASONS)
+        reasons = self.first_stage.reasons(np.unique(history), best, REASONS)
         return [Recommended(*one) for one in zip(best.tolist(), scores.tolist(), reasons, strict=True)]
 
     def golden(self, seed: int) -> list[Golden]:
@@ -166,39 +150,32 @@ class Recommender:
     def save(self, folder: Path, seed: int) -> None:
         """Write the files to the new folder `folder`; `seed` draws the golden requests."""
         folder.mkdir()
-        (folder / ITEMS).write_bytes(msgspec.json.encode(_Items(format=FORMAT, items=self.items, repeats=self.repeats)))
+        kind = next(name for name, kind in KINDS.items() if isinstance(self.first_stage, kind))
+        found = _Items(format=FORMAT, items=self.items, first_stage=kind, repeats=self.repeats)
+        (folder / ITEMS).write_bytes(msgspec.json.encode(found))
         (folder / GOLDEN).write_bytes(msgspec.json.encode(self.golden(seed)))
-        np.save(folder / OTHERS, self.weights.others)
-        np.save(folder / WEIGHTS, self.weights.weights)
+        self.first_stage.save(folder)
         if self.ranking is not None:
             self.ranking.save(folder / RANKING)
 
     @classmethod
     def load(cls, folder: Path, opened: Callable[[Path, int], Predict]) -> Self:
-        """The recommender in `folder`, its weights mapped; raises `BundleError` if it cannot be used.
+        """The recommender in `folder`, its arrays mapped; raises `BundleError` if it cannot be used.
 
         `opened` gives the predictions of the ranking's model file, which has so many inputs.
         """
         try:
             found = msgspec.json.decode((folder / ITEMS).read_bytes(), type=_Items)
-            others, weights = (np.asarray(np.load(folder / name, mmap_mode="r")) for name in (OTHERS, WEIGHTS))
+            if found.format != FORMAT or found.first_stage not in KINDS:
+                raise BundleError(
+                    f"The recommender in {folder} has format {found.format} and {found.first_stage}, but this code "
+                    f"reads format {FORMAT} with {' or '.join(KINDS)}. Train the model again with this code."
+                )
+            first_stage = KINDS[found.first_stage].load(folder, len(found.items))
             ranking = CandidateRanking.load(folder / RANKING, opened) if (folder / RANKING).is_dir() else None
         except (OSError, ValueError, msgspec.DecodeError, EncoderError) as error:
             raise BundleError(f"The recommender in {folder} cannot be read: {error}. Train the model again.") from error
-        if found.format != FORMAT:
-            raise BundleError(
-                f"The recommender in {folder} has format {found.format}, but this code reads format {FORMAT}. "
-                "Train the model again with this code."
-            )
-        types = others.dtype == np.uint16 and weights.dtype == np.float16 and others.shape == weights.shape
-        if not types or len(others) != len(found.items) or others.max(initial=0) >= len(found.items):
-            raise BundleError(f"The files of the recommender in {folder} do not fit each other. Train the model again.")
-        return cls(
-            items=found.items,
-            weights=ItemWeights(others=others, weights=weights),
-            ranking=ranking,
-            repeats=found.repeats,
-        )
+        return cls(items=found.items, first_stage=first_stage, ranking=ranking, repeats=found.repeats)
 
 
 def read_golden(folder: Path) -> list[Golden]:

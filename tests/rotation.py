@@ -65,7 +65,7 @@ PARTS = (
         name="data on engine Spark",
         files=tuple(
             f"tests/training/runs/test_{name}.py"
-            for name in ("events", "find_crosses", "known", "spark_engine", "table_days", "times")
+            for name in ("events", "find_crosses", "known", "spark_engine", "spark_factors", "table_days", "times")
         ),
     ),
     Part(name="from data to model", files=("tests/steps/provider/azure/test_chain.py",)),

@@ -90,6 +90,13 @@ class Fit(StrEnum):
     SYNAPSEML = "synapseml"
 
 
+class FirstStages(StrEnum):
+    """Which kinds of a recommender's first stage are fitted."""
+
+    AUTO = "auto"
+    BEST = "best"
+
+
 class TrainingParameters(Parameters):
     """How a model is trained. Where a default differs from the reference architecture's, it was measured to be better.
 
@@ -139,6 +146,9 @@ class TrainingParameters(Parameters):
     fit: Fit = Fit.AUTO
     """On engine spark, fit by LightGBM's own distributed learning (`native`, and `auto`) or by SynapseML as the
     reference does (`synapseml`). Engine local has `native` alone."""
+    first_stage: FirstStages = FirstStages.AUTO
+    """Recommend by weights between items, and from 10,000 items on by factors of them (`auto`); or fit both, as far as
+    there are no more items, and take what is better on choices that were left out (`best`)."""
     memory_gib: int = Field(default=6, ge=1)
     """What engine local may use of this machine's memory: it runs as many processes as have room in it."""
     driver_memory_gib: int = Field(default=4, ge=1)

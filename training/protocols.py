@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from features.errors import PersonalizationError
 from features.schema import Schema
+from recommend.learning import Learner
 from training.datasets.progress import Reporter
 from training.kernels.encode import FoldEncoder, FrequentValues
 from training.kernels.kernel import Kernel
@@ -164,4 +165,8 @@ class TrainingEngine(Protocol):
 
     def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> Source:
         """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
+        ...
+
+    def factors(self, seed: int) -> Learner:
+        """Learns factors of items, the same ones for the same seed."""
         ...

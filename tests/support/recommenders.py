@@ -40,7 +40,7 @@ REJECTED = "NDCG@10 0.1000 is 0.1000 lower than that of the most popular items, 
 
 def recommender() -> Recommender:
     """A recommender of five items."""
-    return Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM))
+    return Recommender(items=ITEMS, first_stage=ItemWeights.cut(ITEM_TO_ITEM))
 
 
 def ranking_recommender() -> Recommender:

@@ -67,7 +67,8 @@ class Pipeline:
             judged = judge_model(trained, self._arguments, self._stage)
             for warning in judged.warnings:
                 self._progress("evaluate", warning)
-            recommended = recommending(self._arguments, self._stage, self._output / SNAPSHOTS)
+            factors = self._engine.factors(self._training.seed)
+            recommended = recommending(self._arguments, self._stage, self._output / SNAPSHOTS, factors)
             if recommended is not None:
                 self._progress(STAGE, recommended.judgement.reason)
             return self._finish(trained, judged, recommended)

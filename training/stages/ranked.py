@@ -18,8 +18,8 @@ from features.encoder import RawRows
 from recommend import splits
 from recommend.arrays import Indices, Mask, Scores
 from recommend.columns import PairColumns, Value
-from recommend.ease import ease
 from recommend.interactions import Interactions, Matrix
+from recommend.learning import Learned
 from recommend.lists import Lists
 from recommend.metrics import K, Ranker, ndcg_of
 from recommend.ranking import CandidateRanking, FirstStageInputs, Numbers, log_odds
@@ -92,11 +92,11 @@ class RankingFit:
         return self.columns.read_users({name: [*values, None] for name, values in self.users.items()})
 
     def fit(
-        self, rows: Interactions, chosen: Mask, regularisation: float, items: Indices, weight: float | None = None
+        self, rows: Interactions, chosen: Mask, learned: Learned, items: Indices, weight: float | None = None
     ) -> CandidateRanking | None:
         """See `recommend.judgement.SecondStage`: the weight is chosen by users whom the trees do not know."""
         columns = None if self.columns is None else self.columns.of_items(items)
-        made = self._lists(rows, chosen, columns, regularisation)
+        made = self._lists(rows, chosen, columns, learned)
         if made is None:
             return None
         inputs, encoder = self._inputs(made, columns)
@@ -142,7 +142,7 @@ class RankingFit:
         return FirstStageInputs(choices=choices, columns=columns, repeats=self.repeats)
 
     def _lists(
-        self, rows: Interactions, chosen: Mask, columns: PairColumns | None, regularisation: float
+        self, rows: Interactions, chosen: Mask, columns: PairColumns | None, learned: Learned
     ) -> _Labelled | None:
         chance = np.random.default_rng(self.parameters.seed)
         parts: list[_Labelled] = []
@@ -156,7 +156,7 @@ class RankingFit:
             users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[: MOST_LISTS // len(held_out_parts)]
             if len(users) and len(known):
                 inputs = self._first_stage(known, columns)
-                lists = Lists.offered(ease(known, regularisation), known.histories(), seen, users, inputs)
+                lists = Lists.offered(learned(known), known.histories(), seen, users, inputs)
                 found = np.asarray(later[users[lists.of], lists.items]).ravel() > 0
                 counts = np.diff(later.indptr)[users].astype(np.int64)
                 parts.append(_Labelled(lists=lists, chosen=found, held_out=counts))

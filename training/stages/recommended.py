@@ -5,11 +5,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from recommend.ease import Ease
 from recommend.judgement import Judgement, fit, judge
+from recommend.learning import Learner
 from recommend.recommender import Recommender
 from training.datasets import tables_of
-from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
+from training.engines.reading.interactions import Chosen, TooManyInteractionsError, read_chosen
 from training.evaluation.reachable import best_order
+from training.parameters import FirstStages
 from training.request import TrainingRequest
 from training.stages.ranked import RankingFit
 from training.stages.snapshots import write_snapshots
@@ -26,10 +31,11 @@ class Recommending:
     recommender: Recommender | None
 
 
-def recommending(request: TrainingRequest, stage: Stage, snapshots: Path) -> Recommending | None:
-    """Train a recommender, and write the snapshots that it needs by a user's key into the folder `snapshots`.
+def recommending(request: TrainingRequest, stage: Stage, snapshots: Path, factors: Learner) -> Recommending | None:
+    """Train a recommender whose first stage is weights between items, or `factors`.
 
-    None for a dataset without keys of users and items.
+    The snapshots that it needs by a user's key are written into the folder `snapshots`. None for a dataset without
+    keys of users and items.
     """
     spec = tables_of(request.dataset, request.data)
     if spec is None or spec.users is None or spec.items is None:
@@ -42,8 +48,18 @@ def recommending(request: TrainingRequest, stage: Stage, snapshots: Path) -> Rec
         write_snapshots(snapshots, spec, chosen)
         truth = best_order(request.dataset, chosen.users, chosen.items)
         second_stage = RankingFit.of(spec, chosen, request.training)
-        judgement = judge(chosen.interactions, chosen.mask, request.training.seed, second_stage, truth=truth)
+        learners, seed = learners_of(chosen, factors, request.training.first_stage), request.training.seed
+        judgement = judge(chosen.interactions, chosen.mask, seed, learners, second_stage, truth=truth)
         if not judgement.accepted:
             return Recommending(judgement=judgement, recommender=None)
-        fitted = fit(chosen.interactions, chosen.mask, chosen.items, judgement, second_stage)
+        fitted = fit(
+            chosen.interactions, chosen.mask, chosen.items, judgement, learners=learners, second_stage=second_stage
+        )
         return Recommending(judgement=judgement, recommender=fitted)
+
+
+def learners_of(chosen: Chosen, factors: Learner, wanted: FirstStages) -> list[Learner]:
+    """What may learn a first stage from these choices: weights between items need memory for each pair of them."""
+    if len(np.unique(chosen.interactions.items[chosen.mask])) > Ease.most_items:
+        return [factors]
+    return [Ease(), factors] if wanted is FirstStages.BEST else [Ease()]

@@ -28,7 +28,6 @@ RUNBOOKS = {
     "latency": "overload",
     "no-traffic": "no-traffic",
     "drift": "drift",
-    "unknown-users": "unknown-users",
     "certificate-expiry": "expired-certificate",
     "budget": "bill",
     "availability": "unreachable",
@@ -49,8 +48,6 @@ class AlertsArgs:
     """Kubernetes namespace of the service."""
     container_logs: bool
     """Whether the pods' logs are collected."""
-    recommends: bool
-    """Whether the service recommends."""
 
 
 class Alerts(pulumi.ComponentResource):
@@ -63,7 +60,7 @@ class Alerts(pulumi.ComponentResource):
         for alert, (metric, threshold) in METRICS.items():
             self._metric(alert, metric, threshold)
         for alert, found in ALERTS.items():
-            if (args.container_logs or not found.of_service) and (args.recommends or not found.of_recommendations):
+            if args.container_logs or not found.of_service:
                 self._query(alert, found)
         applicationinsights.Workbook(
             "workbook",

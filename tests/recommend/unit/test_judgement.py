@@ -7,16 +7,22 @@ import pytest
 
 from features.schema import Schema
 from recommend import held_out, judgement
+from recommend.als import AlternatingLeastSquares
 from recommend.arrays import Mask
 from recommend.columns import PairColumns
+from recommend.ease import Ease
+from recommend.factors import ItemFactors
 from recommend.held_out import Division, divide, halves, most_chosen
 from recommend.interactions import Interactions
 from recommend.judgement import FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, Judgement, fit, interval, judge
+from recommend.learning import Learner
+from recommend.weights import ItemWeights
 from training.parameters import TrainingParameters
 from training.stages import ranked
 from training.stages.ranked import WEIGHTS, RankingFit
 
 RANKING = RankingFit(columns=None, users={}, parameters=TrainingParameters())
+EASE = [Ease()]
 USERS, ITEMS, EACH = 120, 60, 16
 
 
@@ -46,7 +52,7 @@ def everything(interactions: Interactions) -> Mask:
 @pytest.mark.parametrize("times", [False, True])
 def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa: FBT001 - a parameter of the test
     rows = drawn(taste=True, times=times)
-    found = judge(rows, everything(rows), 1, RANKING)
+    found = judge(rows, everything(rows), 1, EASE, RANKING)
     assert found.accepted
     assert found.by_time is times
     assert (found.users, found.items) == (USERS, ITEMS)
@@ -56,13 +62,44 @@ def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa:
     assert "higher than that of the most popular items" in found.reason
 
 
-def test_a_recommender_that_is_worse_than_popularity_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+class Opposite(Ease):
+    """Learns weights for those who dislike what others chose together."""
+
+    def fit(self, training: Interactions, _regularisation: float) -> ItemWeights:
+        """What is served, and not what was chosen by validation."""
+        chosen = training.matrix()
+        return ItemWeights.cut(-(chosen.T @ chosen).toarray())
+
+
+def test_a_recommender_that_is_worse_than_popularity_does_not_serve() -> None:
     rows = drawn(taste=True)
-    monkeypatch.setattr(judgement, "item_weights", lambda chosen, _: -(chosen.T @ chosen).toarray())
-    found = judge(rows, everything(rows), 1, RANKING)
+    found = judge(rows, everything(rows), 1, [Opposite()], RANKING)
     assert not found.accepted
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg
     assert found.reason.endswith("so it does not serve.")
+
+
+def test_the_kind_that_is_better_within_the_rows_to_learn_from_makes_the_first_stage() -> None:
+    rows = drawn(taste=True, times=True)
+    learners: list[Learner] = [Ease(), AlternatingLeastSquares(seed=1)]
+    found = judge(rows, everything(rows), 1, learners, RANKING)
+    assert set(found.tried) == {Ease.name, AlternatingLeastSquares.name}
+    assert found.first_stage == max(found.tried, key=lambda name: found.tried[name])
+    for learner, kind in zip(learners, (ItemWeights, ItemFactors), strict=True):
+        alone = judge(rows, everything(rows), 1, [learner], RANKING)
+        assert alone.tried == {learner.name: found.tried[learner.name]}
+        assert alone.figures[RECOMMENDER].ndcg > alone.figures[POPULARITY].ndcg + 0.05
+        keys = [f"i{item}" for item in range(ITEMS)]
+        made = fit(rows, everything(rows), keys, alone, learners=learners, second_stage=RANKING)
+        assert isinstance(made.first_stage, kind)
+
+
+def test_more_items_than_have_memory_for_each_pair_are_not_compared_with_sar(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = drawn(taste=True)
+    monkeypatch.setattr(judgement, "MOST_ITEMS", ITEMS - 1)
+    found = judge(rows, everything(rows), 1, [AlternatingLeastSquares(seed=1)], RANKING)
+    assert found.first_stage == "factors of items"
+    assert SAR not in found.figures
 
 
 def with_columns() -> RankingFit:
@@ -86,7 +123,7 @@ def test_without_taste_it_gains_nothing_beyond_chance(
 ) -> None:
     monkeypatch.setattr(ranked, "WEIGHTS", weights)
     rows = drawn(taste=False)
-    found = judge(rows, everything(rows), 1, ranking)
+    found = judge(rows, everything(rows), 1, EASE, ranking)
     assert found.ranking_weight in weights
     assert (FIRST_STAGE in found.figures) is (found.ranking_weight > 0)
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg + 0.02
@@ -97,20 +134,23 @@ def test_the_order_of_the_rows_changes_nothing(times: bool) -> None:  # noqa: FB
     rows = drawn(taste=True, times=times)
     chosen = rows.items % 5 > 0
     shuffled = np.random.default_rng(7).permutation(len(rows))
-    first = judge(rows, chosen, 1, RANKING)
-    assert judge(rows.only(shuffled), chosen[shuffled], 1, RANKING) == first
+    first = judge(rows, chosen, 1, EASE, RANKING)
+    assert judge(rows.only(shuffled), chosen[shuffled], 1, EASE, RANKING) == first
     keys = [f"i{item}" for item in range(ITEMS)]
     one, other = (
-        fit(rows.only(order), chosen[order], keys, first, RANKING) for order in (np.arange(len(rows)), shuffled)
+        fit(rows.only(order), chosen[order], keys, first, learners=EASE, second_stage=RANKING)
+        for order in (np.arange(len(rows)), shuffled)
     )
     assert one.items == other.items
-    assert np.array_equal(one.weights.weights, other.weights.weights)
+    assert isinstance(one.first_stage, ItemWeights)
+    assert isinstance(other.first_stage, ItemWeights)
+    assert np.array_equal(one.first_stage.weights, other.first_stage.weights)
 
 
 def test_too_few_users_are_not_judged() -> None:
     rows = drawn(taste=True)
     few = rows.only(rows.users < 29)
-    found = judge(few, everything(few), 1, RANKING)
+    found = judge(few, everything(few), 1, EASE, RANKING)
     assert not found.accepted
     assert found.figures == {}
     assert "29 users chose anything new" in found.reason
@@ -120,7 +160,7 @@ def test_what_a_user_saw_without_choosing_it_is_neither_learned_nor_recommended_
     rows = drawn(taste=True, times=True)
     chosen = rows.items < ITEMS // 2
     first = np.tile(np.arange(EACH) < 12, USERS)
-    found = halves(rows, chosen, Division(first, first, by_moment=False))
+    found = halves(rows, chosen, Division(first, first, by_moment=False), ITEMS)
     assert len(found.training) == (chosen & first).sum()
     assert found.training.item_count <= ITEMS // 2
     assert found.seen.nnz == len(found.training)
@@ -137,7 +177,7 @@ def test_a_second_choice_of_the_same_item_is_no_test_and_items_without_weights_a
         item_count=3,
     )
     first = np.array([True, False, False, True])
-    found = halves(rows, everything(rows), Division(first, first, by_moment=False))
+    found = halves(rows, everything(rows), Division(first, first, by_moment=False), ITEMS)
     assert found.test.nnz == 0
     assert found.missed.tolist() == [1, 0]
 
@@ -168,7 +208,7 @@ def test_new_users_are_known_by_the_first_half_of_their_rows_and_asked_for_the_r
     division = divide(late, everything(late), 1)
     assert not division.first[is_new].any()
     assert np.bincount(late.users[division.histories & is_new])[known:].tolist() == [EACH // 2] * (USERS - known)
-    found = judge(late, everything(late), 1, RANKING)
+    found = judge(late, everything(late), 1, EASE, RANKING)
     assert found.by_moment
     assert (found.users, found.new_users) == (known, USERS - known)
     assert found.figures_of_new[RECOMMENDER].ndcg > found.figures_of_new[POPULARITY].ndcg + 0.05
@@ -177,15 +217,16 @@ def test_new_users_are_known_by_the_first_half_of_their_rows_and_asked_for_the_r
 
 def test_only_the_most_chosen_items_get_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn(taste=False)
-    monkeypatch.setattr(held_out, "MOST_ITEMS", 10)
-    items = most_chosen(rows)
+    monkeypatch.setattr(Ease, "most_items", 10)
+    items = most_chosen(rows, 10)
     counts = np.bincount(rows.items)
     assert len(items) == 10
     assert counts[items].tolist() == sorted(counts.tolist(), reverse=True)[:10]
-    chosen = Judgement(accepted=True, reason="", regularisation=100.0)
-    found = fit(rows, everything(rows), [f"i{item}" for item in range(ITEMS)], chosen, RANKING)
+    chosen = Judgement(accepted=True, reason="", first_stage=Ease.name, regularisation=100.0)
+    keys = [f"i{item}" for item in range(ITEMS)]
+    found = fit(rows, everything(rows), keys, chosen, learners=EASE, second_stage=RANKING)
     assert found.items == [f"i{item}" for item in items]
-    assert len(found.weights.others) == 10
+    assert len(found.first_stage.scores(np.array([0]))) == 10
 
 
 def test_the_interval_is_about_that_of_the_normal_distribution() -> None:

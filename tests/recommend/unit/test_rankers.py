@@ -7,8 +7,9 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import jaccard_score
 
 from recommend.baselines import popularity, sar
-from recommend.ease import REGULARISATIONS, best_regularisation, ease, item_weights
+from recommend.ease import REGULARISATIONS, Ease, ease, item_weights
 from recommend.interactions import Interactions
+from recommend.learning import choose
 from recommend.metrics import evaluate
 from recommend.weights import ItemWeights
 
@@ -94,4 +95,6 @@ def test_the_regularisation_is_one_of_those_tried_and_the_best_of_them() -> None
     fitted = chance.random(len(training)) < 0.8
     seen, test = training.only(fitted).matrix(), training.only(~fitted).matrix()
     reached = [evaluate(ease(training.only(fitted), one), seen, test).ndcg for one in REGULARISATIONS]
-    assert best_regularisation(training, fitted) == REGULARISATIONS[int(np.argmax(reached))]
+    found = choose([Ease()], training, fitted)
+    assert found.regularisation == REGULARISATIONS[int(np.argmax(reached))]
+    assert found.reached == {"weights between items": max(reached)}

@@ -54,7 +54,7 @@ def ranking(weight: float = 10) -> CandidateRanking:
 
 
 def recommender(weight: float = 10) -> Recommender:
-    return Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM), ranking=ranking(weight))
+    return Recommender(items=ITEMS, first_stage=ItemWeights.cut(ITEM_TO_ITEM), ranking=ranking(weight))
 
 
 def opened(model: Path, inputs: int) -> Predict:
@@ -89,7 +89,7 @@ def test_columns_of_which_each_item_has_its_own_value_are_no_taste() -> None:
 
 
 def test_the_order_is_the_standard_score_plus_the_weight_times_the_log_odds() -> None:
-    first = Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM)).recommend(np.array([0]), 4, NOTHING)
+    first = Recommender(items=ITEMS, first_stage=ItemWeights.cut(ITEM_TO_ITEM)).recommend(np.array([0]), 4, NOTHING)
     scores = standard(np.array([one.score for one in first]))
     years = [1990, 2005, 2000, 2010, 2020]
     odds = [np.log((years[one.item] - 1980) / (2030 - years[one.item])) for one in first]
@@ -101,7 +101,7 @@ def test_the_order_is_the_standard_score_plus_the_weight_times_the_log_odds() ->
 
 
 def test_what_is_known_of_a_user_changes_the_order_and_what_is_not_is_missing() -> None:
-    first = Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM)).recommend(np.array([0]), 4, NOTHING)
+    first = Recommender(items=ITEMS, first_stage=ItemWeights.cut(ITEM_TO_ITEM)).recommend(np.array([0]), 4, NOTHING)
     found = recommender().recommend(np.array([0]), 4, NOTHING, {"age": 99.0})
     assert [one.item for one in found] == [one.item for one in first]
     unknown = recommender().recommend(np.array([0]), 4, NOTHING)
@@ -148,7 +148,7 @@ def test_a_ranking_is_saved_loaded_and_in_the_golden_requests(tmp_path: Path) ->
     loaded = Recommender.load(tmp_path / "recommend", opened)
     golden = read_golden(tmp_path / "recommend")
     assert golden == loaded.golden(3) == recommender().golden(3)
-    assert golden != Recommender(items=ITEMS, weights=ItemWeights.cut(ITEM_TO_ITEM)).golden(3)
+    assert golden != Recommender(items=ITEMS, first_stage=ItemWeights.cut(ITEM_TO_ITEM)).golden(3)
     assert {tuple(one.user) for one in golden} == {(), ("age",)}
     assert [field.name for field in loaded.user_columns] == ["age"]
 

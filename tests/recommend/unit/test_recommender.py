@@ -9,8 +9,8 @@ import pytest
 
 from features.bundle import BundleError
 from recommend.ranking import Predict
-from recommend.recommender import GOLDEN, ITEMS, OTHERS, WEIGHTS, Recommended, Recommender, read_golden
-from recommend.weights import ItemWeights
+from recommend.recommender import GOLDEN, ITEMS, Recommended, Recommender, read_golden
+from recommend.weights import OTHERS, WEIGHTS, ItemWeights
 from tests.support.recommenders import ITEM_TO_ITEM
 
 NOTHING = np.empty(0, np.int64)
@@ -20,7 +20,7 @@ def no_model(model: Path, inputs: int) -> Predict:
     raise AssertionError(f"There is no ranking in {model}, with {inputs} inputs")
 
 
-FIVE = Recommender(items=["a", "b", "c", "d", "e"], weights=ItemWeights.cut(ITEM_TO_ITEM))
+FIVE = Recommender(items=["a", "b", "c", "d", "e"], first_stage=ItemWeights.cut(ITEM_TO_ITEM))
 
 
 def test_scores_are_sums_of_weights_and_reasons_are_those_that_add_most() -> None:
@@ -55,7 +55,8 @@ def test_what_is_saved_is_loaded_and_reproduces_its_golden_requests(tmp_path: Pa
 
 def test_weights_are_mapped_and_not_copied(tmp_path: Path) -> None:
     FIVE.save(tmp_path / "recommend", seed=7)
-    loaded = Recommender.load(tmp_path / "recommend", no_model).weights
+    loaded = Recommender.load(tmp_path / "recommend", no_model).first_stage
+    assert isinstance(loaded, ItemWeights)
     assert isinstance(loaded.weights.base, np.memmap)
     assert isinstance(loaded.others.base, np.memmap)
 
@@ -76,7 +77,7 @@ def test_files_that_do_not_fit_each_other_and_other_formats_are_refused(tmp_path
     folder = tmp_path / "recommend"
     FIVE.save(folder, seed=7)
     (folder / ITEMS).write_bytes(msgspec.json.encode({"format": 1, "items": ["a", "b"]}))
-    with pytest.raises(BundleError, match="do not fit"):
+    with pytest.raises(BundleError, match="not of 2 items"):
         Recommender.load(folder, no_model)
     (folder / ITEMS).write_bytes(msgspec.json.encode({"format": 2, "items": FIVE.items}))
     with pytest.raises(BundleError, match="format 2"):

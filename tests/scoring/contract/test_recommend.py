@@ -164,7 +164,7 @@ def test_other_weights_than_those_of_training_do_not_serve(tmp_path_factory: pyt
     assert model.recommender is not None
     check_recommender(model.recommender, model.bundle)
     reversed_weights = ItemWeights.cut(-np.eye(5)[::-1])
-    other = Recommender(items=model.recommender.items, weights=reversed_weights)
+    other = Recommender(items=model.recommender.items, first_stage=reversed_weights)
     with pytest.raises(GoldenError, match=r"Golden request \d+ .* but training recommended"):
         check_recommender(other, model.bundle)
     model.close()

@@ -24,7 +24,7 @@ ALIKE = 250
 def test_items_of_other_genres_are_found_behind_hundreds_of_one(tmp_path: Path) -> None:
     rows = [ItemRow(key, {"genre": "x" if int(key) < ALIKE else key}, State.TRAINED) for key in KEYS]
     catalogue.write(tmp_path / "file", rows, Layout(item_column="id", separators={"genre": ""}))
-    recommender = Recommender(items=KEYS, weights=ItemWeights.cut(np.zeros((len(KEYS), len(KEYS)))))
+    recommender = Recommender(items=KEYS, first_stage=ItemWeights.cut(np.zeros((len(KEYS), len(KEYS)))))
     model = SimpleNamespace(
         recommender=recommender,
         name=ModelName(name="films", version="1"),

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from recommend.als import AlternatingLeastSquares
 from training.datasets.progress import Reporter
 from training.engines.local.pool import Pool, cores
 from training.engines.local.source import LocalSource
@@ -82,6 +83,10 @@ class LocalEngine:
     def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> LocalSource:
         """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
         return LocalSource(runner=self, opened=open_source(dataset, data, report))
+
+    def factors(self, seed: int) -> AlternatingLeastSquares:
+        """By the library `implicit`, in this process."""
+        return AlternatingLeastSquares(seed=seed)
 
     def close(self) -> None:
         """End the processes."""

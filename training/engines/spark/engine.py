@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from training.datasets import tables_of
 from training.datasets.progress import Reporter
 from training.engines.reading.sources import open_source
+from training.engines.spark.als import SparkLeastSquares
 from training.engines.spark.failure import explain
 from training.engines.spark.join import JoinedSource, is_for_spark
 from training.engines.spark.session import spark_session, start_workers
@@ -71,6 +72,10 @@ class SparkEngine:
         if spec is not None and is_for_spark(spec):
             return JoinedSource(session=self.session, spec=spec, report=report, log=self.log)
         return SparkSource(session=self.session, opened=open_source(dataset, data, report), log=self.log)
+
+    def factors(self, seed: int) -> SparkLeastSquares:
+        """By Spark's ALS."""
+        return SparkLeastSquares(session=self.session, seed=seed)
 
 
 @contextmanager

@@ -1,0 +1,59 @@
+"""Fits factors of items by Spark's alternating least squares for implicit feedback."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pyspark.ml.recommendation import ALS
+from pyspark.sql import SparkSession
+
+from recommend.als import ITERATIONS, SHARES, noise, sample
+from recommend.factors import CONFIDENCE, DIMENSIONS, MOST_ITEMS, NAME, ItemFactors
+from recommend.interactions import Interactions
+from recommend.learning import ranker
+from recommend.metrics import Ranker
+
+CHECKPOINTS_OFF = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparkLeastSquares:
+    """Learns `ItemFactors`; see `recommend.learning.Learner`."""
+
+    session: SparkSession
+    seed: int
+    name = NAME
+    most_items = MOST_ITEMS
+    regularisations = SHARES
+
+    def fit(self, training: Interactions, regularisation: float) -> ItemFactors:
+        """The factors of the items.
+
+        Spark multiplies its regularisation by the choices of each user and item, so the one that is wanted for all is
+        divided by what the root of their product typically is.
+        """
+        chosen = training.matrix().tocoo()
+        choices = [chosen.nnz / len(np.unique(numbers)) for numbers in (chosen.row, chosen.col)]
+        weight = CONFIDENCE * noise(training) * regularisation / float(np.sqrt(np.prod(choices)))
+        rows = self.session.createDataFrame(
+            pd.DataFrame({"user": chosen.row.astype(np.int32), "item": chosen.col.astype(np.int32), "rating": 1.0})
+        )
+        model = ALS(
+            rank=DIMENSIONS,
+            maxIter=ITERATIONS,
+            regParam=weight,
+            implicitPrefs=True,
+            alpha=CONFIDENCE - 1,  # Spark counts a choice 1 + alpha times
+            userCol="user",
+            itemCol="item",
+            seed=self.seed,
+            checkpointInterval=CHECKPOINTS_OFF,
+        ).fit(rows)
+        found = model.itemFactors.toPandas()
+        factors = np.zeros((training.item_count, DIMENSIONS), np.float32)
+        factors[found["id"].to_numpy()] = np.array(found["features"].tolist(), np.float32)
+        return ItemFactors.rounded(factors, weight, of_each_choice=True)
+
+    def ranker(self, training: Interactions, regularisation: float) -> Ranker:
+        """By factors from a sample of the users, which can rank for all."""
+        return ranker(self.fit(sample(training), regularisation), training.matrix())
