@@ -79,7 +79,7 @@ class CloudBackend:
         studio = f"https://ml.azure.com/?wsid={{}}&tid={azure.tenant}"
         self.shown: dict[str, Output[Any]] = {
             "machine_learning": self._environment.machine_learning.id.apply(studio.format),
-            "usd_per_month": Output.from_input(usd_per_month(stack, azure)),
+            "usd_per_month": Output.from_input(usd_per_month(stack, azure, recommends=recommends)),
         }
         """Outputs of the stack that only this target has."""
 

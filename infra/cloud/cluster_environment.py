@@ -81,6 +81,7 @@ class ClusterEnvironment:
             operators=around.monitoring.operators.id,
             namespace=NAMESPACE,
             container_logs=around.settings.container_insights,
+            recommends=around.recommends,
         )
         Alerts("alerts", alerts, self._own)
 

@@ -17,7 +17,8 @@ EVERY_SECONDS = 300
 METRIC_ALERTS = 2
 """On the nodes (`infra/cloud/monitoring/alerts.py`); an availability test has one more."""
 QUERY_ALERTS, SERVICE_QUERY_ALERTS = 1, 6
-"""On training runs, and on the service's logs where they are collected (`infra/cloud/monitoring/queries.py`)."""
+"""On training runs, and on the service's logs where they are collected (`infra/cloud/monitoring/queries.py`); a service
+that recommends has one more of these."""
 REFERENCE = "reference"
 ONE_MACHINE = "one-machine"
 
@@ -128,16 +129,12 @@ def of_settings(
     name: str,
     settings: AzureSettings,
     *,
+    recommends: bool = False,
     trainings: float = TRAININGS_PER_MONTH,
     hours_per_training: float = HOURS_PER_TRAINING,
 ) -> Scenario:
-    """A stack's scenario, with the minimum of its autoscalers."""
-    given = settings.log_analytics is not None
-    billed = not given and (settings.container_insights or settings.traces)
-    logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if billed else 0.0
-    about_logs = "logs at their daily cap" if logs else f"logs within the {FREE_LOG_GB:g} GB that are free"
-    if given:
-        about_logs = "logs in the given workspace are not counted"
+    """A stack's scenario at its autoscalers' minimum; `recommends` is whether its dataset has users and items."""
+    logs, about_logs = _logs(settings)
     return Scenario(
         name=name,
         region=settings.location,
@@ -155,15 +152,24 @@ def of_settings(
         nat_gateways=1,
         availability_tests=len(PLACES) * 3600 // EVERY_SECONDS if settings.availability_test else 0,
         metric_alerts=METRIC_ALERTS + settings.availability_test,
-        query_alerts=QUERY_ALERTS + SERVICE_QUERY_ALERTS * settings.container_insights,
+        query_alerts=QUERY_ALERTS + (SERVICE_QUERY_ALERTS + recommends) * settings.container_insights,
         **_private(zones_given=settings.private_dns_zones is not None) if settings.network is Network.PRIVATE else {},
         assumptions=(
             f"{trainings:g} trainings of {hours_per_training:g} h on {1 + settings.training_workers} nodes",
             f"{CANARIES_PER_MONTH} canary runs of 10 to 20 minutes on {1 + settings.canary_workers} nodes",
             *_about_nodes(settings),
-            f"{STORED_GB:g} GB stored, {about_logs}",
+            f"{STORED_GB:g} GB stored{', users and items included' if recommends else ''}, {about_logs}",
         ),
     )
+
+
+def _logs(settings: AzureSettings) -> tuple[float, str]:
+    """GB of logs a month that are billed, and what is assumed about them."""
+    if settings.log_analytics is not None:
+        return 0.0, "logs in the given workspace are not counted"
+    billed = settings.container_insights or settings.traces
+    logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if billed else 0.0
+    return logs, "logs at their daily cap" if logs else f"logs within the {FREE_LOG_GB:g} GB that are free"
 
 
 def _pools(settings: AzureSettings) -> tuple[Pool, ...]:

@@ -4,21 +4,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
 from features.errors import BadInputError
-from infra.azure_settings import AzureSettings
 from infra.cost.estimate import NOT_INCLUDED, Estimate, Part
 from infra.cost.estimate import as_json as content
 from infra.cost.estimate import estimate as bill
 from infra.cost.prices import Figure, snapshot
 from infra.cost.scenarios import ONE_MACHINE, REFERENCE, SCENARIOS, Scenario, of_settings
-from infra.settings import SettingsError, load_settings
+from infra.settings import azure_settings, load_settings
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import print_json, results, say, tell
+from steps.shared.dataset_paths import located
 from tools.paths import cache_folder
+from training.parameters import Dataset, FilmsDataset, TablesDataset
 
 PARTS: dict[Part, str] = {"always_on": "always on", "training": "training", "canary": "canary runs"}
 STACK_FILE = ".yaml"
@@ -78,12 +78,18 @@ def _scenario(name: str, trainings: float, hours: float) -> Scenario:
     values = _settings_in(Path(name)) if name.endswith(STACK_FILE) else StackFiles(name).effective()
     if values.get("personalization:target") != "azure":
         raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name a stack on Azure: `--stack dev`.")
-    try:
-        settings = AzureSettings.model_validate(values.get("personalization:azure", {}))
-    except ValidationError as error:
-        load_settings(values)  # says it best
-        raise SettingsError(f"The settings of stack {name} on Azure cannot be used.") from error
-    return of_settings(name, settings, trainings=trainings, hours_per_training=hours)
+    settings = load_settings(values)
+    recommends = _recommends(settings.dataset)
+    azure = azure_settings(settings)
+    return of_settings(name, azure, recommends=recommends, trainings=trainings, hours_per_training=hours)
+
+
+def _recommends(dataset: Dataset) -> bool:
+    if not isinstance(dataset, FilmsDataset | TablesDataset):
+        return False
+    from training.datasets import recommends  # noqa: PLC0415 - loads what other estimates do not need
+
+    return recommends(located(dataset))
 
 
 def _settings_in(file: Path) -> dict[str, Any]:

@@ -180,6 +180,7 @@ class Batcher:
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(request, error)
             return
+        self._service.metrics.fell_back(query.fallback)
         self._send(request, body, [])
 
     def _answer(self, request: Request, query: Query, model: ServedModel, probabilities: list[float]) -> None:

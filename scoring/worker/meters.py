@@ -38,6 +38,19 @@ class ScoreMeters:
         )
 
 
+class RecommendMeters:
+    """Answers whose history did not suffice."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register them in `registry`."""
+        self.fallbacks = Counter(
+            "scoring_fallbacks",
+            "Recommendations by what was done as the history did not suffice.",
+            ["fallback"],
+            registry=registry,
+        )
+
+
 class WorkerMeters:
     """The workers: readiness, model, processor time and dropped log lines."""
 

@@ -65,12 +65,14 @@ class Metrics:
         own = self.own = prometheus.CollectorRegistry()
         self._requests = meters.RequestMeters(own, BUCKETS)
         self._scores = meters.ScoreMeters(own, PROBABILITY_BUCKETS)
+        self._recommended = meters.RecommendMeters(own)
         self._worker = meters.WorkerMeters(own)
         self._drift = meters.DriftMeters(own)
         self._computed = 0.0
         self._durations: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self._answers: Counter[tuple[str, int]] = Counter()
         self._used: Counter[str] = Counter()
+        self._fallbacks: Counter[str] = Counter()
         self._given = array("d")
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
@@ -85,6 +87,10 @@ class Metrics:
     def scored(self, probabilities: Iterable[float]) -> None:
         """Count scored records by their probabilities; visible after the next `publish`."""
         self._given.extend(probabilities)
+
+    def fell_back(self, fallbacks: Iterable[str]) -> None:
+        """Count what one response says in its `fallback`; visible after the next `publish`."""
+        self._fallbacks.update(fallbacks)
 
     def dropped(self, lines: int) -> None:
         """Count dropped log lines."""
@@ -110,6 +116,9 @@ class Metrics:
         for key, requests in self._used.items():
             self._requests.used.labels(key).inc(requests)
         self._used.clear()
+        for fallback, responses in self._fallbacks.items():
+            self._recommended.fallbacks.labels(fallback).inc(responses)
+        self._fallbacks.clear()
         for operation, durations in self._durations.items():
             _observe(self._requests.seconds.labels(operation), BUCKETS, durations)
         self._durations.clear()

@@ -11,10 +11,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scoring.responses import Fallback
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 EVERY_SECONDS = 60.0
+ANSWERED = {"operation": "recommend", "status": "200"}
+UNKNOWN = {Fallback.UNKNOWN_USER, Fallback.NO_HISTORIES}
+"""Of a user that the request names, nothing was found."""
 
 Buckets = list[tuple[float | None, int]]
 """Pairs of an upper bound, None for infinity, and the count above the previous bound; empty buckets are left out."""
@@ -46,6 +51,9 @@ class Summary:
         for name, labels, more in self._counted():
             if name == "scoring_requests_total":
                 outcomes[labels["status"][0]] += round(more)
+                others["recommended"] += round(more) if labels == ANSWERED else 0
+            elif name == "scoring_fallbacks_total":
+                others["unknown_users"] += round(more) if labels["fallback"] in UNKNOWN else 0
             elif "le" in labels:
                 cumulative[name][float(labels["le"])] += more
             else:
@@ -56,6 +64,8 @@ class Summary:
             "requests": outcomes.total(),
             "rejected": outcomes["4"],
             "failed": outcomes["5"],
+            "recommended": others["recommended"],
+            "unknown_users": others["unknown_users"],
             "records": others["scoring_records_total"],
             "latency": _buckets(cumulative["scoring_request_seconds_bucket"]),
             "probability": _buckets(cumulative["scoring_probability_bucket"]),

@@ -28,6 +28,7 @@ RUNBOOKS = {
     "latency": "overload",
     "no-traffic": "no-traffic",
     "drift": "drift",
+    "unknown-users": "unknown-users",
     "certificate-expiry": "expired-certificate",
     "budget": "bill",
     "availability": "unreachable",
@@ -48,6 +49,8 @@ class AlertsArgs:
     """Kubernetes namespace of the service."""
     container_logs: bool
     """Whether the pods' logs are collected."""
+    recommends: bool
+    """Whether the service recommends."""
 
 
 class Alerts(pulumi.ComponentResource):
@@ -60,7 +63,7 @@ class Alerts(pulumi.ComponentResource):
         for alert, (metric, threshold) in METRICS.items():
             self._metric(alert, metric, threshold)
         for alert, found in ALERTS.items():
-            if args.container_logs or not found.of_service:
+            if (args.container_logs or not found.of_service) and (args.recommends or not found.of_recommendations):
                 self._query(alert, found)
         applicationinsights.Workbook(
             "workbook",

@@ -16,6 +16,8 @@ SLOW_SECONDS = 0.1
 """A bucket bound of the service's latency histogram."""
 SLOWEST_SECONDS = 10
 """Replaces the histogram's last bound, infinity: the service rejects requests that wait this long."""
+UNKNOWN_SHARE = 0.5
+"""More users without histories than this are not new ones: their histories or their keys are wrong."""
 BUSY_REQUESTS = 1_000
 """Per day: if a service with this many gets none, there is an alert."""
 CERTIFICATE_DAYS = 30
@@ -29,6 +31,8 @@ class Alert:
     window: str = "PT15M"
     of_service: bool = True
     """Whether it needs the pods' logs."""
+    of_recommendations: bool = False
+    """Whether only a service that recommends needs it."""
 
 
 class Look(StrEnum):
@@ -97,6 +101,13 @@ ALERTS = {
 | where least > {MAJOR_SHIFT}
 """,
         window="PT1H",
+    ),
+    "unknown-users": Alert(
+        query=f"""summaries
+| summarize recommended = sum(tolong(line.recommended)), unknown = sum(tolong(line.unknown_users))
+| where recommended >= {MIN_REQUESTS} and unknown > {UNKNOWN_SHARE} * recommended
+""",
+        of_recommendations=True,
     ),
     "certificate-expiry": Alert(
         query=f"""summaries

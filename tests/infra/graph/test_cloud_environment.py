@@ -37,13 +37,13 @@ def settings(**changes: object) -> AzureSettings:
     return AzureSettings.model_validate(values | changes)
 
 
-def declare(**changes: object) -> CloudRecorder:
+def declare(*, recommends: bool = False, **changes: object) -> CloudRecorder:
     """Declare the environment with these settings; return the recorder."""
 
     def program() -> dict[str, pulumi.Output[Any]]:
         wanted = settings(**changes)
         names = Names(stack="test", subscription=SUBSCRIPTION, suffix=wanted.suffix)
-        environment = Environment("environment", EnvironmentArgs(settings=wanted, names=names))
+        environment = Environment("environment", EnvironmentArgs(settings=wanted, names=names, recommends=recommends))
         ClusterEnvironment(environment, ())
         return {"urn": environment.urn}
 
@@ -165,7 +165,7 @@ def test_container_insights_come_with_their_rule() -> None:
     (association,) = recorder.of("azure-native:monitor:DataCollectionRuleAssociation")
     assert cluster["addonProfiles"]["omsagent"]["config"]["useAADAuth"] == "true"
     assert association["associationName"] == "ContainerInsightsExtension"
-    assert len(recorder.of("azure-native:monitor:ScheduledQueryRule")) == len(ALERTS)
+    assert len(recorder.of("azure-native:monitor:ScheduledQueryRule")) == len(ALERTS) - 1
     (rule,) = recorder.of("azure-native:monitor:DataCollectionRule")
     (extension,) = rule["dataSources"]["extensions"]
     assert extension["extensionSettings"]["dataCollectionSettings"]["enableContainerLogV2"] is True
@@ -198,8 +198,20 @@ def test_the_workbook_shows_what_is_collected(*, collected: bool) -> None:
     assert all(one[0].endswith(cluster["resourceName"]) for one in nodes)
 
 
+def test_a_service_that_recommends_has_an_alert_on_unknown_users_and_no_other_has() -> None:
+    def rules(**changes: Any) -> dict[str, str]:
+        found = declare(**changes).of("azure-native:monitor:ScheduledQueryRule")
+        return {one["ruleName"]: one["criteria"]["allOf"][0]["query"] for one in found}
+
+    without = rules(container_insights=True)
+    ((name, query),) = rules(container_insights=True, recommends=True).items() - without.items()
+    assert name.startswith("unknown-users-")
+    assert query.endswith("| where recommended >= 100 and unknown > 0.5 * recommended\n")
+    assert rules(recommends=True) == rules(), "its rows are in the pods' logs"
+
+
 def test_every_alert_s_mail_names_its_runbook() -> None:
-    recorder = declare(container_insights=True)
+    recorder = declare(container_insights=True, recommends=True)
     for kind in ("MetricAlert", "ScheduledQueryRule"):
         for rule in recorder.of(f"azure-native:monitor:{kind}"):
             assert re.fullmatch(r"What to do: docs/runbooks/[\w-]+\.md", rule["description"])

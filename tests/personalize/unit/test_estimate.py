@@ -62,6 +62,23 @@ def test_a_stack_can_be_compared_with_a_file_of_other_settings(tmp_path: Path) -
     }
 
 
+@pytest.mark.parametrize(
+    "dataset", [{"kind": "films"}, {"kind": "tables", "spec": str(ROOT / "examples" / "tables" / "dataset.yaml")}]
+)
+def test_a_stack_that_recommends_pays_for_one_more_alert_where_the_pods_logs_are_collected(
+    tmp_path: Path, dataset: dict[str, Any]
+) -> None:
+    content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
+    content["personalization:azure"]["container_insights"] = True
+    files = [tmp_path / name for name in ("with.yaml", "without.yaml")]
+    files[1].write_text(yaml.safe_dump({"config": content}))
+    files[0].write_text(yaml.safe_dump({"config": content | {"personalization:dataset": dataset}}))
+    found = run("--stack", str(files[0]), "--compare", str(files[1]))
+    assert found["total_usd_per_month"] - found["beside"]["total_usd_per_month"] == pytest.approx(1.50)
+    assert any("users and items included" in one for one in found["assumptions"])
+    assert not any("users and items included" in one for one in found["beside"]["assumptions"])
+
+
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(StackFileMissingError, match=r"old\.yaml"):
         run("--stack", "dev", "--compare", str(tmp_path / "old.yaml"))

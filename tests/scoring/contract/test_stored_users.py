@@ -226,3 +226,24 @@ def test_a_user_who_was_forgotten_is_answered_like_one_who_is_unknown(bundle: Pa
         assert LocalSnapshots(folder).forget("u1") == 1
         until(lambda: asked(service, user="u1", top=2)["fallback"] == ["unknown_user", "popular"])
         assert asked(service, user="u2", top=2)["fallback"] == ["popular"]
+
+
+def test_answers_about_unknown_users_are_counted(bundle: Path, tmp_path: Path) -> None:
+    with running_service(
+        bundle, tmp_path, arguments=["--snapshots", str(write_snapshots(tmp_path / "own"))]
+    ) as service:
+        for body in ({"user": "u1"}, {"user": "nobody"}, {"user": "no one"}, {"history": ["a", "gone"]}):
+            asked(service, **body)
+        assert service.client.post("/similar", json={"item": "a"}).status_code == 200
+        assert service.client.post("/recommend", json={"user": "u1", "top": 0}).status_code == 400
+        until(lambda: 'scoring_fallbacks_total{fallback="unknown_user"} 2.0' in service.client.get("/metrics").text)
+        assert 'scoring_fallbacks_total{fallback="unknown_items"} 1.0' in service.client.get("/metrics").text
+        assert service.stop() == 0
+        (line,) = (line for line in service.log() if line["event"] == "summary")
+    assert (line["recommended"], line["unknown_users"]) == (4, 2)
+
+    with running_service(bundle, tmp_path) as service:
+        asked(service, user="u1")
+        assert service.stop() == 0
+        line = [line for line in service.log() if line["event"] == "summary"][-1]
+    assert (line["recommended"], line["unknown_users"]) == (1, 1), "without histories nobody is known"
