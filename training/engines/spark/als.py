@@ -7,13 +7,14 @@ import pandas as pd
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
-from recommend.als import ITERATIONS, SHARES, noise, sample
+from recommend.als import SHARES, noise, sample
 from recommend.factors import CONFIDENCE, DIMENSIONS, MOST_ITEMS, NAME, ItemFactors
 from recommend.interactions import Interactions
 from recommend.learning import ranker
 from recommend.metrics import Ranker
 
-CHECKPOINTS_OFF = -1
+ITERATIONS = 10
+"""Spark's default: without checkpoints, which need storage that all nodes share, tasks need more stack for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,6 @@ class SparkLeastSquares:
             userCol="user",
             itemCol="item",
             seed=self.seed,
-            checkpointInterval=CHECKPOINTS_OFF,
         ).fit(rows)
         found = model.itemFactors.toPandas()
         factors = np.zeros((training.item_count, DIMENSIONS), np.float32)

@@ -23,6 +23,9 @@ SMALL_DATA = 50_000_000
 """Bytes of data, about 200,000 Criteo rows, up to which Java uses only its fast compiler: a short run never earns back
 the time of the optimising one."""
 
+STACK = "-Xss4m"
+"""Room for the lineage of ALS, of which each iteration adds some stages, and which tasks read recursively."""
+
 
 def compiler_options(data_size: int, fit: Fit) -> list[str]:
     """Java's options for a run over `data_size` bytes of data, 0 if unknown.
@@ -50,7 +53,7 @@ def spark_session(
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     log_option = configure(log, configuration=log.with_suffix(".properties"))
     builder = SparkSession.builder.master(master).appName("personalization-training")
-    for name, value in _settings(parameters, [log_option, *compiler_options(data_size, parameters.fit)]).items():
+    for name, value in _settings(parameters, [log_option, STACK, *compiler_options(data_size, parameters.fit)]).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
 
@@ -70,6 +73,7 @@ def _settings(parameters: TrainingParameters, java: Sequence[str]) -> dict[str, 
     return {
         "spark.driver.memory": f"{parameters.driver_memory_gib}g",
         "spark.driver.extraJavaOptions": " ".join(java),
+        "spark.executor.extraJavaOptions": STACK,
         "spark.driver.bindAddress": "127.0.0.1",
         **({"spark.jars": ",".join(str(jar) for jar in jars())} if parameters.fit is Fit.SYNAPSEML else {}),
         "spark.ui.enabled": "false",
