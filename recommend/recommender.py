@@ -5,7 +5,7 @@ and golden requests, by which a service proves that it recommends as training di
 user.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from recommend.arrays import Indices
 from recommend.columns import Value
 from recommend.factors import ItemFactors
 from recommend.first_stage import FirstStage
-from recommend.ranking import CANDIDATES, CandidateRanking, Predict, best_of
+from recommend.ranking import CANDIDATES, CandidateRanking, Candidates, Predict, best_of
 from recommend.weights import ItemWeights
 
 FOLDER = "recommend"
@@ -49,6 +49,18 @@ class Recommended(NamedTuple):
     item: int
     score: float
     because: list[int]
+
+
+class Wanted(NamedTuple):
+    """The best `top` items, 1 at least, that somebody wants who chose the items `history`; not the `excluded` ones.
+
+    `user` has the columns that are known of them, for the ranking.
+    """
+
+    history: Indices
+    top: int
+    excluded: Indices
+    user: Mapping[str, Value]
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,22 +117,33 @@ class Recommender:
     def best(
         self, history: Indices, top: int, excluded: Indices, user: Mapping[str, Value] = NOTHING
     ) -> tuple[Indices, npt.NDArray[np.float64]]:
-        """The best `top` items, or all that are left, and their scores, for somebody who chose the items `history`.
+        """What `best_of_each` finds for one."""
+        (found,) = self.best_of_each([Wanted(history, top, excluded, user)])
+        return found
 
-        `top` is 1 at least. The `excluded` items are left out. Of items with equal scores the more popular one comes
-        first. `user` has the columns that are known of them, for the ranking.
+    def best_of_each(self, wanted: Sequence[Wanted]) -> list[tuple[Indices, npt.NDArray[np.float64]]]:
+        """For each of those who want items, the best ones, or all that are left, and their scores.
+
+        Of items with equal scores the more popular one comes first.
         """
-        every = self.first_stage.scores(np.unique(history))
-        every[excluded] = -np.inf
+        offered = [self._offered(one) for one in wanted]
         if self.ranking is None:
-            items = best_of(every, top)
-            return items, every[items]
-        items = self.ranking.first_stage.candidates(every, history, max(top, CANDIDATES))
-        if not len(items):
-            return items, every[items]
-        scores = self.ranking.scores(history, items, every[items], user)
-        order = np.argsort(-scores, kind="stable")[:top]
-        return items[order], scores[order]
+            return [(one.items, one.scores) for one in offered]
+        ranked = []
+        for one, own, scores in zip(wanted, offered, self.ranking.scores(offered), strict=True):
+            order = np.argsort(-scores, kind="stable")[: one.top]
+            ranked.append((own.items[order], scores[order]))
+        return ranked
+
+    def _offered(self, wanted: Wanted) -> Candidates:
+        """What the first stage offers, for the second one if there is one."""
+        every = self.first_stage.scores(np.unique(wanted.history))
+        every[wanted.excluded] = -np.inf
+        if self.ranking is None:
+            items = best_of(every, wanted.top)
+        else:
+            items = self.ranking.first_stage.candidates(every, wanted.history, max(wanted.top, CANDIDATES))
+        return Candidates(wanted.history, items, every[items], wanted.user)
 
     def explained(self, history: Indices, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
         """These items with their scores, and the reasons from the history."""
