@@ -22,6 +22,7 @@ from features.files import written_aside
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue
 from recommend.histories import Histories
+from recommend.new_items import NewItems
 from recommend.stored import SnapshotError
 from scoring.engines import EngineName
 from scoring.model.lookups import Lookups
@@ -57,12 +58,16 @@ Part = tuple[Path, list[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """The best `top` items for everybody with a history, by the model in `bundle` and the stack's `snapshots`."""
+    """The best `top` items for everybody with a history, by the model in `bundle` and the stack's `snapshots`.
+
+    New items take up to `new` of the places.
+    """
 
     bundle: Path
     snapshots: Path
     name: ModelName
     top: int
+    new: int = 0
 
     def write(self, target: Path, report: Callable[[int, int], None]) -> int:
         """Write `target`, a Parquet file with `SCHEMA` in the order of users, and return how many users are in it.
@@ -99,7 +104,7 @@ class Batch:
 
     def _parts(self, target: Path, versions: tuple[str, ...]) -> Path:
         """The folder of finished parts, whose name depends on everything in them; parts of other runs are removed."""
-        made_of = repr((self.bundle.name, self.name, self.top, USERS_TOGETHER, versions))
+        made_of = repr((self.bundle.name, self.name, self.top, self.new, USERS_TOGETHER, versions))
         prefix = f".{target.name}.parts-"
         folder = target.with_name(prefix + hashlib.sha256(made_of.encode()).hexdigest()[:16])
         for other in target.parent.glob(f"{prefix}*"):
@@ -135,7 +140,11 @@ class Opened:
             raise NoRecommendationsError(f"This model recommends nothing: {self._model.why_no_recommender}")
         keys = self._model.recommender.items
         self.histories = Histories(users, keys)
-        self._lookups = Lookups(histories=self.histories, catalogue=Catalogue(items, keys) if items.is_file() else None)
+        catalogued = Catalogue(items, keys) if items.is_file() else None
+        new = (
+            NewItems.of(catalogued, self.histories, self._model.compared_columns) if batch.new and catalogued else None
+        )
+        self._lookups = Lookups(histories=self.histories, catalogue=catalogued, new=new, places=batch.new)
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -146,7 +155,7 @@ class Opened:
     def write(self, part: Part) -> int:
         """Write the recommendations for a part's users to its file, and return how many users there are."""
         file, users = part
-        rows: list[tuple[str, int, str, float, float | None, str]] = []
+        rows: list[tuple[str, int, str, float | None, float | None, str]] = []
         for user in users:
             asked = RecommendQuery(RecommendRequest(user=user, top=self._batch.top, show=[]))
             answer = asked.recommended(self._model, self._lookups, _complain)

@@ -6,6 +6,7 @@ which knows the items by older tables, neither changes it nor brings back what w
 
 import fcntl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager
 from enum import IntEnum
 from functools import lru_cache
@@ -160,6 +161,19 @@ class Catalogue:
         """The number of an item by its key, -1 if it is not in the catalogue or was withdrawn."""
         (number,) = self._snapshot.numbers([key])
         return number if number < self.count else -1
+
+    def key(self, number: int | np.int64) -> str:
+        """The key of an item; raises `SnapshotError` if the file was altered."""
+        (key,) = self._snapshot.one("SELECT key FROM items WHERE number = ?", int(number)) or ("",)
+        return str(key)
+
+    def without(self, keys: AbstractSet[str]) -> Indices:
+        """The numbers of all items but those with these keys, int64[n] in the order of their table.
+
+        Raises `SnapshotError` if the file was altered.
+        """
+        rows = self._snapshot.all("SELECT number, key FROM items ORDER BY number")
+        return np.array([number for number, key in rows if number < self.count and key not in keys], dtype=np.int64)
 
     def _columns(self, number: int | np.int64) -> Mapping[str, str]:
         (encoded,) = self._snapshot.one("SELECT columns FROM items WHERE number = ?", int(number)) or (b"{}",)

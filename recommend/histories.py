@@ -116,6 +116,10 @@ class Histories:
         except (ValueError, TypeError, IndexError, msgspec.DecodeError) as error:
             raise SnapshotError(f"The row of a user in the snapshot was altered: {error}. Make it again.") from error
 
+    def items(self) -> set[str]:
+        """The keys of all items that anybody chose or saw; raises `SnapshotError` if the file was altered."""
+        return {str(key) for (key,) in self._snapshot.all("SELECT key FROM items")}
+
     def active_users(self) -> list[str]:
         """The keys of all users who chose or saw anything, sorted; raises `SnapshotError` if the file was altered."""
         found = self._snapshot.all("SELECT key FROM users WHERE length(chosen) + length(seen) > 0 ORDER BY key")

@@ -29,6 +29,7 @@ class Limits:
     """What the service accepts, and how long it waits."""
 
     max_records: int = _whole(1000, 1, 100_000, "The most records that one request may hold.")
+    new_items: int = _whole(0, 0, 1000, "The most places of a recommendation that new items take.")
     max_body_bytes: int = _whole(4 << 20, 1, 1 << 30, "The largest body of a request, in bytes.")
     max_header_bytes: int = _whole(16 << 10, 256, 1 << 20, "The largest headers of a request, in bytes.")
     max_queue: int = _whole(256, 1, 100_000, "The most requests that wait in a worker.")

@@ -69,12 +69,15 @@ class RecommendedItem(msgspec.Struct, frozen=True, kw_only=True):
     """A recommended item, by its key."""
 
     item: str
-    score: Annotated[float, msgspec.Meta(description="Comparable within a response only; higher is better.")]
+    score: Annotated[
+        float | None,
+        msgspec.Meta(description="Comparable within a response only; higher is better. Null for a new item."),
+    ]
     probability: Annotated[
         Probability | None,
         msgspec.Meta(description="Of a click, by the click model; null if the catalogue cannot be read."),
     ]
-    reason: Annotated[str, msgspec.Meta(description="`because of` items of the history, or `popular`.")]
+    reason: Annotated[str, msgspec.Meta(description="`because of` items of the history, `popular` or `new`.")]
     because: Annotated[list[HistoryItem], msgspec.Meta(description="The items that the reason names, if any.")]
     columns: Annotated[dict[str, str], msgspec.Meta(description="The columns to show that are not missing.")]
 

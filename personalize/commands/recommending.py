@@ -14,9 +14,10 @@ from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from personalize.clients.service import Service
 from personalize.commands.session import open_session
-from personalize.stack.on_azure import azure_of, require_packages
+from personalize.stack.on_azure import require_packages, settings_of
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, messages, print_json, results, say, tell
+from steps.descriptions.serving_settings import limit_options
 from steps.local.registry import LocalRegistry
 from steps.shared.folders import StackFolder
 from steps.shared.model_versions import MODEL
@@ -43,6 +44,12 @@ Exclude = Annotated[
 Show = Annotated[
     str, typer.Option("--show", help="The items' columns to show, by default `title` or `name`.", metavar="COLUMNS")
 ]
+New = Annotated[
+    int | None,
+    typer.Option(
+        "--new", min=0, help="How many of the last places new items may take, by default as set.", metavar="N"
+    ),
+]
 AllUsers = Annotated[
     bool,
     typer.Option(
@@ -61,6 +68,7 @@ def recommend(
     top: Annotated[int, typer.Option("--top", "-k", min=1, help="How many items to recommend.", metavar="N")] = 10,
     exclude: Exclude = "",
     show: Show = "",
+    new: New = None,
     all_users: AllUsers = False,
     out: Out = None,
     stack: options.Stack = "local",
@@ -80,30 +88,36 @@ def recommend(
     """
     if all_users or out is not None:
         if not all_users or out is None or user or history or exclude or show:
-            raise BadInputError("Give `--all-users` together with `--out FILE`, and no more than `--top` beside them.")
-        _recommend_all(stack, config_file, out, top, as_json=as_json)
+            raise BadInputError("`--all-users` goes together with `--out FILE`, and besides with `--top` and `--new`.")
+        _recommend_all(stack, config_file, out, top, new, as_json=as_json)
         return
-    given = {"user": user, "history": _listed(history), "exclude": _listed(exclude), "show": _listed(show)}
+    lists = {"history": _listed(history), "exclude": _listed(exclude), "show": _listed(show)}
+    given = {"user": user, "top": top, "new": new} | lists
     if not (given["user"] or given["history"]):
         raise BadInputError("Name a user or items, as in `recommend u017` or `recommend --history i047,i090`.")
     service = Service.of(open_session(stack, config_file))
-    answer = service.post("/recommend", {"top": top} | {name: value for name, value in given.items() if value})
+    answer = service.post("/recommend", {name: one for name, one in given.items() if one not in ("", [], None)})
     if as_json:
         print_json(answer)
         return
     _show(answer)
 
 
-def _recommend_all(stack: str, config_file: Path | None, out: Path, top: int, *, as_json: bool) -> None:
+def _recommend_all(
+    stack: str, config_file: Path | None, out: Path, top: int, new: int | None, *, as_json: bool
+) -> None:
     from personalize.batch import Batch  # noqa: PLC0415 - LightGBM and Arrow, which a request does not need
     from scoring.responses import ModelName  # noqa: PLC0415 - see above
 
     if not out.absolute().parent.is_dir():
         raise BadInputError(f"The folder of {out} does not exist. Create it, or name another file.")
+    settings = settings_of(stack, config_file)
+    if new is None:
+        new = int(limit_options(settings.scoring).get("--new-items", 0))
     with ExitStack() as fetched:
-        number, bundle, snapshots = _served(stack, azure_of(stack, config_file), fetched)
+        number, bundle, snapshots = _served(stack, settings.azure, fetched)
         name = ModelName(name=MODEL, version=str(number))
-        batch = Batch(bundle=bundle, snapshots=snapshots, name=name, top=top)
+        batch = Batch(bundle=bundle, snapshots=snapshots, name=name, top=top, new=new)
         try:
             with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
                 task = progress.add_task("users")
@@ -150,7 +164,8 @@ def _table(items: list[dict[str, Any]]) -> Table:
     table = Table("", "item", *map(escape, names), "score", "reason", box=None, pad_edge=False, header_style="dim")
     for place, item in enumerate(items, start=1):
         columns = (item["columns"].get(name, "") for name in names)
-        row = (item["item"], *columns, f"{item['score']:.2f}", _reason(item, names[:1]))
+        score = "" if item["score"] is None else f"{item['score']:.2f}"
+        row = (item["item"], *columns, score, _reason(item, names[:1]))
         table.add_row(f"{place}.", *map(escape, row))
     return table
 

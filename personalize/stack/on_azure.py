@@ -5,7 +5,7 @@ from pathlib import Path
 
 from features.errors import BadInputError, PersonalizationError
 from infra.azure_settings import AzureSettings
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from personalize.stack.stack_files import StackFiles
 
 
@@ -13,9 +13,14 @@ class PackagesMissingError(PersonalizationError):
     """The packages for Azure are not installed."""
 
 
+def settings_of(stack: str, settings_file: Path | None = None) -> Settings:
+    """The settings of a stack. Raises `SettingsError`."""
+    return load_settings(StackFiles(stack, settings_file).effective())
+
+
 def azure_of(stack: str, settings_file: Path | None = None) -> AzureSettings | None:
     """The settings of a stack on Azure, None for a local one. Raises `SettingsError`."""
-    return load_settings(StackFiles(stack, settings_file).effective()).azure
+    return settings_of(stack, settings_file).azure
 
 
 def require_azure(stack: str, settings_file: Path | None = None) -> AzureSettings:

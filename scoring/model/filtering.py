@@ -1,11 +1,12 @@
 """Which items a request to recommend allows, by the columns of the catalogue."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
-from recommend.arrays import Indices
+from recommend.arrays import Indices, Mask
 from recommend.catalogue import Catalogue
 from recommend.stored import SnapshotError
 from scoring.model.diagnosis import LONGEST_NAME
@@ -23,8 +24,8 @@ def require_column(name: str, field: str, catalogue: Catalogue | None) -> None:
         )
 
 
-def left_out(request: RecommendRequest, catalogue: Catalogue | None) -> Indices:
-    """The recommender's items that are not in the catalogue, or that the request's filter leaves out.
+def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask:
+    """Which items of the catalogue the request's filter allows, bool[c].
 
     Raises `UnknownField`, and `Unavailable` if the catalogue was altered.
     """
@@ -32,39 +33,69 @@ def left_out(request: RecommendRequest, catalogue: Catalogue | None) -> Indices:
     for name in wanted:
         require_column(name, f"filter.{name}", catalogue)
     if catalogue is None:
-        return np.empty(0, np.int64)
-    numbers = catalogue.numbers
-    allowed = numbers >= 0
+        return np.empty(0, np.bool_)
+    allowed = np.ones(catalogue.count, np.bool_)
     try:
         for name, values in wanted.items():
-            has_one = catalogue.having(name, [str(value) for value in values])
-            allowed[allowed] = has_one[numbers[allowed]]
+            allowed &= catalogue.having(name, [str(value) for value in values])
     except SnapshotError as error:
         raise Unavailable(f"Items cannot be filtered: {error}") from error
-    return np.flatnonzero(~allowed)
+    return allowed
 
 
-def varied(best: Indices, top: int, request: RecommendRequest, catalogue: Catalogue | None) -> Indices:
-    """The places in `best`, int64[n], of the first `top` items of which no more than allowed share a value.
+def left_out(allowed: Mask, catalogue: Catalogue | None) -> Indices:
+    """The recommender's items that are not in the catalogue, or not among those that are `allowed` there, bool[c]."""
+    if catalogue is None:
+        return np.empty(0, np.int64)
+    has_place = catalogue.numbers >= 0
+    has_place[has_place] = allowed[catalogue.numbers[has_place]]
+    return np.flatnonzero(~has_place)
+
+
+def varied(
+    numbers: Indices, top: int, request: RecommendRequest, catalogue: Catalogue | None, before: Sequence[int] = ()
+) -> Indices:
+    """The places in `numbers`, int64[n] of the catalogue, of the first `top` items of which, and of the items `before`,
+    no more than allowed share a value.
 
     Raises `UnknownField`, and `Unavailable` if the catalogue was altered.
     """
     limits = {} if request.at_most is msgspec.UNSET else {name: int(most) for name, most in request.at_most.items()}
     for name in limits:
         require_column(name, f"at_most.{name}", catalogue)
-    if catalogue is None:
-        return np.arange(min(top, len(best)))
+    if catalogue is None or not limits:
+        return np.arange(min(top, len(numbers)))
     try:
-        coded = [(most, *catalogue.coded(name), Counter[int]()) for name, most in limits.items()]
+        shared = [_Shared(most, *catalogue.coded(name)) for name, most in limits.items()]
     except SnapshotError as error:
         raise Unavailable(f"Items cannot be compared: {error}") from error
+    for number in before:
+        for column in shared:
+            column.add(number)
     kept: list[int] = []
-    for place, number in enumerate(catalogue.numbers[best].tolist()):
-        values = [codes[starts[number] : starts[number + 1]].tolist() for _, starts, codes, _ in coded]
-        if all(shown[code] < most for (most, _, _, shown), own in zip(coded, values, strict=True) for code in own):
-            for (_, _, _, shown), own in zip(coded, values, strict=True):
-                shown.update(own)
+    for place, number in enumerate(numbers.tolist()):
+        if all(column.has_room(number) for column in shared):
+            for column in shared:
+                column.add(number)
             kept.append(place)
             if len(kept) == top:
                 break
     return np.array(kept, dtype=np.int64)
+
+
+class _Shared:
+    """A column of which at most so many items may share a value."""
+
+    def __init__(self, most: int, starts: Indices, codes: Indices) -> None:
+        self._most, self._starts, self._codes = most, starts, codes
+        self._shown = Counter[int]()
+
+    def _values(self, number: int) -> list[int]:
+        values: list[int] = self._codes[self._starts[number] : self._starts[number + 1]].tolist()
+        return values
+
+    def has_room(self, number: int) -> bool:
+        return all(self._shown[value] < self._most for value in self._values(number))
+
+    def add(self, number: int) -> None:
+        self._shown.update(self._values(number))

@@ -70,6 +70,11 @@ class ServedModel:
         return METRIC in self.bundle.metadata.metrics
 
     @property
+    def compared_columns(self) -> list[str]:
+        """The categorical columns, by which new items are compared with known ones."""
+        return [field.name for field in self.bundle.schema.texts]
+
+    @property
     def why_no_recommender(self) -> str:
         """Why training rejected the recommender, for a model that has none."""
         return str(self.bundle.metadata.metrics[METRIC]["reason"])

@@ -56,6 +56,19 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ) = msgspec.UNSET
     filter: Filter | msgspec.UnsetType = msgspec.UNSET
     at_most: AtMost | msgspec.UnsetType = msgspec.UNSET
+    new: (
+        Annotated[
+            float,
+            msgspec.Meta(
+                ge=0,
+                le=MOST_RECOMMENDED,
+                multiple_of=1,
+                description="How many of the last places new items may take, which nobody has chosen or seen yet; "
+                "without it as the service is set.",
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
     seen: (
         Annotated[
             bool,
@@ -85,7 +98,7 @@ class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def recommended(self) -> RecommendRequest:
         """The request of somebody who chose this item alone."""
         fields = msgspec.structs.asdict(self)
-        return RecommendRequest(history=[fields.pop("item")], **fields)
+        return RecommendRequest(history=[fields.pop("item")], new=0, **fields)
 
 
 Asked = TypeVar("Asked", RecommendRequest, SimilarRequest)

@@ -20,9 +20,10 @@ from recommend.ranking import CANDIDATES
 from recommend.recommender import Recommended, Recommender
 from recommend.stored import SnapshotError
 from scoring.model.context import read_context, read_stored
-from scoring.model.filtering import left_out, require_column, varied
+from scoring.model.filtering import left_out, matching, require_column, varied
 from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
+from scoring.model.new_items import NewItem, best_new
 from scoring.model.recommend_request import RecommendRequest
 from scoring.model.stored_columns import item_texts, pairs, user_texts
 from scoring.request_errors import NoRecommender, UnknownItem
@@ -64,38 +65,51 @@ class RecommendQuery:
         names = _to_show(request, lookups.catalogue)
         stored = self._stored(lookups, complain)
         history = np.concatenate([stored.chosen, self._history(recommender)])
-        excluded = np.union1d(_known(recommender, request.exclude), left_out(request, lookups.catalogue))
-        if not (recommender.repeats if request.seen is msgspec.UNSET else request.seen):
-            excluded = np.union1d(excluded, np.union1d(history, stored.seen))
+        match = matching(request, lookups.catalogue)
+        excluded = np.union1d(self._excluded(recommender, history, stored), left_out(match, lookups.catalogue))
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
         user = self._user(stored, recommender)
+        new = best_new(request, top, match, history, recommender=recommender, lookups=lookups, complain=complain)
         best = partial(recommender.best, history, excluded=excluded, user=user)
-        limited = request.at_most not in (msgspec.UNSET, {})
-        items, scores = self._varied(best, top, lookups) if limited else best(top)
-        found = recommender.explained(history, items, scores)
+        found = recommender.explained(history, *self._varied(best, top - len(new), new, lookups))
         if not len(history):
             self.fallback.append(Fallback.POPULAR)
-        if len(found) < top:
+        if len(found) + len(new) < top:
             self.fallback.append(Fallback.FEWER)
-        catalogue = lookups.catalogue
-        texts = _texts(self._to_read(found, history, names), recommender, catalogue, complain)
+        texts = _texts(self._to_read(found, history, names), recommender, lookups.catalogue, complain)
         shown = {item: {name: own[name] for name in names if name in own} for item, own in texts.items()}
-        clicks = _clicks(found, texts, self._columns(stored, model, lookups) | user, model)
+        columns = self._columns(stored, model, lookups) | user
+        clicks = _clicks([texts[one.item] for one in found], columns, model) if texts else [None] * len(found)
+        known = [_item(one, click, recommender, shown) for one, click in zip(found, clicks, strict=True)]
+        clicks = _clicks([one.texts for one in new], columns, model)
         return RecommendAnswer(
-            items=[_item(one, click, recommender, shown) for one, click in zip(found, clicks, strict=True)],
+            items=known + [one.shown(names, click) for one, click in zip(new, clicks, strict=True)],
             fallback=self.fallback,
             known=_known_user(history, user, recommender, shown) if request.details is True else msgspec.UNSET,
             event_id=uuid.uuid4().hex,
-            catalogue=None if catalogue is None else catalogue.version,
+            catalogue=None if lookups.catalogue is None else lookups.catalogue.version,
             model=model.name,
         )
 
-    def _varied(self, best: Callable[[int], Ranked], top: int, lookups: Lookups) -> Ranked:
-        """The `best` items of which no more than `at_most` share a value, among as few candidates as suffice."""
+    def _excluded(self, recommender: Recommender, history: Indices, stored: Stored) -> Indices:
+        """The items that the request does not want, or that were chosen or seen and are not to be repeated."""
+        unwanted = _known(recommender, self.request.exclude)
+        if recommender.repeats if self.request.seen is msgspec.UNSET else self.request.seen:
+            return unwanted
+        return np.concatenate([unwanted, history, stored.seen])
+
+    def _varied(self, best: Callable[[int], Ranked], top: int, new: list[NewItem], lookups: Lookups) -> Ranked:
+        """The `best` items of which, and of the `new` ones, no more than `at_most` share a value, if it is given, among
+        as few candidates as suffice.
+        """
+        if self.request.at_most in (msgspec.UNSET, {}):
+            return best(top)
+        catalogue, before = lookups.catalogue, [one.number for one in new]
         candidates = max(top, CANDIDATES)
         while True:
             items, scores = best(candidates)
-            kept = varied(items, top, self.request, lookups.catalogue)
+            numbers = items if catalogue is None else catalogue.numbers[items]
+            kept = varied(numbers, top, self.request, catalogue, before)
             if len(kept) == top or len(items) < candidates:
                 return items[kept], scores[kept]
             candidates *= 4
@@ -191,13 +205,9 @@ def _texts(
     return {}
 
 
-def _clicks(
-    found: list[Recommended], texts: Mapping[int, dict[str, str]], user: Mapping[str, Value], model: ServedModel
-) -> Sequence[float | None]:
-    """The probability that a user clicks each item, None if no item's columns are known."""
-    if not (found and texts):
-        return [None] * len(found)
-    return model.probabilities(pairs(user, [texts[one.item] for one in found], model.bundle.schema.fields))
+def _clicks(items: Sequence[Mapping[str, str]], user: Mapping[str, Value], model: ServedModel) -> Sequence[float]:
+    """The probability that a user clicks each of the items with these columns."""
+    return model.probabilities(pairs(user, items, model.bundle.schema.fields)) if items else []
 
 
 def _known_user(

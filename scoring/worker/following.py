@@ -11,8 +11,10 @@ from features.files import Stamp, stamp
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue
 from recommend.histories import Histories
+from recommend.new_items import NewItems
 from recommend.stored import SnapshotError
 from scoring.model.lookups import Lookups
+from scoring.model.model import ServedModel
 from scoring.worker.fetching import Lake
 from scoring.worker.logs import LogSink
 
@@ -24,10 +26,12 @@ SnapshotT = TypeVar("SnapshotT", Histories, Catalogue)
 
 
 class Following:
-    """The snapshots in a folder, which a lake may fill, for a recommender of these items."""
+    """The snapshots in a folder, which a lake may fill, for a model's recommender."""
 
-    def __init__(self, folder: Path, items: list[str], sink: LogSink, lake: Lake | None) -> None:
-        """Opens nothing yet."""
+    def __init__(self, folder: Path, model: ServedModel, places: int, sink: LogSink, lake: Lake | None) -> None:
+        """Opens nothing yet. New items may take so many `places`."""
+        items = [] if model.recommender is None else model.recommender.items
+        self._columns, self._places = model.compared_columns, places
         self._lake = lake
         self._sink = sink
         self._fetched = -FETCH_SECONDS
@@ -36,11 +40,8 @@ class Following:
         self._catalogue = _Followed(folder / catalogue.FILE, lambda file: Catalogue(file, items), sink)
         self._looked = time.monotonic()
         self._opening: asyncio.Task[None] | None = None
-
-    @property
-    def lookups(self) -> Lookups:
+        self.lookups = Lookups()
         """The current snapshots."""
-        return Lookups(histories=self._histories.current, catalogue=self._catalogue.current)
 
     def follow(self) -> None:
         """Open changed files in a thread if it is time to look; called in the event loop."""
@@ -55,8 +56,20 @@ class Following:
         if self._lake is not None and time.monotonic() - self._fetched >= FETCH_SECONDS:
             self._complain(await asyncio.to_thread(_fetched, self._lake))
             self._fetched = time.monotonic()
-        await self._histories.refresh()
-        await self._catalogue.refresh()
+        changed = [await self._histories.refresh(), await self._catalogue.refresh()]
+        if any(changed):
+            self.lookups = await self._together()
+
+    async def _together(self) -> Lookups:
+        """The current snapshots with the new items, for which a thread reads the keys of all items."""
+        histories, catalogue = self._histories.current, self._catalogue.current
+        new = None
+        if catalogue is not None:
+            try:
+                new = await asyncio.to_thread(NewItems.of, catalogue, histories, self._columns)
+            except SnapshotError as error:
+                self._sink.event("new items not found", level="error", reason=str(error))
+        return Lookups(histories=histories, catalogue=catalogue, new=new, places=self._places)
 
     def _complain(self, complaint: str) -> None:
         """Log why the lake gives no snapshots, once for each reason; empty if it does."""
@@ -84,10 +97,12 @@ class _Followed(Generic[SnapshotT]):
         self._sink = sink
         self._stamp: Stamp | None = None
 
-    async def refresh(self) -> None:
-        """Open the file again if it has changed, in a thread, since that takes long."""
-        if self._changed():
-            self._take(await asyncio.to_thread(self._opened))
+    async def refresh(self) -> bool:
+        """Open the file again if it has changed, in a thread, since that takes long; returns whether it did."""
+        if not self._changed():
+            return False
+        self._take(await asyncio.to_thread(self._opened))
+        return True
 
     def _changed(self) -> bool:
         """Whether the file has changed since the last call, so that each change is reported once."""

@@ -103,7 +103,7 @@ class Service:
         else:
             if model.recommender is not None and settings.snapshots is not None:
                 lake = None if settings.snapshots_from is None else Lake(settings.snapshots_from, settings.snapshots)
-                self._following = Following(settings.snapshots, model.recommender.items, self.sink, lake)
+                self._following = Following(settings.snapshots, model, settings.new_items, self.sink, lake)
                 await self._following.refresh()
             self._model = model
             self.sink.event(

@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from recommend.stored import SnapshotError
 from scoring.engines import EngineName
 from scoring.model.model import ServedModel
 from scoring.responses import ModelName
+from steps.descriptions.serving_settings import ScoringSettings
 from steps.local.registry import LocalRegistry
 from tests.support.recommenders import STORED_ITEMS, make_recommending_bundle, recommender, write_snapshots
 
@@ -76,6 +79,18 @@ def test_everybody_with_a_history_gets_the_items_that_the_service_would_recommen
     assert len({*clicks}) > 2
     assert table["probability"].to_pylist() == clicks
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["recs.parquet"]
+
+
+def test_new_items_take_the_last_places(small: Batch, tmp_path: Path) -> None:
+    write_snapshots(small.snapshots, genres={"a": "", "b": "x", "c": "x", "d": "", "n1": "", "n2": "x"})
+    replace(small, top=3, new=2).write(tmp_path / "recs.parquet", silent)
+    rows = parquet.read_table(tmp_path / "recs.parquet").to_pandas()
+    assert rows["item"].tolist() == ["a", "n2", "n1"] * 2
+    assert rows["rank"].tolist() == [1, 2, 3] * 2
+    assert rows["score"].isna().tolist() == [False, True, True] * 2
+    assert rows["probability"].tolist() == scored(
+        small, [{}, {"genre": "x"}, {}, {"age": 30}, {"age": 30, "genre": "x"}, {"age": 30}]
+    )
 
 
 @pytest.mark.slow
@@ -131,7 +146,7 @@ def test_an_interrupted_run_continues_with_the_missing_parts(
     assert pd.read_parquet(target)["user"].unique().tolist() == users
 
 
-@pytest.mark.parametrize("changed", ["histories", "catalogue", "top"])
+@pytest.mark.parametrize("changed", ["histories", "catalogue", "top", "new"])
 def test_after_a_change_it_starts_anew(
     changed: str, small: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,8 +159,10 @@ def test_after_a_change_it_starts_anew(
         case "catalogue":
             write_snapshots(small.snapshots, genres={"a": "z"})
             many(small, 50)
+        case "top":
+            other = replace(small, top=1)
         case _:
-            other = Batch(bundle=small.bundle, snapshots=small.snapshots, name=small.name, top=1)
+            other = replace(small, new=1)
     again = written(monkeypatch)
     other.write(target, silent)
     assert again == users
@@ -173,7 +190,7 @@ def run(*arguments: str) -> Any:
 def folder(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a stack that serves this bundle."""
     made = tmp_path_factory.mktemp("stack")
-    write_snapshots(made / "snapshots")
+    write_snapshots(made / "snapshots", genres={"a": "x", "b": "x|y", "c": "y", "d": "", "n": "x"})
     registry = LocalRegistry(made / "registry")
     registry.create()
     registry.set_champion(registry.register(bundle).number)
@@ -183,15 +200,18 @@ def folder(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def stack(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(recommending, "state_folder", lambda _: folder)
-    monkeypatch.setattr(recommending, "azure_of", lambda *_: None)
+    settings = SimpleNamespace(azure=None, scoring=ScoringSettings.model_validate({"new_items": 1}))
+    monkeypatch.setattr(recommending, "settings_of", lambda *_: settings)
     return folder
 
 
 @pytest.mark.slow
 def test_the_command_writes_the_file_of_the_champion(stack: Path) -> None:
-    found = run("--top", "1", "--out", str(stack / "recs.parquet"))
-    assert "recs.parquet: the best 1 items for each of 2 users, by model version 1" in found.stdout
-    assert len(pd.read_parquet(stack / "recs.parquet")) == 2
+    found = run("--top", "2", "--out", str(stack / "recs.parquet"))
+    assert "recs.parquet: the best 2 items for each of 2 users, by model version 1" in found.stdout
+    assert pd.read_parquet(stack / "recs.parquet")["item"].tolist() == ["a", "n", "a", "n"]
+    run("--top", "2", "--new", "0", "--out", str(stack / "recs.parquet"))
+    assert pd.read_parquet(stack / "recs.parquet")["item"].tolist() == ["a", "b", "a", "c"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["u1", "--out", "x"], ["--out", "x", "--show", "title"]])

@@ -22,6 +22,7 @@ ANSWER: dict[str, Any] = {
             "columns": {"title": "[A] film"},
         },
         {"item": "[b]", "score": 0.0, "reason": "popular", "because": [], "columns": {}},
+        {"item": "n", "score": None, "reason": "new", "because": [], "columns": {}},
     ],
     "fallback": ["fewer"],
     "model": {"name": "films", "version": "4"},
@@ -49,10 +50,11 @@ def run(*arguments: str) -> Any:
 def test_it_prints_a_table_and_what_was_done(bodies: list[Any]) -> None:
     result = run("--history", "i3, i9,", "--top", "3", "--exclude", "i1")
     assert bodies == [("/recommend", {"history": ["i3", "i9"], "top": 3, "exclude": ["i1"]})]
-    header, first, second = (line.split() for line in result.stdout.splitlines())
+    header, first, second, third = (line.split() for line in result.stdout.splitlines())
     assert header == ["item", "title", "score", "reason"]
     assert first == ["1.", "i7", "[A]", "film", "0.25", "because", "of", "[One]", "and", "i9"]
     assert second == ["2.", "[b]", "0.00", "popular"]
+    assert third == ["3.", "n", "new"]
     assert "There are no more items." in result.stderr
     assert "recommended by model version 4" in result.stderr
 
@@ -65,9 +67,9 @@ def test_a_long_reason_stays_in_its_row(bodies: list[Any], monkeypatch: pytest.M
     assert len(bodies) == 1
 
 
-def test_a_user_and_columns_to_show_are_passed_on(bodies: list[Any]) -> None:
-    run("u017", "--history", "i3", "--show", "title, year")
-    body = {"user": "u017", "history": ["i3"], "top": 10, "show": ["title", "year"]}
+def test_a_user_columns_to_show_and_places_for_new_items_are_passed_on(bodies: list[Any]) -> None:
+    run("u017", "--history", "i3", "--show", "title, year", "--new", "0")
+    body = {"user": "u017", "history": ["i3"], "top": 10, "show": ["title", "year"], "new": 0}
     assert bodies == [("/recommend", body)]
 
 

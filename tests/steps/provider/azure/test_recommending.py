@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from personalize.commands.recommending import recommend
 from steps.azure.champion import Champion
 from steps.azure.model_version import ModelVersion
 from steps.azure.stores.snapshots import LakeSnapshots
+from steps.descriptions.serving_settings import ScoringSettings
 from tests.steps.provider.azure.conftest import MACHINE_LEARNING, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, TIMEOUT, ExampleNames
 from tests.steps.provider.azure.test_models import IMAGE, candidate
@@ -37,7 +39,8 @@ def _stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     cloud.world.set("ml_assets", {})
     monkeypatch.setattr(azure_models, "names_of", ExampleNames)
     monkeypatch.setattr(azure_models, "state_folder", lambda stack: tmp_path / "here" / stack)
-    monkeypatch.setattr(recommending, "azure_of", lambda *_: SETTINGS)
+    settings = SimpleNamespace(azure=SETTINGS, scoring=ScoringSettings())
+    monkeypatch.setattr(recommending, "settings_of", lambda *_: settings)
 
 
 @pytest.fixture

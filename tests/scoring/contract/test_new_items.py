@@ -1,0 +1,165 @@
+"""Places for new items in `POST /recommend`: which items are new, their order, and what a request limits."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recommend import catalogue
+from recommend.catalogue import ItemRow, Layout, State
+from tests.support.recommenders import asked, items, make_recommending_bundle, recommender, write_snapshots
+from tests.support.services import RunningService, running_service, wait_until
+
+KNOWN = {"a": "x", "b": "x|y", "c": "y", "d": ""}
+NEW = {"n1": "x", "n2": "y", "n3": "", "n4": "x|y"}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", recommender())
+
+
+@pytest.fixture(scope="module")
+def running(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service of a catalogue with four new items, and with one that the recommender lacks and somebody chose."""
+    snapshots = write_snapshots(tmp_path_factory.mktemp("snapshots"), genres=KNOWN | {"gone": "x"} | NEW)
+    arguments = ["--snapshots", str(snapshots)]
+    with running_service(bundle, tmp_path_factory.mktemp("service"), arguments=arguments) as service:
+        yield service
+
+
+def new(answer: Any) -> list[str]:
+    return [one["item"] for one in answer["items"] if one["reason"] == "new"]
+
+
+def test_without_a_wish_there_are_none(running: RunningService) -> None:
+    assert items(asked(running, user="u2")) == ["a", "b", "c", "d"]
+    assert asked(running, user="u2", new=0) | {"event_id": ""} == asked(running, user="u2") | {"event_id": ""}
+
+
+@pytest.mark.parametrize(
+    ("body", "best"),
+    [
+        ({"user": "u1"}, ["n4", "n2", "n1", "n3"]),
+        ({"history": ["a"]}, ["n4", "n2", "n1", "n3"]),
+        ({"history": [17]}, ["n3", "n1", "n4", "n2"]),
+        ({"history": ["d"]}, ["n4", "n3", "n2", "n1"]),
+        ({"user": "u2"}, ["n1", "n4", "n2", "n3"]),
+        ({"history": []}, ["n1", "n4", "n2", "n3"]),
+    ],
+)
+def test_new_items_like_those_with_good_scores_take_the_last_places(
+    running: RunningService, body: dict[str, object], best: list[str]
+) -> None:
+    """u1 chose b, which a and c go with: two items have x, two y. 17 goes badly with b. Nothing goes with d, so the
+    latest come first. u2 chose nothing, and the popular a and b have x.
+    """
+    answer = asked(running, **body, top=6, new=4)
+    assert new(answer) == items(answer)[-4:] == best
+    answer = asked(running, **body, top=3, new=1)
+    assert (new(answer), items(answer)[2]) == (best[:1], best[0])
+
+
+def test_a_new_item_comes_with_its_click_probability_and_its_columns(running: RunningService) -> None:
+    answer = asked(running, user="u2", top=4, new=2)
+    assert items(answer) == ["a", "b", "n1", "n4"]
+    assert answer["fallback"] == ["popular"]
+    scored = running.client.post("/score", json={"age": 40, "genre": "x"}).json()
+    assert answer["items"][2] == {
+        "item": "n1",
+        "score": None,
+        "probability": scored["probability"],
+        "reason": "new",
+        "because": [],
+        "columns": {"title": "Film n1"},
+    }
+
+
+def test_the_first_place_is_never_a_new_items(running: RunningService) -> None:
+    assert items(asked(running, user="u1", top=1, new=5)) == ["a"]
+    assert items(asked(running, user="u1", top=2, new=5)) == ["a", "n4"]
+
+
+def test_fewer_new_items_leave_their_places_to_others(running: RunningService) -> None:
+    answer = asked(running, user="u2", top=5, new=3, exclude=["n1", "n2", "n4"])
+    assert items(answer) == ["a", "b", "c", "d", "n3"]
+    assert answer["fallback"] == ["popular"]
+    answer = asked(running, user="u2", top=9, new=9, exclude=["n1"])
+    assert (items(answer)[:4], sorted(new(answer))) == (["a", "b", "c", "d"], ["n2", "n3", "n4"])
+    assert answer["fallback"] == ["popular", "fewer"]
+
+
+def test_what_somebody_chose_is_not_new(running: RunningService) -> None:
+    assert "gone" not in new(asked(running, user="nobody", top=100, new=99))
+    answer = asked(running, user="nobody", history=["n1", "n2"], top=100, new=99)
+    assert sorted(new(answer)) == ["n3", "n4"]
+    assert sorted(new(asked(running, history=["n1"], seen=True, top=100, new=99))) == ["n2", "n3", "n4"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"genre": ["x"]}, ["n1", "n4"]),
+        ({"genre": ["y"], "title": ["Film n2", "Film c"]}, ["n2"]),
+        ({"title": ["Film n3"]}, ["n3"]),
+        ({"genre": ["never"]}, []),
+    ],
+)
+def test_a_filter_holds_for_new_items(running: RunningService, wanted: dict[str, list[str]], found: list[str]) -> None:
+    assert sorted(new(asked(running, user="u1", top=10, new=9, filter=wanted))) == found
+
+
+def test_no_more_items_share_a_value_than_allowed(running: RunningService) -> None:
+    answer = asked(running, user="u2", top=9, new=8, at_most={"genre": 1})
+    assert items(answer) == ["d", "n1", "n2", "n3"]  # n1 and n2 have the only x and y
+    answer = asked(running, user="u2", top=9, new=1, at_most={"genre": 1})
+    assert items(answer) == ["c", "d", "n1"]
+    answer = asked(running, user="u2", top=9, new=1, at_most={"genre": 1}, filter={"genre": ["y"]})
+    assert items(answer) == ["n4"]
+
+
+@pytest.mark.parametrize("value", [b"-1", b"1.5", b"1001", b'"2"', b"null", b"true"])
+def test_a_wrong_number_is_refused(running: RunningService, value: bytes) -> None:
+    body = b'{"user": "u1", "new": ' + value + b"}"
+    answer = running.client.post("/recommend", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == ("wrong_type", "new")
+
+
+def test_similar_items_are_never_new(running: RunningService) -> None:
+    answer = running.client.post("/similar", json={"item": "b", "new": 1})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_field")
+
+
+def test_the_setting_holds_unless_a_request_says_otherwise(bundle: Path, tmp_path: Path) -> None:
+    snapshots = write_snapshots(tmp_path, genres=KNOWN | NEW)
+    arguments = ["--snapshots", str(snapshots), "--new-items", "2"]
+    with running_service(bundle, tmp_path, arguments=arguments) as service:
+        assert len(new(asked(service, user="u2"))) == 2
+        assert len(new(asked(service, user="u2", new=1))) == 1
+        assert new(asked(service, user="u2", new=0)) == []
+        similar = service.client.post("/similar", json={"item": "b"}).json()
+        assert new(similar) == []
+        write_snapshots(snapshots, genres=KNOWN | {"n4": "x"})
+        wait_until(lambda: new(asked(service, user="u2")) == ["n4"])
+        write_snapshots(snapshots, genres=KNOWN)
+        wait_until(lambda: items(asked(service, user="u2")) == ["a", "b", "c", "d"])
+
+
+def test_without_a_catalogue_there_are_none(bundle: Path, tmp_path: Path) -> None:
+    arguments = ["--snapshots", str(tmp_path / "none"), "--new-items", "2"]
+    with running_service(bundle, tmp_path, arguments=arguments) as service:
+        assert items(asked(service, history=[])) == ["a", "b", "c", "d", "17"]
+
+
+def test_of_many_that_are_alike_the_last_in_the_file_come_first(bundle: Path, tmp_path: Path) -> None:
+    keys = [f"i{number}" for number in range(3_000)]
+    rows = [ItemRow(key, {"genre": "x"}, State.LOADED) for key in ("a", *keys)]
+    rows.append(ItemRow("withdrawn", {}, State.WITHDRAWN))
+    layout = Layout(item_column="item_id", separators={"genre": "|"})
+    catalogue.write(tmp_path / catalogue.FILE, rows, layout)
+    with running_service(bundle, tmp_path, arguments=["--snapshots", str(tmp_path)]) as service:
+        assert new(asked(service, history=[], top=1_000, new=1_000)) == keys[:-1_000:-1]
+        found = asked(service, history=["i2998"], exclude=["i2999", "i7"], top=1_000, new=1_000)
+        assert new(found) == keys[-3:-1_002:-1]
