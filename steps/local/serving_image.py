@@ -16,7 +16,7 @@ ENTRYPOINT = """#!/bin/sh
 # Starts this image's own code on this image's own model; `$PERSONALIZE_PYTHON` is the interpreter with the libraries.
 here=$(cd "$(dirname "$0")" && pwd -P)
 cd "$here/app"
-exec env PYTHONPATH="$here/app" "$PERSONALIZE_PYTHON" -m scoring --image "$here" "$@"
+exec env PYTHONPATH="$here/app" OPENBLAS_NUM_THREADS=1 "$PERSONALIZE_PYTHON" -m scoring --image "$here" "$@"
 """
 
 
