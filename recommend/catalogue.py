@@ -110,6 +110,8 @@ def locked(target: Path) -> Iterator[None]:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with target.with_name(f".{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in {*target.parent.glob(f".{target.name}.*")} - {Path(lock.name)}:
+            left.unlink()  # by a process that was killed while it wrote
         yield
 
 

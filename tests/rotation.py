@@ -74,6 +74,7 @@ PARTS = (
         files=(
             "tests/training/runs/test_main.py",
             "tests/training/runs/test_tune.py",
+            "tests/training/unit/test_catalogue.py",
             "tests/training/unit/test_synthetic.py",
             "tests/steps/provider/test_engine.py",
             "tests/scoring/unit/test_kernel_sanitised.py",
