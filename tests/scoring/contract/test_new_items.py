@@ -1,5 +1,6 @@
 """Places for new items in `POST /recommend`: which items are new, their order, and what a request limits."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,15 @@ def test_without_a_catalogue_there_are_none(bundle: Path, tmp_path: Path) -> Non
     arguments = ["--snapshots", str(tmp_path / "none"), "--new-items", "2"]
     with running_service(bundle, tmp_path, arguments=arguments) as service:
         assert items(asked(service, history=[])) == ["a", "b", "c", "d", "17"]
+
+
+def test_new_items_whose_rows_were_altered_are_left_out(bundle: Path, tmp_path: Path) -> None:
+    snapshots = write_snapshots(tmp_path, genres=KNOWN | NEW)
+    with sqlite3.connect(snapshots / catalogue.FILE) as connection:
+        connection.execute("UPDATE items SET columns = x'7b' WHERE key IN ('n1', 'n4')")
+    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots)]) as service:
+        assert items(asked(service, user="u2", top=3, new=1)) == ["a", "b", "c"]
+        wait_until(lambda: "was altered" in service.log_file.read_text())
 
 
 def test_of_many_that_are_alike_the_last_in_the_file_come_first(bundle: Path, tmp_path: Path) -> None:
