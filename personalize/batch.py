@@ -28,10 +28,11 @@ from scoring.engines import EngineName
 from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import MOST_RECOMMENDED, RecommendRequest
-from scoring.model.recommending import RecommendQuery
+from scoring.model.recommending import RecommendQuery, recommend_to_each
 from scoring.responses import ModelName
 
 USERS_TOGETHER = 2_000
+ANSWERED_TOGETHER = 64
 SCHEMA = pa.schema(
     {
         "user": pa.string(),
@@ -156,13 +157,18 @@ class Opened:
         """Write the recommendations for a part's users to its file, and return how many users there are."""
         file, users = part
         rows: list[tuple[str, int, str, float | None, float | None, str]] = []
-        for user in users:
-            asked = RecommendQuery(RecommendRequest(user=user, top=self._batch.top, show=[]))
-            answer = asked.recommended(self._model, self._lookups, _complain)
-            rows += [
-                (user, rank, one.item, one.score, one.probability, self._batch.name.version)
-                for rank, one in enumerate(answer.items, start=1)
-            ]
+        for start in range(0, len(users), ANSWERED_TOGETHER):
+            together = users[start : start + ANSWERED_TOGETHER]
+            asked = [RecommendQuery(RecommendRequest(user=user, top=self._batch.top, show=[])) for user in together]
+            for user, answer in zip(
+                together, recommend_to_each(asked, self._model, self._lookups, _complain), strict=True
+            ):
+                if isinstance(answer, Exception):
+                    raise answer
+                rows += [
+                    (user, rank, one.item, one.score, one.probability, self._batch.name.version)
+                    for rank, one in enumerate(answer.items, start=1)
+                ]
         columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
         arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
         with written_aside(file) as aside:

@@ -4,9 +4,8 @@
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import msgspec
 import numpy as np
@@ -17,7 +16,7 @@ from recommend.catalogue import Catalogue
 from recommend.columns import Value
 from recommend.histories import Stored
 from recommend.ranking import CANDIDATES
-from recommend.recommender import Recommended, Recommender
+from recommend.recommender import Recommended, Recommender, Wanted
 from recommend.stored import SnapshotError
 from scoring.model.context import read_context, read_stored
 from scoring.model.filtering import left_out, matching, require_column, varied
@@ -37,7 +36,6 @@ MOST_SHOWN = 100
 TITLES = ("title", "name")
 """The columns that are shown if a request names none."""
 _NOBODY = Stored(chosen=np.empty(0, np.int64), seen=np.empty(0, np.int64), columns={})
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -47,21 +45,14 @@ class RecommendQuery:
     request: RecommendRequest
     fallback: list[Fallback] = field(default_factory=list)
 
-    def answer(self, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> bytes:
-        """The response's JSON; see `recommended`."""
-        return _encode(self.recommended(model, lookups, complain))
+    def steps(
+        self, recommender: Recommender, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]
+    ) -> Generator[Wanted, Ranked, RecommendAnswer]:
+        """What has to be ranked, perhaps several times, and at last the response; see `recommend_to_each`.
 
-    def recommended(
-        self, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]
-    ) -> RecommendAnswer:
-        """The response. `complain` gets what is wrong with a snapshot that was altered.
-
-        Raises `NoRecommender` if the model has none, and `UnknownField` for columns that the catalogue does not have,
-        and like `read_context`.
+        Raises `UnknownField` for columns that the catalogue does not have, and like `read_context`.
         """
-        recommender, request = model.recommender, self.request
-        if recommender is None:
-            raise NoRecommender(model.why_no_recommender)
+        request = self.request
         names = _to_show(request, lookups.catalogue)
         stored = self._stored(lookups, complain)
         history = np.concatenate([stored.chosen, self._history(recommender)])
@@ -70,8 +61,9 @@ class RecommendQuery:
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
         user = self._user(stored, recommender)
         new = best_new(request, top, match, history, recommender=recommender, lookups=lookups, complain=complain)
-        best = partial(recommender.best, history, excluded=excluded, user=user)
-        found = recommender.explained(history, *self._varied(best, top - len(new), new, lookups))
+        wanted = Wanted(history, top - len(new), excluded, user)
+        items, scores = yield from self._varied(wanted, new, lookups)
+        found = recommender.explained(history, items, scores)
         if not len(history):
             self.fallback.append(Fallback.POPULAR)
         if len(found) + len(new) < top:
@@ -98,16 +90,16 @@ class RecommendQuery:
             return unwanted
         return np.concatenate([unwanted, history, stored.seen])
 
-    def _varied(self, best: Callable[[int], Ranked], top: int, new: list[NewItem], lookups: Lookups) -> Ranked:
-        """The `best` items of which, and of the `new` ones, no more than `at_most` share a value, if it is given, among
+    def _varied(self, wanted: Wanted, new: list[NewItem], lookups: Lookups) -> Generator[Wanted, Ranked, Ranked]:
+        """The best items of which, and of the `new` ones, no more than `at_most` share a value, if it is given, among
         as few candidates as suffice.
         """
         if self.request.at_most in (msgspec.UNSET, {}):
-            return best(top)
-        catalogue, before = lookups.catalogue, [one.number for one in new]
+            return (yield wanted)
+        catalogue, before, top = lookups.catalogue, [one.number for one in new], wanted.top
         candidates = max(top, CANDIDATES)
         while True:
-            items, scores = best(candidates)
+            items, scores = yield wanted._replace(top=candidates)
             numbers = items if catalogue is None else catalogue.numbers[items]
             kept = varied(numbers, top, self.request, catalogue, before)
             if len(kept) == top or len(items) < candidates:
@@ -159,6 +151,40 @@ class RecommendQuery:
         if given is not msgspec.UNSET and len(known) < len(given):
             self.fallback.append(Fallback.UNKNOWN_ITEMS)
         return known
+
+
+def recommend_to_each(
+    queries: Sequence[RecommendQuery],
+    model: ServedModel,
+    lookups: Lookups,
+    complain: Callable[[SnapshotError], None],
+) -> list[RecommendAnswer | Exception]:
+    """The response to each query, or why there is none: `NoRecommender` if the model has none, or see `steps`.
+
+    What the queries want is ranked together. `complain` gets what is wrong with a snapshot that was altered.
+    """
+    recommender = model.recommender
+    if recommender is None:
+        return [NoRecommender(model.why_no_recommender) for _ in queries]
+    running = [query.steps(recommender, model, lookups, complain) for query in queries]
+    found: list[Wanted | RecommendAnswer | Exception] = [_next(one, None) for one in running]
+    while waiting := [(number, one) for number, one in enumerate(found) if isinstance(one, Wanted)]:
+        every = recommender.best_of_each([one for _, one in waiting])
+        for (number, _), ranked in zip(waiting, every, strict=True):
+            found[number] = _next(running[number], ranked)
+    return [one for one in found if not isinstance(one, Wanted)]
+
+
+def _next(
+    steps: Generator[Wanted, Ranked, RecommendAnswer], ranked: Ranked | None
+) -> Wanted | RecommendAnswer | Exception:
+    try:
+        return next(steps) if ranked is None else steps.send(ranked)
+    except StopIteration as end:
+        answer: RecommendAnswer = end.value
+        return answer
+    except Exception as error:  # noqa: BLE001 - that of one query is not the others'
+        return error
 
 
 class SimilarQuery(RecommendQuery):

@@ -12,8 +12,8 @@ from recommend.recommender import Recommender
 from recommend.weights import ItemWeights
 from scoring.model.lookups import Lookups
 from scoring.model.recommend_request import RecommendRequest
-from scoring.model.recommending import RecommendQuery
-from scoring.responses import ModelName
+from scoring.model.recommending import RecommendQuery, recommend_to_each
+from scoring.responses import ModelName, RecommendAnswer
 from tests.support.recommenders import SCHEMA
 
 KEYS = [str(number) for number in range(300)]
@@ -32,5 +32,7 @@ def test_items_of_other_genres_are_found_behind_hundreds_of_one(tmp_path: Path) 
         probabilities=lambda rows: [0.5] * len(rows),
     )
     asked = RecommendQuery(RecommendRequest(history=[], top=3, at_most={"genre": 1}))
-    found = asked.recommended(cast("Any", model), Lookups(catalogue=Catalogue(tmp_path / "file", KEYS)), lambda _: None)
+    lookups = Lookups(catalogue=Catalogue(tmp_path / "file", KEYS))
+    (found,) = recommend_to_each([asked], cast("Any", model), lookups, lambda _: None)
+    assert isinstance(found, RecommendAnswer)
     assert [one.item for one in found.items] == ["0", "250", "251"]
