@@ -159,7 +159,7 @@ class Opened:
         rows: list[tuple[str, int, str, float | None, float | None, str]] = []
         for start in range(0, len(users), ANSWERED_TOGETHER):
             together = users[start : start + ANSWERED_TOGETHER]
-            asked = [RecommendQuery(RecommendRequest(user=user, top=self._batch.top, show=[])) for user in together]
+            asked = [self._query(user) for user in together]
             for user, answer in zip(
                 together, recommend_to_each(asked, self._model, self._lookups, _complain), strict=True
             ):
@@ -174,6 +174,9 @@ class Opened:
         with written_aside(file) as aside:
             parquet.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), aside)
         return len(users)
+
+    def _query(self, user: str) -> RecommendQuery:
+        return RecommendQuery(RecommendRequest(user=user, top=self._batch.top, show=[]), reasons=False)
 
 
 def _complain(error: SnapshotError) -> None:
