@@ -18,8 +18,9 @@ from scoring.http.admission import Queue
 from scoring.http.request import Request
 from scoring.model.model import ServedModel
 from scoring.model.operations import ExplainQuery, Query
-from scoring.model.recommending import RecommendQuery, recommend_to_each
+from scoring.model.recommending import RecommendQuery
 from scoring.model.records import Values
+from scoring.model.together import recommend_to_each
 from scoring.request_errors import DeadlineExceeded, Overloaded
 from scoring.worker.service import Service
 from scoring.worker.shadow import Shadow

@@ -25,7 +25,7 @@ from scoring.model.model import ServedModel
 from scoring.model.new_items import NewItem, best_new
 from scoring.model.recommend_request import RecommendRequest
 from scoring.model.stored_columns import item_texts, pairs, user_texts
-from scoring.request_errors import NoRecommender, UnknownItem
+from scoring.request_errors import UnknownItem
 from scoring.responses import Fallback, HistoryItem, KnownUser, RecommendAnswer, RecommendedItem
 
 Ranked = tuple[Indices, npt.NDArray[np.float64]]
@@ -49,7 +49,7 @@ class RecommendQuery:
     def steps(
         self, recommender: Recommender, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]
     ) -> Generator[Wanted, Ranked, RecommendAnswer]:
-        """What has to be ranked, perhaps several times, and at last the response; see `recommend_to_each`.
+        """What has to be ranked, perhaps several times, and at last the response; see `scoring.model.together`.
 
         Raises `UnknownField` for columns that the catalogue does not have, and like `read_context`.
         """
@@ -152,40 +152,6 @@ class RecommendQuery:
         if given is not msgspec.UNSET and len(known) < len(given):
             self.fallback.append(Fallback.UNKNOWN_ITEMS)
         return known
-
-
-def recommend_to_each(
-    queries: Sequence[RecommendQuery],
-    model: ServedModel,
-    lookups: Lookups,
-    complain: Callable[[SnapshotError], None],
-) -> list[RecommendAnswer | Exception]:
-    """The response to each query, or why there is none: `NoRecommender` if the model has none, or see `steps`.
-
-    What the queries want is ranked together. `complain` gets what is wrong with a snapshot that was altered.
-    """
-    recommender = model.recommender
-    if recommender is None:
-        return [NoRecommender(model.why_no_recommender) for _ in queries]
-    running = [query.steps(recommender, model, lookups, complain) for query in queries]
-    found: list[Wanted | RecommendAnswer | Exception] = [_next(one, None) for one in running]
-    while waiting := [(number, one) for number, one in enumerate(found) if isinstance(one, Wanted)]:
-        every = recommender.best_of_each([one for _, one in waiting])
-        for (number, _), ranked in zip(waiting, every, strict=True):
-            found[number] = _next(running[number], ranked)
-    return [one for one in found if not isinstance(one, Wanted)]
-
-
-def _next(
-    steps: Generator[Wanted, Ranked, RecommendAnswer], ranked: Ranked | None
-) -> Wanted | RecommendAnswer | Exception:
-    try:
-        return next(steps) if ranked is None else steps.send(ranked)
-    except StopIteration as end:
-        answer: RecommendAnswer = end.value
-        return answer
-    except Exception as error:  # noqa: BLE001 - that of one query is not the others'
-        return error
 
 
 class SimilarQuery(RecommendQuery):

@@ -12,7 +12,8 @@ from recommend.recommender import Recommender
 from recommend.weights import ItemWeights
 from scoring.model.lookups import Lookups
 from scoring.model.recommend_request import RecommendRequest
-from scoring.model.recommending import RecommendQuery, recommend_to_each
+from scoring.model.recommending import RecommendQuery
+from scoring.model.together import recommend_to_each
 from scoring.responses import ModelName, RecommendAnswer
 from tests.support.recommenders import SCHEMA
 

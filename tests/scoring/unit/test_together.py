@@ -1,0 +1,75 @@
+"""Recommendations for several requests at once, and what waits for them."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from msgspec import UNSET
+
+from scoring.http.batcher import RECOMMENDED_TOGETHER, Batcher
+from scoring.http.request import Request
+from scoring.model.recommending import RecommendQuery
+from scoring.request_errors import DeadlineExceeded
+from scoring.responses import ModelName, RecommendAnswer
+from tests.scoring.unit.test_batcher import Scored, batcher, request, statuses, until, zeros
+
+ANSWER = RecommendAnswer(
+    items=[], fallback=[], known=UNSET, event_id="", catalogue=None, model=ModelName(name="m", version="1")
+)
+
+
+@pytest.mark.timeout(60)
+def test_a_record_waits_for_no_more_than_a_few_recommendations() -> None:
+    done: list[str] = []
+    late: list[Request] = []
+    queues: list[Batcher] = []
+
+    class Recommended(RecommendQuery):
+        def steps(self, *_: object) -> Any:
+            done.append("recommended")
+            if len(done) == 1:
+                late.append(request(Scored()))
+                queues[0].submit(late[0])
+            yield from ()
+            return ANSWER
+
+    def score(inputs: Any) -> list[float]:
+        done.append("scored")
+        return zeros(inputs)
+
+    async def ask() -> list[Request]:
+        queues.append(queue := batcher(score))
+        recommending = [request(Recommended(cast("Any", None))) for _ in range(RECOMMENDED_TOGETHER + 3)]
+        for one in recommending:
+            one.operation = cast("Any", one.operation)._replace(recommends=True)
+            queue.submit(one)
+        await until(lambda: all(statuses([*recommending, *late])))
+        assert queue.queue.waiting == 0
+        return [*recommending, *late]
+
+    assert set(statuses(asyncio.run(ask()))) == {200}
+    assert done == ["recommended"] * RECOMMENDED_TOGETHER + ["scored"] + ["recommended"] * 3
+
+
+@pytest.mark.timeout(60)
+def test_a_recommendation_that_fails_costs_no_other_one() -> None:
+    class Recommended(RecommendQuery):
+        def steps(self, *_: object) -> Any:
+            yield from ()
+            return ANSWER
+
+    class Failing(RecommendQuery):
+        def steps(self, *_: object) -> Any:
+            yield from ()
+            raise DeadlineExceeded("this one")
+
+    async def ask() -> list[int]:
+        queue = batcher(zeros)
+        asked = [request(kind(cast("Any", None))) for kind in (Recommended, Failing, Recommended)]
+        for one in asked:
+            one.operation = cast("Any", one.operation)._replace(recommends=True)
+            queue.submit(one)
+        await until(lambda: all(statuses(asked)))
+        return statuses(asked)
+
+    assert asyncio.run(ask()) == [200, 503, 200]
