@@ -79,9 +79,9 @@ class Batcher:
             asyncio.get_running_loop().call_soon(self._work)
 
     def _work(self) -> None:
-        """Answer one batch of the waiting requests, and then some requests to recommend.
+        """Answer one batch of the waiting requests, and then one request to recommend, or several if no record came.
 
-        Each takes as long as many records, so no record waits for more than a few of them.
+        Each takes as long as many records, which should wait for one of them at most while they keep coming.
         """
         self._scheduled = False
         began = time.perf_counter()
@@ -96,7 +96,8 @@ class Batcher:
                 rows += query.rows
         if batch:
             taken -= self._score(batch, rows)
-        together = [self._recommending.popleft() for _ in range(min(len(self._recommending), RECOMMENDED_TOGETHER))]
+        most = min(len(self._recommending), 1 if batch else RECOMMENDED_TOGETHER)
+        together = [self._recommending.popleft() for _ in range(most)]
         if together:
             taken += len(together)
             self._recommend(together)
