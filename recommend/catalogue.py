@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager
 from enum import IntEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -151,7 +151,8 @@ class Catalogue:
         self.numbers: Indices = np.where(numbers < self.count, numbers, -1)
         """The number of each of the recommender's items in the catalogue, int64[m], -1 for those that are not there."""
         self._coded: dict[str, tuple[Indices, Indices]] = {}
-        self.columns = lru_cache(maxsize=KEPT)(self._columns)
+        # Of the snapshot, not a method of the catalogue: that would keep itself, and its file, after its last use.
+        self.columns = lru_cache(maxsize=KEPT)(partial(_columns, self._snapshot))
         """The texts of the columns of the item with a number; raises `SnapshotError` if the file was altered."""
 
     @property
@@ -177,13 +178,6 @@ class Catalogue:
         rows = self._snapshot.all("SELECT number, key FROM items ORDER BY number")
         return np.array([number for number, key in rows if number < self.count and key not in keys], dtype=np.int64)
 
-    def _columns(self, number: int | np.int64) -> Mapping[str, str]:
-        (encoded,) = self._snapshot.one("SELECT columns FROM items WHERE number = ?", int(number)) or (b"{}",)
-        try:
-            return msgspec.json.decode(encoded, type=dict[str, str])
-        except (TypeError, msgspec.DecodeError) as error:
-            raise SnapshotError(f"The row of an item in the catalogue was altered: {error}. Load it again.") from error
-
     def having(self, name: str, values: Sequence[str]) -> Mask:
         """Which items have one of these values in a column, bool[count]."""
         starts, codes = self.coded(name)
@@ -207,6 +201,14 @@ class Catalogue:
     def close(self) -> None:
         """Close the file."""
         self._snapshot.close()
+
+
+def _columns(snapshot: Snapshot, number: int | np.int64) -> Mapping[str, str]:
+    (encoded,) = snapshot.one("SELECT columns FROM items WHERE number = ?", int(number)) or (b"{}",)
+    try:
+        return msgspec.json.decode(encoded, type=dict[str, str])
+    except (TypeError, msgspec.DecodeError) as error:
+        raise SnapshotError(f"The row of an item in the catalogue was altered: {error}. Load it again.") from error
 
 
 def _unpacked(packed: object) -> npt.NDArray[np.int64]:

@@ -1,6 +1,8 @@
 """Snapshots: what is written is found again, by other numbers; a file that can't be trusted is refused."""
 
+import gc
 import sqlite3
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,18 @@ def test_keys_of_any_characters_are_unknown_or_found(tmp_path: Path, key: str) -
     found = Histories(write_histories(tmp_path / "h", UserRow(key, packed(1), b"", {})), ITEMS).find(key)
     assert found is not None
     assert found.chosen.tolist() == [1]
+
+
+def test_a_catalogue_that_nobody_uses_any_more_is_closed_at_once(tmp_path: Path) -> None:
+    found = Catalogue(write_catalogue(tmp_path / "c", item("a")), ITEMS)
+    assert found.columns(0) == {"title": "Film a"}
+    left = weakref.ref(found)
+    gc.disable()
+    try:
+        del found
+        assert left() is None, "its file stays open until the garbage collector comes"
+    finally:
+        gc.enable()
 
 
 def test_only_the_owner_reads_them(tmp_path: Path) -> None:
