@@ -72,8 +72,8 @@ class ItemWeights:
     def load(cls, folder: Path, items: int) -> Self:
         """See `FirstStage`."""
         others, weights = (np.asarray(np.load(folder / name, mmap_mode="r")) for name in (OTHERS, WEIGHTS))
-        weights = weights.astype(np.float32, copy=False)  # earlier bundles have 16 bits
-        types = others.dtype == np.uint16 and others.shape == weights.shape
+        is_known = weights.dtype in {np.dtype(np.float32), np.dtype(np.float16)}  # earlier bundles have 16 bits
+        types = others.dtype == np.uint16 and is_known and others.shape == weights.shape
         if not types or len(others) != items or others.max(initial=0) >= items:
             raise ValueError(f"{OTHERS} and {WEIGHTS} are not of {items} items")
-        return cls(others=others, weights=weights)
+        return cls(others=others, weights=weights.astype(np.float32, copy=False))
