@@ -22,6 +22,7 @@ from scoring.model.recommending import RecommendQuery
 from scoring.model.records import Values
 from scoring.model.together import recommend_to_each
 from scoring.request_errors import DeadlineExceeded, Overloaded
+from scoring.responses import RecommendAnswer
 from scoring.worker.service import Service
 from scoring.worker.shadow import Shadow
 
@@ -192,11 +193,13 @@ class Batcher:
         except Exception as error:  # noqa: BLE001 - as above
             answers = [error] * len(queries)
         for (request, query), answer in zip(queries, answers, strict=True):
-            if isinstance(answer, Exception):
-                self._refuse(request, answer)
+            try:
+                body = _encoded(answer)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._refuse(request, error)
             else:
                 service.metrics.fell_back(query.fallback)
-                self._send(request, _encode(answer), [])
+                self._send(request, body, [])
 
     def _answer(self, request: Request, query: Query, model: ServedModel, probabilities: list[float]) -> None:
         try:
@@ -222,3 +225,10 @@ class Batcher:
         task = asyncio.get_running_loop().create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+
+
+def _encoded(answer: RecommendAnswer | Exception) -> bytes:
+    """The response's JSON; raises the exception that there is instead of one."""
+    if isinstance(answer, Exception):
+        raise answer
+    return _encode(answer)

@@ -5,11 +5,12 @@ from typing import Any, cast
 
 import pytest
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from scoring.http.batcher import RECOMMENDED_TOGETHER, Batcher
 from scoring.http.request import Request
 from scoring.model.recommending import RecommendQuery
-from scoring.request_errors import DeadlineExceeded
+from scoring.request_errors import DeadlineExceeded, InternalError, Rejection
 from scoring.responses import ModelName, RecommendAnswer
 from tests.scoring.unit.test_batcher import Scored, batcher, request, statuses, until, zeros
 
@@ -64,13 +65,22 @@ def test_a_recommendation_that_fails_costs_no_other_one() -> None:
             yield from ()
             raise DeadlineExceeded("this one")
 
+    class NotJson(RecommendQuery):
+        def steps(self, *_: object) -> Any:
+            yield from ()
+            return replace(ANSWER, event_id=object())
+
+    def rejection_of(error: Exception, _identity: bytes) -> Rejection:
+        return error if isinstance(error, Rejection) else InternalError(str(error))
+
     async def ask() -> list[int]:
-        queue = batcher(zeros)
-        asked = [request(kind(cast("Any", None))) for kind in (Recommended, Failing, Recommended)]
+        queue: Any = batcher(zeros)
+        queue._service.rejection_of = rejection_of  # noqa: SLF001 - as the service does with any other error
+        asked = [request(kind(cast("Any", None))) for kind in (Recommended, Failing, NotJson, Recommended)]
         for one in asked:
             one.operation = cast("Any", one.operation)._replace(recommends=True)
             queue.submit(one)
         await until(lambda: all(statuses(asked)))
         return statuses(asked)
 
-    assert asyncio.run(ask()) == [200, 503, 200]
+    assert asyncio.run(ask()) == [200, 503, 500, 200]
