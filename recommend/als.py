@@ -1,8 +1,9 @@
-"""Fits factors of items by alternating least squares, with the library `implicit`.
+"""Learns factors of items by alternating least squares, on this machine with the library `implicit`.
 
 https://benfred.github.io/implicit/api/models/cpu/als.html
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import sqrt
 
@@ -35,7 +36,7 @@ def sample(training: Interactions) -> Interactions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlternatingLeastSquares:
+class FactorLearner(ABC):
     """Learns `ItemFactors`; see `recommend.learning.Learner`. The same `seed` gives the same factors."""
 
     seed: int
@@ -43,8 +44,20 @@ class AlternatingLeastSquares:
     most_items = MOST_ITEMS
     regularisations = SHARES
 
+    @abstractmethod
     def fit(self, training: Interactions, regularisation: float) -> ItemFactors:
         """The factors of the items, with a regularisation of so many times the `noise`, since choices have weight."""
+
+    def ranker(self, training: Interactions, regularisation: float) -> Ranker:
+        """By factors from a sample of the users, which can rank for all."""
+        return ranker(self.fit(sample(training), regularisation), training.matrix())
+
+
+class AlternatingLeastSquares(FactorLearner):
+    """By the library `implicit`, in this process."""
+
+    def fit(self, training: Interactions, regularisation: float) -> ItemFactors:
+        """See `FactorLearner`."""
         from implicit.cpu.als import AlternatingLeastSquares as Implicit  # noqa: PLC0415 - only engine local needs it
 
         weight = CONFIDENCE * noise(training) * regularisation
@@ -58,7 +71,3 @@ class AlternatingLeastSquares:
             )
             model.fit(training.matrix().astype(np.float32), show_progress=False)
         return ItemFactors.rounded(model.item_factors, weight)
-
-    def ranker(self, training: Interactions, regularisation: float) -> Ranker:
-        """By factors from a sample of the users, which can rank for all."""
-        return ranker(self.fit(sample(training), regularisation), training.matrix())

@@ -7,28 +7,22 @@ import pandas as pd
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
-from recommend.als import SHARES, noise, sample
-from recommend.factors import CONFIDENCE, DIMENSIONS, MOST_ITEMS, NAME, ItemFactors
+from recommend.als import FactorLearner, noise
+from recommend.factors import CONFIDENCE, DIMENSIONS, ItemFactors
 from recommend.interactions import Interactions
-from recommend.learning import ranker
-from recommend.metrics import Ranker
 
 ITERATIONS = 10
 """Spark's default: without checkpoints, which need storage that all nodes share, tasks need more stack for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SparkLeastSquares:
-    """Learns `ItemFactors`; see `recommend.learning.Learner`."""
+class SparkLeastSquares(FactorLearner):
+    """By Spark's ALS."""
 
     session: SparkSession
-    seed: int
-    name = NAME
-    most_items = MOST_ITEMS
-    regularisations = SHARES
 
     def fit(self, training: Interactions, regularisation: float) -> ItemFactors:
-        """The factors of the items.
+        """See `FactorLearner`.
 
         Spark multiplies its regularisation by the choices of each user and item, so the one that is wanted for all is
         divided by what the root of their product typically is.
@@ -53,7 +47,3 @@ class SparkLeastSquares:
         factors = np.zeros((training.item_count, DIMENSIONS), np.float32)
         factors[found["id"].to_numpy()] = np.array(found["features"].tolist(), np.float32)
         return ItemFactors.rounded(factors, weight, of_each_choice=True)
-
-    def ranker(self, training: Interactions, regularisation: float) -> Ranker:
-        """By factors from a sample of the users, which can rank for all."""
-        return ranker(self.fit(sample(training), regularisation), training.matrix())
