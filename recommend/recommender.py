@@ -112,14 +112,8 @@ class Recommender:
         history.
         """
         left_out = excluded if self.repeats else np.union1d(history, excluded)
-        return self.explained(history, *self.best(history, top, left_out, user))
-
-    def best(
-        self, history: Indices, top: int, excluded: Indices, user: Mapping[str, Value] = NOTHING
-    ) -> tuple[Indices, npt.NDArray[np.float64]]:
-        """What `best_of_each` finds for one."""
-        (found,) = self.best_of_each([Wanted(history, top, excluded, user)])
-        return found
+        ((items, scores),) = self.best_of_each([Wanted(history, top, left_out, user)])
+        return self.explained(history, items, scores)
 
     def best_of_each(self, wanted: Sequence[Wanted]) -> list[tuple[Indices, npt.NDArray[np.float64]]]:
         """For each of those who want items, the best ones, or all that are left, and their scores.
