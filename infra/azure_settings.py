@@ -185,6 +185,10 @@ class AzureSettings(Parameters):
     """Monthly budget in the subscription's currency; a mail is sent when 80 % of it is spent or forecast. Use `null` if
     the subscription's offer has no budgets."""
 
+    def group_id(self, name: str) -> str:
+        """The ID of a resource group in the subscription."""
+        return f"/subscriptions/{self.subscription}/resourceGroups/{name}"
+
     @property
     def closed(self) -> bool:
         """Whether machines on the internet, such as GitHub's runners, can't reach the cluster or the service."""

@@ -104,7 +104,7 @@ def snapshots_of(stack: str, settings: AzureSettings) -> LakeSnapshots:
 def _lake_of(stack: str, settings: AzureSettings) -> Lake:
     """The lake of a stack. Raises `StackMissingError`."""
     names = names_of(stack, settings)
-    group = f"/subscriptions/{settings.subscription}/resourceGroups/{names.training_group}"
+    group = settings.group_id(names.training_group)
     path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
     account = credentials.resource_manager(settings.tenant).get(path, STORAGE_VERSION)
     if account is None:

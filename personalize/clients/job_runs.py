@@ -14,7 +14,7 @@ from steps.provider.step import Context
 def require_none(stack: str, settings: AzureSettings) -> None:
     """Raise `StackBusyError` while a job runs, or `AzureRefusedError`."""
     names = names_of(stack, settings)
-    group = f"/subscriptions/{settings.subscription}/resourceGroups/{names.training_group}"
+    group = settings.group_id(names.training_group)
     path = f"{group}/providers/Microsoft.Databricks/workspaces/{names.databricks}"
     workspace = credentials.resource_manager(settings.tenant).get(path, DATABRICKS_VERSION)
     if workspace is None:

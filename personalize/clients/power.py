@@ -19,7 +19,7 @@ class Power(StrEnum):
 def cluster_path(stack: str, settings: AzureSettings) -> str:
     """The Resource Manager's path of the stack's cluster."""
     names = names_of(stack, settings)
-    group = f"/subscriptions/{settings.subscription}/resourceGroups/{names.serving_group}"
+    group = settings.group_id(names.serving_group)
     return f"{group}/providers/Microsoft.ContainerService/managedClusters/{names.cluster}"
 
 

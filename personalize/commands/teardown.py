@@ -83,7 +83,7 @@ def _agree(stack: str, azure: AzureSettings | None, *, yes: bool, delete_data: b
 def _lake(stack: str, azure: AzureSettings) -> str | None:
     """The name of the stack's data lake, None if there is none."""
     names = names_of(stack, azure)
-    group = f"/subscriptions/{azure.subscription}/resourceGroups/{names.training_group}"
+    group = azure.group_id(names.training_group)
     path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
     there = credentials.resource_manager(azure.tenant).get(path, STORAGE_VERSION) is not None
     return names.lake if there else None

@@ -59,7 +59,7 @@ def refuse_state_elsewhere(files: StackFiles, azure: AzureSettings | None) -> No
     if azure is None:
         return
     names = names_of(files.stack, azure)
-    group = f"/subscriptions/{azure.subscription}/resourceGroups/{names.training_group}"
+    group = azure.group_id(names.training_group)
     path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
     try:
         found = credentials.resource_manager(azure.tenant).get(path, STORAGE_VERSION)
