@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import re
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class LazyCommand(TyperCommand):
         module, function = self._place
         alone = typer.Typer(rich_markup_mode="rich", add_completion=False)
         run = getattr(importlib.import_module(module), function)
-        alone.command(self.name, rich_help_panel=self.rich_help_panel)(run)
+        alone.command(self.name, help=self.help, rich_help_panel=self.rich_help_panel)(run)
         return typer.main.get_command(alone)
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - see `_command`
@@ -39,9 +40,10 @@ class LazyCommand(TyperCommand):
 
 @cache
 def _docstrings(module: str) -> dict[str, str]:
-    """The docstrings of a module's functions, read without importing it."""
+    """The docstrings of a module's functions, read without importing it, with a line for each paragraph."""
     found = importlib.util.find_spec(module)
     if found is None or found.origin is None:
         raise ModuleNotFoundError(f"There is no module {module}.")
     content = ast.parse(Path(found.origin).read_text(encoding="utf-8")).body
-    return {node.name: ast.get_docstring(node) or "" for node in content if isinstance(node, ast.FunctionDef)}
+    described = {node.name: ast.get_docstring(node) or "" for node in content if isinstance(node, ast.FunctionDef)}
+    return {name: re.sub(r"(?<!\n)\n(?!\n)", " ", text) for name, text in described.items()}

@@ -104,6 +104,12 @@ def test_help_shows_the_first_sentence_of_each_command(run: Run) -> None:
     assert "Print the service's API key." in " ".join(output.split())
 
 
+def test_a_paragraph_of_a_commands_help_is_as_wide_as_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    _, output, _ = run("catalogue", "--help")
+    assert "also after training or with an older model, until a later load has them again." in output
+
+
 def test_an_unknown_option_is_a_usage_error(run: Run) -> None:
     code, _, error = run("up", "--nonsense")
     assert code == ExitCode.BAD_INPUT
