@@ -76,7 +76,7 @@ def show_update(
         return
 
     tell(f"\n{changes_in_words(outcome)}")
-    show_summary(outcome.outputs, stack)
+    show_summary(outcome.outputs, stack, config_file)
     if found := _on_azure(outcome, stack, config_file):
         show_azure_outcome(found["azure"])
 

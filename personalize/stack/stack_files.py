@@ -64,6 +64,8 @@ class StackFiles:
     def committed(self) -> dict[str, Any]:
         """The content of the committed stack file. Raises `StackFileMissingError` or `StackFileInvalidError`."""
         if not self.source.is_file():
+            if self.source != ROOT / f"Pulumi.{self.stack}.yaml":
+                raise StackFileMissingError(f"There is no stack file {self.source}, which `--config-file` names.")
             raise StackFileMissingError(
                 f"There is no stack {self.stack}: {self.source} does not exist. Copy Pulumi.local.yaml to that name "
                 "and edit it, or leave `--stack` out."
@@ -104,6 +106,11 @@ class StackFiles:
     def read_overrides(self) -> dict[str, Any]:
         """The settings for this machine alone, by full key."""
         return _mapping(self.overrides) if self.overrides.is_file() else {}
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether `serve` named the model version that serves."""
+        return "personalization:model_version" in self.read_overrides()
 
     def write_overrides(self, values: Mapping[str, Any]) -> None:
         """Replace the settings for this machine alone."""

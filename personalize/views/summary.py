@@ -1,5 +1,6 @@
 """The end of `up`: the service's address, an example request, the model's quality and its report."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,18 @@ RANKERS = ("recommender", "first stage alone", "SAR", "popularity", "best reacha
 """What a judgement compares, in the order of the table: the engine sorts the names in its outputs."""
 
 
-def show_summary(outputs: dict[str, Any], stack: str) -> None:
-    """Print the outputs of an update for a person."""
+def show_summary(outputs: dict[str, Any], stack: str, config_file: Path | None = None) -> None:
+    """Print the outputs of an update for a person, with commands for this stack and stack file."""
     if "endpoint" not in outputs:
         return
     flag = "" if stack == "local" else f" --stack {stack}"
+    if config_file is not None:
+        flag += f" --config-file {shlex.quote(str(config_file))}"
     metrics = outputs["metrics"] if isinstance(outputs.get("metrics"), dict) else {}
     recommender = metrics.get("recommender")
     tell(f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.")
+    if StackFiles(stack).is_pinned:
+        tell(f"It stays in service, even if `up` trains a newer one, until `.venv/bin/personalize serve latest{flag}`.")
     if recommender and recommender["accepted"]:
         tell(f"Recommend items to a user:\n\n  .venv/bin/personalize recommend{flag} USER --top 5\n")
     tell("Request a click probability:\n")

@@ -168,13 +168,15 @@ def test_the_example_is_the_stacks_own_or_made_by_the_service(
     own.parent.mkdir()
     if made:
         own.write_text("{}")
+    monkeypatch.setattr(summary.StackFiles, "is_pinned", made)
     judgement = {"accepted": made, "reason": "It is worse.", "figures": {}, "figures_of_new": {}}
     outputs = {"endpoint": "http://127.0.0.1:1", "model_version": "4", "report": "report.html"}
-    summary.show_summary(outputs | {"metrics": METRICS | {"recommender": judgement}}, "local")
+    summary.show_summary(outputs | {"metrics": METRICS | {"recommender": judgement}}, "local", Path("my own.yaml"))
     shown = capsys.readouterr().out
     assert (str(own) in shown) is made
-    assert ("predict --example > record.json" in shown) is not made
-    assert (".venv/bin/personalize recommend USER --top 5" in shown) is made
+    assert ("predict --config-file 'my own.yaml' --example > record.json" in shown) is not made
+    assert ("until `.venv/bin/personalize serve latest --config-file 'my own.yaml'`." in shown) is made
+    assert (".venv/bin/personalize recommend --config-file 'my own.yaml' USER --top 5" in shown) is made
 
 
 def test_the_traffic_is_summed_over_operations() -> None:
