@@ -55,6 +55,7 @@ def init_data(
     target = _target(output or folder / NAME, force=force)
     told = {"interactions": interactions, "users": users, "items": items}
     guessed = guess(folder.expanduser(), {role: path for role, path in told.items() if path is not None}, label)
+    say(f"Writing {target}, and checking the tables against it.")
     spec = _written(target, guessed)
     if trial and guessed.keys and guessed.label.column and (gains := _tried(spec, guessed)):
         guessed = replace(guessed, gains=gains)
@@ -93,7 +94,6 @@ def _tried(spec: TablesSpec, guessed: Guess) -> Gains | None:
 def _written(target: Path, guessed: Guess) -> TablesSpec:
     """The config that was written to `target`, after a look at the tables. Raises the `DatasetError` that fits."""
     target.write_text(to_yaml(guessed, target.parent.resolve()), encoding="utf-8")
-    say(f"{target} is written. Checking the tables against it.")
     spec = load_spec(target)
     look_at(table_rules(spec))
     return spec

@@ -40,7 +40,7 @@ def tell(line: str) -> None:
 
 def say(sentence: str) -> None:
     """A remark."""
-    messages.print(sentence, markup=False, style="dim")
+    messages.print(sentence, markup=False, style="dim", soft_wrap=not messages.is_terminal)
 
 
 def confirm(question: str, *, yes: bool) -> None:

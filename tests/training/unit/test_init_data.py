@@ -122,6 +122,32 @@ def test_a_table_without_names_of_columns_is_refused(tmp_path: Path) -> None:
         guess(tmp_path, {})
 
 
+def test_a_file_is_no_folder_of_tables(tmp_path: Path) -> None:
+    with pytest.raises(GuessError, match=r"a\.tsv is a file\. Give the folder with the tables"):
+        guess(films(tmp_path) / "a.tsv", {})
+
+
+def test_rows_of_keys_that_hardly_come_back_have_no_feature(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user_id,item_id,event\nu1,i1,view\nu1,i1,buy\nu2,i2,view\n")
+    with pytest.raises(GuessError, match=r"looks like a feature\. Users and items don't come back often enough"):
+        guess(tmp_path, {})
+
+
+def test_without_a_column_of_user_keys_the_file_says_that_nothing_is_recommended(tmp_path: Path) -> None:
+    (tmp_path / "visits.csv").write_text(
+        "who,sku,clicked,page\n" + "".join(f"{n % 9},{n % 7},{n % 2},{n % 3}\n" for n in range(63))
+    )
+    assert set(described(tmp_path)) & {"users", "items"} == {"items"}
+    assert "# No column seems to have the keys of users" in (tmp_path / "dataset.yaml").read_text()
+
+
+def test_where_nothing_is_left_out_the_file_does_not_begin_to_list_it(tmp_path: Path) -> None:
+    rows = "".join(f"u{n % 9},i{n % 7},{n % 2}\n" for n in range(63))
+    (tmp_path / "visits.csv").write_text(f"user_id,item_id,clicked\n{rows}")
+    assert described(tmp_path)["categorical"] == ["user_id", "item_id"]
+    assert "Left out" not in (tmp_path / "dataset.yaml").read_text()
+
+
 def test_roles_that_somebody_tells_are_taken(tmp_path: Path) -> None:
     films(tmp_path)
     assert described(tmp_path, {"users": tmp_path / "b.tsv"})["items"]["path"] == "c.tsv"

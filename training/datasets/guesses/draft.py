@@ -50,6 +50,12 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     for role, link in roles.links.items():
         yield from _entity(role, link, folder)
     yield from (
+        f"# No column seems to have the keys of {role}, without which nothing is recommended. If there is one: "
+        f"`{role}: {{key: COLUMN}}`."
+        for role in ("users", "items")
+        if role not in roles.links
+    )
+    yield from (
         f"# Not used, since the interactions have no column with its keys: {table.path.name}" for table in roles.others
     )
     yield from (f"# Ignored, since its format is unknown: {name}" for name in guessed.ignored)
@@ -63,8 +69,8 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
         yield from _timestamp(guessed.timestamp)
         yield ""
     yield from _features(guessed)
-    yield ""
-    yield from _left_out(guessed)
+    if left_out := list(_left_out(guessed)):
+        yield from ("", "# Left out:", *left_out)
 
 
 def _label(label: LabelGuess) -> Iterator[str]:
@@ -113,7 +119,6 @@ def _made_of_keys(gains: Gains) -> Iterator[str]:
 
 
 def _left_out(guessed: Guess) -> Iterator[str]:
-    yield "# Left out:"
     for unused in guessed.left_out:
         yield f"#   {unused.column} ({unused.table}): {unused.why}"
     used = guessed.keys if guessed.has_keys else {}

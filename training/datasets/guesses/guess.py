@@ -85,9 +85,9 @@ def guess(folder: Path, told: Mapping[str, Path], label: str | None = None) -> G
     guessed = Guess(roles=roles, label=found, timestamp=timestamp, rows=rows, left_out=why_not, ignored=ignored)
     _add_features(guessed, taken | {one.column for one in why_not})
     if not guessed.features and not guessed.keys:
-        unused = "; ".join(f"{one.column} {one.why}" for one in guessed.left_out)
+        unused = "".join(f" {one.column} {one.why}." for one in guessed.left_out)
         raise GuessError(
-            f"No column of {folder} looks like a feature: {unused}. "
+            f"No column of {folder} looks like a feature.{unused} Users and items don't come back often enough either. "
             "Write the dataset config by hand, starting from examples/tables/dataset.yaml."
         )
     return guessed
@@ -97,6 +97,8 @@ def _files(folder: Path, told: Mapping[str, Path]) -> tuple[list[Path], tuple[st
     """The tables, and the names of the folder's other files."""
     if missing := [str(path) for path in (folder, *told.values()) if not path.exists()]:
         raise GuessError(f"There is no {' and no '.join(missing)}. Give the folder with the tables.")
+    if folder.is_file():
+        raise GuessError(f"{folder} is a file. Give the folder with the tables, {folder.parent}.")
     known = {path.resolve() for path in told.values()}
     found = sorted(path.resolve() for path in folder.iterdir()) if folder.is_dir() else []
     tables = [path for path in found if is_table(path)]

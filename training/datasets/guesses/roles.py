@@ -10,6 +10,7 @@ from training.datasets.errors import GuessError
 from training.datasets.guesses.profile import ColumnProfile, TableProfile
 
 _USERS = {"user", "customer", "member", "visitor", "person", "people", "client", "reader", "viewer", "account"}
+_USERS |= {"shopper", "buyer", "subscriber", "listener", "guest", "profile"}
 _ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
 _KEYS = {"id", "key", "no", "number", "sku", "code"}
 _NAMES = {"users": _USERS, "items": _ITEMS}
