@@ -43,7 +43,9 @@ def load(dataset: Dataset, file: Path, target: Path) -> Loaded:
     spec, is_elsewhere = _config(dataset)
     if spec is None or spec.items is None or spec.items.path is None:
         raise BadInputError("The dataset has no table of items, so there is no catalogue to load.")
-    if not file.exists() or not is_table(file):
+    if not file.exists():
+        raise BadInputError(f"There is no file {file}.")
+    if not is_table(file):
         raise BadInputError(f"{file} is no table. Give a file that ends in {listed_suffixes()}, or a folder of such.")
     spec = spec.with_paths({"items": file})
     table, layout = _alone(spec, target) if is_elsewhere else _read(spec)

@@ -49,7 +49,8 @@ class Service:
         found = session.outputs()[0] if outputs is None else outputs
         if "endpoint" not in found:
             raise ServiceUnreachableError(
-                "The stack has no service yet: `.venv/bin/personalize up` did not finish. Run it again."
+                "The stack has no service yet: `.venv/bin/personalize up` did not finish, or the gate rejected the "
+                "model. Run it again to see which."
             )
         return cls(str(found["endpoint"]).rstrip("/"), str(found["key"]), trusted_certificate(session.files, found))
 

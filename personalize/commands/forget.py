@@ -62,7 +62,8 @@ def forget(
     else:
         found = users.forget(user)
         remains = REMAINS.format(place="folder") if azure is None else REMAINS.format(place="lake") + IN_LAKE
-        sentence = f"{user} is forgotten, and was in {found} files with histories. {remains}"
+        known = f"and was in {found} files with histories" if found else "but nothing was stored about this user"
+        sentence = f"{user} is forgotten, {known}. {remains}"
     if as_json:
         print_json({"user": user, "forgotten": not undo, "files": found})
     else:

@@ -15,6 +15,7 @@ LONGEST_NAME = 100
 PLACE = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 NAMED = re.compile(r"Object (?P<kind>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
 LENGTH = re.compile(r"Expected `array` of length (?P<bound>[<>]= \d+)")
+LIMIT = re.compile(r"Expected `float` (?P<bound>[<>]= \d+)\.0")
 KINDS = {
     "float": "a number",
     "int": "a whole number",
@@ -68,11 +69,16 @@ def _invalid(text: str) -> Rejection:
         return MissingField(f"The field {field} is required.", field=field)
     subject = place or "The body"
     if length := LENGTH.fullmatch(reason):
-        bound = length["bound"].replace(">=", "at least").replace("<=", "at most")
-        return WrongCount(f"{subject} must have {bound} entries.", field=place or None)
+        return WrongCount(f"{subject} must have {_at_least_or_most(length)} entries.", field=place or None)
+    if limit := LIMIT.fullmatch(reason):
+        return WrongType(f"{subject} must be {_at_least_or_most(limit)}.", field=place or None)
     if reason == "Number out of range":
         return NotFinite(f"{subject} is out of range.", field=place or None)
     return WrongType(f"{subject} has the wrong type: {_in_words(reason)}.", field=place or None)
+
+
+def _at_least_or_most(match: re.Match[str]) -> str:
+    return match["bound"].replace(">=", "at least").replace("<=", "at most")
 
 
 def _in_words(reason: str) -> str:

@@ -120,7 +120,7 @@ async function describe() {
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error.message);
   const example = (path, name) => content.paths[path].post.requestBody.content["application/json"].examples[name].value;
-  byId("model").textContent = `${content.info.title}, version ${content.info.version}. ${content.info.description}`;
+  byId("model").textContent = `${content.info.title}, version ${content.info.version}.`;
   const fill = (id, value) => () => (byId(id).value = JSON.stringify(value, null, 2));
   byId("record-example").addEventListener("click", fill("record", example("/explain", "one")));
   byId("rank-example").addEventListener("click", fill("query", example("/rank", "items")));

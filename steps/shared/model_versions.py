@@ -68,7 +68,7 @@ class Version:
         """Raise `GateFailedError`, with the path of `report`, if the gate rejected this version."""
         if not self.accepted:
             raise GateFailedError(
-                f"The gate rejected model version {self.number}: {'; '.join(self.reasons)} What served before "
+                f"The gate rejected model version {self.number}: {' '.join(self.reasons)} What served before "
                 f"still serves. Change the data or the parameters, or the `gate` settings; the report is {report}."
             )
 

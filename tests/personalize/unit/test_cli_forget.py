@@ -30,7 +30,7 @@ def test_a_user_is_forgotten_until_it_is_undone(folder: StackFolder, capsys: pyt
     assert json.loads(capsys.readouterr().out) == {"user": "u1", "forgotten": True, "files": 1}
     assert Histories(folder.snapshots / histories.FILE, []).find("u1") is None
     forget("u1")
-    assert "What remains" in capsys.readouterr().out
+    assert "u1 is forgotten, but nothing was stored about this user. What remains" in capsys.readouterr().out
     forget("u1", undo=True)
     with pytest.raises(BadInputError, match="u1 was not forgotten"):
         forget("u1", undo=True)

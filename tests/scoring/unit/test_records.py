@@ -78,6 +78,12 @@ def test_a_category_is_a_text_or_an_integer(value: str) -> None:
         TYPES.read_score(b'{"class": ' + value.encode() + b"}")
 
 
+@pytest.mark.parametrize("top", ["0", "-3"])
+def test_a_number_below_its_limit_is_told_it(top: str) -> None:
+    with pytest.raises(WrongType, match=r"^top must be at least 1\.$"):
+        TYPES.read_rank(b'{"user": {}, "items": [{}], "top": ' + top.encode() + b"}")
+
+
 @pytest.mark.parametrize("digits", [str(2**63), str(-(2**63) - 1), "1" * 5000])
 def test_an_integer_of_a_category_has_64_bits(digits: str) -> None:
     with pytest.raises(Rejection) as caught:
