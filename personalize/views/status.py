@@ -82,15 +82,14 @@ def show_status(found: dict[str, Any]) -> None:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     table.add_row("stack", found["stack"])
-    health = (
-        "[green]ready[/]"
-        if service["ready"]
-        else "[red]does not answer[/]: `.venv/bin/personalize up --refresh` repairs it"
-    )
-    table.add_row("service", health)
-    table.add_row("endpoint", str(found["endpoint"]))
-    pinned = "" if found["pinned"] == "latest" else " (pinned; `.venv/bin/personalize serve latest` ends that)"
-    table.add_row("model version", f"{found['model_version']}{pinned}, champion is {found['champion']}")
+    if found["endpoint"] is None:
+        table.add_row("service", "[red]none yet[/]: `.venv/bin/personalize up` creates it")
+    else:
+        broken = "[red]does not answer[/]: `.venv/bin/personalize up --refresh` repairs it"
+        table.add_row("service", "[green]ready[/]" if service["ready"] else broken)
+        table.add_row("endpoint", str(found["endpoint"]))
+        pinned = "" if found["pinned"] == "latest" else " (pinned; `.venv/bin/personalize serve latest` ends that)"
+        table.add_row("model version", f"{found['model_version']}{pinned}, champion is {found['champion']}")
     if metrics:
         table.add_row("held-out rows", f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}")
     if "requests" in service:

@@ -15,7 +15,7 @@ from personalize.engine.events import Phase, StepUpdate
 from personalize.stack import processes, stack_files
 from personalize.terminal.progress import StepDisplay
 from personalize.views import logs, summary
-from personalize.views.status import traffic
+from personalize.views.status import show_status, traffic
 from personalize.views.summary import metrics_table, recommender_table
 from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, SAR
 
@@ -177,6 +177,16 @@ def test_the_example_is_the_stacks_own_or_made_by_the_service(
     assert ("predict --config-file 'my own.yaml' --example > record.json" in shown) is not made
     assert ("until `.venv/bin/personalize serve latest --config-file 'my own.yaml'`." in shown) is made
     assert (".venv/bin/personalize recommend --config-file 'my own.yaml' USER --top 5" in shown) is made
+
+
+def test_the_status_before_the_first_model_serves_has_no_rows_without_a_value(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = dict.fromkeys(("endpoint", "model_version", "champion", "metrics", "last_update"))
+    show_status(found | {"stack": "local", "pinned": "latest", "service": {"ready": False}})
+    shown = capsys.readouterr().out
+    assert "none yet: `.venv/bin/personalize up` creates it" in shown
+    assert "None" not in shown
 
 
 def test_the_traffic_is_summed_over_operations() -> None:
