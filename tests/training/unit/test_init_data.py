@@ -116,6 +116,15 @@ def test_columns_of_no_use_are_left_out_with_their_reason(tmp_path: Path) -> Non
         assert part in text
 
 
+def test_numbers_with_a_decimal_comma_are_no_lists_of_values(tmp_path: Path) -> None:
+    prices: list[object] = ["1,5", "12,50", "1.012,5", "7", "NA", "12,5"]
+    lists: list[object] = ["1,5", "1,5,7", "5,7", "7", "1,7", "1"]
+    guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8, paid=prices * 4, groups=lists * 4))
+    assert {"column": "groups", "separator": ","} in guessed["categorical"]
+    assert "paid" not in str(guessed)
+    assert "paid (visits.csv): has numbers with a comma ('1.012,5')" in (tmp_path / "dataset.yaml").read_text()
+
+
 def test_a_table_without_names_of_columns_is_refused(tmp_path: Path) -> None:
     (films(tmp_path) / "a.tsv").write_text("196\t242\t3\t881250949\n186\t302\t3\t891717742\n")
     with pytest.raises(GuessError, match=r"a\.tsv must name the columns, but looks like data: 196, 242, 3, 881250949"):

@@ -56,7 +56,10 @@ def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftO
         why = "is empty" if not present else f"is always {_shown(next(iter(present)))}"
         return LeftOut(column=column.name, table=table.path.name, why=why)
     if column.time_formats:
-        why = "a date or a time: a number made of it, such as days since then, could be used"
+        why = "a date or a time: under `times`, its age, hour and weekday are features"
+        return LeftOut(column=column.name, table=table.path.name, why=why)
+    if any("," in text for text in present) and all(map(_is_number_with_comma, present)):
+        why = f"has numbers with a comma ({_shown(max(present, key=len))}): write them with a decimal point alone"
         return LeftOut(column=column.name, table=table.path.name, why=why)
     return (
         _number(column, table)
@@ -95,6 +98,11 @@ def _number(column: ColumnProfile, table: TableProfile) -> Feature | None:
     if wrong:
         why += f"; {wrong.total():,} of {column.filled:,} fields are none"
     return Feature(column=column.name, table=table.path.name, is_numeric=True, why=why, missing=tuple(sorted(wrong)))
+
+
+def _is_number_with_comma(text: str) -> bool:
+    """Whether it is a number as in `1.234,50` or `1,234.50`, or without a comma."""
+    return is_number(text.replace(".", "").replace(",", "."))
 
 
 def _several(
