@@ -70,6 +70,7 @@ class StepDisplay:
         self._past = PLAN if plan else PAST
         self._present = {} if plan else PRESENT
         self._live = console.is_terminal
+        self._start = Row("starting")
         self.rows: dict[str, Row] = {}
 
     @contextmanager
@@ -132,10 +133,8 @@ class StepDisplay:
         table.add_column(no_wrap=True, min_width=15)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column(no_wrap=True, justify="right", min_width=5)
-        for row in list(self.rows.values()):
+        for row in list(self.rows.values()) or [self._start]:
             table.add_row(_mark(row), Text(row.title), Text(row.text, style=_style(row)), _took(row))
-        if not self.rows:
-            table.add_row(Spinner("dots"), Text("starting"), Text(""), Text(""))
         yield Group(table)
 
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -61,6 +63,16 @@ def test_on_a_terminal_the_newest_message_stands_beside_its_step() -> None:
     [line] = captured.get().splitlines()
     assert "training" in line
     assert "fit: iteration 8 of 50" in line
+
+
+def test_before_the_first_step_a_line_says_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    display = StepDisplay(Console(file=StringIO(), force_terminal=True))
+    an_hour_later = time.monotonic() + 3600
+    monkeypatch.setattr(time, "monotonic", lambda: an_hour_later)
+    screen = Console(file=StringIO(), width=90)
+    with screen.capture() as captured:
+        screen.print(display)
+    assert re.search(r"starting +3\d\d\d s\n$", captured.get())
 
 
 def test_no_step_seems_to_go_on_after_the_end() -> None:
@@ -168,7 +180,7 @@ def test_the_example_is_the_stacks_own_or_made_by_the_service(
     own.parent.mkdir()
     if made:
         own.write_text("{}")
-    monkeypatch.setattr(summary.StackFiles, "is_pinned", made)
+    monkeypatch.setattr(stack_files.StackFiles, "is_pinned", made)
     judgement = {"accepted": made, "reason": "It is worse.", "figures": {}, "figures_of_new": {}}
     outputs = {"endpoint": "http://127.0.0.1:1", "model_version": "4", "report": "report.html"}
     summary.show_summary(outputs | {"metrics": METRICS | {"recommender": judgement}}, "local", Path("my own.yaml"))
