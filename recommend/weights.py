@@ -20,7 +20,8 @@ MOST_ITEMS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class ItemWeights:
-    """The largest weights of m items, k for each: the other item, uint16[m, k], and its weight, float32[m, k].
+    """The largest weights of m items, k for each: the other item, uint16[m, k] ascending in a row, and its weight,
+    float32[m, k].
 
     At most 30 MB. Weights of 16 bits would lose nothing, but to convert them takes longer than to add them up.
     """
@@ -76,4 +77,6 @@ class ItemWeights:
         types = others.dtype == np.uint16 and is_known and others.shape == weights.shape
         if not types or len(others) != items or others.max(initial=0) >= items:
             raise ValueError(f"{OTHERS} and {WEIGHTS} are not of {items} items")
+        if not np.all(others[:, :-1] < others[:, 1:]):
+            raise ValueError(f"{OTHERS} has a row whose items do not ascend")
         return cls(others=others, weights=weights.astype(np.float32, copy=False))

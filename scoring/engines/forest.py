@@ -6,7 +6,7 @@ the split has none.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +21,13 @@ DEFAULT_LEFT, MISSING = 2, 12
 NO_MISSING, MISSING_IS_NAN = 0, 8
 """Supported values of the bits `MISSING`; the third value, which treats zeros as missing, isn't supported."""
 
-MOST = 1 << 16
-"""The most nodes of a tree, and the most features: both are numbered with 16 bits."""
+MOST_LEAVES = 256
+"""The most leaves of a tree. All its splits are compared, so for more of them LightGBM, which walks, is faster."""
+TOGETHER = 64
+"""The leaves of a piece of a tree: each is a bit of a number."""
 
-NODE = np.dtype([("threshold", "f8"), ("children", "u2", 2), ("feature", "u2"), ("nan_as_small", "u2")])
-"""A split or a leaf. The first child is for numbers above the threshold; a leaf's children are the leaf itself."""
+LANES = 4
+"""The kernel compares so many splits at a time; each piece has a multiple of them."""
 
 ZERO = float(np.float32(1e-35))
 """LightGBM's `kZeroThreshold` (`meta.h`): numbers whose absolute value is at most this count as zero."""
@@ -33,31 +35,43 @@ ZERO = float(np.float32(1e-35))
 OBJECTIVE = re.compile(r"binary sigmoid:(?P<sigmoid>[\d.]+)")
 
 
-class _Tree(NamedTuple):
-    nodes: npt.NDArray[np.void]
+class _Piece(NamedTuple):
+    """At most `TOGETHER` neighbouring leaves of a tree by their `values`, float64[l], and the s splits above them.
+
+    Leaves are bits: `right`, uint64[s], has those that are left for numbers above a split's threshold, and `differing`,
+    uint64[s], where those for the others differ. `columns`, uint32[s], are features, or behind all of these the same
+    with a missing number as the smallest one.
+    """
+
+    thresholds: npt.NDArray[np.float64]
+    right: npt.NDArray[np.uint64]
+    differing: npt.NDArray[np.uint64]
+    columns: npt.NDArray[np.uint32]
     values: npt.NDArray[np.float64]
-    depth: int
 
 
 def open_forest(model: Path, features: int, kernel: Kernel) -> object | None:
     """A model file's trees, prepared for `kernel.predict`; None if the kernel doesn't support them."""
     head, *texts = re.split(r"^Tree=\d+$", model.read_text(), flags=re.MULTILINE)
     objective = OBJECTIVE.fullmatch(_fields(head).get("objective", ""))
-    if objective is None or features > MOST or "average_output" in head.splitlines() or not texts:
+    if objective is None or "average_output" in head.splitlines() or not texts:
         return None
-    trees = []
+    pieces: list[_Piece] = []
     for text in texts:
-        tree = _tree(_fields(text))
+        tree = _tree(_fields(text), features)
         if tree is None:
             return None
-        trees.append(tree)
+        pieces += tree
+    counts = [(0, 0), *((len(piece.thresholds), len(piece.values)) for piece in pieces)]
     return kernel.prepare_forest(
         features,
         float(objective["sigmoid"]),
-        np.concatenate([tree.nodes for tree in trees]),
-        np.concatenate([tree.values for tree in trees]),
-        np.cumsum([0, *(len(tree.nodes) for tree in trees)]).astype(np.uint32),
-        np.array([tree.depth for tree in trees], dtype=np.int32),
+        np.concatenate([piece.thresholds for piece in pieces]),
+        np.concatenate([piece.right for piece in pieces]),
+        np.concatenate([piece.differing for piece in pieces]),
+        np.concatenate([piece.columns for piece in pieces]),
+        np.concatenate([piece.values for piece in pieces]),
+        np.cumsum(counts, axis=0).astype(np.uint32),
     )
 
 
@@ -73,46 +87,82 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def _tree(fields: Mapping[str, str]) -> _Tree | None:
-    """A tree's nodes, splits first; None if the tree isn't supported."""
-    leaves = int(fields["num_leaves"])
-    splits = leaves - 1
-    if int(fields.get("num_cat", 0)) or int(fields.get("is_linear", 0)) or splits + leaves > MOST:
+def _tree(fields: Mapping[str, str], features: int) -> list[_Piece] | None:
+    """A tree's pieces, their leaves from left to right; None if the tree isn't supported."""
+    values = _numbers(fields["leaf_value"])
+    if int(fields.get("num_cat", 0)) or int(fields.get("is_linear", 0)) or len(values) > MOST_LEAVES:
         return None
-    nodes = np.zeros(splits + leaves, dtype=NODE)
-    values = np.zeros(splits + leaves)
-    values[splits:] = _numbers(fields["leaf_value"])
-    nodes["threshold"] = np.inf
-    nodes["children"] = np.arange(splits + leaves)[:, np.newaxis]
-    if not splits:
-        return _Tree(nodes, values, 0)
+    if len(values) == 1:
+        return [_piece(np.zeros(0), np.zeros(0, np.uint32), [], values, 0)]
     kinds = _numbers(fields["decision_type"]).astype(np.int64)
     if not set((kinds & MISSING).tolist()) <= {NO_MISSING, MISSING_IS_NAN}:
         return None
     thresholds = _beside_zero(_numbers(fields["threshold"]))
-    children = np.column_stack([_numbers(fields[side]).astype(np.int64) for side in ("right_child", "left_child")])
-    children = np.where(children < 0, splits + ~children, children)
-    nodes["threshold"][:splits] = thresholds
-    nodes["children"][:splits] = children
-    nodes["feature"][:splits] = _numbers(fields["split_feature"])
-    default = (kinds & DEFAULT_LEFT) > 0
-    nodes["nan_as_small"][:splits] = np.where((kinds & MISSING) == MISSING_IS_NAN, default, thresholds >= 0)
-    return _Tree(nodes, values, _depth(children, splits))
+    nan_as_small = np.where((kinds & MISSING) == MISSING_IS_NAN, (kinds & DEFAULT_LEFT) > 0, thresholds >= 0)
+    columns = (_numbers(fields["split_feature"]) + features * nan_as_small).astype(np.uint32)
+    left, right = (_numbers(fields[f"{side}_child"]).astype(np.int64).tolist() for side in ("left", "right"))
+    order, sides = _leaves(left, right)
+    return [
+        _piece(thresholds, columns, sides, values[order[start : start + TOGETHER]], start)
+        for start in range(0, len(order), TOGETHER)
+    ]
+
+
+def _leaves(left: Sequence[int], right: Sequence[int]) -> tuple[list[int], list[tuple[int, int, int]]]:
+    """The leaves from left to right, and for each split the places of the first one on its left, of the first on its
+    right, and of the first after these. Children below 0 are leaves; splits come before their children.
+    """
+    counts = [0] * len(left)
+    for split in reversed(range(len(left))):
+        counts[split] = sum(counts[child] if child >= 0 else 1 for child in (left[split], right[split]))
+    order, sides = [0] * (len(left) + 1), []
+    first = {0: 0}
+    for split in range(len(left)):
+        start = first[split]
+        middle = start + (counts[left[split]] if left[split] >= 0 else 1)
+        sides.append((start, middle, start + counts[split]))
+        for child, place in ((left[split], start), (right[split], middle)):
+            if child >= 0:
+                first[child] = place
+            else:
+                order[place] = ~child
+    return order, sides
+
+
+def _piece(
+    thresholds: npt.NDArray[np.float64],
+    columns: npt.NDArray[np.uint32],
+    sides: Sequence[tuple[int, int, int]],
+    values: npt.NDArray[np.float64],
+    start: int,
+) -> _Piece:
+    """The piece with these leaves of a tree, which begin at the place `start`."""
+    every, above, masks = (1 << len(values)) - 1, [], []
+    for split, (first, middle, end) in enumerate(sides):
+        on_left, on_right = (_bits(*side, start) & every for side in ((first, middle), (middle, end)))
+        if on_left | on_right:
+            above.append(split)
+            masks.append((every & ~on_left, (every & ~on_left) ^ (every & ~on_right)))
+    added = -len(above) % LANES
+    right, differing = np.array([*masks, *[(every, 0)] * added], dtype=np.uint64).reshape(-1, 2).T.copy()
+    return _Piece(
+        thresholds=np.pad(thresholds[above], (0, added)),
+        right=right,
+        differing=differing,
+        columns=np.pad(columns[above], (0, added)),
+        values=values,
+    )
+
+
+def _bits(first: int, end: int, start: int) -> int:
+    """The bits of the places from `first` to before `end`, where bit 0 is the place `start`."""
+    return ((1 << max(end - start, 0)) - 1) & ~((1 << max(first - start, 0)) - 1)
 
 
 def _beside_zero(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Thresholds adjusted so that numbers within `ZERO` of zero are compared as zero, as LightGBM does."""
     near = np.abs(thresholds) <= ZERO
     return np.where(near, np.where(thresholds >= 0, ZERO, np.nextafter(-ZERO, -np.inf)), thresholds)
-
-
-def _depth(children: npt.NDArray[np.int64], splits: int) -> int:
-    """The number of steps from the root to the deepest leaf."""
-    depth, level = 0, np.zeros(1, dtype=np.int64)
-    while len(level := level[level < splits]):
-        depth += 1
-        level = children[level].ravel()
-    return depth
 
 
 def _numbers(text: str) -> npt.NDArray[np.float64]:

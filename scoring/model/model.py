@@ -17,6 +17,7 @@ from scoring.engines.lightgbm import LightGbmEngine
 from scoring.errors import GoldenError
 from scoring.model.drift import Watch
 from scoring.model.encoding import RowEncoder
+from scoring.model.item_weights import with_kernel
 from scoring.model.records import RequestTypes, Values
 from scoring.request_errors import Rejection
 from scoring.responses import ModelName
@@ -61,7 +62,7 @@ class ServedModel:
             booster=booster,
             engine=open_engine(engine, path / MODEL, booster),
             watch=Watch(bundle.schema, bundle.reference),
-            recommender=Recommender.load(path / FOLDER, open_ranking) if (path / FOLDER).is_dir() else None,
+            recommender=_recommender(path / FOLDER),
         )
 
     @property
@@ -134,6 +135,10 @@ class ServedModel:
         if self.recommender is not None:
             check_recommender(self.recommender, self.bundle)
         return len(golden)
+
+
+def _recommender(folder: Path) -> Recommender | None:
+    return with_kernel(Recommender.load(folder, open_ranking)) if folder.is_dir() else None
 
 
 def open_ranking(model: Path, inputs: int) -> Predict:

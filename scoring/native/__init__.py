@@ -1,6 +1,7 @@
 """The kernel in C, if `scoring.native.build` has put one into this environment.
 
-It computes the same as `features.encoder` and LightGBM, to the last bit, in a fraction of the time.
+It computes the same as `features.encoder`, `recommend.weights` and LightGBM, to the last bit, in a fraction of their
+time.
 """
 
 from importlib.machinery import ExtensionFileLoader
@@ -47,13 +48,30 @@ class Kernel(Protocol):
         """Write the inputs of `rows` to `inputs`, float64[n, f]; `unset`, like None, is a missing category."""
 
     def prepare_forest(  # noqa: PLR0917 - the same
-        self, features: int, sigmoid: float, nodes: Array, values: Array, starts: Array, depths: Array, /
+        self,
+        features: int,
+        sigmoid: float,
+        thresholds: Array,
+        right: Array,
+        differing: Array,
+        columns: Array,
+        values: Array,
+        starts: Array,
+        /,
     ) -> object:
         """Prepare `predict` with the trees of `scoring.engines.forest`."""
 
     def predict(self, forest: object, inputs: Array, /) -> list[float]:
         """The probability of each row of `inputs`, float64[n, f]."""
         ...
+
+    def add_weights(self, items: int, others: Array, weights: Array, history: Array, scores: Array, /) -> None:
+        """Add to `scores`, float64[m], what a history says of each of the m items; see `recommend.weights`."""
+
+    def reasons(  # noqa: PLR0917 - the same
+        self, items: int, others: Array, weights: Array, history: Array, found: Array, best: Array, /
+    ) -> None:
+        """Write the reasons for the `best` items, int64[b], to `found`, int64[b, k], where there are any."""
 
 
 def load() -> Kernel | None:

@@ -1,7 +1,8 @@
-/* The costly parts of each request: from categories to the model's inputs, and from inputs through the trees.
+/* The costly parts of each request: from categories to the model's inputs, from inputs through the trees, and from a
+ * history to the scores of all items.
  *
- * Gives the same results as `features.encoder` with NumPy and `scoring.engines.booster` with LightGBM, to the last bit;
- * tests compare them. `build.py` compiles it. Errors are Python exceptions.
+ * Gives the same results as `features.encoder` and `recommend.weights` with NumPy, and `scoring.engines.booster` with
+ * LightGBM, to the last bit; tests compare them. `build.py` compiles it. Errors are Python exceptions.
  */
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
@@ -300,84 +301,215 @@ static PyObject *given(PyObject *self, PyObject *arguments) {
 /* ---- The trees: see `scoring.engines.forest` for the arrays. ---- */
 
 typedef struct {
-    double threshold;
-    uint16_t children[2]; /* the next node above the threshold, and otherwise; a leaf leads to itself */
-    uint16_t feature, nan_as_small;
-} Node;
+    uint32_t split, leaf; /* the first of each */
+} Piece;
 
 typedef struct {
-    Py_ssize_t features, trees;
+    Py_ssize_t features, pieces;
     double sigmoid;
-    Py_buffer nodes, values, starts, depths;
+    Py_buffer thresholds, right, differing, columns, values, starts;
 } Forest;
 
-enum { TOGETHER = 8 }; /* trees walked at a time: a step waits for the one before it, but not for other trees */
+/* Numbers are compared in vectors: those of several rows with a split, or one row's with several splits. */
+typedef double Numbers __attribute__((vector_size(32), aligned(8)));
+typedef uint64_t Leaves __attribute__((vector_size(32), aligned(8)));
+enum { LANES = sizeof(Numbers) / sizeof(double), ROWS = 4 * LANES };
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
+#define FASTEST __attribute__((target_clones("avx2", "default")))
+#else
+#define FASTEST
+#endif
 
 static void free_forest(PyObject *capsule) {
     Forest *forest = PyCapsule_GetPointer(capsule, FOREST);
-    PyBuffer_Release(&forest->nodes);
+    PyBuffer_Release(&forest->thresholds);
+    PyBuffer_Release(&forest->right);
+    PyBuffer_Release(&forest->differing);
+    PyBuffer_Release(&forest->columns);
     PyBuffer_Release(&forest->values);
     PyBuffer_Release(&forest->starts);
-    PyBuffer_Release(&forest->depths);
     free(forest);
 }
 
 static PyObject *prepare_forest(PyObject *self, PyObject *arguments) {
     Forest *forest = calloc(1, sizeof *forest);
     if (!forest) return PyErr_NoMemory();
-    if (!PyArg_ParseTuple(arguments, "ndy*y*y*y*", &forest->features, &forest->sigmoid, &forest->nodes, &forest->values,
-                          &forest->starts, &forest->depths)) {
+    if (!PyArg_ParseTuple(arguments, "ndy*y*y*y*y*y*", &forest->features, &forest->sigmoid, &forest->thresholds,
+                          &forest->right, &forest->differing, &forest->columns, &forest->values, &forest->starts)) {
         free(forest);
         return NULL;
     }
-    forest->trees = forest->depths.len / 4;
+    forest->pieces = forest->starts.len / (Py_ssize_t)sizeof(Piece) - 1;
     return PyCapsule_New(forest, FOREST, free_forest);
 }
 
-/* The sum of the leaves' values in the order of the trees, as LightGBM computes it. */
-static double raw_score(const Forest *forest, const double *row) {
-    const uint32_t *starts = forest->starts.buf;
-    const int32_t *depths = forest->depths.buf;
-    const double *values = forest->values.buf;
-    double score = 0;
-    for (Py_ssize_t first = 0; first < forest->trees; first += TOGETHER) {
-        Py_ssize_t count = forest->trees - first < TOGETHER ? forest->trees - first : TOGETHER;
-        const Node *trees[TOGETHER];
-        size_t at[TOGETHER] = {0};
-        int32_t depth = 0;
-        for (Py_ssize_t i = 0; i < TOGETHER; i++) {
-            Py_ssize_t tree = first + (i < count ? i : 0);
-            trees[i] = (const Node *)forest->nodes.buf + starts[tree];
-            if (depths[tree] > depth) depth = depths[tree];
+/* The sums of the leaves' values in the order of the trees, as LightGBM computes them. Every split is compared: that
+ * takes fewer steps than to walk, since none depends on another's. What is left of a piece is at most one leaf. */
+FASTEST static void score_rows(const Forest *forest, const double *numbers, double *scores) {
+    const Piece *pieces = forest->starts.buf;
+    const double *thresholds = forest->thresholds.buf, *values = forest->values.buf;
+    const uint64_t *right = forest->right.buf, *differing = forest->differing.buf;
+    const uint32_t *columns = forest->columns.buf;
+    memset(scores, 0, ROWS * sizeof *scores);
+    for (Py_ssize_t at = 0; at < forest->pieces; at++) {
+        union {
+            Leaves in[ROWS / LANES];
+            uint64_t of[ROWS];
+        } left;
+        memset(&left, -1, sizeof left);
+        for (uint32_t split = pieces[at].split; split < pieces[at + 1].split; split++) {
+            const Numbers *own = (const Numbers *)(numbers + columns[split] * ROWS);
+            for (int i = 0; i < ROWS / LANES; i++)
+                left.in[i] &= right[split] ^ ((Leaves)(own[i] <= thresholds[split]) & differing[split]);
         }
-        while (depth--)
-            for (int i = 0; i < TOGETHER; i++) {
-                const Node *node = trees[i] + at[i];
-                double number = row[node->feature];
-                at[i] = node->children[(number <= node->threshold) | (node->nan_as_small & (number != number))];
-            }
-        for (Py_ssize_t i = 0; i < count; i++) score += values[starts[first + i] + at[i]];
+        for (int i = 0; i < ROWS; i++)
+            if (left.of[i]) scores[i] += values[pieces[at].leaf + __builtin_ctzll(left.of[i])];
+    }
+}
+
+/* The same for one row. Each piece has a multiple of `LANES` splits, some of which may leave every leaf. */
+FASTEST static double score_row(const Forest *forest, const double *numbers) {
+    const Piece *pieces = forest->starts.buf;
+    const uint32_t *columns = forest->columns.buf;
+    double score = 0;
+    for (Py_ssize_t at = 0; at < forest->pieces; at++) {
+        Leaves left = {-1, -1, -1, -1};
+        for (uint32_t split = pieces[at].split; split < pieces[at + 1].split; split += LANES) {
+            const Numbers own = {numbers[columns[split]], numbers[columns[split + 1]], numbers[columns[split + 2]],
+                                 numbers[columns[split + 3]]};
+            const Leaves small = (Leaves)(own <= *(const Numbers *)((const double *)forest->thresholds.buf + split));
+            left &= *(const Leaves *)((const uint64_t *)forest->right.buf + split) ^
+                    (small & *(const Leaves *)((const uint64_t *)forest->differing.buf + split));
+        }
+        const uint64_t last = left[0] & left[1] & left[2] & left[3];
+        if (last) score += ((const double *)forest->values.buf)[pieces[at].leaf + __builtin_ctzll(last)];
     }
     return score;
 }
 
+/* Writes rows as columns, `apart` numbers from each other, and behind these the columns with NaN as the smallest. */
+static void turn(const Forest *forest, const double *rows, Py_ssize_t count, Py_ssize_t apart, double *columns) {
+    for (Py_ssize_t i = 0; i < count; i++)
+        for (Py_ssize_t j = 0; j < forest->features; j++) {
+            const double number = rows[i * forest->features + j];
+            columns[j * apart + i] = number;
+            columns[(forest->features + j) * apart + i] = number != number ? -INFINITY : number;
+        }
+}
+
 static PyObject *predict(PyObject *self, PyObject *arguments) {
-    PyObject *capsule;
+    PyObject *capsule, *found = NULL;
     Py_buffer inputs;
     if (!PyArg_ParseTuple(arguments, "Oy*", &capsule, &inputs)) return NULL;
     const Forest *forest = PyCapsule_GetPointer(capsule, FOREST);
-    PyObject *found = NULL;
-    if (forest) {
-        Py_ssize_t count = inputs.len / (forest->features * (Py_ssize_t)sizeof(double));
+    double *columns = forest ? calloc(2 * forest->features * ROWS + 1, sizeof *columns) : NULL, scores[ROWS];
+    if (columns) {
+        Py_ssize_t count = inputs.len / (forest->features * (Py_ssize_t)sizeof(double)), step;
         found = PyList_New(count);
-        for (Py_ssize_t i = 0; found && i < count; i++) {
-            double score = raw_score(forest, (const double *)inputs.buf + i * forest->features);
-            PyObject *probability = PyFloat_FromDouble(1.0 / (1.0 + exp(-forest->sigmoid * score)));
-            if (!probability || PyList_SetItem(found, i, probability) < 0) Py_CLEAR(found);
+        for (Py_ssize_t first = 0; found && first < count; first += step) {
+            step = count - first < LANES ? 1 : count - first < ROWS ? count - first : ROWS;
+            turn(forest, (const double *)inputs.buf + first * forest->features, step, step > 1 ? ROWS : 1, columns);
+            if (step > 1)
+                score_rows(forest, columns, scores);
+            else
+                scores[0] = score_row(forest, columns);
+            for (Py_ssize_t i = 0; found && i < step; i++) {
+                PyObject *probability = PyFloat_FromDouble(1.0 / (1.0 + exp(-forest->sigmoid * scores[i])));
+                if (!probability || PyList_SetItem(found, first + i, probability) < 0) Py_CLEAR(found);
+            }
         }
-    }
+        free(columns);
+    } else if (forest)
+        PyErr_NoMemory();
     PyBuffer_Release(&inputs);
     return found;
+}
+
+/* ---- Weights between items: see `scoring.model.item_weights` for the arrays. ---- */
+
+typedef struct {
+    Py_ssize_t items, width, history;
+    Py_buffer others, weights, chosen, out;
+} Weights;
+
+/* Parses the weights, a history, and the array that gets the result. */
+static int read_weights(Weights *weights, PyObject *arguments, Py_buffer *best) {
+    if (!PyArg_ParseTuple(arguments, best ? "ny*y*y*w*y*" : "ny*y*y*w*", &weights->items, &weights->others,
+                          &weights->weights, &weights->chosen, &weights->out, best))
+        return -1;
+    weights->width = weights->items > 0 ? weights->others.len / (weights->items * 2) : 0;
+    weights->history = weights->chosen.len / 8;
+    int right = weights->others.len == weights->items * weights->width * 2 &&
+                weights->weights.len == weights->items * weights->width * 4;
+    for (Py_ssize_t i = 0; right && i < weights->history; i++) {
+        int64_t item = ((const int64_t *)weights->chosen.buf)[i];
+        right = item >= 0 && item < weights->items;
+    }
+    if (!right) PyErr_SetString(PyExc_ValueError, "the weights or the history are not of these items");
+    return right ? 0 : -1;
+}
+
+static PyObject *free_weights(Weights *weights, int failed) {
+    PyBuffer_Release(&weights->others);
+    PyBuffer_Release(&weights->weights);
+    PyBuffer_Release(&weights->chosen);
+    PyBuffer_Release(&weights->out);
+    if (failed) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *add_weights(PyObject *self, PyObject *arguments) {
+    Weights weights = {0};
+    int failed = read_weights(&weights, arguments, NULL) < 0;
+    if (!failed && weights.out.len != weights.items * 8) {
+        PyErr_SetString(PyExc_ValueError, "there is not a score for each item");
+        failed = 1;
+    }
+    double *scores = weights.out.buf;
+    for (Py_ssize_t i = 0; !failed && i < weights.history; i++) {
+        const int64_t first = ((const int64_t *)weights.chosen.buf)[i] * weights.width;
+        const uint16_t *others = (const uint16_t *)weights.others.buf + first;
+        const float *values = (const float *)weights.weights.buf + first;
+        for (Py_ssize_t j = 0; j < weights.width; j++) scores[others[j]] += values[j];
+    }
+    return free_weights(&weights, failed);
+}
+
+/* The weight of an item in the row of another one, 0 if it has none there. A row's items ascend. */
+static float weight_of(const Weights *weights, int64_t row, int64_t item) {
+    const uint16_t *others = (const uint16_t *)weights->others.buf + row * weights->width, *at = others;
+    Py_ssize_t left = weights->width;
+    if (!left) return 0;
+    for (; left > 1; left -= left / 2) at += at[left / 2 - 1] < item ? left / 2 : 0;
+    return *at == item ? ((const float *)weights->weights.buf)[row * weights->width + (at - others)] : 0;
+}
+
+/* Writes the items of the history that add most to each of the best ones into its row, the largest weight first. */
+static void find_reasons(const Weights *weights, const int64_t *best, Py_ssize_t count, float *largest, Py_ssize_t most) {
+    const int64_t *chosen = weights->chosen.buf;
+    for (Py_ssize_t i = 0; i < weights->history; i++)
+        for (Py_ssize_t j = 0; j < count; j++) {
+            const float weight = weight_of(weights, chosen[i], best[j]);
+            float *known = largest + j * most;
+            int64_t *found = (int64_t *)weights->out.buf + j * most;
+            Py_ssize_t at = most;
+            for (; at > 0 && weight > known[at - 1]; at--)
+                if (at < most) known[at] = known[at - 1], found[at] = found[at - 1];
+            if (at < most) known[at] = weight, found[at] = chosen[i];
+        }
+}
+
+static PyObject *reasons(PyObject *self, PyObject *arguments) {
+    Weights weights = {0};
+    Py_buffer best = {0};
+    int failed = read_weights(&weights, arguments, &best) < 0;
+    const Py_ssize_t count = best.len / 8, most = count ? weights.out.len / 8 / count : 0;
+    float *largest = failed ? NULL : calloc(count * most + 1, sizeof *largest);
+    if (!failed && !largest) PyErr_NoMemory(), failed = 1;
+    if (!failed) find_reasons(&weights, best.buf, count, largest, most);
+    free(largest);
+    PyBuffer_Release(&best);
+    return free_weights(&weights, failed);
 }
 
 static PyMethodDef METHODS[] = {
@@ -386,6 +518,8 @@ static PyMethodDef METHODS[] = {
     {"given", given, METH_VARARGS, NULL},
     {"prepare_forest", prepare_forest, METH_VARARGS, NULL},
     {"predict", predict, METH_VARARGS, NULL},
+    {"add_weights", add_weights, METH_VARARGS, NULL},
+    {"reasons", reasons, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -16,7 +16,9 @@ import numpy as np
 from features.encoder import Encoder
 from features.hashing import hash_value
 from features.schema import Schema
+from recommend.weights import ItemWeights
 from scoring.model.encoding import RowEncoder
+from scoring.model.item_weights import KernelWeights
 from scoring.model.records import Values
 from scoring.native import Kernel
 
@@ -68,14 +70,18 @@ def encoder() -> Encoder:
 
 
 def main(path: str, rows: int) -> None:
-    """Encode `rows` records, refuse a few, and print the growth in bytes."""
+    """Encode `rows` records, refuse a few, sum weights between items, and print the growth in bytes."""
     kernel, tables = kernel_at(path), encoder()
+    plain = ItemWeights.cut(np.random.default_rng(0).normal(size=(50, 50)), largest=30)
+    weights = KernelWeights(others=plain.others, weights=plain.weights, kernel=kernel)
     rounds = rows // TOGETHER
     held = ctypes.CDLL(None)["__sanitizer_get_current_allocated_bytes"]
     held.restype = ctypes.c_size_t
 
     def work(number: int) -> None:
         found = RowEncoder(SCHEMA, tables, kernel)
+        history = np.arange(number % 50)
+        weights.reasons(history, np.argsort(-weights.scores(history))[: number % 7], number % 4)
         found.encode(requests(number))
         try:
             found.encode([*requests(number)[:3], (None, None, "a", b"no text", "a|b", "")])  # type: ignore[list-item]

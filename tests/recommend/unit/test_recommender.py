@@ -73,6 +73,14 @@ def test_weights_of_16_bits_are_read_from_earlier_bundles_and_other_kinds_are_re
         Recommender.load(folder, no_model)
 
 
+def test_weights_whose_items_do_not_ascend_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "recommend"
+    FIVE.save(folder, seed=7)
+    np.save(folder / OTHERS, np.load(folder / OTHERS)[:, ::-1])
+    with pytest.raises(BundleError, match="a row whose items do not ascend"):
+        Recommender.load(folder, no_model)
+
+
 @pytest.mark.parametrize("name", [ITEMS, OTHERS, WEIGHTS])
 def test_missing_and_cut_files_are_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "recommend"

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from scoring.engines import forest
 from scoring.engines.booster import Booster
 from scoring.engines.forest import open_forest
 from scoring.engines.lightgbm import LightGbmEngine
@@ -21,7 +22,7 @@ EXTREMES = (0.0, -0.0, 1e-35, -1e-35, 1.1e-35, -1.1e-35, 1e308, -1e308, np.inf, 
 @pytest.mark.parametrize("missing", [0.0, 0.3], ids=["nothing missing", "some missing"])
 def test_the_kernel_gives_what_lightgbm_gives(tmp_path: Path, trees: int, missing: float) -> None:
     model = _fit(tmp_path, missing=missing, num_boost_round=trees, sigmoid=0.7)
-    assert _walked(model)
+    assert _computed(model)
     inputs = _inputs(missing=0.2, seed=1)
     inputs[: len(EXTREMES), 0] = EXTREMES
     booster = Booster(model, FEATURES)
@@ -43,7 +44,35 @@ def test_a_number_on_the_threshold_goes_the_same_way(tmp_path: Path) -> None:
     assert LightGbmEngine(model, booster, built_kernel()).score_now(inputs) == expected
 
 
-def test_trees_of_a_single_leaf_are_walked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("together", [64, 16, 7])
+def test_trees_of_many_leaves_are_computed_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    model = _fit(tmp_path, missing=0.3, num_boost_round=3, num_leaves=130, min_data_in_leaf=1)
+    grown = [int(line.split("=")[1]) for line in model.read_text().splitlines() if line.startswith("num_leaves=")]
+    assert max(grown) > 64
+    monkeypatch.setattr(forest, "TOGETHER", together)
+    assert _computed(model)
+    booster, inputs = Booster(model, FEATURES), _inputs(missing=0.2, seed=1)
+    expected = LightGbmEngine(model, booster, None).score_now(inputs)
+    assert LightGbmEngine(model, booster, built_kernel()).score_now(inputs) == expected
+
+
+def test_trees_of_more_leaves_are_left_to_lightgbm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = _fit(tmp_path, missing=0.0, num_boost_round=2, num_leaves=20)
+    monkeypatch.setattr(forest, "MOST_LEAVES", 19)
+    assert not _computed(model)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, 4, 5, 15, 16, 17, 21, 33])
+def test_any_number_of_rows_is_scored(tmp_path: Path, rows: int) -> None:
+    model = _fit(tmp_path, missing=0.3, num_boost_round=9)
+    booster, inputs = Booster(model, FEATURES), _inputs(missing=0.2, seed=1)[:rows]
+    found = LightGbmEngine(model, booster, built_kernel()).score_now(inputs)
+    assert found == [LightGbmEngine(model, booster, None).score_now(row[np.newaxis])[0] for row in inputs]
+
+
+def test_trees_of_a_single_leaf_are_computed(tmp_path: Path) -> None:
     model = _fit(tmp_path, missing=0.0, num_boost_round=3, min_data_in_leaf=100_000)
     booster = Booster(model, FEATURES)
     inputs = _inputs(missing=0.2, seed=1)
@@ -64,14 +93,14 @@ def test_trees_of_a_single_leaf_are_walked(tmp_path: Path) -> None:
 )
 def test_trees_of_another_kind_are_left_to_lightgbm(tmp_path: Path, kind: dict[str, Any]) -> None:
     model = _fit(tmp_path, missing=0.0, num_boost_round=3, **kind)
-    assert not _walked(model)
+    assert not _computed(model)
     booster = Booster(model, FEATURES)
     inputs = np.abs(_inputs(missing=0.0, seed=1))
     expected = LightGbmEngine(model, booster, None).score_now(inputs)
     assert LightGbmEngine(model, booster, built_kernel()).score_now(inputs) == expected
 
 
-def _walked(model: Path) -> bool:
+def _computed(model: Path) -> bool:
     return open_forest(model, FEATURES, built_kernel()) is not None
 
 
