@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from features.arrays import Numbers, Several, Values, at_rows
-from features.columns import Field, Tables
+from features.columns import Field, Number, Tables
 from features.encoder import RawRows
 from features.schema import Schema
 from recommend.arrays import Indices
@@ -17,6 +18,13 @@ Value = str | float | None
 """A column's value as a request states it."""
 SHRINKING = 5
 """Items of no taste that are added to a history: otherwise one film would make its genre somebody's favourite."""
+
+
+def from_text(text: str, field: Field) -> Value:
+    """The value of a stored text, None if it is none of the field's."""
+    if not isinstance(field, Number):
+        return text
+    return field.parse(text) if field.is_right(text) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,34 +97,70 @@ class PairColumns:
         return RawRows(schema=self.schema, fields=fields)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Taste:
-    """How much somebody prefers an item's values in a column: `value` int64[v] numbers the value of the items `item`,
-    int64[v], so that an item can have several.
+class Chosen(NamedTuple):
+    """What each of several users chose, each item once: whose choice each is, `by` int64[h], the `items`, int64[h], and
+    how many each user has, `counts` int64[u].
     """
 
-    item: Indices
-    value: Indices
+    by: Indices
+    items: Indices
     counts: Indices
-    """How many values each item has."""
 
     @classmethod
-    def of(cls, values: Values) -> "Taste":
+    def of(cls, histories: Sequence[Indices]) -> Self:
+        """From the history of one user or more, in which each item is named once."""
+        counts = np.array([len(own) for own in histories])
+        return cls(by=np.repeat(np.arange(len(histories)), counts), items=np.concatenate(histories), counts=counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taste:
+    """How much somebody prefers an item's values in a column: `values`, int64[v], numbers those of all items, of which
+    item i has so many as `counts[i]`, int64[m], 1 at least, from the place `starts[i]`, int64[m], on.
+    """
+
+    values: Indices
+    starts: Indices
+    counts: Indices
+
+    @classmethod
+    def of(cls, values: Values) -> Self:
         """The tastes for a column's values of all items."""
         hashes, item = (values.hashes, values.row) if isinstance(values, Several) else (values, np.arange(len(values)))
-        _, value = np.unique(hashes, return_inverse=True)
-        return cls(item=item, value=value.astype(np.int64), counts=np.bincount(item))
+        _, numbers = np.unique(hashes, return_inverse=True)
+        counts = np.bincount(item)
+        return cls(values=numbers.astype(np.int64), starts=np.cumsum(counts) - counts, counts=counts)
 
     @property
     def is_shared(self) -> bool:
         """Whether items have values in common."""
-        return int(self.value.max(initial=-1)) + 1 < len(self.value)
+        return self._number < len(self.values)
 
-    def of_items(self, history: Indices, popularity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """For each of all m items, the share of its values in a history, less their share in all choices, float64[m].
+    @cached_property
+    def _number(self) -> int:
+        """How many values there are."""
+        return int(self.values.max(initial=-1)) + 1
 
-        `popularity` is each item's share of all choices.
+    def of_items(
+        self, chosen: Chosen, of: Indices, items: Indices, popularity: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """The share of an item's values in what a user chose, less their share in all choices, float64[n], for each of
+        the `items`, int64[n], and the users that they are `of`, int64[n].
+
+        `popularity`, float64[m], is each item's share of all choices.
         """
-        chosen = np.bincount(history, minlength=len(popularity)) - len(history) * popularity
-        of_value = np.bincount(self.value, weights=chosen[self.item]) / (len(history) + SHRINKING)
-        return np.bincount(self.item, weights=of_value[self.value]) / self.counts
+        row, values = self._values(chosen.items)
+        places = chosen.by[row] * self._number + values
+        counts = np.bincount(places, minlength=len(chosen.counts) * self._number).reshape(-1, self._number)
+        row, values = self._values(np.arange(len(self.counts)))
+        shares = np.bincount(values, weights=popularity[row])
+        of_value = (counts - chosen.counts[:, np.newaxis] * shares) / (chosen.counts[:, np.newaxis] + SHRINKING)
+        row, values = self._values(items)
+        return np.bincount(row, weights=of_value[of[row], values], minlength=len(items)) / self.counts[items]
+
+    def _values(self, items: Indices) -> tuple[Indices, Indices]:
+        """The values of these items, int64[w], and the place of each one's item, int64[w]."""
+        counts = self.counts[items]
+        row = np.repeat(np.arange(len(items)), counts)
+        within = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
+        return row, self.values[self.starts[items][row] + within]

@@ -8,7 +8,7 @@ import numpy as np
 from recommend.arrays import Indices
 from recommend.interactions import Histories, Matrix, items_of
 from recommend.metrics import SCORES_TOGETHER, Ranker
-from recommend.ranking import CANDIDATES, FirstStageInputs, Numbers
+from recommend.ranking import CANDIDATES, Candidates, FirstStageInputs, Numbers, Placed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,10 @@ class Lists:
     def offered(
         cls, ranker: Ranker, histories: Histories, seen: Matrix, users: Indices, inputs: FirstStageInputs
     ) -> Self:
-        """What a first stage, the `ranker`, offers to users with these histories, except what is in `seen`, [u, m]."""
-        of, items, rows = [], [], [np.empty((0, len(inputs.names)))]
+        """What a first stage, the `ranker`, offers to one user or more with these histories, except what is in `seen`,
+        [u, m].
+        """
+        lists: list[Candidates] = []
         together = max(1, SCORES_TOGETHER // seen.shape[1])
         for number, user in enumerate(users):
             if number % together == 0:
@@ -36,16 +38,9 @@ class Lists:
             every[items_of(seen, user)] = -np.inf
             history = histories(user)
             found = inputs.candidates(every, history, CANDIDATES)
-            of.append(np.full(len(found), number))
-            items.append(found)
-            rows.append(inputs.of(history, found, every[found]))
-        empty = np.empty(0, np.int64)
-        return cls(
-            users=users,
-            of=np.concatenate([empty, *of]),
-            items=np.concatenate([empty, *items]),
-            first_stage=np.concatenate(rows),
-        )
+            lists.append(Candidates(history, found, every[found], user={}))
+        placed = Placed.together(lists)
+        return cls(users=users, of=placed.of, items=placed.items, first_stage=inputs.of(lists))
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:

@@ -3,7 +3,6 @@
 The order is the first stage's score, standardised over the candidates, plus `weight` times the trees' log odds.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +16,8 @@ import numpy.typing as npt
 from features.arrays import Values
 from features.encoder import Encoder
 from features.schema import Schema
-from recommend.arrays import Indices
-from recommend.columns import PairColumns, Value
+from recommend.arrays import Indices, distinct
+from recommend.columns import Chosen, PairColumns, Value
 
 SETTINGS, MODEL, CHOICES = "ranking.json", "model.txt", "choices.npy"
 CANDIDATES = 100
@@ -44,15 +43,15 @@ def best_of(scores: Numbers, top: int) -> Indices:
     return found
 
 
-def standard(scores: Numbers) -> Numbers:
-    """The scores of candidates, best first, in standard deviations of the first `CANDIDATES` from their mean."""
-    first = scores[:CANDIDATES]
-    if not len(first):
-        return np.zeros(0)
-    mean = float(np.add.reduce(first)) / len(first)  # NumPy's own `mean` and `std` take three times as long for so few
-    apart = first - mean
-    deviation = math.sqrt(float(apart @ apart) / len(first))
-    return (scores - mean) / deviation if deviation > 0 else np.zeros(len(scores))
+def standard(scores: Numbers, of: Indices, place: Indices) -> Numbers:
+    """The scores of candidates, float64[n], in standard deviations of the first `CANDIDATES` of their list from their
+    mean; see `Placed`.
+    """
+    first = place < CANDIDATES
+    count = np.maximum(np.bincount(of[first]), 1)
+    apart = scores - (np.bincount(of[first], weights=scores[first]) / count)[of]
+    deviations = np.sqrt(np.bincount(of[first], weights=np.square(apart[first])) / count)[of]
+    return np.divide(apart, deviations, out=np.zeros(len(scores)), where=deviations > 0)
 
 
 class Candidates(NamedTuple):
@@ -66,6 +65,29 @@ class Candidates(NamedTuple):
     items: Indices
     scores: Numbers
     user: Mapping[str, Value]
+
+
+class Placed(NamedTuple):
+    """All candidates of several lists, in the order of these: the list that each is `of`, int64[n], and its `place`
+    there, int64[n]; both begin with 0.
+    """
+
+    of: Indices
+    place: Indices
+    items: Indices
+    scores: Numbers
+
+    @classmethod
+    def together(cls, lists: Sequence[Candidates]) -> Self:
+        """The candidates of one list or more."""
+        lengths = np.array([len(one.items) for one in lists])
+        of = np.repeat(np.arange(len(lists)), lengths)
+        return cls(
+            of=of,
+            place=np.arange(len(of)) - (np.cumsum(lengths) - lengths)[of],
+            items=np.concatenate([one.items for one in lists]),
+            scores=np.concatenate([one.scores for one in lists]),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,33 +123,34 @@ class FirstStageInputs:
         ordered: Indices = both[np.argsort(-scores[both], kind="stable")]
         return ordered
 
-    def of(self, history: Indices, items: Indices, scores: Numbers) -> Numbers:
-        """The inputs of candidates, float64[c, k], which are the `items` int64[c], best first, with these scores.
-
-        `history`, int64[h], has the latest choice last, and an item as often as it was chosen.
-        """
+    def of(self, lists: Sequence[Candidates]) -> Numbers:
+        """The inputs of the candidates of one list or more, float64[n, k] in the order of the lists."""
         logarithms, shares = self._popularity
-        known = np.unique(history)
+        of, place, items, scores = Placed.together(lists)
+        chosen = Chosen.of([distinct(one.history) for one in lists])
         tastes = [] if self.columns is None else self.columns.tastes
         columns = [
-            standard(scores),
-            range(len(items)),
-            standard(logarithms[items]),
-            math.log1p(len(known)),
-            *(self._own(history, items) if self.repeats else ()),
-            *(taste.of_items(known, shares)[items] for taste in tastes),
+            standard(scores, of, place),
+            place,
+            standard(logarithms[items], of, place),
+            np.log1p(chosen.counts)[of],
+            *(self._own(lists) if self.repeats else ()),
+            *(taste.of_items(chosen, of, items, shares) for taste in tastes),
         ]
         inputs = np.empty((len(items), len(columns)))
-        for place, column in enumerate(columns):
-            inputs[:, place] = column
+        for number, column in enumerate(columns):
+            inputs[:, number] = column
         return inputs
 
-    def _own(self, history: Indices, items: Indices) -> tuple[Numbers, Numbers]:
+    def _own(self, lists: Sequence[Candidates]) -> tuple[Numbers, Numbers]:
         """The inputs `OWN`, of which an item that was never chosen is older than all others."""
-        last = np.full(len(self.choices), -1)
-        last[history] = np.arange(len(history))
-        counts = np.bincount(history, minlength=len(self.choices))
-        return np.log1p(counts[items]), np.log1p(len(history) - 1 - last[items])
+        choices, ages = [], []
+        for history, items, *_ in lists:
+            last = np.full(len(self.choices), -1)
+            last[history] = np.arange(len(history))
+            choices.append(np.bincount(history, minlength=len(self.choices))[items])
+            ages.append(len(history) - 1 - last[items])
+        return np.log1p(np.concatenate(choices)), np.log1p(np.concatenate(ages))
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,14 +186,9 @@ class CandidateRanking:
             {} if columns is None else {one.name: [own.user.get(one.name) for own in lists] for one in columns.of_users}
         )
         users = {} if columns is None else columns.read_users(known)
-        lengths = [len(own.items) for own in lists]
-        found = self.by_both(
-            np.concatenate([self.first_stage.of(own.history, own.items, own.scores) for own in lists]),
-            users,
-            np.repeat(np.arange(len(lists)), lengths),
-            np.concatenate([own.items for own in lists]),
-        )
-        return np.split(found, np.cumsum(lengths)[:-1])
+        placed = Placed.together(lists)
+        found = self.by_both(self.first_stage.of(lists), users, placed.of, placed.items)
+        return np.split(found, np.cumsum([len(own.items) for own in lists])[:-1])
 
     def by_both(self, first_stage: Numbers, users: Mapping[int, Values], user: Indices, items: Indices) -> Numbers:
         """The scores by both stages, float64[n], of candidates with these inputs from the first one, float64[n, k].

@@ -10,8 +10,17 @@ from features.arrays import Several
 from features.bundle import BundleError
 from features.counts import Counts, PooledCounts, derive_encoder
 from features.schema import Schema
-from recommend.columns import PairColumns, Taste
-from recommend.ranking import CANDIDATES, CandidateRanking, FirstStageInputs, Numbers, Predict, best_of, standard
+from recommend.columns import Chosen, PairColumns, Taste
+from recommend.ranking import (
+    CANDIDATES,
+    CandidateRanking,
+    Candidates,
+    FirstStageInputs,
+    Numbers,
+    Predict,
+    best_of,
+    standard,
+)
 from recommend.recommender import RANKING, Recommender, read_golden
 from recommend.weights import ItemWeights
 from tests.support.recommenders import ITEM_TO_ITEM, ITEMS
@@ -57,6 +66,11 @@ def recommender(weight: float = 10) -> Recommender:
     return Recommender(items=ITEMS, first_stage=ItemWeights.cut(ITEM_TO_ITEM), ranking=ranking(weight))
 
 
+def standardised(scores: Numbers) -> Numbers:
+    """Those of a single list."""
+    return standard(scores, np.zeros(len(scores), np.int64), np.arange(len(scores)))
+
+
 def opened(model: Path, inputs: int) -> Predict:
     assert model.read_text() == "tree"
     assert inputs == 11
@@ -70,17 +84,39 @@ def test_the_best_items_are_finite_and_in_order() -> None:
 
 def test_scores_are_standardised_by_the_first_hundred() -> None:
     scores = np.arange(150.0, 0, -1)
-    assert standard(scores)[:CANDIDATES].mean() == pytest.approx(0)
-    assert standard(scores)[:CANDIDATES].std() == pytest.approx(1)
-    assert standard(scores)[:CANDIDATES].tolist() == standard(scores[:CANDIDATES]).tolist()
-    assert standard(np.full(3, 7.0)).tolist() == [0, 0, 0]
-    assert standard(NOTHING.astype(float)).tolist() == []
+    assert standardised(scores)[:CANDIDATES].mean() == pytest.approx(0)
+    assert standardised(scores)[:CANDIDATES].std() == pytest.approx(1)
+    assert standardised(scores)[:CANDIDATES].tolist() == standardised(scores[:CANDIDATES]).tolist()
+    assert standardised(np.full(3, 7.0)).tolist() == [0, 0, 0]
+    assert standardised(NOTHING.astype(float)).tolist() == []
+
+
+def test_the_inputs_of_several_lists_are_those_of_each_list_whatever_their_lengths() -> None:
+    inputs = FirstStageInputs(choices=CHOICES, columns=COLUMNS, repeats=True)
+    lists = [
+        Candidates(np.array([0, 3, 0]), np.array([4, 2]), np.array([3.0, 1.0]), user={}),
+        Candidates(np.array([1]), NOTHING, NOTHING.astype(float), user={}),
+        Candidates(NOTHING, np.array([0, 1, 2]), np.array([0.1, 0.1, 0.1]), user={}),
+        Candidates(np.array([4, 1, 2]), np.array([3]), np.array([2.0]), user={}),
+    ]
+    together = inputs.of(lists)
+    assert together.shape == (6, len(inputs.names))
+    assert together.tolist() == [row for one in lists for row in inputs.of([one]).tolist()]
 
 
 def test_taste_is_the_share_in_the_history_less_the_share_in_all_choices() -> None:
     taste = Taste.of(np.array([7, 7, 9]))
-    found = taste.of_items(np.array([0, 1]), np.array([0.25, 0.25, 0.5]))
+    popularity = np.array([0.25, 0.25, 0.5])
+    found = taste.of_items(Chosen.of([np.array([0, 1])]), np.zeros(3, np.int64), np.arange(3), popularity)
     assert found == pytest.approx([(2 - 1) / 7, (2 - 1) / 7, (0 - 1) / 7])
+
+
+def test_the_taste_for_several_values_is_their_mean() -> None:
+    taste = Taste.of(Several(hashes=np.array([7, 7, 9, 9]), row=np.array([0, 1, 1, 2])))
+    chosen = Chosen.of([np.array([0]), np.array([1, 2])])
+    found = taste.of_items(chosen, np.array([0, 1, 1]), np.array([1, 1, 2]), np.array([0.5, 0.25, 0.25]))
+    first, second = [(1 - 0.75) / 6, (0 - 0.5) / 6], [(1 - 2 * 0.75) / 7, (2 - 2 * 0.5) / 7]
+    assert found == pytest.approx([sum(first) / 2, sum(second) / 2, second[1]])
 
 
 def test_columns_of_which_each_item_has_its_own_value_are_no_taste() -> None:
@@ -90,7 +126,7 @@ def test_columns_of_which_each_item_has_its_own_value_are_no_taste() -> None:
 
 def test_the_order_is_the_standard_score_plus_the_weight_times_the_log_odds() -> None:
     first = Recommender(items=ITEMS, first_stage=ItemWeights.cut(ITEM_TO_ITEM)).recommend(np.array([0]), 4, NOTHING)
-    scores = standard(np.array([one.score for one in first]))
+    scores = standardised(np.array([one.score for one in first]))
     years = [1990, 2005, 2000, 2010, 2020]
     odds = [np.log((years[one.item] - 1980) / (2030 - years[one.item])) for one in first]
     expected = dict(zip([one.item for one in first], scores + 10 * np.array(odds), strict=True))
@@ -168,11 +204,11 @@ def test_own_items_are_candidates_with_how_often_and_how_long_ago_they_were_chos
     assert inputs.names == ["standard_score", "place", "popularity", "history", "own_choices", "own_age"]
     assert inputs.candidates(scores, history, 2).tolist() == [0, 1, 3]
     assert inputs.candidates(scores, history, 3).tolist() == [0, 1, 2, 3]
-    found = inputs.of(history, np.array([0, 2, 4]), np.array([5.0, 3.0, 1.0]))
+    found = inputs.of([Candidates(history, np.array([0, 2, 4]), np.array([5.0, 3.0, 1.0]), user={})])
     assert found[:, 3] == pytest.approx(np.log1p([3, 3, 3]))
     assert np.expm1(found[:, 4]) == pytest.approx([0, 1, 2])
     assert np.expm1(found[:, 5]) == pytest.approx([4, 2, 1])
     plain = FirstStageInputs(choices=CHOICES, columns=None)
     assert plain.candidates(scores, history, 2).tolist() == [0, 1]
-    once = plain.of(np.array([2, 3, 4]), np.array([0]), np.array([5.0]))
-    assert plain.of(history, np.array([0]), np.array([5.0])).tolist() == once.tolist()
+    often, once = (Candidates(own, np.array([0]), np.array([5.0]), user={}) for own in (history, np.array([2, 3, 4])))
+    assert plain.of([often]).tolist() == plain.of([once]).tolist()
