@@ -142,7 +142,8 @@ class Opened:
             raise NoRecommendationsError(f"This model recommends nothing: {self._model.why_no_recommender}")
         keys = self._model.recommender.items
         self.histories = Histories(users, keys)
-        catalogued = Catalogue(items, keys) if items.is_file() else None
+        fields = self._model.bundle.schema.fields
+        catalogued = Catalogue(items, keys, fields) if items.is_file() else None
         new = (
             NewItems.of(catalogued, self.histories, self._model.compared_columns) if batch.new and catalogued else None
         )

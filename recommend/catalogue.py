@@ -17,7 +17,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from features.columns import Field
 from recommend.arrays import Indices, Mask
+from recommend.columns import Value, from_text
 from recommend.stored import Snapshot, SnapshotError, Writer, written
 
 FILE = "catalogue.sqlite"
@@ -46,6 +48,15 @@ class ItemRow(NamedTuple):
     key: str
     columns: dict[str, str]
     state: State
+
+
+class ItemTexts(NamedTuple):
+    """What records say of an item: the `texts` of its columns and its key by name, and the `values` that these have as
+    fields of a record, each with the field's place.
+    """
+
+    texts: Mapping[str, str]
+    values: Sequence[tuple[int, Value]]
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,18 +153,20 @@ def _layout(snapshot: Snapshot) -> Layout:
 class Catalogue:
     """An open catalogue beside a recommender."""
 
-    def __init__(self, file: Path, items: list[str]) -> None:
-        """`items` are the recommender's keys by number. Raises `SnapshotError`."""
+    def __init__(self, file: Path, items: list[str], fields: Sequence[Field] = ()) -> None:
+        """`items` are the recommender's keys by number, `fields` those of a record. Raises `SnapshotError`."""
         self._snapshot = Snapshot(file, KIND)
         self.layout = _layout(self._snapshot)
         self.count = int(self._snapshot.meta["live"])
         numbers = np.array(self._snapshot.numbers(items), dtype=np.int64)
         self.numbers: Indices = np.where(numbers < self.count, numbers, -1)
         """The number of each of the recommender's items in the catalogue, int64[m], -1 for those that are not there."""
+        self.absent: Indices = np.flatnonzero(self.numbers < 0)
+        """The recommender's items that are not in the catalogue, int64[a]."""
         self._coded: dict[str, tuple[Indices, Indices]] = {}
         # Of the snapshot, not a method of the catalogue: that would keep itself, and its file, after its last use.
-        self.columns = lru_cache(maxsize=KEPT)(partial(_columns, self._snapshot))
-        """The texts of the columns of the item with a number; raises `SnapshotError` if the file was altered."""
+        self.item = lru_cache(maxsize=KEPT)(partial(_item, self._snapshot, self.layout.item_column, fields))
+        """The item with a key and a number, -1 if it is not there; raises `SnapshotError` if the file was altered."""
 
     @property
     def version(self) -> str:
@@ -203,10 +216,12 @@ class Catalogue:
         self._snapshot.close()
 
 
-def _columns(snapshot: Snapshot, number: int | np.int64) -> Mapping[str, str]:
-    (encoded,) = snapshot.one("SELECT columns FROM items WHERE number = ?", int(number)) or (b"{}",)
+def _item(snapshot: Snapshot, item_column: str, fields: Sequence[Field], key: str, number: int) -> ItemTexts:
+    (encoded,) = snapshot.one("SELECT columns FROM items WHERE number = ?", number) or (b"{}",)
     try:
-        return msgspec.json.decode(encoded, type=dict[str, str])
+        texts = {item_column: key, **msgspec.json.decode(encoded, type=dict[str, str])}
+        known = ((place, field) for place, field in enumerate(fields) if field.name in texts)
+        return ItemTexts(texts, [(place, from_text(texts[field.name], field)) for place, field in known])
     except (TypeError, msgspec.DecodeError) as error:
         raise SnapshotError(f"The row of an item in the catalogue was altered: {error}. Load it again.") from error
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from features.columns import Field, Number
-from recommend.columns import Value
+from recommend.columns import Value, from_text
 from scoring.model.diagnosis import LONGEST_NAME
 from scoring.request_errors import UnknownField, WrongType
 
@@ -19,13 +19,6 @@ def read_context(context: Mapping[str, str | float | None], columns: Sequence[Fi
 def read_stored(texts: Mapping[str, str], columns: Sequence[Field]) -> dict[str, Value]:
     """The same from a user's stored columns; what the ranking cannot read is missing."""
     return {field.name: from_text(texts[field.name], field) for field in columns if field.name in texts}
-
-
-def from_text(text: str, field: Field) -> Value:
-    """The value of a stored text, None if it is none of the field's."""
-    if not isinstance(field, Number):
-        return text
-    return field.parse(text) if field.is_right(text) else None
 
 
 def _value(name: str, value: str | float | None, fields: Mapping[str, Field]) -> Value:

@@ -24,16 +24,16 @@ def require_column(name: str, field: str, catalogue: Catalogue | None) -> None:
         )
 
 
-def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask:
-    """Which items of the catalogue the request's filter allows, bool[c].
+def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask | None:
+    """Which items of the catalogue the request's filter allows, bool[c], None if there is nothing to filter by.
 
     Raises `UnknownField`, and `Unavailable` if the catalogue was altered.
     """
     wanted = {} if request.filter is msgspec.UNSET else request.filter
     for name in wanted:
         require_column(name, f"filter.{name}", catalogue)
-    if catalogue is None:
-        return np.empty(0, np.bool_)
+    if catalogue is None or not wanted:
+        return None
     allowed = np.ones(catalogue.count, np.bool_)
     try:
         for name, values in wanted.items():
@@ -43,10 +43,12 @@ def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask:
     return allowed
 
 
-def left_out(allowed: Mask, catalogue: Catalogue | None) -> Indices:
+def left_out(allowed: Mask | None, catalogue: Catalogue | None) -> Indices:
     """The recommender's items that are not in the catalogue, or not among those that are `allowed` there, bool[c]."""
     if catalogue is None:
         return np.empty(0, np.int64)
+    if allowed is None:
+        return catalogue.absent
     has_place = catalogue.numbers >= 0
     has_place[has_place] = allowed[catalogue.numbers[has_place]]
     return np.flatnonzero(~has_place)

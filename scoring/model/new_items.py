@@ -1,20 +1,20 @@
 """Places for new items among recommended ones: without them nobody would choose these, and no model learn from it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from recommend.arrays import Indices, Mask
+from recommend.arrays import Indices, Mask, distinct
+from recommend.catalogue import ItemTexts
 from recommend.ranking import best_of
 from recommend.recommender import Recommender
 from recommend.stored import SnapshotError
 from scoring.model.filtering import varied
 from scoring.model.lookups import Lookups
 from scoring.model.recommend_request import RecommendRequest
-from scoring.model.stored_columns import item_texts
 from scoring.responses import RecommendedItem
 
 LOOKED_AT = 1_000
@@ -22,22 +22,22 @@ LOOKED_AT = 1_000
 
 
 class NewItem(NamedTuple):
-    """A new item by its number in the catalogue and its key, with the texts of its columns."""
+    """A new item by its number in the catalogue and its key, with what records say of it."""
 
     number: int
     key: str
-    texts: Mapping[str, str]
+    said: ItemTexts
 
     def shown(self, names: Iterable[str], click: float) -> RecommendedItem:
         """The item in a response, with these columns."""
-        columns = {name: self.texts[name] for name in names if name in self.texts}
+        columns = {name: self.said.texts[name] for name in names if name in self.said.texts}
         return RecommendedItem(item=self.key, score=None, probability=click, reason="new", because=[], columns=columns)
 
 
 def best_new(
     request: RecommendRequest,
     top: int,
-    match: Mask,
+    match: Mask | None,
     history: Indices,
     *,
     recommender: Recommender,
@@ -46,9 +46,9 @@ def best_new(
 ) -> list[NewItem]:
     """The new items for the last of `top` places, as many as wanted; the first place is never theirs.
 
-    `match`, bool[c], says which items of the catalogue the filter allows, and `history`, int64[h], is what somebody
-    chose of the recommender's items. What the request names as chosen or excluded is not new. `complain` gets what is
-    wrong with a catalogue that was altered. Raises like `varied`.
+    `match`, bool[c], says which items of the catalogue the filter allows, None for all, and `history`, int64[h], is
+    what somebody chose of the recommender's items. What the request names as chosen or excluded is not new. `complain`
+    gets what is wrong with a catalogue that was altered. Raises like `varied`.
     """
     most = min(lookups.places if request.new is msgspec.UNSET else int(request.new), top - 1)
     catalogue, new = lookups.catalogue, lookups.new
@@ -58,11 +58,11 @@ def best_new(
     named = {str(key) for keys in (request.history, request.exclude) if keys is not msgspec.UNSET for key in keys}
     try:
         is_named = np.isin(new.numbers, [catalogue.find(key) for key in named - recommender.numbers.keys()])
-        scores[is_named | ~match[new.numbers]] = -np.inf
+        scores[is_named if match is None else is_named | ~match[new.numbers]] = -np.inf
         numbers = new.numbers[::-1][best_of(scores[::-1], LOOKED_AT)]  # of equal ones the latest first
         kept = numbers[varied(numbers, most, request, catalogue)].tolist()
         keys = [catalogue.key(number) for number in kept]
-        return [NewItem(one, key, item_texts(key, one, catalogue)) for one, key in zip(kept, keys, strict=True)]
+        return [NewItem(one, key, catalogue.item(key, one)) for one, key in zip(kept, keys, strict=True)]
     except SnapshotError as error:
         complain(error)
         return []
@@ -71,6 +71,6 @@ def best_new(
 def _known(history: Indices, recommender: Recommender) -> npt.NDArray[np.float64]:
     """The scores of known items, float64[m]; without a history by their popularity, in the order of which they are."""
     if len(history):
-        return recommender.first_stage.scores(np.unique(history))
+        return recommender.first_stage.scores(distinct(history))
     scores: npt.NDArray[np.float64] = -np.log1p(np.arange(len(recommender.items)))
     return scores

@@ -4,15 +4,15 @@
 """
 
 import uuid
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from recommend.arrays import Indices
-from recommend.catalogue import Catalogue
+from recommend.arrays import Indices, distinct
+from recommend.catalogue import Catalogue, ItemTexts
 from recommend.columns import Value
 from recommend.histories import Stored
 from recommend.ranking import CANDIDATES
@@ -24,7 +24,7 @@ from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.new_items import NewItem, best_new
 from scoring.model.recommend_request import RecommendRequest
-from scoring.model.stored_columns import item_texts, pairs, user_texts
+from scoring.model.stored_columns import pairs, user_texts
 from scoring.request_errors import UnknownItem
 from scoring.responses import Fallback, HistoryItem, KnownUser, RecommendAnswer, RecommendedItem
 
@@ -58,7 +58,7 @@ class RecommendQuery:
         stored = self._stored(lookups, complain)
         history = np.concatenate([stored.chosen, self._history(recommender)])
         match = matching(request, lookups.catalogue)
-        excluded = np.union1d(self._excluded(recommender, history, stored), left_out(match, lookups.catalogue))
+        excluded = np.concatenate([self._excluded(recommender, history, stored), left_out(match, lookups.catalogue)])
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
         user = self._user(stored, recommender)
         new = best_new(request, top, match, history, recommender=recommender, lookups=lookups, complain=complain)
@@ -69,12 +69,12 @@ class RecommendQuery:
             self.fallback.append(Fallback.POPULAR)
         if len(found) + len(new) < top:
             self.fallback.append(Fallback.FEWER)
-        texts = _texts(self._to_read(found, history, names), recommender, lookups.catalogue, complain)
-        shown = {item: {name: own[name] for name in names if name in own} for item, own in texts.items()}
+        said = _said(self._to_read(found, history, names), recommender, lookups.catalogue, complain)
+        shown = {item: {name: own.texts[name] for name in names if name in own.texts} for item, own in said.items()}
         columns = self._columns(stored, model, lookups) | user
-        clicks = _clicks([texts[one.item] for one in found], columns, model) if texts else [None] * len(found)
+        clicks = _clicks([said[one.item] for one in found], columns, model) if said else [None] * len(found)
         known = [_item(one, click, recommender, shown) for one, click in zip(found, clicks, strict=True)]
-        clicks = _clicks([one.texts for one in new], columns, model)
+        clicks = _clicks([one.said for one in new], columns, model)
         return RecommendAnswer(
             items=known + [one.shown(names, click) for one, click in zip(new, clicks, strict=True)],
             fallback=self.fallback,
@@ -134,7 +134,7 @@ class RecommendQuery:
         if names:
             items |= {item for one in found for item in one.because}
             if self.request.details is True:
-                items |= {*np.unique(history)[:MOST_SHOWN].tolist()}
+                items |= {*distinct(history)[:MOST_SHOWN].tolist()}
         return items
 
     def _columns(self, stored: Stored, model: ServedModel, lookups: Lookups) -> dict[str, Value]:
@@ -178,35 +178,38 @@ def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str
 def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetType) -> Indices:
     """The numbers of the items that are known, in their order."""
     numbers = recommender.numbers
-    given = () if keys is msgspec.UNSET else keys
-    found = (numbers.get(key if isinstance(key, str) else str(key), -1) for key in given)
-    return np.array([number for number in found if number >= 0], dtype=np.int64)
+    found = map(numbers.get, () if keys is msgspec.UNSET else map(str, keys))
+    return np.array([number for number in found if number is not None], dtype=np.int64)
 
 
-def _texts(
-    items: Iterable[int],
+def _said(
+    items: Collection[int],
     recommender: Recommender,
     catalogue: Catalogue | None,
     complain: Callable[[SnapshotError], None],
-) -> dict[int, dict[str, str]]:
-    """The columns of each item with its key; nothing without a catalogue, or if it was altered."""
+) -> dict[int, ItemTexts]:
+    """What the catalogue says of each item; nothing without a catalogue, or if it was altered."""
     if catalogue is not None:
+        numbers = catalogue.numbers[[*items]].tolist() if items else ()
         try:
-            return {item: item_texts(recommender.items[item], catalogue.numbers[item], catalogue) for item in items}
+            return {
+                item: catalogue.item(recommender.items[item], number)
+                for item, number in zip(items, numbers, strict=True)
+            }
         except SnapshotError as error:
             complain(error)
     return {}
 
 
-def _clicks(items: Sequence[Mapping[str, str]], user: Mapping[str, Value], model: ServedModel) -> Sequence[float]:
-    """The probability that a user clicks each of the items with these columns."""
+def _clicks(items: Sequence[ItemTexts], user: Mapping[str, Value], model: ServedModel) -> Sequence[float]:
+    """The probability that a user clicks each of the items."""
     return model.probabilities(pairs(user, items, model.bundle.schema.fields)) if items else []
 
 
 def _known_user(
     history: Indices, user: Mapping[str, Value], recommender: Recommender, shown: Mapping[int, dict[str, str]]
 ) -> KnownUser:
-    past = np.unique(history).tolist()
+    past = distinct(history).tolist()
     return KnownUser(
         history=[_past(item, recommender, shown) for item in past[:MOST_SHOWN]],
         chosen=len(past),

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
 
 from features.columns import Field, Number
-from recommend.catalogue import Catalogue
-from recommend.columns import Value
+from recommend.catalogue import ItemTexts
+from recommend.columns import Value, from_text
 from recommend.histories import Histories
 from recommend.stored import SnapshotError
-from scoring.model.context import from_text
 from scoring.model.diagnosis import LONGEST_NAME
 from scoring.model.lookups import Lookups
 from scoring.request_errors import Unavailable, UnknownItem
@@ -33,23 +31,16 @@ def user_texts(key: str, columns: Mapping[str, str], histories: Histories) -> di
     return {histories.user_column: key, **columns}
 
 
-def item_texts(key: str, number: int | np.int64, catalogue: Catalogue) -> dict[str, str]:
-    """What a record says of the item with this number in the catalogue; raises `SnapshotError` if it was altered."""
-    return {catalogue.layout.item_column: key, **catalogue.columns(number)}
-
-
-def pairs(
-    user: Mapping[str, Value], items: Iterable[Mapping[str, str]], fields: Sequence[Field]
-) -> list[tuple[Any, ...]]:
-    """The values of `fields` in the records of a user with each of the items, whose columns are stored texts."""
+def pairs(user: Mapping[str, Value], items: Iterable[ItemTexts], fields: Sequence[Field]) -> list[tuple[Any, ...]]:
+    """The values of `fields` in the records of a user with each of the items."""
     known = [user.get(field.name) for field in fields]
-    return [
-        tuple(
-            from_text(item[field.name], field) if field.name in item else value
-            for field, value in zip(fields, known, strict=True)
-        )
-        for item in items
-    ]
+    rows = []
+    for item in items:
+        row = known.copy()
+        for place, value in item.values:
+            row[place] = value
+        rows.append(tuple(row))
+    return rows
 
 
 def filled(
@@ -96,4 +87,4 @@ def _of_item(key: str, place: str, lookups: Lookups) -> Mapping[str, str]:
     number = catalogue.find(key)
     if number < 0:
         raise UnknownItem(f"The catalogue has no item {key[:LONGEST_NAME]!r}, or it was withdrawn.", field=place)
-    return item_texts(key, number, catalogue)
+    return catalogue.item(key, number).texts

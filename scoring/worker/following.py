@@ -31,13 +31,14 @@ class Following:
     def __init__(self, folder: Path, model: ServedModel, places: int, sink: LogSink, lake: Lake | None) -> None:
         """Opens nothing yet. New items may take so many `places`."""
         items = [] if model.recommender is None else model.recommender.items
+        fields = model.bundle.schema.fields
         self._columns, self._places = model.compared_columns, places
         self._lake = lake
         self._sink = sink
         self._fetched = -FETCH_SECONDS
         self._complaint = ""
         self._histories = _Followed(folder / histories.FILE, lambda file: Histories(file, items), sink)
-        self._catalogue = _Followed(folder / catalogue.FILE, lambda file: Catalogue(file, items), sink)
+        self._catalogue = _Followed(folder / catalogue.FILE, lambda file: Catalogue(file, items, fields), sink)
         self._looked = time.monotonic()
         self._opening: asyncio.Task[None] | None = None
         self.lookups = Lookups()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from features.schema import Schema
 from recommend import catalogue, histories, stored
 from recommend.catalogue import Catalogue, ItemRow, Layout, State
 from recommend.histories import PACKED, Histories, UserRow
@@ -58,7 +59,7 @@ def test_keys_of_any_characters_are_unknown_or_found(tmp_path: Path, key: str) -
 
 def test_a_catalogue_that_nobody_uses_any_more_is_closed_at_once(tmp_path: Path) -> None:
     found = Catalogue(write_catalogue(tmp_path / "c", item("a")), ITEMS)
-    assert found.columns(0) == {"title": "Film a"}
+    assert found.item("a", 0).texts["title"] == "Film a"
     left = weakref.ref(found)
     gc.disable()
     try:
@@ -147,11 +148,23 @@ def test_items_are_shown_and_found_by_their_values(tmp_path: Path) -> None:
     file = write_catalogue(tmp_path / "c", item("a", "x|y"), item("b"), item("c", "y"), item("d", "z"))
     found = Catalogue(file, ["c", "nowhere", "a"])
     assert found.numbers.tolist() == [2, -1, 0]
-    assert found.columns(0) == {"genre": "x|y", "title": "Film a"}
+    assert found.item("a", 0).texts == {"item_id": "a", "genre": "x|y", "title": "Film a"}
+    assert found.item("nowhere", -1).texts == {"item_id": "nowhere"}
     assert found.having("genre", ["y"]).tolist() == [True, False, True, False]
     assert found.having("genre", ["x", "z", "never"]).tolist() == [True, False, False, True]
     assert not found.having("genre", ["x|y"]).any()
     assert found.having("title", ["Film b"]).tolist() == [False, True, False, False]
+
+
+def test_the_values_of_an_item_are_those_of_a_records_fields(tmp_path: Path) -> None:
+    row = ItemRow("a", {"year": "1990", "minutes": "long", "genre": "x|y", "title": "Film a"}, State.TRAINED)
+    fields = Schema(numeric=("age", "year", "minutes"), categorical=("user", "genre"), separators={"genre": "|"}).fields
+    found = Catalogue(write_catalogue(tmp_path / "c", row), ["a"], fields)
+    assert [(fields[place].name, value) for place, value in found.item("a", 0).values] == [
+        ("year", 1990.0),
+        ("minutes", None),
+        ("genre", "x|y"),
+    ]
 
 
 def test_a_withdrawn_item_is_in_the_file_and_not_in_the_catalogue(tmp_path: Path) -> None:
@@ -169,7 +182,7 @@ def test_training_neither_changes_what_was_loaded_nor_brings_back_what_was_withd
     trained = write_catalogue(tmp_path / "trained", item("a", "y"), item("b"), item("new"))
     catalogue.after_training(trained, served)
     assert states(served) == {"a": State.LOADED, "b": State.WITHDRAWN, "new": State.TRAINED}
-    assert Catalogue(served, ["a"]).columns(0)["genre"] == "x"
+    assert Catalogue(served, ["a"]).item("a", 0).texts["genre"] == "x"
 
 
 def test_the_first_training_makes_the_catalogue(tmp_path: Path) -> None:
