@@ -109,6 +109,8 @@ def _recommend_all(
     from personalize.batch import Batch  # noqa: PLC0415 - LightGBM and Arrow, which a request does not need
     from scoring.responses import ModelName  # noqa: PLC0415 - see above
 
+    if out.suffix != ".parquet":
+        raise BadInputError(f"Recommendations are written as Parquet: name a file that ends in .parquet, not {out}.")
     if not out.absolute().parent.is_dir():
         raise BadInputError(f"The folder of {out} does not exist. Create it, or name another file.")
     settings = settings_of(stack, config_file)

@@ -220,6 +220,11 @@ def test_all_users_need_a_file_and_nothing_about_one_user(arguments: Sequence[st
         run(*arguments)
 
 
+def test_a_name_that_promises_another_format_is_refused() -> None:
+    with pytest.raises(BadInputError, match=r"ends in \.parquet, not recs\.csv"):
+        run("--out", "recs.csv")
+
+
 @pytest.mark.slow
 def test_ctrl_c_says_how_to_continue(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*_: object) -> int:
