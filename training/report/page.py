@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ def put(path: Path, html: str) -> None:
     aside.replace(path)
 
 
+@cache
 def environment() -> Environment:
-    """The templates' environment."""
+    """The templates' environment, which keeps the templates that it has compiled."""
     created = Environment(
         loader=PackageLoader("training.report"),
         autoescape=True,

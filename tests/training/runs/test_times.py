@@ -27,6 +27,11 @@ ROWS, ITEMS, USERS = 4_000, 300, 50
 FIRST = pd.Timestamp("2025-10-01")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _undrawn() -> None:
+    """Here the plots are drawn: a test reads one."""
+
+
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """In each of six months new items come; those younger than 30 days are clicked 80 times of 100, others 20.

@@ -8,16 +8,24 @@ import pytest
 from msgspec import structs
 
 from recommend.judgement import RECOMMENDER, Figures, Judgement
+from tests.support.undrawn import undrawn
 from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
 from training.evaluation.earlier import EarlierVersion
 from training.parameters import GateParameters
 from training.report import ColumnSummary, LearningCurve
+from training.report.data import ReportData
 from training.report.page import render, write
 
 
 @pytest.fixture(scope="module")
 def html() -> str:
     return render(report_data())
+
+
+def text_of(data: ReportData) -> str:
+    """The page without its plots."""
+    with undrawn():
+        return render(data)
 
 
 def test_every_element_is_closed(html: str) -> None:
@@ -58,7 +66,7 @@ def test_an_accepted_model_is_called_so_with_every_check(html: str) -> None:
 
 
 def test_a_rejected_model_names_the_failed_check_first() -> None:
-    page = render(report_data(gate=GateParameters(min_auc=0.9)))
+    page = text_of(report_data(gate=GateParameters(min_auc=0.9)))
     assert "Rejected: this model does not serve" in page
     assert page.index('class="failed"') < page.index('class="passed"')
     assert page.count('class="failed"') == 1
@@ -77,7 +85,7 @@ def test_a_champion_that_cannot_be_compared_is_named_with_the_reason() -> None:
     champion = EarlierVersion(
         version=3, bundle_hash="ab" * 32, evaluation=None, not_comparable="it needs the column price"
     )
-    assert "(version 3) is missing here: it needs the column price." in render(
+    assert "(version 3) is missing here: it needs the column price." in text_of(
         replace(report_data(), champion=champion)
     )
 
@@ -85,17 +93,17 @@ def test_a_champion_that_cannot_be_compared_is_named_with_the_reason() -> None:
 def test_the_best_version_kept_stands_beside_the_champion() -> None:
     data = report_data()
     assert data.champion is not None
-    page = render(replace(data, best=replace(data.champion, version=1)))
+    page = text_of(replace(data, best=replace(data.champion, version=1)))
     assert "Best version kept (version 1)" in page
     assert "the accepted version with the lowest normalized entropy so far" in page
 
 
 def test_without_a_champion_the_page_says_that_nothing_served_before() -> None:
-    assert "nothing served before this model" in render(report_data(with_champion=False))
+    assert "nothing served before this model" in text_of(report_data(with_champion=False))
 
 
 def test_real_data_has_no_best_reachable_row() -> None:
-    assert "Best reachable" not in render(replace(report_data(), best_reachable=None))
+    assert "Best reachable" not in text_of(replace(report_data(), best_reachable=None))
 
 
 def test_markup_in_the_data_stays_text() -> None:
@@ -118,7 +126,7 @@ def test_a_column_of_several_values_names_its_separator_and_most_frequent_values
         separator=" <|",
         frequent=[("Drama & Co", 39_895), ("<b>", 7)],
     )
-    page = render(replace(report_data(), columns=[column]))
+    page = text_of(replace(report_data(), columns=[column]))
     assert "<b>genres</b> has several values per field, separated by <code>&#34; &lt;|&#34;</code>" in page
     assert "Most frequent in the training rows: Drama &amp; Co (39,895), &lt;b&gt; (7)." in page
     assert "a row is in the segment of each" in page
@@ -128,7 +136,7 @@ def test_a_column_of_several_values_names_its_separator_and_most_frequent_values
 
 def test_a_segment_that_is_off_is_counted_named_and_comes_first() -> None:
     good, bad = slice_of("cat01", "05db9164"), slice_of("device", "tablet", observed=0.4, off=True)
-    page = render(replace(report_data(), slices=[good, bad]))
+    page = text_of(replace(report_data(), slices=[good, bad]))
     assert "1 of 2 segments are off" in page
     assert page.index("tablet") < page.index("05db9164")
 
@@ -144,17 +152,17 @@ def test_known_and_new_users_are_told_apart(html: str) -> None:
     for kind in ("known", "new"):
         assert f'<th scope="row">user_id</th><td>{kind}</td><td class="number">1,000</td>' in section
     assert "0.7100" in section  # AUC
-    assert "Known and new" not in render(replace(report_data(), keys=[]))
+    assert "Known and new" not in text_of(replace(report_data(), keys=[]))
 
 
 def test_a_warning_about_the_data_stands_beside_the_checks(html: str) -> None:
-    page = render(replace(report_data(), warnings=["The column paid alone predicts the label."]))
+    page = text_of(replace(report_data(), warnings=["The column paid alone predicts the label."]))
     assert "<b>Warning:</b> The column paid alone predicts the label." in page
     assert "Warning:" not in html
 
 
 def test_a_dataset_without_categories_has_no_segments() -> None:
-    assert "segments" not in render(replace(report_data(), slices=[]))
+    assert "segments" not in text_of(replace(report_data(), slices=[]))
 
 
 def test_a_feature_name_is_never_taken_for_a_formula() -> None:
@@ -190,15 +198,15 @@ def test_a_recommender_has_figures_for_known_and_for_new_users_where_a_moment_di
         figures={RECOMMENDER: figures},
         figures_of_new={RECOMMENDER: structs.replace(figures, ndcg=0.1234)},
     )
-    html = render(replace(report_data(), recommender=judged))
+    html = text_of(replace(report_data(), recommender=judged))
     assert Page(html).open == []
     shown = re.sub(r"<[^>]+>", " ", html)
     assert re.search(r"For 1,200 users .* 0\.2171 .* 25\.0% .*For 40 new users .* 0\.1234", shown, flags=re.DOTALL)
     assert "no figures for new users" not in html
     assert "too few" not in html
-    html = render(replace(report_data(), recommender=structs.replace(judged, new_users=3, figures_of_new={})))
+    html = text_of(replace(report_data(), recommender=structs.replace(judged, new_users=3, figures_of_new={})))
     assert "too few for figures of their own: 3." in html
     each = structs.replace(judged, by_moment=False, new_users=0, figures_of_new={})
-    html = render(replace(report_data(), recommender=each))
+    html = text_of(replace(report_data(), recommender=each))
     assert "For 40 new users" not in html
     assert "no figures for new users" in html
