@@ -1,9 +1,9 @@
 """The locked versions of libraries. They are inputs of steps: an upgrade that may change results runs a step again."""
 
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+from tools.locked import locked_packages
 from tools.paths import ROOT
 
 TRAINING_LIBRARIES = (
@@ -32,6 +32,5 @@ SERVING_LIBRARIES = (
 
 def locked_versions(libraries: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     """The version of each library in `uv.lock`."""
-    packages = tomllib.loads((root / "uv.lock").read_text())["package"]
-    locked = {package["name"]: package["version"] for package in packages if "version" in package}
+    locked = {package["name"]: package["version"] for package in locked_packages(root) if "version" in package}
     return {library: locked[library] for library in libraries}

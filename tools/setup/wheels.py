@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomllib
-
 from features.errors import PersonalizationError
+from tools.locked import locked_packages
 from tools.paths import ROOT
 from tools.setup.console import exit_status, say
 from tools.versions import GLIBC, PYTHON
@@ -45,7 +44,7 @@ def locked_wheels(*further: str, root: Path = ROOT) -> tuple[LockedWheel, ...]:
 
     Raises `WheelMissingError` if one has none that runs there.
     """
-    packages = {one["name"]: one for one in tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))["package"]}
+    packages = {one["name"]: one for one in locked_packages(root)}
     needed = sorted(_needed(packages, [*_dependencies(packages[PROJECT]), *further]))
     return tuple(_wheel(packages[name]) for name in needed)
 
