@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -33,6 +34,7 @@ settings.load_profile("project")
 
 PATHS = "tests/e2e/test_paths.py"
 TRAINING = "tests/training/runs/"
+AZURE = "tests/steps/provider/azure/"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,7 +61,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def _turn(item: pytest.Item) -> int:
-    if item.get_closest_marker("engine"):
+    if item.get_closest_marker("engine") or item.nodeid.startswith(AZURE):
         return 1
     return 0 if item.get_closest_marker("spark") else 2
 
@@ -91,14 +93,15 @@ class Units(LoadFileScheduling):  # type: ignore[misc]  # xdist comes without ty
     """`--dist=loadfile`, which distributes tests by file, with two exceptions.
 
     Whole paths run for minutes and share nothing: each is distributed by itself. The training tests share a Spark
-    session and a run, so they stay together: both take longer to create than most of the tests that use them.
+    session and a run, those of Azure's steps a simulated Azure and the import of its SDKs, so they stay together: all
+    of these take longer to create than most of the tests that use them.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
         if file == PATHS:
             return nodeid
-        return TRAINING if file.startswith(TRAINING) else file
+        return next((folder for folder in (TRAINING, AZURE) if file.startswith(folder)), file)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -159,10 +162,17 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> "MakeBundle":
 
 
 @pytest.fixture(scope="session")
-def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry after `create`; copied by tests, because MLflow takes a second or two to create its tables."""
+def empty_registry(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A registry after `create`; copied by tests, because MLflow takes seconds to be imported and to create its tables.
+
+    The processes that tests are distributed to share one: the folder above theirs is this run's.
+    """
     from steps.local.registry import LocalRegistry  # noqa: PLC0415 - see above
 
-    place = tmp_path_factory.mktemp("empty") / "registry"
-    LocalRegistry(place).create()
-    return place
+    own = tmp_path_factory.mktemp("empty")
+    folder = own if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    with FileLock(folder / "registry.lock"):
+        if not (folder / "registry").exists():
+            LocalRegistry(own / "made").create()
+            (own / "made").rename(folder / "registry")
+    return folder / "registry"

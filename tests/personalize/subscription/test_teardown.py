@@ -1,6 +1,7 @@
 """Destroying a stack on Azure: what is asked, what is saved, and what is left and why."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,10 +115,10 @@ def test_what_stays_on_the_list_is_told_in_the_end() -> None:
 
 
 @pytest.fixture
-def registry(tmp_path: Path, bundle_of: MakeBundle) -> LocalRegistry:
+def registry(empty_registry: Path, tmp_path: Path, bundle_of: MakeBundle) -> LocalRegistry:
     """A registry with two versions."""
+    shutil.copytree(empty_registry, tmp_path / "registry")
     made = LocalRegistry(tmp_path / "registry")
-    made.create()
     for seed in (1, 2):
         made.register(bundle_of(seed))
     return made

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,25 @@ from steps.shared.model_versions import INDEX
 from tests.support.bundles import MakeBundle
 from tools.paths import state_folder
 
+RegistryOf = Callable[..., LocalRegistry]
 
-def registry_of(folder: Path, *bundles: Path) -> LocalRegistry:
-    """A new registry with these bundles as its versions."""
-    made = LocalRegistry(folder)
-    made.create()
-    for bundle in bundles:
-        made.register(bundle)
+
+@pytest.fixture
+def registry_of(empty_registry: Path) -> RegistryOf:
+    """Makes a new registry in a folder, with these bundles as its versions."""
+
+    def made(folder: Path, *bundles: Path) -> LocalRegistry:
+        shutil.copytree(empty_registry, folder)
+        registry = LocalRegistry(folder)
+        for bundle in bundles:
+            registry.register(bundle)
+        return registry
+
     return made
 
 
 @pytest.fixture
-def saved(tmp_path: Path, bundle_of: MakeBundle) -> Path:
+def saved(tmp_path: Path, bundle_of: MakeBundle, registry_of: RegistryOf) -> Path:
     """The export of an earlier stack's two versions."""
     earlier = registry_of(tmp_path / "earlier", bundle_of(1), bundle_of(2))
     export(earlier.list(), earlier.fetch, tmp_path / "saved")
@@ -37,7 +45,7 @@ def saved(tmp_path: Path, bundle_of: MakeBundle) -> Path:
 
 
 def test_saved_versions_are_registered_after_those_that_are_there(
-    saved: Path, tmp_path: Path, bundle_of: MakeBundle
+    saved: Path, tmp_path: Path, bundle_of: MakeBundle, registry_of: RegistryOf
 ) -> None:
     registry = registry_of(tmp_path / "new", bundle_of(3))
     registry.set_champion(1)
@@ -48,7 +56,7 @@ def test_saved_versions_are_registered_after_those_that_are_there(
     assert registry.get_champion() == registry.get(1)
 
 
-def test_a_second_import_changes_nothing(saved: Path, tmp_path: Path) -> None:
+def test_a_second_import_changes_nothing(saved: Path, tmp_path: Path, registry_of: RegistryOf) -> None:
     registry = registry_of(tmp_path / "new")
     first = restore(saved, registry.register)
     assert restore(saved, registry.register) == first
@@ -56,7 +64,9 @@ def test_a_second_import_changes_nothing(saved: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "exchanged"])
-def test_nothing_is_imported_when_one_bundle_is_not_what_was_saved(saved: Path, tmp_path: Path, damage: str) -> None:
+def test_nothing_is_imported_when_one_bundle_is_not_what_was_saved(
+    saved: Path, tmp_path: Path, registry_of: RegistryOf, damage: str
+) -> None:
     second = saved / "version-2"
     if damage == "changed":
         (second / "report.html").write_text("another")
@@ -71,7 +81,9 @@ def test_nothing_is_imported_when_one_bundle_is_not_what_was_saved(saved: Path, 
 
 
 @pytest.mark.parametrize("content", [None, "", "{}x", '[{"number": 1}]', "[1]"])
-def test_a_folder_that_no_destroy_wrote_is_refused(tmp_path: Path, content: str | None) -> None:
+def test_a_folder_that_no_destroy_wrote_is_refused(
+    tmp_path: Path, registry_of: RegistryOf, content: str | None
+) -> None:
     if content is not None:
         (tmp_path / INDEX).write_text(content)
     with pytest.raises(KeptModelsError, match=r"versions\.json cannot be used.*destroy --keep-data"):
@@ -79,7 +91,7 @@ def test_a_folder_that_no_destroy_wrote_is_refused(tmp_path: Path, content: str 
 
 
 def test_the_command_imports_into_a_stack_that_is_up(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    saved: Path, tmp_path: Path, registry_of: RegistryOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
     nowhere = CliRunner().invoke(app, ["import-models", str(saved)])

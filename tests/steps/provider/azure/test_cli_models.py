@@ -1,5 +1,6 @@
 """`models` and `report` for a stack on Azure: versions come from Azure ML, bundles from the lake."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,10 +90,10 @@ def test_a_version_that_is_not_registered_cannot_be_rolled_back_to(served: str) 
 
 
 def test_kept_models_are_registered_beside_the_one_that_serves(
-    served: str, tmp_path: Path, bundle_of: MakeBundle
+    served: str, tmp_path: Path, empty_registry: Path, bundle_of: MakeBundle
 ) -> None:
+    shutil.copytree(empty_registry, tmp_path / "earlier")
     earlier = LocalRegistry(tmp_path / "earlier")
-    earlier.create()
     earlier.register(bundle_of(2))
     export(earlier.list(), earlier.fetch, tmp_path / "saved")
     versions = AzureVersions(STACK, SETTINGS)
