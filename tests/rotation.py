@@ -1,8 +1,8 @@
 """`python -m tests.rotation`: runs one part of the tests that take minutes each (`full`); each day another part.
 
 Files run whole, because their tests may build on each other; where they don't, a file may be divided. A test that would
-begin after the time is up is skipped, and named; so is one that runs into a time limit, as on a busy machine: the
-workflow `nightly` judges it. `ELSEWHERE` has the tests that need another machine.
+begin after the time is up is skipped, and named; so is one that runs into a time limit, as on a busy machine, or that
+would go on after the last minute: the workflow `nightly` judges it. `ELSEWHERE` has those that need another machine.
 """
 
 import subprocess
@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.rotation import turn
 
-MINUTES = 8
-"""When no further test begins. With the last one and the set-up of its tools, a run stays below ten minutes."""
+MINUTES, LAST_MINUTES = 7, 9
+"""When no further test begins, and when the last one is ended. With the set-up, a run stays below ten minutes."""
 NO_TIME = "no time is left for it today"
 PYTEST_TIMEOUT = "Timeout (>"
 """How pytest-timeout's message begins."""
@@ -49,10 +49,16 @@ PARTS = (
             "tests/simulation/test_runtime.py",
         ),
     ),
+    Part(name="state in the subscription", files=("tests/simulation/test_state.py",)),
     Part(
-        name="state, bootstrap and environment",
-        files=tuple(f"tests/simulation/test_{name}.py" for name in ("bootstrap", "environment", "state")),
+        name="bootstrap and environment",
+        files=(
+            *(f"tests/simulation/test_{name}.py" for name in ("bootstrap", "environment")),
+            "tests/infra/graph/test_cloud_graph.py",
+            "tests/infra/policy/test_pack_in_engine.py",
+        ),
     ),
+    Part(name="a local stack", files=("tests/e2e/test_local_stack.py",)),
     Part(
         name="training on both engines",
         files=("tests/training/runs/test_engines.py", "tests/training/runs/test_table_files.py"),
@@ -68,7 +74,25 @@ PARTS = (
             for name in ("events", "find_crosses", "known", "spark_engine", "spark_factors", "table_days", "times")
         ),
     ),
-    Part(name="from data to model", files=("tests/steps/provider/azure/test_chain.py",)),
+    Part(
+        name="from data to model",
+        files=tuple(
+            f"tests/steps/provider/azure/test_{name}.py"
+            for name in ("chain", "preflight", "read_in_place", "second_region")
+        ),
+    ),
+    Part(
+        name="data on engine local",
+        files=(
+            *(
+                f"tests/training/runs/test_{name}.py"
+                for name in ("days", "local_engine", "propose", "recommended", "several_pipeline")
+            ),
+            "tests/training/unit/test_films.py",
+            "tests/training/unit/test_placed_listing.py",
+            "tests/house/unit/test_skips.py",
+        ),
+    ),
     Part(
         name="runs and engines",
         files=(
@@ -91,11 +115,14 @@ ELSEWHERE = {
 
 
 class Bounded:
-    """Leaves out the tests of other parts, and skips those that would begin too late."""
+    """Leaves out the tests of other parts, and skips those that would begin or end too late.
 
-    def __init__(self, part: Part, seconds: float) -> None:
+    None begins after `begin` seconds from now, and none goes on after `end` seconds.
+    """
+
+    def __init__(self, part: Part, *, begin: float, end: float) -> None:
         self.part = part
-        self._end = time.monotonic() + seconds
+        self._begin, self._end = time.monotonic() + begin, time.monotonic() + end
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -104,18 +131,27 @@ class Bounded:
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Tell pytest-timeout how long the test may take: its own limit, or what is left."""
+        left = max(self._end - time.monotonic(), 1.0)
+        own = item.get_closest_marker("timeout")
+        if own is None or left < own.args[0]:
+            item.add_marker(pytest.mark.timeout(left), append=False)
+        return (yield)
+
     def pytest_runtest_setup(self) -> None:
-        """Skip a test after the end."""
-        if time.monotonic() > self._end:
+        """Skip a test that would begin too late."""
+        if time.monotonic() > self._begin:
             pytest.skip(NO_TIME)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Skip a test that ran into a time limit."""
+        """Skip a test that ran into a time limit. After the end, a failed clean-up proves nothing either."""
         report = yield
-        if call.excinfo is not None and _is_timeout(call.excinfo.value):
+        if call.excinfo is not None and (_is_timeout(call.excinfo.value) or time.monotonic() > self._end):
             report.outcome = "skipped"
             report.longrepr = (str(item.path), item.location[1] or 0, f"{NO_TIME}: {call.excinfo.exconly()}")
         return report
@@ -132,7 +168,8 @@ def main() -> int:
     part = PARTS[number]
     sys.stdout.write(f"{part.name}, part {number + 1} of {len(PARTS)}; `ROTATION={turn()}` repeats it\n")
     sys.stdout.flush()
-    return int(pytest.main(["--durations=10", *part.files], plugins=[Bounded(part, MINUTES * 60)]))
+    bounded = Bounded(part, begin=MINUTES * 60, end=LAST_MINUTES * 60)
+    return int(pytest.main(["--durations=10", *part.files], plugins=[bounded]))
 
 
 if __name__ == "__main__":

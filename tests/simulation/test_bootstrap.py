@@ -99,6 +99,7 @@ def test_a_second_bootstrap_finds_everything(personalize: Command) -> None:
     assert all(first["deployer"].values())
 
 
+@pytest.mark.full
 def test_bootstrap_refuses_a_contributor_and_continues_for_the_owner(personalize: Command, world: World) -> None:
     world.set("deployer_roles", DEFAULTS["deployer_roles"])  # enough for a stack, but not for a lock
     refused = personalize("bootstrap", "--yes")
@@ -124,6 +125,7 @@ def test_bootstrap_recovers_the_vault_of_a_state_that_was_deleted(personalize: C
     assert bad(personalize("doctor")) == {}
 
 
+@pytest.mark.full
 def test_it_prints_what_a_repository_needs_and_offers_to_move_a_state(personalize: Command, tmp_path: Path) -> None:
     first = personalize("bootstrap", "--yes", as_json=False)["printed"]
     assert re.search(

@@ -110,6 +110,7 @@ def ignore(_: object) -> None:
     """Ignore progress."""
 
 
+@pytest.mark.full
 def test_two_machines_share_a_stack_that_leaves_no_secret_on_them_until_one_destroys_it(
     simulated: World, machine: Machine, tmp_path: Path
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_workflow_uses_the_state_backend_with_its_federated_identity(
     assert file.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.full
 def test_a_state_moves_from_a_machine_with_its_secrets(simulated: World, machine: Machine, tmp_path: Path) -> None:
     bootstrapped(simulated)
     machine("one", "machine").up(ignore)

@@ -1,5 +1,6 @@
 """Each test that is left out of `make test` runs somewhere: by rotation, or in a workflow."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,11 +33,11 @@ def test_the_shares_of_a_divided_file_are_all_of_it() -> None:
 
 @pytest.mark.parametrize(("first", "ran"), [(0, "2 passed, 1 deselected"), (1, "1 passed, 2 deselected")])
 def test_a_part_runs_its_share(tmp_path: Path, first: int, ran: str) -> None:
-    assert ran in _run(tmp_path, f"Bounded(Part(name='', files=(), first={first}, of=2), 3600)")
+    assert ran in _run(tmp_path, f"Bounded(Part(name='', files=(), first={first}, of=2), begin=3600, end=3600)")
 
 
 def test_a_test_that_would_begin_too_late_is_skipped_with_its_reason(tmp_path: Path) -> None:
-    said = _run(tmp_path, "Bounded(Part(name='', files=()), -1)")
+    said = _run(tmp_path, "Bounded(Part(name='', files=()), begin=-1, end=3600)")
     assert "3 skipped" in said
     assert NO_TIME in said
 
@@ -49,9 +50,34 @@ def test_a_time_limit_is_no_failure_and_any_other_error_is(tmp_path: Path) -> No
         "assert False",
     ]
     tests = [f"@pytest.mark.timeout(5)\ndef test_{number}(): {body}\n" for number, body in enumerate(bodies)]
-    said = _run(tmp_path, "Bounded(Part(name='', files=()), 3600)", "".join(["import pytest\n", *tests]))
+    said = _run(
+        tmp_path, "Bounded(Part(name='', files=()), begin=3600, end=3600)", "".join(["import pytest\n", *tests])
+    )
     assert "1 failed, 3 skipped" in said
     assert said.count(NO_TIME) == 3
+
+
+SLOW = """
+import time
+import pytest
+
+@pytest.fixture
+def place():
+    yield
+    assert False, "half of it is there"
+
+def test_first(): ...
+def test_that_takes_long(place): time.sleep(60)
+def test_last(): ...
+"""
+
+
+def test_a_test_that_would_go_on_after_the_end_is_ended_and_neither_it_nor_its_cleaning_up_fails(
+    tmp_path: Path,
+) -> None:
+    said = _run(tmp_path, "Bounded(Part(name='', files=()), begin=5, end=5)", SLOW)
+    assert "1 passed, 3 skipped" in said, said
+    assert "Timeout (>" in said
 
 
 def test_each_day_has_another_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +100,10 @@ def _run(folder: Path, plugin: str, tests: str = THREE) -> str:
     code = f"""
 import pytest
 from tests.rotation import Bounded, Part
-pytest.main(["-rs", "-p", "no:cacheprovider", "--rootdir={folder}", "{folder}"], plugins=[{plugin}])
+options = ["-rs", "-p", "pytest_timeout", "-p", "no:cacheprovider", "--rootdir={folder}"]
+pytest.main([*options, "{folder}"], plugins=[{plugin}])
 """
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    own = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # importing other plugins takes longer than the tests
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=own, capture_output=True, text=True, check=True
+    ).stdout

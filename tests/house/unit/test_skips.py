@@ -59,7 +59,13 @@ def run(folder: Path, environment: str, *options: str) -> subprocess.CompletedPr
     )
 
 
-@pytest.mark.parametrize("options", [(), ("--numprocesses=1",)], ids=["one process", "another process"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="one process"),
+        pytest.param(("--numprocesses=1",), id="another process", marks=pytest.mark.full),
+    ],
+)
 def test_a_skip_that_is_not_listed_fails_and_names_its_reason(folder: Path, options: tuple[str, ...]) -> None:
     done = run(folder, "github", *options)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout

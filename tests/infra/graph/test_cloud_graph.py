@@ -1,8 +1,6 @@
 """The whole graph on Azure under mocks: it has the local stack's components, and values flow between its steps."""
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -137,16 +135,22 @@ def test_the_outputs_are_those_of_every_stack_and_azure_s_own(small: tuple[Cloud
     assert set(small[1]) == every | own
 
 
+TOUCHED: list[tuple[dict[str, Any], set[str]]] = [
+    ({"scoring_vm_size": "Standard_D4ds_v5"}, {"scoring-pool"}),
+    ({"scoring_nodes_max": 5}, {"scoring-pool"}),
+    ({"replicas_max": 9}, {"autoscaler"}),
+    ({"training_vm_size": "Standard_E8ds_v5"}, {"training-policy", "training-job", "canary-job", "canary"}),
+    ({"log_cap_gb": 2.0}, {"logs"}),
+    ({"kubernetes_tier": "Standard"}, {"cluster"}),
+]
+TOGETHER = (
+    {name: value for changes, _ in TOUCHED for name, value in changes.items()},
+    {name for _, touched in TOUCHED for name in touched},
+)
+
+
 @pytest.mark.parametrize(
-    ("changes", "touched"),
-    [
-        ({"scoring_vm_size": "Standard_D4ds_v5"}, {"scoring-pool"}),
-        ({"scoring_nodes_max": 5}, {"scoring-pool"}),
-        ({"replicas_max": 9}, {"autoscaler"}),
-        ({"training_vm_size": "Standard_E8ds_v5"}, {"training-policy", "training-job", "canary-job", "canary"}),
-        ({"log_cap_gb": 2.0}, {"logs"}),
-        ({"kubernetes_tier": "Standard"}, {"cluster"}),
-    ],
+    ("changes", "touched"), [TOGETHER, *(pytest.param(*one, marks=pytest.mark.full) for one in TOUCHED)]
 )
 def test_a_setting_touches_exactly_its_resources(
     small: tuple[CloudRecorder, dict[str, Any]], changes: dict[str, Any], touched: set[str]
@@ -190,7 +194,7 @@ def test_a_service_principal_is_a_member_of_databricks_before_grants_and_the_job
     assert [job["runAs"] for job in jobs] == [{"servicePrincipalName": trainer}] * 2
 
 
-@pytest.mark.parametrize("workers", [0, 3])
+@pytest.mark.parametrize("workers", [0, pytest.param(3, marks=pytest.mark.full)])
 def test_every_cluster_reads_and_writes_folders_of_the_lake_by_volumes(workers: int) -> None:
     found = declared(settings(training_workers=workers))[0]
     (catalog,) = found.of("databricks:index/catalog:Catalog")
@@ -238,10 +242,3 @@ def test_a_hyperparameter_touches_the_training_run_alone(small: tuple[CloudRecor
     before = {(item.typ, item.name): item.inputs for item in small[0].resources}
     after = declared(settings(TrainingParameters(num_leaves=7)))[0].resources
     assert {item.name for item in after if before[(item.typ, item.name)] != item.inputs} == {"training"}
-
-
-def test_importing_the_graph_brings_no_sdk_of_azure() -> None:
-    code = "import sys, infra.graph; print(*sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    packages = {name.partition(".")[0] for name in found.stdout.split()}
-    assert packages.isdisjoint({"azure", "databricks", "pulumi_azure_native", "pulumi_databricks", "pulumi_kubernetes"})

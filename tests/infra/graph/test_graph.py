@@ -159,6 +159,13 @@ def test_importing_creates_nothing(module: str) -> None:
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
 
 
+def test_importing_the_graph_brings_no_sdk_of_azure() -> None:
+    code = "import sys, infra.graph; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    packages = {name.partition(".")[0] for name in found.stdout.split()}
+    assert packages.isdisjoint({"azure", "databricks", "pulumi_azure_native", "pulumi_databricks", "pulumi_kubernetes"})
+
+
 MODEL: dict[str, Any] = {"version": 1, "bundle_hash": "b", "code_hash": "c", "libraries": {"lightgbm": "1"}}
 IMAGE = serving_image.Inputs[str, int](registry="ctr", **MODEL)
 KEY = api_key.Inputs[str](registry="ctr", rotation=1)

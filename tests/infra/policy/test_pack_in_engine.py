@@ -63,6 +63,7 @@ def stack(world: World, tmp_path: Path, wanted: dict[str, Any], monkeypatch: pyt
     return pulumi_stack(tmp_path, world, declare, monkeypatch)
 
 
+@pytest.mark.full
 def test_a_good_stack_goes_up(stack: automation.Stack, world: World) -> None:
     stack.up(policy_packs=[str(PACK)])
     assert [record.type for record in world.all()].count(ACCOUNT) == 1

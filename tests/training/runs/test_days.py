@@ -150,6 +150,7 @@ def test_three_tables_are_not_three_days(tmp_path: Path) -> None:
     assert table_names(manifest, CRITEO, PARAMETERS) == {}
 
 
+@pytest.mark.full
 def test_a_model_of_merged_days_is_the_model_of_all_rows(folder: Path, tmp_path: Path) -> None:
     def of_days(days: int, output: Path, *options: str, place: Path = folder) -> Run:
         dataset = ("--dataset", "criteo", "--path", str(place), "--days", str(days))

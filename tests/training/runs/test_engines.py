@@ -35,9 +35,9 @@ OPTIONS = {
     "synthetic rows": (),
     "tables by time": ("--dataset", "tables", "--split", "time", "--spec"),
 }
-IN_TEST = (("synthetic rows", ", fitted by SynapseML"), ("tables by time", ""))
-"""What `make test` has: each of the rows, and each of the fits."""
-PAIRS = [pytest.param(pair, marks=[] if pair in IN_TEST else [pytest.mark.full]) for pair in product(OPTIONS, FITS)]
+IN_TEST = ("synthetic rows", ", fitted by SynapseML")
+"""What `make test` has; `test_spark_engine.py` has tables and the other fit."""
+PAIRS = [pytest.param(pair, marks=[] if pair == IN_TEST else [pytest.mark.full]) for pair in product(OPTIONS, FITS)]
 SAME_AUC = 0.005
 """Of 800 held-out rows; `make bench-training` compares a million."""
 
@@ -129,7 +129,8 @@ def test_a_bundle_names_its_engine_and_that_engines_libraries(pair: Pair) -> Non
     assert set(spark.library_versions) - set(local.library_versions) == {"pyspark", "synapseml"}
 
 
-@pytest.mark.parametrize("tasks", [pytest.param(1, marks=pytest.mark.full), 2])
+@pytest.mark.full
+@pytest.mark.parametrize("tasks", [1, 2])
 def test_by_the_same_fit_the_models_are_the_same_to_the_bit(
     tasks: int, spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "lake" / "dt=all" / "part-00000.tsv"
 
 
+@pytest.mark.full
 def test_one_process_and_two_make_the_same_bundle_whatever_the_blocks(
     rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ def test_without_a_trial_the_keys_stay_out(tmp_path: Path) -> None:
     assert "user_id and item_id: as categories" in text
 
 
+@pytest.mark.full
 def test_a_large_table_is_tried_on_its_first_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a pattern in all rows but the first 5,000, nothing is found in those."""
     tables(tmp_path, matters=True)

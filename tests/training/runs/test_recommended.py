@@ -238,6 +238,7 @@ def test_candidates_from_needs_users_and_items_and_a_known_value(tmp_path: Path,
         load_spec(written(tmp_path, users=None, categorical=["kind"], candidates_from=value))
 
 
+@pytest.mark.full
 def test_a_run_on_films_knows_the_best_that_it_could_reach(tmp_path: Path) -> None:
     made = train(tmp_path / "run", "--dataset", "films", "--users", "300", "--films", "100")
     metrics = made.result.metrics

@@ -20,6 +20,8 @@ from training.engines.local.engine import LocalEngine
 from training.engines.local.source import LocalSource
 from training.parameters import TablesDataset
 
+pytestmark = pytest.mark.full
+
 ROWS = 3_000
 GENRES = (
     "Action",

@@ -102,6 +102,7 @@ def options(folder: Path, stored: Callable[[Path], dict[str, Any]]) -> tuple[str
     return ("--dataset", "tables", "--spec", str(described(folder, stored)), "--split", "time")
 
 
+@pytest.mark.full
 def test_figures_are_those_of_the_same_rows_as_csv(tmp_path: Path) -> None:
     runs = [
         train(tmp_path / f"run-{stored.__name__}", *options(tmp_path / stored.__name__, stored)) for stored in STORED

@@ -67,7 +67,8 @@ def test_a_gain_on_the_validation_rows_alone_is_none() -> None:
     assert "num_leaves" not in text
 
 
-@pytest.mark.parametrize("encodings", [pytest.param(False, marks=pytest.mark.full), True])
+@pytest.mark.full
+@pytest.mark.parametrize("encodings", [False, True])
 def test_a_search_is_never_worse_on_the_validation_rows_than_where_it_began(tmp_path: Path, *, encodings: bool) -> None:
     arguments = parse([*OPTIONS, *ROWS])
     stream = io.StringIO()

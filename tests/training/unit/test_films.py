@@ -105,7 +105,7 @@ def test_the_true_chances_are_what_happens() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [42, 1])
+@pytest.mark.parametrize("seed", [42, pytest.param(1, marks=pytest.mark.full)])
 def test_popularity_is_far_from_the_best_order_and_weights_between_films_come_near(seed: int, tmp_path: Path) -> None:
     dataset = FilmsDataset(kind="films", seed=seed)
     datasets.materialize(dataset, tmp_path / "copy")

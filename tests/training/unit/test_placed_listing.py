@@ -9,8 +9,9 @@ from tests.support.listings import Listing
 from training.datasets import describe
 from training.datasets.described.delta import DeltaTableError
 from training.datasets.errors import EmptyDatasetError, MissingFileError, SpecError
+from training.datasets.placed import listing
 from training.datasets.placed.address import Address, address_of
-from training.datasets.placed.listing import MOST_FILES, TooManyFilesError, UnreadableLakeError, listed
+from training.datasets.placed.listing import TooManyFilesError, UnreadableLakeError, listed
 from training.parameters import CriteoDataset, TablesDataset
 
 EVENTS = Address("shoplake", "events", "clicks")
@@ -67,11 +68,13 @@ def test_an_empty_file_is_refused() -> None:
         listed(EVENTS, Listing(["clicks/a.csv"], size=0))
 
 
-def test_a_hundred_thousand_files_are_listed_and_more_are_refused() -> None:
-    names = [f"clicks/part-{number:06d}.tsv" for number in range(MOST_FILES)]
+@pytest.mark.parametrize("most", [1_000, pytest.param(listing.MOST_FILES, marks=pytest.mark.full)])
+def test_so_many_files_are_listed_and_more_are_refused(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MOST_FILES", most)
+    names = [f"clicks/part-{number:06d}.tsv" for number in range(most)]
     dataset = CriteoDataset(kind="criteo", path=str(EVENTS))
-    assert len(describe(dataset, Listing(names)).partitions) == MOST_FILES
-    with pytest.raises(TooManyFilesError, match="more than 100,000 files"):
+    assert len(describe(dataset, Listing(names)).partitions) == most
+    with pytest.raises(TooManyFilesError, match=f"more than {most:,} files"):
         describe(dataset, Listing([*names, "clicks/more.tsv"]))
 
 

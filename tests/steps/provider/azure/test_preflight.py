@@ -27,6 +27,7 @@ def test_the_simulated_subscription_passes(cloud: Cloud) -> None:
     assert {name: found.found for name, found in findings().items() if not found.ok} == {}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("setting", "value", "finding"),
     [

@@ -154,7 +154,7 @@ def test_a_file_that_comes_during_the_run_is_left_for_the_next(shop: Any, traine
     assert [request["fetch"] for request in task.requests] == [False]
 
 
-@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("gone", [False, pytest.param(True, marks=pytest.mark.full)])
 def test_a_file_that_changes_during_the_run_ends_it(shop: Any, trained: Any, *, gone: bool) -> None:
     users = shop.download_blob("shop/users.csv").readall()
 

@@ -63,6 +63,7 @@ def download(folder: Path) -> None:
         target.write_bytes(models.download_blob(name).readall())
 
 
+@pytest.mark.full
 def test_every_model_is_restored_from_the_second_region_alone(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
