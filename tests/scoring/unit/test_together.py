@@ -7,7 +7,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from scoring.http.batcher import RECOMMENDED_TOGETHER, Batcher
+from scoring.http.batcher import BESIDE_RECORDS, RECOMMENDED_TOGETHER, Batcher
 from scoring.http.request import Request
 from scoring.model.recommending import RecommendQuery
 from scoring.request_errors import DeadlineExceeded, InternalError, Rejection
@@ -20,7 +20,7 @@ ANSWER = RecommendAnswer(
 
 
 @pytest.mark.timeout(60)
-def test_records_that_keep_coming_wait_for_one_recommendation_each() -> None:
+def test_records_that_keep_coming_wait_for_few_recommendations() -> None:
     done: list[str] = []
     late: list[Request] = []
     queues: list[Batcher] = []
@@ -28,7 +28,7 @@ def test_records_that_keep_coming_wait_for_one_recommendation_each() -> None:
     class Recommended(RecommendQuery):
         def steps(self, *_: object) -> Any:
             done.append("recommended")
-            if len(done) in {1, RECOMMENDED_TOGETHER + 2}:
+            if len(done) in {1, RECOMMENDED_TOGETHER + 2}:  # in the first turn and in the second one
                 late.append(request(Scored()))
                 queues[0].submit(late[-1])
             yield from ()
@@ -40,7 +40,8 @@ def test_records_that_keep_coming_wait_for_one_recommendation_each() -> None:
 
     async def ask() -> list[Request]:
         queues.append(queue := batcher(score))
-        recommending = [request(Recommended(cast("Any", None))) for _ in range(RECOMMENDED_TOGETHER + 3)]
+        count = RECOMMENDED_TOGETHER + 2 * BESIDE_RECORDS + 1
+        recommending = [request(Recommended(cast("Any", None))) for _ in range(count)]
         for one in recommending:
             one.operation = cast("Any", one.operation)._replace(recommends=True)
             queue.submit(one)
@@ -49,8 +50,8 @@ def test_records_that_keep_coming_wait_for_one_recommendation_each() -> None:
         return [*recommending, *late]
 
     assert set(statuses(asyncio.run(ask()))) == {200}
-    one = ["scored", "recommended"]
-    assert done == ["recommended"] * RECOMMENDED_TOGETHER + one + one + ["recommended"]
+    few = ["scored", *["recommended"] * BESIDE_RECORDS]
+    assert done == ["recommended"] * RECOMMENDED_TOGETHER + few + few + ["recommended"]
 
 
 @pytest.mark.timeout(60)
