@@ -46,6 +46,7 @@ PARTS = (
         name="training jobs",
         files=(
             "tests/simulation/test_training_job.py",
+            "tests/simulation/test_batch_job.py",
             "tests/simulation/test_runtime.py",
         ),
     ),

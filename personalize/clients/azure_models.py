@@ -56,7 +56,7 @@ class AzureVersions:
 
     def get_champion(self) -> Version | None:
         """The version that serves, None before the first one."""
-        found = self._registry.champion()
+        found = self.serving()
         return self._versions([found])[0] if found else None
 
     def register(self, bundle: Path) -> Version:
@@ -79,9 +79,13 @@ class AzureVersions:
         bring(lake_folder(self._lake(), entry.bundle_url, LOOK), kept, entry.bundle_hash, self._context)
         return kept
 
+    def serving(self) -> Entry | None:
+        """The version that serves, None before the first one. Raises `AzureRefusedError`."""
+        return self._registry.champion()
+
     def served(self) -> tuple[int, Path] | None:
         """The number and the bundle of the version that serves, None before the first one. Raises as `bundle` does."""
-        found = self._registry.champion()
+        found = self.serving()
         return (found.number, self.bundle(found)) if found else None
 
     def report(self) -> Path | None:
@@ -93,15 +97,15 @@ class AzureVersions:
         return versions_of(entries, self._lake(), self._context, LOOK) if entries else []
 
     def _lake(self) -> Lake:
-        return _lake_of(self._stack, self._settings)
+        return lake_of(self._stack, self._settings)
 
 
 def snapshots_of(stack: str, settings: AzureSettings) -> LakeSnapshots:
     """The snapshots that a stack's service follows. Raises `StackMissingError`."""
-    return LakeSnapshots(_lake_of(stack, settings), LOOK, Context(report=say))
+    return LakeSnapshots(lake_of(stack, settings), LOOK, Context(report=say))
 
 
-def _lake_of(stack: str, settings: AzureSettings) -> Lake:
+def lake_of(stack: str, settings: AzureSettings) -> Lake:
     """The lake of a stack. Raises `StackMissingError`."""
     names = names_of(stack, settings)
     group = settings.group_id(names.training_group)

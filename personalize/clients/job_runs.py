@@ -1,4 +1,6 @@
-"""Runs of the jobs in a stack's Databricks workspace."""
+"""Runs of jobs in a stack's Databricks workspace."""
+
+from typing import TYPE_CHECKING
 
 from azure_clients import credentials
 from azure_clients.retries import retried
@@ -10,20 +12,29 @@ from personalize.errors import StackBusyError
 from personalize.terminal.output import say
 from steps.provider.step import Context
 
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
 
-def require_none(stack: str, settings: AzureSettings) -> None:
-    """Raise `StackBusyError` while a job runs, or `AzureRefusedError`."""
+
+def workspace_of(stack: str, settings: AzureSettings) -> "WorkspaceClient | None":
+    """A client of the stack's workspace, None if there is none; raises `ManagerRefusedError`."""
     names = names_of(stack, settings)
     group = settings.group_id(names.training_group)
     path = f"{group}/providers/Microsoft.Databricks/workspaces/{names.databricks}"
     workspace = credentials.resource_manager(settings.tenant).get(path, DATABRICKS_VERSION)
     if workspace is None:
+        return None
+    return credentials.databricks(settings.tenant, f"https://{workspace['properties']['workspaceUrl']}", path)
+
+
+def require_none(stack: str, settings: AzureSettings) -> None:
+    """Raise `StackBusyError` while a job runs, or `AzureRefusedError`."""
+    client = workspace_of(stack, settings)
+    if client is None:
         return
-    client = credentials.databricks(settings.tenant, f"https://{workspace['properties']['workspaceUrl']}", path)
 
     def running() -> list[str]:
-        runs = (run for job in client.jobs.list() for run in client.jobs.list_runs(job_id=job.job_id, active_only=True))
-        return [run.run_page_url or str(run.run_id) for run in runs]
+        return [run.run_page_url or str(run.run_id) for run in client.jobs.list_runs(active_only=True)]
 
     if found := retried("list the runs", running, Context(report=say), LOOK):
         raise StackBusyError(

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
+from infra.settings import Settings
 from personalize.clients.service import Service
 from personalize.commands.session import open_session
 from personalize.stack.on_azure import require_packages, settings_of
@@ -32,6 +33,8 @@ MEANINGS = {
 }
 """What the service's `fallback` means."""
 
+TOGETHER = "`--all-users` goes together with `--out FILE`, and besides with `--top`, `--new` and `--on-databricks`."
+NO_MODEL = "Stack {} serves no model yet: run `.venv/bin/personalize up`."
 WIDE = 1_000
 """Characters, so that no row is folded into several lines: reasons are long."""
 
@@ -55,8 +58,12 @@ AllUsers = Annotated[
     typer.Option(
         "--all-users",
         help="Write a file for all users with a history; the service need not run. It is computed on this machine, "
-        "which fetches model and histories of a stack on Azure.",
+        "which fetches model and histories of a stack on Azure, unless `--on-databricks` is given.",
     ),
+]
+OnDatabricks = Annotated[
+    bool,
+    typer.Option("--on-databricks", help="On Azure: compute the file for `--all-users` by a run on Databricks."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="The Parquet file for `--all-users`.", metavar="FILE")]
 
@@ -71,6 +78,7 @@ def recommend(
     new: New = None,
     all_users: AllUsers = False,
     out: Out = None,
+    on_databricks: OnDatabricks = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
@@ -86,10 +94,10 @@ def recommend(
 
     .venv/bin/personalize recommend --all-users --out recs.parquet
     """
-    if all_users or out is not None:
+    if all_users or out is not None or on_databricks:
         if not all_users or out is None or user or history or exclude or show:
-            raise BadInputError("`--all-users` goes together with `--out FILE`, and besides with `--top` and `--new`.")
-        _recommend_all(stack, config_file, out, top, new, as_json=as_json)
+            raise BadInputError(TOGETHER)
+        _recommend_all(stack, config_file, out, top, new, on_databricks=on_databricks, as_json=as_json)
         return
     lists = {"history": _listed(history), "exclude": _listed(exclude), "show": _listed(show)}
     given = {"user": user, "top": top, "new": new} | lists
@@ -97,18 +105,19 @@ def recommend(
         raise BadInputError("Name a user or items, as in `recommend u017` or `recommend --history i047,i090`.")
     service = Service.of(open_session(stack, config_file))
     answer = service.post("/recommend", {name: one for name, one in given.items() if one not in ("", [], None)})
-    if as_json:
-        print_json(answer)
-        return
-    _show(answer)
+    (print_json if as_json else _show)(answer)
 
 
 def _recommend_all(
-    stack: str, config_file: Path | None, out: Path, top: int, new: int | None, *, as_json: bool
+    stack: str,
+    config_file: Path | None,
+    out: Path,
+    top: int,
+    new: int | None,
+    *,
+    on_databricks: bool,
+    as_json: bool,
 ) -> None:
-    from personalize.batch import Batch  # noqa: PLC0415 - LightGBM and Arrow, which a request does not need
-    from scoring.responses import ModelName  # noqa: PLC0415 - see above
-
     if out.suffix != ".parquet":
         raise BadInputError(f"Recommendations are written as Parquet: name a file that ends in .parquet, not {out}.")
     if not out.absolute().parent.is_dir():
@@ -116,21 +125,48 @@ def _recommend_all(
     settings = settings_of(stack, config_file)
     if new is None:
         new = int(limit_options(settings.scoring).get("--new-items", 0))
+    write = _on_databricks if on_databricks else _here
+    try:
+        users, number = write(stack, settings, out, top, new)
+    except KeyboardInterrupt:
+        say("Stopped. The same command continues where it stopped.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    if as_json:
+        print_json({"file": str(out), "users": users, "version": str(number)})
+    else:
+        tell(f"{out}: the best {top} items for each of {users:,} users, by model version {number}")
+
+
+def _here(stack: str, settings: Settings, out: Path, top: int, new: int) -> tuple[int, int]:
+    """Write the file on this machine; returns the numbers of users and of the version."""
+    from batch.recommendations import Batch  # noqa: PLC0415 - LightGBM and Arrow, which a request does not need
+    from scoring.responses import ModelName  # noqa: PLC0415 - see above
+
     with ExitStack() as fetched:
         number, bundle, snapshots = _served(stack, settings.azure, fetched)
         name = ModelName(name=MODEL, version=str(number))
         batch = Batch(bundle=bundle, snapshots=snapshots, name=name, top=top, new=new)
-        try:
-            with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
-                task = progress.add_task("users")
-                users = batch.write(out, lambda done, total: progress.update(task, completed=done, total=total))
-        except KeyboardInterrupt:
-            say("Stopped. The same command continues where it stopped.")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
-    if as_json:
-        print_json({"file": str(out), "users": users, "version": batch.name.version})
-    else:
-        tell(f"{out}: the best {top} items for each of {users:,} users, by model version {batch.name.version}")
+        with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
+            task = progress.add_task("users")
+            users = batch.write(out, lambda done, total: progress.update(task, completed=done, total=total))
+    return users, number
+
+
+def _on_databricks(stack: str, settings: Settings, out: Path, top: int, new: int) -> tuple[int, int]:
+    """Have a cluster write the file; returns the numbers of users and of the version."""
+    if settings.azure is None:
+        raise BadInputError(f"Stack {stack} is not on Azure: leave `--on-databricks` out, or name one with `--stack`.")
+    require_packages()
+    from personalize.clients.batch_run import BatchRun, serving_on  # noqa: PLC0415 - needs the packages
+
+    serving = serving_on(stack, settings.azure)
+    if serving is None:
+        raise BadInputError(NO_MODEL.format(stack))
+    fit = settings.training.fit
+    run = BatchRun(stack=stack, azure=settings.azure, fit=fit, serving=serving, top=top, new=new)
+    with messages.status("looking at the lake") as status:
+        users = run.write(out, lambda line: status.update(escape(line)))
+    return users, serving.number
 
 
 def _served(stack: str, azure: AzureSettings | None, fetched: ExitStack) -> tuple[int, Path, Path]:
@@ -149,7 +185,7 @@ def _served(stack: str, azure: AzureSettings | None, fetched: ExitStack) -> tupl
             temporary = Path(fetched.enter_context(TemporaryDirectory(prefix="snapshots-")))
             snapshots_of(stack, azure).fetch(temporary)
             return *found, temporary
-    raise BadInputError(f"Stack {stack} serves no model yet: run `.venv/bin/personalize up`.")
+    raise BadInputError(NO_MODEL.format(stack))
 
 
 def _show(answer: dict[str, Any]) -> None:

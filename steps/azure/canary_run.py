@@ -56,7 +56,7 @@ class CanaryRun(AzureStep[AzureInputs, Outputs]):
             canary=True,
         )
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
-        runs = JobRuns(client, int(inputs.job_id), context, self._timeout, name="canary run")
+        runs = JobRuns(client, context, self._timeout, int(inputs.job_id), name="canary run")
         try:
             address = runs.succeed(identity, request, lambda: models.read(RESULT, context) is not None)
         except RunFailedError as error:

@@ -1,4 +1,4 @@
-"""One run of a Databricks job, identified by its idempotency token: followed to its end, cancelled on Ctrl-C.
+"""Runs on Databricks, followed to their end and cancelled on Ctrl-C; those of a job by their idempotency tokens.
 
 `run_now` returns the existing run with this token, even one that failed long ago; so each attempt has another token.
 """
@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from databricks.sdk.errors.base import DatabricksError
@@ -39,15 +39,72 @@ class RunFailedError(PersonalizationError):
 
 
 @dataclass(frozen=True)
-class JobRuns:
-    """The runs of the job `job`."""
+class Runs:
+    """Runs in a workspace."""
 
     client: "WorkspaceClient"
-    job: int
     context: Context
     timeout: Timeout
-    name: str = "training run"
+    name: str = field(default="training run", kw_only=True)
     """The name in messages."""
+
+    def finish(self, number: int) -> str:
+        """Wait for the end of a run, and return its URL. Raises as `JobRuns.succeed`."""
+        with self._cancelled_with_user(number):
+            run = self._follow(self._look(number))
+        if not _succeeded(run):
+            raise RunFailedError(self._reason(run))
+        return run.run_page_url or ""
+
+    def _look(self, number: int) -> Run:
+        return self._ask(f"look at the {self.name}", lambda: self.client.jobs.get_run(number))
+
+    def _follow(self, run: Run) -> Run:
+        """Wait for the end of the run, and report its URL and stage meanwhile."""
+        self.context.report(self._stage(run))
+        while not _over(run):
+            pause(self.timeout.pause, self.context)
+            run = self._look(run.run_id or 0)
+            self.context.report(self._stage(run))
+        return run
+
+    @contextmanager
+    def _cancelled_with_user(self, number: int) -> Iterator[None]:
+        """Cancel the run too if the user interrupts the block."""
+        try:
+            yield
+        except (StepCancelledError, KeyboardInterrupt):
+            self.client.jobs.cancel_run(number)
+            raise
+
+    def _reason(self, run: Run) -> str:
+        """Why a run failed: training's message, else the task's error, else Databricks' message about the run."""
+        said = ""
+        for task in run.tasks or []:
+            try:
+                output = self.client.jobs.get_run_output(task.run_id or 0)
+            except DatabricksError:
+                continue  # a run that never started has no output
+            said = reason_in(output.error or "") or reason_in(output.logs or "") or _last_line(output.error) or said
+        state = (run.state.state_message if run.state else None) or ""
+        reason = _ended(said.strip() or _library_missing(state) or state or "Databricks gives no reason")
+        return f"The {self.name} failed: {reason} The run is {run.run_page_url}"
+
+    def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:
+        return retried(what, call, self.context, self.timeout)
+
+    def _stage(self, run: Run) -> str:
+        state = run.state
+        life = state.life_cycle_state.value.lower().replace("_", " ") if state and state.life_cycle_state else "unknown"
+        message = f", {state.state_message}" if state and state.state_message else ""
+        return f"{self.name} {life}{message}: {run.run_page_url}"
+
+
+@dataclass(frozen=True)
+class JobRuns(Runs):
+    """The runs of the job `job`."""
+
+    job: int
 
     def succeed(self, identity: str, request: LakeRequest, usable: Usable) -> str:
         """Run the job for `identity`, unless a run has succeeded, and return the run's URL.
@@ -79,49 +136,6 @@ class JobRuns:
             lambda: self.client.jobs.run_now(self.job, job_parameters=parameters, idempotency_token=idempotency_token),
         )
         return int(waiting.run_id)
-
-    def _look(self, number: int) -> Run:
-        return self._ask(f"look at the {self.name}", lambda: self.client.jobs.get_run(number))
-
-    def _follow(self, run: Run) -> Run:
-        """Wait for the end of the run, and report its URL and stage meanwhile."""
-        self.context.report(self._stage(run))
-        while not _over(run):
-            pause(self.timeout.pause, self.context)
-            run = self._look(run.run_id or 0)
-            self.context.report(self._stage(run))
-        return run
-
-    @contextmanager
-    def _cancelled_with_user(self, number: int) -> Iterator[None]:
-        """Cancel the run too if the user interrupts the block."""
-        try:
-            yield
-        except StepCancelledError:
-            self.client.jobs.cancel_run(number)
-            raise
-
-    def _reason(self, run: Run) -> str:
-        """Why a run failed: training's message, else the task's error, else Databricks' message about the run."""
-        said = ""
-        for task in run.tasks or []:
-            try:
-                output = self.client.jobs.get_run_output(task.run_id or 0)
-            except DatabricksError:
-                continue  # a run that never started has no output
-            said = reason_in(output.error or "") or reason_in(output.logs or "") or _last_line(output.error) or said
-        state = (run.state.state_message if run.state else None) or ""
-        reason = _ended(said.strip() or _library_missing(state) or state or "Databricks gives no reason")
-        return f"The {self.name} failed: {reason} The run is {run.run_page_url}"
-
-    def _stage(self, run: Run) -> str:
-        state = run.state
-        life = state.life_cycle_state.value.lower().replace("_", " ") if state and state.life_cycle_state else "unknown"
-        message = f", {state.state_message}" if state and state.state_message else ""
-        return f"{self.name} {life}{message}: {run.run_page_url}"
-
-    def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:
-        return retried(what, call, self.context, self.timeout)
 
 
 def token(identity: str, job: int, attempt: int) -> str:

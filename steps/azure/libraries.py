@@ -8,10 +8,12 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from azure_clients.retries import Timeout
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.azure.stores.lake import LakeFolder
 from steps.descriptions.libraries import AZURE, AzureInputs, Outputs
+from steps.descriptions.places import Lake
 from steps.local.data_upload import reporter
 from steps.provider.step import Context, Created, State
 from steps.shared.job_libraries import REQUIREMENTS, JobLibraries, job_libraries
@@ -38,12 +40,7 @@ class Libraries(AzureStep[AzureInputs, Outputs]):
                 "The code of `training` and `features`, or uv.lock, changed while `up` ran, so what was planned can't "
                 "be uploaded. Run `up` again."
             )
-        packages = LakeFolder(inputs, Volume.LIBRARIES, wanted.packages, self._timeout)
-        if not wanted.files <= packages.names(context):
-            _send_packages(wanted, packages, context)
-        own = LakeFolder(inputs, Volume.LIBRARIES, wanted.own, self._timeout)
-        own.write(wanted.wheel.name, wanted.wheel.content, context)
-        own.write(REQUIREMENTS, wanted.requirements.encode(), context)
+        send(wanted, inputs, self._timeout, context)
         return Created(wanted.own, Outputs(libraries_folder=wanted.own))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
@@ -57,6 +54,16 @@ class Libraries(AzureStep[AzureInputs, Outputs]):
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: an `up` that goes back to former code uses its folder again. All of them go with the lake."""
+
+
+def send(wanted: JobLibraries, lake: Lake, timeout: Timeout, context: Context) -> None:
+    """Upload what is missing; raises `DownloadError`, `SetupError` or `AzureRefusedError`."""
+    packages = LakeFolder(lake, Volume.LIBRARIES, wanted.packages, timeout)
+    if not wanted.files <= packages.names(context):
+        _send_packages(wanted, packages, context)
+    own = LakeFolder(lake, Volume.LIBRARIES, wanted.own, timeout)
+    own.write(wanted.wheel.name, wanted.wheel.content, context)
+    own.write(REQUIREMENTS, wanted.requirements.encode(), context)
 
 
 def _send_packages(wanted: JobLibraries, packages: LakeFolder, context: Context) -> None:

@@ -51,7 +51,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", self._timeout)
         request = self._request(inputs, earlier, registered, lake, context)
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
-        runs = JobRuns(client, int(inputs.job_id), context, self._timeout)
+        runs = JobRuns(client, context, self._timeout, int(inputs.job_id))
         with self._unchanged(inputs, context):
             address = runs.succeed(identity, request, _left_result(lake, context))
         made = lake.read(RECORD, context)

@@ -16,7 +16,7 @@ from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome
 from tests.support.working_tree import SOURCE, copy_working_tree
 
 PACKAGES = (
-    *("features", "recommend", "training", "scoring", "azure_clients", "steps", "infra", "personalize"),
+    *("features", "recommend", "training", "scoring", "batch", "azure_clients", "steps", "infra", "personalize"),
     "tests",
 )
 PASSED, FAILED, NOT_IMPORTED, NONE = 0, 1, 2, 5

@@ -60,6 +60,7 @@ class Workspace:
     """The lake with the job's libraries, and the job on two workers."""
 
     internet: Internet
+    runs: Runs
     world: World
     databricks: Databricks
     job: dict[str, Any]
@@ -109,10 +110,11 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     create_before(databricks, None)
     databricks.delete(GRANT, f"catalog/dev/{APPLICATION}")
     create_volumes(databricks)
-    internet = Internet(world, Runs(lambda _: ""))
+    runs = Runs(LocalCluster(world, runtime(), spark_environment(memory_gib=1)))
+    internet = Internet(world, runs)
     internet.start()
     with internet.entered():
-        made = Workspace(internet, world, databricks, world.all(JOB)[0].inputs)
+        made = Workspace(internet, runs, world, databricks, world.all(JOB)[0].inputs)
         _send_libraries(made, packages)
         yield made
     internet.stop()

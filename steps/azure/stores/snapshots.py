@@ -36,9 +36,14 @@ class LakeSnapshots:
         """The folder on a cluster's machines; `volumes` is the folder with the stack's volumes."""
         return self._folder.on_cluster(volumes)
 
+    def served(self) -> Published:
+        """The snapshots that the pods follow; none before the first."""
+        current = self._folder.read(CURRENT, self._context)
+        return {} if current is None else decode(current)
+
     def fetch(self, folder: Path) -> None:
         """Download what the pods follow to `folder`."""
-        for digest in self._served().values():
+        for digest in self.served().values():
             self._bring(digest, folder)
 
     def forgotten(self) -> Forgotten:
@@ -138,7 +143,7 @@ class LakeSnapshots:
 
     def _remove_replaced(self) -> None:
         """Remove all histories but those that are served; what comes meanwhile stays."""
-        there, served = self._folder.names(self._context), self._served()
+        there, served = self._folder.names(self._context), self.served()
         for name in there:
             digest, _, file = name.partition("/")
             if file == histories.FILE and digest != served.get(file):
@@ -163,10 +168,6 @@ class LakeSnapshots:
             (Path(temporary) / file.name).hardlink_to(file)
             self._folder.below(digest).send(Path(temporary), self._context)
         return digest
-
-    def _served(self) -> Published:
-        current = self._folder.read(CURRENT, self._context)
-        return {} if current is None else decode(current)
 
     def _change(self, change: Callable[[Published], Published]) -> None:
         """Change what the pods follow, and remove what nothing names any more."""

@@ -20,12 +20,13 @@ TYPED = [page for page in PAGES if str(page.id).startswith(("README", "docs/")) 
 COMMAND = ".venv/bin/personalize"
 BARE = re.compile(r"`personalize [a-z-][^`]*`")
 """The command as only an activated environment has it."""
-PRODUCT = ("features", "recommend", "training", "scoring", "azure_clients", "steps", "personalize")
+PRODUCT = ("features", "recommend", "training", "scoring", "batch", "azure_clients", "steps", "personalize")
 AZURE = "personalization:azure"
 DEV = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
 """A page shows only the settings to change."""
 FOLDERS = (
-    "features|recommend|training|scoring|tools|azure_clients|steps|infra|personalize|tests|benchmarks|examples|docs"
+    "features|recommend|training|scoring|batch|tools|azure_clients|steps|infra|personalize|tests|benchmarks|examples"
+    "|docs"
 )
 
 

@@ -7,7 +7,7 @@ import pytest
 from tools.paths import ROOT
 
 PACKAGES = (
-    *("features", "recommend", "training", "scoring", "azure_clients", "steps", "infra", "personalize"),
+    *("features", "recommend", "training", "scoring", "batch", "azure_clients", "steps", "infra", "personalize"),
     *("tools", "benchmarks"),
     "tests",
 )

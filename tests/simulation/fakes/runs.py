@@ -142,9 +142,9 @@ class Runs:
         """The run with this number; a task's number is its run's plus one."""
         return self._runs.get(number) or self._runs.get(number - 1)
 
-    def of(self, job: str) -> list[Run]:
-        """The runs of a job, newest first."""
-        return [run for run in reversed(self._runs.values()) if run.job == job]
+    def of(self, job: str | None) -> list[Run]:
+        """The runs of a job or all of them, newest first."""
+        return [run for run in reversed(self._runs.values()) if job in {None, run.job}]
 
     def stop(self) -> None:
         """Cancel all running runs and wait for them."""

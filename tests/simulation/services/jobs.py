@@ -45,7 +45,8 @@ def _refuse_used_policy(call: DatabricksCall) -> None:
             raise RefusedError(400, "INVALID_STATE", f"The policy is in use by the job '{job.inputs.get('name')}'.")
 
 
-def _refuse_job(call: DatabricksCall) -> None:
+def refuse_job(call: DatabricksCall) -> None:
+    """Raise `RefusedError` for what Databricks refuses of a job or of a one-time run."""
     keys = {entry["jobClusterKey"] for entry in call.inputs.get("jobClusters") or []}
     tasks = call.inputs.get("tasks") or []
     if not tasks:
@@ -153,7 +154,7 @@ TYPES = [
         arguments="pulumi_databricks.job:JobArgs",
         collection="jobs",
         identity=lambda _: None,
-        rules=(_refuse_job,),
+        rules=(refuse_job,),
         outputs=lambda call: {"url": f"https://{call.workspace.outputs['workspaceUrl']}/#job/{call.name}"},
     ),
 ]

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import typer
 
+from batch import recommendations
+from batch.recommendations import NoRecommendationsError
 from features.bundle import checked_hash
 from features.errors import BadInputError
-from personalize import batch
-from personalize.batch import NoRecommendationsError
 from personalize.clients import azure_models
 from personalize.commands import recommending
 from personalize.commands.recommending import recommend
@@ -48,7 +48,7 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file to write, in parts of one user, with temporary files in a folder beside it."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr(batch, "USERS_TOGETHER", 1)
+    monkeypatch.setattr(recommendations, "USERS_TOGETHER", 1)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     return tmp_path / "recs.parquet"
 
@@ -78,15 +78,15 @@ def test_everybody_gets_a_file_by_the_version_that_serves_and_no_histories_stay_
 ) -> None:
     lake.publish(left_by_a_run(write_snapshots(out.parent / "run")), NOBODY)
     written: list[str] = []
-    write = batch.Opened.write
+    write = recommendations.Opened.write
 
-    def interrupted_once(opened: batch.Opened, part: batch.Part) -> int:
+    def interrupted_once(opened: recommendations.Opened, part: recommendations.Part) -> int:
         written.extend(part[1])
         if written == ["3", "u1"]:
             raise KeyboardInterrupt
         return write(opened, part)
 
-    monkeypatch.setattr(batch.Opened, "write", interrupted_once)
+    monkeypatch.setattr(recommendations.Opened, "write", interrupted_once)
     with pytest.raises(typer.Exit):
         recommend(all_users=True, out=out, top=2, stack=STACK)
     capsys.readouterr()

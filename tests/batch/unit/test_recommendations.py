@@ -15,9 +15,9 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
+from batch import recommendations
+from batch.recommendations import SCHEMA, Batch, NoRecommendationsError, Opened, OutputError
 from features.errors import BadInputError
-from personalize import batch
-from personalize.batch import SCHEMA, Batch, NoRecommendationsError, Opened, OutputError
 from personalize.commands import recommending
 from personalize.commands.app import app
 from recommend import histories
@@ -97,7 +97,7 @@ def test_new_items_take_the_last_places(small: Batch, tmp_path: Path) -> None:
 def test_several_processes_write_what_one_writes(small: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     users = many(small, 50)
     small.write(tmp_path / "one.parquet", silent)
-    monkeypatch.setattr(batch, "USERS_TOGETHER", 20)
+    monkeypatch.setattr(recommendations, "USERS_TOGETHER", 20)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     reports: list[tuple[int, int]] = []
     small.write(tmp_path / "two.parquet", lambda done, total: reports.append((done, total)))
@@ -110,7 +110,7 @@ def test_several_processes_write_what_one_writes(small: Batch, tmp_path: Path, m
 
 def interrupted(small: Batch, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that Ctrl-C ends after the first of its parts."""
-    monkeypatch.setattr(batch, "USERS_TOGETHER", 20)
+    monkeypatch.setattr(recommendations, "USERS_TOGETHER", 20)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
 
     def report(done: int, _total: int) -> None:

@@ -34,6 +34,8 @@ from scoring.responses import ModelName
 
 USERS_TOGETHER = 2_000
 ANSWERED_TOGETHER = 64
+NO_HISTORIES = "This stack has no histories of users: recommendations need a dataset with users and items."
+REPLACED = "The histories or the catalogue were replaced meanwhile. Run the command again."
 SCHEMA = pa.schema(
     {
         "user": pa.string(),
@@ -77,25 +79,19 @@ class Batch:
         `report` is told how many users of how many are done. Raises `NoRecommendationsError`, `OutputError`, or
         `SnapshotError` if the snapshots cannot be read or were replaced meanwhile.
         """
-        if self.top > MOST_RECOMMENDED:
-            raise BadInputError(f"{self.top:,} items for each user are too many: give {MOST_RECOMMENDED:,} at most.")
+        require_few(self.top)
         opened = Opened(self)
         users = opened.histories.active_users()
         try:
             folder = self._parts(target, opened.versions)
-            parts = [
-                (folder / f"{start:010}.parquet", users[start : start + USERS_TOGETHER])
-                for start in range(0, len(users), USERS_TOGETHER)
-            ]
+            parts = divided(users, folder)
             missing = [part for part in parts if not part[0].exists()]
             done = len(users) - sum(len(own) for _, own in missing)
             report(done, len(users))
             for finished in self._computed(missing, opened):
                 done += finished
                 report(done, len(users))
-            with written_aside(target) as aside, parquet.ParquetWriter(aside, SCHEMA) as writer:
-                for file, _ in parts:
-                    writer.write_table(parquet.read_table(file, schema=SCHEMA))
+            merge([file for file, _ in parts], target)
             shutil.rmtree(folder)
         except OSError as error:
             raise OutputError(
@@ -121,7 +117,7 @@ class Batch:
         if processes <= 1:
             yield from map(opened.write, missing)
             return
-        write = partial(_write_part, self, opened.versions)
+        write = partial(write_part, self, opened.versions)
         with multiprocessing.get_context("spawn").Pool(processes, _leave_interrupts) as pool:
             yield from pool.imap_unordered(write, missing)
 
@@ -135,9 +131,7 @@ class Opened:
         self._model = ServedModel.load(batch.bundle, name=batch.name, engine=EngineName.LIGHTGBM, max_records=1)
         users, items = batch.snapshots / histories.FILE, batch.snapshots / catalogue.FILE
         if not users.is_file():
-            raise NoRecommendationsError(
-                "This stack has no histories of users: recommendations need a dataset with users and items."
-            )
+            raise NoRecommendationsError(NO_HISTORIES)
         if self._model.recommender is None:
             raise NoRecommendationsError(f"This model recommends nothing: {self._model.why_no_recommender}")
         keys = self._model.recommender.items
@@ -189,11 +183,36 @@ _opened = lru_cache(maxsize=1)(Opened)
 """A process of the pool opens its batch once."""
 
 
-def _write_part(batch: Batch, versions: tuple[str, ...], part: Part) -> int:
+def write_part(batch: Batch, versions: tuple[str, ...], part: Part) -> int:
+    """Write one part in a process that has nothing open yet, if the snapshots still have these `versions`.
+
+    Returns how many users there are, and raises `SnapshotError`.
+    """
     opened = _opened(batch)
     if opened.versions != versions:
-        raise SnapshotError("The histories or the catalogue were replaced meanwhile. Run the command again.")
+        raise SnapshotError(REPLACED)
     return opened.write(part)
+
+
+def require_few(top: int) -> None:
+    """Raise `BadInputError` for more items than an answer has."""
+    if top > MOST_RECOMMENDED:
+        raise BadInputError(f"{top:,} items for each user are too many: give {MOST_RECOMMENDED:,} at most.")
+
+
+def divided(users: list[str], folder: Path) -> list[Part]:
+    """The parts of all users, which lie in `folder`."""
+    return [
+        (folder / f"{start:010}.parquet", users[start : start + USERS_TOGETHER])
+        for start in range(0, len(users), USERS_TOGETHER)
+    ]
+
+
+def merge(files: list[Path], target: Path) -> None:
+    """Write `target` from the files of all parts, in order."""
+    with written_aside(target) as aside, parquet.ParquetWriter(aside, SCHEMA) as writer:
+        for file in files:
+            writer.write_table(parquet.read_table(file, schema=SCHEMA))
 
 
 def _leave_interrupts() -> None:

@@ -1,0 +1,1 @@
+"""Recommendations for all users at once, on this machine or on Databricks."""
