@@ -92,7 +92,7 @@ def test_a_user_leaves_everything_in_the_lake_until_it_is_undone(
 
     forget("u1", stack="test")
     said = " ".join(capsys.readouterr().out.split())
-    assert "in 0 files" in said, "it is gone already"
+    assert "nothing was stored about this user" in said, "it is gone already"
     assert "can be restored for 7 days" in said
     forget("u1", stack="test", undo=True)
     with pytest.raises(BadInputError, match="u1 was not forgotten"):
