@@ -179,14 +179,6 @@ def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tm
     assert "personalization:dataset.rows" not in shown
 
 
-def test_another_stack_file_is_read_when_asked() -> None:
-    without = {"estimate", "reset"}  # `estimate` takes a file where it takes a stack; `reset` reads no settings
-    group: Any = typer.main.get_command(command_line.app)
-    found = group.commands.items()
-    options = {name: command.make_context(name, [], resilient_parsing=True).params for name, command in found}
-    assert {name for name, taken in options.items() if "stack" in taken and "config_file" not in taken} == without
-
-
 @pytest.mark.parametrize("command", [("key",), ("predict", "examples/record.json"), ("rank", "examples/rank.json")])
 def test_asking_the_service_takes_a_stack_file_of_ones_own(run: Run, command: tuple[str, ...], tmp_path: Path) -> None:
     code, _, error = run(*command, "--config-file", str(tmp_path / "mine.yaml"))

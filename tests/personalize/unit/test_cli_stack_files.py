@@ -2,11 +2,14 @@
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 
 from personalize import errors
+from personalize.commands import app as command_line
 from personalize.stack import stack_files
 from personalize.stack.stack_files import StackFiles
 
@@ -76,3 +79,11 @@ def test_a_file_that_is_no_stack_file_is_refused(files: StackFiles, content: str
     files.source.write_text(content)
     with pytest.raises(errors.StackFileInvalidError, match=r"Pulumi\.local\.yaml"):
         files.render()
+
+
+def test_another_stack_file_is_read_when_asked() -> None:
+    without = {"estimate", "reset"}  # `estimate` takes a file where it takes a stack; `reset` reads no settings
+    group: Any = typer.main.get_command(command_line.app)
+    found = group.commands.items()
+    options = {name: command.make_context(name, [], resilient_parsing=True).params for name, command in found}
+    assert {name for name, taken in options.items() if "stack" in taken and "config_file" not in taken} == without

@@ -1,0 +1,86 @@
+"""Output of the commands: the steps of an update."""
+
+import re
+import time
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from personalize.engine.events import Phase, StepUpdate
+from personalize.terminal.progress import StepDisplay
+
+
+def shown(updates: list[StepUpdate], *, terminal: bool = False, plan: bool = False) -> str:
+    stream = StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=90, color_system=None)
+    with StepDisplay(console, plan=plan).shown() as display:
+        for update in updates:
+            display(update)
+    return stream.getvalue()
+
+
+def step(phase: Phase, operation: str = "", text: str = "", name: str = "TrainingRun") -> StepUpdate:
+    return StepUpdate(step=name, phase=phase, operation=operation, text=text)
+
+
+def test_without_a_terminal_each_stage_is_one_line() -> None:
+    messages = [step(Phase.MESSAGE, text=f"fit: iteration {number} of 50") for number in range(1, 51)]
+    lines = shown(
+        [step(Phase.STARTED, "create"), *messages, step(Phase.MESSAGE, text="evaluate"), step(Phase.FINISHED, "create")]
+    ).splitlines()
+    assert lines == [
+        "training: creating",
+        "training: fit: iteration 1 of 50",
+        "training: evaluate",
+        "training: created",
+    ]
+
+
+def test_a_step_that_stays_is_one_line_without_a_terminal() -> None:
+    assert shown([step(Phase.STARTED, "same"), step(Phase.FINISHED, "same")]) == "training: unchanged\n"
+
+
+def test_on_a_terminal_the_newest_message_stands_beside_its_step() -> None:
+    display = StepDisplay(Console(file=StringIO(), force_terminal=True))
+    for text in ("fit: iteration 7 of 50", "fit: iteration 8 of 50"):
+        display(step(Phase.STARTED, "create"))
+        display(step(Phase.MESSAGE, text=text))
+    screen = Console(file=StringIO(), width=90)
+    with screen.capture() as captured:
+        screen.print(display)
+    [line] = captured.get().splitlines()
+    assert "training" in line
+    assert "fit: iteration 8 of 50" in line
+
+
+def test_before_the_first_step_a_line_says_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    display = StepDisplay(Console(file=StringIO(), force_terminal=True))
+    an_hour_later = time.monotonic() + 3600
+    monkeypatch.setattr(time, "monotonic", lambda: an_hour_later)
+    screen = Console(file=StringIO(), width=90)
+    with screen.capture() as captured:
+        screen.print(display)
+    assert re.search(r"starting +3\d\d\d s\n$", captured.get())
+
+
+def test_no_step_seems_to_go_on_after_the_end() -> None:
+    assert "stopped" in shown([step(Phase.STARTED, "create")], terminal=True)
+
+
+def test_a_plan_says_what_would_happen() -> None:
+    assert shown([step(Phase.FINISHED, "create")], plan=True) == "training: would be created\n"
+
+
+def test_the_second_half_of_a_replacement_is_not_told() -> None:
+    updates = [step(Phase.FINISHED, operation) for operation in ("create-replacement", "replace", "delete-replaced")]
+    assert shown(updates) == "training: replaced\n"
+
+
+def test_a_refresh_tells_only_what_is_gone() -> None:
+    updates = [
+        step(Phase.STARTED, "refresh"),
+        step(Phase.FINISHED, "refresh"),
+        step(Phase.FINISHED, "refresh", "gone", "ScoringService"),
+    ]
+    assert shown(updates) == "scoring service: gone\n"
