@@ -72,7 +72,16 @@ PARTS = (
         name="data on engine Spark",
         files=tuple(
             f"tests/training/runs/test_{name}.py"
-            for name in ("events", "find_crosses", "known", "spark_engine", "spark_factors", "table_days", "times")
+            for name in (
+                "delivered",
+                "events",
+                "find_crosses",
+                "known",
+                "spark_engine",
+                "spark_factors",
+                "table_days",
+                "times",
+            )
         ),
     ),
     Part(
@@ -102,6 +111,7 @@ PARTS = (
             "tests/training/unit/test_catalogue.py",
             "tests/training/unit/test_synthetic.py",
             "tests/steps/provider/test_engine.py",
+            "tests/steps/provider/test_service_faults.py",
             "tests/scoring/unit/test_kernel_sanitised.py",
         ),
     ),

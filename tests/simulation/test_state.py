@@ -235,7 +235,7 @@ def test_a_move_never_replaces_a_state_and_says_what_it_lacks(simulated: World, 
     assert machine("one", "machine").outputs()[0]["key"] == SECRET
 
 
-@pytest.mark.parametrize("state", ["subscription", "machine"])
+@pytest.mark.parametrize("state", ["subscription", pytest.param("machine", marks=pytest.mark.full)])
 def test_a_stack_whose_state_is_elsewhere_is_not_taken_for_a_new_one(
     simulated: World, machine: Machine, state: str
 ) -> None:

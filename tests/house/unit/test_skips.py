@@ -52,7 +52,7 @@ def run(folder: Path, environment: str, *options: str) -> subprocess.CompletedPr
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rfEs", f"--rootdir={folder}", *options, folder],
         cwd=ROOT,
-        env=own | {skips.VARIABLE: environment},
+        env=own | {skips.VARIABLE: environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # they take long to import
         capture_output=True,
         text=True,
         check=False,
@@ -63,7 +63,7 @@ def run(folder: Path, environment: str, *options: str) -> subprocess.CompletedPr
     "options",
     [
         pytest.param((), id="one process"),
-        pytest.param(("--numprocesses=1",), id="another process", marks=pytest.mark.full),
+        pytest.param(("-p", "xdist.plugin", "--numprocesses=1"), id="another process", marks=pytest.mark.full),
     ],
 )
 def test_a_skip_that_is_not_listed_fails_and_names_its_reason(folder: Path, options: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 import pulumi
@@ -38,10 +39,14 @@ def settings(**changes: object) -> AzureSettings:
 
 
 def declare(*, recommends: bool = False, **changes: object) -> CloudRecorder:
-    """Declare the environment with these settings; return the recorder."""
+    """The recorder of the environment with these settings, which is declared once."""
+    return _declared(json.dumps(changes, sort_keys=True), recommends)
 
+
+@cache
+def _declared(changes: str, recommends: bool) -> CloudRecorder:  # noqa: FBT001 - a key
     def program() -> dict[str, pulumi.Output[Any]]:
-        wanted = settings(**changes)
+        wanted = settings(**json.loads(changes))
         names = Names(stack="test", subscription=SUBSCRIPTION, suffix=wanted.suffix)
         environment = Environment("environment", EnvironmentArgs(settings=wanted, names=names, recommends=recommends))
         ClusterEnvironment(environment, ())

@@ -37,7 +37,7 @@ HOP_HEADERS = frozenset({"host", "authorization", "connection", "transfer-encodi
 AZURITE_ACCOUNT = "devstoreaccount1"
 AZURITE_CALLER = "simulation"
 CONTAINER = "azure-native:storage:BlobContainer"
-READY_SECONDS = 60.0
+READY_SECONDS = 240.0
 COPY_SOURCE = "x-ms-copy-source"
 
 

@@ -38,6 +38,7 @@ def stack(
     made.processes.end(made.processes.all())
 
 
+@pytest.mark.full
 def test_a_killed_supervisor_takes_its_workers_along_and_is_seen_by_the_next_up(stack: ServiceStack) -> None:
     known, before = stack.serve(2), stack.processes.all()
     stack.supervisor().kill()

@@ -47,6 +47,7 @@ def rows(session: "SparkSession", files: list[list[Path]]) -> list[tuple[Any, ..
     return [tuple(row) for row in over_files(session, files, work, READ).collect()]
 
 
+@pytest.mark.full
 def test_spark_hands_each_task_its_own_files(by_spark: "SparkSession", tmp_path: Path) -> None:
     places = {name: tmp_path / f"{name} [1].tsv" for name in "abc"}
     for name, place in places.items():
@@ -58,6 +59,7 @@ def test_spark_hands_each_task_its_own_files(by_spark: "SparkSession", tmp_path:
     assert rows(by_spark, files) == [(*row, False) for row in expected]
 
 
+@pytest.mark.full
 def test_a_dataset_is_prepared_alike(by_spark: "SparkSession", tmp_path: Path) -> None:
     dataset, parameters = SyntheticDataset(rows=2000), TrainingParameters()
     materialize(dataset, tmp_path / "data")

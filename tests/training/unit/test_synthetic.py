@@ -108,6 +108,7 @@ def test_at_least_half_of_the_logit_comes_from_categories(sample: Rows) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_a_million_rows_have_columns_of_over_100_000_values() -> None:
     seen = [np.zeros(0, dtype=np.uint32) for _ in range(3)]
     for index in range(synthetic.blocks(1_000_000)):
@@ -141,6 +142,7 @@ def test_columns_act_together(sample: Rows) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_logistic_regression_stays_below_the_best(sample: Rows) -> None:
     """Even with logarithms of the numbers, which the baseline of a training run does not take."""
     train = np.arange(len(sample.label)) < 160_000
