@@ -45,7 +45,12 @@ def _stack(lake: LakeSnapshots, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setattr(azure_models, "names_of", ExampleNames)
     monkeypatch.setattr(job_runs, "names_of", ExampleNames)
     monkeypatch.setattr(command, "azure_of", lambda *_: SETTINGS)
+    _empty()  # tests of other steps have left their data
     yield
+    _empty()
+
+
+def _empty() -> None:
     for name in ("raw", "work"):
         for blob in container(name).list_blobs():
             container(name).delete_blob(blob.name)
