@@ -36,8 +36,8 @@ class Job:
         for folder in request.snapshots:
             for file in folder.iterdir():
                 (self.volumes / file.name).write_bytes(file.read_bytes())
-        name = ModelName(name=request.model, version=request.version)
-        batch = Batch(bundle=request.bundle, snapshots=self.volumes, name=name, top=request.top, new=request.new)
+        model = ModelName(name=request.model, version=request.version)
+        batch = Batch(bundle=request.bundle, snapshots=self.volumes, name=model, top=request.top, new=request.new)
         opened = Opened(batch)
         parts = divided(opened.histories.active_users(), request.output)
         request.output.mkdir(parents=True, exist_ok=True)
