@@ -34,7 +34,7 @@ DEFAULT_TOP = 10
 MOST_SHOWN = 100
 """The most items of a history that are returned."""
 TITLES = ("title", "name")
-"""The columns that are shown if a request names none."""
+"""The columns that are shown if a request names none, also with a word before them: `movie_title`."""
 _NOBODY = Stored(chosen=np.empty(0, np.int64), seen=np.empty(0, np.int64), columns={})
 
 
@@ -169,7 +169,8 @@ class SimilarQuery(RecommendQuery):
 def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str]:
     """The columns to show."""
     if request.show is msgspec.UNSET:
-        return [] if catalogue is None else [name for name in catalogue.layout.separators if name.lower() in TITLES]
+        columns = () if catalogue is None else catalogue.layout.separators
+        return [name for name in columns if name.lower().rpartition("_")[-1] in TITLES]
     for at, name in enumerate(request.show):
         require_column(name, f"show[{at}]", catalogue)
     return request.show
