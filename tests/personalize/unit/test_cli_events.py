@@ -140,3 +140,15 @@ def test_an_unknown_failure_keeps_the_engines_own_words() -> None:
     error = explain("update", failed("error: something odd"), EventReader(lambda _: None), "local")
     assert isinstance(error, errors.EngineFailedError)
     assert "something odd" in str(error)
+
+
+def test_only_what_azure_forbids_may_be_a_role_that_does_not_count_yet() -> None:
+    text = (
+        'error: read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml"): GET '
+        "https://state.blob.core.windows.net/state/.pulumi/meta.yaml\n"
+        "RESPONSE {status}\nERROR CODE: {code}\n"
+    )
+    forbidden = text.replace("{status}", "403: 403 This request is not authorized to perform this operation.")
+    gone = text.replace("{status}", "404: 404 The specified container does not exist.")
+    assert type(explain("update", forbidden, EventReader(print), "dev")) is errors.EngineForbiddenError
+    assert type(explain("update", gone, EventReader(print), "dev")) is errors.EngineFailedError
