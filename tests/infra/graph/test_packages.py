@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from steps.shared.job_libraries import job_libraries
 from tools.paths import ROOT
+from training.parameters import Fit
 
 IMPORTED_AS = {
     "azure-identity": "azure",
@@ -94,3 +96,10 @@ def test_the_wheels_of_databricks_hold_their_packages_and_their_entry_points(
     assert f"{module.replace('.', '/')}.py" in files
     assert f"def {function}(" in (ROOT / f"{module.replace('.', '/')}.py").read_text()
     assert {name.split("/")[0] for name in files if not name.startswith("personalization-")} == held
+
+
+@pytest.mark.parametrize("fit", list(Fit))
+def test_only_a_fit_by_synapseml_installs_it(fit: Fit) -> None:
+    found = job_libraries("/Volumes/dev/training", fit)
+    wheels = [wheel.name for wheel in found.wheels if wheel.name.startswith("synapseml-")]
+    assert bool(wheels) is bool(found.jars) is (fit is Fit.SYNAPSEML)
