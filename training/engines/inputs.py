@@ -11,6 +11,11 @@ from training.kernels.columns import FEATURES, LABEL, PART, matrix
 from training.kernels.split import PARTS, Part
 from training.model.native import lightgbm
 
+SAMPLED_ROWS = 200_000
+"""So many rows LightGBM looks at to find bins. If there are no more, it gets them all as arrays: from blocks that it
+has to ask for, it would take each row by a call in Python."""
+Inputs = npt.NDArray[np.float64]
+
 
 class EncodedFiles:
     """The rows in `files`, in order: `label` int32[n], and `watched` bool[n], true for validation rows."""
@@ -22,7 +27,9 @@ class EncodedFiles:
         self.watched = np.concatenate([batch.column(PART).to_numpy() for batch in batches]) == _VALIDATION
         reader = _Reader(width)
         places = [(file, index, rows) for file in files for index, rows in enumerate(map(len, chunks.read(file)))]
-        self.inputs = [_BlockInputs(reader, file, index, rows) for file, index, rows in places]
+        blocks = [_BlockInputs(reader, file, index, rows) for file, index, rows in places]
+        few = len(self.label) <= SAMPLED_ROWS
+        self.inputs: list[_BlockInputs | Inputs] = [block[:] if few else block for block in blocks]
 
     def watched_inputs(self) -> npt.NDArray[np.float64]:
         """The inputs of the validation rows, float64[m, width], at most `MAX_VALIDATION_ROWS`."""
