@@ -14,17 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from features.schema import Schema
-from training.engines.inputs import EncodedFiles
+from training.engines.inputs import BIN_SAMPLE_ROWS, EncodedFiles
 from training.model.calibrate import PlattScaling, fit_scaling, scaled
 from training.model.fitted import STAGE, FitProgress, Fitted, refitting, seeds_of_refits, slot_names
 from training.model.native import lightgbm
 from training.model.trees import mean_of
 from training.parameters import Calibration, TrainingParameters
 from training.progress import Progress
-
-BIN_SAMPLE_ROWS = 100_000
-"""Rows from which LightGBM derives a feature's 255 bins: the fewest that give no warning. The default is twice as many,
-and Python passes each one separately."""
 
 ALL_CORES = 0
 """The number of threads that makes LightGBM use all available cores."""

@@ -1,4 +1,4 @@
-"""Encoded rows in files, passed to LightGBM block by block. It keeps one byte per input; the block is freed."""
+"""Encoded rows in files, passed to LightGBM: many block by block, of which it keeps one byte per input."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from training.kernels.columns import FEATURES, LABEL, PART, matrix
 from training.kernels.split import PARTS, Part
 from training.model.native import lightgbm
 
-SAMPLED_ROWS = 200_000
-"""So many rows LightGBM looks at to find bins. If there are no more, it gets them all as arrays: from blocks that it
-has to ask for, it would take each row by a call in Python."""
+BIN_SAMPLE_ROWS = 100_000
+"""Rows from which LightGBM derives a feature's 255 bins: the fewest that give no warning. The default is twice as many.
+It takes them from blocks by a call in Python each, so where there are no more rows, it gets them all as arrays."""
 Inputs = npt.NDArray[np.float64]
 
 
@@ -28,7 +28,7 @@ class EncodedFiles:
         reader = _Reader(width)
         places = [(file, index, rows) for file in files for index, rows in enumerate(map(len, chunks.read(file)))]
         blocks = [_BlockInputs(reader, file, index, rows) for file, index, rows in places]
-        few = len(self.label) <= SAMPLED_ROWS
+        few = len(self.label) <= BIN_SAMPLE_ROWS
         self.inputs: list[_BlockInputs | Inputs] = [block[:] if few else block for block in blocks]
 
     def watched_inputs(self) -> npt.NDArray[np.float64]:
