@@ -142,7 +142,7 @@ def _piece(
         on_left, on_right = (_bits(*side, start) & every for side in ((first, middle), (middle, end)))
         if on_left | on_right:
             above.append(split)
-            masks.append((every & ~on_left, (every & ~on_left) ^ (every & ~on_right)))
+            masks.append((every & ~on_left, on_left | on_right))
     added = -len(above) % LANES
     right, differing = np.array([*masks, *[(every, 0)] * added], dtype=np.uint64).reshape(-1, 2).T.copy()
     return _Piece(
