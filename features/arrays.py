@@ -44,11 +44,15 @@ def at_rows(values: Values, rows: npt.NDArray[np.int64]) -> Values:
     """The values of the rows at these places, int64[n], in their order."""
     if not isinstance(values, Several):
         return values[rows]
-    ends = np.cumsum(np.bincount(values.row))
-    counts = np.diff(ends, prepend=0)[rows]
-    row = np.repeat(np.arange(len(rows)), counts)
-    within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return Several(hashes=values.hashes[(ends[rows] - counts)[row] + within], row=row)
+    counts = np.bincount(values.row)
+    row, place = spread(counts[rows])
+    return Several(hashes=values.hashes[(np.cumsum(counts) - counts)[rows][row] + place], row=row)
+
+
+def spread(counts: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The row of each entry, int64[m], and its place in the row, int64[m], where rows have so many, int64[n]."""
+    row = np.repeat(np.arange(len(counts)), counts)
+    return row, np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
 
 
 def crossed(first: Categories, second: Categories) -> Categories:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from features.arrays import Numbers, Several, Values, at_rows
+from features.arrays import Numbers, Several, Values, at_rows, spread
 from features.columns import Field, Number, Tables
 from features.encoder import RawRows
 from features.schema import Schema
@@ -141,26 +141,24 @@ class Taste:
         """How many values there are."""
         return int(self.values.max(initial=-1)) + 1
 
-    def of_items(
-        self, chosen: Chosen, of: Indices, items: Indices, popularity: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        """The share of an item's values in what a user chose, less their share in all choices, float64[n], for each of
-        the `items`, int64[n], and the users that they are `of`, int64[n].
+    def shares(self, popularity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The share of each value in all choices, from the share of each item, float64[m]."""
+        return np.bincount(self.values, weights=popularity.repeat(self.counts)).astype(np.float64, copy=False)
 
-        `popularity`, float64[m], is each item's share of all choices.
+    def of_items(
+        self, chosen: Chosen, of: Indices, items: Indices, shares: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """The share of an item's values in what a user chose, less their `shares` in all choices, float64[n], for each
+        of the `items`, int64[n], and the users that they are `of`, int64[n].
         """
         row, values = self._values(chosen.items)
         places = chosen.by[row] * self._number + values
         counts = np.bincount(places, minlength=len(chosen.counts) * self._number).reshape(-1, self._number)
-        row, values = self._values(np.arange(len(self.counts)))
-        shares = np.bincount(values, weights=popularity[row])
         of_value = (counts - chosen.counts[:, np.newaxis] * shares) / (chosen.counts[:, np.newaxis] + SHRINKING)
         row, values = self._values(items)
         return np.bincount(row, weights=of_value[of[row], values], minlength=len(items)) / self.counts[items]
 
     def _values(self, items: Indices) -> tuple[Indices, Indices]:
         """The values of these items, int64[w], and the place of each one's item, int64[w]."""
-        counts = self.counts[items]
-        row = np.repeat(np.arange(len(items)), counts)
-        within = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
-        return row, self.values[self.starts[items][row] + within]
+        row, place = spread(self.counts[items])
+        return row, self.values[self.starts[items][row] + place]

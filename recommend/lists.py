@@ -10,6 +10,9 @@ from recommend.interactions import Histories, Matrix, items_of
 from recommend.metrics import SCORES_TOGETHER, Ranker
 from recommend.ranking import CANDIDATES, Candidates, FirstStageInputs, Numbers, Placed
 
+LISTS_TOGETHER = 64
+"""Lists whose inputs are computed in one call."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lists:
@@ -40,7 +43,9 @@ class Lists:
             found = inputs.candidates(every, history, CANDIDATES)
             lists.append(Candidates(history, found, every[found], user={}))
         placed = Placed.together(lists)
-        return cls(users=users, of=placed.of, items=placed.items, first_stage=inputs.of(lists))
+        blocks = [lists[start : start + LISTS_TOGETHER] for start in range(0, len(lists), LISTS_TOGETHER)]
+        first_stage = np.concatenate([inputs.of(Placed.together(block)) for block in blocks])
+        return cls(users=users, of=placed.of, items=placed.items, first_stage=first_stage)
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:

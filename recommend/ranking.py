@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.arrays import Values
+from features.arrays import Values, spread
 from features.encoder import Encoder
 from features.schema import Schema
-from recommend.arrays import Indices, distinct
-from recommend.columns import Chosen, PairColumns, Value
+from recommend.arrays import Indices
+from recommend.columns import Chosen, PairColumns, Taste, Value
 
 SETTINGS, MODEL, CHOICES = "ranking.json", "model.txt", "choices.npy"
 CANDIDATES = 100
@@ -68,10 +68,11 @@ class Candidates(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """All candidates of several lists, in the order of these: the list that each is `of`, int64[n], and its `place`
+    """All candidates of several `lists`, in the order of these: the list that each is `of`, int64[n], and its `place`
     there, int64[n]; both begin with 0.
     """
 
+    lists: Sequence[Candidates]
     of: Indices
     place: Indices
     items: Indices
@@ -80,11 +81,11 @@ class Placed(NamedTuple):
     @classmethod
     def together(cls, lists: Sequence[Candidates]) -> Self:
         """The candidates of one list or more."""
-        lengths = np.array([len(one.items) for one in lists])
-        of = np.repeat(np.arange(len(lists)), lengths)
+        of, place = spread(np.array([len(one.items) for one in lists]))
         return cls(
+            lists=lists,
             of=of,
-            place=np.arange(len(of)) - (np.cumsum(lengths) - lengths)[of],
+            place=place,
             items=np.concatenate([one.items for one in lists]),
             scores=np.concatenate([one.scores for one in lists]),
         )
@@ -101,9 +102,15 @@ class FirstStageInputs:
     repeats: bool = False
 
     @cached_property
-    def _popularity(self) -> tuple[Numbers, Numbers]:
-        """The logarithm of each item's choices, and their share of all choices."""
-        return np.log1p(self.choices), self.choices / max(self.choices.sum(), 1)
+    def _logarithms(self) -> Numbers:
+        """The logarithm of each item's choices."""
+        return np.log1p(self.choices)
+
+    @cached_property
+    def _tastes(self) -> list[tuple[Taste, Numbers]]:
+        """The tastes, and the share of each of their values in all choices."""
+        popularity = self.choices / max(self.choices.sum(), 1)
+        return [] if self.columns is None else [(taste, taste.shares(popularity)) for taste in self.columns.tastes]
 
     @property
     def names(self) -> list[str]:
@@ -123,19 +130,17 @@ class FirstStageInputs:
         ordered: Indices = both[np.argsort(-scores[both], kind="stable")]
         return ordered
 
-    def of(self, lists: Sequence[Candidates]) -> Numbers:
-        """The inputs of the candidates of one list or more, float64[n, k] in the order of the lists."""
-        logarithms, shares = self._popularity
-        of, place, items, scores = Placed.together(lists)
-        chosen = Chosen.of([distinct(one.history) for one in lists])
-        tastes = [] if self.columns is None else self.columns.tastes
+    def of(self, placed: Placed) -> Numbers:
+        """The inputs of the candidates, float64[n, k]. Memory for each value of a column is needed for each list."""
+        lists, of, place, items, scores = placed
+        chosen = Chosen.of([np.unique(one.history) for one in lists])
         columns = [
             standard(scores, of, place),
             place,
-            standard(logarithms[items], of, place),
+            standard(self._logarithms[items], of, place),
             np.log1p(chosen.counts)[of],
             *(self._own(lists) if self.repeats else ()),
-            *(taste.of_items(chosen, of, items, shares) for taste in tastes),
+            *(taste.of_items(chosen, of, items, shares) for taste, shares in self._tastes),
         ]
         inputs = np.empty((len(items), len(columns)))
         for number, column in enumerate(columns):
@@ -187,7 +192,7 @@ class CandidateRanking:
         )
         users = {} if columns is None else columns.read_users(known)
         placed = Placed.together(lists)
-        found = self.by_both(self.first_stage.of(lists), users, placed.of, placed.items)
+        found = self.by_both(self.first_stage.of(placed), users, placed.of, placed.items)
         return np.split(found, np.cumsum([len(own.items) for own in lists])[:-1])
 
     def by_both(self, first_stage: Numbers, users: Mapping[int, Values], user: Indices, items: Indices) -> Numbers:

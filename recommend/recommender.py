@@ -19,7 +19,7 @@ from features.bundle import BundleError
 from features.columns import Field
 from features.encoder import EncoderError
 from recommend import factors, weights
-from recommend.arrays import Indices, distinct
+from recommend.arrays import Indices
 from recommend.columns import Value
 from recommend.factors import ItemFactors
 from recommend.first_stage import FirstStage
@@ -131,7 +131,7 @@ class Recommender:
 
     def _offered(self, wanted: Wanted) -> Candidates:
         """What the first stage offers, for the second one if there is one."""
-        every = self.first_stage.scores(distinct(wanted.history))
+        every = self.first_stage.scores(np.unique(wanted.history))
         every[wanted.excluded] = -np.inf
         if self.ranking is None:
             items = best_of(every, wanted.top)
@@ -141,7 +141,7 @@ class Recommender:
 
     def explained(self, history: Indices, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
         """These items with their scores, and the reasons from the history."""
-        reasons = self.first_stage.reasons(distinct(history), best, REASONS)
+        reasons = self.first_stage.reasons(np.unique(history), best, REASONS)
         return [Recommended(*one) for one in zip(best.tolist(), scores.tolist(), reasons, strict=True)]
 
     def golden(self, seed: int) -> list[Golden]:

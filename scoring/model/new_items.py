@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from recommend.arrays import Indices, Mask, distinct
+from recommend.arrays import Indices, Mask
 from recommend.catalogue import ItemTexts
 from recommend.ranking import best_of
 from recommend.recommender import Recommender
@@ -71,6 +71,6 @@ def best_new(
 def _known(history: Indices, recommender: Recommender) -> npt.NDArray[np.float64]:
     """The scores of known items, float64[m]; without a history by their popularity, in the order of which they are."""
     if len(history):
-        return recommender.first_stage.scores(distinct(history))
+        return recommender.first_stage.scores(np.unique(history))
     scores: npt.NDArray[np.float64] = -np.log1p(np.arange(len(recommender.items)))
     return scores

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from recommend.arrays import Indices, distinct
+from recommend.arrays import Indices
 from recommend.catalogue import Catalogue, ItemTexts
 from recommend.columns import Value
 from recommend.histories import Stored
@@ -134,7 +134,7 @@ class RecommendQuery:
         if names:
             items |= {item for one in found for item in one.because}
             if self.request.details is True:
-                items |= {*distinct(history)[:MOST_SHOWN].tolist()}
+                items |= {*np.unique(history)[:MOST_SHOWN].tolist()}
         return items
 
     def _columns(self, stored: Stored, model: ServedModel, lookups: Lookups) -> dict[str, Value]:
@@ -210,7 +210,7 @@ def _clicks(items: Sequence[ItemTexts], user: Mapping[str, Value], model: Served
 def _known_user(
     history: Indices, user: Mapping[str, Value], recommender: Recommender, shown: Mapping[int, dict[str, str]]
 ) -> KnownUser:
-    past = distinct(history).tolist()
+    past = np.unique(history).tolist()
     return KnownUser(
         history=[_past(item, recommender, shown) for item in past[:MOST_SHOWN]],
         chosen=len(past),

@@ -17,6 +17,7 @@ from recommend.ranking import (
     Candidates,
     FirstStageInputs,
     Numbers,
+    Placed,
     Predict,
     best_of,
     standard,
@@ -99,22 +100,22 @@ def test_the_inputs_of_several_lists_are_those_of_each_list_whatever_their_lengt
         Candidates(NOTHING, np.array([0, 1, 2]), np.array([0.1, 0.1, 0.1]), user={}),
         Candidates(np.array([4, 1, 2]), np.array([3]), np.array([2.0]), user={}),
     ]
-    together = inputs.of(lists)
+    together = inputs.of(Placed.together(lists))
     assert together.shape == (6, len(inputs.names))
-    assert together.tolist() == [row for one in lists for row in inputs.of([one]).tolist()]
+    assert together.tolist() == [row for one in lists for row in inputs.of(Placed.together([one])).tolist()]
 
 
 def test_taste_is_the_share_in_the_history_less_the_share_in_all_choices() -> None:
     taste = Taste.of(np.array([7, 7, 9]))
     popularity = np.array([0.25, 0.25, 0.5])
-    found = taste.of_items(Chosen.of([np.array([0, 1])]), np.zeros(3, np.int64), np.arange(3), popularity)
+    found = taste.of_items(Chosen.of([np.array([0, 1])]), np.zeros(3, np.int64), np.arange(3), taste.shares(popularity))
     assert found == pytest.approx([(2 - 1) / 7, (2 - 1) / 7, (0 - 1) / 7])
 
 
 def test_the_taste_for_several_values_is_their_mean() -> None:
     taste = Taste.of(Several(hashes=np.array([7, 7, 9, 9]), row=np.array([0, 1, 1, 2])))
     chosen = Chosen.of([np.array([0]), np.array([1, 2])])
-    found = taste.of_items(chosen, np.array([0, 1, 1]), np.array([1, 1, 2]), np.array([0.5, 0.25, 0.25]))
+    found = taste.of_items(chosen, np.array([0, 1, 1]), np.array([1, 1, 2]), taste.shares(np.array([0.5, 0.25, 0.25])))
     first, second = [(1 - 0.75) / 6, (0 - 0.5) / 6], [(1 - 2 * 0.75) / 7, (2 - 2 * 0.5) / 7]
     assert found == pytest.approx([sum(first) / 2, sum(second) / 2, second[1]])
 
@@ -204,11 +205,12 @@ def test_own_items_are_candidates_with_how_often_and_how_long_ago_they_were_chos
     assert inputs.names == ["standard_score", "place", "popularity", "history", "own_choices", "own_age"]
     assert inputs.candidates(scores, history, 2).tolist() == [0, 1, 3]
     assert inputs.candidates(scores, history, 3).tolist() == [0, 1, 2, 3]
-    found = inputs.of([Candidates(history, np.array([0, 2, 4]), np.array([5.0, 3.0, 1.0]), user={})])
+    asked = Candidates(history, np.array([0, 2, 4]), np.array([5.0, 3.0, 1.0]), user={})
+    found = inputs.of(Placed.together([asked]))
     assert found[:, 3] == pytest.approx(np.log1p([3, 3, 3]))
     assert np.expm1(found[:, 4]) == pytest.approx([0, 1, 2])
     assert np.expm1(found[:, 5]) == pytest.approx([4, 2, 1])
     plain = FirstStageInputs(choices=CHOICES, columns=None)
     assert plain.candidates(scores, history, 2).tolist() == [0, 1]
     often, once = (Candidates(own, np.array([0]), np.array([5.0]), user={}) for own in (history, np.array([2, 3, 4])))
-    assert plain.of([often]).tolist() == plain.of([once]).tolist()
+    assert plain.of(Placed.together([often])).tolist() == plain.of(Placed.together([once])).tolist()
