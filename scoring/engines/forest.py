@@ -22,7 +22,8 @@ NO_MISSING, MISSING_IS_NAN = 0, 8
 """Supported values of the bits `MISSING`; the third value, which treats zeros as missing, isn't supported."""
 
 MOST_LEAVES = 256
-"""The most leaves of a tree. All its splits are compared, so for more of them LightGBM, which walks, is faster."""
+"""The most leaves of a tree, since all its splits are compared: with twice as many, LightGBM, which walks, takes half
+the time for a single row, and little more for each of 64."""
 TOGETHER = 64
 """The leaves of a piece of a tree: each is a bit of a number."""
 
