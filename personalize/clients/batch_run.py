@@ -20,7 +20,7 @@ from batch.request import ENTRY_POINT, RESULT, BatchRequest
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import names_of
-from personalize.clients.azure_models import LOOK, AzureVersions, lake_of, snapshots_of
+from personalize.clients.azure_models import LOOK, AzureVersions, lake_of
 from personalize.clients.job_runs import workspace_of
 from personalize.errors import StackMissingError
 from recommend import histories
@@ -28,6 +28,8 @@ from steps.azure.libraries import send
 from steps.azure.one_time_run import OneTimeRuns, Work
 from steps.azure.stores.azure_registry import Entry
 from steps.azure.stores.lake import LakeFolder, lake_folder
+from steps.azure.stores.snapshots import LakeSnapshots
+from steps.descriptions.places import Lake
 from steps.provider.step import Context
 from steps.shared.job_libraries import job_libraries
 from steps.shared.model_versions import MODEL
@@ -62,8 +64,8 @@ class BatchRun:
         require_few(self.top)
         volumes = volumes_of(names_of(self.stack, self.azure).catalog_object)
         libraries = job_libraries(volumes, self.fit, *PACKAGES)
-        request = self._request(volumes, libraries.own)
         lake, context = lake_of(self.stack, self.azure), Context(report=report)
+        request = self._request(lake, LakeSnapshots(lake, LOOK, context), volumes, libraries.own)
         parts = LakeFolder(lake, Volume.WORK, f"{FOLDER}/{request.output.name}", LOOK)
         if (result := _result(parts, context)) is None:
             send(libraries, lake, LOOK, context)
@@ -90,9 +92,8 @@ class BatchRun:
         LakeFolder(lake, Volume.WORK, FOLDER, LOOK).remove(context)
         return int(result["users"])
 
-    def _request(self, volumes: str, code: str) -> BatchRequest:
+    def _request(self, lake: Lake, snapshots: LakeSnapshots, volumes: str, code: str) -> BatchRequest:
         """What the run does; the folder's name depends on everything in its files."""
-        lake, snapshots = lake_of(self.stack, self.azure), snapshots_of(self.stack, self.azure)
         published = snapshots.served()
         if histories.FILE not in published:
             raise NoRecommendationsError(NO_HISTORIES)
