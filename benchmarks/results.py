@@ -17,7 +17,18 @@ from rich.table import Table
 from features.files import write_whole
 
 FOLDER = Path(__file__).resolve().parent / "results"
-PACKAGES = ("httptools", "lightgbm", "msgspec", "numpy", "pulumi", "pyspark", "starlette", "synapseml", "uvloop")
+PACKAGES = (
+    "httptools",
+    "implicit",
+    "lightgbm",
+    "msgspec",
+    "numpy",
+    "pulumi",
+    "pyspark",
+    "starlette",
+    "synapseml",
+    "uvloop",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
