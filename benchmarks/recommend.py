@@ -1,26 +1,21 @@
 """`make bench-recommend`: the quality of recommendations on MovieLens-100k, by the recommenders project's protocol, and
-on generated films, where the best order is known.
+on generated films, where the best order is known; and the order of new items on both.
 
-75 % of each item's (or user's) ratings to learn from, all items not seen yet as candidates, NDCG@10. MovieLens comes
-from the wheel of RecBole 1.2.1 and stays outside of the working tree: its licence does not let it be redistributed.
+75 % of each item's (or user's) ratings to learn from, all items not seen yet as candidates, NDCG@10.
 Published figures: https://github.com/recommenders-team/recommenders/blob/main/examples/06_benchmarks/movielens.ipynb
 """
 
 import argparse
-import subprocess
 from collections.abc import Callable, Iterator
-from math import isnan
-from pathlib import Path
+from functools import partial
 from statistics import mean
-from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
-import pandas as pd
 
+from benchmarks import movielens, new_items
 from benchmarks.results import Target, at_least, at_most, publish
-from features.schema import Schema
 from recommend import splits
 from recommend.als import AlternatingLeastSquares
 from recommend.arrays import Mask
@@ -31,16 +26,14 @@ from recommend.interactions import Interactions
 from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, judge
 from recommend.learning import FITTED_SHARE, Learner, choose, ranker
 from recommend.metrics import Ranker, Ranking, evaluate
-from tools.setup.uv import ensure_uv
+from training.datasets.described.spec import TablesSpec
 from training.datasets.generated import film_files
-from training.engines.reading.interactions import read_chosen
+from training.engines.reading.interactions import Chosen, read_chosen
 from training.evaluation.reachable import best_order
 from training.parameters import FilmsDataset, TrainingParameters
-from training.runtime import cache_folder
+from training.stages.pair_columns import pair_columns
 from training.stages.ranked import RankingFit
 
-WHEEL = "recbole==1.2.1 --hash=sha256:9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407\n"
-RATINGS = "recbole/dataset_example/ml-100k/ml-100k.inter"
 LIKED = 4
 """The lowest rating that counts where only likes do."""
 SEEDS = range(42, 47)
@@ -63,23 +56,30 @@ SPLITS: dict[str, tuple[Split, Split, int]] = {
 """How training rows are chosen, how a part of them to fit first stages that the others choose between, and the lowest
 rating to learn from and judge by; lower ones only count as seen."""
 EASE, FACTORS = "EASE", "factors"
-Columns = tuple[PairColumns, dict[str, list[Any]]]
 Figures = dict[str, dict[str, float]]
 
 
 def main() -> None:
     """Measure, print, and write `benchmarks/results/recommend.json`."""
     argparse.ArgumentParser(prog="python -m benchmarks.recommend", description=__doc__).parse_args()
-    ratings, columns = movielens(), movielens_columns()
-    figures: dict[str, Any] = {}
-    for name in SPLITS:
-        runs = [_shown(name, seed, measured(ratings, name, seed, columns)) for seed in SEEDS]
-        figures[name] = {"seed_42": runs[0], "mean": _means(runs)}
-    runs = [_shown("films", seed, measured_on_films(seed, Ease())) for seed in SEEDS]
-    figures["films"] = {"seed_42": runs[0], "mean": _means(runs)}
+    ratings, columns = movielens.ratings(), movielens.columns()
+    figures: dict[str, Any] = {name: _five(name, partial(measured, ratings, name, columns=columns)) for name in SPLITS}
+    figures["films"] = _five("films", lambda seed: measured_on_films(seed, Ease()))
     by_factors = measured_on_films(SEEDS[0], AlternatingLeastSquares(seed=SEEDS[0]))
     figures["films by factors"] = {"seed_42": _shown("films by factors", SEEDS[0], by_factors)}
-    print(publish("recommend", figures, [*targets(figures), *targets_of_films(figures["films"]["mean"])]))
+    new = {
+        "MovieLens-100k": _five("new items", partial(new_items.measured, ratings, columns[0])),
+        "films": _five("new films", new_on_films),
+    }
+    found = [*targets(figures), *targets_of_films(figures["films"]["mean"])]
+    found += [target for name, one in new.items() for target in new_items.targets(name, one["mean"])]
+    print(publish("recommend", figures | {"new items": new}, found))
+
+
+def _five(name: str, measure: Callable[[int], Figures]) -> dict[str, Figures]:
+    """What `measure` returns for the first seed, and the means over all."""
+    runs = [_shown(name, seed, measure(seed)) for seed in SEEDS]
+    return {"seed_42": runs[0], "mean": _means(runs)}
 
 
 def _shown(name: str, seed: int, run: Figures) -> Figures:
@@ -89,61 +89,7 @@ def _shown(name: str, seed: int, run: Figures) -> Figures:
     return run
 
 
-def movielens() -> Interactions:
-    """The 100,000 ratings, in the order of their file. Users and items are numbered by ID, which decides ties."""
-    folder = cache_folder() / "recbole"
-    if not (folder / RATINGS).exists():
-        with NamedTemporaryFile("w", suffix=".txt") as wanted:
-            wanted.write(WHEEL)
-            wanted.flush()
-            command = [str(ensure_uv()), "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-            subprocess.run([*command, "--target", str(folder), "--requirements", wanted.name], check=True)
-    return _read(folder / RATINGS)
-
-
-def _read(file: Path) -> Interactions:
-    rows = pd.read_csv(file, sep="\t", names=["user", "item", "rating", "time"], header=0)
-    users, items = (pd.factorize(rows[name], sort=True)[0].astype(np.int64) for name in ("user", "item"))
-    return Interactions(
-        users=users,
-        items=items,
-        values=rows["rating"].to_numpy(np.float64),
-        times=rows["time"].to_numpy(np.float64),
-        user_count=int(users.max()) + 1,
-        item_count=int(items.max()) + 1,
-    )
-
-
-def movielens_columns() -> Columns:
-    """The columns of items and users, by their numbers; crosses are those of decision 32."""
-    folder = (cache_folder() / "recbole" / RATINGS).parent
-    users = _table(folder / "ml-100k.user", ["user", "age", "gender", "occupation", "zip"])
-    items = _table(folder / "ml-100k.item", ["item", "title", "year", "genres"])
-    schema = Schema(
-        numeric=("age", "year"),
-        categorical=("gender", "occupation", "genres", "item"),
-        separators={"genres": " "},
-        crosses=(("occupation", "genres"), ("gender", "item"), ("occupation", "item")),
-    )
-    years = pd.to_numeric(items["year"], errors="coerce").tolist()
-    of_items = {
-        "year": [None if isnan(year) else year for year in years],
-        "genres": items["genres"].tolist(),
-        "item": [str(item) for item in items.index],
-    }
-    of_users = {"age": users["age"].astype(float).tolist()}
-    of_users |= {name: users[name].tolist() for name in ("gender", "occupation")}
-    return PairColumns(schema=schema, items=of_items), of_users
-
-
-def _table(file: Path, names: list[str]) -> pd.DataFrame:
-    rows = pd.read_csv(
-        file, sep="\t", names=names, header=0, dtype=dict.fromkeys(names[1:], str), keep_default_na=False
-    )
-    return rows.set_index(names[0]).sort_index()
-
-
-def measured(ratings: Interactions, name: str, seed: int, columns: Columns) -> Figures:
+def measured(ratings: Interactions, name: str, seed: int, *, columns: movielens.Columns) -> Figures:
     """Each ranker's metrics under one of the `SPLITS`.
 
     The weights are cut. Their regularisation, that of factors, and which of both is the first stage are chosen within
@@ -179,9 +125,7 @@ def measured(ratings: Interactions, name: str, seed: int, columns: Columns) -> F
 
 def measured_on_films(seed: int, learner: Learner) -> Figures:
     """Each ranker's metrics on films that are generated with this seed, as a training run judges a recommender."""
-    dataset = FilmsDataset(kind="films", seed=seed)
-    spec = film_files.spec_of(dataset, None)
-    chosen = read_chosen(spec)
+    dataset, spec, chosen = _films(seed)
     fit = RankingFit.of(spec, chosen, TrainingParameters(seed=seed))
     truth = best_order(dataset, chosen.users, chosen.items)
     judgement = judge(chosen.interactions, chosen.mask, seed, [learner], fit, truth=truth)
@@ -189,6 +133,19 @@ def measured_on_films(seed: int, learner: Learner) -> Figures:
     found = {name: msgspec.structs.asdict(one) for name, one in judgement.figures.items()}
     found.setdefault(FIRST_STAGE, found[RECOMMENDER])  # alone, if the second stage gains nothing
     return found | {"selected": selected}
+
+
+def new_on_films(seed: int) -> Figures:
+    """The metrics of each order of new films, on films that are generated with this seed."""
+    _, spec, chosen = _films(seed)
+    columns, _ = pair_columns(spec, chosen.users, chosen.items)
+    return new_items.measured(chosen.interactions.only(chosen.mask), cast(PairColumns, columns), seed)
+
+
+def _films(seed: int) -> tuple[FilmsDataset, TablesSpec, Chosen]:
+    dataset = FilmsDataset(kind="films", seed=seed)
+    spec = film_files.spec_of(dataset, None)
+    return dataset, spec, read_chosen(spec)
 
 
 def _figures(ranking: Ranking) -> dict[str, float]:
