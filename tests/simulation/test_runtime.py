@@ -3,12 +3,14 @@
 `test_training_job` runs a whole training in it.
 """
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from recommend import factors, weights
 from steps.shared.wheel import build_wheel
 from tests.simulation.runtime.environment import PACKAGES, Libraries, Runtime, runtime
 from tools.paths import ROOT
@@ -52,19 +54,31 @@ def test_the_rebuilt_runtime_has_exactly_the_published_packages() -> None:
 def test_the_wheel_imports_whichever_copies_come_first(
     cluster: Runtime, tmp_path: Path, imported: list[str], *, runtime_first: bool
 ) -> None:
-    own = str(tmp_path / "site")
-    path = [str(cluster.site), own] if runtime_first else [own]
-    told = {"PYTHONPATH": os.pathsep.join(path), "DATABRICKS_RUNTIME_VERSION": "15.4", "PATH": os.environ["PATH"]}
+    own = tmp_path / "site"
+    path = [cluster.site, own] if runtime_first else [own]
+    version, place, *searched = _said(cluster, path, "-c", LOOK.format(imported=imported)).splitlines()
+    assert version.startswith("2.")
+    assert Path(place).is_relative_to(own)
+    assert str(ROOT) not in searched
+
+
+def test_one_machine_learns_factors_with_the_jobs_libraries_alone(cluster: Runtime, tmp_path: Path) -> None:
+    spec = ROOT / "examples" / "tables" / "dataset.yaml"
+    options = ["--engine", "local", "--first-stage", "best", "--output", str(tmp_path / "run"), "--json"]
+    said = _said(cluster, [tmp_path / "site"], "-m", "training", "--dataset", "tables", "--spec", str(spec), *options)
+    assert set(json.loads(said)["metrics"]["recommender"]["tried"]) == {weights.NAME, factors.NAME}
+
+
+def _said(cluster: Runtime, path: list[Path], *arguments: str) -> str:
+    """What the runtime's Python prints, for which the folders in `path` come first."""
+    told = {"PYTHONPATH": os.pathsep.join(map(str, path)), "DATABRICKS_RUNTIME_VERSION": "15.4"}
     done = subprocess.run(
-        [str(cluster.python), "-P", "-c", LOOK.format(imported=imported)],
-        cwd=tmp_path,
-        env=told,
+        [str(cluster.python), "-P", *arguments],
+        cwd=path[-1].parent,
+        env=told | {"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    version, place, *searched = done.stdout.splitlines()
-    assert version.startswith("2.")
-    assert Path(place).is_relative_to(own)
-    assert str(ROOT) not in searched
+    return done.stdout
