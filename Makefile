@@ -161,9 +161,10 @@ env: stack-file setup ## print the variables that a plain `pulumi up` needs: eva
 bench: spark ## run the benchmarks; results go to benchmarks/results
 	$(PYTHON) -m benchmarks
 
-bench-serving: spark ## compare the service with other servers, and time recommendations, about half an hour; needs wrk
+bench-serving: spark ## compare the service with other servers, and time recommendations, 40 minutes and 5 GB; needs wrk
 	$(PYTHON) -m benchmarks.serving
 	$(PYTHON) -m benchmarks.serving.recommending
+	$(PYTHON) -m benchmarks.serving.stored_users
 
 bench-training: setup ## time training by stage and beside plain LightGBM, about 45 minutes
 	$(PYTHON) -m benchmarks.training

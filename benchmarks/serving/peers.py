@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.bundles import Record
@@ -63,10 +63,16 @@ def ours(bundle: Path, folder: Path, port: int, engine: str) -> Peer:
         command=[*command, "--port", str(port), "--engine", engine],
         path="/score",
         body=lambda records, _: records[0] if len(records) == 1 else {"records": records},
-        variables=_spark(),
+        variables=_spark() if engine == "spark-serving" else {},
         headers={"authorization": f"Bearer {KEY}"},
         java=engine == "spark-serving",
     )
+
+
+def recommending(bundle: Path, folder: Path, port: int, snapshots: Path) -> Peer:
+    """The service, which looks up users and items in these snapshots."""
+    plain = ours(bundle, folder, port, "lightgbm")
+    return replace(plain, command=[*plain.command, "--snapshots", str(snapshots)], path="/recommend")
 
 
 def _azureml(model: Path, port: int) -> Peer:

@@ -84,6 +84,11 @@ def memory(process: subprocess.Popen[bytes]) -> float:
     return round(total / 2**20, 1)
 
 
+def own_memory(process: int) -> float:
+    """The memory in MiB that a process shares with no other one."""
+    return float(round(psutil.Process(process).memory_full_info().uss / 2**20, 1))
+
+
 def event_loop(process: subprocess.Popen[bytes]) -> int:
     """The process that answers: for the service, whose first process supervises, the worker."""
     return next((child.pid for child in _children(process)), process.pid)

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from batch.recommendations import ANSWERED_TOGETHER, USERS_TOGETHER, Batch, Opened
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.serving import bodies
-from benchmarks.serving.peers import ours
+from benchmarks.serving.peers import recommending
 from benchmarks.serving.process import apart, free_port, running, wait
 from benchmarks.serving.wrk import closed_loop, require_wrk
 from features.bundle import Bundle
@@ -67,12 +67,11 @@ def main() -> None:
 
 
 def _measure(bundle: Path, folder: Path, seconds: float) -> Points:
-    plain = ours(bundle, folder, free_port(), "lightgbm")
-    peer = replace(plain, command=[*plain.command, "--snapshots", str(bundle.parent / "snapshots")])
+    peer = recommending(bundle, folder, free_port(), bundle.parent / "snapshots")
     plan = LoadPlan(
         host="127.0.0.1",
         port=peer.port,
-        path="/recommend",
+        path=peer.path,
         bodies=_requests(bundle),
         headers=peer.headers,
         seconds=seconds,
