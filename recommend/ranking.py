@@ -32,6 +32,8 @@ how many choices ago, as logarithms."""
 Numbers = npt.NDArray[np.float64]
 Predict = Callable[[Numbers], npt.ArrayLike]
 """The probability of each row of inputs, float64[n, f]."""
+BestOf = Callable[[Numbers, int], Indices]
+"""See `best_of`."""
 
 
 def best_of(scores: Numbers, top: int) -> Indices:
@@ -118,11 +120,11 @@ class FirstStageInputs:
         tastes = [] if self.columns is None else range(len(self.columns.tastes))
         return [*FIRST_STAGE, *(OWN if self.repeats else ()), *(f"taste_{number}" for number in tastes)]
 
-    def candidates(self, scores: Numbers, history: Indices, top: int) -> Indices:
+    def candidates(self, scores: Numbers, history: Indices, top: int, best: BestOf = best_of) -> Indices:
         """The best `top` items by the first stage's `scores`, float64[m], best first, and with `repeats` so many of the
         history's latest ones besides.
         """
-        found = best_of(scores, top)
+        found = best(scores, top)
         if not self.repeats:
             return found
         latest = np.unique(history[-top:])

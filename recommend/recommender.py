@@ -23,7 +23,7 @@ from recommend.arrays import Indices
 from recommend.columns import Value
 from recommend.factors import ItemFactors
 from recommend.first_stage import FirstStage
-from recommend.ranking import CANDIDATES, CandidateRanking, Candidates, Predict, best_of
+from recommend.ranking import CANDIDATES, BestOf, CandidateRanking, Candidates, Predict, best_of
 from recommend.weights import ItemWeights
 
 FOLDER = "recommend"
@@ -93,6 +93,7 @@ class Recommender:
     first_stage: FirstStage
     ranking: CandidateRanking | None = None
     repeats: bool = False
+    best_of: BestOf = best_of
 
     @property
     def user_columns(self) -> tuple[Field, ...]:
@@ -134,9 +135,11 @@ class Recommender:
         every = self.first_stage.scores(np.unique(wanted.history))
         every[wanted.excluded] = -np.inf
         if self.ranking is None:
-            items = best_of(every, wanted.top)
+            items = self.best_of(every, wanted.top)
         else:
-            items = self.ranking.first_stage.candidates(every, wanted.history, max(wanted.top, CANDIDATES))
+            items = self.ranking.first_stage.candidates(
+                every, wanted.history, max(wanted.top, CANDIDATES), self.best_of
+            )
         return Candidates(wanted.history, items, every[items], wanted.user)
 
     def explained(self, history: Indices, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:

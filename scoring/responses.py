@@ -65,7 +65,7 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     columns: Annotated[dict[str, str], msgspec.Meta(description="The columns to show that are not missing.")]
 
 
-class RecommendedItem(msgspec.Struct, frozen=True, kw_only=True):
+class RecommendedItem(msgspec.Struct, kw_only=True):
     """A recommended item, by its key."""
 
     item: str
@@ -76,7 +76,7 @@ class RecommendedItem(msgspec.Struct, frozen=True, kw_only=True):
     probability: Annotated[
         Probability | None,
         msgspec.Meta(description="Of a click, by the click model; null if the catalogue cannot be read."),
-    ]
+    ] = None
     reason: Annotated[str, msgspec.Meta(description="`because of` items of the history, `popular` or `new`.")]
     because: Annotated[list[HistoryItem], msgspec.Meta(description="The items that the reason names, if any.")]
     columns: Annotated[dict[str, str], msgspec.Meta(description="The columns to show that are not missing.")]

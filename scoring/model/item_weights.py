@@ -1,6 +1,7 @@
-"""Weights between items, summed and searched by the kernel in C."""
+"""Recommendations by the kernel in C: weights between items are summed and searched, and the best scores are found."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +34,16 @@ class KernelWeights(ItemWeights):
 
 
 def with_kernel(recommender: Recommender, kernel: Kernel | None = KERNEL) -> Recommender:
-    """The recommender, its weights summed by the kernel if there are weights and a kernel."""
-    weights = recommender.first_stage
-    if kernel is None or not isinstance(weights, ItemWeights):
+    """The recommender, which computes by the kernel what that can, if there is one."""
+    if kernel is None:
         return recommender
-    own = KernelWeights(others=weights.others, weights=weights.weights, kernel=kernel)
-    return replace(recommender, first_stage=own)
+    weights = recommender.first_stage
+    if isinstance(weights, ItemWeights):
+        weights = KernelWeights(others=weights.others, weights=weights.weights, kernel=kernel)
+    return replace(recommender, first_stage=weights, best_of=partial(best_of, kernel))
+
+
+def best_of(kernel: Kernel, scores: npt.NDArray[np.float64], top: int) -> Indices:
+    """See `recommend.ranking.best_of`."""
+    places = np.empty(min(top, len(scores)), np.int64)
+    return places[: kernel.best(scores, places)]

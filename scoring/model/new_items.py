@@ -28,10 +28,10 @@ class NewItem(NamedTuple):
     key: str
     said: ItemTexts
 
-    def shown(self, names: Iterable[str], click: float) -> RecommendedItem:
+    def shown(self, names: Iterable[str]) -> RecommendedItem:
         """The item in a response, with these columns."""
         columns = {name: self.said.texts[name] for name in names if name in self.said.texts}
-        return RecommendedItem(item=self.key, score=None, probability=click, reason="new", because=[], columns=columns)
+        return RecommendedItem(item=self.key, score=None, reason="new", because=[], columns=columns)
 
 
 def best_new(

@@ -6,6 +6,7 @@
 import uuid
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -38,6 +39,13 @@ TITLES = ("title", "name")
 _NOBODY = Stored(chosen=np.empty(0, np.int64), seen=np.empty(0, np.int64), columns={})
 
 
+class Found(NamedTuple):
+    """A response without probabilities, and for each of its items the record that has one; none without a catalogue."""
+
+    answer: RecommendAnswer
+    records: list[tuple[Any, ...]]
+
+
 @dataclass(slots=True)
 class RecommendQuery:
     """A checked request. Reasons, which nobody may read, take a fifth of the time."""
@@ -48,8 +56,8 @@ class RecommendQuery:
 
     def steps(
         self, recommender: Recommender, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]
-    ) -> Generator[Wanted, Ranked, RecommendAnswer]:
-        """What has to be ranked, perhaps several times, and at last the response; see `scoring.model.together`.
+    ) -> Generator[Wanted, Ranked, Found]:
+        """What has to be ranked, perhaps several times, and at last what was found; see `scoring.model.together`.
 
         Raises `UnknownField` for columns that the catalogue does not have, and like `read_context`.
         """
@@ -69,20 +77,21 @@ class RecommendQuery:
             self.fallback.append(Fallback.POPULAR)
         if len(found) + len(new) < top:
             self.fallback.append(Fallback.FEWER)
-        said = _said(self._to_read(found, history, names), recommender, lookups.catalogue, complain)
-        shown = {item: {name: own.texts[name] for name in names if name in own.texts} for item, own in said.items()}
-        columns = self._columns(stored, model, lookups) | user
-        clicks = _clicks([said[one.item] for one in found], columns, model) if said else [None] * len(found)
-        known = [_item(one, click, recommender, shown) for one, click in zip(found, clicks, strict=True)]
-        clicks = _clicks([one.said for one in new], columns, model)
-        return RecommendAnswer(
-            items=known + [one.shown(names, click) for one, click in zip(new, clicks, strict=True)],
+        past = np.unique(history).tolist() if request.details is True else []
+        named = {*past[:MOST_SHOWN], *(one.item for one in found), *(item for one in found for item in one.because)}
+        said = _said(named, recommender, lookups.catalogue, complain)
+        shown = {item: _shown(recommender.items[item], said.get(item), names) for item in named}
+        answer = RecommendAnswer(
+            items=[_recommended(one, shown) for one in found] + [one.shown(names) for one in new],
             fallback=self.fallback,
-            known=_known_user(history, user, recommender, shown) if request.details is True else msgspec.UNSET,
+            known=_known_user(past, user, recommender, shown) if request.details is True else msgspec.UNSET,
             event_id=uuid.uuid4().hex,
             catalogue=None if lookups.catalogue is None else lookups.catalogue.version,
             model=model.name,
         )
+        texts = [said[one.item] for one in found] + [one.said for one in new] if len(said) == len(named) else ()
+        columns = self._columns(stored, model, lookups) | user
+        return Found(answer, pairs(columns, texts, model.bundle.schema.fields))
 
     def _excluded(self, recommender: Recommender, history: Indices, stored: Stored) -> Indices:
         """The items that the request does not want, or that were chosen or seen and are not to be repeated."""
@@ -127,15 +136,6 @@ class RecommendQuery:
         context = {} if self.request.context is msgspec.UNSET else self.request.context
         columns = recommender.user_columns
         return read_stored(stored.columns, columns) | read_context(context, columns)
-
-    def _to_read(self, found: list[Recommended], history: Indices, names: list[str]) -> set[int]:
-        """The items whose columns the response needs: those of recommended ones for the click model."""
-        items = {one.item for one in found}
-        if names:
-            items |= {item for one in found for item in one.because}
-            if self.request.details is True:
-                items |= {*np.unique(history)[:MOST_SHOWN].tolist()}
-        return items
 
     def _columns(self, stored: Stored, model: ServedModel, lookups: Lookups) -> dict[str, Value]:
         """The user's stored columns for the click model, with the key, which may be one."""
@@ -202,35 +202,28 @@ def _said(
     return {}
 
 
-def _clicks(items: Sequence[ItemTexts], user: Mapping[str, Value], model: ServedModel) -> Sequence[float]:
-    """The probability that a user clicks each of the items."""
-    return model.probabilities(pairs(user, items, model.bundle.schema.fields)) if items else []
+def _shown(key: str, said: ItemTexts | None, names: list[str]) -> HistoryItem:
+    """An item with those of its columns that are to be shown and not missing."""
+    texts = {} if said is None else said.texts
+    return HistoryItem(item=key, columns={name: texts[name] for name in names if name in texts})
 
 
-def _known_user(
-    history: Indices, user: Mapping[str, Value], recommender: Recommender, shown: Mapping[int, dict[str, str]]
-) -> KnownUser:
-    past = np.unique(history).tolist()
-    return KnownUser(
-        history=[_past(item, recommender, shown) for item in past[:MOST_SHOWN]],
-        chosen=len(past),
-        columns={field.name: user.get(field.name) for field in recommender.user_columns},
+def _recommended(found: Recommended, shown: Mapping[int, HistoryItem]) -> RecommendedItem:
+    own, because = shown[found.item], [shown[item] for item in found.because]
+    return RecommendedItem(
+        item=own.item,
+        score=found.score,
+        reason=f"because of {', '.join([one.item for one in because])}" if because else "popular",
+        because=because,
+        columns=own.columns,
     )
 
 
-def _past(item: int, recommender: Recommender, shown: Mapping[int, dict[str, str]]) -> HistoryItem:
-    return HistoryItem(item=recommender.items[item], columns=shown.get(item, {}))
-
-
-def _item(
-    found: Recommended, click: float | None, recommender: Recommender, shown: Mapping[int, dict[str, str]]
-) -> RecommendedItem:
-    because = [_past(item, recommender, shown) for item in found.because]
-    return RecommendedItem(
-        item=recommender.items[found.item],
-        score=found.score,
-        probability=click,
-        reason=f"because of {', '.join(one.item for one in because)}" if because else "popular",
-        because=because,
-        columns=shown.get(found.item, {}),
+def _known_user(
+    past: Sequence[int], user: Mapping[str, Value], recommender: Recommender, shown: Mapping[int, HistoryItem]
+) -> KnownUser:
+    return KnownUser(
+        history=[shown[item] for item in past[:MOST_SHOWN]],
+        chosen=len(past),
+        columns={field.name: user.get(field.name) for field in recommender.user_columns},
     )

@@ -1,6 +1,6 @@
 """The kernel in C, if `scoring.native.build` has put one into this environment.
 
-It computes the same as `features.encoder`, `recommend.weights` and LightGBM, to the last bit, in a fraction of their
+It computes the same as `features.encoder`, `recommend` and LightGBM, to the last bit, in a fraction of their
 time.
 """
 
@@ -72,6 +72,13 @@ class Kernel(Protocol):
         self, items: int, others: Array, weights: Array, history: Array, found: Array, best: Array, /
     ) -> None:
         """Write the reasons for the `best` items, int64[b], to `found`, int64[b, k], where there are any."""
+
+    def best(self, scores: Array, places: Array, /) -> int:
+        """Write the places of the best finite `scores`, float64[m], best first, to `places`, int64[b].
+
+        Of equal ones the lower place comes first. Returns how many were written.
+        """
+        ...
 
 
 def load() -> Kernel | None:

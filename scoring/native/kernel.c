@@ -1,7 +1,7 @@
 /* The costly parts of each request: from categories to the model's inputs, from inputs through the trees, and from a
- * history to the scores of all items.
+ * history to the best items.
  *
- * Gives the same results as `features.encoder` and `recommend.weights` with NumPy, and `scoring.engines.booster` with
+ * Gives the same results as `features.encoder` and `recommend` with NumPy, and `scoring.engines.booster` with
  * LightGBM, to the last bit; tests compare them. `build.py` compiles it. Errors are Python exceptions.
  */
 #define Py_LIMITED_API 0x030B0000
@@ -512,6 +512,54 @@ static PyObject *reasons(PyObject *self, PyObject *arguments) {
     return free_weights(&weights, failed);
 }
 
+/* ---- The best of all scores: see `recommend.ranking.best_of`. ---- */
+
+typedef struct {
+    double score;
+    int64_t place;
+} Scored;
+
+static inline int is_worse(Scored one, Scored other) {
+    return one.score < other.score || (one.score == other.score && one.place > other.place);
+}
+
+/* Puts a score where it belongs in a heap below `at`. The first one of a heap is the worst. */
+static void sink(Scored *heap, Py_ssize_t count, Py_ssize_t at, Scored own) {
+    for (Py_ssize_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && is_worse(heap[child + 1], heap[child])) child++;
+        if (!is_worse(heap[child], own)) break;
+        heap[at] = heap[child];
+    }
+    heap[at] = own;
+}
+
+/* Writes the places of the best finite scores, best first, and returns how many there are. */
+static Py_ssize_t find_best(const double *scores, Py_ssize_t count, Scored *heap, Py_ssize_t most, int64_t *places) {
+    Py_ssize_t found = 0, at = 0;
+    for (; at < count && found < most; at++)
+        if (isfinite(scores[at])) heap[found++] = (Scored){scores[at], at};
+    for (Py_ssize_t i = found / 2; i-- > 0;) sink(heap, found, i, heap[i]);
+    for (; found && at < count; at++)
+        if (scores[at] > heap[0].score && isfinite(scores[at])) sink(heap, found, 0, (Scored){scores[at], at});
+    for (Py_ssize_t left = found; left-- > 0;) {
+        places[left] = heap[0].place;
+        sink(heap, left, 0, heap[left]);
+    }
+    return found;
+}
+
+static PyObject *best(PyObject *self, PyObject *arguments) {
+    Py_buffer scores, places;
+    if (!PyArg_ParseTuple(arguments, "y*w*", &scores, &places)) return NULL;
+    const Py_ssize_t most = places.len / 8;
+    Scored *heap = malloc((most + 1) * sizeof *heap);
+    const Py_ssize_t found = heap ? find_best(scores.buf, scores.len / 8, heap, most, places.buf) : -1;
+    free(heap);
+    PyBuffer_Release(&scores);
+    PyBuffer_Release(&places);
+    return found < 0 ? PyErr_NoMemory() : PyLong_FromSsize_t(found);
+}
+
 static PyMethodDef METHODS[] = {
     {"prepare_tables", prepare_tables, METH_VARARGS, NULL},
     {"encode", encode, METH_VARARGS, NULL},
@@ -520,6 +568,7 @@ static PyMethodDef METHODS[] = {
     {"predict", predict, METH_VARARGS, NULL},
     {"add_weights", add_weights, METH_VARARGS, NULL},
     {"reasons", reasons, METH_VARARGS, NULL},
+    {"best", best, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -18,7 +18,7 @@ from features.hashing import hash_value
 from features.schema import Schema
 from recommend.weights import ItemWeights
 from scoring.model.encoding import RowEncoder
-from scoring.model.item_weights import KernelWeights
+from scoring.model.item_weights import KernelWeights, best_of
 from scoring.model.records import Values
 from scoring.native import Kernel
 
@@ -81,7 +81,7 @@ def main(path: str, rows: int) -> None:
     def work(number: int) -> None:
         found = RowEncoder(SCHEMA, tables, kernel)
         history = np.arange(number % 50)
-        weights.reasons(history, np.argsort(-weights.scores(history))[: number % 7], number % 4)
+        weights.reasons(history, best_of(kernel, weights.scores(history), number % 7), number % 4)
         found.encode(requests(number))
         try:
             found.encode([*requests(number)[:3], (None, None, "a", b"no text", "a|b", "")])  # type: ignore[list-item]

@@ -1,11 +1,12 @@
-"""Weights between items, summed by the kernel: to the last bit what NumPy gives."""
+"""Weights between items, summed by the kernel, and the best scores: to the last bit what NumPy gives."""
 
 import numpy as np
 import pytest
 
+from recommend import ranking
 from recommend.recommender import Recommender
 from recommend.weights import ItemWeights
-from scoring.model.item_weights import KernelWeights, with_kernel
+from scoring.model.item_weights import KernelWeights, best_of, with_kernel
 from tests.support.kernels import built_kernel
 from tests.support.recommenders import ITEM_TO_ITEM, ITEMS
 
@@ -35,6 +36,15 @@ def test_a_history_of_other_items_is_refused() -> None:
             ours.scores(np.array([item]))
         with pytest.raises(ValueError, match="not of these items"):
             ours.reasons(np.array([item]), np.array([0]), 1)
+
+
+@pytest.mark.parametrize("top", [1, 10, 100, MANY, MANY + 1])
+def test_the_best_scores_are_those_of_numpy(top: int) -> None:
+    chance = np.random.default_rng(top)
+    scores = np.round(chance.normal(size=MANY), 1)  # rounded, so that many are equal
+    scores[chance.choice(MANY, 50, replace=False)] = -np.inf
+    for own in (scores, np.sort(scores), np.full(MANY, -np.inf)):
+        assert best_of(built_kernel(), own, top).tolist() == ranking.best_of(own, top).tolist()
 
 
 def test_without_a_kernel_numpy_sums() -> None:
