@@ -15,6 +15,7 @@ TITLES = {
     "local": ("This machine: times and quality", "make bench"),
     "serving": ("The service beside other servers", "make bench-serving"),
     "serving-recommend": ("Recommendations over HTTP", "python -m benchmarks.serving.recommending"),
+    "stored-users": ("Recommendations for stored users", "python -m benchmarks.serving.stored_users"),
     "hostile": ("What a client feels of an attack", "python -m benchmarks.hostile"),
     "training": ("Training, stage by stage", "make bench-training"),
     "recommend": ("Recommendations on MovieLens-100k", "make bench-recommend"),
