@@ -107,10 +107,11 @@ class Chosen(NamedTuple):
     counts: Indices
 
     @classmethod
-    def of(cls, histories: Sequence[Indices]) -> Self:
-        """From the history of one user or more, in which each item is named once."""
-        counts = np.array([len(own) for own in histories])
-        return cls(by=np.repeat(np.arange(len(histories)), counts), items=np.concatenate(histories), counts=counts)
+    def of(cls, histories: Sequence[Indices], number: int) -> Self:
+        """From the history of one user or more, in which there are items below `number`."""
+        by = np.repeat(np.arange(len(histories)), [len(own) for own in histories])
+        by, items = np.divmod(np.unique(by * number + np.concatenate(histories)), number)
+        return cls(by=by, items=items, counts=np.bincount(by, minlength=len(histories)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,7 +135,7 @@ class FirstStageInputs:
     def of(self, placed: Placed) -> Numbers:
         """The inputs of the candidates, float64[n, k]. Memory for each value of a column is needed for each list."""
         lists, of, place, items, scores = placed
-        chosen = Chosen.of([np.unique(one.history) for one in lists])
+        chosen = Chosen.of([one.history for one in lists], len(self.choices))
         columns = [
             standard(scores, of, place),
             place,

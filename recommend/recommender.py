@@ -144,8 +144,9 @@ class Recommender:
 
     def explained(self, history: Indices, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
         """These items with their scores, and the reasons from the history."""
-        reasons = self.first_stage.reasons(np.unique(history), best, REASONS)
-        return [Recommended(*one) for one in zip(best.tolist(), scores.tolist(), reasons, strict=True)]
+        known = len(history) > 0
+        reasons = self.first_stage.reasons(np.unique(history), best, REASONS) if known else [[] for _ in best]
+        return [*map(Recommended, best.tolist(), scores.tolist(), reasons)]
 
     def golden(self, seed: int) -> list[Golden]:
         """Golden requests with random histories."""

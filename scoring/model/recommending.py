@@ -3,7 +3,7 @@
 `POST /similar` is the same for somebody who chose one item alone.
 """
 
-import uuid
+import secrets
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -85,12 +85,12 @@ class RecommendQuery:
             items=[_recommended(one, shown) for one in found] + [one.shown(names) for one in new],
             fallback=self.fallback,
             known=_known_user(past, user, recommender, shown) if request.details is True else msgspec.UNSET,
-            event_id=uuid.uuid4().hex,
+            event_id=secrets.token_hex(16),
             catalogue=None if lookups.catalogue is None else lookups.catalogue.version,
             model=model.name,
         )
         texts = [said[one.item] for one in found] + [one.said for one in new] if len(said) == len(named) else ()
-        columns = self._columns(stored, model, lookups) | user
+        columns = self._columns(stored, user, model, lookups)
         return Found(answer, pairs(columns, texts, model.bundle.schema.fields))
 
     def _excluded(self, recommender: Recommender, history: Indices, stored: Stored) -> Indices:
@@ -137,13 +137,16 @@ class RecommendQuery:
         columns = recommender.user_columns
         return read_stored(stored.columns, columns) | read_context(context, columns)
 
-    def _columns(self, stored: Stored, model: ServedModel, lookups: Lookups) -> dict[str, Value]:
-        """The user's stored columns for the click model, with the key, which may be one."""
+    def _columns(
+        self, stored: Stored, user: dict[str, Value], model: ServedModel, lookups: Lookups
+    ) -> dict[str, Value]:
+        """The user's columns for the click model: those for the ranking, other stored ones, and the key."""
         named, histories = self.request.user, lookups.histories
         texts = stored.columns
         if named is not msgspec.UNSET and histories is not None:
             texts = user_texts(str(named), texts, histories)
-        return read_stored(texts, model.bundle.schema.fields)
+        others = {name: text for name, text in texts.items() if name not in user}
+        return read_stored(others, model.bundle.schema.fields) | user
 
     def _history(self, recommender: Recommender) -> Indices:
         """The items of the request's own history that are known."""

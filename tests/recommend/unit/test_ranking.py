@@ -108,13 +108,15 @@ def test_the_inputs_of_several_lists_are_those_of_each_list_whatever_their_lengt
 def test_taste_is_the_share_in_the_history_less_the_share_in_all_choices() -> None:
     taste = Taste.of(np.array([7, 7, 9]))
     popularity = np.array([0.25, 0.25, 0.5])
-    found = taste.of_items(Chosen.of([np.array([0, 1])]), np.zeros(3, np.int64), np.arange(3), taste.shares(popularity))
+    found = taste.of_items(
+        Chosen.of([np.array([0, 1])], 3), np.zeros(3, np.int64), np.arange(3), taste.shares(popularity)
+    )
     assert found == pytest.approx([(2 - 1) / 7, (2 - 1) / 7, (0 - 1) / 7])
 
 
 def test_the_taste_for_several_values_is_their_mean() -> None:
     taste = Taste.of(Several(hashes=np.array([7, 7, 9, 9]), row=np.array([0, 1, 1, 2])))
-    chosen = Chosen.of([np.array([0]), np.array([1, 2])])
+    chosen = Chosen.of([np.array([0]), np.array([2, 1, 2])], 3)
     found = taste.of_items(chosen, np.array([0, 1, 1]), np.array([1, 1, 2]), taste.shares(np.array([0.5, 0.25, 0.25])))
     first, second = [(1 - 0.75) / 6, (0 - 0.5) / 6], [(1 - 2 * 0.75) / 7, (2 - 2 * 0.5) / 7]
     assert found == pytest.approx([sum(first) / 2, sum(second) / 2, second[1]])

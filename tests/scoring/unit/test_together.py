@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from scoring.http.batcher import BESIDE_RECORDS, RECOMMENDED_TOGETHER, Batcher
 from scoring.http.request import Request
-from scoring.model.recommending import RecommendQuery
+from scoring.model.recommending import Found, RecommendQuery
 from scoring.request_errors import DeadlineExceeded, InternalError, Rejection
 from scoring.responses import ModelName, RecommendAnswer
 from tests.scoring.unit.test_batcher import Scored, batcher, request, statuses, until, zeros
@@ -32,7 +32,7 @@ def test_records_that_keep_coming_wait_for_few_recommendations() -> None:
                 late.append(request(Scored()))
                 queues[0].submit(late[-1])
             yield from ()
-            return ANSWER
+            return Found(ANSWER, [])
 
     def score(inputs: Any) -> list[float]:
         done.append("scored")
@@ -59,7 +59,7 @@ def test_a_recommendation_that_fails_costs_no_other_one() -> None:
     class Recommended(RecommendQuery):
         def steps(self, *_: object) -> Any:
             yield from ()
-            return ANSWER
+            return Found(ANSWER, [])
 
     class Failing(RecommendQuery):
         def steps(self, *_: object) -> Any:
@@ -69,7 +69,7 @@ def test_a_recommendation_that_fails_costs_no_other_one() -> None:
     class NotJson(RecommendQuery):
         def steps(self, *_: object) -> Any:
             yield from ()
-            return replace(ANSWER, event_id=object())
+            return Found(replace(ANSWER, event_id=object()), [])
 
     def rejection_of(error: Exception, _identity: bytes) -> Rejection:
         return error if isinstance(error, Rejection) else InternalError(str(error))
