@@ -24,8 +24,16 @@ if TYPE_CHECKING:
 # Spark sessions of the tests live for seconds: full JIT compilation would cost more time than it saves.
 os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"
 
+# Set before NumPy is imported: on small matrices OpenBLAS's threads spin while they wait for each other, and there
+# are as many test processes as cores.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 JARS = jars_folder()
 """Read at import, because the first test that needs Spark may have set another cache folder."""
+
+# By default Python looks for garbage after every 700 new objects. Importing Azure's packages and declaring a stack make
+# hundreds of thousands that live on, and the searches take a quarter of the processor time.
+gc.set_threshold(50_000, 20, 20)
 
 # Durations of single examples mean nothing on a machine with other load.
 settings.register_profile("project", deadline=None)

@@ -103,5 +103,6 @@ def _share_compiled(packages: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment variables, without those that would lead the copy to another environment."""
-    return {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
+    """This process's environment variables, but for those that lead to another environment or limit threads."""
+    own = {"VIRTUAL_ENV", "PYTHONPATH", "OPENBLAS_NUM_THREADS"}
+    return {name: value for name, value in os.environ.items() if name not in own}
