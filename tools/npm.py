@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from filelock import FileLock
+
 from tools.paths import ROOT, cache_folder
 from tools.setup.console import SetupError, run_reported
 from tools.setup.trust import trusting
@@ -29,14 +31,21 @@ def folder(name: str) -> Path:
 
 
 def install(name: str, doing: str) -> None:
-    """Install the packages unless they are there; raises `SetupError`. `doing` is shown meanwhile."""
+    """Install the packages unless they are there; raises `SetupError`. `doing` is shown meanwhile.
+
+    Checkouts share the cache: one that finds another at work waits for it.
+    """
     target = folder(name)
-    if target.exists():
-        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_suffix(".lock")):
+        if not target.exists():
+            _fetch(name, doing, target)
+
+
+def _fetch(name: str, doing: str, target: Path) -> None:
     npm = _npm()
     if npm is None:
         raise SetupError("there is no npm; `make test-tools` installs it")
-    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=target.parent) as aside:
         source = Path(shutil.copytree(ROOT / "tools" / name, Path(aside) / name))
         run_reported(
