@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scoring.http.admission import Queue
 from scoring.http.request import Request
 from scoring.model.model import ServedModel
-from scoring.model.operations import ExplainQuery, Query
+from scoring.model.operations import ExplainQuery, Operation, Query
 from scoring.model.recommending import RecommendQuery
 from scoring.model.records import Values
 from scoring.model.together import recommend_to_each
@@ -38,6 +38,9 @@ RECOMMENDED_TOGETHER = 16
 BESIDE_RECORDS = 4
 """The same where records wait, which so many delay by a few milliseconds."""
 
+LONGER = 2
+"""Requests to recommend may wait so many times as long as records: each takes as long as many of these."""
+
 MOST_EXPLAINED = 16
 """The most records that wait to be explained. A separate thread explains them one at a time."""
 
@@ -51,7 +54,8 @@ class Batcher:
     def __init__(self, service: Service, record: Callable[[Request, int], None]) -> None:
         """`record` is called with each request and the status of its response."""
         settings = service.settings
-        self.queue = Queue(maximum=settings.max_queue, seconds=settings.queue_seconds)
+        self._records = Queue(maximum=settings.max_queue, seconds=settings.queue_seconds)
+        self._recommendations = Queue(maximum=settings.max_queue, seconds=LONGER * settings.queue_seconds)
         self._service = service
         self._record = record
         self._shadow = (
@@ -68,10 +72,14 @@ class Batcher:
 
     def submit(self, request: Request) -> None:
         """Queue `request`, to be answered in a later turn of the event loop."""
-        self.queue.enter()
-        recommends = request.operation is not None and request.operation.recommends
-        (self._recommending if recommends else self._waiting).append(request)
+        queue = self.queue_of(request.operation)
+        queue.enter()
+        (self._recommending if queue is self._recommendations else self._waiting).append(request)
         self._schedule()
+
+    def queue_of(self, operation: Operation | None) -> Queue:
+        """Where requests for an operation wait: those to recommend apart, or a few would refuse many records."""
+        return self._recommendations if operation is not None and operation.recommends else self._records
 
     def close(self) -> None:
         """Wait for the explanations in progress."""
@@ -100,14 +108,14 @@ class Batcher:
                 rows += query.rows
         if batch:
             taken -= self._score(batch, rows)
+        self._records.answer(taken)
         most = min(len(self._recommending), BESIDE_RECORDS if batch else RECOMMENDED_TOGETHER)
         together = [self._recommending.popleft() for _ in range(most)]
         if together:
-            taken += len(together)
             self._recommend(together)
+        self._recommendations.answer(len(together))
         if self._waiting or self._recommending:
             self._schedule()
-        self.queue.answer(taken)
 
     def _read(self, request: Request, now: float) -> Any:  # noqa: ANN401 - the kind of query depends on the operation
         if request.operation is None:
@@ -159,7 +167,7 @@ class Batcher:
             else:
                 self._answer(request, query, model, probabilities)
         finally:
-            self.queue.answer(1)
+            self._records.answer(1)
 
     def _explain(
         self, request: Request, query: ExplainQuery, model: ServedModel, inputs: Inputs, probability: float

@@ -79,7 +79,7 @@ class Front:
         # A browser sends the password that it was given, for pages of others, too; it names these.
         from_page = authorization[:6].lower() == b"basic " and headers.get(b"sec-fetch-site") == b"same-origin"
         request.key = self._doorkeeper.require_key(caller, authorization, basic=from_page)
-        if self.batcher.queue.full():
+        if self.batcher.queue_of(request.operation).full():
             raise Overloaded("The queue is full; try again later.")
         _ = self._service.model  # raises `NotReady` without one
         length = headers.get(b"content-length", b"")

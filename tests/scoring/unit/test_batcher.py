@@ -11,7 +11,7 @@ import pytest
 
 from scoring.http.batcher import MOST_EXPLAINED, RECORDS_TOGETHER, Batcher
 from scoring.http.request import Request
-from scoring.model.operations import ExplainQuery, Operation
+from scoring.model.operations import SCORE, ExplainQuery, Operation
 from scoring.request_errors import DeadlineExceeded, Rejection
 from scoring.worker.service import Service
 
@@ -45,7 +45,7 @@ class Scored:
         return b"%g" % probabilities[0]
 
 
-def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True) -> Batcher:
+def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True, max_queue: int = 1000) -> Batcher:
     """A batcher whose model is `score`, which is awaited unless it scores `now`."""
     engine = SimpleNamespace(score_now=score if now else None, score=score)
     model = SimpleNamespace(
@@ -55,7 +55,7 @@ def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True) -> 
         types=None,
         recommender=object(),
     )
-    settings = SimpleNamespace(max_queue=1000, queue_seconds=60.0, deadline_seconds=deadline_seconds, shadow="")
+    settings = SimpleNamespace(max_queue=max_queue, queue_seconds=60.0, deadline_seconds=deadline_seconds, shadow="")
 
     def rejection_of(error: Exception, _identity: bytes) -> Rejection:
         assert isinstance(error, Rejection), error
@@ -127,7 +127,7 @@ def test_a_batch_is_no_larger_than_it_may_be_and_nothing_is_left() -> None:
         for one in asked:
             queue.submit(one)
         await until(lambda: all(statuses(asked)))
-        assert queue.queue.waiting == 0
+        assert queue.queue_of(SCORE).waiting == 0
         return asked
 
     assert statuses(asyncio.run(ask())) == [200] * 5
@@ -162,7 +162,7 @@ def test_a_request_that_waited_too_long_is_refused_and_a_client_that_left_costs_
         gone.disconnected = True
         for one in (late, gone, good):
             queue.submit(one)
-        await until(lambda: queue.queue.waiting == 0)
+        await until(lambda: queue.queue_of(SCORE).waiting == 0)
         assert statuses([late, good]) == [DeadlineExceeded("").status, 200]
 
     asyncio.run(ask())
@@ -184,7 +184,7 @@ def test_an_engine_of_another_process_frees_the_places_it_took(*, fails: bool) -
             queue.submit(one)
         await until(lambda: all(statuses(asked)))
         assert statuses(asked) == [503 if fails else 200] * 3
-        await until(lambda: queue.queue.waiting == 0)
+        await until(lambda: queue.queue_of(SCORE).waiting == 0)
 
     asyncio.run(ask())
 
@@ -201,6 +201,6 @@ def test_an_engine_that_fails_answers_everybody_and_frees_their_places() -> None
             queue.submit(one)
         await until(lambda: all(statuses(asked)))
         assert statuses(asked) == [503] * 3
-        assert queue.queue.waiting == 0
+        assert queue.queue_of(SCORE).waiting == 0
 
     asyncio.run(ask())

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from scoring.http.batcher import BESIDE_RECORDS, RECOMMENDED_TOGETHER, Batcher
 from scoring.http.request import Request
+from scoring.model.operations import OPERATIONS
 from scoring.model.recommending import Found, RecommendQuery
 from scoring.request_errors import DeadlineExceeded, InternalError, Rejection
 from scoring.responses import ModelName, RecommendAnswer
@@ -46,12 +47,31 @@ def test_records_that_keep_coming_wait_for_few_recommendations() -> None:
             one.operation = cast("Any", one.operation)._replace(recommends=True)
             queue.submit(one)
         await until(lambda: all(statuses([*recommending, *late])))
-        assert queue.queue.waiting == 0
+        assert [queue.queue_of(one).waiting for one in OPERATIONS.values()] == [0] * len(OPERATIONS)
         return [*recommending, *late]
 
     assert set(statuses(asyncio.run(ask()))) == {200}
     few = ["scored", *["recommended"] * BESIDE_RECORDS]
     assert done == ["recommended"] * RECOMMENDED_TOGETHER + few + few + ["recommended"]
+
+
+def test_recommendations_that_wait_refuse_no_records() -> None:
+    recommend, score = OPERATIONS["/recommend"], OPERATIONS["/score"]
+
+    async def ask() -> None:
+        queue = batcher(zeros, max_queue=2)
+        for _ in range(2):
+            waiting = request(None)
+            waiting.operation = recommend
+            queue.submit(waiting)
+        assert queue.queue_of(recommend).full()
+        assert not queue.queue_of(score).full()
+        queue.submit(request(Scored()))
+        assert not queue.queue_of(score).full()
+        queue.submit(request(Scored()))
+        assert queue.queue_of(score).full()
+
+    asyncio.run(ask())
 
 
 @pytest.mark.timeout(60)
