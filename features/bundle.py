@@ -33,6 +33,10 @@ class BundleError(PersonalizationError):
     """A bundle that is incomplete, was altered, or has another format."""
 
 
+class NoClickModelError(PersonalizationError):
+    """A bundle that only recommends, where a click model is needed."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The gate's decision about a candidate. `reasons` are sentences with each comparison and its difference."""
 
@@ -60,17 +64,47 @@ class GoldenRecord(msgspec.Struct, frozen=True, kw_only=True):
     probability: float
 
 
+class BundledClicks(msgspec.Struct, frozen=True, kw_only=True):
+    """The click model of a bundle. Its trees stay a path: LightGBM reads the file."""
+
+    trees: Path
+    encoder: Encoder
+    reference: Reference | None
+    """The baseline sample for drift; None in bundles that were written before there was one."""
+    golden: tuple[GoldenRecord, ...]
+
+    @classmethod
+    def load(cls, path: Path, *, mapped: bool) -> Self | None:
+        """The click model in the folder `path`, None if there is none. Raises `OSError` or `msgspec.DecodeError`."""
+        if not (path / MODEL).exists():
+            return None
+        lines = (path / GOLDEN).read_bytes().splitlines()
+        return cls(
+            trees=path / MODEL,
+            encoder=Encoder.load(path, mapped=mapped),
+            reference=Reference.from_json((path / REFERENCE).read_bytes()) if (path / REFERENCE).exists() else None,
+            golden=tuple(msgspec.json.decode(line, type=GoldenRecord) for line in lines),
+        )
+
+
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """A verified bundle. The model itself stays a path: LightGBM reads the file."""
+    """A verified bundle."""
 
     path: Path
     hash: str
     schema: Schema
-    encoder: Encoder
     metadata: Metadata
-    reference: Reference | None
-    """The baseline sample for drift; None in bundles that were written before there was one."""
-    golden: tuple[GoldenRecord, ...]
+    clicks: BundledClicks | None
+    """The click model; None if the dataset has only positives, from which a recommender alone is trained."""
+
+    @property
+    def click_model(self) -> BundledClicks:
+        """The click model; raises `NoClickModelError` if there is none."""
+        if self.clicks is None:
+            raise NoClickModelError(
+                f"Model {self.hash[:12]} has no click model: it was trained on positives alone, so it only recommends."
+            )
+        return self.clicks
 
     @classmethod
     def load(cls, path: Path, *, expected_hash: str | None = None, mapped: bool = True) -> Self:
@@ -86,9 +120,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             )
         try:
             metadata = msgspec.json.decode((path / METADATA).read_bytes(), type=Metadata)
-            golden = tuple(
-                msgspec.json.decode(line, type=GoldenRecord) for line in (path / GOLDEN).read_bytes().splitlines()
-            )
+            clicks = BundledClicks.load(path, mapped=mapped)
         except (OSError, msgspec.DecodeError) as error:
             raise BundleError(f"The bundle in {path} cannot be read: {error}. Train the model again.") from error
         if metadata.bundle_format != BUNDLE_FORMAT:
@@ -100,10 +132,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             path=path,
             hash=bundle_hash,
             schema=Schema.from_json((path / SCHEMA).read_bytes()),
-            encoder=Encoder.load(path, mapped=mapped),
             metadata=metadata,
-            reference=Reference.from_json((path / REFERENCE).read_bytes()) if (path / REFERENCE).exists() else None,
-            golden=golden,
+            clicks=clicks,
         )
 
 

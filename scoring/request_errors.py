@@ -124,6 +124,13 @@ class NoRecommender(Rejection):
     code = "no_recommender"
 
 
+class NoClickModel(Rejection):
+    """The dataset has only positives, so the model recommends and gives no click probabilities."""
+
+    status = 409
+    code = "no_click_model"
+
+
 class MethodNotAllowed(Rejection):
     """The path does not support this method."""
 

@@ -75,7 +75,7 @@ class RecommendedItem(msgspec.Struct, kw_only=True):
     ]
     probability: Annotated[
         Probability | None,
-        msgspec.Meta(description="Of a click, by the click model; null if the catalogue cannot be read."),
+        msgspec.Meta(description="Of a click; null without a click model, or if the catalogue cannot be read."),
     ] = None
     reason: Annotated[str, msgspec.Meta(description="`because of` items of the history, `popular` or `new`.")]
     because: Annotated[list[HistoryItem], msgspec.Meta(description="The items that the reason names, if any.")]
@@ -127,7 +127,7 @@ class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadyAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The service scores: it reproduced the golden records of this bundle."""
+    """The service answers: it reproduced the golden records of this bundle."""
 
     status: str
     model: ModelName

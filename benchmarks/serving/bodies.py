@@ -104,7 +104,7 @@ def _with_categories(records: list[Record], draw: Callable[[str], list[str]]) ->
 
 
 def _encode(bundle: Bundle, records: list[Record]) -> npt.NDArray[np.float64]:
-    return to_rows(bundle.schema, records).encode(bundle.encoder)
+    return to_rows(bundle.schema, records).encode(bundle.click_model.encoder)
 
 
 def together(items: list[Any], size: int) -> list[list[Any]]:

@@ -82,7 +82,7 @@ def _counted(plan: LoadPlan) -> comparison.Figures:
 
 def endure(plan: LoadPlan, bundle: Path, seconds: float) -> Figures:
     """64 connections for `seconds`; meanwhile answers are compared with training's probabilities."""
-    golden = itertools.cycle(Bundle.load(bundle).golden)
+    golden = itertools.cycle(Bundle.load(bundle).click_model.golden)
     answers = Counter[str]()
     with ThreadPoolExecutor(1) as pool, httpx.Client(headers=plan.headers, trust_env=False, timeout=30) as client:
         load = pool.submit(run_load, replace(plan, connections=64, seconds=seconds), processes=2)

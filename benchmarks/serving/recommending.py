@@ -152,7 +152,7 @@ def _requests(bundle: Path) -> list[bytes]:
 
 def _beside(plan: LoadPlan, bundle: Path) -> Points:
     """Open loops of recommendations and of scores at the same time."""
-    records = [json.dumps(golden.record).encode() for golden in Bundle.load(bundle).golden]
+    records = [json.dumps(golden.record).encode() for golden in Bundle.load(bundle).click_model.golden]
     scores = replace(plan, path="/score", bodies=records, connections=64, rate=SCORES)
     with ThreadPoolExecutor(1) as beside:
         scored = beside.submit(run_load, scores, processes=2)

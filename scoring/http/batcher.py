@@ -124,7 +124,7 @@ class Batcher:
         try:
             if now - request.arrived > limit:
                 raise DeadlineExceeded(f"The request waited for more than {limit:g} seconds.")  # noqa: TRY301 - one place rejects
-            return request.operation.read(self._service.model.types, bytes(request.body), self._service.lookups)
+            return request.operation.read(self._service.model, bytes(request.body), self._service.lookups)
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the worker
             self._refuse(request, error)
             return None
@@ -132,14 +132,15 @@ class Batcher:
     def _score(self, batch: list[tuple[Request, Query | ExplainQuery]], rows: list[Values]) -> int:
         """Answer each request of a batch. Returns how many of them are answered later, by an asynchronous engine."""
         model = self._service.model
-        if model.engine.score_now is None:
+        clicks = model.click_model
+        if clicks.engine.score_now is None:
             for request, query in batch:
                 self._begin(self._score_later(request, query, model))
             return len(batch)
         try:
-            inputs = model.encoder.encode(rows)
-            probabilities = model.engine.score_now(inputs)
-            model.watch.see(inputs, probabilities)
+            inputs = clicks.encoder.encode(rows)
+            probabilities = clicks.engine.score_now(inputs)
+            clicks.watch.see(inputs, probabilities)
         except Exception as error:  # noqa: BLE001 - as above
             for request, _ in batch:
                 self._refuse(request, error)
@@ -155,10 +156,11 @@ class Batcher:
         return 0
 
     async def _score_later(self, request: Request, query: Query | ExplainQuery, model: ServedModel) -> None:
+        clicks = model.click_model
         try:
-            inputs = model.encoder.encode(query.rows)
-            probabilities = await model.engine.score(inputs)
-            model.watch.see(inputs, probabilities)
+            inputs = clicks.encoder.encode(query.rows)
+            probabilities = await clicks.engine.score(inputs)
+            clicks.watch.see(inputs, probabilities)
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(request, error)
         else:

@@ -54,22 +54,25 @@ REQUEST_ID = {
 
 def describe_service(model: ServedModel) -> Mapping[str, object]:
     """The OpenAPI 3.1 document as JSON values, for the features of `model`."""
-    types, name = model.types, model.name
-    roots = [types.record, types.batch, types.rank, ScoreAnswer, BatchAnswer, RankAnswer, ExplainAnswer]
-    roots += [HealthAnswer, ReadyAnswer, ErrorAnswer]
+    name, clicks = model.name, model.clicks
+    roots: list[type[msgspec.Struct]] = [HealthAnswer, ReadyAnswer, ErrorAnswer]
+    if clicks is not None:
+        roots += [clicks.types.record, clicks.types.batch, clicks.types.rank]
+        roots += [ScoreAnswer, BatchAnswer, RankAnswer, ExplainAnswer]
     if model.recommender is not None:
         roots += [RecommendRequest, RecommendAnswer, SimilarRequest]
     references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
-    scoring, (healthy, ready, error), recommending = references[:7], references[7:10], references[10:]
+    (healthy, ready, error), others = references[:3], references[3:]
+    scoring, recommending = (others[:7], others[7:]) if clicks is not None else ((), others)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": f"Click probabilities of {name.name}",
+            "title": f"{'Recommendations' if clicks is None else 'Click probabilities'} of {name.name}",
             "version": name.version,
             "description": f"Bundle {model.bundle.hash}. A feature that is absent or null counts as missing.",
         },
         "paths": {
-            **_scoring_paths(model, scoring, error),
+            **(_scoring_paths(model, scoring, error) if scoring else {}),
             **(_recommending_paths(recommending, error) if recommending else {}),
             **_looks(healthy, ready, error),
         },

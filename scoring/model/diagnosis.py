@@ -1,4 +1,4 @@
-"""Says what is wrong with a request's body and names the field. Only rejected requests pay for this closer look."""
+"""Says what is wrong with a request's body and names the field. Only rejected requests pay for a closer look."""
 
 import json
 import re
@@ -7,7 +7,16 @@ from typing import Any
 
 import msgspec
 
-from scoring.request_errors import InvalidJson, MissingField, NotFinite, Rejection, UnknownField, WrongCount, WrongType
+from scoring.request_errors import (
+    DuplicateField,
+    InvalidJson,
+    MissingField,
+    NotFinite,
+    Rejection,
+    UnknownField,
+    WrongCount,
+    WrongType,
+)
 
 LONGEST_NAME = 100
 """How many characters of a client's field name a response repeats."""
@@ -25,6 +34,10 @@ KINDS = {
     "array": "a list",
     "object": "an object",
 }
+
+
+WRONG = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a body that is wrong raises; `rejection_for` says why."""
 
 
 class _NonFinite:
@@ -46,6 +59,28 @@ def rejection_for(error: Exception, body: bytes) -> Rejection:
     if (field := _find_non_finite(body)) is not None:
         return NotFinite(f"{field} is NaN or infinite; give a finite number, or null when it is missing.", field=field)
     return InvalidJson(f"The body is not valid JSON: {error}.")
+
+
+def refuse_duplicates(body: bytes, given: int) -> None:
+    """Raise `DuplicateField` if a name occurs twice in `body`, in which `given` distinct fields were found.
+
+    The slow check is needed only if neither way of counting colons rules it out.
+    """
+    if body.count(b":") == given or _names(body) == given:
+        return
+    if (field := find_duplicate(body)) is not None:
+        raise DuplicateField(f"The field {field} is given twice.", field=field)
+
+
+def _names(body: bytes) -> int | None:
+    """The most field names that the JSON `body` can have, None if that needs a slow check.
+
+    A name ends with a quotation mark and a colon, with at most white space between. A colon in a value, as in a URL or
+    a time, follows another character, unless a quotation mark is escaped.
+    """
+    if any(space in body and space + b":" in body for space in (b" ", b"\t", b"\n", b"\r")):
+        return None
+    return body.count(b'":')
 
 
 def find_duplicate(body: bytes) -> str | None:

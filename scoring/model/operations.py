@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
+from scoring.model.recommend_request import read_recommend, read_similar
 from scoring.model.recommending import RecommendQuery, SimilarQuery
-from scoring.model.records import RankQuery, RequestTypes, Values
+from scoring.model.records import RankQuery, Values
 from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, RankAnswer, RankedItem, ScoreAnswer
 
 _encode = msgspec.json.Encoder().encode
@@ -35,8 +36,8 @@ class Operation(NamedTuple):
     """The operation behind a path."""
 
     name: str
-    read: Callable[[RequestTypes, bytes, Lookups], "Query | ExplainQuery | RecommendQuery"]
-    """Checks a body, and looks up what it names by id; raises a `Rejection`."""
+    read: Callable[[ServedModel, bytes, Lookups], "Query | ExplainQuery | RecommendQuery"]
+    """Checks a body for a model, and looks up what it names by id; raises a `Rejection`."""
     recommends: bool = False
     """Whether it scores no records, and takes longer."""
 
@@ -76,7 +77,7 @@ class ExplainQuery:
 
     def explain(self, inputs: npt.NDArray[np.float64], probability: float, model: ServedModel) -> bytes:
         """The response's JSON, from the record's `inputs`, float64[1, f]."""
-        found = model.explain(inputs)
+        found = model.click_model.explain(inputs)
         strongest = sorted(found.contributions.items(), key=lambda one: -abs(one[1]))
         answer = ExplainAnswer(
             probability=probability,
@@ -88,26 +89,26 @@ class ExplainQuery:
         return msgspec.json.encode(answer)  # not the shared encoder, since this runs outside the event loop's thread
 
 
-def _read_score(types: RequestTypes, body: bytes, lookups: Lookups) -> Query:
-    rows, is_batch = types.read_score(body, lookups)
+def _read_score(model: ServedModel, body: bytes, lookups: Lookups) -> Query:
+    rows, is_batch = model.click_model.types.read_score(body, lookups)
     return _Batch(rows) if is_batch else _Single(rows)
 
 
-def _read_rank(types: RequestTypes, body: bytes, lookups: Lookups) -> Query:
-    query: RankQuery = types.read_rank(body, lookups)
+def _read_rank(model: ServedModel, body: bytes, lookups: Lookups) -> Query:
+    query: RankQuery = model.click_model.types.read_rank(body, lookups)
     return _Ranking(query.rows, query.top)
 
 
-def _read_explain(types: RequestTypes, body: bytes, lookups: Lookups) -> ExplainQuery:
-    return ExplainQuery([types.read_record(body, lookups)])
+def _read_explain(model: ServedModel, body: bytes, lookups: Lookups) -> ExplainQuery:
+    return ExplainQuery([model.click_model.types.read_record(body, lookups)])
 
 
-def _read_recommend(types: RequestTypes, body: bytes, _: Lookups) -> RecommendQuery:
-    return RecommendQuery(types.read_recommend(body))
+def _read_recommend(_model: ServedModel, body: bytes, _lookups: Lookups) -> RecommendQuery:
+    return RecommendQuery(read_recommend(body))
 
 
-def _read_similar(types: RequestTypes, body: bytes, _: Lookups) -> RecommendQuery:
-    return SimilarQuery(types.read_similar(body))
+def _read_similar(_model: ServedModel, body: bytes, _lookups: Lookups) -> RecommendQuery:
+    return SimilarQuery(read_similar(body))
 
 
 SCORE = Operation("score", _read_score)

@@ -1,8 +1,12 @@
 """The bodies of `POST /recommend` and `POST /similar`."""
 
+from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 import msgspec
+
+from scoring.model.diagnosis import WRONG, refuse_duplicates, rejection_for
+from scoring.request_errors import MissingField
 
 MOST_ITEMS = 10_000
 """The most items of a history, or to exclude."""
@@ -101,13 +105,35 @@ class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return RecommendRequest(history=[fields.pop("item")], new=0, **fields)
 
 
-Asked = TypeVar("Asked", RecommendRequest, SimilarRequest)
+_Asked = TypeVar("_Asked", RecommendRequest, SimilarRequest)
 
-decode = msgspec.json.Decoder(RecommendRequest).decode
-decode_similar = msgspec.json.Decoder(SimilarRequest).decode
+_recommend = msgspec.json.Decoder(RecommendRequest).decode
+_similar = msgspec.json.Decoder(SimilarRequest).decode
 
 
-def given(request: RecommendRequest | SimilarRequest) -> int:
+def read_recommend(body: bytes) -> RecommendRequest:
+    """The request of a `POST /recommend`; raises a `Rejection`."""
+    request = _checked(_recommend, body)
+    if request.user is msgspec.UNSET and request.history is msgspec.UNSET:
+        raise MissingField("Give `user`, `history` or both.", field="user")
+    return request
+
+
+def read_similar(body: bytes) -> RecommendRequest:
+    """The request of a `POST /similar`, as one to recommend; raises a `Rejection`."""
+    return _checked(_similar, body).recommended()
+
+
+def _checked(decoded: Callable[[bytes], _Asked], body: bytes) -> _Asked:
+    try:
+        request = decoded(body)
+    except WRONG as error:
+        raise rejection_for(error, body) from error
+    refuse_duplicates(body, _given(request))
+    return request
+
+
+def _given(request: RecommendRequest | SimilarRequest) -> int:
     """How many fields a request and its objects have."""
     values = [value for value in msgspec.structs.astuple(request) if value is not msgspec.UNSET]
     return len(values) + sum(len(value) for value in values if isinstance(value, dict))

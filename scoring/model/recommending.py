@@ -40,7 +40,7 @@ _NOBODY = Stored(chosen=np.empty(0, np.int64), seen=np.empty(0, np.int64), colum
 
 
 class Found(NamedTuple):
-    """A response without probabilities, and for each of its items the record that has one; none without a catalogue."""
+    """A response without probabilities, and for each item its record; none without a click model or a catalogue."""
 
     answer: RecommendAnswer
     records: list[tuple[Any, ...]]
@@ -89,7 +89,9 @@ class RecommendQuery:
             catalogue=None if lookups.catalogue is None else lookups.catalogue.version,
             model=model.name,
         )
-        texts = [said[one.item] for one in found] + [one.said for one in new] if len(said) == len(named) else ()
+        if model.clicks is None or len(said) < len(named):
+            return Found(answer, [])
+        texts = [said[one.item] for one in found] + [one.said for one in new]
         columns = self._columns(stored, user, model, lookups)
         return Found(answer, pairs(columns, texts, model.bundle.schema.fields))
 

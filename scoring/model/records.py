@@ -3,7 +3,7 @@
 Columns can have any name, so the types' attributes are numbered, and only their JSON names are the schema's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -13,16 +13,14 @@ from features.columns import Field, Number
 from features.schema import Schema
 from scoring.errors import RecordTypeError
 from scoring.model import stored_columns
-from scoring.model.diagnosis import find_duplicate, rejection_for
+from scoring.model.diagnosis import WRONG, refuse_duplicates, rejection_for
 from scoring.model.lookups import Lookups
-from scoring.model.recommend_request import Asked, RecommendRequest, decode, decode_similar, given
 from scoring.native import KERNEL, Kernel
-from scoring.request_errors import DuplicateField, MissingField, WrongType
+from scoring.request_errors import WrongType
 
 RECORDS = "records"
 
 NOTHING = Lookups()
-_WRONG = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 ABSENT_NUMBER = float("nan")
 """The value of a number or time that is not in the body: a NaN, recognized by identity. Null is None instead."""
@@ -104,63 +102,44 @@ class RequestTypes:
         """The records of a `POST /score`, and whether they came as a batch; raises a `Rejection`."""
         try:
             request = self._plain.either.decode(body)
-        except _WRONG as error:
+        except WRONG as error:
             request = self._by_id(self._described.either, body, error)
         values = msgspec.structs.astuple(request)
         records = values[-1]
         if records is msgspec.UNSET:
             row = values[:-1]
-            self._refuse_duplicates(body, self._given(row))
+            refuse_duplicates(body, self._given(row))
             return self._filled([row], "", lookups), False
         rows = [msgspec.structs.astuple(record) for record in records]
         if self._given(values[:-1]):
             field = next(name for name, value in zip(self._names, values, strict=False) if not _is_absent(value))
             raise WrongType(f"The field {field} stands beside `{RECORDS}`; put it into a record.", field=field)
-        self._refuse_duplicates(body, 1 + self._given(*rows))
+        refuse_duplicates(body, 1 + self._given(*rows))
         return self._filled(rows, RECORDS, lookups), True
 
     def read_record(self, body: bytes, lookups: Lookups = NOTHING) -> Values:
         """The one record of a `POST /explain`; raises a `Rejection`."""
         try:
             request = self._plain.record.decode(body)
-        except _WRONG as error:
+        except WRONG as error:
             request = self._by_id(self._described.record, body, error)
         row = msgspec.structs.astuple(request)
-        self._refuse_duplicates(body, self._given(row))
+        refuse_duplicates(body, self._given(row))
         return self._filled([row], "", lookups)[0]
 
     def read_rank(self, body: bytes, lookups: Lookups = NOTHING) -> RankQuery:
         """The query of a `POST /rank`; raises a `Rejection`."""
         try:
             request: Any = self._plain.rank.decode(body)
-        except _WRONG as error:
+        except WRONG as error:
             request = self._by_id(self._described.rank, body, error)
         user = msgspec.structs.astuple(request.user)
         items = [msgspec.structs.astuple(item) for item in request.items]
         top = None if request.top in (None, msgspec.UNSET) else int(request.top)
         own_fields = 2 + (request.top is not msgspec.UNSET)
-        self._refuse_duplicates(body, own_fields + self._given(user, *items))
+        refuse_duplicates(body, own_fields + self._given(user, *items))
         shared = [(index, value) for index, value in enumerate(user) if not _is_absent(value)]
         return RankQuery(rows=self._filled([_joined(shared, item) for item in items], "items", lookups), top=top)
-
-    def read_similar(self, body: bytes) -> RecommendRequest:
-        """The request of a `POST /similar`, as one to recommend; raises a `Rejection`."""
-        return self._checked(decode_similar, body).recommended()
-
-    def read_recommend(self, body: bytes) -> RecommendRequest:
-        """The request of a `POST /recommend`; raises a `Rejection`."""
-        request = self._checked(decode, body)
-        if request.user is msgspec.UNSET and request.history is msgspec.UNSET:
-            raise MissingField("Give `user`, `history` or both.", field="user")
-        return request
-
-    def _checked(self, decoded: Callable[[bytes], Asked], body: bytes) -> Asked:
-        try:
-            request = decoded(body)
-        except _WRONG as error:
-            raise rejection_for(error, body) from error
-        self._refuse_duplicates(body, given(request))
-        return request
 
     def _by_id(self, decoder: msgspec.json.Decoder[Any], body: bytes, error: Exception) -> Any:  # noqa: ANN401 - as its type
         """The request in a body that without ids has an `error`: most have none, and their types are faster."""
@@ -168,7 +147,7 @@ class RequestTypes:
             raise rejection_for(error, body) from error
         try:
             return decoder.decode(body)
-        except _WRONG as second:
+        except WRONG as second:
             raise rejection_for(second, body) from second
 
     def _filled(self, rows: list[Values], place: str, lookups: Lookups) -> list[Values]:
@@ -183,27 +162,6 @@ class RequestTypes:
         if self._kernel is not None:
             return self._kernel.given(rows, ABSENT_NUMBER, msgspec.UNSET)
         return sum(not _is_absent(value) for row in rows for value in row)
-
-    def _refuse_duplicates(self, body: bytes, given: int) -> None:
-        """Raise `DuplicateField` if a name occurs twice in `body`, in which `given` distinct fields were found.
-
-        The slow check is needed only if neither way of counting colons rules it out.
-        """
-        if body.count(b":") == given or _names(body) == given:
-            return
-        if (field := find_duplicate(body)) is not None:
-            raise DuplicateField(f"The field {field} is given twice.", field=field)
-
-
-def _names(body: bytes) -> int | None:
-    """The most field names that the JSON `body` can have, None if that needs a slow check.
-
-    A name ends with a quotation mark and a colon, with at most white space between. A colon in a value, as in a URL or
-    a time, follows another character, unless a quotation mark is escaped.
-    """
-    if any(space in body and space + b":" in body for space in (b" ", b"\t", b"\n", b"\r")):
-        return None
-    return body.count(b'":')
 
 
 def _is_absent(value: object) -> bool:

@@ -48,5 +48,5 @@ def _add_probabilities(found: Sequence[Found], model: ServedModel) -> None:
     """Write the probability of a click into each item of the responses that has a record."""
     records = [record for one in found for record in one.records]
     items = [item for one in found if one.records for item in one.answer.items]
-    for item, probability in zip(items, model.probabilities(records) if records else [], strict=True):
+    for item, probability in zip(items, model.click_model.probabilities(records) if records else [], strict=True):
         item.probability = probability

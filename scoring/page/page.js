@@ -122,8 +122,12 @@ async function describe() {
   const example = (path, name) => content.paths[path].post.requestBody.content["application/json"].examples[name].value;
   byId("model").textContent = `${content.info.title}, version ${content.info.version}.`;
   const fill = (id, value) => () => (byId(id).value = JSON.stringify(value, null, 2));
-  byId("record-example").addEventListener("click", fill("record", example("/explain", "one")));
-  byId("rank-example").addEventListener("click", fill("query", example("/rank", "items")));
+  const scores = "/score" in content.paths;
+  if (scores) {
+    byId("record-example").addEventListener("click", fill("record", example("/explain", "one")));
+    byId("rank-example").addEventListener("click", fill("query", example("/rank", "items")));
+  }
+  for (const id of ["record-card", "rank-card", "click-figures"]) byId(id).hidden = !scores;
   byId("recommend").hidden = !("/recommend" in content.paths);
 }
 

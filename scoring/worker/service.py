@@ -66,7 +66,7 @@ class Service:
         """The model; raises `NotReady` until it has reproduced its golden records, and while its engine restarts."""
         if self._model is None:
             raise NotReady(self._refusal)
-        if not self._model.engine.ready:
+        if not self._model.ready:
             raise NotReady("The engine is being started again.")
         return self._model
 
@@ -83,7 +83,7 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether the model has reproduced its golden records and its engine is running."""
-        return self._model is not None and self._model.engine.ready
+        return self._model is not None and self._model.ready
 
     async def start(self) -> None:
         """Load the model and score the golden records.
@@ -206,7 +206,8 @@ class Service:
 
     def _compare(self) -> None:
         """Update the drift metrics if a comparison with the baseline sample is due."""
-        if self._model is not None and (moved := self._model.watch.compare()) is not None:
+        clicks = None if self._model is None else self._model.clicks
+        if clicks is not None and (moved := clicks.watch.compare()) is not None:
             self.metrics.moved(*moved)
 
     def _flush_log(self) -> None:

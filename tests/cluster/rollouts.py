@@ -199,7 +199,7 @@ def clients(
     It starts after `after_seconds`. A tenth of the `rate` (requests a second) opens a connection per request. All
     clients check the certificate against the PEM file `authorities`.
     """
-    bodies = [msgspec.json.encode(golden.record) for golden in bundle.golden]
+    bodies = [msgspec.json.encode(golden.record) for golden in bundle.click_model.golden]
     headers = {"authorization": f"Bearer {key}"}
     kept = LoadPlan(
         host="127.0.0.1",

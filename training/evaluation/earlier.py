@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from features.bundle import MODEL, Bundle
+from features.bundle import Bundle
 from features.schema import Schema
 from training.evaluation.reference import Drift
 from training.evaluation.score import scoring
@@ -56,7 +56,7 @@ def evaluate_earlier(
 ) -> EarlierVersion:
     """Score and evaluate a bundle on `held_out`, prepared rows of `schema` that were split off by `parameters`."""
     lacking = bundle.schema.lacking(schema)
-    reason = _other_columns(lacking) or _seen(bundle.metadata.hyperparameters, parameters)
+    reason = _only_recommends(bundle) or _other_columns(lacking) or _seen(bundle.metadata.hyperparameters, parameters)
     return EarlierVersion(
         version=version,
         bundle_hash=bundle.hash,
@@ -71,8 +71,13 @@ def scoring_with(bundle: Bundle, schema: Schema) -> Kernel:
 
     `schema` lacks no column of the bundle's, and may have more.
     """
-    model = (bundle.path / MODEL).read_text(encoding="utf-8")
-    return scoring(schema, bundle.encoder, model=model, own=bundle.schema)
+    clicks = bundle.click_model
+    model = clicks.trees.read_text(encoding="utf-8")
+    return scoring(schema, clicks.encoder, model=model, own=bundle.schema)
+
+
+def _only_recommends(bundle: Bundle) -> str | None:
+    return "it has no click model, as it was trained on positives alone" if bundle.clicks is None else None
 
 
 def _other_columns(lacking: Sequence[str]) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.bundle import MODEL, Bundle
+from features.bundle import Bundle
 from features.encoder import Encoder, RawRows
 from features.reference import Histogram, Reference, chance_index, column_values, stability_index
 from features.schema import Schema
@@ -123,14 +123,15 @@ def make_reference(sampled: RawRows, encoder: Encoder, model: str, importance: M
 
 def compare(bundle: Bundle, sampled: RawRows) -> Drift | None:
     """The drift of `sampled` from the baseline of `bundle`; None if there is none, or if a column is missing."""
-    if bundle.reference is None or bundle.schema.lacking(sampled.schema) or len(sampled) == 0:
+    clicks = bundle.clicks
+    if clicks is None or clicks.reference is None or bundle.schema.lacking(sampled.schema) or len(sampled) == 0:
         return None
-    inputs = sampled.of(bundle.schema).encode(bundle.encoder)
+    inputs = sampled.of(bundle.schema).encode(clicks.encoder)
     names = (column.name for column in bundle.schema.columns)
     values = dict(zip(names, column_values(bundle.schema, inputs).T, strict=True))
-    prediction = bundle.reference.prediction
-    model = (bundle.path / MODEL).read_text(encoding="utf-8")
-    moved = [_moved(name, histogram, values[name]) for name, histogram in bundle.reference.columns.items()]
+    prediction = clicks.reference.prediction
+    model = clicks.trees.read_text(encoding="utf-8")
+    moved = [_moved(name, histogram, values[name]) for name, histogram in clicks.reference.columns.items()]
     return Drift(
         rows=len(sampled),
         chance=round(chance_index(len(prediction.rows), sum(prediction.rows), len(sampled)), DECIMALS),

@@ -5,7 +5,7 @@ import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from features.bundle import BUNDLE_FORMAT, COUNTS, REPORT, Metadata
+from features.bundle import COUNTS, REPORT, Metadata
 from features.counts import MAX_ROWS, thresholds
 from features.schema import Schema
 from recommend.judgement import Judgement
@@ -24,14 +24,11 @@ from training.stages.days import count_days, table_names
 from training.stages.factored import with_factors
 from training.stages.judged import Judged, judge_model
 from training.stages.prepared import Prepared, prepare
-from training.stages.provenance import library_versions, training_code_hash
-from training.stages.publish import write_bundle
+from training.stages.provenance import training_code_hash
+from training.stages.publish import NOT_OF_THE_MODEL, ClickParts, metadata_of, write_bundle
 from training.stages.recommended import STAGE, Recommending, recommending
 from training.stages.summary import column_summaries, split_summaries
 from training.stages.trained import Encoded, Half, Trained
-
-NOT_OF_THE_MODEL = {"driver_memory_gib", "memory_gib"}
-"""Parameters that affect the run but not the model, and so are not in the bundle."""
 
 
 class Pipeline:
@@ -132,16 +129,11 @@ class Pipeline:
             judgement = None if recommended is None else recommended.judgement
             metadata = self._metadata(trained, judged, judgement)
             shown = self._report(trained, judged, metadata, judgement)
-            held_out = trained.prepared.part(Part.HELD_OUT)
             bundle_hash = write_bundle(
                 target,
-                model=trained.fitted.text,
-                encoder=trained.encoded.encoder.encoder,
                 schema=trained.schema,
                 metadata=metadata,
-                golden=golden_records(held_out, trained.schema, trained.encoded.encoder.encoder, trained.fitted),
-                counted=trained.encoded.counted.tables,
-                reference=judged.reference,
+                clicks=_click_parts(trained, judged),
                 recommender=None if recommended is None else recommended.recommender,
                 write_report=lambda path: page.write(path, shown),
             )
@@ -156,13 +148,10 @@ class Pipeline:
         )
 
     def _metadata(self, trained: Trained, judged: Judged, judgement: Judgement | None) -> Metadata:
-        return Metadata(
-            bundle_format=BUNDLE_FORMAT,
-            manifest_hash=self._manifest.hash,
-            code_hash=training_code_hash(),
-            seed=self._training.seed,
-            hyperparameters=self._training.model_dump(mode="json", exclude=NOT_OF_THE_MODEL),
-            library_versions=library_versions() | dict(self._engine.libraries),
+        return metadata_of(
+            self._engine,
+            self._manifest,
+            self._training,
             metrics=metrics(
                 judged.evaluation,
                 judged.baselines,
@@ -207,6 +196,18 @@ class Pipeline:
 
     def _stage(self, name: str, detail: str) -> AbstractContextManager[None]:
         return self._engine.stage(self._progress, name, detail)
+
+
+def _click_parts(trained: Trained, judged: Judged) -> ClickParts:
+    encoder = trained.encoded.encoder.encoder
+    held_out = trained.prepared.part(Part.HELD_OUT)
+    return ClickParts(
+        trees=trained.fitted.text,
+        encoder=encoder,
+        golden=golden_records(held_out, trained.schema, encoder, trained.fitted),
+        counted=trained.encoded.counted.tables,
+        reference=judged.reference,
+    )
 
 
 def fold_encoder(counted: CountTable, rows: Scannable, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:

@@ -3,20 +3,60 @@
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import msgspec
 
-from features.bundle import COUNTS, GOLDEN, METADATA, MODEL, REPORT, SCHEMA, GoldenRecord, Metadata, seal
+from features.bundle import (
+    BUNDLE_FORMAT,
+    COUNTS,
+    GOLDEN,
+    METADATA,
+    MODEL,
+    REPORT,
+    SCHEMA,
+    GoldenRecord,
+    Metadata,
+    Verdict,
+    seal,
+)
 from features.encoder import Encoder
 from features.reference import FILE as REFERENCE
 from features.reference import Reference
 from features.schema import Schema
 from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import Recommender
-from training.datasets.manifest import WHOLE
-from training.protocols import CountTable
+from training.datasets.manifest import WHOLE, Manifest
+from training.parameters import TrainingParameters
+from training.protocols import CountTable, TrainingEngine
+from training.stages.provenance import library_versions, training_code_hash
+
+NOT_OF_THE_MODEL = {"driver_memory_gib", "memory_gib"}
+"""Parameters that affect the run but not the model, and so are not in the bundle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickParts:
+    """The click model as a bundle stores it; `counted` has the count tables by name."""
+
+    trees: str
+    encoder: Encoder
+    golden: Iterable[GoldenRecord]
+    counted: Mapping[str, CountTable]
+    reference: Reference
+
+    def save(self, folder: Path) -> None:
+        """Write the files into the bundle's `folder`."""
+        (folder / MODEL).write_text(self.trees, encoding="utf-8")
+        (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in self.golden))
+        (folder / REFERENCE).write_bytes(self.reference.to_json())
+        self.encoder.save(folder)
+        (folder / COUNTS).mkdir()
+        for name, table in self.counted.items():
+            table.write(folder / COUNTS / f"{name}.parquet", by_fold=name != WHOLE)
 
 
 @contextmanager
@@ -48,30 +88,42 @@ def publish(folder: Path, target: Path) -> None:
         shutil.rmtree(former.parent, ignore_errors=True)
 
 
+def metadata_of(
+    engine: TrainingEngine,
+    manifest: Manifest,
+    parameters: TrainingParameters,
+    *,
+    metrics: dict[str, Any],
+    verdict: Verdict,
+) -> Metadata:
+    """The metadata of a bundle that this code makes by `engine` from the manifest's data."""
+    return Metadata(
+        bundle_format=BUNDLE_FORMAT,
+        manifest_hash=manifest.hash,
+        code_hash=training_code_hash(),
+        seed=parameters.seed,
+        hyperparameters=parameters.model_dump(mode="json", exclude=NOT_OF_THE_MODEL),
+        library_versions=library_versions() | dict(engine.libraries),
+        metrics=metrics,
+        verdict=verdict,
+    )
+
+
 def write_bundle(
     target: Path,
     *,
-    model: str,
-    encoder: Encoder,
     schema: Schema,
     metadata: Metadata,
-    golden: Iterable[GoldenRecord],
-    counted: Mapping[str, CountTable],
-    reference: Reference,
+    clicks: ClickParts | None,
     recommender: Recommender | None,
     write_report: Callable[[Path], None],
 ) -> str:
     """Write a bundle to the folder `target` and return its hash. After a failure nothing is left there."""
     with written_aside(target) as folder:
-        (folder / MODEL).write_text(model, encoding="utf-8")
         (folder / SCHEMA).write_bytes(schema.to_json())
         (folder / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n")
-        (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in golden))
-        (folder / REFERENCE).write_bytes(reference.to_json())
-        encoder.save(folder)
-        (folder / COUNTS).mkdir()
-        for name, table in counted.items():
-            table.write(folder / COUNTS / f"{name}.parquet", by_fold=name != WHOLE)
+        if clicks is not None:
+            clicks.save(folder)
         if recommender is not None:
             recommender.save(folder / RECOMMENDER, seed=metadata.seed)
         write_report(folder / REPORT)

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,9 +10,11 @@ from features.bundle import Bundle
 from infra.cloud.serving.service_nodes import label_of_service_nodes
 from personalize.checks.subscription.free_names import GROUP_VERSION
 from personalize.clients.power import VERSION, cluster_path
+from personalize.clients.service import Service
 from personalize.verify.bench import Bench
 from personalize.verify.stage import Seen, Stage, StageFailedError
 from personalize.verify.stages.options import ZONE, container_logs, zones
+from recommend.recommender import FOLDER, GOLDEN_TOP, Golden, read_golden
 from steps.local.registry import bundle_folder
 from steps.shared.cluster_names import NAME, NAMESPACE
 from tools.paths import state_folder
@@ -84,16 +87,34 @@ SERVICE = Stage(
 )
 
 
-def _score(bench: Bench) -> str:
-    """Score the golden records at the public address, with the stack's own authority."""
+def _answers(bench: Bench) -> str:
+    """Ask for what training computed, at the public address and with the stack's own authority."""
     service, outputs = bench.service(), bench.outputs()
-    golden = Bundle.load(bundle_folder(state_folder(bench.stack) / "registry", outputs["bundle_hash"])).golden
+    bundle = Bundle.load(bundle_folder(state_folder(bench.stack) / "registry", outputs["bundle_hash"]))
     traced = {"traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"}  # W3C trace context: sampled
+    if bundle.clicks is None:
+        return recommends_as_trained(service, read_golden(bundle.path / FOLDER), traced)
+    golden = bundle.clicks.golden
     answer = service.post("/score", {"records": [one.record for one in golden]}, traced)
     apart = max(abs(found - one.probability) for found, one in zip(answer["probabilities"], golden, strict=True))
     if not apart <= TOLERANCE:
         raise StageFailedError(f"The service's scores of golden records differ from training's by {apart:g}.")
     return f"{len(golden)} golden records score as in training, at most {apart:.1g} apart."
+
+
+def recommends_as_trained(service: Service, golden: Sequence[Golden], headers: dict[str, str]) -> str:
+    """A sentence if the service recommends for each golden history the items that training did; else raises
+    `StageFailedError`.
+    """
+    for number, one in enumerate(golden):
+        asked = {"history": one.history, "context": one.user, "top": GOLDEN_TOP, "new": 0}
+        found = [item["item"] for item in service.post("/recommend", asked, headers)["items"]]
+        if found != one.items:
+            raise StageFailedError(
+                f"For golden request {number} the service recommends {', '.join(found)}, but training recommended "
+                f"{', '.join(one.items)}."
+            )
+    return f"{len(golden)} golden requests get the items that training recommended."
 
 
 def _name(bench: Bench) -> Seen:
@@ -111,8 +132,8 @@ def _sku(bench: Bench) -> Seen:
 
 ENDPOINT = Stage(
     name="endpoint",
-    title="golden records, scored at the public address",
+    title="what training computed, asked for at the public address",
     minutes="1",
-    act=_score,
+    act=_answers,
     looks={"dns-label": _name, "network-as-asked": _sku},
 )

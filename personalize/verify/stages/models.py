@@ -4,6 +4,7 @@ from features.bundle import Bundle
 from personalize.clients.azure_models import AzureVersions
 from personalize.verify.bench import Bench
 from personalize.verify.stage import Seen, Stage, StageFailedError
+from personalize.views.model_table import MEASURES
 from steps.local.registry import bundle_folder
 from steps.shared.model_versions import Version
 from tools.paths import state_folder
@@ -14,7 +15,8 @@ HASH_DIGITS = 64
 
 def _registered(bench: Bench) -> str:
     version = _newest(bench)
-    return f"version {version.number}, AUC {version.metrics['auc']:.4f}."
+    measured = next(name for name in MEASURES if name in version.metrics)
+    return f"version {version.number}, {MEASURES[measured]} {version.metrics[measured]:.4f}."
 
 
 def _newest(bench: Bench) -> Version:
@@ -27,7 +29,7 @@ def _newest(bench: Bench) -> Version:
 def _tags(bench: Bench) -> Seen:
     """Tags lead to a version's bundle, so Azure must not cut their number or length."""
     version = _newest(bench)
-    whole = len(version.bundle_hash) == HASH_DIGITS and "auc" in version.metrics
+    whole = len(version.bundle_hash) == HASH_DIGITS and any(name in version.metrics for name in MEASURES)
     parts = f"bundle hash of {len(version.bundle_hash)} digits in the tags of version {version.number}"
     return Seen(holds=whole, answer=f"{parts}, {len(version.metrics)} metrics in the bundle that they name")
 

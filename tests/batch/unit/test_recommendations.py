@@ -55,8 +55,8 @@ def many(made: Batch, count: int) -> list[str]:
 def scored(made: Batch, records: list[dict[str, object]]) -> list[float]:
     """The click probabilities of records that are stated in full."""
     model = ServedModel.load(made.bundle, name=made.name, engine=EngineName.LIGHTGBM, max_records=len(records))
-    rows, _ = model.types.read_score(json.dumps({"records": records}).encode())
-    return asyncio.run(model.score(rows))
+    rows, _ = model.click_model.types.read_score(json.dumps({"records": records}).encode())
+    return asyncio.run(model.click_model.score(rows))
 
 
 def silent(done: int, total: int) -> None:

@@ -15,7 +15,7 @@ def bundle(tmp_path: Path) -> Path:
 def test_a_sealed_bundle_loads_with_the_hash_of_its_seal(bundle: Path) -> None:
     loaded = Bundle.load(bundle)
     assert loaded.hash == checked_hash(bundle)
-    assert len(loaded.golden) == 50
+    assert len(loaded.click_model.golden) == 50
 
 
 def test_the_same_content_has_the_same_hash_wherever_it_lies(bundle: Path) -> None:

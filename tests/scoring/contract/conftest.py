@@ -76,7 +76,9 @@ def client(service: RunningService) -> httpx.Client:
 def record(bundle: Bundle) -> dict[str, Any]:
     """A record in which no feature is missing."""
     return next(
-        dict(one.record) for one in bundle.golden if all(value not in (None, "") for value in one.record.values())
+        dict(one.record)
+        for one in bundle.click_model.golden
+        if all(value not in (None, "") for value in one.record.values())
     )
 
 

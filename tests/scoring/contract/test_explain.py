@@ -13,7 +13,7 @@ from tests.support.bundles import to_rows
 
 
 def test_the_contributions_sum_to_the_raw_score_of_the_probability(client: httpx.Client, bundle: Bundle) -> None:
-    for golden in bundle.golden[:20]:
+    for golden in bundle.click_model.golden[:20]:
         answer = client.post("/explain", json=golden.record).json()
         total = answer["average"] + math.fsum(one["contribution"] for one in answer["contributions"])
         assert total == pytest.approx(answer["raw_score"], abs=1e-9)
@@ -35,7 +35,7 @@ def test_the_contributions_are_those_of_the_python_package(
     client: httpx.Client, bundle: Bundle, record: dict[str, Any]
 ) -> None:
     schema = bundle.schema
-    encoded = to_rows(schema, [record]).encode(bundle.encoder)
+    encoded = to_rows(schema, [record]).encode(bundle.click_model.encoder)
     expected = np.asarray(
         lightgbm.Booster(model_file=bundle.path / MODEL).predict(encoded, pred_contrib=True), dtype=np.float64
     )[0]

@@ -74,7 +74,7 @@ def test_bad_bodies_get_answers_and_cost_nothing(
         before = process.memory_info().rss
         statuses |= _send(running, bundle, count, seed=1)
         grown = process.memory_info().rss - before
-        golden = bundle.golden[0]
+        golden = bundle.click_model.golden[0]
         assert running.client.post("/score", json=golden.record).json()["probability"] == golden.probability
         assert not [line for line in running.log() if line["level"] == "error"]
     record_property("bytes grown", grown)
@@ -94,7 +94,7 @@ def test_bad_requests_get_answers_or_an_end_and_cost_nothing(
         statuses = asyncio.run(_send_raw(running, bad_requests(count, seed=1)))
         wait_until(lambda: process.num_fds() <= open_files)
         grown = process.memory_info().rss - before
-        golden = bundle.golden[0]
+        golden = bundle.click_model.golden[0]
         assert running.client.post("/score", json=golden.record).json()["probability"] == golden.probability
         assert not [line for line in running.log() if line["level"] != "info"]
     record_property("bytes grown", grown)
@@ -151,7 +151,7 @@ def test_a_disk_that_fills_up_does_not_end_the_service(bundle: Bundle, tmp_path:
 def test_a_clock_that_jumps_changes_no_answer(bundle: Bundle, tmp_path: Path) -> None:
     python = [sys.executable, "-c", JUMPING_CLOCK]
     with running_service(bundle.path, tmp_path, python=python) as running:
-        for golden in bundle.golden * 4:
+        for golden in bundle.click_model.golden * 4:
             answer = running.client.post("/score", json=golden.record)
             assert answer.json()["probability"] == pytest.approx(golden.probability, abs=1e-9)
         spent = metric(running, 'scoring_request_seconds_sum{operation="score"}')

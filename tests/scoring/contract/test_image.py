@@ -59,10 +59,15 @@ def test_the_image_gives_the_golden_probabilities(
         "engine": engine,
         "key_accepted": True,
     }
-    expected = [golden.probability for golden in bundle.golden]
-    single = [container.client.post("/score", json=golden.record).json()["probability"] for golden in bundle.golden]
+    expected = [golden.probability for golden in bundle.click_model.golden]
+    single = [
+        container.client.post("/score", json=golden.record).json()["probability"]
+        for golden in bundle.click_model.golden
+    ]
     assert single == pytest.approx(expected, abs=1e-9)
-    together = container.client.post("/score", json={"records": [golden.record for golden in bundle.golden]}).json()
+    together = container.client.post(
+        "/score", json={"records": [golden.record for golden in bundle.click_model.golden]}
+    ).json()
     assert together["probabilities"] == pytest.approx(expected, abs=1e-9)
 
 

@@ -49,7 +49,7 @@ def test_the_page_lets_only_its_own_script_run(service: RunningService) -> None:
 
 
 def test_a_record_is_scored_and_explained(page: playwright.Page, bundle: Bundle) -> None:
-    golden = bundle.golden[0]
+    golden = bundle.click_model.golden[0]
     page.get_by_label("Record as JSON").fill(json.dumps(golden.record))
     page.get_by_role("button", name="Score").click()
     shown = page.locator("#probability")
@@ -157,8 +157,8 @@ def test_the_figures_are_those_of_the_metrics(
         playwright.expect(_cells(traffic, "Requests")).to_have_text(["0", "1"])
         playwright.expect(page.locator("#glance")).to_have_text("No requests in the last minute.")
         playwright.expect(page.locator("#compared-rows")).to_contain_text("Drift is shown once")
-        records = [dict(golden.record) | {"int03": 1e6} for golden in bundle.golden] * (
-            BATCH_ROWS // len(bundle.golden)
+        records = [dict(golden.record) | {"int03": 1e6} for golden in bundle.click_model.golden] * (
+            BATCH_ROWS // len(bundle.click_model.golden)
         )
         for _ in range(4):  # either worker may answer
             assert busy.client.post("/score", json={"records": records}).status_code == 200

@@ -101,7 +101,7 @@ def test_what_is_unusual_but_right_is_answered(
 ) -> None:
     with connected(service) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for golden in bundle.golden[:2]:  # the second request shows that the connection is still usable
+        for golden in bundle.click_model.golden[:2]:  # the second request shows that the connection is still usable
             sent = make(dict(golden.record))
             for start in range(0, len(sent), 7 if pieces else len(sent)):
                 connection.sendall(sent[start : start + (7 if pieces else len(sent))])
@@ -115,7 +115,7 @@ def test_what_is_unusual_but_right_is_answered(
 def test_http_1_0_is_answered_whatever_it_asks_and_closed(
     service: RunningService, bundle: Bundle, make: Callable[[dict[str, Any]], bytes], keep: bytes
 ) -> None:
-    golden = bundle.golden[0]
+    golden = bundle.click_model.golden[0]
     with connected(service) as connection:
         connection.sendall(make(dict(golden.record)).replace(b" HTTP/1.1\r\nhost: x\r\n", b" HTTP/1.0\r\n" + keep))
         status, body = only_answer(connection)
@@ -132,7 +132,7 @@ def test_a_tunnel_is_refused(service: RunningService, target: bytes) -> None:
 
 
 def test_two_requests_cut_anywhere_get_their_own_answers(service: RunningService, bundle: Bundle) -> None:
-    first, second = bundle.golden[:2]
+    first, second = bundle.click_model.golden[:2]
     sent = score(first.record) + score(second.record, more=b"connection: close\r\n")
     for place in range(1, len(sent), 11):
         with connected(service) as connection:
@@ -155,7 +155,7 @@ def alone(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_clients_that_break_off_leave_nothing_behind(alone: RunningService, bundle: Bundle) -> None:
     process = worker(alone)
     before = process.num_fds()
-    sent = score(bundle.golden[0].record)
+    sent = score(bundle.click_model.golden[0].record)
     for number in range(200):
         with connected(alone) as connection:
             if number % 2:  # half of the connections end with a reset
@@ -184,7 +184,7 @@ def test_hundreds_of_slow_clients_hold_nobody_up(alone: RunningService, bundle: 
             slow.append(socket.create_connection((url.host, url.port or 0), timeout=60))
             slow[-1].sendall(HEAD)
         waits = []
-        for golden in bundle.golden * 4:
+        for golden in bundle.click_model.golden * 4:
             for connection in slow[::10]:
                 with suppress(OSError):  # the service has closed some of them by now
                     connection.sendall(b"x")

@@ -137,8 +137,8 @@ def test_it_is_described_and_counted(running: RunningService) -> None:
 
 
 def test_records_are_scored_beside_it(running: RunningService, films: Bundle) -> None:
-    expected = [one.probability for one in films.golden]
-    found = running.client.post("/score", json={"records": [one.record for one in films.golden]}).json()
+    expected = [one.probability for one in films.click_model.golden]
+    found = running.client.post("/score", json={"records": [one.record for one in films.click_model.golden]}).json()
     assert found["probabilities"] == pytest.approx(expected, abs=1e-12)
 
 

@@ -15,21 +15,21 @@ MODEL = {"name": "clicks", "version": "7"}
 
 
 def test_a_single_record_gets_the_probability_that_training_computed(client: httpx.Client, bundle: Bundle) -> None:
-    for golden in bundle.golden:
+    for golden in bundle.click_model.golden:
         answer = client.post("/score", json=golden.record)
         assert answer.status_code == 200
         assert answer.json() == {"probability": pytest.approx(golden.probability, abs=1e-9), "model": MODEL}
 
 
 def test_a_batch_gets_the_probabilities_in_its_order(client: httpx.Client, bundle: Bundle) -> None:
-    answer = client.post("/score", json={"records": [golden.record for golden in bundle.golden]})
-    expected = [golden.probability for golden in bundle.golden]
+    answer = client.post("/score", json={"records": [golden.record for golden in bundle.click_model.golden]})
+    expected = [golden.probability for golden in bundle.click_model.golden]
     assert answer.json() == {"probabilities": pytest.approx(expected, abs=1e-9), "model": MODEL}
 
 
 def test_a_batch_of_one_is_answered_as_a_batch(client: httpx.Client, bundle: Bundle) -> None:
-    answer = client.post("/score", json={"records": [bundle.golden[0].record]})
-    assert answer.json()["probabilities"] == [pytest.approx(bundle.golden[0].probability, abs=1e-9)]
+    answer = client.post("/score", json={"records": [bundle.click_model.golden[0].record]})
+    assert answer.json()["probabilities"] == [pytest.approx(bundle.click_model.golden[0].probability, abs=1e-9)]
 
 
 def test_absent_null_and_empty_are_the_same_missing_value(client: httpx.Client, record: dict[str, Any]) -> None:
@@ -54,9 +54,9 @@ def test_numbers_may_be_whole_negative_or_large(client: httpx.Client) -> None:
 
 
 def test_rank_orders_items_by_probability(client: httpx.Client, bundle: Bundle) -> None:
-    items = [golden.record for golden in bundle.golden]
+    items = [golden.record for golden in bundle.click_model.golden]
     answer = client.post("/rank", json={"user": {}, "items": items}).json()
-    probabilities = [golden.probability for golden in bundle.golden]
+    probabilities = [golden.probability for golden in bundle.click_model.golden]
     order = sorted(range(len(items)), key=lambda index: -probabilities[index])
     assert [item["index"] for item in answer["items"]] == order
     assert [item["probability"] for item in answer["items"]] == pytest.approx([probabilities[i] for i in order])
@@ -64,7 +64,7 @@ def test_rank_orders_items_by_probability(client: httpx.Client, bundle: Bundle) 
 
 
 def test_rank_returns_the_top_items_only(client: httpx.Client, bundle: Bundle) -> None:
-    items = [golden.record for golden in bundle.golden]
+    items = [golden.record for golden in bundle.click_model.golden]
     whole = client.post("/rank", json={"user": {}, "items": items}).json()["items"]
     assert client.post("/rank", json={"user": {}, "items": items, "top": 3}).json()["items"] == whole[:3]
     assert client.post("/rank", json={"user": {}, "items": items, "top": 10**6}).json()["items"] == whole
@@ -113,7 +113,7 @@ def test_a_body_in_chunks_is_scored(client: httpx.Client) -> None:
 
 
 def test_concurrent_requests_get_their_own_answers(service: RunningService, bundle: Bundle) -> None:
-    golden = list(bundle.golden) * 20
+    golden = list(bundle.click_model.golden) * 20
     headers = {"authorization": f"Bearer {KEY}"}
     with httpx.Client(base_url=service.url, headers=headers) as client, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda one: client.post("/score", json=one.record), golden))

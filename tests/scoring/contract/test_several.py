@@ -38,13 +38,13 @@ def client(film_service: RunningService) -> httpx.Client:
 
 def genres(films: Bundle) -> list[str]:
     """Three values that the model knows."""
-    texts = (str(golden.record["genres"]) for golden in films.golden)
+    texts = (str(golden.record["genres"]) for golden in films.click_model.golden)
     return sorted({value.strip() for text in texts for value in text.split("|")} - {""})[:3]
 
 
 def test_single_and_batch_give_what_training_gives(client: httpx.Client, films: Bundle) -> None:
-    records = [golden.record for golden in films.golden]
-    expected = [golden.probability for golden in films.golden]
+    records = [golden.record for golden in films.click_model.golden]
+    expected = [golden.probability for golden in films.click_model.golden]
     together = client.post("/score", json={"records": records}).json()["probabilities"]
     alone = [client.post("/score", json=record).json()["probability"] for record in records]
     assert together == pytest.approx(expected, abs=1e-12)
@@ -96,4 +96,4 @@ def test_the_description_says_what_stands_between_values(client: httpx.Client) -
 
 def _by_training(bundle: Bundle, record: Record) -> float:
     model = lightgbm.Booster(model_file=bundle.path / MODEL)
-    return float(np.asarray(model.predict(to_rows(SCHEMA, [record]).encode(bundle.encoder)))[0])
+    return float(np.asarray(model.predict(to_rows(SCHEMA, [record]).encode(bundle.click_model.encoder)))[0])

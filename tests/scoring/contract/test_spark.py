@@ -65,11 +65,13 @@ def test_spark_gives_the_golden_probabilities_one_by_one_and_together(
 ) -> None:
     client = spark_service.client
     assert client.get("/readyz").json()["engine"] == "spark-serving"
-    for golden in bundle.golden[:10]:
+    for golden in bundle.click_model.golden[:10]:
         found = client.post("/score", json=golden.record).json()["probability"]
         assert found == pytest.approx(golden.probability, abs=1e-9)
-    several = client.post("/score", json={"records": [golden.record for golden in bundle.golden]}).json()
-    assert several["probabilities"] == pytest.approx([golden.probability for golden in bundle.golden], abs=1e-9)
+    several = client.post("/score", json={"records": [golden.record for golden in bundle.click_model.golden]}).json()
+    assert several["probabilities"] == pytest.approx(
+        [golden.probability for golden in bundle.click_model.golden], abs=1e-9
+    )
 
 
 @pytest.mark.full
@@ -80,7 +82,7 @@ def test_many_clients_at_once_get_their_own_answers(spark_service: RunningServic
     def send(number: int) -> None:
         with httpx.Client(base_url=spark_service.url, headers={"authorization": f"Bearer {KEY}"}, timeout=20) as client:
             for turn in range(30):
-                golden = bundle.golden[(number + turn) % len(bundle.golden)]
+                golden = bundle.click_model.golden[(number + turn) % len(bundle.click_model.golden)]
                 answer = client.post("/score", json=golden.record)
                 if answer.status_code != 200 or abs(answer.json()["probability"] - golden.probability) > 1e-9:
                     wrong.append((answer.status_code, answer.text))
@@ -98,7 +100,7 @@ def test_many_clients_at_once_get_their_own_answers(spark_service: RunningServic
 def test_spark_answers_more_than_its_memory_would_hold(spark_service: RunningService, bundle: Bundle) -> None:
     """A call with eight records takes 12 KB there: together these calls exceed the heap."""
     java = _java(spark_service)
-    records = [bundle.golden[0].record] * 1000
+    records = [bundle.click_model.golden[0].record] * 1000
 
     def send(_: int) -> int:
         return spark_service.client.post("/score", json={"records": records}, timeout=30).status_code
@@ -132,7 +134,7 @@ def test_a_spark_that_is_killed_under_load_leaves_no_client_without_an_answer(
         host=url.host,
         port=url.port or 0,
         path="/score",
-        bodies=[msgspec.json.encode(golden.record) for golden in bundle.golden],
+        bodies=[msgspec.json.encode(golden.record) for golden in bundle.click_model.golden],
         headers={"authorization": f"Bearer {KEY}"},
         connections=8,
         seconds=5,
@@ -149,7 +151,7 @@ def test_a_spark_that_is_killed_under_load_leaves_no_client_without_an_answer(
     assert result.statuses.keys() == {200, 503}
     assert max(result.refused) < 3 * sum(CALL_SECONDS)  # a call, its repetition, and time for the machine
     wait_until(lambda: is_ready(spark_service), seconds=START_SECONDS)
-    for golden in bundle.golden[:10]:
+    for golden in bundle.click_model.golden[:10]:
         found = spark_service.client.post("/score", json=golden.record).json()["probability"]
         assert found == pytest.approx(golden.probability, abs=1e-9)
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_service_that_does_not_reproduce_the_golden_records_is_not_ready(bundle_copy: Path, tmp_path: Path) -> None:
-    golden = Bundle.load(bundle_copy).golden
+    golden = Bundle.load(bundle_copy).click_model.golden
     probabilities = [one.probability for one in golden]
     probabilities[3] += 2e-9
     write_golden(bundle_copy, [dict(one.record) for one in golden], probabilities)

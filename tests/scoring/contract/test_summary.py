@@ -33,8 +33,8 @@ def test_the_lines_have_every_field_that_a_query_asks_for(bundle: Bundle, tmp_pa
     certificate, key = make_certificate(tmp_path, days=DAYS)
     arguments = ["--tls-cert", str(certificate), "--tls-key", str(key)]
     with running_service(bundle.path, tmp_path, arguments=arguments, scheme="https") as running:
-        records = [{**dict(golden.record), "int03": 1e6} for golden in bundle.golden] * (
-            BATCH_ROWS // len(bundle.golden)
+        records = [{**dict(golden.record), "int03": 1e6} for golden in bundle.click_model.golden] * (
+            BATCH_ROWS // len(bundle.click_model.golden)
         )
         assert running.client.post("/score", json={"records": records}).status_code == 200
         wait_until(lambda: "scoring_compared_rows_total 1000.0" in running.client.get("/metrics").text)

@@ -48,10 +48,10 @@ def scored(client: httpx.Client, **record: Any) -> float:
 
 
 def test_single_and_batch_give_what_training_gives(client: httpx.Client, bundle: Bundle) -> None:
-    records = [golden.record for golden in bundle.golden]
+    records = [golden.record for golden in bundle.click_model.golden]
     assert all(isinstance(record["at"], float) for record in records)
     together = client.post("/score", json={"records": records}).json()["probabilities"]
-    assert together == pytest.approx([golden.probability for golden in bundle.golden], abs=1e-12)
+    assert together == pytest.approx([golden.probability for golden in bundle.click_model.golden], abs=1e-12)
 
 
 def test_the_same_time_scores_the_same_in_any_spelling(client: httpx.Client) -> None:

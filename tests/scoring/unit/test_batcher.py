@@ -48,13 +48,12 @@ class Scored:
 def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True, max_queue: int = 1000) -> Batcher:
     """A batcher whose model is `score`, which is awaited unless it scores `now`."""
     engine = SimpleNamespace(score_now=score if now else None, score=score)
-    model = SimpleNamespace(
+    clicks = SimpleNamespace(
         encoder=SimpleNamespace(encode=lambda rows: np.zeros((len(rows), 1))),
         engine=engine,
         watch=SimpleNamespace(see=lambda *_: None),
-        types=None,
-        recommender=object(),
     )
+    model = SimpleNamespace(click_model=clicks, recommender=object())
     settings = SimpleNamespace(max_queue=max_queue, queue_seconds=60.0, deadline_seconds=deadline_seconds, shadow="")
 
     def rejection_of(error: Exception, _identity: bytes) -> Rejection:

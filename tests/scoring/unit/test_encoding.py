@@ -147,7 +147,7 @@ def test_repeated_requests_give_the_same_inputs(kernel: Kernel | None, tmp_path:
     rows: list[Values] = [
         tuple(record[name] for name in bundle.schema.features) for record in random_records(bundle.schema, 50)
     ]
-    encoder = RowEncoder(bundle.schema, bundle.encoder, kernel)
+    encoder = RowEncoder(bundle.schema, bundle.click_model.encoder, kernel)
     together = encoder.encode(rows)
     for _ in range(2):
         single = np.concatenate([encoder.encode([row]) for row in rows])

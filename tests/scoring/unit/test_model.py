@@ -64,15 +64,16 @@ def model(bundle_of: MakeBundle) -> ServedModel:
 
 
 def test_a_model_that_computes_what_training_did_may_serve(model: ServedModel) -> None:
-    assert asyncio.run(model.check_golden()) == len(model.bundle.golden)
+    assert asyncio.run(model.check_golden()) == len(model.bundle.click_model.golden)
 
 
 @pytest.mark.parametrize("is_wrong", [lambda rows: rows == 1, lambda rows: rows > 1], ids=["single", "many"])
 def test_a_model_that_is_off_for_single_records_or_for_many_at_once_may_not_serve(
     model: ServedModel, is_wrong: Callable[[int], bool]
 ) -> None:
-    assert isinstance(model.engine, LightGbmEngine)
-    off = replace(model, engine=Skewed(model.engine, is_wrong))
+    clicks = model.click_model
+    assert isinstance(clicks.engine, LightGbmEngine)
+    off = replace(model, clicks=replace(clicks, engine=Skewed(clicks.engine, is_wrong)))
     with pytest.raises(GoldenError, match="training computed"):
         asyncio.run(off.check_golden())
 

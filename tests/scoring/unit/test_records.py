@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from features.schema import Schema
 from scoring.errors import RecordTypeError
-from scoring.model import records as module
+from scoring.model import diagnosis as module
 from scoring.model.records import RequestTypes
 from scoring.native import Kernel
 from scoring.request_errors import DuplicateField, InvalidJson, Rejection, UnknownField, WrongType

@@ -29,11 +29,13 @@ def answered(asked: RecommendRequest, file: Path, columns: dict[str, Callable[[s
     rows = [ItemRow(key, {name: text(key) for name, text in columns.items()}, State.TRAINED) for key in KEYS]
     catalogue.write(file, rows, Layout(item_column="id", separators=dict.fromkeys(columns, "")))
     recommender = Recommender(items=KEYS, first_stage=ItemWeights.cut(np.zeros((len(KEYS), len(KEYS)))))
+    clicks = SimpleNamespace(probabilities=lambda rows: [0.5] * len(rows))
     model = SimpleNamespace(
         recommender=recommender,
         name=ModelName(name="films", version="1"),
         bundle=SimpleNamespace(schema=SCHEMA),
-        probabilities=lambda rows: [0.5] * len(rows),
+        clicks=clicks,
+        click_model=clicks,
     )
     lookups = Lookups(catalogue=Catalogue(file, KEYS))
     (found,) = recommend_to_each([RecommendQuery(asked)], cast("Any", model), lookups, lambda _: None)

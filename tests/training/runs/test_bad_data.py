@@ -51,7 +51,7 @@ def awkward(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_a_model_comes_of_columns_that_are_missing_constant_or_all_distinct(awkward: Run) -> None:
     bundle = Bundle.load(Path(awkward.result.bundle))
-    sizes = {name: np.diff(bundle.encoder.offsets)[index] for index, name in enumerate(CRITEO.categorical)}
+    sizes = {name: np.diff(bundle.click_model.encoder.offsets)[index] for index, name in enumerate(CRITEO.categorical)}
     assert (sizes["cat00"], sizes["cat01"], sizes["cat02"], sizes["cat03"]) == (1, 1, 0, 2)
     assert awkward.result.metrics["auc"] > 0.9
 
@@ -73,7 +73,7 @@ def test_a_value_of_ten_megabytes_neither_stops_training_nor_fills_the_report(aw
 def test_a_category_never_seen_is_scored_whatever_its_length(awkward: Run) -> None:
     bundle = Bundle.load(Path(awkward.result.bundle))
     unknown: list[Record] = [dict.fromkeys(CRITEO.categorical, text) for text in ("never seen", "y" * MEGABYTES)]
-    encoded = to_rows(CRITEO, unknown).encode(bundle.encoder)
+    encoded = to_rows(CRITEO, unknown).encode(bundle.click_model.encoder)
     np.testing.assert_array_equal(encoded[0], encoded[1])
     probability = np.asarray(lightgbm.Booster(model_file=bundle.path / "model.txt").predict(encoded))
     assert np.all((probability > 0) & (probability < 1))

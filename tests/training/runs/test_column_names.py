@@ -78,10 +78,10 @@ def test_a_split_by_time_holds_out_the_last_fifth(result: Result) -> None:
 
 def test_the_service_would_give_the_runs_own_probabilities_whatever_the_names(result: Result) -> None:
     bundle = Bundle.load(Path(result.bundle))
-    records = [golden.record for golden in bundle.golden]
-    inputs = to_rows(bundle.schema, records).encode(bundle.encoder)
+    records = [golden.record for golden in bundle.click_model.golden]
+    inputs = to_rows(bundle.schema, records).encode(bundle.click_model.encoder)
     booster = lightgbm.Booster(model_file=bundle.path / "model.txt")
-    expected = [golden.probability for golden in bundle.golden]
+    expected = [golden.probability for golden in bundle.click_model.golden]
     np.testing.assert_allclose(booster.predict(inputs), expected, rtol=0, atol=1e-9)
 
 

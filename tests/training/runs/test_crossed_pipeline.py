@@ -73,7 +73,7 @@ def test_only_a_bundle_with_crosses_speaks_of_them(plain: Run, crossed: Run) -> 
     assert b"crosses" not in (without / "schema.json").read_bytes()
     assert Bundle.load(bundle).schema.crosses == (("user_id", "genres"),)
     assert Encoder.load(bundle).columns == ("user_id", "genres", CROSS)
-    assert set(Bundle.load(bundle).golden[0].record) == {"minutes", "user_id", "genres"}
+    assert set(Bundle.load(bundle).click_model.golden[0].record) == {"minutes", "user_id", "genres"}
 
 
 def test_the_report_names_the_cross_and_measures_its_frequent_pairs(crossed: Run) -> None:
@@ -90,14 +90,14 @@ def test_the_service_makes_the_pairs_by_itself(crossed: Run, tmp_path: Path) -> 
     with running_service(bundle.path, tmp_path) as service:  # is ready once it has reproduced the golden records
         items = [{"genres": "Action|Comedy"}, {"genres": "Noir|Action"}, {"genres": "Drama"}]
         ranked = service.client.post("/rank", json={"user": user, "items": items}).json()["items"]
-        golden = [dict(one.record) for one in bundle.golden]
+        golden = [dict(one.record) for one in bundle.click_model.golden]
         scored = service.client.post("/score", json={"records": golden}).json()["probabilities"]
         explained = service.client.post("/explain", json=user | items[1]).json()["contributions"]
         refused = service.client.post("/score", json={CROSS: "3 x Noir"})
     assert ranked[0]["index"] == 1
     assert ranked[0]["probability"] > 0.7
     assert ranked[1]["probability"] < 0.3
-    assert scored == pytest.approx([one.probability for one in bundle.golden], abs=1e-12)
+    assert scored == pytest.approx([one.probability for one in bundle.click_model.golden], abs=1e-12)
     assert explained[0]["feature"] == CROSS
     assert refused.status_code == 400
     assert refused.json()["error"]["field"] == CROSS

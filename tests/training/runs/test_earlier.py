@@ -37,7 +37,7 @@ def trained_with(bundle: Bundle, parameters: TrainingParameters) -> Bundle:
 
 
 def test_rows_get_the_probabilities_of_the_bundles_own_model(held_out: MemoryRows, bundle: Bundle) -> None:
-    inputs = to_rows(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000)).encode(bundle.encoder)
+    inputs = to_rows(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000)).encode(bundle.click_model.encoder)
     expected = ScoreCounts()
     clicked = np.arange(300) % 3 // 2 == 1
     expected.add(clicked, np.asarray(lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)))

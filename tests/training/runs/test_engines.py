@@ -79,7 +79,7 @@ def pair(
 
 def test_every_row_is_in_the_same_part(pair: Pair) -> None:
     assert pair.local.result.rows == pair.spark.result.rows
-    local, spark = ([record.record for record in bundle.golden] for bundle in pair.bundles)
+    local, spark = ([record.record for record in bundle.click_model.golden] for bundle in pair.bundles)
     assert local == spark
 
 
@@ -101,7 +101,7 @@ def test_the_encoder_is_the_same_to_the_bit(pair: Pair) -> None:
 
 
 def test_the_columns_of_the_reference_are_the_same(pair: Pair) -> None:
-    local, spark = (bundle.reference for bundle in pair.bundles)
+    local, spark = (bundle.click_model.reference for bundle in pair.bundles)
     assert local is not None, FILE
     assert spark is not None, FILE
     shared = local.columns.keys() & spark.columns.keys()

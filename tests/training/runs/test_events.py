@@ -197,7 +197,7 @@ def test_spark_makes_the_same_rows(spark: SparkSession, spark_log: Path, tmp_pat
     local = train(tmp_path / "local", *options(spec))
     one, other = (Path(run.result.bundle) for run in (joined, local))
     assert parquet.read_table(one / COUNTS / "all.parquet").equals(parquet.read_table(other / COUNTS / "all.parquet"))
-    golden = [[one.record for one in Bundle.load(bundle).golden] for bundle in (one, other)]
+    golden = [[one.record for one in Bundle.load(bundle).click_model.golden] for bundle in (one, other)]
     assert golden[0] == golden[1]
     pairs = len(pd.read_csv(tmp_path / "events.csv").drop_duplicates(["user_id", "device"]))
     for run in (joined, local):

@@ -63,7 +63,7 @@ def predicted(run: Run, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
     """The bundle's probabilities of these rows."""
     bundle = Bundle.load(Path(run.result.bundle))
     records = rows[["user_id", "item_id"]].to_numpy().tolist()
-    inputs = RawRows.of_records(bundle.schema, records).encode(bundle.encoder)
+    inputs = RawRows.of_records(bundle.schema, records).encode(bundle.click_model.encoder)
     return np.asarray(lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs))
 
 

@@ -27,9 +27,10 @@ if __name__ == "__main__":
     name = ModelName(name="clicks", version="1")
     model = ServedModel.load(Path(run.bundle), name=name, engine=EngineName.LIGHTGBM, max_records=10)
     assert asyncio.run(model.check_golden()) > 5
-    (row,), _ = model.types.read_score(b'{"price": 9.99}')
-    print(*model.bundle.schema.encoded_features, *model.encoder.encode([row])[0].tolist())
-    print(*model.bundle.reference.columns, *model.explain(model.encoder.encode([row])).contributions)
+    clicks = model.click_model
+    (row,), _ = clicks.types.read_score(b'{"price": 9.99}')
+    print(*clicks.schema.encoded_features, *clicks.encoder.encode([row])[0].tolist())
+    print(*model.bundle.click_model.reference.columns, *clicks.explain(clicks.encoder.encode([row])).contributions)
     print(round(run.metrics["auc"], 1), 'scope="row">price</th><td>price</td>' in Path(run.report).read_text())
 """
 PATCH = example("A kind of feature")

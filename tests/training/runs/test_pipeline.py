@@ -18,10 +18,10 @@ from training.parameters import TrainingParameters
 def assert_same_probabilities(bundle: Bundle) -> None:
     """The bundle's encoder and model reproduce the golden records."""
     schema = bundle.schema
-    records = [golden.record for golden in bundle.golden]
-    inputs = to_rows(schema, records).encode(bundle.encoder)
+    records = [golden.record for golden in bundle.click_model.golden]
+    inputs = to_rows(schema, records).encode(bundle.click_model.encoder)
     booster = lightgbm.Booster(model_file=bundle.path / "model.txt")
-    expected = [golden.probability for golden in bundle.golden]
+    expected = [golden.probability for golden in bundle.click_model.golden]
     np.testing.assert_allclose(booster.predict(inputs), expected, rtol=0, atol=1e-9)
 
 
@@ -30,7 +30,7 @@ def test_the_service_would_give_the_runs_own_probabilities(run: Run) -> None:
 
 
 def test_golden_records_are_a_hundred_with_missing_values_among_them(run: Run) -> None:
-    golden = Bundle.load(Path(run.result.bundle)).golden
+    golden = Bundle.load(Path(run.result.bundle)).click_model.golden
     assert len(golden) == 100
     assert any(value is None for record in golden for value in record.record.values())
     assert any(value == "" for record in golden for value in record.record.values())
@@ -44,7 +44,7 @@ def test_the_bundles_encoder_follows_from_its_counts_to_the_bit(run: Run) -> Non
     kept = pooled(counts, columns=len(columns), min_category_rows=parameters.min_category_rows, min_pooled_values=100)
     derived = derive_encoder(kept, columns=columns, smoothing=parameters.smoothing)
     for name in ("offsets", "hashes", "rates", "log_counts", "unseen"):
-        np.testing.assert_array_equal(getattr(derived, name), getattr(bundle.encoder, name))
+        np.testing.assert_array_equal(getattr(derived, name), getattr(bundle.click_model.encoder, name))
 
 
 def test_the_counts_are_those_of_the_training_rows_alone(run: Run) -> None:
@@ -119,7 +119,7 @@ def test_the_slices_of_a_column_add_up_to_all_held_out_rows(run: Run) -> None:
 
 
 def test_a_slice_is_named_by_the_value_of_its_rows(run: Run) -> None:
-    golden = Bundle.load(Path(run.result.bundle)).golden
+    golden = Bundle.load(Path(run.result.bundle)).click_model.golden
     common = max(run.result.metrics["slices"], key=lambda part: part["rows"] if part["value"] is not None else 0)
     share = sum(record.record[common["column"]] == common["value"] for record in golden) / len(golden)
     assert share == pytest.approx(common["rows"] / run.result.metrics["rows"], abs=0.15)

@@ -217,8 +217,8 @@ def test_a_sample_is_encoded_as_the_rows_are(tmp_path: Path) -> None:
     )
     records = random_records(SCHEMA, 200, seed=3)
     raw = raw_of(prepared([{**record, "more": "x,y"} for record in records], wider), wider)
-    inputs = to_rows(SCHEMA, records).encode(bundle.encoder)
-    np.testing.assert_array_equal(raw.of(SCHEMA).encode(bundle.encoder), inputs)
+    inputs = to_rows(SCHEMA, records).encode(bundle.click_model.encoder)
+    np.testing.assert_array_equal(raw.of(SCHEMA).encode(bundle.click_model.encoder), inputs)
 
 
 def test_a_champion_takes_its_columns_of_several_values_and_its_crosses_from_wider_rows(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def assert_scored_alike(folder: Path, *, own: Schema, rows: Schema) -> None:
     bundle = Bundle.load(make_bundle(folder / "bundle", schema=own, rows=500, trees=5))
     records = random_records(own, 200, seed=3)
     counts = MemoryRows((prepared(records, rows),)).scan(scoring_with(bundle, rows)).to_pandas()
-    inputs = to_rows(own, records).encode(bundle.encoder)
+    inputs = to_rows(own, records).encode(bundle.click_model.encoder)
     expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)
     mean = counts["probability_sum"].to_numpy() / counts["rows"].to_numpy() / FIXED_POINT
     found = np.sort(np.repeat(mean, counts["rows"].to_numpy()))

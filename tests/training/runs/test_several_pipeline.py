@@ -111,12 +111,12 @@ def test_the_service_finds_it_too(split: Run, tmp_path: Path) -> None:
     with running_service(bundle.path, tmp_path) as service:  # is ready once it has reproduced the golden records
         records: list[dict[str, Any]] = [{"age": 30, "genres": "War|Noir|Music"}, {"age": 30, "genres": "War|Music"}]
         noir, other = service.client.post("/score", json={"records": records}).json()["probabilities"]
-        golden = [dict(one.record) for one in bundle.golden]
+        golden = [dict(one.record) for one in bundle.click_model.golden]
         scored = service.client.post("/score", json={"records": golden}).json()["probabilities"]
         explained = service.client.post("/explain", json=records[0]).json()["contributions"]
     assert noir > 0.6
     assert other < 0.4
-    assert scored == pytest.approx([one.probability for one in bundle.golden], abs=1e-12)
+    assert scored == pytest.approx([one.probability for one in bundle.click_model.golden], abs=1e-12)
     assert explained[0]["feature"] == "genres"
 
 

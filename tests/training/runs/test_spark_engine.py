@@ -182,8 +182,8 @@ def test_tables_that_spark_joins_make_the_same_counts_and_golden_records(
     local = train(tmp_path / "local", *TABLES)
     one, other = (Path(run.result.bundle) for run in (joined, local))
     assert parquet.read_table(one / COUNTS / "all.parquet").equals(parquet.read_table(other / COUNTS / "all.parquet"))
-    assert [golden.record for golden in Bundle.load(one).golden] == [
-        golden.record for golden in Bundle.load(other).golden
+    assert [golden.record for golden in Bundle.load(one).click_model.golden] == [
+        golden.record for golden in Bundle.load(other).click_model.golden
     ]
     lines = ([line for line in run.progress if "have a known user and item" in line] for run in (joined, local))
     assert next(lines) == next(lines) != []

@@ -96,8 +96,8 @@ def test_the_report_names_the_columns_and_their_inputs(bundle: Bundle) -> None:
 
 
 def test_golden_records_carry_the_moment_and_are_served(bundle: Bundle, tmp_path: Path) -> None:
-    assert all(str(golden.record["at"]).endswith("+00:00") for golden in bundle.golden)
-    assert {golden.record["released"] is None for golden in bundle.golden} == {True, False}
+    assert all(str(golden.record["at"]).endswith("+00:00") for golden in bundle.click_model.golden)
+    assert {golden.record["released"] is None for golden in bundle.click_model.golden} == {True, False}
     with running_service(bundle.path, tmp_path) as service:  # is ready once it has reproduced the golden records
         at = "2026-03-20 10:00:00"
         asked: list[dict[str, Any]] = [{"released": day, "at": at} for day in ("12/03/2026 10:00", "2025-11-12", None)]
@@ -109,8 +109,8 @@ def test_golden_records_carry_the_moment_and_are_served(bundle: Bundle, tmp_path
 
 
 def test_the_drift_of_a_time_is_that_of_its_age(bundle: Bundle, tables: Path, tmp_path: Path) -> None:
-    assert bundle.reference is not None
-    assert set(bundle.reference.columns) == {"released", "joined"}
+    assert bundle.click_model.reference is not None
+    assert set(bundle.click_model.reference.columns) == {"released", "joined"}
     source = LocalEngine(data_size=0, processes=1).open_source(
         TablesDataset(kind="tables", spec=tables / "dataset.yaml"), None, silent
     )
@@ -139,9 +139,11 @@ def test_spark_gives_the_same_rows_to_the_bit(  # noqa: PLR0917 - fixtures
     monkeypatch.setattr(join, "SENT_BYTES", sent_bytes)
     on_spark = train_on(SparkEngine(session=spark, log=spark_log), tmp_path, *options(tables))
     other = Bundle.load(Path(on_spark.result.bundle))
-    assert [golden.record for golden in other.golden] == [golden.record for golden in bundle.golden]
-    assert other.reference is not None
-    assert bundle.reference is not None
-    assert other.reference.columns == bundle.reference.columns
+    assert [golden.record for golden in other.click_model.golden] == [
+        golden.record for golden in bundle.click_model.golden
+    ]
+    assert other.click_model.reference is not None
+    assert bundle.click_model.reference is not None
+    assert other.click_model.reference.columns == bundle.click_model.reference.columns
     for file in (bundle.path / FOLDER).iterdir():
         assert file.read_bytes() == (other.path / FOLDER / file.name).read_bytes()

@@ -1,0 +1,113 @@
+"""What computes click probabilities: a bundle's click model with its request types, encoder and engine."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from features.bundle import Bundle, GoldenRecord
+from features.schema import Schema
+from scoring.engines import Engine, EngineName, open_engine
+from scoring.engines.booster import Booster, Prediction
+from scoring.errors import GoldenError
+from scoring.model.drift import Watch
+from scoring.model.encoding import RowEncoder
+from scoring.model.records import RequestTypes, Values
+from scoring.request_errors import Rejection
+
+GOLDEN_TOLERANCE = 1e-9
+"""The largest accepted difference between training's figure for a golden record or request and the service's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """A record's raw score (log odds) as the average plus each feature's contribution: LightGBM's SHAP values."""
+
+    raw_score: float
+    average: float
+    contributions: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickModel:
+    """A loaded click model. `types` are the requests that name its columns."""
+
+    schema: Schema
+    golden: tuple[GoldenRecord, ...]
+    types: RequestTypes
+    encoder: RowEncoder
+    booster: Booster
+    engine: Engine
+    watch: Watch
+
+    @classmethod
+    def load(cls, bundle: Bundle, *, engine: EngineName, max_records: int, by_id: bool) -> Self | None:
+        """The click model of a bundle, None if it has none. Raises a `PersonalizationError` if it cannot be served."""
+        clicks = bundle.clicks
+        if clicks is None:
+            return None
+        booster = Booster(clicks.trees, len(bundle.schema.encoded_features))
+        return cls(
+            schema=bundle.schema,
+            golden=clicks.golden,
+            types=RequestTypes(bundle.schema, max_records=max_records, by_id=by_id),
+            encoder=RowEncoder(bundle.schema, clicks.encoder),
+            booster=booster,
+            engine=open_engine(engine, clicks.trees, booster),
+            watch=Watch(bundle.schema, clicks.reference),
+        )
+
+    async def score(self, rows: list[Values]) -> list[float]:
+        """The click probability of each record."""
+        return await self.engine.score(self.encoder.encode(rows))
+
+    def probabilities(self, rows: list[Values]) -> list[float]:
+        """The same in this process, whichever the engine; slower where that scores elsewhere."""
+        inputs = self.encoder.encode(rows)
+        if self.engine.score_now is not None:
+            return self.engine.score_now(inputs)
+        found: list[float] = self.booster.predict(inputs, Prediction.PROBABILITY).tolist()
+        return found
+
+    def explain(self, inputs: npt.NDArray[np.float64]) -> Explanation:
+        """Explain the score of a record from its `inputs`, float64[1, f]. Safe outside the event loop's thread.
+
+        A feature with several inputs gets the sum of their contributions.
+        """
+        *contributions, average = self.booster.predict(inputs, Prediction.CONTRIBUTIONS)[0].tolist()
+        return Explanation(
+            raw_score=float(self.booster.predict(inputs, Prediction.RAW_SCORE)[0]),
+            average=average,
+            contributions={name: sum(contributions[own]) for name, own in self.schema.places.items()},
+        )
+
+    def close(self) -> None:
+        """Free the engine and the model."""
+        self.engine.close()
+        self.booster.close()
+
+    async def check_golden(self, bundle_hash: str) -> int:
+        """Start the engine, score the golden records as requests and return how many there are.
+
+        Raises `GoldenError` if one differs from training's probability by more than `GOLDEN_TOLERANCE`.
+        """
+        if not self.golden:
+            raise GoldenError(f"The bundle {bundle_hash[:12]} has no golden record. Train the model again.")
+        try:
+            rows = [self.types.read_score(msgspec.json.encode(one.record))[0][0] for one in self.golden]
+        except Rejection as error:
+            raise GoldenError(f"A golden record is not a valid request: {error.message}") from error
+        await self.engine.start()
+        single = [(await self.score([row]))[0] for row in rows]
+        together = await self.score(rows)
+        for index, one in enumerate(self.golden):
+            for found in (single[index], together[index]):
+                # Written so that NaN is a mismatch too.
+                if not abs(found - one.probability) <= GOLDEN_TOLERANCE:
+                    raise GoldenError(
+                        f"Golden record {index} of the bundle {bundle_hash[:12]} scores {found!r} here, but "
+                        f"training computed {one.probability!r}. Serve another version, or train the model again."
+                    )
+        return len(self.golden)
