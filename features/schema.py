@@ -47,8 +47,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Date and time columns, whose ages count from the `timestamp`."""
 
     def __post_init__(self) -> None:
-        """Raise `SchemaError` for a name used twice, also by a model input, a schema without features, a separator that
-        is empty or of another kind of column, times without a timestamp, or an impossible pair."""
+        """Raise `SchemaError` for a name used twice, also by a model input, a separator that is empty or of another
+        kind of column, times without a timestamp, or an impossible pair."""
         separators = {} if self.separators is msgspec.UNSET else self.separators
         for name, separator in separators.items():
             if name not in self.categorical:
@@ -57,8 +57,6 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise SchemaError(f"The separator of {name} is empty. Name the character between two values.")
         if self.times and self.timestamp is None:
             raise SchemaError("Ages of times count from the row's timestamp, but none is named. Name its column.")
-        if not self.plain and not self.texts and not self.further:
-            raise SchemaError("A dataset needs at least one numeric or categorical column, but none is named.")
         if problem := problem_of_pairs(self._crosses, self._factors, self.numeric, self.categorical, separators):
             raise SchemaError(f"{problem[0].upper()}{problem[1:]}.")
         columns = dict.fromkeys((*self.columns, *self.fields))

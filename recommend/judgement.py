@@ -95,6 +95,15 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     figures: dict[str, Figures] = msgspec.field(default_factory=dict)
     figures_of_new: dict[str, Figures] = msgspec.field(default_factory=dict)
 
+    def scalars(self) -> dict[str, float]:
+        """NDCG@10 and recall@10 of the recommender and of popularity as single values; empty without figures."""
+        return {
+            f"{prefix}{metric}": getattr(self.figures[name], metric)
+            for name, prefix in ((RECOMMENDER, ""), (POPULARITY, f"{POPULARITY}_"))
+            if name in self.figures
+            for metric in ("ndcg", "recall")
+        }
+
 
 def judge(
     interactions: Interactions,

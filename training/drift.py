@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from features.bundle import Bundle
 from training import engines
 from training.arguments import KINDS, add_dataset, dataset_fields
-from training.datasets import describe
+from training.datasets import describe, has_only_positives
 from training.datasets.errors import DatasetError
 from training.datasets.progress import silent
 from training.evaluation import reference
@@ -88,6 +88,7 @@ def compare_source(bundle: Bundle, source: Source, folder: Path) -> reference.Dr
 
 def _run(given: argparse.Namespace, dataset: Dataset, logged: Path) -> Result:
     bundle = Bundle.load(given.bundle)
+    _require_click_model(bundle, dataset)
     manifest = describe(dataset)
     parameters = TrainingParameters(engine=EngineName(given.engine), driver_memory_gib=given.driver_memory_gib)
     opened = engines.opened(parameters, log=logged, progress=Progress(sys.stderr), data_size=manifest.size)
@@ -97,6 +98,20 @@ def _run(given: argparse.Namespace, dataset: Dataset, logged: Path) -> Result:
     given.output.parent.mkdir(parents=True, exist_ok=True)
     page.write(given.output, drift, check, dataset=manifest.description, bundle_hash=bundle.hash)
     return Result(passed=check.passed, reason=check.reason, drift=drift.scalars(), page=str(given.output))
+
+
+def _require_click_model(bundle: Bundle, dataset: Dataset) -> None:
+    """Raise `NotComparableError` if the model or the data has only positives: drift is measured on a model's inputs."""
+    if bundle.clicks is None:
+        raise NotComparableError(
+            f"Model {bundle.hash[:12]} was trained on positives alone. Drift is measured on the inputs and predictions "
+            "of a click model, which it does not have."
+        )
+    if has_only_positives(dataset):
+        raise NotComparableError(
+            "The data has only positives (`label: positives`), which can't be compared with the data of a click model. "
+            "Give data with clicked and unclicked rows."
+        )
 
 
 def _text(result: Result) -> str:

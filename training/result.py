@@ -1,6 +1,6 @@
 """The result of a run: metrics, verdict and the bundle's path, as one JSON object or as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -34,21 +34,32 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def to_text(self) -> str:
         """The result as text."""
         metrics, verdict = self.metrics, self.verdict
-        best = metrics["best_reachable"]
-        reachable = f" (best reachable {best['auc']:.4f} and {best['log_loss']:.4f})" if best else ""
         lines = [
-            (
-                f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}{reachable}, "
-                f"calibration error {metrics['calibration_error']:.4f} on {metrics['rows']:,} held-out rows"
-            ),
+            *_measured(metrics),
             f"verdict: {'accepted' if verdict.accepted else 'rejected'}",
             *(f"  {reason}" for reason in verdict.reasons),
-            *([f"recommendations: {metrics[METRIC]['reason']}"] if METRIC in metrics else []),
-            *(f"warning: {warning}" for warning in metrics["warnings"]),
+            *([f"recommendations: {metrics[METRIC]['reason']}"] if {METRIC, "auc"} <= metrics.keys() else []),
+            *(f"warning: {warning}" for warning in metrics.get("warnings", ())),
             f"bundle: {self.bundle} ({self.bundle_hash[:12]})",
             f"report: {self.report}",
         ]
         return "\n".join(lines)
+
+
+def _measured(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """The metrics of the click model, or without one of the recommender, in a line; none of one that is not judged."""
+    if "auc" in metrics:
+        best = metrics["best_reachable"]
+        reachable = f" (best reachable {best['auc']:.4f} and {best['log_loss']:.4f})" if best else ""
+        yield (
+            f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}{reachable}, "
+            f"calibration error {metrics['calibration_error']:.4f} on {metrics['rows']:,} held-out rows"
+        )
+    elif "ndcg" in metrics:
+        yield (
+            f"NDCG@10 {metrics['ndcg']:.4f} and recall@10 {metrics['recall']:.4f}, by popularity "
+            f"{metrics['popularity_ndcg']:.4f} and {metrics['popularity_recall']:.4f}"
+        )
 
 
 def metrics(

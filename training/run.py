@@ -9,9 +9,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from training import engines, work
+from training.datasets import tables_of
 from training.datasets.manifest import Manifest
 from training.failure import explain
 from training.progress import Progress
+from training.protocols import TrainingEngine
 from training.request import TrainingRequest
 from training.stages.provenance import training_code_hash
 from training.streams import LOG, output_to
@@ -47,14 +49,26 @@ def _run(arguments: TrainingRequest, manifest: Manifest, output: Path, progress:
     )
     try:
         with opened as engine:
-            from training.stages.pipeline import Pipeline  # noqa: PLC0415 - takes a second, while the engine starts
-
-            return Pipeline(engine, arguments, manifest, output=output, progress=progress).run()
+            return train_with(engine, arguments, manifest, output=output, progress=progress)
     except Exception:
         logging.getLogger("training").exception("The run failed")
         raise
     finally:
         shutil.rmtree(arguments.work or output / work.FOLDER, ignore_errors=True)
+
+
+def train_with(
+    engine: TrainingEngine, arguments: TrainingRequest, manifest: Manifest, *, output: Path, progress: Progress
+) -> "Result":
+    """Train with an open engine and write the bundle to `output / "bundle"`: of positives alone, a recommender."""
+    spec = tables_of(arguments.dataset, arguments.data)
+    if spec is not None and spec.label.only_positives:
+        from training.stages.recommender_run import train_recommender  # noqa: PLC0415 - as below
+
+        return train_recommender(engine, arguments, manifest, spec, output=output, progress=progress)
+    from training.stages.pipeline import Pipeline  # noqa: PLC0415 - takes a second, while the engine starts
+
+    return Pipeline(engine, arguments, manifest, output=output, progress=progress).run()
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:

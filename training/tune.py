@@ -21,7 +21,7 @@ import yaml
 from features.encoder import Encoder
 from training import engines
 from training.arguments import UsageError, parse
-from training.datasets import describe, tables_of
+from training.datasets import describe, has_only_positives, tables_of
 from training.datasets.described.spec import TablesSpec
 from training.datasets.errors import DatasetError
 from training.evaluation.measure import measure
@@ -236,6 +236,8 @@ def _parse(arguments: Sequence[str]) -> tuple[TrainingRequest, Budget]:
     if own.trials < 1 or (own.minutes is not None and own.minutes <= 0):
         raise UsageError(f"A budget of {own.trials} trials and {own.minutes} minutes allows no trial. Increase it.")
     given = parse(others).model_copy(update={"champion": None, "best": None})
+    if has_only_positives(given.dataset):
+        raise UsageError("Tuning searches for parameters of a click model, and `label: positives` gives none to tune.")
     if own.crosses:
         _tables(given)
     return given, Budget(trials=own.trials, minutes=own.minutes, encodings=own.encodings, crosses=own.crosses)

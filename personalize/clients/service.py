@@ -89,11 +89,20 @@ class Service:
         return time.monotonic() - started
 
     def example(self) -> dict[str, Any]:
-        """A made-up record with the model's columns, from the service's OpenAPI description."""
+        """A made-up record with the model's columns, from the service's OpenAPI description.
+
+        Raises `BadInputError` if the model only recommends.
+        """
         response = self._request("GET", "/openapi.json")
         if not response.is_success:
             raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {_message(response)}")
-        body = response.json()["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"]
+        paths = response.json()["paths"]
+        if "/score" not in paths:
+            raise BadInputError(
+                "The model gives no click probabilities, since it was trained on positives alone. Use "
+                "`.venv/bin/personalize recommend`."
+            )
+        body = paths["/score"]["post"]["requestBody"]["content"]["application/json"]
         return dict(body["examples"]["one"]["value"])
 
     def metrics(self) -> str:

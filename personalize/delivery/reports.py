@@ -6,13 +6,13 @@ from typing import Any
 
 from personalize.delivery.plan import DATA_HOLDERS, LABEL, Plan
 from personalize.engine.events import Change
+from personalize.views.model_table import MEASURES
 
 WORDS = {"create": "new", "update": "changed", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
 MAX_ROWS = 60
 """A comment may have 65,536 characters; a row has about 150, and the first plan of a stack over 100 resources."""
 MAX_PATHS = 6
 CENT = Decimal("0.01")
-MEASURES = {"auc": "AUC", "log_loss": "log loss", "calibration_error": "calibration error"}
 
 
 def mark(stack: str) -> str:
@@ -132,6 +132,8 @@ def rejection_report(stack: str, versions: Sequence[Mapping[str, Any]], environm
         "|---|--:|" + ("--:|" if champion else ""),
     ]
     for key, title in MEASURES.items():
+        if rejected[key] is None and (champion is None or champion[key] is None):
+            continue
         other = f" {_number(champion[key])} |" if champion else ""
         lines.append(f"| {title} | {_number(rejected[key])} |{other}")
     data, code = rejected["manifest_hash"][:12], rejected["code_hash"][:12]

@@ -11,6 +11,16 @@ from personalize.errors import StackMissingError
 from personalize.terminal.output import results, tell
 from steps.shared.model_versions import NoSuchVersionError
 
+MEASURES = {
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "ndcg": "NDCG@10",
+    "recall": "recall@10",
+}
+"""The metrics of a click model, and those of a model that only recommends."""
+SHOWN = ("auc", "log_loss", "ndcg")
+
 
 def model_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:
     """The versions as plain values, newest first. Raises `StackMissingError` if there are none."""
@@ -24,9 +34,7 @@ def model_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, 
             "accepted": version.accepted,
             "reasons": list(version.reasons),
             "registered": version.registered.isoformat(timespec="seconds"),
-            "auc": version.metrics.get("auc"),
-            "log_loss": version.metrics.get("log_loss"),
-            "calibration_error": version.metrics.get("calibration_error"),
+            **{name: version.metrics.get(name) for name in MEASURES},
             "bundle_hash": version.bundle_hash,
             "manifest_hash": version.manifest_hash,
             "code_hash": version.code_hash,
@@ -39,11 +47,14 @@ def model_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, 
 def show_models(rows: list[dict[str, Any]]) -> None:
     """Print the versions with the champion marked, then the gate's reasons for each rejected one."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("version", "AUC", "log loss", "registered", "data", "code", ""):
-        table.add_column(title, justify="right" if title in ("version", "AUC", "log loss") else "left")
+    measured = [name for name in SHOWN if any(row[name] is not None for row in rows)]
+    for title in ("version", *(MEASURES[name] for name in measured)):
+        table.add_column(title, justify="right")
+    for title in ("registered", "data", "code", ""):
+        table.add_column(title)
     for row in rows:
         state = "[green]champion[/]" if row["champion"] else "" if row["accepted"] else "[red]rejected[/]"
-        scores = (f"{row['auc']:.4f}", f"{row['log_loss']:.4f}")
+        scores = ("" if row[name] is None else f"{row[name]:.4f}" for name in measured)
         hashes = (row["manifest_hash"][:10], row["code_hash"][:10])
         table.add_row(str(row["version"]), *scores, row["registered"].replace("T", " ")[:19], *hashes, state)
     results.print(table)

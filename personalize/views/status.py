@@ -91,7 +91,7 @@ def show_status(found: dict[str, Any]) -> None:
         pinned = "" if found["pinned"] == "latest" else " (pinned; `.venv/bin/personalize serve latest` ends that)"
         table.add_row("model version", f"{found['model_version']}{pinned}, champion is {found['champion']}")
     if metrics:
-        table.add_row("held-out rows", f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}")
+        table.add_row(*_quality(metrics))
     if "requests" in service:
         table.add_row("requests", _requests(service))
     for name, text in _azure_rows(found):
@@ -101,6 +101,16 @@ def show_status(found: dict[str, Any]) -> None:
     if update:
         table.add_row("last update", f"{update['kind']} {update['result']} at {update['time']}")
     results.print(table)
+
+
+def _quality(metrics: dict[str, Any]) -> tuple[str, str]:
+    """What the model was measured on, and its metrics: the click model's, or of one that only recommends its own."""
+    if "auc" in metrics:
+        return "held-out rows", f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}"
+    return "held-out choices", (
+        f"NDCG@10 {metrics['ndcg']:.4f}, recall@10 {metrics['recall']:.4f}, by popularity "
+        f"{metrics['popularity_ndcg']:.4f} and {metrics['popularity_recall']:.4f}"
+    )
 
 
 def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

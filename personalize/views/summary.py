@@ -30,6 +30,20 @@ def show_summary(outputs: dict[str, Any], stack: str, config_file: Path | None =
         tell(f"It stays in service, even if `up` trains a newer one, until `.venv/bin/personalize serve latest{flag}`.")
     if recommender and recommender["accepted"]:
         tell(f"Recommend items to a user:\n\n  .venv/bin/personalize recommend{flag} USER --top 5\n")
+    scores = not recommender or "auc" in metrics
+    if scores:
+        _tell_how_to_score(outputs, stack, flag)
+    tables: list[Table | str] = [metrics_table(metrics)] if metrics and scores else []
+    tables += [recommender_table(recommender)] if recommender else []
+    for number, table in enumerate(tables):
+        if number:
+            results.print()
+        results.print(table)
+    tell(f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)")
+
+
+def _tell_how_to_score(outputs: dict[str, Any], stack: str, flag: str) -> None:
+    """Print commands that request a click probability."""
     tell("Request a click probability:\n")
     if (own := StackFolder(state_folder(stack)).example).is_file():
         example = shown_path(own)
@@ -44,12 +58,6 @@ def show_summary(outputs: dict[str, Any], stack: str, config_file: Path | None =
     else:  # the model was registered from another machine
         tell(f"  .venv/bin/personalize predict{flag} --example > record.json\n")
         tell(f"  .venv/bin/personalize predict{flag} record.json\n")
-    if metrics:
-        results.print(metrics_table(metrics))
-    if recommender:
-        results.print()
-        results.print(recommender_table(recommender))
-    tell(f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)")
 
 
 def metrics_table(metrics: dict[str, Any]) -> Table:

@@ -157,7 +157,13 @@ def find(versions: Iterable[NumberedT], number: int) -> NumberedT:
 
 
 def write_example(folder: StackFolder, bundle: Path) -> None:
-    """Write the first golden record of `bundle` to the stack's folder: a held-out record for trying the service."""
+    """Write the first golden record of `bundle` to the stack's folder: a held-out record for trying the service.
+
+    A bundle that only recommends has none, and an earlier one is removed.
+    """
+    if not (bundle / GOLDEN).exists():
+        folder.example.unlink(missing_ok=True)
+        return
     with (bundle / GOLDEN).open(encoding="utf-8") as lines:
         record = json.loads(next(lines))["record"]
     write_private(folder.example, json.dumps(record, indent=2) + "\n")

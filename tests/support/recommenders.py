@@ -1,5 +1,6 @@
 """Small recommenders for tests, in bundles."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from features.bundle import METADATA, Metadata, seal
+from features.bundle import GOLDEN, METADATA, MODEL, Metadata, seal
 from features.counts import Counts, PooledCounts, derive_encoder
+from features.encoder import FOLDER as ENCODER
+from features.reference import FILE as REFERENCE
 from features.schema import Schema
 from recommend import catalogue, histories
 from recommend.catalogue import ItemRow, Layout, State
@@ -83,6 +86,16 @@ def make_recommending_bundle(folder: Path, made: Recommender | None) -> Path:
     (folder / METADATA).write_bytes(msgspec.json.encode(changed))
     if made is not None:
         made.save(folder / FOLDER, seed=1)
+    seal(folder)
+    return folder
+
+
+def make_bundle_of_positives(folder: Path, made: Recommender) -> Path:
+    """The same as training writes it of positives alone: with this recommender, and without a click model."""
+    make_recommending_bundle(folder, made)
+    for name in (MODEL, GOLDEN, REFERENCE):
+        (folder / name).unlink()
+    shutil.rmtree(folder / ENCODER)
     seal(folder)
     return folder
 

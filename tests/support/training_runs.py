@@ -11,7 +11,7 @@ from training.engines.local.engine import LocalEngine
 from training.progress import Format, Progress
 from training.protocols import TrainingEngine
 from training.result import Result
-from training.stages.pipeline import Pipeline
+from training.run import train_with
 
 ROWS = ("--rows", "4000")
 OPTIONS = (
@@ -40,5 +40,5 @@ def train_on(engine: TrainingEngine, output: Path, *options: str) -> Run:
     arguments = parse([*OPTIONS, *(() if "--dataset" in options else ROWS), *options])
     stream = io.StringIO()
     progress = Progress(stream, style=Format.JSON)
-    result = Pipeline(engine, arguments, describe(arguments.dataset), output=output, progress=progress).run()
+    result = train_with(engine, arguments, describe(arguments.dataset), output=output, progress=progress)
     return Run(result=result, output=output, progress=stream.getvalue().splitlines())

@@ -39,10 +39,6 @@ class OneClassError(DatasetError):
     """Labels that are all equal, so that nothing can be learned."""
 
 
-class PositivesOnlyError(DatasetError):
-    """A dataset of positives alone, on which nothing trains yet."""
-
-
 class SpecError(DatasetError):
     """An invalid dataset config; the text lists everything that is wrong with it."""
 

@@ -76,3 +76,14 @@ class ReportData:
     """The hashes of the inputs ("manifest", "code")."""
     recommender: Judgement | None = None
     """The judgement on the recommender, if the dataset has users and items."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommenderReport:
+    """Everything on the page of a run that trained a recommender alone; the fields mean the same as in `ReportData`."""
+
+    dataset: str
+    recommender: Judgement
+    parameters: TrainingParameters
+    versions: Mapping[str, str]
+    hashes: Mapping[str, str]

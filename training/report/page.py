@@ -52,7 +52,7 @@ def render(data: ReportData) -> str:
             data=data,
             checks=checks(data.evaluation, data.baselines, data.champion, data.gate, best=data.best),
             comparison=_comparison(data),
-            parameters=[*_rows(data.parameters), *(("gate " + name, *rest) for name, *rest in _rows(data.gate))],
+            parameters=[*rows_of(data.parameters), *(("gate " + name, *rest) for name, *rest in rows_of(data.gate))],
             slices=sorted(data.slices, key=lambda part: not part.off),
             plots=_plots(data),
         )
@@ -97,9 +97,9 @@ def _measured(name: str, evaluation: Evaluation, ours: Evaluation) -> dict[str, 
     }
 
 
-def _rows(parameters: BaseModel) -> list[tuple[str, object, str]]:
-    """Name, value and meaning of each parameter."""
-    values: Mapping[str, object] = parameters.model_dump(mode="json")
+def rows_of(parameters: BaseModel, only: set[str] | None = None) -> list[tuple[str, object, str]]:
+    """Name, value and meaning of each parameter, or of these alone."""
+    values: Mapping[str, object] = parameters.model_dump(mode="json", include=only)
     fields = type(parameters).model_fields
     return [(name.replace("_", " "), value, fields[name].description or "") for name, value in values.items()]
 

@@ -12,6 +12,7 @@ from recommend.judgement import Judgement, fit, judge
 from recommend.learning import Learner
 from recommend.recommender import Recommender
 from training.datasets import tables_of
+from training.datasets.described.spec import TablesSpec
 from training.engines.reading.interactions import Chosen, TooManyInteractionsError, read_chosen
 from training.evaluation.reachable import best_order
 from training.parameters import FirstStages
@@ -40,6 +41,13 @@ def recommending(request: TrainingRequest, stage: Stage, snapshots: Path, factor
     spec = tables_of(request.dataset, request.data)
     if spec is None or spec.users is None or spec.items is None:
         return None
+    return recommending_from(spec, request, stage, snapshots, factors)
+
+
+def recommending_from(
+    spec: TablesSpec, request: TrainingRequest, stage: Stage, snapshots: Path, factors: Learner
+) -> Recommending:
+    """The same from the tables of a config with keys of users and items."""
     with stage(STAGE, "learn who chooses what"):
         try:
             chosen = read_chosen(spec)

@@ -40,11 +40,6 @@ def test_a_name_used_twice_is_refused(columns: dict[str, Any]) -> None:
         Schema(**columns)
 
 
-def test_a_schema_without_features_is_refused() -> None:
-    with pytest.raises(SchemaError, match="at least one numeric or categorical column"):
-        Schema(numeric=(), categorical=())
-
-
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b'{"numeric": 1}', b'{"numeric": ["a"], "categorical": [], "more": 1}']
 )

@@ -64,5 +64,8 @@ def test_rows_without_negatives_are_drafted_as_positives(
     run = CliRunner().invoke(app, ["init-data", str(tmp_path), *options])
     assert run.exit_code == 0, run.output
     text = (tmp_path / "dataset.yaml").read_text(encoding="utf-8")
-    assert f"# Every row is positive: {reason}. Nothing trains on such rows yet." in text
-    assert yaml.safe_load(text)["label"] == "positives"
+    assert f"# Every row is positive: {reason}. A recommender is trained, and no click model." in text
+    drafted = yaml.safe_load(text)
+    assert drafted["label"] == "positives"
+    assert "categorical" not in drafted, "the keys of positives are no features"
+    assert drafted.get("numeric") == (["minutes"] if column == "minutes" else None)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.unit.test_quick_check import INTERACTIONS, look, refused, written
+from tools.paths import ROOT
 from training import datasets
 from training.datasets.described.spec import load_spec
 from training.datasets.errors import (
@@ -12,12 +13,12 @@ from training.datasets.errors import (
     JoinError,
     MalformedRowError,
     OneClassError,
-    PositivesOnlyError,
     SeveralProblemsError,
     SpecError,
 )
 from training.parameters import TablesDataset
 
+EXAMPLE = ROOT / "examples" / "tables" / "dataset.yaml"
 EVENTS = "user,item,event,seen\nu1,i1,buy,2026-01-31 10:00:00\nu2,i2,view,1769853600\nu9,i1,buy,2026-02-01\n"
 BOUGHT = {"column": "event", "positive": ["buy"], "negative": ["view"]}
 
@@ -69,26 +70,16 @@ def test_an_event_that_never_occurs_is_refused(tmp_path: Path) -> None:
 BOUGHT_ALONE = "user,item,seen\nu1,i1,2026-01-31 10:00:00\nu2,i2,1769853600\nu9,i1,2026-02-01\n"
 
 
-def test_positives_are_checked_and_then_nothing_trains_on_them_yet(tmp_path: Path) -> None:
+def test_positives_need_no_label_but_the_keys_of_users_and_items(tmp_path: Path) -> None:
     path = written(tmp_path, {"interactions": BOUGHT_ALONE}, label="positives")
     look(path)
-    with pytest.raises(PositivesOnlyError) as caught:
-        datasets.describe(TablesDataset(kind="tables", spec=path))
-    assert str(caught.value) == (
-        f"{path} says `label: positives`, and nothing trains on positives alone yet: a click model also needs rows "
-        "that were seen and not clicked. Add them, and name the column that tells them apart as the label."
-    )
-    placed = written(
-        tmp_path,
-        label="positives",
-        interactions="abfss://raw@shop.dfs.core.windows.net/i.csv",
-        users=None,
-        items=None,
-        numeric=[],
-        categorical=["user"],
-    )
-    with pytest.raises(PositivesOnlyError):
-        datasets.describe(TablesDataset(kind="tables", spec=placed))
+    assert datasets.has_only_positives(TablesDataset(kind="tables", spec=path))
+    assert not datasets.has_only_positives(TablesDataset(kind="tables", spec=EXAMPLE))
+    assert datasets.describe(TablesDataset(kind="tables", spec=path)).kind == "tables"
+    load_spec(written(tmp_path, label="positives", numeric=[], categorical=[]))
+    for entity in ("users", "items"):
+        with pytest.raises(SpecError, match="`label: positives` is for recommendations, which need the keys of"):
+            load_spec(written(tmp_path, label="positives", **{entity: None}))
 
 
 def test_what_is_wrong_with_the_tables_of_positives_is_said_before(tmp_path: Path) -> None:

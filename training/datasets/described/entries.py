@@ -64,6 +64,11 @@ class Label(Strict):
         return self
 
     @property
+    def only_positives(self) -> bool:
+        """Whether every row is positive, so that a recommender can be trained, and no click model."""
+        return not self.column
+
+    @property
     def events(self) -> dict[str, str]:
         """The list that each event is in, `positive` or `negative`."""
         return dict.fromkeys(self.positive, "positive") | dict.fromkeys(self.negative, "negative")

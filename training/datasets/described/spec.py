@@ -61,7 +61,7 @@ class TablesSpec(Strict):
     @model_validator(mode="after")
     def _columns_make_sense(self) -> Self:
         names = [one.column for one in self.features]
-        if not names:
+        if not names and not self.label.only_positives:
             raise ValueError("name at least one column under `numeric` or `categorical`")
         # Spark does not distinguish upper and lower case in column names.
         folded = [name.lower() for name in names]
@@ -97,7 +97,11 @@ class TablesSpec(Strict):
 
     @model_validator(mode="after")
     def _somebody_chooses_something(self) -> Self:
-        given = {"candidates_from": self.candidates_from is CandidatesFrom.ALL, "recommend_seen": self.recommend_seen}
+        given = {
+            "label: positives": self.label.only_positives,
+            "candidates_from": self.candidates_from is CandidatesFrom.ALL,
+            "recommend_seen": self.recommend_seen,
+        }
         if (named := [name for name, one in given.items() if one]) and (self.users is None or self.items is None):
             raise ValueError(f"`{named[0]}` is for recommendations, which need the keys of `users` and `items`")
         if self.recommend_seen and self.timestamp is None:

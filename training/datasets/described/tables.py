@@ -15,7 +15,6 @@ from training.datasets.described.identity import day_identities, meaning
 from training.datasets.described.quick import look_at
 from training.datasets.described.sources import Source
 from training.datasets.described.spec import TablesSpec, load_spec
-from training.datasets.errors import PositivesOnlyError
 from training.datasets.layout import copy_checked, written_aside
 from training.datasets.manifest import File, Manifest, local_file, manifest, write_record
 from training.datasets.progress import STAGE, Reporter
@@ -32,13 +31,12 @@ def describe(dataset: TablesDataset) -> Manifest:
     """The manifest of the tables and their config.
 
     Raises the fitting `DatasetError` if a file or column is missing, the config is not valid, or the quick check of the
-    tables finds anything wrong; and `PositivesOnlyError` after the check, as long as nothing trains on positives alone.
+    tables finds anything wrong.
     """
     spec = load_spec(dataset.spec)
     files = _files(spec)
     listed = _listed(files)
     look_at(table_rules(spec))
-    require_negatives(dataset, spec)
     return _manifest(dataset, spec, files, listed)
 
 
@@ -59,16 +57,6 @@ def _manifest(dataset: TablesDataset, spec: TablesSpec, files: Files, listed: Se
         days=day_identities(spec, ((own.day, own.name, one.identity) for own, one in dated)),
         meaning=meaning(spec, _names(spec, files)),
     )
-
-
-def require_negatives(dataset: TablesDataset, spec: TablesSpec) -> None:
-    """Raise `PositivesOnlyError` for a dataset on which nothing trains yet."""
-    if not spec.label.column:
-        raise PositivesOnlyError(
-            f"{dataset.spec} says `label: positives`, and nothing trains on positives alone yet: a click model also "
-            "needs rows that were seen and not clicked. Add them, and name the column that tells them apart as the "
-            "label."
-        )
 
 
 def materialize(dataset: TablesDataset, folder: Path, report: Reporter, versions: Mapping[str, int]) -> None:

@@ -75,7 +75,7 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
 
 def _label(label: LabelGuess) -> Iterator[str]:
     if not label.column:
-        yield f"# Every row is positive: {label.why}. Nothing trains on such rows yet."
+        yield f"# Every row is positive: {label.why}. A recommender is trained, and no click model."
         yield f"label: {POSITIVES}"
         return
     yield f"# The label, and what counts as a click: {label.why}."

@@ -64,7 +64,9 @@ class Guess:
 
     @property
     def has_keys(self) -> bool:
-        """Whether the keys are features: they were worth it, or there is nothing else."""
+        """Whether the keys are features of a click model: they were worth it, or there is nothing else."""
+        if not self.label.column:
+            return False
         return bool(self.keys) and (not self.features or (self.gains is not None and self.gains.are_worth_it))
 
 
@@ -84,7 +86,7 @@ def guess(folder: Path, told: Mapping[str, Path], label: str | None = None) -> G
     taken = keys | {found.column} | ({timestamp.column} if timestamp else set()) | {*(rows.columns if rows else ())}
     guessed = Guess(roles=roles, label=found, timestamp=timestamp, rows=rows, left_out=why_not, ignored=ignored)
     _add_features(guessed, taken | {one.column for one in why_not})
-    if not guessed.features and not guessed.keys:
+    if not guessed.features and not guessed.keys and found.column:
         unused = "".join(f" {one.column} {one.why}." for one in guessed.left_out)
         raise GuessError(
             f"No column of {folder} looks like a feature.{unused} Users and items don't come back often enough either. "

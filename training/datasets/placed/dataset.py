@@ -15,7 +15,7 @@ from training.datasets.described.identity import day_identities, meaning
 from training.datasets.described.quick import look_at
 from training.datasets.described.sources import Source
 from training.datasets.described.spec import load_spec, read_spec
-from training.datasets.described.tables import SPEC, require_negatives
+from training.datasets.described.tables import SPEC
 from training.datasets.errors import DatasetError, SpecError
 from training.datasets.layout import latest, natural, part, written_aside
 from training.datasets.manifest import WHOLE, File, Manifest, days_of, manifest, write_record
@@ -83,11 +83,7 @@ def _address(source: Source) -> Address | None:
 
 
 def describe(dataset: Dataset, lake: Lake) -> Manifest:
-    """The manifest, whose identity is the listing: names, sizes and ETags. Reads no file; raises like `listed`, and
-    `PositivesOnlyError`.
-    """
-    if isinstance(dataset, TablesDataset):
-        require_negatives(dataset, read_spec(dataset.spec))
+    """The manifest, whose identity is the listing: names, sizes and ETags. Reads no file; raises like `listed`."""
     return manifest_of(dataset, _entries(dataset, lake))
 
 

@@ -53,7 +53,6 @@ def read_chosen(spec: TablesSpec) -> Chosen:
         if own.time is not None:
             times.append(own.time[known])
     (user, user_keys), (item, item_keys) = _numbered(users), _numbered(items)
-    label = np.concatenate(labels)
     interactions = Interactions(
         users=user,
         items=item,
@@ -62,10 +61,10 @@ def read_chosen(spec: TablesSpec) -> Chosen:
         user_count=len(user_keys),
         item_count=len(item_keys),
     )
-    everything = spec.candidates_from is CandidatesFrom.ALL
+    everything = spec.candidates_from is CandidatesFrom.ALL or spec.label.only_positives
     return Chosen(
         interactions=interactions,
-        mask=np.ones(read, np.bool_) if everything else label == 1,
+        mask=np.ones(read, np.bool_) if everything else np.concatenate(labels) == 1,
         users=user_keys.to_pylist(),
         items=item_keys.to_pylist(),
     )

@@ -1,0 +1,178 @@
+"""A run on positives alone: it trains a recommender, and everything about a click model is left out."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+import yaml
+
+from features.bundle import Bundle, NoClickModelError
+from recommend import catalogue, histories
+from recommend.recommender import FOLDER, GOLDEN_REQUESTS
+from recommend.stored import FOLDER as SNAPSHOTS
+from scoring.engines import EngineName
+from scoring.model.model import ServedModel
+from scoring.request_errors import NoClickModel
+from scoring.responses import ModelName
+from tests.support.training_runs import Run, train
+from tests.training.runs.test_recommended import ITEMS, USERS, written
+from training import drift, tune
+from training.datasets.errors import SpecError
+
+ALONE = {"report.html", "files.json", "metadata.json", "schema.json"}
+"""What a bundle holds besides its models."""
+
+
+def run(folder: Path, spec: Path, *options: str) -> Run:
+    return train(folder / "run", "--dataset", "tables", "--spec", str(spec), *options)
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run on clicks and others, with a click model and a recommender that learns from all rows alike."""
+    folder = tmp_path_factory.mktemp("labelled")
+    return run(folder, written(folder, candidates_from="all"))
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same rows without their label: each is a choice."""
+    folder = tmp_path_factory.mktemp("positives")
+    path = written(folder, label="positives")
+    table = pd.read_csv(folder / "interactions.csv")
+    table.drop(columns="clicked").to_csv(folder / "interactions.csv", index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def alone(spec: Path) -> Run:
+    return run(spec.parent, spec)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_the_recommender_is_the_one_that_learns_from_all_rows_of_a_dataset_with_a_label(
+    alone: Run, labelled: Run
+) -> None:
+    own, other = Path(alone.result.bundle), Path(labelled.result.bundle)
+    assert files(own / FOLDER) == files(other / FOLDER)
+    assert alone.result.metrics["recommender"] == labelled.result.metrics["recommender"]
+    for name in (histories.FILE, catalogue.FILE):
+        assert (own.parent / SNAPSHOTS / name).is_file()
+
+
+def test_the_bundle_has_no_file_of_a_click_model(alone: Run, labelled: Run) -> None:
+    own, other = (files(Path(one.result.bundle)).keys() for one in (alone, labelled))
+    recommender = {name for name in other if name.startswith(FOLDER)}
+    assert own == ALONE | recommender
+    assert {"model.txt", "golden.jsonl", "reference.json"} <= other
+    bundle = Bundle.load(Path(alone.result.bundle))
+    assert bundle.schema.features == ("half", "kind")
+    with pytest.raises(NoClickModelError, match="trained on positives alone, so it only recommends"):
+        _ = bundle.click_model
+
+
+def test_the_verdict_and_the_metrics_are_the_recommenders(alone: Run) -> None:
+    metrics, verdict = alone.result.metrics, alone.result.verdict
+    figures, reason = metrics["recommender"]["figures"], metrics["recommender"]["reason"]
+    assert verdict.accepted
+    assert verdict.reasons == (reason,)
+    assert {name: value for name, value in metrics.items() if name != "recommender"} == {
+        "ndcg": figures["recommender"]["ndcg"],
+        "recall": figures["recommender"]["recall"],
+        "popularity_ndcg": figures["popularity"]["ndcg"],
+        "popularity_recall": figures["popularity"]["recall"],
+    }
+    first, *others = alone.result.to_text().splitlines()
+    assert first.startswith(f"NDCG@10 {metrics['ndcg']:.4f} and recall@10 {metrics['recall']:.4f}, by popularity ")
+    assert others[:2] == ["verdict: accepted", f"  {reason}"]
+    assert [line.partition(":")[0] for line in others[2:]] == ["bundle", "report"]
+
+
+def test_the_report_says_what_was_judged(alone: Run) -> None:
+    page = Path(alone.result.report).read_text(encoding="utf-8")
+    assert "Accepted: this recommender may serve" in page
+    assert "Every row of the dataset is positive, so there is no click model." in page
+    assert alone.result.verdict.reasons[0] in page
+    assert '<th scope="row">first stage</th>' in page
+    assert '<th scope="row">train fraction</th>' not in page
+    assert "AUC" not in page
+
+
+def test_a_service_reproduces_it_and_gives_no_click_probability(alone: Run) -> None:
+    name = ModelName(name="shop", version="1")
+    model = ServedModel.load(Path(alone.result.bundle), name=name, engine=EngineName.LIGHTGBM, max_records=10)
+    assert asyncio.run(model.check_golden()) == GOLDEN_REQUESTS
+    assert model.ready
+    with pytest.raises(NoClickModel, match="trained on positives alone"):
+        _ = model.click_model
+    model.close()
+
+
+def test_a_recommender_that_cannot_be_judged_is_rejected_without_figures(tmp_path: Path) -> None:
+    spec = written(tmp_path, label="positives")
+    table = pd.read_csv(tmp_path / "interactions.csv")
+    table[table["user_id"].isin({f"u{user}" for user in range(5)})].to_csv(tmp_path / "interactions.csv", index=False)
+    made = run(tmp_path, spec)
+    assert not made.result.verdict.accepted
+    assert files(Path(made.result.bundle)).keys() == ALONE
+    assert made.result.metrics.keys() == {"recommender"}
+    assert made.result.to_text().startswith("verdict: rejected\n  There is no recommender: 5 users chose anything new")
+    page = Path(made.result.report).read_text(encoding="utf-8")
+    assert "Rejected: this recommender does not serve" in page
+    assert "The previous version keeps serving." in page
+
+
+def test_columns_are_not_needed(tmp_path: Path) -> None:
+    spec = written(tmp_path, label="positives", categorical=None, users={"key": "user_id"}, items={"key": "item_id"})
+    made = run(tmp_path, spec)
+    assert made.result.verdict.accepted
+    assert Bundle.load(Path(made.result.bundle)).schema.features == ()
+    assert made.result.metrics["recommender"]["items"] == ITEMS
+    assert made.result.metrics["recommender"]["users"] == USERS
+
+
+def test_without_keys_of_users_and_items_nothing_can_be_learned(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="`label: positives` is for recommendations, which need the keys of `users`"):
+        run(tmp_path, written(tmp_path, label="positives", users=None, categorical=["kind"]))
+
+
+def test_a_champion_of_positives_is_not_compared(alone: Run, tmp_path: Path) -> None:
+    made = run(tmp_path, written(tmp_path), "--champion", alone.result.bundle)
+    champion: Any = made.result.metrics["champion"]
+    assert champion["not_comparable"] == "it has no click model, as it was trained on positives alone"
+    assert champion["drift"] is None
+    assert "auc" not in champion
+
+
+def test_a_champion_with_a_click_model_does_not_hinder_a_run_on_positives(
+    spec: Path, labelled: Run, alone: Run, tmp_path: Path
+) -> None:
+    made = run(tmp_path, spec, "--champion", labelled.result.bundle)
+    assert made.result.bundle_hash == alone.result.bundle_hash
+
+
+def test_drift_and_tuning_say_that_they_need_a_click_model(
+    alone: Run, labelled: Run, spec: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--dataset", "tables", "--spec", str(spec)]
+    of_positives = ["--bundle", alone.result.bundle, *options]
+    assert drift.main(of_positives) == drift.BAD_INPUT
+    assert "trained on positives alone. Drift is measured on the inputs" in capsys.readouterr().err
+    assert drift.main(["--bundle", labelled.result.bundle, *options]) == drift.BAD_INPUT
+    assert "The data has only positives (`label: positives`)" in capsys.readouterr().err
+    assert tune.main([*options, "--trials", "1"]) == tune.BAD_INPUT
+    assert "`label: positives` gives none to tune" in capsys.readouterr().err
+
+
+def test_the_metadata_names_what_it_was_made_from(alone: Run, spec: Path) -> None:
+    metadata = Bundle.load(Path(alone.result.bundle)).metadata
+    assert metadata.hyperparameters["engine"] == "local"
+    assert "driver_memory_gib" not in metadata.hyperparameters
+    assert msgspec.to_builtins(metadata.verdict)["accepted"] is True
+    assert yaml.safe_load(spec.read_text())["label"] == "positives"
