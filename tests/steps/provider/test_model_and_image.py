@@ -21,6 +21,7 @@ from steps.shared.model_versions import GateFailedError, NoSuchVersionError
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle
+from tests.support.recommenders import make_bundle_of_positives, recommender
 from tools.paths import ROOT
 
 FolderOf = Callable[[str], Path]
@@ -71,6 +72,20 @@ def test_the_example_is_a_held_out_record_of_the_version_for_its_owner_alone(
     assert folder.example == folder.path / "example.json"
     assert folder.example.stat().st_mode & 0o077 == 0
     assert not list(folder.path.glob(".example*"))
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_version_that_only_recommends_leaves_no_example_of_another_one(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle, tmp_path: Path
+) -> None:
+    step = ModelVersion(folder_of)
+    create(step, candidate(folder, bundle_of(1)), recorder)
+    assert folder.example.exists()
+    alone = make_bundle_of_positives(tmp_path / "positives", recommender())
+    assert create(step, candidate(folder, alone), recorder).outputs.version == 2
+    assert not folder.example.exists()
+    create(step, candidate(folder, alone, requested="1"), recorder)
+    assert folder.example.exists()
 
 
 @pytest.mark.usefixtures("registry")
