@@ -16,6 +16,7 @@ from recommend.published import CURRENT, decode
 from steps.shared.volumes import SERVED as SERVED_SNAPSHOTS
 from steps.shared.volumes import Volume
 from tests.simulation.faults import FaultKind
+from tests.simulation.scenarios import forgetting
 from tests.simulation.scenarios.life import changes_of, pools_of, score_golden_records
 from tests.simulation.scenarios.lost_libraries import container_of
 from tests.simulation.scenarios.report import Report
@@ -143,6 +144,8 @@ def all_changes(stack: SimulatedStack, report: Report, *, full: bool) -> None:
     with report.stage("change: dataset, which are tables now, while services are busy and tokens end"):
         own_tables(stack, report)
     if full:
+        with report.stage("users who were forgotten are remembered"):
+            forgetting.remember(stack, report)
         with report.stage("rollback"):
             roll_back(stack, report)
 
@@ -184,8 +187,10 @@ def another_region(stack: SimulatedStack, report: Report, *, full: bool) -> None
 def own_tables(stack: SimulatedStack, report: Report) -> None:
     """The README's tables in place of generated rows, so that the champion has other columns.
 
-    Meanwhile the product's own calls get 429, 503 and expired tokens: the same `up` succeeds.
+    Meanwhile the product's own calls get 429, 503 and expired tokens: the same `up` succeeds. One user is forgotten
+    before it, and one after it.
     """
+    forgetting.forget_before_training(stack, report)
     stack.settings["dataset"] = {"kind": "tables", "spec": "examples/tables/dataset.yaml"}
     for service in ("blob", "management", "databricks"):
         for kind in (FaultKind.THROTTLED, FaultKind.UNAVAILABLE, FaultKind.EXPIRED):
@@ -201,6 +206,7 @@ def own_tables(stack: SimulatedStack, report: Report) -> None:
     lake = container_of(stack, Volume.SNAPSHOTS)
     named = decode(lake.download_blob(f"{Volume.SNAPSHOTS.folder}/{SERVED_SNAPSHOTS}/{CURRENT}").readall())
     report.want("what the pods of tables fetch", ["catalogue.sqlite", "histories.sqlite"], sorted(named))
+    forgetting.forget_after_training(stack, report)
 
 
 def _meet(stack: SimulatedStack, report: Report, trouble: Trouble) -> None:
