@@ -32,8 +32,9 @@ RECORDS_TOGETHER = 64
 TURN_SECONDS = 0.005
 """Time limit for collecting a batch, since the event loop must also read, refuse and answer other requests."""
 
-RECOMMENDED_TOGETHER = 16
-"""Requests to recommend that share a call: each takes less than half the time, and more of them gain little."""
+RECOMMENDED_TOGETHER = 8
+"""Requests to recommend that share a call: each takes less than half the time, and more of them gain little, while a
+record that arrives waits for all of them."""
 
 BESIDE_RECORDS = 4
 """The same where records wait, which so many delay by a few milliseconds."""
