@@ -39,7 +39,7 @@ record that arrives waits for all of them."""
 BESIDE_RECORDS = 4
 """The same where records wait, which so many delay by a few milliseconds."""
 
-LONGER = 2
+LONGER = 3
 """Requests to recommend may wait so many times as long as records: each takes as long as many of these."""
 
 MOST_EXPLAINED = 16
