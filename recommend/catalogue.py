@@ -58,6 +58,10 @@ class ItemTexts(NamedTuple):
     texts: Mapping[str, str]
     values: Sequence[tuple[int, Value]]
 
+    def shown(self, names: Iterable[str]) -> dict[str, str]:
+        """The texts of these columns that are not missing."""
+        return {name: self.texts[name] for name in names if name in self.texts}
+
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """What records call an item's key, and the catalogue's columns with their separators, "" for a single value."""

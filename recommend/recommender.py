@@ -86,7 +86,7 @@ class Recommender:
     """The keys of m items, the most popular first, the first stage, and the second one, if there is one.
 
     With `repeats`, what somebody chose is recommended to them again. A history has the latest choice last, and an item
-    as often as it was chosen.
+    as often as it was chosen. `best_of` finds the best scores.
     """
 
     items: list[str]

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ from recommend.factors import DIMENSIONS, ItemFactors
 from recommend.recommender import FOLDER, ITEMS, Recommender
 from scoring.model.item_weights import with_kernel
 from scoring.responses import ModelName
+from training.progress import background
 
 USERS, FILMS, HISTORY, TOP = 6_000, 2_000, 100, 10
 REQUESTS = 1_000
@@ -99,21 +100,16 @@ def _measure(bundle: Path, folder: Path, seconds: float) -> Points:
 def _loads(file: Path) -> Iterator[None]:
     """During the block, replace the catalogue every `BETWEEN_LOADS` by one with another item in place of the last."""
     rows, layout = catalogue.read_rows(file)
-    ended = Event()
+    numbers = count()
 
     def load() -> None:
-        number = 0
-        while not ended.wait(BETWEEN_LOADS if number else 0):
-            number += 1
-            catalogue.write(file, [*rows[:-1], rows[-1]._replace(key=f"another {number}")], layout)
+        catalogue.write(file, [*rows[:-1], rows[-1]._replace(key=f"another {next(numbers)}")], layout)
 
-    thread = Thread(target=load)
-    thread.start()
     try:
-        yield
+        load()
+        with background(load, seconds=BETWEEN_LOADS):
+            yield
     finally:
-        ended.set()
-        thread.join()
         catalogue.write(file, rows, layout)
 
 

@@ -30,8 +30,7 @@ class NewItem(NamedTuple):
 
     def shown(self, names: Iterable[str]) -> RecommendedItem:
         """The item in a response, with these columns."""
-        columns = {name: self.said.texts[name] for name in names if name in self.said.texts}
-        return RecommendedItem(item=self.key, score=None, reason="new", because=[], columns=columns)
+        return RecommendedItem(item=self.key, score=None, reason="new", because=[], columns=self.said.shown(names))
 
 
 def best_new(

@@ -209,8 +209,7 @@ def _said(
 
 def _shown(key: str, said: ItemTexts | None, names: list[str]) -> HistoryItem:
     """An item with those of its columns that are to be shown and not missing."""
-    texts = {} if said is None else said.texts
-    return HistoryItem(item=key, columns={name: texts[name] for name in names if name in texts})
+    return HistoryItem(item=key, columns={} if said is None else said.shown(names))
 
 
 def _recommended(found: Recommended, shown: Mapping[int, HistoryItem]) -> RecommendedItem:

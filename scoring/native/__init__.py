@@ -1,7 +1,6 @@
 """The kernel in C, if `scoring.native.build` has put one into this environment.
 
-It computes the same as `features.encoder`, `recommend` and LightGBM, to the last bit, in a fraction of their
-time.
+It computes the same as `features.encoder`, `recommend` and LightGBM, to the last bit, in a fraction of their time.
 """
 
 from importlib.machinery import ExtensionFileLoader
