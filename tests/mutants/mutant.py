@@ -41,11 +41,12 @@ class Fate(StrEnum):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """A mutant's result, its time in seconds, and the last lines of pytest's output."""
+    """A mutant's result, its time in seconds, the tests that `noticed` it, and the last lines of pytest's output."""
 
     name: str
     fate: Fate
     seconds: float
+    noticed: tuple[str, ...]
     said: str
 
 

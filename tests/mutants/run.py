@@ -95,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         blind = 0 if given.only else BLIND_IN_SAMPLE if given.sample else given.blind
         unchosen = list(islice(drawn(number), blind))
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-            workshops = [Workshop(Path(folder, str(number))) for number in range(given.jobs)]
+            passing: set[str] = set()
+            workshops = [Workshop(Path(folder, str(number)), passing) for number in range(given.jobs)]
             until = time.monotonic() + SAMPLE_SECONDS if given.sample else None
             _say(f"{len(mutants)} listed mutants and {blind} blind ones, ROTATION={number}")
             found = _tested(outcomes(mutants, workshops, until=until), len(mutants))

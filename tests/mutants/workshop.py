@@ -41,9 +41,13 @@ LEAVING_SECONDS = 20.0
 class Workshop:
     """A copy of the working tree in `folder`, with the original's environment."""
 
-    def __init__(self, folder: Path) -> None:
-        """Copy the tree; raises `MutantError` if Python would import the original's packages."""
+    def __init__(self, folder: Path, passing: set[str]) -> None:
+        """Copy the tree; raises `MutantError` if Python would import the original's packages.
+
+        `passing` collects the tests that were seen to pass without a fault; the workshops of a run share it.
+        """
         self._folder = folder
+        self._passing = passing
         self._pytest: subprocess.Popen[str] | None = None
         self._closed = False
         self._lock = Lock()
@@ -58,21 +62,32 @@ class Workshop:
         """
         began = time.monotonic()
         end = began + seconds
+        noticed: tuple[str, ...] = ()
         try:
             code, said = self._with_fault(mutant, end, chosen)
             fate = FATES.get(code, Fate.UNTESTED)
             if fate is Fate.KILLED:
                 failed = FIRST_FAILED.search(said)
-                left = max(end - time.monotonic(), AGAIN_SECONDS)
-                again, complaint = self.pytest(*([failed[1]] if failed else mutant.tests), seconds=left)
-                if again != PASSED:
+                noticed = (failed[1],) if failed else mutant.tests
+                if complaint := self._complaint(noticed, max(end - time.monotonic(), AGAIN_SECONDS)):
                     fate, said = Fate.UNTESTED, f"The tests do not pass as the program is:\n{complaint}"
         except MutantError as error:
-            return Outcome(name=mutant.name, fate=Fate.NOT_APPLICABLE, seconds=0.0, said=str(error))
+            return Outcome(name=mutant.name, fate=Fate.NOT_APPLICABLE, seconds=0.0, noticed=(), said=str(error))
         except subprocess.TimeoutExpired:
             fate, said = Fate.UNTESTED, f"The tests took more than {seconds:.0f} s."
         last = "\n".join(said.splitlines()[-LAST_LINES:])
-        return Outcome(name=mutant.name, fate=fate, seconds=round(time.monotonic() - began, 1), said=last)
+        spent = round(time.monotonic() - began, 1)
+        return Outcome(name=mutant.name, fate=fate, seconds=spent, noticed=noticed, said=last)
+
+    def _complaint(self, tests: Sequence[str], seconds: float) -> str:
+        """What pytest says if these tests do not pass as the program is; empty if they do, or once did in this run."""
+        if self._passing.issuperset(tests):
+            return ""
+        code, said = self.pytest(*tests, seconds=seconds)
+        if code != PASSED:
+            return said
+        self._passing.update(tests)
+        return ""
 
     def _with_fault(self, mutant: Mutant, end: float, chosen: Sequence[str]) -> tuple[int, str]:
         """Pytest's result for the mutant's tests: of the first selection in which one fails, else of the last."""

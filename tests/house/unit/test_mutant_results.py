@@ -29,7 +29,7 @@ class Slow:
 
 
 def _outcome(fate: Fate, name: str = "one") -> Outcome:
-    return Outcome(name=name, fate=fate, seconds=1.0, said="what pytest said")
+    return Outcome(name=name, fate=fate, seconds=1.0, noticed=(), said="what pytest said")
 
 
 @pytest.mark.parametrize(("fate", "sample"), list(product(Fate, [False, True])))
