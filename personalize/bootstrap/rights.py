@@ -136,12 +136,19 @@ def given(right: Right, who: str, principal: Callable[[], str | None], kind: Pri
         path=path,
         version=ROLE_VERSION,
         body=lambda: _assignment(right, subscription, str(principal()), kind),
+        settled=lambda found: same_condition(found["properties"].get("condition"), right.condition),
     )
 
 
 def assignment_path(right: Right, principal: str) -> str:
     """The Resource Manager's path of a role assignment."""
     return f"{right.scope}/{ASSIGNMENTS}/{role_assignment_name(right.scope, right.role, principal)}"
+
+
+def same_condition(one: str | None, other: str | None) -> bool:
+    """Whether two conditions differ in white space at most, which the portal's editor adds. Azure may return null."""
+    first, second = ("".join((text or "").split()) for text in (one, other))
+    return first == second
 
 
 def _assignment(right: Right, subscription: str, principal: str, kind: PrincipalType) -> dict[str, dict[str, str]]:

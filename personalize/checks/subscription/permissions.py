@@ -13,6 +13,7 @@ from personalize.bootstrap.rights import (
     ROLE_VERSION,
     deployer_role_id,
     only_roles,
+    same_condition,
 )
 from personalize.bootstrap.state_store import GROUP_VERSION
 from personalize.checks.doctor import Finding
@@ -57,8 +58,12 @@ def check_roles(subject: Subject) -> Finding:
         )
         return bad("roles", f"missing: {'; '.join(lacking)}", WANTED, fix)
     giving = [one for one in found if _role(one) in GIVES and any(_covers(scope, one) for scope in scopes)]
-    if all(one.get("condition") not in (None, "", only_roles(*Role)) for one in giving):
-        fix = "if `up` may not assign a role, add the roles in infra/cloud/role_list.py to the condition"
+    enough = ("", only_roles(*Role))
+    if not any(same_condition(one.get("condition"), condition) for one in giving for condition in enough):
+        fix = (
+            "if `up` may not assign a role, an owner of the subscription runs `.venv/bin/personalize bootstrap --stack "
+            f"{subject.stack}`, which renews the condition"
+        )
         return remark("roles", "present, but a condition limits which roles may be assigned", WANTED, fix)
     return good("roles", "may create resources and assign roles", WANTED)
 

@@ -97,7 +97,9 @@ def test_rights_in_groups_that_are_not_there_yet_create_none(world: World) -> No
 
 def test_a_condition_on_the_giving_of_roles_is_said(world: World) -> None:
     world.give_roles(CONTRIBUTOR, ROLE_ADMINISTRATOR, condition="@Resource[...]")
-    assert named(examine(world.subject()), "roles").status is Status.REMARK
+    found = named(examine(world.subject()), "roles")
+    assert found.status is Status.REMARK
+    assert found.fix.endswith("runs `.venv/bin/personalize bootstrap --stack dev`, which renews the condition")
 
 
 def test_a_token_says_who_it_belongs_to() -> None:
