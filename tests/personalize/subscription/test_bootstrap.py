@@ -205,23 +205,6 @@ def test_the_workflow_may_give_the_stack_s_roles_and_no_others(fake: FakeManager
     assert only_roles("a").count("ForAnyOfAnyValues:GuidEquals {a}") == 2
 
 
-def test_a_condition_with_the_roles_of_an_earlier_version_is_renewed_once(fake: FakeManager) -> None:
-    bootstrap(fake).run(dry_run=False)
-    stored = {path: one for path, one in fake.resources.items() if "condition" in one.get("properties", {})}
-    assert len(stored) == 4
-    now = {path: one["properties"]["condition"] for path, one in stored.items()}
-    for one in stored.values():
-        one["properties"]["condition"] = only_roles(Role.REGISTRY_PUSH)
-    fake.calls.clear()
-    found = bootstrap(fake).run(dry_run=False)
-    assert len([title for title, state in found.items() if state is State.MADE]) == 4
-    assert {call.path.lower() for call in made(fake)} == set(stored), "the same assignments, and nothing else"
-    assert {path: fake.resources[path]["properties"]["condition"] for path in stored} == now
-    for path in stored:
-        fake.resources[path]["properties"]["condition"] = now[path].replace(" OR ", "\n OR\n ")
-    assert set(bootstrap(fake).run(dry_run=False).values()) == {State.THERE}, "white space is no difference"
-
-
 def test_a_principal_that_the_directory_does_not_know_yet_is_waited_for(fake: FakeManager) -> None:
     answers = iter([(400, {"error": {"code": "PrincipalNotFound", "message": "not yet"}})] * 2)
     fake.answer(

@@ -8,8 +8,9 @@ import yaml
 
 from azure_clients.errors import ManagerRefusedError
 from infra.cloud.names import Names
+from infra.cloud.role_list import Role
 from personalize.bootstrap.item import State
-from personalize.bootstrap.rights import MANAGED_GROUPS
+from personalize.bootstrap.rights import MANAGED_GROUPS, only_roles
 from personalize.stack.azure_side import AzureSide, GroupMissingError
 from personalize.stack.stack_files import StackFiles
 from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION
@@ -43,6 +44,23 @@ def test_deployers_make_resources_and_assign_roles_in_their_stack_s_groups_alone
     bootstrap(fake).run(dry_run=False)
     assert scopes(fake, principal, role) == {NAMES.training_group, NAMES.serving_group}
     assert not {PROD.training_group, PROD.serving_group} & scopes(fake, principal, role)
+
+
+def test_a_condition_with_the_roles_of_an_earlier_version_is_renewed_once(fake: FakeManager) -> None:
+    bootstrap(fake).run(dry_run=False)
+    stored = {path: one for path, one in fake.resources.items() if "condition" in one.get("properties", {})}
+    assert len(stored) == 4
+    now = {path: one["properties"]["condition"] for path, one in stored.items()}
+    for one in stored.values():
+        one["properties"]["condition"] = only_roles(Role.REGISTRY_PUSH)
+    fake.calls.clear()
+    found = bootstrap(fake).run(dry_run=False)
+    assert len([title for title, state in found.items() if state is State.MADE]) == 4
+    assert {call.path.lower() for call in made(fake)} == set(stored), "the same assignments, and nothing else"
+    assert {path: fake.resources[path]["properties"]["condition"] for path in stored} == now
+    for path in stored:
+        fake.resources[path]["properties"]["condition"] = now[path].replace(" OR ", "\n OR\n ")
+    assert set(bootstrap(fake).run(dry_run=False).values()) == {State.THERE}, "white space is no difference"
 
 
 def test_the_subscription_s_role_reads_and_lets_databricks_create_its_group(fake: FakeManager) -> None:
