@@ -119,6 +119,14 @@ def test_one_at_a_time_for_a_stack_and_never_cancelled(name: str) -> None:
     assert found["cancel-in-progress"] is False
 
 
+def test_a_deployment_by_hand_cancels_no_check_that_another_one_waits_for() -> None:
+    pushed = replace(EVENT, github={"run_id": "1", "ref": "refs/heads/main", "sha": "a", "event": {}})
+    by_hand = replace(pushed, github={**pushed.github, "run_id": "2", "event": {"inputs": {"stack": "prod"}}})
+    for limit in (load("deploy")["jobs"]["checked"]["concurrency"], load("check")["concurrency"]):
+        assert fill(limit["group"], pushed) != fill(limit["group"], by_hand)
+        assert fill(limit["cancel-in-progress"], pushed) == "False"
+
+
 @pytest.mark.parametrize(("name", "output"), [("retrain", "all"), ("resource-drift", "all"), ("preview", "previews")])
 def test_every_stack_of_the_list_has_its_turn_with_an_identity_of_its_own(name: str, output: str) -> None:
     event = replace(EVENT, needs={"stacks": {"outputs": LISTED | {output: '["dev", "prod"]'}}})
