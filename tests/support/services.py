@@ -21,6 +21,9 @@ OTHER_KEY = "another-key-of-the-tests-9876543210"
 START_SECONDS = 120.0
 """For a busy machine; an idle one needs one or two."""
 
+LONG_TIMEOUTS = ["--queue-seconds", "60", "--deadline-seconds", "60", "--address-requests", "100000"]
+"""Arguments of a service that refuses no request because of a busy machine or earlier requests."""
+
 
 @dataclass(kw_only=True)
 class RunningService:

@@ -13,7 +13,15 @@ from features.bundle import Bundle
 from scoring.engines import EngineName
 from tests.support.bundles import make_bundle
 from tests.support.containers import PULLED, ImageBuilder, running_container, what_is_missing
-from tests.support.services import RunningService, is_ready, metric, running_service, wait_until, workers
+from tests.support.services import (
+    LONG_TIMEOUTS,
+    RunningService,
+    is_ready,
+    metric,
+    running_service,
+    wait_until,
+    workers,
+)
 
 MAX_RECORDS = 200
 MAX_BODY_BYTES = 300_000
@@ -44,8 +52,7 @@ def service(
     request: pytest.FixtureRequest, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
     """A service with one worker: once as a process of this environment, once as a container."""
-    limits = ["--max-records", str(MAX_RECORDS), "--max-body-bytes", str(MAX_BODY_BYTES)]
-    limits += ["--address-requests", "100000"]  # a limit that these tests are not about must refuse none of them
+    limits = ["--max-records", str(MAX_RECORDS), "--max-body-bytes", str(MAX_BODY_BYTES), *LONG_TIMEOUTS]
     folder = tmp_path_factory.mktemp("service")
     if request.param == "image":
         image = request.getfixturevalue("images").build(bundle.path, EngineName.LIGHTGBM)

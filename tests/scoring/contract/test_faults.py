@@ -25,6 +25,7 @@ from tests.support.bad_requests import bad_requests
 from tests.support.ports import free_port
 from tests.support.services import (
     KEY,
+    LONG_TIMEOUTS,
     RunningService,
     is_ready,
     metric,
@@ -42,10 +43,6 @@ RecordProperty = Callable[[str, object], None]
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 GROWTH_BYTES = 20 << 20
 """Allowed growth of a worker's memory during the bad bodies: its cache of category values, and Python's reserves."""
-
-LONG_TIMEOUTS = ["--queue-seconds", "60", "--deadline-seconds", "60", "--address-requests", "100000"]
-"""Arguments of a service that refuses no request because of a busy machine or earlier requests."""
-
 
 JUMPING_CLOCK = """
 import itertools, runpy, sys, time

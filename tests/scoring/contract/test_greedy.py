@@ -15,10 +15,12 @@ from tests.support.bundles import make_bundle
 from tests.support.raw_http import HEAD, answer, connected, everything, only_answer, score
 from tests.support.services import (
     KEY,
+    LONG_TIMEOUTS,
     OTHER_KEY,
     RunningService,
     running_service,
     status_with,
+    stopped,
     wait_until,
     worker,
 )
@@ -138,12 +140,13 @@ def test_the_use_of_each_key_is_counted_by_its_name(bundle: Bundle, tmp_path: Pa
 def test_what_is_explained_holds_up_no_score(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "bundle", trees=1000)
     explain = SCORE.replace(b"/score", b"/explain")
-    with running_service(bundle, tmp_path) as running, ExitStack() as stack:
+    with running_service(bundle, tmp_path, arguments=LONG_TIMEOUTS) as running, ExitStack() as stack:
         explained = [stack.enter_context(connected(running)) for _ in range(10)]
         scored = stack.enter_context(connected(running))
-        for connection in explained:
-            connection.sendall(explain)
-        scored.sendall(SCORE)
+        with stopped(running):  # a slow client would send the score after the last explanation
+            for connection in explained:
+                connection.sendall(explain)
+            scored.sendall(SCORE)
         for connection in (scored, *explained):
             status, _, body = answer(connection)
             assert status == 200
