@@ -94,10 +94,11 @@ class CandidateRollout(AzureStep[AzureInputs, Outputs]):
         count = candidate.start(serving, inputs.image, inputs.percent, shadow=shadow)
         if not self._ready(candidate, count, context):
             return "its pods did not become ready"
-        began = time.monotonic()
+        began, passed = time.monotonic(), 0.0
         new, old = _Tally(candidate, CANDIDATE), _Tally(candidate, NAME)
-        while (passed := time.monotonic() - began) < inputs.seconds:
+        while passed < inputs.seconds:  # at least once, however long the cluster takes to answer
             pause(min(self._look_seconds, inputs.seconds - passed), context)
+            passed = time.monotonic() - began
             tried, beside = new.look(), old.look()
             context.report(f"trying the new image, {passed:.0f} of {inputs.seconds} s: {tried}; beside it: {beside}")
             if candidate.restarted():

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from azure_clients.retries import Timeout
+from steps.azure.candidate import rollout as rollout_module
 from steps.azure.candidate.candidate import DEPLOYMENTS, PODS, ClusterRefusedError
 from steps.azure.candidate.rollout import CandidateRollout
 from steps.azure.champion import CandidateRejectedError, Champion
@@ -18,6 +19,7 @@ from tests.infra.graph.workload_program import manifests
 from tests.steps.provider.azure.conftest import AZURE, MACHINE_LEARNING
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
+from tests.support.clock import Clock
 
 OLD, NEW = "registry/scoring@sha256:old", "registry/scoring@sha256:new"
 METRICS = """# TYPE scoring_requests_total counter
@@ -193,6 +195,20 @@ def test_a_candidate_that_does_worse_is_taken_back(server: Server, reason: str, 
     assert (computed.stable, computed.candidate, computed.weight) == (OLD, NEW, 0)
     assert len(server.applied) == 1
     assert server.candidate is None
+
+
+def test_a_cluster_slower_than_the_trial_is_asked_once(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+
+    class Slow(Server):
+        """Takes an hour to answer."""
+
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            clock.now += 3600
+            return super().__call__(request)
+
+    monkeypatch.setattr(rollout_module, "time", clock)
+    assert "30.0% of its requests failed" in create(rollout(Slow(failing=30)), inputs(), recorder).outputs.refusal
 
 
 def test_a_refusal_is_raised_where_the_champion_would_be_marked(recorder: Recorder) -> None:
