@@ -1,30 +1,32 @@
 """What a run of mutants makes of its results: a fault that got past the tests fails it, a slow machine does not."""
 
-import time
 from collections.abc import Sequence
 from itertools import product
 from typing import cast
 
 import pytest
 
+from tests.mutants import run
 from tests.mutants.mutant import Fate, Mutant, Outcome
 from tests.mutants.run import MISSED, NOTICED, outcomes, summed_up
 from tests.mutants.workshop import SECONDS, Workshop
+from tests.support.clock import Clock
 
 MUTANTS = [Mutant(name=name, file="a.py", before="1", after="2", tests=("a",)) for name in ("one", "two")]
 
 
 class Slow:
-    """A workshop in which each mutant takes until its time is up."""
+    """A workshop in which each mutant takes until its time is up, by `clock`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.given: list[float] = []
 
     def test(self, mutant: Mutant, *, seconds: float, chosen: Sequence[str]) -> Outcome:
-        """Wait for `seconds`."""
+        """Move the clock by `seconds`."""
         del chosen
         self.given.append(seconds)
-        time.sleep(seconds)
+        self._clock.now += seconds
         return _outcome(Fate.UNTESTED, mutant.name)
 
 
@@ -46,9 +48,12 @@ def test_what_was_not_killed_and_what_had_no_time_is_said(capsys: pytest.Capture
     assert "1 of 2 listed mutants were killed; 1 had no result; there was no time for 3 more" in said
 
 
-def test_the_time_of_a_sample_ends_the_tests_that_still_run_and_no_mutant_begins_later() -> None:
-    slow = Slow()
-    found = list(outcomes(MUTANTS, [cast("Workshop", slow)], until=time.monotonic() + 0.1))
+def test_the_time_of_a_sample_ends_the_tests_that_still_run_and_no_mutant_begins_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(run, "time", clock)
+    slow = Slow(clock)
+    found = list(outcomes(MUTANTS, [cast("Workshop", slow)], until=SECONDS / 2))
     assert [outcome.name for outcome in found] == ["one"]
-    (given,) = slow.given
-    assert given < SECONDS
+    assert slow.given == [SECONDS / 2]

@@ -4,16 +4,7 @@ import pytest
 
 from scoring.http import admission
 from scoring.http.admission import ALWAYS_TAKEN, MEMORY_SECONDS, Queue
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def perf_counter(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

@@ -1,7 +1,12 @@
 import io
 import json
-import time
+import threading
+from queue import SimpleQueue
 
+import pytest
+
+from tests.support.clock import Clock
+from training import progress as progress_module
 from training.progress import Format, Progress, background
 
 
@@ -32,19 +37,20 @@ def test_a_repeated_report_is_dropped() -> None:
     assert stream.getvalue().splitlines() == ["read: 3 rows", "read: 4 rows"]
 
 
-def test_stages_are_timed_and_add_up() -> None:
+def test_stages_are_timed_and_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(progress_module, "time", clock)
     progress = Progress(io.StringIO())
-    for _ in range(2):
+    for seconds in (2.5, 4.0):
         with progress.stage("encode", "rows"):
-            time.sleep(0.02)
-    assert progress.seconds["encode"] >= 0.04
+            clock.now += seconds
+        clock.now += 60.0
+    assert progress.seconds == {"encode": 6.5}
 
 
 def test_a_background_action_runs_until_its_block_ends() -> None:
-    calls: list[float] = []
-    with background(lambda: calls.append(0.0), seconds=0.01):
-        while len(calls) < 2:
-            time.sleep(0.01)
-    ended = len(calls)
-    time.sleep(0.05)
-    assert ended == len(calls)
+    calls: SimpleQueue[threading.Thread] = SimpleQueue()
+    with background(lambda: calls.put(threading.current_thread()), seconds=0.01):
+        first, second = calls.get(), calls.get()
+    assert first is second
+    assert not first.is_alive()
