@@ -3,6 +3,7 @@
 import http.client
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,17 +16,32 @@ import pytest
 from features.bundle import Bundle
 from scoring.http.clients import SHUTDOWN_SECONDS
 from tests.scoring.contract.conftest import as_json
-from tests.support.services import KEY, RunningService, accepts, running_service, wait_until, workers
+from tests.support.services import KEY, LONG_TIMEOUTS, RunningService, accepts, running_service, wait_until, workers
 
 pytestmark = pytest.mark.slow
 
+PATIENT = """
+import runpy
+from scoring.http import connection
+connection.SHUTDOWN_SECONDS = 60.0
+runpy.run_module("scoring", run_name="__main__", alter_sys=True)
+"""
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 
 
 @pytest.fixture(params=["1", "2"], ids=["one worker", "two workers"])
-def shutting_down(request: pytest.FixtureRequest, bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service for one test."""
-    with running_service(bundle.path, tmp_path, arguments=["--workers", request.param]) as running:
+def workers_option(request: pytest.FixtureRequest) -> list[str]:
+    """How many workers the service has, as arguments."""
+    return ["--workers", request.param]
+
+
+@pytest.fixture
+def shutting_down(workers_option: list[str], bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
+    """A service for one test, which waits at shutdown until a slow machine has sent its next request."""
+    arguments = [*workers_option, *LONG_TIMEOUTS, "--drain-seconds", "60"]
+    python = [sys.executable, "-c", PATIENT]
+    with running_service(bundle.path, tmp_path, arguments=arguments, python=python) as running:
+        running.client.close()  # its connection is idle, too
         yield running
 
 
@@ -66,16 +82,17 @@ def test_a_client_that_connected_but_has_not_asked_yet_is_answered(
 
 
 def test_an_idle_client_holds_the_service_for_a_moment_only(
-    shutting_down: RunningService, record: dict[str, Any]
+    workers_option: list[str], bundle: Bundle, tmp_path: Path, record: dict[str, Any]
 ) -> None:
-    connection = connect(shutting_down)
-    assert score(connection, record) == (200, None)
-    began = time.monotonic()
-    shutting_down.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: shutting_down.process.poll() is not None, seconds=60)
-    assert time.monotonic() - began > SHUTDOWN_SECONDS - 1
-    assert isinstance(connection.sock, socket.socket)
-    assert connection.sock.recv(1) == b""
+    arguments = [*workers_option, *LONG_TIMEOUTS, "--drain-seconds", "3600"]
+    with running_service(bundle.path, tmp_path, arguments=arguments) as running:
+        connection = connect(running)
+        assert score(connection, record) == (200, None)
+        began = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - began > SHUTDOWN_SECONDS - 1
+        assert isinstance(connection.sock, socket.socket)
+        assert connection.sock.recv(1) == b""
 
 
 def _accepted(service: RunningService) -> set[int]:

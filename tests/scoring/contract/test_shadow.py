@@ -11,6 +11,7 @@ import pytest
 
 from features.bundle import Bundle
 from tests.simulation.certificates import Authority
+from tests.support.ports import free_port
 from tests.support.services import RunningService, running_service, wait_until
 
 pytestmark = pytest.mark.slow
@@ -89,9 +90,7 @@ def test_a_refused_request_is_not_copied(start: Start, record: dict[str, Any]) -
 
 
 def test_a_shadow_that_comes_later_and_goes_is_no_matter(start: Start, record: dict[str, Any]) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     service = start("service", *copying_to(f"127.0.0.1:{port}"))
     ask(service, record)
     shadow = start("shadow", port=port)
