@@ -60,13 +60,15 @@ def test_a_time_limit_is_no_failure_and_any_other_error_is(tmp_path: Path) -> No
 SLOW = """
 import time
 import pytest
+from tests import rotation
 
 @pytest.fixture
 def place():
     yield
+    rotation.time.now += 60
     assert False, "half of it is there"
 
-def test_first(): ...
+def test_first(): rotation.time.now += 3595
 def test_that_takes_long(place): time.sleep(60)
 def test_last(): ...
 """
@@ -75,7 +77,7 @@ def test_last(): ...
 def test_a_test_that_would_go_on_after_the_end_is_ended_and_neither_it_nor_its_cleaning_up_fails(
     tmp_path: Path,
 ) -> None:
-    said = _run(tmp_path, "Bounded(Part(name='', files=()), begin=5, end=5)", SLOW)
+    said = _run(tmp_path, "Bounded(Part(name='', files=()), begin=3600, end=3600)", SLOW)
     assert "1 passed, 3 skipped" in said, said
     assert "Timeout (>" in said
 
@@ -99,7 +101,10 @@ def _run(folder: Path, plugin: str, tests: str = THREE) -> str:
     (folder / "test_some.py").write_text(tests)
     code = f"""
 import pytest
+from tests import rotation
 from tests.rotation import Bounded, Part
+from tests.support.clock import Clock
+rotation.time = Clock()
 options = ["-rs", "-p", "pytest_timeout", "-p", "no:cacheprovider", "--rootdir={folder}"]
 pytest.main([*options, "{folder}"], plugins=[{plugin}])
 """

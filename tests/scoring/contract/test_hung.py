@@ -1,12 +1,11 @@
 """Workers that hang, end or cannot start, and services whose parent ends: the rest keeps serving, workers return."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
+from itertools import pairwise
 from pathlib import Path
+from signal import SIGKILL, SIGSTOP
 
 import psutil
 import pytest
@@ -31,7 +30,7 @@ COUNTED = 'scoring_requests_total{operation="score",status="200"}'
 
 def test_a_worker_that_stands_still_is_replaced(two_workers: RunningService) -> None:
     hung = min(workers(two_workers), key=lambda one: one.pid)
-    hung.send_signal(signal.SIGSTOP)
+    hung.send_signal(SIGSTOP)
     wait_until(lambda: not hung.is_running() and len(workers(two_workers)) == 2)
     assert any(line["event"] == "a worker hangs and is ended" for line in two_workers.log())
     for _ in range(20):
@@ -44,10 +43,13 @@ def test_a_worker_that_cannot_start_again_ends_nobody_and_is_tried_less_and_less
     key = two_workers.keys_file.read_text()
     two_workers.keys_file.unlink()
     workers(two_workers).pop().kill()
-    wait_until(lambda: _attempts(two_workers) >= 2)
+    wait_until(lambda: len(_attempts(two_workers)) >= 3)
     assert two_workers.process.poll() is None
-    time.sleep(3)
-    assert _attempts(two_workers) <= 6
+    failed = [line for line in two_workers.log() if line["event"] == "a worker ended" and line["code"] != -SIGKILL]
+    pauses = [line["next_in_seconds"] for line in failed]
+    assert all(later == 2 * earlier > 0 for earlier, later in pairwise(pauses))
+    for (earlier, later), pause in zip(pairwise(_attempts(two_workers)), pauses, strict=False):
+        assert later - earlier > pause - 0.01, "it was tried before its time"
     for _ in range(10):
         with connected(two_workers) as connection:
             connection.sendall(score())
@@ -80,17 +82,25 @@ def test_a_service_outlives_the_shell_that_started_it(bundle: Bundle, tmp_path: 
     keys, log, number, port = tmp_path / "keys", tmp_path / "log", tmp_path / "number", free_port()
     keys.write_text(KEY)
     command = f"{sys.executable} -m scoring --bundle {bundle.path} --keys-file {keys} --port {port}"
-    subprocess.run(["sh", "-c", f"{command} >{log} 2>&1 & echo $! >{number}; sleep 5"], check=True)
-    process = psutil.Process(int(number.read_text()))
+    script = f"{command} >{log} 2>&1 & echo $! >{number}; read line"
+
+    def started() -> int:
+        return log.read_text().count('"event":"ready"')
+
+    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE) as shell:
+        wait_until(lambda: log.exists() and started() == 1)
+        process = psutil.Process(int(number.read_text()))
+        assert process.ppid() == shell.pid
     try:
-        wait_until(lambda: process.ppid() != os.getpid() and "ready" in log.read_text())
-        time.sleep(1)
+        wait_until(lambda: process.ppid() != shell.pid)
+        process.children()[0].kill()
+        wait_until(lambda: started() == 2)  # the orphan replaced its worker
         assert status_with(KEY, f"http://127.0.0.1:{port}") == 200
     finally:
         process.terminate()
         process.wait(60)
 
 
-def _attempts(service: RunningService) -> int:
-    started = [line for line in service.log() if line["event"] == "worker started"]
-    return len(started) - 2
+def _attempts(service: RunningService) -> list[float]:
+    """When workers were started after the first two, in seconds."""
+    return [line["timestamp"] for line in service.log() if line["event"] == "worker started"][2:]
