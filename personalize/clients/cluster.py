@@ -22,6 +22,9 @@ NODES = "/api/v1/nodes"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 SELECTOR = ",".join(f"{name}={value}" for name, value in ANSWERING.items())
 """Selects a canary's pods too, which `status` and `logs` show while they serve."""
+NOT_STARTED = 400
+"""The status for the log of a container that does not run yet; the message has the cause, such as an image that can't
+be pulled (Kubernetes' `validateContainerLogStatus`)."""
 
 
 class ClusterUnreachableError(PersonalizationError):
@@ -75,8 +78,11 @@ class Cluster:
         return found
 
     def lines(self, pod: str, count: int) -> list[str]:
-        """The last `count` lines of a pod's log. Raises `ClusterUnreachableError`."""
-        return self._get(f"{PODS}/{pod}/log", container=NAME, tailLines=str(count)).text.splitlines()
+        """The last `count` lines of a pod's log, or why it has none yet. Raises `ClusterUnreachableError`."""
+        answer = self._ask(f"{PODS}/{pod}/log", container=NAME, tailLines=str(count))
+        if answer.status_code == NOT_STARTED:
+            return [str(answer.json()["message"])]
+        return _accepted(answer).text.splitlines()
 
     def follow(self, pods: list[str]) -> Iterator[tuple[str, str]]:
         """New lines of the pods, each with its pod's name, until all pods have ended."""
@@ -103,19 +109,26 @@ class Cluster:
             lines.put((pod, None))
 
     def _get(self, path: str, **query: str) -> httpx.Response:
+        return _accepted(self._ask(path, **query))
+
+    def _ask(self, path: str, **query: str) -> httpx.Response:
         try:
-            return self._client.get(path, params=query).raise_for_status()
-        except httpx.HTTPStatusError as error:
-            raise ClusterUnreachableError(
-                f"The cluster answers {error.response.status_code} for {path}. `.venv/bin/personalize doctor` tells "
-                "whether you are signed in as a deployer of the stack."
-            ) from error
+            return self._client.get(path, params=query)
         except httpx.HTTPError as error:
             raise ClusterUnreachableError(
                 f"The cluster at {self._client.base_url} cannot be reached ({reason(error)}). If the "
                 "stack is paused, `.venv/bin/personalize resume` starts it. Otherwise check that "
                 "`azure.authorized_ip_ranges` includes this machine."
             ) from error
+
+
+def _accepted(answer: httpx.Response) -> httpx.Response:
+    if answer.is_success:
+        return answer
+    raise ClusterUnreachableError(
+        f"The cluster answers {answer.status_code} for {answer.url.path}. `.venv/bin/personalize doctor` tells "
+        "whether you are signed in as a deployer of the stack."
+    )
 
 
 def _pod(item: dict[str, Any]) -> Pod:

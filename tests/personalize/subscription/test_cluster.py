@@ -89,6 +89,20 @@ def test_the_log_is_that_of_each_pod_under_its_name(reached: FakeManager) -> Non
     assert logs.pod_log("dev", SETTINGS, 5).last == {"a": ["one", "5 lines"], "b": ["one", "5 lines"]}
 
 
+def test_a_pod_that_has_not_started_says_why_beside_the_others_logs(
+    reached: FakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert reached.resources
+    waiting = 'container "scoring" in pod "b" is waiting to start: trying and failing to pull image'
+    status = {"kind": "Status", "status": "Failure", "reason": "BadRequest", "code": 400, "message": waiting}
+
+    def half(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(400, json=status) if request.url.path.endswith("/b/log") else answer(request)
+
+    monkeypatch.setattr(Cluster, "of", lambda *_: cluster(half))
+    assert logs.pod_log("dev", SETTINGS, 5).last == {"a": ["one", "5 lines"], "b": [waiting]}
+
+
 def test_new_lines_carry_their_pod_s_name_and_end_with_the_pods(reached: FakeManager) -> None:
     assert reached.resources
     assert sorted(logs.pod_log("dev", SETTINGS, 0).new) == ["a: new of a", "b: new of b"]
