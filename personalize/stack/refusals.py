@@ -26,6 +26,8 @@ terraform-provider-databricks and 189 of databricks/terraform-databricks-example
 OVERLAPS = "LOCATION_OVERLAP"
 """Unity Catalog's error class for a path that another external location, volume or table covers (Databricks' page "Path
 rules and access in Unity Catalog volumes"; the issue 1635 of elementary-data/elementary has a whole message)."""
+NOT_READY = "failed to fully initialize or become live"
+"""What Pulumi says of a Deployment whose pods are not ready in time, and of other objects that it waits for."""
 
 
 def advice(failures: Mapping[str, Sequence[str]], stack: str, settings: AzureSettings) -> list[str]:
@@ -43,15 +45,22 @@ def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str |
         )
     if in_unity := _in_unity_catalog(text, settings):
         return in_unity
-    if step not in SIZES:
-        return None
+    if step == "Deployment" and NOT_READY in text:
+        return (
+            "New pods of the service did not become ready, and earlier ones, if there are any, keep serving: "
+            f"`.venv/bin/personalize logs --stack {stack}` shows why; correct it, then run `up` again."
+        )
+    return _of_size(SIZES[step], text, stack, settings) if step in SIZES else None
+
+
+def _of_size(part: str, text: str, stack: str, settings: AzureSettings) -> str | None:
     if REGION_FULL.search(text):
         return (
             f"The quota for {settings.location} has too few vCPUs for all of this at once: request more in the portal "
             "(Quotas, Compute, Total Regional vCPUs), then run `up` again, which continues from here."
         )
     if NOT_AVAILABLE.search(text) or FAMILY_FULL.search(text):
-        return _another(SIZES[step], stack, settings)
+        return _another(part, stack, settings)
     return None
 
 

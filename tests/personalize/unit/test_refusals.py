@@ -32,6 +32,11 @@ ROLES = (
     "Status=403 Code=AuthorizationFailed The client 'x' with object id 'x' does not have authorization or an ABAC "
     "condition not fulfilled to perform action 'Microsoft.Authorization/roleAssignments/write' over path '/y'."
 )
+ROLLOUT = (
+    "the Kubernetes API server reported that \"scoring/scoring\" failed to fully initialize or become live: 'scoring' "
+    "timed out waiting to be Ready\n\t* Attempted to roll forward to new ReplicaSet, but minimum number of Pods did "
+    "not become live"
+)
 CREDENTIAL = "cannot create storage credential: User does not have CREATE STORAGE CREDENTIAL on Metastore 'm-1'."
 VOLUME = "cannot create volume: User does not have CREATE EXTERNAL VOLUME on External Location 'dev_raw'."
 
@@ -67,6 +72,7 @@ def settings(**changes: object) -> AzureSettings:
         ),
         ("StorageCredential", CREDENTIAL, "run `GRANT CREATE STORAGE CREDENTIAL ON METASTORE TO ...` for it"),
         ("Volume", VOLUME, "`GRANT CREATE EXTERNAL VOLUME ON EXTERNAL LOCATION dev_raw TO ...`"),
+        ("Deployment", ROLLOUT, "keep serving: `.venv/bin/personalize logs --stack dev` shows why; correct it"),
         ("RoleAssignment", ROLES, "let an owner of the subscription run `.venv/bin/personalize bootstrap --stack dev`"),
     ],
 )
@@ -89,6 +95,7 @@ def test_the_fall_backs_are_named_in_their_order(chosen: str, following: str | N
 
 def test_other_failures_get_no_advice_and_one_cause_one_sentence() -> None:
     assert advice({"TrainingRun": ["no rows"], "StorageAccount": [FAMILY]}, "dev", settings()) == []
+    assert advice({"Service": [ROLLOUT]}, "dev", settings()) == [], "an address that is not there yet has no log"
     assert advice({"RoleAssignment": [LOCKED]}, "dev", settings()) == [], "`bootstrap` would only lock it again"
     both = {"TrainingRun": [REGION], "ManagedCluster": ["Insufficient regional vcpu quota left"]}
     assert len(advice(both, "dev", settings())) == 1

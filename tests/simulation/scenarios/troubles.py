@@ -69,7 +69,7 @@ RUNS = (
 )
 BUILD = Trouble("an image build that fails", "the test ordered it", in_world("build_outcomes", ["fail"]))
 ROLLOUT = Trouble(
-    "a rollout that never becomes ready", "failed to fully initialize or become live", break_image, mend_image
+    "a rollout that never becomes ready", "shows why; correct it, then run `up` again.", break_image, mend_image
 )
 QUOTA = Trouble(
     "a quota that is too small",
