@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from features.errors import PersonalizationError
+from training.privileges import READ, READ_AND_WRITE, not_granted
 
 CHUNK_BYTES = 8 << 20
 NAME_PARTS = 5
@@ -63,8 +64,8 @@ class _Trials:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
             pass
-        trials = [(_read, folder, _not_granted("read")) for folder in self.read]
-        trials += [(_write, folder, _not_granted("write to")) for folder in self.written]
+        trials = [(_read, folder, _not_granted("read", READ)) for folder in self.read]
+        trials += [(_write, folder, _not_granted("write to", READ_AND_WRITE)) for folder in self.written]
         trials += [(_read, folder, _not_allowed(address)) for folder, address in self.placed]
         refused = [sentence for trial in trials if (sentence := _refusal(*trial))]
         yield pa.RecordBatch.from_pydict({"refused": refused}, schema=_REFUSED)
@@ -78,13 +79,8 @@ def _refusal(use: Callable[[Path], None], folder: Path, explain: Callable[[Path,
     return None
 
 
-def _not_granted(verb: str) -> Callable[[Path, OSError], str]:
-    return lambda volume, error: (
-        f"The job's identity can't {verb} the volume {volume}: {error}. The stack grants READ VOLUME and WRITE "
-        "VOLUME to its deployers and to `azure.training_run_as`, so the job runs as somebody else, or a grant was "
-        f"removed. Run `GRANT READ VOLUME, WRITE VOLUME ON VOLUME {'.'.join(volume.parts[2:])} TO ...` in "
-        "Databricks, or correct the setting; then run `up` again."
-    )
+def _not_granted(verb: str, privileges: str) -> Callable[[Path, OSError], str]:
+    return lambda volume, error: not_granted(verb, privileges, str(volume), str(error))
 
 
 def _not_allowed(address: str) -> Callable[[Path, OSError], str]:

@@ -18,6 +18,7 @@ from azure_clients.retries import Timeout, pause, retried
 from features.errors import PersonalizationError
 from steps.provider.step import Context, StepCancelledError
 from steps.shared.training_streams import reason_in
+from training.privileges import READ, not_granted
 from training.request import LakeRequest
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ LIBRARY = re.compile(
     r"Library installation failed for library due to user error for ([^\n]+)(?:.*Error Message: (.+))?", re.DOTALL
 )
 """Databricks' message about a run whose task never started, with the library and the cause."""
+REFUSED = re.compile(r"PERMISSION_DENIED.*?(/Volumes(?:/[^/\s]+){3})")
+"""The cause if the run's identity may not read a volume, and that volume's path."""
 Answer = TypeVar("Answer")
 Usable = Callable[[], bool]
 
@@ -161,10 +164,13 @@ def _library_missing(message: str) -> str:
     found = LIBRARY.search(message)
     if found is None:
         return ""
-    cause = _ended(" ".join((found[2] or "Databricks gives no reason").split()))
+    cause = " ".join((found[2] or "Databricks gives no reason").split())
+    if refused := REFUSED.search(cause):
+        sentence = not_granted("read", READ, refused[1], cause)
+        return f"Databricks can't install the library {found[1]}. {sentence}"
     return (
-        f"Databricks can't install the library {found[1]}: {cause} Run `up --refresh`, which uploads again what is "
-        "missing in the stack's volume."
+        f"Databricks can't install the library {found[1]}: {_ended(cause)} Run `up --refresh`, which uploads again "
+        "what is missing in the stack's volume."
     )
 
 

@@ -17,7 +17,8 @@ from steps.azure.canary_run import CanaryFailedError, CanaryRun
 from steps.azure.stores.trial_registration import RegistrationRefusedError
 from steps.shared.run_folder import RESULT
 from tests.simulation.examples.names import GROUP
-from tests.simulation.fakes.runs import Run, TaskFailedError
+from tests.simulation.fakes.libraries import FAILED
+from tests.simulation.fakes.runs import LibraryError, Run, TaskFailedError
 from tests.simulation.faults import FaultKind
 from tests.simulation.services.jobs import JOB
 from tests.simulation.world import DEFAULTS
@@ -137,6 +138,22 @@ def test_a_wheel_that_cannot_be_imported_is_told_in_a_sentence(
     assert said.startswith("The canary run failed: ImportError: cannot import name 'Sentinel'. The run is https://adb-")
     assert "Traceback" not in said
     assert "were not created or changed" in said
+
+
+def test_a_library_that_may_not_be_read_is_no_missing_one(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    wheel = f"{VOLUMES}/libraries/numpy.whl"
+    reason = f"PERMISSION_DENIED: no READ VOLUME: {wheel}"
+
+    def install(_: Run) -> str:
+        raise LibraryError(FAILED.format(library=f'whl: "{wheel}"', reason=reason))
+
+    cloud.task.work = install
+    with pytest.raises(CanaryFailedError) as raised:
+        create(step(tmp_path), inputs(cloud, case="unread"), recorder)
+    said = str(raised.value)
+    assert f"can't install the library whl: \"{wheel}\". The job's identity can't read the volume {VOLUMES}/" in said
+    assert "Run `GRANT READ VOLUME ON VOLUME lake_dev.training.libraries TO ...` in Databricks" in said
+    assert "--refresh" not in said, "what is there need not be uploaded again"
 
 
 def test_a_run_that_left_nothing_where_it_was_told_to_is_no_success(
