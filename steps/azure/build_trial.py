@@ -4,6 +4,7 @@ Some new subscriptions may not use ACR Tasks until Azure's support allows it, an
 otherwise show only after the training run is paid for.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ class BuildTrial(AzureStep[AzureInputs, Outputs]):
             except BuildFailedError as error:
                 raise BuildTrialFailedError(
                     f"{error}\nThis was the trial build on {' and '.join(inputs.bases)}. Training and the serving "
-                    "cluster wait for it: fix the cause, then run `up` again."
+                    f"cluster wait for it: {_mended(str(error), inputs.bases)}, then run `up` again."
                 ) from error
         return Created(digest, Outputs(trial_digest=digest))
 
@@ -49,6 +50,12 @@ class BuildTrial(AzureStep[AzureInputs, Outputs]):
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the image has some hundred bytes, and the container registry owns it."""
+
+
+def _mended(log: str, bases: Sequence[str]) -> str:
+    """What to do about a failed build. Docker and BuildKit name a base that is gone in different sentences."""
+    gone = [base for base in bases if re.search(rf"{base.rpartition('@')[2]}.* not found", log)]
+    return f"set another digest for {' and '.join(gone)} in scoring/Dockerfile" if gone else "fix the cause"
 
 
 @contextmanager

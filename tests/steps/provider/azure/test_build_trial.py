@@ -59,10 +59,30 @@ def test_it_builds_from_every_base_and_nothing_else(cloud: Cloud, recorder: Reco
 def test_a_base_that_does_not_exist_is_named(recorder: Recorder) -> None:
     wrong = INPUTS["bases"][0][:-1] + "0"
     sentence = (
-        rf"manifest for {re.escape(wrong)} not found[\s\S]*Training and the serving cluster wait for it: fix the cause"
+        rf"manifest for {re.escape(wrong)} not found[\s\S]*Training and the serving cluster wait for it: set another "
+        rf"digest for {re.escape(wrong)} in scoring/Dockerfile, then run `up` again\.$"
     )
     with pytest.raises(BuildTrialFailedError, match=sentence):
         create(step(), INPUTS | {"bases": [wrong, INPUTS["bases"][1]]}, recorder)
+
+
+def test_a_base_that_buildkit_does_not_find_is_named_too(recorder: Recorder, tmp_path: Path) -> None:
+    first, second = INPUTS["bases"]
+    said = f"ERROR: failed to solve: {second}: failed to resolve source metadata for {second}: {second}: not found"
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\n[ $1 = login ] && exit\necho '{said}' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    os.environ["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    with pytest.raises(BuildTrialFailedError) as error:
+        create(step(), INPUTS | {"private": True}, recorder)
+    assert str(error.value).endswith(f"set another digest for {second} in scoring/Dockerfile, then run `up` again.")
+    assert f"digest for {first}" not in str(error.value)
+
+
+def test_a_build_that_fails_for_another_reason_names_no_digest(cloud: Cloud, recorder: Recorder) -> None:
+    cloud.world.set("build_outcomes", ["fail"])
+    with pytest.raises(BuildTrialFailedError, match=r"wait for it: fix the cause, then run `up` again\.$"):
+        create(step(), INPUTS, recorder)
 
 
 def test_a_subscription_that_may_not_use_acr_tasks_is_told_both_ways_out(
