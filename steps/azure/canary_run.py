@@ -1,8 +1,9 @@
 """A training run on a thousand generated rows, the first use of a new workspace.
 
-It uses everything that training runs use: the job's libraries and wheel, each volume from every machine, the stack's
-own way to fit, and a champion, with which the job compares a second model. Before it, a trial model is registered in
-Azure ML. The serving cluster waits for it, because it costs by the hour.
+It uses everything that training runs use: the job's libraries and wheel, the volume that they are installed from, the
+four that are written to, from every machine, the stack's own way to fit, and a champion, with which the job compares a
+second model. Before it, a trial model is registered in Azure ML. The serving cluster waits for it, because it costs by
+the hour.
 """
 
 import hashlib
@@ -42,8 +43,9 @@ class CanaryRun(AzureStep[AzureInputs, Outputs]):
         """Run it; raises `CanaryFailedError` with the task's error, or `AzureRefusedError`."""
         identity = _identity(inputs)
         try_registration(inputs, context, self._timeout)
-        raw, models = (
-            LakeFolder(inputs, volume, f"{FOLDER}/{identity}", self._timeout) for volume in (Volume.RAW, Volume.MODELS)
+        raw, models, snapshots = (
+            LakeFolder(inputs, volume, f"{FOLDER}/{identity}", self._timeout)
+            for volume in (Volume.RAW, Volume.MODELS, Volume.SNAPSHOTS)
         )
         request = LakeRequest(
             dataset=DATASET,
@@ -53,6 +55,7 @@ class CanaryRun(AzureStep[AzureInputs, Outputs]):
             fetch=False,
             output=models.on_cluster(inputs.volumes),
             work=Path(inputs.volumes) / Volume.WORK,
+            snapshots=snapshots.on_cluster(inputs.volumes),
             canary=True,
         )
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
@@ -69,7 +72,7 @@ class CanaryRun(AzureStep[AzureInputs, Outputs]):
                 f"The canary run {address} succeeded, but {models.url} contains no {RESULT}. Check that the "
                 "volume `models` in Databricks lies on this storage account, then run `up` again."
             )
-        for folder in (raw, models):
+        for folder in (raw, models, snapshots):
             folder.remove(context)
         return Created(identity, Outputs(canary_url=address))
 

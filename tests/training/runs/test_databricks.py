@@ -206,7 +206,15 @@ def test_a_run_that_fails_raises_its_own_sentence_and_leaves_nothing(
     assert list((volumes / "work").iterdir()) == []
 
 
-@pytest.mark.parametrize(("changes", "written"), [({}, []), ({"fetch": True}, ["raw"]), ({"canary": True}, ["raw"])])
+@pytest.mark.parametrize(
+    ("changes", "written"),
+    [
+        ({}, []),
+        ({"fetch": True}, ["raw"]),
+        ({"canary": True}, ["raw"]),
+        ({"snapshots": "{}/snapshots/served"}, ["snapshots"]),
+    ],
+)
 def test_the_volumes_are_tried_before_anything_takes_long(
     volumes: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], written: list[str]
 ) -> None:
@@ -219,6 +227,6 @@ def test_the_volumes_are_tried_before_anything_takes_long(
 
     monkeypatch.setattr(databricks, "try_volumes", refuse)
     with pytest.raises(JobFailedError, match="can't write"):
-        main([request(volumes, **changes)])
+        main([request(volumes, **changes).replace("{}", str(volumes))])
     assert tried == {"read": {"raw"}, "written": {"models", "work", *written}}
     assert seen == []

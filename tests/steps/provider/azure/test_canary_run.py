@@ -57,7 +57,7 @@ def in_lake(folder: str) -> list[str]:
 
 
 class Training:
-    """A task that reads its rows and writes a result, like the job."""
+    """A task that reads its rows and writes a result, like the job, and a file where snapshots would be."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
@@ -67,8 +67,9 @@ class Training:
         request = json.loads(run.parameters["request"])
         self.requests.append(request)
         self.rows.append(in_lake(request["data"]))
-        path = request["output"].removeprefix(f"{VOLUMES}/models/")
-        container(TENANT, BLOB, "models").upload_blob(f"files/{path}/{RESULT}", b"{}", overwrite=True)
+        for folder in filter(None, (request["output"], request["snapshots"])):
+            volume, _, path = folder.removeprefix(f"{VOLUMES}/").partition("/")
+            container(TENANT, BLOB, volume).upload_blob(f"files/{path}/{RESULT}", b"{}", overwrite=True)
         return "trained"
 
 
@@ -86,9 +87,10 @@ def test_it_trains_on_a_thousand_rows_that_lie_in_the_lake_and_leaves_none_of_th
     assert request["data"].startswith(f"{VOLUMES}/raw/canary/")
     assert request["output"].startswith(f"{VOLUMES}/models/canary/")
     assert request["work"] == f"{VOLUMES}/work"
+    assert (request["snapshots"] or "").startswith(f"{VOLUMES}/snapshots/canary/"), "not the one that the pods follow"
     assert request["fetch"] is False
     assert task.rows != [[]]
-    assert in_lake(request["data"]) == in_lake(request["output"]) == []
+    assert [in_lake(request[folder]) for folder in ("data", "output", "snapshots")] == [[], [], []]
     assert any(line.startswith("canary run ") and "https://adb-" in line for line in recorder.lines)
 
 
