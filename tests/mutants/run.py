@@ -1,7 +1,7 @@
 """`python -m tests.mutants.run`: does the suite notice small faults? Exits with 1 if it misses a listed one.
 
 Each mutant of the lists in this folder runs the tests that it names. Faults that nobody chose (`blind.py`) run the
-tests of their area; the share of them that is noticed is printed and decides nothing. All of it takes over an hour;
+tests of their area; the share of them that is noticed is printed and decides nothing. All of it takes about an hour;
 `--sample` takes a tenth of the list and ten blind faults, others each day, in at most ten minutes. A fault whose tests
 end in no result (`untested`), as on a busy machine, proves nothing: it fails the whole list, but not a sample.
 """
@@ -33,8 +33,8 @@ PARTS = 10
 BLIND, BLIND_IN_SAMPLE = 40, 10
 SAMPLE_SECONDS = 520.0
 """When a sample ends: no mutant begins later, and the tests of a mutant that still run are stopped."""
-BLIND_SAMPLE_SECONDS = 100.0
-"""Time limit for the tests of a blind fault in a sample; without a failure by then, it counts as not noticed."""
+BLIND_SECONDS = 100.0
+"""Time limit for the tests of a blind fault; without a failure by then, it counts as not noticed."""
 QUICK_FIRST = (f"{USUAL} and not spark and not engine", f"{USUAL} and (spark or engine)")
 """How the tests of an area are run: those with Java or Pulumi's engine, which take longest, come last."""
 
@@ -100,10 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             until = time.monotonic() + SAMPLE_SECONDS if given.sample else None
             _say(f"{len(mutants)} listed mutants and {blind} blind ones, ROTATION={number}")
             found = _tested(outcomes(mutants, workshops, until=until), len(mutants))
-            seconds = BLIND_SAMPLE_SECONDS if given.sample else SECONDS
-            guessed = _tested(
-                outcomes(unchosen, workshops, seconds=seconds, until=until, chosen=QUICK_FIRST), len(unchosen)
-            )
+            guesses = outcomes(unchosen, workshops, seconds=BLIND_SECONDS, until=until, chosen=QUICK_FIRST)
+            guessed = _tested(guesses, len(unchosen))
     except KeyboardInterrupt:
         _say("Interrupted: not every mutant was tested.")
         return INTERRUPTED
