@@ -32,7 +32,8 @@ def test_every_mutant_still_applies_and_its_tests_exist(mutant: Mutant) -> None:
         compile(altered, mutant.file, "exec")
         assert meaning(altered) != meaning(content), "it changes nothing but the looks"
     for test in mutant.tests:
-        file, _, function = test.partition("::")
+        file, _, inside = test.partition("::")
+        function = inside.rpartition("::")[2]
         assert f"def {function.partition('[')[0]}" in (ROOT / file).read_text()
 
 
