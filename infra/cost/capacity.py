@@ -148,27 +148,32 @@ def sized(azure: AzureSettings, *, qps: float, p99_ms: float, qps_per_core: floa
     found = capacity_for(
         qps=qps, p99_seconds=p99_ms / MILLI, qps_per_core=qps_per_core, size=size, cores_per_replica=cores
     )
-    most_nodes = math.ceil(found.replicas_max / replicas_per_node(size, cores))
+    most_nodes = math.ceil((found.replicas_max + SURGE) / replicas_per_node(size, cores))
     derived = (found.nodes, max(found.nodes, most_nodes), found.replicas_min, found.replicas_max)
     return azure.model_copy(update=dict(zip(DERIVED, derived, strict=True)))
 
 
 def require_room(azure: AzureSettings) -> None:
-    """Raise `CapacityError` if the service shares nodes without room for its pods and one more in a rollout.
+    """Raise `CapacityError` if the service's nodes have no room for its pods and one more in a rollout.
 
     A VM size whose cores are unknown passes. Memory is not counted.
     """
-    size = VM_SIZES.get(azure.system_vm_size)
-    if size is None or not azure.shares_nodes:
+    shared = azure.shares_nodes
+    part, nodes = ("system", azure.system_nodes_max) if shared else ("scoring", azure.scoring_nodes_max)
+    size = VM_SIZES.get(azure.system_vm_size if shared else azure.scoring_vm_size)
+    if size is None:
         return
     cores = azure.cpu_millicores / MILLI
-    room = replicas_per_node(size, cores, SYSTEM_CORES) + (azure.system_nodes_max - 1) * replicas_per_node(size, cores)
+    if not shared:
+        _check(size, cores)
+    first = replicas_per_node(size, cores, SYSTEM_CORES if shared else 0.0)
+    room = first + (nodes - 1) * replicas_per_node(size, cores)
     if azure.replicas_max + SURGE > room:
-        fewer = f"Lower it to {room - SURGE}, or set" if room > SURGE else "Set"
+        lower = f"lower it to {room - SURGE}, or " if room - SURGE >= azure.replicas_min else ""
+        other = "set `scoring_nodes_max` for nodes of the service's own" if shared else "raise `scoring_nodes_max`"
         raise CapacityError(
-            f"replicas_max is {azure.replicas_max}, but {azure.system_nodes_max} system node(s) {size.name} have room "
-            f"for {max(room, 0)} pods of {cores:g} cores beside AKS's own, and a rollout adds one. {fewer} "
-            "`scoring_nodes_max` for nodes of the service's own."
+            f"replicas_max is {azure.replicas_max}, but {nodes} {part} node(s) {size.name} have room for "
+            f"{max(room, 0)} pods of {cores:g} cores beside AKS's own, and a rollout adds one: {lower}{other}."
         )
 
 

@@ -138,7 +138,7 @@ def test_the_outputs_are_those_of_every_stack_and_azure_s_own(small: tuple[Cloud
 TOUCHED: list[tuple[dict[str, Any], set[str]]] = [
     ({"scoring_vm_size": "Standard_D4ds_v5"}, {"scoring-pool"}),
     ({"scoring_nodes_max": 5}, {"scoring-pool"}),
-    ({"replicas_max": 9}, {"autoscaler"}),
+    ({"replicas_max": 8}, {"autoscaler"}),
     ({"training_vm_size": "Standard_E8ds_v5"}, {"training-policy", "training-job", "canary-job", "canary"}),
     ({"log_cap_gb": 2.0}, {"logs"}),
     ({"kubernetes_tier": "Standard"}, {"cluster"}),
