@@ -1,17 +1,24 @@
 """A workflow works on a stack with an identity, whose state it can reach, from a runner that the stack lets in."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from infra.azure_settings import AzureSettings
+from personalize.delivery import __main__ as command
 from personalize.delivery.runner import (
     RepositoryUnreadyError,
     RunnerOutsideError,
     require_repository,
     require_runner,
 )
+from personalize.stack import stack_files
 from tests.infra.unit.test_private_settings import AZURE, PRIVATE
+from tests.infra.unit.test_private_settings import settings as stack_file
+from tests.personalize.delivery.conftest import Told
 from tests.personalize.delivery.test_workflows import CHANGES_A_STACK, EVENT, SIGNED_IN
 from tests.personalize.delivery.workflow import load, signed_in
 
@@ -64,3 +71,19 @@ def test_each_workflow_says_which_runner_it_has(name: str) -> None:
     found = [step.env["RUNNER"] for step in signed_in(load(name), event)]
     assert found
     assert set(found) == {"private-network"}
+
+
+@pytest.mark.parametrize(
+    ("azure", "refused"), [(CLOSED[0], RunnerOutsideError), ({"state": "machine"}, RepositoryUnreadyError)]
+)
+def test_deploy_is_refused_before_it_calls_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, azure: dict[str, object], refused: type[Exception]
+) -> None:
+    content = {"config": stack_file(**{"state": "subscription"} | azure)}
+    (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    monkeypatch.setattr(stack_files, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "personalize", told := Told({}))
+    environment = {**ON_GITHUB, **SIGNED_IN, "PERSONALIZE_STATE": str(tmp_path / "state")}
+    ended = CliRunner().invoke(command.app, ["deploy", "--stack", "prod", "--commit", "c" * 40], env=environment)
+    assert isinstance(ended.exception, refused)
+    assert told.calls == []
