@@ -13,7 +13,7 @@ from infra.graph import deploy
 from tests.infra.graph.cloud_recorder import CloudRecorder, run_cloud
 from tests.infra.graph.workload_program import manifests
 from tests.infra.wiring.page import NARROW
-from tests.infra.wiring.recording import committed
+from tests.infra.wiring.recording import committed, record
 
 SERVING = {"app.kubernetes.io/part-of": "personalization"}
 STABLE = SERVING | {"app.kubernetes.io/name": "scoring"}
@@ -55,6 +55,18 @@ def test_a_pod_is_probed_at_the_right_route_and_given_up_in_time(
     found = dict(container(pods)[probe])
     assert found.pop("httpGet") == {"path": path, "port": "inside"}
     assert found == {"periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": failures}
+
+
+def test_the_first_rollout_may_take_15_minutes_and_later_ones_10() -> None:
+    """The first pods wait for the nodes' role, up to ten minutes (learn.microsoft.com, role-based-access-control/
+    troubleshooting), then up to five for the next attempt to pull (kubernetes.io, "Images", "ImagePullBackOff").
+
+    An option for the creation comes before the annotation (pulumi/pulumi-kubernetes#672).
+    """
+    declared = {one.name: one for one in record(committed("dev"), "dev").resources}
+    deployment = declared["apps/v1:Deployment deployment"]
+    assert deployment.options["timeouts"] == ["900s", "", ""], "create, update, delete"
+    assert deployment.inputs["metadata"]["annotations"] == {"pulumi.com/timeoutSeconds": "600"}
 
 
 def test_each_selector_finds_the_pods_that_it_is_for(pods: dict[str, dict[str, Any]]) -> None:
