@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from azure_clients.credentials import container
 from azure_clients.retries import Timeout
 from features.bundle import checked_hash
 from steps.azure.champion import Champion
@@ -14,7 +15,8 @@ from steps.azure.data_upload import DataUpload
 from steps.azure.libraries import Libraries
 from steps.azure.model_version import ModelVersion
 from steps.azure.training_run import TrainingRun
-from steps.shared.job_libraries import job_libraries
+from steps.shared.job_libraries import JobLibraries, job_libraries
+from steps.shared.volumes import Volume
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.databricks.provider import TYPES
 from tests.simulation.examples.azure import example
@@ -23,7 +25,7 @@ from tests.simulation.examples.lakehouse import create_volumes
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services.jobs import JOB
-from tests.steps.provider.azure.conftest import AZURE, BLOB, MACHINE_LEARNING, Cloud
+from tests.steps.provider.azure.conftest import AZURE, BLOB, MACHINE_LEARNING, TENANT, Cloud
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
 from tools import azurite
@@ -85,6 +87,13 @@ def training_inputs(cloud: Cloud, location: str) -> dict[str, Any]:
     }
 
 
+def sent_packages(libraries: JobLibraries) -> list[str]:
+    """The names of the wheels and jars in the lake; a run installs them and asks no index."""
+    lake = container(TENANT, BLOB, Volume.LIBRARIES.container)
+    folder = f"{Volume.LIBRARIES.folder}/{libraries.packages}/"
+    return [blob.name.removeprefix(folder) for blob in lake.list_blobs(name_starts_with=folder)]
+
+
 def test_the_job_trains_in_the_lake_and_again_beside_its_champion(
     cluster: Cloud, tmp_path: Path, recorder: Recorder
 ) -> None:
@@ -95,6 +104,9 @@ def test_the_job_trains_in_the_lake_and_again_beside_its_champion(
     upload = {**AZURE, "registry": "ctr", "blob_endpoint": BLOB, "volumes": VOLUMES}
     needed = {"fit": "native", "wheel": libraries.wheel.hash, "packages": libraries.packages}
     create(Libraries(folder_of, TIMEOUT), upload | needed, recorder)
+    names = sent_packages(libraries)
+    assert any(name.startswith("lightgbm-") for name in names)
+    assert not [name for name in names if "synapseml" in name], "so both runs do without"
     given = upload | {"dataset": DATASET, "manifest_hash": "e" * 64}
     data = create(DataUpload(folder_of, TIMEOUT), given, recorder).outputs
     inputs = training_inputs(cluster, data.location)
