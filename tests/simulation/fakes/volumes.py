@@ -101,9 +101,9 @@ def _volume(path: str) -> str:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, int]]:
-    """The names of all files with the times of their last change, without the sums of Hadoop's local file system."""
+    """The names of all files with the times of their last change."""
     for path in folder.rglob("*"):
-        if path.is_file() and not (path.name.startswith(".") and path.suffix == ".crc"):
+        if path.is_file():
             yield str(path.relative_to(folder)), path.stat().st_mtime_ns
 
 
