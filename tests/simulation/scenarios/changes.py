@@ -21,7 +21,7 @@ from tests.simulation.scenarios.life import changes_of, pools_of, score_golden_r
 from tests.simulation.scenarios.lost_libraries import container_of
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SMALL, SimulatedStack, Touched
-from tests.simulation.scenarios.troubles import BLIND, BUILD, QUOTA, ROLLOUT, RUNS, Trouble
+from tests.simulation.scenarios.troubles import BLIND, BUILD, LIBRARY, QUOTA, ROLLOUT, RUNS, Trouble
 from tools.paths import ROOT
 
 SERVED = frozenset({"replace image", "replace image-record", "update deployment", "update service-champion"})
@@ -45,6 +45,8 @@ class Change:
     troubles: tuple[Trouble, ...] = ()
     full: bool = False
     """Whether only `make simulate-full` makes it."""
+    refresh: bool = False
+    """Whether it takes `up --refresh`."""
 
 
 def set_in(section: str, **values: Any) -> Callable[[SimulatedStack], None]:
@@ -105,7 +107,14 @@ CHANGES = (
         (BLIND,),
         full=True,
     ),
-    Change("hyperparameter", set_in("training", num_leaves=7), TRAINED, RUNS, full=True),
+    Change(
+        "hyperparameter",
+        set_in("training", num_leaves=7),
+        TRAINED | {"create libraries"},
+        (*RUNS, LIBRARY),
+        full=True,
+        refresh=True,
+    ),
 )
 
 
@@ -137,7 +146,7 @@ def all_changes(stack: SimulatedStack, report: Report, *, full: bool) -> None:
                 _meet(stack, report, trouble)
             before = stack.holders()
             wanted = change.touched(stack) if callable(change.touched) else change.touched
-            done = stack.up()
+            done = stack.up(refresh=change.refresh)
             report.want(f"touched by another {change.name}", sorted(wanted), sorted(done.touched))
             stack.settle()
             report.want(f"data that another {change.name} replaced", [], _replaced(before, stack.holders()))

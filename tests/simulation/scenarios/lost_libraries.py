@@ -1,6 +1,5 @@
 """Libraries of the training job that are gone from the lake, as if somebody had deleted them."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from azure_clients import credentials
@@ -12,24 +11,12 @@ from tests.simulation.scenarios.stack import SimulatedStack
 from tests.simulation.world import DEFAULTS
 
 
-@dataclass
-class LostLibraries:
-    """Somebody deletes the job's requirements from the lake, and brings them back."""
-
-    kept: dict[str, bytes] = field(default_factory=dict)
-
-    def lose(self, stack: SimulatedStack) -> None:
-        """Delete them."""
-        lake = container_of(stack, Volume.LIBRARIES)
-        names = [blob.name for blob in lake.list_blobs(name_starts_with=f"{Volume.LIBRARIES.folder}/")]
-        self.kept = {name: lake.download_blob(name).readall() for name in names if name.endswith(REQUIREMENTS)}
-        for name in self.kept:
-            lake.delete_blob(name)
-
-    def bring(self, stack: SimulatedStack) -> None:
-        """Upload them again."""
-        for name, content in self.kept.items():
-            container_of(stack, Volume.LIBRARIES).upload_blob(name, content)
+def lose_libraries(stack: SimulatedStack) -> None:
+    """Delete the job's requirements from the lake."""
+    lake = container_of(stack, Volume.LIBRARIES)
+    for blob in lake.list_blobs(name_starts_with=f"{Volume.LIBRARIES.folder}/"):
+        if blob.name.endswith(REQUIREMENTS):
+            lake.delete_blob(blob.name)
 
 
 def container_of(stack: SimulatedStack, volume: Volume) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.simulation.scenarios.lost_libraries import LostLibraries
+from tests.simulation.scenarios.lost_libraries import lose_libraries
 from tests.simulation.scenarios.stack import SimulatedStack
 from tests.simulation.services.pools import used_vcpus
 from tests.simulation.services.sizes import ALL_FAMILIES
@@ -49,9 +49,7 @@ def mend_image(stack: SimulatedStack) -> None:
     stack.settings["scoring"]["max_records"] = 400
 
 
-LIBRARIES = LostLibraries()
 RUNS = (
-    Trouble("a library that is gone", "Run `up --refresh`, which uploads", LIBRARIES.lose, LIBRARIES.bring),
     Trouble("a training run that fails", "the test ordered it", in_world("run_outcomes", ["fail"])),
     Trouble("a training run that hangs", "timed out", in_world("run_outcomes", ["hang"])),
     Trouble("a training run that somebody cancels", "cancelled", in_world("run_outcomes", ["cancel"])),
@@ -67,6 +65,8 @@ RUNS = (
         in_world("vcpu_quota", {}),
     ),
 )
+LIBRARY = Trouble("a library that is gone", "Run `up --refresh`, which uploads", lose_libraries)
+"""It stays so until an `up` that refreshes."""
 BUILD = Trouble("an image build that fails", "the test ordered it", in_world("build_outcomes", ["fail"]))
 ROLLOUT = Trouble(
     "a rollout that never becomes ready", "shows why; correct it, then run `up` again.", break_image, mend_image
