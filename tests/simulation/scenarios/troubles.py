@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.simulation.scenarios.lost_libraries import lose_libraries
+from tests.simulation.scenarios.lost_rights import LostRights
 from tests.simulation.scenarios.stack import SimulatedStack
 from tests.simulation.services.pools import used_vcpus
 from tests.simulation.services.sizes import ALL_FAMILIES
@@ -49,7 +50,11 @@ def mend_image(stack: SimulatedStack) -> None:
     stack.settings["scoring"]["max_records"] = 400
 
 
+RIGHTS = LostRights()
 RUNS = (
+    Trouble(
+        "a training run that may only read", "Run `GRANT READ VOLUME, WRITE VOLUME ON VOLUME", RIGHTS.take, RIGHTS.give
+    ),
     Trouble("a training run that fails", "the test ordered it", in_world("run_outcomes", ["fail"])),
     Trouble("a training run that hangs", "timed out", in_world("run_outcomes", ["hang"])),
     Trouble("a training run that somebody cancels", "cancelled", in_world("run_outcomes", ["cancel"])),
