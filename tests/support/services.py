@@ -148,6 +148,12 @@ def worker(service: RunningService) -> psutil.Process:
     return found
 
 
+def client_ports(service: RunningService) -> set[int]:
+    """The clients' ports of the connections that workers have accepted and not closed."""
+    connections = [one for worker in workers(service) for one in worker.net_connections("tcp")]
+    return {one.raddr.port for one in connections if one.status == psutil.CONN_ESTABLISHED}
+
+
 def metric(service: RunningService, name: str) -> float:
     """What the service has counted: a sample by its name and labels, or the sum of all that have this name."""
     samples = (line.rpartition(" ") for line in service.client.get("/metrics").text.splitlines())

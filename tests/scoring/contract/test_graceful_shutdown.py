@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 
 from features.bundle import Bundle
 from scoring.http.clients import SHUTDOWN_SECONDS
 from tests.scoring.contract.conftest import as_json
-from tests.support.services import KEY, LONG_TIMEOUTS, RunningService, accepts, running_service, wait_until, workers
+from tests.support.services import (
+    KEY,
+    LONG_TIMEOUTS,
+    RunningService,
+    accepts,
+    client_ports,
+    running_service,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +82,7 @@ def test_a_client_that_connected_but_has_not_asked_yet_is_answered(
     connection = connect(shutting_down)
     connection.connect()
     port = connection.sock.getsockname()[1]
-    wait_until(lambda: port in _accepted(shutting_down))
+    wait_until(lambda: port in client_ports(shutting_down))
     shutting_down.process.send_signal(signal.SIGTERM)
     wait_until(lambda: not accepts(shutting_down))
     assert score(connection, record) == (200, "close")
@@ -93,9 +100,3 @@ def test_an_idle_client_holds_the_service_for_a_moment_only(
         assert time.monotonic() - began > SHUTDOWN_SECONDS - 1
         assert isinstance(connection.sock, socket.socket)
         assert connection.sock.recv(1) == b""
-
-
-def _accepted(service: RunningService) -> set[int]:
-    """The clients' ports of the connections that workers have accepted."""
-    connections = [one for worker in workers(service) for one in worker.net_connections("tcp")]
-    return {one.raddr.port for one in connections if one.status == psutil.CONN_ESTABLISHED}
