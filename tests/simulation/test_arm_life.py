@@ -1,10 +1,10 @@
 """What the simulated Resource Manager refuses because of what exists, runs or was deleted."""
 
-import time
 from typing import Any
 
 import pytest
 
+from tests.simulation import world
 from tests.simulation.examples.azure import create_all, example
 from tests.simulation.examples.changes import changed
 from tests.simulation.examples.names import (
@@ -13,7 +13,9 @@ from tests.simulation.examples.names import (
     role,
 )
 from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_manager import arm as resource_manager
 from tests.simulation.resource_manager.azure_native import AzureNative
+from tests.support.clock import Clock
 
 NATIVE = "azure-native:"
 KEY_VAULT = f"{NATIVE}keyvault:Vault"
@@ -26,6 +28,15 @@ FEDERATED = f"{NATIVE}managedidentity:FederatedIdentityCredential"
 RULE = f"{NATIVE}monitor:DataCollectionRule"
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Azure's clock."""
+    made = Clock(now=1_800_000_000.0)
+    for module in (resource_manager, world):
+        monkeypatch.setattr(module, "time", made)
+    return made
+
+
 def refused(call: object, *arguments: object) -> str:
     """The code with which a call is refused."""
     with pytest.raises(RefusedError) as error:
@@ -33,6 +44,7 @@ def refused(call: object, *arguments: object) -> str:
     return error.value.code
 
 
+@pytest.mark.usefixtures("clock")
 def test_two_pools_of_one_cluster_are_not_written_at_once(arm: AzureNative) -> None:
     create_all(arm, until=POOL)
     arm.world.set("pace", 0.01)
@@ -41,24 +53,24 @@ def test_two_pools_of_one_cluster_are_not_written_at_once(arm: AzureNative) -> N
     assert refused(arm.update, AKS, CLUSTER, example(AKS) | {"tags": {"a": "b"}}) == "OperationNotAllowed"
 
 
-def test_federated_credentials_of_one_identity_are_written_one_at_a_time(arm: AzureNative) -> None:
+def test_federated_credentials_of_one_identity_are_written_one_at_a_time(arm: AzureNative, clock: Clock) -> None:
     create_all(arm, until=FEDERATED)
     arm.world.set("pace", 0.1)
     arm.create(FEDERATED, example(FEDERATED))
     second = example(FEDERATED) | {"federatedIdentityCredentialResourceName": "deployment", "subject": "other"}
     assert refused(arm.create, FEDERATED, second) == "OperationNotAllowed"
     arm.world.set("pace", 0.0)
-    time.sleep(0.4)
+    clock.now += 60.0
     assert refused(arm.create, FEDERATED, second | {"subject": example(FEDERATED)["subject"]}) == "Conflict"
     arm.create(FEDERATED, second)
 
 
-def test_a_resource_that_is_being_deleted_still_holds_its_name(arm: AzureNative) -> None:
+def test_a_resource_that_is_being_deleted_still_holds_its_name(arm: AzureNative, clock: Clock) -> None:
     create_all(arm)
     arm.world.set("pace", 0.001)
     gone = arm.delete(AKS, CLUSTER)
     assert refused(arm.create, AKS, example(AKS)) == "ResourceAlreadyExists"
-    time.sleep(max(0.0, gone - time.time()) + 0.01)
+    clock.now = gone + 0.01
     arm.create(AKS, example(AKS))
 
 

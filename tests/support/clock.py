@@ -10,6 +10,10 @@ class Clock:
     now: float = 0.0
     """Seconds."""
 
+    def time(self) -> float:
+        """The set time."""
+        return self.now
+
     def monotonic(self) -> float:
         """The set time."""
         return self.now
