@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,10 @@ RETRIES = GithubRetry(total=3, backoff_factor=1, allowed_methods={"GET", "PATCH"
 
 class GitHubError(PersonalizationError):
     """GitHub refused a request."""
+
+
+class NoIssuesError(GitHubError):
+    """The repository has no issues, as every new fork."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +100,7 @@ class GitHub:
 
     @contextmanager
     def _asked(self) -> Iterator[Repository]:
-        """The repository. Raises `GitHubError` for a failed request."""
+        """The repository. Raises `GitHubError` for a failed request, `NoIssuesError` if its issues are turned off."""
         client = Github(
             base_url=self.api,
             auth=Auth.Token(self.token),
@@ -109,6 +114,11 @@ class GitHub:
         try:
             yield client.get_repo(self.repository)
         except (GithubException, RequestException) as error:
+            if isinstance(error, GithubException) and error.status == HTTPStatus.GONE:
+                raise NoIssuesError(
+                    f"The issues of the repository {self.repository} are off, as in every new fork. Turn them on: "
+                    f"`gh repo edit {self.repository} --enable-issues`."
+                ) from error
             raise GitHubError(
                 f"GitHub refused a request of the workflow: {error}. The workflow's token needs the `permissions` of "
                 "its job."

@@ -11,12 +11,15 @@ from tools.paths import ROOT
 
 NIGHTLY = "-nightly"
 MAIN = "main"
+SCHEDULED = ("audit", "nightly", "resource-drift", "retrain", "untested-platforms")
+"""The workflows with a schedule, which GitHub disables in a fork."""
 
 
 def commands(
     repository: str, variables: Mapping[str, Mapping[str, str]], stacks: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
     """The commands, each as its words. `variables` are by environment, the empty name standing for the repository."""
+    yield "gh", "repo", "edit", repository, "--enable-issues"  # a new fork has none
     yield "gh", "label", "create", LABEL, "--repo", repository, "--force", "--description", "May delete stored data"
     for environment, own in variables.items():
         place: tuple[str, ...] = ()
@@ -26,6 +29,8 @@ def commands(
         for name, value in own.items():
             yield "gh", "variable", "set", name, "--repo", repository, *place, "--body", value
     yield "gh", "variable", "set", "STACKS", "--repo", repository, "--body", json.dumps(list(stacks))
+    for workflow in SCHEDULED:
+        yield "gh", "workflow", "enable", f"{workflow}.yml", "--repo", repository
 
 
 def _environment(path: str, name: str) -> Iterator[tuple[str, ...]]:

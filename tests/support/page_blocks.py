@@ -19,6 +19,7 @@ PROMPT = "$ "
 README = ROOT / "README.md"
 REASONS = (
     "needs the repository's address",
+    "needs a repository on GitHub",
     "needs a subscription",
     "needs a Prometheus",
     "needs files of Criteo",

@@ -33,6 +33,8 @@ class GitHubServer:
     failures: list[int] = field(default_factory=list)
     """Status codes for the next answers; normal answers follow."""
     fail_writing: bool = False
+    has_issues: bool = True
+    """Whether they are turned on; a pull request's comments and labels exist either way."""
     requests: list[tuple[str, str]] = field(default_factory=list)
 
     def answer(  # noqa: PLR0911 - one for each address
@@ -97,6 +99,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send(self.hub.failures.pop(0), {}, {})
         elif self.headers.get("Authorization") != f"token {TOKEN}":
             self._send(401, {}, {})
+        elif not self.hub.has_issues and address.path.endswith("/issues"):
+            self._send(410, {"message": "Issues are disabled for this repo"}, {})
         elif (found := self.hub.answer(self.command, address.path, query, body)) is None:
             self._send(404, {}, {})
         elif isinstance(found, list):

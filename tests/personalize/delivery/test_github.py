@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from personalize.delivery.github import GitHub, GitHubError
+from personalize.delivery.github import GitHub, GitHubError, NoIssuesError
 from tests.personalize.delivery.github_server import AT_ONCE, REPOSITORY, TOKEN, GitHubServer
 
 
@@ -78,6 +78,17 @@ def test_a_refused_token_is_an_error_that_names_the_permissions(hub: GitHubServe
     with pytest.raises(GitHubError, match=r"401.*permissions"):
         stranger.labels(1)
     assert len(hub.requests) == 1
+
+
+def test_a_repository_without_issues_is_an_error_that_says_how_to_turn_them_on(
+    hub: GitHubServer, github: GitHub
+) -> None:
+    hub.has_issues = False
+    with pytest.raises(NoIssuesError, match=f"gh repo edit {REPOSITORY} --enable-issues") as refused:
+        github.open_issue("drift", "Stack dev differs", "a")
+    assert "permissions" not in str(refused.value)
+    hub.labels[7] = ["bug"]
+    assert github.labels(7) == {"bug"}
 
 
 def test_the_workflow_s_variables_say_where_and_for_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from personalize.delivery import repository
 from personalize.delivery.plan import LABEL
 from personalize.delivery.repository import azure_of_file, commands, stacks_of
 from personalize.delivery.stacks import stacks_of as listed
-from tests.personalize.delivery.workflow import FOLDER
+from tests.personalize.delivery.workflow import FOLDER, load
 from tools.paths import ROOT
 
 REPOSITORY = "octo/clicks"
@@ -23,8 +23,14 @@ VARIABLES = {
 MADE = [" ".join(command) for command in commands(REPOSITORY, VARIABLES, ["dev", "prod"])]
 
 
-def test_the_label_that_allows_a_loss_is_made_first() -> None:
-    assert MADE[0].startswith(f"gh label create {LABEL} --repo {REPOSITORY} --force")
+def test_the_label_that_allows_a_loss_is_made_first_after_the_issues() -> None:
+    assert MADE[0] == f"gh repo edit {REPOSITORY} --enable-issues"
+    assert MADE[1].startswith(f"gh label create {LABEL} --repo {REPOSITORY} --force")
+
+
+def test_the_workflows_with_a_schedule_are_enabled_once_their_variables_are_set() -> None:
+    scheduled = sorted(file.name for file in FOLDER.glob("*.yml") if "schedule" in load(file.stem)["on"])
+    assert MADE[-len(scheduled) :] == [f"gh workflow enable {name} --repo {REPOSITORY}" for name in scheduled]
 
 
 def test_the_variables_are_those_that_the_workflows_read() -> None:
