@@ -180,20 +180,11 @@ def test_a_request_whose_turn_comes_too_late_is_refused(
     assert refused.json()["error"]["code"] == "deadline_exceeded"
 
 
-def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit(service: RunningService) -> None:
-    answered = [_answers_to_200(service) for _ in range(5)]
-    assert 30 <= max(answered) <= 40
-
-
-def _answers_to_200(service: RunningService) -> int:
-    """How many of 200 requests were answered, or fewer: the reset that ends the connection discards unread answers."""
+def test_requests_sent_ahead_are_answered_up_to_a_limit(service: RunningService) -> None:
     with connected(service) as connection:
-        connection.sendall(SCORE * 200)
-        received = b""
-        with suppress(ConnectionError):
-            while part := connection.recv(1 << 20):
-                received += part
-    return received.count(b"HTTP/1.1 200 ")
+        connection.sendall(SCORE * 33)  # one read: a rest would reset the connection, and discard answers
+        received = b"".join(iter(lambda: connection.recv(1 << 20), b""))
+    assert received.count(b"HTTP/1.1 200 ") == 32
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(service: RunningService) -> None:
