@@ -182,6 +182,7 @@ def test_a_web_test_uses_azures_names_where_pulumis_differ() -> None:
     body, unknown = body_of(known.body_inputs(example(WEB_TEST)), shape_of(known.model), known.aliases)
     assert unknown == []
     assert (body["kind"], body["properties"]["Kind"], body["location"]) == ("standard", "standard", "westeurope")
+    assert body["properties"]["Name"] == "availability"  # the name in the resource's address, once more
     assert body["properties"]["Locations"] == [{"Id": "emea-nl-ams-azr"}]
     assert body["properties"]["Request"]["RequestUrl"] == "https://example.com/readyz"
     assert body["properties"]["ValidationRules"] == {"ExpectedHttpStatusCode": 200, "SSLCheck": False}

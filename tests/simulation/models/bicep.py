@@ -39,11 +39,13 @@ class Definitions:
         """
         name, version = kind.split("@")
         for file in sorted(self._folder.glob(f"*/{name.partition('/')[0].lower()}/{version}/types.json")):
-            types = self._files.setdefault(file, json.loads(file.read_text(encoding="utf-8")))
+            if file not in self._files:
+                self._files[file] = json.loads(file.read_text(encoding="utf-8"))
+            types = self._files[file]
             for one in types:
                 if one["$type"] == "ResourceType" and one["name"].lower() == kind.lower():
                     return list(_Judge(types).object(body, types[_number(one["body"])], "", OF_EVERY_RESOURCE))
-        raise LookupError(f"There is no {kind} in {self._folder}.")
+        raise LookupError(f"There is no {kind} in {self._folder}. A later commit of bicep-types-az may have it.")
 
 
 class _Judge:

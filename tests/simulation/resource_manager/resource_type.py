@@ -66,7 +66,8 @@ class ResourceType:
     """Microsoft's model of the body, as "module:Class". It's imported when it's needed, because all models take
     seconds."""
     path: str
-    """Template of the id; names in braces are inputs that belong to the path and not to the body."""
+    """Template of the id; names in braces are inputs that belong to the path and not to the body, unless they have an
+    alias: then azure-native sends them in both."""
     name: NameRule | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     replaces: frozenset[str] = frozenset()
@@ -111,7 +112,8 @@ class ResourceType:
 
     def body_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs that belong into the body."""
-        return {name: value for name, value in inputs.items() if name not in self.parameters}
+        path_alone = set(self.parameters) - self.aliases.keys()
+        return {name: value for name, value in inputs.items() if name not in path_alone}
 
 
 def dig(values: Any, path: str, default: Any = None) -> Any:

@@ -150,7 +150,11 @@ TYPES = [
         pulumi_type="azure-native:applicationinsights:WebTest",
         model="azure.mgmt.applicationinsights.v2022_06_15.models:WebTest",
         path=INSIGHTS + "/webtests/{webTestName}",
-        aliases={"webTestKind": "properties.Kind", "WebTestGeolocation.location": "Id"},
+        aliases={
+            "webTestKind": "properties.Kind",
+            "webTestName": "properties.Name",
+            "WebTestGeolocation.location": "Id",
+        },
         replaces=frozenset({"location"}),
         rules=(_refuse_test_without_insights, _refuse_incomplete_test),
         outputs=_named,
