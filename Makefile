@@ -69,9 +69,9 @@ test-full: simulation ## run all tests, also those that take minutes each
 test-rotating: simulation ## run the part of the tests that take minutes each whose turn it is today, at most ten minutes
 	$(PYTHON) -m tests.rotation
 
-test-image: setup ## build each target of the service's image and run it; needs Debian or Ubuntu and root
+test-image: setup ## build each target of the service's image and test it; needs Debian or Ubuntu and root
 	@command -v buildah >/dev/null || $(AS_ROOT) apt-get install --yes --no-install-recommends buildah
-	$(AS_ROOT) env PERSONALIZATION_IMAGE_BASES=pulled $(PYTEST) -p no:cacheprovider -m "full" tests/scoring/contract/test_image.py
+	$(AS_ROOT) env PERSONALIZATION_IMAGE_BASES=pulled $(PYTEST) -p no:cacheprovider -m "full" -k image tests/scoring/contract
 
 wiring: setup ## record what the stacks send to Azure, to review what a change of the program changes
 	@$(PYTHON) -m tools.setup.azure simulation

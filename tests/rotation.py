@@ -118,10 +118,10 @@ PARTS = (
 )
 ELSEWHERE = {
     "tests/scoring/contract/test_image.py": "builds images; the workflow `check` runs it",
-    "tests/scoring/contract/conftest.py": "runs all contract tests against the image",
+    "tests/scoring/contract/conftest.py": "all contract tests against the image; the workflow `check` runs them",
     "tests/scoring/contract/test_faults.py": "a hundred thousand requests; the workflow `nightly` runs it",
-    "tests/e2e/test_plain_pulumi.py": "needs Pulumi's own release; the workflow `nightly` runs it",
-    "tests/simulation/test_bicep.py": "needs a checkout of Azure's published types",
+    "tests/e2e/test_plain_pulumi.py": "needs Pulumi's own release, which GitHub's runners have; `nightly` runs it",
+    "tests/simulation/test_bicep.py": "needs a checkout of Azure's published types; the workflow `nightly` has one",
 }
 
 
