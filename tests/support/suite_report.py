@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support import ran
+from tests.support.azure_files import azure_is_there
 from tests.support.skips import VARIABLE, reason_of
 from tools import azurite, browser, control_plane, kusto
 from tools.toolchain import PulumiMissingError, pulumi_command
@@ -35,6 +36,7 @@ def lacking() -> list[str]:
         "the queries of alerts: `python -m tools.kusto` installs their parser": not kusto.installed(),
         "pods: `python -m tools.control_plane` builds a Kubernetes control plane": bool(control_plane.missing()),
         "whole stacks: `make setup` gets Pulumi's engine": not _finds(pulumi_command, PulumiMissingError),
+        "what calls Azure: `make test-tools` gets its packages": not azure_is_there(),
         "training on Spark: `make spark` gets Java": not _finds(java_home, JavaMissingError),
         "the kernel in C, NumPy takes its place: install gcc, then `make setup`": not has_kernel(),
     }
@@ -63,6 +65,13 @@ class Ran:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count the skips by their reason."""
+        self._count(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Count the skips of whole files."""
+        self._count(report)
+
+    def _count(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         if (reason := reason_of(report)) is not None:
             self._skips[reason] += 1
 

@@ -36,6 +36,12 @@ def test_that_cannot_run_there(): ...
 def test_that_fails_as_expected():
     assert False
 """
+WITHOUT_AZURE = """
+import sys
+
+sys.modules["azure"] = None  # as if it were not installed
+from tests.support.azure_files import pytest_pycollect_makemodule
+"""
 WHOLE_FILE = 'import pytest\npytest.importorskip("no_such_package", reason="needs a package")\ndef test_it(): ...\n'
 
 
@@ -78,6 +84,22 @@ def test_a_skipped_file_fails_too(folder: Path) -> None:
     done = run(folder, "ci")
     assert done.returncode == pytest.ExitCode.INTERRUPTED, done.stdout
     assert "environment `ci` does not allow: needs a package" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("environment", "said", "status"),
+    [("", "skipped 1: needs the packages of Azure", 0), ("ci", "environment `ci` does not allow: needs the pack", 2)],
+)
+def test_a_folder_that_needs_azures_packages_is_not_left_out_in_silence(
+    folder: Path, environment: str, said: str, status: int
+) -> None:
+    other = folder / "azure"
+    other.mkdir()
+    (other / "conftest.py").write_text(WITHOUT_AZURE)
+    (other / "test_azure.py").write_text("import azure\n")
+    done = run(folder, environment)
+    assert done.returncode == status, done.stdout
+    assert said in done.stdout
 
 
 def test_elsewhere_skips_stay_skips_and_the_end_lists_them_with_what_ran(folder: Path) -> None:

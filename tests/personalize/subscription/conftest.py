@@ -1,6 +1,5 @@
 """A subscription that meets all of a stack's requirements; tests break one at a time."""
 
-import importlib.util
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -8,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if importlib.util.find_spec("azure") is None:  # Azure's SDKs are an extra: `uv sync --inexact --extra azure`
-    collect_ignore_glob = ["test_*.py"]
+from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
 
 if TYPE_CHECKING:
     from personalize.checks.subscription.subject import Subject

@@ -1,6 +1,5 @@
 """The Azure steps against the simulated Azure: real SDKs over real HTTP, with Azure's host names behind a proxy."""
 
-import importlib.util
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,11 +24,9 @@ from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.world import DEFAULTS, World
 from tests.steps.provider.conftest import STACK
+from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
 from tools.paths import ROOT
 from training.parameters import TablesDataset
-
-if importlib.util.find_spec("azure") is None:  # Azure's SDKs are an extra: `uv sync --inexact --extra azure`
-    collect_ignore_glob = ["test_*.py"]
 
 
 @pytest.fixture(autouse=True, scope="session")
