@@ -44,7 +44,7 @@ NAMED_BY = {
 
 @pytest.fixture(scope="module")
 def stack() -> CloudRecorder:
-    """A small stack on Azure that recommends, with traces, container logs and an availability test."""
+    """A small stack on Azure that recommends, with traces, all logs and metrics, and an availability test."""
     azure = {
         "subscription": SUBSCRIPTION,
         "tenant": TENANT,
@@ -54,6 +54,7 @@ def stack() -> CloudRecorder:
         "allowed_sources": "anywhere",
         "traces": True,
         "container_insights": True,
+        "service_metrics": True,
         "availability_test": True,
     }
     settings = Settings.model_validate({"target": "azure", "azure": azure, "dataset": {"kind": "films"}})
@@ -203,17 +204,28 @@ def test_the_service_is_asked_from_outside_where_that_is_wanted(stack: CloudReco
 
 
 @pytest.mark.parametrize(
-    ("name", "categories"),
+    ("name", "logs", "metrics"),
     [
-        ("cluster-logs", ["kube-audit-admin", "guard", "cluster-autoscaler"]),
-        ("databricks-logs", ["jobs", "clusters", "accounts", "unityCatalog"]),
+        ("cluster-logs", ["kube-audit-admin", "guard", "cluster-autoscaler"], ["AllMetrics"]),
+        ("databricks-logs", ["jobs", "clusters", "accounts", "unityCatalog"], []),
+        ("lake-logs", ["group allLogs"], ["Transaction"]),
+        ("vault-logs", ["group allLogs"], ["AllMetrics"]),
+        ("registry-logs", ["group allLogs"], ["AllMetrics"]),
+        ("machine-learning-logs", ["group allLogs"], ["AllMetrics"]),
     ],
 )
-def test_logs_are_asked_for_by_the_categories_that_exist(
-    stack: CloudRecorder, name: str, categories: list[str]
+def test_logs_and_metrics_are_asked_for_by_the_categories_that_exist(
+    stack: CloudRecorder, name: str, logs: list[str], metrics: list[str]
 ) -> None:
+    """Groups: "Diagnostic settings in Azure Monitor". Storage has no `AllMetrics`, Databricks has no metrics."""
     setting = stack.inputs("azure-native:monitor:DiagnosticSetting", name)
-    assert [log["category"] for log in setting["logs"]] == categories
+    asked = [log.get("category") or f"group {log['categoryGroup']}" for log in setting["logs"]]
+    assert (asked, [metric["category"] for metric in setting["metrics"]]) == (logs, metrics)
+    assert all(one["enabled"] for one in (*setting["logs"], *setting["metrics"]))
+
+
+def test_every_diagnostic_setting_is_one_of_these(stack: CloudRecorder) -> None:
+    assert len(stack.of("azure-native:monitor:DiagnosticSetting")) == 6
 
 
 def test_every_node_pool_is_of_the_version_of_the_control_plane(stack: CloudRecorder) -> None:

@@ -10,12 +10,14 @@ import pytest
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
 from infra.graph import deploy
-from tests.infra.graph.cloud_recorder import CloudRecorder, run_cloud
+from tests.infra.graph.cloud_recorder import DEPLOYERS, CloudRecorder, run_cloud
 from tests.infra.graph.workload_program import manifests
-from tests.infra.wiring.page import NARROW
+from tests.infra.wiring.page import NARROW, PRIVATE
 from tests.infra.wiring.recording import committed, record
 
 SERVING = {"app.kubernetes.io/part-of": "personalization"}
+ACCOUNT = "azure-native:storage:StorageAccount"
+ROLES = "azure-native:authorization:RoleAssignment"
 STABLE = SERVING | {"app.kubernetes.io/name": "scoring"}
 
 
@@ -23,6 +25,18 @@ STABLE = SERVING | {"app.kubernetes.io/name": "scoring"}
 def narrow() -> CloudRecorder:
     """Stack `dev` for a few address ranges."""
     return run_cloud(lambda: deploy(committed("dev", **NARROW), "dev"))[0]
+
+
+@pytest.fixture(scope="module")
+def prod() -> CloudRecorder:
+    """Stack `prod`, which copies models to a second region and has a node pool for the service."""
+    return run_cloud(lambda: deploy(committed("prod"), "prod"))[0]
+
+
+@pytest.fixture(scope="module")
+def private() -> CloudRecorder:
+    """Stack `dev` in a private network."""
+    return run_cloud(lambda: deploy(committed("dev", **PRIVATE), "dev"))[0]
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +139,62 @@ def test_the_service_lets_in_the_named_sources_and_azures_own_test(narrow: Cloud
     assert "loadBalancerSourceRanges" not in service["spec"]
     (port,) = service["spec"]["ports"]
     assert (port["port"], port["targetPort"], port["protocol"]) == (443, "https", "TCP")
+
+
+def test_the_pods_go_to_the_services_own_nodes_and_nothing_else_does(prod: CloudRecorder) -> None:
+    """kubernetes.io, "Taints and Tolerations": a pod tolerates a taint of the same key, value and effect; it is the
+    selector that keeps the pod off other nodes."""
+    (pool,) = prod.of("azure-native:containerservice:AgentPool")
+    (deployment,) = prod.of("kubernetes:apps/v1:Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    assert pool["nodeTaints"] == ["personalization/pool=scoring:NoSchedule"]
+    assert pool["nodeLabels"] == pod["nodeSelector"] == {"personalization/pool": "scoring"}
+    assert pod["tolerations"] == [
+        {"key": "personalization/pool", "operator": "Equal", "value": "scoring", "effect": "NoSchedule"}
+    ]
+
+
+def test_models_are_copied_to_an_account_in_a_second_region_that_deployers_write(prod: CloudRecorder) -> None:
+    """Regions: learn.microsoft.com, reliability/cross-region-replication-azure, pairs West and North Europe. Role:
+    learn.microsoft.com, role-based-access-control/built-in-roles/storage, "Storage Blob Data Contributor"."""
+    copy, lake = prod.inputs(ACCOUNT, "models-copy"), prod.inputs(ACCOUNT, "lake")
+    assert (lake["location"], copy["location"]) == ("westeurope", "northeurope")
+    assert (copy["allowBlobPublicAccess"], copy["allowSharedKeyAccess"]) == (False, False)
+    kept = prod.inputs("azure-native:storage:BlobServiceProperties", "models-copy-service")
+    assert kept["deleteRetentionPolicy"] == kept["containerDeleteRetentionPolicy"] == {"enabled": True, "days": 7}
+    container = prod.inputs("azure-native:storage:BlobContainer", "models-copy-container")
+    assert (container["containerName"], container["publicAccess"]) == ("models", "None")
+    assert container["accountName"] == kept["accountName"] == copy["accountName"]
+    given = [one for one in prod.of(ROLES) if one["scope"].endswith(f"/{copy['accountName']}")]
+    assert {one["principalId"] for one in given} == set(DEPLOYERS)
+    assert {one["roleDefinitionId"].rpartition("/")[2] for one in given} == {"ba92f5b4-2d11-453d-a403-e96b0029c9fe"}
+
+
+def test_a_public_stack_s_storage_is_reached_from_everywhere_with_a_token(prod: CloudRecorder) -> None:
+    """learn.microsoft.com, storage/common/storage-network-security: `Allow` applies no rule, so that only Microsoft
+    Entra ID's tokens protect the data."""
+    for account in prod.of(ACCOUNT):
+        assert account["networkRuleSet"] == {"defaultAction": "Allow", "bypass": "AzureServices"}
+        assert "publicNetworkAccess" not in account
+        assert (account["allowSharedKeyAccess"], account["minimumTlsVersion"]) == (False, "TLS1_2")
+
+
+def test_a_private_stack_lets_azure_ml_by_its_networks_rules(private: CloudRecorder) -> None:
+    """Azure ML is a trusted service of learn.microsoft.com's key-vault/general/overview-vnet-service-endpoints,
+    container-registry/allow-access-trusted-services and storage/common/storage-network-security-trusted-azure-services.
+    """
+    (vault,) = private.of("azure-native:keyvault:Vault")
+    assert vault["properties"]["networkAcls"] == {"defaultAction": "Deny", "bypass": "AzureServices"}
+    (registry,) = private.of("azure-native:containerregistry:Registry")
+    assert registry["networkRuleBypassOptions"] == "AzureServices"
+    plain = private.inputs(ACCOUNT, "workspace-storage")
+    assert plain["networkRuleSet"] == {"defaultAction": "Deny", "bypass": "AzureServices"}
+    assert plain["publicNetworkAccess"] == "Disabled"
+
+
+def test_a_private_cluster_may_change_its_subnets(private: CloudRecorder) -> None:
+    """learn.microsoft.com, aks/configure-azure-cni: the cluster's identity needs at least "Network Contributor" on the
+    subnet; its ID: role-based-access-control/built-in-roles/networking."""
+    given = [one for one in private.of(ROLES) if one["principalId"] == "principal-of-cluster"]
+    assert {one["scope"].rpartition("/")[2] for one in given} == {"cluster", "service"}
+    assert {one["roleDefinitionId"].rpartition("/")[2] for one in given} == {"4d97b98b-1d4f-4787-a291-c67834d212e7"}

@@ -113,6 +113,10 @@ def test_probes_ask_where_no_stranger_can(found: dict[str, dict[str, Any]]) -> N
 
 
 def test_the_pods_call_nobody_and_are_called_on_two_ports(found: dict[str, dict[str, Any]]) -> None:
+    """kubernetes.io, "Network Policies": a type without rules admits nothing, a rule without peers admits everybody.
+
+    Every namespace has its name as a label (kubernetes.io, "Labels, Annotations and Taints").
+    """
     policy = found["NetworkPolicy"]["spec"]
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
     assert "egress" not in policy
@@ -149,6 +153,8 @@ def test_the_availability_test_is_let_in_beside_the_sources_and_nobody_else() ->
 
 
 def test_pods_that_send_copies_may_reach_the_shadow_and_nothing_else() -> None:
+    """kubernetes.io, "Network Policies": a `podSelector` alone is of the policy's own namespace. The port is the pods',
+    since Cilium replaces a Service's address by theirs before anything else (github.com/cilium/cilium, issue 21251)."""
     found = manifests(rollout="shadow", candidate_percent=30)
     shadow = found["Service scoring-shadow"]
     assert "type" not in shadow["spec"], "nobody outside reaches it"
@@ -165,6 +171,8 @@ def test_pods_that_send_copies_may_reach_the_shadow_and_nothing_else() -> None:
 
 
 def test_pods_that_trace_know_where_to_and_may_reach_azure_alone() -> None:
+    """`except`: kubernetes.io, "Network Policies"; private ranges: RFC 1918; 169.254.169.254: Microsoft's "Azure
+    Instance Metadata Service"; the node's name servers: Microsoft's "Configure LocalDNS"."""
     found = manifests(traces=True, trace_percent=2.5)
     settings = parse(["--bundle", "/model", *container(found)["args"]])
     assert (settings.traces, settings.trace_percent) == (Path("/mnt/secrets/traces"), 2.5)
@@ -194,7 +202,10 @@ def test_pods_that_recommend_fetch_histories_into_a_folder_of_their_own_and_may_
 
 
 def test_in_a_private_stack_they_also_reach_its_private_endpoints() -> None:
-    """An eighth of the network, the fourth: cluster, two of Databricks, endpoints (`infra.network_ranges`)."""
+    """An eighth of the network, the fourth: cluster, two of Databricks, endpoints (`infra.network_ranges`).
+
+    kubernetes.io, "Network Policies": rules add up, so that this one admits what the one for Azure excepts.
+    """
     private: dict[str, Any] = {"network": "private", "peered_network": PEERED, "registry_tier": "Premium"}
     found = manifests(snapshots="https://lake/", network_range="10.100.0.0/16", **private)
     *_, lake = found["NetworkPolicy"]["spec"]["egress"]
