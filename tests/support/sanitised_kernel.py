@@ -9,14 +9,20 @@ import gc
 import sys
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
+from unittest.mock import MagicMock
 
+import lightgbm
 import numpy as np
+from msgspec import UNSET
 
 from features.encoder import Encoder
+from features.factors import Factors
 from features.hashing import hash_value
 from features.schema import Schema
 from recommend.weights import ItemWeights
+from scoring.engines.forest import open_forest
 from scoring.model.encoding import RowEncoder
 from scoring.model.item_weights import KernelWeights, best_of
 from scoring.model.records import Values
@@ -27,9 +33,11 @@ SCHEMA = Schema(
     categorical=("user", "item", "genres", "words"),
     separators={"genres": "|", "words": ", "},
     crosses=(("user", "genres"), ("words", "item")),
+    factors=("user", "item"),
 )
-TOGETHER = 1_000
-WARM = 20
+TOGETHER = (1, 3, 4, 15, 16, 17, 100, 1_000)
+"""How many rows go together, in turns: the trees compare 4 splits of a row at a time, or up to 16 rows."""
+WARM = 3 * len(TOGETHER)
 
 
 def kernel_at(path: str) -> Kernel:
@@ -42,12 +50,12 @@ def kernel_at(path: str) -> Kernel:
     return cast("Kernel", module)
 
 
-def requests(number: int) -> list[Values]:
-    """Records of each kind: missing and empty fields, long and short texts, integers, fields of many and no values."""
+def requests(number: int, rows: int) -> list[Values]:
+    """`rows` records: missing and empty fields, long and short texts, integers, fields of many and of no values."""
     generator = np.random.default_rng(number)
     texts = [None, "", "a", "x" * 31, "ä€😀" * 11, 7, 2**62, -(2**63), 12.0]
     fields = ["", "|", "||", "a|b", " a |a|", "|".join(map(str, range(60))), ", ", "a, b,, c", None, 5]
-    chosen = generator.integers(0, [[len(texts)], [len(texts)], [len(fields)], [len(fields)]], (4, TOGETHER))
+    chosen = generator.integers(0, [[len(texts)], [len(texts)], [len(fields)], [len(fields)]], (4, rows))
     return [
         (None if number % 3 else float(at), float("nan"), texts[user], texts[item], fields[genres], fields[words])
         for at, (user, item, genres, words) in enumerate(chosen.T)
@@ -59,6 +67,7 @@ def encoder() -> Encoder:
     values = [[hash_value(text) for text in ("a", "b", "7", "")] for _ in SCHEMA.categories]
     counts = [len(hashes) for hashes in values]
     entries = sum(counts)
+    vectors = np.random.default_rng(0).normal(size=(2, len(values[0]) + 1, 6)).astype(np.float32)
     return Encoder(
         columns=SCHEMA.categories,
         offsets=np.cumsum([0, *counts], dtype=np.int64),
@@ -66,25 +75,45 @@ def encoder() -> Encoder:
         rates=np.linspace(0, 1, entries, dtype=np.float32),
         log_counts=np.ones(entries, dtype=np.float32),
         unseen=np.zeros((len(counts), 2), dtype=np.float32),
+        factors=Factors(columns=(0, 1), first=vectors[0], second=vectors[1]),
     )
 
 
+def trees(model: Path) -> tuple[Any, ...]:
+    """What a few trees over the encoder's inputs are prepared from; their file is `model`.
+
+    Read once: Python keeps some memory each time that it opens a file.
+    """
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(500, len(SCHEMA.encoded_features)))
+    settings = {"objective": "binary", "verbose": -1, "num_threads": 1}
+    lightgbm.train(settings, lightgbm.Dataset(inputs, inputs.sum(axis=1) > 0), num_boost_round=3).save_model(model)
+    recorder = MagicMock()
+    open_forest(model, len(SCHEMA.encoded_features), recorder)
+    return tuple(recorder.prepare_forest.call_args.args)
+
+
 def main(path: str, rows: int) -> None:
-    """Encode `rows` records, refuse a few, sum weights between items, and print the growth in bytes."""
-    kernel, tables = kernel_at(path), encoder()
+    """Encode and score `rows` records, refuse a few, sum weights between items, and print the growth in bytes.
+
+    The trees' model file is written beside the kernel.
+    """
+    kernel, tables, prepared = kernel_at(path), encoder(), trees(Path(path).with_name("model.txt"))
     plain = ItemWeights.cut(np.random.default_rng(0).normal(size=(50, 50)), largest=30)
     weights = KernelWeights(others=plain.others, weights=plain.weights, kernel=kernel)
-    rounds = rows // TOGETHER
+    rounds = rows * len(TOGETHER) // sum(TOGETHER)
     held = ctypes.CDLL(None)["__sanitizer_get_current_allocated_bytes"]
     held.restype = ctypes.c_size_t
 
     def work(number: int) -> None:
+        records = requests(number, TOGETHER[number % len(TOGETHER)])
+        assert 0 < kernel.given(tuple(records), None, UNSET) <= len(records) * len(SCHEMA.fields)
         found = RowEncoder(SCHEMA, tables, kernel)
+        assert len(kernel.predict(kernel.prepare_forest(*prepared), found.encode(records))) == len(records)
         history = np.arange(number % 50)
         weights.reasons(history, best_of(kernel, weights.scores(history), number % 7), number % 4)
-        found.encode(requests(number))
         try:
-            found.encode([*requests(number)[:3], (None, None, "a", b"no text", "a|b", "")])  # type: ignore[list-item]
+            found.encode([*records[:3], (None, None, "a", b"no text", "a|b", "")])  # type: ignore[list-item]
         except TypeError:
             return
         raise AssertionError("bytes are no text")

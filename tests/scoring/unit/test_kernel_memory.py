@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from itertools import count, cycle, islice
+from pathlib import Path
 
+import lightgbm
 import numpy as np
 import psutil
 import pytest
 
 from features.schema import Schema
+from scoring.engines.forest import open_forest
 from scoring.model.encoding import RowEncoder
 from scoring.model.records import Values
 from tests.scoring.unit.test_encoding import make_encoder
@@ -79,3 +82,21 @@ def test_prepared_tables_are_freed_with_their_encoder() -> None:
     ]
     reference = make_encoder(SCHEMA, texts, 0)
     assert grown(lambda: RowEncoder(SCHEMA, reference, kernel)) < GROWTH_BYTES
+
+
+def test_predictions_leak_nothing(tmp_path: Path) -> None:
+    features, kernel, model = 2_000, built_kernel(), tmp_path / "model.txt"
+    inputs = np.random.default_rng(0).normal(size=(50, features))
+    settings = {"objective": "binary", "verbose": -1, "num_threads": 1}
+    lightgbm.train(settings, lightgbm.Dataset(inputs, inputs[:, 0] > 0), num_boost_round=2).save_model(model)
+    forest = open_forest(model, features, kernel)
+    assert grown(lambda: kernel.predict(forest, np.ones((16, features)))) < GROWTH_BYTES
+
+
+def test_prepared_trees_are_freed_with_their_model() -> None:
+    kernel = built_kernel()
+
+    def prepare() -> None:
+        kernel.prepare_forest(1, 1.0, *(np.ones(20_000) for _ in range(6)))
+
+    assert grown(prepare) < GROWTH_BYTES
