@@ -19,6 +19,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "recommend": ("tests/recommend",),
     "training": ("tests/training/unit", "tests/training/kernels", "tests/training/runs"),
     "scoring": ("tests/scoring/unit", "tests/scoring/contract"),
+    "batch": ("tests/batch",),
     "azure_clients": ("tests/azure_clients", "tests/personalize/subscription", "tests/steps/provider/azure"),
     "steps": ("tests/steps", "tests/infra/graph"),
     "infra": ("tests/infra",),
