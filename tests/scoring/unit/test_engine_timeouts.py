@@ -12,11 +12,11 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from scoring.engines import spark_serving
+from scoring.engines import spark_query, spark_serving
 from scoring.engines.booster import Booster
-from scoring.engines.spark_process import SparkProcess, call
+from scoring.engines.spark_process import Rows, SparkProcess, call
 from scoring.engines.spark_serving import SparkServingEngine
-from scoring.request_errors import EngineUnavailable
+from scoring.request_errors import EngineUnavailable, Overloaded
 from scoring.worker import shadow
 from scoring.worker.keys import KeyRing
 from scoring.worker.shadow import CONNECTIONS, Shadow
@@ -149,4 +149,35 @@ async def test_a_call_that_fails_for_whatever_reason_is_answered(engine: tuple[S
     await serving.start()
     with pytest.raises(EngineUnavailable):
         await asyncio.wait_for(serving.score(np.zeros((1, 2))), 20)
+    serving.close()
+
+
+@in_a_loop
+async def test_more_records_than_may_wait_for_spark_are_refused(
+    engine: tuple[SparkServingEngine, _Stubborn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spark_serving, "MAX_WAITING", 4)
+    serving, _ = engine
+    serving.ready = True  # nothing takes what waits
+    waiting = asyncio.create_task(serving.score(np.zeros((4, 2))))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await asyncio.wait_for(serving.score(np.zeros((1, 2))), 20)
+    waiting.cancel()
+
+
+@in_a_loop
+async def test_requests_that_share_a_call_of_few_records_get_their_own_answers(
+    engine: tuple[SparkServingEngine, _Stubborn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sums(_: http.client.HTTPConnection, rows: Rows, _seconds: float) -> list[float]:
+        assert len(rows) <= spark_query.SLOTS
+        return [float(row.sum()) for row in rows]
+
+    monkeypatch.setattr(spark_serving, "call", sums)
+    serving, _ = engine
+    await serving.start()
+    asked = [np.full((rows, 2), float(number)) for number, rows in enumerate((1, 2, 1, 20, 3))]
+    found = await asyncio.wait_for(asyncio.gather(*map(serving.score, asked)), 20)
+    assert found == [[0.0], [2.0] * 2, [4.0], [6.0] * 20, [8.0] * 3]
     serving.close()
