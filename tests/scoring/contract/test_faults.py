@@ -18,10 +18,12 @@ import psutil
 import pytest
 
 from features.bundle import Bundle
+from features.schema import Schema
 from personalize.load.client import run_load
 from personalize.load.plan import LoadPlan, LoadResult
 from tests.support.bad_bodies import bad_bodies
 from tests.support.bad_requests import bad_requests
+from tests.support.bundles import make_bundle
 from tests.support.ports import free_port
 from tests.support.services import (
     KEY,
@@ -61,10 +63,25 @@ def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle with columns of several values, crosses and factors."""
+    schema = Schema(
+        numeric=("int00",),
+        categorical=("user", "cat00", "genres", "words"),
+        separators={"genres": "|", "words": " "},
+        crosses=(("user", "genres"), ("words", "cat00")),
+        factors=("user", "cat00"),
+    )
+    return Bundle.load(make_bundle(tmp_path_factory.mktemp("several") / "bundle", schema=schema))
+
+
+@pytest.mark.parametrize("columns", ["bundle", "several"])
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
 def test_bad_bodies_get_answers_and_cost_nothing(
-    bundle: Bundle, tmp_path: Path, count: int, record_property: RecordProperty
+    request: pytest.FixtureRequest, tmp_path: Path, columns: str, count: int, record_property: RecordProperty
 ) -> None:
+    bundle = request.getfixturevalue(columns)
     with running_service(bundle.path, tmp_path) as running:
         process = worker(running)
         statuses = _send(running, bundle, 500, seed=0)
