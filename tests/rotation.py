@@ -86,10 +86,7 @@ PARTS = (
     ),
     Part(
         name="from data to model",
-        files=tuple(
-            f"tests/steps/provider/azure/test_{name}.py"
-            for name in ("chain", "preflight", "read_in_place", "second_region")
-        ),
+        files=tuple(f"tests/steps/provider/azure/test_{name}.py" for name in ("chain", "preflight", "read_in_place")),
     ),
     Part(
         name="data on engine local",

@@ -25,7 +25,7 @@ from tools.paths import ROOT
 PARTS = {
     "changes": ("life", "changes"),
     "faults": ("canary", "kills", "walk"),
-    "cycles": ("nights", "private", "verify", "cycles"),
+    "cycles": ("nights", "private", "region", "verify", "cycles"),
 }
 """The stages of each process, by its name. Together these are all stages, and each process takes about as long."""
 

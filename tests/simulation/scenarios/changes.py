@@ -29,6 +29,15 @@ ROLLED_BACK = SERVED | {"replace model"}
 TRAINED = SERVED | {"replace training", "replace model"}
 RECOMMENDS = TRAINED | {"replace data", "create pods-snapshots", "update network-policy"}
 """Tables with users and items in place of rows: the pods may fetch histories."""
+HOLDING_DATA = (
+    "azure-native:storage:StorageAccount",
+    "azure-native:storage:BlobContainer",
+    "azure-native:machinelearningservices:Workspace",
+    "azure-native:containerregistry:Registry",
+    "azure-native:keyvault:Vault",
+    "azure-native:databricks:Workspace",
+    "azure-native:operationalinsights:Workspace",
+)
 SMALLER, LARGER, LARGEST = "Standard_D2ds_v5", "Standard_D4ds_v5", "Standard_D8ds_v5"
 OTHER_REGION = "northeurope"
 NEW_CODE = ROOT / "scoring" / "simulated_change.py"
@@ -144,12 +153,12 @@ def all_changes(stack: SimulatedStack, report: Report, *, full: bool) -> None:
             change.make(stack)
             for trouble in change.troubles:
                 _meet(stack, report, trouble)
-            before = stack.holders()
+            before = _holders(stack)
             wanted = change.touched(stack) if callable(change.touched) else change.touched
             done = stack.up(refresh=change.refresh)
             report.want(f"touched by another {change.name}", sorted(wanted), sorted(done.touched))
             stack.settle()
-            report.want(f"data that another {change.name} replaced", [], _replaced(before, stack.holders()))
+            report.want(f"data that another {change.name} replaced", [], _replaced(before, _holders(stack)))
     with report.stage("change: dataset, which are tables now, while services are busy and tokens end"):
         own_tables(stack, report)
     if full:
@@ -204,13 +213,13 @@ def own_tables(stack: SimulatedStack, report: Report) -> None:
     for service in ("blob", "management", "databricks"):
         for kind in (FaultKind.THROTTLED, FaultKind.UNAVAILABLE, FaultKind.EXPIRED):
             stack.faults.order(f"^http {service} ", nth=2, kind=kind)
-    before = stack.holders()
+    before = _holders(stack)
     done = stack.up()
     report.want("touched by tables while services are busy", sorted(RECOMMENDS), sorted(done.touched))
     report.want("faults of services that did not come", 0, stack.faults.pending())
     stack.faults.clear()
     stack.settle()
-    report.want("data that tables replaced", [], _replaced(before, stack.holders()))
+    report.want("data that tables replaced", [], _replaced(before, _holders(stack)))
     score_golden_records(stack, report, stack.image().rpartition("@")[2])
     lake = container_of(stack, Volume.SNAPSHOTS)
     named = decode(lake.download_blob(f"{Volume.SNAPSHOTS.folder}/{SERVED_SNAPSHOTS}/{CURRENT}").readall())
@@ -232,6 +241,11 @@ def _meet(stack: SimulatedStack, report: Report, trouble: Trouble) -> None:
 def says(error: PersonalizationError, sentence: str) -> bool:
     """Whether an error's text contains `sentence`, in any case."""
     return sentence.lower() in str(error).lower()
+
+
+def _holders(stack: SimulatedStack) -> Mapping[str, float]:
+    """The resources that hold data, by id, with their creation times."""
+    return {record.id: record.created for kind in HOLDING_DATA for record in stack.world.all(kind)}
 
 
 def _replaced(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:

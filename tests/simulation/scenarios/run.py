@@ -6,7 +6,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.simulation.scenarios import canary, changes, first_days, interruptions, life, nights, private, verification
+from tests.simulation.scenarios import (
+    canary,
+    changes,
+    first_days,
+    interruptions,
+    life,
+    nights,
+    private,
+    region_lost,
+    verification,
+)
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SimulatedStack
 
@@ -19,8 +29,8 @@ SEEDS, FULL_SEEDS = (3,), range(1, 9)
 REPORT = "report.json"
 TRAINED = "trained"
 """The folder of all parts' models, beside theirs."""
-STAGES = ("life", "changes", "nights", "private", "canary", "verify", "kills", "walk", "cycles")
-FULL_STAGES = ("nights", "verify")
+STAGES = ("life", "changes", "nights", "private", "region", "canary", "verify", "kills", "walk", "cycles")
+FULL_STAGES = ("nights", "region", "verify")
 """These run with `--full`, or if they are named."""
 
 
@@ -89,6 +99,9 @@ def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, ful
     if "private" in only:
         with report.stage("a private stack"):
             private.private(stack, report)
+    if "region" in only:
+        with report.stage("a lost region"):
+            region_lost.region_lost(stack, report)
     if "canary" in only:
         with report.stage("a subscription's first days"):
             first_days.refused_build(stack, report)

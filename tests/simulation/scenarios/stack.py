@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,6 @@ SMALL = {
     "gate": {"max_calibration_error": 0.5, "max_log_loss_rise": 0.5},
 }
 """A model that is trained in seconds. It has few rows, so the gate accepts worse models than the champion."""
-HOLDING_DATA = (
-    "azure-native:storage:StorageAccount",
-    "azure-native:storage:BlobContainer",
-    "azure-native:machinelearningservices:Workspace",
-    "azure-native:containerregistry:Registry",
-    "azure-native:keyvault:Vault",
-    "azure-native:databricks:Workspace",
-    "azure-native:operationalinsights:Workspace",
-)
 DEPLOYMENTS = "/apis/apps/v1/namespaces/scoring/deployments"
 SETTLE_SECONDS, SETTLE_PAUSE = 120.0, 0.3
 Touched = frozenset[str]
@@ -74,9 +65,20 @@ class SimulatedStack:
         self._trained = trained
         self._training: RememberedTraining | None = None
         self.simulation = Simulation(folder / "azure", Runs(self._train), binaries())
+        self.name = STACK
         self.settings = _settings(STACK)
-        self.file = folder / f"Pulumi.{STACK}.yaml"
         self._before: dict[str, str] = {}
+
+    def beside(self, name: str, settings: Mapping[str, Any]) -> "SimulatedStack":
+        """Another stack in the same simulated Azure, which the first one starts and stops."""
+        other = copy(self)
+        other.name, other.settings = name, deepcopy(dict(settings))
+        return other
+
+    @property
+    def file(self) -> Path:
+        """The stack file, written by `session`."""
+        return self.folder / f"Pulumi.{self.name}.yaml"
 
     def start(self) -> None:
         """Start the simulated Azure, and lead this process to it."""
@@ -130,7 +132,7 @@ class SimulatedStack:
 
     def preview_of(self, name: str) -> dict[str, int]:
         """The changes in `personalize preview` of another committed stack, which leaves nothing."""
-        session = self.session(name, _settings(name))
+        session = self.beside(name, _settings(name)).session()
         try:
             return session.preview(lambda _: None).changes
         finally:
@@ -159,10 +161,6 @@ class SimulatedStack:
         """Sign in as another deployer."""
         self.world.set("caller", self.settings["azure"]["deployers"][deployer]["object_id"])
         credentials.forget_tokens()
-
-    def holders(self) -> Mapping[str, float]:
-        """The resources that hold data, by id, with their creation times."""
-        return {record.id: record.created for kind in HOLDING_DATA for record in self.world.all(kind)}
 
     def image(self) -> str:
         """The service's image, from its Deployment."""
@@ -205,16 +203,16 @@ class SimulatedStack:
 
     def with_input(self, name: str) -> list[str]:
         """The names of the stack's resources that have the input `name`."""
-        state = self.folder / "state" / STACK / "state" / ".pulumi" / "stacks" / "personalization" / f"{STACK}.json"
+        stacks = self.folder / "state" / self.name / "state" / ".pulumi" / "stacks"
+        state = stacks / "personalization" / f"{self.name}.json"
         resources = read_snapshot(state).get("resources") or ()
         return [item["urn"].rpartition("::")[2] for item in resources if (item.get("inputs") or {}).get(name)]
 
-    def session(self, stack: str = STACK, settings: Mapping[str, Any] | None = None) -> StackSession:
-        """A session of the product with these settings, by default the stack's current ones."""
-        config = {f"personalization:{name}": value for name, value in (settings or self.settings).items()}
-        file = self.folder / f"Pulumi.{stack}.yaml"
-        file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
-        return StackSession(stack, settings_file=file, say=self._say)
+    def session(self) -> StackSession:
+        """A session of the product with the stack's current settings, which it writes into the stack file."""
+        config = {f"personalization:{name}": value for name, value in self.settings.items()}
+        self.file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+        return StackSession(self.name, settings_file=self.file, say=self._say)
 
     def _operate(self, operate: Callable[[StackSession, Callable[[StepUpdate], None]], Outcome]) -> Done:
         def on_step(update: StepUpdate) -> None:
