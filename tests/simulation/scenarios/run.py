@@ -104,7 +104,7 @@ def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, ful
             region_lost.region_lost(stack, report)
     if "canary" in only:
         with report.stage("a subscription's first days"):
-            first_days.refused_build(stack, report)
+            first_days.refusals(stack, report)
         with report.stage("a wheel that can't be imported"):
             canary.broken_wheel(stack, report)
             life.go_down(stack, report, "after a canary run that failed")
