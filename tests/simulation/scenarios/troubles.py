@@ -69,9 +69,9 @@ RUNS = (
         fill_region,
         in_world("vcpu_quota", {}),
     ),
+    # Last, because it stays so until an `up` that refreshes.
+    Trouble("a library that is gone", "Run `up --refresh`, which uploads", lose_libraries),
 )
-LIBRARY = Trouble("a library that is gone", "Run `up --refresh`, which uploads", lose_libraries)
-"""It stays so until an `up` that refreshes."""
 BUILD = Trouble("an image build that fails", "the test ordered it", in_world("build_outcomes", ["fail"]))
 ROLLOUT = Trouble(
     "a rollout that never becomes ready", "shows why; correct it, then run `up` again.", break_image, mend_image
