@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
@@ -54,9 +54,14 @@ def application(
         faults.log("http", service, what, "ok" if response.status_code < 400 else str(response.status_code))
         return response
 
-    app = Starlette(routes=list(routes))
+    app = Starlette(routes=list(routes), exception_handlers={ClientDisconnect: _gone})
     app.add_middleware(BaseHTTPMiddleware, dispatch=guard)
     return app
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """To a client that was killed while it sent: nobody reads it."""
+    return Response(status_code=499)
 
 
 async def _suffer(hit: tuple[FaultKind, float] | None) -> None:
