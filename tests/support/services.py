@@ -38,7 +38,8 @@ class RunningService:
 
     def log(self) -> list[dict[str, Any]]:
         """The log's lines so far."""
-        return [json.loads(line) for line in self.log_file.read_text().splitlines() if line.startswith("{")]
+        whole, _, _ = self.log_file.read_text().rpartition("\n")  # the last line may be half-written
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
     def stop(self, *, seconds: float = 60.0) -> int:
         """Send SIGTERM, and return the exit code."""
