@@ -52,6 +52,7 @@ class Workshop:
         self._closed = False
         self._lock = Lock()
         copy_working_tree(folder)
+        _commit(folder)
         (folder / ".venv").symlink_to(SOURCE / ".venv")
         self._require_own_packages()
 
@@ -157,6 +158,13 @@ class Workshop:
         others = [place for place in found.stdout.splitlines() if self._folder not in Path(place).parents]
         if others:
             raise MutantError(f"The copy in {self._folder} would be tested with {', '.join(others)}.")
+
+
+def _commit(folder: Path) -> None:
+    """Make the copy a repository of its own, which some tests ask for its files."""
+    author = "-c", "user.name=mutants", "-c", "user.email=mutants@localhost"
+    for words in (("init", "--quiet"), ("add", "--all"), (*author, "commit", "--quiet", "--message", "Copy")):
+        subprocess.run(["git", *words], cwd=folder, capture_output=True, check=True)
 
 
 def _end(child: subprocess.Popen[str]) -> None:
