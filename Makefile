@@ -46,7 +46,7 @@ try-up: ## try `up` and a recommendation on a platform that is not tested; on ma
 	$(MAKE) up
 	.venv/bin/personalize recommend u17 --top 5
 
-test: test-tools ## run the tests, in about a quarter of an hour on two cores
+test: test-tools ## run the tests, in about ten minutes on two cores
 	$(PYTEST) $(PARALLEL) -m "not full and not cluster"
 
 test-fast: setup ## run the tests that need neither Java nor Pulumi's engine, about a minute
