@@ -89,7 +89,7 @@ class Settings(Parameters):
                 )
             require_room(value)
         except PersonalizationError as error:
-            raise ValueError(str(error).removesuffix(".")) from error
+            raise ValueError(str(error)) from error
         return value
 
     @field_validator("azure", mode="before")

@@ -143,6 +143,7 @@ def _plain(value: Any) -> str:  # noqa: ANN401 - any default
 
 
 def _allowance(message: str) -> str:
+    message = message.removesuffix(".")
     text = message.removeprefix("Value error, ").removeprefix("Input should be ")
     text = re.sub("^a valid dictionary.*", "an object", text)
     return text if text == message.removeprefix("Value error, ") else f"must be {text}"

@@ -1,9 +1,8 @@
 """A training run on a thousand generated rows, the first use of a new workspace.
 
-It uses everything that training runs use: the job's libraries and wheel, the volume that they are installed from, the
-four that are written to, from every machine, the stack's own way to fit, and a champion, with which the job compares a
-second model. Before it, a trial model is registered in Azure ML. The serving cluster waits for it, because it costs by
-the hour.
+It uses everything that training runs use: the job's wheel and libraries, from their volume; the four other volumes,
+which every machine writes; the stack's own way to fit; and a champion, with which the job compares a second model.
+Before it, a trial model is registered in Azure ML. The serving cluster waits for it, because it costs by the hour.
 """
 
 import hashlib

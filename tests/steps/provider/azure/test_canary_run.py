@@ -144,7 +144,7 @@ def test_a_wheel_that_cannot_be_imported_is_told_in_a_sentence(
 
 def test_a_library_that_may_not_be_read_is_no_missing_one(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
     wheel = f"{VOLUMES}/libraries/numpy.whl"
-    reason = f"PERMISSION_DENIED: no READ VOLUME: {wheel}"
+    reason = f"PERMISSION_DENIED: no READ VOLUME: {wheel}."
 
     def install(_: Run) -> str:
         raise LibraryError(FAILED.format(library=f'whl: "{wheel}"', reason=reason))
@@ -155,6 +155,7 @@ def test_a_library_that_may_not_be_read_is_no_missing_one(cloud: Cloud, tmp_path
     said = str(raised.value)
     assert f"can't install the library whl: \"{wheel}\". The job's identity can't read the volume {VOLUMES}/" in said
     assert "Run `GRANT READ VOLUME ON VOLUME lake_dev.training.libraries TO ...` in Databricks" in said
+    assert f"{wheel}. The stack grants this" in said, "one full stop"
     assert "--refresh" not in said, "what is there need not be uploaded again"
 
 
