@@ -47,6 +47,12 @@ class RunningService:
         return self.process.wait(seconds)
 
 
+def changed_service(code: str) -> list[str]:
+    """A command in place of `python -m scoring`: `code` changes its modules first."""
+    run = "runpy.run_module('scoring', run_name='__main__', alter_sys=True)"
+    return [sys.executable, "-c", f"import runpy\n{code}\n{run}"]
+
+
 @contextmanager
 def running_service(
     bundle: Path,

@@ -29,6 +29,7 @@ from tests.support.services import (
     KEY,
     LONG_TIMEOUTS,
     RunningService,
+    changed_service,
     is_ready,
     metric,
     running_service,
@@ -47,10 +48,9 @@ GROWTH_BYTES = 20 << 20
 """Allowed growth of a worker's memory during the bad bodies: its cache of category values, and Python's reserves."""
 
 JUMPING_CLOCK = """
-import itertools, runpy, sys, time
+import itertools, time
 clock, jumps = time.time, itertools.cycle([0.0, 86400.0, -86400.0, 3.0])
 time.time = lambda: clock() + next(jumps)
-runpy.run_module("scoring", run_name="__main__", alter_sys=True)
 """
 
 
@@ -163,8 +163,7 @@ def test_a_disk_that_fills_up_does_not_end_the_service(bundle: Bundle, tmp_path:
 
 
 def test_a_clock_that_jumps_changes_no_answer(bundle: Bundle, tmp_path: Path) -> None:
-    python = [sys.executable, "-c", JUMPING_CLOCK]
-    with running_service(bundle.path, tmp_path, python=python) as running:
+    with running_service(bundle.path, tmp_path, python=changed_service(JUMPING_CLOCK)) as running:
         for golden in bundle.click_model.golden * 4:
             answer = running.client.post("/score", json=golden.record)
             assert answer.json()["probability"] == pytest.approx(golden.probability, abs=1e-9)

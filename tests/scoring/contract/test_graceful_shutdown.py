@@ -3,7 +3,6 @@
 import http.client
 import signal
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.support.services import (
     LONG_TIMEOUTS,
     RunningService,
     accepts,
+    changed_service,
     client_ports,
     running_service,
     wait_until,
@@ -27,12 +27,7 @@ from tests.support.services import (
 
 pytestmark = pytest.mark.slow
 
-PATIENT = """
-import runpy
-from scoring.http import connection
-connection.SHUTDOWN_SECONDS = 60.0
-runpy.run_module("scoring", run_name="__main__", alter_sys=True)
-"""
+PATIENT = "from scoring.http import connection; connection.SHUTDOWN_SECONDS = 60.0"
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 
 
@@ -46,8 +41,7 @@ def workers_option(request: pytest.FixtureRequest) -> list[str]:
 def shutting_down(workers_option: list[str], bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
     """A service for one test, which waits at shutdown until a slow machine has sent its next request."""
     arguments = [*workers_option, *LONG_TIMEOUTS, "--drain-seconds", "60"]
-    python = [sys.executable, "-c", PATIENT]
-    with running_service(bundle.path, tmp_path, arguments=arguments, python=python) as running:
+    with running_service(bundle.path, tmp_path, arguments=arguments, python=changed_service(PATIENT)) as running:
         running.client.close()  # its connection is idle, too
         yield running
 

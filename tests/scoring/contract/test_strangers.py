@@ -3,7 +3,6 @@
 import json
 import socket
 import ssl
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -13,17 +12,24 @@ import pytest
 from features.bundle import Bundle
 from tests.support.certificates import make_certificate
 from tests.support.raw_http import HEAD, HEALTH, answer, connected, everything, only_answer, score
-from tests.support.services import KEY, LONG_TIMEOUTS, RunningService, running_service, stopped, wait_until, worker
+from tests.support.services import (
+    KEY,
+    LONG_TIMEOUTS,
+    RunningService,
+    changed_service,
+    running_service,
+    stopped,
+    wait_until,
+    worker,
+)
 
 pytestmark = pytest.mark.slow
 
 SCORE = score()
 STILL_CLOCK = """
-import runpy
-from types import SimpleNamespace
 from scoring.http import identity
-identity.time = SimpleNamespace(perf_counter=lambda: 1.0)
-runpy.run_module("scoring", run_name="__main__", alter_sys=True)
+from tests.support.clock import Clock
+identity.time = Clock(now=1.0)
 """
 """A service that takes all requests for those of the same moment."""
 
@@ -113,7 +119,7 @@ def test_a_packet_full_of_upgrades_gets_no_more_answers_than_may_be_sent_ahead(s
 
 
 def test_an_address_without_a_key_may_not_ask_as_often_as_it_likes(bundle: Bundle, tmp_path: Path) -> None:
-    arguments, python = [*LONG_TIMEOUTS, "--address-requests", "5"], [sys.executable, "-c", STILL_CLOCK]
+    arguments, python = [*LONG_TIMEOUTS, "--address-requests", "5"], changed_service(STILL_CLOCK)
     with running_service(bundle.path, tmp_path, arguments=arguments, python=python) as running:
         with connected(running) as stranger:
             for _ in range(5):

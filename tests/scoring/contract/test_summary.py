@@ -1,7 +1,6 @@
 """The log's summary lines, from which alerts and the workbook are computed where no Prometheus scrapes the service."""
 
 import re
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,12 @@ from features.bundle import Bundle
 from infra.cloud.monitoring.queries import ALERTS, CHARTS
 from scoring.model.drift import BATCH_ROWS
 from tests.support.certificates import make_certificate
-from tests.support.services import RunningService, running_service, wait_until
+from tests.support.services import RunningService, changed_service, running_service, wait_until
 
 pytestmark = pytest.mark.slow
 
 DAYS = 40
-OFTEN = """
-import runpy
-from scoring.worker import summary
-summary.EVERY_SECONDS = 0.5
-runpy.run_module("scoring", run_name="__main__", alter_sys=True)
-"""
+OFTEN = "from scoring.worker import summary; summary.EVERY_SECONDS = 0.5"
 FIELD = re.compile(r"\bline\.(\w+)")
 
 
@@ -50,7 +44,7 @@ def test_the_lines_have_every_field_that_a_query_asks_for(bundle: Bundle, tmp_pa
 
 def test_a_line_says_what_the_worker_did_since_the_one_before(bundle: Bundle, tmp_path: Path) -> None:
     wrong = {"authorization": "Bearer wrong"}
-    with running_service(bundle.path, tmp_path, python=[sys.executable, "-c", OFTEN]) as running:
+    with running_service(bundle.path, tmp_path, python=changed_service(OFTEN)) as running:
         for _ in range(3):
             assert running.client.post("/score", json={}).status_code == 200
         assert running.client.post("/score", json={"records": [{}] * 5}).status_code == 200

@@ -20,6 +20,7 @@ from typing import IO, Any
 from benchmarks.results import Target, publish
 from tests.simulation.scenarios.life import SENT
 from tests.simulation.scenarios.run import REPORT, chosen, parser
+from tests.support.working_tree import copy_working_tree
 from tools.paths import ROOT
 
 PARTS = {
@@ -94,13 +95,8 @@ def _show(name: str, lines: IO[Any]) -> None:
 
 def _copy(project: Path) -> None:
     """Copy what the next git commit would contain, and link this process's environment."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
     shutil.rmtree(project, ignore_errors=True)
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (project / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, project / name)
+    copy_working_tree(project)
     (project / ".venv").symlink_to(sys.prefix)
 
 
