@@ -24,9 +24,11 @@ from personalize.bootstrap.workflow import IDENTITY_VERSION, Workflows
 
 REGISTRATION_SECONDS = 900.0
 REGISTRATION_PAUSE_SECONDS = 10.0
-NEW_PRINCIPAL = "PrincipalNotFound"
-NEW_PRINCIPAL_SECONDS = 180.0
-"""Time until a new identity is known in the whole directory."""
+NOT_KNOWN_YET = frozenset({"PrincipalNotFound", "RoleDefinitionDoesNotExist"})
+"""Azure's error codes for a role assignment whose identity or own role was created moments before."""
+NOT_KNOWN_SECONDS = 600.0
+"""Time until a new identity or role is known everywhere. "Troubleshoot Azure RBAC" (Microsoft) says ten minutes for
+roles; Azure/terraform-azurerm-caf-enterprise-scale quotes the error for new ones in its wiki ("Troubleshooting")."""
 
 
 class RegistrationUnfinishedError(PersonalizationError):
@@ -123,9 +125,9 @@ class Bootstrap:
     def _ensure(self, item: Item, *, dry_run: bool) -> State:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, ManagerRefusedError) and error.code == NEW_PRINCIPAL
+                lambda error: isinstance(error, ManagerRefusedError) and error.code in NOT_KNOWN_YET
             ),
-            stop=tenacity.stop_after_delay(NEW_PRINCIPAL_SECONDS),
+            stop=tenacity.stop_after_delay(NOT_KNOWN_SECONDS),
             wait=tenacity.wait_fixed(REGISTRATION_PAUSE_SECONDS),
             sleep=self.pause,
             reraise=True,

@@ -15,6 +15,9 @@ from tests.simulation.examples.names import (
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager import arm as resource_manager
 from tests.simulation.resource_manager.azure_native import AzureNative
+from tests.simulation.services import authorization
+from tests.simulation.services.authorization import ROLE_DEFINITION
+from tests.simulation.world import Record
 from tests.support.clock import Clock
 
 NATIVE = "azure-native:"
@@ -32,7 +35,7 @@ RULE = f"{NATIVE}monitor:DataCollectionRule"
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Azure's clock."""
     made = Clock(now=1_800_000_000.0)
-    for module in (resource_manager, world):
+    for module in (resource_manager, world, authorization):
         monkeypatch.setattr(module, "time", made)
     return made
 
@@ -105,6 +108,17 @@ def test_a_new_principal_without_its_type_is_not_found_at_first(arm: AzureNative
     wanted = example(ROLE) | {"roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0002", "principalId": object_id}
     assert refused(arm.create, ROLE, wanted) == "PrincipalNotFound"
     arm.create(ROLE, wanted | {"principalType": "ServicePrincipal"})
+
+
+def test_a_role_of_one_s_own_is_not_found_at_first(arm: AzureNative, clock: Clock) -> None:
+    create_all(arm)
+    own = role("0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0009")
+    arm.world.put(Record(own, ROLE_DEFINITION, {}, {}, clock.now, 0.0))
+    arm.world.set("pace", 1.0)
+    wanted = example(ROLE) | {"roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0002", "roleDefinitionId": own}
+    assert refused(arm.create, ROLE, wanted) == "RoleDefinitionDoesNotExist"
+    clock.now += 61.0
+    arm.create(ROLE, wanted)
 
 
 def test_the_same_assignment_under_another_name_exists_already(arm: AzureNative) -> None:

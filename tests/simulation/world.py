@@ -185,7 +185,7 @@ DEFAULTS: Mapping[str, Any] = {
     "token_key": "",  # created with the first token
     "token_seconds": 3600.0,  # lifetime of a token; negative for one that has expired
     "propagation_seconds": 120.0,  # until a role assignment takes effect
-    "replication_seconds": 60.0,  # until a new principal is found without its type
+    "replication_seconds": 60.0,  # until a new principal is found without its type, or a new role at all
     "registered_providers": None,  # None: all; else a list of namespaces
     "vcpu_quota": {},  # vCPUs by VM family, and of all as "cores"; 100 for one that isn't named
     "run_vcpus": {},  # what running job runs use: vCPUs by VM family, by the run's number

@@ -205,8 +205,11 @@ def test_the_workflow_may_give_the_stack_s_roles_and_no_others(fake: FakeManager
     assert only_roles("a").count("ForAnyOfAnyValues:GuidEquals {a}") == 2
 
 
-def test_a_principal_that_the_directory_does_not_know_yet_is_waited_for(fake: FakeManager) -> None:
-    answers = iter([(400, {"error": {"code": "PrincipalNotFound", "message": "not yet"}})] * 2)
+@pytest.mark.parametrize(("status", "code"), [(400, "PrincipalNotFound"), (404, "RoleDefinitionDoesNotExist")])
+def test_an_identity_or_role_that_azure_does_not_know_everywhere_yet_is_waited_for(
+    fake: FakeManager, status: int, code: str
+) -> None:
+    answers = iter([(status, {"error": {"code": code, "message": "not yet"}})] * 2)
     fake.answer(
         "^PUT /subscriptions/[^/]+/providers/Microsoft.Authorization/roleAssignments/",
         lambda call: next(answers, None) or {"id": call.path},
