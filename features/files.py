@@ -28,6 +28,11 @@ def written_aside(target: Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)
 
 
+def is_inside(name: str) -> bool:
+    """Whether a relative path that somebody else wrote stays in its folder: no part is empty, `.` or `..`."""
+    return not {"", ".", ".."} & set(name.split("/"))
+
+
 def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
     """Write `text` aside, then rename. `mode` has the file's permissions, before the process's umask."""
     with written_aside(path) as aside:

@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from features.bundle import Bundle, checked_hash
 from features.errors import PersonalizationError
-from features.files import written_aside
+from features.files import is_inside, written_aside
 from steps.shared.model_versions import MODEL, Earlier, Version, find, tags_of
 from training.parameters import TrainingParameters
 
@@ -170,7 +170,9 @@ class LocalRegistry:
 
 
 def bundle_folder(registry: Path, bundle_hash: str) -> Path:
-    """The folder of the bundle with this hash in a registry's folder."""
+    """The folder of the bundle with this hash in a registry's folder; raises `RegistryError` if it isn't a name."""
+    if "/" in bundle_hash or not is_inside(bundle_hash):
+        raise RegistryError(f"{bundle_hash!r} is registered as a bundle's hash. Restore the registry, or train again.")
     return registry / "bundles" / bundle_hash
 
 

@@ -16,7 +16,8 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure_clients import credentials
 from azure_clients.retries import Timeout, retried
 from features.bundle import BundleError, checked_hash
-from features.files import sha256, written_aside
+from features.errors import PersonalizationError
+from features.files import is_inside, sha256, written_aside
 from steps.descriptions.places import Lake
 from steps.provider.step import Context
 from steps.shared.volumes import Volume
@@ -31,6 +32,10 @@ FILES_AT_ONCE = 4
 BLOCKS_AT_ONCE = 2
 MEGABYTE = 1e6
 Answer = TypeVar("Answer")
+
+
+class LakeNameError(PersonalizationError):
+    """A name in the lake, or an address in the registry, that leads out of its folder."""
 
 
 class LakeFolder:
@@ -124,8 +129,10 @@ class LakeFolder:
         return self._ask("list the lake", lambda: frozenset(_or_none(lambda: list(self._files())) or ()), context)
 
     def fetch(self, folder: Path, context: Context) -> None:
-        """Download every file to `folder`."""
+        """Download every file to `folder`; raises `LakeNameError` for a name that leads out of it."""
         for name in self._ask("list the lake", lambda: list(self._files()), context):
+            if not is_inside(name):
+                raise LakeNameError(f"{self.url} has {name}, whose path leads elsewhere. Delete this blob.")
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             self._ask("read the lake", functools.partial(self._fetch_file, name, target), context)
@@ -187,9 +194,11 @@ class LakeFolder:
 
 
 def lake_folder(inputs: Lake, url: str, timeout: Timeout) -> LakeFolder:
-    """The folder at the address `url` in the volume for bundles."""
-    path = url.split("/", 3)[3]
-    return LakeFolder(inputs, Volume.MODELS, path.removeprefix(f"{Volume.MODELS.folder}/"), timeout)
+    """The folder at the address `url` in the volume for bundles. Raises `LakeNameError` if it leads elsewhere."""
+    name = url.split("/", 3)[3].removeprefix(f"{Volume.MODELS.folder}/")
+    if not is_inside(name):
+        raise LakeNameError(f"{url} is not a bundle's address: its path leads elsewhere. Register the model again.")
+    return LakeFolder(inputs, Volume.MODELS, name, timeout)
 
 
 def bring(folder: LakeFolder, target: Path, bundle_hash: str, context: Context) -> None:

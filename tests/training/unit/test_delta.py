@@ -1,6 +1,7 @@
 """Delta tables: read as the protocol says, at one version, with a sentence for what can't be read."""
 
 import json
+import re
 import string
 import struct
 from base64 import b85encode
@@ -13,7 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 from pyarrow import parquet
 
 from training import datasets
-from training.datasets.described.delta import DeltaProtocolError, DeltaRows, DeltaVersionError
+from training.datasets.described.delta import DeltaProtocolError, DeltaRows, DeltaTableError, DeltaVersionError
 from training.datasets.errors import SpecError
 from training.datasets.guesses.guess import guess
 from training.datasets.manifest import recorded
@@ -112,6 +113,20 @@ def test_deletion_vectors_and_column_mapping_are_read(tmp_path: Path) -> None:
         "a price": [number for number in range(30) if number not in DELETED],
         "user": [str(number) for number in range(30) if number not in DELETED],
     }
+
+
+@pytest.mark.parametrize(
+    "path", ["../own.parquet", "%2E%2E/own.parquet", "{folder}/own.parquet", "file://{folder}/own.parquet"]
+)
+def test_a_log_reads_no_file_outside_the_table(table: Path, path: str) -> None:
+    """The protocol allows absolute paths in a log, which may also come from somebody else."""
+    own = table.parent / "own.parquet"
+    parquet.write_table(rows(0), own)
+    named = path.format(folder=table.parent)
+    added = {"path": named, "partitionValues": {}, "modificationTime": 0, "dataChange": True}
+    commit(table, 2, {"add": added | {"size": own.stat().st_size}})
+    with pytest.raises(DeltaTableError, match=re.escape(named)):
+        datasets.describe(dataset(table.parent))
 
 
 def test_a_new_version_changes_the_identity_and_the_planned_one_is_copied(table: Path) -> None:

@@ -1,14 +1,16 @@
 """Listings of containers, by a stand-in: what is data, what is refused, and how long a listing may be."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.listings import Listing
 from training.datasets import describe
 from training.datasets.described.delta import DeltaTableError
-from training.datasets.errors import EmptyDatasetError, MissingFileError, SpecError
+from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.datasets.placed import listing
 from training.datasets.placed.address import Address, address_of
 from training.datasets.placed.listing import TooManyFilesError, UnreadableLakeError, listed
@@ -51,6 +53,42 @@ def test_a_delta_table_is_refused() -> None:
     names = ["clicks/_delta_log/00000000000000000000.json", "clicks/part-0.parquet"]
     with pytest.raises(DeltaTableError, match="is a Delta table"):
         listed(EVENTS, Listing(names))
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("clicks", "clicks//srv/evil.csv"),
+        ("clicks", "clicks/../evil.csv"),
+        ("clicks", "clicks/a=1/../../a=2/evil.csv"),
+        ("clicks", "clicks/./a.csv"),
+        ("clicks", "clicks/a//a.csv"),
+        ("clicks", "clicks/a/"),
+        ("", "/srv/evil.csv"),
+    ],
+)
+def test_a_name_that_leads_out_of_the_folder_is_refused(folder: str, name: str) -> None:
+    dataset = CriteoDataset(kind="criteo", path=str(Address("shoplake", "events", folder)))
+    good = f"{folder}/a.csv".lstrip("/")
+    with pytest.raises(DatasetError, match=re.escape(f"The name {name} at abfss://events@shoplake")):
+        describe(dataset, Listing([good, name]))
+
+
+@pytest.mark.parametrize("path", ["clicks/../other", "clicks//a", "./clicks"])
+def test_an_address_that_leads_elsewhere_is_refused(path: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(f"/{path}")):
+        address_of(f"abfss://events@shoplake.dfs.core.windows.net/{path}")
+
+
+@pytest.mark.parametrize("name", ["../other.csv", "/srv/other.csv", "a//b.csv", ""])
+def test_a_config_names_only_files_of_the_table_s_folder(tmp_path: Path, name: str) -> None:
+    spec = tmp_path / "dataset.yaml"
+    table = {"path": "clicks", "files": [name]}
+    spec.write_text(yaml.safe_dump({"interactions": table, "label": {"column": "hit"}, "categorical": ["user"]}))
+    (tmp_path / "clicks").mkdir()
+    (tmp_path / "other.csv").write_text("hit,user\n1,a\n0,b\n")
+    with pytest.raises(SpecError, match=r"interactions.*files"):
+        describe(TablesDataset(kind="tables", spec=spec))
 
 
 def test_a_single_file_has_no_name_below_its_address() -> None:

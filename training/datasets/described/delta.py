@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote
 
 import pyarrow as pa
 
+from features.files import is_inside
 from training.datasets.errors import DatasetError
 
 LOG = "_delta_log"
@@ -100,8 +102,15 @@ class DeltaRows:
         with self._readable():
             self._table = DeltaTable(path, version=number)
             self.schema_arrow = pa.schema(self._table.schema().to_arrow()).remove_metadata()
-            sizes = pa.table(self._table.get_add_actions()).column("size_bytes").to_pylist()
-            self.version = DeltaVersion(number, str(self._table.metadata().id), sum(sizes))
+            files = pa.table(self._table.get_add_actions())
+            self.version = DeltaVersion(
+                number, str(self._table.metadata().id), sum(files.column("size_bytes").to_pylist())
+            )
+        if outside := [name for name in files.column("path").to_pylist() if not is_inside(unquote(name))]:
+            raise DeltaTableError(
+                f"Version {number} of the Delta table {path} names the file {outside[0]}, which isn't in the table's "
+                "folder. Copy the whole table: a shallow clone reads files of another one."
+            )
 
     def __enter__(self) -> Self:
         """Nothing is open between two batches."""

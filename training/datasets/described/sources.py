@@ -3,10 +3,11 @@
 import codecs
 import string
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from features.files import is_inside
 from training.datasets.described.delta import is_delta, newest
 from training.datasets.errors import SpecError
 
@@ -62,11 +63,20 @@ class Days(Strict):
     """How many of the latest days; 0 for all of them."""
 
 
+def _inside(name: str) -> str:
+    if not is_inside(name):
+        raise ValueError("give the path of a file below the table's folder, without empty parts, `.` and `..`")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_inside)]
+
+
 class Source(TextFormat):
     """A table: a file, a folder of files, or several of both; a folder may be a Delta table."""
 
     path: Path | tuple[Path, ...] = Field(union_mode="left_to_right")
-    files: tuple[str, ...] = ()
+    files: tuple[FileName, ...] = ()
     """The files of the folder that are meant; by default all. `up` fills it in for data in a container, where files can
     come while a model is trained."""
     version: int | None = Field(default=None, ge=0)
@@ -98,7 +108,7 @@ class Entity(TextFormat):
     """
 
     path: Path | tuple[Path, ...] | None = Field(default=None, union_mode="left_to_right")
-    files: tuple[str, ...] = ()
+    files: tuple[FileName, ...] = ()
     version: int | None = Field(default=None, ge=0)
     key: str
     interactions_key: str = ""

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from features.files import is_inside
 from training.datasets.errors import SpecError
 
 _LAKE = re.compile(r"abfss?:/{1,2}([^@/]*)@([^./]*)\.dfs\.core\.windows\.net(?:/(.*))?")
@@ -53,4 +54,7 @@ def address_of(text: str) -> Address | None:
         raise SpecError(
             f"{text} names the container {container!r}, which needs 3 to 63 letters, digits and single hyphens."
         )
-    return Address(account, container, (path or "").strip("/"))
+    path = (path or "").strip("/")
+    if path and not is_inside(path):
+        raise SpecError(f"{text} has a part that is empty, `.` or `..`. Give the path without it.")
+    return Address(account, container, path)

@@ -1,11 +1,12 @@
 """The files at an address, as their container lists them."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from features.files import is_inside
 from training.datasets.described.delta import LOG, DeltaTableError
 from training.datasets.described.files import is_hidden
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError
@@ -76,17 +77,19 @@ def listed(address: Address, lake: Lake) -> Sequence[tuple[str, Blob]]:
     """The data files at the address, each with its name below it, in the order of these names.
 
     A file that is the address itself has an empty name. Files and folders that begin with `.` or `_` are no data.
-    Raises `MissingFileError`, `EmptyDatasetError`, `TooManyFilesError`, `DeltaTableError`, or what `lake` does.
+    Raises `MissingFileError`, `EmptyDatasetError`, `TooManyFilesError`, `DeltaTableError`, `DatasetError` for a name
+    that leads out of the address, or what `lake` does.
     """
     found = []
     for blob in lake.files(address):
-        name = blob.name.removeprefix(address.path).removeprefix("/")
-        if PurePosixPath(name).parts[0:1] == (LOG,):
+        name = _below(address, blob)
+        parts = name.split("/")
+        if parts[0] == LOG:
             raise DeltaTableError(
                 f"{address} is a Delta table, and those are read from local folders alone. Download it, or write the "
                 "rows as Parquet files."
             )
-        if not any(map(is_hidden, PurePosixPath(name).parts)):
+        if not any(map(is_hidden, parts)):
             found.append((name, blob))
         if len(found) > MOST_FILES:
             raise TooManyFilesError(
@@ -99,3 +102,16 @@ def listed(address: Address, lake: Lake) -> Sequence[tuple[str, Blob]]:
         if not blob.size:
             raise EmptyDatasetError(f"The file {blob.name} at {address} is empty. Remove it, or write rows to it.")
     return sorted(found, key=lambda one: one[0])
+
+
+def _below(address: Address, blob: Blob) -> str:
+    """The blob's name below the address; empty for the file that is the address itself."""
+    if blob.name == address.path:
+        return ""
+    name = blob.name.removeprefix(f"{address.path}/" if address.path else "")
+    if not is_inside(name):
+        raise DatasetError(
+            f"The name {blob.name} at {address} can't be a file's: a part of it is empty, `.` or `..`. Rename or "
+            "delete this blob."
+        )
+    return name

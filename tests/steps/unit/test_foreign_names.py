@@ -1,0 +1,55 @@
+"""Names that an account or a registry answers become no path outside the folder that they belong to."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from azure_clients import credentials
+from azure_clients.retries import Timeout
+from features.errors import PersonalizationError
+from steps.azure.stores.lake import LakeFolder, lake_folder
+from steps.descriptions.places import Lake
+from steps.local.registry import bundle_folder
+from steps.provider.step import Context
+from steps.shared.volumes import Volume
+
+PLACE = Lake(stack="dev", tenant="tenant", blob_endpoint="https://shoplake.blob.core.windows.net/")
+
+
+class Container:
+    """A container with one blob of this name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def list_blobs(self, **_asked: Any) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name=self._name, metadata=None)]
+
+    def get_blob_client(self, _name: str) -> SimpleNamespace:
+        content = SimpleNamespace(readinto=lambda stream: stream.write(b"evil"))
+        return SimpleNamespace(download_blob=lambda: content)
+
+
+@pytest.mark.parametrize("name", ["{elsewhere}", "../evil", "a//evil", "./evil"])
+def test_a_fetched_folder_writes_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    blob = f"files/runs/1/{name.format(elsewhere=tmp_path / 'evil')}"
+    monkeypatch.setattr(credentials, "container", lambda *_: Container(blob))
+    folder = LakeFolder(PLACE, Volume.MODELS, "runs/1", Timeout(seconds=1, pause=0.1))
+    with pytest.raises(PersonalizationError, match="evil"):
+        folder.fetch(tmp_path / "target" / "bundle", Context(report=print))
+    assert list(tmp_path.rglob("evil")) == []
+
+
+def test_a_registered_address_leads_to_no_other_folder() -> None:
+    url = "abfss://models@shoplake.dfs.core.windows.net/files/runs/../../../raw"
+    with pytest.raises(PersonalizationError, match="leads elsewhere"):
+        lake_folder(PLACE, url, Timeout(seconds=1, pause=0.1))
+
+
+@pytest.mark.parametrize("tag", ["", "..", "../../../other", "/srv/other"])
+def test_a_registered_hash_names_no_folder_elsewhere(tmp_path: Path, tag: str) -> None:
+    """`bring` removes what is there before it downloads."""
+    with pytest.raises(PersonalizationError, match="bundle's hash"):
+        bundle_folder(tmp_path, tag)
