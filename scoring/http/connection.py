@@ -4,7 +4,6 @@ import asyncio
 import math
 import time
 from collections import deque
-from typing import cast
 
 from scoring.http.clients import KEEP_ALIVE_SECONDS, LINGER_SECONDS, SHUTDOWN_SECONDS, THROTTLE_SECONDS, Clients
 from scoring.http.front import Front
@@ -12,6 +11,7 @@ from scoring.http.identity import NOBODY
 from scoring.http.reader import MAX_PIPELINED, Reader, StopReading
 from scoring.http.request import Headers, Request
 from scoring.http.responses import CONTINUE
+from scoring.http.wire import Wire
 from scoring.request_errors import Overloaded, Rejection, SlowBody, SlowHead, TooManyRequests
 
 
@@ -32,7 +32,7 @@ class Connection(asyncio.Protocol):
         self._clients = clients
         self._client_seconds = front.settings.client_seconds
         self._most_bytes = front.settings.max_body_bytes
-        self._transport: asyncio.Transport | None = None
+        self._wire = Wire()
         self._reader = Reader(self, front.settings.max_header_bytes)
         self._open: deque[Request] = deque()
         """Requests whose responses have not been sent, in order of arrival."""
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the deadline for the first request."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not a subclass of asyncio's
+        self._wire.open(transport)
         self._await_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -82,13 +82,12 @@ class Connection(asyncio.Protocol):
         """Called when the client does not read its responses. It must resume within `--client-seconds`."""
         self._paused = True
         self._await_client()
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._wire.stop_reading()
 
     def resume_writing(self) -> None:
         """Called when the client has read them."""
         self._paused = False
-        self._read_on()
+        self._wire.read_on()
         self._await_next()
 
     # Called by the reader.
@@ -112,16 +111,16 @@ class Connection(asyncio.Protocol):
         except Rejection as rejection:
             request.keep_alive = request.keep_alive and not request.body_is_large()
             self._ended = not request.keep_alive
-            if isinstance(rejection, TooManyRequests) and not self.known and self._transport is not None:
+            if isinstance(rejection, TooManyRequests) and not self.known:
                 self._penance = True
-                self._transport.pause_reading()
+                self._wire.stop_reading()
                 self.deadline = time.perf_counter() + THROTTLE_SECONDS
             self._front.refuse(request, rejection)
             if self._ended:
                 raise StopReading from None
         else:
-            if expects_word and len(self._open) == 1 and self._transport is not None:
-                self._transport.write(CONTINUE)
+            if expects_word and len(self._open) == 1:
+                self._wire.write(CONTINUE)
 
     def part(self, body: bytes) -> None:
         """Store a part of a body, within the limits."""
@@ -174,8 +173,7 @@ class Connection(asyncio.Protocol):
             request = waiting.popleft()
             self._front.room.free(request.size)
             close = not request.keep_alive
-            if self._transport is not None:
-                self._transport.write(self._front.writer.answer(request, answer, close=close))
+            self._wire.write(self._front.writer.answer(request, answer, close=close))
             if close:
                 self._leave()
                 return
@@ -198,8 +196,8 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """Close at once."""
         self._ended = True
-        if self._transport is not None:
-            self._transport.abort()
+        if self._wire.is_open:
+            self._wire.abort()
         elif self.handshake is not None:
             self.handshake.cancel()
 
@@ -209,7 +207,7 @@ class Connection(asyncio.Protocol):
             self.end()
         elif self._penance:
             self._penance = False
-            self._read_on()
+            self._wire.read_on()
             self.deadline = now + self._client_seconds
         elif not self._receiving:
             self._leave()
@@ -227,14 +225,7 @@ class Connection(asyncio.Protocol):
     def _leave(self) -> None:
         self._ended = self._left = True
         self.deadline = time.perf_counter() + LINGER_SECONDS
-        if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
-        elif self._transport is not None:  # closing TLS needs the client to cooperate; the shutdown has a timeout
-            self._transport.close()
-
-    def _read_on(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._wire.finish()
 
     def _await_client(self) -> None:
         self.deadline = time.perf_counter() + self._client_seconds
