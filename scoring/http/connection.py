@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
             self._await_client()
 
     def head(self, method: bytes, target: bytes, headers: Headers, *, keep_alive: bool) -> None:
-        """Admit a request, or reject it before its body is received."""
+        """Admit a request, or answer it before its body is received."""
         request = self._front.request(self, method, target, headers)
         request.keep_alive = keep_alive and not self._shutting_down
         self._open.append(request)
@@ -109,23 +109,26 @@ class Connection(asyncio.Protocol):
         try:
             expects_word = self._front.admit(self, request)
         except Rejection as rejection:
-            request.keep_alive = request.keep_alive and not request.body_is_large()
-            self._ended = not request.keep_alive
+            self._skip_body(request)
             if isinstance(rejection, TooManyRequests) and not self.known:
                 self._penance = True
                 self._wire.stop_reading()
                 self.deadline = time.perf_counter() + THROTTLE_SECONDS
             self._front.refuse(request, rejection)
-            if self._ended:
-                raise StopReading from None
         else:
-            if expects_word and len(self._open) == 1:
+            if request.operation is None:
+                self._skip_body(request)
+                request.arrived = time.perf_counter()
+                self._front.finish(request)
+            elif expects_word and len(self._open) == 1:
                 self._wire.write(CONTINUE)
+        if self._ended:
+            raise StopReading
 
     def part(self, body: bytes) -> None:
         """Store a part of a body, within the limits."""
         request = self._reading
-        if request is None or request.answer is not None:
+        if request is None or not request.wants_body:
             return
         if not self._front.room.hold(len(body)):
             self._give_up(request, Overloaded("Too many unanswered bytes; try again later."))
@@ -137,8 +140,9 @@ class Connection(asyncio.Protocol):
         request = self._reading
         self._receiving = False
         self._reading = None
-        if request is not None and request.answer is None:
+        if self._open:
             self.deadline = math.inf
+        if request is not None and request.wants_body:
             request.arrived = time.perf_counter()
             self._front.finish(request)
         else:
@@ -151,7 +155,7 @@ class Connection(asyncio.Protocol):
         self._ended = True
         self.deadline = math.inf
         request = self._reading
-        if request is not None and request.answer is None:
+        if request is not None and request.wants_body:
             request.keep_alive = False
             self._front.refuse(request, rejection)
         elif self._open:  # earlier requests were valid: answer them, then close
@@ -214,6 +218,11 @@ class Connection(asyncio.Protocol):
         else:
             late, what = (SlowHead, "headers") if self._reader.in_head else (SlowBody, "body")
             self._reader.give_up(late(f"The {what} did not arrive within {self._client_seconds:g} seconds."))
+
+    def _skip_body(self, request: Request) -> None:
+        """Drop the body of a request, and stop reading here if it may be large."""
+        request.keep_alive = request.keep_alive and not request.body_is_large()
+        self._ended = not request.keep_alive
 
     def _give_up(self, request: Request, rejection: Rejection) -> None:
         """Reject a request while its body is arriving, and stop reading."""

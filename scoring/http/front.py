@@ -74,11 +74,11 @@ class Front:
         if request.operation is None:
             self._admit_look(caller, request, authorization)
             return False
-        if request.method != b"POST":
-            raise MethodNotAllowed(request.method.decode("ascii", "replace"), allowed="POST")
         # A browser sends the password that it was given, for pages of others, too; it names these.
         from_page = authorization[:6].lower() == b"basic " and headers.get(b"sec-fetch-site") == b"same-origin"
         request.key = self._doorkeeper.require_key(caller, authorization, basic=from_page)
+        if request.method != b"POST":
+            raise MethodNotAllowed(request.method.decode("ascii", "replace"), allowed="POST")
         if self.batcher.queue_of(request.operation).full():
             raise Overloaded("The queue is full; try again later.")
         _ = self._service.model  # raises `NotReady` without one
@@ -87,7 +87,7 @@ class Front:
         return headers.get(b"expect", b"").lower() == b"100-continue"
 
     def finish(self, request: Request) -> None:
-        """Answer a complete request."""
+        """Answer a request that is complete, or whose body is not needed."""
         if request.operation is None:
             task = asyncio.get_running_loop().create_task(self._look(request))
             self._looking.add(task)

@@ -18,7 +18,7 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 UNREAD_BYTES = 65_536
-"""Bodies of rejected requests are read and discarded up to this size; with a larger one the connection closes."""
+"""Bodies that no response needs are read and discarded up to this size; with a larger one the connection closes."""
 
 FREE_PARTS = 1024
 """A body of at most so many chunks may have chunks of any size."""
@@ -102,6 +102,11 @@ class Request:
         """Whether the client has disconnected."""
         self.answer: Answer | None = None
 
+    @property
+    def wants_body(self) -> bool:
+        """Whether the response depends on the body: neither read-only routes nor rejections have a use for one."""
+        return self.operation is not None and self.answer is None
+
     def take(self, part: bytes, most: int) -> Rejection | None:
         """Append a part of the body. Returns a rejection of more than `most` bytes, or of too many small parts.
 
@@ -122,7 +127,7 @@ class Request:
         return None
 
     def body_is_large(self) -> bool:
-        """Whether the body of a rejected request is too large to be read and discarded, or of unknown size."""
+        """Whether the body is too large to be read and discarded, or of unknown size."""
         return b"transfer-encoding" in self.headers or int(self.headers.get(b"content-length", 0)) > UNREAD_BYTES
 
     def reply(self, status: int, body: bytes, headers: Headers) -> None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 import pytest
 
 from features.bundle import Bundle
-from tests.support.raw_http import HEAD, KEY, answer, connected, only_answer
-from tests.support.services import LONG_TIMEOUTS, RunningService, running_service
+from tests.support.raw_http import HEAD, answer, connected, only_answer
+from tests.support.services import KEY, LONG_TIMEOUTS, RunningService, running_service
 
 pytestmark = pytest.mark.slow
 
