@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from features.keys import key_of
 from recommend.arrays import Indices, Mask
 from recommend.catalogue import ItemTexts
 from recommend.ranking import best_of
@@ -54,7 +55,7 @@ def best_new(
     if not most or catalogue is None or new is None or not len(new.numbers):
         return []
     scores = new.scores(_known(history, recommender))
-    named = {str(key) for keys in (request.history, request.exclude) if keys is not msgspec.UNSET for key in keys}
+    named = {key_of(key) for keys in (request.history, request.exclude) if keys is not msgspec.UNSET for key in keys}
     try:
         is_named = np.isin(new.numbers, [catalogue.find(key) for key in named - recommender.numbers.keys()])
         scores[is_named if match is None else is_named | ~match[new.numbers]] = -np.inf

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from features.keys import key_of
 from recommend.arrays import Indices
 from recommend.catalogue import Catalogue, ItemTexts
 from recommend.columns import Value
@@ -124,7 +125,7 @@ class RecommendQuery:
         if user is msgspec.UNSET:
             return _NOBODY
         try:
-            found = None if lookups.histories is None else lookups.histories.find(str(user))
+            found = None if lookups.histories is None else lookups.histories.find(key_of(user))
         except SnapshotError as error:
             complain(error)
             self.fallback.append(Fallback.NO_HISTORIES)
@@ -146,7 +147,7 @@ class RecommendQuery:
         named, histories = self.request.user, lookups.histories
         texts = stored.columns
         if named is not msgspec.UNSET and histories is not None:
-            texts = user_texts(str(named), texts, histories)
+            texts = user_texts(key_of(named), texts, histories)
         others = {name: text for name, text in texts.items() if name not in user}
         return read_stored(others, model.bundle.schema.fields) | user
 
@@ -184,7 +185,7 @@ def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str
 def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetType) -> Indices:
     """The numbers of the items that are known, in their order."""
     numbers = recommender.numbers
-    found = map(numbers.get, () if keys is msgspec.UNSET else map(str, keys))
+    found = map(numbers.get, () if keys is msgspec.UNSET else map(key_of, keys))
     return np.array([number for number in found if number is not None], dtype=np.int64)
 
 

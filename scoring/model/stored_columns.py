@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from features.columns import Field, Number
+from features.keys import key_of
 from recommend.catalogue import ItemTexts
 from recommend.columns import Value, from_text
 from recommend.histories import Histories
@@ -57,10 +58,10 @@ def filled(
         for (*values, user, item), place in zip(rows, places, strict=True):
             texts: dict[str, str] = {}
             if user is not msgspec.UNSET:
-                key = str(user)
+                key = key_of(user)
                 texts |= users[key] if key in users else users.setdefault(key, _of_user(key, lookups))
             if item is not msgspec.UNSET:
-                texts |= _of_item(str(item), place, lookups)
+                texts |= _of_item(key_of(item), place, lookups)
             found.append(tuple(map(_value, values, fields, (texts.get(field.name) for field in fields))))
     except SnapshotError as error:
         raise Unavailable(f"Stored columns cannot be read: {error}") from error

@@ -102,10 +102,11 @@ def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:
     for check in (check for check in checks(rules) if check.column not in plain and check.role != "timestamp"):
         if not all(check.is_right(text) for text in check.doubtful(texts[check.column]).to_pylist()):
             raise BadFieldsError(f"{check.column}: {check.fault}")
+    values |= {name: keys_of(values[name]) for name in rules.keys.values()}  # also where the model reads them
     uses = Uses(rules)
     uses.add(texts)
     return TypedTable(
-        keys={key: keys_of(values[name]) for key, name in rules.keys.items()},
+        keys={key: values[name] for key, name in rules.keys.items()},
         features={one.name: _feature(values[one.name], one) for one in rules.features},
         label=None if rules.label is None else _clicks(values[rules.label.column], rules.label),
         row_key=_row_keys(values, rules.one_row_per) if rules.one_row_per else None,

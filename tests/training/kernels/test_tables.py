@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from features.categories import Category
 from features.columns import Number
+from features.keys import key_of
 from features.values import TimeFormat, microseconds
 from training.datasets.described.entries import Label, Time
-from training.datasets.described.fields import TableRules, are_missing, checks, is_click, key_of, keys_of
+from training.datasets.described.fields import TableRules, are_missing, checks, is_click, keys_of
 from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BadLinesError, parse
 from training.datasets.described.sources import TextFormat
@@ -131,7 +132,25 @@ def test_what_means_missing_is_taken_literally(texts: list[str], words: list[str
     assert are_missing(pa.array(texts, pa.string()), words).to_pylist() == expected
 
 
-@given(st.lists(st.text(st.sampled_from("-0.17a\n"), max_size=5), max_size=20))
+SAME_KEYS = {
+    "12.0": "12",
+    "-7.": "-7",
+    "9007199254740992.0": "9007199254740992",
+    "1e+16": "10000000000000000",
+    "1.2345678901234568e+18": "1234567890123456768",
+    "1.8446744073709552e+19": "18446744073709551616",
+}
+"""Keys as tables of floats write them, and as those of integers do."""
+OTHER_KEYS = ["12", "012.5", "a12.0", "12e5", "1e16", "1e+15", "1e+400", "e+", ""]
+
+
+def test_a_float_is_the_key_of_its_integer() -> None:
+    assert {text: key_of(text) for text in SAME_KEYS} == SAME_KEYS
+    assert [key_of(text) for text in OTHER_KEYS] == OTHER_KEYS
+    assert key_of(12) == "12"
+
+
+@given(st.lists(st.text(st.sampled_from("-0.17a\n"), max_size=5) | st.sampled_from([*SAME_KEYS, *OTHER_KEYS])))
 def test_many_keys_are_what_each_is(texts: list[str]) -> None:
     assert keys_of(pa.array(texts, pa.string())).to_pylist() == [key_of(text) for text in texts]
 

@@ -10,13 +10,12 @@ import pyarrow.compute as pc
 
 from features.categories import Category
 from features.columns import Field, Number
+from features.keys import EXPONENT, WHOLE, key_of
 from features.values import PLAIN_NUMBER, PLAIN_TIMES, TIME_FAULTS, TimeFormat, is_number, microseconds
 from recommend.forgotten import Forgotten
 from training.datasets.described.entries import Label, Time
 from training.datasets.described.files import TableFile
-
-WHOLE = r"(-?[0-9]+)\.0*"
-"""A whole number with a decimal point, which as a key equals the one without."""
+from training.datasets.described.values import text_array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,14 +138,6 @@ def _is_number_of_click(number: float, label: Label) -> bool | None:
     return number == 1 if number in {0, 1} else None
 
 
-def key_of(text: str) -> str:
-    """The text by which a key is joined: 12 and 12.0 are the same key, "012" and "a12" are others."""
-    if "." not in text:  # nearly every key, and much faster
-        return text
-    whole = re.fullmatch(WHOLE, text)
-    return whole[1] if whole else text
-
-
 def are_missing(texts: pa.StringArray, words: Iterable[str]) -> pa.BooleanArray:
     """Which of the texts are empty or one of the words that mean missing.
 
@@ -157,7 +148,11 @@ def are_missing(texts: pa.StringArray, words: Iterable[str]) -> pa.BooleanArray:
 
 def keys_of(texts: pa.StringArray) -> pa.StringArray:
     """`key_of` many keys."""
-    return pc.replace_substring_regex(texts, f"^{WHOLE}$", r"\1")
+    keys = pc.replace_substring_regex(texts, f"^{WHOLE}$", r"\1")
+    large = pc.match_substring(keys, EXPONENT)
+    if not large.true_count:
+        return keys
+    return pc.replace_with_mask(keys, large, text_array([*map(key_of, keys.filter(large).to_pylist())]))
 
 
 def _is_time(text: str, form: TimeFormat) -> bool:
