@@ -90,11 +90,11 @@ def _lake(stack: str, azure: AzureSettings) -> str | None:
 
 
 def _save(stack: str, config_file: Path | None) -> Path:
-    folder = Path(f"personalization-{stack}-export").absolute()
     versions = versions_of(stack, config_file)
     registered = versions.list()
-    say(f"Saving {len(registered)} model version(s) in {folder} ...")
-    export(registered, versions.fetch, folder)
+    say(f"Saving {len(registered)} model version(s) ...")
+    folder = export(registered, versions.fetch, Path(f"personalization-{stack}-export").absolute()).parent
+    say(f"They are saved in {folder}.")
     return folder
 
 

@@ -147,14 +147,6 @@ def test_what_an_interrupted_export_saved_is_not_fetched_again(registry: LocalRe
     assert fetched == [2]
 
 
-def test_half_a_saved_bundle_is_fetched_again(registry: LocalRegistry, tmp_path: Path) -> None:
-    (version, _) = registry.list()
-    export([version], registry.fetch, tmp_path / "saved")
-    (tmp_path / "saved" / "version-1" / "model.txt").unlink()
-    export([version], registry.fetch, tmp_path / "saved")
-    assert checked_hash(tmp_path / "saved" / "version-1") == version.bundle_hash
-
-
 def test_a_bundle_that_is_not_the_registered_one_stops_the_destroy(registry: LocalRegistry, tmp_path: Path) -> None:
     first, second = registry.list()
     with pytest.raises(BundleError, match="Nothing was deleted"):
