@@ -110,7 +110,7 @@ def _fetch(request: LakeRequest, own: Path) -> None:
     """Download the dataset to the driver's disk, and copy it to the lake for all machines and later runs."""
     here = own / "data"
     os.environ.setdefault("PERSONALIZE_CACHE", str(own / "downloads"))
-    materialize(request.dataset, here)
+    materialize(request.dataset, here, wanted=request.manifest_hash)
     copy_files(here, request.data)
     (request.data / COMPLETE).write_text(request.manifest_hash, encoding="utf-8")
     for folder in (here, own / "downloads"):

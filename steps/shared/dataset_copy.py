@@ -23,7 +23,7 @@ def copy_dataset(inputs: Inputs[str], folder: Path, report: "Reporter") -> None:
 
         fetch(placed, folder, AzureLake(), report, wanted=inputs.manifest_hash)
     else:
-        materialize(placed, folder, report, versions=inputs.versions)
+        materialize(placed, folder, report, versions=inputs.versions, wanted=inputs.manifest_hash)
 
 
 def remove_copy(folder: Path) -> None:

@@ -79,11 +79,17 @@ def recommends(dataset: Dataset) -> bool:
 
 
 def materialize(
-    dataset: Dataset, folder: Path, report: Reporter = silent, *, versions: Mapping[str, int] | None = None
+    dataset: Dataset,
+    folder: Path,
+    report: Reporter = silent,
+    *,
+    versions: Mapping[str, int] | None = None,
+    wanted: str | None = None,
 ) -> None:
     """Copy the dataset's files into `folder`, completely or not at all; an existing folder is left unchanged.
 
-    `versions` are those of the manifest; without them, Delta tables are copied at their newest.
+    `versions` are those of the manifest; without them, Delta tables are copied at their newest. Raises `DatasetError`
+    if the files have not the manifest hash `wanted` any more.
     """
     if folder.exists():
         return
@@ -93,8 +99,8 @@ def materialize(
         case FilmsDataset():
             film_files.materialize(dataset, folder, report)
         case CriteoDataset():
-            criteo.materialize(dataset, folder, report)
+            criteo.materialize(dataset, folder, report, wanted)
         case TablesDataset():
-            tables.materialize(dataset, folder, report, versions or {})
+            tables.materialize(dataset, folder, report, versions or {}, wanted)
         case _:
             assert_never(dataset)

@@ -80,6 +80,14 @@ def days_of(files: Iterable[File]) -> dict[str, list[str]]:
     return {day: sorted(days[day]) for day in sorted(days)}
 
 
+def require_planned(found: Manifest, wanted: str | None) -> None:
+    """Raise `DatasetError` if the dataset is not the one with the hash `wanted`; None wants it as it is."""
+    if wanted not in {None, found.hash}:
+        raise DatasetError(
+            f"The data changed after it was planned: {found.description}. Run `up` again once nobody writes there."
+        )
+
+
 def write_record(copied: Manifest, copy: Path) -> None:
     """Write the manifest of the files that were copied into a copy."""
     (copy / RECORD).write_bytes(msgspec.json.encode(copied))

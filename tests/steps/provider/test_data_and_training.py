@@ -22,7 +22,9 @@ from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import BASE, HASH, create, state
 from tests.support.bundles import MakeBundle
 from tests.support.versions import version
-from training.parameters import GateParameters, TrainingParameters
+from training.datasets import describe
+from training.datasets.errors import DatasetError
+from training.parameters import GateParameters, TablesDataset, TrainingParameters
 
 FolderOf = Callable[[str], Path]
 NOTHING = Earlier(champion=None, best=None)
@@ -107,6 +109,20 @@ def test_upload_stops_at_an_interruption_and_leaves_nothing_half_written(
     with pytest.raises(StepCancelledError):
         create(DataUpload(folder_of), upload_inputs(), recorder)
     assert not (folder.lake / "raw" / HASH).exists()
+
+
+def test_upload_keeps_no_other_data_under_the_planned_hash(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, tmp_path: Path
+) -> None:
+    clicks, spec = tmp_path / "clicks.csv", tmp_path / "dataset.yaml"
+    clicks.write_text("hit,user\n1,a\n0,b\n")
+    spec.write_text("interactions: clicks.csv\nlabel: {column: hit}\ncategorical: [user]\n")
+    dataset = {"kind": "tables", "spec": str(spec)}
+    planned = describe(TablesDataset.model_validate(dataset)).hash
+    clicks.write_text("hit,user\n1,a\n0,b\n1,c\n")
+    with pytest.raises(DatasetError, match="changed after it was planned"):
+        create(DataUpload(folder_of), {**BASE, "dataset": dataset, "manifest_hash": planned}, recorder)
+    assert not (folder.lake / "raw" / planned).exists()
 
 
 def test_an_old_resource_does_not_delete_data_that_a_new_one_has_adopted(

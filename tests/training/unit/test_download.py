@@ -14,7 +14,7 @@ import tenacity
 
 from tests.support.file_server import Served, serving
 from training import datasets
-from training.datasets.errors import DownloadError, TruncatedFileError
+from training.datasets.errors import DatasetError, DownloadError, TruncatedFileError
 from training.datasets.layout import parts
 from training.datasets.progress import silent
 from training.datasets.published import download as downloads
@@ -156,6 +156,16 @@ def test_an_address_is_described_by_size_and_version(tmp_path: Path) -> None:
         assert datasets.describe(dataset).hash != first.hash
         datasets.materialize(dataset, tmp_path / "lake")
     assert parts(tmp_path / "lake")[0].read_text() == ROW
+
+
+def test_an_address_that_changed_since_it_was_planned_is_not_kept(tmp_path: Path) -> None:
+    with serving(Served(content=ROW.encode())) as served:
+        dataset = CriteoDataset(kind="criteo", path=served.url)
+        planned = datasets.describe(dataset)
+        served.etag = '"second"'
+        with pytest.raises(DatasetError, match="changed after it was planned"):
+            datasets.materialize(dataset, tmp_path / "lake", wanted=planned.hash)
+    assert not (tmp_path / "lake").exists()
 
 
 def test_what_is_in_the_cache_needs_no_network(tmp_path: Path) -> None:

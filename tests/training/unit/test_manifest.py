@@ -5,13 +5,14 @@ import gzip
 from pathlib import Path
 
 import pytest
+import yaml
 
 from training import datasets
 from training.datasets import layout, manifest
 from training.datasets.described.identity import meaning
 from training.datasets.described.spec import TablesSpec
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
-from training.parameters import CriteoDataset, SyntheticDataset
+from training.parameters import CriteoDataset, SyntheticDataset, TablesDataset
 
 ROW = "\t".join(["1", *["3"] * 13, *["68fd1e64"] * 26]) + "\n"
 
@@ -89,6 +90,39 @@ def test_a_copy_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
     datasets.materialize(SyntheticDataset(rows=1_000), tmp_path / "lake")
     assert list((tmp_path / "lake").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["criteo", "tables"])
+@pytest.mark.parametrize("changed", ["rows", "one file more"])
+def test_data_that_changed_since_it_was_planned_is_not_kept(tmp_path: Path, kind: str, changed: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    config = {"interactions": "data", "label": {"column": "hit"}, "categorical": ["user"]}
+    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump(config))
+    (data / "day_0.csv").write_text("hit,user\n1,a\n0,b\n" if kind == "tables" else ROW)
+    dataset = TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml") if kind == "tables" else criteo(data)
+    planned = datasets.describe(dataset)
+    with (data / ("day_0.csv" if changed == "rows" else "day_1.csv")).open("a") as stream:
+        stream.write(("1,c\n" if changed == "rows" else "hit,user\n1,c\n") if kind == "tables" else ROW)
+    with pytest.raises(DatasetError, match=r"changed after it was planned.*Run `up` again"):
+        datasets.materialize(dataset, tmp_path / "lake/raw", wanted=planned.hash)
+    assert not (tmp_path / "lake").exists()
+    now = datasets.describe(dataset)
+    datasets.materialize(dataset, tmp_path / "lake/raw", wanted=now.hash)
+    assert len([file for file in (tmp_path / "lake/raw").rglob("*.*sv")]) == len(now.partitions)
+
+
+def test_a_config_that_changed_since_it_was_planned_is_not_used(tmp_path: Path) -> None:
+    config = {"interactions": "clicks.csv", "label": {"column": "hit"}, "categorical": ["user"]}
+    (tmp_path / "clicks.csv").write_text("hit,user,device\n1,a,x\n0,b,y\n")
+    spec = tmp_path / "dataset.yaml"
+    spec.write_text(yaml.safe_dump(config))
+    dataset = TablesDataset(kind="tables", spec=spec)
+    planned = datasets.describe(dataset)
+    spec.write_text(yaml.safe_dump(config | {"categorical": ["user", "device"]}))
+    with pytest.raises(DatasetError, match="changed after it was planned"):
+        datasets.materialize(dataset, tmp_path / "lake", wanted=planned.hash)
+    assert not (tmp_path / "lake").exists()
 
 
 def test_a_failed_copy_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from training.datasets.described.quick import look_at
 from training.datasets.described.sources import Source
 from training.datasets.described.spec import TablesSpec, load_spec
 from training.datasets.layout import copy_checked, written_aside
-from training.datasets.manifest import File, Manifest, local_file, manifest, write_record
+from training.datasets.manifest import File, Manifest, local_file, manifest, require_planned, write_record
 from training.datasets.progress import STAGE, Reporter
 from training.parameters import TablesDataset
 
@@ -59,14 +59,18 @@ def _manifest(dataset: TablesDataset, spec: TablesSpec, files: Files, listed: Se
     )
 
 
-def materialize(dataset: TablesDataset, folder: Path, report: Reporter, versions: Mapping[str, int]) -> None:
+def materialize(
+    dataset: TablesDataset, folder: Path, report: Reporter, versions: Mapping[str, int], wanted: str | None = None
+) -> None:
     """Copy the tables and their config to `folder`, these `versions` of Delta tables as Parquet files.
 
-    Raises `DatasetError` if a table changes meanwhile.
+    Raises `DatasetError` if a table changes meanwhile, or if they have not the manifest hash `wanted`.
     """
     spec = load_spec(dataset.spec).with_versions(versions)
     files = _files(spec)
     listed, places = _listed(files), _places(spec)
+    copied = _manifest(dataset, spec, files, listed)
+    require_planned(copied, wanted)
     with written_aside(folder) as aside:
         for done, (name, own, file) in enumerate(
             zip(_copies(spec, files, places), chain(*files.values()), listed, strict=True), start=1
@@ -79,7 +83,6 @@ def materialize(dataset: TablesDataset, folder: Path, report: Reporter, versions
             report(STAGE, f"{done} of {len(listed)} files copied", done=done, total=len(listed))
         moved = spec.with_paths(places).with_versions(dict.fromkeys(spec.tables))
         (aside / SPEC).write_text(yaml.safe_dump(moved.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
-        copied = _manifest(dataset, spec, files, listed)
         if copied.versions:  # a later description would be of a newer version
             write_record(copied, aside)
 

@@ -7,7 +7,7 @@ from features.files import sha256
 from training.datasets.errors import DatasetError, MissingFileError
 from training.datasets.gzipped import is_gzip
 from training.datasets.layout import copy_checked, latest, natural, part, written_aside
-from training.datasets.manifest import WHOLE, File, Manifest, days_of, local_file, manifest
+from training.datasets.manifest import WHOLE, File, Manifest, days_of, local_file, manifest, require_planned
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.published import remote
 from training.parameters import CriteoDataset
@@ -23,13 +23,15 @@ def describe(dataset: CriteoDataset) -> Manifest:
     return manifest(dataset.kind, shown, files, days=days_of(files))
 
 
-def materialize(dataset: CriteoDataset, folder: Path, report: Reporter) -> None:
-    """Copy or download the files into `folder`; raises `DatasetError` if one changes meanwhile."""
-    if source := remote.source_of(dataset.path):
-        rows = remote.fetch(source, report)
+def materialize(dataset: CriteoDataset, folder: Path, report: Reporter, wanted: str | None = None) -> None:
+    """Copy or download the files into `folder`; raises `DatasetError` if one changes meanwhile, or isn't `wanted`."""
+    source = remote.source_of(dataset.path)
+    rows = remote.fetch(source, report) if source else None
+    found = describe(dataset)
+    require_planned(found, wanted)
+    files = list(found.partitions)
+    if rows:
         files = [File(partition=WHOLE, path=str(rows), size=rows.stat().st_size, identity=sha256(rows))]
-    else:
-        files = list(describe(dataset).partitions)
     total = sum(file.size for file in files)
     with written_aside(folder) as aside:
         done = 0
