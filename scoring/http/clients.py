@@ -112,9 +112,10 @@ class Clients:
         else:
             self._forget_stranger(client)
 
-    def sweep(self, now: float) -> None:
-        """Call `expire` of each connection whose deadline has passed."""
+    def sweep(self, now: float, stood_still: float = 0.0) -> None:
+        """Call `expire` of each connection whose deadline has passed, `stood_still` seconds of this process aside."""
         for client in self:
+            client.deadline += stood_still
             if client.deadline < now:
                 client.expire(now)
 

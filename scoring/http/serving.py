@@ -14,6 +14,7 @@ from scoring.http.clients import Clients
 from scoring.http.door import Door
 from scoring.http.front import Front
 from scoring.settings import ServerSettings
+from scoring.worker.pauses import Pauses
 from scoring.worker.service import Service
 from scoring.worker.supervisor import NOT_READY, READY
 
@@ -80,20 +81,24 @@ async def _beat(pulse: int, service: Service, stop: asyncio.Event) -> None:
 
 
 async def _sweep(doors: Sequence[Door]) -> None:
+    pauses = Pauses()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
+        stood_still = pauses.turn()
         for door in doors:
-            door.clients.sweep(time.perf_counter())
+            door.clients.sweep(time.perf_counter(), stood_still)
 
 
 async def _leave(doors: Sequence[Door], settings: ServerSettings) -> None:
     """Stop accepting, finish the open requests within `drain_seconds`, and tell clients with their last response."""
-    end = time.monotonic() + settings.drain_seconds
+    pauses = Pauses()
+    end = pauses.now + settings.drain_seconds
     for door in doors:
         door.farewell()
         door.close()
     while any(len(door.clients) for door in doors):
-        if time.monotonic() > end:
+        end += pauses.turn()
+        if pauses.now > end:
             break
         await asyncio.sleep(SWEEP_SECONDS / 2)
     for door in doors:

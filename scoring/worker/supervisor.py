@@ -14,6 +14,7 @@ from socket import socket
 
 from scoring.worker.handover import Handover
 from scoring.worker.logs import LogSink
+from scoring.worker.pauses import Pauses
 
 LOOK_SECONDS = 0.05
 HUNG_SECONDS = 4.0
@@ -36,6 +37,8 @@ KILL_SECONDS = 10.0
 READY, NOT_READY = b"+", b"-"
 """The two kinds of heartbeat: whether the worker scores."""
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
 COULD_NOT_START = 3
 """Exit code of a worker that could not start serving, or failed."""
 
@@ -49,7 +52,7 @@ class _Place:
     pulse: int = -1
     began: float = 0.0
     beat: float = 0.0
-    """The time of its latest heartbeat; 0 before the first."""
+    """The time of its latest heartbeat, or of the latest pause of the supervisor after it; 0 before the first."""
     ready: bool = False
     """Whether it scores, by its latest heartbeat."""
     failures: int = 0
@@ -83,10 +86,11 @@ class Supervisor:
         self._handover = handover
         self._stopping = False
         self._served = False
+        self._pauses = Pauses()
 
     def run(self) -> int:
         """Supervise until a signal, or until a worker fails to start before any has served; returns the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDING:
             signal.signal(number, self._stop)
         code = 0
         while not self._stopping:
@@ -94,6 +98,8 @@ class Supervisor:
                 if not place.process and time.monotonic() >= place.due:
                     self._start(place)
             self._listen()
+            if self._pauses.turn():
+                self._begin_anew()
             ended = [self._tend(place) for place in self._places]
             if COULD_NOT_START in ended and not self._served:
                 code = 1
@@ -109,9 +115,11 @@ class Supervisor:
     def _start(self, place: _Place) -> None:
         reading, writing = os.pipe()
         self._sink.flush()  # or the child would write the buffered lines again
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until the child has its own handlers
         process = os.fork()
         if not process:
             self._become_worker(reading, writing)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         os.close(writing)
         os.set_blocking(reading, False)
         place.process, place.pulse, place.began, place.beat = process, reading, time.monotonic(), 0.0
@@ -125,8 +133,9 @@ class Supervisor:
         """
         code = COULD_NOT_START
         try:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in ENDING:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
             os.close(reading)
             if self._handover is not None:
                 self._handover.close()
@@ -165,11 +174,19 @@ class Supervisor:
             ready = sum(place.ready for place in serving)
             self._handover.answer(workers=len(self._places), serving=len(serving), ready=ready)
 
+    def _begin_anew(self) -> None:
+        """Give all workers time for their next heartbeat, since this process stood still and may have missed some."""
+        for place in self._places:
+            if place.beat:
+                place.beat = self._pauses.now
+            else:
+                place.began = self._pauses.now
+
     def _tend(self, place: _Place) -> int | None:
         """Clean up after a worker that has ended, or that hangs and is killed; returns its exit code, else None."""
         if not place.process:
             return None
-        now = time.monotonic()
+        now = self._pauses.now
         last = place.beat or place.began + START_SECONDS - HUNG_SECONDS
         if now - last > HUNG_SECONDS:
             self._sink.event("a worker hangs and is ended", level="error", process=place.process)
@@ -208,10 +225,11 @@ class Supervisor:
         end = time.monotonic() + self._drain_seconds + KILL_SECONDS
         for place in self._places:
             while place.process:
+                end += self._pauses.turn()
                 found, _ = os.waitpid(place.process, os.WNOHANG)
                 if found:
                     place.process = 0
-                elif time.monotonic() > end:
+                elif self._pauses.now > end:
                     os.kill(place.process, signal.SIGKILL)
                     end += KILL_SECONDS
                 else:

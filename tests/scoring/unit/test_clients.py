@@ -119,6 +119,17 @@ def test_only_those_whose_deadline_is_over_expire() -> None:
     assert (early.expired, late.expired) == (True, False)
 
 
+def test_a_pause_of_the_machine_takes_nothing_of_a_clients_time() -> None:
+    clients = Clients(1)
+    client = Someone()
+    client.deadline = 3.0
+    clients.let_in(client)
+    clients.sweep(10.0, 8.0)
+    assert not client.expired
+    clients.sweep(11.5)
+    assert client.expired
+
+
 def test_a_rate_lets_as_many_through_as_a_second_has() -> None:
     rate = Rate(3.0)
     assert [rate.take(100.0) for _ in range(5)] == [True, True, True, False, False]
