@@ -4,10 +4,9 @@ An item keeps where it comes from. What a load of the catalogue said about it ho
 which knows the items by older tables, neither changes it nor brings back what was withdrawn.
 """
 
-import fcntl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import closing, contextmanager
+from contextlib import closing
 from enum import IntEnum
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy.typing as npt
 from features.columns import Field
 from recommend.arrays import Indices, Mask
 from recommend.columns import Value, from_text
-from recommend.stored import Snapshot, SnapshotError, Writer, written
+from recommend.stored import Snapshot, SnapshotError, Writer, locked, written
 
 FILE = "catalogue.sqlite"
 KIND = "catalogue"
@@ -117,17 +116,6 @@ def read_rows(file: Path) -> tuple[list[ItemRow], Layout]:
             for key, columns, state in snapshot.all("SELECT key, columns, state FROM items ORDER BY number")
         ]
         return rows, _layout(snapshot)
-
-
-@contextmanager
-def locked(target: Path) -> Iterator[None]:
-    """Let nothing else that asks change the catalogue at `target` during the block; readers need not ask."""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with target.with_name(f".{target.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in {*target.parent.glob(f".{target.name}.*")} - {Path(lock.name)}:
-            left.unlink()  # by a process that was killed while it wrote
-        yield
 
 
 def after_training(trained: Path, target: Path) -> None:

@@ -1,57 +1,94 @@
-"""Users who asked to be forgotten, as keyed hashes: without the key nobody can find out who is among them."""
+"""Users who asked to be forgotten, as keyed hashes: without the key nobody can find out who is among them.
+
+Key and hashes are one file beside the stored histories: whoever may read it may read those too.
+"""
 
 import hmac
 import secrets
+from collections import Counter
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 
 from features.files import write_private
-from recommend.stored import SnapshotError
+from recommend.stored import SnapshotError, locked
 
 FILE = "forgotten.json"
+_Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
-    """The key, 64 hexadecimal digits, and the hashes of users' IDs under it."""
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """Who was forgotten, and who then was not any more."""
 
-    key: str = ""
-    hashes: frozenset[str] = frozenset()
-
-    @classmethod
-    def load(cls, file: Path) -> Self:
-        """The users in a file, nobody without one. Raises `SnapshotError` if it was altered."""
-        return cls.decode(file.read_bytes() if file.exists() else None)
+    key: _Hex
+    """The key of all hashes."""
+    hashes: tuple[_Hex, ...] = ()
+    """Only ever appended to: a user's hash forgets them, and the same hash again undoes it."""
 
     @classmethod
-    def decode(cls, content: bytes | None) -> Self:
-        """The users in a file's content, nobody without one. Raises `SnapshotError` if it was altered."""
+    def load(cls, file: Path) -> "Forgotten":
+        """The list in a file; nobody if there is none yet. Raises `SnapshotError` if it can't be read."""
         try:
-            return cls() if content is None else msgspec.json.decode(content, type=cls)
+            return cls.decode(file.read_bytes())
+        except FileNotFoundError:
+            return NOBODY
+        except OSError as error:
+            raise SnapshotError(f"{file}, the list of forgotten users, cannot be read: {error.strerror}.") from error
+
+    @classmethod
+    def decode(cls, content: bytes | None) -> "Forgotten":
+        """The list in a file's content; nobody without one. Raises `SnapshotError` if it was altered."""
+        try:
+            return NOBODY if content is None else msgspec.json.decode(content, type=cls)
         except msgspec.DecodeError as error:
             raise SnapshotError(f"{FILE}, the list of forgotten users, was altered: {error}. Restore it.") from error
 
-    def save(self, file: Path) -> None:
-        """Write them to a file that only its owner can read."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_private(file, self.encode().decode())
-
     def encode(self) -> bytes:
         """A file's content."""
-        return msgspec.json.encode(self, order="sorted")
+        return msgspec.json.encode(self)
+
+    @cached_property
+    def users(self) -> frozenset[str]:
+        """The hashes of those who are forgotten now."""
+        return frozenset(found for found, times in Counter(self.hashes).items() if times % 2)
 
     def __contains__(self, user: str) -> bool:
-        return bool(self.hashes) and _hashed(self.key, user) in self.hashes
+        return bool(self.users) and _hashed(self.key, user) in self.users
 
-    def with_user(self, user: str) -> "Forgotten":
-        """These users and one more."""
+    def with_user(self, user: str) -> Self:
+        """This list, with a user among them."""
+        return self if user in self else self._with(user)
+
+    def without_user(self, user: str) -> Self:
+        """This list, without a user among them."""
+        return self._with(user) if user in self else self
+
+    def _with(self, user: str) -> Self:
         key = self.key or secrets.token_hex(32)
-        return Forgotten(key=key, hashes=self.hashes | {_hashed(key, user)})
+        return msgspec.structs.replace(self, key=key, hashes=(*self.hashes, _hashed(key, user)))
 
-    def without_user(self, user: str) -> "Forgotten":
-        """These users but one."""
-        return Forgotten(key=self.key, hashes=self.hashes - {_hashed(self.key, user)})
+
+NOBODY = Forgotten(key="")
+"""No list yet: nobody was forgotten."""
+
+
+def change(file: Path, changed: Callable[[Forgotten], Forgotten]) -> Forgotten:
+    """Replace the list in a file by what `changed` makes of it, and return the former one.
+
+    Nobody else changes it meanwhile. Raises `SnapshotError` if it can't be read or written.
+    """
+    try:
+        with locked(file):
+            before = Forgotten.load(file)
+            after = changed(before)
+            if after != before:
+                write_private(file, after.encode().decode())
+    except OSError as error:
+        raise SnapshotError(f"{file}, the list of forgotten users, cannot be written: {error.strerror}.") from error
+    return before
 
 
 def _hashed(key: str, user: str) -> str:

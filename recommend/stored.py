@@ -3,6 +3,7 @@
 They may hold personal data, so only their owner can read them.
 """
 
+import fcntl
 import hashlib
 import os
 import sqlite3
@@ -72,6 +73,17 @@ def written(target: Path, kind: str, tables: str) -> Iterator[Writer]:
             _flush(aside)
     except (OSError, sqlite3.Error) as error:
         raise SnapshotError(f"{target} cannot be written: {error}. What was there is unchanged.") from error
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Let nothing else that asks change the file `target` during the block; readers need not ask."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with target.with_name(f".{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in {*target.parent.glob(f".{target.name}.*")} - {Path(lock.name)}:
+            left.unlink()  # by a process that was killed while it wrote
+        yield
 
 
 def _flush(file: Path) -> None:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from features.errors import BadInputError
 from recommend import catalogue
 from recommend.catalogue import ItemRow, Layout, State
-from recommend.stored import SnapshotError
+from recommend.stored import SnapshotError, locked
 from training.datasets import tables_of
 from training.datasets.described.columns import header, table_rules
 from training.datasets.described.files import files_of, is_table, listed_suffixes
@@ -50,7 +50,7 @@ def load(dataset: Dataset, file: Path, target: Path) -> Loaded:
     spec = spec.with_paths({"items": file})
     table, layout = _alone(spec, target) if is_elsewhere else _read(spec)
     rows = [ItemRow(key, texts(table.columns, row), State.LOADED) for row, key in enumerate(table.keys.to_pylist())]
-    with catalogue.locked(target):
+    with locked(target):
         before = {row.key: row for row in _rows(target)}
         live = {key: row.columns for key, row in before.items() if row.state is not State.WITHDRAWN}
         known = {row.key for row in rows}

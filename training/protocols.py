@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from features.errors import PersonalizationError
 from features.schema import Schema
+from recommend.forgotten import NOBODY, Forgotten
 from recommend.learning import Learner
 from training.datasets.progress import Reporter
 from training.kernels.encode import FoldEncoder, FrequentValues
@@ -163,7 +164,9 @@ class TrainingEngine(Protocol):
         """Report the start of a stage and, during the block, its progress."""
         ...
 
-    def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> Source:
+    def open_source(
+        self, dataset: Dataset, data: Path | None, report: Reporter, passed_over: Forgotten = NOBODY
+    ) -> Source:
         """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
         ...
 

@@ -4,10 +4,12 @@ The steps of a stack write it as JSON: on this machine for `python -m training -
 parameter of the Databricks job. People give options instead, which make the same document. Nothing here needs Spark.
 """
 
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field
 
+from recommend.forgotten import NOBODY, Forgotten
 from training.parameters import Dataset, GateParameters, Parameters, SyntheticDataset, TrainingParameters
 from training.progress import Format
 
@@ -33,12 +35,19 @@ class TrainingRequest(Parameters):
     """The best version's number, for the report."""
     output: Path | None = None
     """Folder for the bundle and the log; by default `runs/` and a hash of the inputs."""
+    forgotten: Path | None = None
+    """File with the users whose rows are not read; by default all rows are."""
     work: Path | None = None
     """Folder for intermediate files; by default inside the output folder. Every machine of a cluster must see it."""
     progress: Format = Format.TEXT
     """Format of the progress reports on standard error."""
     result: Format = Format.TEXT
     """Format of the result on standard output."""
+
+    @cached_property
+    def passed_over(self) -> Forgotten:
+        """The users whose rows are not read, the same from the first look on. Raises `SnapshotError`."""
+        return NOBODY if self.forgotten is None else Forgotten.load(self.forgotten)
 
 
 class LakeRequest(TrainingRequest):

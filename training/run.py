@@ -61,7 +61,7 @@ def train_with(
     engine: TrainingEngine, arguments: TrainingRequest, manifest: Manifest, *, output: Path, progress: Progress
 ) -> "Result":
     """Train with an open engine and write the bundle to `output / "bundle"`: of positives alone, a recommender."""
-    spec = tables_of(arguments.dataset, arguments.data)
+    spec = tables_of(arguments.dataset, arguments.data, arguments.passed_over)
     if spec is not None and spec.label.only_positives:
         from training.stages.recommender_run import train_recommender  # noqa: PLC0415 - as below
 

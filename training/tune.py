@@ -214,7 +214,7 @@ def _run(arguments: TrainingRequest, budget: Budget, folder: Path, progress: Pro
 
 
 def _tables(arguments: TrainingRequest) -> TablesSpec:
-    spec = tables_of(arguments.dataset, arguments.data)
+    spec = tables_of(arguments.dataset, arguments.data, arguments.passed_over)
     if spec is None:
         kind = arguments.dataset.kind
         raise UsageError(f"Crosses combine columns of users and items, which a dataset of kind {kind} does not have.")

@@ -9,6 +9,7 @@ from typing import Any
 from azure_clients import credentials
 from features.bundle import REPORT
 from features.errors import PersonalizationError
+from recommend.forgotten import FILE as FORGOTTEN
 from recommend.published import RECORD, decode
 from steps.azure.azure_step import AzureStep
 from steps.azure.data_upload import COMPLETE
@@ -46,7 +47,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         earlier = Earlier.among(versions, inputs.parameters)
         snapshots = LakeSnapshots(inputs, self._timeout, context)
         forgotten = snapshots.forgotten()
-        identity = run_id(inputs, earlier, forgotten.hashes)
+        identity = run_id(inputs, earlier, forgotten)
         run = RunFolder(self.folder(inputs.stack), identity)
         lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", self._timeout)
         request = self._request(inputs, earlier, registered, lake, context)
@@ -99,6 +100,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
             return lake_folder(inputs, registered[version.number].bundle_url, self._timeout).on_cluster(inputs.volumes)
 
         champion, best = earlier.champion, earlier.best
+        snapshots = LakeSnapshots(inputs, self._timeout, context).on_cluster(inputs.volumes)
         return LakeRequest(
             dataset=located(inputs.dataset),
             training=inputs.parameters,
@@ -110,9 +112,10 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
             champion_version=champion.number if champion else None,
             best=bundle(best),
             best_version=best.number if best else None,
+            forgotten=snapshots / FORGOTTEN,
             output=lake.on_cluster(inputs.volumes),
             work=Path(inputs.volumes) / Volume.WORK,
-            snapshots=LakeSnapshots(inputs, self._timeout, context).on_cluster(inputs.volumes),
+            snapshots=snapshots,
         )
 
     @contextmanager

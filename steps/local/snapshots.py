@@ -7,7 +7,7 @@ from pathlib import Path
 
 from features.files import written_aside
 from recommend import catalogue, histories
-from recommend.forgotten import Forgotten
+from recommend.forgotten import Forgotten, change
 from recommend.stored import FOLDER
 from steps.shared.folders import StackFolder
 from steps.shared.run_folder import OUTPUT
@@ -39,8 +39,8 @@ class LocalSnapshots:
 
         After an error, the same call goes on from there.
         """
-        users = Forgotten.load(self.folder.forgotten).with_user(user)
-        users.save(self.folder.forgotten)
+        change(self.folder.forgotten, lambda before: before.with_user(user))
+        users = Forgotten.load(self.folder.forgotten)
         for prepared in self.folder.runs.glob(f"*/{OUTPUT}/{WORK}"):  # of interrupted runs
             shutil.rmtree(prepared)
         made = self.folder.runs.glob(f"*/{OUTPUT}/{FOLDER}/{histories.FILE}")
@@ -49,8 +49,4 @@ class LocalSnapshots:
 
     def remember(self, user: str) -> bool:
         """Let the next training read a user's rows again; returns whether they were forgotten."""
-        users = Forgotten.load(self.folder.forgotten)
-        if user not in users:
-            return False
-        users.without_user(user).save(self.folder.forgotten)
-        return True
+        return user in change(self.folder.forgotten, lambda before: before.without_user(user))

@@ -40,7 +40,7 @@ class TrainingRun(LocalStep[LocalInputs, Outputs]):
         """Train; raises `TrainingFailedError` with training's error message, or `StepCancelledError` after Ctrl-C."""
         folder = self.folder(inputs.stack)
         earlier = LocalRegistry(folder.registry).earlier(inputs.parameters)
-        run = RunFolder(folder, run_id(inputs, earlier, Forgotten.load(folder.forgotten).hashes))
+        run = RunFolder(folder, run_id(inputs, earlier, Forgotten.load(folder.forgotten)))
         end_orphan(run.path)
         result = run.finished()
         if result is None:
@@ -79,6 +79,7 @@ def request(inputs: LocalInputs, folder: StackFolder, earlier: Earlier, run: Pat
         champion_version=champion.number if champion else None,
         best=registry.bundle(best.bundle_hash) if best else None,
         best_version=best.number if best else None,
+        forgotten=folder.forgotten,
         output=run / OUTPUT,
         progress=Format.JSON,
         result=Format.JSON,

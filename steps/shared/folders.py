@@ -42,8 +42,8 @@ class StackFolder:
 
     @property
     def forgotten(self) -> Path:
-        """The users who were forgotten, beside the datasets, whose reader passes over them; only for the owner."""
-        return self.lake / "raw" / FORGOTTEN
+        """The users who were forgotten: beside what is stored about users, and as readable."""
+        return self.snapshots / FORGOTTEN
 
     @property
     def service(self) -> Path:

@@ -3,13 +3,13 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from features.bundle import BundleError, checked_hash
 from features.files import write_whole
+from recommend.forgotten import NOBODY, Forgotten
 from steps.descriptions.training_run import MODEL_INPUTS, Inputs, Outputs
 from steps.provider.step import State
 from steps.shared.child import end_orphan
@@ -22,16 +22,16 @@ OUTPUT = "output"
 """The folder for training's output."""
 
 
-def run_id(inputs: Inputs[str], earlier: Earlier, forgotten: Iterable[str] = ()) -> str:
+def run_id(inputs: Inputs[str], earlier: Earlier, forgotten: Forgotten = NOBODY) -> str:
     """16 hexadecimal digits, different for each set of values that the run's bundle or verdict depends on.
 
-    `forgotten` are the hashes of users whose rows it does not read.
+    `forgotten` are the users whose rows it does not read.
     """
     fields = inputs.model_dump(mode="json", include=set(MODEL_INPUTS))
     champion = earlier.champion.bundle_hash if earlier.champion else None
     best = [earlier.best.bundle_hash] if earlier.best else []
     return hashlib.sha256(
-        json.dumps([fields, champion, *best, *sorted(forgotten)], sort_keys=True).encode()
+        json.dumps([fields, champion, *best, *sorted(forgotten.users)], sort_keys=True).encode()
     ).hexdigest()[:16]
 
 

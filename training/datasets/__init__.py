@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
+from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.described import tables
 from training.datasets.described.spec import TablesSpec, read_spec
 from training.datasets.errors import required_timestamp
@@ -50,13 +51,16 @@ def key_columns(dataset: Dataset, data: Path | None) -> tuple[str, ...]:
     return () if spec is None else tuple(one.foreign_key for one in spec.entities.values())
 
 
-def tables_of(dataset: Dataset, data: Path | None) -> TablesSpec | None:
-    """The config of a dataset of tables, None for another one; `data` is the dataset's copy, if there is one."""
+def tables_of(dataset: Dataset, data: Path | None, passed_over: Forgotten = NOBODY) -> TablesSpec | None:
+    """The config of a dataset of tables, None for another one; `data` is the dataset's copy, if there is one.
+
+    The rows of users who are `passed_over` are not read.
+    """
     match dataset:
         case FilmsDataset():
-            return film_files.spec_of(dataset, data)
+            return film_files.spec_of(dataset, data).without(passed_over)
         case TablesDataset():
-            return tables.spec_of(dataset, data)
+            return tables.spec_of(dataset, data).without(passed_over)
         case _:
             return None
 

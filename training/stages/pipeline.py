@@ -75,7 +75,9 @@ class Pipeline:
     def _inputs(self) -> str:
         """A hash of everything that intermediate files depend on."""
         parameters = self._training.model_dump_json(exclude=NOT_OF_THE_MODEL)
-        return hashlib.sha256(f"{self._manifest.hash} {training_code_hash()} {parameters}".encode()).hexdigest()
+        passed_over = sorted(self._arguments.passed_over.users)
+        inputs = f"{self._manifest.hash} {training_code_hash()} {parameters} {passed_over}"
+        return hashlib.sha256(inputs.encode()).hexdigest()
 
     def first_half(self) -> Half:
         """Prepare and encode the rows: everything before the fit."""
@@ -90,7 +92,9 @@ class Pipeline:
 
     def _prepare(self) -> tuple[Prepared, Schema]:
         with self._stage("read", "find the rows"):
-            source = self._engine.open_source(self._arguments.dataset, self._arguments.data, self._progress)
+            source = self._engine.open_source(
+                self._arguments.dataset, self._arguments.data, self._progress, self._arguments.passed_over
+            )
         with self._stage("prepare", "check, hash and split the rows"):
             prepared = prepare(source, self._training, folder=self._work / "rows")
         counts = prepared.counts

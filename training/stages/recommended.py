@@ -38,7 +38,7 @@ def recommending(request: TrainingRequest, stage: Stage, snapshots: Path, factor
     The snapshots that it needs by a user's key are written into the folder `snapshots`. None for a dataset without
     keys of users and items.
     """
-    spec = tables_of(request.dataset, request.data)
+    spec = tables_of(request.dataset, request.data, request.passed_over)
     if spec is None or spec.users is None or spec.items is None:
         return None
     return recommending_from(spec, request, stage, snapshots, factors)

@@ -28,7 +28,6 @@ class LakeSnapshots:
     def __init__(self, inputs: Lake, timeout: Timeout, context: Context) -> None:
         """Makes no request yet."""
         self._folder = LakeFolder(inputs, Volume.SNAPSHOTS, SERVED, timeout)
-        self._datasets = LakeFolder(inputs, Volume.RAW, "", timeout)
         self._prepared = LakeFolder(inputs, Volume.WORK, "", timeout)
         self._context = context
 
@@ -47,8 +46,8 @@ class LakeSnapshots:
             self._bring(digest, folder)
 
     def forgotten(self) -> Forgotten:
-        """The users who were forgotten: beside the datasets, whose reader passes over them."""
-        return Forgotten.decode(self._datasets.read(FORGOTTEN, self._context))
+        """The users who were forgotten."""
+        return Forgotten.decode(self._folder.read(FORGOTTEN, self._context))
 
     def publish(self, made: Mapping[str, str], passed_over: Forgotten) -> None:
         """Let the pods follow what a run has made: file names, and the hashes of their content.
@@ -155,7 +154,7 @@ class LakeSnapshots:
             after = change(before)
             return None if after == before else after.encode()
 
-        self._datasets.change(FORGOTTEN, content, self._context)
+        self._folder.change(FORGOTTEN, content, self._context)
 
     def _bring(self, digest: str | None, folder: Path) -> None:
         if digest is not None:

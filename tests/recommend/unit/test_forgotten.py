@@ -1,36 +1,92 @@
 """The list of users who were forgotten: who is among them, and what the file tells of them."""
 
+import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
 
-from recommend.forgotten import Forgotten
+from recommend.forgotten import NOBODY, Forgotten, change
 from recommend.stored import SnapshotError
 
 
+def forget(file: Path, *users: str) -> None:
+    for user in users:
+        change(file, lambda before, user=user: before.with_user(user))  # type: ignore[misc] # a default binds it
+
+
 def test_users_are_among_them_until_it_is_undone(tmp_path: Path) -> None:
-    file = tmp_path / "lake" / "forgotten.json"
+    file = tmp_path / "snapshots" / "forgotten.json"
     assert "u1" not in Forgotten.load(file), "there is no list yet"
-    Forgotten.load(file).with_user("u1").save(file)
-    Forgotten.load(file).with_user("Zoë").with_user("u1").save(file)
+    forget(file, "u1", "Zoë", "u1")
     found = Forgotten.load(file)
     assert [user in found for user in ("u1", "Zoë", "u2", "")] == [True, True, False, False]
-    found.without_user("u1").save(file)
+    change(file, lambda before: before.without_user("u1"))
     assert [user in Forgotten.load(file) for user in ("u1", "Zoë")] == [False, True]
+    forget(file, "u1")
+    assert "u1" in Forgotten.load(file)
 
 
 def test_the_file_is_private_and_two_lists_hash_a_user_differently(tmp_path: Path) -> None:
-    files = [tmp_path / "one", tmp_path / "two"]
+    files = [tmp_path / name / "forgotten.json" for name in ("one", "two")]
     for file in files:
-        Forgotten().with_user("u1").save(file)
+        forget(file, "u1")
         assert file.stat().st_mode & 0o777 == 0o600
+        assert file.parent.stat().st_mode & 0o777 == 0o700
         assert "u1" not in file.read_text()
     one, two = (Forgotten.load(file) for file in files)
-    assert not one.hashes & two.hashes
+    assert not one.users & two.users
     assert len(one.key) == 64
 
 
-def test_an_altered_list_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
-    (tmp_path / "list").write_text('{"key": 3}')
+@pytest.mark.parametrize("content", ['{"key": 3}', "{}", '{"key": "", "hashes": []}', "", '{"key": "zz"}'])
+def test_an_altered_list_is_not_taken_for_an_empty_one(tmp_path: Path, content: str) -> None:
+    (tmp_path / "list").write_text(content)
     with pytest.raises(SnapshotError, match="was altered"):
         Forgotten.load(tmp_path / "list")
+    with pytest.raises(SnapshotError, match="was altered"):
+        forget(tmp_path / "list", "u1")
+    assert (tmp_path / "list").read_text() == content
+
+
+def test_a_list_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "list").mkdir()
+    with pytest.raises(SnapshotError, match=r"list, the list of forgotten users, cannot be read: Is a directory\."):
+        Forgotten.load(tmp_path / "list")
+
+
+def test_of_many_who_are_forgotten_at_once_none_is_lost(tmp_path: Path) -> None:
+    file, users = tmp_path / "list", [f"u{number}" for number in range(40)]
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=forget, args=(file, *users[part::4])) for part in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    found = Forgotten.load(file)
+    assert [user for user in users if user not in found] == []
+
+
+def test_one_who_is_killed_while_they_write_leaves_the_former_list_and_no_other_file(tmp_path: Path) -> None:
+    file = tmp_path / "list"
+    forget(file, "u1")
+
+    def killed(target: Path) -> None:
+        Path.replace = lambda *_: os._exit(9)  # type: ignore[method-assign] # instead of renaming the finished file
+        forget(target, "u2")
+
+    process = multiprocessing.get_context("fork").Process(target=killed, args=(file,))
+    process.start()
+    process.join()
+    assert process.exitcode == 9
+    assert [user in Forgotten.load(file) for user in ("u1", "u2")] == [True, False]
+    forget(file, "u3")
+    assert [user in Forgotten.load(file) for user in ("u1", "u2", "u3")] == [True, False, True]
+    assert {one.name for one in tmp_path.iterdir()} == {"list", ".list.lock"}
+
+
+def test_a_list_before_the_first_user_names_nobody() -> None:
+    assert NOBODY.users == frozenset()
+    assert "u1" not in NOBODY
+    assert NOBODY.without_user("u1") == NOBODY

@@ -65,6 +65,7 @@ def _stored(stack: SimulatedStack) -> list[str]:
 
 
 def _listed(stack: SimulatedStack) -> list[str]:
-    """The users on the list beside the copy of the data."""
-    found = Forgotten.decode(container_of(stack, Volume.RAW).download_blob(f"{Volume.RAW.folder}/{FILE}").readall())
+    """The users on the list beside the histories."""
+    lake, folder = container_of(stack, Volume.SNAPSHOTS), f"{Volume.SNAPSHOTS.folder}/{SERVED}"
+    found = Forgotten.decode(lake.download_blob(f"{folder}/{FILE}").readall())
     return [user for user in (BEFORE, AFTER, NEVER) if user in found]

@@ -7,18 +7,21 @@ import pytest
 import yaml
 
 from recommend import histories
-from recommend.forgotten import FILE, Forgotten
+from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories
 from tests.support.described_tables import write_tables
+from training.datasets import tables_of
 from training.datasets.described.spec import TablesSpec
-from training.datasets.described.tables import SPEC, load_copy
+from training.datasets.described.tables import SPEC
+from training.datasets.progress import silent
 from training.engines.reading.interactions import read_chosen
-from training.engines.reading.tables import open_tables
+from training.engines.reading.sources import open_source
+from training.parameters import TablesDataset
 from training.stages.snapshots import write_snapshots
 
 
-def copy_of(folder: Path, users: list[object], *, one_row_per: bool) -> TablesSpec:
-    """The config of a stack's copy of a dataset, in which each of these users chose a and saw b."""
+def dataset_of(folder: Path, users: list[object], *, one_row_per: bool) -> TablesDataset:
+    """A dataset, in which each of these users chose a and saw b."""
     folder.mkdir(exist_ok=True)
     rows = {"user_id": [*users, *users], "item_id": ["a"] * len(users) + ["b"] * len(users)}
     content = write_tables(
@@ -29,7 +32,14 @@ def copy_of(folder: Path, users: list[object], *, one_row_per: bool) -> TablesSp
     )
     more = {"one_row_per": ["user_id", "item_id"]} if one_row_per else {}
     (folder / SPEC).write_text(yaml.safe_dump(content | {"numeric": ["age", "minutes"]} | more))
-    return load_copy(folder)
+    return TablesDataset(kind="tables", spec=folder / SPEC)
+
+
+def spec_without(dataset: TablesDataset, passed_over: Forgotten) -> TablesSpec:
+    """What a training reads that passes over these users."""
+    spec = tables_of(dataset, None, passed_over)
+    assert spec is not None
+    return spec
 
 
 @pytest.mark.parametrize("one_row_per", [False, True])
@@ -39,9 +49,10 @@ def test_neither_model_nor_recommender_nor_histories_have_them(
 ) -> None:
     gone, stays = ("u2", "u3") if isinstance(users[0], str) else ("2", "3")
     ages: list[float] = []
-    Forgotten().with_user(gone).save(tmp_path / FILE)
-    spec = copy_of(tmp_path / "copy", users, one_row_per=one_row_per)
-    opened = open_tables(spec, lambda *_, **__: None)
+    passed_over = NOBODY.with_user(gone)
+    dataset = dataset_of(tmp_path / "copy", users, one_row_per=one_row_per)
+    opened = open_source(dataset, None, silent, passed_over)
+    spec = spec_without(dataset, passed_over)
     for piece in opened.pieces:
         for fields in piece.fields():
             ages += fields.numeric[0].tolist()
@@ -55,7 +66,6 @@ def test_neither_model_nor_recommender_nor_histories_have_them(
 
 
 def test_once_it_is_undone_they_are_read_again(tmp_path: Path) -> None:
-    Forgotten().with_user("u2").save(tmp_path / FILE)
-    assert read_chosen(copy_of(tmp_path / "copy", ["u1", "u2"], one_row_per=False)).users == ["u1"]
-    Forgotten.load(tmp_path / FILE).without_user("u2").save(tmp_path / FILE)
-    assert read_chosen(load_copy(tmp_path / "copy")).users == ["u1", "u2"]
+    dataset, forgotten = dataset_of(tmp_path / "copy", ["u1", "u2"], one_row_per=False), NOBODY.with_user("u2")
+    assert read_chosen(spec_without(dataset, forgotten)).users == ["u1"]
+    assert read_chosen(spec_without(dataset, forgotten.without_user("u2"))).users == ["u1", "u2"]

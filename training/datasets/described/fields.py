@@ -12,7 +12,7 @@ from features.categories import Category
 from features.columns import Field, Number
 from features.keys import EXPONENT, WHOLE, key_of
 from features.values import PLAIN_NUMBER, PLAIN_TIMES, TIME_FAULTS, TimeFormat, is_number, microseconds
-from recommend.forgotten import Forgotten
+from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.described.entries import Label, Time
 from training.datasets.described.files import TableFile
 from training.datasets.described.values import text_array
@@ -33,7 +33,7 @@ class TableRules:
     one_row_per: tuple[str, ...] = ()
     missing: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
     """The texts that mean missing, by column; the empty text always does."""
-    forgotten: Forgotten = field(default_factory=Forgotten)
+    forgotten: Forgotten = NOBODY
     """Users whose rows are not read."""
 
     @property

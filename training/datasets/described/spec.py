@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_valida
 
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
 from features.times import MOMENT, Reading
-from recommend.forgotten import Forgotten
+from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.described.entries import CandidatesFrom, Categorical, Label, Number, Numeric, Time, TimeFeature
 from training.datasets.described.files import is_no_table, listed_suffixes
 from training.datasets.described.sources import Entity, Source, Strict, delta_version
@@ -51,7 +51,7 @@ class TablesSpec(Strict):
     """Whether what a user chose is recommended to them again, as songs and groceries may be."""
     missing: tuple[str, ...] = ("",)
     """The texts that mean missing in every column that does not name its own; the empty text always does."""
-    _forgotten: Forgotten = PrivateAttr(default_factory=Forgotten)
+    _forgotten: Forgotten = PrivateAttr(default=NOBODY)
 
     @field_validator("numeric")
     @classmethod

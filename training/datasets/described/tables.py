@@ -6,8 +6,6 @@ from pathlib import Path
 
 import yaml
 
-from recommend.forgotten import FILE as FORGOTTEN
-from recommend.forgotten import Forgotten
 from training.datasets.described.columns import table_rules
 from training.datasets.described.delta import write_copy
 from training.datasets.described.files import TableFile, files_of, suffix
@@ -136,8 +134,5 @@ def spec_of(dataset: TablesDataset, folder: Path | None) -> TablesSpec:
 
 
 def load_copy(folder: Path) -> TablesSpec:
-    """The config of a stack's copy of a dataset, without the users who are forgotten in the folder of all copies.
-
-    Raises like `load_spec`, and `SnapshotError` if the list of them was altered.
-    """
-    return load_spec(folder / SPEC).without(Forgotten.load(folder.parent / FORGOTTEN))
+    """The config of a stack's copy of a dataset. Raises like `load_spec`."""
+    return load_spec(folder / SPEC)

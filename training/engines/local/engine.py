@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from recommend.als import AlternatingLeastSquares
+from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.progress import Reporter
 from training.engines.local.pool import Pool, cores
 from training.engines.local.source import LocalSource
@@ -80,9 +81,11 @@ class LocalEngine:
             finally:
                 self._report = _silent
 
-    def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> LocalSource:
+    def open_source(
+        self, dataset: Dataset, data: Path | None, report: Reporter, passed_over: Forgotten = NOBODY
+    ) -> LocalSource:
         """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
-        return LocalSource(runner=self, opened=open_source(dataset, data, report))
+        return LocalSource(runner=self, opened=open_source(dataset, data, report, passed_over))
 
     def factors(self, seed: int) -> AlternatingLeastSquares:
         """By the library `implicit`, in this process."""

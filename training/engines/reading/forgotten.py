@@ -12,7 +12,7 @@ from training.datasets.described.fields import TableRules, keys_of
 def without_forgotten(texts: Mapping[str, pa.StringArray], rules: TableRules) -> Mapping[str, pa.StringArray]:
     """The rows of users who were not forgotten."""
     column = rules.keys.get(KEYS["users"])
-    if column is None or not rules.forgotten.hashes:
+    if column is None or not rules.forgotten.users:
         return texts
     users = keys_of(texts[column])
     gone = [user for user in pc.unique(users).to_pylist() if user in rules.forgotten]

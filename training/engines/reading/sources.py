@@ -8,6 +8,7 @@ from typing import assert_never
 import pyarrow as pa
 
 from features.schema import CRITEO
+from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.described import tables
 from training.datasets.generated import film_files, synthetic
 from training.datasets.layout import partitioned
@@ -21,17 +22,20 @@ from training.kernels.hashed import Fields
 from training.parameters import CriteoDataset, Dataset, FilmsDataset, SyntheticDataset, TablesDataset
 
 
-def open_source(dataset: Dataset, data: Path | None, report: Reporter) -> Opened:
-    """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
+def open_source(dataset: Dataset, data: Path | None, report: Reporter, passed_over: Forgotten = NOBODY) -> Opened:
+    """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source.
+
+    Tables are read without the rows of users who are `passed_over`.
+    """
     match dataset:
         case SyntheticDataset():
             return _open_generated(dataset) if data is None else _of_parts(data)
         case CriteoDataset():
             return open_criteo(criteo.fetch(dataset, report)) if data is None else _of_parts(data)
         case FilmsDataset():
-            return open_tables(film_files.spec_of(dataset, data), report)
+            return open_tables(film_files.spec_of(dataset, data).without(passed_over), report)
         case TablesDataset():
-            return open_tables(tables.spec_of(dataset, data), report)
+            return open_tables(tables.spec_of(dataset, data).without(passed_over), report)
         case _:
             assert_never(dataset)
 

@@ -12,6 +12,7 @@ import pyspark
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
+from recommend.forgotten import NOBODY, Forgotten
 from training.datasets import tables_of
 from training.datasets.progress import Reporter
 from training.engines.reading.sources import open_source
@@ -66,12 +67,14 @@ class SparkEngine:
         with progress.stage(name, detail), background(report):
             yield
 
-    def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> SparkSource | JoinedSource:
+    def open_source(
+        self, dataset: Dataset, data: Path | None, report: Reporter, passed_over: Forgotten = NOBODY
+    ) -> SparkSource | JoinedSource:
         """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
-        spec = tables_of(dataset, data)
+        spec = tables_of(dataset, data, passed_over)
         if spec is not None and is_for_spark(spec):
             return JoinedSource(session=self.session, spec=spec, report=report, log=self.log)
-        return SparkSource(session=self.session, opened=open_source(dataset, data, report), log=self.log)
+        return SparkSource(session=self.session, opened=open_source(dataset, data, report, passed_over), log=self.log)
 
     def factors(self, seed: int) -> SparkLeastSquares:
         """By Spark's ALS."""

@@ -1,7 +1,6 @@
 """`forget` for a stack on Azure: users leave what is in the lake, and trainings pass over them."""
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from personalize.commands import forget as command
 from personalize.commands.forget import forget
 from personalize.errors import StackBusyError
 from recommend import histories
-from recommend.forgotten import Forgotten
+from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories, UserRow
 from recommend.published import CURRENT, RECORD, decode, encode, place
 from steps.azure.stores.snapshots import LakeSnapshots
@@ -24,17 +23,16 @@ from tests.simulation.fakes.runs import Run
 from tests.simulation.services.jobs import JOB
 from tests.steps.provider.azure.conftest import BLOB, TENANT, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
-from tests.steps.provider.azure.test_snapshots import NOBODY, client, lake, left_by_a_run
+from tests.steps.provider.azure.test_snapshots import client, lake, left_by_a_run
 from tests.steps.provider.azure.test_training_run import Training, in_container, inputs, step
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
 from tests.support.bundles import MakeBundle
 from tests.support.recommenders import write_snapshots
 from tools import azurite
-from tools.paths import ROOT
-from training.datasets.described.tables import load_copy
 
 __all__ = ["lake"]
+LIST = "files/served/forgotten.json"
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 
 
@@ -92,8 +90,10 @@ def test_a_user_leaves_everything_in_the_lake_until_it_is_undone(
     gone = {place(histories.FILE, one[histories.FILE]) for one in (made, left)}
     assert not gone & {name.removeprefix("files/served/") for name in names("snapshots")}
     assert names("work") == ["libraries/training.whl"]
-    assert names("raw") == ["files/forgotten.json"]
-    assert b"u1" not in container("raw").download_blob("files/forgotten.json").readall()
+    assert names("raw") == []
+    listed = container("snapshots").download_blob(LIST).readall()
+    assert [user in Forgotten.decode(listed) for user in ("u1", "u2")] == [True, False]
+    assert b"u1" not in listed
 
     forget("u1", stack="test")
     said = " ".join(capsys.readouterr().out.split())
@@ -102,17 +102,7 @@ def test_a_user_leaves_everything_in_the_lake_until_it_is_undone(
     forget("u1", stack="test", undo=True)
     with pytest.raises(BadInputError, match="u1 was not forgotten"):
         forget("u1", stack="test", undo=True)
-    assert lake.forgotten().hashes == frozenset()
-
-
-def test_trainings_find_the_list_beside_the_copy_of_the_data(tmp_path: Path) -> None:
-    forget("u1", stack="test")
-    copy = tmp_path / ("a" * 64)
-    shutil.copytree(ROOT / "examples" / "tables", copy)
-    (name,) = names("raw")
-    (tmp_path / Path(name).relative_to("files")).write_bytes(container("raw").download_blob(name).readall())
-    assert "u1" in load_copy(copy).forgotten
-    assert "u2" not in load_copy(copy).forgotten
+    assert lake.forgotten().users == frozenset()
 
 
 def test_who_is_forgotten_during_a_run_is_not_in_what_it_made_and_the_next_run_is_another(
@@ -161,7 +151,7 @@ def test_nothing_is_forgotten_while_a_job_runs(cloud: Cloud) -> None:
     try:
         with pytest.raises(StackBusyError, match=f"job of stack test is running: https://adb-.*{number}"):
             forget("u1", stack="test")
-        assert names("raw") == []
+        assert LIST not in names("snapshots")
     finally:
         may_end.set()
         api.jobs.wait_get_run_job_terminated_or_skipped(number or 0)

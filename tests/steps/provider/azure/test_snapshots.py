@@ -16,7 +16,7 @@ from personalize.commands.catalogue import Action
 from personalize.commands.catalogue import catalogue as load_catalogue
 from recommend import catalogue, histories
 from recommend.catalogue import ItemRow, Layout, State
-from recommend.forgotten import Forgotten
+from recommend.forgotten import NOBODY
 from recommend.histories import Histories
 from scoring.errors import FetchError
 from scoring.worker.fetching import Lake
@@ -34,7 +34,6 @@ from tools.paths import ROOT
 from training.datasets.errors import DatasetError
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
-NOBODY = Forgotten()
 ADDRESS = f"{BLOB}snapshots/files/served"
 LAYOUT = Layout(item_column="item_id", separators=dict.fromkeys(("genre", "minutes", "critics_score"), ""))
 ROLE, IDENTITY = "azure-native:authorization:RoleAssignment", "azure-native:managedidentity:UserAssignedIdentity"

@@ -111,6 +111,7 @@ def test_a_run_brings_its_bundle_and_shows_where_it_is(
     assert request["output"] == f"{VOLUMES}/models/runs/{created.id}"
     assert request["work"] == f"{VOLUMES}/work"
     assert request["snapshots"] == f"{VOLUMES}/snapshots/served"
+    assert request["forgotten"] == f"{VOLUMES}/snapshots/served/forgotten.json"
     assert request["manifest_hash"] == "a" * 64
     assert request["champion"] is None
     assert request["fetch"]
