@@ -43,6 +43,10 @@ class UpdateInterruptedError(PersonalizationError):
     """The update was cancelled by a signal."""
 
 
+class ResourcesLeftError(PersonalizationError):
+    """Resources are left after a deletion, so the stack's state must stay."""
+
+
 class EngineFailedError(PersonalizationError):
     """Pulumi itself failed, not a step."""
 

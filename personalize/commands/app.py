@@ -11,6 +11,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from features.errors import BadInputError, PersonalizationError, reason
+from personalize.engine.interruption import as_ctrl_c, handling_signals
 from personalize.errors import GateRejectedError, UpdateInterruptedError
 from personalize.terminal.lazy import LazyCommand
 from personalize.terminal.output import ExitCode, messages
@@ -76,6 +77,14 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - typer keeps the classes of its Click
         """The command with this name or this former name."""
         return super().get_command(ctx, FORMER_NAMES.get(cmd_name, cmd_name))
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - see `get_command`
+        """Run a command. Raises `UpdateInterruptedError` after Ctrl-C, and after signals that count as Ctrl-C."""
+        try:
+            with handling_signals(as_ctrl_c):
+                return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise UpdateInterruptedError("Interrupted. Run the same command again to continue.") from error
 
 
 app = typer.Typer(

@@ -1,6 +1,7 @@
 """Calls of `personalize` and git by the workflows. A command's progress goes to the workflow's log."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import PersonalizationError
+from personalize.engine.interruption import run_interruptible
 from tools.paths import ROOT
 
 COMMAND = Path(sys.executable).with_name("personalize")
@@ -31,11 +33,20 @@ Personalize = Callable[..., Ended]
 
 
 def personalize(*arguments: str) -> Ended:
-    """Run the command of this environment."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        [COMMAND, *arguments, "--json"], stdout=subprocess.PIPE, text=True, check=False
+    """Run the command of this environment. Raises `UpdateInterruptedError` after a signal, once the command has ended.
+
+    The command is a process group of its own, so that only this process interrupts it, as in `engine/process.py`.
+    """
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [COMMAND, *arguments, "--json"], stdout=subprocess.PIPE, text=True, process_group=0
     )
-    return Ended(code=done.returncode, content=json.loads(done.stdout) if done.stdout.strip() else {})
+
+    def interrupt() -> bool:
+        process.send_signal(signal.SIGINT)
+        return True
+
+    stdout, _ = run_interruptible(process.communicate, interrupt, lambda _: None)
+    return Ended(code=process.returncode, content=json.loads(stdout) if stdout.strip() else {})
 
 
 def result(run: Personalize, *arguments: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Ctrl-C cancels and waits; a second Ctrl-C stops waiting. A terminal that closes counts as Ctrl-C."""
+"""Ctrl-C cancels and waits; a second Ctrl-C stops waiting. SIGTERM and a terminal that closes count as Ctrl-C."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -12,12 +12,17 @@ from personalize.errors import UpdateInterruptedError
 Result = TypeVar("Result")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SIGNAL_DELAY = 0.2  # longest delay, in seconds, until a signal is handled
+CANCELLED = (
+    "Cancelled. Finished steps are kept, and nothing half-done is registered or served. Run the same command again to "
+    "continue."
+)
 
 
 def run_interruptible(call: Callable[[], Result], interrupt: Callable[[], bool], say: Callable[[str], None]) -> Result:
     """Run `call` in a thread while the main thread passes signals on to `interrupt`.
 
-    Raises `UpdateInterruptedError` if `call` failed after a signal, otherwise what `call` raises.
+    Raises `UpdateInterruptedError` after a signal, even if `call` ended well: Pulumi ends a cancelled deletion with
+    exit code 0. Otherwise raises what `call` raises.
     """
     received: list[int] = []
 
@@ -29,27 +34,30 @@ def run_interruptible(call: Callable[[], Result], interrupt: Callable[[], bool],
             say("Stopping at once.")
         interrupt()
 
-    with _handlers(on_signal), ThreadPoolExecutor(1) as executor:
-        try:
-            future = executor.submit(call)
-            # Short waits: a signal just before one long wait would be handled only at its end.
-            while not future.done():
-                wait([future], timeout=SIGNAL_DELAY)
-            return future.result()
-        except Exception as error:
-            if not received:
-                raise
-            raise UpdateInterruptedError(
-                "Cancelled. Finished steps are kept, and nothing half-done is registered or served. "
-                "Run the same command again to continue."
-            ) from error
+    with handling_signals(on_signal), ThreadPoolExecutor(1) as executor:
+        future = executor.submit(call)
+        # Short waits: a signal just before one long wait would be handled only at its end.
+        while not future.done():
+            wait([future], timeout=SIGNAL_DELAY)
+    if received:
+        raise UpdateInterruptedError(CANCELLED) from future.exception()
+    return future.result()
 
 
 @contextmanager
-def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in SIGNALS}
+def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle the signals with `handler` during the block. Ignored ones stay ignored, as `nohup` wants."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    taken = {number: previous for number, previous in before.items() if previous is not signal.SIG_IGN}
     try:
+        for number in taken:
+            signal.signal(number, handler)
         yield
     finally:
-        for number, previous in before.items():
+        for number, previous in taken.items():
             signal.signal(number, previous)
+
+
+def as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    """Handle a signal as Python handles Ctrl-C."""
+    raise KeyboardInterrupt

@@ -18,7 +18,7 @@ from personalize.engine.events import EventReader
 from personalize.engine.failures import explain
 from personalize.engine.outcome import OnStep, Outcome, Update
 from personalize.engine.process import PulumiProcess
-from personalize.errors import StackMissingError
+from personalize.errors import ResourcesLeftError, StackMissingError
 from personalize.stack.azure_side import AzureSide
 from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_move import move_state, refuse_state_elsewhere, refuse_state_on_machine
@@ -171,8 +171,15 @@ class StackSession:
         return f"{start}::**", f"{start}$**"
 
     def _take_down(self, snapshot: Mapping[str, Any], on_step: OnStep) -> Outcome:
+        """Delete all resources. Raises `ResourcesLeftError` if Pulumi's state still has some."""
         self._go_on_from(snapshot)
-        return self._engine.destroy(on_step)
+        outcome = self._engine.destroy(on_step)
+        if left := self._state.snapshot().get("resources"):
+            raise ResourcesLeftError(
+                f"{len(left)} resources of stack {self.stack} are still in Pulumi's state, so the state and the "
+                f"stack's folder are kept. Run this again."
+            )
+        return outcome
 
     def _located(self, outcome: Outcome) -> Outcome:
         return replace(outcome, outputs=self._with_path(outcome.outputs))
@@ -185,7 +192,7 @@ class StackSession:
     @cached_property
     def _pulumi(self) -> PulumiProcess:
         """Found on first use: a missing stack file is reported first, and requests to the service need no engine."""
-        return PulumiProcess(pulumi_command())
+        return PulumiProcess(pulumi_command(), self._say)
 
     @cached_property
     def _engine(self) -> "Operations":

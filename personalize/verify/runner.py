@@ -9,6 +9,7 @@ from azure.core.exceptions import AzureError
 from httpx import HTTPError
 
 from features.errors import PersonalizationError, reason
+from personalize.errors import UpdateInterruptedError
 from personalize.verify.bench import Bench
 from personalize.verify.record import Record, SeenRecord, StageRecord
 from personalize.verify.stage import Look, Seen, Stage
@@ -54,10 +55,18 @@ def refuse_a_stack_in_use(stages: Sequence[Stage], record: Record, *, up: bool) 
 
 
 def run(stages: Sequence[Stage], bench: Bench, record: Record, say: Say) -> Record:
-    """Run `stages` in order until one fails. Returns the record, which is saved after each stage."""
+    """Run `stages` in order until one fails. Returns the record, which is saved after each stage.
+
+    Raises `UpdateInterruptedError`. The record then has the interrupted stage as failed, like that of a killed process.
+    """
     for stage in stages:
         say(f"{stage.name}: {stage.title}")
-        result = _run(stage, bench)
+        began, started = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+        result = StageRecord(status="failed", began=began, seconds=0.0, said="It was interrupted.")
+        record = record.with_stage(stage.name, result, bench.waits)
+        record.save()
+        result = _run(stage, bench, result)
+        result = result.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
         record = record.with_stage(stage.name, result, bench.waits)
         record.save()
         say(f"{stage.name}: {result.status} in {result.seconds:.0f} s. {result.said}")
@@ -66,17 +75,18 @@ def run(stages: Sequence[Stage], bench: Bench, record: Record, say: Say) -> Reco
     return record
 
 
-def _run(stage: Stage, bench: Bench) -> StageRecord:
-    began, started = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+def _run(stage: Stage, bench: Bench, begun: StageRecord) -> StageRecord:
     try:
-        status, said = "done", stage.act(bench)
+        said = stage.act(bench)
+    except UpdateInterruptedError:
+        raise
     except (PersonalizationError, AzureError, HTTPError) as error:
-        status, said = "failed", str(error).strip()
-    seen = {name: _seen(look, bench) for name, look in stage.looks.items()} if status == "done" else {}
-    result = StageRecord(status="failed", began=began, seconds=round(time.monotonic() - started, 1), said=said)
-    return result.model_copy(
+        return begun.model_copy(update={"said": str(error).strip()})
+    seen = {name: _seen(look, bench) for name, look in stage.looks.items()}
+    return begun.model_copy(
         update={
-            "status": status,
+            "status": "done",
+            "said": said,
             "seen": {name: SeenRecord(holds=one.holds, answer=one.answer) for name, one in seen.items()},
         }
     )
@@ -86,6 +96,8 @@ def _seen(look: Look, bench: Bench) -> Seen:
     """The result of a check. A check that fails does not end the verification; its error is recorded."""
     try:
         found = look(bench)
+    except UpdateInterruptedError:
+        raise
     except (PersonalizationError, AzureError, HTTPError, LookupError, TypeError, ValueError) as error:
         return Seen(holds=None, answer=reason(error))
     return replace(found, answer=found.answer.strip())

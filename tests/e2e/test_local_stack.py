@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from personalize.stack.locks import read_locks
+from personalize.stack.state_store import read_snapshot
 from tests.e2e.conftest import LENIENT_GATE, ROWS, TRAINING
 from tests.e2e.life import Life, changed
 from tests.e2e.paths import SYNTHETIC
@@ -198,6 +199,20 @@ class TestFaults:
         assert "Traceback" not in failed.stderr
         passphrase.write_text(kept)
         passphrase.chmod(0o600)
+
+    def test_an_interrupted_destroy_keeps_the_state_and_the_models(self, checkout: Checkout) -> None:
+        for service in service_processes(checkout):
+            service.suspend()  # it can't end by itself, so the signal arrives while it is waited for
+        process = checkout.start("destroy", "--yes")
+        assert process.stderr is not None
+        assert any("stopping the service" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 130, out + err
+        assert "Run the same command again to continue." in err
+        assert (checkout.state / "registry" / "mlflow.db").is_file()
+        snapshot = read_snapshot(checkout.state / "state/.pulumi/stacks/personalization/local.json")
+        assert snapshot["resources"]
 
     def test_destroy_leaves_no_process_no_port_and_no_file(self, checkout: Checkout) -> None:
         checkout.run("destroy", "--yes")

@@ -8,6 +8,7 @@ import pytest
 from features.errors import PersonalizationError, reason
 from personalize.engine.events import Phase, StepUpdate
 from personalize.engine.outcome import Outcome
+from personalize.errors import UpdateInterruptedError
 from personalize.verify import bench as bench_module
 from personalize.verify.bench import Bench
 from personalize.verify.record import Record, RecordUnusableError, SeenRecord, assumptions, record_file
@@ -77,13 +78,19 @@ def test_a_stage_that_fails_is_the_last_and_is_written_down(bench: Bench) -> Non
     assert [one.name for one in wanted([stage(name) for name in "abc"], record, begin=None, only=None)] == ["b", "c"]
 
 
-def test_a_killed_verification_has_what_was_done_before(bench: Bench) -> None:
-    def killed(_: Bench) -> str:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, UpdateInterruptedError])
+def test_an_interrupted_verification_ends_as_such_and_repeats_the_stage(
+    bench: Bench, ended: type[BaseException]
+) -> None:
+    def interrupted(_: Bench) -> str:
+        raise ended
 
-    with pytest.raises(KeyboardInterrupt):
-        run([stage("a"), stage("b", killed)], bench, empty(), lambda _: None)
-    assert list(Record.of("dev", ID).stages) == ["a"]
+    stages = [stage("a"), stage("b", interrupted), stage("c")]
+    with pytest.raises(ended):
+        run(stages, bench, empty(), lambda _: None)
+    record = Record.of("dev", ID)
+    assert {name: found.status for name, found in record.stages.items()} == {"a": "done", "b": "failed"}
+    assert [one.name for one in wanted(stages, record, begin=None, only=None)] == ["b", "c"]
 
 
 # Observations

@@ -1,4 +1,4 @@
-"""Ctrl-C during an update, with a stand-in for the Pulumi CLI that cancels on request."""
+"""Signals during a command, with a stand-in for the Pulumi CLI that cancels on request."""
 
 import os
 import signal
@@ -11,44 +11,104 @@ import pytest
 from pulumi.automation.errors import CommandError
 
 from personalize import errors
+from personalize.commands import app as command_line
+from personalize.commands import lifecycle
+from personalize.delivery import command as delivery_command
 from personalize.engine.automation import InterruptiblePulumi
-from personalize.engine.interruption import run_interruptible
+from personalize.engine.interruption import SIGNALS, run_interruptible
 from personalize.engine.process import PulumiProcess
+from personalize.terminal.output import ExitCode
 
 
 @pytest.fixture
 def slow_pulumi(tmp_path: Path) -> Iterator[PulumiProcess]:
+    """Cancels as Pulumi does: an update ends with an error, a deletion with exit code 0."""
     script = tmp_path / "pulumi"
-    script.write_text("#!/bin/sh\ntrap 'echo cancelled >&2; exit 7' INT\necho started\nwhile :; do sleep 0.05; done\n")
+    script.write_text(
+        '#!/bin/sh\n[ "$2" = destroy ] && code=0 || code=7\ntrap "echo cancelled >&2; exit $code" INT\n'
+        f"echo $2 >> {tmp_path}/begun\necho started\nwhile :; do sleep 0.05; done\n"
+    )
     script.chmod(0o755)
     pulumi = PulumiProcess(script)
     yield pulumi
     pulumi.interrupt()
 
 
-def test_ctrl_c_reaches_pulumi_once_and_the_command_ends_as_interrupted(
-    slow_pulumi: PulumiProcess, tmp_path: Path
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("operation", ["up", "destroy"])
+def test_a_signal_reaches_pulumi_once_and_the_command_ends_as_interrupted(
+    slow_pulumi: PulumiProcess, tmp_path: Path, operation: str, number: int
 ) -> None:
     said: list[str] = []
     started = threading.Event()
-    before = signal.getsignal(signal.SIGINT)  # Spark sets its own handler if it has run in this process
+    before = signal.getsignal(number)  # Spark sets its own handler if it has run in this process
 
-    def press_ctrl_c() -> None:
+    def send() -> None:
         assert started.wait(60)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
 
-    threading.Thread(target=press_ctrl_c).start()
+    threading.Thread(target=send).start()
     command = InterruptiblePulumi(slow_pulumi)
     with pytest.raises(errors.UpdateInterruptedError, match="Run the same command again") as caught:
         run_interruptible(
-            lambda: command.run(["up"], str(tmp_path), {}, on_output=lambda _: started.set()),
+            lambda: command.run([operation], str(tmp_path), {}, on_output=lambda _: started.set()),
             slow_pulumi.interrupt,
             said.append,
         )
-    assert isinstance(caught.value.__cause__, CommandError)
-    assert "cancelled" in str(caught.value.__cause__)
+    assert isinstance(caught.value.__cause__, CommandError if operation == "up" else type(None))
     assert len(said) == 1
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
+
+
+def test_a_command_outside_an_operation_is_interrupted_too_and_no_other_one_begins(
+    slow_pulumi: PulumiProcess, tmp_path: Path
+) -> None:
+    def interrupt(_: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(errors.UpdateInterruptedError):
+        slow_pulumi.run(["destroy"], str(tmp_path), {}, on_output=interrupt)
+    with pytest.raises(errors.UpdateInterruptedError):
+        slow_pulumi.run(["stack"], str(tmp_path), {})
+    assert (tmp_path / "begun").read_text() == "destroy\n"
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored() -> None:
+    said: list[str] = []
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run_interruptible(lambda: os.kill(os.getpid(), signal.SIGHUP), lambda: True, said.append)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert said == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_between_two_commands_of_pulumi_is_an_interruption(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    monkeypatch.setattr(lifecycle, "reset_stack", lambda _: signal.raise_signal(number))
+    monkeypatch.setattr(sys, "argv", ["personalize", "reset", "--yes"])
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as caught:
+        command_line.main()
+    assert caught.value.code == ExitCode.INTERRUPTED
+    assert "Run the same command again to continue" in capsys.readouterr().err
+    assert signal.getsignal(number) is before
+
+
+def test_a_workflow_passes_a_signal_on_waits_and_does_not_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "personalize"
+    script.write_text(
+        f"#!/bin/sh\ntrap 'echo ended > {tmp_path}/ended; exit 0' INT\nkill -TERM $PPID\nwhile :; do sleep 0.05; done\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(delivery_command, "COMMAND", script)
+    with pytest.raises(errors.UpdateInterruptedError):
+        delivery_command.personalize("destroy")
+    assert (tmp_path / "ended").read_text() == "ended\n"
 
 
 def test_a_second_ctrl_c_is_passed_on() -> None:

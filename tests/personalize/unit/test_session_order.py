@@ -9,6 +9,7 @@ import pytest
 
 from features.errors import PersonalizationError
 from personalize.engine.outcome import Outcome
+from personalize.errors import ResourcesLeftError
 from personalize.stack.session import StackSession
 from tools.paths import ROOT
 
@@ -117,7 +118,7 @@ def test_what_a_killed_engine_left_is_settled_first(session_of: Make) -> None:
 
 
 def test_a_stack_that_was_deleted_for_a_move_is_read_again(session_of: Make) -> None:
-    snapshots = iter([OLD, NEW])
+    snapshots = iter([OLD, NEW, NEW])
     session, calls = session_of(state={"snapshot": lambda: next(snapshots)}, azure={"begins_anew": True})
     session.up(lambda _: None, replace_data=True)
     assert calls.count("engine settle") == 1, "what the old state left open is gone with it"
@@ -152,3 +153,21 @@ def test_a_stack_whose_destruction_fails_keeps_its_state(session_of: Make) -> No
         session.destroy(lambda _: None)
     assert "state forget" not in calls
     assert session.files.folder.exists()
+
+
+LEFT = {"resources": [{"type": "one"}, {"type": "two"}]}
+
+
+def test_a_stack_with_resources_in_its_state_keeps_state_folder_and_suffix(session_of: Make) -> None:
+    session, calls = session_of(state={"snapshot": LEFT})
+    with pytest.raises(ResourcesLeftError, match="2 resources of stack local are still in"):
+        session.destroy(lambda _: None)
+    assert not {"azure renew_suffix", "state forget"} & set(calls)
+    assert session.files.folder.exists()
+
+
+def test_data_is_not_replaced_while_resources_are_in_the_state(session_of: Make) -> None:
+    session, calls = session_of(state={"snapshot": LEFT}, azure={"begins_anew": True})
+    with pytest.raises(ResourcesLeftError):
+        session.up(lambda _: None, replace_data=True)
+    assert "engine up" not in calls
