@@ -35,6 +35,7 @@ spark: setup ## prepare this machine for engine `spark`: Java and SynapseML's ja
 
 # Checked first: a wrong name is not worth the minutes of a set-up.
 stack-file: ## check that there is a stack STACK
+	@python3 -m tools.stack_names "$(STACK)"
 	@[ -f "Pulumi.$(STACK).yaml" ] || { echo "error: There is no stack $(STACK): Pulumi.$(STACK).yaml does not exist." \
 		"Copy Pulumi.local.yaml to that name and edit it, or leave STACK out." >&2; exit 1; }
 

@@ -11,6 +11,10 @@ class StackFileInvalidError(BadInputError):
     """The stack's file can't be read as a stack file."""
 
 
+class NotAStackFolderError(PersonalizationError):
+    """Something that would be deleted is not a stack's own folder."""
+
+
 class StackMissingError(PersonalizationError):
     """The stack is not up."""
 

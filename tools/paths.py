@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
+from tools.stack_names import require_stack_name
 from training.runtime import cache_folder
 
-__all__ = ["ROOT", "cache_folder", "state_folder"]
+__all__ = ["ROOT", "cache_folder", "stacks_folder", "state_folder"]
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""
@@ -14,7 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 def state_folder(stack: str) -> Path:
     """The folder with one stack's Pulumi state, lake, registry and service on this machine.
 
-    It is in `.personalize` in the repository, or in the folder that `PERSONALIZE_STATE` names.
+    Raises `StackNameError` for a name that could lead elsewhere.
     """
+    return stacks_folder() / require_stack_name(stack)
+
+
+def stacks_folder() -> Path:
+    """The folder of all stacks' folders: `.personalize` in the repository, or what `PERSONALIZE_STATE` names."""
     base = os.environ.get("PERSONALIZE_STATE")
-    return (Path(base) if base else ROOT / ".personalize") / stack
+    return Path(base) if base else ROOT / ".personalize"

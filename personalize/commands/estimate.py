@@ -26,7 +26,9 @@ STACK_FILE = ".yaml"
 
 def estimate(
     *,
-    stack: options.Stack = "dev",
+    stack: Annotated[
+        str, typer.Option("--stack", "-s", envvar="PERSONALIZE_STACK", help="The stack, or a stack file (`new.yaml`).")
+    ] = "dev",
     scenario: Annotated[
         str | None,
         typer.Option(
@@ -94,7 +96,7 @@ def _recommends(dataset: Dataset) -> bool:
 
 def _settings_in(file: Path) -> dict[str, Any]:
     """The settings of a stack file, without the overrides of this machine."""
-    return StackFiles(file.stem, file).committed().get("config") or {}
+    return StackFiles("estimated", file).committed().get("config") or {}
 
 
 def _show(shown: Estimate, beside: Estimate) -> None:

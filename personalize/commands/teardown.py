@@ -54,6 +54,7 @@ def destroy(
         if not as_json:
             tell(f"\nStack {stack} is gone: {changes_in_words(outcome)}")
     else:
+        session.files.finish_deletion()
         say(f"Stack {stack} is not up, so there is nothing to destroy.")
     costing = _look(stack, azure, found, as_json=as_json) if azure is not None else False
     if as_json:

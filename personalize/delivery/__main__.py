@@ -12,9 +12,12 @@ from personalize.delivery.github import GitHub
 from personalize.delivery.runner import require_repository, require_runner
 from personalize.delivery.tasks import Delivery, summarise
 from personalize.stack.on_azure import azure_of
+from tools.stack_names import require_stack_name
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-Stack = Annotated[str, typer.Option(help="The stack. Its settings are in Pulumi.<stack>.yaml.")]
+Stack = Annotated[
+    str, typer.Option(callback=require_stack_name, help="The stack. Its settings are in Pulumi.<stack>.yaml.")
+]
 
 
 def _delivery(stack: str) -> Delivery:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import PersonalizationError
+from tools.stack_names import NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 IDENTITY = ("ARM_TENANT_ID", "ARM_SUBSCRIPTION_ID")
@@ -72,7 +73,11 @@ def _names(variable: str, text: str) -> tuple[str, ...]:
         found = json.loads(text)
     except json.JSONDecodeError:
         found = None
-    if not isinstance(found, list) or not found or not all(isinstance(name, str) and name for name in found):
+    if (
+        not isinstance(found, list)
+        or not found
+        or not all(isinstance(name, str) and NAME.fullmatch(name) for name in found)
+    ):
         raise VariablesError(f'The repository\'s variable {variable} is {text!r}, not a list such as ["dev", "prod"].')
     return tuple(found)
 

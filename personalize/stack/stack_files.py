@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from features.files import write_private
-from personalize.errors import PassphraseLostError, StackFileInvalidError, StackFileMissingError
-from tools.paths import ROOT, state_folder
+from personalize.errors import NotAStackFolderError, PassphraseLostError, StackFileInvalidError, StackFileMissingError
+from tools.paths import ROOT, stacks_folder, state_folder
 
 ENCRYPTION = ("encryptionsalt", "secretsprovider", "encryptedkey")
 """What Pulumi writes into a stack file about the encryption of secrets. None of it is secret."""
@@ -27,8 +27,8 @@ class StackFiles:
 
     def __init__(self, stack: str, source: Path | None = None) -> None:
         self.stack = stack
-        self.source = source or ROOT / f"Pulumi.{stack}.yaml"
         self.folder = state_folder(stack)
+        self.source = source or ROOT / f"Pulumi.{stack}.yaml"
         self.state = self.folder / "state"
         self.passphrase = self.folder / "passphrase"
         self.copy = self.folder / "stack.yaml"
@@ -41,10 +41,30 @@ class StackFiles:
         self.state.mkdir(mode=0o700, exist_ok=True)
 
     def delete(self) -> None:
-        """Delete the stack's folder; with the last stack, the folder of all stacks."""
-        shutil.rmtree(self.folder)
+        """Delete the stack's folder; with the last stack, the folder of all stacks.
+
+        Raises `NotAStackFolderError` for anything but a folder of its own beside those of other stacks.
+        """
+        if self.folder.is_symlink() or self.folder.resolve().parent != stacks_folder().resolve():
+            raise NotAStackFolderError(
+                f"{self.folder} is not a folder inside {stacks_folder()}, so it is not deleted. If it is a link, "
+                "delete the link and the folder behind it yourself."
+            )
+        self.finish_deletion()
+        self.folder.rename(self._deleted)
+        self.finish_deletion()
+
+    def finish_deletion(self) -> None:
+        """Delete what an interrupted `delete` left: it renames the folder first, so that half a stack is none."""
+        if self._deleted.is_dir():
+            shutil.rmtree(self._deleted)
         with suppress(OSError):
             self.folder.parent.rmdir()
+
+    @property
+    def _deleted(self) -> Path:
+        """No stack has a name that starts with a dot."""
+        return self.folder.with_name(f".{self.folder.name}.deleted")
 
     def create_passphrase(self) -> None:
         """Write a new random passphrase. Only for a stack without a state."""

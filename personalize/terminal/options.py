@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
+from tools.stack_names import require_stack_name
+
 Stack = Annotated[
     str,
     typer.Option(
-        "--stack", "-s", envvar="PERSONALIZE_STACK", help="The stack. Its settings are in Pulumi.<stack>.yaml."
+        "--stack",
+        "-s",
+        envvar="PERSONALIZE_STACK",
+        callback=require_stack_name,
+        help="The stack. Its settings are in Pulumi.<stack>.yaml.",
     ),
 ]
 SettingsFile = Annotated[

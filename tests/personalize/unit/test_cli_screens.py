@@ -164,7 +164,7 @@ def test_a_followed_log_survives_its_rotation(tmp_path: Path, monkeypatch: pytes
 
 
 def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / ".personalize"))
     folder = tmp_path / ".personalize" / "local"
     (folder / "service").mkdir(parents=True)
     sleep = "import time; time.sleep(60)"
@@ -182,7 +182,7 @@ def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, mo
 
 
 def test_reset_leaves_a_stack_alone_while_it_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / ".personalize"))
     lock = tmp_path / ".personalize" / "local" / "state" / ".pulumi" / "locks" / "a" / "id.json"
     lock.parent.mkdir(parents=True)
     content = {"pid": os.getpid(), "username": "ada", "hostname": os.uname().nodename}
