@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
+from features.yaml_text import load_yaml
 from personalize.delivery.plan import Plan
 from personalize.engine.events import Change
 
@@ -46,7 +45,7 @@ class ResourceDrift:
 @cache
 def allowed() -> tuple[Benign, ...]:
     """The project's list of harmless differences."""
-    return tuple(Benign(**entry) for entry in yaml.safe_load(ALLOWED_FILE.read_text(encoding="utf-8")))
+    return tuple(Benign(**entry) for entry in load_yaml(ALLOWED_FILE.read_text(encoding="utf-8")))
 
 
 def find_resource_drift(plan: Plan, benign: Sequence[Benign]) -> ResourceDrift:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from features.files import write_private
+from features.yaml_text import load_yaml
 from personalize.errors import NotAStackFolderError, PassphraseLostError, StackFileInvalidError, StackFileMissingError
 from tools.paths import ROOT, stacks_folder, state_folder
 
@@ -139,7 +140,7 @@ class StackFiles:
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise StackFileInvalidError(f"{path} is not valid YAML: {reason}. Correct it and run again.") from error

@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError
 
 from features.errors import PersonalizationError, reason
 from features.files import write_private
+from features.yaml_text import load_yaml
 from tools import versions
 from tools.paths import state_folder
 from training.parameters import Parameters
@@ -39,7 +39,7 @@ class Assumption(Parameters):
 @cache
 def assumptions() -> dict[str, Assumption]:
     """All assumptions by ID, in the order of the file."""
-    listed = yaml.safe_load(ASSUMPTIONS.read_text(encoding="utf-8"))
+    listed = load_yaml(ASSUMPTIONS.read_text(encoding="utf-8"))
     return {entry["id"]: Assumption.model_validate(entry | {"says": _told(entry["says"])}) for entry in listed}
 
 

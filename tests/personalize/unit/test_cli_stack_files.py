@@ -44,6 +44,15 @@ def test_an_override_of_this_machine_wins_over_the_committed_value(files: StackF
     assert yaml.safe_load(files.copy.read_text())["config"]["personalization:model_version"] == 3
 
 
+def test_a_setting_that_stands_twice_is_refused_with_its_line(files: StackFiles) -> None:
+    text = "config:\n  personalization:scoring:\n    port: 8200\n    workers: 2\n    port: 8123\n"
+    files.source.write_text(text)
+    with pytest.raises(
+        errors.StackFileInvalidError, match=r"the key 'port' stands in line 3 already .*line 5, column 5"
+    ):
+        files.render()
+
+
 def test_passphrase_and_copy_are_for_the_owner_alone(files: StackFiles) -> None:
     files.create_passphrase()
     files.render()

@@ -109,7 +109,7 @@ def test_data_that_changed_since_it_was_planned_is_not_kept(tmp_path: Path, kind
     assert not (tmp_path / "lake").exists()
     now = datasets.describe(dataset)
     datasets.materialize(dataset, tmp_path / "lake/raw", wanted=now.hash)
-    assert len([file for file in (tmp_path / "lake/raw").rglob("*.*sv")]) == len(now.partitions)
+    assert len(list((tmp_path / "lake/raw").rglob("*.*sv"))) == len(now.partitions)
 
 
 def test_a_config_that_changed_since_it_was_planned_is_not_used(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_valida
 
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
 from features.times import MOMENT, Reading
+from features.yaml_text import load_yaml
 from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.described.entries import CandidatesFrom, Categorical, Label, Number, Numeric, Time, TimeFeature
 from training.datasets.described.files import is_no_table, listed_suffixes
@@ -227,7 +228,7 @@ def load_spec(path: Path) -> TablesSpec:
 def read_spec(path: Path) -> TablesSpec:
     """The config in a YAML file, with paths and addresses as they stand there; raises like `load_spec`."""
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content: Any = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise MissingFileError(
             f"There is no dataset config {path}. `.venv/bin/personalize init-data FOLDER` writes one for the "
