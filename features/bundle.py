@@ -26,7 +26,7 @@ SCHEMA = "schema.json"
 METADATA = "metadata.json"
 GOLDEN = "golden.jsonl"
 REPORT = "report.html"
-COUNTS = "counts"
+COUNTS = "counts.parquet"
 
 
 class BundleError(PersonalizationError):

@@ -18,7 +18,7 @@ from features.encoder import Encoder
 from features.errors import PersonalizationError
 
 ARROW_SCHEMA = pa.schema([("column", pa.int16()), ("hash", pa.int64()), ("rows", pa.int64()), ("clicks", pa.int64())])
-"""The columns of `counts/<partition>.parquet` in a bundle; `column` is the index of the categorical column."""
+"""The columns of `counts.parquet` in a bundle; `column` is the index of the categorical column."""
 
 
 MAX_VALUES = 3_500_000

@@ -3,10 +3,10 @@
 Kernels define what happens to rows, the same on every engine; an engine decides where they run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -51,15 +51,8 @@ class CountTable(Protocol):
         """The hashes and rows, int64[m] each, of the column's most frequent values, without the missing one."""
         ...
 
-    def plus(self, others: Sequence[Self], folder: Path) -> Self:
-        """The sum of this table and the others; stored in `folder` if needed, unless it is there already."""
-        ...
-
-    def write(self, file: Path, *, by_fold: bool) -> None:
-        """Write `column`, `hash`, `rows` and `clicks` as one local Parquet file, sorted by column and hash.
-
-        With `by_fold` it also has `rows_k` and `clicks_k` for each fold k, so that a later run can add other days.
-        """
+    def write(self, file: Path) -> None:
+        """Write `column`, `hash`, `rows` and `clicks` as one local Parquet file, sorted by column and hash."""
         ...
 
 
@@ -94,25 +87,12 @@ class Rows(Scannable, Protocol):
         """The same rows under a schema with other crosses or factors, which are not stored."""
         ...
 
-    @property
-    def days(self) -> tuple[str, ...]:
-        """The days with whose files the rows came, some of them several times; `WHOLE` for rows of no day."""
-        ...
-
-    def day(self, day: str) -> "Rows":
-        """The rows that came with this day's files."""
-        ...
-
     def divided(self, parameters: TrainingParameters, *, count: int) -> "Rows":
         """These rows, of which there are `count`, with `PART` and `FOLD`."""
         ...
 
     def count(self, parameters: TrainingParameters, folder: Path) -> CountTable:
         """Count the category values of divided rows; stored in `folder` if needed, unless it is there already."""
-        ...
-
-    def known_counts(self, table: Path, parameters: TrainingParameters, folder: Path) -> CountTable:
-        """The counts that `CountTable.write` wrote by fold to the file `table`, copied to `folder`."""
         ...
 
     def encode(self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path) -> "EncodedRows":

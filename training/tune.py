@@ -159,7 +159,7 @@ class Search:
         folder = self._encodings / "encoded" if self._encodings else Path()
         shutil.rmtree(folder, ignore_errors=True)
         train = half.prepared.part(Part.FIT, Part.VALIDATION)
-        encoder = fold_encoder(half.encoded.counted.total, train, half.schema, chosen)
+        encoder = fold_encoder(half.encoded.counted, train, half.schema, chosen)
         return encoder.encoder, train.encode(encoder, chosen, folder)
 
     def _held_out(self, number: int) -> Evaluation:

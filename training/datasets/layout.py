@@ -46,15 +46,15 @@ def part(folder: Path, partition: str, number: int, suffix: str) -> Path:
     return parent / f"part-{number:05d}{suffix}"
 
 
-def partitioned(folder: Path) -> list[tuple[Path, str]]:
-    """The files of a dataset, each with its partition: the parts in `folder`, or those that `PLACES` names elsewhere.
+def rows_files(folder: Path) -> list[Path]:
+    """The files of a dataset: the parts in `folder`, or those that `PLACES` names elsewhere.
 
     Raises `MissingFileError` like `parts`.
     """
     if (folder / PLACES).is_file():
         named = json.loads((folder / PLACES).read_text(encoding="utf-8"))
-        return [(Path(path), partition) for partition, path in named]
-    return [(file, file.parent.name.removeprefix("dt=")) for file in parts(folder)]
+        return [Path(path) for _, path in named]
+    return parts(folder)
 
 
 def parts(folder: Path) -> list[Path]:

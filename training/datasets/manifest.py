@@ -39,8 +39,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The approximate size of its files in bytes, 0 if unknown."""
     versions: dict[str, int] = {}
     """The version of each table that is a Delta table."""
-    days: dict[str, list[str]] = {}
-    """What identifies each day's rows, by the day's name; empty if the data doesn't come in days."""
 
 
 def manifest(
@@ -50,7 +48,6 @@ def manifest(
     *,
     size: int | None = None,
     versions: Mapping[str, int] | None = None,
-    days: Mapping[str, list[str]] | None = None,
     **parameters: object,
 ) -> Manifest:
     """The manifest of these files and parameters. Only the file name of a path is part of the identity.
@@ -67,17 +64,7 @@ def manifest(
         description=description,
         size=sum(file.size for file in listed) if size is None else size,
         versions=dict(versions or {}),
-        days=dict(days or {}),
     )
-
-
-def days_of(files: Iterable[File]) -> dict[str, list[str]]:
-    """For partitions that are days: the sorted identities of each one's files."""
-    days: dict[str, list[str]] = {}
-    for file in files:
-        if file.partition != WHOLE:
-            days.setdefault(file.partition, []).append(file.identity)
-    return {day: sorted(days[day]) for day in sorted(days)}
 
 
 def require_planned(found: Manifest, wanted: str | None) -> None:

@@ -1,15 +1,15 @@
 """Count tables in memory: each column's values with their rows and clicks per fold."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import parquet
 
+from features.counts import ARROW_SCHEMA
 from features.hashing import MISSING_HASH
 from training.kernels.count import ValueCounts
 from training.kernels.encode import FrequentValues
@@ -61,57 +61,27 @@ class LocalCounts:
         most = present[np.argsort(-table.total_rows[present], kind="stable")[:number]]
         return table.hash[most], table.total_rows[most]
 
-    def write(self, file: Path, *, by_fold: bool) -> None:
+    def write(self, file: Path) -> None:
         """See `training.protocols.CountTable`."""
-        write(file, self.columns, folds=self.folds if by_fold else 0)
-
-    @classmethod
-    def read(cls, file: Path, *, columns: int, folds: int) -> "LocalCounts":
-        """The table that `write` wrote by fold, with this many columns."""
-        table = parquet.read_table(file)
-        column, hashes = (table.column(name).to_numpy() for name in ("column", "hash"))
-        rows, clicks = (
-            np.column_stack([table.column(f"{kind}_{fold}").to_numpy() for fold in range(folds)])
-            for kind in ("rows", "clicks")
-        )
-        ends = np.searchsorted(column, np.arange(columns + 1))
-        parts = [slice(start, end) for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
-        return cls(
-            columns=[ValueCounts(hash=hashes[part], rows=rows[part], clicks=clicks[part]) for part in parts],
-            folds=folds,
-        )
-
-    def plus(self, others: Sequence[Self], _folder: Path) -> Self:
-        """See `training.protocols.CountTable`."""
-        by_column = zip(self.columns, *(table.columns for table in others), strict=True)
-        return replace(self, columns=[ValueCounts.merge(parts) for parts in by_column])
+        write(file, self.columns)
 
 
-def write(file: Path, columns: Iterable[ValueCounts], *, folds: int) -> None:
-    """Write the tables of the schema's columns, in order, as `training.protocols.CountTable.write` says, with the rows
-    and clicks of each of `folds` folds.
+def write(file: Path, columns: Iterable[ValueCounts]) -> None:
+    """Write the tables of the schema's columns, in order, as `training.protocols.CountTable.write` says.
 
     Equal counts give equal bytes on every engine, because the bundle's hash covers them.
     """
-    types = _types(folds)
-    with parquet.ParquetWriter(file, types) as writer:
-        waiting = types.empty_table()
+    with parquet.ParquetWriter(file, ARROW_SCHEMA) as writer:
+        waiting = ARROW_SCHEMA.empty_table()
         for index, counts in enumerate(columns):
-            waiting = pa.concat_tables([waiting, _table(index, counts, types, folds=folds)])
+            waiting = pa.concat_tables([waiting, _table(index, counts)])
             while len(waiting) >= GROUP_ROWS:
                 writer.write_table(waiting.slice(0, GROUP_ROWS).combine_chunks())
                 waiting = waiting.slice(GROUP_ROWS)
         writer.write_table(waiting.combine_chunks())
 
 
-def _types(folds: int) -> pa.Schema:
-    by_fold = [(f"{kind}_{fold}", pa.int64()) for kind in ("rows", "clicks") for fold in range(folds)]
-    totals = [("rows", pa.int64()), ("clicks", pa.int64())]
-    return pa.schema([("column", pa.int16()), ("hash", pa.int64()), *totals, *by_fold])
-
-
-def _table(index: int, counts: ValueCounts, types: pa.Schema, *, folds: int) -> pa.Table:
-    totals = (counts.total_rows, counts.clicks.sum(axis=1))
-    by_fold = (*counts.rows.T, *counts.clicks.T) if folds else ()
-    arrays = [np.full(len(counts), index, dtype=np.int16), counts.hash, *totals, *by_fold]
-    return pa.Table.from_arrays([pa.array(np.ascontiguousarray(values)) for values in arrays], schema=types)
+def _table(index: int, counts: ValueCounts) -> pa.Table:
+    column = np.full(len(counts), index, dtype=np.int16)
+    arrays = [column, counts.hash, counts.total_rows, counts.clicks.sum(axis=1)]
+    return pa.Table.from_arrays([pa.array(values) for values in arrays], schema=ARROW_SCHEMA)

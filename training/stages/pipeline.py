@@ -5,7 +5,7 @@ import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from features.bundle import COUNTS, REPORT, Metadata
+from features.bundle import REPORT, Metadata
 from features.counts import MAX_ROWS, thresholds
 from features.schema import Schema
 from recommend.judgement import Judgement
@@ -20,7 +20,6 @@ from training.progress import Progress
 from training.protocols import CountTable, Scannable, TrainingEngine
 from training.request import TrainingRequest
 from training.result import Result, metrics
-from training.stages.days import count_days, table_names
 from training.stages.factored import with_factors
 from training.stages.judged import Judged, judge_model
 from training.stages.prepared import Prepared, prepare
@@ -109,16 +108,8 @@ class Pipeline:
         train = prepared.part(Part.FIT, Part.VALIDATION)
         rows = prepared.training_rows
         with self._stage("count", f"count the categories of {rows:,} rows"):
-            counted = count_days(
-                train,
-                self._training,
-                names=table_names(self._manifest, schema, self._training),
-                earlier=None if self._arguments.champion is None else self._arguments.champion / COUNTS,
-                folder=self._work,
-            )
-            encoder = fold_encoder(counted.total, train, schema, self._training)
-        if counted.known:
-            self._progress("count", f"counts of {len(counted.known)} of {len(counted.tables)} days reused")
+            counted = train.count(self._training, self._work / "counts")
+            encoder = fold_encoder(counted, train, schema, self._training)
         values = len(encoder.encoder.hashes)
         with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
             return Encoded(
@@ -190,7 +181,7 @@ class Pipeline:
             importance=fitted.importance,
             learning_curve=report.LearningCurve(validation=fitted.losses, best_iteration=fitted.best_iteration),
             splits=split_summaries(trained.prepared),
-            columns=column_summaries(trained.prepared, trained.encoded.counted.total, trained.schema),
+            columns=column_summaries(trained.prepared, trained.encoded.counted, trained.schema),
             parameters=self._training,
             gate=self._arguments.gate,
             versions=metadata.library_versions,
@@ -209,7 +200,7 @@ def _click_parts(trained: Trained, judged: Judged) -> ClickParts:
         trees=trained.fitted.text,
         encoder=encoder,
         golden=golden_records(held_out, trained.schema, encoder, trained.fitted),
-        counted=trained.encoded.counted.tables,
+        counted=trained.encoded.counted,
         reference=judged.reference,
     )
 

@@ -1,7 +1,7 @@
 """Writes a run's bundle aside, seals it, and moves it into place once it is complete."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from features.reference import Reference
 from features.schema import Schema
 from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import Recommender
-from training.datasets.manifest import WHOLE, Manifest
+from training.datasets.manifest import Manifest
 from training.parameters import TrainingParameters
 from training.protocols import CountTable, TrainingEngine
 from training.stages.provenance import library_versions, training_code_hash
@@ -40,12 +40,12 @@ NOT_OF_THE_MODEL = {"driver_memory_gib", "memory_gib"}
 
 @dataclass(frozen=True, kw_only=True)
 class ClickParts:
-    """The click model as a bundle stores it; `counted` has the count tables by name."""
+    """The click model as a bundle stores it."""
 
     trees: str
     encoder: Encoder
     golden: Iterable[GoldenRecord]
-    counted: Mapping[str, CountTable]
+    counted: CountTable
     reference: Reference
 
     def save(self, folder: Path) -> None:
@@ -54,9 +54,7 @@ class ClickParts:
         (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in self.golden))
         (folder / REFERENCE).write_bytes(self.reference.to_json())
         self.encoder.save(folder)
-        (folder / COUNTS).mkdir()
-        for name, table in self.counted.items():
-            table.write(folder / COUNTS / f"{name}.parquet", by_fold=name != WHOLE)
+        self.counted.write(folder / COUNTS)
 
 
 @contextmanager

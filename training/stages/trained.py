@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from features.schema import Schema
 from training.kernels.encode import FoldEncoder
 from training.model.fitted import Fitted
-from training.protocols import EncodedRows
-from training.stages.days import DayCounts
+from training.protocols import CountTable, EncodedRows
 from training.stages.prepared import Prepared
 
 
@@ -15,7 +14,7 @@ class Encoded:
     """The encoded training rows, and the encoder for all other rows."""
 
     encoder: FoldEncoder
-    counted: DayCounts
+    counted: CountTable
     train: EncodedRows
 
 

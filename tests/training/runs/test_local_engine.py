@@ -20,7 +20,6 @@ from features.schema import CRITEO
 from tests.support.training_runs import train
 from training import datasets
 from training.datasets.errors import DatasetError, MalformedRowError
-from training.datasets.manifest import WHOLE
 from training.datasets.progress import silent
 from training.engines import chunks, counting
 from training.engines.local.engine import LocalEngine, processes_for
@@ -115,7 +114,7 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> Non
         file.write_text(f"{ROW}\n{ROW}\n")
 
     engine = LocalEngine(data_size=0, processes=1)
-    piece = Piece(day=WHOLE, fields=fields)
+    piece = Piece(fields=fields)
     opened = Opened(schema=CRITEO, pieces=[piece], files=[file], check=lambda _found: None)
     source = LocalSource(runner=engine, opened=opened)
     with pytest.raises(DatasetError, match=r"day changed while it was read\. Run the command again"):

@@ -7,7 +7,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from features.bundle import Bundle
+from features.bundle import COUNTS, Bundle
 from features.counts import Counts, derive_encoder
 from tests.support.bundles import to_rows
 from tests.support.pooled import pooled
@@ -39,7 +39,7 @@ def test_golden_records_are_a_hundred_with_missing_values_among_them(run: Run) -
 def test_the_bundles_encoder_follows_from_its_counts_to_the_bit(run: Run) -> None:
     bundle = Bundle.load(Path(run.result.bundle))
     parameters = TrainingParameters()
-    counts = Counts.read(bundle.path / "counts" / "all.parquet")
+    counts = Counts.read(bundle.path / COUNTS)
     columns = bundle.schema.categorical
     kept = pooled(counts, columns=len(columns), min_category_rows=parameters.min_category_rows, min_pooled_values=100)
     derived = derive_encoder(kept, columns=columns, smoothing=parameters.smoothing)
@@ -48,7 +48,7 @@ def test_the_bundles_encoder_follows_from_its_counts_to_the_bit(run: Run) -> Non
 
 
 def test_the_counts_are_those_of_the_training_rows_alone(run: Run) -> None:
-    counts = Counts.read(Path(run.result.bundle) / "counts" / "all.parquet")
+    counts = Counts.read(Path(run.result.bundle) / COUNTS)
     rows = run.result.rows
     assert np.bincount(counts.column, weights=counts.rows).tolist() == [rows["fit"] + rows["validation"]] * 26
 

@@ -123,7 +123,7 @@ def divided(rows: pd.DataFrame, schema: Schema, parameters: TrainingParameters, 
         chunks.write(folder / f"{name}{chunks.SUFFIX}", [part])
     files = chunks.files(folder)
     engine = LocalEngine(data_size=0, processes=1)
-    every = LocalRows(runner=engine, schema=schema, files=files, days=("", ""))
+    every = LocalRows(runner=engine, schema=schema, files=files)
     return every.divided(parameters, count=len(rows)).part(*Part)
 
 

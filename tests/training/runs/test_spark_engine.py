@@ -19,6 +19,7 @@ import pytest
 import yaml
 from pyarrow import parquet
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.bundle import COUNTS, Bundle
 from features.hashing import MISSING_HASH
@@ -32,9 +33,9 @@ from training.datasets.progress import silent
 from training.engines.counted import LocalCounts
 from training.engines.reading import blocks
 from training.engines.spark import join
+from training.engines.spark.counted import SparkCounts, shared
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.interruptible import interruptible
-from training.engines.spark.rows import SparkRows
 from training.engines.spark.store import scans
 from training.engines.spark.store.blobs import packed, unpacked
 from training.engines.spark.store.groups import answers, groups_of, rows_beside
@@ -136,31 +137,22 @@ def test_of_several_wrong_rows_the_first_is_named_by_file_and_line(
         train_on(engine, tmp_path / "run", "--dataset", "criteo", "--path", str(tmp_path / "day"))
 
 
-def _of_a_day(seed: int, folds: int) -> LocalCounts:
-    drawn = np.random.default_rng(seed)
+@pytest.mark.spark
+def test_counts_in_shares_say_what_the_same_counts_say_in_one_process(spark: SparkSession, tmp_path: Path) -> None:
+    """Of values in several shares, some of them missing, and of the lowest and highest hashes."""
+    drawn = np.random.default_rng(1)
 
     def column() -> ValueCounts:
         hashes = drawn.choice(np.array([*range(-90, 90), MISSING_HASH, 2**62, -(2**62)]), 400)
-        return count(hashes, drawn.random(400) < 0.5, drawn.integers(0, folds, 400, dtype=np.int32), number=folds)
+        return count(hashes, drawn.random(400) < 0.5, drawn.integers(0, 3, 400, dtype=np.int32), number=3)
 
-    return LocalCounts(columns=[column() for _ in CRITEO.categorical], folds=folds)
-
-
-@pytest.mark.spark
-def test_counts_in_shares_say_what_the_same_counts_say_in_one_process(
-    spark: SparkSession, spark_log: Path, tmp_path: Path
-) -> None:
-    parameters = TrainingParameters(folds=3)
-    days = [_of_a_day(seed, parameters.folds) for seed in (1, 2)]
-    held = days[0].plus(days[1:], tmp_path)
-    rows = SparkRows(session=spark, groups=(), days=(), schema=CRITEO, log=spark_log)
-    known = []
-    for number, day in enumerate(days):
-        day.write(tmp_path / f"{number}.parquet", by_fold=True)
-        known.append(rows.known_counts(tmp_path / f"{number}.parquet", parameters, tmp_path / f"known-{number}"))
-    shares = known[0].plus(known[1:], tmp_path / "total")
-    held.write(tmp_path / "held.parquet", by_fold=True)
-    shares.write(tmp_path / "shares.parquet", by_fold=True)
+    parts = [[column() for _ in CRITEO.categorical] for _ in range(2)]
+    held = LocalCounts(columns=[ValueCounts.merge(tables) for tables in zip(*parts, strict=True)], folds=3)
+    stored = pa.Table.from_batches([share for part in parts for share in shared(part, 4)])
+    frame = spark.createDataFrame(stored.to_pandas(), from_arrow_schema(stored.schema))
+    shares = SparkCounts.added(frame, columns=len(CRITEO.categorical), folds=3, folder=tmp_path / "shares")
+    held.write(tmp_path / "held.parquet")
+    shares.write(tmp_path / "shares.parquet")
     assert (tmp_path / "held.parquet").read_bytes() == (tmp_path / "shares.parquet").read_bytes()
     assert np.array_equal(shares.values_by_rows(9), held.values_by_rows(9))
     needed = np.full(len(CRITEO.categorical), 5)
@@ -181,7 +173,7 @@ def test_tables_that_spark_joins_make_the_same_counts_and_golden_records(
     joined = train_on(SparkEngine(session=spark, log=spark_log), tmp_path / "joined", *TABLES)
     local = train(tmp_path / "local", *TABLES)
     one, other = (Path(run.result.bundle) for run in (joined, local))
-    assert parquet.read_table(one / COUNTS / "all.parquet").equals(parquet.read_table(other / COUNTS / "all.parquet"))
+    assert parquet.read_table(one / COUNTS).equals(parquet.read_table(other / COUNTS))
     assert [golden.record for golden in Bundle.load(one).click_model.golden] == [
         golden.record for golden in Bundle.load(other).click_model.golden
     ]
@@ -204,5 +196,5 @@ def test_spark_joins_the_one_table_that_there_is(
     joined = train_on(SparkEngine(session=spark, log=spark_log), tmp_path / "joined", *arguments)
     local = train(tmp_path / "local", *arguments)
     one, other = (Path(run.result.bundle) for run in (joined, local))
-    assert parquet.read_table(one / COUNTS / "all.parquet").equals(parquet.read_table(other / COUNTS / "all.parquet"))
+    assert parquet.read_table(one / COUNTS).equals(parquet.read_table(other / COUNTS))
     assert any("3,000 of 3,000 interactions have a known item" in line for line in joined.progress)

@@ -138,7 +138,7 @@ def test_tables_of_several_files_that_spark_joins_make_the_same_counts(
     engine = SparkEngine(session=spark, log=spark_log)
     joined = train_on(engine, tmp_path / "joined", *options(tmp_path / "folder", partitioned_parquet))
     local = train(tmp_path / "local", *options(tmp_path / "file", one_csv))
-    one, other = (Path(run.result.bundle) / COUNTS / "all.parquet" for run in (joined, local))
+    one, other = (Path(run.result.bundle) / COUNTS for run in (joined, local))
     assert parquet.read_table(one).equals(parquet.read_table(other))
 
 

@@ -64,7 +64,7 @@ def test_fewer_files_than_days_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"`days` asks for the last 3 files of .*, which has 2\. Write `days: 2`"):
         datasets.describe(asked)
     (tmp_path / "day_2").write_text(ROW)
-    assert list(datasets.describe(asked).days) == ["day_0", "day_1", "day_2"]
+    assert [file.partition for file in datasets.describe(asked).partitions] == ["day_0", "day_1", "day_2"]
 
 
 def test_each_file_of_a_folder_is_a_partition(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Interactions that come in days: which of them are read, what identifies them, and what is refused."""
+"""Interactions that come in days: which of them are read, and what is refused."""
 
 import re
 from pathlib import Path
@@ -44,10 +44,9 @@ def users(of: TablesDataset, copy: Path | None = None) -> list[str]:
     return list(read(of, copy)[0]["user"])
 
 
-def test_the_latest_days_are_read_and_their_days_are_dates(tmp_path: Path) -> None:
+def test_the_latest_days_are_read_whose_names_are_dates(tmp_path: Path) -> None:
     of = dataset(tmp_path, "2026-11-10", "2026-11-09", "20261101", "2025-12-31")
     assert users(of) == ["u1", "u1", "u0", "u0"]
-    assert list(datasets.describe(of).days) == ["2026-11-09", "2026-11-10"]
     assert users(dataset(tmp_path, days={"column": "day"})) == ["u3", "u3", "u1", "u1", "u0", "u0", "u2", "u2"]
 
 
@@ -66,42 +65,6 @@ def test_older_days_are_no_part_of_the_identity(tmp_path: Path) -> None:
     assert datasets.describe(of) == before
     later = datasets.describe(dataset(tmp_path, "2026-11-01", "2026-11-02", "2026-11-03", "2026-11-04"))
     assert later.hash != before.hash
-    assert later.days["2026-11-03"] == before.days["2026-11-03"]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"label": {"column": "hit", "equals": 1}},
-        {"missing": ["i1"]},
-        {"items": {"path": "items.csv", "key": "item"}},
-        {"interactions": {"path": "clicks", "quote": "'", "days": {"column": "day", "last": 2}}},
-    ],
-)
-def test_what_else_decides_about_rows_changes_the_identity_of_every_day(tmp_path: Path, change: dict[str, Any]) -> None:
-    before = datasets.describe(dataset(tmp_path, "2026-11-01", "2026-11-02")).days
-    (tmp_path / "items.csv").write_text("item,kind\ni0,k\ni1,k\n", encoding="utf-8")
-    given = {"interactions": {"path": "clicks", "days": {"column": "day", "last": 2}}} | change
-    after = datasets.describe(configured(tmp_path, **given)).days
-    assert not [day for day, identities in after.items() if identities == before[day]]
-
-
-def test_a_changed_item_changes_the_identity_of_every_day(tmp_path: Path) -> None:
-    def with_item(kind: str) -> dict[str, list[str]]:
-        (tmp_path / "items.csv").write_text(f"item,kind\ni0,{kind}\ni1,k\n", encoding="utf-8")
-        interactions = {"path": "clicks", "days": {"column": "day", "last": 2}}
-        return datasets.describe(configured(tmp_path, interactions, items={"path": "items.csv", "key": "item"})).days
-
-    dataset(tmp_path, "2026-11-01", "2026-11-02")
-    before, after = with_item("k"), with_item("l")
-    assert not [day for day, identities in after.items() if identities == before[day]]
-
-
-def test_events_of_several_days_that_make_one_row_are_not_counted_by_day(tmp_path: Path) -> None:
-    dataset(tmp_path, "2026-11-01", "2026-11-02")
-    interactions = {"path": "clicks", "days": {"column": "day", "last": 2}}
-    of = configured(tmp_path, interactions, one_row_per=["user", "item"])
-    assert datasets.describe(of).days == {}
 
 
 @pytest.mark.parametrize(
@@ -143,9 +106,6 @@ def test_in_a_container_the_latest_days_are_listed(tmp_path: Path) -> None:
         "day=2026-11-10/part-0.csv",
         "day=2026-11-10/part-1.csv",
     ]
-    assert list(found.days) == ["2026-11-09", "2026-11-10"]
-    more = datasets.describe(of, Listing([*names, "shop/day=2026-11-11/part-0.csv"]))
-    assert more.days["2026-11-10"] == found.days["2026-11-10"]
 
 
 @pytest.mark.parametrize("name", ["shop/part-0.csv", "shop/day=2026-13-01/part-0.csv", "shop/day=2026-11-01/p.csv"])

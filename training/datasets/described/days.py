@@ -18,8 +18,8 @@ def folder_values(name: str) -> dict[str, str]:
     return {column: "" if value == _NO_VALUE else unquote(value) for column, _, value in parts}
 
 
-def latest_days(names: Iterable[str], days: Days, shown: str) -> dict[str, str]:
-    """The names of the files of the latest days, each with its day, such as 2026-11-01; `shown` is the table's name.
+def latest_days(names: Iterable[str], days: Days, shown: str) -> set[str]:
+    """The names of the files of the latest days; `shown` is the table's name.
 
     Raises `SpecError` for a file that is in no such folder, a folder that names no date, or fewer days than asked for.
     """
@@ -31,7 +31,7 @@ def latest_days(names: Iterable[str], days: Days, shown: str) -> dict[str, str]:
             f"Write `last: {len(found)}`, or wait until there are more."
         )
     kept = {*found[-days.last :]}
-    return {name: day for name, day in dated.items() if day in kept}
+    return {name for name, day in dated.items() if day in kept}
 
 
 def _day(name: str, days: Days, shown: str) -> str:

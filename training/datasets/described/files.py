@@ -3,7 +3,7 @@
 import csv
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,6 @@ class TableFile:
     """The columns of lists that are several values, with the separator by which they become one text."""
     delta: DeltaVersion | None = None
     """The version of a Delta table."""
-    day: str = ""
-    """The date of its rows, if the table comes in days."""
 
     @property
     def size(self) -> int:
@@ -102,7 +100,7 @@ def files_of(source: Source) -> tuple[TableFile, ...]:
     if source.days is None:
         return tuple(found)
     kept = latest_days((file.name for file in found), source.days, source.shown)
-    return tuple(replace(file, day=kept[file.name]) for file in found if file.name in kept)
+    return tuple(file for file in found if file.name in kept)
 
 
 def is_table(path: Path) -> bool:

@@ -1,7 +1,6 @@
-"""What of a dataset config is part of a dataset's identity, and what identifies the rows of each day."""
+"""What of a dataset config is part of a dataset's identity."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from training.datasets.described.spec import TablesSpec
@@ -15,20 +14,3 @@ def meaning(spec: TablesSpec, paths: Mapping[str, Path | tuple[Path, ...]]) -> d
     """
     placed = spec.with_paths(paths).with_versions(dict.fromkeys(spec.tables))
     return placed.model_dump(mode="json", exclude_defaults=True)
-
-
-def day_identities(spec: TablesSpec, files: Iterable[tuple[str, str, str]]) -> dict[str, list[str]]:
-    """What identifies the rows of each day: its own files, those of no day, and the config.
-
-    `files` are day (empty for none), place in its table, and identity. Empty if the interactions don't come in days, or
-    if events of several days may make one row.
-    """
-    if spec.interactions.days is None or spec.one_row_per:
-        return {}
-    every_day = spec.model_copy(update={"interactions": spec.interactions.model_copy(update={"days": None})})
-    shared = [json.dumps(meaning(every_day, {table: Path(table) for table in spec.tables}), sort_keys=True)]
-    found: dict[str, list[str]] = {}
-    for day, name, identity in sorted(files):
-        found.setdefault(day, []).append(f"{name} {identity}")
-    shared += found.pop("", [])
-    return {day: own + shared for day, own in found.items()}

@@ -9,7 +9,7 @@ import yaml
 from training.datasets.described.columns import table_rules
 from training.datasets.described.delta import write_copy
 from training.datasets.described.files import TableFile, files_of, suffix
-from training.datasets.described.identity import day_identities, meaning
+from training.datasets.described.identity import meaning
 from training.datasets.described.quick import look_at
 from training.datasets.described.sources import Source
 from training.datasets.described.spec import TablesSpec, load_spec
@@ -46,13 +46,11 @@ def _manifest(dataset: TablesDataset, spec: TablesSpec, files: Files, listed: Se
         for name in spec.tables
     )
     names = f"{', '.join(others)} and {last}" if others else last
-    dated = zip(chain(*files.values()), listed, strict=True)
     return manifest(
         dataset.kind,
         f"{names} of {dataset.spec}",
         listed,
         versions=versions,
-        days=day_identities(spec, ((own.day, own.name, one.identity) for own, one in dated)),
         meaning=meaning(spec, _names(spec, files)),
     )
 

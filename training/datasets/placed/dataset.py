@@ -11,14 +11,14 @@ import yaml
 from training.datasets.described.columns import table_rules
 from training.datasets.described.days import latest_days
 from training.datasets.described.files import SUFFIXES, listed_suffixes, suffix
-from training.datasets.described.identity import day_identities, meaning
+from training.datasets.described.identity import meaning
 from training.datasets.described.quick import look_at
 from training.datasets.described.sources import Source
 from training.datasets.described.spec import load_spec, read_spec
 from training.datasets.described.tables import SPEC
 from training.datasets.errors import DatasetError, SpecError
 from training.datasets.layout import latest, natural, part, written_aside
-from training.datasets.manifest import WHOLE, File, Manifest, days_of, manifest, write_record
+from training.datasets.manifest import WHOLE, File, Manifest, manifest, write_record
 from training.datasets.placed.address import Address, address_of
 from training.datasets.placed.listing import Blob, ChangedFileError, Lake, listed
 from training.datasets.progress import STAGE, Reporter
@@ -30,15 +30,13 @@ FETCHED = ".fetched"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the dataset: its table, or the day that it is; the address that the config gives, its name below that,
-    and the day of a table's rows.
-    """
+    """A file of the dataset: its table, or the day that it is; the address that the config gives, and its name below
+    that."""
 
     partition: str
     address: Address
     name: str
     blob: Blob
-    day: str = ""
 
     @property
     def whole(self) -> Address:
@@ -165,23 +163,20 @@ def _of_days(interactions: Source, found: Sequence[Entry]) -> Sequence[Entry]:
     events = [entry for entry in found if entry.partition == "interactions"]
     kept = latest_days((entry.name for entry in events), interactions.days, interactions.shown)
     others = [entry for entry in found if entry.partition != "interactions"]
-    return [replace(entry, day=kept[entry.name]) for entry in events if entry.name in kept] + others
+    return [entry for entry in events if entry.name in kept] + others
 
 
 def manifest_of(dataset: Dataset, entries: Sequence[Entry]) -> Manifest:
     """The manifest of these files."""
     said: dict[str, object] | None = None
     files = [entry.file for entry in entries]
-    days = days_of(files)
     if isinstance(dataset, TablesDataset):
         spec = read_spec(dataset.spec)
         said = meaning(spec, {table: Path(table) for table in spec.tables})
-        days = day_identities(spec, ((entry.day, entry.name, entry.blob.etag) for entry in entries))
     return manifest(
         dataset.kind,
         f"{len(entries):,} file(s) in {_places(dataset)}",
         files,
-        days=days,
         names=[entry.name for entry in entries],
         meaning=said,
     )

@@ -7,7 +7,7 @@ from features.files import sha256
 from training.datasets.errors import DatasetError, MissingFileError
 from training.datasets.gzipped import is_gzip
 from training.datasets.layout import copy_checked, latest, natural, part, written_aside
-from training.datasets.manifest import WHOLE, File, Manifest, days_of, local_file, manifest, require_planned
+from training.datasets.manifest import WHOLE, File, Manifest, local_file, manifest, require_planned
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.published import remote
 from training.parameters import CriteoDataset
@@ -20,7 +20,7 @@ def describe(dataset: CriteoDataset) -> Manifest:
         return manifest(dataset.kind, f"Criteo rows from {source.url}", files)
     files = [local_file(path, partition) for path, partition in _sources(dataset)]
     shown = f"Criteo rows from {dataset.path}, {len(files)} file(s)"
-    return manifest(dataset.kind, shown, files, days=days_of(files))
+    return manifest(dataset.kind, shown, files)
 
 
 def materialize(dataset: CriteoDataset, folder: Path, report: Reporter, wanted: str | None = None) -> None:
@@ -41,11 +41,11 @@ def materialize(dataset: CriteoDataset, folder: Path, report: Reporter, wanted: 
             report(STAGE, f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB copied", done=done, total=total)
 
 
-def fetch(dataset: CriteoDataset, report: Reporter) -> Sequence[tuple[Path, str]]:
-    """The dataset's files, each with its partition; remote ones are downloaded."""
+def fetch(dataset: CriteoDataset, report: Reporter) -> Sequence[Path]:
+    """The dataset's files; remote ones are downloaded."""
     if source := remote.source_of(dataset.path):
-        return [(remote.fetch(source, report), WHOLE)]
-    return _sources(dataset)
+        return [remote.fetch(source, report)]
+    return [file for file, _ in _sources(dataset)]
 
 
 def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:

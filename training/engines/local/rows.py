@@ -44,12 +44,11 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalRows:
-    """Rows in `files`; `days` has the day of each. See `training.protocols.Rows`."""
+    """Rows in `files`. See `training.protocols.Rows`."""
 
     runner: Runner
     schema: Schema
     files: tuple[Path, ...]
-    days: tuple[str, ...]
     selection: Selection = ALL
 
     def part(self, *parts: Part) -> "LocalRows":
@@ -59,11 +58,6 @@ class LocalRows:
     def with_schema(self, schema: Schema) -> "LocalRows":
         """The rows with other crosses."""
         return replace(self, schema=schema)
-
-    def day(self, day: str) -> "LocalRows":
-        """The rows that came with this day's files."""
-        files = tuple(file for file, own in zip(self.files, self.days, strict=True) if own == day)
-        return replace(self, files=files, days=(day,) * len(files))
 
     def batches(self, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
         """The rows with these columns, in this order, read in this process."""
@@ -92,10 +86,6 @@ class LocalRows:
         found = self.runner.run(tasks.counted, todo)
         return LocalCounts(columns=[table for part in found for table in part], folds=parameters.folds)
 
-    def known_counts(self, table: Path, parameters: TrainingParameters, _folder: Path) -> LocalCounts:
-        """The count table of an earlier run."""
-        return LocalCounts.read(table, columns=len(self.schema.categories), folds=parameters.folds)
-
     def encode(self, encoder: FoldEncoder, _parameters: TrainingParameters, folder: Path) -> "LocalRows":
         """The inputs of divided rows, one file per file of rows."""
         kernel = out_of_fold(encoder)
@@ -107,8 +97,7 @@ class LocalRows:
             todo = [Writing(scan=scan, target=folder / file.name) for scan, file in zip(scans, self.files, strict=True)]
             self.runner.run(tasks.write, todo)
             (folder / COMPLETE).touch()
-        files = chunks.files(folder)
-        return replace(self, files=files, days=("",) * len(files), selection=ALL)
+        return replace(self, files=chunks.files(folder), selection=ALL)
 
     def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
         """A model of these encoded rows."""

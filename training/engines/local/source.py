@@ -22,8 +22,7 @@ class _Summary(msgspec.Struct, frozen=True):
     """What is kept beside the files once all of them are written."""
 
     found: dict[str, int]
-    files: list[tuple[str, str]]
-    """The name of each file, and its day."""
+    files: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +45,8 @@ class LocalSource:
             mark.write_bytes(msgspec.json.encode(self._read(parameters, folder)))
         summary = msgspec.json.decode(mark.read_bytes(), type=_Summary)
         self.opened.check(Counter(summary.found))
-        files = tuple(folder / name for name, _ in summary.files)
-        days = tuple(day for _, day in summary.files)
-        return LocalRows(runner=self.runner, schema=self.schema, files=files, days=days), Counter(summary.found)["rows"]
+        files = tuple(folder / name for name in summary.files)
+        return LocalRows(runner=self.runner, schema=self.schema, files=files), Counter(summary.found)["rows"]
 
     def _check(self) -> None:
         """Raise the error of the first malformed row before any row is hashed, for pieces that can be checked alone.
@@ -76,9 +74,5 @@ class LocalSource:
             found = self.runner.run(tasks.read, todo)
         return _Summary(
             found=dict(sum(found, Counter[str]())),
-            files=[
-                (reading.target.name, reading.piece.day)
-                for reading, own in zip(todo, found, strict=True)
-                if own["rows"]
-            ],
+            files=[reading.target.name for reading, own in zip(todo, found, strict=True) if own["rows"]],
         )

@@ -18,9 +18,8 @@ from training.kernels.criteo import BadRowsError, check, parse
 from training.kernels.hashed import Fields
 
 
-def open_criteo(files: Sequence[tuple[Path, str]]) -> Opened:
-    """The rows of these files, each with its day."""
-    paths = [file for file, _ in files]
+def open_criteo(paths: Sequence[Path]) -> Opened:
+    """The rows of these files."""
 
     def check_all(found: Counter[str]) -> None:
         if not found["rows"]:
@@ -31,12 +30,11 @@ def open_criteo(files: Sequence[tuple[Path, str]]) -> Opened:
         schema=CRITEO,
         pieces=[
             Piece(
-                day=day,
                 fields=partial(_fields, file, *part),
                 files=(file,),
                 check=None if is_gzip(file) else partial(_check, file, *part),
             )
-            for file, day in files
+            for file in paths
             for part in blocks.parts(file)
         ],
         files=paths,

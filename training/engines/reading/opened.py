@@ -25,9 +25,8 @@ class HashedBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """The rows of one `day` that one process reads; reading malformed rows raises a `DatasetError`."""
+    """The rows that one process reads; reading malformed rows raises a `DatasetError`."""
 
-    day: str
     fields: Callable[[], Iterable[Fields]]
     files: tuple[Path, ...] = ()
     """What `fields` reads, through `training.files`."""

@@ -11,8 +11,7 @@ from features.schema import CRITEO
 from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.described import tables
 from training.datasets.generated import film_files, synthetic
-from training.datasets.layout import partitioned
-from training.datasets.manifest import WHOLE
+from training.datasets.layout import rows_files
 from training.datasets.progress import Reporter
 from training.datasets.published import criteo
 from training.engines.reading.criteo import open_criteo
@@ -41,7 +40,7 @@ def open_source(dataset: Dataset, data: Path | None, report: Reporter, passed_ov
 
 
 def _of_parts(data: Path) -> Opened:
-    return open_criteo(partitioned(data))
+    return open_criteo(rows_files(data))
 
 
 def _open_generated(dataset: SyntheticDataset) -> Opened:
@@ -49,7 +48,7 @@ def _open_generated(dataset: SyntheticDataset) -> Opened:
     return Opened(
         schema=CRITEO,
         pieces=[
-            Piece(day=WHOLE, fields=partial(_generated, index, rows=dataset.rows, seed=dataset.seed))
+            Piece(fields=partial(_generated, index, rows=dataset.rows, seed=dataset.seed))
             for index in range(synthetic.blocks(dataset.rows))
         ],
         files=[],

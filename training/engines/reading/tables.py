@@ -29,7 +29,6 @@ from training.datasets.described.spec import TablesSpec
 from training.datasets.described.uses import problems
 from training.datasets.described.values import texts_of, with_folders
 from training.datasets.errors import ColumnError, DatasetError, require_both_classes
-from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
 from training.engines.reading import blocks
 from training.engines.reading.events import FirstEvents, first_events
@@ -72,7 +71,6 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
         schema=spec.joined_schema,
         pieces=[
             Piece(
-                day=part.files[0].day or WHOLE,
                 fields=partial(_joined, spec, part, own, joined),
                 files=tuple({*sent, *(file.path for file in part.files)}),
             )
@@ -101,12 +99,12 @@ def check(found: Counter[str], spec: TablesSpec, rules: Mapping[str, TableRules]
 
 
 def parts_of(rules: TableRules) -> list[TableRules]:
-    """A table in parts that can be read separately: ranges of large files, and small files of one day together."""
+    """A table in parts that can be read separately: ranges of large files, and small files together."""
     parts: list[list[TableFile]] = []
     room = 0
     for file in rules.files:
         for part, size in _divided(file):
-            if size > room or parts[-1][-1].day != file.day:
+            if size > room:
                 parts.append([])
                 room = blocks.BLOCK_BYTES
             parts[-1].append(replace(file, part=part))

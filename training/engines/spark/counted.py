@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from training.engines.counted import LocalCounts, write
 from training.engines.spark.store.blobs import WRITING
-from training.engines.spark.store.groups import LOOKED_AT_ONCE, Group, answers, groups_of, over
+from training.engines.spark.store.groups import LOOKED_AT_ONCE, Group, answers, groups_of
 from training.engines.spark.store.paths import stored
 from training.kernels.count import ValueCounts
 from training.kernels.encode import FrequentValues
@@ -83,18 +83,11 @@ class SparkCounts:
         most = np.lexsort((hashes, -rows))[:number]
         return hashes[most], rows[most]
 
-    def plus(self, others: Sequence[Self], folder: Path) -> "SparkCounts":
-        """See `training.protocols.CountTable`."""
-        groups = [group for table in (self, *others) for group in table.groups]
-        again = partial(_shared_again, columns=self.columns, folds=self.folds, shares=shares_for(self.session, groups))
-        parts = over(self.session, groups, again, types_of(self.columns))
-        return SparkCounts.added(parts, columns=self.columns, folds=self.folds, folder=folder)
-
-    def write(self, file: Path, *, by_fold: bool) -> None:
+    def write(self, file: Path) -> None:
         """See `training.protocols.CountTable`; the driver holds one column at a time."""
         with ThreadPoolExecutor(LOOKED_AT_ONCE) as pool:
             columns = (_column(index, self.groups, folds=self.folds, pool=pool) for index in range(self.columns))
-            write(file, columns, folds=self.folds if by_fold else 0)
+            write(file, columns)
 
     @cached_property
     def _summaries(self) -> Counts:
@@ -156,11 +149,6 @@ def _added(batches: Iterable[pa.RecordBatch], *, columns: int, folds: int) -> It
                 tables.append(_unpacked(_array(batch.column(_name(index))[row], folds), folds))
     for number, of_columns in parts.items():
         yield _row(number, [_packed(ValueCounts.merge(tables)) for tables in of_columns])
-
-
-def _shared_again(groups: Iterable[Group], *, columns: int, folds: int, shares: int) -> Iterator[pa.RecordBatch]:
-    for group in groups:
-        yield from shared(_held([group], columns=columns, folds=folds).columns, shares)
 
 
 def _asked(groups: Iterable[Group], *, ask: Callable[[LocalCounts], Answer], columns: int, folds: int) -> Answer:

@@ -27,7 +27,6 @@ from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, files_of
 from training.datasets.described.opening import readable
 from training.datasets.described.spec import TablesSpec
-from training.datasets.manifest import WHOLE
 from training.datasets.progress import Reporter
 from training.engines.reading.opened import Opened, hashed_blocks
 from training.engines.reading.tables import check, explain, parts_of, read_part
@@ -211,7 +210,7 @@ def _blocks(
 ) -> Iterator[pa.RecordBatch]:
     schema = spec.joined_schema
     for block in hashed_blocks((_fields(batch, spec) for batch in batches), schema, parameters):
-        yield pa.RecordBatch.from_pylist([{PIECE: 0, **row_of(block, WHOLE)}], schema=types_of(schema))
+        yield pa.RecordBatch.from_pylist([{PIECE: 0, **row_of(block)}], schema=types_of(schema))
 
 
 def _fields(batch: pa.RecordBatch, spec: TablesSpec) -> Fields:

@@ -7,43 +7,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyarrow import parquet
 from pyspark.sql import SparkSession
 
 from features.schema import Schema
-from training.engines.counted import LocalCounts
 from training.engines.counting import Counting
 from training.engines.selection import ALL, Selection, division
 from training.engines.spark.counted import SparkCounts, shared, shares_for, types_of
 from training.engines.spark.native.encoded import NativeEncoded
-from training.engines.spark.store.groups import Group, groups_of, over
-from training.engines.spark.store.paths import to_read
+from training.engines.spark.store.groups import Group, over
 from training.engines.spark.store.scans import blocks, merged, running
 from training.kernels.columns import FEATURES
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
 from training.parameters import Fit, TrainingParameters
-from training.work import COMPLETE
 
 if TYPE_CHECKING:
     from training.engines.spark.synapseml.encoded import SparkEncoded
 
-DAY = "_day"
-"""The column with the day (partition) of a block."""
-SUFFIX = ".parquet"
-
 
 @dataclass(frozen=True, kw_only=True)
 class SparkRows:
-    """The blocks in `groups`; `days` has the day of each. See `training.protocols.Rows`.
+    """The blocks in `groups`. See `training.protocols.Rows`.
 
     `log` is the local session's log.
     """
 
     session: SparkSession
     groups: tuple[Group, ...]
-    days: tuple[str, ...]
     schema: Schema
     log: Path
     selection: Selection = ALL
@@ -55,11 +46,6 @@ class SparkRows:
     def with_schema(self, schema: Schema) -> "SparkRows":
         """The rows with other crosses."""
         return replace(self, schema=schema)
-
-    def day(self, day: str) -> "SparkRows":
-        """The rows that came with this day's files."""
-        groups = tuple(group for group, own in zip(self.groups, self.days, strict=True) if own == day)
-        return replace(self, groups=groups, days=(day,) * len(groups))
 
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
         """What the kernel gives over all rows, or over those of one group; merged as the kernel says."""
@@ -77,18 +63,6 @@ class SparkRows:
         count = partial(_counted, counting=counting, shares=shares_for(self.session, self.groups))
         counted = over(self.session, self.groups, count, types_of(width), tasks_of_a_slot=1)
         return SparkCounts.added(counted, columns=width, folds=folds, folder=folder)
-
-    def known_counts(self, table: Path, parameters: TrainingParameters, folder: Path) -> SparkCounts:
-        """The count table of an earlier run, copied from this machine to `folder`, which all machines see."""
-        width, folds = len(self.schema.categories), parameters.folds
-        folder.mkdir(parents=True, exist_ok=True)
-        with parquet.ParquetWriter(folder / f"part-00000{SUFFIX}", types_of(width)) as writer:
-            known = LocalCounts.read(table, columns=width, folds=folds)
-            for share in shared(known.columns, shares_for(self.session, self.groups)):
-                writer.write_batch(share)
-        (folder / COMPLETE).touch()
-        groups = groups_of(self.session.read.parquet(to_read(folder)))
-        return SparkCounts(session=self.session, groups=groups, columns=width, folds=folds)
 
     def encode(
         self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path

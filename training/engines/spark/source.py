@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from features.errors import PersonalizationError
 from features.schema import Schema
 from training.engines.reading.opened import HashedBlock, Opened, Piece
-from training.engines.spark.rows import DAY, SparkRows
+from training.engines.spark.rows import SparkRows
 from training.engines.spark.store.blobs import PIECE, WRITING, packed
 from training.engines.spark.store.delivered import over_files
 from training.engines.spark.store.groups import groups_of, rows_beside
@@ -67,29 +67,28 @@ def types_of(schema: Schema) -> pa.Schema:
     """The columns of blocks of prepared rows."""
     time = [] if schema.timestamp is None else [TIME]
     blobs = dict.fromkeys((FOUND, PROBLEM, LABEL, *raw_columns(schema), RECORD_HASH, RAW, *time))
-    return pa.schema([(PIECE, pa.int64()), (DAY, pa.string()), *((name, pa.binary()) for name in blobs)])
+    return pa.schema([(PIECE, pa.int64()), *((name, pa.binary()) for name in blobs)])
 
 
 def _rows(piece: Piece, schema: Schema, parameters: TrainingParameters) -> Iterator[dict[str, object]]:
     try:
         for block in piece.blocks(schema, parameters):
-            yield row_of(block, piece.day)
+            yield row_of(block)
     except PersonalizationError as error:
-        yield {DAY: piece.day, PROBLEM: pickle.dumps(error)}
+        yield {PROBLEM: pickle.dumps(error)}
 
 
-def row_of(block: HashedBlock, day: str) -> dict[str, object]:
+def row_of(block: HashedBlock) -> dict[str, object]:
     """A block as a Spark row."""
-    return {DAY: day, FOUND: msgspec.json.encode(block.found), **packed(block.rows)}
+    return {FOUND: msgspec.json.encode(block.found), **packed(block.rows)}
 
 
 def rows_of(stored: DataFrame, *, schema: Schema, log: Path) -> tuple[SparkRows, Counter[str]]:
     """The rows in stored blocks, and what was counted while reading them; raises the first piece's error, if any."""
     groups = groups_of(stored)
-    beside = rows_beside(groups, [PIECE, DAY, FOUND, PROBLEM])
+    beside = rows_beside(groups, [PIECE, FOUND, PROBLEM])
     found = found_in([row for rows in beside for row in rows])
-    days = tuple(rows[0][DAY] for rows in beside)  # each task has one piece and writes one file
-    return SparkRows(session=stored.sparkSession, groups=groups, days=days, schema=schema, log=log), found
+    return SparkRows(session=stored.sparkSession, groups=groups, schema=schema, log=log), found
 
 
 def found_in(rows: Sequence[Mapping[str, Any]]) -> Counter[str]:

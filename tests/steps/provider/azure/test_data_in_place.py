@@ -82,7 +82,7 @@ def test_a_folder_of_days_keeps_the_latest(cloud: Cloud, shop: Any, tmp_path: Pa
         shop.upload_blob(f"days/{name}", ROWS)
     latest = DAYS.model_copy(update={"days": 2})
     planned = describe(latest, AzureLake())
-    assert list(planned.days) == ["day_10", "day_9"]
+    assert [file.partition for file in planned.partitions] == ["day_9", "day_10"]
     assert (
         describe(
             latest.model_copy(update={"path": "https://shoplake.blob.core.windows.net/events/days/"}), AzureLake()
@@ -93,7 +93,7 @@ def test_a_folder_of_days_keeps_the_latest(cloud: Cloud, shop: Any, tmp_path: Pa
     copied = sorted(str(path.relative_to(tmp_path / STACK / location)) for path in (tmp_path / STACK).rglob("*.tsv"))
     assert copied == ["dt=day_10/part-00001.tsv", "dt=day_9/part-00000.tsv"]
     shop.upload_blob("days/day_11.tsv", ROWS)
-    assert list(describe(latest, AzureLake()).days) == ["day_10", "day_11"]
+    assert [file.partition for file in describe(latest, AzureLake()).partitions] == ["day_10", "day_11"]
     with pytest.raises(SpecError, match=r"`days` asks for the last 5 files of abfss://.*, which has 4\."):
         describe(DAYS.model_copy(update={"days": 5}), AzureLake())
 
