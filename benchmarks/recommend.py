@@ -42,15 +42,10 @@ HALF_A_DIGIT = 0.00005
 Split = Callable[[Interactions, int, float], Mask]
 
 
-def by_time(ratings: Interactions, _seed: int, share: float) -> Mask:
-    """The first ratings of each user, bool[n]."""
-    return splits.by_time(ratings, share)
-
-
 SPLITS: dict[str, tuple[Split, Split, int]] = {
     "by item": (splits.by_item, splits.by_user, 0),
     "by user": (splits.by_user, splits.by_user, 0),
-    "by time": (by_time, by_time, 0),
+    "by time": (splits.by_time, splits.by_time, 0),
     "likes by user": (splits.by_user, splits.by_user, LIKED),
 }
 """How training rows are chosen, how a part of them to fit first stages that the others choose between, and the lowest

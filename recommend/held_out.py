@@ -64,10 +64,10 @@ def divide(interactions: Interactions, chosen: Mask, seed: int) -> Division:
     first = splits.by_moment(interactions)
     before, after = (np.unique(interactions.users[mask & chosen]) for mask in (first, ~first))
     if len(np.intersect1d(before, after)) < FEWEST_KNOWN:
-        first = splits.by_time(interactions)
+        first = splits.by_time(interactions, seed)
         return Division(first=first, histories=first, by_moment=False)
     is_new = ~np.isin(interactions.users, interactions.users[first])
-    return Division(first=first, histories=first | (is_new & splits.by_time(interactions, 0.5)), by_moment=True)
+    return Division(first=first, histories=first | (is_new & splits.by_time(interactions, seed, 0.5)), by_moment=True)
 
 
 def halves(

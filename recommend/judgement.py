@@ -151,7 +151,7 @@ def _fitted(training: Interactions, seed: int) -> Mask:
     """The rows, bool[n], that first stages are fitted on while one is chosen by the others."""
     if training.times is None:
         return splits.by_user(training, seed, FITTED_SHARE)
-    return splits.by_time(training, FITTED_SHARE)
+    return splits.by_time(training, seed, FITTED_SHARE)
 
 
 def _rankers(

@@ -173,7 +173,7 @@ class RankingFit:
         quarter, because what was chosen later would tell how often.
         """
         if self.repeats:
-            return [~splits.by_time(rows)]
+            return [~splits.by_time(rows, self.parameters.seed)]
         fold = chance.integers(0, FOLDS, len(rows))
         return [fold == number for number in range(FOLDS)]
 

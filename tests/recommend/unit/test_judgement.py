@@ -147,6 +147,20 @@ def test_the_order_of_the_rows_changes_nothing(times: bool) -> None:  # noqa: FB
     assert np.array_equal(one.first_stage.weights, other.first_stage.weights)
 
 
+def test_dates_without_a_time_of_day_say_as_much_as_times_or_none() -> None:
+    rows = drawn(taste=True)
+    chance = np.random.default_rng(6)
+    times = {
+        "none": None,
+        "of day": chance.random(len(rows)),
+        "dates": chance.integers(0, 9, USERS)[rows.users] * 86_400.0,
+    }
+    found = {name: judge(replace(rows, times=own), everything(rows), 1, EASE, RANKING) for name, own in times.items()}
+    ndcg = {name: one.figures[RECOMMENDER].ndcg for name, one in found.items()}
+    assert ndcg["dates"] == pytest.approx(ndcg["none"], abs=0.03)
+    assert ndcg["dates"] == pytest.approx(ndcg["of day"], abs=0.03)
+
+
 def test_too_few_users_are_not_judged() -> None:
     rows = drawn(taste=True)
     few = rows.only(rows.users < 29)

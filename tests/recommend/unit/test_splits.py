@@ -1,5 +1,7 @@
 """The splits are those that the recommenders project makes with pandas."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -40,11 +42,23 @@ def test_random_splits_take_three_quarters_of_each_group(split: object, column: 
     assert not np.array_equal(split(interactions, 43), expected)
 
 
-def test_the_split_by_time_takes_the_first_rows_of_each_user_and_keeps_the_order_of_ties() -> None:
-    interactions = some()
+def test_the_split_by_time_takes_the_first_rows_of_each_user() -> None:
+    interactions = replace(some(), times=np.random.default_rng(5).permutation(400).astype(np.float64))
     assert interactions.times is not None
     expected = by_pandas(interactions, "user", interactions.times)
-    assert np.array_equal(splits.by_time(interactions), expected)
+    assert np.array_equal(splits.by_time(interactions, 1), expected)
+
+
+def test_rows_of_the_same_time_are_split_at_random_whatever_their_order() -> None:
+    pairs = np.random.default_rng(4).permutation(30 * 50)[:400]
+    rows = replace(some(), users=pairs // 50, items=pairs % 50, times=np.zeros(400))
+    mask = splits.by_time(rows, 1)
+    assert np.array_equal(np.bincount(rows.users[mask]), np.round(0.75 * np.bincount(rows.users)))
+    assert abs(rows.items[mask].mean() - rows.items[~mask].mean()) < 4 * 50 / np.sqrt(12 * 100), "four deviations"
+    assert abs(np.arange(400)[mask].mean() - np.arange(400)[~mask].mean()) < 4 * 400 / np.sqrt(12 * 100)
+    shuffled = np.random.default_rng(7).permutation(400)
+    assert np.array_equal(splits.by_time(rows.only(shuffled), 1), mask[shuffled])
+    assert not np.array_equal(splits.by_time(rows, 2), mask)
 
 
 def test_a_share_may_be_another() -> None:
@@ -53,4 +67,4 @@ def test_a_share_may_be_another() -> None:
     mask = splits.by_user(rows, 1, 0.9)
     assert np.bincount(users[mask]).tolist() == [9, 9, 9]
     with pytest.raises(ValueError, match="without times"):
-        splits.by_time(rows)
+        splits.by_time(rows, 1)
