@@ -81,10 +81,8 @@ def halves(
     first, histories, _ = division
     items = most_chosen(interactions.only(first & chosen), most_items)
     known = np.isin(interactions.items, items)
-    seen = interactions.only(histories & known & (not repeats)).of_items(items).matrix()
-    test = interactions.only(~histories & chosen & known).of_items(items).matrix()
-    test = test - test.multiply(seen)
-    test.eliminate_zeros()
+    own, later = (interactions.only(mask & known).of_items(items) for mask in (histories, ~histories & chosen))
+    seen, test = task(own, later, repeats=repeats)
     missed = interactions.only(~histories & chosen & ~known).matrix()
     return Halves(
         before=interactions.only(first & known).of_items(items),
@@ -96,6 +94,17 @@ def halves(
         missed=np.diff(missed.indptr).astype(np.int64),
         met=np.unique(interactions.users[first]),
     )
+
+
+def task(own: Interactions, later: Interactions, *, repeats: bool) -> tuple[Matrix, Matrix]:
+    """What is not recommended to users, since it is their `own`, and what they chose `later` of all else, [u, m] each.
+
+    With `repeats`, what is their own is recommended, too.
+    """
+    had, test = own.only(np.full(len(own), not repeats)).matrix(), later.matrix()
+    test = test - test.multiply(had)
+    test.eliminate_zeros()
+    return had, test
 
 
 def most_chosen(rows: Interactions, most: int) -> Indices:

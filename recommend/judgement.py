@@ -125,7 +125,7 @@ def judge(
     asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
     if len(asked) < FEWEST_USERS or len(parts.training) == 0:
         return _too_few(len(asked))
-    choice = choose(learners, parts.training, _fitted(parts.training, seed), asked)
+    choice = choose(learners, parts.training, _fitted(parts.training, seed), asked, repeats=second_stage.repeats)
     rankers, weight = _rankers(parts, choice, second_stage, truth)
     found, of_new = (_measured(rankers, parts, users) for users in (asked, new))
     accepted, reason = _verdict(found[RECOMMENDER], found[POPULARITY], seed)

@@ -9,6 +9,7 @@ import numpy as np
 
 from recommend.arrays import Indices, Mask, Scores
 from recommend.first_stage import FirstStage
+from recommend.held_out import task
 from recommend.interactions import Interactions, Matrix, items_of
 from recommend.metrics import Ranker, evaluate
 
@@ -69,13 +70,20 @@ def ranker(first_stage: FirstStage, chosen: Matrix) -> Ranker:
     return scores
 
 
-def choose(learners: Sequence[Learner], training: Interactions, fitted: Mask, users: Indices | None = None) -> Choice:
+def choose(
+    learners: Sequence[Learner],
+    training: Interactions,
+    fitted: Mask,
+    users: Indices | None = None,
+    *,
+    repeats: bool = False,
+) -> Choice:
     """The kind and the regularisation with the best NDCG on the rows outside of `fitted`, bool[n], for `users` or all.
 
-    If no choices are left there, it is the first kind.
+    With `repeats`, users are recommended again what they chose. If no choices are left, it is the first kind.
     """
     rows = training.only(fitted)
-    seen, test = rows.matrix(), training.only(~fitted).matrix()
+    seen, test = task(rows, training.only(~fitted), repeats=repeats)
     if not np.diff(test.indptr)[slice(None) if users is None else users].any():
         return Choice(learner=learners[0], regularisation=learners[0].regularisations[1], reached={})
     tried = [

@@ -18,6 +18,7 @@ from features.encoder import RawRows
 from recommend import splits
 from recommend.arrays import Indices, Mask, Scores
 from recommend.columns import PairColumns, Value
+from recommend.held_out import task
 from recommend.interactions import Interactions, Matrix
 from recommend.learning import Learned
 from recommend.lists import Lists
@@ -149,10 +150,7 @@ class RankingFit:
         held_out_parts = self._held_out(rows, chance)
         for held_out in held_out_parts:
             known = rows.only(~held_out & chosen)
-            seen = rows.only(~held_out & (not self.repeats)).matrix()
-            later = rows.only(held_out & chosen).matrix()
-            later = later - later.multiply(seen)
-            later.eliminate_zeros()
+            seen, later = task(rows.only(~held_out), rows.only(held_out & chosen), repeats=self.repeats)
             users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[: MOST_LISTS // len(held_out_parts)]
             if len(users) and len(known):
                 inputs = self._first_stage(known, columns)

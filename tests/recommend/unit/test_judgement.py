@@ -161,6 +161,16 @@ def test_dates_without_a_time_of_day_say_as_much_as_times_or_none() -> None:
     assert ndcg["dates"] == pytest.approx(ndcg["of day"], abs=0.03)
 
 
+def test_where_choices_are_repeated_everything_is_chosen_on_repeated_ones() -> None:
+    chance = np.random.default_rng(9)
+    own = np.stack([chance.permutation(np.arange(user % 2, ITEMS, 2))[:4] for user in range(USERS)])
+    rows = replace(drawn(taste=True, times=True), items=np.tile(own, EACH // 4).ravel())
+    found = judge(rows, everything(rows), 1, EASE, replace(RANKING, repeats=True))
+    assert found.repeats
+    assert found.figures[RECOMMENDER].ndcg == 1
+    assert found.tried[Ease.name] > found.figures[POPULARITY].ndcg, "of repeated choices alone, as the figures are"
+
+
 def test_too_few_users_are_not_judged() -> None:
     rows = drawn(taste=True)
     few = rows.only(rows.users < 29)
