@@ -15,7 +15,13 @@ from azure_clients.credentials import forget_tokens
 from azure_clients.errors import FORBIDDEN, UNAUTHENTICATED
 from features.errors import PersonalizationError
 from training.datasets.placed.address import Address
-from training.datasets.placed.listing import MOST_FILES, Blob, ChangedFileError, UnreadableLakeError
+from training.datasets.placed.listing import (
+    MOST_FILES,
+    Blob,
+    ChangedFileError,
+    ForbiddenLakeError,
+    UnreadableLakeError,
+)
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient
@@ -151,7 +157,7 @@ def _explained(address: Address) -> Iterator[None]:
         ) from error
     except HttpResponseError as error:
         if error.status_code == FORBIDDEN:
-            raise UnreadableLakeError(_forbidden(where, _code(error))) from error
+            raise _forbidden(where, _code(error)) from error
         raise UnreadableLakeError(f"The {where} can't be read: {_first(error)}. Run the command again.") from error
     except AzureError as error:
         raise UnreadableLakeError(f"The {where} can't be read: {_first(error)}. Run the command again.") from error
@@ -162,10 +168,12 @@ def _code(error: Exception) -> str:
     return str(getattr(error, "error_code", None) or "")
 
 
-def _forbidden(where: str, code: str) -> str:
+def _forbidden(where: str, code: str) -> UnreadableLakeError:
     if code == FIREWALL:
-        return f"The firewall of the {where} refuses this machine. Allow its address, or run this inside the network."
-    return (
+        return UnreadableLakeError(
+            f"The firewall of the {where} refuses this machine. Allow its address, or run this inside the network."
+        )
+    return ForbiddenLakeError(
         f"You may not read the {where}. Its owner must give you the role Storage Blob Data Reader on it, which takes "
         "up to ten minutes to become effective."
     )

@@ -33,13 +33,15 @@ UNREAD = Manifest(kind="", hash="", partitions=(), description="not read")
 """For an update that leaves data and training as they are in the state."""
 
 
-def program(*, reads_data: bool = True) -> None:
+def program(*, reads_data: bool = True, listed: Manifest | None = None) -> None:
     """The Pulumi program of every stack, for `pulumi up` and `personalize up`. Errors are shown as one sentence.
 
-    Without `reads_data` only steps after training may be updated: a rollback must not need the data.
+    Without `reads_data` only steps after training may be updated: a rollback must not need the data. A preview may give
+    the manifest of data that was `listed` before, which is not read then.
     """
     try:
-        outputs = deploy(load_settings(_engine_values()), pulumi.get_stack(), reads_data=reads_data)
+        settings = load_settings(_engine_values())
+        outputs = deploy(settings, pulumi.get_stack(), reads_data=reads_data, listed=listed)
     except PersonalizationError as error:
         raise pulumi.RunError(str(error)) from error
     for name, value in outputs.items():
@@ -51,7 +53,9 @@ def _engine_values() -> dict[str, Any]:
     return pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
 
 
-def deploy(settings: Settings, stack: str, *, reads_data: bool = True) -> dict[str, Output[Any]]:
+def deploy(
+    settings: Settings, stack: str, *, reads_data: bool = True, listed: Manifest | None = None
+) -> dict[str, Output[Any]]:
     """Declare all steps of `stack` and return the stack's outputs, `key` being secret; see `program`.
 
     Raises `PersonalizationError` if the dataset can't be described or split according to the settings, or if this
@@ -59,7 +63,7 @@ def deploy(settings: Settings, stack: str, *, reads_data: bool = True) -> dict[s
     """
     dataset = located(settings.dataset)
     lake = AzureLake(settings.azure.tenant if settings.azure else "")
-    manifest = describe(dataset, lake) if reads_data else UNREAD
+    manifest = listed or (describe(dataset, lake) if reads_data else UNREAD)
     check_split(dataset, settings.training.split)
     backend = _backend(settings, stack, partial(covered, dataset, manifest), recommends=recommends(dataset))
     registry = Registry("registry", backend)

@@ -93,15 +93,23 @@ def preview(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Read the resources' real state first, and plan to repair what differs.")
     ] = False,
+    known_data: Annotated[
+        bool, typer.Option("--known-data", help="Take data in containers as the last `up` listed it; do not read it.")
+    ] = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
     """Show what `up` would change, and change nothing."""
     session = open_session(stack, config_file)
-    outcome = shown_operation(lambda on_step: session.preview(on_step, refresh=refresh), plan=True)
+
+    def plan(on_step: OnStep) -> Outcome:
+        return session.preview(on_step, refresh=refresh, known_data=known_data)
+
+    outcome = shown_operation(plan, plan=True)
     if as_json:
-        print_json(summary_of(outcome) | {"resources": [asdict(change) for change in outcome.resources]})
+        changes = [asdict(change) for change in outcome.resources]
+        print_json(summary_of(outcome) | {"resources": changes, "data_read": outcome.data_read})
     else:
         tell(f"\n{changes_in_words(outcome)}")
 

@@ -25,6 +25,8 @@ class Outcome:
     seconds: float
     resources: tuple[Change, ...] = ()
     """The change of each resource that changed or would change."""
+    data_read: bool = True
+    """False for a plan with the data as the last update listed it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from steps.local.port import require_port
 from steps.local.service_processes import ServiceProcesses
 from steps.shared.folders import StackFolder
 from tools.paths import ROOT
+from training.datasets.manifest import Manifest
 
 
 @dataclass
@@ -64,13 +65,15 @@ class Operations:
 
         return self._operate("update", operate, on_step, reads_data=not targets)
 
-    def preview(self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str]) -> Outcome:
-        """Plan an `up`."""
+    def preview(
+        self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str], listed: Manifest | None = None
+    ) -> Outcome:
+        """Plan an `up`, with the data that was `listed` before if that is given."""
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.preview(on_event=reader, refresh=refresh or None, policy_packs=list(policy_packs))
 
-        return self._operate("preview", operate, on_step)
+        return self._operate("preview", operate, on_step, listed=listed)
 
     def destroy(self, on_step: OnStep) -> Outcome:
         """Delete all resources of the stack."""
@@ -104,10 +107,11 @@ class Operations:
         on_step: OnStep,
         *,
         reads_data: bool = True,
+        listed: Manifest | None = None,
     ) -> Outcome:
         reader = EventReader(on_step)
         started = time.monotonic()
-        stack = self._stack(reads_data=reads_data)
+        stack = self._stack(reads_data=reads_data, listed=listed)
 
         def interrupt() -> bool:
             reader.cancelled = True
@@ -127,20 +131,21 @@ class Operations:
             secret=frozenset(name for name, output in outputs.items() if output.secret),
             seconds=time.monotonic() - started,
             resources=tuple(reader.resources),
+            data_read=listed is None,
         )
 
-    def _stack(self, *, reads_data: bool = True) -> Stack:
+    def _stack(self, *, reads_data: bool = True, listed: Manifest | None = None) -> Stack:
         workspace = Workspace(
             work_dir=str(ROOT),
-            program=partial(self._program, reads_data=reads_data),
+            program=partial(self._program, reads_data=reads_data, listed=listed),
             env_vars=self.variables(),
             pulumi_command=InterruptiblePulumi(self.process),
         )
         return Stack.select(self.name, workspace)
 
-    def _program(self, *, reads_data: bool) -> None:
+    def _program(self, *, reads_data: bool, listed: Manifest | None) -> None:
         try:
-            program(reads_data=reads_data)
+            program(reads_data=reads_data, listed=listed)
         except pulumi.RunError as error:
             if isinstance(error.__cause__, PersonalizationError):
                 self._program_error = error.__cause__

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -22,7 +23,7 @@ from personalize.errors import ResourcesLeftError, StackMissingError
 from personalize.stack.azure_side import AzureSide
 from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_move import move_state, refuse_state_elsewhere, refuse_state_on_machine
-from personalize.stack.state_store import PROJECT, StateStore, outputs_of, state_store
+from personalize.stack.state_store import PROJECT, MachineState, StateStore, outputs_of, state_store
 from steps.shared.folders import StackFolder
 from tools.paths import ROOT
 from tools.toolchain import pulumi_command
@@ -36,9 +37,18 @@ Say = Callable[[str], None]
 class StackSession:
     """One stack, driven from this machine. `say` gets messages other than the steps' updates."""
 
-    def __init__(self, stack: str = "local", *, settings_file: Path | None = None, say: Say = lambda _: None) -> None:
-        self.files = StackFiles(stack, settings_file)
+    def __init__(
+        self,
+        stack: str = "local",
+        *,
+        settings_file: Path | None = None,
+        say: Say = lambda _: None,
+        scratch: Path | None = None,
+    ) -> None:
+        """`scratch` is a folder for files and state that nobody keeps, for a plan of a stack that does not exist."""
+        self.files = StackFiles(stack, settings_file, scratch)
         self.stack = stack
+        self._is_scratch = scratch is not None
         self._azure = AzureSide(self.files)
         self._say = say
 
@@ -111,17 +121,27 @@ class StackSession:
         packs = self._azure.policy_packs
         return self._located(self._engine.up(on_step, refresh=refresh, policy_packs=packs, targets=targets))
 
-    def preview(self, on_step: OnStep, *, refresh: bool = False) -> Outcome:
-        """Plan an `up`; with `refresh`, read the resources' real state first.
+    def preview(self, on_step: OnStep, *, refresh: bool = False, known_data: bool = False) -> Outcome:
+        """Plan an `up`, and write nothing; with `refresh`, read the resources' real state first.
 
-        Raises `SystemNodesWouldChangeError` for a plan that AKS refuses.
+        With `known_data`, data in containers is not read, but planned with as the last update listed it. Raises
+        `SystemNodesWouldChangeError` for a plan that AKS refuses.
         """
+        if not self._is_scratch and not self.exists():
+            with TemporaryDirectory(prefix="personalize-") as scratch:
+                new = StackSession(self.stack, settings_file=self.files.source, say=self._say, scratch=Path(scratch))
+                return new.preview(on_step, known_data=known_data)
         self.prepare()
         snapshot = self._state.snapshot()
         self._azure.refuse_to_change_system_nodes(snapshot)
         if refresh:
             self._azure.enter(snapshot)
-        return self._engine.preview(on_step, refresh=refresh, policy_packs=self._azure.policy_packs)
+        packs, listed = self._azure.policy_packs, None
+        if known_data:
+            from personalize.stack.known_data import listed_before  # noqa: PLC0415 - reads datasets, which takes long
+
+            listed = listed_before(snapshot, load_settings(self.files.effective()).dataset)
+        return self._engine.preview(on_step, refresh=refresh, policy_packs=packs, listed=listed)
 
     def destroy(self, on_step: OnStep) -> Outcome:
         """Delete all resources of the stack, then the stack and its folder on this machine."""
@@ -203,7 +223,8 @@ class StackSession:
     @cached_property
     def _state(self) -> StateStore:
         """Raises `SettingsError`."""
-
+        if self._is_scratch:
+            return MachineState(self.files, self._command)
         return state_store(self.files, self._azure.settings, self._command, self._say)
 
     def _command(self, arguments: list[str], folder: Path = ROOT, **variables: str) -> str:

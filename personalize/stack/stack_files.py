@@ -26,9 +26,10 @@ HEADER = "# Written from {source} on every run: edit that file.\n"
 class StackFiles:
     """The files of a stack. They are written aside, then renamed, and readable for the owner only."""
 
-    def __init__(self, stack: str, source: Path | None = None) -> None:
+    def __init__(self, stack: str, source: Path | None = None, folder: Path | None = None) -> None:
+        """`source` is the stack file, and `folder` where the others are, if not in their usual places."""
         self.stack = stack
-        self.folder = state_folder(stack)
+        self.folder = folder or state_folder(stack)
         self.source = source or ROOT / f"Pulumi.{stack}.yaml"
         self.state = self.folder / "state"
         self.passphrase = self.folder / "passphrase"

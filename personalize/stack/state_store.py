@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from infra.azure_settings import AzureSettings
 from infra.setting_types import StatePlace
@@ -26,6 +26,7 @@ ROLE_PAUSE_SECONDS = 10.0
 Run = Callable[..., str]
 """Runs the Pulumi CLI with a list of arguments, in a folder if given, and returns its output."""
 Say = Callable[[str], None]
+Answer = TypeVar("Answer")
 
 
 def state_store(files: StackFiles, azure: AzureSettings | None, run: Run, say: Say) -> "StateStore":
@@ -37,7 +38,19 @@ def state_store(files: StackFiles, azure: AzureSettings | None, run: Run, say: S
 
 def subscription_state(files: StackFiles, azure: AzureSettings, run: Run, say: Say) -> "SubscriptionState":
     """The shared backend; its calls wait for a new role."""
-    return SubscriptionState(files, azure, lambda *given: patiently(lambda: run(*given), say))
+    names = StateNames(subscription=azure.subscription, stack=files.stack)
+
+    def look(file: str) -> bool:
+        from personalize.stack.state_lookup import is_there  # noqa: PLC0415 - Azure's SDK takes long
+
+        return is_there(file, names, azure.tenant)
+
+    return SubscriptionState(
+        files,
+        azure,
+        run=lambda *given: patiently(lambda: run(*given), say),
+        look=lambda file: patiently(lambda: look(file), say),
+    )
 
 
 class MachineState:
@@ -85,11 +98,12 @@ class MachineState:
 class SubscriptionState:
     """The state in the storage account and under the key of the bootstrap, shared by all deployers."""
 
-    def __init__(self, files: StackFiles, azure: AzureSettings, run: Run) -> None:
-        """Makes no request yet."""
+    def __init__(self, files: StackFiles, azure: AzureSettings, run: Run, look: Callable[[str], bool]) -> None:
+        """`look` says whether the backend has a file. Makes no request yet."""
         self._files = files
         self._azure = azure
         self._run = run
+        self._look = look
         self._known = False
 
     def environment(self) -> dict[str, str]:
@@ -100,14 +114,13 @@ class SubscriptionState:
         """See `MachineState`. Not asked again once it is true: nobody else deletes a stack meanwhile."""
         if not self._known:
             try:
-                listed = json.loads(self._run(["stack", "ls", "--json", "--project", PROJECT]))
+                self._known = self._look(in_backend(self._files.stack))
             except EngineFailedError as error:
                 raise StateUnreachableError(
                     f"The state backend in subscription {self._azure.subscription} cannot be used: {error} "
                     f"`.venv/bin/personalize bootstrap --stack {self._files.stack}` creates it and gives "
                     "`azure.deployers` access; then run this again."
                 ) from error
-            self._known = any(entry["name"].rpartition("/")[2] == self._files.stack for entry in listed)
         return self._known
 
     def initialise(self) -> None:
@@ -157,7 +170,7 @@ class SubscriptionState:
 StateStore = MachineState | SubscriptionState
 
 
-def patiently(call: Callable[[], str], say: Say) -> str:
+def patiently(call: Callable[[], Answer], say: Say) -> Answer:
     """The result of `call`, which is made again while Azure refuses it: a new role takes minutes to become effective.
 
     Raises `EngineForbiddenError` if it is still refused then.
@@ -194,7 +207,12 @@ def project_folder(files: StackFiles, name: str) -> Iterator[Path]:
 
 def state_file(files: StackFiles) -> Path:
     """The engine's file of a stack's state on this machine."""
-    return files.state / ".pulumi" / "stacks" / PROJECT / f"{files.stack}.json"
+    return files.state / in_backend(files.stack)
+
+
+def in_backend(stack: str) -> str:
+    """The engine's file of a stack's state, in any backend."""
+    return f".pulumi/stacks/{PROJECT}/{stack}.json"
 
 
 def read_snapshot(file: Path) -> dict[str, Any]:

@@ -30,10 +30,12 @@ from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.world import DEFAULTS, World
 from tools import azurite
 from tools.toolchain import PulumiMissingError, pulumi_command
+from training.datasets.manifest import Manifest
 
 pytestmark = pytest.mark.engine
 
 ROLE = "azure-native:authorization:RoleAssignment"
+IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 SETTINGS = {
     "subscription": DEFAULTS["subscription"],
@@ -51,11 +53,11 @@ Machine = Callable[..., StackSession]
 SETTINGS_MODEL = AzureSettings.model_validate(SETTINGS)
 
 
-def bootstrapped(world: World) -> None:
+def bootstrapped(world: World, settings: AzureSettings = SETTINGS_MODEL) -> None:
     """Run `personalize bootstrap` as the subscription's owner."""
     world.set("deployer_roles", [OWNER])
-    manager = credentials.resource_manager(SETTINGS_MODEL.tenant)
-    Bootstrap(stack="dev", settings=SETTINGS_MODEL, manager=manager).run(dry_run=False)
+    manager = credentials.resource_manager(settings.tenant)
+    Bootstrap(stack="dev", settings=settings, manager=manager).run(dry_run=False)
 
 
 @pytest.fixture
@@ -98,8 +100,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[.
 def program() -> Callable[..., None]:
     """A stack without resources that has a secret."""
 
-    def declare(*, reads_data: bool) -> None:
+    def declare(*, reads_data: bool, listed: Manifest | None) -> None:
         assert reads_data
+        assert listed is None
         pulumi.export("key", pulumi.Output.secret(SECRET))
         pulumi.export("version", 3)
 
@@ -247,3 +250,27 @@ def test_a_stack_whose_state_is_elsewhere_is_not_taken_for_a_new_one(
     arm.create(lake, example(lake) | group | {"accountName": names.lake})
     with pytest.raises(StateElsewhereError, match=f"storage account {names.lake}"):
         machine("runner", state).preview(ignore)
+
+
+def test_a_preview_without_a_stack_is_a_plan_by_an_identity_that_may_only_read(
+    simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before the first deployment, and after `destroy`: the check is required, and nothing may wait for a role."""
+    monkeypatch.setattr(state_store, "ROLE_SECONDS", -1.0)
+    bootstrapped(simulated, SETTINGS_MODEL.model_copy(update={"github_repository": "octo/clicks"}))
+    (previewing,) = [one for one in simulated.all(IDENTITY) if one.id.endswith("-preview")]
+    deployer = simulated.setting("caller")
+
+    def blobs() -> set[Path]:
+        return {path for path in (simulated.folder / "azurite" / "__blobstorage__").rglob("*") if path.is_file()}
+
+    for name in ("before", "after"):
+        simulated.set("caller", previewing.outputs["principalId"])
+        stored = blobs()
+        assert machine(name).preview(ignore).changes == {"create": 1}, "the stack itself"
+        assert blobs() == stored
+        assert not (tmp_path / name / "dev").exists()
+        simulated.set("caller", deployer)
+        if name == "before":
+            machine("one").up(ignore)
+            machine("one").destroy(ignore)

@@ -9,6 +9,7 @@ from tests.infra.graph.cloud_recorder import run_cloud
 from tests.infra.wiring.page import IN_PLACE
 from tests.infra.wiring.recording import committed
 from tests.support.listings import Listing
+from training.datasets.manifest import Manifest
 
 
 def test_the_same_is_declared_as_with_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,3 +21,12 @@ def test_the_same_is_declared_as_with_the_data(monkeypatch: pytest.MonkeyPatch) 
     found = sorted((one.typ, one.name) for one in unread.resources)
     assert found == sorted((one.typ, one.name) for one in read.resources)
     assert any(name.startswith("volume-data_shoplake_events_") for _, name in found)
+
+
+def test_a_preview_takes_data_as_it_was_listed_before_without_reading_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = committed("dev", IN_PLACE["dataset"])
+    monkeypatch.setattr("infra.graph.AzureLake", lambda _: None)
+    before = Manifest(kind="", hash="5" * 64, partitions=(), description="", versions={"interactions": 7})
+    planned, _ = run_cloud(lambda: deploy(settings, "dev", listed=before))
+    (upload,) = [one for one in planned.resources if one.typ.endswith(":DataUpload") and "manifest_hash" in one.inputs]
+    assert (upload.inputs["manifest_hash"], upload.inputs["versions"]) == ("5" * 64, {"interactions": 7})

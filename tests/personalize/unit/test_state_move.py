@@ -16,7 +16,7 @@ from personalize.stack.state_move import (
     move_state,
     refuse_state_elsewhere,
 )
-from personalize.stack.state_store import PROJECT, state_file
+from personalize.stack.state_store import state_file
 from tests.personalize.unit.test_state_store import AZURE
 
 RESOURCES = [{"type": "pulumi:pulumi:Stack"}, {"type": "personalize:azure:Champion"}]
@@ -53,9 +53,14 @@ class NewRoles:
                 "secretsprovider: azurekeyvault://vault/keys/key\nencryptedkey: x\n"
             )
             self.moved = True
-        if arguments[1] == "ls":
-            return json.dumps([{"name": f"organization/{PROJECT}/dev"}] if self.moved else [])
         return json.dumps({"deployment": {"resources": RESOURCES}})
+
+    def has(self, *_: object) -> bool:
+        """Whether the container has the stack's file."""
+        if "look" not in self.refused:
+            self.refused.append("look")
+            raise EngineForbiddenError("403 AuthorizationPermissionMismatch")
+        return self.moved
 
 
 def test_every_step_of_a_move_waits_for_the_roles_that_bootstrap_has_just_given(
@@ -63,8 +68,9 @@ def test_every_step_of_a_move_waits_for_the_roles_that_bootstrap_has_just_given(
 ) -> None:
     monkeypatch.setattr(state_store, "ROLE_PAUSE_SECONDS", 0.0)
     backend, said = NewRoles(), list[str]()
+    monkeypatch.setattr("personalize.stack.state_lookup.is_there", backend.has)
     assert move_state(files, AZURE, backend, said.append) == len(RESOURCES)
-    assert backend.refused == ["ls", "migrate", "export"]
+    assert backend.refused == ["look", "migrate", "export"]
     assert [line for line in said if "is not effective yet" in line] == said
     assert len(said) == len(backend.refused)
 

@@ -11,10 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
+from azure_clients.lake_files import AzureLake
 from infra.azure_settings import AzureSettings
-from personalize.errors import EngineFailedError, StackBusyError, StateUnreachableError
+from personalize.bootstrap.names import StateNames
+from personalize.errors import EngineFailedError, EngineForbiddenError, StackBusyError, StateUnreachableError
 from personalize.stack.stack_files import StackFiles
+from personalize.stack.state_lookup import is_there
 from personalize.stack.state_store import PROJECT, MachineState, SubscriptionState, outputs_of
+from training.datasets.placed.address import Address
+from training.datasets.placed.listing import ForbiddenLakeError, UnreadableLakeError
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 AZURE = AzureSettings.model_validate(
@@ -41,15 +46,17 @@ class Backend:
 
     def __call__(self, arguments: Sequence[str], *_: Path) -> str:
         self.calls.append(list(arguments))
-        if self.refuses:
-            raise EngineFailedError("403 AuthorizationPermissionMismatch")
-        if arguments[:2] == ["stack", "ls"]:
-            return json.dumps([{"name": f"organization/{PROJECT}/{name}"} for name in self.stacks])
         if arguments[:2] == ["stack", "export"]:
             return json.dumps({"version": 3, "deployment": self.deployment})
         if arguments[:2] == ["stack", "rm"]:
             self.stacks.remove(arguments[2])
         return ""
+
+    def has(self, file: str) -> bool:
+        """Whether the container has a file."""
+        if self.refuses:
+            raise EngineFailedError("403 AuthorizationPermissionMismatch")
+        return file in {f".pulumi/stacks/{PROJECT}/{name}.json" for name in self.stacks}
 
 
 @pytest.fixture
@@ -62,7 +69,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFiles:
 
 @pytest.fixture
 def shared(files: StackFiles) -> Callable[[Backend], SubscriptionState]:
-    return lambda backend: SubscriptionState(files, AZURE, backend)
+    return lambda backend: SubscriptionState(files, AZURE, backend, backend.has)
 
 
 def test_each_snapshot_is_what_the_state_holds_now(shared: Callable[[Backend], SubscriptionState]) -> None:
@@ -76,6 +83,38 @@ def test_each_snapshot_is_what_the_state_holds_now(shared: Callable[[Backend], S
 def test_a_stack_of_another_name_is_not_this_one(shared: Callable[[Backend], SubscriptionState]) -> None:
     assert not shared(Backend("dev2", "my-dev", "prod")).exists()
     assert shared(Backend("prod", "dev")).exists()
+
+
+@pytest.mark.parametrize("found", [[], [".pulumi/stacks/personalization/dev.json"]])
+def test_a_stack_is_looked_up_in_its_container_by_reading_alone(
+    monkeypatch: pytest.MonkeyPatch, found: list[str]
+) -> None:
+    asked: list[Address] = []
+
+    def files(_: object, address: Address) -> list[str]:
+        asked.append(address)
+        return found
+
+    monkeypatch.setattr(AzureLake, "files", files)
+    names = StateNames(subscription=SUBSCRIPTION, stack="dev")
+    assert is_there(".pulumi/stacks/personalization/dev.json", names, SUBSCRIPTION) is bool(found)
+    assert asked == [Address(names.account, "state-dev", ".pulumi/stacks/personalization/dev.json")]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "wanted"),
+    [(ForbiddenLakeError("no role"), EngineForbiddenError), (UnreadableLakeError("no account"), EngineFailedError)],
+)
+def test_only_a_missing_role_may_be_effective_later(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception, wanted: type[Exception]
+) -> None:
+    def files(*_: object) -> list[str]:
+        raise refusal
+
+    monkeypatch.setattr(AzureLake, "files", files)
+    with pytest.raises(wanted) as raised:
+        is_there("a", StateNames(subscription=SUBSCRIPTION, stack="dev"), SUBSCRIPTION)
+    assert type(raised.value) is wanted
 
 
 def test_a_stack_that_another_machine_has_made_is_seen(shared: Callable[[Backend], SubscriptionState]) -> None:

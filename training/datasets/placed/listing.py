@@ -20,6 +20,10 @@ class UnreadableLakeError(DatasetError):
     """A container that can't be listed or read with this identity, or from this machine."""
 
 
+class ForbiddenLakeError(UnreadableLakeError):
+    """A container on which this identity has no role, or not yet."""
+
+
 class ChangedFileError(DatasetError):
     """A file that is not what it was when its container was listed."""
 
