@@ -14,7 +14,7 @@ from infra.azure_settings import AzureSettings
 from infra.cloud.names import names_of
 from infra.setting_types import PrincipalType
 from personalize.bootstrap.data_readers import connector
-from personalize.bootstrap.groups import group_lock, stack_groups
+from personalize.bootstrap.groups import group_lock, group_paths, stack_groups
 from personalize.bootstrap.item import Item, State
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.providers import NAMESPACES, REGISTERED, VERSION, provider_path, unregistered
@@ -61,6 +61,7 @@ class Bootstrap:
             names=self.names,
             subject=subject,
             location=self.settings.location,
+            groups=group_paths(names_of(self.stack, self.settings)),
             deployer=tuple(deployer_rights(self.stack, self.settings)),
         )
 
@@ -97,11 +98,13 @@ class Bootstrap:
         return {"object_id": identity["principalId"], "type": kind, "databricks_name": identity["clientId"]}
 
     def readers(self) -> dict[str, PrincipalType]:
-        """Who reads data in containers of others, by object ID: whoever plans and, after the first `up`, training."""
+        """Who reads data in containers of others, by object ID: deployers and, after the first `up`, training.
+
+        Not the identity of pull requests, whose code is not reviewed yet.
+        """
         found = {deployer.object_id: deployer.type for deployer in self.settings.deployers}
         if (workflows := self.workflows) is not None:
-            for preview in (False, True):
-                found[self._identity(workflows, preview=preview)["principalId"]] = PrincipalType.SERVICE_PRINCIPAL
+            found[self._identity(workflows, preview=False)["principalId"]] = PrincipalType.SERVICE_PRINCIPAL
         if (trains := connector(names_of(self.stack, self.settings), self.manager)) is not None:
             found[trains] = PrincipalType.SERVICE_PRINCIPAL
         return found

@@ -26,6 +26,8 @@ class Workflows:
     names: StateNames
     subject: str
     location: str
+    groups: tuple[str, str]
+    """Paths of the stack's groups for training and serving."""
     deployer: Sequence[Right]
     """What deployers may do."""
 
@@ -59,12 +61,13 @@ class Workflows:
         return item_at(f"trust in {subject}", credential, IDENTITY_VERSION, body)
 
     def _rights(self, *, preview: bool) -> Iterator[Right]:
-        subscription = f"/subscriptions/{self.names.subscription}"
         if preview:
-            # No role inside the cluster: a dry run would need the same rights as the change ("Dry-run authorization" in
-            # Kubernetes' API concepts), and without them Pulumi's provider compares with the state
-            # (pulumi-kubernetes#2419, and `Create` and `Update` of the version in tools/pulumi-kubernetes).
-            yield from (Right(role, subscription) for role in (READER, Role.CLUSTER_USER))
+            # No data, neither the stack's nor that of others: `preview --known-data` needs none. No role inside the
+            # cluster: a dry run would need the same rights as the change ("Dry-run authorization" in Kubernetes' API
+            # concepts), and without them Pulumi's provider compares with the state (pulumi-kubernetes#2419, and
+            # `Create` and `Update` of the version in tools/pulumi-kubernetes).
+            yield from (Right(READER, group) for group in self.groups)
+            yield Right(Role.CLUSTER_USER, self.groups[1])
             yield Right(BLOB_READER, container_path(self.names))
             yield Right(KEY_USER, key_path(self.names))
         else:

@@ -40,6 +40,8 @@ class Plan:
     """Number of resources by the engine's operation."""
     changes: tuple[Change, ...]
     seconds: float
+    data_read: bool = True
+    """False if data in containers was taken as the last deployment listed it."""
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> "Plan":
@@ -49,7 +51,12 @@ class Plan:
                 Change(**{**one, "properties": tuple(one["properties"]), "replaces": tuple(one["replaces"])})
                 for one in content["resources"]
             )
-            return cls(counts=dict(content["changes"]), changes=changes, seconds=float(content["seconds"]))
+            return cls(
+                counts=dict(content["changes"]),
+                changes=changes,
+                seconds=float(content["seconds"]),
+                data_read=bool(content["data_read"]),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise PlanUnreadableError(
                 f"What `.venv/bin/personalize preview --json` printed is not a plan ({reason(error)}). "

@@ -9,6 +9,7 @@ from personalize.engine.events import Change
 from personalize.views.model_table import MEASURES
 
 WORDS = {"create": "new", "update": "changed", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
+NOT_READ = "It did not read the data: new files, or another meaning of its columns, would train a model too."
 MAX_ROWS = 60
 """A comment may have 65,536 characters; a row has about 150, and the first plan of a stack over 100 resources."""
 MAX_PATHS = 6
@@ -33,7 +34,8 @@ def plan_comment(stack: str, plan: Plan, bill: Mapping[str, Any] | None, *, allo
 def _headline(plan: Plan) -> str:
     order = ("create", "update", "replace", "delete", "same")
     counted = [f"{plan.counts[kind]} {WORDS[kind]}" for kind in order if plan.counts.get(kind)]
-    return f"**{', '.join(counted) or 'nothing'}**, found in {plan.seconds:.0f} s by a preview, which changed nothing."
+    found = f"**{', '.join(counted) or 'nothing'}**, found in {plan.seconds:.0f} s by a preview, which changed nothing."
+    return found if plan.data_read else f"{found} {NOT_READ}"
 
 
 def _risks(plan: Plan, *, allowed: bool) -> Iterator[str]:

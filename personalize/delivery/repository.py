@@ -9,7 +9,7 @@ from personalize.delivery.plan import LABEL
 from personalize.stack.on_azure import azure_of
 from tools.paths import ROOT
 
-NIGHTLY = "-nightly"
+PREVIEW = "-preview"
 MAIN = "main"
 SCHEDULED = ("audit", "nightly", "resource-drift", "retrain", "untested-platforms")
 """The workflows with a schedule, which GitHub disables in a fork."""
@@ -25,7 +25,8 @@ def commands(
         place: tuple[str, ...] = ()
         if environment:
             place = ("--env", environment)
-            yield from _environment(f"repos/{repository}/environments/{environment}", environment)
+            deploys = environment in stacks or not environment.endswith(PREVIEW)
+            yield from _environment(f"repos/{repository}/environments/{environment}", deploys=deploys)
         for name, value in own.items():
             yield "gh", "variable", "set", name, "--repo", repository, *place, "--body", value
     yield "gh", "variable", "set", "STACKS", "--repo", repository, "--body", json.dumps(list(stacks))
@@ -33,9 +34,12 @@ def commands(
         yield "gh", "workflow", "enable", f"{workflow}.yml", "--repo", repository
 
 
-def _environment(path: str, name: str) -> Iterator[tuple[str, ...]]:
-    """Create an environment. The nightly one needs no approval, so it is for the main branch alone."""
-    if not name.endswith(NIGHTLY):
+def _environment(path: str, *, deploys: bool) -> Iterator[tuple[str, ...]]:
+    """Create an environment, for the main branch alone if its identity deploys: others hold code nobody has reviewed.
+
+    See "Deployment branches and tags" on GitHub's page "Managing environments for deployment".
+    """
+    if not deploys:
         yield "gh", "api", "-X", "PUT", path
         return
     policy = "deployment_branch_policy"

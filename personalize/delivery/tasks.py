@@ -49,9 +49,10 @@ class Delivery:
         """Comment on the pull request with the plan, and the price compared with the settings at the git revision
         `base`.
 
-        Raises `DataAtRiskError` if the plan deletes data and no label allows it.
+        The identity of pull requests may not read data. Raises `DataAtRiskError` if the plan deletes data and no label
+        allows it.
         """
-        plan = self._plan()
+        plan = self._plan("--known-data")
         bill = self._bill(base)
         number = self.github.pull_request if self.github else None
         labels = self.github.labels(number) if self.github and number is not None else frozenset[str]()
@@ -154,8 +155,8 @@ class Delivery:
             raise ServiceNotReadyError(f"The service at {status['endpoint']} does not answer.")
         return status
 
-    def _plan(self) -> Plan:
-        return Plan.read(result(self.run, "preview", "--stack", self.stack))
+    def _plan(self, *options: str) -> Plan:
+        return Plan.read(result(self.run, "preview", "--stack", self.stack, *options))
 
     def _bill(self, base: str) -> Mapping[str, Any] | None:
         """The output of `estimate`, None for a stack that costs nothing."""

@@ -46,7 +46,7 @@ def preview(*resources: Mapping[str, Any], same: int = 10) -> dict[str, Any]:
     counts: dict[str, int] = {"same": same} if same else {}
     for one in resources:
         counts[one["operation"]] = counts.get(one["operation"], 0) + 1
-    return {"changes": counts, "steps": {}, "seconds": 11.2, "resources": list(resources)}
+    return {"changes": counts, "steps": {}, "seconds": 11.2, "resources": list(resources), "data_read": True}
 
 
 LAKE = resource("lake", "azure-native:storage:StorageAccount", "replace", "location", replaces=("location",))

@@ -46,13 +46,30 @@ def test_the_variables_are_those_that_the_workflows_read() -> None:
     assert read == {*dict(of_repository), "ARM_CLIENT_ID", "PREVIEW_STACKS", "RUNNER"}
 
 
-def test_each_environment_is_made_before_its_variables_and_the_nightly_one_is_for_main_alone() -> None:
+def test_each_environment_is_made_before_its_variables() -> None:
     for environment in ("dev", "dev-nightly", "dev-preview"):
         path = f"repos/octo/clicks/environments/{environment}"
         first = next(number for number, line in enumerate(MADE) if f"PUT {path}" in line)
         assert first < next(number for number, line in enumerate(MADE) if f"--env {environment} " in line)
-    [policy] = [line for line in MADE if "deployment-branch-policies" in line]
-    assert policy == "gh api -X POST repos/octo/clicks/environments/dev-nightly/deployment-branch-policies -f name=main"
+
+
+@pytest.mark.parametrize(
+    ("environments", "stacks", "for_main"),
+    [
+        (["dev", "dev-nightly", "dev-preview"], ["dev", "prod"], ["dev", "dev-nightly"]),
+        (["a-preview", "a-preview-nightly", "a-preview-preview"], ["a-preview"], ["a-preview", "a-preview-nightly"]),
+    ],
+)
+def test_every_environment_that_deploys_is_for_the_main_branch_alone(
+    environments: list[str], stacks: list[str], for_main: list[str]
+) -> None:
+    made = [" ".join(command) for command in commands(REPOSITORY, {name: {} for name in environments}, stacks)]
+    limited = "deployment_branch_policy[custom_branch_policies]=true"
+    assert [line.rpartition("/environments/")[2].split()[0] for line in made if limited in line] == for_main
+    assert [line for line in made if "deployment-branch-policies" in line] == [
+        f"gh api -X POST repos/octo/clicks/environments/{name}/deployment-branch-policies -f name=main"
+        for name in for_main
+    ]
 
 
 def test_the_list_has_the_stacks_whose_files_name_the_repository_protected_ones_last(

@@ -35,6 +35,18 @@ def test_a_preview_comments_once_however_often_it_runs(hub: GitHubServer) -> Non
     assert "| replaced | `training` |" in hub.comments[0]["body"]
 
 
+def test_a_preview_of_a_pull_request_reads_no_data_and_says_so(hub: GitHubServer) -> None:
+    plan = planned(*NEW_DATA)
+    unread = Ended(code=0, content={**plan.content, "data_read": False})
+    bench = Bench(hub, pull_request=7, preview=unread)
+    bench.delivery.preview("HEAD")
+    assert bench.told.calls[0] == ("preview", "--stack", "dev", "--known-data")
+    assert "It did not read the data" in hub.comments[0]["body"]
+    bench = Bench(hub, pull_request=8, preview=plan)
+    bench.delivery.preview("HEAD")
+    assert "did not read" not in bench.said[0]
+
+
 def test_a_preview_that_would_lose_data_comments_and_fails_until_the_label_is_there(hub: GitHubServer) -> None:
     bench = Bench(hub, pull_request=7, preview=planned(LAKE))
     with pytest.raises(DataAtRiskError):

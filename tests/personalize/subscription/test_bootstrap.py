@@ -9,6 +9,7 @@ import pytest
 
 from azure_clients.errors import ManagerRefusedError
 from infra.azure_settings import AzureSettings
+from infra.cloud.names import Names
 from infra.cloud.role_list import Role
 from personalize.bootstrap.item import NotRecoveredError, State
 from personalize.bootstrap.names import StateNames
@@ -80,7 +81,7 @@ def body(fake: FakeManager, ending: str) -> dict[str, Any]:
 def test_everything_is_made_once_and_found_the_second_time(fake: FakeManager) -> None:
     first = bootstrap(fake).run(dry_run=False)
     assert set(first.values()) == {State.MADE}
-    assert len(first) == 35
+    assert len(first) == 36
     fake.calls.clear()
     assert set(bootstrap(fake).run(dry_run=False).values()) == {State.THERE}
     assert fake.changes() == []
@@ -170,6 +171,24 @@ def test_the_preview_s_identity_may_change_nothing(fake: FakeManager) -> None:
         "12338af0-0e69-4776-bea7-57ae8d297424",
     )
     assert roles(fake, PREVIEW) == {reader, blob_reader, key_user, Role.CLUSTER_USER}, "none inside the cluster"
+
+
+def test_the_preview_s_identity_reads_the_stack_s_groups_and_state_and_nothing_else(fake: FakeManager) -> None:
+    bootstrap(fake).run(dry_run=False)
+    scopes = {
+        call.path.partition("/providers/Microsoft.Authorization/")[0]
+        for call in made(fake)
+        if call.body and call.body.get("properties", {}).get("principalId") == PREVIEW
+    }
+    own = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/"
+    state = f"{own}{NAMES.group}/providers"
+    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
+    assert scopes == {
+        own + names.training_group,
+        own + names.serving_group,
+        f"{state}/Microsoft.Storage/storageAccounts/{NAMES.account}/blobServices/default/containers/state-dev",
+        f"{state}/Microsoft.KeyVault/vaults/{NAMES.vault}/keys/pulumi-dev",
+    }
 
 
 def test_nobody_is_let_at_the_state_of_another_stack(fake: FakeManager) -> None:
