@@ -101,7 +101,7 @@ class Service:
             self._refusal = str(error)
             self.sink.event("not ready", level="error", reason=str(error))
         else:
-            if model.recommender is not None and settings.snapshots is not None:
+            if model.has_users_and_items and settings.snapshots is not None:
                 lake = None if settings.snapshots_from is None else Lake(settings.snapshots_from, settings.snapshots)
                 self._following = Following(settings.snapshots, model, settings.new_items, self.sink, lake)
                 await self._following.refresh()

@@ -114,11 +114,22 @@ def test_ids_are_described(running: RunningService) -> None:
     assert "/similar" in document["paths"]
 
 
-def test_without_snapshots_ids_cannot_be_looked_up(films: Path, tmp_path: Path) -> None:
-    with running_service(films, tmp_path) as service:
-        for body in ({"user": "u1"}, {"item": "a"}):
-            assert service.client.post("/score", json=body).status_code == 503
-        assert answer(service, "/score", {"age": 30})["probability"] > 0
+@pytest.mark.parametrize("arguments", [[], ["--snapshots", "never-made"]])
+def test_without_snapshots_users_are_unknown_and_items_cannot_be_looked_up(
+    films: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    with running_service(films, tmp_path, arguments=arguments) as service:
+        assert service.client.post("/score", json={"item": "a"}).status_code == 503
+        unknown = answer(service, "/score", {"user": "u1", "genre": "x"})["probability"]
+        assert unknown == answer(service, "/score", {"genre": "x"})["probability"]
+
+
+def test_users_and_items_are_looked_up_where_training_rejected_the_recommender(tmp_path: Path) -> None:
+    bundle, snapshots = make_recommending_bundle(tmp_path / "bundle", None), write_snapshots(tmp_path / "snapshots")
+    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots)]) as service:
+        by_id, in_full = {"user": "u1", "item": "a"}, {"age": 30, "genre": "x"}
+        assert answer(service, "/score", by_id)["probability"] == answer(service, "/score", in_full)["probability"]
+        assert service.client.post("/recommend", json={"user": "u1"}).status_code == 409
 
 
 def test_without_users_and_items_there_are_no_ids(service: RunningService) -> None:
