@@ -14,6 +14,7 @@ from typing import Annotated, Self
 import msgspec
 
 from features.files import write_private
+from features.keys import key_of
 from recommend.stored import SnapshotError, locked
 
 FILE = "forgotten.json"
@@ -49,6 +50,11 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def encode(self) -> bytes:
         """A file's content."""
         return msgspec.json.encode(self)
+
+    @property
+    def version(self) -> str:
+        """How often it was changed."""
+        return str(len(self.hashes))
 
     @cached_property
     def users(self) -> frozenset[str]:
@@ -92,4 +98,4 @@ def change(file: Path, changed: Callable[[Forgotten], Forgotten]) -> Forgotten:
 
 
 def _hashed(key: str, user: str) -> str:
-    return hmac.digest(bytes.fromhex(key), user.encode(), "sha256").hex()
+    return hmac.digest(bytes.fromhex(key), key_of(user).encode(), "sha256").hex()

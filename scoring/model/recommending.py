@@ -26,7 +26,7 @@ from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.new_items import NewItem, best_new
 from scoring.model.recommend_request import RecommendRequest
-from scoring.model.stored_columns import pairs, user_texts
+from scoring.model.stored_columns import pairs
 from scoring.request_errors import UnknownItem
 from scoring.responses import Fallback, HistoryItem, KnownUser, RecommendAnswer, RecommendedItem
 
@@ -125,7 +125,7 @@ class RecommendQuery:
         if user is msgspec.UNSET:
             return _NOBODY
         try:
-            found = None if lookups.histories is None else lookups.histories.find(key_of(user))
+            found = lookups.find(key_of(user))
         except SnapshotError as error:
             complain(error)
             self.fallback.append(Fallback.NO_HISTORIES)
@@ -144,10 +144,8 @@ class RecommendQuery:
         self, stored: Stored, user: dict[str, Value], model: ServedModel, lookups: Lookups
     ) -> dict[str, Value]:
         """The user's columns for the click model: those for the ranking, other stored ones, and the key."""
-        named, histories = self.request.user, lookups.histories
-        texts = stored.columns
-        if named is not msgspec.UNSET and histories is not None:
-            texts = user_texts(key_of(named), texts, histories)
+        named = self.request.user
+        texts = stored.columns if named is msgspec.UNSET else lookups.texts(key_of(named), stored)
         others = {name: text for name, text in texts.items() if name not in user}
         return read_stored(others, model.bundle.schema.fields) | user
 

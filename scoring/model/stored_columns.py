@@ -9,7 +9,6 @@ from features.columns import Field, Number
 from features.keys import key_of
 from recommend.catalogue import ItemTexts
 from recommend.columns import Value, from_text
-from recommend.histories import Histories
 from recommend.stored import SnapshotError
 from scoring.model.diagnosis import LONGEST_NAME
 from scoring.model.lookups import Lookups
@@ -25,11 +24,6 @@ FIELDS = [
     )
 ]
 """The fields of a record that name a user and an item, after the features."""
-
-
-def user_texts(key: str, columns: Mapping[str, str], histories: Histories) -> dict[str, str]:
-    """What a record says of a user with these stored columns: the key may be a column, too."""
-    return {histories.user_column: key, **columns}
 
 
 def pairs(user: Mapping[str, Value], items: Iterable[ItemTexts], fields: Sequence[Field]) -> list[tuple[Any, ...]]:
@@ -50,7 +44,7 @@ def filled(
     """The values of `fields` in each row, which ends with the values of `FIELDS`.
 
     Given values go before stored ones, null is one, too. Nothing is stored about an unknown user. Raises `UnknownItem`
-    with the row's field by `places`, and `Unavailable` without readable snapshots.
+    with the row's field by `places`, and `Unavailable` without a catalogue or if a snapshot was altered.
     """
     users: dict[str, Mapping[str, str]] = {}
     found = []
@@ -59,7 +53,9 @@ def filled(
             texts: dict[str, str] = {}
             if user is not msgspec.UNSET:
                 key = key_of(user)
-                texts |= users[key] if key in users else users.setdefault(key, _of_user(key, lookups))
+                if key not in users:
+                    users[key] = lookups.texts(key, lookups.find(key))
+                texts |= users[key]
             if item is not msgspec.UNSET:
                 texts |= _of_item(key_of(item), place, lookups)
             found.append(tuple(map(_value, values, fields, (texts.get(field.name) for field in fields))))
@@ -71,14 +67,6 @@ def filled(
 def _value(value: Any, field: Field, stored: str | None) -> Any:  # noqa: ANN401 - whatever the field holds
     is_absent = value is msgspec.UNSET or (isinstance(field, Number) and value != value)  # noqa: PLR0124 - a NaN
     return value if stored is None or not is_absent else from_text(stored, field)
-
-
-def _of_user(key: str, lookups: Lookups) -> Mapping[str, str]:
-    histories = lookups.histories
-    if histories is None:
-        raise Unavailable("The service has no stored users yet, or can't read them; its log says why.")
-    stored = histories.find(key)
-    return user_texts(key, {} if stored is None else stored.columns, histories)
 
 
 def _of_item(key: str, place: str, lookups: Lookups) -> Mapping[str, str]:

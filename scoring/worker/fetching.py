@@ -8,8 +8,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -18,8 +18,10 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from features.files import write_whole, written_aside
+from features.files import write_private, write_whole, written_aside
 from recommend import catalogue, histories
+from recommend.forgotten import FILE as FORGOTTEN
+from recommend.forgotten import Forgotten
 from recommend.published import CURRENT, decode, place
 from scoring.errors import FetchError
 
@@ -45,28 +47,49 @@ class Lake:
         """Makes no request yet."""
         self._address = address
         self._folder = folder
-        self._etag = ""
+        self._etags: dict[str, str] = {}
         self._token = ""
         self._token_ends = 0.0
+        self.has_no_list = False
+        """Whether Azure has said so: nobody was ever forgotten."""
 
     def fetch(self) -> None:
-        """Fetch what has changed since the last call. Raises `FetchError`; what is in the folder stays as it is."""
+        """Fetch what has changed since the last call: who was forgotten, then the snapshots.
+
+        Raises a `PersonalizationError`; what can't be fetched stays in the folder as it is, and withholds nothing else.
+        """
         try:
-            with self._asked(CURRENT, {"If-None-Match": self._etag} if self._etag else {}) as answer:
-                current, etag = decode(answer.read()), answer.headers["ETag"]
+            self._fetch(FORGOTTEN, self._take_forgotten)
+        finally:
+            self._fetch(CURRENT, self._take_snapshots)
+
+    def _fetch(self, name: str, take: Callable[[bytes], None]) -> None:
+        """Let `take` have the content of a small file if it has changed and there is one."""
+        try:
+            with self._asked(name, {"If-None-Match": self._etags[name]} if name in self._etags else {}) as answer:
+                content, etag = answer.read(), answer.headers["ETag"]
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._alone():
-                for name in FILES:
-                    self._bring(name, current.get(name, ""))
+            take(content)
         except HTTPError as error:
             if error.code not in {HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND}:
                 raise FetchError(
-                    f"Azure refuses the snapshots at {self._address}: {error}. Check the role of the pods' identity."
+                    f"Azure refuses {name} at {self._address}: {error}. Check the role of the pods' identity."
                 ) from error
+            self.has_no_list |= name == FORGOTTEN and error.code == HTTPStatus.NOT_FOUND
         except (OSError, ValueError, KeyError, HTTPException) as error:
-            raise FetchError(f"The snapshots at {self._address} can't be fetched: {error!r}.") from error
+            raise FetchError(f"{name} at {self._address} can't be fetched: {error!r}.") from error
         else:
-            self._etag = etag
+            self._etags[name] = etag
+
+    def _take_forgotten(self, content: bytes) -> None:
+        Forgotten.decode(content)  # an altered list replaces none
+        write_private(self._folder / FORGOTTEN, content.decode())
+
+    def _take_snapshots(self, content: bytes) -> None:
+        current = decode(content)
+        with self._alone(), ExitStack() as files:
+            for name in FILES:
+                files.callback(self._bring, name, current.get(name, ""))  # each is called, also after an error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

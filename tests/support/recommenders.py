@@ -77,9 +77,9 @@ def ranking_recommender() -> Recommender:
     return replace(recommender(), ranking=ranking)
 
 
-def make_recommending_bundle(folder: Path, made: Recommender | None) -> Path:
+def make_recommending_bundle(folder: Path, made: Recommender | None, *, schema: Schema = SCHEMA) -> Path:
     """A sealed bundle with this recommender, or with training's rejection of one, in the new folder `folder`."""
-    make_bundle(folder, schema=SCHEMA, rows=300, trees=3)
+    make_bundle(folder, schema=schema, rows=300, trees=3)
     metadata = msgspec.json.decode((folder / METADATA).read_bytes(), type=Metadata)
     judgement = {"accepted": made is not None, "reason": REJECTED}
     changed = msgspec.structs.replace(metadata, metrics={"recommender": judgement})

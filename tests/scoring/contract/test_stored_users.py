@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from recommend import catalogue, histories
-from steps.local.snapshots import LocalSnapshots
-from steps.shared.folders import StackFolder
 from tests.support.recommenders import (
     asked,
     items,
@@ -216,16 +214,6 @@ def test_each_answer_has_its_own_event(running: RunningService) -> None:
     first, second = (asked(running, user="u1")["event_id"] for _ in range(2))
     assert first != second
     assert len(first) == 32
-
-
-def test_a_user_who_was_forgotten_is_answered_like_one_who_is_unknown(bundle: Path, tmp_path: Path) -> None:
-    folder = StackFolder(tmp_path / "stack")
-    write_snapshots(folder.snapshots)
-    with running_service(bundle, tmp_path, arguments=["--snapshots", str(folder.snapshots)]) as service:
-        assert asked(service, user="u1")["fallback"] == ["fewer"]
-        assert LocalSnapshots(folder).forget("u1") == 1
-        until(lambda: asked(service, user="u1", top=2)["fallback"] == ["unknown_user", "popular"])
-        assert asked(service, user="u2", top=2)["fallback"] == ["popular"]
 
 
 def test_answers_about_unknown_users_are_counted(bundle: Path, tmp_path: Path) -> None:
