@@ -10,6 +10,8 @@ from typing import Any
 
 from pulumi import Output, ResourceOptions
 
+from features.files import sha256
+from infra.settings import SettingsError
 from infra.step_resource import StepResource
 from steps.descriptions import (
     api_key,
@@ -23,6 +25,7 @@ from steps.descriptions import (
 from steps.descriptions.description import Description, StepInputs
 from steps.descriptions.serving_settings import ScoringSettings
 from steps.kinds import Place
+from tools.paths import ROOT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +90,32 @@ class LocalBackend:
             settings=args.settings,
             keys=(current, key.output("previous", str)),
         )
-        service = self._step(scoring_service.LOCAL, name, inputs, options)
+        certificate = {"certificate_hash": _certificate_hash(args.settings)}
+        service = self._step(scoring_service.LOCAL, name, inputs, options, certificate)
         return RunningService(
             endpoint=service.output("endpoint", str), version=service.output("served_version", int), key=current
         )
 
     def _step(
-        self, description: Description[Any, Any], name: str, inputs: StepInputs, options: ResourceOptions
+        self,
+        description: Description[Any, Any],
+        name: str,
+        inputs: StepInputs,
+        options: ResourceOptions,
+        further: Mapping[str, Any] | None = None,
     ) -> StepResource:
-        return StepResource(Place.LOCAL, description, name, inputs, target=self._target, options=options)
+        target = {**self._target, **(further or {})}
+        return StepResource(Place.LOCAL, description, name, inputs, target=target, options=options)
+
+
+def _certificate_hash(settings: ScoringSettings) -> str | None:
+    """The hash of the certificate alone: the key belongs to it, and nothing of it may be in the state."""
+    if settings.tls_certificate is None:
+        return None
+    try:
+        return sha256(ROOT / settings.tls_certificate)
+    except OSError as error:
+        raise SettingsError(
+            f"scoring.tls_certificate names {settings.tls_certificate}, which cannot be read: {error.strerror}. "
+            "Correct the path, relative to the repository."
+        ) from error

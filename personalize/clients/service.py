@@ -10,9 +10,8 @@ import httpx
 
 from features.errors import BadInputError, PersonalizationError, reason
 from features.files import write_private
-from infra.settings import load_settings
 from personalize.clients.tls import trusting
-from tools.paths import ROOT
+from steps.shared.folders import StackFolder
 
 if TYPE_CHECKING:
     from personalize.stack.session import StackSession
@@ -129,16 +128,16 @@ class Service:
 def trusted_certificate(files: "StackFiles", outputs: dict[str, Any]) -> Path | None:
     """The certificate to trust in addition to the machine's authorities.
 
-    On Azure it is the service's own authority, written to a file for `curl`; elsewhere the one named in the settings,
-    by a path relative to the repository.
+    On Azure it is the service's own authority, written to a file for `curl`; elsewhere the one that is served, which
+    may be another than in the settings until the next `up`.
     """
     if authority := outputs.get("authority"):
         files.create_folders()
         kept = files.folder / AUTHORITY
         write_private(kept, str(authority))
         return kept
-    found = load_settings(files.deployed()).scoring.tls_certificate
-    return ROOT / found if found else None
+    served = StackFolder(files.folder).certificate
+    return served if served.is_file() else None
 
 
 def _message(response: httpx.Response) -> str:

@@ -106,10 +106,6 @@ class StackFiles:
         """The settings by full key, with this machine's overrides."""
         return (self.committed().get("config") or {}) | self.read_overrides()
 
-    def deployed(self) -> dict[str, Any]:
-        """The settings by full key of the engine's last run; empty before the first."""
-        return (_mapping(self.copy).get("config") or {}) if self.copy.is_file() else {}
-
     def encryption(self) -> dict[str, str]:
         """The encryption of the stack's secrets; empty before the stack is initialised."""
         found = _mapping(self.copy) if self.copy.is_file() else {}

@@ -21,6 +21,9 @@ class Inputs(StepInputs, Generic[TextT, NumberT]):
 class LocalInputs(Inputs[str, int], Stack):
     """On this machine."""
 
+    certificate_hash: str | None = None
+    """Of the file `settings.tls_certificate`, so that a replaced certificate is served; None without TLS."""
+
 
 class Outputs(StepOutputs):
     """The URL, the served version, and whether it responds."""

@@ -85,7 +85,8 @@ class ScoringSettings(Parameters):
     key_rotation: int = Field(default=1, ge=1, exclude=True)  # an input of the keys, not of the service
     """Raise it to issue a new key; the previous key stays valid until the next rotation."""
     tls_certificate: Path | None = Field(default=None, examples=["certificate.pem"])
-    """A certificate chain in PEM; the service then answers HTTPS. Needs `tls_key`."""
+    """A certificate chain in PEM; the service then answers HTTPS. Needs `tls_key`. After its files were replaced, `up`
+    serves the new ones."""
     tls_key: Path | None = Field(default=None, examples=["key.pem"])
     """The private key of `tls_certificate`."""
 

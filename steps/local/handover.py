@@ -29,9 +29,10 @@ class RolloutFailedError(PersonalizationError):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The service to run: its command, which names the image, its address, and the probe for it."""
+    """The service to run: its command, which names the image, its certificate, its address, and the probe for it."""
 
     command: tuple[str, ...]
+    certificate_hash: str | None
     variables: Mapping[str, str]
     settings: ScoringSettings
     version: int
@@ -39,8 +40,9 @@ class Target:
     probe: Probe
 
     def text(self) -> str:
-        """Command and address as one string, for comparison."""
-        return json.dumps([*self.command, self.settings.host, self.settings.port])
+        """Command, address and certificate as one string, for comparison."""
+        certificate = [self.certificate_hash] if self.certificate_hash else []
+        return json.dumps([*self.command, self.settings.host, self.settings.port, *certificate])
 
 
 def hand_over(folder: StackFolder, target: Target, context: Context) -> None:

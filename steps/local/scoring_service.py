@@ -4,7 +4,7 @@ import shutil
 import sys
 from typing import assert_never
 
-from features.files import write_private
+from features.files import write_private, write_whole
 from steps.descriptions.scoring_service import LOCAL, LocalInputs, Outputs
 from steps.descriptions.serving_settings import (
     DRAIN_SECONDS_HERE,
@@ -56,6 +56,7 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
         workers = settings.workers or WORKERS_HERE
         target = Target(
             command=_command(folder, inputs, workers),
+            certificate_hash=inputs.certificate_hash,
             variables=_variables(settings.engine) | {"PROMETHEUS_MULTIPROC_DIR": str(folder.service / "metrics")},
             settings=settings,
             version=inputs.version,
@@ -63,6 +64,7 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
             probe=probe,
         )
         hand_over(folder, target, context)
+        _keep_certificate(folder, settings)
         if not wait_until(probe.accepts_key, times=4 * workers, seconds=KEY_SECONDS, context=context):
             raise RolloutFailedError(f"The service does not accept its new key; its logs are in {folder.service}.")
         LocalRegistry(folder.registry).set_champion(inputs.version)
@@ -148,3 +150,11 @@ def _write_keys(folder: StackFolder, keys: tuple[str, str]) -> None:
     if folder.keys.is_file() and folder.keys.read_text() == text:
         return
     write_private(folder.keys, text)
+
+
+def _keep_certificate(folder: StackFolder, settings: ScoringSettings) -> None:
+    """Copy the certificate that is served now, which clients on this machine trust until another one is served."""
+    if settings.tls_certificate is None:
+        folder.certificate.unlink(missing_ok=True)
+    else:
+        write_whole(folder.certificate, (ROOT / settings.tls_certificate).read_text(encoding="utf-8"))

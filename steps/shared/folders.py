@@ -56,6 +56,11 @@ class StackFolder:
         return self.service / "keys"
 
     @property
+    def certificate(self) -> Path:
+        """The certificate with which the service answers HTTPS; missing if it answers HTTP."""
+        return self.service / "certificate.pem"
+
+    @property
     def example(self) -> Path:
         """A held-out record of the model version, for trying the service."""
         return self.path / "example.json"

@@ -1,5 +1,6 @@
 """The graph under mocks: its steps, and the values that flow between them."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pulumi
 import pytest
 
 from infra.graph import deploy
-from infra.settings import Settings
+from infra.settings import Settings, SettingsError
 from infra.step_resource import StepResource
 from steps.descriptions import api_key, model_version, serving_image
 from steps.descriptions.description import StepInputs
@@ -99,6 +100,30 @@ def test_the_keys_reach_the_service_as_a_secret(declared: tuple[Recorder, dict[s
     keys = inputs(declared[0], "service")["keys"]
     assert SECRET_MARK in keys
     assert keys["value"] == ["service-key.current", "service-key.previous"]
+
+
+def test_a_replaced_certificate_changes_the_service_and_its_key_stays_out_of_the_state(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    key.write_text("the private key")
+    scoring = ScoringSettings(tls_certificate=certificate, tls_key=key)
+
+    def service() -> dict[str, Any]:
+        return inputs(run(lambda: deploy(Settings(scoring=scoring), "test"))[0], "service")
+
+    certificate.write_text("first")
+    first = service()
+    assert service() == first
+    certificate.write_text("second")
+    second = service()
+    assert {name for name in second if first[name] != second[name]} == {"certificate_hash"}
+    assert second["certificate_hash"] == hashlib.sha256(b"second").hexdigest()
+    assert "the private key" not in str(second)
+
+
+def test_a_missing_certificate_is_one_sentence(tmp_path: Path) -> None:
+    scoring = ScoringSettings(tls_certificate=tmp_path / "gone.pem", tls_key=tmp_path / "key.pem")
+    with pytest.raises(SettingsError, match=r"scoring\.tls_certificate.*gone\.pem"):
+        run(lambda: deploy(Settings(scoring=scoring), "test"))
 
 
 def test_the_key_is_the_only_secret_output() -> None:

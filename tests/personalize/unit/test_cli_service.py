@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from features.errors import BadInputError
-from personalize.clients.service import Service, ServiceRefusedError, ServiceUnreachableError
+from personalize.clients.service import Service, ServiceRefusedError, ServiceUnreachableError, trusted_certificate
 from personalize.commands import scoring
 from personalize.commands.app import app
+from personalize.stack.stack_files import StackFiles
+from steps.shared.folders import StackFolder
 
 
 class Answers:
@@ -57,6 +60,24 @@ def test_a_request_carries_the_key_in_a_header(service: Service, answers: Answer
     assert service.post("/score", {"int00": 1}) == {"probability": 0.25}
     assert answers.headers["Authorization"] == "Bearer secret-key"
     assert answers.asked == {"int00": 1}
+
+
+@pytest.mark.parametrize("settings", [{}, {"tls_certificate": "planned.pem", "tls_key": "planned-key.pem"}])
+@pytest.mark.parametrize("serves_https", [False, True])
+def test_the_certificate_that_is_served_is_trusted_whatever_preview_was_asked_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], *, serves_https: bool
+) -> None:
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
+    source = tmp_path / "stack.yaml"
+    source.write_text(yaml.safe_dump({"config": {"personalization:scoring": settings}}))
+    files = StackFiles("local", source)
+    files.create_folders()
+    served = StackFolder(files.folder).certificate
+    if serves_https:
+        served.parent.mkdir()
+        served.write_text("certificate")
+    files.render()
+    assert trusted_certificate(files, {"endpoint": "..."}) == (served if serves_https else None)
 
 
 def test_headers_of_the_caller_go_beside_the_key(service: Service, answers: Answers) -> None:

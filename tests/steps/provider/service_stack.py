@@ -51,12 +51,19 @@ class ServiceStack:
             self.digests.append(create(images, BASE | facts, Recorder()).id)
 
     def inputs(
-        self, version: int, *, digest: str | None = None, keys: tuple[str, str] = KEYS, **scoring: Any
+        self,
+        version: int,
+        *,
+        digest: str | None = None,
+        keys: tuple[str, str] = KEYS,
+        certificate_hash: str | None = None,
+        **scoring: Any,
     ) -> dict[str, Any]:
         """Inputs of the step that serve a version."""
         settings = {"port": self.port, "workers": 2, **scoring}
         chosen = digest or self.digests[version - 1]
-        return {**BASE, "digest": chosen, "version": version, "settings": settings, "keys": list(keys)}
+        served = {**BASE, "digest": chosen, "version": version, "settings": settings, "keys": list(keys)}
+        return served if certificate_hash is None else served | {"certificate_hash": certificate_hash}
 
     def serve(self, version: int, **changes: Any) -> State:
         """Start or update the service to serve a version; return the resource's state."""

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from features.files import sha256
 from steps.local import handover
 from steps.local.handover import RolloutFailedError
 from steps.local.port import PortInUseError
@@ -22,6 +24,7 @@ from steps.provider.step import Context, StepCancelledError
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.service_stack import KEYS, RECORD, ServiceStack, clients
 from tests.support.bundles import MakeBundle
+from tests.support.certificates import make_certificate
 from tests.support.ports import free_port
 from tests.support.services import wait_until
 
@@ -91,6 +94,23 @@ class TestLifeOfTheService:
         stack.serve(2, keys=("second-key-of-the-service", KEYS[0]))
         assert [stack.ask(key).status_code for key in ("second-key-of-the-service", KEYS[0])] == [200, 200]
         stack.serve(2)
+        assert stack.ask().status_code == 200
+
+    def test_replaced_certificate_files_are_served(self, stack: ServiceStack, tmp_path: Path) -> None:
+        certificate, key = make_certificate(tmp_path)
+        tls = {"tls_certificate": str(certificate), "tls_key": str(key)}
+        known = stack.serve(2, certificate_hash=sha256(certificate), **tls)
+        first = certificate.read_text()
+        assert ssl.get_server_certificate(("127.0.0.1", stack.port)) == stack.folder.certificate.read_text() == first
+        make_certificate(tmp_path)
+        again = stack.inputs(2, certificate_hash=sha256(certificate), **tls)
+        assert stack.step.diff(known, again).changed == {"certificate_hash"}
+        stack.serve(2, certificate_hash=sha256(certificate), **tls)
+        second = certificate.read_text()
+        assert ssl.get_server_certificate(("127.0.0.1", stack.port)) == stack.folder.certificate.read_text() == second
+        assert second != first
+        stack.serve(2)
+        assert not stack.folder.certificate.exists()
         assert stack.ask().status_code == 200
 
     def test_an_image_that_cannot_be_served_leaves_the_old_one_serving(self, stack: ServiceStack) -> None:
