@@ -17,11 +17,12 @@ from personalize.clients.cluster import Cluster, ClusterUnreachableError
 from personalize.clients.power import Power, cluster_path, power_of
 from personalize.clients.service import Service
 from personalize.stack.on_azure import azure_of
-from personalize.stack.processes import processes_of
 from personalize.stack.session import StackSession
 from personalize.terminal.output import results
 from personalize.views.model_table import champion
 from steps.azure.certificate import RENEW_BEFORE
+from steps.local.service_processes import ServiceProcesses
+from steps.shared.folders import StackFolder
 from tools.paths import state_folder
 
 MEBIBYTE = 1 << 20
@@ -135,7 +136,7 @@ def _service(service: Service) -> dict[str, Any]:
 
 
 def _processes(stack: str) -> dict[str, Any]:
-    processes = processes_of(state_folder(stack) / "service")
+    processes = ServiceProcesses(StackFolder(state_folder(stack))).all()
     memory = 0
     for process in processes:
         with process.oneshot():

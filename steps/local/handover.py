@@ -48,12 +48,11 @@ class Target:
 def hand_over(folder: StackFolder, target: Target, context: Context) -> None:
     """Serve `target`; if it doesn't become ready, raises `RolloutFailedError`, and the old service keeps serving."""
     service = ServiceProcesses(folder)
-    served = folder.service / "served"
-    if _serves(service, served, target):
+    if _serves(service, target):
         return
-    served.unlink(missing_ok=True)
     if service.state() is None:
         service.end(service.all())  # workers without a supervisor, or a service that hangs
+    service.served.unlink(missing_ok=True)
     context.report(f"starting {target.workers} processes")
     with _listener(service, target.settings) as listener:
         before, logged = service.all(), service.log.stat().st_size if service.log.is_file() else 0
@@ -72,11 +71,12 @@ def hand_over(folder: StackFolder, target: Target, context: Context) -> None:
         )
     service.take_over()
     service.end(before)
-    write_whole(served, target.text())
+    write_whole(service.served, target.text())
 
 
-def _serves(service: ServiceProcesses, served: Path, target: Target) -> bool:
+def _serves(service: ServiceProcesses, target: Target) -> bool:
     """Whether the latest finished rollout was of exactly this target, and its service is running."""
+    served = service.served
     if not served.is_file() or served.read_text() != target.text() or service.state() is None:
         return False
     return target.probe.version() == str(target.version)

@@ -17,7 +17,7 @@ from steps.local.handover import RolloutFailedError, Target, hand_over
 from steps.local.port import require_port
 from steps.local.probe import Probe, wait_until
 from steps.local.registry import LocalRegistry
-from steps.local.service_processes import ServiceProcesses
+from steps.local.service_processes import KEYS_OPTION, ServiceProcesses
 from steps.provider.step import Context, Created, Difference, State
 from steps.shared.child import clean_environment, run_child
 from steps.shared.folders import StackFolder
@@ -37,9 +37,10 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
     description = LOCAL
 
     def diff(self, old: State, new: State) -> Difference:
-        """The changed inputs; also the `status`, if the service should be running and isn't."""
+        """The changed inputs; also the `status`, if the service should be running here and isn't."""
         difference = super().diff(old, new)
-        runs = old.get("status") == RUNNING and ServiceProcesses(self.folder(old["stack"])).state() is not None
+        service = ServiceProcesses(self.folder(old["stack"]))
+        runs = old.get("status") == RUNNING and service.state() is not None and not service.moved()
         drift = frozenset(() if runs else {"status"})
         return Difference(difference.changed | drift, difference.replaces)
 
@@ -105,7 +106,7 @@ def endpoint(settings: ScoringSettings) -> str:
 def _command(folder: StackFolder, inputs: LocalInputs, workers: int) -> tuple[str, ...]:
     settings = inputs.settings
     command = [str(folder.image(inputs.digest) / "entrypoint"), "--workers", str(workers)]
-    command += ["--keys-file", str(folder.keys), "--engine", settings.engine.value]
+    command += [KEYS_OPTION, str(folder.keys), "--engine", settings.engine.value]
     command += ["--snapshots", str(folder.snapshots)]
     limits = {"--drain-seconds": str(DRAIN_SECONDS_HERE), **limit_options(settings)}
     command += [part for limit in limits.items() for part in limit]

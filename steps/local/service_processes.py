@@ -11,8 +11,10 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -29,6 +31,8 @@ LONGEST_SOCKET_PATH = 103
 """The longest path in bytes on macOS; Linux allows four more."""
 BACKLOG = 2048
 LOG = "scoring.log"
+KEYS_OPTION = "--keys-file"
+"""The option that every service has."""
 DETACHED = 'umask 077; "$@" >/dev/null & echo $!'
 """A shell command that starts the service and exits, so that the machine's first process becomes its parent."""
 
@@ -60,6 +64,11 @@ class ServiceProcesses:
     def log(self) -> Path:
         """The service's log file."""
         return self._folder.service / LOG
+
+    @property
+    def served(self) -> Path:
+        """Command and address of the latest finished rollout, as JSON."""
+        return self._folder.service / "served"
 
     def state(self) -> ServiceState | None:
         """The service's state; None if there is no service or it hangs."""
@@ -103,12 +112,33 @@ class ServiceProcesses:
         self._next.replace(self._current)
 
     def all(self) -> list[psutil.Process]:
-        """Every process of every service in this folder, recognized by the keys file among its arguments.
+        """Every process of every service in this folder, also of one that was started before the folder was moved.
 
         Includes supervisord, which ran the service in earlier versions of this project.
         """
-        names = {str(self._folder.keys), str(self._folder.service / "supervisord.conf")}
-        return [process for process in psutil.process_iter() if names.intersection(_arguments(process))]
+        known = {str(self._folder.keys), str(self._folder.service / "supervisord.conf"), *self._former_keys()}
+        return [process for process in psutil.process_iter() if self._is_ours(process, known)]
+
+    def moved(self) -> bool:
+        """Whether a service runs whose paths lead to where the folder was before."""
+        return any(
+            KEYS_OPTION in (arguments := _arguments(process)) and str(self._folder.keys) not in arguments
+            for process in self.all()
+        )
+
+    def _is_ours(self, process: psutil.Process, known: AbstractSet[str]) -> bool:
+        """A service belongs to the folder with the image that it runs in; if that is gone, to that of its keys file."""
+        arguments = _arguments(process)
+        image = _image(process) if KEYS_OPTION in arguments else None
+        return self._folder.images.resolve() == image if image else not known.isdisjoint(arguments)
+
+    def _former_keys(self) -> list[str]:
+        """The keys file of the latest rollout: another one if the folder was copied, and the original deleted."""
+        try:
+            command = json.loads(self.served.read_text())
+        except (OSError, ValueError):
+            return []
+        return [value for option, value in pairwise(command) if option == KEYS_OPTION]
 
     def end(self, processes: Sequence[psutil.Process]) -> None:
         """Terminate these processes, which lets clients get their responses; kill those that don't end in time."""
@@ -177,6 +207,15 @@ def _arguments(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def _image(process: psutil.Process) -> Path | None:
+    """The folder of images that a service runs in: its working directory is `images/<digest>/app`, moved or not."""
+    with suppress(psutil.Error):
+        folder = Path(process.cwd())
+        if folder.name == "app" and folder.is_dir():
+            return folder.parents[1]
+    return None
 
 
 def _drain_seconds(process: psutil.Process) -> float:

@@ -18,6 +18,8 @@ from steps.shared.folders import StackFolder
 from steps.shared.model_versions import Earlier
 
 RESULT = "result.json"
+PATHS = ("bundle", "report")
+"""What in a result is a path."""
 OUTPUT = "output"
 """The folder for training's output."""
 
@@ -53,15 +55,17 @@ class RunFolder:
         (self.path / RESULT).unlink(missing_ok=True)
 
     def keep(self, result: dict[str, Any]) -> None:
-        """Save the result; from now on the run is reused."""
-        write_whole(self.path / RESULT, json.dumps(result))
+        """Save the result, with paths relative to this folder; from now on the run is reused."""
+        paths = {name: Path(result[name]).relative_to(self.path).as_posix() for name in PATHS}
+        write_whole(self.path / RESULT, json.dumps(result | paths))
 
     def finished(self) -> dict[str, Any] | None:
         """The result, if there is one and its bundle is complete, else None."""
         try:
             result: dict[str, Any] = json.loads((self.path / RESULT).read_text())
+            result |= {name: str(self.path / result[name]) for name in PATHS}
             return result if checked_hash(Path(result["bundle"])) == result["bundle_hash"] else None
-        except (OSError, ValueError, BundleError):
+        except (OSError, ValueError, KeyError, BundleError):
             return None
 
     def outputs(self, result: dict[str, Any]) -> Outputs:

@@ -7,6 +7,7 @@ import sys
 from io import StringIO
 from pathlib import Path
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -166,17 +167,23 @@ def test_a_followed_log_survives_its_rotation(tmp_path: Path, monkeypatch: pytes
 def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / ".personalize"))
     folder = tmp_path / ".personalize" / "local"
-    (folder / "service").mkdir(parents=True)
-    sleep = "import time; time.sleep(60)"
-    inside = subprocess.Popen([sys.executable, "-c", sleep, str(folder / "service" / "keys")])
-    outside = subprocess.Popen([sys.executable, "-c", sleep, str(tmp_path / "elsewhere")])
+    run = folder / "runs" / "one"
+    for place in (folder / "service", run):
+        place.mkdir(parents=True)
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    service = subprocess.Popen([*sleep, "--keys-file", str(folder / "service" / "keys")])
+    training = subprocess.Popen(sleep, start_new_session=True)
+    started = psutil.Process(training.pid).create_time()
+    (run / "process.json").write_text(json.dumps({"pid": training.pid, "started": started}))
+    reader = subprocess.Popen([*sleep, str(folder / "service" / "scoring.log")], cwd=folder / "service")
     try:
         assert processes.reset_stack("local") == (1, folder)
-        assert inside.poll() is not None
-        assert outside.poll() is None
+        assert service.poll() is not None
+        assert training.poll() is not None
+        assert reader.poll() is None, "a person's editor or shell"
         assert not folder.exists()
     finally:
-        for process in (inside, outside):
+        for process in (service, training, reader):
             process.kill()
             process.wait()
 

@@ -4,8 +4,9 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import psutil
@@ -31,12 +32,8 @@ class ServiceStack:
     """A registry with two versions, an image of each, and the service step."""
 
     def __init__(self, path: Path, empty_registry: Path, bundle_of: MakeBundle) -> None:
-        self.path = path
-        self.folder = StackFolder(path / "test")
+        self._place(path)
         shutil.copytree(empty_registry, self.folder.registry)
-        self.registry = LocalRegistry(self.folder.registry)
-        self.processes = ServiceProcesses(self.folder)
-        self.step = ScoringService(lambda stack: path / stack)
         self.port = free_port()
         images = ServingImage(lambda stack: path / stack)
         self.digests = []
@@ -49,6 +46,19 @@ class ServiceStack:
                 "libraries": {},
             }
             self.digests.append(create(images, BASE | facts, Recorder()).id)
+
+    def _place(self, path: Path) -> None:
+        self.path = path
+        self.folder = StackFolder(path / "test")
+        self.registry = LocalRegistry(self.folder.registry)
+        self.processes = ServiceProcesses(self.folder)
+        self.step = ScoringService(lambda stack: path / stack)
+
+    def at(self, path: Path) -> Self:
+        """This stack at another path, to which a test moves it."""
+        moved = copy(self)
+        moved._place(path)  # noqa: SLF001 - the same class
+        return moved
 
     def inputs(
         self,

@@ -17,7 +17,7 @@ from steps.provider.step import StepCancelledError
 from steps.provider.values import UNKNOWN
 from steps.shared.folders import StackFolder
 from steps.shared.model_versions import Earlier
-from steps.shared.run_folder import RESULT, run_id
+from steps.shared.run_folder import RESULT, RunFolder, run_id
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import BASE, HASH, create, state
 from tests.support.bundles import MakeBundle
@@ -144,6 +144,21 @@ def test_a_finished_run_is_found_again(
     assert created.id == run.name
     assert created.outputs.bundle == f"runs/{run.name}/output/bundle"
     assert created.outputs.bundle_hash == checked_hash(bundle_of(1))
+
+
+def test_a_run_is_found_again_after_its_folder_was_moved(
+    tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    folder = StackFolder(tmp_path / "before")
+    path = finished_run(folder, bundle_of(1), training_inputs())
+    run = RunFolder(folder, path.name)
+    run.keep(json.loads((path / RESULT).read_text()))
+    folder.path.rename(tmp_path / "after")
+    moved = RunFolder(StackFolder(tmp_path / "after"), path.name)
+    result = moved.finished()
+    assert result is not None
+    assert moved.outputs(result).bundle == f"runs/{path.name}/output/bundle"
+    assert create(TrainingRun(lambda _: tmp_path / "after"), training_inputs(), recorder).id == path.name
 
 
 def test_a_run_whose_bundle_was_altered_is_gone(

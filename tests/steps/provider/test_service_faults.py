@@ -3,10 +3,11 @@
 import json
 import os
 import pty
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -89,3 +90,47 @@ def test_the_service_outlives_the_terminal_that_it_was_started_in(stack: Service
     os.close(terminal)
     assert stack.supervisor().terminal() is None
     assert stack.ask().json()["model"]["version"] == "1"
+
+
+def rename(old: Path, new: Path) -> None:
+    """Rename a folder; a service's working directory follows it."""
+    old.rename(new)
+
+
+def copy_over(old: Path, new: Path) -> None:
+    """Move a folder as between two file systems; a service's working directory is gone then."""
+    shutil.copytree(old, new, ignore=shutil.ignore_patterns("handover"))
+    shutil.rmtree(old)
+
+
+@pytest.mark.parametrize("move", [rename, copy_over])
+def test_a_service_whose_folder_was_moved_is_known_replaced_and_ended(
+    tmp_path: Path, empty_registry: Path, bundle_of: MakeBundle, move: Callable[[Path, Path], None]
+) -> None:
+    stack = ServiceStack(tmp_path / "first", empty_registry, bundle_of)
+    known = stack.serve(1)
+    first = stack.processes.all()
+    try:
+        move(stack.path, tmp_path / "second")
+        stack = stack.at(tmp_path / "second")
+        assert stack.numbers() == {process.pid for process in first}
+        assert stack.step.diff(known, stack.inputs(1)).changed == {"status"}
+        known = stack.serve(1)
+        assert not [process for process in first if process.is_running()]
+        assert stack.ask().status_code == 200
+        assert stack.step.diff(known, stack.inputs(1)).changed == set()
+        move(stack.path, tmp_path / "third")
+        stack = stack.at(tmp_path / "third")
+        second = stack.processes.all()
+        stack.step.delete("ctr", known, Recorder().context)
+        assert second
+        assert not [process for process in second if process.is_running()]
+    finally:
+        stack.processes.end([*first, *stack.processes.all()])
+
+
+def test_the_service_of_an_original_is_not_that_of_its_copy(tmp_path: Path, stack: ServiceStack) -> None:
+    stack.serve(1)
+    shutil.copytree(stack.path, tmp_path / "copy", ignore=shutil.ignore_patterns("handover"))
+    assert stack.at(tmp_path / "copy").processes.all() == []
+    assert stack.processes.all()
