@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -98,7 +99,7 @@ class TestLifeOfTheService:
 
     def test_replaced_certificate_files_are_served(self, stack: ServiceStack, tmp_path: Path) -> None:
         certificate, key = make_certificate(tmp_path)
-        tls = {"tls_certificate": str(certificate), "tls_key": str(key)}
+        tls: dict[str, Any] = {"tls_certificate": str(certificate), "tls_key": str(key)}
         known = stack.serve(2, certificate_hash=sha256(certificate), **tls)
         first = certificate.read_text()
         assert ssl.get_server_certificate(("127.0.0.1", stack.port)) == stack.folder.certificate.read_text() == first
