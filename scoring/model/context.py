@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from features.columns import Field, Number
 from recommend.columns import Value, from_text
 from scoring.model.diagnosis import LONGEST_NAME
-from scoring.request_errors import UnknownField, WrongType
+from scoring.request_errors import NotFinite, UnknownField, WrongType
 
 MOST_LISTED = 20
 
 
 def read_context(context: Mapping[str, str | float | None], columns: Sequence[Field]) -> dict[str, Value]:
-    """The values by column; raises `UnknownField` or `WrongType` for one that the ranking does not read."""
+    """The values by column; raises a `Rejection` for one that the ranking does not read."""
     fields = {field.name: field for field in columns}
     return {name: _value(name, value, fields) for name, value in context.items()}
 
@@ -33,7 +33,10 @@ def _value(name: str, value: str | float | None, fields: Mapping[str, Field]) ->
     if isinstance(field, Number):
         if isinstance(value, str):
             raise WrongType("The value must be a number or null.", field=at)
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise NotFinite("The value is out of range.", field=at) from error
     if isinstance(value, float):
         if not value.is_integer():
             raise WrongType("The value must be a text, a whole number or null.", field=at)

@@ -47,10 +47,25 @@ def test_milliseconds_are_times_of_their_own_format_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2026-1-28", "2026-02-29", "2026-01-28 24:00", "02/09/2026", "1e300"]
+    "text", ["", "yesterday", "2026-1-28", "2026-02-29", "2026-01-28 24:00", "02/09/2026", "1e300", "1e305", "-1e308"]
 )
 def test_what_is_no_time_is_none(text: str) -> None:
     assert microseconds(text) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "first", "end"),
+    [
+        (TimeFormat.ISO, -62_135_596_800, 253_402_300_800),
+        (TimeFormat.MILLISECONDS, -62_135_596_800_000, 253_402_300_800_000),
+    ],
+)
+def test_a_number_is_a_time_of_the_years_1_to_9999(form: TimeFormat, first: int, end: int) -> None:
+    """The proleptic Gregorian calendar has 719,162 days before 1970, and 2,932,897 from then to the year 10000."""
+    found = [microseconds(str(number), form) for number in (first - 1, first, end - 1, end)]
+    assert found[0] is found[3] is None
+    assert found[1] == -719_162 * 86_400 * SECOND
+    assert 2_932_897 * 86_400 * SECOND - SECOND <= (found[2] or 0) < 2_932_897 * 86_400 * SECOND
 
 
 @pytest.mark.parametrize("text", ["13/13/2026", "30/02/2026", "02/09.2026", "2026-09-02", "1769594400"])
