@@ -105,8 +105,11 @@ class Service:
         return dict(body["examples"]["one"]["value"])
 
     def metrics(self) -> str:
-        """The service's metrics in Prometheus's text format."""
-        return self._request("GET", "/metrics").text
+        """The service's metrics in Prometheus's text format. Raises `ServiceRefusedError`."""
+        response = self._request("GET", "/metrics")
+        if not response.is_success:
+            raise ServiceRefusedError(f"The service refuses it ({response.status_code}): {_message(response)}")
+        return response.text
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - passed on
         try:

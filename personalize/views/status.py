@@ -1,11 +1,13 @@
 """The status of a stack, its service and its processes or pods, on one screen."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
 from rich.markup import escape
@@ -15,7 +17,7 @@ from azure_clients import credentials
 from infra.azure_settings import AzureSettings
 from personalize.clients.cluster import Cluster, ClusterUnreachableError
 from personalize.clients.power import Power, cluster_path, power_of
-from personalize.clients.service import Service
+from personalize.clients.service import Service, ServiceRefusedError, ServiceUnreachableError
 from personalize.stack.on_azure import azure_of
 from personalize.stack.session import StackSession
 from personalize.terminal.output import results
@@ -95,6 +97,8 @@ def show_status(found: dict[str, Any]) -> None:
         table.add_row(*_quality(metrics))
     if "requests" in service:
         table.add_row("requests", _requests(service))
+    elif "metrics_problem" in service:
+        table.add_row("requests", f"[red]unknown[/]: {escape(service['metrics_problem'])}")
     for name, text in _azure_rows(found):
         table.add_row(name, text)
     if "processes" in service:
@@ -131,15 +135,19 @@ def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _service(service: Service) -> dict[str, Any]:
-    ready = service.ready()
-    return {"ready": ready} | (traffic(service.metrics()) if ready else {})
+    if not service.ready():
+        return {"ready": False}
+    try:
+        return {"ready": True} | traffic(service.metrics())
+    except (ServiceRefusedError, ServiceUnreachableError) as error:
+        return {"ready": True, "metrics_problem": str(error)}
 
 
 def _processes(stack: str) -> dict[str, Any]:
     processes = ServiceProcesses(StackFolder(state_folder(stack))).all()
     memory = 0
     for process in processes:
-        with process.oneshot():
+        with suppress(psutil.Error), process.oneshot():  # one may just have ended
             memory += process.memory_info().rss
     return {"processes": len(processes), "memory_mib": memory // MEBIBYTE}
 
