@@ -88,9 +88,16 @@ class Doorkeeper:
         self._rates: dict[str, Rate] = {}
 
     def require_key(
-        self, caller: Caller, authorization: bytes, *, challenge: bytes = b"Bearer", basic: bool = False
+        self,
+        caller: Caller,
+        authorization: bytes,
+        *,
+        challenge: bytes = b"Bearer",
+        basic: bool = False,
+        limited: bool = True,
     ) -> Key:
-        """The request's key. With `basic`, it may be the password of basic authentication.
+        """The request's key. With `basic`, it may be the password of basic authentication; unless `limited`, it does
+        not count towards the key's rate limit.
 
         Raises `Unauthorized` without a valid key, `TooManyRequests` above a rate limit, and `Overloaded` if there is no
         room for one more client.
@@ -108,7 +115,7 @@ class Doorkeeper:
             raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.", challenge=challenge)
         if not (caller.known or caller.recognize()):
             raise Overloaded("Too many clients are connected; try again later.")
-        if self._key_requests is not None:
+        if limited and self._key_requests is not None:
             rate = self._rates.get(key.name)
             if rate is None:
                 rate = self._rates[key.name] = Rate(self._key_requests)
