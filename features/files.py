@@ -28,6 +28,15 @@ def written_aside(target: Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)
 
 
+def private_folder(folder: Path) -> None:
+    """Create a folder and the missing ones above it, all readable for the owner only (`mkdir` makes those public)."""
+    missing = [folder] if not folder.exists() else []
+    while missing and not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+
+
 def is_inside(name: str) -> bool:
     """Whether a relative path that somebody else wrote stays in its folder: no part is empty, `.` or `..`."""
     return not {"", ".", ".."} & set(name.split("/"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import PersonalizationError
-from features.files import written_aside
+from features.files import private_folder, written_aside
 
 FOLDER = "snapshots"
 """The folder of the snapshots that a training run made, in that of its output."""
@@ -56,7 +56,7 @@ def written(target: Path, kind: str, tables: str) -> Iterator[Writer]:
     `tables` is the SQL that creates its tables. Raises `SnapshotError` if the disk is full or cannot be written.
     """
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(target.parent)
         with written_aside(target) as aside:
             os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             connection = sqlite3.connect(aside, isolation_level=None)
@@ -78,7 +78,7 @@ def written(target: Path, kind: str, tables: str) -> Iterator[Writer]:
 @contextmanager
 def locked(target: Path) -> Iterator[None]:
     """Let nothing else that asks change the file `target` during the block; readers need not ask."""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(target.parent)
     with target.with_name(f".{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for left in {*target.parent.glob(f".{target.name}.*")} - {Path(lock.name)}:

@@ -6,6 +6,7 @@ from pathlib import Path
 from azure_clients import credentials
 from azure_clients.retries import Timeout
 from features.bundle import REPORT, checked_hash
+from features.files import private_folder
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import names_of
 from personalize.errors import StackMissingError
@@ -75,7 +76,7 @@ class AzureVersions:
         Raises `AzureRefusedError`, or `BundleError` if it differs from the registered one.
         """
         kept = target or bundle_folder(state_folder(self._stack) / "registry", entry.bundle_hash)
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(kept.parent)
         bring(lake_folder(self._lake(), entry.bundle_url, LOOK), kept, entry.bundle_hash, self._context)
         return kept
 

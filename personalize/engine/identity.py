@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from azure_clients.credentials import AUTHORITY, IdentityError, client_assertion, workflow_client
-from features.files import write_private
+from features.files import private_folder, write_private
 
 FILE = "assertion"
 RENEW_SECONDS = 120.0
@@ -37,7 +37,7 @@ def _keep(file: Path) -> None:
     with _lock:
         if file in _renewed and file.is_file():
             return
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(file.parent)
         write_private(file, client_assertion())
         if file not in _renewed:
             _renewed.add(file)

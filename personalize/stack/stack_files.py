@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from features.files import write_private
+from features.files import private_folder, write_private
 from features.yaml_text import load_yaml
 from personalize.errors import NotAStackFolderError, PassphraseLostError, StackFileInvalidError, StackFileMissingError
 from tools.paths import ROOT, stacks_folder, state_folder
@@ -38,9 +38,7 @@ class StackFiles:
 
     def create_folders(self) -> None:
         """Create the stack's folders, readable for the owner only."""
-        self.folder.parent.mkdir(mode=0o700, exist_ok=True)
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        self.state.mkdir(mode=0o700, exist_ok=True)
+        private_folder(self.state)
 
     def delete(self) -> None:
         """Delete the stack's folder; with the last stack, the folder of all stacks.

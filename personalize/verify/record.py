@@ -12,7 +12,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError
 
 from features.errors import PersonalizationError, reason
-from features.files import write_private
+from features.files import private_folder, write_private
 from features.yaml_text import load_yaml
 from tools import versions
 from tools.paths import state_folder
@@ -105,7 +105,7 @@ class Record(Parameters):
     def save(self) -> None:
         """Write it aside, then rename."""
         file = record_file(self.stack)
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(file.parent)
         write_private(file, self.model_dump_json(indent=2) + "\n")
 
 

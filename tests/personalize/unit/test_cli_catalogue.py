@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,16 @@ def test_a_load_that_is_killed_leaves_one_of_both_and_the_next_one_works(
     load(tmp_path, "i2", "i3")
     assert states() == NEW
     assert {file.name for file in target.parent.iterdir()} == {catalogue.FILE, f".{catalogue.FILE}.lock"}
+
+
+def test_a_load_before_the_stack_is_up_keeps_its_folder_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = {"kind": "tables", "spec": str(ROOT / "examples" / "tables" / "dataset.yaml")}
+    settings = {"personalization:target": "local", "personalization:dataset": tables}
+    (tmp_path / "stack.yaml").write_text(yaml.safe_dump({"config": settings}))
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("PERSONALIZE_CONFIG_FILE", str(tmp_path / "stack.yaml"))
+    load(tmp_path, "i1", "i2")
+    for folder in (tmp_path / "state", tmp_path / "state" / "local", tmp_path / "state" / "local" / "snapshots"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
