@@ -1,6 +1,7 @@
 """Pulumi's lock of a stack in a state folder: which process holds it, and whether it still runs."""
 
 import json
+import shlex
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,16 @@ class Lock:
         except psutil.NoSuchProcess:
             return True
 
+    @property
+    def way_out(self) -> str:
+        """How to get rid of the lock. Its process ID means nothing on another machine."""
+        if self.host == socket.gethostname():
+            return f"Wait for it to end, or stop it with `kill -INT {self.pid}`"
+        return (
+            "Wait for it to end. If it has ended, or if this machine had another name then, delete "
+            f"{shlex.quote(str(self.path))}"
+        )
+
     def __str__(self) -> str:
         here = "" if self.host == socket.gethostname() else f" on {self.host}"
         return f"process {self.pid}{here}, started by {self.user} at {self.since.astimezone():%H:%M:%S}"
@@ -56,9 +67,6 @@ def clear_stale(state: Path, stack: str, say: Callable[[str], None]) -> None:
     """Remove the locks of ended processes. Raises `StackBusyError` for a process that still runs."""
     for lock in read_locks(state):
         if not lock.is_stale():
-            raise StackBusyError(
-                f"Stack {stack} is being changed by {lock}. Wait for it to end, or stop it with "
-                f"`kill -INT {lock.pid}`; then run this again."
-            )
+            raise StackBusyError(f"Stack {stack} is being changed by {lock}. {lock.way_out}; then run this again.")
         lock.path.unlink(missing_ok=True)
         say(f"Removed the lock of a process that has ended ({lock}).")

@@ -22,9 +22,7 @@ def reset_stack(stack: str) -> tuple[int, Path]:
         raise StackMissingError(f"There is nothing to reset: {folder} does not exist.")
     for lock in read_locks(files.state):
         if not lock.is_stale():
-            raise StackBusyError(
-                f"Stack {stack} is being changed by {lock}. Stop that process first: `kill -INT {lock.pid}`."
-            )
+            raise StackBusyError(f"Stack {stack} is being changed by {lock}. {lock.way_out}; then run this again.")
     service = ServiceProcesses(StackFolder(folder))
     processes = service.all()
     service.end(processes)

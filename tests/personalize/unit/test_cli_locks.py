@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
+import pytest
 
-from personalize.stack.locks import read_locks
+from personalize.errors import StackBusyError
+from personalize.stack.locks import clear_stale, read_locks
 
 
 def write_lock(state: Path, *, pid: int, host: str | None = None, since: datetime | None = None) -> Path:
@@ -60,6 +62,16 @@ def test_the_lock_of_another_machine_is_never_stale(tmp_path: Path) -> None:
     [lock] = read_locks(tmp_path)
     assert not lock.is_stale()
     assert "on elsewhere" in str(lock)
+
+
+def test_the_way_out_of_a_lock_of_another_machine_ends_no_process_here(tmp_path: Path) -> None:
+    path = write_lock(tmp_path / "my state", pid=os.getpid(), host="elsewhere")
+    with pytest.raises(StackBusyError) as caught:
+        clear_stale(tmp_path / "my state", "local", lambda _: None)
+    assert "kill" not in str(caught.value)
+    assert f"if this machine had another name then, delete '{path}'; then run this again." in str(caught.value)
+    path.unlink()
+    clear_stale(tmp_path / "my state", "local", lambda _: None)
 
 
 def test_a_half_written_lock_is_left_to_the_engine(tmp_path: Path) -> None:
