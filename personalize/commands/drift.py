@@ -37,7 +37,7 @@ def drift(
     settings = load_settings(StackFiles(stack, config_file).effective())
     page = output or state_folder(stack) / "drift.html"
     bundle = served_report(stack, config_file).parent
-    command = [sys.executable, "-m", "training.drift", *_arguments(settings, data, bundle, page)]
+    command = [sys.executable, "-P", "-m", "training.drift", *_arguments(settings, data, bundle, page)]
     code = subprocess.run([*command, *(["--json"] if as_json else [])], check=False).returncode  # noqa: S603 - our own
     if show and code in (ExitCode.OK, ExitCode.GATE_REJECTED):
         typer.launch(page.absolute().as_uri())

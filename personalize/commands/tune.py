@@ -45,7 +45,7 @@ def tune(
     with NamedTemporaryFile("w", prefix="tune-", suffix=".json") as file:
         file.write(request.model_dump_json())
         file.flush()
-        command = [sys.executable, "-m", "training.tune", "--trials", str(trials), "--request", file.name]
+        command = [sys.executable, "-P", "-m", "training.tune", "--trials", str(trials), "--request", file.name]
         command += [] if minutes is None else ["--minutes", str(minutes)]
         command += ["--encodings"] if encodings else []
         command += ["--crosses"] if crosses else []

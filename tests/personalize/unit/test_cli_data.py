@@ -1,5 +1,6 @@
 """`drift` and `tune` start programs of `training` with the stack's settings, and pass on their exit codes."""
 
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,8 +52,8 @@ def test_drift_compares_with_the_served_bundle_under_the_gates_limit(
     monkeypatch.setattr(drift, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
     drift.drift("day_3.tsv", config_file=settings, output=tmp_path / "page.html", as_json=True)
     command = started["command"]
-    assert command[:3] == [sys.executable, "-m", "training.drift"]
-    options = dict(zip(command[3:-1:2], command[4:-1:2], strict=True))
+    assert command[:4] == [sys.executable, "-P", "-m", "training.drift"]
+    options = dict(zip(command[4:-1:2], command[5:-1:2], strict=True))
     assert options == {
         "--dataset": "criteo",
         "--path": "day_3.tsv",
@@ -77,8 +78,8 @@ def test_drift_above_the_limit_is_exit_code_3(
 def test_tune_searches_on_the_stacks_dataset_around_its_parameters(settings: Path, started: dict[str, Any]) -> None:
     tune.tune(trials=7, minutes=2.5, encodings=True, crosses=True, config_file=settings)
     command = started["command"]
-    assert command[:3] == [sys.executable, "-m", "training.tune"]
-    assert [*command[3:6], *command[7:]] == [
+    assert command[:4] == [sys.executable, "-P", "-m", "training.tune"]
+    assert [*command[4:7], *command[8:]] == [
         "--trials",
         "7",
         "--request",
@@ -90,3 +91,22 @@ def test_tune_searches_on_the_stacks_dataset_around_its_parameters(settings: Pat
     request = started["request"]
     assert request.dataset == CriteoDataset(kind="criteo", path="/data/criteo", days=3)
     assert (request.training.num_leaves, request.gate.max_drift) == (63, 0.25)
+
+
+def test_no_module_of_the_current_folder_is_run(
+    settings: Path, started: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
+    (tmp_path / "training").mkdir()
+    for name in ("__init__", "tune", "drift"):
+        (tmp_path / "training" / f"{name}.py").write_text("print('a stranger')\n")
+    starts = []
+    tune.tune(config_file=settings)
+    starts.append(started["command"][:4])
+    drift.drift("day_3.tsv", config_file=settings)
+    starts.append(started["command"][:4])
+    for start in starts:
+        with subprocess.Popen([*start, "--help"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+            shown, _ = process.communicate()
+        assert "stranger" not in shown
+        assert "usage" in shown.lower()
