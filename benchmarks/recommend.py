@@ -49,7 +49,7 @@ SPLITS: dict[str, tuple[Split, Split, int]] = {
     "likes by user": (splits.by_user, splits.by_user, LIKED),
 }
 """How training rows are chosen, how a part of them to fit first stages that the others choose between, and the lowest
-rating to learn from and judge by; lower ones only count as seen."""
+rating to learn from and judge by."""
 EASE, FACTORS = "EASE", "factors"
 Figures = dict[str, dict[str, float]]
 
@@ -91,10 +91,9 @@ def measured(ratings: Interactions, name: str, seed: int, *, columns: movielens.
     """
     split, validation, lowest = SPLITS[name]
     mask = split(ratings, seed, splits.TRAINING_SHARE)
-    rows = ratings.only(mask)
-    liked = rows.values >= lowest
-    training, seen = rows.only(liked), rows.matrix()
-    test = ratings.only(~mask & (ratings.values >= lowest)).matrix()
+    liked = ratings.values >= lowest
+    training = ratings.only(mask & liked)
+    seen, test = training.matrix(), ratings.only(~mask & liked).matrix()
     fitted = validation(training, seed, FITTED_SHARE)
     choices = {EASE: choose([Ease()], training, fitted)}
     choices[FACTORS] = choose([AlternatingLeastSquares(seed=seed)], training, fitted)
@@ -104,7 +103,7 @@ def measured(ratings: Interactions, name: str, seed: int, *, columns: movielens.
     fit = RankingFit(columns=columns[0], users=columns[1], parameters=TrainingParameters(seed=seed))
     for kind, choice in choices.items():
         alone = ranker(choice.learner.fit(training, choice.regularisation), training.matrix())
-        ranking = fit.fit(rows, liked, choice.learned, np.arange(ratings.item_count))
+        ranking = fit.fit(training, choice.learned, np.arange(ratings.item_count))
         both = alone if ranking is None else fit.ranker(ranking, alone, training, seen)
         rankers |= {kind: alone, _both(kind): both}
         selected |= {
@@ -119,7 +118,7 @@ def measured_on_films(seed: int, learner: Learner) -> Figures:
     dataset, spec, chosen = _films(seed)
     fit = RankingFit.of(spec, chosen, TrainingParameters(seed=seed))
     truth = best_order(dataset, chosen.users, chosen.items)
-    judgement = judge(chosen.interactions, chosen.mask, seed, [learner], fit, truth=truth)
+    judgement = judge(chosen.choices, seed, [learner], fit, truth=truth)
     selected = {"regularisation": judgement.regularisation, "weight": judgement.ranking_weight}
     found = {name: msgspec.structs.asdict(one) for name, one in judgement.figures.items()}
     found.setdefault(FIRST_STAGE, found[RECOMMENDER])  # alone, if the second stage gains nothing
@@ -130,7 +129,7 @@ def new_on_films(seed: int) -> Figures:
     """The metrics of each order of new films, on films that are generated with this seed."""
     _, spec, chosen = _films(seed)
     columns, _ = pair_columns(spec, chosen.users, chosen.items)
-    return new_items.measured(chosen.interactions.only(chosen.mask), cast(PairColumns, columns), seed)
+    return new_items.measured(chosen.choices, cast(PairColumns, columns), seed)
 
 
 def _films(seed: int) -> tuple[FilmsDataset, TablesSpec, Chosen]:

@@ -14,7 +14,7 @@ FEWEST_KNOWN = 500
 
 
 class Division(NamedTuple):
-    """The `first` rows, bool[n], to learn from, and the `histories`, bool[n], that users have when they are asked."""
+    """The `first` choices, bool[n], to learn from, and the `histories`, bool[n], of users when they are asked."""
 
     first: Mask
     histories: Mask
@@ -23,26 +23,19 @@ class Division(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Halves:
-    """All that users had seen `before`, the `chosen` ones to learn from, bool[n], and the later choices: of the same
-    users and of these `items`, int64[m].
+    """The choices to learn from, `training`, and the later ones: of the same users and of these `items`, int64[m].
 
-    When users are asked, they have chosen what is in `histories`, and seen all that is in `seen`. `missed`, int64[u],
-    counts each user's later choices of other items, and `met` are the users with earlier rows.
+    When users are asked, they have chosen what is in `histories`, and are not recommended what is in `had`. `missed`,
+    int64[u], counts each user's later choices of other items, and `met` are the users with earlier rows.
     """
 
-    before: Interactions
-    chosen: Mask
+    training: Interactions
     items: Indices
     histories: Interactions
-    seen: Matrix
+    had: Matrix
     test: Matrix
     missed: Indices
     met: Indices
-
-    @property
-    def training(self) -> Interactions:
-        """The choices to learn from."""
-        return self.before.only(self.chosen)
 
     @property
     def asked(self) -> tuple[Indices, Indices]:
@@ -52,54 +45,46 @@ class Halves:
         return every[known], every[~known]
 
 
-def divide(interactions: Interactions, chosen: Mask, seed: int) -> Division:
-    """The first three quarters of all rows by time, if enough users have choices on both sides; else of each user's
-    rows, by time or without times at random.
+def divide(choices: Interactions, seed: int) -> Division:
+    """The first three quarters of all choices by time, if enough users have some on both sides; else of each user's, by
+    time or without times at random.
 
     New users have no first row: the first half of theirs is their history.
     """
-    if interactions.times is None:
-        first = splits.by_user(interactions, seed)
+    if choices.times is None:
+        first = splits.by_user(choices, seed)
         return Division(first=first, histories=first, by_moment=False)
-    first = splits.by_moment(interactions)
-    before, after = (np.unique(interactions.users[mask & chosen]) for mask in (first, ~first))
-    if len(np.intersect1d(before, after)) < FEWEST_KNOWN:
-        first = splits.by_time(interactions, seed)
+    first = splits.by_moment(choices)
+    if len(np.intersect1d(choices.users[first], choices.users[~first])) < FEWEST_KNOWN:
+        first = splits.by_time(choices, seed)
         return Division(first=first, histories=first, by_moment=False)
-    is_new = ~np.isin(interactions.users, interactions.users[first])
-    return Division(first=first, histories=first | (is_new & splits.by_time(interactions, seed, 0.5)), by_moment=True)
+    is_new = ~np.isin(choices.users, choices.users[first])
+    return Division(first=first, histories=first | (is_new & splits.by_time(choices, seed, 0.5)), by_moment=True)
 
 
-def halves(
-    interactions: Interactions, chosen: Mask, division: Division, most_items: int, *, repeats: bool = False
-) -> Halves:
-    """What is learned from, and what is asked, about the most chosen items. A later choice of something seen is no
-    test: it is not recommended.
-
-    With `repeats` it is, and nothing counts as seen.
-    """
+def halves(choices: Interactions, division: Division, most_items: int, *, repeats: bool = False) -> Halves:
+    """What is learned from, and what is asked, about the most chosen items; see `task` for `repeats`."""
     first, histories, _ = division
-    items = most_chosen(interactions.only(first & chosen), most_items)
-    known = np.isin(interactions.items, items)
-    own, later = (interactions.only(mask & known).of_items(items) for mask in (histories, ~histories & chosen))
-    seen, test = task(own, later, repeats=repeats)
-    missed = interactions.only(~histories & chosen & ~known).matrix()
+    items = most_chosen(choices.only(first), most_items)
+    known = np.isin(choices.items, items)
+    training, own, later = (choices.only(mask & known).of_items(items) for mask in (first, histories, ~histories))
+    had, test = task(own, later, repeats=repeats)
+    missed = choices.only(~histories & ~known).matrix()
     return Halves(
-        before=interactions.only(first & known).of_items(items),
-        chosen=chosen[first & known],
+        training=training,
         items=items,
-        histories=interactions.only(histories & chosen).of_items(items),
-        seen=seen,
+        histories=own,
+        had=had,
         test=test,
         missed=np.diff(missed.indptr).astype(np.int64),
-        met=np.unique(interactions.users[first]),
+        met=np.unique(choices.users[first]),
     )
 
 
 def task(own: Interactions, later: Interactions, *, repeats: bool) -> tuple[Matrix, Matrix]:
-    """What is not recommended to users, since it is their `own`, and what they chose `later` of all else, [u, m] each.
+    """What is not recommended to users, since they have chosen it, and what else they chose `later`, [u, m] each.
 
-    With `repeats`, what is their own is recommended, too.
+    With `repeats`, what they have chosen is recommended, too.
     """
     had, test = own.only(np.full(len(own), not repeats)).matrix(), later.matrix()
     test = test - test.multiply(had)

@@ -1,4 +1,4 @@
-"""The snapshot of histories: what each user chose and has seen, with the columns of the users' table.
+"""The snapshot of histories: what each user chose, with the columns of the users' table.
 
 It is personal data: it lies beside bundles and images, and in none of them.
 """
@@ -22,26 +22,22 @@ PACKED = np.dtype("<u4")
 """How the numbers of a user's items are stored."""
 _TABLES = """
 CREATE TABLE items (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
-CREATE TABLE users (key TEXT PRIMARY KEY, chosen BLOB, seen BLOB, columns BLOB) WITHOUT ROWID;
+CREATE TABLE users (key TEXT PRIMARY KEY, chosen BLOB, columns BLOB) WITHOUT ROWID;
 """
 
 
 class UserRow(NamedTuple):
-    """A user to write: the items that they chose, the latest last, and those that they only saw, packed; their
-    columns.
-    """
+    """A user to write: the items that they chose, packed, the latest last, and their columns."""
 
     key: str
     chosen: bytes
-    seen: bytes
     columns: dict[str, str]
 
 
 class Stored(NamedTuple):
-    """What is known of a user: items chosen and only seen, by a recommender's numbers, and the texts of columns."""
+    """What is known of a user: the items that they chose, by a recommender's numbers, and the texts of columns."""
 
     chosen: Indices
-    seen: Indices
     columns: dict[str, str]
 
 
@@ -54,13 +50,13 @@ def write(target: Path, items: Sequence[str], users: Iterable[UserRow], user_col
         writer.seen(user_column.encode(), *(key.encode() for key in items))
         writer.connection.executemany("INSERT INTO items VALUES (?, ?)", enumerate(items))
 
-        def rows() -> Iterable[tuple[str, bytes, bytes, bytes]]:
+        def rows() -> Iterable[tuple[str, bytes, bytes]]:
             for user in users:
                 columns = msgspec.json.encode(user.columns)
-                writer.seen(user.key.encode(), user.chosen, user.seen, columns)
-                yield user.key, user.chosen, user.seen, columns
+                writer.seen(user.key.encode(), user.chosen, columns)
+                yield user.key, user.chosen, columns
 
-        writer.connection.executemany("INSERT INTO users VALUES (?, ?, ?, ?)", rows())
+        writer.connection.executemany("INSERT INTO users VALUES (?, ?, ?)", rows())
         return writer.version
 
 
@@ -71,10 +67,10 @@ def remove(file: Path, users: Forgotten) -> int:
         if not gone:
             return 0
         items = [str(key) for (key,) in snapshot.all("SELECT key FROM items ORDER BY number")]
-        rows = snapshot.all("SELECT key, chosen, seen, columns FROM users ORDER BY key")
+        rows = snapshot.all("SELECT key, chosen, columns FROM users ORDER BY key")
         kept = (
-            UserRow(str(key), chosen, seen, msgspec.json.decode(columns, type=dict[str, str]))
-            for key, chosen, seen, columns in rows
+            UserRow(str(key), chosen, msgspec.json.decode(columns, type=dict[str, str]))
+            for key, chosen, columns in rows
             if key not in gone
         )
         write(file, items, kept, str(snapshot.meta["user_column"]))
@@ -103,16 +99,12 @@ class Histories:
 
         Raises `SnapshotError` if the file was altered.
         """
-        row = self._snapshot.one("SELECT chosen, seen, columns FROM users WHERE key = ?", user)
+        row = self._snapshot.one("SELECT chosen, columns FROM users WHERE key = ?", user)
         if not row:
             return None
-        chosen, seen, columns = row
+        chosen, columns = row
         try:
-            return Stored(
-                chosen=self._known(chosen),
-                seen=self._known(seen),
-                columns=msgspec.json.decode(columns, type=dict[str, str]),
-            )
+            return Stored(chosen=self._known(chosen), columns=msgspec.json.decode(columns, type=dict[str, str]))
         except (ValueError, TypeError, IndexError, msgspec.DecodeError) as error:
             raise SnapshotError(f"The row of a user in the snapshot was altered: {error}. Make it again.") from error
 
@@ -121,8 +113,8 @@ class Histories:
         return {str(key) for (key,) in self._snapshot.all("SELECT key FROM items")}
 
     def active_users(self) -> list[str]:
-        """The keys of all users who chose or saw anything, sorted; raises `SnapshotError` if the file was altered."""
-        found = self._snapshot.all("SELECT key FROM users WHERE length(chosen) + length(seen) > 0 ORDER BY key")
+        """The keys of all users who chose anything, sorted; raises `SnapshotError` if the file was altered."""
+        found = self._snapshot.all("SELECT key FROM users WHERE length(chosen) > 0 ORDER BY key")
         return [str(key) for (key,) in found]
 
     def _known(self, packed: object) -> Indices:

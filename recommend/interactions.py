@@ -46,13 +46,10 @@ class Interactions:
         kept = self.only(numbers[self.items] >= 0)
         return replace(kept, items=numbers[kept.items], item_count=len(items))
 
-    def order(self, chosen: Mask) -> Indices:
-        """The places of the rows by user, item, time and whether they are `chosen`, bool[n]: an order that does not
-        depend on the one in which they were read.
-        """
+    def in_order(self) -> Self:
+        """The rows by user, item and time: in an order that does not depend on the one in which they were read."""
         times = () if self.times is None else (self.times,)
-        order: Indices = np.lexsort((chosen, *times, self.items, self.users))
-        return order
+        return self.only(np.lexsort((*times, self.items, self.users)))
 
     def by_user(self) -> Indices:
         """The places of the rows by user and time, without times in the order in which they are."""

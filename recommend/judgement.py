@@ -36,18 +36,18 @@ class SecondStage(Protocol):
         ...
 
     def fit(
-        self, rows: Interactions, chosen: Mask, learned: Learned, items: Indices, weight: float | None = None, /
+        self, choices: Interactions, learned: Learned, items: Indices, weight: float | None = None, /
     ) -> CandidateRanking | None:
-        """A ranking from interactions, of which those in `chosen`, bool[n], are choices, with the `items` int64[m].
+        """A ranking from choices of the `items`, int64[m].
 
-        Candidates are those of a first stage that is `learned` from other rows. Without a `weight` it is chosen. None
-        if it gains nothing.
+        Candidates are those of a first stage that is `learned` from other choices. Without a `weight` it is chosen.
+        None if it gains nothing.
         """
         ...
 
-    def ranker(self, ranking: CandidateRanking, first_stage: Ranker, known: Interactions, seen: Matrix, /) -> Ranker:
-        """Ranks the candidates that a first stage offers to users who chose what is `known`, except what they have
-        `seen`, [u, m]; all other items are -inf.
+    def ranker(self, ranking: CandidateRanking, first_stage: Ranker, known: Interactions, had: Matrix, /) -> Ranker:
+        """Ranks the candidates that a first stage offers to users who chose what is `known`, except what they `had`,
+        [u, m]; all other items are -inf.
         """
         ...
 
@@ -106,22 +106,21 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(
-    interactions: Interactions,
-    chosen: Mask,
+    choices: Interactions,
     seed: int,
     learners: Sequence[Learner],
     second_stage: SecondStage,
     *,
     truth: Ranker | None = None,
 ) -> Judgement:
-    """Judge a recommender that learns from three quarters of the `chosen` interactions, bool[n]; see `held_out.divide`.
+    """Judge a recommender that learns from three quarters of the choices; see `held_out.divide`.
 
-    The best of the `learners` makes its first stage. All of those rows count as seen, unless users' own items are
-    candidates. `truth` ranks all items in the best order that there is. The verdict is about users whom it has met.
+    The best of the `learners` makes its first stage. `truth` ranks all items in the best order that there is. The
+    verdict is about users whom it has met.
     """
-    interactions, chosen = _in_order(interactions, chosen)
-    division, most_items = divide(interactions, chosen, seed), min(learner.most_items for learner in learners)
-    parts = halves(interactions, chosen, division, most_items, repeats=second_stage.repeats)
+    choices = choices.in_order()
+    division, most_items = divide(choices, seed), min(learner.most_items for learner in learners)
+    parts = halves(choices, division, most_items, repeats=second_stage.repeats)
     asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
     if len(asked) < FEWEST_USERS or len(parts.training) == 0:
         return _too_few(len(asked))
@@ -132,7 +131,7 @@ def judge(
     return Judgement(
         accepted=accepted,
         reason=reason,
-        by_time=interactions.times is not None,
+        by_time=choices.times is not None,
         by_moment=division.by_moment,
         repeats=second_stage.repeats,
         users=len(asked),
@@ -159,13 +158,13 @@ def _rankers(
 ) -> tuple[dict[str, Ranker], float]:
     """What is compared, the recommender first, and the second stage's weight. SAR has memory for some items only."""
     training = parts.training
-    ranking = second_stage.fit(parts.before, parts.chosen, choice.learned, parts.items)
+    ranking = second_stage.fit(training, choice.learned, parts.items)
     first_stage = ranker(choice.learner.fit(training, choice.regularisation), parts.histories.matrix())
     found = {RECOMMENDER: first_stage, POPULARITY: popularity(training)}
     if training.item_count <= MOST_ITEMS:
         found[SAR] = sar(training, parts.histories)
     if ranking is not None:
-        found[RECOMMENDER] = second_stage.ranker(ranking, first_stage, parts.histories, parts.seen)
+        found[RECOMMENDER] = second_stage.ranker(ranking, first_stage, parts.histories, parts.had)
         found[FIRST_STAGE] = first_stage
     if truth is not None:
         found[BEST] = lambda users: truth(users)[:, parts.items]
@@ -176,7 +175,7 @@ def _measured(rankers: dict[str, Ranker], parts: Halves, users: Indices) -> dict
     """Each ranker's metrics for these users, none if they are too few."""
     if len(users) < FEWEST_USERS:
         return {}
-    return {name: evaluate(one, parts.seen, parts.test, users, parts.missed) for name, one in rankers.items()}
+    return {name: evaluate(one, parts.had, parts.test, users, parts.missed) for name, one in rankers.items()}
 
 
 def _too_few(users: int) -> Judgement:
@@ -188,34 +187,26 @@ def _too_few(users: int) -> Judgement:
 
 
 def fit(
-    interactions: Interactions,
-    chosen: Mask,
+    choices: Interactions,
     keys: list[str],
     judgement: Judgement,
     *,
     learners: Sequence[Learner],
     second_stage: SecondStage,
 ) -> Recommender:
-    """A recommender from all `chosen` interactions, bool[n], of items with these keys, as `judgement` chose it."""
-    interactions, chosen = _in_order(interactions, chosen)
+    """A recommender from all choices of items with these keys, as `judgement` chose it."""
+    choices = choices.in_order()
     learner = next(one for one in learners if one.name == judgement.first_stage)
-    items = most_chosen(interactions.only(chosen), learner.most_items)
-    own = np.isin(interactions.items, items)
-    rows, liked = interactions.only(own).of_items(items), chosen[own]
+    items = most_chosen(choices, learner.most_items)
+    rows = choices.of_items(items)
     choice = Choice(learner=learner, regularisation=judgement.regularisation, reached={})
     weight = judgement.ranking_weight
     return Recommender(
         items=[keys[item] for item in items],
-        first_stage=learner.fit(rows.only(liked), choice.regularisation),
-        ranking=second_stage.fit(rows, liked, choice.learned, items, weight) if weight > 0 else None,
+        first_stage=learner.fit(rows, choice.regularisation),
+        ranking=second_stage.fit(rows, choice.learned, items, weight) if weight > 0 else None,
         repeats=second_stage.repeats,
     )
-
-
-def _in_order(interactions: Interactions, chosen: Mask) -> tuple[Interactions, Mask]:
-    """The rows in an order of their own: the one in which they were read must not matter."""
-    order = interactions.order(chosen)
-    return interactions.only(order), chosen[order]
 
 
 def interval(differences: npt.NDArray[np.float64], seed: int) -> tuple[float, float]:

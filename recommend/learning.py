@@ -83,11 +83,11 @@ def choose(
     With `repeats`, users are recommended again what they chose. If no choices are left, it is the first kind.
     """
     rows = training.only(fitted)
-    seen, test = task(rows, training.only(~fitted), repeats=repeats)
+    had, test = task(rows, training.only(~fitted), repeats=repeats)
     if not np.diff(test.indptr)[slice(None) if users is None else users].any():
         return Choice(learner=learners[0], regularisation=learners[0].regularisations[1], reached={})
     tried = [
-        (evaluate(learner.ranker(rows, value), seen, test, users).ndcg, learner, value)
+        (evaluate(learner.ranker(rows, value), had, test, users).ndcg, learner, value)
         for learner in learners
         for value in learner.regularisations
     ]

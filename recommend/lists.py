@@ -27,18 +27,18 @@ class Lists:
 
     @classmethod
     def offered(
-        cls, ranker: Ranker, histories: Histories, seen: Matrix, users: Indices, inputs: FirstStageInputs
+        cls, ranker: Ranker, histories: Histories, had: Matrix, users: Indices, inputs: FirstStageInputs
     ) -> Self:
-        """What a first stage, the `ranker`, offers to one user or more with these histories, except what is in `seen`,
+        """What a first stage, the `ranker`, offers to one user or more with these histories, except what is in `had`,
         [u, m].
         """
         lists: list[Candidates] = []
-        together = max(1, SCORES_TOGETHER // seen.shape[1])
+        together = max(1, SCORES_TOGETHER // had.shape[1])
         for number, user in enumerate(users):
             if number % together == 0:
                 scores = ranker(users[number : number + together])
             every = scores[number % together].astype(np.float64)
-            every[items_of(seen, user)] = -np.inf
+            every[items_of(had, user)] = -np.inf
             history = histories(user)
             found = inputs.candidates(every, history, CANDIDATES)
             lists.append(Candidates(history, found, every[found], user={}))

@@ -69,13 +69,13 @@ def _drawn(users: int, items: int) -> Iterator[UserRow]:
     chance = np.random.default_rng(1)
     for first in range(0, users, USERS_TOGETHER):
         count = min(USERS_TOGETHER, users - first)
-        ends = np.cumsum(chance.integers(1, MOST_ITEMS, 2 * count, endpoint=True)) * PACKED.itemsize
+        ends = np.cumsum(chance.integers(1, MOST_ITEMS, count, endpoint=True)) * PACKED.itemsize
         packed = chance.integers(0, items, ends[-1] // PACKED.itemsize).astype(PACKED).tobytes()
         parts = [packed[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
         ages = chance.integers(18, 80, count).tolist()
         for place, age in enumerate(ages):
             columns = {"age": str(age), "country": "FR", "favourite_genre": "Drama"}
-            yield UserRow(key(first + place), parts[2 * place], parts[2 * place + 1], columns)
+            yield UserRow(key(first + place), parts[place], columns)
 
 
 def key(user: int) -> str:

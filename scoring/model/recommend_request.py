@@ -77,7 +77,7 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Annotated[
             bool,
             msgspec.Meta(
-                description="Whether to recommend what the user chose or saw; without it as the dataset config says."
+                description="Whether to recommend what the user chose; without it as the dataset config says."
             ),
         ]
         | msgspec.UnsetType

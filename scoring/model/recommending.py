@@ -37,7 +37,7 @@ MOST_SHOWN = 100
 """The most items of a history that are returned."""
 TITLES = ("title", "name")
 """The columns that are shown if a request names none, also with a word before them: `movie_title`."""
-_NOBODY = Stored(chosen=np.empty(0, np.int64), seen=np.empty(0, np.int64), columns={})
+_NOBODY = Stored(chosen=np.empty(0, np.int64), columns={})
 
 
 class Found(NamedTuple):
@@ -67,7 +67,7 @@ class RecommendQuery:
         stored = self._stored(lookups, complain)
         history = np.concatenate([stored.chosen, self._history(recommender)])
         match = matching(request, lookups.catalogue)
-        excluded = np.concatenate([self._excluded(recommender, history, stored), left_out(match, lookups.catalogue)])
+        excluded = np.concatenate([self._excluded(recommender, history), left_out(match, lookups.catalogue)])
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
         user = self._user(stored, recommender)
         new = best_new(request, top, match, history, recommender=recommender, lookups=lookups, complain=complain)
@@ -96,12 +96,12 @@ class RecommendQuery:
         columns = self._columns(stored, user, model, lookups)
         return Found(answer, pairs(columns, texts, model.bundle.schema.fields))
 
-    def _excluded(self, recommender: Recommender, history: Indices, stored: Stored) -> Indices:
-        """The items that the request does not want, or that were chosen or seen and are not to be repeated."""
+    def _excluded(self, recommender: Recommender, history: Indices) -> Indices:
+        """The items that the request does not want, or that were chosen and are not to be repeated."""
         unwanted = _known(recommender, self.request.exclude)
         if recommender.repeats if self.request.seen is msgspec.UNSET else self.request.seen:
             return unwanted
-        return np.concatenate([unwanted, history, stored.seen])
+        return np.concatenate([unwanted, history])
 
     def _varied(self, wanted: Wanted, new: list[NewItem], lookups: Lookups) -> Generator[Wanted, Ranked, Ranked]:
         """The best items of which, and of the `new` ones, no more than `at_most` share a value, if it is given, among

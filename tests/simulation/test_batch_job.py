@@ -77,9 +77,7 @@ def stack(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     folder = write_snapshots(tmp_path / "run")
     chosen = random.integers(0, 2, (USERS, len(STORED_ITEMS))).astype(bool)
     rows = [
-        UserRow(
-            f"u{user:05}", np.flatnonzero(own).astype(histories.PACKED).tobytes(), b"", {"age": str(20 + user % 60)}
-        )
+        UserRow(f"u{user:05}", np.flatnonzero(own).astype(histories.PACKED).tobytes(), {"age": str(20 + user % 60)})
         for user, own in enumerate(chosen)
     ]
     histories.write(folder / histories.FILE, STORED_ITEMS, rows, "user_id")

@@ -103,12 +103,12 @@ def make_bundle_of_positives(folder: Path, made: Recommender) -> Path:
 def write_snapshots(folder: Path, *, genres: dict[str, str] | None = None) -> Path:
     """The histories of three users and a catalogue of all items but 17, in `folder`.
 
-    u1 chose b, saw d, and is 30; u2 only is in the users' table; "3" chose an item that the recommender does not know.
+    u1 chose b and is 30; u2 only is in the users' table; "3" chose an item that the recommender does not know.
     """
     rows = [
-        UserRow("3", _packed("gone"), b"", {}),
-        UserRow("u1", _packed("b"), _packed("d"), {"age": "30"}),
-        UserRow("u2", b"", b"", {"age": "40"}),
+        UserRow("3", _packed("gone"), {}),
+        UserRow("u1", _packed("b"), {"age": "30"}),
+        UserRow("u2", b"", {"age": "40"}),
     ]
     histories.write(folder / histories.FILE, STORED_ITEMS, rows, "user_id")
     write_catalogue(folder, genres or {"a": "x", "b": "x|y", "c": "y", "d": ""})

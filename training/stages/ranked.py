@@ -1,6 +1,6 @@
 """The recommender's second stage: LightGBM on lists of candidates as the first stage would have offered them.
 
-A candidate's label is whether its user chose it among the rows of a fold, of which neither the first stage nor the
+A candidate's label is whether its user chose it among the choices of a fold, of which neither the first stage nor the
 counts know.
 """
 
@@ -35,7 +35,7 @@ from training.parameters import TrainingParameters
 from training.stages.pair_columns import pair_columns
 
 FOLDS = 4
-"""Parts of the rows, each of which is once what lists are labelled by."""
+"""Parts of the choices, each of which is once what lists are labelled by."""
 MOST_LISTS = 2_000
 NEGATIVES = 0.2
 """Share of the candidates that were not chosen from which trees are fitted: all lists are cut alike, which changes no
@@ -93,11 +93,11 @@ class RankingFit:
         return self.columns.read_users({name: [*values, None] for name, values in self.users.items()})
 
     def fit(
-        self, rows: Interactions, chosen: Mask, learned: Learned, items: Indices, weight: float | None = None
+        self, choices: Interactions, learned: Learned, items: Indices, weight: float | None = None
     ) -> CandidateRanking | None:
         """See `recommend.judgement.SecondStage`: the weight is chosen by users whom the trees do not know."""
         columns = None if self.columns is None else self.columns.of_items(items)
-        made = self._lists(rows, chosen, columns, learned)
+        made = self._lists(choices, columns, learned)
         if made is None:
             return None
         inputs, encoder = self._inputs(made, columns)
@@ -108,18 +108,18 @@ class RankingFit:
         booster = _fitted(inputs, made.chosen, self.parameters)
         return CandidateRanking(
             weight=weight,
-            first_stage=self._first_stage(rows.only(chosen), columns),
+            first_stage=self._first_stage(choices, columns),
             encoder=None if encoder is None else encoder.encoder,
             model=booster.model_to_string(),
             predict=lambda inputs: np.asarray(booster.predict(inputs)),
         )
 
-    def ranker(self, ranking: CandidateRanking, first_stage: Ranker, known: Interactions, seen: Matrix) -> Ranker:
+    def ranker(self, ranking: CandidateRanking, first_stage: Ranker, known: Interactions, had: Matrix) -> Ranker:
         """See `recommend.judgement.SecondStage`."""
         histories = known.histories()
 
         def scores(users: Indices) -> Scores:
-            lists = Lists.offered(first_stage, histories, seen, users, ranking.first_stage)
+            lists = Lists.offered(first_stage, histories, had, users, ranking.first_stage)
             every = np.full((len(users), known.item_count), -np.inf, np.float32)
             every[lists.of, lists.items] = ranking.by_both(
                 lists.first_stage, self._users, lists.users[lists.of], lists.items
@@ -142,19 +142,17 @@ class RankingFit:
         choices = np.bincount(known.items, minlength=known.item_count).astype(np.int64)
         return FirstStageInputs(choices=choices, columns=columns, repeats=self.repeats)
 
-    def _lists(
-        self, rows: Interactions, chosen: Mask, columns: PairColumns | None, learned: Learned
-    ) -> _Labelled | None:
+    def _lists(self, choices: Interactions, columns: PairColumns | None, learned: Learned) -> _Labelled | None:
         chance = np.random.default_rng(self.parameters.seed)
         parts: list[_Labelled] = []
-        held_out_parts = self._held_out(rows, chance)
+        held_out_parts = self._held_out(choices, chance)
         for held_out in held_out_parts:
-            known = rows.only(~held_out & chosen)
-            seen, later = task(rows.only(~held_out), rows.only(held_out & chosen), repeats=self.repeats)
+            known = choices.only(~held_out)
+            had, later = task(known, choices.only(held_out), repeats=self.repeats)
             users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[: MOST_LISTS // len(held_out_parts)]
             if len(users) and len(known):
                 inputs = self._first_stage(known, columns)
-                lists = Lists.offered(learned(known), known.histories(), seen, users, inputs)
+                lists = Lists.offered(learned(known), known.histories(), had, users, inputs)
                 found = np.asarray(later[users[lists.of], lists.items]).ravel() > 0
                 counts = np.diff(later.indptr)[users].astype(np.int64)
                 parts.append(_Labelled(lists=lists, chosen=found, held_out=counts))
@@ -166,13 +164,13 @@ class RankingFit:
             held_out=np.concatenate([part.held_out for part in parts]),
         )
 
-    def _held_out(self, rows: Interactions, chance: np.random.Generator) -> list[Mask]:
-        """What lists are labelled by: the rows of each fold, or where own items are candidates, everybody's last
+    def _held_out(self, choices: Interactions, chance: np.random.Generator) -> list[Mask]:
+        """What lists are labelled by: the choices of each fold, or where own items are candidates, everybody's last
         quarter, because what was chosen later would tell how often.
         """
         if self.repeats:
-            return [~splits.by_time(rows, self.parameters.seed)]
-        fold = chance.integers(0, FOLDS, len(rows))
+            return [~splits.by_time(choices, self.parameters.seed)]
+        fold = chance.integers(0, FOLDS, len(choices))
         return [fold == number for number in range(FOLDS)]
 
 

@@ -57,17 +57,15 @@ def recommending_from(
         truth = best_order(request.dataset, chosen.users, chosen.items)
         second_stage = RankingFit.of(spec, chosen, request.training)
         learners, seed = learners_of(chosen, factors, request.training.first_stage), request.training.seed
-        judgement = judge(chosen.interactions, chosen.mask, seed, learners, second_stage, truth=truth)
+        judgement = judge(chosen.choices, seed, learners, second_stage, truth=truth)
         if not judgement.accepted:
             return Recommending(judgement=judgement, recommender=None)
-        fitted = fit(
-            chosen.interactions, chosen.mask, chosen.items, judgement, learners=learners, second_stage=second_stage
-        )
+        fitted = fit(chosen.choices, chosen.items, judgement, learners=learners, second_stage=second_stage)
         return Recommending(judgement=judgement, recommender=fitted)
 
 
 def learners_of(chosen: Chosen, factors: Learner, wanted: FirstStages) -> list[Learner]:
     """What may learn a first stage from these choices: weights between items need memory for each pair of them."""
-    if len(np.unique(chosen.interactions.items[chosen.mask])) > Ease.most_items:
+    if len(np.unique(chosen.choices.items)) > Ease.most_items:
         return [factors]
     return [Ease(), factors] if wanted is FirstStages.BEST else [Ease()]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from recommend import catalogue, histories
-from recommend.arrays import Indices, Mask
+from recommend.arrays import Indices
 from recommend.catalogue import ItemRow, Layout, State
 from recommend.histories import UserRow
 from training.datasets.described.spec import TablesSpec
@@ -44,21 +44,19 @@ def _items(chosen: Chosen, table: EntityTable) -> Iterator[ItemRow]:
 
 
 def _users(chosen: Chosen, table: EntityTable, *, repeats: bool) -> Iterator[UserRow]:
-    """All users that chose or saw something or are in the table, in the order of their keys. With `repeats`, an item
-    comes as often as it was chosen.
+    """All users of interactions or of the table, in the order of their keys. With `repeats`, an item comes as often as
+    it was chosen.
     """
-    rows = chosen.interactions
-    order = rows.by_user()
-    users, items, is_choice = rows.users[order], rows.items[order], chosen.mask[order]
+    order = chosen.choices.by_user()
+    users, items = chosen.choices.users[order], chosen.choices.items[order]
     if not repeats:
-        users, items, is_choice = _last_of_each(users, items, is_choice)
-    parts = [_packed(users[own], items[own], rows.user_count) for own in (is_choice, ~is_choice)]
+        users, items = _last_of_each(users, items)
+    packed = _packed(users, items, chosen.choices.user_count)
     places = dict(zip(table.keys.to_pylist(), range(len(table.keys)), strict=True))
     numbers = dict(zip(chosen.users, range(len(chosen.users)), strict=True))
     for key in sorted({*places, *numbers}):
         number = numbers.get(key)
-        first, second = (b"", b"") if number is None else (part[number] for part in parts)
-        yield UserRow(key, first, second, texts(table.columns, places.get(key)))
+        yield UserRow(key, b"" if number is None else packed[number], texts(table.columns, places.get(key)))
 
 
 def texts(columns: Mapping[str, pa.StringArray], row: int | None) -> dict[str, str]:
@@ -68,15 +66,12 @@ def texts(columns: Mapping[str, pa.StringArray], row: int | None) -> dict[str, s
     return {name: text for name, values in columns.items() if (text := values[row].as_py())}
 
 
-def _last_of_each(users: Indices, items: Indices, mask: Mask) -> tuple[Indices, Indices, Mask]:
-    """Each pair of user and item once, by user and then by when it last occurred; and whether it ever is a choice."""
+def _last_of_each(users: Indices, items: Indices) -> tuple[Indices, Indices]:
+    """Each pair of user and item once, by user and then by when it last occurred."""
     pair = users * (int(items.max(initial=0)) + 1) + items
-    _, last, group = np.unique(pair[::-1], return_index=True, return_inverse=True)
-    is_choice = np.bincount(group, weights=mask[::-1]) > 0
-    kept = len(pair) - 1 - last
-    by_place = np.argsort(kept)
-    kept = kept[by_place]
-    return users[kept], items[kept], is_choice[by_place]
+    _, last = np.unique(pair[::-1], return_index=True)
+    kept = np.sort(len(pair) - 1 - last)
+    return users[kept], items[kept]
 
 
 def _packed(users: Indices, items: Indices, user_count: int) -> Sequence[bytes]:

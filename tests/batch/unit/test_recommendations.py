@@ -38,7 +38,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small(bundle: Path, tmp_path: Path) -> Batch:
-    """The batch of u1, who chose b and saw d, and "3", who chose what nobody knows; only a, b, c and d are there."""
+    """The batch of u1, who chose b, and "3", who chose what nobody knows; only a, b, c and d are there."""
     folder = write_snapshots(tmp_path / "snapshots", genres={"a": "", "b": "x", "c": "x", "d": ""})
     return Batch(bundle=bundle, snapshots=folder, name=ModelName(name="films", version="4"), top=2)
 
@@ -47,7 +47,7 @@ def many(made: Batch, count: int) -> list[str]:
     """Replace the histories by those of so many users, in their order."""
     users = [f"u{number:04}" for number in range(count)]
     chosen = np.array([STORED_ITEMS.index("b")], histories.PACKED).tobytes()
-    rows = [UserRow(user, chosen, b"", {}) for user in users]
+    rows = [UserRow(user, chosen, {}) for user in users]
     histories.write(made.snapshots / histories.FILE, STORED_ITEMS, rows, "user_id")
     return users
 

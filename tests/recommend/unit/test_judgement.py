@@ -8,7 +8,6 @@ import pytest
 from features.schema import Schema
 from recommend import held_out, judgement
 from recommend.als import AlternatingLeastSquares
-from recommend.arrays import Mask
 from recommend.columns import PairColumns
 from recommend.ease import Ease
 from recommend.factors import ItemFactors
@@ -45,14 +44,10 @@ def drawn(*, taste: bool, times: bool = False) -> Interactions:
     )
 
 
-def everything(interactions: Interactions) -> Mask:
-    return np.ones(len(interactions), np.bool_)
-
-
 @pytest.mark.parametrize("times", [False, True])
 def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa: FBT001 - a parameter of the test
     rows = drawn(taste=True, times=times)
-    found = judge(rows, everything(rows), 1, EASE, RANKING)
+    found = judge(rows, 1, EASE, RANKING)
     assert found.accepted
     assert found.by_time is times
     assert (found.users, found.items) == (USERS, ITEMS)
@@ -73,7 +68,7 @@ class Opposite(Ease):
 
 def test_a_recommender_that_is_worse_than_popularity_does_not_serve() -> None:
     rows = drawn(taste=True)
-    found = judge(rows, everything(rows), 1, [Opposite()], RANKING)
+    found = judge(rows, 1, [Opposite()], RANKING)
     assert not found.accepted
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg
     assert found.reason.endswith("so it does not serve.")
@@ -82,22 +77,22 @@ def test_a_recommender_that_is_worse_than_popularity_does_not_serve() -> None:
 def test_the_kind_that_is_better_within_the_rows_to_learn_from_makes_the_first_stage() -> None:
     rows = drawn(taste=True, times=True)
     learners: list[Learner] = [Ease(), AlternatingLeastSquares(seed=1)]
-    found = judge(rows, everything(rows), 1, learners, RANKING)
+    found = judge(rows, 1, learners, RANKING)
     assert set(found.tried) == {Ease.name, AlternatingLeastSquares.name}
     assert found.first_stage == max(found.tried, key=lambda name: found.tried[name])
     for learner, kind in zip(learners, (ItemWeights, ItemFactors), strict=True):
-        alone = judge(rows, everything(rows), 1, [learner], RANKING)
+        alone = judge(rows, 1, [learner], RANKING)
         assert alone.tried == {learner.name: found.tried[learner.name]}
         assert alone.figures[RECOMMENDER].ndcg > alone.figures[POPULARITY].ndcg + 0.05
         keys = [f"i{item}" for item in range(ITEMS)]
-        made = fit(rows, everything(rows), keys, alone, learners=learners, second_stage=RANKING)
+        made = fit(rows, keys, alone, learners=learners, second_stage=RANKING)
         assert isinstance(made.first_stage, kind)
 
 
 def test_more_items_than_have_memory_for_each_pair_are_not_compared_with_sar(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn(taste=True)
     monkeypatch.setattr(judgement, "MOST_ITEMS", ITEMS - 1)
-    found = judge(rows, everything(rows), 1, [AlternatingLeastSquares(seed=1)], RANKING)
+    found = judge(rows, 1, [AlternatingLeastSquares(seed=1)], RANKING)
     assert found.first_stage == "factors of items"
     assert SAR not in found.figures
 
@@ -123,7 +118,7 @@ def test_without_taste_it_gains_nothing_beyond_chance(
 ) -> None:
     monkeypatch.setattr(ranked, "WEIGHTS", weights)
     rows = drawn(taste=False)
-    found = judge(rows, everything(rows), 1, EASE, ranking)
+    found = judge(rows, 1, EASE, ranking)
     assert found.ranking_weight in weights
     assert (FIRST_STAGE in found.figures) is (found.ranking_weight > 0)
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg + 0.02
@@ -132,13 +127,12 @@ def test_without_taste_it_gains_nothing_beyond_chance(
 @pytest.mark.parametrize("times", [False, True])
 def test_the_order_of_the_rows_changes_nothing(times: bool) -> None:  # noqa: FBT001 - a parameter of the test
     rows = drawn(taste=True, times=times)
-    chosen = rows.items % 5 > 0
     shuffled = np.random.default_rng(7).permutation(len(rows))
-    first = judge(rows, chosen, 1, EASE, RANKING)
-    assert judge(rows.only(shuffled), chosen[shuffled], 1, EASE, RANKING) == first
+    first = judge(rows, 1, EASE, RANKING)
+    assert judge(rows.only(shuffled), 1, EASE, RANKING) == first
     keys = [f"i{item}" for item in range(ITEMS)]
     one, other = (
-        fit(rows.only(order), chosen[order], keys, first, learners=EASE, second_stage=RANKING)
+        fit(rows.only(order), keys, first, learners=EASE, second_stage=RANKING)
         for order in (np.arange(len(rows)), shuffled)
     )
     assert one.items == other.items
@@ -155,7 +149,7 @@ def test_dates_without_a_time_of_day_say_as_much_as_times_or_none() -> None:
         "of day": chance.random(len(rows)),
         "dates": chance.integers(0, 9, USERS)[rows.users] * 86_400.0,
     }
-    found = {name: judge(replace(rows, times=own), everything(rows), 1, EASE, RANKING) for name, own in times.items()}
+    found = {name: judge(replace(rows, times=own), 1, EASE, RANKING) for name, own in times.items()}
     ndcg = {name: one.figures[RECOMMENDER].ndcg for name, one in found.items()}
     assert ndcg["dates"] == pytest.approx(ndcg["none"], abs=0.03)
     assert ndcg["dates"] == pytest.approx(ndcg["of day"], abs=0.03)
@@ -165,7 +159,7 @@ def test_where_choices_are_repeated_everything_is_chosen_on_repeated_ones() -> N
     chance = np.random.default_rng(9)
     own = np.stack([chance.permutation(np.arange(user % 2, ITEMS, 2))[:4] for user in range(USERS)])
     rows = replace(drawn(taste=True, times=True), items=np.tile(own, EACH // 4).ravel())
-    found = judge(rows, everything(rows), 1, EASE, replace(RANKING, repeats=True))
+    found = judge(rows, 1, EASE, replace(RANKING, repeats=True))
     assert found.repeats
     assert found.figures[RECOMMENDER].ndcg == 1
     assert found.tried[Ease.name] > found.figures[POPULARITY].ndcg, "of repeated choices alone, as the figures are"
@@ -174,21 +168,10 @@ def test_where_choices_are_repeated_everything_is_chosen_on_repeated_ones() -> N
 def test_too_few_users_are_not_judged() -> None:
     rows = drawn(taste=True)
     few = rows.only(rows.users < 29)
-    found = judge(few, everything(few), 1, EASE, RANKING)
+    found = judge(few, 1, EASE, RANKING)
     assert not found.accepted
     assert found.figures == {}
     assert "29 users chose anything new" in found.reason
-
-
-def test_what_a_user_saw_without_choosing_it_is_neither_learned_nor_recommended_nor_asked_for() -> None:
-    rows = drawn(taste=True, times=True)
-    chosen = rows.items < ITEMS // 2
-    first = np.tile(np.arange(EACH) < 12, USERS)
-    found = halves(rows, chosen, Division(first, first, by_moment=False), ITEMS)
-    assert len(found.training) == (chosen & first).sum()
-    assert found.training.item_count <= ITEMS // 2
-    assert found.seen.nnz == len(found.training)
-    assert found.test.nnz + found.missed.sum() == (chosen & ~first).sum()
 
 
 def test_a_second_choice_of_the_same_item_is_no_test_and_items_without_weights_are_missed() -> None:
@@ -201,7 +184,7 @@ def test_a_second_choice_of_the_same_item_is_no_test_and_items_without_weights_a
         item_count=3,
     )
     first = np.array([True, False, False, True])
-    found = halves(rows, everything(rows), Division(first, first, by_moment=False), ITEMS)
+    found = halves(rows, Division(first, first, by_moment=False), ITEMS)
     assert found.test.nnz == 0
     assert found.missed.tolist() == [1, 0]
 
@@ -210,9 +193,9 @@ def test_a_moment_divides_all_rows_if_enough_users_have_choices_on_both_sides(mo
     rows = drawn(taste=True, times=True)
     assert rows.times is not None
     late = replace(rows, times=rows.times + np.where(rows.users < USERS // 2, 0, 12))
-    assert not divide(late, everything(late), 1).by_moment
+    assert not divide(late, 1).by_moment
     monkeypatch.setattr(held_out, "FEWEST_KNOWN", USERS // 2)
-    first, histories, by_moment = divide(late, everything(late), 1)
+    first, histories, by_moment = divide(late, 1)
     assert by_moment
     assert late.times is not None
     assert late.times[first].max() < late.times[~first].min()
@@ -229,10 +212,10 @@ def test_new_users_are_known_by_the_first_half_of_their_rows_and_asked_for_the_r
     assert rows.times is not None
     is_new = rows.users >= known
     late = replace(rows, times=rows.times + np.where(is_new | (rows.times == EACH - 1), 100, 0))
-    division = divide(late, everything(late), 1)
+    division = divide(late, 1)
     assert not division.first[is_new].any()
     assert np.bincount(late.users[division.histories & is_new])[known:].tolist() == [EACH // 2] * (USERS - known)
-    found = judge(late, everything(late), 1, EASE, RANKING)
+    found = judge(late, 1, EASE, RANKING)
     assert found.by_moment
     assert (found.users, found.new_users) == (known, USERS - known)
     assert found.figures_of_new[RECOMMENDER].ndcg > found.figures_of_new[POPULARITY].ndcg + 0.05
@@ -248,7 +231,7 @@ def test_only_the_most_chosen_items_get_weights(monkeypatch: pytest.MonkeyPatch)
     assert counts[items].tolist() == sorted(counts.tolist(), reverse=True)[:10]
     chosen = Judgement(accepted=True, reason="", first_stage=Ease.name, regularisation=100.0)
     keys = [f"i{item}" for item in range(ITEMS)]
-    found = fit(rows, everything(rows), keys, chosen, learners=EASE, second_stage=RANKING)
+    found = fit(rows, keys, chosen, learners=EASE, second_stage=RANKING)
     assert found.items == [f"i{item}" for item in items]
     assert len(found.first_stage.scores(np.array([0]))) == 10
 

@@ -8,7 +8,7 @@ import pytest
 
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue, ItemRow, Layout, State
-from recommend.histories import PACKED, Histories, UserRow
+from recommend.histories import Histories, UserRow
 from recommend.new_items import NewItems
 
 LAYOUT = Layout(item_column="item_id", separators={"title": "", "genre": "|", "land": ""})
@@ -24,8 +24,7 @@ def opened(tmp_path: Path, **items: dict[str, str]) -> Catalogue:
 
 def test_new_is_what_neither_the_recommender_nor_a_history_has(tmp_path: Path) -> None:
     found = opened(tmp_path, a={}, seen={}, n1={}, b={}, n2={})
-    row = UserRow("u", b"", np.array([0], PACKED).tobytes(), {})
-    histories.write(tmp_path / "h", ["seen", "unheard"], [row], "user_id")
+    histories.write(tmp_path / "h", ["seen", "unheard"], [UserRow("u", b"", {})], "user_id")
     new = NewItems.of(found, Histories(tmp_path / "h", RECOMMENDER), [])
     assert [found.key(number) for number in new.numbers] == ["n1", "n2"]
     new = NewItems.of(found, None, [])

@@ -23,7 +23,7 @@ def packed(*numbers: int) -> bytes:
 
 
 def write_histories(file: Path, *users: UserRow) -> Path:
-    histories.write(file, ITEMS, users or [UserRow("u1", packed(2, 0), packed(1), {"age": "30"})], "user_id")
+    histories.write(file, ITEMS, users or [UserRow("u1", packed(2, 0), {"age": "30"})], "user_id")
     return file
 
 
@@ -44,7 +44,7 @@ def test_a_history_comes_in_its_order_by_the_recommenders_numbers(tmp_path: Path
     found = Histories(write_histories(tmp_path / "h"), ["c", "x", "a"])
     user = found.find("u1")
     assert user is not None
-    assert (user.chosen.tolist(), user.seen.tolist(), user.columns) == ([0, 2], [], {"age": "30"})
+    assert (user.chosen.tolist(), user.columns) == ([0, 2], {"age": "30"})
     assert found.user_column == "user_id"
     assert found.find("u2") is None
 
@@ -52,7 +52,7 @@ def test_a_history_comes_in_its_order_by_the_recommenders_numbers(tmp_path: Path
 @pytest.mark.parametrize("key", ["", "\0", "u1\0", "x" * 1_000_000, "ü'\"; DROP TABLE users"])
 def test_keys_of_any_characters_are_unknown_or_found(tmp_path: Path, key: str) -> None:
     assert Histories(write_histories(tmp_path / "h"), ITEMS).find(key) is None
-    found = Histories(write_histories(tmp_path / "h", UserRow(key, packed(1), b"", {})), ITEMS).find(key)
+    found = Histories(write_histories(tmp_path / "h", UserRow(key, packed(1), {})), ITEMS).find(key)
     assert found is not None
     assert found.chosen.tolist() == [1]
 
@@ -77,13 +77,13 @@ def test_only_the_owner_reads_them(tmp_path: Path) -> None:
 def test_the_version_depends_on_the_content_alone(tmp_path: Path) -> None:
     first, again = (Histories(write_histories(tmp_path / name), ITEMS) for name in "ab")
     assert first.version == again.version
-    other = write_histories(tmp_path / "c", UserRow("u1", packed(2, 0), packed(1), {"age": "31"}))
+    other = write_histories(tmp_path / "c", UserRow("u1", packed(2, 0), {"age": "31"}))
     assert Histories(other, ITEMS).version != first.version
 
 
 def test_an_open_snapshot_outlives_its_file(tmp_path: Path) -> None:
     found = Histories(write_histories(tmp_path / "h"), ITEMS)
-    write_histories(tmp_path / "h", UserRow("u2", b"", b"", {}))
+    write_histories(tmp_path / "h", UserRow("u2", b"", {}))
     assert found.find("u1") is not None
     (tmp_path / "h").unlink()
     assert found.find("u1") is not None
@@ -93,7 +93,7 @@ def test_after_an_error_the_former_snapshot_is_there(tmp_path: Path) -> None:
     file = write_histories(tmp_path / "h")
     before = file.read_bytes()
     with pytest.raises(SnapshotError, match="cannot be written: UNIQUE"):
-        write_histories(file, UserRow("u1", b"", b"", {}), UserRow("u1", b"", b"", {}))
+        write_histories(file, UserRow("u1", b"", {}), UserRow("u1", b"", {}))
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
 
@@ -122,7 +122,7 @@ def test_a_file_of_another_kind_or_a_newer_format_is_refused(tmp_path: Path, mon
 
 
 def test_an_altered_row_is_an_error_and_no_history(tmp_path: Path) -> None:
-    file = write_histories(tmp_path / "h", UserRow("u1", packed(7), b"", {}), UserRow("u2", b"abc", b"", {}))
+    file = write_histories(tmp_path / "h", UserRow("u1", packed(7), {}), UserRow("u2", b"abc", {}))
     found = Histories(file, ITEMS)
     for user in ("u1", "u2"):
         with pytest.raises(SnapshotError, match="row of a user in the snapshot was altered"):
@@ -131,7 +131,7 @@ def test_an_altered_row_is_an_error_and_no_history(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_pages_that_are_overwritten_or_cut_off_are_an_error(tmp_path: Path, *, cut: bool) -> None:
-    rows = [UserRow(f"u{number:05}", packed(0), b"", {"age": "x" * 100}) for number in range(2_000)]
+    rows = [UserRow(f"u{number:05}", packed(0), {"age": "x" * 100}) for number in range(2_000)]
     file = write_histories(tmp_path / "h", *rows)
     found = Histories(file, ITEMS)
     with file.open("r+b") as stream:

@@ -60,7 +60,7 @@ def test_no_click_probability_is_by_the_key_or_the_columns_of_one_who_was_forgot
     schema = Schema(numeric=("age",), categorical=("user_id",))
     bundle = make_recommending_bundle(tmp_path / "bundle", recommender(), schema=schema)
     snapshots = write_snapshots(tmp_path / "snapshots")
-    histories.write(snapshots / histories.FILE, ["b"], [UserRow(key, b"", b"", {"age": "30"})], "user_id")
+    histories.write(snapshots / histories.FILE, ["b"], [UserRow(key, b"", {"age": "30"})], "user_id")
     arguments = ["--snapshots", str(snapshots), "--workers", "1"]
     with running_service(bundle, tmp_path, arguments=arguments) as service:
 
@@ -89,7 +89,7 @@ def test_a_list_that_becomes_unreadable_stays_in_force(bundle: Path, tmp_path: P
         else:
             (snapshots / FILE).write_bytes(whole[:-1])
         wait_until(lambda: len(problems(service)) == 1)
-        version = histories.write(snapshots / histories.FILE, ["b"], [UserRow("u9", b"", b"", {})], "user_id")
+        version = histories.write(snapshots / histories.FILE, ["b"], [UserRow("u9", b"", {})], "user_id")
         wait_until(lambda: any(line.get("version") == version for line in service.log()))
         assert (answered(service, "u1"), answered(service, "u9")) == (UNKNOWN, ["popular"])
         (snapshots / FILE).write_bytes(whole)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from batch.recommendations import Batch
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue
 from recommend.histories import Histories
@@ -76,7 +77,7 @@ def test_the_bundle_and_the_report_have_the_recommender(tmp_path: Path) -> None:
 def test_histories_and_items_lie_beside_the_bundle_and_not_in_it(tmp_path: Path) -> None:
     spec = written(tmp_path)
     table = pd.read_csv(tmp_path / "interactions.csv")
-    again = table[table["user_id"] == "u0"].head(1).assign(at=2_000_000_000)
+    again = table.query("user_id == 'u0' and clicked == 1").head(1).assign(at=2_000_000_000)
     pd.concat([again, table]).to_csv(tmp_path / "interactions.csv", index=False)
     new = pd.DataFrame({"user_id": ["new"], "half": [1]})
     pd.concat([pd.read_csv(tmp_path / "users.csv"), new]).to_csv(tmp_path / "users.csv", index=False)
@@ -91,11 +92,8 @@ def test_histories_and_items_lie_beside_the_bundle_and_not_in_it(tmp_path: Path)
     known, other = found.find("u0"), found.find("new")
     assert known is not None
     assert other is not None
-    for clicked, numbers in zip((1, 0), known[:2], strict=True):
-        expected = of_user[of_user["clicked"] == clicked]["item_id"].tolist()
-        if first in expected:
-            expected = [item for item in expected if item != first] + [first]
-        assert [keys[number] for number in numbers] == expected
+    expected = of_user[of_user["clicked"] == 1]["item_id"].tolist()
+    assert [keys[number] for number in known.chosen] == [item for item in expected if item != first] + [first]
     assert known.columns == {"half": "0"}
     assert (other.chosen.tolist(), other.columns) == ([], {"half": "1"})
     assert found.find("nobody") is None
@@ -105,6 +103,27 @@ def test_histories_and_items_lie_beside_the_bundle_and_not_in_it(tmp_path: Path)
     assert catalogued.item("i3", number).texts == {"item_id": "i3", "kind": "1", "title": "Film i3"}
     assert catalogued.having("kind", ["1"]).sum() == ITEMS / 2
     assert not [file for file in bundle.rglob("*") if file.is_file() and b'"u17"' in file.read_bytes()]
+
+
+def test_what_was_seen_and_not_chosen_is_recommended_and_a_later_choice_of_it_counts(tmp_path: Path) -> None:
+    """In a shop whose customers see everything that they will ever buy on the first day."""
+    spec = written(tmp_path)
+    table = pd.read_csv(tmp_path / "interactions.csv").query("clicked == 1")
+    seen = table.assign(clicked=0, at=table["at"] - 100_000)
+    pd.concat([seen, table]).to_csv(tmp_path / "interactions.csv", index=False)
+    judged = run(tmp_path, spec).result.metrics["recommender"]
+    assert judged["users"] == USERS
+    assert judged["figures"]["recommender"]["ndcg"] > judged["figures"]["popularity"]["ndcg"]
+
+    bought = table[table["at"] < table["at"].max() - EACH // 2]
+    pd.concat([seen, bought]).to_csv(tmp_path / "interactions.csv", index=False)
+    made = Path(run(tmp_path / "earlier", spec).result.bundle)
+    batch = Batch(bundle=made, snapshots=made.parent / SNAPSHOTS, name=ModelName(name="shop", version="1"), top=ITEMS)
+    batch.write(tmp_path / "all.parquet", lambda _done, _total: None)
+    found = pd.read_parquet(tmp_path / "all.parquet").groupby("user")["item"].agg(set)
+    for user, chosen in bought.groupby("user_id")["item_id"]:
+        assert found[user].isdisjoint(chosen)
+        assert found[user] >= {*seen.query("user_id == @user")["item_id"]} - {*chosen}
 
 
 def repeated(folder: Path) -> Path:
@@ -207,14 +226,12 @@ def test_choices_are_clicks_or_all_interactions_of_known_users_and_items(tmp_pat
     strange = pd.DataFrame({"user_id": ["u0", "?"], "item_id": ["?", "i0"], "clicked": [1, 1], "at": [1, 2]})
     pd.concat([strange, table]).to_csv(tmp_path / "interactions.csv", index=False)
     clicks = read_chosen(load_spec(spec))
-    rows = clicks.interactions
-    assert len(rows) == len(table)
-    assert [clicks.items[item] for item in rows.items] == table["item_id"].tolist()
-    assert clicks.mask.tolist() == (table["clicked"] == 1).tolist()
-    assert rows.times is not None
-    assert rows.times.tolist() == table["at"].tolist()
     everything = read_chosen(load_spec(written(tmp_path, candidates_from="all")))
-    assert everything.mask.all()
+    for found, expected in ((clicks, table[table["clicked"] == 1]), (everything, table)):
+        assert [found.items[item] for item in found.choices.items] == expected["item_id"].tolist()
+        assert found.choices.times is not None
+        assert found.choices.times.tolist() == expected["at"].tolist()
+        assert found.users == sorted(table["user_id"].unique())
 
 
 def test_more_interactions_than_fit_into_memory_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

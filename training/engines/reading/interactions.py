@@ -28,16 +28,17 @@ class TooManyInteractionsError(PersonalizationError):
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """All interactions, and which of them are choices to learn from, bool[n]; the keys of users and items by number."""
+    """The choices to learn from, and the keys of all users and items by number, also of those that only occur in other
+    interactions.
+    """
 
-    interactions: Interactions
-    mask: Mask
+    choices: Interactions
     users: list[str]
     items: list[str]
 
 
 def read_chosen(spec: TablesSpec) -> Chosen:
-    """The interactions whose user and item are in their tables.
+    """The choices among the interactions whose user and item are in their tables.
 
     Users and items are numbered by their keys. Raises `TooManyInteractionsError` for more than `MOST_ROWS`.
     """
@@ -63,8 +64,7 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     )
     everything = spec.candidates_from is CandidatesFrom.ALL or spec.label.only_positives
     return Chosen(
-        interactions=interactions,
-        mask=np.ones(read, np.bool_) if everything else np.concatenate(labels) == 1,
+        choices=interactions if everything else interactions.only(np.concatenate(labels) == 1),
         users=user_keys.to_pylist(),
         items=item_keys.to_pylist(),
     )

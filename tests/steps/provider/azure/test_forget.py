@@ -76,7 +76,7 @@ def test_a_user_leaves_everything_in_the_lake_until_it_is_undone(
     made = left_by_a_run(write_snapshots(tmp_path / "run"))
     lake.publish(made, NOBODY)
     unpublished = write_snapshots(tmp_path / "another")
-    histories.write(unpublished / histories.FILE, ["b"], [UserRow("u1", b"", b"", {})], "user_id")
+    histories.write(unpublished / histories.FILE, ["b"], [UserRow("u1", b"", {})], "user_id")
     left = left_by_a_run(unpublished)
     container("work").upload_blob("files/training-x/rows/part-0.parquet", b"rows")
     container("work").upload_blob("libraries/training.whl", b"code")

@@ -117,7 +117,7 @@ def test_pods_fetch_what_training_has_made_and_follow_what_replaces_it(
     assert (pod / histories.FILE).stat().st_mode & 0o777 == 0o600
 
     second = write_snapshots(tmp_path / "second")
-    histories.write(second / histories.FILE, ["b"], [histories.UserRow("u9", b"", b"", {})], "user_id")
+    histories.write(second / histories.FILE, ["b"], [histories.UserRow("u9", b"", {})], "user_id")
     made = left_by_a_run(second)
     lake.publish(made, NOBODY)
     service.fetch()
