@@ -19,6 +19,10 @@ class StackMissingError(PersonalizationError):
     """The stack is not up."""
 
 
+class StackPausedError(PersonalizationError):
+    """The stack's cluster is stopped, so that the stack can only be resumed or destroyed."""
+
+
 class StackBusyError(PersonalizationError):
     """Another update of the same stack is running."""
 

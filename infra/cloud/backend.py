@@ -174,7 +174,8 @@ class CloudBackend:
         place = around.place
         trust = self._step(certificate.AZURE, f"{name}-certificate", certificate.Inputs(host=place.host), options)
         access = self._let_in(cluster, options)
-        image = self._rolled_out(f"{name}-rollout", access, options)
+        inside = ResourceOptions.merge(options, ResourceOptions(deleted_with=cluster.kubernetes.cluster))
+        image = self._rolled_out(f"{name}-rollout", access, inside)
         serving = ClusterService(
             f"{name}-in-cluster",
             ClusterServiceArgs(

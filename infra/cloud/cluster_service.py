@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -71,8 +72,27 @@ class ClusterService(pulumi.ComponentResource):
             pool=pool,
         )
         after = [*secrets, *environment.access.pods, cluster.kubernetes.ready]
-        Workload("workload", workload, ResourceOptions(parent=self, providers=[provider], depends_on=after))
+        Workload(
+            "workload",
+            workload,
+            ResourceOptions(
+                parent=self,
+                providers=[provider],
+                depends_on=after,
+                transformations=[partial(_gone_with, cluster.kubernetes.cluster)],
+            ),
+        )
         self.register_outputs({})
+
+
+def _gone_with(
+    cluster: pulumi.Resource, declared: pulumi.ResourceTransformationArgs
+) -> pulumi.ResourceTransformationResult | None:
+    """Leave objects in the cluster to the cluster's deletion: of a stopped one, the API server is gone."""
+    if not isinstance(declared.resource, pulumi.CustomResource):
+        return None
+    opts = ResourceOptions.merge(declared.opts, ResourceOptions(deleted_with=cluster))
+    return pulumi.ResourceTransformationResult(declared.props, opts)
 
 
 def _snapshots(environment: Environment) -> Output[str]:

@@ -15,7 +15,7 @@ from azure_clients.cluster import cluster_client
 from azure_clients.errors import ManagerRefusedError
 from features.errors import PersonalizationError, reason
 from infra.azure_settings import AzureSettings
-from personalize.clients.power import VERSION, cluster_path
+from personalize.stack.power import VERSION, cluster_path
 from steps.shared.cluster_names import ANSWERING, NAME, NAMESPACE
 
 NODES = "/api/v1/nodes"

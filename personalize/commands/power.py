@@ -5,11 +5,11 @@ from infra.azure_settings import AzureSettings
 from infra.cost.estimate import Line, estimate
 from infra.cost.prices import snapshot
 from infra.cost.scenarios import of_settings
-from personalize.clients.power import Power, cluster_path, power_of, switch
 from personalize.clients.service import READY_SECONDS, Service, ServiceUnreachableError
 from personalize.commands.session import open_session
 from personalize.errors import StackMissingError
 from personalize.stack.on_azure import require_azure
+from personalize.stack.power import Power, cluster_path, power_of, switch
 from personalize.terminal import options
 from personalize.terminal.output import print_json, say, tell
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import PersonalizationError
-from personalize.clients.power import Power
 from personalize.delivery.command import CommandFailedError, Personalize, changed_settings, result, settings_at
 from personalize.delivery.github import GitHub
 from personalize.delivery.plan import LABEL, Plan, refuse_data_loss
 from personalize.delivery.reports import counted, destroyed, mark, plan_comment, rejection_report
 from personalize.delivery.resource_drift import allowed, drift_report, find_resource_drift
 from personalize.delivery.retraining import Need, decide
+from personalize.stack.power import Power
 from personalize.terminal.output import ExitCode
 
 DRIFT_LABEL = "resource-drift"
@@ -50,8 +50,10 @@ class Delivery:
         `base`.
 
         The identity of pull requests may not read data. Raises `DataAtRiskError` if the plan deletes data and no label
-        allows it.
+        allows it. A paused stack can't be planned, which keeps no pull request from being merged.
         """
+        if self._is_paused():
+            return
         plan = self._plan("--known-data")
         bill = self._bill(base)
         number = self.github.pull_request if self.github else None

@@ -13,9 +13,11 @@ from features.files import write_whole
 from infra.azure_settings import AzureSettings
 from infra.settings import load_settings
 from personalize.bootstrap.groups import stack_groups
-from personalize.stack.data_guard import begins_anew, refuse_to_change_network, refuse_to_replace_data
+from personalize.errors import StackPausedError
+from personalize.stack.data_guard import CLUSTER, begins_anew, refuse_to_change_network, refuse_to_replace_data
 from personalize.stack.databricks_access import join
 from personalize.stack.pool_guard import refuse_to_change_system_nodes
+from personalize.stack.power import Power, power_of
 from personalize.stack.refusals import advice
 from personalize.stack.stack_files import StackFiles
 from tools.paths import ROOT
@@ -63,6 +65,21 @@ class AzureSide:
         """Raise `SystemNodesWouldChangeError` if an update would change what AKS can't change."""
         if self.settings:
             refuse_to_change_system_nodes(snapshot.get("resources") or (), self.settings)
+
+    def require_running(self, snapshot: Mapping[str, Any]) -> None:
+        """Raise `StackPausedError` if the cluster is stopped: nothing may be trained that could not be served then.
+
+        "You can only start or delete a stopped AKS cluster" (Microsoft, "Stop and start an AKS cluster").
+        """
+        clusters = [one["id"] for one in snapshot.get("resources") or () if one["type"] == CLUSTER and one.get("id")]
+        if not self.settings or not clusters:
+            return
+        manager = resource_manager(self.settings.tenant)
+        if any(power_of(manager, cluster) is Power.STOPPED for cluster in clusters):
+            raise StackPausedError(
+                f"Stack {self.files.stack} is paused: its cluster is stopped, and Azure allows only to start or delete "
+                f"it. Run `.venv/bin/personalize resume --stack {self.files.stack}` first. Nothing was changed."
+            )
 
     def begins_anew(self, snapshot: Mapping[str, Any]) -> bool:
         """Whether an update with the settings would replace the storage. Raises `NamesTakenError`."""

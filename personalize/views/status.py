@@ -16,9 +16,9 @@ from rich.table import Table
 from azure_clients import credentials
 from infra.azure_settings import AzureSettings
 from personalize.clients.cluster import Cluster, ClusterUnreachableError
-from personalize.clients.power import Power, cluster_path, power_of
 from personalize.clients.service import Service, ServiceRefusedError, ServiceUnreachableError
 from personalize.stack.on_azure import azure_of
+from personalize.stack.power import Power, cluster_path, power_of
 from personalize.stack.session import StackSession
 from personalize.terminal.output import results
 from personalize.views.model_table import champion

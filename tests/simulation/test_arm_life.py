@@ -1,5 +1,6 @@
 """What the simulated Resource Manager refuses because of what exists, runs or was deleted."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ NATIVE = "azure-native:"
 KEY_VAULT = f"{NATIVE}keyvault:Vault"
 AKS = f"{NATIVE}containerservice:ManagedCluster"
 POOL = f"{NATIVE}containerservice:AgentPool"
+WINDOW = f"{NATIVE}containerservice:MaintenanceConfiguration"
 ML = f"{NATIVE}machinelearningservices:Workspace"
 ROLE = f"{NATIVE}authorization:RoleAssignment"
 IDENTITY = f"{NATIVE}managedidentity:UserAssignedIdentity"
@@ -133,6 +135,23 @@ def test_an_assignment_can_not_get_another_role(arm: AzureNative) -> None:
     other = example(ROLE) | {"roleDefinitionId": role("acdd72a7-3385-48ef-bd42-f606fba81ae7")}
     assert refused(arm.update, ROLE, assignment.id, other) == "RoleAssignmentUpdateNotPermitted"
     assert arm.diff(ROLE, example(ROLE), other).replaces == {"roleDefinitionId"}
+
+
+def test_a_stopped_cluster_is_only_deleted_with_all_its_parts(arm: AzureNative) -> None:
+    create_all(arm)
+    (cluster,) = arm.world.all(AKS)
+    stopped = replace(cluster, outputs=cluster.outputs | {"powerState": {"code": "Stopped"}})
+    arm.world.put(stopped)
+    parts = [(one.type, one.id) for kind in (POOL, WINDOW) for one in arm.world.all(kind)]
+    assert len(parts) >= 2
+    for kind, identity in [(AKS, CLUSTER), *parts]:
+        assert refused(arm.update, kind, identity, example(kind)) == "OperationNotAllowed"
+    for kind, identity in parts:
+        assert refused(arm.delete, kind, identity) == "OperationNotAllowed"
+    another = example(POOL) | {"agentPoolName": "more"}
+    assert refused(arm.create, POOL, another) == "OperationNotAllowed"
+    arm.delete(AKS, CLUSTER)
+    assert not any(arm.world.get(identity) for _, identity in parts)
 
 
 def test_a_size_is_not_changed_in_place(arm: AzureNative) -> None:

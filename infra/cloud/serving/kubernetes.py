@@ -173,6 +173,7 @@ class Kubernetes(pulumi.ComponentResource):
             opts=ResourceOptions(
                 parent=self,
                 depends_on=[written],
+                deleted_with=self.cluster,  # AKS changes no pool of a stopped cluster, but deletes the cluster
                 ignore_changes=["count"],
                 delete_before_replace=False,  # Azure's provider would delete the pods' nodes first
             ),
@@ -197,7 +198,7 @@ class Kubernetes(pulumi.ComponentResource):
                 start_time="02:00",
                 schedule=containerservice.ScheduleArgs(weekly=weekly),
             ),
-            opts=ResourceOptions(parent=self, depends_on=[written]),
+            opts=ResourceOptions(parent=self, depends_on=[written], deleted_with=self.cluster),
         )
 
     def _addons(self) -> dict[str, containerservice.ManagedClusterAddonProfileArgs]:

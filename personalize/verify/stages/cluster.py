@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from features.bundle import Bundle
 from infra.cloud.serving.service_nodes import label_of_service_nodes
 from personalize.checks.subscription.free_names import GROUP_VERSION
-from personalize.clients.power import VERSION, cluster_path
 from personalize.clients.service import Service
+from personalize.stack.power import VERSION, cluster_path
 from personalize.verify.bench import Bench
 from personalize.verify.stage import Seen, Stage, StageFailedError
 from personalize.verify.stages.options import ZONE, container_logs, zones

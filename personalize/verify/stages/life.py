@@ -4,8 +4,8 @@ import time
 
 from azure_clients.retries import USUAL
 from personalize.checks.subscription.free_names import VAULT_VERSION
-from personalize.clients.power import VERSION, Power, cluster_path, power_of, switch
 from personalize.clients.service import READY_SECONDS
+from personalize.stack.power import VERSION, Power, cluster_path, power_of, switch
 from personalize.teardown.leftovers import leftovers, settled
 from personalize.verify.bench import Bench
 from personalize.verify.stage import Seen, Stage, StageFailedError

@@ -1,7 +1,7 @@
 """Checks of options that only some stacks use, such as `prod`: zones, the pods' logs, traces, a web test."""
 
 from infra.cloud.serving.service_nodes import label_of_service_nodes
-from personalize.clients.power import VERSION, cluster_path
+from personalize.stack.power import VERSION, cluster_path
 from personalize.verify.bench import Bench
 from personalize.verify.stage import Seen
 

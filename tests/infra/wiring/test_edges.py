@@ -17,8 +17,9 @@ WRITES = ("containerservice:MaintenanceConfiguration", "containerservice:AgentPo
 
 @pytest.fixture(scope="module")
 def stack() -> dict[str, Declared]:
-    """The resources of stack `dev` with traces and a pool for the service, by name."""
-    return {one.name: one for one in record(committed("dev", traces=True, scoring_nodes_max=3), "dev").resources}
+    """The resources of stack `dev` with traces, a pool for the service and trials of images, by name."""
+    settings = committed("dev", traces=True, scoring_nodes_max=3, rollout="shadow")
+    return {one.name: one for one in record(settings, "dev").resources}
 
 
 def test_pods_wait_for_their_roles_their_secrets_and_their_nodes(stack: dict[str, Declared]) -> None:
@@ -39,6 +40,14 @@ def test_everything_in_the_cluster_is_below_what_waits(stack: dict[str, Declared
     assert len(in_cluster) >= 8
     for one in in_cluster:
         assert "workload:Workload workload" in set(parents(stack, one))
+
+
+def test_a_stopped_cluster_takes_all_that_is_in_it_along(stack: dict[str, Declared]) -> None:
+    """ "You can only start or delete a stopped AKS cluster" (Microsoft, "Stop and start an AKS cluster")."""
+    inside = [one for one in stack.values() if one.custom and one.options.get("provider") == "cluster"]
+    parts = [one for name, one in stack.items() if name.startswith((*WRITES, "azure:Rollout"))]
+    assert (len(inside), len(parts)) == (9, 4)
+    assert {one.options.get("deleted_with") for one in (*inside, *parts)} == {CLUSTER}
 
 
 def test_nothing_is_paid_for_by_the_hour_before_the_trial_build(stack: dict[str, Declared]) -> None:

@@ -40,11 +40,19 @@ def test_a_preview_of_a_pull_request_reads_no_data_and_says_so(hub: GitHubServer
     unread = Ended(code=0, content={**plan.content, "data_read": False})
     bench = Bench(hub, pull_request=7, preview=unread)
     bench.delivery.preview("HEAD")
-    assert bench.told.calls[0] == ("preview", "--stack", "dev", "--known-data")
+    assert bench.told.calls[1] == ("preview", "--stack", "dev", "--known-data")
     assert "It did not read the data" in hub.comments[0]["body"]
     bench = Bench(hub, pull_request=8, preview=plan)
     bench.delivery.preview("HEAD")
     assert "did not read" not in bench.said[0]
+
+
+def test_a_preview_of_a_paused_stack_passes_and_says_why(hub: GitHubServer) -> None:
+    paused = Ended(code=0, content={"endpoint": "https://x", "cluster": {"power": "Stopped"}})
+    bench = Bench(hub, pull_request=7, status=paused)
+    bench.delivery.preview("HEAD")
+    assert bench.commands == ["status"]
+    assert bench.said == ["Stack `dev` is paused: nothing was done. The workflow `resume` starts it."]
 
 
 def test_a_preview_that_would_lose_data_comments_and_fails_until_the_label_is_there(hub: GitHubServer) -> None:

@@ -12,9 +12,9 @@ import pytest
 from azure_clients import credentials
 from features.errors import BadInputError
 from personalize.clients.cluster import Cluster, ClusterUnreachableError, Pod
-from personalize.clients.power import cluster_path
 from personalize.clients.service import AUTHORITY, Service
 from personalize.clients.tls import trusting
+from personalize.stack.power import cluster_path
 from personalize.stack.session import StackSession
 from personalize.views import logs
 from personalize.views.status import azure_status as status_of

@@ -13,9 +13,9 @@ from azure_clients.errors import ManagerRefusedError
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
-from personalize.clients.power import Power, cluster_path, power_of, switch
 from personalize.commands.app import app
 from personalize.commands.power import remaining
+from personalize.stack.power import Power, cluster_path, power_of, switch
 from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
 from tests.support.fake_manager import Call, FakeManager
 

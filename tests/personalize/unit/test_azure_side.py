@@ -1,5 +1,6 @@
 """Guards of a stack on Azure outside the engine: new names after a destroy, and no data lost by a move."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from infra.cloud.names import Names
+from personalize.errors import StackPausedError
 from personalize.stack.azure_side import AzureSide, following
 from personalize.stack.data_guard import ACCOUNT, CLUSTER, DataWouldBeReplacedError, NamesTakenError
 from personalize.stack.pool_guard import SystemNodesWouldChangeError
@@ -134,3 +136,28 @@ def test_databricks_provider_signs_in_as_everything_else_whatever_is_set(
     # The names and the kinds are those of the provider's documentation, "Authentication".
     assert given["DATABRICKS_AUTH_TYPE"] == kind
     assert (given["DATABRICKS_CONFIG_FILE"], given["DATABRICKS_CONFIG_PROFILE"]) == ("/dev/null", "")
+
+
+@pytest.mark.parametrize(
+    ("power", "refused"), [({"code": "Stopped"}, True), ({"code": "Running"}, False), (None, False), ("gone", False)]
+)
+def test_a_paused_stack_is_resumed_first(
+    state: Path, monkeypatch: pytest.MonkeyPatch, power: object, *, refused: bool
+) -> None:
+    path = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-scoring/providers/{CLUSTER}/aks"
+    found = None if power == "gone" else {"properties": {"powerState": power}}
+    manager = SimpleNamespace(get=lambda asked, _: found if asked == path else pytest.fail(asked))
+    monkeypatch.setattr("personalize.stack.azure_side.resource_manager", lambda _: manager)
+    known = {"resources": [{"type": "pulumi:pulumi:Stack"}, {"type": CLUSTER, "id": path}]}
+    with (
+        pytest.raises(StackPausedError, match=r"`\.venv/bin/personalize resume --stack dev` first")
+        if refused
+        else (nullcontext())
+    ):
+        side(state).require_running(known)
+
+
+def test_only_a_stack_that_has_a_cluster_is_asked_about(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("personalize.stack.azure_side.resource_manager", lambda _: pytest.fail("asked"))
+    side(state).require_running(snapshot())
+    side(state).require_running({"resources": [{"type": CLUSTER, "id": ""}]})

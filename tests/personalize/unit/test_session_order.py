@@ -95,7 +95,8 @@ def test_a_taken_port_ends_the_update_before_the_engine_starts(session_of: Make)
 
 
 @pytest.mark.parametrize(
-    "guard", ["refuse_to_replace_data", "refuse_to_change_network", "refuse_to_change_system_nodes"]
+    "guard",
+    ["refuse_to_replace_data", "require_running", "refuse_to_change_network", "refuse_to_change_system_nodes"],
 )
 def test_a_guard_that_refuses_ends_the_update_before_the_engine_starts(session_of: Make, guard: str) -> None:
     session, calls = session_of(azure={guard: refuse}, state={"snapshot": OLD})
@@ -104,8 +105,15 @@ def test_a_guard_that_refuses_ends_the_update_before_the_engine_starts(session_o
     assert not {"engine up", "engine settle", "azure enter"} & set(calls)
 
 
-def test_a_plan_that_aks_refuses_ends_a_preview_before_the_engine_starts(session_of: Make) -> None:
-    session, calls = session_of(azure={"refuse_to_change_system_nodes": refuse})
+def test_a_paused_stack_is_destroyed_without_a_question(session_of: Make) -> None:
+    session, calls = session_of(azure={"require_running": refuse})
+    session.destroy(lambda _: None)
+    assert "engine destroy" in calls
+
+
+@pytest.mark.parametrize("guard", ["require_running", "refuse_to_change_system_nodes"])
+def test_a_plan_that_aks_refuses_ends_a_preview_before_the_engine_starts(session_of: Make, guard: str) -> None:
+    session, calls = session_of(azure={guard: refuse})
     with pytest.raises(RefusedError):
         session.preview(lambda _: None)
     assert "engine preview" not in calls

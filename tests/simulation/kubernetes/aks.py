@@ -1,7 +1,7 @@
 """What AKS adds to a control plane: nodes for the pools, its own pods, the add-ons' kinds, load balancers' addresses.
 
-One loop makes the control plane match the record. If the record has no cluster, there are no nodes and nothing runs; a
-deleted cluster takes its contents along.
+One loop makes the control plane match the record. If the record has no cluster, there are no nodes and nothing runs; of
+a stopped one the API server is gone; a deleted cluster takes its contents along.
 """
 
 import threading
@@ -33,6 +33,7 @@ class Aks(threading.Thread):
         self._over = threading.Event()
         self._broken: list[str] = []
         self._incarnation = 0.0
+        self._stopped = False
         self.errors: list[Exception] = []
 
     def stop(self) -> None:
@@ -53,9 +54,15 @@ class Aks(threading.Thread):
     def reconcile(self, world: World) -> None:
         """One round: make the control plane match the record."""
         cluster = next((record for record in world.all(CLUSTER_TYPE) if not record.deleting), None)
+        stopped = cluster is not None and cluster.outputs.get("powerState", {}).get("code") == "Stopped"
+        if stopped != self._stopped:
+            self._plane.stop() if stopped else self._plane.start()
+            self._stopped = stopped
+        if stopped:
+            return
         incarnation = cluster.created if cluster else 0.0
         if self._incarnation not in {0.0, incarnation}:
-            self._wipe(world)
+            self._wipe()
         if cluster is not None and self._incarnation != incarnation:
             add_ons.install(self._plane)
         self._incarnation = incarnation
@@ -70,17 +77,14 @@ class Aks(threading.Thread):
             self._plane.break_images(broken)
             self._broken = broken
 
-    def _wipe(self, world: World) -> None:
-        """The cluster is gone with its contents; note what nobody had deleted before."""
+    def _wipe(self) -> None:
+        """The cluster is gone with its contents."""
         add_ons.remove(self._plane)
         names = {item["metadata"]["name"] for item in self._plane.items("/api/v1/namespaces")} - SYSTEM_NAMESPACES
         for name in names:
             self._plane.delete(f"/api/v1/namespaces/{name}")
         for definition in _secret_definitions():
             self._plane.delete(_definition_path(definition))
-        if names:
-            with world.transaction():
-                world.set("swept", [*world.setting("swept"), *(f"namespace {name}" for name in sorted(names))])
 
     def _nodes(self, wanted: Mapping[str, dict[str, Any]], *, drain: bool) -> None:
         present = {node["metadata"]["name"]: node for node in self._plane.items(NODES)}
@@ -121,8 +125,6 @@ class Aks(threading.Thread):
 
 
 def _wanted_nodes(world: World, cluster: Record) -> Iterator[tuple[str, dict[str, Any]]]:
-    if cluster.outputs.get("powerState", {}).get("code") == "Stopped":
-        return
     prefix = cluster.id.lower() + "/"
     separate = [
         {"name": pool.id.rpartition("/")[2], **pool.inputs}

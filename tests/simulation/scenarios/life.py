@@ -3,19 +3,25 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
-from azure_clients.credentials import forget_tokens
+from azure_clients.credentials import forget_tokens, resource_manager
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import names_of
+from personalize.bootstrap.groups import group_paths
+from personalize.stack.power import Power, switch
 from personalize.stack.state_store import read_snapshot
 from tests.simulation.kubernetes.nodes.image import entry_point
 from tests.simulation.kubernetes.pod_needs import CLASSES, unmet
 from tests.simulation.models.sent import sent
 from tests.simulation.published import ROLES
 from tests.simulation.scenarios.report import Report
-from tests.simulation.scenarios.stack import STACK, Done, SimulatedStack
+from tests.simulation.scenarios.stack import SETTLE_PAUSE, SETTLE_SECONDS, STACK, Done, SimulatedStack
+from tests.simulation.services.pools import CLUSTER_TYPE
 from tests.simulation.world import DEFAULTS, Record
 
 SENT = "sent.json"
@@ -25,6 +31,7 @@ NODES = "/api/v1/nodes"
 PREVIEWER = "77777777-7777-4777-8777-777777777777"
 """The object id of the identity with which a pull request's workflow previews."""
 MAY_NOT = "may not assign or remove this role: let an owner of the subscription run `.venv/bin/personalize bootstrap"
+RESUME = "Run `.venv/bin/personalize resume --stack dev` first"
 OUTPUTS = (
     "endpoint",
     "authority",
@@ -111,8 +118,9 @@ def preview_as_pull_request(stack: SimulatedStack, report: Report) -> None:
 
 @contextmanager
 def _signed_in_as_previewer(stack: SimulatedStack) -> Iterator[None]:
-    """With the two roles on the subscription that `personalize bootstrap` gives it."""
-    scope = f"/subscriptions/{DEFAULTS['subscription']}"
+    """With the roles in the stack's groups that `personalize bootstrap` gives it."""
+    training, serving = group_paths(names_of(stack.name, AzureSettings.model_validate(stack.settings["azure"])))
+    cluster_user = "Azure Kubernetes Service Cluster User Role"
     given = [
         Record(
             id=f"{scope}/providers/Microsoft.Authorization/roleAssignments/{ROLES[role]}",
@@ -122,7 +130,7 @@ def _signed_in_as_previewer(stack: SimulatedStack) -> Iterator[None]:
             created=0.0,
             ready=0.0,
         )
-        for role in ("Reader", "Azure Kubernetes Service Cluster User Role")
+        for scope, role in ((training, "Reader"), (serving, "Reader"), (serving, cluster_user))
     ]
     for record in given:
         stack.world.put(record)
@@ -174,10 +182,34 @@ def mend_drift(stack: SimulatedStack, report: Report) -> None:
     )
 
 
+def pause(stack: SimulatedStack, report: Report) -> None:
+    """A paused stack is neither planned nor updated, and no model is trained that could not be served."""
+    before, trained = deepcopy(stack.settings), stack.trained
+    (cluster,) = stack.world.all(CLUSTER_TYPE)
+    switch(resource_manager(stack.settings["azure"]["tenant"]), cluster.id, Power.STOPPED)
+    _await_api_server(stack, answers=False)
+    stack.settings["training"] |= {"num_leaves": 8}
+    for name, operate in (("preview", stack.preview), ("up", stack.up), ("serve", lambda: stack.roll_back(1))):
+        said = str(stack.fails(operate))
+        report.want(f"what `{name}` says to do with a paused stack", RESUME, RESUME if RESUME in said else said)
+    report.want("models trained for a paused stack", 0, stack.trained - trained)
+    stack.settings = before
+
+
 def go_down(stack: SimulatedStack, report: Report, when: str) -> None:
-    """Destroy, and check what is left."""
+    """Destroy, and check what is left. A stopped cluster is deleted with all that is in it."""
     stack.destroy()
+    _await_api_server(stack, answers=True)
     nothing_left(stack, report, when)
+
+
+def _await_api_server(stack: SimulatedStack, *, answers: bool) -> None:
+    """Wait until the API server answers, or until it does no longer."""
+    plane, until = stack.simulation.plane, time.monotonic() + SETTLE_SECONDS
+    while plane is not None and plane.ready() is not answers:
+        if time.monotonic() > until:
+            raise AssertionError("the API server is gone" if answers else "the API server answers")
+        time.sleep(SETTLE_PAUSE)
 
 
 def nothing_left(stack: SimulatedStack, report: Report, when: str) -> None:

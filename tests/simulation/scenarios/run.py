@@ -85,6 +85,9 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
         changes.all_changes(stack, report, full=full)
         with report.stage("another region"):
             changes.another_region(stack, report, full=full)
+    if "life" in only:
+        with report.stage("a paused stack"):
+            life.pause(stack, report)
     if "life" in only or "changes" in only:
         with report.stage("destroy"):
             life.go_down(stack, report, "after destroy")

@@ -23,6 +23,17 @@ def _serial(identity: str) -> str:
     return "/".join(parts[: parts.index("managedClusters") + 2])
 
 
+def _refuse_stopped(call: Call) -> None:
+    """Raise for a change of a stopped cluster or its parts; it can only be started or deleted as a whole.
+
+    Source: learn.microsoft.com/azure/aks/start-stop-cluster. Nobody has seen the code and the wording.
+    """
+    cluster = call.world.get(_serial(call.id))
+    if cluster is not None and cluster.outputs.get("powerState", {}).get("code") == "Stopped":
+        message = f"The managed cluster '{cluster.id}' is stopped: it can only be started or deleted."
+        raise RefusedError(409, "OperationNotAllowed", message)
+
+
 def _refuse_cluster_shape(call: Call) -> None:
     if call.input("disableLocalAccounts") and not call.input("aadProfile.managed"):
         raise RefusedError(400, "BadRequest", "Local accounts can only be disabled on a cluster with managed Entra ID.")
@@ -143,6 +154,7 @@ TYPES = [
         ),
         seconds=300,
         rules=(
+            _refuse_stopped,
             _refuse_cluster_shape,
             _refuse_ranges,
             _refuse_version,
@@ -162,8 +174,8 @@ TYPES = [
         replaces=frozenset(pools.FIXED),
         fixed=frozenset(pools.FIXED),
         seconds=120,
-        rules=(pools.refuse_pool_call, refuse_pool_network),
-        delete_rules=(pools.refuse_last_system_pool,),
+        rules=(_refuse_stopped, pools.refuse_pool_call, refuse_pool_network),
+        delete_rules=(_refuse_stopped, pools.refuse_last_system_pool),
         outputs=_pool_outputs,
         serial=_serial,
     ),
@@ -171,7 +183,8 @@ TYPES = [
         pulumi_type="azure-native:containerservice:MaintenanceConfiguration",
         model="azure.mgmt.containerservice.models:MaintenanceConfiguration",
         path=CLUSTER + "/maintenanceConfigurations/{configName}",
-        rules=(_refuse_window,),
+        rules=(_refuse_stopped, _refuse_window),
+        delete_rules=(_refuse_stopped,),
         outputs=lambda call: {"name": call.name},
         serial=_serial,
     ),
