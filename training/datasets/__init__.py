@@ -51,6 +51,12 @@ def key_columns(dataset: Dataset, data: Path | None) -> tuple[str, ...]:
     return () if spec is None else tuple(one.foreign_key for one in spec.entities.values())
 
 
+def user_column(dataset: Dataset, data: Path | None) -> str | None:
+    """The column of the interactions with the keys of users, if it has one; `data` is the dataset's copy."""
+    spec = tables_of(dataset, data)
+    return None if spec is None or spec.users is None else spec.users.foreign_key
+
+
 def tables_of(dataset: Dataset, data: Path | None, passed_over: Forgotten = NOBODY) -> TablesSpec | None:
     """The config of a dataset of tables, None for another one; `data` is the dataset's copy, if there is one.
 

@@ -6,9 +6,12 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from features.arrays import Several
 from features.bundle import GoldenRecord
+from features.categories import Category, Cross
 from features.columns import Number
-from features.encoder import Encoder
+from features.encoder import Encoder, RawRows
+from features.hashing import MISSING_HASH
 from features.schema import Schema
 from training.kernels.columns import RAW, RECORD_HASH, raw_columns, raw_rows, raw_types
 from training.kernels.kernel import Kernel
@@ -16,28 +19,62 @@ from training.model.fitted import Fitted
 from training.protocols import Scannable
 
 GOLDEN_RECORDS = 100
+MADE_UP = "made-up user"
+"""The key of a user who does not exist."""
 
 
-def golden_records(held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted) -> tuple[GoldenRecord, ...]:
-    """At most `GOLDEN_RECORDS` distinct held-out rows, chosen by content, so every run takes the same ones."""
+def golden_records(
+    held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted, user: str | None
+) -> tuple[Encoder, tuple[GoldenRecord, ...]]:
+    """At most `GOLDEN_RECORDS` distinct held-out rows, chosen by content, so every run takes the same ones.
+
+    No record has a user's key, which is in the column `user`: the first one and every second one after it are without
+    that column, the others name a made-up user. The encoder that is returned knows that user, too, so the
+    probabilities still prove that keys are hashed and looked up as in training.
+    """
     types = pa.schema([(RECORD_HASH, pa.int64()), (RAW, pa.list_(pa.string())), *raw_types(schema)])
     kernel = Kernel(columns=tuple(types.names), schema=types, function=partial(_lowest, types=types))
-    table = held_out.scan(kernel).sort_by(RECORD_HASH)
-    hashes, places = np.unique(table.column(RECORD_HASH).to_numpy(), return_index=True)
-    table = table.take(places[: min(GOLDEN_RECORDS, len(hashes))])
+    table = _distinct(held_out.scan(kernel))
     rows = raw_rows([table.column(name).combine_chunks() for name in raw_columns(schema)], schema)
-    probabilities = fitted.predict(rows.encode(encoder)).tolist()
     shown: dict[int, Sequence[float | str | None]] = {
         field.at: [field.shown(value) for value in rows.fields[field.at].tolist()]
         for field in schema.fields
         if isinstance(field, Number)
     }
     shown |= zip((field.at for field in schema.texts), zip(*table.column(RAW).to_pylist(), strict=True), strict=True)
-    records = zip(*(shown[field.at] for field in schema.fields), strict=True)
-    return tuple(
-        GoldenRecord(record=dict(zip(schema.features, record, strict=True)), probability=probability)
+    fields = [*rows.fields]
+    for field in schema.fields:
+        if field.name == user:
+            known = MADE_UP if isinstance(field, Category) else None
+            shown[field.at] = [known if row % 2 else None for row in range(len(rows))]
+            fields[field.at] = field.read(shown[field.at])
+    rows = RawRows(schema=schema, fields=fields)
+    encoder = _with_made_up_user(encoder, rows, user)
+    probabilities = fitted.predict(rows.encode(encoder)).tolist()
+    records = (
+        dict(zip(schema.features, record, strict=True))
+        for record in zip(*(shown[field.at] for field in schema.fields), strict=True)
+    )
+    return encoder, tuple(
+        GoldenRecord(
+            record={name: value for name, value in record.items() if value is not None or name != user},
+            probability=probability,
+        )
         for record, probability in zip(records, probabilities, strict=True)
     )
+
+
+def _with_made_up_user(encoder: Encoder, rows: RawRows, user: str | None) -> Encoder:
+    """The encoder with the keys and crosses in the column `user` of these rows, which count like the most frequent."""
+    for index, column in enumerate(rows.schema.encoded):
+        own = encoder.log_counts[encoder.column(index)]
+        if own.size and user in (
+            (column.first.name, column.second.name) if isinstance(column, Cross) else (column.name,)
+        ):
+            values = rows.values(index)
+            hashes = values.hashes if isinstance(values, Several) else values
+            encoder = encoder.with_values(index, hashes[hashes != MISSING_HASH], like=int(own.argmax()))
+    return encoder
 
 
 def _lowest(batches: Iterable[pa.RecordBatch], *, types: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -11,6 +11,7 @@ from features.schema import Schema
 from recommend.judgement import Judgement
 from recommend.stored import FOLDER as SNAPSHOTS
 from training import report, work
+from training.datasets import user_column
 from training.datasets.manifest import Manifest
 from training.evaluation.golden import golden_records
 from training.kernels.encode import FoldEncoder
@@ -128,7 +129,7 @@ class Pipeline:
                 target,
                 schema=trained.schema,
                 metadata=metadata,
-                clicks=_click_parts(trained, judged),
+                clicks=_click_parts(trained, judged, user_column(self._arguments.dataset, self._arguments.data)),
                 recommender=None if recommended is None else recommended.recommender,
                 write_report=lambda path: page.write(path, shown),
             )
@@ -193,13 +194,14 @@ class Pipeline:
         return self._engine.stage(self._progress, name, detail)
 
 
-def _click_parts(trained: Trained, judged: Judged) -> ClickParts:
-    encoder = trained.encoded.encoder.encoder
-    held_out = trained.prepared.part(Part.HELD_OUT)
+def _click_parts(trained: Trained, judged: Judged, user: str | None) -> ClickParts:
+    """The click model; its golden records hold nothing of the column `user`."""
+    held_out, own = trained.prepared.part(Part.HELD_OUT), trained.encoded.encoder.encoder
+    encoder, golden = golden_records(held_out, trained.schema, own, trained.fitted, user)
     return ClickParts(
         trees=trained.fitted.text,
         encoder=encoder,
-        golden=golden_records(held_out, trained.schema, encoder, trained.fitted),
+        golden=golden,
         counted=trained.encoded.counted,
         reference=judged.reference,
     )

@@ -1,14 +1,18 @@
 """A whole run on tables where only pairs of columns predict clicks, and the resulting service."""
 
+import json
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from features.bundle import Bundle
-from features.encoder import Encoder
+from features.encoder import Encoder, RawRows
+from steps.shared.folders import StackFolder
+from steps.shared.model_versions import write_example
 from tests.support.described_tables import write_tables
 from tests.support.services import running_service
 from tests.support.training_runs import Run, train
@@ -73,7 +77,29 @@ def test_only_a_bundle_with_crosses_speaks_of_them(plain: Run, crossed: Run) -> 
     assert b"crosses" not in (without / "schema.json").read_bytes()
     assert Bundle.load(bundle).schema.crosses == (("user_id", "genres"),)
     assert Encoder.load(bundle).columns == ("user_id", "genres", CROSS)
-    assert set(Bundle.load(bundle).click_model.golden[0].record) == {"minutes", "user_id", "genres"}
+    assert set(Bundle.load(bundle).click_model.golden[1].record) == {"minutes", "user_id", "genres"}
+
+
+def test_golden_records_name_no_user_and_still_prove_how_keys_are_looked_up(crossed: Run, tmp_path: Path) -> None:
+    bundle = Bundle.load(Path(crossed.result.bundle))
+    golden = bundle.click_model.golden
+    assert [one.record.get("user_id", "none") for one in golden] == ["none", "made-up user"] * (len(golden) // 2)
+    assert b'"user_id":"0"' not in (bundle.path / "golden.jsonl").read_bytes()
+    folder = StackFolder(tmp_path)
+    write_example(folder, bundle.path)
+    assert set(json.loads(folder.example.read_text())) == {"minutes", "genres"}
+
+    def probabilities(user: str) -> list[float]:
+        records = [{**one.record, "user_id": user} for one in golden[1::2]]
+        rows = [[record.get(name) for name in bundle.schema.features] for record in records]
+        inputs = RawRows.of_records(bundle.schema, rows).encode(bundle.click_model.encoder)
+        found: list[float] = lightgbm.Booster(model_file=bundle.click_model.trees).predict(inputs).tolist()
+        return found
+
+    of_golden = [one.probability for one in golden[1::2]]
+    assert probabilities("made-up user") == pytest.approx(of_golden, abs=1e-12)
+    others = zip(of_golden, probabilities("nobody"), strict=True)
+    assert all(abs(one - other) > 1e-3 for one, other in others), "a key that is hashed otherwise would be noticed"
 
 
 def test_the_report_names_the_cross_and_measures_its_frequent_pairs(crossed: Run) -> None:
