@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.columns import Field
+from features.hashing import split_values
 from recommend.arrays import Indices, Mask
 from recommend.columns import Value, from_text
 from recommend.stored import Snapshot, SnapshotError, Writer, locked, written
@@ -99,7 +100,7 @@ def _write_column(writer: Writer, name: str, separator: str, rows: Sequence[Item
     starts = [0]
     for row in rows:
         text = row.columns.get(name, "")
-        values = dict.fromkeys(text.split(separator)) if separator else (text,)
+        values = split_values(text, separator) if separator else (text,)
         codes.extend(known.setdefault(value, len(known)) for value in values if value)
         starts.append(len(codes))
     packed = (np.array(numbers, _PACKED).tobytes() for numbers in (starts, codes))
@@ -184,9 +185,10 @@ class Catalogue:
         return np.array([number for number, key in rows if number < self.count and key not in keys], dtype=np.int64)
 
     def having(self, name: str, values: Sequence[str]) -> Mask:
-        """Which items have one of these values in a column, bool[count]."""
+        """Which items have one of these values in a column, bool[count]; spaces around one of several don't matter."""
         starts, codes = self.coded(name)
-        found = (self._snapshot.one("SELECT code FROM texts WHERE name = ? AND value = ?", name, one) for one in values)
+        own = (one.strip(" ") for one in values) if self.layout.separators[name] else values
+        found = (self._snapshot.one("SELECT code FROM texts WHERE name = ? AND value = ?", name, one) for one in own)
         wanted = np.array([row[0] for row in found if row], dtype=np.int64)
         hits = np.flatnonzero(np.isin(codes, wanted))
         mask = np.zeros(self.count, np.bool_)

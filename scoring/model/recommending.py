@@ -161,6 +161,10 @@ class RecommendQuery:
 class SimilarQuery(RecommendQuery):
     """A checked request for items that are similar to one, which is the whole history."""
 
+    def _excluded(self, recommender: Recommender, history: Indices) -> Indices:
+        """The item itself, too, also where what was chosen is recommended again."""
+        return np.concatenate([super()._excluded(recommender, history), history])
+
     def _history(self, recommender: Recommender) -> Indices:
         known = super()._history(recommender)
         if not len(known):

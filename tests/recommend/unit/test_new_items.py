@@ -37,7 +37,7 @@ def test_a_value_is_worth_what_items_with_it_score_above_the_average(tmp_path: P
         a={"genre": "x|y", "land": "K"},
         b={"genre": "x", "land": "x"},
         n1={"genre": "x"},
-        n2={"genre": "y|x", "land": "K"},
+        n2={"genre": " y | x", "land": "K"},
         n3={"land": "x"},
         n4={"genre": "never", "land": "K"},
         n5={},

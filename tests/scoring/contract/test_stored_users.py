@@ -28,7 +28,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def running(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    snapshots = write_snapshots(tmp_path_factory.mktemp("snapshots"))
+    genres = {"a": "x", "b": "x | y", "c": " y", "d": ""}  # with spaces, as people write several values
+    snapshots = write_snapshots(tmp_path_factory.mktemp("snapshots"), genres=genres)
     arguments = ["--snapshots", str(snapshots), "--max-body-bytes", "2000000"]
     with running_service(bundle, tmp_path_factory.mktemp("service"), arguments=arguments) as service:
         yield service
@@ -59,6 +60,8 @@ def test_what_a_user_chose_is_recommended_again_where_the_dataset_says_so(tmp_pa
         assert items(again) == ["c", "a", "b", "d"]
         assert again["fallback"] == ["fewer"]
         assert items(asked(service, user="u1", history=["a", "a"], seen=False)) == ["c", "d"]
+        similar = service.client.post("/similar", json={"item": "a"})
+        assert items(similar.json()) == ["b", "c", "d"], "an item is not similar to itself"
 
 
 def test_a_history_is_added_to_the_users_own(running: RunningService) -> None:
@@ -162,7 +165,9 @@ def test_snapshots_are_followed_and_survive_whatever_happens_to_their_files(bund
         ({"genre": ["x"]}, ["a", "b"]),
         ({"genre": ["y"]}, ["b", "c"]),
         ({"genre": ["x", "y"]}, ["a", "b", "c"]),
+        ({"genre": [" y "]}, ["b", "c"]),
         ({"genre": ["x"], "title": ["Film b"]}, ["b"]),
+        ({"genre": ["x"], "title": [" Film b"]}, []),
         ({"genre": ["x|y"]}, []),
         ({"genre": ["never"]}, []),
         ({"genre": [17]}, []),

@@ -125,6 +125,13 @@ def test_numbers_with_a_decimal_comma_are_no_lists_of_values(tmp_path: Path) -> 
     assert "paid (visits.csv): has numbers with a comma ('1.012,5')" in (tmp_path / "dataset.yaml").read_text()
 
 
+def test_spaces_around_separated_values_make_no_other_values(tmp_path: Path) -> None:
+    groups: list[object] = ["a;b", "b ; a", " a", "b; c"]
+    guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8, groups=groups * 6))
+    assert {"column": "groups", "separator": ";"} in guessed["categorical"]
+    assert "3 different values between ';'" in (tmp_path / "dataset.yaml").read_text()
+
+
 def test_a_table_without_names_of_columns_is_refused(tmp_path: Path) -> None:
     (films(tmp_path) / "a.tsv").write_text("196\t242\t3\t881250949\n186\t302\t3\t891717742\n")
     with pytest.raises(GuessError, match=r"a\.tsv must name the columns, but looks like data: 196, 242, 3, 881250949"):

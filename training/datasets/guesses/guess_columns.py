@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from features.hashing import split_values
 from features.values import is_number
 from training.datasets.guesses.profile import UNIT, ColumnProfile, TableProfile
 from training.datasets.guesses.roles import words
@@ -115,8 +116,8 @@ def _several(
             continue
         parts: Counter[str] = Counter()
         for text, count in present.items():
-            parts.update({part: count for part in text.split(separator) if part})
-        if _come_again(parts, present, separator):
+            parts.update({part: count for part in split_values(text, separator) if part})
+        if parts and _come_again(parts, present, separator):
             why = (
                 f"{table.path.name}: {len(parts):,} different values between {separator!r}, several in {with_it:,} of "
                 f"{present.total():,} fields, such as {_shown(max(present, key=len))}"
