@@ -34,7 +34,10 @@ from scoring.responses import ModelName
 
 USERS_TOGETHER = 2_000
 ANSWERED_TOGETHER = 64
-NO_HISTORIES = "This stack has no histories of users: recommendations need a dataset with users and items."
+NO_HISTORIES = (
+    "The version that serves has no histories of users: recommendations need a dataset with users and items, and the "
+    "histories of an older version are no longer kept."
+)
 REPLACED = "The histories or the catalogue were replaced meanwhile. Run the command again."
 SCHEMA = pa.schema(
     {
@@ -82,6 +85,8 @@ class Batch:
         require_few(self.top)
         opened = Opened(self)
         users = opened.histories.active_users()
+        if not users:
+            raise NoRecommendationsError(NO_HISTORIES)
         try:
             folder = self._parts(target, opened.versions)
             parts = divided(users, folder)

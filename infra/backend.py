@@ -30,11 +30,12 @@ from tools.paths import ROOT
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringServiceArgs:
-    """The image to serve, its model version, and how it is served."""
+    """The image to serve, its model version and bundle, and how it is served."""
 
     registry: Output[str]
     digest: Output[str]
     version: Output[int]
+    bundle_hash: Output[str]
     settings: ScoringSettings
 
 
@@ -87,6 +88,7 @@ class LocalBackend:
             registry=args.registry,
             digest=args.digest,
             version=args.version,
+            bundle_hash=args.bundle_hash,
             settings=args.settings,
             keys=(current, key.output("previous", str)),
         )

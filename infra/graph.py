@@ -111,7 +111,11 @@ def serve(
     )
     image = ServingImage("image", content, backend)
     args = ScoringServiceArgs(
-        registry=registry.registry, digest=image.digest, version=version.version, settings=settings.scoring
+        registry=registry.registry,
+        digest=image.digest,
+        version=version.version,
+        bundle_hash=version.bundle_hash,
+        settings=settings.scoring,
     )
     service = ScoringService("service", args, backend)
     return {

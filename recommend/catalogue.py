@@ -20,7 +20,7 @@ from features.columns import Field
 from features.hashing import split_values
 from recommend.arrays import Indices, Mask
 from recommend.columns import Value, from_text
-from recommend.stored import Snapshot, SnapshotError, Writer, locked, written
+from recommend.stored import Snapshot, SnapshotError, Writer, written
 
 FILE = "catalogue.sqlite"
 KIND = "catalogue"
@@ -68,6 +68,9 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
     item_column: str
     separators: dict[str, str]
+
+
+_NO_LAYOUT = Layout(item_column="", separators={})
 
 
 def write(target: Path, rows: Iterable[ItemRow], layout: Layout) -> str:
@@ -119,21 +122,24 @@ def read_rows(file: Path) -> tuple[list[ItemRow], Layout]:
         return rows, _layout(snapshot)
 
 
-def after_training(trained: Path, target: Path) -> None:
-    """Bring the catalogue at `target` up to date with what training read; raises `SnapshotError`.
+def carry_over(before: Path, trained: Path | None, items: Iterable[str], target: Path) -> None:
+    """Write what training read to `target`; items that were loaded or withdrawn stay as they are in `before`.
 
-    Items that were loaded or withdrawn stay as they are.
+    There may be no file `before`. Without what training read, it is the catalogue before, with a model's `items` that
+    it lacks. Raises `SnapshotError`.
     """
-    rows, layout = read_rows(trained)
-    with locked(target):
-        kept = []
-        if target.is_file():
-            before, former = read_rows(target)
-            kept = [row for row in before if row.state is not State.TRAINED]
-            if kept:
-                layout = Layout(item_column=layout.item_column, separators=layout.separators | former.separators)
-        keys = {row.key for row in kept}
-        write(target, [*kept, *(row for row in rows if row.key not in keys)], layout)
+    former, former_layout = read_rows(before) if before.is_file() else ([], _NO_LAYOUT)
+    kept = [row for row in former if row.state is not State.TRAINED]
+    if trained is not None:
+        rows, layout = read_rows(trained)
+        if kept:
+            layout = Layout(item_column=layout.item_column, separators=layout.separators | former_layout.separators)
+        known = {row.key for row in kept}
+    else:
+        kept, layout = former, former_layout
+        known = {row.key for row in kept}
+        rows = [ItemRow(key, {}, State.TRAINED) for key in items]
+    write(target, [*kept, *(row for row in rows if row.key not in known)], layout)
 
 
 def _layout(snapshot: Snapshot) -> Layout:

@@ -60,6 +60,11 @@ def write(target: Path, items: Sequence[str], users: Iterable[UserRow], user_col
         return writer.version
 
 
+def write_empty(target: Path) -> None:
+    """Write a snapshot to which every user is unknown; raises `SnapshotError`."""
+    write(target, (), (), user_column="")
+
+
 def remove(file: Path, users: Forgotten) -> int:
     """Write the snapshot again without these users, and return how many it had; raises `SnapshotError`."""
     with closing(Snapshot(file, KIND)) as snapshot:

@@ -1,7 +1,8 @@
-"""Which snapshots a stack on Azure serves: one small file in the lake, `CURRENT`, which is replaced whole.
+"""Which snapshots a version of a stack on Azure has: one small file, `CURRENT`, which is replaced whole, in a folder of
+the lake that is named by the hash of the version's bundle.
 
-A snapshot lies in a folder that is named by the hash of its content and never changes. So a reader of `CURRENT` gets
-either what it names, or an error because newer ones have replaced it.
+A snapshot lies beside these folders in one that is named by the hash of its content, and never changes. So a reader of
+`CURRENT` gets either what it names, or an error because newer ones have replaced it.
 """
 
 import msgspec
@@ -12,11 +13,11 @@ CURRENT = "current.json"
 RECORD = "snapshots.json"
 """The file beside a run's result in which the run names what it has made."""
 Published = dict[str, str]
-"""The SHA-256 of each snapshot's file, 64 hexadecimal digits, by the file's name."""
+"""The SHA-256 of each file, 64 hexadecimal digits, by the file's name. Without histories no user is known."""
 
 
 def place(name: str, digest: str) -> str:
-    """The path of a snapshot's file beside `CURRENT`."""
+    """The path of a snapshot's file beside the versions' folders."""
     return f"{digest}/{name}"
 
 

@@ -199,6 +199,16 @@ class Recommender:
         return cls(items=found.items, first_stage=first_stage, ranking=ranking, repeats=found.repeats)
 
 
+def items_in(folder: Path) -> list[str]:
+    """The keys of the items of the recommender in `folder`, none without one; raises `BundleError`."""
+    try:
+        return msgspec.json.decode((folder / ITEMS).read_bytes(), type=_Items).items
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.DecodeError) as error:
+        raise BundleError(f"{folder / ITEMS} cannot be read: {error}. Train the model again.") from error
+
+
 def read_golden(folder: Path) -> list[Golden]:
     """The golden requests in a recommender's `folder`; raises `BundleError` if they cannot be read."""
     try:

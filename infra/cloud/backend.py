@@ -40,7 +40,7 @@ from steps.kinds import Place
 from steps.shared.base_images import base_images
 from steps.shared.job_libraries import JobLibraries, job_libraries
 from steps.shared.model_versions import LATEST
-from steps.shared.volumes import volumes_of
+from steps.shared.volumes import SERVED, Volume, volumes_of
 from training.datasets.placed.address import Address
 
 
@@ -175,13 +175,14 @@ class CloudBackend:
         trust = self._step(certificate.AZURE, f"{name}-certificate", certificate.Inputs(host=place.host), options)
         access = self._let_in(cluster, options)
         inside = ResourceOptions.merge(options, ResourceOptions(deleted_with=cluster.kubernetes.cluster))
-        image = self._rolled_out(f"{name}-rollout", access, inside)
+        image, snapshots = self._rolled_out(f"{name}-rollout", access, self._snapshots(args.bundle_hash), inside)
         serving = ClusterService(
             f"{name}-in-cluster",
             ClusterServiceArgs(
                 cluster=cluster,
                 scoring=args.settings,
                 image=image,
+                snapshots=snapshots if around.recommends else None,
                 kubeconfig=access,
                 keys=[key.output("current", str), key.output("previous", str)],
                 certificate=trust.output("certificate", str),
@@ -217,14 +218,26 @@ class CloudBackend:
         options = ResourceOptions.merge(around.own, ResourceOptions(depends_on=[serving]))
         Availability("availability", args, options)
 
-    def _rolled_out(self, name: str, access: Output[str], options: ResourceOptions) -> Output[str]:
-        """The image that all pods run. If the new one was withdrawn, the champion step gets the reason."""
+    def _snapshots(self, bundle_hash: Output[str]) -> Output[str]:
+        """The address from which pods fetch the snapshots of the version with this bundle; empty if there are none."""
+        if not self._environment.recommends:
+            return Output.from_input("")
+        place = f"{Volume.SNAPSHOTS.container}/{Volume.SNAPSHOTS.folder}/{SERVED}"
+        return Output.concat(self._environment.storage.blob_endpoint, place, "/", bundle_hash)
+
+    def _rolled_out(
+        self, name: str, access: Output[str], snapshots: Output[str], options: ResourceOptions
+    ) -> tuple[Output[str], Output[str]]:
+        """The image that all pods run and its version's snapshots. If the new one was withdrawn, the champion step gets
+        the reason.
+        """
         if self._azure.rollout is RolloutKind.ROLLING:
-            return self._image
+            return self._image, snapshots
         latest = self._settings.model_version == LATEST
         inputs = rollout.Inputs[Output[str]](
             access=access,
             image=self._image,
+            snapshots=snapshots,
             # Somebody who goes back to an older version is in a hurry, and knows that version.
             kind=self._azure.rollout if latest else RolloutKind.ROLLING,
             percent=self._azure.candidate_percent,
@@ -232,7 +245,7 @@ class CloudBackend:
         )
         step = self._step(rollout.AZURE, name, inputs, options, after=self._environment.access.pods)
         self._target["refusal"] = step.output("refusal", str)
-        return step.output("stable", str)
+        return step.output("stable", str), step.output("stable_snapshots", str)
 
     def _step(
         self,

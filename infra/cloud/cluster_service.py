@@ -11,12 +11,10 @@ from pulumi import Input, InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerservice
 
 from infra.cloud.cluster_environment import ClusterEnvironment
-from infra.cloud.environment import Environment
 from infra.cloud.serving.service_nodes import label_of_service_nodes
 from infra.workload.workload import Workload, WorkloadArgs
 from steps.descriptions.serving_settings import ScoringSettings
 from steps.shared.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET, TRACES_SECRET
-from steps.shared.volumes import SERVED, Volume
 
 HASH_DIGITS = 16
 
@@ -29,6 +27,8 @@ class ClusterServiceArgs:
     scoring: ScoringSettings
     image: Input[str]
     """The full reference, with its digest."""
+    snapshots: Input[str] | None
+    """The address of its version's histories and catalogue; None if the dataset has no users and items."""
     kubeconfig: Input[str]
     keys: Sequence[Input[str]]
     """The current and the previous key; the latter is empty at first."""
@@ -67,7 +67,7 @@ class ClusterService(pulumi.ComponentResource):
             vault=vault.name,
             client_id=cluster.identity.client_id,
             certificate_hash=args.certificate.apply(_hash),
-            snapshots=_snapshots(environment) if environment.recommends else None,
+            snapshots=args.snapshots,
             pool_label=pool_label,
             pool=pool,
         )
@@ -93,12 +93,6 @@ def _gone_with(
         return None
     opts = ResourceOptions.merge(declared.opts, ResourceOptions(deleted_with=cluster))
     return pulumi.ResourceTransformationResult(declared.props, opts)
-
-
-def _snapshots(environment: Environment) -> Output[str]:
-    """The address of the folder from which the pods fetch the users' histories and the catalogue."""
-    place = f"{Volume.SNAPSHOTS.container}/{Volume.SNAPSHOTS.folder}/{SERVED}"
-    return environment.storage.blob_endpoint.apply(lambda endpoint: f"{endpoint}{place}")
 
 
 def kubeconfig(cluster: ClusterEnvironment, provider: pulumi.ProviderResource) -> Output[str]:

@@ -45,6 +45,8 @@ minutes to become effective, and a node retries a refused image after up to five
 SCRATCH = "/tmp"  # noqa: S108 - inside the container, an empty folder of its own
 SCRATCH_SIZE = "64Mi"
 SNAPSHOTS = "/snapshots"
+VERSION = f"{SNAPSHOTS}/version"
+"""The folder for the snapshots of the version that the pod serves."""
 SNAPSHOTS_SIZE = "8Gi"
 """On the node's disk: the users' histories twice, while new ones are fetched."""
 CERTIFICATE_ANNOTATION = "personalization/certificate"
@@ -72,7 +74,7 @@ class ScoringPodsArgs:
     """Destination of mirrored traffic, as `host:port`."""
     shadow_percent: int
     snapshots: Input[str] | None
-    """The address of the users' histories and the catalogue, if the service recommends."""
+    """The address of the version's histories and catalogue, if the service recommends."""
     trace_percent: float | None
     """Percentage of traced requests; None without tracing."""
     pool_label: str
@@ -208,7 +210,7 @@ class ScoringPods(pulumi.ComponentResource):
             percent = str(self._args.shadow_percent)
             arguments += [cluster_names.SHADOW_OPTION, self._args.shadow, cluster_names.SHADOW_PERCENT_OPTION, percent]
         if self._args.snapshots is not None:
-            arguments += ["--snapshots", SNAPSHOTS, "--snapshots-from", self._args.snapshots]
+            arguments += ["--snapshots", VERSION, cluster_names.SNAPSHOTS_OPTION, self._args.snapshots]
         if self._args.trace_percent is not None:
             arguments += ["--traces", cluster_names.TRACES_FILE, "--trace-percent", f"{self._args.trace_percent:g}"]
         return arguments

@@ -33,7 +33,7 @@ class WorkloadArgs:
     """The client ID of the pods' identity."""
     certificate_hash: Input[str]
     snapshots: Input[str] | None = None
-    """The address of the users' histories and the catalogue, if the service recommends."""
+    """The address of the version's histories and catalogue, if the service recommends."""
     pool_label: str
     pool: str
 

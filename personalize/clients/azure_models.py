@@ -84,15 +84,10 @@ class AzureVersions:
         """The version that serves, None before the first one. Raises `AzureRefusedError`."""
         return self._registry.champion()
 
-    def served(self) -> tuple[int, Path] | None:
-        """The number and the bundle of the version that serves, None before the first one. Raises as `bundle` does."""
-        found = self.serving()
-        return (found.number, self.bundle(found)) if found else None
-
     def report(self) -> Path | None:
         """The report of the version that serves, None before the first one."""
-        found = self.served()
-        return found[1] / REPORT if found else None
+        found = self.serving()
+        return self.bundle(found) / REPORT if found else None
 
     def _versions(self, entries: Sequence[Entry]) -> Sequence[Version]:
         return versions_of(entries, self._lake(), self._context, LOOK) if entries else []

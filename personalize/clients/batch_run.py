@@ -94,10 +94,10 @@ class BatchRun:
 
     def _request(self, lake: Lake, snapshots: LakeSnapshots, volumes: str, code: str) -> BatchRequest:
         """What the run does; the folder's name depends on everything in its files."""
-        published = snapshots.served()
+        served = self.serving
+        published = snapshots.of(served.bundle_hash)
         if histories.FILE not in published:
             raise NoRecommendationsError(NO_HISTORIES)
-        served = self.serving
         made_of = (served.bundle_hash, served.number, self.top, self.new, USERS_TOGETHER, sorted(published.items()))
         identity = hashlib.sha256(repr((made_of, code)).encode()).hexdigest()[:16]
         return BatchRequest(

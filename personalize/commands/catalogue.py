@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from infra.settings import load_settings
-from personalize.stack.on_azure import require_packages
+from personalize.clients.model_registry import versions_of
+from personalize.errors import StackMissingError
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import print_json, results
-from recommend.catalogue import FILE
+from steps.local.snapshots import LocalSnapshots
 from steps.shared.dataset_paths import located
 from steps.shared.folders import StackFolder
 from training.catalogue import load
@@ -44,13 +45,15 @@ def catalogue(
     files = StackFiles(stack, config_file)
     settings = load_settings(files.effective())
     change = partial(load, located(settings.dataset), file)
+    serving = versions_of(stack, config_file).get_champion()
+    if serving is None:
+        raise StackMissingError(f"Stack {stack} serves no model yet. `.venv/bin/personalize up` trains the first.")
     if settings.azure is None:
-        found = change(StackFolder(files.folder).snapshots / FILE)
+        found = LocalSnapshots(StackFolder(files.folder)).change_catalogue(serving.bundle_hash, change)
     else:
-        require_packages()
         from personalize.clients.azure_models import snapshots_of  # noqa: PLC0415 - needs Azure's packages
 
-        found = snapshots_of(stack, settings.azure).change_catalogue(change)
+        found = snapshots_of(stack, settings.azure).change_catalogue(serving.bundle_hash, change)
     if as_json:
         print_json(asdict(found))
         return

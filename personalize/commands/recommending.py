@@ -176,15 +176,16 @@ def _served(stack: str, azure: AzureSettings | None, fetched: ExitStack) -> tupl
         registry = LocalRegistry(folder.registry)
         champion = registry.get_champion() if registry.exists else None
         if champion is not None:
-            return champion.number, registry.bundle(champion.bundle_hash), folder.snapshots
+            return champion.number, registry.bundle(champion.bundle_hash), folder.snapshots_of(champion.bundle_hash)
     else:
         require_packages()
         from personalize.clients.azure_models import AzureVersions, snapshots_of  # noqa: PLC0415 - needs the packages
 
-        if found := AzureVersions(stack, azure).served():
+        versions = AzureVersions(stack, azure)
+        if (found := versions.serving()) is not None:
             temporary = Path(fetched.enter_context(TemporaryDirectory(prefix="snapshots-")))
-            snapshots_of(stack, azure).fetch(temporary)
-            return *found, temporary
+            snapshots_of(stack, azure).fetch(found.bundle_hash, temporary)
+            return found.number, versions.bundle(found), temporary
     raise BadInputError(NO_MODEL.format(stack))
 
 

@@ -41,11 +41,15 @@ PIECE_BYTES = 1 << 20
 
 
 class Lake:
-    """The snapshots at an address, `https://ACCOUNT.blob.core.windows.net/CONTAINER/FOLDER`, and a folder for them."""
+    """The snapshots of a version at an address, `https://ACCOUNT.blob.core.windows.net/CONTAINER/FOLDER/BUNDLE HASH`,
+    and a folder for them.
+    """
 
     def __init__(self, address: str, folder: Path) -> None:
         """Makes no request yet."""
         self._address = address
+        self._files = address.rpartition("/")[0]
+        """Where the files of all versions are, and the list of forgotten users."""
         self._folder = folder
         self._etags: dict[str, str] = {}
         self._token = ""
@@ -59,31 +63,32 @@ class Lake:
         Raises a `PersonalizationError`; what can't be fetched stays in the folder as it is, and withholds nothing else.
         """
         try:
-            self._fetch(FORGOTTEN, self._take_forgotten)
+            self._fetch(FORGOTTEN, self._files, self._take_forgotten)
         finally:
-            self._fetch(CURRENT, self._take_snapshots)
+            self._fetch(CURRENT, self._address, self._take_snapshots)
 
-    def _fetch(self, name: str, take: Callable[[bytes], None]) -> None:
+    def _fetch(self, name: str, address: str, take: Callable[[bytes], None]) -> None:
         """Let `take` have the content of a small file if it has changed and there is one."""
+        unless = {"If-None-Match": self._etags[name]} if name in self._etags else {}
         try:
-            with self._asked(name, {"If-None-Match": self._etags[name]} if name in self._etags else {}) as answer:
+            with self._asked(f"{address}/{name}", unless) as answer:
                 content, etag = answer.read(), answer.headers["ETag"]
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             take(content)
         except HTTPError as error:
             if error.code not in {HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND}:
                 raise FetchError(
-                    f"Azure refuses {name} at {self._address}: {error}. Check the role of the pods' identity."
+                    f"Azure refuses {name} at {address}: {error}. Check the role of the pods' identity."
                 ) from error
             self.has_no_list |= name == FORGOTTEN and error.code == HTTPStatus.NOT_FOUND
         except (OSError, ValueError, KeyError, HTTPException) as error:
-            raise FetchError(f"{name} at {self._address} can't be fetched: {error!r}.") from error
+            raise FetchError(f"{name} at {address} can't be fetched: {error!r}.") from error
         else:
             self._etags[name] = etag
 
     def _take_forgotten(self, content: bytes) -> None:
         Forgotten.decode(content)  # an altered list replaces none
-        write_private(self._folder / FORGOTTEN, content.decode())
+        write_private(self._folder.parent / FORGOTTEN, content.decode())
 
     def _take_snapshots(self, content: bytes) -> None:
         current = decode(content)
@@ -99,9 +104,11 @@ class Lake:
             yield
 
     def _bring(self, name: str, digest: str) -> None:
-        """Let the folder have the snapshot with this hash, or none for an empty one."""
+        """Let the folder have the snapshot with this hash. Without one no user is known, and there is no catalogue."""
         target, mark = self._folder / name, self._folder / f".{name}.sha256"
-        if not digest:
+        if not digest and name == histories.FILE:
+            histories.write_empty(target)
+        elif not digest:
             target.unlink(missing_ok=True)
         elif not target.is_file() or not mark.is_file() or mark.read_text() != digest:
             with written_aside(target) as aside:
@@ -110,7 +117,7 @@ class Lake:
 
     def _download(self, name: str, target: Path, digest: str) -> None:
         found = hashlib.sha256()
-        with self._asked(name) as answer, target.open("wb") as stream:
+        with self._asked(f"{self._files}/{name}") as answer, target.open("wb") as stream:
             target.chmod(0o600)
             while piece := answer.read(PIECE_BYTES):
                 found.update(piece)
@@ -118,11 +125,11 @@ class Lake:
             stream.flush()
             os.fsync(stream.fileno())
         if found.hexdigest() != digest:
-            raise FetchError(f"{name} at {self._address} is incomplete or was altered. Train again, or load it again.")
+            raise FetchError(f"{name} at {self._files} is incomplete or was altered. Train again, or load it again.")
 
-    def _asked(self, name: str, headers: Mapping[str, str] | None = None) -> HTTPResponse:
+    def _asked(self, url: str, headers: Mapping[str, str] | None = None) -> HTTPResponse:
         signed = {"Authorization": f"Bearer {self._bearer()}", "x-ms-version": VERSION, **(headers or {})}
-        return _open(f"{self._address}/{name}", headers=signed)
+        return _open(url, headers=signed)
 
     def _bearer(self) -> str:
         """The identity's token for storage. Raises `KeyError` for a pod without an identity."""

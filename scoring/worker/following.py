@@ -39,7 +39,7 @@ class Following:
         self._lake = lake
         self._fetched = -FETCH_SECONDS
         self._not_fetched = _Problem("snapshots not fetched", sink)
-        self._forgotten = _Followed(folder / FORGOTTEN, lambda file: Forgotten.decode(file.read_bytes()), sink)
+        self._forgotten = _Followed(folder.parent / FORGOTTEN, lambda file: Forgotten.decode(file.read_bytes()), sink)
         self._histories = _Followed(folder / histories.FILE, lambda file: Histories(file, items), sink)
         self._catalogue = _Followed(folder / catalogue.FILE, lambda file: Catalogue(file, items, fields), sink)
         self._new: NewItems | None = None

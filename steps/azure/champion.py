@@ -3,6 +3,7 @@
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.azure.stores.azure_registry import AzureRegistry
+from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.champion import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
@@ -21,7 +22,12 @@ class Champion(AzureStep[AzureInputs, Outputs]):
         if inputs.refusal:
             raise CandidateRejectedError(inputs.refusal)
         context.report(f"marking version {inputs.version} as the champion")
-        AzureRegistry(inputs, context, self._timeout).set_champion(inputs.version)
+        registry = AzureRegistry(inputs, context, self._timeout)
+        serving, former = registry.get(inputs.version), registry.champion()
+        if former is not None and former.number != serving.number:
+            kept = {former.bundle_hash, serving.bundle_hash}
+            LakeSnapshots(inputs, self._timeout, context).keep(kept)
+        registry.set_champion(inputs.version)
         return Created(inputs.workspace, Outputs(champion=inputs.version))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:

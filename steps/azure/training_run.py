@@ -10,7 +10,6 @@ from azure_clients import credentials
 from features.bundle import REPORT
 from features.errors import PersonalizationError
 from recommend.forgotten import FILE as FORGOTTEN
-from recommend.published import RECORD, decode
 from steps.azure.azure_step import AzureStep
 from steps.azure.data_upload import COMPLETE
 from steps.azure.databricks_run import JobRuns, RunFailedError, Usable
@@ -45,8 +44,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         registered = {entry.number: entry for entry in AzureRegistry(inputs, context, self._timeout).list()}
         versions = versions_of(list(registered.values()), inputs, context, self._timeout)
         earlier = Earlier.among(versions, inputs.parameters)
-        snapshots = LakeSnapshots(inputs, self._timeout, context)
-        forgotten = snapshots.forgotten()
+        forgotten = LakeSnapshots(inputs, self._timeout, context).forgotten()
         identity = run_id(inputs, earlier, forgotten)
         run = RunFolder(self.folder(inputs.stack), identity)
         lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", self._timeout)
@@ -55,9 +53,6 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         runs = JobRuns(client, context, self._timeout, int(inputs.job_id))
         with self._unchanged(inputs, context):
             address = runs.succeed(identity, request, _left_result(lake, context))
-        made = lake.read(RECORD, context)
-        if made is not None:
-            snapshots.publish(decode(made), forgotten)
         result = run.finished() or self._bring(run, lake, context)
         outputs = run.outputs(result).model_dump()
         return Created(identity, AzureOutputs(**outputs, bundle_url=f"{lake.url}/{BUNDLE}", run_url=address))

@@ -3,7 +3,7 @@
 from typing import Generic
 
 from steps.descriptions.description import Description, NumberT, StepInputs, StepOutputs, TextT
-from steps.descriptions.places import MachineLearning
+from steps.descriptions.places import Lake, MachineLearning
 from steps.kinds import Kind
 
 
@@ -14,8 +14,8 @@ class Inputs(StepInputs, Generic[TextT, NumberT]):
     image: TextT
 
 
-class AzureInputs(Inputs[str, int], MachineLearning):
-    """Also the Azure ML workspace."""
+class AzureInputs(Inputs[str, int], MachineLearning, Lake):
+    """Also the Azure ML workspace, and the lake with the snapshots."""
 
     refusal: str = ""
     """Why the image was withdrawn; empty if it was not."""

@@ -9,11 +9,12 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs, Generic[TextT, NumberT]):
-    """The image to serve, its model version, and the valid API keys, the current one first."""
+    """The image to serve, its model version and bundle, and the valid API keys, the current one first."""
 
     registry: TextT
     digest: TextT
     version: NumberT
+    bundle_hash: TextT
     settings: ScoringSettings
     keys: Secret[tuple[TextT, TextT]]
 

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from recommend.recommender import METRIC
 from steps.descriptions.model_version import LOCAL, LocalInputs, Outputs
 from steps.local.registry import LocalRegistry
+from steps.local.snapshots import LocalSnapshots
 from steps.provider.step import Context, Created, State
 from steps.shared.folders import StackFolder
 from steps.shared.local_step import LocalStep
@@ -27,6 +29,10 @@ class ModelVersion(LocalStep[LocalInputs, Outputs]):
         bundle = registry.bundle(version.bundle_hash)
         report = bundle / "report.html"
         version.require_accepted(report)
+        if METRIC in version.metrics:
+            champion = registry.get_champion()
+            output = (folder.path / inputs.bundle).parent if inputs.requested == LATEST else None
+            LocalSnapshots(folder).publish(bundle, None if champion is None else champion.bundle_hash, output)
         write_example(folder, bundle)
         return Created(str(version.number), _outputs(version, report, folder))
 

@@ -18,6 +18,7 @@ from steps.local.port import require_port
 from steps.local.probe import Probe, wait_until
 from steps.local.registry import LocalRegistry
 from steps.local.service_processes import KEYS_OPTION, ServiceProcesses
+from steps.local.snapshots import LocalSnapshots
 from steps.provider.step import Context, Created, Difference, State
 from steps.shared.child import clean_environment, run_child
 from steps.shared.folders import StackFolder
@@ -68,7 +69,11 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
         _keep_certificate(folder, settings)
         if not wait_until(probe.accepts_key, times=4 * workers, seconds=KEY_SECONDS, context=context):
             raise RolloutFailedError(f"The service does not accept its new key; its logs are in {folder.service}.")
-        LocalRegistry(folder.registry).set_champion(inputs.version)
+        registry = LocalRegistry(folder.registry)
+        former = registry.get_champion()
+        if former is not None and former.number != inputs.version:
+            LocalSnapshots(folder).keep({former.bundle_hash, inputs.bundle_hash})
+        registry.set_champion(inputs.version)
         outputs = Outputs(endpoint=probe.endpoint, served_version=inputs.version, status=RUNNING)
         return Created(inputs.registry, outputs)
 
@@ -107,7 +112,7 @@ def _command(folder: StackFolder, inputs: LocalInputs, workers: int) -> tuple[st
     settings = inputs.settings
     command = [str(folder.image(inputs.digest) / "entrypoint"), "--workers", str(workers)]
     command += [KEYS_OPTION, str(folder.keys), "--engine", settings.engine.value]
-    command += ["--snapshots", str(folder.snapshots)]
+    command += ["--snapshots", str(folder.snapshots_of(inputs.bundle_hash))]
     limits = {"--drain-seconds": str(DRAIN_SECONDS_HERE), **limit_options(settings)}
     command += [part for limit in limits.items() for part in limit]
     if settings.tls_certificate is not None and settings.tls_key is not None:

@@ -1,17 +1,27 @@
-"""The snapshots on this machine that the stack's service follows."""
+"""What the stack's service on this machine looks up by key, in a folder for each version that has it.
+
+The service gets the folder of its version, so model and users change together. They are kept for the version that
+serves and for the one before.
+"""
 
 import os
 import shutil
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from features.files import written_aside
 from recommend import catalogue, histories
 from recommend.forgotten import Forgotten, change
-from recommend.stored import FOLDER
+from recommend.recommender import FOLDER as RECOMMENDER
+from recommend.recommender import items_in
+from recommend.stored import FOLDER, locked
 from steps.shared.folders import StackFolder
 from steps.shared.run_folder import OUTPUT
 from training.work import FOLDER as WORK
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -20,19 +30,57 @@ class LocalSnapshots:
 
     folder: StackFolder
 
-    def publish(self, output: Path) -> None:
-        """Publish what the run in `output` has read, without users who were forgotten meanwhile.
+    def publish(self, bundle: Path, serving: str | None, output: Path | None) -> None:
+        """Give the version with this `bundle` its snapshots. What is `serving`, by its bundle's hash, keeps its own.
 
-        Histories of a dataset without users are removed. After an error, what served goes on serving.
+        A candidate gets what training left in `output`. If that made no histories, it knows the users of the version
+        that serves. An older or imported version, without `output`, keeps what it still has, or knows no user. Items
+        that were loaded stay so.
         """
-        made, target = output / FOLDER, self.folder.snapshots / histories.FILE
-        if not (made / histories.FILE).is_file():
-            target.unlink(missing_ok=True)
-            return
-        catalogue.after_training(made / catalogue.FILE, self.folder.snapshots / catalogue.FILE)
-        histories.remove(made / histories.FILE, Forgotten.load(self.folder.forgotten))
-        with written_aside(target) as aside:
-            os.link(made / histories.FILE, aside)
+        own = self.folder.snapshots_of(bundle.name)
+        former = own if serving is None else self.folder.snapshots_of(serving)
+        items = items_in(bundle / RECOMMENDER)
+        with locked(self.folder.snapshots / catalogue.FILE):
+            own.mkdir(mode=0o700, exist_ok=True)
+            made = [] if output is None else [output / FOLDER]
+            trained = next((file for one in made if (file := one / catalogue.FILE).is_file()), None)
+            if trained is None and (own / catalogue.FILE).is_file():
+                return
+            before = former if (former / catalogue.FILE).is_file() else own
+            catalogue.carry_over(before / catalogue.FILE, trained, items, own / catalogue.FILE)
+            known = [own] if output is None else [*made, own, former]
+            self._take((folder / histories.FILE for folder in known), own / histories.FILE)
+
+    def _take(self, found: Iterable[Path], target: Path) -> None:
+        """Let `target` be the first of these histories that there is, or else some to which every user is unknown."""
+        for file in found:
+            if file.is_file():
+                histories.remove(file, Forgotten.load(self.folder.forgotten))
+                with written_aside(target) as aside:
+                    os.link(file, aside)
+                return
+        histories.write_empty(target)
+
+    def change_catalogue(self, serving: str, change: Callable[[Path], Result]) -> Result:
+        """Change the catalogue of what is `serving`, by its bundle's hash, and that of every other version.
+
+        Returns the result of `change` for the first, and raises what it raises.
+        """
+        with locked(self.folder.snapshots / catalogue.FILE):
+            result = change(self.folder.snapshots_of(serving) / catalogue.FILE)
+            for folder in self._versions():
+                if folder.name != serving:
+                    change(folder / catalogue.FILE)
+        return result
+
+    def keep(self, bundle_hashes: Collection[str]) -> None:
+        """Remove the snapshots of all versions but those with these bundles."""
+        for folder in self._versions():
+            if folder.name not in bundle_hashes:
+                shutil.rmtree(folder)
+
+    def _versions(self) -> list[Path]:
+        return [path for path in self.folder.snapshots.glob("*") if path.is_dir()]
 
     def forget(self, user: str) -> int:
         """Keep a user out of all trainings, snapshots and answers from now on; return in how many files they were.
@@ -44,7 +92,7 @@ class LocalSnapshots:
         for prepared in self.folder.runs.glob(f"*/{OUTPUT}/{WORK}"):  # of interrupted runs
             shutil.rmtree(prepared)
         made = self.folder.runs.glob(f"*/{OUTPUT}/{FOLDER}/{histories.FILE}")
-        files = (self.folder.snapshots / histories.FILE, *made)
+        files = (*self.folder.snapshots.glob(f"*/{histories.FILE}"), *made)
         return sum(histories.remove(file, users) for file in files if file.is_file())
 
     def remember(self, user: str) -> bool:

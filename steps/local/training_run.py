@@ -12,7 +12,6 @@ from features.errors import PersonalizationError
 from recommend.forgotten import Forgotten
 from steps.descriptions.training_run import LOCAL, LocalInputs, Outputs
 from steps.local.registry import LocalRegistry
-from steps.local.snapshots import LocalSnapshots
 from steps.provider.step import Context, Created, State
 from steps.shared.child import Finished, clean_environment, end_orphan, run_child
 from steps.shared.dataset_paths import located
@@ -47,7 +46,6 @@ class TrainingRun(LocalStep[LocalInputs, Outputs]):
             run.begin()
             result = _train(request(inputs, folder, earlier, run.path), run.path, context)
             run.keep(result)
-        LocalSnapshots(folder).publish(run.path / OUTPUT)
         return Created(run.identity, run.outputs(result))
 
     def update(self, identity: str, old: State, inputs: LocalInputs, context: Context) -> Outputs:

@@ -26,6 +26,8 @@ TRACES_SECRET = "scoring-traces"  # noqa: S105 - see above
 SHADOW_OPTION = "--shadow"
 """Option of the service: the destination of mirrored traffic."""
 SHADOW_PERCENT_OPTION = "--shadow-percent"
+SNAPSHOTS_OPTION = "--snapshots-from"
+"""Option of the service: the address from which it fetches the snapshots of its version."""
 USER = 10_001
 """Numeric user ID of the pods, so that Kubernetes can check that it is not root."""
 DRAIN_SECONDS = 30

@@ -37,8 +37,12 @@ class StackFolder:
 
     @property
     def snapshots(self) -> Path:
-        """The users' histories and the catalogue, which the service looks up; readable only by the owner."""
+        """What the service looks up by key, a folder for each version that has it; readable only by the owner."""
         return self.path / "snapshots"
+
+    def snapshots_of(self, bundle_hash: str) -> Path:
+        """The users' histories and the catalogue for the version with this bundle."""
+        return self.snapshots / bundle_hash
 
     @property
     def forgotten(self) -> Path:

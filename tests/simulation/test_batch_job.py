@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from azure_clients.retries import Timeout
+from features.bundle import checked_hash
 from personalize.clients import azure_models, batch_run, job_runs
 from personalize.commands import recommending
 from personalize.commands.recommending import recommend
@@ -34,7 +35,7 @@ from tests.simulation.test_training_job import ROLE, Workspace, workspace
 from tests.steps.provider.azure.conftest import AZURE, BLOB, MACHINE_LEARNING
 from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
 from tests.steps.provider.azure.test_models import IMAGE, candidate
-from tests.steps.provider.azure.test_snapshots import NOBODY, left_by_a_run
+from tests.steps.provider.azure.test_snapshots import left_by_a_run
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
 from tests.support.recommenders import STORED_ITEMS, make_recommending_bundle, ranking_recommender, write_snapshots
@@ -72,7 +73,7 @@ def stack(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     made = replace(ranking_recommender(), first_stage=ItemWeights.cut(random.normal(size=(5, 5))))
     bundle = make_recommending_bundle(tmp_path / "bundle", made)
     create(ModelVersion(lambda name: tmp_path / name, TIMEOUT), candidate(tmp_path, bundle), Recorder())
-    serving = {**MACHINE_LEARNING, "version": 1, "image": IMAGE}
+    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE}
     create(Champion(lambda name: tmp_path / name, TIMEOUT), serving, Recorder())
     folder = write_snapshots(tmp_path / "run")
     chosen = random.integers(0, 2, (USERS, len(STORED_ITEMS))).astype(bool)
@@ -81,7 +82,8 @@ def stack(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for user, own in enumerate(chosen)
     ]
     histories.write(folder / histories.FILE, STORED_ITEMS, rows, "user_id")
-    LakeSnapshots(Lake(**AZURE, blob_endpoint=BLOB), TIMEOUT, Context(print)).publish(left_by_a_run(folder), NOBODY)
+    lake = LakeSnapshots(Lake(**AZURE, blob_endpoint=BLOB), TIMEOUT, Context(print))
+    lake.publish(Path(checked_hash(bundle)), None, left_by_a_run(folder))
     return workspace
 
 

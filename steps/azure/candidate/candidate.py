@@ -23,6 +23,7 @@ from steps.shared.cluster_names import (
     SHADOW_OPTION,
     SHADOW_PERCENT_OPTION,
     SHADOWING,
+    SNAPSHOTS_OPTION,
 )
 
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
@@ -63,8 +64,8 @@ class Candidate:
         """Whether it exists."""
         return self._call("GET", f"{DEPLOYMENTS}/{CANDIDATE}", missing=True) is not None
 
-    def start(self, serving: Manifest, image: str, percent: int, *, shadow: bool) -> int:
-        """Start pods of `image`, `percent` of all but at least one. Returns their number."""
+    def start(self, serving: Manifest, image: str, snapshots: str, percent: int, *, shadow: bool) -> int:
+        """Start pods of `image` with its `snapshots`, `percent` of all but at least one. Returns their number."""
         self.remove()  # a killed run may have left one of another kind, and Kubernetes can't change its labels
         replicas = int(serving["spec"]["replicas"])
         count = max(1, round(replicas * percent / (PERCENT - percent)))
@@ -73,7 +74,7 @@ class Candidate:
             f"{DEPLOYMENTS}/{CANDIDATE}",
             params={"fieldManager": FIELD_MANAGER, "force": "true"},
             headers={"Content-Type": APPLY},
-            content=json.dumps(manifest(serving, image, count, shadow=shadow)),
+            content=json.dumps(manifest(serving, image, snapshots, count, shadow=shadow)),
         )
         return count
 
@@ -126,8 +127,8 @@ class Candidate:
             ) from error
 
 
-def manifest(serving: Manifest, image: str, count: int, *, shadow: bool) -> dict[str, Any]:
-    """A Deployment of `count` pods like those of `serving`, but with another image.
+def manifest(serving: Manifest, image: str, snapshots: str, count: int, *, shadow: bool) -> dict[str, Any]:
+    """A Deployment of `count` pods like those of `serving`, but with another image and its version's `snapshots`.
 
     The autoscaler and the disruption budget of the others ignore them. They do not mirror traffic to a shadow.
     """
@@ -139,7 +140,9 @@ def manifest(serving: Manifest, image: str, count: int, *, shadow: bool) -> dict
     }
     (container,) = template["spec"]["containers"]
     container["image"] = image
-    container["args"] = _without_copies(container["args"])
+    options = {**_options(container["args"]), SNAPSHOTS_OPTION: snapshots}
+    left_out = {SHADOW_OPTION, SHADOW_PERCENT_OPTION} | (set() if snapshots_of(serving) else {SNAPSHOTS_OPTION})
+    container["args"] = [part for option in options.items() if option[0] not in left_out for part in option]
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -158,10 +161,14 @@ def image_of(serving: Manifest) -> str:
     return str(serving["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
-def _without_copies(arguments: Sequence[str]) -> list[str]:
-    """The arguments without those for a shadow."""
-    pairs = zip(arguments[::2], arguments[1::2], strict=True)
-    return [part for pair in pairs if pair[0] not in {SHADOW_OPTION, SHADOW_PERCENT_OPTION} for part in pair]
+def snapshots_of(serving: Manifest) -> str:
+    """The address from which a Deployment's pods fetch their version's snapshots; empty if they fetch none."""
+    return _options(serving["spec"]["template"]["spec"]["containers"][0]["args"]).get(SNAPSHOTS_OPTION, "")
+
+
+def _options(arguments: Sequence[str]) -> dict[str, str]:
+    """The values of the arguments by their names."""
+    return dict(zip(arguments[::2], arguments[1::2], strict=True))
 
 
 def _restarts(pod: Manifest) -> int:

@@ -14,7 +14,14 @@ import httpx
 from azure_clients.cluster import cluster_client
 from azure_clients.retries import USUAL, Deadline, Timeout, pause
 from steps.azure.azure_step import AzureStep
-from steps.azure.candidate.candidate import Candidate, ClusterRefusedError, Manifest, image_of, sends_copies
+from steps.azure.candidate.candidate import (
+    Candidate,
+    ClusterRefusedError,
+    Manifest,
+    image_of,
+    sends_copies,
+    snapshots_of,
+)
 from steps.azure.candidate.comparison import Figures, enough, total, worse
 from steps.descriptions.rollout import AZURE, AzureInputs, Outputs
 from steps.descriptions.serving_settings import RolloutKind
@@ -59,10 +66,10 @@ class CandidateRollout(AzureStep[AzureInputs, Outputs]):
         with self._connect(inputs.access, inputs.tenant) as client:
             candidate = Candidate(client)
             serving = candidate.serving()
-            before = inputs.image if serving is None else image_of(serving)
+            before = (inputs.image, inputs.snapshots) if serving is None else (image_of(serving), snapshots_of(serving))
             refusal = None
             try:
-                if serving is not None and before != inputs.image and inputs.kind is not RolloutKind.ROLLING:
+                if serving is not None and before[0] != inputs.image and inputs.kind is not RolloutKind.ROLLING:
                     refusal = self._try(candidate, serving, inputs, context)
             finally:
                 candidate.remove()
@@ -91,7 +98,7 @@ class CandidateRollout(AzureStep[AzureInputs, Outputs]):
         if shadow and not sends_copies(serving):
             context.report("the serving pods do not mirror traffic yet: the next image is the first to be tried")
             return None
-        count = candidate.start(serving, inputs.image, inputs.percent, shadow=shadow)
+        count = candidate.start(serving, inputs.image, inputs.snapshots, inputs.percent, shadow=shadow)
         if not self._ready(candidate, count, context):
             return "its pods did not become ready"
         began, passed = time.monotonic(), 0.0
@@ -146,15 +153,17 @@ class _Tally:
         return {pod.life: pod.figures for pod in self._candidate.figures(self._name)}
 
 
-def _decided(inputs: AzureInputs, before: str, refusal: str | None) -> Outputs:
+def _decided(inputs: AzureInputs, before: tuple[str, str], refusal: str | None) -> Outputs:
+    """The decision; `before` are the image and the snapshots that serve."""
+    image, snapshots = (inputs.image, inputs.snapshots) if refusal is None else before
     if refusal is None:
-        return Outputs(stable=inputs.image, candidate=inputs.image, weight=ALL, refusal="")
+        return Outputs(stable=image, stable_snapshots=snapshots, candidate=image, weight=ALL, refusal="")
     sentence = (
         f"The new image {inputs.image} was tried on {_share(inputs)} and withdrawn: {refusal}. The previous image "
         "serves all requests. This image is tried again only after a change of `azure.candidate_seconds` or "
         "`azure.candidate_percent`; `azure.rollout: rolling` deploys it without a trial."
     )
-    return Outputs(stable=before, candidate=inputs.image, weight=0, refusal=sentence)
+    return Outputs(stable=image, stable_snapshots=snapshots, candidate=inputs.image, weight=0, refusal=sentence)
 
 
 def _share(inputs: AzureInputs) -> str:

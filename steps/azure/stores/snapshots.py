@@ -1,9 +1,12 @@
-"""The snapshots in the lake that the service's pods follow: the users' histories, and the catalogue of items.
+"""The snapshots in the lake, the users' histories and the catalogue of items: each version has its own.
 
-Histories stay in the lake, unless users must be taken out. Catalogues are brought up to date on this machine.
+The pods get the address of their version's, so model and users change together. They are kept for the version that
+serves and for the one before. Histories stay in the lake, unless users must be taken out. Catalogues are brought up to
+date on this machine.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -14,6 +17,8 @@ from recommend import catalogue, histories
 from recommend.forgotten import FILE as FORGOTTEN
 from recommend.forgotten import Forgotten
 from recommend.published import CURRENT, Published, decode, encode, place
+from recommend.recommender import FOLDER as RECOMMENDER
+from recommend.recommender import items_in
 from steps.azure.stores.lake import LakeFolder
 from steps.descriptions.places import Lake
 from steps.provider.step import Context
@@ -23,7 +28,7 @@ Result = TypeVar("Result")
 
 
 class LakeSnapshots:
-    """What the lake's `CURRENT` names, and who was forgotten. Raises `AzureRefusedError` if Azure refuses a call."""
+    """What each version has, and who was forgotten. Raises `AzureRefusedError` if Azure refuses a call."""
 
     def __init__(self, inputs: Lake, timeout: Timeout, context: Context) -> None:
         """Makes no request yet."""
@@ -35,43 +40,63 @@ class LakeSnapshots:
         """The folder on a cluster's machines; `volumes` is the folder with the stack's volumes."""
         return self._folder.on_cluster(volumes)
 
-    def served(self) -> Published:
-        """The snapshots that the pods follow; none before the first."""
-        current = self._folder.read(CURRENT, self._context)
+    def of(self, bundle_hash: str) -> Published:
+        """The snapshots of the version with this bundle; none if it has none any more."""
+        current = self._folder.below(bundle_hash).read(CURRENT, self._context)
         return {} if current is None else decode(current)
 
-    def fetch(self, folder: Path) -> None:
-        """Download what the pods follow to `folder`."""
-        for digest in self.served().values():
+    def fetch(self, bundle_hash: str, folder: Path) -> None:
+        """Download the snapshots of the version with this bundle to `folder`."""
+        for digest in self.of(bundle_hash).values():
             self._bring(digest, folder)
 
     def forgotten(self) -> Forgotten:
         """The users who were forgotten."""
         return Forgotten.decode(self._folder.read(FORGOTTEN, self._context))
 
-    def publish(self, made: Mapping[str, str], passed_over: Forgotten) -> None:
-        """Let the pods follow what a run has made: file names, and the hashes of their content.
+    def publish(self, bundle: Path, serving: str | None, made: Published | None) -> None:
+        """Give the version with this `bundle` its snapshots. What is `serving`, by its bundle's hash, keeps its own.
 
-        The catalogue keeps what was loaded. Histories go with a dataset without users, and lose users who were
-        forgotten since the run, which knew those that it `passed_over`. Files of an old run that newer ones have
-        replaced are gone; then the newer ones stay.
+        A candidate gets what its run has `made`. If that were no histories, it knows the users of the version that
+        serves. An older or imported version, for which nothing is given, keeps what it still has, or knows no user.
+        Items that were loaded stay so, also those that are loaded meanwhile.
         """
+        items = items_in(bundle / RECOMMENDER)
+        found = self._there(made or {})
+        while True:
+            former = {} if serving is None else self.of(serving)
+            known = former if made is not None and histories.FILE not in made else {}
+            self._change(bundle.name, partial(self._published, former, known, found, items))
+            if serving is None or self.of(serving).get(catalogue.FILE) == former.get(catalogue.FILE):
+                return
 
-        def change(before: Published) -> Published:
-            there = self._folder.names(self._context)
-            found = {name: digest for name, digest in made.items() if place(name, digest) in there}
-            after = {**before, **found}
-            if catalogue.FILE in found:
-                after[catalogue.FILE] = self._after_training(found[catalogue.FILE], before)
-            if not made:
-                after.pop(histories.FILE, None)
-            users = self.forgotten()
-            if histories.FILE in found and users != passed_over:
-                after[histories.FILE], _ = self._without(users, found[histories.FILE])
-            return after
+    def _published(
+        self, former: Published, known: Published, found: Published, items: Sequence[str], own: Published
+    ) -> Published:
+        """What a version has from now on, of those that it has, its run has left and the `former` version has."""
+        if not found and catalogue.FILE in own:
+            return own
+        users = next((one[histories.FILE] for one in (found, own, known) if histories.FILE in one), None)
+        before, trained = former.get(catalogue.FILE, own.get(catalogue.FILE)), found.get(catalogue.FILE)
+        return {
+            **({} if users is None else {histories.FILE: users}),
+            catalogue.FILE: self._carried_over(before, trained, items),
+        }
 
-        self._change(change)
-        self._remove_replaced()
+    def discard(self, made: Published) -> None:
+        """Remove what a run has made whose model was rejected, unless a version has it."""
+        used = self._used()
+        for digest in self._there(made).values():
+            if digest not in used:
+                self._folder.below(digest).remove(self._context)
+
+    def keep(self, bundle_hashes: Collection[str]) -> None:
+        """Remove the snapshots of all versions but those with these bundles."""
+        for bundle_hash in self._versions():
+            if bundle_hash not in bundle_hashes:
+                gone = self.of(bundle_hash)
+                self._folder.below(bundle_hash).remove(self._context)
+                self.discard(gone)
 
     def forget(self, user: str) -> int:
         """Keep a user out of all trainings, snapshots and answers from now on; return in how many files they were.
@@ -91,8 +116,8 @@ class LakeSnapshots:
             digest, found = self._without(self.forgotten(), before[histories.FILE])
             return {**before, histories.FILE: digest}
 
-        self._change(change)
-        self._remove_replaced()
+        for version in self._versions():
+            self._change(version, change)
         return found
 
     def remember(self, user: str) -> bool:
@@ -107,10 +132,11 @@ class LakeSnapshots:
         self._change_forgotten(change)
         return known
 
-    def change_catalogue(self, change: Callable[[Path], Result]) -> Result:
-        """Replace the catalogue by what `change` makes of its file, which is missing if there is none yet.
+    def change_catalogue(self, serving: str, change: Callable[[Path], Result]) -> Result:
+        """Replace the catalogue of what is `serving`, by its bundle's hash, and those of all other versions.
 
-        Returns the result of `change`, and raises what it raises; then nothing has changed.
+        `change` makes a new one of the file of the one before. Returns its result for the first, and raises what it
+        raises; then nothing has changed.
         """
         results: list[Result] = []
 
@@ -121,17 +147,23 @@ class LakeSnapshots:
                 results.append(change(file))
                 return {**before, catalogue.FILE: self._send(file)}
 
-        self._change(changed)
-        return results[-1]
+        self._change(serving, changed)
+        result, done = results[-1], {serving}
+        while others := self._versions() - done:  # also those that are published meanwhile
+            for version in others:
+                self._change(version, changed)
+            done |= others
+        return result
 
-    def _after_training(self, trained: str, before: Published) -> str:
+    def _carried_over(self, before: str | None, trained: str | None, items: Sequence[str]) -> str:
         """The hash of the catalogue with what training has read, and with what was loaded before."""
         with TemporaryDirectory(prefix="catalogue-") as temporary:
-            new, own = Path(temporary) / "trained", Path(temporary) / "own"
+            old, new, file = (Path(temporary) / name for name in ("before", "trained", catalogue.FILE))
+            self._bring(before, old)
             self._bring(trained, new)
-            self._bring(before.get(catalogue.FILE), own)
-            catalogue.after_training(new / catalogue.FILE, own / catalogue.FILE)
-            return self._send(own / catalogue.FILE)
+            read = None if trained is None else new / catalogue.FILE
+            catalogue.carry_over(old / catalogue.FILE, read, items, file)
+            return self._send(file)
 
     def _without(self, users: Forgotten, digest: str) -> tuple[str, int]:
         """The hash of the histories with this hash without these users, and in how many files they were."""
@@ -140,13 +172,19 @@ class LakeSnapshots:
             file = Path(temporary) / histories.FILE
             return (self._send(file), 1) if histories.remove(file, users) else (digest, 0)
 
-    def _remove_replaced(self) -> None:
-        """Remove all histories but those that are served; what comes meanwhile stays."""
-        there, served = self._folder.names(self._context), self.served()
-        for name in there:
-            digest, _, file = name.partition("/")
-            if file == histories.FILE and digest != served.get(file):
-                self._folder.below(digest).remove(self._context)
+    def _there(self, made: Published) -> Published:
+        """The snapshots of these that are in the lake."""
+        there = self._folder.names(self._context)
+        return {name: digest for name, digest in made.items() if place(name, digest) in there}
+
+    def _versions(self) -> set[str]:
+        """The hashes of the bundles of all versions that have snapshots."""
+        names = (name.partition("/") for name in self._folder.names(self._context))
+        return {folder for folder, _, file in names if file == CURRENT}
+
+    def _used(self) -> set[str]:
+        """The hashes of all snapshots that a version has."""
+        return {digest for bundle_hash in self._versions() for digest in self.of(bundle_hash).values()}
 
     def _change_forgotten(self, change: Callable[[Forgotten], Forgotten]) -> None:
         def content(current: bytes | None) -> bytes | None:
@@ -168,8 +206,8 @@ class LakeSnapshots:
             self._folder.below(digest).send(Path(temporary), self._context)
         return digest
 
-    def _change(self, change: Callable[[Published], Published]) -> None:
-        """Change what the pods follow, and remove what nothing names any more."""
+    def _change(self, bundle_hash: str, change: Callable[[Published], Published]) -> None:
+        """Change what a version has, and remove what no version has any more."""
         former: Published = {}
         after: Published = {}
 
@@ -179,7 +217,5 @@ class LakeSnapshots:
             after = change(former)
             return None if after == former else encode(after)
 
-        self._folder.change(CURRENT, content, self._context)
-        for name, digest in former.items():
-            if after.get(name) != digest:
-                self._folder.below(digest).remove(self._context)
+        self._folder.below(bundle_hash).change(CURRENT, content, self._context)
+        self.discard({name: digest for name, digest in former.items() if after.get(name) != digest})

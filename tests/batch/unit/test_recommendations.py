@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from batch import recommendations
 from batch.recommendations import SCHEMA, Batch, NoRecommendationsError, Opened, OutputError
+from features.bundle import checked_hash
 from features.errors import BadInputError
 from personalize.commands import recommending
 from personalize.commands.app import app
@@ -28,6 +29,7 @@ from scoring.model.model import ServedModel
 from scoring.responses import ModelName
 from steps.descriptions.serving_settings import ScoringSettings
 from steps.local.registry import LocalRegistry
+from steps.shared.folders import StackFolder
 from tests.support.recommenders import STORED_ITEMS, make_recommending_bundle, recommender, write_snapshots
 
 
@@ -190,7 +192,8 @@ def run(*arguments: str) -> Any:
 def folder(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a stack that serves this bundle."""
     made = tmp_path_factory.mktemp("stack")
-    write_snapshots(made / "snapshots", genres={"a": "x", "b": "x|y", "c": "y", "d": "", "n": "x"})
+    own = StackFolder(made).snapshots_of(checked_hash(bundle))
+    write_snapshots(own, genres={"a": "x", "b": "x|y", "c": "y", "d": "", "n": "x"})
     registry = LocalRegistry(made / "registry")
     registry.create()
     registry.set_champion(registry.register(bundle).number)

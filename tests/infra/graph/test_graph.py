@@ -65,6 +65,7 @@ def test_every_step_belongs_to_the_stack(declared: tuple[Recorder, dict[str, Any
         ("image", "bundle_hash", "model.served_hash"),
         ("service", "digest", "image.digest"),
         ("service", "version", 3),
+        ("service", "bundle_hash", "model.served_hash"),
     ],
 )
 def test_each_edge_is_an_output_of_the_step_before(

@@ -190,10 +190,10 @@ def test_pods_that_trace_know_where_to_and_may_reach_azure_alone() -> None:
 
 
 def test_pods_that_recommend_fetch_histories_into_a_folder_of_their_own_and_may_reach_azure_alone() -> None:
-    address = "https://lakeabc.blob.core.windows.net/snapshots/files/served"
+    address = "https://lakeabc.blob.core.windows.net/snapshots/files/served/abc"
     found = manifests(snapshots=address)
     settings = parse(["--bundle", "/model", *container(found)["args"]])
-    assert (settings.snapshots, settings.snapshots_from) == (Path("/snapshots"), address)
+    assert (settings.snapshots, settings.snapshots_from) == (Path("/snapshots/version"), address)
     (mount,) = [one for one in container(found)["volumeMounts"] if one["mountPath"] == "/snapshots"]
     assert not mount.get("readOnly")
     volumes = {one["name"]: one for one in found["Deployment"]["spec"]["template"]["spec"]["volumes"]}

@@ -1,8 +1,8 @@
 """`catalogue load` as a process that is killed: the old or the new catalogue is there, and the next load works."""
 
 import os
+import shutil
 import signal
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +14,9 @@ from typer.testing import CliRunner
 from personalize.commands.app import app
 from recommend import catalogue
 from recommend.catalogue import State
+from steps.local.registry import LocalRegistry
+from steps.shared.folders import StackFolder
+from tests.support.recommenders import make_recommending_bundle, recommender
 from tools.paths import ROOT
 
 KILLED = """
@@ -75,12 +78,23 @@ def killed(event: str, at: int, folder: Path, *items: str) -> int:
     ],
 )
 def test_a_load_that_is_killed_leaves_one_of_both_and_the_next_one_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill: str, at: int, left: dict[str, State]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    empty_registry: Path,
+    *,
+    kill: str,
+    at: int,
+    left: dict[str, State],
 ) -> None:
     tables = {"kind": "tables", "spec": str(ROOT / "examples" / "tables" / "dataset.yaml")}
     settings = {"personalization:target": "local", "personalization:dataset": tables}
     (tmp_path / "stack.yaml").write_text(yaml.safe_dump({"config": settings}))
-    target = tmp_path / "state" / "local" / "snapshots" / catalogue.FILE
+    folder = StackFolder(tmp_path / "state" / "local")
+    shutil.copytree(empty_registry, folder.registry)
+    registry = LocalRegistry(folder.registry)
+    serving = registry.register(make_recommending_bundle(tmp_path / "bundle", recommender()))
+    registry.set_champion(serving.number)
+    target = folder.snapshots_of(serving.bundle_hash) / catalogue.FILE
 
     def states() -> dict[str, State]:
         return {row.key: row.state for row in catalogue.read_rows(target)[0]}
@@ -98,14 +112,13 @@ def test_a_load_that_is_killed_leaves_one_of_both_and_the_next_one_works(
     assert {file.name for file in target.parent.iterdir()} == {catalogue.FILE, f".{catalogue.FILE}.lock"}
 
 
-def test_a_load_before_the_stack_is_up_keeps_its_folder_private(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_there_is_no_catalogue_to_load_before_a_model_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_registry: Path
 ) -> None:
-    tables = {"kind": "tables", "spec": str(ROOT / "examples" / "tables" / "dataset.yaml")}
-    settings = {"personalization:target": "local", "personalization:dataset": tables}
-    (tmp_path / "stack.yaml").write_text(yaml.safe_dump({"config": settings}))
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("PERSONALIZE_CONFIG_FILE", str(tmp_path / "stack.yaml"))
-    load(tmp_path, "i1", "i2")
-    for folder in (tmp_path / "state", tmp_path / "state" / "local", tmp_path / "state" / "local" / "snapshots"):
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder = StackFolder(tmp_path / "state" / "local")
+    for said in ("has no models yet", "serves no model yet"):
+        refused = CliRunner().invoke(app, command(tmp_path, "i1"))
+        assert said in str(refused.exception)
+        assert not folder.snapshots.exists()
+        shutil.copytree(empty_registry, folder.registry, dirs_exist_ok=True)

@@ -180,13 +180,13 @@ def test_training_neither_changes_what_was_loaded_nor_brings_back_what_was_withd
         tmp_path / "served", item("a", "x", State.LOADED), item("b", state=State.WITHDRAWN), item("old")
     )
     trained = write_catalogue(tmp_path / "trained", item("a", "y"), item("b"), item("new"))
-    catalogue.after_training(trained, served)
+    catalogue.carry_over(served, trained, [], served)
     assert states(served) == {"a": State.LOADED, "b": State.WITHDRAWN, "new": State.TRAINED}
     assert Catalogue(served, ["a"]).item("a", 0).texts["genre"] == "x"
 
 
 def test_the_first_training_makes_the_catalogue(tmp_path: Path) -> None:
-    catalogue.after_training(write_catalogue(tmp_path / "trained", item("a")), tmp_path / "served")
+    catalogue.carry_over(tmp_path / "none", write_catalogue(tmp_path / "trained", item("a")), [], tmp_path / "served")
     assert states(tmp_path / "served") == {"a": State.TRAINED}
 
 

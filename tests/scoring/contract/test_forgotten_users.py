@@ -42,15 +42,15 @@ def problems(service: RunningService, event: str = "snapshot not opened") -> lis
 
 
 def test_a_user_is_unknown_once_forgotten_and_known_once_that_is_undone(bundle: Path, tmp_path: Path) -> None:
-    snapshots = write_snapshots(tmp_path / "snapshots")
+    snapshots = write_snapshots(tmp_path / "snapshots" / "version")
     with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"]) as service:
         assert answered(service, "u1") == []
-        forget(snapshots / FILE, "u1")
+        forget(snapshots.parent / FILE, "u1")
         answered_within_a_minute(service, "u1", UNKNOWN)
         assert answered(service, "u2") == ["popular"]
-        forget(snapshots / FILE, "3.0")
+        forget(snapshots.parent / FILE, "3.0")
         answered_within_a_minute(service, "3", UNKNOWN)
-        remember(snapshots / FILE, "u1")
+        remember(snapshots.parent / FILE, "u1")
         answered_within_a_minute(service, "u1", [])
         assert answered(service, "3") == UNKNOWN
 
@@ -59,7 +59,7 @@ def test_no_click_probability_is_by_the_key_or_the_columns_of_one_who_was_forgot
     key = "00000001"  # the most frequent one that `make_bundle` draws
     schema = Schema(numeric=("age",), categorical=("user_id",))
     bundle = make_recommending_bundle(tmp_path / "bundle", recommender(), schema=schema)
-    snapshots = write_snapshots(tmp_path / "snapshots")
+    snapshots = write_snapshots(tmp_path / "snapshots" / "version")
     histories.write(snapshots / histories.FILE, ["b"], [UserRow(key, b"", {"age": "30"})], "user_id")
     arguments = ["--snapshots", str(snapshots), "--workers", "1"]
     with running_service(bundle, tmp_path, arguments=arguments) as service:
@@ -72,43 +72,43 @@ def test_no_click_probability_is_by_the_key_or_the_columns_of_one_who_was_forgot
         known, unknown = probability(user_id=key, age=30), probability()
         assert probability(user=key) == known != unknown
         assert asked(service, user=key)["items"][0]["probability"] == known
-        forget(snapshots / FILE, key)
+        forget(snapshots.parent / FILE, key)
         wait_until(lambda: probability(user=key) == unknown)
         assert asked(service, user=key)["items"][0]["probability"] == unknown
 
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_list_that_becomes_unreadable_stays_in_force(bundle: Path, tmp_path: Path, *, gone: bool) -> None:
-    snapshots = write_snapshots(tmp_path / "snapshots")
-    forget(snapshots / FILE, "u1")
-    whole = (snapshots / FILE).read_bytes()
+    snapshots = write_snapshots(tmp_path / "snapshots" / "version")
+    forget(snapshots.parent / FILE, "u1")
+    whole = (snapshots.parent / FILE).read_bytes()
     with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"]) as service:
         assert answered(service, "u1") == UNKNOWN
         if gone:
-            (snapshots / FILE).unlink()
+            (snapshots.parent / FILE).unlink()
         else:
-            (snapshots / FILE).write_bytes(whole[:-1])
+            (snapshots.parent / FILE).write_bytes(whole[:-1])
         wait_until(lambda: len(problems(service)) == 1)
         version = histories.write(snapshots / histories.FILE, ["b"], [UserRow("u9", b"", {})], "user_id")
         wait_until(lambda: any(line.get("version") == version for line in service.log()))
         assert (answered(service, "u1"), answered(service, "u9")) == (UNKNOWN, ["popular"])
-        (snapshots / FILE).write_bytes(whole)
-        remember(snapshots / FILE, "u1")
+        (snapshots.parent / FILE).write_bytes(whole)
+        remember(snapshots.parent / FILE, "u1")
         answered_within_a_minute(service, "u9", ["popular"])
         assert len(problems(service)) == 1, "looked at several times, and told once"
 
 
 def test_nobody_is_known_as_long_as_the_list_cannot_be_read_at_a_start(bundle: Path, tmp_path: Path) -> None:
-    snapshots = write_snapshots(tmp_path / "snapshots")
-    (snapshots / FILE).write_bytes(b"{}")
+    snapshots = write_snapshots(tmp_path / "snapshots" / "version")
+    (snapshots.parent / FILE).write_bytes(b"{}")
     with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"]) as service:
         assert answered(service, "u1") == ["no_histories", "popular"]
         assert asked(service, user="u1")["catalogue"] is not None
         by_id, nobody = ({"user": "u1", "genre": "x"}, {"genre": "x"})
         scores = service.client.post("/score", json={"records": [by_id, nobody]}).json()["probabilities"]
         assert scores[0] == scores[1]
-        (snapshots / FILE).unlink()
-        forget(snapshots / FILE, "u2")
+        (snapshots.parent / FILE).unlink()
+        forget(snapshots.parent / FILE, "u2")
         answered_within_a_minute(service, "u1", [])
         assert answered(service, "u2") == UNKNOWN
         (problem,) = problems(service)
@@ -120,7 +120,7 @@ def test_nobody_is_known_as_long_as_the_list_cannot_be_read_at_a_start(bundle: P
 def test_a_file_that_cannot_be_opened_once_is_tried_again_and_withholds_no_other(
     bundle: Path, tmp_path: Path, opened: str, error: str
 ) -> None:
-    snapshots, locked = write_snapshots(tmp_path / "snapshots"), tmp_path / "locked"
+    snapshots, locked = write_snapshots(tmp_path / "snapshots" / "version"), tmp_path / "locked"
     locked.touch()
     code = f"""
 from pathlib import Path

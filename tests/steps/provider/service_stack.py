@@ -37,6 +37,7 @@ class ServiceStack:
         self.port = free_port()
         images = ServingImage(lambda stack: path / stack)
         self.digests = []
+        self.bundle_hashes = []
         for seed in (1, 2):
             version = self.registry.register(bundle_of(seed))
             facts = {
@@ -45,6 +46,7 @@ class ServiceStack:
                 "code_hash": serving_code_hash(),
                 "libraries": {},
             }
+            self.bundle_hashes.append(version.bundle_hash)
             self.digests.append(create(images, BASE | facts, Recorder()).id)
 
     def _place(self, path: Path) -> None:
@@ -72,7 +74,8 @@ class ServiceStack:
         """Inputs of the step that serve a version."""
         settings = {"port": self.port, "workers": 2, **scoring}
         chosen = digest or self.digests[version - 1]
-        served = {**BASE, "digest": chosen, "version": version, "settings": settings, "keys": list(keys)}
+        made = {"digest": chosen, "version": version, "bundle_hash": self.bundle_hashes[version - 1]}
+        served = {**BASE, **made, "settings": settings, "keys": list(keys)}
         return served if certificate_hash is None else served | {"certificate_hash": certificate_hash}
 
     def serve(self, version: int, **changes: Any) -> State:

@@ -1,6 +1,9 @@
-"""What a training run read is put where the service follows it, and nothing that was withdrawn comes back."""
+"""What a training run read is given to its version, and nothing that was withdrawn comes back."""
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from recommend import catalogue, histories
 from recommend.catalogue import State
@@ -9,32 +12,93 @@ from recommend.stored import FOLDER
 from steps.local.snapshots import LocalSnapshots
 from steps.shared.folders import StackFolder
 from steps.shared.run_folder import OUTPUT
-from tests.support.recommenders import write_snapshots
+from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
+
+FIRST, SECOND = Path("a" * 64), Path("b" * 64)
+"""Bundles; they only have names here."""
 
 
-def test_histories_are_replaced_and_what_was_withdrawn_stays_so(tmp_path: Path) -> None:
-    folder = StackFolder(tmp_path / "stack")
-    snapshots = LocalSnapshots(folder)
+@pytest.fixture
+def folder(tmp_path: Path) -> StackFolder:
+    return StackFolder(tmp_path / "stack")
+
+
+@pytest.fixture
+def snapshots(folder: StackFolder, tmp_path: Path) -> LocalSnapshots:
+    """Snapshots of a first version, from the run in `tmp_path / "run"`."""
     write_snapshots(tmp_path / "run" / FOLDER)
-    snapshots.publish(tmp_path / "run")
-    served, items = folder.snapshots / histories.FILE, folder.snapshots / catalogue.FILE
-    assert Histories(served, ["b"]).find("u1") is not None
-    assert (served.stat().st_mode & 0o777, folder.snapshots.stat().st_mode & 0o777) == (0o600, 0o700)
-
-    rows, layout = catalogue.read_rows(items)
-    withdrawn = [row._replace(state=State.WITHDRAWN) if row.key == "a" else row for row in rows]
-    catalogue.write(items, withdrawn, layout)
-    snapshots.publish(tmp_path / "run")
-    assert {row.key for row in catalogue.read_rows(items)[0] if row.state is State.WITHDRAWN} == {"a"}
+    made = LocalSnapshots(folder)
+    made.publish(FIRST, None, tmp_path / "run")
+    return made
 
 
-def test_a_run_without_users_removes_the_histories(tmp_path: Path) -> None:
-    folder = StackFolder(tmp_path / "stack")
-    snapshots = LocalSnapshots(folder)
-    write_snapshots(tmp_path / "run" / FOLDER)
-    snapshots.publish(tmp_path / "run")
-    snapshots.publish(tmp_path / "another run")
-    assert not (folder.snapshots / histories.FILE).exists()
+def users(folder: StackFolder, version: Path) -> list[str]:
+    return Histories(folder.snapshots_of(version.name) / histories.FILE, []).active_users()
+
+
+def withdrawn(folder: StackFolder, version: Path) -> set[str]:
+    rows, _ = catalogue.read_rows(folder.snapshots_of(version.name) / catalogue.FILE)
+    return {row.key for row in rows if row.state is State.WITHDRAWN}
+
+
+def withdraw(file: Path) -> None:
+    rows, layout = catalogue.read_rows(file)
+    catalogue.write(file, [row._replace(state=State.WITHDRAWN) if row.key == "a" else row for row in rows], layout)
+
+
+def test_only_their_owner_reads_them(folder: StackFolder, snapshots: LocalSnapshots) -> None:
+    del snapshots
+    own = folder.snapshots_of(FIRST.name)
+    modes = [path.stat().st_mode & 0o777 for path in (folder.snapshots, own, own / histories.FILE)]
+    assert modes == [0o700, 0o700, 0o600]
+
+
+def test_another_version_has_its_own_and_what_was_withdrawn_stays_so(
+    folder: StackFolder, snapshots: LocalSnapshots, tmp_path: Path
+) -> None:
+    snapshots.change_catalogue(FIRST.name, withdraw)
+    run = write_snapshots(tmp_path / "second" / FOLDER)
+    histories.write(run / histories.FILE, ["b"], [histories.UserRow("u9", b"\0\0\0\0", {})], "user_id")
+    snapshots.publish(SECOND, FIRST.name, run.parent)
+    assert (users(folder, FIRST), users(folder, SECOND)) == (["3", "u1"], ["u9"])
+    assert withdrawn(folder, SECOND) == {"a"}
+    snapshots.publish(FIRST, SECOND.name, None)
+    assert users(folder, FIRST) == ["3", "u1"], "it was kept"
+    snapshots.publish(SECOND, FIRST.name, run.parent)
+    assert withdrawn(folder, SECOND) == {"a"}, "also by the same run"
+
+
+def test_a_load_changes_the_catalogues_of_all_versions(
+    folder: StackFolder, snapshots: LocalSnapshots, tmp_path: Path
+) -> None:
+    snapshots.publish(SECOND, FIRST.name, tmp_path / "run")
+    snapshots.change_catalogue(SECOND.name, withdraw)
+    assert withdrawn(folder, FIRST) == withdrawn(folder, SECOND) == {"a"}
+
+
+def test_a_run_that_made_no_histories_leaves_the_users_known_that_are_known(
+    folder: StackFolder, snapshots: LocalSnapshots, tmp_path: Path
+) -> None:
+    snapshots.publish(SECOND, FIRST.name, tmp_path / "another run")
+    assert users(folder, SECOND) == ["3", "u1"]
+    snapshots.keep({SECOND.name})
+    assert users(folder, SECOND) == ["3", "u1"]
+    assert not folder.snapshots_of(FIRST.name).exists()
+
+
+def test_an_older_version_knows_nobody_and_has_the_items_of_its_own_and_of_the_catalogue(
+    folder: StackFolder, snapshots: LocalSnapshots, older: Path
+) -> None:
+    snapshots.publish(older, FIRST.name, None)
+    assert Histories(folder.snapshots_of(older.name) / histories.FILE, []).find("u1") is None
+    rows, _ = catalogue.read_rows(folder.snapshots_of(older.name) / catalogue.FILE)
+    assert [row.key for row in rows] == ["a", "b", "c", "d", "old", "17"]
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """The bundle of an older version, one of whose items is no longer in the data."""
+    return make_recommending_bundle(tmp_path / "older", replace(recommender(), items=["a", "old", "c", "d", "17"]))
 
 
 def test_a_forgotten_user_is_in_no_histories_also_after_a_run_that_began_before(tmp_path: Path) -> None:
@@ -44,9 +108,9 @@ def test_a_forgotten_user_is_in_no_histories_also_after_a_run_that_began_before(
     for run in runs:
         write_snapshots(run / FOLDER)
     (runs[1] / "work" / "rows").mkdir(parents=True)
-    snapshots.publish(runs[0])
+    snapshots.publish(FIRST, None, runs[0])
     assert snapshots.forget("u1") == 3
-    files = [folder.snapshots / histories.FILE, *(run / FOLDER / histories.FILE for run in runs)]
+    files = [folder.snapshots_of(FIRST.name) / histories.FILE, *(run / FOLDER / histories.FILE for run in runs)]
     for file in files:
         assert Histories(file, ["b"]).find("u1") is None
         assert Histories(file, ["b"]).active_users() == ["3"]
@@ -56,10 +120,10 @@ def test_a_forgotten_user_is_in_no_histories_also_after_a_run_that_began_before(
     assert snapshots.forget("u1") == 0, "they are gone already"
 
     write_snapshots(runs[1] / FOLDER)
-    snapshots.publish(runs[1])
+    snapshots.publish(FIRST, None, runs[1])
     assert Histories(files[0], ["b"]).find("u1") is None
     assert snapshots.remember("u1")
     assert not snapshots.remember("u1")
     write_snapshots(runs[1] / FOLDER)
-    snapshots.publish(runs[1])
+    snapshots.publish(FIRST, None, runs[1])
     assert Histories(files[0], ["b"]).find("u1") is not None

@@ -11,6 +11,8 @@ from steps.shared.cluster_names import CANDIDATE, NAME
 from tests.infra.graph.workload_program import manifests
 
 OLD, NEW = "registry/scoring@sha256:old", "registry/scoring@sha256:new"
+OLD_USERS, NEW_USERS = (f"https://lakeabc.blob.core.windows.net/snapshots/files/served/{name}" for name in "on")
+"""The addresses of the snapshots of the versions in these images."""
 METRICS = """# TYPE scoring_requests_total counter
 scoring_requests_total{{operation="score",status="200"}} {good}
 scoring_requests_total{{operation="score",status="500"}} {bad}
@@ -82,7 +84,7 @@ class Server:
     def _serving(self) -> httpx.Response:
         if self.image is None:
             return httpx.Response(404)
-        found = manifests(self.image, **self.settings)["Deployment"]
+        found = manifests(self.image, snapshots=OLD_USERS, **self.settings)["Deployment"]
         found["spec"]["replicas"] = 4
         return httpx.Response(200, json=found)
 

@@ -17,6 +17,7 @@ from azure_clients.credentials import container
 from batch import recommendations
 from batch.recommendations import NoRecommendationsError, OutputError
 from batch.request import RESULT
+from features.bundle import checked_hash
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from personalize.clients import azure_models, batch_run, job_runs
@@ -36,7 +37,7 @@ from tests.steps.provider.azure.batch_job import CATALOG, VOLUMES, Job
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, TIMEOUT, ExampleNames
 from tests.steps.provider.azure.test_models import IMAGE, candidate
-from tests.steps.provider.azure.test_snapshots import NOBODY, lake, left_by_a_run
+from tests.steps.provider.azure.test_snapshots import lake, left_by_a_run
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
@@ -87,10 +88,10 @@ def job(cloud: Cloud, tmp_path: Path, lake: LakeSnapshots) -> Job:
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
     create(
         Champion(lambda stack: tmp_path / stack, TIMEOUT),
-        {**MACHINE_LEARNING, "version": 1, "image": IMAGE},
+        {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE},
         Recorder(),
     )
-    lake.publish(left_by_a_run(write_snapshots(tmp_path / "run")), NOBODY)
+    lake.publish(Path(checked_hash(made)), None, left_by_a_run(write_snapshots(tmp_path / "run")))
     task = cloud.task.work = Job(tmp_path / "volumes")
     return task
 
@@ -230,7 +231,7 @@ def test_what_cannot_be_done_is_said_before_a_run_begins(
     monkeypatch.setattr(ExampleNames, "databricks", "another")
     with pytest.raises(StackMissingError, match="no training job"):
         on_databricks(out)
-    lake.publish({}, NOBODY)
+    lake.keep(set())
     with pytest.raises(NoRecommendationsError, match="no histories of users"):
         on_databricks(out)
     cloud.world.set("ml_assets", {})

@@ -14,8 +14,8 @@ from steps.descriptions.rollout import Outputs
 from steps.provider.step import StepCancelledError
 from steps.shared.cluster_names import ANSWERING, CANDIDATE
 from tests.infra.graph.workload_program import manifests
-from tests.steps.provider.azure.conftest import AZURE, MACHINE_LEARNING
-from tests.steps.provider.azure.scripted_cluster import NEW, OLD, Server
+from tests.steps.provider.azure.conftest import AZURE, BLOB, MACHINE_LEARNING
+from tests.steps.provider.azure.scripted_cluster import NEW, NEW_USERS, OLD, OLD_USERS, Server
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
 from tests.support.clock import Clock
@@ -32,10 +32,19 @@ def rollout(server: Server, **timeout: float) -> CandidateRollout:
 
 
 def inputs(**changes: Any) -> dict[str, Any]:
-    return {**AZURE, "access": "{}", "image": NEW, "kind": "canary", "percent": 20, "seconds": 1, **changes}
+    return {
+        **AZURE,
+        "access": "{}",
+        "image": NEW,
+        "snapshots": NEW_USERS,
+        "kind": "canary",
+        "percent": 20,
+        "seconds": 1,
+        **changes,
+    }
 
 
-PROMOTED = Outputs(stable=NEW, candidate=NEW, weight=100, refusal="")
+PROMOTED = Outputs(stable=NEW, stable_snapshots=NEW_USERS, candidate=NEW, weight=100, refusal="")
 
 
 def test_a_candidate_that_does_as_well_becomes_the_image_of_all(recorder: Recorder) -> None:
@@ -47,14 +56,16 @@ def test_a_candidate_that_does_as_well_becomes_the_image_of_all(recorder: Record
     assert "requests, 0.0% failed, p99 5 ms; beside it: " in recorder.lines[-1]
 
 
-def test_a_candidate_s_pods_differ_from_the_others_in_image_and_name_alone(recorder: Recorder) -> None:
+def test_a_candidate_s_pods_differ_from_the_others_in_image_users_and_name_alone(recorder: Recorder) -> None:
     server = Server()
     create(rollout(server), inputs(), recorder)
     (applied,) = server.applied
-    usual = manifests(OLD)
+    usual = manifests(OLD, snapshots=OLD_USERS)
     others, mine = usual["Deployment"]["spec"]["template"], applied["spec"]["template"]
     assert mine["metadata"]["labels"] == others["metadata"]["labels"] | {"app.kubernetes.io/name": CANDIDATE}
-    mine["spec"]["containers"][0]["image"] = OLD
+    (container,) = mine["spec"]["containers"]
+    assert NEW_USERS in container["args"]
+    container |= {"image": OLD, "args": [OLD_USERS if one == NEW_USERS else one for one in container["args"]]}
     assert mine["spec"] == others["spec"]
     mine_labels = mine["metadata"]["labels"].items()
     assert usual["Service"]["spec"]["selector"].items() <= mine_labels, "the load balancer leads to it"
@@ -77,7 +88,7 @@ def test_a_shadow_gets_copies_and_no_client(recorder: Recorder) -> None:
     assert usual["Service scoring-shadow"]["spec"]["selector"].items() <= labels
     assert applied["spec"]["selector"]["matchLabels"].items() <= labels
     (container,) = applied["spec"]["template"]["spec"]["containers"]
-    (others,) = manifests(OLD)["Deployment"]["spec"]["template"]["spec"]["containers"]
+    (others,) = manifests(OLD, snapshots=NEW_USERS)["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["args"] == others["args"], "it sends no copies to itself"
 
 
@@ -109,7 +120,7 @@ def test_pods_that_send_no_copies_yet_try_nothing_and_say_so(recorder: Recorder)
 def test_a_candidate_that_does_worse_is_taken_back(server: Server, reason: str, recorder: Recorder) -> None:
     computed = create(rollout(server), inputs(seconds=30), recorder).outputs
     assert reason in computed.refusal
-    assert (computed.stable, computed.candidate, computed.weight) == (OLD, NEW, 0)
+    assert (computed.stable, computed.stable_snapshots, computed.candidate, computed.weight) == (OLD, OLD_USERS, NEW, 0)
     assert len(server.applied) == 1
     assert server.candidate is None
 
@@ -129,7 +140,7 @@ def test_a_cluster_slower_than_the_trial_is_asked_once(recorder: Recorder, monke
 
 
 def test_a_refusal_is_raised_where_the_champion_would_be_marked(recorder: Recorder) -> None:
-    given = {**MACHINE_LEARNING, "version": 3, "image": OLD, "refusal": "It was withdrawn."}
+    given = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 3, "image": OLD, "refusal": "It was withdrawn."}
     with pytest.raises(CandidateRejectedError, match="withdrawn"):
         create(Champion(), given, recorder)
 

@@ -21,7 +21,7 @@ from steps.azure.model_version import ModelVersion
 from steps.local.registry import LocalRegistry
 from tests.simulation.examples.names import GROUP
 from tests.simulation.world import DEFAULTS
-from tests.steps.provider.azure.conftest import MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
+from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
 from tests.steps.provider.azure.test_models import IMAGE, candidate
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
@@ -72,7 +72,9 @@ def served(tmp_path: Path, bundle_of: MakeBundle, recorder: Recorder) -> str:
     inputs = candidate(tmp_path, bundle)
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), inputs, recorder)
     create(
-        Champion(lambda stack: tmp_path / stack, TIMEOUT), {**MACHINE_LEARNING, "version": 1, "image": IMAGE}, recorder
+        Champion(lambda stack: tmp_path / stack, TIMEOUT),
+        {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE},
+        recorder,
     )
     return checked_hash(bundle)
 

@@ -32,8 +32,8 @@ from training.parameters import TrainingParameters
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 TIMEOUT = Timeout(seconds=20, pause=0.1)
-CALLS_OF_A_MOVE = 4
-"""Two lists, the new mark, and the old one's removal."""
+CALLS_OF_A_MOVE = 6
+"""Four lists, the new mark, and the old one's removal."""
 IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "c" * 64
 LAKE = "abfss://models@lakeabc.dfs.core.windows.net"
 
@@ -192,7 +192,7 @@ def test_there_is_a_champion_whichever_call_interrupts_its_move(
     for seed in (1, 2):
         create(step(tmp_path), candidate(tmp_path, bundle_of(seed)), recorder)
     mark = Champion(lambda stack: tmp_path / stack, TIMEOUT)
-    old, new = ({**MACHINE_LEARNING, "version": number, "image": IMAGE} for number in move)
+    old, new = ({**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": number, "image": IMAGE} for number in move)
     known = state(old, create(mark, old, recorder))
     for nth in range(1, CALLS_OF_A_MOVE + 1):
         create(mark, old, recorder)

@@ -20,10 +20,10 @@ from steps.azure.champion import Champion
 from steps.azure.model_version import ModelVersion
 from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.serving_settings import ScoringSettings
-from tests.steps.provider.azure.conftest import MACHINE_LEARNING, Cloud
+from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, TIMEOUT, ExampleNames
 from tests.steps.provider.azure.test_models import IMAGE, candidate
-from tests.steps.provider.azure.test_snapshots import NOBODY, lake, left_by_a_run
+from tests.steps.provider.azure.test_snapshots import lake, left_by_a_run
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
@@ -58,7 +58,7 @@ def bundle(cloud: Cloud, tmp_path: Path) -> Iterator[Path]:
     """The bundle of the version that serves; nobody has histories yet."""
     made = make_recommending_bundle(tmp_path / "bundle", recommender())
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
-    serving = {**MACHINE_LEARNING, "version": 1, "image": IMAGE}
+    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE}
     create(Champion(lambda stack: tmp_path / stack, TIMEOUT), serving, Recorder())
     yield made
     cloud.world.set("ml_assets", {})
@@ -76,7 +76,7 @@ def test_a_stack_without_a_model_or_histories_says_so(out: Path, request: pytest
 def test_everybody_gets_a_file_by_the_version_that_serves_and_no_histories_stay_here(
     bundle: Path, lake: LakeSnapshots, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lake.publish(left_by_a_run(write_snapshots(out.parent / "run")), NOBODY)
+    lake.publish(Path(checked_hash(bundle)), None, left_by_a_run(write_snapshots(out.parent / "run")))
     written: list[str] = []
     write = recommendations.Opened.write
 

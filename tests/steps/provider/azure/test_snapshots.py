@@ -2,21 +2,17 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from azure_clients.credentials import container
 from azure_clients.retries import Timeout
 from infra.cloud.role_list import Role
-from personalize.clients import azure_models
-from personalize.commands.catalogue import Action
-from personalize.commands.catalogue import catalogue as load_catalogue
 from recommend import catalogue, histories
-from recommend.catalogue import ItemRow, Layout, State
-from recommend.forgotten import NOBODY
+from recommend.catalogue import Layout, State
 from recommend.histories import Histories
 from scoring.errors import FetchError
 from scoring.worker.fetching import Lake
@@ -25,16 +21,13 @@ from steps.descriptions.places import Lake as LakePlace
 from steps.provider.step import Context
 from tests.simulation.examples.azure import example
 from tests.simulation.examples.names import LAKE
-from tests.simulation.examples.shop import config_in_place
 from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
-from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
-from tests.support.recommenders import write_catalogue, write_snapshots
+from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
 from tools import azurite
-from tools.paths import ROOT
-from training.datasets.errors import DatasetError
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
-ADDRESS = f"{BLOB}snapshots/files/served"
+VERSION, NEXT = "a" * 64, "b" * 64
+"""Hashes of bundles."""
 LAYOUT = Layout(item_column="item_id", separators=dict.fromkeys(("genre", "minutes", "critics_score"), ""))
 ROLE, IDENTITY = "azure-native:authorization:RoleAssignment", "azure-native:managedidentity:UserAssignedIdentity"
 
@@ -80,6 +73,24 @@ def allowed(cloud: Cloud) -> Iterator[None]:
     cloud.arm.delete(ROLE, made.id)
 
 
+def address(version: str) -> str:
+    return f"{BLOB}snapshots/files/served/{version}"
+
+
+def other_users(folder: Path) -> Path:
+    """The snapshots of a run that found another user."""
+    write_snapshots(folder)
+    chosen = b"\0\0\0\0"
+    histories.write(folder / histories.FILE, ["b"], [histories.UserRow("u9", chosen, b"", {})], "user_id")
+    return folder
+
+
+def users_in_the_lake() -> set[str]:
+    """The hashes of all histories that are in the lake."""
+    names = (blob.name for blob in client().list_blobs())
+    return {name.split("/")[-2] for name in names if name.endswith(histories.FILE)}
+
+
 def identity(cloud: Cloud) -> dict[str, Any]:
     """The pods' identity."""
     (found,) = cloud.world.all(IDENTITY)
@@ -106,39 +117,66 @@ def states(file: Path) -> dict[str, State]:
 def test_pods_fetch_what_training_has_made_and_follow_what_replaces_it(
     lake: LakeSnapshots, pod: Path, tmp_path: Path
 ) -> None:
-    service = Lake(ADDRESS, pod)
+    service = Lake(address(VERSION), pod)
     service.fetch()
     assert not pod.exists(), "there is nothing yet"
     first = write_snapshots(tmp_path / "first")
-    lake.publish(left_by_a_run(first), NOBODY)
+    lake.publish(Path(VERSION), None, left_by_a_run(first))
     service.fetch()
     assert (pod / histories.FILE).read_bytes() == (first / histories.FILE).read_bytes()
     assert states(pod / catalogue.FILE) == dict.fromkeys("abcd", State.TRAINED)
     assert (pod / histories.FILE).stat().st_mode & 0o777 == 0o600
 
-    second = write_snapshots(tmp_path / "second")
-    histories.write(second / histories.FILE, ["b"], [histories.UserRow("u9", b"", {})], "user_id")
-    made = left_by_a_run(second)
-    lake.publish(made, NOBODY)
+    again = write_snapshots(tmp_path / "again")
+    histories.write(again / histories.FILE, ["b"], [histories.UserRow("u9", b"", {})], "user_id")
+    made = left_by_a_run(again)
+    lake.publish(Path(VERSION), VERSION, made)
     service.fetch()
     assert Histories(pod / histories.FILE, ["b"]).find("u9") is not None
-    left = [blob.name for blob in client().list_blobs() if blob.name.endswith(histories.FILE)]
-    assert left == [f"files/served/{made[histories.FILE]}/{histories.FILE}"], "the former users' histories are gone"
+    assert users_in_the_lake() == {made[histories.FILE]}, "the former users' histories are gone"
 
-    lake.publish({}, NOBODY)
-    service.fetch()
-    assert not (pod / histories.FILE).exists(), "a dataset without users"
+
+@pytest.mark.usefixtures("allowed")
+def test_another_version_has_its_own_and_the_pods_of_both_keep_theirs(
+    lake: LakeSnapshots, pod: Path, tmp_path: Path
+) -> None:
+    first, second = left_by_a_run(write_snapshots(tmp_path / "first")), left_by_a_run(other_users(tmp_path / "second"))
+    lake.publish(Path(VERSION), None, first)
+    lake.publish(Path(NEXT), VERSION, second)
+    services = {version: Lake(address(version), pod / version) for version in (VERSION, NEXT)}
+    for service in services.values():
+        service.fetch()
+    found = {version: Histories(pod / version / histories.FILE, []).active_users() for version in services}
+    assert found == {VERSION: ["3", "u1"], NEXT: ["u9"]}
+    assert users_in_the_lake() == {first[histories.FILE], second[histories.FILE]}
+
+    lake.keep({NEXT})
+    assert (lake.of(VERSION), users_in_the_lake()) == ({}, {second[histories.FILE]})
+    services[VERSION].fetch()
+    assert found[VERSION] == Histories(pod / VERSION / histories.FILE, []).active_users(), "its pods go with it"
+
+
+@pytest.mark.usefixtures("allowed")
+def test_a_version_without_histories_knows_nobody_and_has_its_own_items(
+    lake: LakeSnapshots, pod: Path, tmp_path: Path
+) -> None:
+    lake.publish(Path(VERSION), None, left_by_a_run(write_snapshots(tmp_path / "run")))
+    older = make_recommending_bundle(tmp_path / "older", replace(recommender(), items=["a", "old", "c", "d", "17"]))
+    lake.publish(older, VERSION, None)
+    Lake(address(older.name), pod).fetch()
+    assert Histories(pod / histories.FILE, []).find("u1") is None
+    assert [*states(pod / catalogue.FILE)] == ["a", "b", "c", "d", "old", "17"]
 
 
 @pytest.mark.usefixtures("allowed")
 def test_an_altered_snapshot_is_refused_and_the_former_one_stays(
     lake: LakeSnapshots, pod: Path, tmp_path: Path
 ) -> None:
-    service = Lake(ADDRESS, pod)
-    lake.publish(left_by_a_run(write_snapshots(tmp_path / "first")), NOBODY)
+    service = Lake(address(VERSION), pod)
+    lake.publish(Path(VERSION), None, left_by_a_run(write_snapshots(tmp_path / "first")))
     service.fetch()
     before = (pod / catalogue.FILE).read_bytes()
-    lake.change_catalogue(lambda file: catalogue.write(file, [], catalogue.read_rows(file)[1]))
+    lake.change_catalogue(VERSION, lambda file: catalogue.write(file, [], catalogue.read_rows(file)[1]))
     (name,) = (blob.name for blob in client().list_blobs() if blob.name.endswith(catalogue.FILE))
     client().upload_blob(name, before[:-1], overwrite=True)
     for _ in range(2):
@@ -148,87 +186,7 @@ def test_an_altered_snapshot_is_refused_and_the_former_one_stays(
 
 
 def test_pods_without_the_role_say_so(lake: LakeSnapshots, pod: Path, tmp_path: Path) -> None:
-    lake.publish(left_by_a_run(write_snapshots(tmp_path / "first")), NOBODY)
+    lake.publish(Path(VERSION), None, left_by_a_run(write_snapshots(tmp_path / "first")))
     with pytest.raises(FetchError, match=r"403.*role of the pods' identity"):
-        Lake(ADDRESS, pod).fetch()
+        Lake(address(VERSION), pod).fetch()
     assert not pod.exists()
-
-
-def test_what_was_loaded_outlives_training_and_a_load_that_comes_between(lake: LakeSnapshots, tmp_path: Path) -> None:
-    run = write_snapshots(tmp_path / "run")
-    lake.publish(left_by_a_run(run), NOBODY)
-    loads: list[str] = []
-
-    def withdraw(file: Path, key: str) -> str:
-        rows, layout = catalogue.read_rows(file)
-        loads.append(key)
-        if loads == ["a"]:
-            lake.change_catalogue(lambda other: withdraw(other, "b"))
-        kept = [ItemRow(row.key, {}, State.WITHDRAWN) if row.key == key else row for row in rows]
-        return catalogue.write(file, kept, layout)
-
-    version = lake.change_catalogue(lambda file: withdraw(file, "a"))
-    assert loads == ["a", "b", "a"], "made again from what came between"
-    lake.publish(left_by_a_run(run), NOBODY)
-    found: dict[str, State] = {}
-    lake.change_catalogue(lambda file: found.update(states(file)))
-    assert found == {"a": State.WITHDRAWN, "b": State.WITHDRAWN, "c": State.TRAINED, "d": State.TRAINED}
-    assert len(version) == 12
-
-
-def test_a_load_that_fails_changes_nothing(lake: LakeSnapshots, tmp_path: Path) -> None:
-    lake.publish(left_by_a_run(write_snapshots(tmp_path / "run")), NOBODY)
-    before = {blob.name: blob.etag for blob in client().list_blobs()}
-
-    def fail(file: Path) -> None:
-        write_catalogue(file.parent, {"z": "x"})
-        raise ValueError("row 7 is wrong")
-
-    with pytest.raises(ValueError, match="row 7"):
-        lake.change_catalogue(fail)
-    assert {blob.name: blob.etag for blob in client().list_blobs()} == before
-
-
-def test_an_old_run_whose_histories_are_gone_leaves_the_newer_ones(lake: LakeSnapshots, tmp_path: Path) -> None:
-    old = left_by_a_run(write_snapshots(tmp_path / "old"))
-    lake.publish(old, NOBODY)
-    newer = write_snapshots(tmp_path / "newer")
-    histories.write(newer / histories.FILE, ["b"], [], "user_id")
-    made = left_by_a_run(newer)
-    lake.publish(made, NOBODY)
-    lake.publish(old, NOBODY)
-    assert any(made[histories.FILE] in blob.name for blob in client().list_blobs())
-    assert not any(old[histories.FILE] in blob.name for blob in client().list_blobs())
-
-
-@pytest.mark.parametrize("in_place", [False, True])
-def test_catalogue_load_changes_the_catalogue_in_the_lake_or_nothing(
-    lake: LakeSnapshots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_place: bool
-) -> None:
-    monkeypatch.setattr(azure_models, "names_of", ExampleNames)
-    run = write_snapshots(tmp_path / "run")
-    former = [ItemRow(key, {"genre": "crime", "minutes": "1", "critics_score": "2"}, State.TRAINED) for key in "abcd"]
-    catalogue.write(run / catalogue.FILE, former, LAYOUT)
-    lake.publish(left_by_a_run(run), NOBODY)
-    settings = tmp_path / "mine.yaml"
-    azure = SETTINGS.model_dump(mode="json", exclude_unset=True)
-    spec = ROOT / "examples" / "tables" / "dataset.yaml"
-    if in_place:
-        spec = tmp_path / "dataset.yaml"
-        spec.write_text(config_in_place())
-    tables = {"kind": "tables", "spec": str(spec)}
-    config = {"target": "azure", "azure": azure, "dataset": tables}
-    settings.write_text(yaml.safe_dump({"config": {f"personalization:{name}": one for name, one in config.items()}}))
-    items = tmp_path / "items.csv"
-    items.write_text("item_id,genre,minutes,critics_score\na,crime,135,2.9\nz,comedy,90,3.5\n")
-    load_catalogue(Action.LOAD, items, stack="test", config_file=settings)
-    wanted = dict.fromkeys("bcd", State.WITHDRAWN) | {"a": State.LOADED, "z": State.LOADED}
-    found: dict[str, State] = {}
-    lake.change_catalogue(lambda file: found.update(states(file)))
-    assert found == wanted
-
-    before = {blob.name: blob.etag for blob in client().list_blobs()}
-    items.write_text("item_id,genre,minutes,critics_score\na,crime,135,2.9\nz,comedy,long,3.5\n")
-    with pytest.raises(DatasetError, match="minutes"):
-        load_catalogue(Action.LOAD, items, stack="test", config_file=settings)
-    assert {blob.name: blob.etag for blob in client().list_blobs()} == before
