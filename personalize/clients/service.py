@@ -21,6 +21,10 @@ TIMEOUT_SECONDS = 30.0
 READY_SECONDS = 900.0
 """How long a service may take after its cluster has started."""
 POLL_SECONDS = 5.0
+NO_SERVICE = (
+    "The stack has no service yet: `.venv/bin/personalize up` did not finish, or the gate rejected the model. Run it "
+    "again to see which."
+)
 AUTHORITY = "authority.pem"
 """File in the stack's folder with the authority that signed the service's certificate on Azure."""
 
@@ -47,10 +51,7 @@ class Service:
         """The service of a stack. Raises `ServiceUnreachableError` if the stack has none."""
         found = session.outputs()[0] if outputs is None else outputs
         if "endpoint" not in found:
-            raise ServiceUnreachableError(
-                "The stack has no service yet: `.venv/bin/personalize up` did not finish, or the gate rejected the "
-                "model. Run it again to see which."
-            )
+            raise ServiceUnreachableError(NO_SERVICE)
         return cls(str(found["endpoint"]).rstrip("/"), str(found["key"]), trusted_certificate(session.files, found))
 
     def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from features.errors import BadInputError
-from personalize.clients.service import Service
+from personalize.clients.service import NO_SERVICE, Service, ServiceUnreachableError
 from personalize.commands.session import open_session
 from personalize.terminal import options
 from personalize.terminal.output import messages, print_json, tell
@@ -125,6 +125,8 @@ def key(
 ) -> None:
     """Print the service's API key. It is a secret: pipe it, don't paste it."""
     outputs, _ = open_session(stack, config_file).outputs()
+    if "key" not in outputs:
+        raise ServiceUnreachableError(NO_SERVICE)
     if as_json:
         print_json({"key": outputs["key"]})
     else:

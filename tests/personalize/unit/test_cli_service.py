@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -205,3 +206,13 @@ def test_an_integer_reaches_the_service_as_it_is(asked: Asked, tmp_path: Path) -
     file.write_text('{"genre": 12}')
     assert printed("predict", str(file)) == "0.250000\n"
     assert asked.bodies == [("/score", {"genre": 12})]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--header",)])
+def test_the_key_of_a_stack_without_a_service_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    stack = SimpleNamespace(outputs=lambda: ({"bundle_hash": "x"}, frozenset()))
+    monkeypatch.setattr(scoring, "open_session", lambda *_: stack)
+    with pytest.raises(ServiceUnreachableError, match=r"no service yet.* the gate rejected the model"):
+        printed("key", *options)
