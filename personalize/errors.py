@@ -43,6 +43,10 @@ class GateRejectedError(StepFailedError):
     """The candidate model was trained but may not serve."""
 
 
+class StateUnreadableError(PersonalizationError):
+    """The file with the state on this machine is empty or incomplete."""
+
+
 class StateUnreachableError(PersonalizationError):
     """The state backend in the subscription does not answer, or refuses the signed-in identity."""
 

@@ -10,6 +10,7 @@ __all__ = ["ROOT", "cache_folder", "stacks_folder", "state_folder"]
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""
+STATE_VARIABLE = "PERSONALIZE_STATE"
 
 
 def state_folder(stack: str) -> Path:
@@ -22,5 +23,5 @@ def state_folder(stack: str) -> Path:
 
 def stacks_folder() -> Path:
     """The folder of all stacks' folders: `.personalize` in the repository, or what `PERSONALIZE_STATE` names."""
-    base = os.environ.get("PERSONALIZE_STATE")
-    return Path(base) if base else ROOT / ".personalize"
+    base = os.environ.get(STATE_VARIABLE)
+    return Path(base).absolute() if base else ROOT / ".personalize"

@@ -25,7 +25,7 @@ from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_move import move_state, refuse_state_elsewhere, refuse_state_on_machine
 from personalize.stack.state_store import PROJECT, MachineState, StateStore, outputs_of, state_store
 from steps.shared.folders import StackFolder
-from tools.paths import ROOT
+from tools.paths import ROOT, STATE_VARIABLE, stacks_folder
 from tools.toolchain import pulumi_command
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class StackSession:
         """The Pulumi CLI's environment variables for this stack: state backend, copy of the stack file, sign-in."""
         return {
             "PULUMI_STACK": self.stack,
+            STATE_VARIABLE: str(stacks_folder()),  # absolute, since the steps have another working directory
             **self._state.environment(),
             **self._azure.environment(),
             "PULUMI_OPTION_CONFIG_FILE": str(self.files.copy),

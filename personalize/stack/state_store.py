@@ -1,6 +1,7 @@
 """The state backend of a stack, and the encryption of the secrets in it."""
 
 import json
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from infra.azure_settings import AzureSettings
 from infra.setting_types import StatePlace
 from personalize.bootstrap.names import StateNames
 from personalize.engine.identity import engine_identity
-from personalize.errors import EngineFailedError, EngineForbiddenError, StateUnreachableError
+from personalize.errors import EngineFailedError, EngineForbiddenError, StateUnreachableError, StateUnreadableError
 from personalize.stack.locks import clear_stale
 from personalize.stack.stack_files import StackFiles
 
@@ -216,9 +217,20 @@ def in_backend(stack: str) -> str:
 
 
 def read_snapshot(file: Path) -> dict[str, Any]:
-    """The last snapshot with its secrets encrypted; empty before the first."""
-    content = json.loads(file.read_text(encoding="utf-8"))
-    return content.get("checkpoint", {}).get("latest") or {}
+    """The last snapshot with its secrets encrypted; empty before the first. Raises `StateUnreadableError`."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return dict(content.get("checkpoint", {}).get("latest") or {})
+    except (ValueError, AttributeError) as error:
+        kept = file.with_name(f"{file.name}.bak")  # the engine's copy of the state before
+        way_out = (
+            f"`cp {shlex.quote(str(kept))} {shlex.quote(str(file))}` restores the state before; then run this again."
+            if kept.is_file() and kept.stat().st_size
+            else "Restore the file from a backup."
+        )
+        raise StateUnreadableError(
+            f"Pulumi's state in {file} is empty or incomplete, as after a full disk. {way_out}"
+        ) from error
 
 
 def outputs_of(snapshot: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:

@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import shlex
 import socket
+import subprocess
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +17,18 @@ import yaml
 from azure_clients.lake_files import AzureLake
 from infra.azure_settings import AzureSettings
 from personalize.bootstrap.names import StateNames
-from personalize.errors import EngineFailedError, EngineForbiddenError, StackBusyError, StateUnreachableError
+from personalize.errors import (
+    EngineFailedError,
+    EngineForbiddenError,
+    StackBusyError,
+    StateUnreachableError,
+    StateUnreadableError,
+)
+from personalize.stack.session import StackSession
 from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_lookup import is_there
-from personalize.stack.state_store import PROJECT, MachineState, SubscriptionState, outputs_of
+from personalize.stack.state_store import PROJECT, MachineState, SubscriptionState, outputs_of, read_snapshot
+from tools.paths import state_folder
 from training.datasets.placed.address import Address
 from training.datasets.placed.listing import ForbiddenLakeError, UnreadableLakeError
 
@@ -192,3 +203,33 @@ def test_secret_outputs_are_named_and_not_shown() -> None:
         {"endpoint": "http://x"},
         frozenset({"key"}),
     )
+
+
+@pytest.mark.parametrize("content", ["", '{"version": 3, "checkpoint": {"latest"', "null"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_damaged_state_names_the_copy_of_the_engine_if_there_is_one(
+    tmp_path: Path, content: str, *, kept: bool
+) -> None:
+    file = tmp_path / "my state" / "local.json"
+    file.parent.mkdir()
+    file.write_text(content)
+    copy = file.with_name("local.json.bak")
+    if kept:
+        copy.write_text(json.dumps({"checkpoint": {"latest": {"resources": [1, 2]}}}))
+    with pytest.raises(StateUnreadableError) as caught:
+        read_snapshot(file)
+    command = re.search("`(cp .*)`", str(caught.value))
+    assert (command is not None) is kept
+    if command:
+        subprocess.run(shlex.split(command[1]), check=True)
+        assert read_snapshot(file) == {"resources": [1, 2]}
+
+
+def test_a_relative_folder_of_stacks_is_the_same_for_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PERSONALIZE_STATE", "my state")
+    environment = StackSession().environment()
+    assert environment["PULUMI_BACKEND_URL"] == f"{(tmp_path / 'my state/local/state').as_uri()}?metadata=skip"
+    monkeypatch.setenv("PERSONALIZE_STATE", environment["PERSONALIZE_STATE"])
+    monkeypatch.chdir("/")
+    assert state_folder("local") == tmp_path / "my state" / "local"
