@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -146,5 +147,6 @@ def _read(file: Path) -> list[dict[str, Any]] | None:
 
 
 def _write(file: Path, items: list[dict[str, Any]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, json.dumps(items, default=float))
+    with suppress(OSError):  # a cache that cannot be written: the prices are asked for again next time
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, json.dumps(items, default=float))

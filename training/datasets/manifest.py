@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -110,11 +111,13 @@ def cached_sha256(path: Path) -> str:
     key = hashlib.sha256(os.fsencode(path)).hexdigest()
     entry = cache_folder() / "hashes" / key
     stamp = f"{status.st_size} {status.st_mtime_ns} "
-    if entry.exists() and (known := entry.read_text()).startswith(stamp):
-        return known.removeprefix(stamp)
+    with suppress(OSError):
+        if (known := entry.read_text()).startswith(stamp):
+            return known.removeprefix(stamp)
     computed = sha256(path)
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    aside = entry.with_name(f"{key}.{os.getpid()}")
-    aside.write_text(stamp + computed)
-    aside.replace(entry)
+    with suppress(OSError):  # without a cache the file is read again next time
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        aside = entry.with_name(f"{key}.{os.getpid()}")
+        aside.write_text(stamp + computed)
+        aside.replace(entry)
     return computed

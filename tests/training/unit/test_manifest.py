@@ -184,3 +184,11 @@ def test_only_what_the_config_says_is_part_of_the_identity() -> None:
     }
     places = {"interactions": Path("clicks.csv"), "items": Path("items.csv")}
     assert meaning(TablesSpec.model_validate(said), places) == said
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").touch()  # no folder can be made below a file, not even by root
+    monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "rows.tsv").write_text("abc")
+    found = manifest.local_file(tmp_path / "rows.tsv", "")
+    assert found.identity == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180, B.1
