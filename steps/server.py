@@ -5,6 +5,7 @@ Only here errors become gRPC statuses: the engine shows a status as its message,
 """
 
 import asyncio
+import errno
 import os
 import sys
 import threading
@@ -56,6 +57,9 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
                 return grpc.StatusCode.CANCELLED, str(cause)
             case PersonalizationError():
                 return grpc.StatusCode.FAILED_PRECONDITION, str(cause)
+            case OSError() if cause.errno in (errno.ENOSPC, errno.EDQUOT):
+                where = f" at {cause.filename}" if cause.filename else ""
+                return grpc.StatusCode.FAILED_PRECONDITION, f"The disk is full{where}. Free some space and run again."
             case NotImplementedError():
                 return grpc.StatusCode.UNIMPLEMENTED, str(cause)
         cause = cause.__cause__ or cause.__context__

@@ -184,6 +184,10 @@ def _readable(database: Path) -> Iterator[None]:
     except PersonalizationError:
         raise
     except Exception as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise RegistryError(
+                f"The disk is full, so the registry's file {database} stays as it is. Free some space and run again."
+            ) from error
         raise _damaged(database, str(error).splitlines()[0]) from error
 
 

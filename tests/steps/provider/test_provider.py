@@ -1,5 +1,7 @@
 """The provider over gRPC, called as the engine calls it: previews, secrets, and errors of one sentence."""
 
+import errno
+import os
 from typing import Any
 
 import grpc
@@ -8,6 +10,7 @@ import pytest
 from pulumi.runtime.proto import provider_pb2
 
 from steps.provider import values
+from steps.server import status_of
 from tests.steps.provider.scripted import URN, call, properties
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -97,3 +100,12 @@ def test_bad_inputs_are_refused_by_name() -> None:
 def test_a_resource_that_is_gone_has_no_id() -> None:
     request = provider_pb2.ReadRequest(urn=URN, id="one", properties=properties(does="a"))
     assert call(lambda client: client.Read(request)).id == ""
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_named_and_not_reported_as_a_defect(number: int) -> None:
+    error = RuntimeError("the step failed")
+    error.__cause__ = OSError(number, os.strerror(number), "/disk/state/runs/1")
+    code, text = status_of(error)
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert text == "The disk is full at /disk/state/runs/1. Free some space and run again."

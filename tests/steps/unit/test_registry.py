@@ -215,3 +215,30 @@ def test_deleting_leaves_nothing(registry: LocalRegistry, bundle_of: MakeBundle,
     registry.register(bundle_of(1))
     registry.delete()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_registry(
+    registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = bundle_of(1)
+    connect = sqlite3.connect
+
+    def on_a_full_disk(database: Path) -> sqlite3.Connection:
+        connection = connect(database)
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the file's present size instead
+        return connection
+
+    def register_many() -> None:
+        for number in range(50):
+            copied = shutil.copytree(bundle, tmp_path / str(number))
+            metadata = json.loads((copied / METADATA).read_bytes())
+            (copied / METADATA).write_text(json.dumps(metadata | {"manifest_hash": f"{number:064}"}))
+            seal(copied)
+            registry.register(copied)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", on_a_full_disk)
+        with pytest.raises(RegistryError, match=r"disk is full.* stays as it is\. Free some space") as caught:
+            register_many()
+    assert "move it away" not in str(caught.value)
+    assert all(version.accepted for version in registry.list())
