@@ -13,7 +13,9 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 class Parameters(BaseModel):
     """A frozen group of parameters that refuses unknown names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class SyntheticDataset(Parameters):
