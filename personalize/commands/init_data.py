@@ -1,11 +1,13 @@
 """`init-data`: a first dataset config for your own tables, to review and correct."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+import yaml
 
 from features.errors import BadInputError
 from personalize.terminal import options
@@ -75,10 +77,8 @@ def _target(output: Path, *, force: bool) -> Path:
 
 def _show(target: Path) -> None:
     tell(target.read_text(encoding="utf-8"))
-    say(
-        f"Correct it, then set `personalization:dataset` to {{kind: tables, spec: {target}}} and run "
-        "`.venv/bin/personalize up`."
-    )
+    value = yaml.safe_dump({"kind": "tables", "spec": str(target)}, default_flow_style=True, width=math.inf).strip()
+    say(f"Correct it, then set `personalization:dataset` to {value} and run `.venv/bin/personalize up`.")
 
 
 def _tried(spec: TablesSpec, guessed: Guess) -> Gains | None:

@@ -36,3 +36,4 @@ class Update:
     kind: str
     result: str
     started: datetime
+    """In UTC, without a time zone."""

@@ -5,7 +5,7 @@ import shlex
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -46,7 +46,7 @@ class Lock:
 
     def __str__(self) -> str:
         here = "" if self.host == socket.gethostname() else f" on {self.host}"
-        return f"process {self.pid}{here}, started by {self.user} at {self.since.astimezone():%H:%M:%S}"
+        return f"process {self.pid}{here}, started by {self.user} at {self.since.astimezone(UTC):%H:%M:%S} UTC"
 
 
 def read_locks(state: Path) -> list[Lock]:

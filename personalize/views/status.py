@@ -189,4 +189,4 @@ def _last_update(session: StackSession) -> dict[str, Any] | None:
     update = session.last_update()
     if update is None:
         return None
-    return {"kind": update.kind, "result": update.result, "time": f"{update.started:%Y-%m-%d %H:%M:%S}"}
+    return {"kind": update.kind, "result": update.result, "time": f"{update.started:%Y-%m-%d %H:%M:%S} UTC"}

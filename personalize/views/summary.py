@@ -46,9 +46,9 @@ def _tell_how_to_score(outputs: dict[str, Any], stack: str, flag: str) -> None:
     """Print commands that request a click probability."""
     tell("Request a click probability:\n")
     if (own := StackFolder(state_folder(stack)).example).is_file():
-        example = shown_path(own)
+        example = shlex.quote(str(shown_path(own)))
         trusted = trusted_certificate(StackFiles(stack), outputs)
-        trust = f"--cacert {shown_path(trusted)} " if trusted else ""
+        trust = f"--cacert {shlex.quote(str(shown_path(trusted)))} " if trusted else ""
         # Through a pipe, as an argument would show in the machine's list of processes.
         tell(
             f"  .venv/bin/personalize key{flag} --header |\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def test_the_lock_of_a_running_process_is_not_stale(tmp_path: Path) -> None:
     write_lock(tmp_path, pid=os.getpid())
     [lock] = read_locks(tmp_path)
     assert not lock.is_stale()
-    assert str(lock).startswith(f"process {os.getpid()}, started by ada at ")
+    assert re.fullmatch(rf"process {os.getpid()}, started by ada at \d\d:\d\d:\d\d UTC", str(lock))
 
 
 def test_the_lock_of_a_process_that_is_gone_is_stale(tmp_path: Path) -> None:

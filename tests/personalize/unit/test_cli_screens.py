@@ -2,18 +2,24 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+import yaml
 from rich.console import Console
 
 from personalize import errors
+from personalize.commands import init_data as draft
+from personalize.engine.outcome import Update
 from personalize.stack import processes, stack_files
-from personalize.views import logs, summary
+from personalize.views import logs, status, summary
 from personalize.views.status import show_status, traffic
 from personalize.views.summary import metrics_table, recommender_table
 from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, SAR
@@ -96,9 +102,9 @@ def test_every_ranker_of_a_judgement_has_a_row() -> None:
 def test_the_example_is_the_stacks_own_or_made_by_the_service(
     *, made: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(summary, "state_folder", lambda stack: tmp_path / stack)
-    own = tmp_path / "local" / "example.json"
-    own.parent.mkdir()
+    monkeypatch.setattr(summary, "state_folder", lambda stack: tmp_path / "my stacks" / stack)
+    own = tmp_path / "my stacks" / "local" / "example.json"
+    own.parent.mkdir(parents=True)
     if made:
         own.write_text("{}")
     monkeypatch.setattr(stack_files.StackFiles, "is_pinned", made)
@@ -106,7 +112,7 @@ def test_the_example_is_the_stacks_own_or_made_by_the_service(
     outputs = {"endpoint": "http://127.0.0.1:1", "model_version": "4", "report": "report.html"}
     summary.show_summary(outputs | {"metrics": METRICS | {"recommender": judgement}}, "local", Path("my own.yaml"))
     shown = capsys.readouterr().out
-    assert (str(own) in shown) is made
+    assert (f"-d @'{own}' http://127.0.0.1:1/score" in shown) is made
     assert ("predict --config-file 'my own.yaml' --example > record.json" in shown) is not made
     assert ("until `.venv/bin/personalize serve latest --config-file 'my own.yaml'`." in shown) is made
     assert (".venv/bin/personalize recommend --config-file 'my own.yaml' USER --top 5" in shown) is made
@@ -120,6 +126,23 @@ def test_the_status_before_the_first_model_serves_has_no_rows_without_a_value(
     shown = capsys.readouterr().out
     assert "none yet: `.venv/bin/personalize up` creates it" in shown
     assert "None" not in shown
+
+
+def test_the_time_of_the_last_update_names_its_zone() -> None:
+    update = Update(kind="update", result="succeeded", started=datetime(2026, 11, 30, 9, 5, 7))  # noqa: DTZ001 - as Pulumi
+    shown = status._last_update(SimpleNamespace(last_update=lambda: update))  # type: ignore[arg-type] # noqa: SLF001
+    assert shown == {"kind": "update", "result": "succeeded", "time": "2026-11-30 09:05:07 UTC"}
+
+
+def test_a_drafted_config_is_named_so_that_it_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "my tables, old" / "dataset: 1.yaml"
+    target.parent.mkdir()
+    target.touch()
+    draft._show(target)  # noqa: SLF001 - the command needs tables
+    said = " ".join(capsys.readouterr().err.split())
+    value = re.search(r"set `personalization:dataset` to (\{.*\}) and run", said)
+    assert value is not None
+    assert yaml.safe_load(value[1]) == {"kind": "tables", "spec": str(target)}
 
 
 def test_the_traffic_is_summed_over_operations() -> None:
