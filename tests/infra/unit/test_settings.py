@@ -85,9 +85,8 @@ def test_a_misspelt_key_is_refused_with_the_one_that_was_meant(wrong: str, meant
 
 
 def test_what_is_not_a_number_is_refused_by_name() -> None:
-    values = {"training": {"learning_rate": float("nan")}, "gate": {"min_auc": float("inf")}}
-    with pytest.raises(SettingsError, match=r"learning_rate is nan: must be a finite(.|\n)*min_auc is inf: must be"):
-        load_settings({f"personalization:{group}": value for group, value in values.items()})
+    with pytest.raises(SettingsError, match=r"learning_rate is nan: must be a finite number"):
+        load_settings({"personalization:training": {"learning_rate": float("nan")}})
 
 
 def test_half_a_certificate_is_refused() -> None:
