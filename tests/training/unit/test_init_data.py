@@ -14,6 +14,7 @@ from tests.support.guessed_tables import described, films, shop
 from tools.paths import ROOT
 from training.datasets.errors import DatasetError, GuessError
 from training.datasets.guesses.guess import guess
+from training.datasets.guesses.roles import words
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +95,16 @@ def test_a_time_is_taken_for_what_it_is(tmp_path: Path, times: list[object], for
     assert guessed["timestamp"] == ({"column": "seen_at", "format": form} if form else "seen_at")
     assert reason in (tmp_path / "dataset.yaml").read_text()
     assert not any("seen_at" in str(column) for column in guessed["categorical"])
+
+
+def test_short_words_and_words_with_an_s_of_their_own_are_no_plurals(tmp_path: Path) -> None:
+    times: list[object] = [1_769_853_600, 1_769_853_601]
+    columns: dict[str, list[object]] = {"ok": [0, 1, 1] * 8, "is_kept": [1, 0, 0] * 8, "ts": times * 12}
+    guessed = described(shop(tmp_path, **columns))
+    assert guessed["timestamp"] == "ts"
+    assert guessed["label"] == {"column": "is_kept"}
+    names = {"userIds": ["user", "id"], "order_status": ["order", "status"], "ads.class": ["ad", "class"]}
+    assert {name: words(name) for name in names} == names
 
 
 def test_a_number_is_no_time_unless_its_name_and_its_size_say_so(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ _USERS |= {"shopper", "buyer", "subscriber", "listener", "guest", "profile"}
 _ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
 _KEYS = {"id", "key", "no", "number", "sku", "code"}
 _NAMES = {"users": _USERS, "items": _ITEMS}
+_PLURAL = re.compile(r"(?<=..)(?<![si])(?<![^k]u)s$")
+"""The s of `ads` and `skus`; those of `ts`, `class`, `analysis` and `status` are no plurals'."""
 _MIN_SHARE = 0.5
 """The least share of the interactions' distinct keys that the other table must have to link the two columns."""
 
@@ -68,7 +70,7 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
 def words(name: str) -> list[str]:
     """The words of a column's or file's name, in lower case and without a plural s."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [word.removesuffix("s") for word in re.split(r"[^a-z0-9]+", apart.lower()) if word]
+    return [_PLURAL.sub("", word) for word in re.split(r"[^a-z0-9]+", apart.lower()) if word]
 
 
 def _table(roles: Roles, role: str) -> TableProfile | None:
