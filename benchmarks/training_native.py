@@ -42,7 +42,7 @@ def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) ->
     """
     inputs, label, part = _train(folder / "train")
     is_validation = part == PARTS.index(Part.VALIDATION)
-    options = native_parameters(parameters)
+    options = native_parameters(parameters.of_features(inputs.shape[1]))
     rows, labels = inputs[~is_validation], label[~is_validation]
     watched, watched_labels = inputs[is_validation], label[is_validation]
     began, cpu = time.perf_counter(), time.process_time()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -99,6 +99,10 @@ class FirstStages(StrEnum):
     BEST = "best"
 
 
+FEWEST_FEATURES = 3
+"""A tree of one feature can't learn how two of them go together, and a share of few features may be one."""
+
+
 class TrainingParameters(Parameters):
     """How a model is trained. Where a default differs from the reference architecture's, it was measured to be better.
 
@@ -114,7 +118,7 @@ class TrainingParameters(Parameters):
     learning_rate: float = Field(default=0.08, gt=0, le=1)
     """Shrinkage applied to each tree."""
     feature_fraction: float = Field(default=0.4, gt=0, le=1)
-    """Share of the features that each tree may use."""
+    """Share of the features that each tree may use; at least three."""
     feature_fraction_by_node: float = Field(default=1.0, gt=0, le=1)
     """Share of the tree's features that each split may use."""
     min_data_in_leaf: int = Field(default=20, ge=1)
@@ -155,6 +159,11 @@ class TrainingParameters(Parameters):
     """What engine local may use of this machine's memory: it runs as many processes as have room in it."""
     driver_memory_gib: int = Field(default=4, ge=1)
     """Heap of the local Spark driver, in GiB; a cluster has its own setting."""
+
+    def of_features(self, number: int) -> Self:
+        """The same for so many features, of which each tree may use `FEWEST_FEATURES` at least."""
+        least = min(FEWEST_FEATURES, number) / number
+        return self.model_copy(update={"feature_fraction": max(self.feature_fraction, least)})
 
     def hold_out_what_was_held_out(self, earlier: Mapping[str, Any]) -> bool:
         """Whether a model with the hyperparameters `earlier` cannot have trained on rows that are held out here.

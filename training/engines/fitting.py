@@ -63,6 +63,7 @@ def fit(
     together: Together | None = None,
 ) -> Fitted:
     """Fit on the encoded rows in `files`; `rows` counts those of all machines `together`."""
+    parameters = parameters.of_features(len(schema.encoded_features))
     settings = native_parameters(parameters) | {"num_threads": threads}
     network, shared = (together.network, together.shared) if together else ({}, {})
     with progress.stage(STAGE, "hand the rows to LightGBM"):

@@ -201,7 +201,7 @@ def _best_weight(made: _Labelled, inputs: Numbers, parameters: TrainingParameter
 
 def _fitted(inputs: Numbers, chosen: Mask, parameters: TrainingParameters) -> lightgbm.Booster:
     kept = chosen | (np.random.default_rng(parameters.seed).random(len(chosen)) < NEGATIVES)
-    plain = parameters.model_copy(
+    plain = parameters.of_features(inputs.shape[1]).model_copy(
         update={"num_leaves": LEAVES, "learning_rate": 0.05, "min_data_in_leaf": ROWS_OF_A_LEAF}
     )
     settings = native_parameters(plain) | {"num_threads": 1}  # so few rows are not worth a second one

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from training.engines.fitting import native_parameters
 from training.model.fitted import seeds_of_refits
 from training.model.trees import mean_of
 from training.parameters import TrainingParameters
@@ -94,3 +95,16 @@ def test_few_rows_are_fitted_several_times_where_the_models_would_differ(
     rows: int, changes: dict[str, float], seeds: tuple[int, ...]
 ) -> None:
     assert seeds_of_refits(TrainingParameters().model_copy(update=changes), rows=rows) == seeds
+
+
+@pytest.mark.parametrize(
+    ("features", "fraction", "used"), [(2, 0.4, 2), (3, 0.4, 3), (5, 0.2, 3), (7, 0.4, 3), (10, 0.4, 4)]
+)
+def test_a_tree_uses_three_features_at_least(features: int, fraction: float, used: int) -> None:
+    inputs = np.random.default_rng(1).normal(size=(2_000, features))
+    parameters = TrainingParameters(feature_fraction=fraction, averaged_models=2).of_features(features)
+    booster = lightgbm.train(native_parameters(parameters), lightgbm.Dataset(inputs, inputs.sum(axis=1) > 0), 10)
+    trees = booster.trees_to_dataframe().groupby("tree_index")["split_feature"]
+    assert set(trees.nunique()) == {used}
+    drawn = used < features
+    assert len(seeds_of_refits(parameters, rows=2_000)) == (2 if drawn else 1)

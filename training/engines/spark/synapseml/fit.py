@@ -34,6 +34,7 @@ def fit(
     train: DataFrame, schema: Schema, parameters: TrainingParameters, *, rows: int, log: Path, progress: Progress
 ) -> Fitted:
     """Fit on the `rows` encoded rows of the parts fit and validation; `log` is the local session's log."""
+    parameters = parameters.of_features(len(schema.encoded_features))
     losses = _Losses(log, parameters.num_iterations, progress)
     is_validation = F.col(PART) == PARTS.index(Part.VALIDATION)
     inputs = train.select(FEATURES, F.col(LABEL).cast("double").alias(LABEL), is_validation.alias(_IS_VALIDATION))
