@@ -6,8 +6,10 @@ oldest idle anonymous one, which leaves a client that has just connected time to
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
+
+from scoring.worker.keys import Key
 
 STRANGERS = 2
 """The limit for clients with a key is this many times that for anonymous connections."""
@@ -37,6 +39,8 @@ class Client(Protocol):
     address: str
     deadline: float
     """When `expire` is due, by `time.perf_counter`."""
+    key: Key | None
+    """The valid key that was sent last."""
 
     @property
     def idle(self) -> bool:
@@ -50,6 +54,10 @@ class Client(Protocol):
 
     def farewell(self) -> None:
         """Close it after its next response."""
+        ...
+
+    def revoke(self) -> None:
+        """Close it, as its key is no longer valid, after the responses to its complete requests."""
         ...
 
     def end(self) -> None:
@@ -104,6 +112,14 @@ class Clients:
         self._forget_stranger(client)
         self._known[client] = None
         return True
+
+    def revoke(self, is_valid: Callable[[Key | None], bool]) -> None:
+        """Count the clients whose key is no longer valid as anonymous, and close them."""
+        for client in [one for one in self._known if not is_valid(one.key)]:
+            del self._known[client]
+            self._strangers[client] = None
+            self._of_address[client.address] += 1
+            client.revoke()
 
     def drop(self, client: Client) -> None:
         """Remove a closed connection."""

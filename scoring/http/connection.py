@@ -12,7 +12,8 @@ from scoring.http.reader import MAX_PIPELINED, Reader, StopReading
 from scoring.http.request import Headers, Request
 from scoring.http.responses import CONTINUE
 from scoring.http.wire import Wire
-from scoring.request_errors import Overloaded, Rejection, SlowBody, SlowHead, TooManyRequests
+from scoring.request_errors import Overloaded, Rejection, SlowBody, SlowHead, TooManyRequests, Unauthorized
+from scoring.worker.keys import Key
 
 
 class Connection(asyncio.Protocol):
@@ -24,8 +25,10 @@ class Connection(asyncio.Protocol):
         self.inside = inside
         self.known = False
         """Whether a valid key has been sent over it."""
+        self.key: Key | None = None
+        """The valid key that was sent last."""
         self.identity = NOBODY
-        """The key that was sent last."""
+        """What was sent last as a key."""
         self.deadline = math.inf
         self.handshake: asyncio.Task[None] | None = None
         self._front = front
@@ -196,6 +199,19 @@ class Connection(asyncio.Protocol):
             self._open[-1].keep_alive = False
         elif not self._receiving:
             self._await_next()
+
+    def revoke(self) -> None:
+        """Close after the responses to the complete requests, as the key is no longer valid."""
+        self.known = False
+        if self._ended:
+            return
+        if self._receiving:
+            self._reader.give_up(Unauthorized("The key of this connection was removed; send another one."))
+        elif self._open:
+            self._ended = True
+            self._open[-1].keep_alive = False
+        else:
+            self._leave()
 
     def end(self) -> None:
         """Close at once."""

@@ -30,6 +30,8 @@ class Caller(Protocol):
     address: str
     inside: bool
     known: bool
+    key: Key | None
+    """The valid key that was sent last."""
     identity: Identity
 
     def recognize(self) -> bool:
@@ -113,6 +115,7 @@ class Doorkeeper:
         if key is None:
             self.count_stranger(caller)
             raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.", challenge=challenge)
+        caller.key = key
         if not (caller.known or caller.recognize()):
             raise Overloaded("Too many clients are connected; try again later.")
         if limited and self._key_requests is not None:

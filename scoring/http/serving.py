@@ -14,6 +14,7 @@ from scoring.http.clients import Clients
 from scoring.http.door import Door
 from scoring.http.front import Front
 from scoring.settings import ServerSettings
+from scoring.worker.keys import KeyRing
 from scoring.worker.pauses import Pauses
 from scoring.worker.service import Service
 from scoring.worker.supervisor import NOT_READY, READY
@@ -52,7 +53,7 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
         door.open()
     tasks = [
         asyncio.create_task(_beat(pulse, service, stop)),
-        asyncio.create_task(_sweep(doors)),
+        asyncio.create_task(_sweep(doors, service.keys)),
         asyncio.create_task(service.tend(tracing)),
     ]
     await stop.wait()
@@ -80,11 +81,16 @@ async def _beat(pulse: int, service: Service, stop: asyncio.Event) -> None:
         await asyncio.sleep(BEAT_SECONDS)
 
 
-async def _sweep(doors: Sequence[Door]) -> None:
-    pauses = Pauses()
+async def _sweep(doors: Sequence[Door], keys: KeyRing) -> None:
+    """Keep the deadlines of all connections, and close those of removed keys."""
+    pauses, generation = Pauses(), keys.generation
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         stood_still = pauses.turn()
+        if keys.generation != generation:
+            generation = keys.generation
+            for door in doors:
+                door.clients.revoke(keys.holds)
         for door in doors:
             door.clients.sweep(time.perf_counter(), stood_still)
 

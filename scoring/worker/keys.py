@@ -49,6 +49,10 @@ class KeyRing:
         """The keys' names."""
         return [key.name for key in self._keys]
 
+    def holds(self, key: Key | None) -> bool:
+        """Whether a key that was found earlier is still valid, perhaps by another name."""
+        return key is not None and any(key.secret == one.secret for one in self._keys)
+
     def find(self, authorization: bytes, *, basic: bool = False) -> Key | None:
         """The valid key in an `Authorization` header's value, compared in constant time; None if there is none.
 

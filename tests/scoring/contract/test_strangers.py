@@ -4,7 +4,7 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,11 @@ from tests.support.raw_http import HEAD, HEALTH, answer, connected, everything, 
 from tests.support.services import (
     KEY,
     LONG_TIMEOUTS,
+    OTHER_KEY,
     RunningService,
     changed_service,
     running_service,
+    status_with,
     stopped,
     wait_until,
     worker,
@@ -87,6 +89,22 @@ def test_more_clients_with_a_key_than_there_is_room_for_end_the_idlest(small: Ru
             more.sendall(SCORE)
             assert answer(more)[0] == 200
         assert [client.recv(1) for client in clients] == [b"", b""]
+
+
+def test_clients_whose_key_was_removed_keep_no_place(bundle: Bundle, tmp_path: Path) -> None:
+    arguments = ["--max-connections", str(MOST), "--client-seconds", "3600", *LONG_TIMEOUTS]
+    with running_service(bundle.path, tmp_path, arguments=arguments) as running, ExitStack() as stack:
+        idle, head, *stalled = [stack.enter_context(_client(running, KEY)) for _ in range(MOST)]
+        head.sendall(HEAD[:20])
+        for client in stalled:
+            client.sendall(HEAD + b"content-length: 100\r\n\r\n{")
+        running.keys_file.write_text(OTHER_KEY)
+        wait_until(lambda: status_with(OTHER_KEY, running.url) == 200)
+        for _ in range(MOST):
+            stack.enter_context(_client(running, OTHER_KEY))
+        assert idle.recv(1) == b""
+        for client in (head, *stalled):
+            assert only_answer(client)[0] == 401
 
 
 def test_handshakes_that_never_end_are_as_few_as_other_strangers(bundle: Bundle, tmp_path: Path) -> None:
@@ -189,3 +207,12 @@ def test_ids_of_requests_are_no_other_workers(bundle: Bundle, tmp_path: Path) ->
                     connection.sendall(HEALTH)
                     ids.append(answer(connection)[1]["x-request-id"])
     assert len(set(ids)) == len(ids)
+
+
+@contextmanager
+def _client(running: RunningService, key: str) -> Iterator[socket.socket]:
+    """A connection over which a score was answered."""
+    with connected(running) as connection:
+        connection.sendall(SCORE.replace(KEY.encode(), key.encode()))
+        assert answer(connection)[0] == 200
+        yield connection

@@ -2,6 +2,7 @@
 
 from scoring.http.clients import FEWEST_STRANGERS, OF_ONE_ADDRESS, Clients
 from scoring.http.identity import MAX_ADDRESSES, AddressRates, Rate
+from scoring.worker.keys import Key
 
 MOST_OF_ADDRESS = FEWEST_STRANGERS // OF_ONE_ADDRESS
 
@@ -12,11 +13,15 @@ class Someone:
     def __init__(self, address: str = "10.0.0.1", *, idle: bool = True, busy: bool = False) -> None:
         self.address = address
         self.deadline = 0.0
+        self.key: Key | None = None
         self.idle = idle
         self.busy = busy
         self.ended = self.expired = False
 
     def farewell(self) -> None:
+        """Send nothing."""
+
+    def revoke(self) -> None:
         """Send nothing."""
 
     def end(self) -> None:

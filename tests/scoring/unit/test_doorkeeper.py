@@ -10,7 +10,7 @@ from scoring.http import identity
 from scoring.http.front import BROWSER
 from scoring.http.identity import NOBODY, AddressRates, Doorkeeper, Identity
 from scoring.request_errors import Overloaded, TooManyRequests, Unauthorized
-from scoring.worker.keys import KeyRing
+from scoring.worker.keys import Key, KeyRing
 from tests.support.clock import Clock
 
 KEY, OTHER = b"0123456789abcdef", b"fedcba9876543210"
@@ -26,6 +26,7 @@ class Someone:
     address: str = "10.0.0.1"
     inside: bool = False
     known: bool = False
+    key: Key | None = None
     identity: Identity = NOBODY
 
     def recognize(self) -> bool:
