@@ -24,7 +24,7 @@ KEEP_ALIVE_SECONDS = 75.0
 """How long a connection with a valid key may be idle; an anonymous one may for `--client-seconds`."""
 
 LINGER_SECONDS = 1.0
-"""How long a connection lingers after its last response; closing it at once could lose the response."""
+"""How long a connection lingers after its last response is sent; closing it at once could lose the response."""
 
 SHUTDOWN_SECONDS = 3.0
 """How long a connection may be idle during shutdown: a client in steady use sends a request in this time."""

@@ -3,60 +3,34 @@
 import asyncio
 import math
 import time
-from collections import deque
 
-from scoring.http.clients import KEEP_ALIVE_SECONDS, LINGER_SECONDS, SHUTDOWN_SECONDS, THROTTLE_SECONDS, Clients
+from scoring.http.clients import THROTTLE_SECONDS, Clients
 from scoring.http.front import Front
 from scoring.http.identity import NOBODY
 from scoring.http.reader import MAX_PIPELINED, Reader, StopReading
 from scoring.http.request import Headers, Request
 from scoring.http.responses import CONTINUE
-from scoring.http.wire import Wire
+from scoring.http.state import State
 from scoring.request_errors import Overloaded, Rejection, SlowBody, SlowHead, TooManyRequests, Unauthorized
 from scoring.worker.keys import Key
 
 
-class Connection(asyncio.Protocol):
+class Connection(State, asyncio.Protocol):
     """A client connection. It is created before the TLS handshake, so that it can be closed during the handshake."""
 
     def __init__(self, front: Front, clients: Clients, address: str, *, inside: bool) -> None:
         """`inside` is whether it came through the inside port, where read-only routes need no key."""
+        super().__init__(front.room, front.settings.client_seconds, inside=inside)
         self.address = address
-        self.inside = inside
-        self.known = False
-        """Whether a valid key has been sent over it."""
         self.key: Key | None = None
         """The valid key that was sent last."""
         self.identity = NOBODY
         """What was sent last as a key."""
-        self.deadline = math.inf
         self.handshake: asyncio.Task[None] | None = None
         self._front = front
         self._clients = clients
-        self._client_seconds = front.settings.client_seconds
         self._most_bytes = front.settings.max_body_bytes
-        self._wire = Wire()
         self._reader = Reader(self, front.settings.max_header_bytes)
-        self._open: deque[Request] = deque()
-        """Requests whose responses have not been sent, in order of arrival."""
-        self._reading: Request | None = None
-        """The request whose body is being received."""
-        self._receiving = False
-        """Whether part of a request has arrived."""
-        self._ended = self._left = self._shutting_down = False
-        """`_ended`: input is ignored; `_left`: the last response is sent; `_shutting_down`: the next is the last."""
-        self._paused = self._penance = False
-        """`_paused`: the client reads no responses; `_penance`: it exceeded the rate limit, and is not read from."""
-
-    @property
-    def idle(self) -> bool:
-        """Whether no request is in progress, not even a partial one."""
-        return not (self._open or self._receiving)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a complete request is waiting for its response."""
-        return bool(self._open) and self._open[0] is not self._reading
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the deadline for the first request."""
@@ -68,12 +42,8 @@ class Connection(asyncio.Protocol):
         del exc
         self._ended = self._left = True
         self.deadline = math.inf
-        for request in self._open:
-            request.disconnected = True
-            self._front.room.free(request.size)
-        self._open.clear()
+        self._open.lose()
         self._clients.drop(self)
-        self._reading = None
         self._reader.close()
 
     def data_received(self, data: bytes) -> None:
@@ -85,13 +55,28 @@ class Connection(asyncio.Protocol):
         """Called when the client does not read its responses. It must resume within `--client-seconds`."""
         self._paused = True
         self._await_client()
-        self._wire.stop_reading()
+        if not self._left:  # at the end, what arrives is dropped: closing a connection with unread bytes resets it
+            self._wire.stop_reading()
 
     def resume_writing(self) -> None:
         """Called when the client has read them."""
         self._paused = False
         self._wire.read_on()
+        if self._left:
+            self._linger(idle=False)
         self._await_next()
+
+    def eof_received(self) -> bool:
+        """Called when the client sends no more; it may still read the responses to its complete requests."""
+        self._ended = self._half_closed = True
+        self._receiving = False
+        self._open.forget_partial()
+        if self._open and self._wire.is_plain:
+            self._open.end_with_last()
+            return True
+        self._left = True
+        self._await_client()
+        return False  # the transport closes once what was written is sent
 
     # Called by the reader.
 
@@ -107,8 +92,7 @@ class Connection(asyncio.Protocol):
         """Admit a request, or answer it before its body is received."""
         request = self._front.request(self, method, target, headers)
         request.keep_alive = keep_alive and not self._shutting_down
-        self._open.append(request)
-        self._reading = request
+        self._open.add(request)
         try:
             expects_word = self._front.admit(self, request)
         except Rejection as rejection:
@@ -130,7 +114,7 @@ class Connection(asyncio.Protocol):
 
     def part(self, body: bytes) -> None:
         """Store a part of a body, within the limits."""
-        request = self._reading
+        request = self._open.reading
         if request is None or not request.wants_body:
             return
         if not self._front.room.hold(len(body)):
@@ -140,9 +124,8 @@ class Connection(asyncio.Protocol):
 
     def whole(self) -> None:
         """Pass a complete request to the front."""
-        request = self._reading
+        request, self._open.reading = self._open.reading, None
         self._receiving = False
-        self._reading = None
         if self._open:
             self.deadline = math.inf
         if request is not None and request.wants_body:
@@ -157,34 +140,32 @@ class Connection(asyncio.Protocol):
             return
         self._ended = True
         self.deadline = math.inf
-        request = self._reading
+        request = self._open.reading
         if request is not None and request.wants_body:
             request.keep_alive = False
             self._front.refuse(request, rejection)
         elif self._open:  # earlier requests were valid: answer them, then close
-            self._open[-1].keep_alive = False
+            self._open.end_with_last()
         elif request is not None:
             self._leave()  # it was already answered
         else:
             request = self._front.request(self, b"", target, headers)
             request.keep_alive = False
-            self._open.append(request)
+            self._open.add(request)
             self._front.refuse(request, rejection)
 
     # Called by others.
 
     def answered(self) -> None:
         """Send the responses that are ready, in the order of the requests."""
-        waiting = self._open
-        while waiting and (answer := waiting[0].answer) is not None:
-            request = waiting.popleft()
-            self._front.room.free(request.size)
+        while (found := self._open.answered()) is not None:
+            request, answer = found
             close = not request.keep_alive
             self._wire.write(self._front.writer.answer(request, answer, close=close))
             if close:
                 self._leave()
                 return
-        if not waiting:
+        if not self._open:
             self._await_next()
 
     def recognize(self) -> bool:
@@ -196,7 +177,7 @@ class Connection(asyncio.Protocol):
         """Close after the response to the last open request, or to the next one if none is open."""
         self._shutting_down = True
         if self._open:
-            self._open[-1].keep_alive = False
+            self._open.end_with_last()
         elif not self._receiving:
             self._await_next()
 
@@ -209,7 +190,7 @@ class Connection(asyncio.Protocol):
             self._reader.give_up(Unauthorized("The key of this connection was removed; send another one."))
         elif self._open:
             self._ended = True
-            self._open[-1].keep_alive = False
+            self._open.end_with_last()
         else:
             self._leave()
 
@@ -230,7 +211,7 @@ class Connection(asyncio.Protocol):
             self._wire.read_on()
             self.deadline = now + self._client_seconds
         elif not self._receiving:
-            self._leave()
+            self._leave(idle=True)
         else:
             late, what = (SlowHead, "headers") if self._reader.in_head else (SlowBody, "body")
             self._reader.give_up(late(f"The {what} did not arrive within {self._client_seconds:g} seconds."))
@@ -247,17 +228,8 @@ class Connection(asyncio.Protocol):
         self._front.refuse(request, rejection)
         raise StopReading
 
-    def _leave(self) -> None:
+    def _leave(self, *, idle: bool = False) -> None:
         self._ended = self._left = True
-        self.deadline = time.perf_counter() + LINGER_SECONDS
-        self._wire.finish()
-
-    def _await_client(self) -> None:
-        self.deadline = time.perf_counter() + self._client_seconds
-
-    def _await_next(self) -> None:
-        """Start the deadline for the next request, unless the connection is waiting for something else."""
-        if self._paused or self._penance or self._left or self._open or self._receiving:
-            return
-        seconds = KEEP_ALIVE_SECONDS if self.known or self.inside else self._client_seconds
-        self.deadline = time.perf_counter() + (SHUTDOWN_SECONDS if self._shutting_down else seconds)
+        if not self._paused:
+            self._linger(idle=idle)
+        self._wire.finish(half_closed=self._half_closed)

@@ -15,9 +15,6 @@ ACCEPTED_TOGETHER = 8
 HANDSHAKE_SECONDS = 5.0
 """Timeout of the TLS handshake."""
 
-END_SECONDS = 1.0
-"""Timeout of the TLS shutdown."""
-
 PAUSE_SECONDS = 0.1
 """How long accepting pauses after a system error, for example when no file descriptor is free."""
 
@@ -31,6 +28,7 @@ class Door:
         """Must be created inside the running event loop. `open` starts accepting."""
         self.clients = clients
         self._front = front
+        self._client_seconds = front.settings.client_seconds
         self._listener = listener
         self._tls = tls
         self._inside = inside
@@ -84,7 +82,7 @@ class Door:
         timeouts = (
             {}
             if self._tls is None
-            else {"ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": END_SECONDS}
+            else {"ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": self._client_seconds}
         )
         await self._loop.connect_accepted_socket(lambda: client, accepted, ssl=self._tls, **timeouts)
 

@@ -117,8 +117,13 @@ class Reader:
             raise StopReading
         if parser.should_upgrade():
             return
+        newer = parser.get_http_version() == "1.1"
+        hosts = [name for name, _ in self._headers].count(b"host")
+        if hosts > 1 or (newer and not hosts):
+            self._refusal = InvalidHttp("Send one `host` header, as HTTP/1.1 requires.")
+            raise StopReading
         self.in_head = False
-        keep_alive = parser.should_keep_alive() and parser.get_http_version() == "1.1"
+        keep_alive = parser.should_keep_alive() and newer
         self._receiver.head(method, self._target, self._headers, keep_alive=keep_alive)
 
     def on_message_complete(self) -> None:

@@ -15,6 +15,11 @@ class Wire:
         """Whether there is a transport."""
         return self._transport is not None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has no TLS, which can't close one direction, nor tell when all is sent."""
+        return self._transport is not None and self._transport.can_write_eof()
+
     def open(self, transport: asyncio.BaseTransport) -> None:
         """Use `transport` from now on."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not a subclass of asyncio's
@@ -34,11 +39,17 @@ class Wire:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def finish(self) -> None:
-        """Send nothing after what was written."""
-        if self._transport is not None and self._transport.can_write_eof():
+    def finish(self, *, half_closed: bool) -> None:
+        """Send nothing after what was written; the protocol's writing is paused until all of that is sent.
+
+        A client that has `half_closed` the connection has sent all that it will, and need not be listened to.
+        """
+        if self._transport is None:
+            return
+        self._transport.set_write_buffer_limits(0)
+        if self.is_plain and not half_closed:
             self._transport.write_eof()
-        elif self._transport is not None:  # closing TLS needs the client to cooperate; the shutdown has a timeout
+        else:
             self._transport.close()
 
     def abort(self) -> None:

@@ -46,6 +46,9 @@ WRONG = {
     "an endless method": b"A" * 3000 + score(),
     "a target without a slash": score().replace(b"/score", b"score"),
     "a target that is not ASCII": score().replace(b"/score", b"/sc\xf6re"),
+    "no host": score().replace(b"host: x\r\n", b""),
+    "two hosts": score(more=b"host: y\r\n"),
+    "no host and an upgrade": score(more=b"connection: upgrade\r\nupgrade: h2c\r\n").replace(b"host: x\r\n", b""),
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 }
 
