@@ -77,6 +77,7 @@ class Front:
         # A browser sends the password that it was given, for pages of others, too; it names these.
         from_page = authorization[:6].lower() == b"basic " and headers.get(b"sec-fetch-site") == b"same-origin"
         request.key = self._doorkeeper.require_key(caller, authorization, basic=from_page)
+        self._doorkeeper.admit(caller, request.key)
         if request.method != b"POST":
             raise MethodNotAllowed(request.method.decode("ascii", "replace"), allowed="POST")
         if self.batcher.queue_of(request.operation).full():
@@ -103,21 +104,25 @@ class Front:
         self.record(request, rejection.status)
 
     def record(self, request: Request, status: int) -> None:
-        """Count, log and trace a response."""
+        """Log and trace a response, and count it.
+
+        Requests without a key, and incomplete ones that got what they deserve, are no traffic: scanners send them.
+        """
         operation, seconds = request.operation, request.seconds()
         name = "other" if operation is None else operation.name
-        self._service.record(name, status, seconds, request.request_id)
+        self._service.log(name, status, seconds, request.request_id)
         if request.key is not None:
             self._service.metrics.used(request.key.name)
+            if seconds is not None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                self._service.metrics.answered(name, status, seconds)
         if self.tracing is not None and request.trace is not None:
-            self.tracing.end(request.trace, name, status, seconds, request.request_id)
+            self.tracing.end(request.trace, name, status, seconds or 0.0, request.request_id)
 
     def _admit_look(self, caller: Caller, request: Request, authorization: bytes) -> None:
         if authorization or not (caller.inside or request.path in CHECKS):
+            request.key = self._doorkeeper.require_key(caller, authorization, challenge=BROWSER, basic=True)
             # A rollout asks often whether the service is ready and knows the key: a low limit must not keep it out.
-            request.key = self._doorkeeper.require_key(
-                caller, authorization, challenge=BROWSER, basic=True, limited=request.path not in CHECKS
-            )
+            self._doorkeeper.admit(caller, request.key, limited=request.path not in CHECKS)
         elif not caller.inside:
             self._doorkeeper.count_stranger(caller)
 

@@ -90,19 +90,11 @@ class Doorkeeper:
         self._rates: dict[str, Rate] = {}
 
     def require_key(
-        self,
-        caller: Caller,
-        authorization: bytes,
-        *,
-        challenge: bytes = b"Bearer",
-        basic: bool = False,
-        limited: bool = True,
+        self, caller: Caller, authorization: bytes, *, challenge: bytes = b"Bearer", basic: bool = False
     ) -> Key:
-        """The request's key. With `basic`, it may be the password of basic authentication; unless `limited`, it does
-        not count towards the key's rate limit.
+        """The request's key. With `basic`, it may be the password of basic authentication.
 
-        Raises `Unauthorized` without a valid key, `TooManyRequests` above a rate limit, and `Overloaded` if there is no
-        room for one more client.
+        Raises `Unauthorized` without a valid key, or `TooManyRequests` above the rate limit for such requests.
         """
         if not basic:
             identity = caller.identity
@@ -116,6 +108,13 @@ class Doorkeeper:
             self.count_stranger(caller)
             raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.", challenge=challenge)
         caller.key = key
+        return key
+
+    def admit(self, caller: Caller, key: Key, *, limited: bool = True) -> None:
+        """Raise `Overloaded` if there is no room for one more client, `TooManyRequests` above the key's rate limit.
+
+        Unless `limited`, the request does not count towards that.
+        """
         if not (caller.known or caller.recognize()):
             raise Overloaded("Too many clients are connected; try again later.")
         if limited and self._key_requests is not None:
@@ -124,7 +123,6 @@ class Doorkeeper:
                 rate = self._rates[key.name] = Rate(self._key_requests)
             if not rate.take(time.perf_counter()):
                 raise TooManyRequests(TOO_OFTEN.format("this key"))
-        return key
 
     def count_stranger(self, caller: Caller) -> None:
         """Raise `TooManyRequests` if a request without a key exceeds the rate limit."""

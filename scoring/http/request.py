@@ -140,9 +140,9 @@ class Request:
         """Respond with a rejection."""
         self.reply(rejection.status, rejection.body(), rejection.headers())
 
-    def seconds(self) -> float:
-        """Seconds since the request was complete; 0 if it never was."""
-        return time.perf_counter() - self.arrived if self.arrived else 0.0
+    def seconds(self) -> float | None:
+        """Seconds since the request was complete; None if it never was."""
+        return time.perf_counter() - self.arrived if self.arrived else None
 
 
 def require_json(content_type: bytes, content_length: bytes, limit: int) -> None:

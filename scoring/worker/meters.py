@@ -14,9 +14,14 @@ class RequestMeters:
 
     def __init__(self, registry: CollectorRegistry, bounds: Sequence[float]) -> None:
         """`bounds` are the latency histogram's upper bounds in seconds."""
-        self.answered = Counter("scoring_requests", "Answered requests.", ["operation", "status"], registry=registry)
+        self.answered = Counter(
+            "scoring_requests",
+            "Answered requests with a valid key; incomplete ones only if the service failed.",
+            ["operation", "status"],
+            registry=registry,
+        )
         self.used = Counter(
-            "scoring_key_requests", "Answered requests by the name of their key.", ["key"], registry=registry
+            "scoring_key_requests", "Answered or refused requests by the name of their key.", ["key"], registry=registry
         )
         self.seconds = Histogram(
             "scoring_request_seconds",

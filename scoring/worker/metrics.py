@@ -75,10 +75,11 @@ class Metrics:
         self._fallbacks: Counter[str] = Counter()
         self._given = array("d")
 
-    def answered(self, operation: str, status: int, seconds: float) -> None:
-        """Count one response; visible after the next `publish`."""
+    def answered(self, operation: str, status: int, seconds: float | None) -> None:
+        """Count one response, and unless it is None how long it took; visible after the next `publish`."""
         self._answers[operation, status] += 1
-        self._durations[operation].append(seconds)
+        if seconds is not None:
+            self._durations[operation].append(seconds)
 
     def used(self, key: str) -> None:
         """Count a request under its key's name."""

@@ -39,7 +39,7 @@ MOST_COMPLAINTS = 20
 
 ACCESS_LINE = (
     b'{"timestamp":%.3f,"level":"info","event":"request","request_id":"%b","operation":"%b","status":%d,'
-    b'"milliseconds":%.3f}'
+    b'"milliseconds":%b}'
 )
 """A request's line in the log. None of its values needs escaping."""
 
@@ -162,12 +162,12 @@ class Service:
         if self._following is not None:
             self._following.follow()
 
-    def record(self, operation: str, status: int, seconds: float, request_id: bytes) -> None:
-        """Count and log one response."""
-        self.metrics.answered(operation, status, seconds)
+    def log(self, operation: str, status: int, seconds: float | None, request_id: bytes) -> None:
+        """Log one response; `seconds` is None if its request was incomplete."""
         refused = status >= HTTPStatus.BAD_REQUEST
         if (refused and self._refusals.may_add(operation, status)) or (self._every_line and not refused):
-            self.sink.add(ACCESS_LINE % (time.time(), request_id, operation.encode(), status, seconds * 1000))
+            milliseconds = b"null" if seconds is None else b"%.3f" % (seconds * 1000)
+            self.sink.add(ACCESS_LINE % (time.time(), request_id, operation.encode(), status, milliseconds))
 
     def rejection_of(self, error: Exception, request_id: bytes) -> Rejection:
         """The rejection for a request that failed with `error`; any error but a `Rejection` is a bug and logged."""

@@ -12,7 +12,16 @@ from features.bundle import Bundle
 from infra.cloud.monitoring.queries import ALERTS, CHARTS
 from scoring.model.drift import BATCH_ROWS
 from tests.support.certificates import make_certificate
-from tests.support.services import RunningService, changed_service, running_service, wait_until
+from tests.support.raw_http import HEAD, HEALTH, connected, score
+from tests.support.services import (
+    KEY,
+    LONG_TIMEOUTS,
+    RunningService,
+    changed_service,
+    metric,
+    running_service,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +57,7 @@ def test_a_line_says_what_the_worker_did_since_the_one_before(bundle: Bundle, tm
         for _ in range(3):
             assert running.client.post("/score", json={}).status_code == 200
         assert running.client.post("/score", json={"records": [{}] * 5}).status_code == 200
+        assert running.client.post("/score", json={"records": []}).status_code == 400
         assert httpx.post(f"{running.url}/score", json={}, headers=wrong).status_code == 401
         wait_until(lambda: len(_summaries(running)) >= 2)
         assert running.client.post("/score", json={}).status_code == 200
@@ -60,6 +70,42 @@ def test_a_line_says_what_the_worker_did_since_the_one_before(bundle: Bundle, tm
     assert _sum_of(lines, "probability") == 9
     assert {line["bundle_hash"] for line in lines} == {bundle.hash}
     assert all(0 <= line["cpu_seconds"] < 2 * line["seconds"] for line in lines)
+
+
+SCANNED = [
+    score().replace(KEY.encode(), b"wrong"),
+    score().replace(b"authorization", b"x"),
+    HEALTH.replace(b"/healthz", b"/admin"),
+    HEALTH.replace(b"/healthz", b"/score"),
+    b"\x16\x03\x01 no HTTP\r\n\r\n",
+    b"GET / HTTP/1.1\r\nx: " + b"a" * 20_000 + b"\r\n\r\n",
+    score().replace(KEY.encode(), b"wrong")[:-2],
+    score().replace(b"application/json", b"text/plain"),
+    HEAD + b"content-length: 100000000\r\n\r\n",
+    HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\nnonsense\r\n",
+]
+"""What nobody sends who is a client of the service, or not as a whole request."""
+
+
+def test_what_scanners_send_is_no_traffic_and_took_no_time(bundle: Bundle, tmp_path: Path) -> None:
+    arguments = ["--max-bytes-waiting", "1000", *LONG_TIMEOUTS]
+    with running_service(bundle.path, tmp_path, arguments=arguments) as running:
+        for sent in SCANNED:
+            with connected(running) as connection:
+                connection.sendall(sent)
+                assert connection.recv(1000).split()[1][:1] == b"4"
+        assert running.client.post("/score", json={}).status_code == 200
+        assert running.client.post("/score", json={"nothing": 1}).status_code == 400
+        assert running.client.get("/nothing").status_code == 404
+        assert running.client.post("/score", json={"cat00": "a" * 1000}).status_code == 503
+        counted = metric(running, "scoring_requests_total"), metric(running, "scoring_request_seconds_count")
+        assert running.stop() == 0
+        (line,) = _summaries(running)
+        refused = [one for one in running.log() if one["event"] == "request" and one["milliseconds"] is None]
+    assert counted == (4, 3)
+    assert [line[name] for name in ("requests", "rejected", "failed")] == [4, 2, 1]
+    assert _sum_of([line], "latency") == 3
+    assert len(refused) == len(SCANNED) + 1
 
 
 def test_only_refused_requests_have_a_line_when_asked(bundle: Bundle, tmp_path: Path) -> None:
