@@ -18,6 +18,7 @@ from features.files import sha256
 from features.reference import FILE as REFERENCE
 from features.reference import Reference
 from features.schema import Schema
+from features.trees import check_trees
 
 BUNDLE_FORMAT = 1
 FILES = "files.json"
@@ -74,14 +75,18 @@ class BundledClicks(msgspec.Struct, frozen=True, kw_only=True):
     golden: tuple[GoldenRecord, ...]
 
     @classmethod
-    def load(cls, path: Path, *, mapped: bool) -> Self | None:
-        """The click model in the folder `path`, None if there is none. Raises `OSError` or `msgspec.DecodeError`."""
+    def load(cls, path: Path, schema: Schema, *, mapped: bool) -> Self | None:
+        """The click model in the folder `path`, None if there is none.
+
+        Raises `OSError` or `msgspec.DecodeError`; `EncoderError` or `TreesError` for one that is not of `schema`.
+        """
         if not (path / MODEL).exists():
             return None
+        check_trees(path / MODEL, len(schema.encoded_features))
         lines = (path / GOLDEN).read_bytes().splitlines()
         return cls(
             trees=path / MODEL,
-            encoder=Encoder.load(path, mapped=mapped),
+            encoder=Encoder.load(path, mapped=mapped).fitting(schema),
             reference=Reference.from_json((path / REFERENCE).read_bytes()) if (path / REFERENCE).exists() else None,
             golden=tuple(msgspec.json.decode(line, type=GoldenRecord) for line in lines),
         )
@@ -110,7 +115,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     def load(cls, path: Path, *, expected_hash: str | None = None, mapped: bool = True) -> Self:
         """Load and verify the bundle in `path`; its encoder is `mapped`, or in memory.
 
-        Raises `BundleError` if a file is missing, extra or altered, or if the bundle has another hash than expected.
+        Raises `BundleError` if a file is missing, extra or altered, or if the bundle has another hash than expected;
+        `EncoderError` or `TreesError` if its model can't be computed.
         """
         bundle_hash = checked_hash(path)
         if expected_hash is not None and bundle_hash != expected_hash:
@@ -120,7 +126,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             )
         try:
             metadata = msgspec.json.decode((path / METADATA).read_bytes(), type=Metadata)
-            clicks = BundledClicks.load(path, mapped=mapped)
+            schema = Schema.from_json((path / SCHEMA).read_bytes())
+            clicks = BundledClicks.load(path, schema, mapped=mapped)
         except (OSError, msgspec.DecodeError) as error:
             raise BundleError(f"The bundle in {path} cannot be read: {error}. Train the model again.") from error
         if metadata.bundle_format != BUNDLE_FORMAT:
@@ -131,7 +138,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             path=path,
             hash=bundle_hash,
-            schema=Schema.from_json((path / SCHEMA).read_bytes()),
+            schema=schema,
             metadata=metadata,
             clicks=clicks,
         )

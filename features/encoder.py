@@ -95,21 +95,38 @@ class Encoder:
     factors: Factors | None = None
 
     def __post_init__(self) -> None:
-        """Raise `EncoderError` if the arrays' lengths do not match."""
-        lengths = {len(self.hashes), len(self.rates), len(self.log_counts), int(self.offsets[-1])}
-        if len(lengths) != 1 or len(self.offsets) != len(self.columns) + 1 or len(self.unseen) != len(self.columns):
+        """Raise `EncoderError` if the arrays do not fit together, or one does not have its type."""
+        ends = self.offsets.tolist()
+        arrays = (self.hashes, self.rates, self.log_counts)
+        lengths = {*(len(array) for array in arrays), *ends[-1:]}
+        columns = {len(self.columns), len(ends) - 1, len(self.unseen)}
+        types = [f"{array.ndim} {array.dtype}" for array in arrays] == ["1 int64", "1 float32", "1 float32"]
+        if len(lengths) != 1 or len(columns) != 1 or ends != sorted([0, *ends[1:]]) or not types:
             raise EncoderError(
                 f"The encoder's arrays do not fit together: {len(self.columns)} columns, {len(self.offsets)} offsets, "
                 f"lengths {sorted(lengths)}. Train the model again."
             )
         if self.factors is not None:
-            found = tuple(len(vectors) for vectors in (self.factors.first, self.factors.second))
-            needed = tuple(self.places(column) + 1 for column in self.factors.columns)
-            if found != needed:
+            vectors = (self.factors.first, self.factors.second)
+            found, width = tuple(one.shape for one in vectors), vectors[0].shape[1:2]
+            known = all(0 <= column < len(self.columns) for column in self.factors.columns)
+            needed = tuple((self.places(column) + 1, *width) for column in self.factors.columns if known)
+            if found != needed or not width or any(one.dtype != np.float32 for one in vectors):
                 raise EncoderError(
-                    f"The encoder's factors do not fit its columns: {found} vectors, but {needed} are needed. "
+                    f"The encoder's factors do not fit its columns: vectors of {found}, but {needed} are needed. "
                     "Train the model again."
                 )
+
+    def fitting(self, schema: Schema) -> Self:
+        """This encoder; raises `EncoderError` for a schema with other columns, for which the kernel has no tables."""
+        pair = schema.factored
+        factored = None if pair is None else (pair.first.index, pair.second.index)
+        if (self.columns, self.factors and self.factors.columns) != (schema.categories, factored):
+            raise EncoderError(
+                f"The encoder has the columns {', '.join(self.columns)}, and the schema "
+                f"{', '.join(schema.categories)}, or they have factors of others. Train the model again."
+            )
+        return self
 
     def places(self, index: int) -> int:
         """How many values column `index` has."""
@@ -201,14 +218,14 @@ class Encoder:
             if layout.factors is not msgspec.UNSET:
                 first, second = (read(folder / f"{name}_vectors.npy") for name in _VECTORS)
                 factors = Factors(columns=layout.factors, first=first, second=second)
+            return cls(
+                columns=layout.columns,
+                offsets=np.asarray(layout.offsets, dtype=np.int64),
+                hashes=hashes,
+                rates=rates,
+                log_counts=log_counts,
+                unseen=np.asarray(layout.unseen, dtype=np.float32).reshape(len(layout.columns), 2),
+                factors=factors,
+            )
         except (OSError, EOFError, ValueError, msgspec.DecodeError) as error:
             raise EncoderError(f"The encoder in {folder} cannot be read: {error}. Train the model again.") from error
-        return cls(
-            columns=layout.columns,
-            offsets=np.asarray(layout.offsets, dtype=np.int64),
-            hashes=hashes,
-            rates=rates,
-            log_counts=log_counts,
-            unseen=np.asarray(layout.unseen, dtype=np.float32).reshape(len(layout.columns), 2),
-            factors=factors,
-        )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from features.arrays import Values, spread
 from features.encoder import Encoder
 from features.schema import Schema
+from features.trees import check_trees
 from recommend.arrays import Indices
 from recommend.columns import Chosen, PairColumns, Taste, Value
 
@@ -46,9 +47,7 @@ def best_of(scores: Numbers, top: int) -> Indices:
 
 
 def standard(scores: Numbers, of: Indices, place: Indices) -> Numbers:
-    """The scores of candidates, float64[n], in standard deviations of the first `CANDIDATES` of their list from their
-    mean; see `Placed`.
-    """
+    """The standard scores, float64[n], of candidates among the first `CANDIDATES` of their list; see `Placed`."""
     first = place < CANDIDATES
     count = np.maximum(np.bincount(of[first]), 1)
     apart = scores - (np.bincount(of[first], weights=scores[first]) / count)[of]
@@ -228,16 +227,17 @@ class CandidateRanking:
     def load(cls, folder: Path, opened: Callable[[Path, int], Predict]) -> Self:
         """The ranking in `folder`. `opened` gives the predictions of a model file with so many inputs.
 
-        Raises `OSError`, `ValueError`, `msgspec.DecodeError` or `EncoderError` if it cannot be read.
+        Raises `OSError`, `ValueError`, `msgspec.DecodeError`, `EncoderError` or `TreesError` if it cannot be read.
         """
         settings = msgspec.json.decode((folder / SETTINGS).read_bytes(), type=_Settings)
         columns = None if settings.schema is None else PairColumns(schema=settings.schema, items=settings.items)
         first_stage = FirstStageInputs(choices=np.load(folder / CHOICES), columns=columns, repeats=settings.repeats)
         inputs = len(first_stage.names) + (0 if settings.schema is None else len(settings.schema.encoded_features))
+        check_trees(folder / MODEL, inputs)
         return cls(
             weight=settings.weight,
             first_stage=first_stage,
-            encoder=None if settings.schema is None else Encoder.load(folder),
+            encoder=None if settings.schema is None else Encoder.load(folder).fitting(settings.schema),
             model=(folder / MODEL).read_text(encoding="utf-8"),
             predict=opened(folder / MODEL, inputs),
         )

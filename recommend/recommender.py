@@ -23,7 +23,7 @@ from recommend.arrays import Indices
 from recommend.columns import Value
 from recommend.factors import ItemFactors
 from recommend.first_stage import FirstStage
-from recommend.ranking import CANDIDATES, BestOf, CandidateRanking, Candidates, Predict, best_of
+from recommend.ranking import CANDIDATES, BestOf, CandidateRanking, Candidates, FirstStageInputs, Predict, best_of
 from recommend.weights import ItemWeights
 
 FOLDER = "recommend"
@@ -181,7 +181,7 @@ class Recommender:
 
     @classmethod
     def load(cls, folder: Path, opened: Callable[[Path, int], Predict]) -> Self:
-        """The recommender in `folder`, its arrays mapped; raises `BundleError` if it cannot be used.
+        """The recommender in `folder`, its arrays mapped; raises `BundleError` or `TreesError` if it cannot be used.
 
         `opened` gives the predictions of the ranking's model file, which has so many inputs.
         """
@@ -194,6 +194,8 @@ class Recommender:
                 )
             first_stage = KINDS[found.first_stage].load(folder, len(found.items))
             ranking = CandidateRanking.load(folder / RANKING, opened) if (folder / RANKING).is_dir() else None
+            if ranking is not None:
+                _require_size(ranking.first_stage, len(found.items))
         except (OSError, ValueError, msgspec.DecodeError, EncoderError) as error:
             raise BundleError(f"The recommender in {folder} cannot be read: {error}. Train the model again.") from error
         return cls(items=found.items, first_stage=first_stage, ranking=ranking, repeats=found.repeats)
@@ -215,3 +217,10 @@ def read_golden(folder: Path) -> list[Golden]:
         return msgspec.json.decode((folder / GOLDEN).read_bytes(), type=list[Golden])
     except (OSError, msgspec.DecodeError) as error:
         raise BundleError(f"{folder / GOLDEN} cannot be read: {error}. Train the model again.") from error
+
+
+def _require_size(known: FirstStageInputs, items: int) -> None:
+    """Raise `ValueError` unless the second stage knows so many items."""
+    columns = {} if known.columns is None else known.columns.items
+    if {len(known.choices), *map(len, columns.values())} != {items}:
+        raise ValueError(f"its ranking is not of {items} items")

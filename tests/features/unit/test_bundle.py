@@ -1,9 +1,12 @@
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from features.bundle import FILES, METADATA, Bundle, BundleError, Metadata, checked_hash, seal
+from features.errors import PersonalizationError
 from tests.support.bundles import make_bundle
 
 
@@ -16,6 +19,26 @@ def test_a_sealed_bundle_loads_with_the_hash_of_its_seal(bundle: Path) -> None:
     loaded = Bundle.load(bundle)
     assert loaded.hash == checked_hash(bundle)
     assert len(loaded.click_model.golden) == 50
+
+
+@pytest.mark.parametrize(
+    ("file", "alter"),
+    [
+        ("model.txt", lambda text: re.sub("split_feature=[0-9]+", "split_feature=99", text, count=1)),
+        ("encoder/layout.json", lambda text: text.replace("cat00", "cat99")),
+        ("schema.json", lambda text: text.replace('"cat25"', '"cat25","cat26"')),
+        ("encoder/layout.json", lambda text: text.replace('"unseen":[', '"factors":[0,1],"unseen":[')),
+    ],
+)
+def test_a_model_that_reads_beyond_its_arrays_is_refused_whoever_sealed_it(
+    bundle: Path, file: str, alter: Callable[[str], str]
+) -> None:
+    text = (bundle / file).read_text()
+    (bundle / file).write_text(alter(text))
+    assert (bundle / file).read_text() != text
+    seal(bundle)
+    with pytest.raises(PersonalizationError, match="Train the model again"):
+        Bundle.load(bundle)
 
 
 def test_the_same_content_has_the_same_hash_wherever_it_lies(bundle: Path) -> None:

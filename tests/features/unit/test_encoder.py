@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -114,16 +115,35 @@ def test_an_encoder_survives_its_files(tmp_path_factory: pytest.TempPathFactory,
         np.testing.assert_array_equal(getattr(loaded, name), getattr(encoder, name))
 
 
-def test_arrays_of_different_lengths_are_refused() -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rates": np.zeros(2, dtype=np.float32)},
+        {"rates": np.zeros(3)},
+        {"hashes": np.zeros(3)},
+        {"hashes": np.zeros((3, 1), dtype=np.int64)},
+        {"offsets": np.array([0, 9, 3])},
+        {"offsets": np.array([1, 2, 3])},
+        {"offsets": np.array([-1, 2, 3])},
+        {"offsets": np.array([0, 3])},
+        {"offsets": np.empty(0, dtype=np.int64)},
+        {"unseen": np.zeros((1, 2), dtype=np.float32)},
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_refused(wrong: dict[str, npt.NDArray[Any]]) -> None:
+    """The kernel in C reads them without a further look."""
+    numbers = np.zeros(3, dtype=np.float32)
+    right: dict[str, Any] = {
+        "columns": ("city", "age"),
+        "offsets": np.array([0, 2, 3]),
+        "hashes": np.array([1, 2, 1]),
+        "rates": numbers,
+        "log_counts": numbers,
+        "unseen": np.zeros((2, 2), dtype=np.float32),
+    }
+    Encoder(**right)
     with pytest.raises(EncoderError, match="do not fit together"):
-        Encoder(
-            columns=("city",),
-            offsets=np.array([0, 2]),
-            hashes=np.array([1, 2]),
-            rates=np.array([0.5], dtype=np.float32),
-            log_counts=np.array([1.0, 1.0], dtype=np.float32),
-            unseen=np.zeros((1, 2), dtype=np.float32),
-        )
+        Encoder(**right | wrong)
 
 
 @pytest.mark.parametrize("name", ["layout.json", "hashes.npy", "rates.npy", "log_counts.npy"])

@@ -94,7 +94,9 @@ def test_vectors_of_other_columns_are_refused() -> None:
     right = encoder()
     assert right.factors is not None
     wrong = Factors(columns=(USER, 1), first=right.factors.first, second=right.factors.second[:1])
-    with pytest.raises(EncoderError, match=r"factors do not fit.*\(3, 1\) vectors, but \(3, 2\) are needed"):
+    with pytest.raises(
+        EncoderError, match=r"factors do not fit.*\(\(3, 3\), \(1, 3\)\), but \(\(3, 3\), \(2, 3\)\) are needed"
+    ):
         Encoder(**{**vars(right), "factors": wrong})
 
 

@@ -36,6 +36,8 @@ COLUMNS = PairColumns(
     },
 )
 CHOICES = np.array([4, 3, 2, 1, 0])
+NO_TREES = "tree\nnum_class=1\nnum_tree_per_iteration=1\n\nend of trees\n"
+"""The file of a model without trees: stand-ins predict."""
 NO_COUNTS = PooledCounts(
     kept=Counts(column=np.empty(0, np.int16), hash=NOTHING, rows=NOTHING, clicks=NOTHING),
     rare_rows=np.zeros(2, np.int64),
@@ -58,7 +60,7 @@ def ranking(weight: float = 10) -> CandidateRanking:
         weight=weight,
         first_stage=FirstStageInputs(choices=CHOICES, columns=COLUMNS),
         encoder=derive_encoder(NO_COUNTS, columns=COLUMNS.schema.categories, smoothing=1),
-        model="tree",
+        model=NO_TREES,
         predict=by_year,
     )
 

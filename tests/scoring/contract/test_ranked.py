@@ -1,10 +1,15 @@
 """`POST /recommend` with a second stage, which reads columns of users from the request's `context`."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from features.trees import TreesError
+from recommend.recommender import FOLDER, Recommender
 from scoring.model.context import read_stored
+from scoring.model.model import open_ranking
 from tests.support.recommenders import asked, items, make_recommending_bundle, ranking_recommender, write_snapshots
 from tests.support.services import RunningService, running_service
 
@@ -20,6 +25,14 @@ def ranking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 def ranked(running: RunningService, **body: object) -> list[str]:
     return items(asked(running, **{"history": ["d"], "top": 3, **body}))
+
+
+def test_trees_that_read_beyond_their_inputs_are_not_loaded(tmp_path: Path) -> None:
+    bundle = make_recommending_bundle(tmp_path / "bundle", ranking_recommender())
+    model = bundle / FOLDER / "ranking" / "model.txt"
+    model.write_text(re.sub("split_feature=[0-9]", "split_feature=9", model.read_text(), count=1))
+    with pytest.raises(TreesError, match=r"model\.txt was altered.*splits by an input beyond the"):
+        Recommender.load(bundle / FOLDER, open_ranking)
 
 
 def test_the_context_decides_between_items_that_the_first_stage_holds_equal(ranking: RunningService) -> None:
