@@ -27,14 +27,17 @@ class TreesError(PersonalizationError):
 
 
 def check_trees(model: Path, inputs: int) -> None:
-    """Raise `TreesError` unless all inputs, splits, leaves and sets of categories that the trees name exist."""
+    """Raise `TreesError` unless all inputs, splits, leaves and sets of categories that the trees name exist.
+
+    Raises `OSError` for a file that can't be read.
+    """
     try:
         head, *trees = _TREE.split(model.read_bytes().decode())
         trees[-1:] = [tree.split(_END, 1)[0] for tree in trees[-1:]]
         _check_head(_fields(head), [len(tree) for tree in trees])
         for tree in trees:
             _check_tree(_fields(tree), inputs)
-    except (OSError, ValueError, KeyError) as error:
+    except (ValueError, KeyError) as error:
         raise TreesError(
             f"The model file {model} was altered, or is not one that training writes: {error}. Train the model again."
         ) from error

@@ -75,7 +75,7 @@ def standardised(scores: Numbers) -> Numbers:
 
 
 def opened(model: Path, inputs: int) -> Predict:
-    assert model.read_text() == "tree"
+    assert model.read_text() == NO_TREES
     assert inputs == 11
     return by_year
 
