@@ -105,5 +105,5 @@ class Deployer(Parameters):
     type: PrincipalType
     """Its kind."""
     databricks_name: str | None = None
-    """Its name in Databricks, for grants on the lake: a mail address, a group's name or an application's client id. The
-    deployer that created the stack owns the lake's external location and needs none."""
+    """Its name in Databricks: a mail address, a group's name or an application's client id. Without it a deployer can
+    neither change nor delete there what another one has created."""

@@ -44,26 +44,28 @@ class DatabricksTraining(pulumi.ComponentResource):
         own = ResourceOptions(parent=self, providers=[provider])
         settings, names = environment.settings, environment.names
         members = Members("members", settings.deployers, settings.training_run_as, workspace, own)
-        access = LakeAccess("lake-access", _access(environment, data), own)
+        access = LakeAccess("lake-access", _access(environment, data, members), _after(own, members))
         volumes = VolumesArgs(
             catalog=names.catalog_object,
             lake_url=environment.storage.lake_url,
             data={volume_of(folder): str(folder) for folder in data},
             principals=members.names,
+            managers=members.deployers,
         )
         Volumes("volumes", volumes, _after(own, access, members, *environment.access.lake))
         args = TrainingJobArgs(settings=settings, names=names, libraries=libraries)
-        jobs = TrainingJob("training-job", args, workspace, own)
+        jobs = TrainingJob("training-job", args, workspace, _after(own, members))
         self.job_id, self.canary_id, self.tried = jobs.job_id, jobs.canary_id, jobs.tried
         self.register_outputs({"job_id": self.job_id})
 
 
-def _access(environment: Environment, data: Sequence[Address]) -> LakeAccessArgs:
+def _access(environment: Environment, data: Sequence[Address], members: Members) -> LakeAccessArgs:
     return LakeAccessArgs(
         name=environment.names.catalog_object,
         connector=environment.databricks.connector.id,
         containers={name: environment.storage.lake_url(name) for name in CONTAINERS},
         read=sorted({replace(folder, path="") for folder in data}),
+        managers=members.deployers,
     )
 
 

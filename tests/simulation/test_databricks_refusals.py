@@ -15,12 +15,16 @@ from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import JOB, POLICY
-from tests.simulation.services.privileges import GRANT
+from tests.simulation.services.privileges import GRANT, PERMISSIONS
 from tests.simulation.services.unity import CATALOG, CREDENTIAL, LOCATION, MEMBER, SCHEMA, VOLUME
 
 CLUSTER = "jobClusters.0.newCluster"
 # Type, path of the field, its wrong value, and Databricks' error code.
 REFUSED: list[tuple[str, str, Any, str]] = [
+    (PERMISSIONS, "jobId", "9", "RESOURCE_DOES_NOT_EXIST"),
+    (PERMISSIONS, "clusterPolicyId", "1001", "INVALID_PARAMETER_VALUE"),
+    (PERMISSIONS, "accessControls.0.permissionLevel", "CAN_USE", "INVALID_PARAMETER_VALUE"),
+    (PERMISSIONS, "accessControls.0.userName", "nobody@example.com", "PRINCIPAL_DOES_NOT_EXIST"),
     (JOB, "bogus", 1, "INVALID_PARAMETER_VALUE"),
     (JOB, "tasks.0.timeoutSeconds", "7200", "INVALID_PARAMETER_VALUE"),
     (JOB, "tasks.0.libraries.0.jarr", "x", "INVALID_PARAMETER_VALUE"),

@@ -1,13 +1,17 @@
 """Who may create what in Unity Catalog, and use a volume."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.examples.databricks import APPLICATION
 from tests.simulation.examples.lakehouse import create_before, of
 from tests.simulation.refusal import RefusedError
-from tests.simulation.services.privileges import GRANT, METASTORE_PRIVILEGES, volume_access
-from tests.simulation.services.unity import CATALOG, CREDENTIAL, LOCATION, SCHEMA, VOLUME
+from tests.simulation.services.jobs import JOB
+from tests.simulation.services.privileges import GRANT, METASTORE_PRIVILEGES, PERMISSIONS, volume_access
+from tests.simulation.services.unity import CATALOG, CREDENTIAL, LOCATION, MEMBER, SCHEMA, VOLUME
 
 
 @pytest.mark.parametrize(
@@ -80,3 +84,85 @@ def test_privileges_on_a_volume_come_from_all_that_is_above_it(
         lakehouse.create(GRANT, {securable: INHERITED[securable], "principal": APPLICATION, "privileges": privileges})
     assert volume_access(lakehouse.world, APPLICATION, "dev.training.work") == allowed
     assert volume_access(lakehouse.world, lakehouse.world.setting("caller"), "dev.training.work") == "rw", "the owner"
+
+
+@pytest.fixture
+def other(lakehouse: Databricks) -> str:
+    """A second deployer, who is signed in after the first one has created everything."""
+    create_before(lakehouse, None)
+    world = lakehouse.world
+    owner, second = (str(entry["object_id"]) for entry in world.setting("deployers"))
+    lakehouse.create(MEMBER, {"applicationId": second})
+    world.set("members", {identity: [owner, second] for identity in world.setting("members")})
+    world.set("caller", second)
+    return second
+
+
+def as_owner(cloud: Databricks, give: Callable[[], object]) -> None:
+    """Do something as the first deployer."""
+    caller = cloud.world.setting("caller")
+    cloud.world.set("caller", cloud.world.setting("deployers")[0]["object_id"])
+    give()
+    cloud.world.set("caller", caller)
+
+
+@pytest.mark.parametrize(
+    ("kind", "identity", "grant"),
+    [
+        (CREDENTIAL, "lake-dev", {"storageCredential": "lake-dev"}),
+        (LOCATION, "raw-dev", {"externalLocation": "raw-dev"}),
+        (CATALOG, "dev", {"catalog": "dev"}),
+        (SCHEMA, "dev.training", {"catalog": "dev"}),
+        (VOLUME, "dev.training.work", {"catalog": "dev"}),
+    ],
+)
+def test_what_another_deployer_made_is_seen_changed_and_deleted_only_with_a_grant(
+    lakehouse: Databricks, other: str, kind: str, identity: str, grant: dict[str, str]
+) -> None:
+    inputs = dict(next(one for one in lakehouse.world.all(kind) if one.id.endswith("/" + identity)).inputs)
+    for refused in (
+        lambda: lakehouse.read(kind, identity),
+        lambda: lakehouse.update(kind, identity, inputs | {"comment": "changed"}),
+        lambda: lakehouse.delete(kind, identity),
+        lambda: lakehouse.create(GRANT, {**grant, "principal": other, "privileges": ["MANAGE"]}),
+    ):
+        with pytest.raises(RefusedError, match="PERMISSION_DENIED"):
+            refused()
+    more = {"externalLocation": ["CREATE_MANAGED_STORAGE", "CREATE_EXTERNAL_VOLUME"], "catalog": ["CREATE_VOLUME"]}
+    for securable, name in {**grant, "externalLocation": grant.get("externalLocation", "work-dev")}.items():
+        given = ["MANAGE", *more.get(securable, ["CREATE_EXTERNAL_LOCATION"])]
+        as_owner(
+            lakehouse,
+            partial(lakehouse.create, GRANT, {securable: name, "principal": other, "privileges": given}),
+        )
+    assert lakehouse.read(kind, identity) is not None
+    lakehouse.update(kind, identity, inputs | {"comment": "changed"})
+    if kind == CREDENTIAL:
+        inputs["forceDestroy"] = True
+        lakehouse.update(kind, identity, inputs)
+    lakehouse.delete(kind, identity)
+    assert not [one for one in lakehouse.world.all(kind) if one.id.endswith("/" + identity)]
+
+
+@pytest.mark.parametrize("level", ["CAN_VIEW", "CAN_MANAGE"])
+def test_a_job_is_changed_and_deleted_by_its_owner_and_those_who_manage_it(
+    lakehouse: Databricks, other: str, level: str
+) -> None:
+    world = lakehouse.world
+    (job,) = world.all(JOB)
+    number = job.id.rpartition("/")[2]
+    (permissions,) = world.all(PERMISSIONS)
+    entry = {"servicePrincipalName": other, "permissionLevel": level}
+    as_owner(
+        lakehouse,
+        lambda: lakehouse.update(
+            PERMISSIONS, permissions.id.rpartition("/")[2], {"jobId": number, "accessControls": [entry]}
+        ),
+    )
+    if level == "CAN_MANAGE":
+        lakehouse.update(JOB, number, dict(job.inputs))
+        lakehouse.delete(JOB, number)
+        return
+    for refused in (lambda: lakehouse.update(JOB, number, dict(job.inputs)), lambda: lakehouse.delete(JOB, number)):
+        with pytest.raises(RefusedError, match="PERMISSION_DENIED"):
+            refused()

@@ -1,8 +1,10 @@
 """The workspace's access to the lake: by Unity Catalog and the access connector, without a secret.
 
-Nobody gets a grant on the external locations: runs use the volumes in them (`volumes.py`).
+Nobody may read or write files in the external locations: runs use the volumes in them (`volumes.py`).
 
-These objects belong to the region's metastore: their names are unique in it, and they outlive the workspace.
+These objects belong to the region's metastore: their names are unique in it, and they outlive the workspace. They are
+owned by whoever ran the first `up`, so the other deployers need privileges to change and to delete them. Each grant is
+deleted with its object: a deployer who destroys the stack needs it until then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,10 @@ from pulumi import Input, ResourceOptions
 from training.datasets.placed.address import Address
 
 ISOLATED = "ISOLATION_MODE_ISOLATED"
+MANAGE_CREDENTIAL = ["CREATE_EXTERNAL_LOCATION", "MANAGE"]
+MANAGE_LOCATION = ["CREATE_EXTERNAL_VOLUME", "CREATE_MANAGED_STORAGE", "MANAGE"]
+"""To change and delete the object, and to create others in it, which MANAGE does not allow (Microsoft, "Unity Catalog
+privileges and securable objects")."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,8 @@ class LakeAccessArgs:
     """`abfss://` addresses."""
     read: Sequence[Address] = ()
     """Containers of others, with data that training only reads."""
+    managers: Mapping[str, str]
+    """The deployers' names in Databricks, by logical name."""
 
 
 class LakeAccess(pulumi.ComponentResource):
@@ -47,9 +55,18 @@ class LakeAccess(pulumi.ComponentResource):
             force_destroy=True,
             opts=ResourceOptions(parent=self),
         )
+        in_credential = ResourceOptions(parent=self, deleted_with=credential)
+        for called, principal in args.managers.items():
+            databricks.Grant(
+                f"lake-credential-{called}",
+                principal=principal,
+                privileges=MANAGE_CREDENTIAL,
+                storage_credential=credential.name,
+                opts=in_credential,
+            )
         read = {f"{one.account}-{one.container}": str(one) for one in args.read}
         for container, url in {**args.containers, **read}.items():
-            databricks.ExternalLocation(
+            location = databricks.ExternalLocation(
                 f"location-{container}",
                 name=f"{args.name}_{container}",
                 url=url,
@@ -60,4 +77,13 @@ class LakeAccess(pulumi.ComponentResource):
                 force_destroy=True,
                 opts=ResourceOptions(parent=self),
             )
+            in_location = ResourceOptions(parent=self, deleted_with=location)
+            for called, principal in args.managers.items():
+                databricks.Grant(
+                    f"location-{container}-{called}",
+                    principal=principal,
+                    privileges=MANAGE_LOCATION,
+                    external_location=location.name,
+                    opts=in_location,
+                )
         self.register_outputs({})

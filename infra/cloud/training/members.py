@@ -44,6 +44,8 @@ class Members(pulumi.ComponentResource):
                 opts=ResourceOptions(parent=self, deleted_with=workspace),
             )
         named = {one.object_id: one.databricks_name for one in deployers if one.databricks_name is not None}
+        self.deployers: dict[str, str] = named
+        """The names of those who manage the stack's objects, by object ID."""
         self.names: dict[str, str] = {**named, **applications}
         """By logical name."""
         self.register_outputs({})

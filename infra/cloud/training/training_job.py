@@ -10,10 +10,11 @@ from typing import Any
 
 import pulumi
 import pulumi_databricks as databricks
-from pulumi import ResourceOptions
+from pulumi import Input, ResourceOptions
 
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import PROJECT, Names, tags_of
+from infra.setting_types import PrincipalType
 from steps.shared.job_libraries import JobLibraries
 from tools.versions import DATABRICKS_RUNTIME, SCALA
 from training.platform import SWITCH
@@ -30,6 +31,12 @@ DEDICATED = "SINGLE_USER"
 """SynapseML calls into the JVM, which no other access mode allows."""
 ON_DEMAND = "ON_DEMAND_AZURE"
 """LightGBM fails when a node is lost, so there are no spot nodes."""
+FIELD = {
+    PrincipalType.USER: "user_name",
+    PrincipalType.GROUP: "group_name",
+    PrincipalType.SERVICE_PRINCIPAL: "service_principal_name",
+}
+"""Where the permissions of a job name a principal; a service principal by its application ID."""
 BINARY_FILES = {SWITCH: "true"}
 SINGLE_NODE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*, 4]"}
 
@@ -78,6 +85,7 @@ class TrainingJob(pulumi.ComponentResource):
             definition=json.dumps(_policy(args.settings), sort_keys=True),
             opts=self._options,
         )
+        self._let_manage("training-policy", "CAN_USE", cluster_policy_id=policy.id)
         canary, training = _canary(args), _training(args)
         self.canary_id = self._job("canary-job", canary, policy).id
         self.job = self._job("training-job", training, policy)
@@ -111,7 +119,7 @@ class TrainingJob(pulumi.ComponentResource):
             max_retries=0,
         )
         cluster = self._cluster(args.workers, policy)
-        return databricks.Job(
+        job = databricks.Job(
             resource,
             name=args.name,
             max_concurrent_runs=1,
@@ -124,6 +132,38 @@ class TrainingJob(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._options,
         )
+        self._let_manage(resource, "CAN_MANAGE", job_id=job.id)
+        return job
+
+    def _let_manage(
+        self,
+        resource: str,
+        level: str,
+        *,
+        job_id: Input[str] | None = None,
+        cluster_policy_id: Input[str] | None = None,
+    ) -> None:
+        """Give every deployer this level: the object belongs to whoever created it.
+
+        A cluster policy has only CAN_USE; it is changed by workspace admins, which Contributors on the workspace are
+        (databricks/terraform-provider-databricks, permission_definitions.go; Databricks, "Create and manage compute
+        policies").
+        """
+        named = [one for one in self._args.settings.deployers if one.databricks_name is not None]
+        if named:
+            given = [
+                databricks.PermissionsAccessControlArgs(
+                    permission_level=level, **{FIELD[one.type]: one.databricks_name}
+                )
+                for one in named
+            ]
+            databricks.Permissions(
+                f"{resource}-permissions",
+                access_controls=given,
+                job_id=job_id,
+                cluster_policy_id=cluster_policy_id,
+                opts=self._options,
+            )
 
     def _cluster(self, workers: int, policy: databricks.ClusterPolicy) -> databricks.JobJobClusterNewClusterArgs:
         settings = self._args.settings

@@ -5,7 +5,7 @@ files below `/Volumes` from runtime 13.3 on (Microsoft's pages "What is DBFS?" a
 Databricks").
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -17,6 +17,8 @@ from steps.shared.volumes import CATALOG_ROOT, SCHEMA, Volume
 ISOLATED = "ISOLATED"
 READ = ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"]
 """On the catalog, and so on all of its volumes."""
+MANAGE = ["CREATE_SCHEMA", "CREATE_VOLUME", "MANAGE"]
+"""On the catalog as well: what deployers who don't own it need to change and to delete it and what is in it."""
 WRITE = ["WRITE_VOLUME"]
 WRITTEN = (Volume.RAW, Volume.MODELS, Volume.WORK, Volume.SNAPSHOTS)
 """The volumes that the job writes to."""
@@ -33,6 +35,8 @@ class VolumesArgs:
     """Folders of others that training reads in place, by the volumes' names."""
     principals: Mapping[str, str]
     """Their names in Databricks, by logical name."""
+    managers: Collection[str]
+    """The logical names of those among them who deploy."""
 
 
 class Volumes(pulumi.ComponentResource):
@@ -62,7 +66,11 @@ class Volumes(pulumi.ComponentResource):
             self._volume(called, folder)
         for called, principal in args.principals.items():
             databricks.Grant(
-                f"catalog-{called}", principal=principal, privileges=READ, catalog=self._catalog.name, opts=self._own
+                f"catalog-{called}",
+                principal=principal,
+                privileges=sorted([*READ, *(MANAGE if called in args.managers else [])]),
+                catalog=self._catalog.name,
+                opts=ResourceOptions(parent=self, deleted_with=self._catalog),
             )
             for volume in WRITTEN:
                 databricks.Grant(
@@ -70,7 +78,7 @@ class Volumes(pulumi.ComponentResource):
                     principal=principal,
                     privileges=WRITE,
                     volume=made[volume].id,
-                    opts=self._own,
+                    opts=ResourceOptions(parent=self, deleted_with=self._catalog),
                 )
         self.register_outputs({})
 

@@ -194,6 +194,36 @@ def test_a_service_principal_is_a_member_of_databricks_before_grants_and_the_job
     assert [job["runAs"] for job in jobs] == [{"servicePrincipalName": trainer}] * 2
 
 
+def test_every_deployer_manages_what_the_first_one_makes_in_databricks() -> None:
+    """With the names of each kind: databricks/terraform-provider-databricks, docs/resources/permissions.md."""
+    workflow, trainer = "88888888-8888-4888-8888-888888888888", "99999999-9999-4999-8999-999999999999"
+    deployers = [
+        {"object_id": DEPLOYERS[0], "type": "User", "databricks_name": "somebody@example.com"},
+        {"object_id": DEPLOYERS[1], "type": "ServicePrincipal", "databricks_name": workflow},
+        {"object_id": trainer, "type": "Group", "databricks_name": "deployers"},
+        {"object_id": workflow, "type": "Group"},
+    ]
+    found = declared(settings(deployers=deployers, training_run_as=trainer))[0]
+    grants = found.of("databricks:index/grant:Grant")
+    names = {"somebody@example.com", workflow, "deployers"}
+    objects = {"storageCredential": 1, "externalLocation": 4, "catalog": 1}
+    for securable, count in objects.items():
+        managed = [one for one in grants if one.get(securable) and "MANAGE" in one["privileges"]]
+        assert {one["principal"] for one in managed} == names
+        assert len(managed) == len(names) * count
+    (of_trainer,) = [one for one in grants if one["principal"] == trainer and "catalog" in one]
+    assert sorted(of_trainer["privileges"]) == ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"]
+    permissions = found.of("databricks:index/permissions:Permissions")
+    assert [{"jobId", "clusterPolicyId"} & set(one) for one in permissions] == [{"clusterPolicyId"}, *[{"jobId"}] * 2]
+    for one in permissions:
+        level = "CAN_MANAGE" if "jobId" in one else "CAN_USE"
+        assert one["accessControls"] == [
+            {"permissionLevel": level, "userName": "somebody@example.com"},
+            {"permissionLevel": level, "servicePrincipalName": workflow},
+            {"permissionLevel": level, "groupName": "deployers"},
+        ]
+
+
 @pytest.mark.parametrize("workers", [0, pytest.param(3, marks=pytest.mark.full)])
 def test_every_cluster_reads_and_writes_folders_of_the_lake_by_volumes(workers: int) -> None:
     found = declared(settings(training_workers=workers))[0]
@@ -219,10 +249,10 @@ def test_runs_may_write_to_every_volume_but_the_one_with_their_libraries(
     grants = small[0].of("databricks:index/grant:Grant")
     assert {grant["principal"] for grant in grants} == {"somebody@example.com"}
     (on_all,) = [set(grant["privileges"]) for grant in grants if "catalog" in grant]
-    assert on_all == {"USE_CATALOG", "USE_SCHEMA", "READ_VOLUME"}
+    assert on_all - {"CREATE_SCHEMA", "CREATE_VOLUME", "MANAGE"} == {"USE_CATALOG", "USE_SCHEMA", "READ_VOLUME"}
     on_one = {grant["volume"]: grant["privileges"] for grant in grants if "volume" in grant}
     assert on_one == {f"volume-{name}-id": ["WRITE_VOLUME"] for name in ("raw", "models", "work", "snapshots")}
-    assert not [grant for grant in grants if "externalLocation" in grant]
+    assert not [grant for grant in grants if {"READ_FILES", "WRITE_FILES", "ALL_PRIVILEGES"} & set(grant["privileges"])]
 
 
 def test_jobs_install_everything_from_the_lake(small: tuple[CloudRecorder, dict[str, Any]]) -> None:

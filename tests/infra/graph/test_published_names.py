@@ -153,7 +153,9 @@ def test_databricks_may_read_the_stacks_volumes_and_write_four(stack: CloudRecor
     """The names are those of "Unity Catalog privileges and securable objects"."""
     grants = stack.of("databricks:index/grant:Grant")
     assert sorted(sorted(grant["privileges"]) for grant in grants) == [
-        ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"],
+        *[["CREATE_EXTERNAL_LOCATION", "MANAGE"]],
+        *[["CREATE_EXTERNAL_VOLUME", "CREATE_MANAGED_STORAGE", "MANAGE"]] * 4,
+        ["CREATE_SCHEMA", "CREATE_VOLUME", "MANAGE", "READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"],
         *[["WRITE_VOLUME"]] * 4,
     ]
 

@@ -50,6 +50,15 @@ def test_a_stopped_cluster_takes_all_that_is_in_it_along(stack: dict[str, Declar
     assert {one.options.get("deleted_with") for one in (*inside, *parts)} == {CLUSTER}
 
 
+def test_a_deployer_keeps_each_privilege_until_the_object_is_gone(stack: dict[str, Declared]) -> None:
+    """Whoever destroys the stack may own none of it, and may no longer delete what the own grant was deleted of."""
+    for name, one in stack.items():
+        if name.startswith(("databricks:Grant", "databricks:Permissions")):
+            gone = str(one.options["deleted_with"])
+            (securable,) = [found for found in one.sources.values() if found]
+            assert gone in {*securable, "databricks:Catalog catalog", "databricks:Workspace databricks-workspace"}
+
+
 def test_nothing_is_paid_for_by_the_hour_before_the_trial_build(stack: dict[str, Declared]) -> None:
     assert TRIAL in stack[CANARY].after
     assert CANARY in stack["azure:TrainingRun training"].after

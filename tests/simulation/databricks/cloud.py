@@ -63,6 +63,7 @@ class DatabricksType:
     replaces: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] = ()
     delete_rules: tuple[Rule, ...] = ()
+    read_rules: tuple[Rule, ...] = ()
     outputs: Callable[[DatabricksCall], dict[str, Any]] = field(default=lambda _: {})
 
 
@@ -128,6 +129,8 @@ class Databricks:
         kind = self._type(token)
         with self.world.transaction():
             call = self._existing(kind, identity, {}) if self._workspace() is not None else None
+            for rule in kind.read_rules if call else ():
+                rule(call)
         return replace(call.old, id=identity) if call and call.old else None
 
     def delete(self, token: str, identity: str) -> float:

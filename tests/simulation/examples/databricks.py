@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.simulation.examples.names import DEPLOYER, GROUP, SUBSCRIPTION
 from tests.simulation.services.jobs import JOB, POLICY
-from tests.simulation.services.privileges import GRANT
+from tests.simulation.services.privileges import GRANT, PERMISSIONS
 from tests.simulation.services.unity import CATALOG, CREDENTIAL, LOCATION, MEMBER, SCHEMA, VOLUME
 
 APPLICATION = "77777777-7777-4777-8777-777777777777"
@@ -73,6 +73,10 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     (MEMBER, {"applicationId": APPLICATION, "force": True}),
+    (
+        PERMISSIONS,
+        {"jobId": "1002", "accessControls": [{"userName": DEPLOYER, "permissionLevel": "CAN_MANAGE"}]},
+    ),
     (CATALOG, {"name": "dev", "storageRoot": f"{WORK}/catalog", "forceDestroy": True}),
     (SCHEMA, {"name": "training", "catalogName": "dev", "forceDestroy": True}),
     (

@@ -182,6 +182,15 @@ def mend_drift(stack: SimulatedStack, report: Report) -> None:
     )
 
 
+def by_another_deployer(stack: SimulatedStack, report: Report) -> None:
+    """After the first `up` by hand, a workflow's identity looks at, changes and destroys what it owns nothing of."""
+    stack.sign_in(1)
+    report.want("changes of a refreshed `up` by another deployer", {}, changes_of(stack.up(refresh=True)))
+    stack.settings["azure"]["alert_mail"] = "others@example.com"
+    jobs = {"update canary-job", "update training-job"}
+    report.want("jobs that another deployer changes", jobs, jobs & stack.up().touched)
+
+
 def pause(stack: SimulatedStack, report: Report) -> None:
     """A paused stack is neither planned nor updated, and no model is trained that could not be served."""
     before, trained = deepcopy(stack.settings), stack.trained

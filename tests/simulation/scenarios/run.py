@@ -86,11 +86,14 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
         with report.stage("another region"):
             changes.another_region(stack, report, full=full)
     if "life" in only:
+        with report.stage("another deployer"):
+            life.by_another_deployer(stack, report)
         with report.stage("a paused stack"):
             life.pause(stack, report)
     if "life" in only or "changes" in only:
         with report.stage("destroy"):
             life.go_down(stack, report, "after destroy")
+            stack.sign_in(0)
     _faults(stack, report, only, full=full)
 
 

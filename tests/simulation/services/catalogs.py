@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 from tests.simulation.databricks.cloud import DatabricksCall, DatabricksType
 from tests.simulation.refusal import RefusedError
-from tests.simulation.services.privileges import refuse_without, refuse_without_metastores
+from tests.simulation.services.privileges import (
+    refuse_blind,
+    refuse_stranger,
+    refuse_without,
+    refuse_without_metastores,
+)
 from tests.simulation.services.unity import CATALOG, LOCATION, SCHEMA, VOLUME
 from tests.simulation.world import Record, World
 
@@ -87,7 +92,9 @@ TYPES = [
         in_metastore=True,
         identity=lambda inputs: inputs.get("name"),
         replaces=frozenset({"name", "storageRoot"}),
-        rules=(_refuse_catalog,),
+        rules=(refuse_stranger("catalog"), _refuse_catalog),
+        delete_rules=(refuse_stranger("catalog"),),
+        read_rules=(refuse_blind("catalog"),),
     ),
     DatabricksType(
         pulumi_type=SCHEMA,
@@ -96,7 +103,9 @@ TYPES = [
         in_metastore=True,
         identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('name')}",
         replaces=frozenset({"name", "catalogName"}),
-        rules=(_refuse_schema,),
+        rules=(refuse_stranger("schema"), _refuse_schema),
+        delete_rules=(refuse_stranger("schema"),),
+        read_rules=(refuse_blind("schema"),),
     ),
     DatabricksType(
         pulumi_type=VOLUME,
@@ -105,6 +114,8 @@ TYPES = [
         in_metastore=True,
         identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('schemaName')}.{inputs.get('name')}",
         replaces=frozenset({"catalogName", "schemaName", "storageLocation", "volumeType"}),
-        rules=(_refuse_volume,),
+        rules=(refuse_stranger("volume"), _refuse_volume),
+        delete_rules=(refuse_stranger("volume"),),
+        read_rules=(refuse_blind("volume"),),
     ),
 ]

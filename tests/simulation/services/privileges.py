@@ -1,15 +1,23 @@
-"""Who may do what in Unity Catalog: by a grant on an object or on one above it, or as the owner of either.
+"""Who may do what in Databricks: in Unity Catalog by a grant on an object or one above it, or as the owner of either.
 
-Whoever creates an object owns it, and has all privileges on it and on what lies in it (Microsoft's pages "Unity Catalog
+Whoever creates an object owns it, and has all privileges on it and on what lies in it. Others change and delete it with
+MANAGE, which allows to do nothing else with it, and see it with any privilege (Microsoft's pages "Unity Catalog
 privileges and securable objects" and "Manage Unity Catalog object ownership").
 """
+
+import re
+from collections.abc import Callable
 
 from tests.simulation.databricks.cloud import METASTORE, OWNER, DatabricksCall
 from tests.simulation.refusal import RefusedError
 from tests.simulation.world import World
 
 GRANT = "databricks:index/grant:Grant"
+PERMISSIONS = "databricks:index/permissions:Permissions"
 ALL = "ALL_PRIVILEGES"
+MANAGE = "MANAGE"
+OWNED = "owned"
+"""What an owner has besides all privileges, and MANAGE allows too."""
 EVERYBODY = "account users"
 COLLECTIONS = {
     "catalog": "catalogs",
@@ -41,6 +49,65 @@ def refuse_without(call: DatabricksCall, privilege: str, securable: str, name: s
         raise RefusedError(403, "PERMISSION_DENIED", message)
 
 
+def refuse_stranger(securable: str) -> Callable[[DatabricksCall], None]:
+    """A rule for changes and deletions: the caller owns the object or one above it, or has MANAGE on it."""
+
+    def refuse(call: DatabricksCall) -> None:
+        if call.old is not None and not _above(call, securable, call.name) & {MANAGE, OWNED}:
+            _refuse(MANAGE, securable, call.name)
+
+    return refuse
+
+
+def refuse_blind(securable: str) -> Callable[[DatabricksCall], None]:
+    """A rule for looks: the caller owns the object or one above it, or has any privilege on it."""
+
+    def refuse(call: DatabricksCall) -> None:
+        if not _above(call, securable, call.name):
+            _refuse("any privilege", securable, call.name)
+
+    return refuse
+
+
+def refuse_granter(call: DatabricksCall) -> None:
+    """A rule for grants: only owners and those with MANAGE see, give and take privileges."""
+    inputs = call.inputs or (call.old.inputs if call.old else {})
+    (securable,) = [name for name in COLLECTIONS if inputs.get(name)]
+    if not _above(call, securable, str(inputs[securable])) & {MANAGE, OWNED}:
+        _refuse(MANAGE, securable, str(inputs[securable]))
+
+
+def _above(call: DatabricksCall, securable: str, name: str) -> set[str]:
+    """The caller's privileges on an object and on those above it; `OWNED` for an owner of one of them."""
+    parts = name.split(".")
+    levels = [(kind, ".".join(parts[: number + 1])) for number, kind in enumerate(("catalog", "schema", "volume"))]
+    above = levels[: len(parts)] if securable in {"catalog", "schema", "volume"} else [(securable, name)]
+    return set[str]().union(*(held(call.world, call.caller, kind, one) for kind, one in above))
+
+
+def _refuse(privilege: str, securable: str, name: str) -> None:
+    shown = re.sub("[A-Z]", lambda found: f" {found[0]}", securable).title()
+    raise RefusedError(403, "PERMISSION_DENIED", f"User does not have {privilege} on {shown} '{name}'.")
+
+
+def refuse_job_stranger(call: DatabricksCall) -> None:
+    """A rule for a job's change or deletion: by its owner, or with CAN_MANAGE.
+
+    Databricks also lets workspace admins; the stack does not rely on who is one.
+    """
+    if call.old is None or call.old.outputs.get(OWNER) == call.caller:
+        return
+    entries = [
+        entry
+        for record in call.world.all(PERMISSIONS)
+        if record.inputs.get("jobId") == call.name
+        for entry in record.inputs["accessControls"]
+    ]
+    if not any(call.caller in entry.values() and entry["permissionLevel"] == "CAN_MANAGE" for entry in entries):
+        message = f"{call.caller} does not have Manage permissions on job {call.name}."
+        raise RefusedError(403, "PERMISSION_DENIED", message)
+
+
 def refuse_without_metastores(call: DatabricksCall, privilege: str) -> None:
     """Raise unless the caller holds a privilege in the metastore. Nobody is its owner: Databricks made it."""
     world = call.world
@@ -56,7 +123,7 @@ def held(world: World, who: str, securable: str, name: str) -> set[str]:
     """The privileges of `who` on one object itself."""
     record = world.get(f"{METASTORE}/{COLLECTIONS[securable]}/{name}")
     if record is not None and record.outputs.get(OWNER) == who:
-        return {ALL}
+        return {ALL, OWNED}
     grants = (grant.inputs for grant in world.all(GRANT) if str(grant.inputs.get(securable)).lower() == name.lower())
     return {
         str(privilege).replace(" ", "_")

@@ -17,6 +17,9 @@ from tests.simulation.services.privileges import (
     COLLECTIONS,
     EVERYBODY,
     GRANT,
+    refuse_blind,
+    refuse_granter,
+    refuse_stranger,
     refuse_without,
     refuse_without_metastores,
 )
@@ -36,7 +39,12 @@ LOCATION_PRIVILEGES = frozenset(
 VOLUME_PRIVILEGES = frozenset({"ALL_PRIVILEGES", "MANAGE", "READ_VOLUME", "WRITE_VOLUME"})
 SCHEMA_PRIVILEGES = VOLUME_PRIVILEGES | {"CREATE_VOLUME", "USE_SCHEMA"}
 CATALOG_PRIVILEGES = SCHEMA_PRIVILEGES | {"BROWSE", "CREATE_SCHEMA", "USE_CATALOG"}
+CREDENTIAL_PRIVILEGES = frozenset(
+    {"ALL_PRIVILEGES", "BROWSE", "CREATE_EXTERNAL_LOCATION", "CREATE_EXTERNAL_TABLE", "MANAGE", "READ_FILES"}
+    | {"WRITE_FILES"}
+)
 APPLICABLE = {
+    "storageCredential": CREDENTIAL_PRIVILEGES,
     "externalLocation": LOCATION_PRIVILEGES,
     "catalog": CATALOG_PRIVILEGES,
     "schema": SCHEMA_PRIVILEGES,
@@ -143,8 +151,9 @@ TYPES = [
         in_metastore=True,
         identity=lambda inputs: inputs.get("name"),
         replaces=frozenset({"name"}),
-        rules=(_refuse_credential,),
-        delete_rules=(_refuse_used_credential,),
+        rules=(refuse_stranger("storageCredential"), _refuse_credential),
+        delete_rules=(refuse_stranger("storageCredential"), _refuse_used_credential),
+        read_rules=(refuse_blind("storageCredential"),),
         outputs=lambda call: {"storageCredentialId": call.name},
     ),
     DatabricksType(
@@ -154,7 +163,9 @@ TYPES = [
         in_metastore=True,
         identity=lambda inputs: inputs.get("name"),
         replaces=frozenset({"name"}),
-        rules=(_refuse_location,),
+        rules=(refuse_stranger("externalLocation"), _refuse_location),
+        delete_rules=(refuse_stranger("externalLocation"),),
+        read_rules=(refuse_blind("externalLocation"),),
     ),
     DatabricksType(
         pulumi_type=GRANT,
@@ -163,7 +174,9 @@ TYPES = [
         in_metastore=True,
         identity=_grant,
         replaces=frozenset({"principal", *SECURABLES}),
-        rules=(_refuse_grant,),
+        rules=(_refuse_grant, refuse_granter),
+        delete_rules=(refuse_granter,),
+        read_rules=(refuse_granter,),
     ),
     DatabricksType(
         pulumi_type=MEMBER,
