@@ -97,7 +97,9 @@ class RecommendAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[RecommendedItem]
     fallback: list[Fallback]
-    known: Annotated[KnownUser | msgspec.UnsetType, msgspec.Meta(description="If the request asks for `details`.")]
+    known: Annotated[KnownUser | msgspec.UnsetType, msgspec.Meta(description="If the request asks for `details`.")] = (
+        msgspec.UNSET
+    )
     event_id: Annotated[str, msgspec.Meta(description="Another one for each response, to report what was shown.")]
     catalogue: Annotated[str | None, msgspec.Meta(description="The catalogue's version; null without one.")]
     model: ModelName

@@ -89,21 +89,25 @@ class Service:
         return time.monotonic() - started
 
     def example(self) -> dict[str, Any]:
-        """A made-up record with the model's columns, from the service's OpenAPI description.
+        """A made-up record with the model's columns. Raises `BadInputError` if the model only recommends."""
+        return dict(self._examples("/score")["one"]["value"])
 
-        Raises `BadInputError` if the model only recommends.
-        """
+    def item_columns(self) -> set[str]:
+        """The columns that a ranking's items have of their own; raises `BadInputError` if the model only recommends."""
+        return set(self._examples("/rank")["items"]["value"]["items"][0])
+
+    def _examples(self, path: str) -> dict[str, Any]:
+        """The examples of a request in the service's OpenAPI description."""
         response = self._request("GET", "/openapi.json")
         if not response.is_success:
             raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {_message(response)}")
         paths = response.json()["paths"]
-        if "/score" not in paths:
+        if path not in paths:
             raise BadInputError(
                 "The model gives no click probabilities, since it was trained on positives alone. Use "
                 "`.venv/bin/personalize recommend`."
             )
-        body = paths["/score"]["post"]["requestBody"]["content"]["application/json"]
-        return dict(body["examples"]["one"]["value"])
+        return dict(paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"])
 
     def metrics(self) -> str:
         """The service's metrics in Prometheus's text format. Raises `ServiceRefusedError`."""

@@ -78,9 +78,11 @@ def rank(
     .venv/bin/personalize rank rank.json --top 3
     """
     if example:
-        columns = list(_example(stack, config_file).items())
-        user, item = columns[: len(columns) // 2], columns[len(columns) // 2 :]
-        print_json({"user": dict(user), "items": [{name: "first", **dict(item)}, {name: "second"}]})
+        of_items = Service.of(open_session(stack, config_file)).item_columns()
+        record = _example(stack, config_file)
+        user = {column: value for column, value in record.items() if column not in of_items}
+        item = {column: value for column, value in record.items() if column in of_items}
+        print_json({"user": user, "items": [{name: "first", **item}, {name: "second"}]})
         return
     content = read_json(file, "rank")
     if not isinstance(content, dict):

@@ -1,10 +1,11 @@
 """The OpenAPI document of a running service, generated from the types that decode requests and encode responses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from features.times import MOMENT
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest, SimilarRequest
 from scoring.request_errors import (
@@ -62,6 +63,8 @@ def describe_service(model: ServedModel) -> Mapping[str, object]:
     if model.recommender is not None:
         roots += [RecommendRequest, RecommendAnswer, SimilarRequest]
     references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
+    if model.recommender is not None:  # what the type can't say
+        components["RecommendRequest"]["anyOf"] = [{"required": [name]} for name in ("user", "history")]
     (healthy, ready, error), others = references[:3], references[3:]
     scoring, recommending = (others[:7], others[7:]) if clicks is not None else ((), others)
     return {
@@ -122,7 +125,7 @@ def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) 
         body=rank,
         answer=ranked,
         error=error,
-        examples={"items": {"value": _rank_example(example)}},
+        examples={"items": {"value": _rank_example(example, _item_columns(model))}},
     )
     explain = _operation(
         "explain",
@@ -194,8 +197,14 @@ def _response(description: str, schema: Json) -> Json:
     }
 
 
-def _rank_example(record: Json) -> Json:
-    names = list(record)
-    shared = {name: record[name] for name in names[: len(names) // 2]}
-    item = {name: record[name] for name in names[len(names) // 2 :]}
-    return {"user": shared, "items": [item, {}], "top": 1}
+def _item_columns(model: ServedModel) -> Collection[str]:
+    """The columns that differ from item to item, as far as the recommender knows; else all but the time."""
+    ranking = None if model.recommender is None else model.recommender.ranking
+    columns = None if ranking is None else ranking.first_stage.columns
+    return {*model.bundle.schema.features} - {MOMENT} if columns is None else columns.items
+
+
+def _rank_example(record: Json, item_columns: Collection[str]) -> Json:
+    user = {name: value for name, value in record.items() if name not in item_columns}
+    item = {name: value for name, value in record.items() if name in item_columns}
+    return {"user": user, "items": [item, {}], "top": 1}

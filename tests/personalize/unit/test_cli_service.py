@@ -140,7 +140,7 @@ def test_a_service_that_is_gone_names_the_way_out() -> None:
 
 
 class Asked:
-    """A service with a model on columns `age` and `genre`; it ranks items in reverse order."""
+    """A service with a model on users' `age` and items' `genre` and `price`; it ranks items in reverse order."""
 
     bodies: list[Any]
 
@@ -148,7 +148,10 @@ class Asked:
         self.bodies = []
 
     def example(self) -> Any:
-        return {"age": 1.0, "genre": "example"}
+        return {"genre": "example", "age": 1.0, "price": 2.0}
+
+    def item_columns(self) -> set[str]:
+        return {"genre", "price"}
 
     def post(self, path: str, body: Any) -> Any:
         self.bodies.append((path, body))
@@ -186,8 +189,8 @@ def test_a_field_that_names_the_items_reaches_a_model_that_has_it(asked: Asked, 
 
 
 def test_an_example_has_the_columns_of_the_model(asked: Asked, tmp_path: Path) -> None:
-    assert json.loads(printed("predict", "--example")) == {"age": 1.0, "genre": "example"}
-    items = [{"id": "first", "genre": "example"}, {"id": "second"}]
+    assert json.loads(printed("predict", "--example")) == {"age": 1.0, "genre": "example", "price": 2.0}
+    items = [{"id": "first", "genre": "example", "price": 2.0}, {"id": "second"}]
     assert json.loads(printed("rank", "--example")) == {"user": {"age": 1.0}, "items": items}
     held_out = tmp_path / "local" / "example.json"
     held_out.parent.mkdir()
