@@ -23,7 +23,7 @@ from features.schema import CRITEO
 from training.datasets.generated import synthetic
 from training.datasets.progress import silent
 from training.engines.local.engine import LocalEngine
-from training.parameters import TablesDataset, TrainingParameters
+from training.parameters import TablesDataset
 
 ROWS_A_USER, ROWS_AN_ITEM = 10, 100
 USER_COLUMNS, ITEM_COLUMNS = CRITEO.categorical[:9], CRITEO.categorical[9:18]
@@ -46,7 +46,7 @@ def join(spec: Path, work: Path) -> dict[str, Any]:
     process = psutil.Process()
     began, cpu = time.perf_counter(), sum(cpu_seconds(process).values())
     with closing(LocalEngine(data_size=0)) as engine:
-        engine.open_source(TablesDataset(kind="tables", spec=spec), None, silent).prepare(TrainingParameters(), work)
+        engine.open_source(TablesDataset(kind="tables", spec=spec), None, silent).prepare(work)
         return {"seconds": time.perf_counter() - began, "cpu_seconds": sum(cpu_seconds(process).values()) - cpu}
 
 

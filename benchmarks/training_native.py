@@ -13,15 +13,15 @@ from typing import Any
 import lightgbm
 import numpy as np
 import numpy.typing as npt
-from pyarrow import RecordBatch
+import pyarrow as pa
 from sklearn.metrics import roc_auc_score
 
 from features.encoder import Encoder
 from features.schema import CRITEO
 from training.engines import chunks
 from training.engines.fitting import native_parameters
-from training.kernels.columns import FEATURES, LABEL, PART, RAW, matrix, raw_columns, raw_rows
-from training.kernels.split import PARTS, Part
+from training.kernels.columns import FEATURES, LABEL, PART, RECORD_HASH, matrix, raw_columns, raw_rows
+from training.kernels.split import PARTS, Part, held_out_at_random
 from training.model.fitted import REFIT_ROWS
 from training.parameters import TrainingParameters
 
@@ -72,14 +72,18 @@ def _train(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float6
 
 
 def _held_out(folder: Path, encoder: Encoder) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
-    """Inputs and labels of the held-out rows, whose raw categories the run kept."""
-    batches = [batch.filter(batch.column(RAW).is_valid()) for batch in _batches(folder)]
+    """Inputs and labels of the rows that a random split holds out."""
+    parameters = TrainingParameters()
+    batches = [
+        batch.filter(pa.array(held_out_at_random(parameters, batch.column(RECORD_HASH).to_numpy())))
+        for batch in _batches(folder)
+    ]
     raw = (raw_rows([batch.column(name) for name in raw_columns(CRITEO)], CRITEO) for batch in batches)
     inputs = np.concatenate([part.encode(encoder) for part in raw])
     return inputs, np.concatenate([batch.column(LABEL).to_numpy() for batch in batches])
 
 
-def _batches(folder: Path) -> list[RecordBatch]:
+def _batches(folder: Path) -> list[pa.RecordBatch]:
     return [batch for file in chunks.files(folder) for batch in chunks.read(file)]
 
 

@@ -45,6 +45,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...]
 
 
+class HeldOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows a click model has not trained on, beside what its hyperparameters say of the split."""
+
+    fields: tuple[str, ...]
+    """What a row's hash takes in, which decides its side in a random split, in the order of the names."""
+    timestamp: str | None
+    """The column of the rows' time, if they have one."""
+    since: int | None
+    """From when rows are held out by a split by time, in microseconds since 1970."""
+
+
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle was made from. `metrics` is the evaluation on held-out rows as plain JSON values."""
 
@@ -56,6 +67,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     library_versions: dict[str, str]
     metrics: dict[str, Any]
     verdict: Verdict
+    held_out: HeldOut | None = None
+    """None in bundles that were written before there was one, and without a click model."""
 
 
 class GoldenRecord(msgspec.Struct, frozen=True, kw_only=True):

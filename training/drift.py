@@ -76,7 +76,7 @@ def compare_source(bundle: Bundle, source: Source, folder: Path) -> reference.Dr
     and the model can't be compared.
     """
     schema = source.schema
-    rows, _ = source.prepare(TrainingParameters(), folder)
+    rows, _ = source.prepare(folder)
     sampled = reference.lowest(rows, schema)
     drift = reference.compare(bundle, sampled)
     if drift is None:

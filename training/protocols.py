@@ -91,6 +91,11 @@ class Rows(Scannable, Protocol):
         """These rows, of which there are `count`, with `PART` and `FOLD`."""
         ...
 
+    @property
+    def held_out_from(self) -> int | None:
+        """From when divided rows are held out, in microseconds since 1970; None if they are not split by time."""
+        ...
+
     def count(self, parameters: TrainingParameters, folder: Path) -> CountTable:
         """Count the category values of divided rows; stored in `folder` if needed, unless it is there already."""
         ...
@@ -111,7 +116,14 @@ class Source(Protocol):
         """The columns of the rows."""
         ...
 
-    def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[Rows, int]:
+    @property
+    def hashed_fields(self) -> tuple[str, ...]:
+        """What a row's hash takes in, which decides its side: the names of its fields, and `NUMBER` if equal rows are
+        numbered.
+        """
+        ...
+
+    def prepare(self, folder: Path) -> tuple[Rows, int]:
         """Check and hash the rows, and write them to `folder` unless they are there already. Returns their number too.
 
         Raises a `DatasetError` for malformed rows.

@@ -24,7 +24,7 @@ def prepared(records: Sequence[Record], schema: Schema, *, label: Sequence[int] 
         numeric=[np.array([record[name] for record in records], dtype=np.float64) for name in schema.numeric],
         categorical=[pa.array([record[name] or "" for record in records], pa.string()) for name in schema.categorical],
     )
-    return hashed(fields, schema, may_be_held_out=lambda hashes: np.ones(len(hashes), dtype=np.bool_))
+    return hashed(fields, schema)
 
 
 def with_columns(batch: pa.RecordBatch, **columns: Any) -> pa.RecordBatch:

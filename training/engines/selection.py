@@ -26,6 +26,12 @@ class Selection:
     division: Division | None = None
     parts: tuple[Part, ...] = ()
 
+    @property
+    def held_out_from(self) -> int | None:
+        """See `training.protocols.Rows`."""
+        by_time = self.division is not None and self.division.parameters.split is Split.TIME
+        return self.division.held_out_from if self.division is not None and by_time else None
+
     def stored(self, columns: Iterable[str]) -> list[str]:
         """The stored columns that these columns need."""
         if self.division is None:

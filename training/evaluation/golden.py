@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from features.arrays import Several
@@ -13,7 +14,8 @@ from features.columns import Number
 from features.encoder import Encoder, RawRows
 from features.hashing import MISSING_HASH
 from features.schema import Schema
-from training.kernels.columns import RAW, RECORD_HASH, raw_columns, raw_rows, raw_types
+from training.kernels.columns import CATEGORIES, NUMBERS, RAW, TIME, matrix, raw_columns, raw_rows, raw_types
+from training.kernels.hashed import content_hashes, raw_type
 from training.kernels.kernel import Kernel
 from training.model.fitted import Fitted
 from training.protocols import Scannable
@@ -21,27 +23,30 @@ from training.protocols import Scannable
 GOLDEN_RECORDS = 100
 MADE_UP = "made-up user"
 """The key of a user who does not exist."""
+_SHOWN = "_shown"
+"""A hash of what a row shows as a record. Equal rows, and rows of other users, make one record."""
 
 
 def golden_records(
     held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted, user: str | None
 ) -> tuple[Encoder, tuple[GoldenRecord, ...]]:
-    """At most `GOLDEN_RECORDS` distinct held-out rows, chosen by content, so every run takes the same ones.
+    """At most `GOLDEN_RECORDS` distinct held-out records, chosen by content, so every run takes the same ones.
 
     No record has a user's key, which is in the column `user`: the first one and every second one after it are without
     that column, the others name a made-up user. The encoder that is returned knows that user, too, so the
     probabilities still prove that keys are hashed and looked up as in training.
     """
-    types = pa.schema([(RECORD_HASH, pa.int64()), (RAW, pa.list_(pa.string())), *raw_types(schema)])
-    kernel = Kernel(columns=tuple(types.names), schema=types, function=partial(_lowest, types=types))
-    table = _distinct(held_out.scan(kernel))
+    types = pa.schema([(_SHOWN, pa.uint64()), (RAW, raw_type(len(schema.texts))), *raw_types(schema)])
+    function = partial(_lowest, schema=schema, types=types, user=user)
+    table = _distinct(held_out.scan(Kernel(columns=tuple(types.names[1:]), schema=types, function=function)))
     rows = raw_rows([table.column(name).combine_chunks() for name in raw_columns(schema)], schema)
     shown: dict[int, Sequence[float | str | None]] = {
         field.at: [field.shown(value) for value in rows.fields[field.at].tolist()]
         for field in schema.fields
         if isinstance(field, Number)
     }
-    shown |= zip((field.at for field in schema.texts), zip(*table.column(RAW).to_pylist(), strict=True), strict=True)
+    texts = table.column(RAW).combine_chunks().flatten()
+    shown |= zip((field.at for field in schema.texts), (column.to_pylist() for column in texts), strict=True)
     fields = [*rows.fields]
     for field in schema.fields:
         if field.name == user:
@@ -77,15 +82,26 @@ def _with_made_up_user(encoder: Encoder, rows: RawRows, user: str | None) -> Enc
     return encoder
 
 
-def _lowest(batches: Iterable[pa.RecordBatch], *, types: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows with the lowest record hashes."""
+def _lowest(
+    batches: Iterable[pa.RecordBatch], *, schema: Schema, types: pa.Schema, user: str | None
+) -> Iterator[pa.RecordBatch]:
+    """The distinct records with the lowest hashes."""
     kept = types.empty_table()
     for batch in batches:
-        more = _distinct(pa.Table.from_batches([batch]).rename_columns(types.names))
-        kept = _distinct(pa.concat_tables([kept, more.cast(types)]))
+        found = pa.RecordBatch.from_arrays([pa.array(_shown(batch, schema, user)), *batch.columns], schema=types)
+        kept = _distinct(pa.concat_tables([kept, pa.Table.from_batches([found])]))
     yield from kept.combine_chunks().to_batches()
 
 
+def _shown(batch: pa.RecordBatch, schema: Schema, user: str | None) -> npt.NDArray[np.uint64]:
+    columns = dict(zip((RAW, *raw_columns(schema)), batch.columns, strict=True))
+    texts = zip((one.name for one in schema.texts), matrix(columns[CATEGORIES], len(schema.texts)).T, strict=True)
+    numbers = zip((one.name for one in schema.numbers), matrix(columns[NUMBERS], len(schema.numbers)).T, strict=True)
+    times = {TIME: columns[TIME].to_numpy()} if schema.times else {}
+    shown = [{name: own for name, own in pairs if name != user} for pairs in (texts, numbers)]
+    return content_hashes(len(batch), shown[0] | times, shown[1])
+
+
 def _distinct(table: pa.Table) -> pa.Table:
-    _, places = np.unique(table.column(RECORD_HASH).to_numpy(), return_index=True)
+    _, places = np.unique(table.column(_SHOWN).to_numpy(), return_index=True)
     return table.take(places[:GOLDEN_RECORDS])

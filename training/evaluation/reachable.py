@@ -66,7 +66,8 @@ def _score(batches: Iterable[pa.RecordBatch], *, schema: Schema, truth: Truth) -
     counts = ScoreCounts()
     for batch in batches:
         label, numbers, raw = batch.columns
-        columns = [*matrix(numbers, len(schema.numeric)).T, *matrix(raw, len(schema.categorical)).T]
+        texts = [column.to_numpy(zero_copy_only=False) for column in raw.flatten()]
+        columns = [*matrix(numbers, len(schema.numeric)).T, *texts]
         probability = truth(dict(zip(schema.features, columns, strict=True)))
         counts.add(label.to_numpy() == 1, probability)
     yield counts.batch()

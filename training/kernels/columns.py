@@ -24,9 +24,9 @@ VALUES = "_values"
 """The hashes of the values in each column with several, in the schema's order: list<list<int64>>, each inner list
 ascending. Absent if the schema has no such column."""
 RAW = "_raw"
-"""The categories' original texts, list<string>, for rows that may be held out; null for others, where they are not
-needed."""
+"""The categories' original texts by the number of the column, struct<0: string, 1: string ...>."""
 RECORD_HASH = "_record_hash"
+"""What decides a row's side, its fold and the samples that it is in: see `training.kernels.hashed`."""
 TIME = "_time"
 """Microseconds since 1970, if the schema has a timestamp."""
 PART = "_part"

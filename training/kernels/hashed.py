@@ -1,13 +1,14 @@
 """From typed fields to prepared rows: categories are hashed, and each row gets the hash that decides its split."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import xxhash
 
-from features.hashing import hash_several, hash_whole_numbers
+from features.hashing import HASH_SEED, hash_several, hash_whole_numbers
 from features.schema import Schema
 from training.kernels import xxh64
 from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, RAW, RECORD_HASH, TIME, VALUES, lists
@@ -16,12 +17,16 @@ from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, RAW, RECORD_HAS
 @dataclass(frozen=True, kw_only=True)
 class Fields:
     """n rows as read, columns in the schema's order: `label` int8[n] of 0 and 1, `numeric` columns float64[n] with NaN
-    for missing, `categorical` columns of n texts with "" for missing, and `time` int64[n] in microseconds."""
+    for missing, `categorical` columns of n texts with "" for missing, and `time` int64[n] in microseconds.
+
+    `keys` has the n keys of users and items by the names of their columns, which need not be features.
+    """
 
     label: npt.NDArray[np.int8]
     numeric: Sequence[npt.NDArray[np.float64]]
     categorical: Sequence[pa.StringArray]
     time: npt.NDArray[np.int64] | None = None
+    keys: Mapping[str, pa.StringArray] = field(default_factory=dict)
     counted: Mapping[str, int] = field(default_factory=dict)
     """Other counts from reading the rows, by name."""
 
@@ -30,21 +35,16 @@ class Fields:
         return len(self.label)
 
 
-def hashed(
-    fields: Fields, schema: Schema, *, may_be_held_out: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]
-) -> pa.RecordBatch:
-    """The rows with `LABEL`, the `raw_columns` of the schema, `RECORD_HASH`, `RAW` and, if there is one, `TIME`.
-
-    `may_be_held_out` takes record hashes, int64[n], and returns which rows keep their original categories in `RAW`.
-    """
+def hashed(fields: Fields, schema: Schema) -> pa.RecordBatch:
+    """The rows with `LABEL`, the `raw_columns` of the schema, `RECORD_HASH`, `RAW` and, if there is one, `TIME`."""
     rows = len(fields)
-    record_hash = record_hashes(fields)
+    hashes = [xxh64.distinct_texts(texts) for texts in fields.categorical]
     columns = {
         LABEL: pa.array(fields.label),
         NUMBERS: lists(_stacked(fields.numeric, rows, np.float64)),
-        CATEGORIES: lists(_stacked([xxh64.distinct_texts(texts) for texts in fields.categorical], rows, np.int64)),
-        RECORD_HASH: pa.array(record_hash),
-        RAW: _raw(fields.categorical, may_be_held_out(record_hash)),
+        CATEGORIES: lists(_stacked(hashes, rows, np.int64)),
+        RECORD_HASH: pa.array(_record_hashes(fields, schema, hashes).view(np.int64)),
+        RAW: raw(fields.categorical, rows),
     }
     if schema.several:
         columns[VALUES] = _values(fields.categorical, schema, rows)
@@ -53,16 +53,60 @@ def hashed(
     return pa.RecordBatch.from_pydict(columns)
 
 
-def record_hashes(fields: Fields) -> npt.NDArray[np.int64]:
-    """A hash over all fields of each row and its time, int64[n]."""
-    chain = xxh64.first_seeds(len(fields))
-    for values in fields.numeric:
-        chain = xxh64.of_numbers(values, chain)
-    for texts in fields.categorical:
-        chain = xxh64.of_texts(texts, chain)
-    if fields.time is not None:
-        chain = hash_whole_numbers(fields.time, chain)
-    return chain.view(np.int64)
+def hashed_fields(schema: Schema, keys: Iterable[str]) -> tuple[str, ...]:
+    """What the record hash of rows with this schema and these `keys` takes in, in the order of the names."""
+    kinds = dict.fromkeys((field.name for field in schema.numbers), "number")
+    kinds |= dict.fromkeys([*(field.name for field in schema.texts), *keys], "text")
+    if schema.timestamp is not None:
+        kinds[schema.timestamp] = TIME_KIND
+    return tuple(f"{name} ({kind})" for name, kind in sorted(kinds.items()))
+
+
+TIME_KIND = "time"
+NUMBER = "number among equal rows"
+"""In a list of what is hashed: `numbered` rows."""
+
+
+def _record_hashes(
+    fields: Fields, schema: Schema, categories: Sequence[npt.NDArray[np.int64]]
+) -> npt.NDArray[np.uint64]:
+    """The hash over the keys, the time and all fields of each row. A key that is a feature too is taken in once."""
+    keys = {name: xxh64.distinct_texts(texts) for name, texts in fields.keys.items()}
+    texts = dict(zip((one.name for one in schema.texts), categories, strict=True)) | keys
+    numbers = dict(zip((one.name for one in schema.numbers), fields.numeric, strict=True))
+    total = content_hashes(len(fields), texts, numbers)
+    return total if fields.time is None else total + hash_whole_numbers(fields.time, _seed_of(schema.timestamp or ""))
+
+
+def content_hashes(
+    rows: int, texts: Mapping[str, npt.NDArray[np.int64]], numbers: Mapping[str, npt.NDArray[np.float64]]
+) -> npt.NDArray[np.uint64]:
+    """A hash over these columns of each row by name, uint64[n]: `hash_value` of its `texts`, and its `numbers`.
+
+    It is the sum, modulo 2^64, of the XXH64 of each value's eight bytes, seeded with the XXH64 of the column's name, so
+    the order of the columns does not matter. A missing number adds nothing, and minus zero is zero.
+    """
+    total = np.zeros(rows, dtype=np.uint64)
+    for name, hashes in texts.items():
+        total += hash_whole_numbers(hashes, _seed_of(name))
+    for name, values in numbers.items():
+        hashed_numbers = hash_whole_numbers((values + 0.0).view(np.int64), _seed_of(name))
+        total += np.where(np.isnan(values), np.uint64(0), hashed_numbers)
+    return total
+
+
+def _seed_of(name: str) -> npt.NDArray[np.uint64]:
+    """The seed of a column's values, uint64[1]."""
+    return np.array([xxhash.xxh64_intdigest(name.encode(), HASH_SEED)], dtype=np.uint64)
+
+
+def numbered(record_hash: npt.NDArray[np.int64], number: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The record hashes of rows, int64[n], that are the `number`-th of equal ones, int64[n] from 0 on.
+
+    The first one keeps the hash of its fields. That of another one is the XXH64 of its number, seeded with it.
+    """
+    again = hash_whole_numbers(number, record_hash.view(np.uint64)).view(np.int64)
+    return np.where(number == 0, record_hash, again)
 
 
 def _stacked(columns: Sequence[npt.NDArray[np.generic]], rows: int, kind: type[np.generic]) -> npt.NDArray[np.generic]:
@@ -72,12 +116,15 @@ def _stacked(columns: Sequence[npt.NDArray[np.generic]], rows: int, kind: type[n
     return matrix
 
 
-def _raw(columns: Sequence[pa.StringArray], kept: npt.NDArray[np.bool_]) -> pa.ListArray:
-    """The texts of each of the `kept` rows as one list, null for the others."""
-    mask, width = pa.array(kept), len(columns)
-    offsets = np.concatenate(([0], np.cumsum(kept, dtype=np.int32) * np.int32(width)))
-    texts = _side_by_side([texts.filter(mask) for texts in columns], pa.string())
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), texts, mask=pa.array(~kept))
+def raw(columns: Sequence[pa.StringArray], rows: int) -> pa.StructArray:
+    """The texts of all rows, by the number of the column."""
+    types = raw_type(len(columns))
+    return pa.StructArray.from_buffers(types, rows, [None], children=list(columns))
+
+
+def raw_type(columns: int) -> pa.StructType:
+    """The type of `RAW` with this many columns."""
+    return pa.struct([(str(number), pa.string()) for number in range(columns)])
 
 
 def _values(columns: Sequence[pa.StringArray], schema: Schema, rows: int) -> pa.ListArray:

@@ -46,7 +46,7 @@ class _Naming:
                 places = np.flatnonzero(hashes == value)
                 if len(places):
                     row = row_of[places[0]]
-                    text = _text(self.schema.encoded[index], texts[int(row)].as_py(), value)
+                    text = _text(self.schema.encoded[index], list(texts[int(row)].as_py().values()), value)
                     found[index, value] = text[:SHOWN_LENGTH]
         named = [{"column": index, "hash": value, "text": text} for (index, value), text in found.items()]
         yield pa.RecordBatch.from_pylist(named, schema=_FOUND)

@@ -1,7 +1,7 @@
 """The split: which rows are held out, which are for early stopping, and the folds of the target encoding.
 
-Everything follows from a row's own content and the seed, so it does not depend on files, chunks or their order; equal
-records always fall on the same side.
+Everything follows from a row's record hash and the seed, so it does not depend on files, chunks or their order. Equal
+rows have different hashes (see `training.kernels.hashed`), so each falls on a side of its own.
 """
 
 from collections.abc import Callable
@@ -66,16 +66,6 @@ def about(
 def held_out_at_random(parameters: TrainingParameters, record_hash: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Which rows a random split holds out, bool[n]."""
     return draw(parameters.seed, "held out", record_hash) >= round(parameters.train_fraction * DRAWS)
-
-
-def may_be_held_out(parameters: TrainingParameters) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
-    """Which rows may be held out, judging by their record hashes alone."""
-    match parameters.split:
-        case Split.RANDOM:
-            return lambda record_hash: held_out_at_random(parameters, record_hash)
-        case Split.TIME:
-            # The cut is not known before all rows have been read.
-            return lambda record_hash: np.ones(len(record_hash), dtype=np.bool_)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from training.datasets import user_column
 from training.datasets.manifest import Manifest
 from training.evaluation.golden import golden_records
 from training.kernels.encode import FoldEncoder
+from training.kernels.hashed import NUMBER
 from training.kernels.split import Part
 from training.parameters import TrainingParameters
 from training.progress import Progress
@@ -162,6 +163,7 @@ class Pipeline:
                 recommender=judgement,
             ),
             verdict=judged.verdict,
+            held_out=trained.prepared.held_out,
         )
 
     def _report(
@@ -187,6 +189,7 @@ class Pipeline:
             gate=self._arguments.gate,
             versions=metadata.library_versions,
             hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
+            equal_rows_numbered=NUMBER in trained.prepared.held_out.fields,
             recommender=judgement,
         )
 

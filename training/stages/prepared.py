@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from features.bundle import HeldOut
 from training.kernels import tally
 from training.kernels.split import Part, SplitError
 from training.parameters import TrainingParameters
@@ -18,6 +19,7 @@ class Prepared:
     clicks: dict[Part, int]
     missing: tuple[int, ...]
     """Training rows without each of the numeric values."""
+    held_out: HeldOut
 
     def part(self, *parts: Part) -> Rows:
         """The rows of these parts."""
@@ -39,12 +41,19 @@ def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> 
 
     Raises a `DatasetError` for malformed rows, and `SplitError` if a part has no rows or only one class.
     """
-    rows, count = source.prepare(parameters, folder)
+    rows, count = source.prepare(folder)
     divided = rows.divided(parameters, count=count)
     found = tally.Tally.of(divided.scan(tally.kernel(source.schema)))
     for part in Part:
         _check_part(part, found.rows[part], found.clicks[part])
-    return Prepared(rows=divided, counts=found.rows, clicks=found.clicks, missing=found.missing)
+    fields, timestamp = source.hashed_fields, source.schema.timestamp
+    return Prepared(
+        rows=divided,
+        counts=found.rows,
+        clicks=found.clicks,
+        missing=found.missing,
+        held_out=HeldOut(fields=fields, timestamp=timestamp, since=divided.held_out_from),
+    )
 
 
 def _check_part(part: Part, rows: int, clicks: int) -> None:

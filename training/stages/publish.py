@@ -19,6 +19,7 @@ from features.bundle import (
     REPORT,
     SCHEMA,
     GoldenRecord,
+    HeldOut,
     Metadata,
     Verdict,
     seal,
@@ -93,6 +94,7 @@ def metadata_of(
     *,
     metrics: dict[str, Any],
     verdict: Verdict,
+    held_out: HeldOut | None = None,
 ) -> Metadata:
     """The metadata of a bundle that this code makes by `engine` from the manifest's data."""
     return Metadata(
@@ -104,6 +106,7 @@ def metadata_of(
         library_versions=library_versions() | dict(engine.libraries),
         metrics=metrics,
         verdict=verdict,
+        held_out=held_out,
     )
 
 

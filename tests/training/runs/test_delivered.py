@@ -15,7 +15,7 @@ from training.engines.spark.source import SparkSource
 from training.engines.spark.store import delivered
 from training.engines.spark.store.delivered import ROWS_AT_ONCE, FileTooLargeError, NativeFitError, over_files
 from training.files import opened, source
-from training.parameters import Fit, SyntheticDataset, TrainingParameters
+from training.parameters import Fit, SyntheticDataset
 from training.platform import SWITCH
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ def test_spark_hands_each_task_its_own_files(by_spark: "SparkSession", tmp_path:
 
 @pytest.mark.full
 def test_a_dataset_is_prepared_alike(by_spark: "SparkSession", tmp_path: Path) -> None:
-    dataset, parameters = SyntheticDataset(rows=2000), TrainingParameters()
+    dataset = SyntheticDataset(rows=2000)
     materialize(dataset, tmp_path / "data")
     found = open_source(dataset, tmp_path / "data", lambda *_, **__: None)
     given = SparkSource(session=by_spark, opened=found, log=tmp_path / "log")
-    prepared, number = given.prepare(parameters, tmp_path / "by spark")
+    prepared, number = given.prepare(tmp_path / "by spark")
     by_spark.conf.set(SWITCH, "false")
-    read, expected = given.prepare(parameters, tmp_path / "by python")
+    read, expected = given.prepare(tmp_path / "by python")
     assert number == expected == 2000
     contents = [[group.read(["_piece", "label"]) for group in found.groups] for found in (prepared, read)]
     assert contents[0] == contents[1]

@@ -20,7 +20,7 @@ from training.engines.reading import blocks
 from training.engines.reading.sources import open_source
 from training.engines.spark import join
 from training.engines.spark.engine import SparkEngine
-from training.parameters import TablesDataset, TrainingParameters
+from training.parameters import TablesDataset
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ def test_spark_notices_an_event_that_never_occurs(
     engine = SparkEngine(session=spark, log=spark_log)
     source = engine.open_source(TablesDataset(kind="tables", spec=spec), None, silent)
     with pytest.raises(ColumnError, match="the negative event 'return' is in no row's event"):
-        source.prepare(TrainingParameters(), tmp_path / "rows")
+        source.prepare(tmp_path / "rows")
 
 
 LOG = """user,item,session,event,page,seen
@@ -204,4 +204,4 @@ def test_spark_makes_the_same_rows(spark: SparkSession, spark_log: Path, tmp_pat
         assert any(f"3,000 events make {pairs:,} rows with a known user and item" in line for line in run.progress)
     log = log_of(tmp_path, one_row_per=["user"], users=None, numeric=[])
     with pytest.raises(OneClassError, match="that `one_row_per` makes have the label 1"):
-        engine.open_source(log, None, silent).prepare(TrainingParameters(), tmp_path / "rows")
+        engine.open_source(log, None, silent).prepare(tmp_path / "rows")

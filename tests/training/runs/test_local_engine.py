@@ -30,7 +30,7 @@ from training.engines.reading.opened import Opened, Piece
 from training.engines.reading.sources import open_source
 from training.failure import DiskFullError, explain
 from training.kernels.criteo import parse
-from training.parameters import CriteoDataset, SyntheticDataset, TrainingParameters
+from training.parameters import CriteoDataset, SyntheticDataset
 
 WITH_SERVER_AND_TRACKER = 4
 """The extra processes of a pool: the fork server, and Python's resource tracker."""
@@ -101,7 +101,7 @@ def test_the_first_of_several_wrong_rows_is_named_before_any_is_hashed(
     with closing(LocalEngine(data_size=0, processes=2)) as engine:
         source = engine.open_source(CriteoDataset(kind="criteo", path=str(file)), None, silent)
         with pytest.raises(MalformedRowError, match="day, line 150: 'five'"):
-            source.prepare(TrainingParameters(), tmp_path / "rows")
+            source.prepare(tmp_path / "rows")
     assert not list((tmp_path / "rows").iterdir())
 
 
@@ -118,7 +118,7 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> Non
     opened = Opened(schema=CRITEO, pieces=[piece], files=[file], check=lambda _found: None)
     source = LocalSource(runner=engine, opened=opened)
     with pytest.raises(DatasetError, match=r"day changed while it was read\. Run the command again"):
-        source.prepare(TrainingParameters(), tmp_path / "rows")
+        source.prepare(tmp_path / "rows")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_what_a_process_raises_is_raised_here(tmp_path: Path) -> None:
     with closing(LocalEngine(data_size=0, processes=2)) as engine:
         source = engine.open_source(CriteoDataset(kind="criteo", path=str(tmp_path / "days")), None, silent)
         with pytest.raises(MalformedRowError, match="day_1, line 1: 41 tab-separated fields"):
-            source.prepare(TrainingParameters(), tmp_path / "rows")
+            source.prepare(tmp_path / "rows")
 
 
 def test_no_process_of_the_pool_outlives_a_run_that_was_killed() -> None:

@@ -20,6 +20,12 @@ from training.datasets.errors import EmptyDatasetError, MalformedRowError, Missi
 KEYS = {"users": "_user_key", "items": "_item_key"}
 """The names of the keys in the joined tables."""
 
+
+def keys_by_column(spec: TablesSpec) -> dict[str, str]:
+    """The names in `KEYS` of the interactions' keys, by the names of their columns."""
+    return {one.foreign_key: KEYS[name] for name, one in spec.entities.items()}
+
+
 _JSON_BYTES = 1 << 20
 _OTHER_DELIMITERS = (";", "\t", ",", "|")
 

@@ -74,6 +74,11 @@ class LocalRows:
         """These rows, of which there are `count`, with `PART` and `FOLD`."""
         return replace(self, selection=Selection(division=division(self, self.schema, parameters, rows_in_all=count)))
 
+    @property
+    def held_out_from(self) -> int | None:
+        """See `training.protocols.Rows`."""
+        return self.selection.held_out_from
+
     def count(self, parameters: TrainingParameters, _folder: Path) -> LocalCounts:
         """The category values of divided rows."""
         columns = len(self.schema.categories)

@@ -11,10 +11,11 @@ import msgspec
 from features.schema import Schema
 from training.engines import chunks
 from training.engines.local import tasks
+from training.engines.local.numbering import number_equal_rows
 from training.engines.local.rows import LocalRows, Runner
 from training.engines.local.tasks import Reading
 from training.engines.reading.opened import Opened
-from training.parameters import TrainingParameters
+from training.kernels.hashed import NUMBER
 from training.work import COMPLETE
 
 
@@ -37,12 +38,17 @@ class LocalSource:
         """The columns of the rows."""
         return self.opened.schema
 
-    def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[LocalRows, int]:
+    @property
+    def hashed_fields(self) -> tuple[str, ...]:
+        """See `training.protocols.Source`."""
+        return (*self.opened.hashed_fields, NUMBER)
+
+    def prepare(self, folder: Path) -> tuple[LocalRows, int]:
         """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""
         mark = folder / COMPLETE
         if not mark.exists():
             folder.mkdir(parents=True)
-            mark.write_bytes(msgspec.json.encode(self._read(parameters, folder)))
+            mark.write_bytes(msgspec.json.encode(self._read(folder)))
         summary = msgspec.json.decode(mark.read_bytes(), type=_Summary)
         self.opened.check(Counter(summary.found))
         files = tuple(folder / name for name in summary.files)
@@ -58,20 +64,16 @@ class LocalSource:
             for _ in threads.map(operator.call, checks):
                 pass
 
-    def _read(self, parameters: TrainingParameters, folder: Path) -> _Summary:
+    def _read(self, folder: Path) -> _Summary:
         pieces = self.opened.pieces
         todo = [
-            Reading(
-                piece=piece,
-                schema=self.schema,
-                parameters=parameters,
-                target=folder / f"{number:05d}{chunks.SUFFIX}",
-            )
+            Reading(piece=piece, schema=self.schema, target=folder / f"{number:05d}{chunks.SUFFIX}")
             for number, piece in enumerate(pieces)
         ]
         with self.opened.unchanged():
             self._check()
             found = self.runner.run(tasks.read, todo)
+        number_equal_rows(self.runner, chunks.files(folder))
         return _Summary(
             found=dict(sum(found, Counter[str]())),
             files=[reading.target.name for reading, own in zip(todo, found, strict=True) if own["rows"]],

@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from features.schema import Schema
 from training.engines import chunks, counting
 from training.engines.reading.opened import Piece
 from training.engines.selection import Selection
+from training.kernels.columns import RECORD_HASH
 from training.kernels.count import ValueCounts
 from training.kernels.kernel import Function
-from training.parameters import TrainingParameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,6 @@ class Reading:
 
     piece: Piece
     schema: Schema
-    parameters: TrainingParameters
     target: Path
 
 
@@ -31,12 +32,36 @@ def read(task: Reading) -> Counter[str]:
     found = Counter[str]()
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for block in task.piece.blocks(task.schema, task.parameters):
+        for block in task.piece.blocks(task.schema):
             found.update(block.found)
             yield block.rows
 
     chunks.write(task.target, batches())
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehashing:
+    """Give the rows at these `places` of a file, int64[m] ascending, other record `hashes`, int64[m]."""
+
+    file: Path
+    places: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.int64]
+
+
+def rehash(task: Rehashing) -> None:
+    """Run the task."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        start = 0
+        for batch in chunks.read(task.file):
+            own = slice(*np.searchsorted(task.places, [start, start + len(batch)]))
+            hashes = batch.column(RECORD_HASH).to_numpy().copy()
+            hashes[task.places[own] - start] = task.hashes[own]
+            yield batch.set_column(batch.schema.get_field_index(RECORD_HASH), RECORD_HASH, pa.array(hashes))
+            start += len(batch)
+
+    chunks.write(task.file, batches())
 
 
 @dataclass(frozen=True, kw_only=True)

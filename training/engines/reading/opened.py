@@ -10,9 +10,7 @@ import pyarrow as pa
 
 from features.schema import Schema
 from training.datasets.errors import DatasetError
-from training.kernels.hashed import Fields, hashed
-from training.kernels.split import may_be_held_out
-from training.parameters import TrainingParameters
+from training.kernels.hashed import Fields, hashed, hashed_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +31,17 @@ class Piece:
     check: Callable[[], None] | None = None
     """Raises the error that reading would raise, if it can be found without hashing."""
 
-    def blocks(self, schema: Schema, parameters: TrainingParameters) -> Iterator[HashedBlock]:
+    def blocks(self, schema: Schema) -> Iterator[HashedBlock]:
         """The rows, hashed."""
-        yield from hashed_blocks(self.fields(), schema, parameters)
+        yield from hashed_blocks(self.fields(), schema)
 
 
-def hashed_blocks(some: Iterable[Fields], schema: Schema, parameters: TrainingParameters) -> Iterator[HashedBlock]:
+def hashed_blocks(some: Iterable[Fields], schema: Schema) -> Iterator[HashedBlock]:
     """Typed rows, hashed."""
-    kept = may_be_held_out(parameters)
     for fields in some:
         found = Counter(fields.counted)
         found.update(rows=len(fields), clicks=int(fields.label.sum()))
-        yield HashedBlock(rows=hashed(fields, schema, may_be_held_out=kept), found=found)
+        yield HashedBlock(rows=hashed(fields, schema), found=found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +52,13 @@ class Opened:
     pieces: Sequence[Piece]
     files: Sequence[Path]
     check: Callable[[Counter[str]], None]
+    keys: tuple[str, ...] = ()
+    """The columns of the users' and items' keys."""
+
+    @property
+    def hashed_fields(self) -> tuple[str, ...]:
+        """See `training.protocols.Source`."""
+        return hashed_fields(self.schema, self.keys)
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:

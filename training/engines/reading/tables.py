@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from training.datasets.described.columns import KEYS, header, table_rules
+from training.datasets.described.columns import KEYS, header, keys_by_column, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile
 from training.datasets.described.lines import BadLinesError, parse
@@ -78,6 +78,7 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
         ],
         files=files,
         check=lambda found: check(found + uses, spec, rules, report),
+        keys=tuple(keys_by_column(spec)),
     )
 
 
@@ -197,6 +198,7 @@ def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable])
         numeric=[features[field.name] for field in schema.numbers],
         categorical=[features[field.name] for field in schema.texts],
         time=None if own.time is None else own.time[kept],
+        keys={column: own.keys[key].take(own_rows) for column, key in keys_by_column(spec).items()},
         counted=Counter(own.uses) + Counter(read=len(known)),
     )
 

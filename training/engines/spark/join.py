@@ -22,7 +22,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from features.columns import Number
 from features.errors import PersonalizationError
 from features.schema import Schema
-from training.datasets.described.columns import KEYS, table_rules
+from training.datasets.described.columns import KEYS, keys_by_column, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, files_of
 from training.datasets.described.opening import readable
@@ -37,9 +37,8 @@ from training.engines.spark.store.blobs import PIECE, WRITING
 from training.engines.spark.store.delivered import over_files
 from training.engines.spark.store.paths import stored
 from training.kernels.columns import LABEL, TIME
-from training.kernels.hashed import Fields
+from training.kernels.hashed import Fields, hashed_fields
 from training.kernels.tables import TypedTable
-from training.parameters import TrainingParameters
 
 ROW_KEY = "_row_key"
 """The column that is the same in all events of one row."""
@@ -84,7 +83,12 @@ class JoinedSource:
         """The columns of the rows."""
         return self.spec.joined_schema
 
-    def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[SparkRows, int]:
+    @property
+    def hashed_fields(self) -> tuple[str, ...]:
+        """See `training.protocols.Source`; Spark does not number equal rows."""
+        return hashed_fields(self.schema, keys_by_column(self.spec))
+
+    def prepare(self, folder: Path) -> tuple[SparkRows, int]:
         """Check, join and hash the rows, and write them to `folder` unless they are there; see `protocols.Source`."""
         rules = table_rules(self.spec)
         files = [file.path for rule in rules.values() for file in rule.files if file.delta is None]
@@ -97,7 +101,7 @@ class JoinedSource:
             }
             found = sum((_found_in(table) for table in tables.values()), Counter[str]())
             self._require_single_keys(tables)
-            blocks = stored(self._hashed(_joined(tables, self.spec), parameters), folder, options=WRITING)
+            blocks = stored(self._hashed(_joined(tables, self.spec)), folder, options=WRITING)
         rows, found_after = rows_of(blocks, schema=self.schema, log=self.log)
         found += found_after
         opened.check(found)
@@ -116,9 +120,9 @@ class JoinedSource:
             if _has_rows(keys.groupBy(key).count().where("count > 1")) or not _has_rows(keys):
                 explain(self.spec, table_rules(self.spec))
 
-    def _hashed(self, joined: DataFrame, parameters: TrainingParameters) -> DataFrame:
+    def _hashed(self, joined: DataFrame) -> DataFrame:
         types = types_of(self.schema)
-        hash_rows = partial(_blocks, spec=self.spec, parameters=parameters)
+        hash_rows = partial(_blocks, spec=self.spec)
         return joined.select(_needed(self.spec)).mapInArrow(hash_rows, from_arrow_schema(types))
 
 
@@ -174,7 +178,12 @@ def _types(spec: TablesSpec, rules: TableRules) -> pa.Schema:
 def _needed(spec: TablesSpec) -> list[str]:
     """The columns of the joined rows that hashing needs."""
     time = [TIME] if spec.timestamp else []
-    return [LABEL, *time, *(_number(spec, one.name) for one in spec.joined_schema.stored)]
+    return [
+        LABEL,
+        *time,
+        *keys_by_column(spec).values(),
+        *(_number(spec, one.name) for one in spec.joined_schema.stored),
+    ]
 
 
 def _read(
@@ -205,11 +214,9 @@ def _batch(table: TypedTable, spec: TablesSpec, types: pa.Schema, *, place: int)
     return pa.RecordBatch.from_arrays(arrays, schema=types)
 
 
-def _blocks(
-    batches: Iterable[pa.RecordBatch], *, spec: TablesSpec, parameters: TrainingParameters
-) -> Iterator[pa.RecordBatch]:
+def _blocks(batches: Iterable[pa.RecordBatch], *, spec: TablesSpec) -> Iterator[pa.RecordBatch]:
     schema = spec.joined_schema
-    for block in hashed_blocks((_fields(batch, spec) for batch in batches), schema, parameters):
+    for block in hashed_blocks((_fields(batch, spec) for batch in batches), schema):
         yield pa.RecordBatch.from_pylist([{PIECE: 0, **row_of(block)}], schema=types_of(schema))
 
 
@@ -223,4 +230,5 @@ def _fields(batch: pa.RecordBatch, spec: TablesSpec) -> Fields:
         numeric=[column(_number(spec, one.name)).to_numpy(zero_copy_only=False) for one in schema.numbers],
         categorical=[column(_number(spec, one.name)) for one in schema.texts],
         time=column(TIME).to_numpy() if spec.timestamp else None,
+        keys={name: column(key) for name, key in keys_by_column(spec).items()},
     )

@@ -56,6 +56,11 @@ class SparkRows:
         """These rows, of which there are `count`, with `PART` and `FOLD`."""
         return replace(self, selection=Selection(division=division(self, self.schema, parameters, rows_in_all=count)))
 
+    @property
+    def held_out_from(self) -> int | None:
+        """See `training.protocols.Rows`."""
+        return self.selection.held_out_from
+
     def count(self, parameters: TrainingParameters, folder: Path) -> SparkCounts:
         """The category values of divided rows, counted by one task per slot, then summed by share."""
         width, folds = len(self.schema.categories), parameters.folds

@@ -20,7 +20,6 @@ from training.engines.spark.store.delivered import over_files
 from training.engines.spark.store.groups import groups_of, rows_beside
 from training.engines.spark.store.paths import stored
 from training.kernels.columns import LABEL, RAW, RECORD_HASH, TIME, raw_columns
-from training.parameters import TrainingParameters
 
 FOUND = "_found"
 """The column with what was counted while reading a block, as JSON."""
@@ -42,22 +41,27 @@ class SparkSource:
         """The columns of the rows."""
         return self.opened.schema
 
-    def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[SparkRows, int]:
+    @property
+    def hashed_fields(self) -> tuple[str, ...]:
+        """See `training.protocols.Source`; Spark does not number equal rows."""
+        return self.opened.hashed_fields
+
+    def prepare(self, folder: Path) -> tuple[SparkRows, int]:
         """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""
         with self.opened.unchanged():
-            blocks = stored(self._read(parameters), folder, options=WRITING)
+            blocks = stored(self._read(), folder, options=WRITING)
         rows, found = rows_of(blocks, schema=self.schema, log=self.log)
         self.opened.check(found)
         return rows, found["rows"]
 
-    def _read(self, parameters: TrainingParameters) -> DataFrame:
+    def _read(self) -> DataFrame:
         """One row per block, and one per piece that cannot be read to its end."""
         pieces, schema = self.opened.pieces, self.schema
         types = types_of(schema)
         shared = self.session.sparkContext.broadcast(list(pieces))
 
         def run(number: int) -> Iterator[pa.RecordBatch]:
-            for row in _rows(shared.value[number], schema, parameters):
+            for row in _rows(shared.value[number], schema):
                 yield pa.RecordBatch.from_pylist([{PIECE: number, **row}], schema=types)
 
         return over_files(self.session, [piece.files for piece in pieces], run, types)
@@ -70,9 +74,9 @@ def types_of(schema: Schema) -> pa.Schema:
     return pa.schema([(PIECE, pa.int64()), *((name, pa.binary()) for name in blobs)])
 
 
-def _rows(piece: Piece, schema: Schema, parameters: TrainingParameters) -> Iterator[dict[str, object]]:
+def _rows(piece: Piece, schema: Schema) -> Iterator[dict[str, object]]:
     try:
-        for block in piece.blocks(schema, parameters):
+        for block in piece.blocks(schema):
             yield row_of(block)
     except PersonalizationError as error:
         yield {PROBLEM: pickle.dumps(error)}

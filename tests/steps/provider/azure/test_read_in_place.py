@@ -29,7 +29,7 @@ from training.datasets.placed.dataset import addresses
 from training.datasets.placed.in_place import covered, in_volume, volume_of, write_places
 from training.datasets.placed.listing import ChangedFileError
 from training.engines.reading.sources import open_source
-from training.parameters import CriteoDataset, Dataset, TablesDataset, TrainingParameters
+from training.parameters import CriteoDataset, Dataset, TablesDataset
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 
@@ -63,7 +63,7 @@ def mirrored(shop: Any, folder: Address, volumes: Path) -> None:
 def rows(dataset: Dataset, data: Path) -> int:
     """How many rows an engine reads."""
     opened = open_source(dataset, data, lambda *_, **__: None)
-    blocks = (block for piece in opened.pieces for block in piece.blocks(opened.schema, TrainingParameters()))
+    blocks = (block for piece in opened.pieces for block in piece.blocks(opened.schema))
     return sum(block.rows.num_rows for block in blocks)
 
 
