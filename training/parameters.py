@@ -166,13 +166,17 @@ class TrainingParameters(Parameters):
         return self.model_copy(update={"feature_fraction": max(self.feature_fraction, least)})
 
     def hold_out_what_was_held_out(self, earlier: Mapping[str, Any]) -> bool:
-        """Whether a model with the hyperparameters `earlier` cannot have trained on rows that are held out here.
+        """Whether rows may be held out here on which a model with the hyperparameters `earlier` cannot have trained.
 
-        A row's side depends on its content, the seed and the share alone, so a model that trained on a smaller share
-        of the same split has seen none of them.
+        In a random split a row's side depends on its hash, the seed and the share, so a model that trained on a smaller
+        share of the same split has seen no held-out row. A split by time holds out all rows from some time on.
+        `training.evaluation.earlier` compares what is hashed, and these times.
         """
-        same_split = earlier.get("split") == self.split and earlier.get("seed") == self.seed
-        return same_split and earlier.get("train_fraction", 1.0) <= self.train_fraction
+        if earlier.get("split") != self.split:
+            return False
+        if self.split is Split.TIME:
+            return True
+        return earlier.get("seed") == self.seed and earlier.get("train_fraction", 1.0) <= self.train_fraction
 
 
 class GateParameters(Parameters):
@@ -186,7 +190,7 @@ class GateParameters(Parameters):
     """How much lower the log loss must be than that of each baseline."""
     max_log_loss_rise: float = Field(default=0.002, ge=0)
     """How much higher the log loss may be than the champion's, and than that of the best version kept, on the same
-    held-out rows."""
+    held-out rows. A rise by less than two standard errors of the paired difference is never too much."""
     max_drift: float = Field(default=0.0, ge=0)
     """Highest accepted population stability index of the new data against what the champion was trained on, in the
     predictions or any column; 0 accepts any. A value above 0.25 is usually called a shift."""

@@ -10,13 +10,18 @@ from training.evaluation.reference import Drift
 from training.metrics.evaluate import Evaluation
 from training.parameters import GateParameters
 
+STANDARD_ERRORS = 2
+"""A rise of the log loss against an earlier version counts from this many standard errors of the paired difference on:
+a model as good as that version is rejected by chance in one of 44 runs at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One check of the gate and its outcome in a sentence."""
+    """One check of the gate and its outcome in a sentence; it is not `made` if there was nothing to compare with."""
 
     passed: bool
     reason: str
+    made: bool = True
 
 
 def judge(
@@ -60,10 +65,10 @@ def _checks(
     for name, baseline in baselines.items():
         yield _baseline(evaluation, name, baseline, gate)
     if champion is None:
-        yield Check(passed=True, reason="There is no champion yet to compare with.")
+        yield Check(passed=True, made=False, reason="There is no champion yet to compare with.")
     for called, earlier in (("champion", champion), ("best version kept", best)):
         if earlier is not None:
-            yield _earlier(evaluation, called, earlier, gate)
+            yield _earlier(called, earlier, gate)
     if champion is not None and champion.drift is not None:
         yield drift_check(champion.drift, gate.max_drift, of="the champion")
 
@@ -95,18 +100,22 @@ def _baseline(evaluation: Evaluation, name: str, baseline: Evaluation, gate: Gat
     )
 
 
-def _earlier(evaluation: Evaluation, called: str, earlier: EarlierVersion, gate: GateParameters) -> Check:
-    if earlier.evaluation is None:
-        return Check(passed=True, reason=f"The {called} ({earlier.name}) is not compared: {earlier.not_comparable}.")
-    gain = earlier.evaluation.log_loss - evaluation.log_loss
-    passed = -gain <= gate.max_log_loss_rise
-    limit = (
-        "" if gain >= 0 else f", {'within' if passed else 'more than'} the allowed rise of {gate.max_log_loss_rise:.4f}"
-    )
+def _earlier(called: str, earlier: EarlierVersion, gate: GateParameters) -> Check:
+    compared = earlier.compared
+    if compared is None:
+        reason = f"The {called} ({earlier.name}) is not compared, because {earlier.not_comparable}."
+        return Check(passed=True, made=False, reason=reason)
+    rise, chance = -compared.gain, STANDARD_ERRORS * compared.standard_error
+    within, by_chance = rise <= gate.max_log_loss_rise, rise <= chance
+    limit = f", {'within' if within else 'more than'} the allowed rise of {gate.max_log_loss_rise:.4f}"
+    if not within:
+        limit += f", {'but within' if by_chance else 'and than'} two standard errors ({chance:.4f})"
+    since = f" from {compared.since} on" if compared.since else ""
     return Check(
-        passed=passed,
-        reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than that of the {called} "
-        f"({earlier.name}, {earlier.evaluation.log_loss:.4f}) on the same {evaluation.rows:,} held-out rows{limit}.",
+        passed=within or by_chance,
+        reason=f"Log loss {compared.ours.log_loss:.4f} is {_difference(compared.gain)} than that of the {called} "
+        f"({earlier.name}, {compared.earlier.log_loss:.4f}) on the same {compared.ours.rows:,} held-out rows{since}"
+        f"{limit if rise > 0 else ''}.",
     )
 
 

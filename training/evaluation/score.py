@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from features.encoder import Encoder, RawRows
 from features.schema import Schema
-from training.kernels.columns import FEATURES, LABEL, matrix, raw_columns, raw_rows
+from training.kernels.columns import FEATURES, LABEL, TIME, matrix, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 from training.metrics.known import KINDS, KnownOrNew
-from training.metrics.score_counts import BY, COLUMNS, MERGED, InSlices, ScoreCounts
+from training.metrics.score_counts import BY, COLUMNS, MERGED, InSlices, ScoreCounts, squares
 from training.metrics.slices import SlicedColumn
 from training.model.native import lightgbm
 
@@ -42,11 +42,56 @@ def _encoded(batches: Iterable[pa.RecordBatch], *, model: str) -> Iterator[pa.Re
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Scoring:
-    """Scores prepared rows of `schema` by a model of the schema `own`, whose columns they all have."""
+class Scored:
+    """A version of the model: LightGBM's `text` and the encoder for the columns of its `schema`."""
 
     schema: Schema
-    own: Schema
+    encoder: Encoder
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Paired:
+    """Scores prepared rows of `schema` by two versions, whose columns they all have; only those from `since` on."""
+
+    schema: Schema
+    versions: tuple[Scored, Scored]
+    since: int | None
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        counts = ScoreCounts(models=2)
+        boosters = [lightgbm.Booster(model_str=version.text) for version in self.versions]
+        for batch in batches:
+            late = batch if self.since is None else batch.filter(pa.array(batch.column(TIME).to_numpy() >= self.since))
+            if len(late) == 0:
+                continue
+            clicked = late.column(LABEL).to_numpy() == 1
+            rows = raw_rows([late.column(name) for name in raw_columns(self.schema)], self.schema)
+            found = []
+            for number, (version, booster) in enumerate(zip(self.versions, boosters, strict=True)):
+                inputs = rows.of(version.schema).encode(version.encoder)
+                # One thread, because there is one such task per core.
+                found.append(np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64))
+                counts.add(clicked, found[-1], model=number)
+            yield squares(clicked, *found)
+        yield counts.batch()
+
+
+def scoring_paired(schema: Schema, one: Scored, other: Scored, *, since: int | None = None) -> Kernel:
+    """The `ScoreCounts` of prepared rows of `schema` by two versions, numbers 0 and 1, and the record `SQUARES`.
+
+    The versions' columns are among those of `schema`. With `since`, microseconds since 1970, earlier rows are left out.
+    """
+    columns = dict.fromkeys((LABEL, *raw_columns(schema), *([] if since is None else [TIME])))
+    function = _Paired(schema=schema, versions=(one, other), since=since)
+    return Kernel(columns=tuple(columns), schema=COLUMNS, function=function, by=BY, merged=MERGED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scoring:
+    """Scores prepared rows of `schema` by a model of the same schema."""
+
+    schema: Schema
     encoder: Encoder
     model: str
     others: tuple[Scorer, ...]
@@ -58,7 +103,7 @@ class _Scoring:
         booster = lightgbm.Booster(model_str=self.model)
         for batch in batches:
             label, *columns_of_inputs = batch.columns
-            rows = raw_rows(columns_of_inputs, self.schema).of(self.own)
+            rows = raw_rows(columns_of_inputs, self.schema)
             inputs = rows.encode(self.encoder)
             # One thread, because there is one such task per core.
             probability = np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64)
@@ -87,22 +132,20 @@ def scoring(
     encoder: Encoder,
     *,
     model: str,
-    own: Schema | None = None,
     others: Sequence[Scorer] = (),
     sliced: Sequence[SlicedColumn] = (),
     keys: Sequence[KnownOrNew] = (),
 ) -> Kernel:
     """The `ScoreCounts` of prepared rows of `schema`: LightGBM's `model` is number 0, the `others` are from 1 on.
 
-    `own` is the model's schema if it differs; the rows must have all of its columns. Model 0's rows are also counted by
-    segment: for each value of the columns `sliced`, one column after the other, then for each of the `keys`.
+    Model 0's rows are also counted by segment: for each value of the columns `sliced`, one column after the other, then
+    for each of the `keys`.
     """
     return Kernel(
         columns=(LABEL, *raw_columns(schema)),
         schema=COLUMNS,
         function=_Scoring(
             schema=schema,
-            own=own or schema,
             encoder=encoder,
             model=model,
             others=tuple(others),

@@ -24,6 +24,8 @@ BINS = NO_PROBABILITY + 1
 SLICE_BINS = 2 * LOGIT_LIMIT * SLICE_BINS_PER_LOGIT + 1
 SLICES = 1_000
 """The first number of a segment; lower numbers are models."""
+SQUARES = SLICES - 1
+"""The number of the one record with the squared differences of two models' losses; see `squares`."""
 SMALLEST_PROBABILITY = 1e-15
 """Probabilities are clipped this far from 0 and 1 for the log loss, as LightGBM does."""
 FIXED_POINT = 2.0**30
@@ -83,8 +85,7 @@ class ScoreCounts:
         """Count n rows, bool[n] and float64[n], for `model`, and for each of the segments `slices`."""
         valid = (probability >= 0) & (probability <= 1)  # NaN is not
         probability = np.where(valid, probability, 0.0)
-        inside = np.clip(probability, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
-        log, other_log = np.log(inside), np.log1p(-inside)
+        log, other_log = _logs(probability)
         # Shifted to begin at 0.
         logit = np.clip(log - other_log, -LOGIT_LIMIT, LOGIT_LIMIT) + LOGIT_LIMIT
         loss = _fixed_point(-np.where(clicked, log, other_log))
@@ -118,6 +119,25 @@ class ScoreCounts:
             np.where(self._differ[hit], 1.0, self._probability[hit]),
         )
         return pa.RecordBatch.from_arrays([pa.array(values) for values in counted], schema=COLUMNS)
+
+
+def squares(
+    clicked: npt.NDArray[np.bool_], one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
+) -> pa.RecordBatch:
+    """The record `SQUARES` of `COLUMNS` for n rows, bool[n], by the probabilities of two models, float64[n] each.
+
+    `rows` counts them, and `loss_sum` has the sum of the squared differences of their log losses.
+    """
+    losses = [-np.where(clicked, *_logs(probability)) for probability in (one, other)]
+    total = int(_fixed_point((losses[0] - losses[1]) ** 2).sum())
+    record = {"of": SQUARES, "rows": len(clicked), "loss_sum": total, "highest": 1}
+    return pa.RecordBatch.from_pylist([dict.fromkeys(COLUMNS.names, 0) | record], schema=COLUMNS)
+
+
+def _logs(probability: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The logarithms of the probabilities of a click, and of none."""
+    inside = np.clip(probability, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    return np.log(inside), np.log1p(-inside)
 
 
 def _fixed_point(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

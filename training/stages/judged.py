@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from features.bundle import Bundle, BundleError, Verdict
 from features.encoder import RawRows
 from features.reference import Reference
-from features.schema import Schema
 from training.datasets import key_columns
 from training.evaluation import leaks, reference
 from training.evaluation.baselines import BASE_RATE, LOGISTIC_REGRESSION, base_rate, fit_logistic, sample
-from training.evaluation.earlier import EarlierVersion, evaluate_earlier
+from training.evaluation.earlier import Candidate, EarlierVersion
 from training.evaluation.gate import judge
 from training.evaluation.measure import measure
 from training.evaluation.reachable import BestReachable, best_reachable
+from training.evaluation.score import Scored
 from training.kernels.split import Part
 from training.metrics.evaluate import Evaluation
 from training.metrics.slices import Slice
@@ -62,8 +62,10 @@ def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> J
     baselines = {BASE_RATE: base_rate(measured.evaluation, rate=prepared.training_clicks / prepared.training_rows)}
     if measured.logistic is not None:
         baselines[LOGISTIC_REGRESSION] = measured.logistic
-    champion = _champion(held_out, sampled, arguments, stage)
-    best = _best(held_out, schema, arguments, stage)
+    scored = Scored(schema=schema, encoder=encoder, text=trained.fitted.text)
+    candidate = Candidate(scored=scored, parameters=arguments.training, held_out=prepared.held_out)
+    champion = _champion(candidate, held_out, sampled, arguments, stage)
+    best = _best(candidate, held_out, arguments, stage)
     return Judged(
         evaluation=measured.evaluation,
         baselines=baselines,
@@ -78,23 +80,19 @@ def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> J
     )
 
 
-def _champion(held_out: Rows, sampled: RawRows, arguments: TrainingRequest, stage: Stage) -> EarlierVersion | None:
+def _champion(
+    candidate: Candidate, held_out: Rows, sampled: RawRows, arguments: TrainingRequest, stage: Stage
+) -> EarlierVersion | None:
     """The champion on the same held-out rows, and their drift from its baseline sample."""
     if arguments.champion is None:
         return None
     with stage("champion", "score the champion on the same rows"):
         bundle = Bundle.load(arguments.champion, mapped=False)
-        return evaluate_earlier(
-            held_out,
-            bundle,
-            sampled.schema,
-            arguments.training,
-            version=arguments.champion_version,
-            drift=reference.compare(bundle, sampled),
-        )
+        drift = reference.compare(bundle, sampled)
+        return candidate.beside(held_out, bundle, version=arguments.champion_version, drift=drift)
 
 
-def _best(held_out: Rows, schema: Schema, arguments: TrainingRequest, stage: Stage) -> EarlierVersion | None:
+def _best(candidate: Candidate, held_out: Rows, arguments: TrainingRequest, stage: Stage) -> EarlierVersion | None:
     """The best version kept on the same held-out rows. A bundle that can no longer be read does not stop the run."""
     if arguments.best is None:
         return None
@@ -104,5 +102,5 @@ def _best(held_out: Rows, schema: Schema, arguments: TrainingRequest, stage: Sta
             bundle = Bundle.load(arguments.best, mapped=False)
         except BundleError as error:
             reason = str(error).rstrip(".")
-            return EarlierVersion(version=version, bundle_hash="", evaluation=None, not_comparable=reason)
-        return evaluate_earlier(held_out, bundle, schema, arguments.training, version=version)
+            return EarlierVersion(version=version, bundle_hash="", compared=None, not_comparable=reason)
+        return candidate.beside(held_out, bundle, version=version)

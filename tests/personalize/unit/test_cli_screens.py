@@ -56,7 +56,7 @@ def test_a_champion_that_cannot_be_compared_is_named_with_the_reason() -> None:
     champion = {"bundle_hash": "a", "not_comparable": reason, "drift": None}
     Console(file=stream, width=90).print(metrics_table(METRICS | {"champion": champion}))
     words = " ".join(stream.getvalue().split())
-    assert f"The champion before it is not compared: {reason}." in words
+    assert f"The champion before it is not compared, because {reason}." in words
     assert "the champion before it 0" not in words
 
 

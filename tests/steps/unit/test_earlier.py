@@ -7,7 +7,7 @@ import pytest
 
 from steps.shared.model_versions import Earlier, Version
 from tests.support.versions import version
-from training.evaluation.earlier import EarlierVersion
+from training.evaluation.earlier import Compared, EarlierVersion
 from training.evaluation.gate import judge
 from training.metrics.curves import ScoreBins
 from training.metrics.evaluate import Evaluation, evaluate_bins
@@ -21,18 +21,19 @@ def measured(log_loss: float) -> Evaluation:
     return msgspec.structs.replace(TEMPLATE, auc=0.7, log_loss=log_loss, calibration_error=0.01)
 
 
-def compared(found: Version | None) -> EarlierVersion | None:
-    """A version with the evaluation that a run would measure, on data that does not change."""
+def compared(found: Version | None, log_loss: float) -> EarlierVersion | None:
+    """A version beside a candidate, with what a run would measure on data that does not change."""
     if found is None:
         return None
-    evaluation = measured(found.metrics["log_loss"])
-    return EarlierVersion(version=found.number, bundle_hash=found.bundle_hash, evaluation=evaluation)
+    pair = Compared(earlier=measured(found.metrics["log_loss"]), ours=measured(log_loss), standard_error=0.0001)
+    return EarlierVersion(version=found.number, bundle_hash=found.bundle_hash, compared=pair)
 
 
 def run(registry: list[Version], log_loss: float) -> tuple[bool, str]:
     """Train and register a candidate, and serve it if the gate accepts it; return the verdict and its first reason."""
     earlier = Earlier.among(registry, PARAMETERS)
-    verdict = judge(measured(log_loss), {}, compared(earlier.champion), GateParameters(), best=compared(earlier.best))
+    champion, best = (compared(found, log_loss) for found in (earlier.champion, earlier.best))
+    verdict = judge(measured(log_loss), {}, champion, GateParameters(), best=best)
     number = len(registry) + 1
     if verdict.accepted:
         registry[:] = [replace(kept, champion=False) for kept in registry]

@@ -1,21 +1,29 @@
 """Earlier versions are scored by their own encoder and model, and only if the comparison is fair."""
 
+from collections.abc import Sequence
+
 import lightgbm
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from features.bundle import MODEL, Bundle
+from features.bundle import MODEL, Bundle, HeldOut
 from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_rows
 from tests.support.prepared_rows import MemoryRows, prepared, with_columns
-from training.evaluation.earlier import evaluate_earlier, scoring_with
-from training.kernels.columns import CATEGORIES, NUMBERS
+from training.evaluation.earlier import Candidate, EarlierVersion
+from training.evaluation.score import Scored, scoring_paired
+from training.kernels.columns import CATEGORIES, NUMBERS, TIME
+from training.kernels.hashed import hashed_fields
+from training.metrics.evaluate import evaluate
 from training.metrics.score_counts import ScoreCounts
-from training.parameters import TrainingParameters
+from training.parameters import Split, TrainingParameters
 
 SCHEMA = Schema(numeric=("price", "age"), categorical=("shop", "town"))
 PARAMETERS = TrainingParameters()
+BY_TIME = TrainingParameters(split=Split.TIME)
+CLICKED = np.arange(300) % 3 // 2 == 1
 
 
 @pytest.fixture(scope="module")
@@ -24,29 +32,78 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Another model of the same columns."""
+    made = make_bundle(tmp_path_factory.mktemp("bundle") / "other", schema=SCHEMA, seed=8, trees=9)
+    return trained_with(Bundle.load(made), PARAMETERS)
+
+
+@pytest.fixture(scope="module")
 def held_out() -> MemoryRows:
     """300 prepared rows with missing numbers and categories, and values that the champion has never seen."""
     records = random_records(SCHEMA, 300, seed=7, values=2_000)
-    return MemoryRows((prepared(records, SCHEMA, label=[index % 3 // 2 for index in range(300)]),))
+    return MemoryRows((prepared(records, SCHEMA, label=CLICKED.astype(int).tolist()),))
 
 
-def trained_with(bundle: Bundle, parameters: TrainingParameters) -> Bundle:
+@pytest.fixture(scope="module")
+def dated(held_out: MemoryRows) -> MemoryRows:
+    """The same rows in two batches, at microseconds 0 to 299."""
+    (batch,) = held_out.batches
+    whole = with_columns(batch, **{TIME: list(range(300))})
+    return MemoryRows((whole.slice(0, 100), whole.slice(100)))
+
+
+def held(schema: Schema = SCHEMA, *, since: int | None = None, keys: Sequence[str] = ()) -> HeldOut:
+    return HeldOut(fields=hashed_fields(schema, keys), timestamp=schema.timestamp, since=since)
+
+
+def trained_with(bundle: Bundle, parameters: TrainingParameters, held_out: HeldOut | None = None) -> Bundle:
     """The bundle as if it had been trained with these parameters."""
-    metadata = msgspec.structs.replace(bundle.metadata, hyperparameters=parameters.model_dump(mode="json"))
+    metadata = msgspec.structs.replace(
+        bundle.metadata, hyperparameters=parameters.model_dump(mode="json"), held_out=held_out or held()
+    )
     return msgspec.structs.replace(bundle, metadata=metadata)
 
 
-def test_rows_get_the_probabilities_of_the_bundles_own_model(held_out: MemoryRows, bundle: Bundle) -> None:
+def scored(bundle: Bundle, schema: Schema = SCHEMA) -> Scored:
+    clicks = bundle.click_model
+    return Scored(schema=schema, encoder=clicks.encoder, text=clicks.trees.read_text())
+
+
+def beside(
+    rows: MemoryRows,
+    champion: Bundle,
+    ours: Bundle | None = None,
+    *,
+    parameters: TrainingParameters = PARAMETERS,
+    held_out: HeldOut | None = None,
+    version: int | None = None,
+    schema: Schema = SCHEMA,
+) -> EarlierVersion:
+    """The champion beside a candidate, which is its own model unless another one is given."""
+    candidate = Scored(schema=schema, encoder=scored(ours or champion).encoder, text=scored(ours or champion).text)
+    found = Candidate(scored=candidate, parameters=parameters, held_out=held_out or held(schema))
+    return found.beside(rows, champion, version=version)
+
+
+def probabilities(bundle: Bundle) -> npt.NDArray[np.float64]:
     inputs = to_rows(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000)).encode(bundle.click_model.encoder)
-    expected = ScoreCounts()
-    clicked = np.arange(300) % 3 // 2 == 1
-    expected.add(clicked, np.asarray(lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)))
-    counts = held_out.scan(scoring_with(bundle, SCHEMA)).sort_by([("of", "ascending"), ("bin", "ascending")])
-    assert counts.to_pylist() == expected.batch().to_pylist()
+    return np.asarray(lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs), dtype=np.float64)
+
+
+def test_rows_get_the_probabilities_of_both_bundles_own_models(
+    held_out: MemoryRows, bundle: Bundle, other: Bundle
+) -> None:
+    expected = ScoreCounts(models=2)
+    for number, one in enumerate((bundle, other)):
+        expected.add(CLICKED, probabilities(one), model=number)
+    counts = held_out.scan(scoring_paired(SCHEMA, scored(bundle), scored(other)))
+    found = counts.sort_by([("of", "ascending"), ("bin", "ascending")]).to_pylist()
+    assert [record for record in found if record["of"] < 2] == expected.batch().to_pylist()
 
 
 def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: MemoryRows, bundle: Bundle) -> None:
-    champion = evaluate_earlier(held_out, bundle, SCHEMA, PARAMETERS, version=3)
+    champion = beside(held_out, bundle, version=3)
     assert champion.not_comparable is None
     assert champion.evaluation is not None
     assert champion.evaluation.rows == 300
@@ -54,19 +111,36 @@ def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: Mem
     assert champion.scalars()["auc"] == champion.evaluation.auc
 
 
-def test_new_columns_and_another_order_do_not_hinder_the_comparison(held_out: MemoryRows, bundle: Bundle) -> None:
-    wider = Schema(numeric=("weight", "age", "price"), categorical=("town", "street", "shop"))
+def test_the_standard_error_is_that_of_the_paired_losses(dated: MemoryRows, bundle: Bundle, other: Bundle) -> None:
+    """Against NumPy's, from the losses of each row."""
+    losses = [-np.log(np.where(CLICKED, found, 1 - found)) for found in (probabilities(bundle), probabilities(other))]
+    difference = losses[0] - losses[1]
+    compared = beside(dated, bundle, other).compared
+    assert compared is not None
+    assert compared.gain == pytest.approx(difference.mean(), abs=1e-8)
+    assert compared.standard_error == pytest.approx(difference.std(ddof=1) / np.sqrt(300), rel=1e-5)
+    same = beside(dated, bundle).compared
+    assert same is not None
+    assert (same.gain, same.standard_error) == (0.0, 0.0)
+
+
+def test_another_order_does_not_hinder_the_comparison(held_out: MemoryRows, bundle: Bundle) -> None:
+    turned = Schema(numeric=("age", "price"), categorical=("town", "shop"))
     (batch,) = held_out.batches
-    numbers = [[1.0, age, price] for price, age in batch.column(NUMBERS).to_pylist()]
-    hashes = [[town, 1, shop] for shop, town in batch.column(CATEGORIES).to_pylist()]
+    numbers = [[age, price] for price, age in batch.column(NUMBERS).to_pylist()]
+    hashes = [[town, shop] for shop, town in batch.column(CATEGORIES).to_pylist()]
     rows = MemoryRows((with_columns(batch, **{NUMBERS: numbers, CATEGORIES: hashes}),))
-    expected = evaluate_earlier(held_out, bundle, SCHEMA, PARAMETERS).evaluation
-    assert evaluate_earlier(rows, bundle, wider, PARAMETERS).evaluation == expected
+    found = scored(bundle)
+    candidate = Candidate(
+        scored=Scored(schema=turned, encoder=found.encoder, text=found.text),
+        parameters=PARAMETERS,
+        held_out=held(turned),
+    )
+    assert candidate.beside(rows, bundle).evaluation == beside(held_out, bundle).evaluation
 
 
 def test_a_champion_that_needs_other_columns_is_not_compared(held_out: MemoryRows, bundle: Bundle) -> None:
-    other = Schema(numeric=("price", "town"), categorical=("shop",))
-    champion = evaluate_earlier(held_out, bundle, other, PARAMETERS)
+    champion = beside(held_out, bundle, schema=Schema(numeric=("price", "town"), categorical=("shop",)))
     assert champion.evaluation is None
     assert champion.not_comparable == "it needs columns that this dataset does not have as such (age, town)"
 
@@ -84,9 +158,48 @@ def test_a_champion_that_needs_other_columns_is_not_compared(held_out: MemoryRow
 def test_a_champion_that_has_seen_the_rows_is_not_compared(
     held_out: MemoryRows, bundle: Bundle, earlier: dict[str, object], *, fair: bool
 ) -> None:
-    champion = evaluate_earlier(
-        held_out, trained_with(bundle, TrainingParameters.model_validate(earlier)), SCHEMA, PARAMETERS
-    )
+    champion = beside(held_out, trained_with(bundle, TrainingParameters.model_validate(earlier)))
     assert (champion.evaluation is not None) is fair
     if not fair:
         assert "trained on another split" in str(champion.not_comparable)
+
+
+def test_a_champion_whose_rows_were_split_by_other_columns_is_not_compared(
+    held_out: MemoryRows, bundle: Bundle
+) -> None:
+    """A column more decides another side for each row; a bundle of before does not say which columns did."""
+    keyed = beside(held_out, trained_with(bundle, PARAMETERS, held(keys=["user_id"])))
+    assert keyed.not_comparable == (
+        "other columns decided its split (user_id (text)), so it has seen some of these rows"
+    )
+    metadata = msgspec.structs.replace(bundle.metadata, held_out=None)
+    unknown = beside(held_out, msgspec.structs.replace(bundle, metadata=metadata))
+    assert "does not say which columns decided the split" in str(unknown.not_comparable)
+
+
+@pytest.mark.parametrize(("theirs", "rows"), [(0, 300), (100, 300), (180, 120)])
+def test_after_a_split_by_time_both_are_measured_from_the_later_cut_on(
+    dated: MemoryRows, bundle: Bundle, other: Bundle, theirs: int, rows: int
+) -> None:
+    """The candidate's cut is before the first row, at 100; the champion trained on the rows before its own."""
+    champion = trained_with(bundle, BY_TIME, held(since=theirs))
+    found = beside(dated, champion, other, parameters=BY_TIME, held_out=held(since=100)).compared
+    assert found is not None
+    late = slice(300 - rows, None)
+    assert found.ours == evaluate(CLICKED[late], probabilities(other)[late])
+    assert found.earlier == evaluate(CLICKED[late], probabilities(bundle)[late])
+    assert found.since == (None if rows == 300 else "1970-01-01 00:00:00 UTC")
+
+
+def test_without_rows_after_the_later_cut_nothing_is_compared(dated: MemoryRows, bundle: Bundle) -> None:
+    for since, reason in ((300, "there is none from 1970-01-01"), (299, "all 1 held-out rows have the label 1")):
+        champion = trained_with(bundle, BY_TIME, held(since=since))
+        found = beside(dated, champion, parameters=BY_TIME, held_out=held(since=100))
+        assert found.compared is None
+        assert f"on the rows that it has not seen, {reason}" in str(found.not_comparable)
+
+
+def test_times_of_different_columns_are_not_compared(dated: MemoryRows, bundle: Bundle) -> None:
+    dates = HeldOut(fields=(), timestamp="ordered_at", since=0)
+    found = beside(dated, trained_with(bundle, BY_TIME, dates), parameters=BY_TIME, held_out=held(since=100))
+    assert "split by the time in ordered_at instead of None" in str(found.not_comparable)

@@ -20,7 +20,7 @@ from training.engines import chunks
 from training.engines.counted import LocalCounts
 from training.engines.local.engine import LocalEngine
 from training.engines.local.rows import LocalRows
-from training.evaluation.earlier import scoring_with
+from training.evaluation.score import Scored, scoring_paired
 from training.kernels.columns import FEATURES, FOLD, RECORD_HASH, raw_columns, raw_rows
 from training.kernels.count import count
 from training.kernels.encode import FoldEncoder
@@ -242,7 +242,10 @@ def assert_scored_alike(folder: Path, *, own: Schema, rows: Schema) -> None:
     """The bundle of the schema `own` gives prepared rows of the schema `rows` what LightGBM gives the records."""
     bundle = Bundle.load(make_bundle(folder / "bundle", schema=own, rows=500, trees=5))
     records = random_records(own, 200, seed=3)
-    counts = MemoryRows((prepared(records, rows),)).scan(scoring_with(bundle, rows)).to_pandas()
+    clicks = bundle.click_model
+    scored = Scored(schema=own, encoder=clicks.encoder, text=clicks.trees.read_text())
+    counts = MemoryRows((prepared(records, rows),)).scan(scoring_paired(rows, scored, scored)).to_pandas()
+    counts = counts[counts["of"] == 0]
     inputs = to_rows(own, records).encode(bundle.click_model.encoder)
     expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)
     mean = counts["probability_sum"].to_numpy() / counts["rows"].to_numpy() / FIXED_POINT

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 
 from features.schema import CRITEO
-from training.evaluation.earlier import EarlierVersion
+from training.evaluation.earlier import Compared, EarlierVersion
 from training.evaluation.gate import judge
 from training.evaluation.reachable import BestReachable
 from training.metrics.curves import ScoreBins
@@ -35,7 +35,8 @@ def report_data(*, gate: GateParameters | None = None, with_champion: bool = Tru
     gate = gate or GateParameters()
     evaluation = evaluation_of(skill=1.0)
     baselines = {"base_rate": evaluation_of(skill=1e-9), "logistic_regression": evaluation_of(skill=0.7)}
-    champion = EarlierVersion(version=3, bundle_hash="ab" * 32, evaluation=evaluation_of(skill=0.95))
+    compared = Compared(earlier=evaluation_of(skill=0.95), ours=evaluation, standard_error=0.001)
+    champion = EarlierVersion(version=3, bundle_hash="ab" * 32, compared=compared)
     gains = 1000 / (1 + np.arange(len(CRITEO.encoded_features))) ** 1.1
     return ReportData(
         dataset="20,000 synthetic rows, seed 42",

@@ -11,7 +11,7 @@ from recommend.judgement import RECOMMENDER, Figures, Judgement
 from tests.support.undrawn import undrawn
 from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
 from training.evaluation.earlier import EarlierVersion
-from training.parameters import GateParameters
+from training.parameters import EngineName, GateParameters, TrainingParameters
 from training.report import ColumnSummary, LearningCurve
 from training.report.data import ReportData
 from training.report.page import render, write
@@ -83,11 +83,27 @@ def test_the_comparison_says_by_how_much_the_champion_is_beaten(html: str) -> No
 
 def test_a_champion_that_cannot_be_compared_is_named_with_the_reason() -> None:
     champion = EarlierVersion(
-        version=3, bundle_hash="ab" * 32, evaluation=None, not_comparable="it needs the column price"
+        version=3, bundle_hash="ab" * 32, compared=None, not_comparable="it needs the column price"
     )
-    assert "(version 3) is missing here: it needs the column price." in text_of(
-        replace(report_data(), champion=champion)
-    )
+    page = text_of(replace(report_data(), champion=champion))
+    assert "(version 3) is not compared, because it needs the column price." in page
+
+
+def test_what_could_not_be_compared_is_neither_green_nor_red() -> None:
+    lost = EarlierVersion(version=3, bundle_hash="ab" * 32, compared=None, not_comparable="it needs the column price")
+    for data in (replace(report_data(), champion=lost), report_data(with_champion=False)):
+        page = text_of(data)
+        assert page.count('class="unmade"') == 1
+        assert page.count('class="passed"') == len(report_data().verdict.reasons) - 1
+        assert 'class="failed"' not in page
+
+
+def test_the_page_says_where_equal_rows_are_all_on_one_side() -> None:
+    kept = "Equal rows are all on one side, because engine spark does not number them"
+    parameters = TrainingParameters(engine=EngineName.SPARK)
+    page = text_of(replace(report_data(), equal_rows_numbered=False, parameters=parameters))
+    assert kept in page
+    assert kept not in text_of(replace(report_data(), parameters=parameters))
 
 
 def test_the_best_version_kept_stands_beside_the_champion() -> None:
