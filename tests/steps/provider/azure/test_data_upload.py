@@ -11,11 +11,14 @@ from azure_clients.retries import AzureRefusedError, Timeout
 from steps.azure.data_upload import COMPLETE, OWNER, DataUpload
 from steps.azure.stores.lake import SHA256
 from steps.provider.step import StepCancelledError
+from steps.shared.dataset_paths import located
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import AZURE, BLOB, NOBODY, TENANT, Cloud
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tools import azurite
+from training.datasets import describe
+from training.parameters import TablesDataset
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 VOLUMES = "/Volumes/lake_dev/training"
@@ -41,8 +44,10 @@ def lake() -> ContainerClient:
     return container(TENANT, BLOB, "raw")
 
 
-def names(digit: str) -> list[str]:
-    return [blob.name.split("/", 2)[2] for blob in lake().list_blobs(name_starts_with=f"files/{digit * 64}")]
+def names(folder: str) -> list[str]:
+    """What is in the folder with this name, or of this digit 64 times."""
+    name = folder * 64 if len(folder) == 1 else folder
+    return [blob.name.split("/", 2)[2] for blob in lake().list_blobs(name_starts_with=f"files/{name}")]
 
 
 def test_the_dataset_comes_whole_with_its_checksums_and_goes_again(
@@ -65,8 +70,11 @@ def test_the_dataset_comes_whole_with_its_checksums_and_goes_again(
 
 def test_tables_come_with_their_description(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
     del cloud
-    create(step(tmp_path), inputs("b", kind="tables", spec="examples/tables/dataset.yaml"), recorder)
-    assert {"interactions.csv", "users.csv", "items.csv", "dataset.yaml", COMPLETE} < set(names("b"))
+    dataset = TablesDataset(kind="tables", spec=Path("examples/tables/dataset.yaml"))
+    planned = describe(located(dataset)).hash
+    given = inputs("b", **dataset.model_dump(mode="json")) | {"manifest_hash": planned}
+    create(step(tmp_path), given, recorder)
+    assert {"interactions.csv", "users.csv", "items.csv", "dataset.yaml", COMPLETE} < set(names(planned))
 
 
 def test_data_that_is_there_is_not_sent_again(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
