@@ -15,6 +15,7 @@ from batch.recommendations import REPLACED, Batch, Opened, Part, divided, write_
 from batch.request import RESULT, BatchRequest
 from features.errors import PersonalizationError
 from features.files import write_whole, written_aside
+from recommend.forgotten import Forgotten
 from recommend.stored import SnapshotError
 from scoring.responses import ModelName
 from training.databricks import JobFailedError
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(request: BatchRequest, session: SparkSession) -> None:
     try_volumes(session, read=[request.bundle, *request.snapshots], written=[request.output], placed={})
     opened = Opened(_copied(request))
-    users = opened.histories.active_users()
+    users = opened.users()
     parts = divided(users, request.output)
     if missing := [part for part in parts if not part[0].exists()]:
         tasks = session.sparkContext.parallelize(missing, len(missing))
@@ -69,8 +70,14 @@ def _copied(request: BatchRequest) -> Batch:
                     if not snapshot.is_dir():
                         raise SnapshotError(REPLACED)
                     copy_files(snapshot, aside / "snapshots")
-    name = ModelName(name=request.model, version=request.version)
-    return Batch(bundle=folder / "bundle", snapshots=folder / "snapshots", name=name, top=request.top, new=request.new)
+    return Batch(
+        bundle=folder / "bundle",
+        snapshots=folder / "snapshots",
+        name=ModelName(name=request.model, version=request.version),
+        top=request.top,
+        new=request.new,
+        forgotten=Forgotten.load(request.forgotten),
+    )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from features.errors import BadInputError, PersonalizationError
 from features.files import written_aside
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue
+from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories
 from recommend.new_items import NewItems
 from recommend.stored import SnapshotError
@@ -38,7 +39,7 @@ NO_HISTORIES = (
     "The version that serves has no histories of users: recommendations need a dataset with users and items, and the "
     "histories of an older version are no longer kept."
 )
-REPLACED = "The histories or the catalogue were replaced meanwhile. Run the command again."
+REPLACED = "The histories, the catalogue or who was forgotten changed meanwhile. Run the command again."
 SCHEMA = pa.schema(
     {
         "user": pa.string(),
@@ -65,9 +66,8 @@ Part = tuple[Path, list[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """The best `top` items for everybody with a history, by the model in `bundle` and the stack's `snapshots`.
-
-    New items take up to `new` of the places.
+    """The best `top` items for everybody with a history who was not `forgotten`, by the model in `bundle` and its
+    `snapshots`. New items take up to `new` of the places.
     """
 
     bundle: Path
@@ -75,6 +75,7 @@ class Batch:
     name: ModelName
     top: int
     new: int = 0
+    forgotten: Forgotten = NOBODY
 
     def write(self, target: Path, report: Callable[[int, int], None]) -> int:
         """Write `target`, a Parquet file with `SCHEMA` in the order of users, and return how many users are in it.
@@ -84,7 +85,7 @@ class Batch:
         """
         require_few(self.top)
         opened = Opened(self)
-        users = opened.histories.active_users()
+        users = opened.users()
         if not users:
             raise NoRecommendationsError(NO_HISTORIES)
         try:
@@ -146,13 +147,19 @@ class Opened:
         new = (
             NewItems.of(catalogued, self.histories, self._model.compared_columns) if batch.new and catalogued else None
         )
-        self._lookups = Lookups(histories=self.histories, catalogue=catalogued, new=new, places=batch.new)
+        self._lookups = Lookups(
+            histories=self.histories, forgotten=batch.forgotten, catalogue=catalogued, new=new, places=batch.new
+        )
+
+    def users(self) -> list[str]:
+        """The keys of all users with a history who were not forgotten, sorted."""
+        return [user for user in self.histories.active_users() if user not in self._batch.forgotten]
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The versions of the snapshots."""
-        catalogue_too = self._lookups.catalogue
-        return self.histories.version, "" if catalogue_too is None else catalogue_too.version
+        """The versions of the snapshots, and of the list of forgotten users."""
+        catalogue_too, listed = self._lookups.catalogue, self._batch.forgotten.version
+        return self.histories.version, "" if catalogue_too is None else catalogue_too.version, listed
 
     def write(self, part: Part) -> int:
         """Write the recommendations for a part's users to its file, and return how many users there are."""

@@ -17,6 +17,8 @@ class BatchRequest(Parameters):
     """The bundle of the version that serves."""
     snapshots: tuple[Path, ...]
     """The folders of the histories and of the catalogue, one for each file."""
+    forgotten: Path
+    """File with the users who are left out."""
     model: str
     """The model's name."""
     version: str

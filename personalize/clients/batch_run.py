@@ -24,6 +24,7 @@ from personalize.clients.azure_models import LOOK, AzureVersions, lake_of
 from personalize.clients.job_runs import workspace_of
 from personalize.errors import StackMissingError
 from recommend import histories
+from recommend.forgotten import FILE as FORGOTTEN
 from steps.azure.libraries import send
 from steps.azure.one_time_run import OneTimeRuns, Work
 from steps.azure.stores.azure_registry import Entry
@@ -37,7 +38,7 @@ from steps.shared.volumes import Volume, volumes_of
 from training.parameters import Fit
 
 FOLDER = "recommendations"
-"""In the volume for intermediate files, which `forget` empties."""
+"""In the volume for intermediate files."""
 PACKAGES = ("scoring", "batch")
 """In the run's wheel, beside those of training."""
 
@@ -98,11 +99,13 @@ class BatchRun:
         published = snapshots.of(served.bundle_hash)
         if histories.FILE not in published:
             raise NoRecommendationsError(NO_HISTORIES)
-        made_of = (served.bundle_hash, served.number, self.top, self.new, USERS_TOGETHER, sorted(published.items()))
+        files = (*sorted(published.items()), snapshots.forgotten().version)
+        made_of = (served.bundle_hash, served.number, self.top, self.new, USERS_TOGETHER, files)
         identity = hashlib.sha256(repr((made_of, code)).encode()).hexdigest()[:16]
         return BatchRequest(
             bundle=lake_folder(lake, served.bundle_url, LOOK).on_cluster(volumes),
             snapshots=tuple(snapshots.on_cluster(volumes) / digest for digest in published.values()),
+            forgotten=snapshots.on_cluster(volumes) / FORGOTTEN,
             model=MODEL,
             version=str(served.number),
             top=self.top,

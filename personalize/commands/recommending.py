@@ -18,6 +18,7 @@ from personalize.commands.session import open_session
 from personalize.stack.on_azure import require_packages, settings_of
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, messages, print_json, results, say, tell
+from recommend.forgotten import Forgotten
 from steps.descriptions.serving_settings import limit_options
 from steps.local.registry import LocalRegistry
 from steps.shared.folders import StackFolder
@@ -143,9 +144,9 @@ def _here(stack: str, settings: Settings, out: Path, top: int, new: int) -> tupl
     from scoring.responses import ModelName  # noqa: PLC0415 - see above
 
     with ExitStack() as fetched:
-        number, bundle, snapshots = _served(stack, settings.azure, fetched)
+        number, bundle, snapshots, forgotten = _served(stack, settings.azure, fetched)
         name = ModelName(name=MODEL, version=str(number))
-        batch = Batch(bundle=bundle, snapshots=snapshots, name=name, top=top, new=new)
+        batch = Batch(bundle=bundle, snapshots=snapshots, name=name, top=top, new=new, forgotten=forgotten)
         with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
             task = progress.add_task("users")
             users = batch.write(out, lambda done, total: progress.update(task, completed=done, total=total))
@@ -169,14 +170,17 @@ def _on_databricks(stack: str, settings: Settings, out: Path, top: int, new: int
     return users, serving.number
 
 
-def _served(stack: str, azure: AzureSettings | None, fetched: ExitStack) -> tuple[int, Path, Path]:
-    """The number of the version that serves, its bundle, and the folder of the snapshots, which `fetched` removes."""
+def _served(stack: str, azure: AzureSettings | None, fetched: ExitStack) -> tuple[int, Path, Path, Forgotten]:
+    """The number of the version that serves, its bundle, the folder of its snapshots, which `fetched` removes, and who
+    was forgotten.
+    """
     if azure is None:
         folder = StackFolder(state_folder(stack))
         registry = LocalRegistry(folder.registry)
         champion = registry.get_champion() if registry.exists else None
         if champion is not None:
-            return champion.number, registry.bundle(champion.bundle_hash), folder.snapshots_of(champion.bundle_hash)
+            bundle, snapshots = registry.bundle(champion.bundle_hash), folder.snapshots_of(champion.bundle_hash)
+            return champion.number, bundle, snapshots, Forgotten.load(folder.forgotten)
     else:
         require_packages()
         from personalize.clients.azure_models import AzureVersions, snapshots_of  # noqa: PLC0415 - needs the packages
@@ -184,8 +188,9 @@ def _served(stack: str, azure: AzureSettings | None, fetched: ExitStack) -> tupl
         versions = AzureVersions(stack, azure)
         if (found := versions.serving()) is not None:
             temporary = Path(fetched.enter_context(TemporaryDirectory(prefix="snapshots-")))
-            snapshots_of(stack, azure).fetch(found.bundle_hash, temporary)
-            return found.number, versions.bundle(found), temporary
+            lake = snapshots_of(stack, azure)
+            lake.fetch(found.bundle_hash, temporary)
+            return found.number, versions.bundle(found), temporary, lake.forgotten()
     raise BadInputError(NO_MODEL.format(stack))
 
 

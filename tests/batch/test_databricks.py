@@ -8,8 +8,9 @@ from pyarrow import parquet
 
 from batch import databricks, recommendations
 from batch.databricks import main
-from batch.recommendations import Batch, Opened
+from batch.recommendations import REPLACED, Batch, Opened
 from batch.request import RESULT, BatchRequest
+from recommend.forgotten import change
 from scoring.responses import ModelName
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
 from training.databricks import JobFailedError
@@ -29,6 +30,7 @@ def request_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BatchRequest:
     return BatchRequest(
         bundle=make_recommending_bundle(tmp_path / "bundle", recommender()),
         snapshots=(write_snapshots(tmp_path / "snapshots"),),
+        forgotten=tmp_path / "forgotten.json",
         model="films",
         version="4",
         top=2,
@@ -56,9 +58,16 @@ def test_a_repeated_run_writes_only_the_parts_that_are_missing(request_: BatchRe
     assert parquet.read_table(target).equals(parquet.read_table([first, second]))
 
 
+def test_who_was_forgotten_is_left_out(request_: BatchRequest) -> None:
+    change(request_.forgotten, lambda before: before.with_user("u1"))
+    run(request_)
+    (part,) = request_.output.glob("*.parquet")
+    assert set(parquet.read_table(part).column("user").to_pylist()) == {"3"}
+
+
 def test_histories_that_were_replaced_are_no_empty_ones(request_: BatchRequest) -> None:
     gone = request_.model_copy(update={"snapshots": (request_.output / "gone",)})
-    with pytest.raises(JobFailedError, match=r"^error: The histories or the catalogue were replaced meanwhile"):
+    with pytest.raises(JobFailedError, match=f"^error: {REPLACED}"):
         run(gone)
 
 
@@ -67,6 +76,6 @@ def test_what_a_task_refuses_is_a_sentence(request_: BatchRequest, monkeypatch: 
         versions = ("another", "one")
 
     monkeypatch.setattr(databricks, "Opened", Other)
-    with pytest.raises(JobFailedError, match=r"^error: The histories or the catalogue were replaced meanwhile\."):
+    with pytest.raises(JobFailedError, match=f"^error: {REPLACED}"):
         run(request_)
     assert not (request_.output / RESULT).exists()

@@ -22,6 +22,7 @@ from features.errors import BadInputError
 from personalize.commands import recommending
 from personalize.commands.app import app
 from recommend import histories
+from recommend.forgotten import NOBODY, change
 from recommend.histories import UserRow
 from recommend.stored import SnapshotError
 from scoring.engines import EngineName
@@ -148,7 +149,7 @@ def test_an_interrupted_run_continues_with_the_missing_parts(
     assert pd.read_parquet(target)["user"].unique().tolist() == users
 
 
-@pytest.mark.parametrize("changed", ["histories", "catalogue", "top", "new"])
+@pytest.mark.parametrize("changed", ["histories", "catalogue", "top", "forgotten", "new"])
 def test_after_a_change_it_starts_anew(
     changed: str, small: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +164,8 @@ def test_after_a_change_it_starts_anew(
             many(small, 50)
         case "top":
             other = replace(small, top=1)
+        case "forgotten":
+            other = replace(small, forgotten=NOBODY.with_user(users.pop(0)))
         case _:
             other = replace(small, new=1)
     again = written(monkeypatch)
@@ -215,6 +218,9 @@ def test_the_command_writes_the_file_of_the_champion(stack: Path) -> None:
     assert pd.read_parquet(stack / "recs.parquet")["item"].tolist() == ["a", "n", "a", "n"]
     run("--top", "2", "--new", "0", "--out", str(stack / "recs.parquet"))
     assert pd.read_parquet(stack / "recs.parquet")["item"].tolist() == ["a", "b", "a", "c"]
+    change(StackFolder(stack).forgotten, lambda before: before.with_user("3.0"))
+    assert "for each of 1 users" in run("--top", "2", "--out", str(stack / "recs.parquet")).stdout
+    assert {*pd.read_parquet(stack / "recs.parquet")["user"]} == {"u1"}
 
 
 @pytest.mark.parametrize("arguments", [[], ["u1", "--out", "x"], ["--out", "x", "--show", "title"]])

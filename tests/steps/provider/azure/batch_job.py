@@ -6,6 +6,7 @@ from pathlib import Path
 from azure_clients.credentials import container
 from batch.recommendations import Batch, Opened, divided
 from batch.request import RESULT, BatchRequest
+from recommend.forgotten import Forgotten
 from scoring.responses import ModelName
 from tests.simulation.fakes.runs import Run
 from tests.steps.provider.azure.conftest import BLOB, TENANT
@@ -37,9 +38,16 @@ class Job:
             for file in folder.iterdir():
                 (self.volumes / file.name).write_bytes(file.read_bytes())
         model = ModelName(name=request.model, version=request.version)
-        batch = Batch(bundle=request.bundle, snapshots=self.volumes, name=model, top=request.top, new=request.new)
+        batch = Batch(
+            bundle=request.bundle,
+            snapshots=self.volumes,
+            name=model,
+            top=request.top,
+            new=request.new,
+            forgotten=Forgotten.load(request.forgotten),
+        )
         opened = Opened(batch)
-        parts = divided(opened.histories.active_users(), request.output)
+        parts = divided(opened.users(), request.output)
         request.output.mkdir(parents=True, exist_ok=True)
         for part in parts:
             if not part[0].exists():

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import typer
 
@@ -118,7 +119,7 @@ def left() -> list[str]:
 
 @pytest.mark.usefixtures("job")
 def test_it_is_the_file_of_this_machine_and_leaves_nothing_in_the_lake(
-    out: Path, capsys: pytest.CaptureFixture[str]
+    lake: LakeSnapshots, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     on_databricks(out, as_json=True)
     assert json.loads(capsys.readouterr().out) == {"file": str(out), "users": 2, "version": "1"}
@@ -126,6 +127,11 @@ def test_it_is_the_file_of_this_machine_and_leaves_nothing_in_the_lake(
     assert out.read_bytes() == out.with_name("here.parquet").read_bytes()
     assert left() == []
     assert not list(out.parent.glob(".recs*"))
+    lake.forget("3")
+    on_databricks(out)
+    recommend(all_users=True, out=out.with_name("here.parquet"), top=2, stack=STACK)
+    assert out.read_bytes() == out.with_name("here.parquet").read_bytes()
+    assert {*pd.read_parquet(out)["user"]} == {"u1"}
 
 
 def test_the_run_has_the_training_job_s_cluster_and_principal(cloud: Cloud, job: Job, out: Path) -> None:
