@@ -14,6 +14,7 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from features.bundle import Bundle
+from recommend.forgotten import NOBODY, Forgotten
 from training import engines
 from training.arguments import KINDS, add_dataset, dataset_fields
 from training.datasets import describe, has_only_positives
@@ -93,7 +94,9 @@ def _run(given: argparse.Namespace, dataset: Dataset, logged: Path) -> Result:
     parameters = TrainingParameters(engine=EngineName(given.engine), driver_memory_gib=given.driver_memory_gib)
     opened = engines.opened(parameters, log=logged, progress=Progress(sys.stderr), data_size=manifest.size)
     with opened as engine:
-        drift = compare_source(bundle, engine.open_source(dataset, None, silent), logged.with_name("rows"))
+        passed_over = NOBODY if given.forgotten is None else Forgotten.load(given.forgotten)
+        source = engine.open_source(dataset, None, silent, passed_over)
+        drift = compare_source(bundle, source, logged.with_name("rows"))
     check = drift_check(drift, given.max_drift, of=f"model {bundle.hash[:12]}")
     given.output.parent.mkdir(parents=True, exist_ok=True)
     page.write(given.output, drift, check, dataset=manifest.description, bundle_hash=bundle.hash)
@@ -129,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     add_dataset(parser.add_argument_group("dataset"), _KINDS, default="criteo")
     add("--output", type=Path, default=Path("drift.html"), help="page to write")
     add("--max-drift", type=float, default=0.0, help="index above which the exit code is 3; 0: no limit")
+    add("--forgotten", type=Path, help="file with the users whose rows are not read; by default all rows are")
     add("--engine", choices=[name.value for name in EngineName], default=EngineName.AUTO, help="reads the data")
     add("--driver-memory-gib", type=int, default=4, help="heap of the Spark driver, in GiB")
     add("--json", action="store_true", help="print one JSON object on standard output")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from infra.settings import Settings, load_settings
+from personalize.clients.forgotten import forgotten_in
 from personalize.commands.models import served_report
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
@@ -38,7 +39,9 @@ def drift(
     page = output or state_folder(stack) / "drift.html"
     bundle = served_report(stack, config_file).parent
     command = [sys.executable, "-P", "-m", "training.drift", *_arguments(settings, data, bundle, page)]
-    code = subprocess.run([*command, *(["--json"] if as_json else [])], check=False).returncode  # noqa: S603 - our own
+    with forgotten_in(stack, settings.azure) as forgotten:
+        command += ["--forgotten", str(forgotten), *(["--json"] if as_json else [])]
+        code = subprocess.run(command, check=False).returncode  # noqa: S603 - our own
     if show and code in (ExitCode.OK, ExitCode.GATE_REJECTED):
         typer.launch(page.absolute().as_uri())
     if code != ExitCode.OK:

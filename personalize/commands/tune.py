@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from infra.settings import load_settings
+from personalize.clients.forgotten import forgotten_in
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from steps.shared.dataset_paths import located
@@ -36,13 +37,17 @@ def tune(
     Prints the settings to put into the stack file, or the crosses and factors to put into the dataset config.
     """
     settings = load_settings(StackFiles(stack, config_file).effective())
-    request = TrainingRequest(
-        dataset=located(settings.dataset),
-        training=settings.training,
-        gate=settings.gate,
-        result=Format.JSON if as_json else Format.TEXT,
-    )
-    with NamedTemporaryFile("w", prefix="tune-", suffix=".json") as file:
+    with (
+        forgotten_in(stack, settings.azure) as forgotten,
+        NamedTemporaryFile("w", prefix="tune-", suffix=".json") as file,
+    ):
+        request = TrainingRequest(
+            dataset=located(settings.dataset),
+            training=settings.training,
+            gate=settings.gate,
+            forgotten=forgotten,
+            result=Format.JSON if as_json else Format.TEXT,
+        )
         file.write(request.model_dump_json())
         file.flush()
         command = [sys.executable, "-P", "-m", "training.tune", "--trials", str(trials), "--request", file.name]

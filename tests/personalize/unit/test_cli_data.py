@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from personalize.commands import drift, tune
+from tools.paths import state_folder
 from training.parameters import CriteoDataset
 from training.request import TrainingRequest
 
@@ -19,6 +20,9 @@ config:
   personalization:training: {num_leaves: 63, driver_memory_gib: 2}
   personalization:gate: {max_drift: 0.25}
 """
+
+FORGOTTEN = state_folder("local") / "snapshots" / "forgotten.json"
+"""Users whose rows neither of them reads."""
 
 
 @pytest.fixture
@@ -61,6 +65,7 @@ def test_drift_compares_with_the_served_bundle_under_the_gates_limit(
         "--output": str(tmp_path / "page.html"),
         "--max-drift": "0.25",
         "--driver-memory-gib": "2",
+        "--forgotten": str(FORGOTTEN),
     }
     assert command[-1] == "--json"
 
@@ -91,6 +96,7 @@ def test_tune_searches_on_the_stacks_dataset_around_its_parameters(settings: Pat
     request = started["request"]
     assert request.dataset == CriteoDataset(kind="criteo", path="/data/criteo", days=3)
     assert (request.training.num_leaves, request.gate.max_drift) == (63, 0.25)
+    assert request.forgotten == FORGOTTEN
 
 
 def test_no_module_of_the_current_folder_is_run(
