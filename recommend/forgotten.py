@@ -45,7 +45,10 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         try:
             return NOBODY if content is None else msgspec.json.decode(content, type=cls)
         except msgspec.DecodeError as error:
-            raise SnapshotError(f"{FILE}, the list of forgotten users, was altered: {error}. Restore it.") from error
+            raise SnapshotError(
+                f"{FILE}, the list of forgotten users, was altered: {error}. Restore it, or delete it and repeat "
+                "`forget` for each of them."
+            ) from error
 
     def encode(self) -> bytes:
         """A file's content."""
@@ -63,6 +66,10 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def __contains__(self, user: str) -> bool:
         return bool(self.users) and _hashed(self.key, user) in self.users
+
+    def before(self, version: str) -> Self:
+        """The list as it was when it had a `version`."""
+        return msgspec.structs.replace(self, hashes=self.hashes[: int(version)])
 
     def with_user(self, user: str) -> Self:
         """This list, with a user among them."""

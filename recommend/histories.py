@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from features.keys import key_of
 from recommend.arrays import Indices
-from recommend.forgotten import Forgotten
 from recommend.stored import Snapshot, SnapshotError, written
 
 FILE = "histories.sqlite"
@@ -65,21 +65,12 @@ def write_empty(target: Path) -> None:
     write(target, (), (), user_column="")
 
 
-def remove(file: Path, users: Forgotten) -> int:
-    """Write the snapshot again without these users, and return how many it had; raises `SnapshotError`."""
+def has(file: Path, user: str) -> bool:
+    """Whether a snapshot has a user; not if there is none. Raises `SnapshotError`."""
+    if not file.is_file():
+        return False
     with closing(Snapshot(file, KIND)) as snapshot:
-        gone = {str(key) for (key,) in snapshot.all("SELECT key FROM users") if key in users}
-        if not gone:
-            return 0
-        items = [str(key) for (key,) in snapshot.all("SELECT key FROM items ORDER BY number")]
-        rows = snapshot.all("SELECT key, chosen, columns FROM users ORDER BY key")
-        kept = (
-            UserRow(str(key), chosen, msgspec.json.decode(columns, type=dict[str, str]))
-            for key, chosen, columns in rows
-            if key not in gone
-        )
-        write(file, items, kept, str(snapshot.meta["user_column"]))
-    return len(gone)
+        return bool(snapshot.one("SELECT key FROM users WHERE key = ?", key_of(user)))
 
 
 class Histories:

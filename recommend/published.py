@@ -12,6 +12,8 @@ from recommend.stored import SnapshotError
 CURRENT = "current.json"
 RECORD = "snapshots.json"
 """The file beside a run's result in which the run names what it has made."""
+LISTED = "listed"
+"""The file beside histories that says which version of the list of forgotten users their run has read."""
 Published = dict[str, str]
 """The SHA-256 of each file, 64 hexadecimal digits, by the file's name. Without histories no user is known."""
 

@@ -16,8 +16,8 @@ from pyspark.sql import SparkSession
 
 from features.errors import PersonalizationError
 from features.files import sha256
+from recommend.published import LISTED, Published, encode, place
 from recommend.published import RECORD as MADE
-from recommend.published import Published, encode, place
 from recommend.stored import FOLDER as SNAPSHOTS
 from training.datasets import materialize
 from training.datasets.manifest import RECORD, Manifest, recorded
@@ -80,6 +80,7 @@ def _run(request: LakeRequest, own: Path, shared: Path) -> None:
     manifest = listing or Manifest(
         kind=request.dataset.kind, hash=request.manifest_hash, partitions=(), description=f"data in {request.data}"
     )
+    passed_over = request.passed_over  # from now on the same
     champion, target = request.champion, request.output / BUNDLE
     for number in ("first", "second") if request.canary else ("only",):
         places = {"champion": champion, "output": own / number, "work": shared / number}
@@ -88,20 +89,24 @@ def _run(request: LakeRequest, own: Path, shared: Path) -> None:
         copy_files(Path(result.bundle), target)
         champion = target
     if request.snapshots is not None:
-        made = _copy_snapshots(own / number / SNAPSHOTS, request.snapshots)
+        made = _copy_snapshots(own / number / SNAPSHOTS, request.snapshots, passed_over.version)
         (request.output / MADE).write_bytes(encode(made))
     if listing is not None:  # the data's own folder goes with the next dataset, the run's stays
         (request.output / RECORD).write_bytes((request.data / RECORD).read_bytes())
     (request.output / RESULT).write_text(result.to_json(), encoding="utf-8")
 
 
-def _copy_snapshots(made: Path, target: Path) -> Published:
-    """Copy the snapshots in `made`, if there are any, into folders of `target` that their hashes name."""
+def _copy_snapshots(made: Path, target: Path, listed: str) -> Published:
+    """Copy the snapshots in `made`, if there are any, into folders of `target` that their hashes name.
+
+    `listed` is the version of the list of users who are in none of them.
+    """
     found = {file.name: sha256(file) for file in sorted(made.glob("*"))}
     for name, digest in found.items():
         placed = made.with_name("placed") / place(name, digest)
         placed.parent.mkdir(parents=True)
         (made / name).rename(placed)
+        placed.with_name(LISTED).write_text(listed)
     copy_files(made.with_name("placed"), target)
     return found
 

@@ -1,73 +1,111 @@
-"""`forget`: keeps a user out of trainings, snapshots and answers."""
+"""`forget`: keeps a user out of trainings and answers."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Protocol
 
 import typer
 
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
+from personalize.clients.model_registry import versions_of
 from personalize.errors import StackMissingError
-from personalize.stack.locks import clear_stale
 from personalize.stack.on_azure import azure_of, require_packages
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
-from personalize.terminal.output import print_json, say, tell
+from personalize.terminal.output import print_json, tell
 from steps.local.snapshots import LocalSnapshots
 from steps.shared.folders import StackFolder
+from steps.shared.model_versions import Version
 from steps.shared.volumes import DELETED_DAYS
 
-REMAINS = (
-    "What remains: the copy of the data in the stack's {place}, until there is other data; models trained before, "
-    "which hold no rows but have learned from them, until `destroy`; your own tables, and files that you have written."
+FORGOTTEN = (
+    "{user} is forgotten: within a minute the service answers as for an unknown user, and no training reads their rows."
 )
-IN_LAKE = f" What was deleted from the lake can be restored for {DELETED_DAYS} days."
+KEPT = (
+    " The stored histories of {versions} {have} them; nothing reads them there any more. Histories are kept for the "
+    "version that serves and the one before, so these go once two other versions have served."
+)
+NOT_KEPT = " No stored histories have them."
+REMAINS = (
+    " What else remains: the copy of the data in the stack's {place}, until there is other data; what {runs}; models "
+    "trained before, which hold no rows but have learned from them, until `destroy`; your own tables, and files that "
+    "you have written."
+)
+RUNS_HERE = "the last training and interrupted ones left there, until the next one"
+RUNS_IN_LAKE = "interrupted runs left there, until `destroy`"
+IN_LAKE = f" What is deleted from the lake can be restored for {DELETED_DAYS} days."
+AT_ONCE = "The service knows {user} again within a minute: nothing was trained since, so their history is still stored."
+NEXT_TRAINING = (
+    "{user} comes back with the next training, which reads their rows again. Only changed data, settings or code cause "
+    "one."
+)
 
 
 class Users(Protocol):
     """Where a stack keeps what it knows of its users."""
 
-    def forget(self, user: str) -> int:
-        """Keep a user out of everything from now on; return in how many files they were."""
+    def forget(self, user: str) -> None:
+        """Let the service know a user no longer, and no training read their rows."""
         ...
 
     def remember(self, user: str) -> bool:
-        """Let the next training read a user's rows again; returns whether they were forgotten."""
+        """Undo it; returns whether they were forgotten."""
+        ...
+
+    def having(self, user: str) -> list[str]:
+        """The hashes of the bundles whose versions' histories still have a user."""
         ...
 
 
 def forget(
     user: Annotated[str, typer.Argument(help="The ID of the user.", show_default=False)],
     *,
-    undo: Annotated[bool, typer.Option("--undo", help="Let the next training read the user's rows again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Let the user be known and their rows be read again.")] = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Forget a user: their history is deleted, and no training reads their rows, until you undo it.
+    """Forget a user: the service knows them no longer, and no training reads their rows, until you undo it.
 
-    The service answers as for an unknown user within seconds, on Azure within a minute.
+    The service answers as for an unknown user within a minute.
 
     .venv/bin/personalize forget u017
     """
     azure = azure_of(stack, config_file)
     if not user:
         raise BadInputError("Give the ID of a user, which is not empty.")
-    files = StackFiles(stack, config_file)
-    clear_stale(files.state, stack, say)
-    users = _here(files) if azure is None else _in_lake(stack, azure)
-    if undo:
-        if not users.remember(user):
-            raise BadInputError(f"The user {user} was not forgotten.")
-        found, sentence = 0, f"The next training reads the rows of {user} again."
-    else:
-        found = users.forget(user)
-        remains = REMAINS.format(place="folder") if azure is None else REMAINS.format(place="lake") + IN_LAKE
-        known = f"and was in {found} files with histories" if found else "but nothing was stored about this user"
-        sentence = f"{user} is forgotten, {known}. {remains}"
+    users = _here(StackFiles(stack, config_file)) if azure is None else _in_lake(stack, azure)
+    if not undo:
+        users.forget(user)
+    elif not users.remember(user):
+        raise BadInputError(f"The user {user} was not forgotten.")
+    having = users.having(user)
+    versions = _versions(stack, config_file)
+    numbers = [version.number for version in versions if version.bundle_hash in having]
+    at_once = any(version.champion and version.number in numbers for version in versions)
     if as_json:
-        print_json({"user": user, "forgotten": not undo, "files": found})
+        print_json({"user": user, "forgotten": not undo, "versions": numbers} | ({"at_once": at_once} if undo else {}))
+    elif undo:
+        tell((AT_ONCE if at_once else NEXT_TRAINING).format(user=user))
     else:
-        tell(sentence)
+        tell(_told(user, numbers, on_azure=azure is not None))
+
+
+def _told(user: str, versions: list[int], *, on_azure: bool) -> str:
+    names = f"model version{'s' if len(versions) > 1 else ''} {' and '.join(map(str, versions))}"
+    kept = KEPT.format(versions=names, have="may still have" if on_azure else "still have") if versions else NOT_KEPT
+    place, runs = ("lake", RUNS_IN_LAKE) if on_azure else ("folder", RUNS_HERE)
+    remains = REMAINS.format(place=place, runs=runs) + (IN_LAKE if on_azure else "")
+    return FORGOTTEN.format(user=user) + kept + remains
+
+
+def _versions(stack: str, config_file: Path | None) -> Sequence[Version]:
+    """The stack's versions, none before the first."""
+    try:
+        return versions_of(stack, config_file).list()
+    except StackMissingError:
+        return []
 
 
 def _here(files: StackFiles) -> Users:
@@ -79,7 +117,5 @@ def _here(files: StackFiles) -> Users:
 def _in_lake(stack: str, azure: AzureSettings) -> Users:
     require_packages()
     from personalize.clients.azure_models import snapshots_of  # noqa: PLC0415 - needs Azure's packages
-    from personalize.clients.job_runs import require_none  # noqa: PLC0415 - see above
 
-    require_none(stack, azure)
     return snapshots_of(stack, azure)

@@ -13,13 +13,11 @@ from typing import TypeVar
 
 from features.files import written_aside
 from recommend import catalogue, histories
-from recommend.forgotten import Forgotten, change
+from recommend.forgotten import change
 from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import items_in
 from recommend.stored import FOLDER, locked
 from steps.shared.folders import StackFolder
-from steps.shared.run_folder import OUTPUT
-from training.work import FOLDER as WORK
 
 Result = TypeVar("Result")
 
@@ -55,7 +53,6 @@ class LocalSnapshots:
         """Let `target` be the first of these histories that there is, or else some to which every user is unknown."""
         for file in found:
             if file.is_file():
-                histories.remove(file, Forgotten.load(self.folder.forgotten))
                 with written_aside(target) as aside:
                     os.link(file, aside)
                 return
@@ -82,19 +79,14 @@ class LocalSnapshots:
     def _versions(self) -> list[Path]:
         return [path for path in self.folder.snapshots.glob("*") if path.is_dir()]
 
-    def forget(self, user: str) -> int:
-        """Keep a user out of all trainings, snapshots and answers from now on; return in how many files they were.
-
-        After an error, the same call goes on from there.
-        """
+    def forget(self, user: str) -> None:
+        """Let the service know a user no longer, and no training read their rows."""
         change(self.folder.forgotten, lambda before: before.with_user(user))
-        users = Forgotten.load(self.folder.forgotten)
-        for prepared in self.folder.runs.glob(f"*/{OUTPUT}/{WORK}"):  # of interrupted runs
-            shutil.rmtree(prepared)
-        made = self.folder.runs.glob(f"*/{OUTPUT}/{FOLDER}/{histories.FILE}")
-        files = (*self.folder.snapshots.glob(f"*/{histories.FILE}"), *made)
-        return sum(histories.remove(file, users) for file in files if file.is_file())
 
     def remember(self, user: str) -> bool:
-        """Let the next training read a user's rows again; returns whether they were forgotten."""
+        """Undo it; returns whether they were forgotten."""
         return user in change(self.folder.forgotten, lambda before: before.without_user(user))
+
+    def having(self, user: str) -> list[str]:
+        """The hashes of the bundles whose versions' histories still have a user."""
+        return [folder.name for folder in self._versions() if histories.has(folder / histories.FILE, user)]

@@ -46,6 +46,7 @@ class TrainingRun(LocalStep[LocalInputs, Outputs]):
             run.begin()
             result = _train(request(inputs, folder, earlier, run.path), run.path, context)
             run.keep(result)
+            run.remove_interrupted()
         return Created(run.identity, run.outputs(result))
 
     def update(self, identity: str, old: State, inputs: LocalInputs, context: Context) -> Outputs:

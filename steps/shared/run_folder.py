@@ -79,6 +79,13 @@ class RunFolder:
             claim=claim(self.path),
         )
 
+    def remove_interrupted(self) -> None:
+        """Remove what other runs left that never finished: it may have rows of users who were forgotten since."""
+        for path in self.stack.runs.glob("[!.]*"):
+            if path != self.path and not (path / RESULT).is_file():
+                end_orphan(path)
+                shutil.rmtree(path, ignore_errors=True)
+
     def remove(self, state: State) -> None:
         """Delete it, unless another resource owns it now; the registry has its own copies of bundles."""
         if owns(self.path, state["claim"]):

@@ -1,8 +1,7 @@
 """The snapshots in the lake, the users' histories and the catalogue of items: each version has its own.
 
 The pods get the address of their version's, so model and users change together. They are kept for the version that
-serves and for the one before. Histories stay in the lake, unless users must be taken out. Catalogues are brought up to
-date on this machine.
+serves and for the one before. Histories stay in the lake. Catalogues are brought up to date on this machine.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -16,7 +15,7 @@ from features.files import sha256
 from recommend import catalogue, histories
 from recommend.forgotten import FILE as FORGOTTEN
 from recommend.forgotten import Forgotten
-from recommend.published import CURRENT, Published, decode, encode, place
+from recommend.published import CURRENT, LISTED, Published, decode, encode, place
 from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import items_in
 from steps.azure.stores.lake import LakeFolder
@@ -33,7 +32,6 @@ class LakeSnapshots:
     def __init__(self, inputs: Lake, timeout: Timeout, context: Context) -> None:
         """Makes no request yet."""
         self._folder = LakeFolder(inputs, Volume.SNAPSHOTS, SERVED, timeout)
-        self._prepared = LakeFolder(inputs, Volume.WORK, "", timeout)
         self._context = context
 
     def on_cluster(self, volumes: str) -> Path:
@@ -98,30 +96,12 @@ class LakeSnapshots:
                 self._folder.below(bundle_hash).remove(self._context)
                 self.discard(gone)
 
-    def forget(self, user: str) -> int:
-        """Keep a user out of all trainings, snapshots and answers from now on; return in how many files they were.
-
-        What interrupted runs have left goes too, so none may run. Raises `SnapshotError` if the histories were replaced
-        or altered; then the same call goes on from there.
-        """
+    def forget(self, user: str) -> None:
+        """Let the service know a user no longer, and no training read their rows."""
         self._change_forgotten(lambda before: before.with_user(user))
-        for folder in {name.partition("/")[0] for name in self._prepared.names(self._context)}:
-            self._prepared.below(folder).remove(self._context)
-        found = 0
-
-        def change(before: Published) -> Published:
-            nonlocal found
-            if histories.FILE not in before:
-                return before
-            digest, found = self._without(self.forgotten(), before[histories.FILE])
-            return {**before, histories.FILE: digest}
-
-        for version in self._versions():
-            self._change(version, change)
-        return found
 
     def remember(self, user: str) -> bool:
-        """Let the next training read a user's rows again; returns whether they were forgotten."""
+        """Undo it; returns whether they were forgotten."""
         known = False
 
         def change(before: Forgotten) -> Forgotten:
@@ -131,6 +111,19 @@ class LakeSnapshots:
 
         self._change_forgotten(change)
         return known
+
+    def having(self, user: str) -> list[str]:
+        """The hashes of the bundles whose versions' histories may still have a user.
+
+        They are not read: beside them is which version of the list of forgotten users their run has read.
+        """
+        listed, found = self.forgotten(), []
+        for bundle_hash in sorted(self._versions()):
+            digest = self.of(bundle_hash).get(histories.FILE)
+            read = None if digest is None else self._folder.below(digest).read(LISTED, self._context) or b"0"
+            if read is not None and user not in listed.before(read.decode()):
+                found.append(bundle_hash)
+        return found
 
     def change_catalogue(self, serving: str, change: Callable[[Path], Result]) -> Result:
         """Replace the catalogue of what is `serving`, by its bundle's hash, and those of all other versions.
@@ -164,13 +157,6 @@ class LakeSnapshots:
             read = None if trained is None else new / catalogue.FILE
             catalogue.carry_over(old / catalogue.FILE, read, items, file)
             return self._send(file)
-
-    def _without(self, users: Forgotten, digest: str) -> tuple[str, int]:
-        """The hash of the histories with this hash without these users, and in how many files they were."""
-        with TemporaryDirectory(prefix="histories-") as temporary:
-            self._bring(digest, Path(temporary))
-            file = Path(temporary) / histories.FILE
-            return (self._send(file), 1) if histories.remove(file, users) else (digest, 0)
 
     def _there(self, made: Published) -> Published:
         """The snapshots of these that are in the lake."""

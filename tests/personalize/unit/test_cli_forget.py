@@ -1,6 +1,7 @@
-"""`forget`: what it deletes and says, and what it refuses."""
+"""`forget`: what it says about what is left, and what it refuses."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,30 +11,92 @@ from personalize.commands import forget as command
 from personalize.commands.forget import forget
 from personalize.errors import StackMissingError
 from recommend import histories
-from recommend.histories import Histories
+from recommend.forgotten import Forgotten
+from recommend.histories import UserRow
 from steps.shared.folders import StackFolder
+from steps.shared.model_versions import Version
 from tests.support.recommenders import write_snapshots
+
+FORMER, SERVING = 3, 4
+
+
+class Versions:
+    """A registry of two versions."""
+
+    def list(self) -> list[Version]:
+        """The former version, and the one that serves."""
+        return [version(number) for number in (FORMER, SERVING)]
+
+
+def version(number: int) -> Version:
+    """A version whose bundle's hash is a digit."""
+    return Version(
+        number=number,
+        bundle_hash=str(number) * 64,
+        manifest_hash="",
+        code_hash="",
+        accepted=True,
+        reasons=(),
+        champion=number == SERVING,
+        registered=datetime(2026, 1, 1, tzinfo=UTC),
+        metrics={},
+        hyperparameters={},
+    )
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFolder:
-    """The folder of stack `local`, with histories."""
+    """The folder of stack `local`, with histories for two versions; only the former knows `old`."""
     monkeypatch.setattr(command, "azure_of", lambda *_: None)
+    monkeypatch.setattr(command, "versions_of", lambda *_: Versions())
     monkeypatch.setattr("personalize.stack.stack_files.state_folder", lambda stack: tmp_path / stack)
     found = StackFolder(tmp_path / "local")
-    write_snapshots(found.snapshots)
+    for number in (FORMER, SERVING):
+        write_snapshots(found.snapshots_of(version(number).bundle_hash))
+    users = [UserRow(key, b"", {}) for key in ("17", "old", "u1")]
+    histories.write(found.snapshots_of(version(FORMER).bundle_hash) / histories.FILE, ["b"], users, "user_id")
     return found
 
 
-def test_a_user_is_forgotten_until_it_is_undone(folder: StackFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    forget("u1", as_json=True)
-    assert json.loads(capsys.readouterr().out) == {"user": "u1", "forgotten": True, "files": 1}
-    assert Histories(folder.snapshots / histories.FILE, []).find("u1") is None
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_it_says_which_files_still_have_a_user_and_until_when(
+    folder: StackFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
     forget("u1")
-    assert "u1 is forgotten, but nothing was stored about this user. What remains" in capsys.readouterr().out
+    told = said(capsys)
+    assert told.startswith("u1 is forgotten: within a minute the service answers as for an unknown user")
+    assert "The stored histories of model versions 3 and 4 still have them" in told
+    assert "these go once two other versions have served" in told
+    forget("old")
+    assert "The stored histories of model version 3 still have them" in said(capsys)
+    forget("never")
+    assert "No stored histories have them." in said(capsys)
+    assert all(user in Forgotten.load(folder.forgotten) for user in ("u1", "old", "never"))
+
+
+@pytest.mark.usefixtures("folder")
+def test_undoing_says_whether_a_user_is_known_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for user in ("u1", "old"):
+        forget(user)
+    capsys.readouterr()
     forget("u1", undo=True)
-    with pytest.raises(BadInputError, match="u1 was not forgotten"):
-        forget("u1", undo=True)
+    assert said(capsys).startswith("The service knows u1 again within a minute: nothing was trained since")
+    forget("old", undo=True)
+    assert said(capsys).startswith("old comes back with the next training, which reads their rows again.")
+    with pytest.raises(BadInputError, match="old was not forgotten"):
+        forget("old", undo=True)
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_same_key_is_forgotten_however_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    forget("17.0", as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"user": "17.0", "forgotten": True, "versions": [FORMER]}
+    forget("17", undo=True, as_json=True)
+    wanted = {"user": "17", "forgotten": False, "versions": [FORMER], "at_once": False}
+    assert json.loads(capsys.readouterr().out) == wanted
 
 
 @pytest.mark.usefixtures("folder")

@@ -1,7 +1,7 @@
 """Users who are forgotten: one before the training that reads their rows, and one after it."""
 
 import json
-from contextlib import closing, redirect_stdout
+from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +10,6 @@ from typing import Any
 from personalize.commands import forget as command
 from recommend import histories
 from recommend.forgotten import FILE, Forgotten
-from recommend.histories import Histories
 from recommend.published import CURRENT, decode, place
 from steps.shared.volumes import SERVED, Volume
 from tests.simulation.scenarios.lost_libraries import container_of
@@ -23,17 +22,18 @@ BEFORE, AFTER, NEVER = "u001", "u002", "u003"
 
 def forget_before_training(stack: SimulatedStack, report: Report) -> None:
     """Nothing is known of the user yet, and the next training passes over their rows."""
-    report.want("files with a user before a training reads tables", 0, _forget(stack, BEFORE)["files"])
+    report.want("versions that have users before a training reads tables", [], _forget(stack, BEFORE)["versions"])
 
 
 def forget_after_training(stack: SimulatedStack, report: Report) -> None:
-    """Another user leaves what pods fetch, and at last neither of them is on the list of forgotten users."""
+    """Another user stays in the histories that are kept, and at last neither of them is on the list."""
     report.want("users in the histories after the training", [AFTER, NEVER], _stored(stack))
-    report.want("files with a user after the training", 1, _forget(stack, AFTER)["files"])
-    report.want("users in the histories then", [NEVER], _stored(stack))
+    having = [len(_forget(stack, user)["versions"]) for user in (BEFORE, AFTER)]
+    report.want("versions that may have a user who was forgotten before the training, or after it", [0, 1], having)
+    report.want("users in the histories then", [AFTER, NEVER], _stored(stack))
     report.want("users whom trainings pass over", [BEFORE, AFTER], _listed(stack))
-    for user in (BEFORE, AFTER):
-        _forget(stack, user, undo=True)
+    at_once = [_forget(stack, user, undo=True)["at_once"] for user in (BEFORE, AFTER)]
+    report.want("users whom the service knows at once after `--undo`", [False, True], at_once)
     report.want("users whom trainings pass over after `--undo`", [], _listed(stack))
 
 
@@ -54,14 +54,16 @@ def _forget(stack: SimulatedStack, user: str, *, undo: bool = False) -> dict[str
 
 
 def _stored(stack: SimulatedStack) -> list[str]:
-    """The users in the histories that pods fetch."""
+    """The users in the histories of any version."""
     lake, folder = container_of(stack, Volume.SNAPSHOTS), f"{Volume.SNAPSHOTS.folder}/{SERVED}"
-    digest = decode(lake.download_blob(f"{folder}/{CURRENT}").readall())[histories.FILE]
+    versions = [blob.name for blob in lake.list_blobs(folder) if blob.name.endswith(f"/{CURRENT}")]
+    digests = {decode(lake.download_blob(name).readall())[histories.FILE] for name in versions}
     with TemporaryDirectory() as temporary:
-        file = Path(temporary) / histories.FILE
-        file.write_bytes(lake.download_blob(f"{folder}/{place(histories.FILE, digest)}").readall())
-        with closing(Histories(file, [])) as opened:
-            return [user for user in (BEFORE, AFTER, NEVER) if opened.find(user) is not None]
+        for digest in digests:
+            content = lake.download_blob(f"{folder}/{place(histories.FILE, digest)}").readall()
+            (Path(temporary) / digest).write_bytes(content)
+        files = [*Path(temporary).iterdir()]
+        return [user for user in (BEFORE, AFTER, NEVER) if any(histories.has(file, user) for file in files)]
 
 
 def _listed(stack: SimulatedStack) -> list[str]:

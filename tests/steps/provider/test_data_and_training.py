@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from features.bundle import checked_hash
+from recommend.forgotten import NOBODY
 from steps.kinds import Kind
 from steps.local.catalogue import local_steps
 from steps.local.data_upload import DataUpload
@@ -74,6 +75,23 @@ def test_values_that_are_not_known_yet_are_not_judged() -> None:
 
 def test_equal_inputs_are_no_difference() -> None:
     assert not TrainingRun().diff({**training_inputs(), "bundle": "x"}, training_inputs()).changed
+
+
+def test_who_is_forgotten_makes_another_run_but_is_no_difference_of_the_step() -> None:
+    inputs, users = TrainingRun().parse(training_inputs()), NOBODY.with_user("u1")
+    assert run_id(inputs, NOTHING, users) != run_id(inputs, NOTHING)
+    assert run_id(inputs, NOTHING, users.without_user("u1")) == run_id(inputs, NOTHING)
+    assert not any("forgotten" in name for name in type(inputs).model_fields)
+
+
+def test_what_interrupted_runs_left_goes_with_the_next_one_that_is_finished(folder: StackFolder) -> None:
+    kept = RunFolder(folder, "0" * 16)
+    for name in (kept.identity, "1" * 16, "2" * 16):
+        (folder.runs / name / "output" / "work" / "rows").mkdir(parents=True)
+    for name in (kept.identity, "1" * 16):
+        (folder.runs / name / RESULT).write_text("{}")
+    kept.remove_interrupted()
+    assert {path.name for path in folder.runs.iterdir()} == {kept.identity, "1" * 16}
 
 
 def test_a_hyperparameter_makes_a_new_training_run() -> None:

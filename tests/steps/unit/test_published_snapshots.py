@@ -11,7 +11,6 @@ from recommend.histories import Histories
 from recommend.stored import FOLDER
 from steps.local.snapshots import LocalSnapshots
 from steps.shared.folders import StackFolder
-from steps.shared.run_folder import OUTPUT
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
 
 FIRST, SECOND = Path("a" * 64), Path("b" * 64)
@@ -101,29 +100,19 @@ def older(tmp_path: Path) -> Path:
     return make_recommending_bundle(tmp_path / "older", replace(recommender(), items=["a", "old", "c", "d", "17"]))
 
 
-def test_a_forgotten_user_is_in_no_histories_also_after_a_run_that_began_before(tmp_path: Path) -> None:
-    folder = StackFolder(tmp_path / "stack")
-    snapshots = LocalSnapshots(folder)
-    runs = [folder.runs / name / OUTPUT for name in ("one", "two")]
-    for run in runs:
-        write_snapshots(run / FOLDER)
-    (runs[1] / "work" / "rows").mkdir(parents=True)
-    snapshots.publish(FIRST, None, runs[0])
-    assert snapshots.forget("u1") == 3
-    files = [folder.snapshots_of(FIRST.name) / histories.FILE, *(run / FOLDER / histories.FILE for run in runs)]
-    for file in files:
-        assert Histories(file, ["b"]).find("u1") is None
-        assert Histories(file, ["b"]).active_users() == ["3"]
-        assert Histories(file, ["b"]).find("u2") is not None
-        assert file.stat().st_mode & 0o777 == 0o600
-    assert not (runs[1] / "work").exists()
-    assert snapshots.forget("u1") == 0, "they are gone already"
-
-    write_snapshots(runs[1] / FOLDER)
-    snapshots.publish(FIRST, None, runs[1])
-    assert Histories(files[0], ["b"]).find("u1") is None
+def test_who_is_forgotten_stays_in_the_histories_that_are_kept_until_they_go(
+    folder: StackFolder, snapshots: LocalSnapshots, tmp_path: Path
+) -> None:
+    before = {file: file.stat() for file in folder.path.rglob("*") if file.is_file()}
+    snapshots.forget("u1")
+    assert {file: file.stat() for file in before} == before, "nothing is written again"
+    assert snapshots.having("u1") == [FIRST.name]
+    assert snapshots.having("nobody") == []
+    run = write_snapshots(tmp_path / "second" / FOLDER)
+    histories.write(run / histories.FILE, ["b"], [histories.UserRow("u9", b"", {})], "user_id")
+    snapshots.publish(SECOND, FIRST.name, run.parent)
+    assert (snapshots.having("u1"), snapshots.having("u9.")) == ([FIRST.name], [])
     assert snapshots.remember("u1")
     assert not snapshots.remember("u1")
-    write_snapshots(runs[1] / FOLDER)
-    snapshots.publish(FIRST, None, runs[1])
-    assert Histories(files[0], ["b"]).find("u1") is not None
+    snapshots.keep({SECOND.name})
+    assert snapshots.having("u1") == []

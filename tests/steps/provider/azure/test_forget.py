@@ -1,8 +1,5 @@
-"""`forget` for a stack on Azure: users leave what is in the lake, and trainings pass over them."""
+"""`forget` for a stack on Azure: the list in the lake, and what the files there still have."""
 
-import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +7,18 @@ import pytest
 
 from azure_clients import credentials
 from features.errors import BadInputError
-from personalize.clients import azure_models, job_runs
+from personalize.clients import azure_models
 from personalize.commands import forget as command
 from personalize.commands.forget import forget
-from personalize.errors import StackBusyError
 from recommend import histories
 from recommend.forgotten import Forgotten
-from recommend.histories import Histories, UserRow
-from recommend.published import CURRENT, decode, place
+from recommend.published import LISTED
+from steps.azure.stores.lake import LakeFolder
 from steps.azure.stores.snapshots import LakeSnapshots
 from tests.simulation.fakes.runs import Run
-from tests.simulation.services.jobs import JOB
 from tests.steps.provider.azure.conftest import BLOB, TENANT, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
-from tests.steps.provider.azure.test_snapshots import VERSION, client, lake, left_by_a_run
+from tests.steps.provider.azure.test_snapshots import NEXT, VERSION, client, lake, left_by_a_run
 from tests.steps.provider.azure.test_training_run import Training, inputs, step
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
@@ -37,73 +32,56 @@ pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python
 
 
 @pytest.fixture(autouse=True)
-def _stack(lake: LakeSnapshots, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A stack with the example names, which has forgotten nobody and has no prepared rows."""
+def _stack(lake: LakeSnapshots, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack with the example names, which has forgotten nobody."""
     del lake  # it has no snapshots
     monkeypatch.setattr(azure_models, "names_of", ExampleNames)
-    monkeypatch.setattr(job_runs, "names_of", ExampleNames)
     monkeypatch.setattr(command, "azure_of", lambda *_: SETTINGS)
-    _empty()  # tests of other steps have left their data
-    yield
-    _empty()
-
-
-def _empty() -> None:
-    for name in ("raw", "work"):
-        for blob in container(name).list_blobs():
-            container(name).delete_blob(blob.name)
+    monkeypatch.setattr(command, "versions_of", lambda *_: azure_models.AzureVersions("test", SETTINGS))
 
 
 def container(name: str) -> Any:
     return credentials.container(TENANT, BLOB, name)
 
 
-def served(folder: Path) -> Histories:
-    """The histories that the lake's pods follow."""
-    digest = decode(client().download_blob(f"files/served/{VERSION}/{CURRENT}").readall())[histories.FILE]
-    file = folder / digest
-    file.write_bytes(client().download_blob(f"files/served/{place(histories.FILE, digest)}").readall())
-    return Histories(file, ["b"])
-
-
-def names(of: str) -> list[str]:
-    return [blob.name for blob in container(of).list_blobs()]
-
-
-def test_a_user_leaves_everything_in_the_lake_until_it_is_undone(
-    lake: LakeSnapshots, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_user_is_on_the_list_and_no_file_is_downloaded_or_written_again(
+    lake: LakeSnapshots, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = left_by_a_run(write_snapshots(tmp_path / "run"))
     lake.publish(Path(VERSION), None, made)
-    unpublished = write_snapshots(tmp_path / "another")
-    histories.write(unpublished / histories.FILE, ["b"], [UserRow("u1", b"", {})], "user_id")
-    left = left_by_a_run(unpublished)
     container("work").upload_blob("files/training-x/rows/part-0.parquet", b"rows")
-    container("work").upload_blob("libraries/training.whl", b"code")
-
-    capsys.readouterr()
-    forget("u1", stack="test", as_json=True)
-    assert json.loads(capsys.readouterr().out) == {"user": "u1", "forgotten": True, "files": 1}
-    found = served(tmp_path)
-    assert (found.find("u1"), found.active_users()) == (None, ["3"])
-    assert found.find("u2") is not None
-    there = {name.removeprefix("files/served/") for name in names("snapshots")}
-    assert place(histories.FILE, made[histories.FILE]) not in there
-    assert place(histories.FILE, left[histories.FILE]) in there, "it is yet to be published"
-    assert names("work") == ["libraries/training.whl"]
-    assert names("raw") == []
+    before = {blob.name: blob.etag for name in ("snapshots", "work") for blob in container(name).list_blobs()}
+    monkeypatch.setattr(LakeFolder, "fetch", None)
+    forget("u1.", stack="test")
+    after = {blob.name: blob.etag for name in ("snapshots", "work") for blob in container(name).list_blobs()}
+    assert after.keys() - before.keys() == {LIST}
+    assert {name: after[name] for name in before} == before
     listed = container("snapshots").download_blob(LIST).readall()
-    assert [user in Forgotten.decode(listed) for user in ("u1", "u2")] == [True, False]
+    assert [user in Forgotten.decode(listed) for user in ("u1.", "u2")] == [True, False]
     assert b"u1" not in listed
-
-    forget("u1", stack="test")
-    said = " ".join(capsys.readouterr().out.split())
-    assert "nothing was stored about this user" in said, "it is gone already"
-    assert "can be restored for 7 days" in said
-    forget("u1", stack="test", undo=True)
-    with pytest.raises(BadInputError, match="u1 was not forgotten"):
-        forget("u1", stack="test", undo=True)
+    assert "can be restored for 7 days" in " ".join(capsys.readouterr().out.split())
+    forget("u1.", stack="test", undo=True)
+    with pytest.raises(BadInputError, match=r"u1\. was not forgotten"):
+        forget("u1.", stack="test", undo=True)
     assert lake.forgotten().users == frozenset()
+
+
+def test_histories_may_have_a_user_who_was_forgotten_since_their_run_read_the_list(
+    lake: LakeSnapshots, tmp_path: Path
+) -> None:
+    lake.forget("u1")
+    made = left_by_a_run(write_snapshots(tmp_path / "run"))
+    client().upload_blob(f"files/served/{made[histories.FILE]}/{LISTED}", b"1")
+    lake.publish(Path(VERSION), None, made)
+    lake.forget("u2")
+    assert [lake.having(user) for user in ("u1", "u2")] == [[], [VERSION]]
+    for user in ("u1", "u2"):
+        lake.remember(user)
+    assert [lake.having(user) for user in ("u1", "u2")] == [[], [VERSION]]
+    lake.forget("u1")
+    assert lake.having("u1") == [], "nothing was trained meanwhile"
+    lake.publish(Path(NEXT), VERSION, {})
+    assert lake.having("u2") == sorted([VERSION, NEXT])
 
 
 def test_a_run_during_which_somebody_is_forgotten_is_not_used_again(
@@ -135,18 +113,3 @@ def test_a_list_that_somebody_else_changes_meanwhile_keeps_both(
     monkeypatch.setattr(Forgotten, "with_user", meanwhile)
     lake.forget("u1")
     assert all(user in lake.forgotten() for user in ("u1", "u2"))
-
-
-def test_nothing_is_forgotten_while_a_job_runs(cloud: Cloud) -> None:
-    may_end = threading.Event()
-    cloud.task.work = lambda _: may_end.wait(60)
-    workspace = cloud.workspace
-    api = credentials.databricks(TENANT, f"https://{workspace['workspace_host']}", workspace["workspace_id"])
-    number = api.jobs.run_now(int(cloud.world.all(JOB)[0].id.rpartition("/")[2])).run_id
-    try:
-        with pytest.raises(StackBusyError, match=f"job of stack test is running: https://adb-.*{number}"):
-            forget("u1", stack="test")
-        assert LIST not in names("snapshots")
-    finally:
-        may_end.set()
-        api.jobs.wait_get_run_job_terminated_or_skipped(number or 0)

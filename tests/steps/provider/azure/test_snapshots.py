@@ -81,7 +81,7 @@ def other_users(folder: Path) -> Path:
     """The snapshots of a run that found another user."""
     write_snapshots(folder)
     chosen = b"\0\0\0\0"
-    histories.write(folder / histories.FILE, ["b"], [histories.UserRow("u9", chosen, b"", {})], "user_id")
+    histories.write(folder / histories.FILE, ["b"], [histories.UserRow("u9", chosen, {})], "user_id")
     return folder
 
 
