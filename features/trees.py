@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from features.errors import PersonalizationError
+from features.errors import PersonalizationError, reason
 
 _TREE = re.compile(r"^(?=Tree=\d+$)", re.MULTILINE)
 _END = "end of trees"
@@ -39,7 +39,8 @@ def check_trees(model: Path, inputs: int) -> None:
             _check_tree(_fields(tree), inputs)
     except (ValueError, KeyError) as error:
         raise TreesError(
-            f"The model file {model} was altered, or is not one that training writes: {error}. Train the model again."
+            f"The model file {model} was altered, or is not one that training writes: {reason(error)}. Train the model "
+            "again."
         ) from error
 
 

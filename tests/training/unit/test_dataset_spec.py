@@ -204,28 +204,6 @@ def test_identity_follows_the_tables_and_the_meaning_but_not_the_place(tmp_path:
     assert datasets.describe(tables(changed)).hash != here
 
 
-@pytest.mark.parametrize(
-    ("text", "key", "line"),
-    [
-        ("interactions: a.csv\nlabel: {column: hit}\ncategorical: [user]\ncategorical: [item]\n", "categorical", 4),
-        ("interactions: a.csv\nlabel: {column: hit,\n  column: bought}\ncategorical: [user]\n", "column", 3),
-        ("interactions: a.csv\ntimes:\n- column: seen\n  zone: UTC\n  zone: CET\n", "zone", 5),
-    ],
-)
-def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path, text: str, key: str, line: int) -> None:
-    (tmp_path / "dataset.yaml").write_text(text)
-    with pytest.raises(SpecError, match=rf"the key '{key}' stands in line \d+ already .*line {line}, column"):
-        datasets.describe(tables(tmp_path / "dataset.yaml"))
-
-
-def test_a_key_may_replace_what_an_alias_brings(tmp_path: Path) -> None:
-    path = written(tmp_path)
-    text = path.read_text()
-    path.write_text(text.replace("label:\n", "label:\n  <<: &other {column: nothing}\n"))
-    assert path.read_text() != text
-    datasets.describe(tables(path))
-
-
 def test_the_copy_in_the_lake_describes_itself(tmp_path: Path) -> None:
     path = written(tmp_path, categorical=[{"column": "genre", "separator": "a", "missing": ["NA"]}])
     datasets.materialize(tables(path), tmp_path / "lake/raw")
