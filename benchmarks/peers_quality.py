@@ -36,8 +36,8 @@ def split_rows(sample: Path, parameters: TrainingParameters) -> tuple[Mapping[Pa
     source = engine.open_source(CriteoDataset(kind="criteo", path=str(sample)), None, silent)
     schema = source.schema
     with TemporaryDirectory() as folder, closing(engine):
-        rows, count = source.prepare(Path(folder) / "rows")
-        divided = rows.divided(parameters, count=count)
+        rows, found = source.prepare(Path(folder) / "rows")
+        divided = rows.divided(parameters, count=found["rows"])
         return {part: _frame(divided.part(part), schema) for part in Part}, schema
 
 

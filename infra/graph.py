@@ -64,6 +64,8 @@ def deploy(
     dataset = located(settings.dataset)
     lake = AzureLake(settings.azure.tenant if settings.azure else "")
     manifest = listed or (describe(dataset, lake) if reads_data else UNREAD)
+    if manifest.dropped:
+        pulumi.log.info(f"{manifest.dropped}.")
     check_split(dataset, settings.training.split)
     backend = _backend(settings, stack, partial(covered, dataset, manifest), recommends=recommends(dataset))
     registry = Registry("registry", backend)

@@ -3,6 +3,7 @@
 Kernels define what happens to rows, the same on every engine; an engine decides where they run.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -123,8 +124,10 @@ class Source(Protocol):
         """
         ...
 
-    def prepare(self, folder: Path) -> tuple[Rows, int]:
-        """Check and hash the rows, and write them to `folder` unless they are there already. Returns their number too.
+    def prepare(self, folder: Path) -> tuple[Rows, Counter[str]]:
+        """Check and hash the rows, and write them to `folder` unless they are there already.
+
+        Returns what was counted, too: "rows", and others.
 
         Raises a `DatasetError` for malformed rows.
         """

@@ -40,6 +40,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The approximate size of its files in bytes, 0 if unknown."""
     versions: dict[str, int] = {}
     """The version of each table that is a Delta table."""
+    dropped: str = ""
+    """How many rows the join drops, and why, in a sentence, as far as the quick check saw any."""
 
 
 def manifest(

@@ -66,6 +66,8 @@ class ReportData:
     importance: Mapping[str, float]
     """The gain of each encoded feature."""
     learning_curve: LearningCurve
+    rows: str
+    """What was read of the interactions, and dropped, in a sentence; "" where nothing is joined."""
     splits: Sequence[SplitSummary]
     columns: Sequence[ColumnSummary]
     parameters: TrainingParameters
@@ -85,6 +87,7 @@ class RecommenderReport:
     """Everything on the page of a run that trained a recommender alone; the fields mean the same as in `ReportData`."""
 
     dataset: str
+    rows: str
     recommender: Judgement
     parameters: TrainingParameters
     versions: Mapping[str, str]

@@ -11,7 +11,8 @@ from features.schema import Schema
 from recommend.judgement import Judgement
 from recommend.stored import FOLDER as SNAPSHOTS
 from training import report, work
-from training.datasets import user_column
+from training.datasets import tables_of, user_column
+from training.datasets.described.kept import kept
 from training.datasets.manifest import Manifest
 from training.evaluation.golden import golden_records
 from training.kernels.encode import FoldEncoder
@@ -183,6 +184,7 @@ class Pipeline:
             warnings=judged.warnings,
             importance=fitted.importance,
             learning_curve=report.LearningCurve(validation=fitted.losses, best_iteration=fitted.best_iteration),
+            rows=self._rows(trained.prepared),
             splits=split_summaries(trained.prepared),
             columns=column_summaries(trained.prepared, trained.encoded.counted, trained.schema),
             parameters=self._training,
@@ -192,6 +194,10 @@ class Pipeline:
             equal_rows_numbered=NUMBER in trained.prepared.held_out.fields,
             recommender=judgement,
         )
+
+    def _rows(self, prepared: Prepared) -> str:
+        spec = tables_of(self._arguments.dataset, self._arguments.data)
+        return "" if spec is None else kept(prepared.found, spec)
 
     def _stage(self, name: str, detail: str) -> AbstractContextManager[None]:
         return self._engine.stage(self._progress, name, detail)

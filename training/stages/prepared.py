@@ -1,5 +1,6 @@
 """A run's rows, checked, hashed and split into parts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ class Prepared:
     missing: tuple[int, ...]
     """Training rows without each of the numeric values."""
     held_out: HeldOut
+    found: Mapping[str, int]
+    """What was counted while the rows were read."""
 
     def part(self, *parts: Part) -> Rows:
         """The rows of these parts."""
@@ -41,8 +44,8 @@ def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> 
 
     Raises a `DatasetError` for malformed rows, and `SplitError` if a part has no rows or only one class.
     """
-    rows, count = source.prepare(folder)
-    divided = rows.divided(parameters, count=count)
+    rows, counted = source.prepare(folder)
+    divided = rows.divided(parameters, count=counted["rows"])
     found = tally.Tally.of(divided.scan(tally.kernel(source.schema)))
     for part in Part:
         _check_part(part, found.rows[part], found.clicks[part])
@@ -52,6 +55,7 @@ def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> 
         counts=found.rows,
         clicks=found.clicks,
         missing=found.missing,
+        found=counted,
         held_out=HeldOut(fields=fields, timestamp=timestamp, since=divided.held_out_from),
     )
 

@@ -12,6 +12,7 @@ from recommend.judgement import Judgement, fit, judge
 from recommend.learning import Learner
 from recommend.recommender import Recommender
 from training.datasets import tables_of
+from training.datasets.described.kept import kept
 from training.datasets.described.spec import TablesSpec
 from training.engines.reading.interactions import Chosen, TooManyInteractionsError, read_chosen
 from training.evaluation.reachable import best_order
@@ -26,10 +27,13 @@ STAGE = "recommend"
 
 @dataclass(frozen=True, kw_only=True)
 class Recommending:
-    """The judgement on a recommender, and the one to serve, unless it was rejected."""
+    """The judgement on a recommender, and the one to serve, unless it was rejected; `rows` says what was read of the
+    interactions and dropped.
+    """
 
     judgement: Judgement
     recommender: Recommender | None
+    rows: str = ""
 
 
 def recommending(request: TrainingRequest, stage: Stage, snapshots: Path, factors: Learner) -> Recommending | None:
@@ -54,14 +58,15 @@ def recommending_from(
         except TooManyInteractionsError as error:
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
         write_snapshots(snapshots, spec, chosen)
+        rows = kept(chosen.found, spec)
         truth = best_order(request.dataset, chosen.users, chosen.items)
         second_stage = RankingFit.of(spec, chosen, request.training)
         learners, seed = learners_of(chosen, factors, request.training.first_stage), request.training.seed
         judgement = judge(chosen.choices, seed, learners, second_stage, truth=truth)
         if not judgement.accepted:
-            return Recommending(judgement=judgement, recommender=None)
+            return Recommending(judgement=judgement, recommender=None, rows=rows)
         fitted = fit(chosen.choices, chosen.items, judgement, learners=learners, second_stage=second_stage)
-        return Recommending(judgement=judgement, recommender=fitted)
+        return Recommending(judgement=judgement, recommender=fitted, rows=rows)
 
 
 def learners_of(chosen: Chosen, factors: Learner, wanted: FirstStages) -> list[Learner]:

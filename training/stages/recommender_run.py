@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 
 from features.bundle import REPORT, Metadata, Verdict
-from recommend.judgement import Judgement
 from recommend.recommender import METRIC
 from recommend.stored import FOLDER as SNAPSHOTS
 from training.datasets.described.spec import TablesSpec
@@ -18,7 +17,7 @@ from training.report import RecommenderReport
 from training.request import TrainingRequest
 from training.result import Result
 from training.stages.publish import metadata_of, write_bundle
-from training.stages.recommended import STAGE, recommending_from
+from training.stages.recommended import STAGE, Recommending, recommending_from
 
 
 def train_recommender(
@@ -39,6 +38,8 @@ def train_recommender(
     parameters = arguments.training.model_copy(update={"engine": engine.name})
     recommended = recommending_from(spec, arguments, stage, output / SNAPSHOTS, engine.factors(parameters.seed))
     judgement, target = recommended.judgement, output / "bundle"
+    if recommended.rows:
+        progress(STAGE, recommended.rows)
     progress(STAGE, judgement.reason)
     with stage("bundle", "write the bundle"):
         metrics = {**judgement.scalars(), METRIC: msgspec.to_builtins(judgement)}
@@ -50,7 +51,7 @@ def train_recommender(
             metadata=metadata,
             clicks=None,
             recommender=recommended.recommender,
-            write_report=partial(_write_report, manifest, metadata, judgement, parameters),
+            write_report=partial(_write_report, manifest, metadata, recommended, parameters),
         )
     return Result(
         metrics=metadata.metrics,
@@ -64,13 +65,14 @@ def train_recommender(
 
 
 def _write_report(
-    manifest: Manifest, metadata: Metadata, judgement: Judgement, parameters: TrainingParameters, path: Path
+    manifest: Manifest, metadata: Metadata, recommended: Recommending, parameters: TrainingParameters, path: Path
 ) -> None:
     from training.report import recommender  # noqa: PLC0415 - Matplotlib takes a second; wrong data is reported before
 
     shown = RecommenderReport(
         dataset=manifest.description,
-        recommender=judgement,
+        rows=recommended.rows,
+        recommender=recommended.judgement,
         parameters=parameters,
         versions=metadata.library_versions,
         hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},

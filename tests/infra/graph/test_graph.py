@@ -1,8 +1,10 @@
 """The graph under mocks: its steps, and the values that flow between them."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,10 @@ from steps.kinds import Place
 from steps.shared.image_content import serving_code_hash
 from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
 from tests.infra.graph.recorder import COMPONENTS, SECRET_MARK, Recorder, run
+from tools.paths import ROOT
 from training.datasets import describe
 from training.datasets.errors import NoTimestampError
-from training.parameters import EngineName, Split, SyntheticDataset, TrainingParameters
+from training.parameters import EngineName, Split, SyntheticDataset, TablesDataset, TrainingParameters
 from training.runtime import JarsError, JavaMissingError
 from training.stages.provenance import training_code_hash
 
@@ -227,3 +230,17 @@ def test_an_output_that_the_step_does_not_compute_is_not_given(field: str, kind:
         return {}
 
     run(declare)
+
+
+def test_rows_that_the_join_drops_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "examples/tables", tmp_path / "tables")
+    users = tmp_path / "tables/users.csv"
+    users.write_text("".join(users.read_text().splitlines(keepends=True)[:-1]))  # the last one has nine interactions
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", told.append)
+    for folder in (ROOT / "examples/tables", tmp_path / "tables"):
+        dataset = TablesDataset(kind="tables", spec=folder / "dataset.yaml")
+        run(partial(deploy, Settings(dataset=dataset), "test"))
+    assert told == [
+        "2,991 of 3,000 interactions have a known user and item; dropped: 9 whose user is not in the table of users."
+    ]

@@ -55,7 +55,9 @@ def test_tables_are_joined_on_their_keys(tmp_path: Path) -> None:
         [1, "drama", "i1", at_ten],
     ]
     np.testing.assert_array_equal(rows["age"], [np.nan, 30.0])
-    assert reports == [("data", "2 of 3 interactions have a known user and item")]
+    assert reports == [
+        ("data", "2 of 3 interactions have a known user and item; dropped: 1 whose user is not in the table of users")
+    ]
 
 
 @pytest.mark.parametrize("users", [{"key": "user"}, None])

@@ -50,9 +50,9 @@ def sides(spec: Path, folder: Path) -> Counter[tuple[Row, int]]:
     """How many rows of each kind are in each part."""
     dataset = TablesDataset(kind="tables", spec=spec)
     source = LocalEngine(data_size=0, processes=1).open_source(dataset, None, silent)
-    rows, count = source.prepare(folder / "prepared")
+    rows, read = source.prepare(folder / "prepared")
     found: Counter[tuple[Row, int]] = Counter()
-    for batch in rows.divided(TrainingParameters(), count=count).batches([LABEL, RAW, PART]):
+    for batch in rows.divided(TrainingParameters(), count=read["rows"]).batches([LABEL, RAW, PART]):
         label, raw, part = (column.to_pylist() for column in batch.columns)
         found.update(((*texts.values(), own), place) for own, texts, place in zip(label, raw, part, strict=True))
     return found

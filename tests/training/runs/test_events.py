@@ -133,7 +133,8 @@ def test_events_make_one_row_with_the_first_ones_columns_and_a_click_if_one_of_t
         (61, "i2", "home", 40.0, 0),
     ]
     read(log_of(tmp_path), None, lambda *told, **_: said.append(told))
-    assert said == [("data", "8 events make 4 rows with a known user")]
+    dropped = "dropped: 1 whose user is not in the table of users"
+    assert said == [("data", f"8 events make 4 rows with a known user; {dropped}")]
 
 
 def test_without_a_time_the_first_event_is_the_first_one_read(tmp_path: Path) -> None:

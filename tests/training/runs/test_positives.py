@@ -20,7 +20,9 @@ from scoring.responses import ModelName
 from tests.support.training_runs import Run, train
 from tests.training.runs.test_recommended import ITEMS, USERS, written
 from training import drift, tune
+from training.datasets import describe
 from training.datasets.errors import SpecError
+from training.parameters import TablesDataset
 
 ALONE = {"report.html", "files.json", "metadata.json", "schema.json"}
 """What a bundle holds besides its models."""
@@ -102,6 +104,24 @@ def test_the_report_says_what_was_judged(alone: Run) -> None:
     assert '<th scope="row">first stage</th>' in page
     assert '<th scope="row">train fraction</th>' not in page
     assert "AUC" not in page
+
+
+def test_rows_without_a_known_user_or_item_are_counted_whatever_is_trained(tmp_path: Path) -> None:
+    told = (
+        "1,600 of 1,604 interactions have a known user and item; "
+        "dropped: 1 whose user is not in the table of users, 3 whose item is not in the table of items"
+    )
+    for name, changes in (("positives", {"label": "positives"}), ("clicks", {})):
+        folder = tmp_path / name
+        folder.mkdir()
+        path = written(folder, **changes)
+        strange = pd.DataFrame({"user_id": ["?", *["u0"] * 3], "item_id": ["i1", *["?"] * 3], "clicked": 1, "at": 1})
+        table = pd.concat([strange, pd.read_csv(folder / "interactions.csv")])
+        table.to_csv(folder / "interactions.csv", index=False)
+        made = run(folder, path)
+        assert sum(told in line for line in made.progress) == 1, "as `up` shows it"
+        assert told in Path(made.result.report).read_text(encoding="utf-8")
+        assert describe(TablesDataset(kind="tables", spec=path)).dropped == told
 
 
 def test_a_service_reproduces_it_and_gives_no_click_probability(alone: Run) -> None:

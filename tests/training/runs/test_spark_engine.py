@@ -118,8 +118,8 @@ def test_what_many_tasks_have_found_is_added_up_on_its_way(
     (tmp_path / "day").write_text("\n".join([ROW, OTHER, OTHER] * 20))
     dataset, parameters = CriteoDataset(kind="criteo", path=str(tmp_path / "day")), TrainingParameters()
     engine = SparkEngine(session=spark, log=spark_log)
-    rows, count = engine.open_source(dataset, None, silent).prepare(tmp_path / "rows")
-    found = tally.Tally.of(rows.divided(parameters, count=count).scan(tally.kernel(CRITEO)))
+    rows, read = engine.open_source(dataset, None, silent).prepare(tmp_path / "rows")
+    found = tally.Tally.of(rows.divided(parameters, count=read["rows"]).scan(tally.kernel(CRITEO)))
     assert (sum(found.rows.values()), sum(found.clicks.values())) == (60, 20)
 
 

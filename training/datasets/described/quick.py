@@ -4,6 +4,7 @@ Each table is read whole up to `SAMPLE_CHARACTERS` of text, and its beginning wh
 tell (keys that match nothing, one class, a column without a value) is then left to the check on Spark, which reads all.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -18,6 +19,7 @@ from training.datasets.described.columns import require_columns
 from training.datasets.described.entries import Label
 from training.datasets.described.fields import TableRules, is_click, keys_of
 from training.datasets.described.files import TableFile
+from training.datasets.described.kept import ROWS, counted
 from training.datasets.described.problems import (
     KEY_EXAMPLES,
     NO_OTHERS,
@@ -77,7 +79,17 @@ class Look:
         ]
 
 
-def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What `training.datasets.described.kept` counts; `whole` if all interactions were read. Empty if users or items
+    were not read to their end.
+    """
+
+    found: Mapping[str, int] = field(default_factory=dict)
+    whole: bool = True
+
+
+def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS) -> Looked:
     """Read the beginning of each table and raise one `DatasetError` with all that is wrong; its class is the cause's
     own where there is only one.
     """
@@ -99,6 +111,13 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
     if not problems and "interactions" in looks and all(look.whole for look in looks.values()):
         problems += _joined(looks)
     raise_all(problems)
+    others = [look for table, look in looks.items() if table != "interactions"]
+    if "interactions" not in looks or not all(look.whole for look in others):
+        return Looked()
+    known = {table: one.to_numpy(zero_copy_only=False) for table, one in _known(looks).items()}
+    rows = sum(cells.rows for cells in looks["interactions"].cells)
+    kept = np.logical_and.reduce([np.ones(rows, np.bool_), *known.values()]).sum()
+    return Looked(found=counted(known, rows) + Counter({ROWS: int(kept)}), whole=looks["interactions"].whole)
 
 
 def _look(rules: TableRules, characters: int) -> Look:
@@ -147,20 +166,27 @@ def _places(look: Look, rows: Sequence[int]) -> str:
     return ", ".join(f"{'line' if file.has_lines else 'row'} {place} of {file.path}" for file, place in found)
 
 
+def _key_names(looks: Mapping[str, Look]) -> dict[str, str]:
+    """The name of each joined table's key."""
+    return {table: next(iter(look.rules.keys)) for table, look in looks.items() if table != "interactions"}
+
+
+def _known(looks: Mapping[str, Look]) -> dict[str, pa.BooleanArray]:
+    """By table which interactions have their row in it."""
+    own = looks["interactions"]
+    return {table: pc.is_in(own.key(name), looks[table].key(name)) for table, name in _key_names(looks).items()}
+
+
 def _joined(looks: dict[str, Look]) -> list[DatasetError]:
-    interactions = looks["interactions"]
-    names = {table: next(iter(look.rules.keys)) for table, look in looks.items() if table != "interactions"}
-    own = {table: interactions.key(name) for table, name in names.items()}
-    theirs = {table: looks[table].key(name) for table, name in names.items()}
-    found = {table: pc.is_in(own[table], theirs[table]) for table in names}
+    interactions, names, found = looks["interactions"], _key_names(looks), _known(looks)
     kept = reduce(pc.and_, found.values()) if found else None
     if kept is not None and not kept.true_count:
         matches = {
             table: Matches(
                 key=names[table],
                 rows=found[table].true_count,
-                ours=own[table][:KEY_EXAMPLES].to_pylist(),
-                theirs=theirs[table][:KEY_EXAMPLES].to_pylist(),
+                ours=interactions.key(names[table])[:KEY_EXAMPLES].to_pylist(),
+                theirs=looks[table].key(names[table])[:KEY_EXAMPLES].to_pylist(),
             )
             for table in names
         }

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
+import msgspec
 import yaml
 
 from training.datasets.described.columns import table_rules
 from training.datasets.described.delta import write_copy
 from training.datasets.described.files import TableFile, files_of, suffix
 from training.datasets.described.identity import meaning
+from training.datasets.described.kept import dropped, joined
 from training.datasets.described.quick import look_at
 from training.datasets.described.sources import Source
 from training.datasets.described.spec import TablesSpec, load_spec
@@ -34,8 +36,10 @@ def describe(dataset: TablesDataset) -> Manifest:
     spec = load_spec(dataset.spec)
     files = _files(spec)
     listed = _listed(files)
-    look_at(table_rules(spec))
-    return _manifest(dataset, spec, files, listed)
+    looked = look_at(table_rules(spec))
+    first = "" if looked.whole else "the first "
+    dropped_rows = joined(looked.found, spec, first) if dropped(looked.found) else ""
+    return msgspec.structs.replace(_manifest(dataset, spec, files, listed), dropped=dropped_rows)
 
 
 def _manifest(dataset: TablesDataset, spec: TablesSpec, files: Files, listed: Sequence[File]) -> Manifest:

@@ -43,16 +43,17 @@ class LocalSource:
         """See `training.protocols.Source`."""
         return (*self.opened.hashed_fields, NUMBER)
 
-    def prepare(self, folder: Path) -> tuple[LocalRows, int]:
+    def prepare(self, folder: Path) -> tuple[LocalRows, Counter[str]]:
         """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""
         mark = folder / COMPLETE
         if not mark.exists():
             folder.mkdir(parents=True)
             mark.write_bytes(msgspec.json.encode(self._read(folder)))
         summary = msgspec.json.decode(mark.read_bytes(), type=_Summary)
-        self.opened.check(Counter(summary.found))
+        found = Counter(summary.found)
+        self.opened.check(found)
         files = tuple(folder / name for name in summary.files)
-        return LocalRows(runner=self.runner, schema=self.schema, files=files), Counter(summary.found)["rows"]
+        return LocalRows(runner=self.runner, schema=self.schema, files=files), found
 
     def _check(self) -> None:
         """Raise the error of the first malformed row before any row is hashed, for pieces that can be checked alone.

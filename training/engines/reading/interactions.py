@@ -1,6 +1,7 @@
 """Who chose what, from the tables of a dataset config: read in this process, for the recommender."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from recommend.arrays import Mask
 from recommend.interactions import Interactions
 from training.datasets.described.columns import KEYS, table_rules
 from training.datasets.described.entries import CandidatesFrom
+from training.datasets.described.kept import ROWS, counted
 from training.datasets.described.spec import TablesSpec
 from training.engines.reading.tables import read_all, read_heads
 from training.kernels.tables import TypedTable
@@ -29,10 +31,11 @@ class TooManyInteractionsError(PersonalizationError):
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
     """The choices to learn from, and the keys of all users and items by number, also of those that only occur in other
-    interactions.
+    interactions. `found` counts rows; see `training.datasets.described.kept`.
     """
 
     choices: Interactions
+    found: Mapping[str, int]
     users: list[str]
     items: list[str]
 
@@ -42,10 +45,11 @@ def read_chosen(spec: TablesSpec) -> Chosen:
 
     Users and items are numbered by their keys. Raises `TooManyInteractionsError` for more than `MOST_ROWS`.
     """
-    users, items, labels, times, read = [], [], [], [], 0
-    for own, known in _parts(spec):
-        read += int(known.sum())
-        if read > MOST_ROWS:
+    users, items, labels, times, found = [], [], [], [], Counter[str]()
+    for own, each in _parts(spec):
+        known = np.logical_and.reduce([np.ones(len(own.keys[KEYS["items"]]), np.bool_), *each.values()])
+        found += counted(each, len(known)) + Counter({ROWS: int(known.sum())})
+        if found[ROWS] > MOST_ROWS:
             raise TooManyInteractionsError(f"There are more than {MOST_ROWS:,} interactions.")
         users.append(own.keys[KEYS["users"]].filter(pa.array(known)))
         items.append(own.keys[KEYS["items"]].filter(pa.array(known)))
@@ -57,29 +61,33 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     interactions = Interactions(
         users=user,
         items=item,
-        values=np.ones(read),
+        values=np.ones(found[ROWS]),
         times=np.concatenate(times) / MICROSECONDS if times else None,
         user_count=len(user_keys),
         item_count=len(item_keys),
     )
     everything = spec.candidates_from is CandidatesFrom.ALL or spec.label.only_positives
     return Chosen(
+        found=found,
         choices=interactions if everything else interactions.only(np.concatenate(labels) == 1),
         users=user_keys.to_pylist(),
         items=item_keys.to_pylist(),
     )
 
 
-def _parts(spec: TablesSpec) -> Iterator[tuple[TypedTable, Mask]]:
-    """The interactions in parts, and which of them have a known user and item."""
+def _parts(spec: TablesSpec) -> Iterator[tuple[TypedTable, Mapping[str, Mask]]]:
+    """The interactions in parts, and by table which of them have their row in it."""
     rules = table_rules(spec)
     heads = {table: read_all(spec, replace(rules[table], features=[])) for table in spec.joined}
     known_keys = {table: head.known[KEYS[table]] for table, head in heads.items()}
     for own in read_heads(spec, rules["interactions"], rules):
-        known = np.ones(len(own.keys[KEYS["items"]]), np.bool_)
-        for table, keys in known_keys.items():
-            known &= keys.find(own.keys[KEYS[table]]).is_valid().to_numpy(zero_copy_only=False)
-        yield own, known
+        yield (
+            own,
+            {
+                table: keys.find(own.keys[KEYS[table]]).is_valid().to_numpy(zero_copy_only=False)
+                for table, keys in known_keys.items()
+            },
+        )
 
 
 def _numbered(parts: list[pa.StringArray]) -> tuple[npt.NDArray[np.int64], pa.StringArray]:

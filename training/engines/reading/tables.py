@@ -20,6 +20,7 @@ from pyarrow import parquet
 from training.datasets.described.columns import KEYS, header, keys_by_column, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile
+from training.datasets.described.kept import counted, kept
 from training.datasets.described.lines import BadLinesError, parse
 from training.datasets.described.nested import columns_of, nested_of, parse_json, tops
 from training.datasets.described.opening import open_rows, readable
@@ -91,12 +92,8 @@ def check(found: Counter[str], spec: TablesSpec, rules: Mapping[str, TableRules]
             made = f"{spec.interactions.shown} that `one_row_per` makes"
             require_both_classes(made, rows=found["rows"], clicks=found["clicks"], if_clicks=NO_OTHERS)
         explain(spec, rules)
-    known = " and ".join(table.removesuffix("s") for table in spec.joined)
-    if spec.one_row_per:
-        kept = f"{found['read']:,} events make {found['rows']:,} rows"
-        report(STAGE, f"{kept} with a known {known}" if known else kept)
-    elif known:
-        report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known {known}")
+    if sentence := kept(found, spec):
+        report(STAGE, sentence)
 
 
 def parts_of(rules: TableRules) -> list[TableRules]:
@@ -177,14 +174,11 @@ def _joined(
 
 def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable]) -> Fields:
     """Interactions with their users' and items' columns; an inner join."""
-    places = {}
     label = _present(own.label)
-    known = np.ones(len(label), dtype=np.bool_)
-    for table, entity in entities.items():
-        found = entity.known[KEYS[table]].find(own.keys[KEYS[table]])
-        known &= found.is_valid().to_numpy(zero_copy_only=False)
-        places[table] = found
-    own_rows = pa.array(np.flatnonzero(known))
+    places = {table: entity.known[KEYS[table]].find(own.keys[KEYS[table]]) for table, entity in entities.items()}
+    known = {table: place.is_valid().to_numpy(zero_copy_only=False) for table, place in places.items()}
+    every = np.ones(len(label), dtype=np.bool_)
+    own_rows = pa.array(np.flatnonzero(np.logical_and.reduce([every, *known.values()])))
     rows = {"interactions": own_rows} | {table: place.take(own_rows) for table, place in places.items()}
     features = {
         name: taken(values, rows[table])
@@ -199,7 +193,7 @@ def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable])
         categorical=[features[field.name] for field in schema.texts],
         time=None if own.time is None else own.time[kept],
         keys={column: own.keys[key].take(own_rows) for column, key in keys_by_column(spec).items()},
-        counted=Counter(own.uses) + Counter(read=len(known)),
+        counted=Counter(own.uses) + counted(known, len(label)),
     )
 
 

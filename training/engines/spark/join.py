@@ -88,7 +88,7 @@ class JoinedSource:
         """See `training.protocols.Source`; Spark does not number equal rows."""
         return hashed_fields(self.schema, keys_by_column(self.spec))
 
-    def prepare(self, folder: Path) -> tuple[SparkRows, int]:
+    def prepare(self, folder: Path) -> tuple[SparkRows, Counter[str]]:
         """Check, join and hash the rows, and write them to `folder` unless they are there; see `protocols.Source`."""
         rules = table_rules(self.spec)
         files = [file.path for rule in rules.values() for file in rule.files if file.delta is None]
@@ -105,7 +105,7 @@ class JoinedSource:
         rows, found_after = rows_of(blocks, schema=self.schema, log=self.log)
         found += found_after
         opened.check(found)
-        return rows, found["rows"]
+        return rows, found
 
     def _typed(self, table: str, rules: Mapping[str, TableRules]) -> DataFrame:
         """The used columns of a table, read by the kernels."""

@@ -46,13 +46,13 @@ class SparkSource:
         """See `training.protocols.Source`; Spark does not number equal rows."""
         return self.opened.hashed_fields
 
-    def prepare(self, folder: Path) -> tuple[SparkRows, int]:
+    def prepare(self, folder: Path) -> tuple[SparkRows, Counter[str]]:
         """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""
         with self.opened.unchanged():
             blocks = stored(self._read(), folder, options=WRITING)
         rows, found = rows_of(blocks, schema=self.schema, log=self.log)
         self.opened.check(found)
-        return rows, found["rows"]
+        return rows, found
 
     def _read(self) -> DataFrame:
         """One row per block, and one per piece that cannot be read to its end."""
