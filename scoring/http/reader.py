@@ -120,7 +120,7 @@ class Reader:
         newer = parser.get_http_version() == "1.1"
         hosts = [name for name, _ in self._headers].count(b"host")
         if hosts > 1 or (newer and not hosts):
-            self._refusal = InvalidHttp("Send one `host` header, as HTTP/1.1 requires.")
+            self._refusal = InvalidHttp("The request must have exactly one `host` header.")
             raise StopReading
         self.in_head = False
         keep_alive = parser.should_keep_alive() and newer
