@@ -78,11 +78,14 @@ class ItemFactors:
         own = self.factors[history].astype(np.float64)
         added = self.factors[best] @ np.linalg.solve(self._system(own), own.T)
         added[best[:, None] == history] = 0
-        order = np.argsort(-added, axis=1, kind="stable")[:, :most]
-        return [
-            [int(history[place]) for place in places if row[place] > 0]
-            for row, places in zip(added, order, strict=True)
-        ]
+        rows = np.arange(len(best))
+        reasons: list[list[int]] = [[] for _ in best]
+        for _ in range(min(most, len(history))):  # of equal ones the first, where `argpartition` takes any
+            place = added.argmax(axis=1)
+            for row in np.flatnonzero(added[rows, place] > 0).tolist():
+                reasons[row].append(int(history[place[row]]))
+            added[rows, place] = -np.inf
+        return reasons
 
     def save(self, folder: Path) -> None:
         """See `FirstStage`."""

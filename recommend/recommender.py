@@ -41,6 +41,8 @@ KINDS: dict[str, type[ItemWeights | ItemFactors]] = {weights.NAME: ItemWeights, 
 NOTHING: Mapping[str, Value] = {}
 REASONS = 2
 """The most items of a history that are given as the reason for a recommendation."""
+REASONED = 1_000
+"""The latest choices among which reasons are looked for."""
 
 
 class Recommended(NamedTuple):
@@ -144,8 +146,8 @@ class Recommender:
 
     def explained(self, history: Indices, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
         """These items with their scores, and the reasons from the history."""
-        known = len(history) > 0
-        reasons = self.first_stage.reasons(np.unique(history), best, REASONS) if known else [[] for _ in best]
+        known, latest = len(history) > 0, np.unique(history[-REASONED:])
+        reasons = self.first_stage.reasons(latest, best, REASONS) if known else [[] for _ in best]
         return [*map(Recommended, best.tolist(), scores.tolist(), reasons)]
 
     def golden(self, seed: int) -> list[Golden]:

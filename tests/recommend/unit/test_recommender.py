@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from features.bundle import BundleError
+from recommend import recommender
 from recommend.ranking import Predict
 from recommend.recommender import GOLDEN, ITEMS, Recommended, Recommender, read_golden
 from recommend.weights import OTHERS, WEIGHTS, ItemWeights
@@ -28,6 +29,16 @@ def test_scores_are_sums_of_weights_and_reasons_are_those_that_add_most() -> Non
         Recommended(item=2, score=0.75, because=[1, 0]),
         Recommended(item=3, score=0, because=[]),
     ]
+
+
+def test_reasons_are_looked_for_among_the_latest_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Recommender(
+        items=["a", "b", "c"], first_stage=ItemWeights.cut(np.array([[0, 0, 9.0], [0, 0, 1], [0, 0, 0]]))
+    )
+    history, best = np.array([0, 1, 1]), np.array([2])
+    assert made.explained(history, best, np.zeros(1))[0].because == [0, 1]
+    monkeypatch.setattr(recommender, "REASONED", 2)
+    assert made.explained(history, best, np.zeros(1))[0].because == [1]
 
 
 def test_nothing_of_the_history_and_nothing_excluded_is_recommended() -> None:
