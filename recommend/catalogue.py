@@ -177,6 +177,15 @@ class Catalogue:
         (number,) = self._snapshot.numbers([key])
         return number if number < self.count else -1
 
+    def among(self, keys: Iterable[str]) -> Indices:
+        """The numbers of those of these keys that are in the catalogue and were not withdrawn, in no order.
+
+        Raises `SnapshotError` if the file was altered.
+        """
+        query = "SELECT number FROM items WHERE key IN (SELECT value FROM json_each(?)) AND number < ?"
+        rows = self._snapshot.all(query, msgspec.json.encode([*keys]).decode(), self.count)
+        return np.array([number for (number,) in rows], dtype=np.int64)
+
     def key(self, number: int | np.int64) -> str:
         """The key of an item; raises `SnapshotError` if the file was altered."""
         (key,) = self._snapshot.one("SELECT key FROM items WHERE number = ?", int(number)) or ("",)
@@ -196,9 +205,8 @@ class Catalogue:
         own = (one.strip(" ") for one in values) if self.layout.separators[name] else values
         found = (self._snapshot.one("SELECT code FROM texts WHERE name = ? AND value = ?", name, one) for one in own)
         wanted = np.array([row[0] for row in found if row], dtype=np.int64)
-        hits = np.flatnonzero(np.isin(codes, wanted))
-        mask = np.zeros(self.count, np.bool_)
-        mask[np.searchsorted(starts, hits, side="right") - 1] = True
+        hits = np.concatenate([[0], np.cumsum(np.isin(codes, wanted))])[starts]
+        mask: Mask = hits[1:] > hits[:-1]
         return mask
 
     def coded(self, name: str) -> tuple[Indices, Indices]:

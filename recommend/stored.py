@@ -134,10 +134,10 @@ class Snapshot:
             raise SnapshotError(f"The snapshot {self._file} was altered: {error}. Make it again.") from error
         return found or ()
 
-    def all(self, query: str) -> Iterator[tuple[Any, ...]]:
+    def all(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """The rows that `query` finds; raises `SnapshotError` if the file was altered."""
         try:
-            yield from self._connection.execute(query)
+            yield from self._connection.execute(query, values)
         except sqlite3.Error as error:
             raise SnapshotError(f"The snapshot {self._file} was altered: {error}. Make it again.") from error
 

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.http.admission import Queue
+from scoring.http.recommendations import BESIDE_RECORDS, RECOMMENDED_TOGETHER, Recommendations
 from scoring.http.request import Request
+from scoring.model.cost import cost_of
 from scoring.model.model import ServedModel
 from scoring.model.operations import ExplainQuery, Operation, Query
 from scoring.model.recommending import RecommendQuery
@@ -31,13 +33,6 @@ RECORDS_TOGETHER = 64
 
 TURN_SECONDS = 0.005
 """Time limit for collecting a batch, since the event loop must also read, refuse and answer other requests."""
-
-RECOMMENDED_TOGETHER = 8
-"""Requests to recommend that share a call: each takes less than half the time, and more of them gain little, while a
-record that arrives waits for all of them."""
-
-BESIDE_RECORDS = 4
-"""The same where records wait, which so many delay by a few milliseconds."""
 
 LONGER = 3
 """Requests to recommend may wait so many times as long as records: each takes as long as many of these."""
@@ -65,7 +60,7 @@ class Batcher:
             else None
         )
         self._waiting: deque[Request] = deque()
-        self._recommending: deque[Request] = deque()
+        self._recommending = Recommendations(self._read_recommend)
         self._scheduled = False
         self._later: set[asyncio.Task[None]] = set()
         self._explaining = 0
@@ -75,7 +70,7 @@ class Batcher:
         """Queue `request`, to be answered in a later turn of the event loop."""
         queue = self.queue_of(request.operation)
         queue.enter()
-        (self._recommending if queue is self._recommendations else self._waiting).append(request)
+        (self._recommending.add if queue is self._recommendations else self._waiting.append)(request)
         self._schedule()
 
     def queue_of(self, operation: Operation | None) -> Queue:
@@ -110,11 +105,10 @@ class Batcher:
         if batch:
             taken -= self._score(batch, rows)
         self._records.answer(taken)
-        most = min(len(self._recommending), BESIDE_RECORDS if batch else RECOMMENDED_TOGETHER)
-        together = [self._recommending.popleft() for _ in range(most)]
-        if together:
-            self._recommend(together)
-        self._recommendations.answer(len(together))
+        taken, queries = self._recommending.take(BESIDE_RECORDS if batch else RECOMMENDED_TOGETHER)
+        if queries:
+            self._recommend(queries)
+        self._recommendations.answer(taken)
         if self._waiting or self._recommending:
             self._schedule()
 
@@ -194,12 +188,19 @@ class Batcher:
 
         self._begin(explain())
 
-    def _recommend(self, requests: list[Request]) -> None:
-        now, service = time.perf_counter(), self._service
-        read = [(one, self._read(one, now)) for one in requests if not one.disconnected]
-        queries: list[tuple[Request, RecommendQuery]] = [(one, query) for one, query in read if query is not None]
-        if not queries:
-            return
+    def _read_recommend(self, request: Request, now: float) -> tuple[RecommendQuery, float] | None:
+        """The checked request and what its answer costs; None if it was refused."""
+        query, service = self._read(request, now), self._service
+        if query is None:
+            return None
+        try:
+            return query, cost_of(query, service.model.recommender, service.lookups, service.complain)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._refuse(request, error)
+            return None
+
+    def _recommend(self, queries: list[tuple[Request, RecommendQuery]]) -> None:
+        service = self._service
         try:
             answers = recommend_to_each(
                 [query for _, query in queries], service.model, service.lookups, service.complain

@@ -23,7 +23,7 @@ LONGEST_NAME = 100
 
 PLACE = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 NAMED = re.compile(r"Object (?P<kind>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
-LENGTH = re.compile(r"Expected `array` of length (?P<bound>[<>]= \d+)")
+LENGTH = re.compile(r"Expected `(?:array|object)` of length (?P<bound>[<>]= \d+)")
 LIMIT = re.compile(r"Expected `float` (?P<bound>[<>]= \d+)\.0")
 KINDS = {
     "float": "a number",

@@ -57,7 +57,7 @@ def best_new(
     scores = new.scores(_known(history, recommender))
     named = {key_of(key) for keys in (request.history, request.exclude) if keys is not msgspec.UNSET for key in keys}
     try:
-        is_named = np.isin(new.numbers, [catalogue.find(key) for key in named - recommender.numbers.keys()])
+        is_named = np.isin(new.numbers, catalogue.among(named - recommender.numbers.keys()))
         scores[is_named if match is None else is_named | ~match[new.numbers]] = -np.inf
         numbers = new.numbers[::-1][best_of(scores[::-1], LOOKED_AT)]  # of equal ones the latest first
         kept = numbers[varied(numbers, most, request, catalogue)].tolist()

@@ -6,13 +6,19 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from scoring.model.diagnosis import WRONG, refuse_duplicates, rejection_for
-from scoring.request_errors import MissingField
+from scoring.request_errors import MissingField, WrongCount
 
 MOST_ITEMS = 10_000
 """The most items of a history, or to exclude."""
 MOST_RECOMMENDED = 1_000
 MOST_VALUES = 1_000
-"""The most values of a filter's column."""
+"""The most values of a filter."""
+MOST_SHOWN_COLUMNS = 20
+"""The most columns to return."""
+MOST_COLUMNS = 10
+"""The most columns to filter by, or to limit."""
+MOST_CANDIDATES = 4_000
+"""The most items among which those are looked for that keep to `at_most`."""
 
 ItemKey = Annotated[str | int, msgspec.Meta(description="An item's key, as in the tables; a whole number is its text.")]
 Keys = Annotated[list[ItemKey], msgspec.Meta(max_length=MOST_ITEMS)]
@@ -22,18 +28,26 @@ Top = Annotated[Count, msgspec.Meta(description="How many items to return.")]
 Exclude = Annotated[Keys, msgspec.Meta(description="Further items not to recommend.")]
 Show = Annotated[
     list[str],
-    msgspec.Meta(description="Columns of the items to return; without it `title` or `name`, if there is one."),
+    msgspec.Meta(
+        max_length=MOST_SHOWN_COLUMNS,
+        description="Columns of the items to return; without it `title` or `name`, if there is one.",
+    ),
 ]
 Filter = Annotated[
     dict[str, Annotated[list[ItemKey], msgspec.Meta(min_length=1, max_length=MOST_VALUES)]],
     msgspec.Meta(
+        max_length=MOST_COLUMNS,
         description="Columns of the items with values: an item must have one of them in each column. "
-        "Of a column with several values, one must match."
+        f"Of a column with several values, one must match. At most {MOST_VALUES} values in all.",
     ),
 ]
 AtMost = Annotated[
     dict[str, Count],
-    msgspec.Meta(description="Columns of the items, and how many items may share a value in each."),
+    msgspec.Meta(
+        max_length=MOST_COLUMNS,
+        description="Columns of the items, and how many items may share a value in each. They are looked for among "
+        f"the best {MOST_CANDIDATES}.",
+    ),
 ]
 
 
@@ -130,6 +144,8 @@ def _checked(decoded: Callable[[bytes], _Asked], body: bytes) -> _Asked:
     except WRONG as error:
         raise rejection_for(error, body) from error
     refuse_duplicates(body, _given(request))
+    if request.filter is not msgspec.UNSET and sum(map(len, request.filter.values())) > MOST_VALUES:
+        raise WrongCount(f"A filter may have {MOST_VALUES} values in all; send fewer.", field="filter")
     return request
 
 

@@ -25,7 +25,7 @@ from scoring.model.filtering import left_out, matching, require_column, varied
 from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.new_items import NewItem, best_new
-from scoring.model.recommend_request import RecommendRequest
+from scoring.model.recommend_request import MOST_CANDIDATES, RecommendRequest
 from scoring.model.stored_columns import pairs
 from scoring.request_errors import UnknownItem
 from scoring.responses import Fallback, HistoryItem, KnownUser, RecommendAnswer, RecommendedItem
@@ -54,6 +54,7 @@ class RecommendQuery:
     request: RecommendRequest
     reasons: bool = True
     fallback: list[Fallback] = field(default_factory=list)
+    _own: Stored | None = None
 
     def steps(
         self, recommender: Recommender, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]
@@ -64,7 +65,7 @@ class RecommendQuery:
         """
         request = self.request
         names = _to_show(request, lookups.catalogue)
-        stored = self._stored(lookups, complain)
+        stored = self.stored(lookups, complain)
         history = np.concatenate([stored.chosen, self._history(recommender)])
         match = matching(request, lookups.catalogue)
         excluded = np.concatenate([self._excluded(recommender, history), left_out(match, lookups.catalogue)])
@@ -105,7 +106,7 @@ class RecommendQuery:
 
     def _varied(self, wanted: Wanted, new: list[NewItem], lookups: Lookups) -> Generator[Wanted, Ranked, Ranked]:
         """The best items of which, and of the `new` ones, no more than `at_most` share a value, if it is given, among
-        as few candidates as suffice.
+        as few candidates as suffice, and `MOST_CANDIDATES` at most.
         """
         if self.request.at_most in (msgspec.UNSET, {}):
             return (yield wanted)
@@ -115,12 +116,17 @@ class RecommendQuery:
             items, scores = yield wanted._replace(top=candidates)
             numbers = items if catalogue is None else catalogue.numbers[items]
             kept = varied(numbers, top, self.request, catalogue, before)
-            if len(kept) == top or len(items) < candidates:
+            if len(kept) == top or len(items) < candidates or candidates == MOST_CANDIDATES:
                 return items[kept], scores[kept]
-            candidates *= 4
+            candidates = min(4 * candidates, MOST_CANDIDATES)
 
-    def _stored(self, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> Stored:
-        """What is stored of the user that the request names."""
+    def stored(self, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> Stored:
+        """What is stored of the user that the request names, as it was when this was first asked."""
+        if self._own is None:
+            self._own = self._find(lookups, complain)
+        return self._own
+
+    def _find(self, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> Stored:
         user = self.request.user
         if user is msgspec.UNSET:
             return _NOBODY

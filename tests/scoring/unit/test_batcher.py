@@ -11,6 +11,7 @@ import pytest
 
 from scoring.http.batcher import MOST_EXPLAINED, RECORDS_TOGETHER, Batcher
 from scoring.http.request import Request
+from scoring.model.lookups import Lookups
 from scoring.model.operations import SCORE, ExplainQuery, Operation
 from scoring.request_errors import DeadlineExceeded, Rejection
 from scoring.worker.service import Service
@@ -53,7 +54,7 @@ def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True, max
         engine=engine,
         watch=SimpleNamespace(see=lambda *_: None),
     )
-    model = SimpleNamespace(click_model=clicks, recommender=object())
+    model = SimpleNamespace(click_model=clicks, recommender=SimpleNamespace(items=()))
     settings = SimpleNamespace(max_queue=max_queue, queue_seconds=60.0, deadline_seconds=deadline_seconds, shadow="")
 
     def rejection_of(error: Exception, _identity: bytes) -> Rejection:
@@ -65,7 +66,7 @@ def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True, max
         model=model,
         rejection_of=rejection_of,
         metrics=SimpleNamespace(scored=lambda _: None, fell_back=lambda _: None),
-        lookups=None,
+        lookups=Lookups(),
         complain=None,
     )
     return Batcher(cast("Service", service), lambda *_: None)

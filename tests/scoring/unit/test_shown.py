@@ -12,11 +12,12 @@ from recommend import catalogue
 from recommend.catalogue import Catalogue, ItemRow, Layout, State
 from recommend.recommender import Recommender
 from recommend.weights import ItemWeights
+from scoring.model import recommending
 from scoring.model.lookups import Lookups
 from scoring.model.recommend_request import RecommendRequest
 from scoring.model.recommending import RecommendQuery
 from scoring.model.together import recommend_to_each
-from scoring.responses import ModelName, RecommendAnswer
+from scoring.responses import Fallback, ModelName, RecommendAnswer
 from tests.support.recommenders import SCHEMA
 
 KEYS = [str(number) for number in range(300)]
@@ -47,6 +48,16 @@ def test_items_of_other_genres_are_found_behind_hundreds_of_one(tmp_path: Path) 
     asked = RecommendRequest(history=[], top=3, at_most={"genre": 1})
     found = answered(asked, tmp_path / "file", {"genre": lambda key: "x" if int(key) < ALIKE else key})
     assert [one.item for one in found.items] == ["0", "250", "251"]
+
+
+def test_a_limit_that_cannot_be_met_is_tried_among_the_best_items_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recommending, "MOST_CANDIDATES", ALIKE)
+    asked = RecommendRequest(history=[], top=3, at_most={"genre": 1})
+    found = answered(asked, tmp_path / "file", {"genre": lambda key: "x" if int(key) < ALIKE else key})
+    assert [one.item for one in found.items] == ["0"]
+    assert Fallback.FEWER in found.fallback
 
 
 @pytest.mark.parametrize("column", ["title", "Name", "movie_title", "product_name"])

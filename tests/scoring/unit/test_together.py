@@ -7,14 +7,17 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from scoring.http.batcher import BESIDE_RECORDS, RECOMMENDED_TOGETHER, Batcher
+from scoring.http.batcher import Batcher
+from scoring.http.recommendations import BESIDE_RECORDS, RECOMMENDED_TOGETHER
 from scoring.http.request import Request
 from scoring.model.operations import OPERATIONS
+from scoring.model.recommend_request import RecommendRequest
 from scoring.model.recommending import Found, RecommendQuery
 from scoring.request_errors import DeadlineExceeded, InternalError, Rejection
 from scoring.responses import ModelName, RecommendAnswer
 from tests.scoring.unit.test_batcher import Scored, batcher, request, statuses, until, zeros
 
+NOBODY = RecommendRequest(history=[])
 ANSWER = RecommendAnswer(
     items=[], fallback=[], known=UNSET, event_id="", catalogue=None, model=ModelName(name="m", version="1")
 )
@@ -42,7 +45,7 @@ def test_records_that_keep_coming_wait_for_few_recommendations() -> None:
     async def ask() -> list[Request]:
         queues.append(queue := batcher(score))
         count = RECOMMENDED_TOGETHER + 2 * BESIDE_RECORDS + 1
-        recommending = [request(Recommended(cast("Any", None))) for _ in range(count)]
+        recommending = [request(Recommended(NOBODY)) for _ in range(count)]
         for one in recommending:
             one.operation = cast("Any", one.operation)._replace(recommends=True)
             queue.submit(one)
@@ -97,7 +100,7 @@ def test_a_recommendation_that_fails_costs_no_other_one() -> None:
     async def ask() -> list[int]:
         queue: Any = batcher(zeros)
         queue._service.rejection_of = rejection_of  # noqa: SLF001 - as the service does with any other error
-        asked = [request(kind(cast("Any", None))) for kind in (Recommended, Failing, NotJson, Recommended)]
+        asked = [request(kind(NOBODY)) for kind in (Recommended, Failing, NotJson, Recommended)]
         for one in asked:
             one.operation = cast("Any", one.operation)._replace(recommends=True)
             queue.submit(one)

@@ -1,0 +1,122 @@
+"""What a turn of the event loop may cost: estimates, since times depend on the machine."""
+
+import asyncio
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from scoring.http.recommendations import RECOMMENDED_TOGETHER, Recommendations
+from scoring.http.request import Request
+from scoring.model.cost import TURN_COST, estimated
+from scoring.model.operations import OPERATIONS
+from scoring.model.recommend_request import (
+    MOST_COLUMNS,
+    MOST_ITEMS,
+    MOST_RECOMMENDED,
+    MOST_SHOWN_COLUMNS,
+    MOST_VALUES,
+    RecommendRequest,
+    read_recommend,
+)
+from scoring.model.recommending import RecommendQuery
+from scoring.request_errors import WrongCount
+from tests.scoring.unit.test_batcher import Client, batcher, request, statuses, until, zeros
+
+MANY_ITEMS = 100_000
+LARGEST_COST = 110_000
+"""Of a request within the limits, on so many items."""
+KEYS: list[str | int] = [str(number) for number in range(MOST_ITEMS)]
+COLUMNS = [str(number) for number in range(MOST_COLUMNS)]
+LARGEST = RecommendRequest(
+    history=KEYS,
+    exclude=KEYS,
+    top=MOST_RECOMMENDED,
+    show=["title"] * MOST_SHOWN_COLUMNS,
+    filter={name: ["x"] * (MOST_VALUES // MOST_COLUMNS) for name in COLUMNS},
+    at_most=dict.fromkeys(COLUMNS, 1.0),
+    new=MOST_RECOMMENDED,
+)
+
+
+def test_a_request_within_the_limits_costs_no_more_than_this() -> None:
+    assert estimated(LARGEST, items=MANY_ITEMS, chosen=MOST_ITEMS, wants_new=True) <= LARGEST_COST
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"show": ["title"] * (MOST_SHOWN_COLUMNS + 1)},
+        {"filter": {str(number): ["x"] for number in range(MOST_COLUMNS + 1)}},
+        {"filter": {"one": ["x"] * (MOST_VALUES // 2), "other": ["x"] * (MOST_VALUES // 2 + 1)}},
+        {"at_most": dict.fromkeys(map(str, range(MOST_COLUMNS + 1)), 1)},
+    ],
+    ids=["show", "columns of a filter", "values of a filter", "at_most"],
+)
+def test_a_request_above_the_limits_is_refused(changed: dict[str, Any]) -> None:
+    read_recommend(msgspec.json.encode(LARGEST))
+    with pytest.raises(WrongCount):
+        read_recommend(msgspec.json.encode(msgspec.structs.replace(LARGEST, **changed)))
+
+
+def _asked(cost: float, *, disconnected: bool = False) -> Request:
+    made = Request(Client(), b"POST", b"/recommend", {}, b"%f" % cost)
+    made.disconnected = disconnected
+    return made
+
+
+@pytest.mark.parametrize(
+    ("costs", "turns"),
+    [
+        ([0.1] * 12, [8, 4]),
+        ([0.3] * 7, [3, 3, 1]),
+        ([2.0, 0.1, 0.8, 3.0, 0.5], [1, 2, 1, 1]),
+        ([0.6, 0.5, 0.4, 0.1], [1, 3]),
+    ],
+)
+def test_a_turn_costs_no_more_than_it_may_unless_one_request_does(costs: list[float], turns: list[int]) -> None:
+    read: list[Request] = []
+
+    def reading(one: Request, _now: float) -> tuple[RecommendQuery, float]:
+        read.append(one)
+        return RecommendQuery(LARGEST), float(one.request_id) * TURN_COST
+
+    waiting = Recommendations(reading)
+    asked = [_asked(cost) for cost in costs]
+    for one in asked:
+        waiting.add(one)
+    found = []
+    while len(waiting):
+        taken, chosen = waiting.take(RECOMMENDED_TOGETHER)
+        assert taken == len(chosen)
+        assert len(chosen) == 1 or sum(float(one.request_id) for one, _ in chosen) <= 1
+        found.append(taken)
+    assert found == turns
+    assert read == asked, "one was read twice"
+
+
+def test_requests_that_need_no_answer_cost_nothing() -> None:
+    waiting = Recommendations(lambda one, _: None if one.request_id == b"0.000000" else (RecommendQuery(LARGEST), 1.0))
+    for one in (_asked(0.0), _asked(1.0, disconnected=True), _asked(2.0)):
+        waiting.add(one)
+    taken, chosen = waiting.take(RECOMMENDED_TOGETHER)
+    assert (taken, [one.request_id for one, _ in chosen]) == (3, [b"2.000000"])
+
+
+@pytest.mark.timeout(60)
+def test_a_cost_that_cannot_be_estimated_fails_its_request_alone() -> None:
+    class Broken(RecommendQuery):
+        def stored(self, *_: object) -> Any:
+            raise WrongCount("as if the snapshot was bad")
+
+    async def ask() -> list[int]:
+        queue = batcher(zeros)
+        asked = [request(kind(RecommendRequest(history=[]))) for kind in (Broken, Broken)]
+        for one in asked:
+            one.operation = cast("Any", one.operation)._replace(recommends=True)
+            queue.submit(one)
+        await until(lambda: all(statuses(asked)))
+        assert queue.queue_of(OPERATIONS["/recommend"]).waiting == 0
+        return statuses(asked)
+
+    assert asyncio.run(ask()) == [400, 400]
