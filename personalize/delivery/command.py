@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from features.errors import PersonalizationError
 from personalize.engine.interruption import run_interruptible
+from personalize.terminal.output import ExitCode
 from tools.paths import ROOT
 
 COMMAND = Path(sys.executable).with_name("personalize")
@@ -37,16 +39,30 @@ def personalize(*arguments: str) -> Ended:
 
     The command is a process group of its own, so that only this process interrupts it, as in `engine/process.py`.
     """
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [COMMAND, *arguments, "--json"], stdout=subprocess.PIPE, text=True, process_group=0
-    )
+    starting = threading.Lock()
+    interrupted = False
+    process: subprocess.Popen[str] | None = None
+
+    def run() -> Ended:
+        nonlocal process
+        with starting:
+            if interrupted:
+                return Ended(code=ExitCode.INTERRUPTED)
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                [COMMAND, *arguments, "--json"], stdout=subprocess.PIPE, text=True, process_group=0
+            )
+        stdout, _ = process.communicate()
+        return Ended(code=process.returncode, content=json.loads(stdout) if stdout.strip() else {})
 
     def interrupt() -> bool:
-        process.send_signal(signal.SIGINT)
-        return True
+        nonlocal interrupted
+        with starting:
+            interrupted = True
+            if process is not None:
+                process.send_signal(signal.SIGINT)
+        return process is not None
 
-    stdout, _ = run_interruptible(process.communicate, interrupt, lambda _: None)
-    return Ended(code=process.returncode, content=json.loads(stdout) if stdout.strip() else {})
+    return run_interruptible(run, interrupt, lambda _: None)
 
 
 def result(run: Personalize, *arguments: str) -> Mapping[str, Any]:

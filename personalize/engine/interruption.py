@@ -46,15 +46,17 @@ def run_interruptible(call: Callable[[], Result], interrupt: Callable[[], bool],
 
 @contextmanager
 def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Handle the signals with `handler` during the block. Ignored ones stay ignored, as `nohup` wants."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    taken = {number: previous for number, previous in before.items() if previous is not signal.SIG_IGN}
+    """Handle the signals with `handler` during the block, but a terminal's end only if `nohup` doesn't ignore it.
+
+    A shell lets its background jobs ignore Ctrl-C. That changes nothing here: whoever sends them the signal means it.
+    """
+    ignores_end = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    taken = [number for number in SIGNALS if number != signal.SIGHUP or not ignores_end]
+    before = {number: signal.signal(number, handler) for number in taken}
     try:
-        for number in taken:
-            signal.signal(number, handler)
         yield
     finally:
-        for number, previous in taken.items():
+        for number, previous in before.items():
             signal.signal(number, previous)
 
 

@@ -20,6 +20,15 @@ from personalize.engine.process import PulumiProcess
 from personalize.terminal.output import ExitCode
 
 
+@pytest.fixture(autouse=True)
+def as_in_a_terminal() -> Iterator[None]:
+    """No signal is ignored, though the tests may run in the background or under `nohup`."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in SIGNALS}
+    yield
+    for number, previous in before.items():
+        signal.signal(number, previous)
+
+
 @pytest.fixture
 def slow_pulumi(tmp_path: Path) -> Iterator[PulumiProcess]:
     """Cancels as Pulumi does: an update ends with an error, a deletion with exit code 0."""
@@ -109,6 +118,17 @@ def test_a_workflow_passes_a_signal_on_waits_and_does_not_go_on(
     with pytest.raises(errors.UpdateInterruptedError):
         delivery_command.personalize("destroy")
     assert (tmp_path / "ended").read_text() == "ended\n"
+
+
+def test_ctrl_c_counts_where_a_shell_lets_its_background_jobs_ignore_it() -> None:
+    said: list[str] = []
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(errors.UpdateInterruptedError):
+            run_interruptible(lambda: os.kill(os.getpid(), signal.SIGINT), lambda: True, said.append)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(said) == 1
 
 
 def test_a_second_ctrl_c_is_passed_on() -> None:
