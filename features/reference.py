@@ -17,6 +17,9 @@ from features.schema import Schema
 FILE = "reference.json"
 BINS = 10
 """Intervals with equally many rows each; ten is the usual number for a population stability index."""
+NEARLY, SMALLEST = 1e-9, 1e-300
+"""How far from a value others count as equal to it, relative to it, and at least: the last bits of a probability depend
+on what computes it."""
 PSEUDO_ROWS = 0.5
 """Added to each bin before shares are compared, since an empty bin would make the index infinite."""
 STABLE, MAJOR_SHIFT = 0.1, 0.25
@@ -37,10 +40,12 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @classmethod
     def of(cls, values: Numbers) -> Self:
-        """The histogram of `values`, float64[n] with NaN for missing, in `BINS` intervals of about equal size."""
+        """The histogram of `values`, float64[n] with NaN for missing, in `BINS` intervals of about equal size.
+
+        A value in more rows than such an interval would hold has an interval of its own.
+        """
         present = values[~np.isnan(values)]
-        shares = np.arange(1, BINS) / BINS
-        edges = np.unique(np.quantile(present, shares, method="inverted_cdf")) if len(present) else np.empty(0)
+        edges = _edges(present) if len(present) else np.empty(0)
         return cls(edges=tuple(edges.tolist()), rows=tuple(count(values, edges).tolist()))
 
     def count(self, values: Numbers) -> npt.NDArray[np.int64]:
@@ -65,6 +70,17 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             return msgspec.json.decode(content, type=cls)
         except msgspec.DecodeError as error:
             raise ReferenceUnreadableError(f"{FILE} is not a reference: {error}. Train the model again.") from error
+
+
+def _edges(present: Numbers) -> Numbers:
+    edges = np.quantile(present, np.arange(1, BINS) / BINS, method="inverted_cdf")
+    distinct, rows = np.unique(present, return_counts=True)
+    heavy = distinct[(rows * BINS > len(present)) & np.isfinite(distinct)]
+    room = np.maximum(np.abs(heavy) * NEARLY, SMALLEST)
+    low, high = heavy - room, heavy + room
+    inside = ((edges[:, None] >= low) & (edges[:, None] <= high)).any(axis=1)
+    found = np.unique(np.concatenate([edges[~inside], low, high]))
+    return found[np.isfinite(found) | np.isin(found, edges)]
 
 
 def count(values: Numbers, edges: Numbers) -> npt.NDArray[np.int64]:

@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.ticker import PercentFormatter
 
-from features.reference import MAJOR_SHIFT, STABLE, Histogram
+from features.reference import MAJOR_SHIFT, SMALLEST, STABLE, Histogram
 from training.evaluation.gate import Check
 from training.evaluation.reference import Drift, Moved
 from training.report.figure import LINE, MODEL, MUTED, OTHER, TEXT, plot
@@ -84,8 +84,8 @@ def _histograms(moved: Moved, name: str) -> Markup:
 
 
 def _labels(histogram: Histogram) -> list[str]:
-    edges = [f"{edge:.3g}" for edge in histogram.edges]
+    edges = [f"{0.0 if abs(edge) <= SMALLEST else edge:.3g}" for edge in histogram.edges]
     if not edges:
         return ["any", "none"]
-    between = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
+    between = [low if low == high else f"{low} to {high}" for low, high in itertools.pairwise(edges)]
     return [f"below {edges[0]}", *between, f"from {edges[-1]}", "none"]

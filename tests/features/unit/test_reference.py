@@ -46,8 +46,32 @@ def test_continuous_values_fill_the_bins_evenly() -> None:
 
 
 def test_a_constant_or_missing_column_has_a_histogram() -> None:
-    assert Histogram.of(np.full(5, 3.0)).rows == (0, 5, 0)
+    assert Histogram.of(np.full(5, 3.0)).rows == (0, 5, 0, 0)
     assert Histogram.of(np.full(5, np.nan)) == Histogram(edges=(), rows=(0, 5))
+
+
+def test_a_flag_that_turns_over_is_seen() -> None:
+    """From 5 % to 95 %: 0.9 ln 19 from each of the two values; empty bins count as half a row in both samples."""
+    before = Histogram.of(np.repeat([0.0, 1.0], [19_000, 1_000]))
+    after = before.count(np.repeat([0.0, 1.0], [1_000, 19_000]))
+    assert stability_index(before.rows, after) == pytest.approx(2 * 0.9 * math.log(19), rel=1e-3)
+
+
+@given(st.integers(1, 99), st.integers(1, 99), st.sampled_from([0.0, -2.5, 3.0, 1e9]), st.sampled_from([1.0, 1e-6]))
+def test_a_value_in_most_rows_has_a_bin_of_its_own(before: int, after: int, value: float, step: float) -> None:
+    """Against the formula for two values, which may be as close to each other as a millionth."""
+    values = [value, value + step * max(1.0, abs(value))]
+    histogram = Histogram.of(np.repeat(values, [1_000 * before, 1_000 * (100 - before)]))
+    moved = histogram.count(np.repeat(values, [1_000 * after, 1_000 * (100 - after)]))
+    old, new = before / 100, after / 100
+    expected = (new - old) * math.log(new / old) + (old - new) * math.log((1 - new) / (1 - old))
+    assert stability_index(histogram.rows, moved) == pytest.approx(expected, abs=2e-3)
+
+
+def test_the_last_bits_of_a_heavy_value_are_no_drift() -> None:
+    values = np.append(np.full(9_000, 0.1 + 0.2), np.linspace(0, 1, 1_000))
+    histogram = Histogram.of(values)
+    assert histogram.count(np.append(np.full(9_000, 0.3), np.linspace(0, 1, 1_000))).tolist() == [*histogram.rows]
 
 
 def test_the_index_is_that_of_the_formula() -> None:
