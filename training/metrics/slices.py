@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from scipy.special import pdtr, pdtrc
 
 from features.arrays import EACH, RowOfEach, Several
 from features.encoder import Encoder, RawRows
@@ -26,9 +27,9 @@ VALUES = 5
 """How many of a column's most frequent values get a segment; all other values share one more."""
 FIRST_ROWS = 10_000
 """Frequent values are searched in a sample first, which avoids a pass over all rows."""
-BEYOND_CHANCE = 4.0
-"""A segment is off if its clicks miss the prediction by this many standard deviations. With 60 segments of a calibrated
-model, that happens by chance in one of 250 runs."""
+BEYOND_CHANCE = 3.2e-5
+"""A segment is off if so few or so many clicks are less probable than this. With 60 segments of a calibrated model,
+that happens by chance in one of 250 runs."""
 MATERIAL = 0.1
 """The difference must also be this share of the predicted clicks: on millions of rows everything is beyond chance."""
 
@@ -153,12 +154,11 @@ def measure_one(bins: curves.ScoreBins, *, column: str, value: str | None) -> Sl
         log_loss=round(log_loss, DECIMALS),
         normalized_entropy=round(log_loss / curves.entropy(clicks / rows), DECIMALS) if mixed else None,
         calibration_error=round(error, DECIMALS),
-        off=_is_off(bins, clicks),
+        off=_is_off(clicks, float(bins.probability_sum.sum())),
     )
 
 
-def _is_off(bins: curves.ScoreBins, clicks: int) -> bool:
-    means = bins.probability_sum / bins.rows
-    expected, deviation = bins.probability_sum.sum(), np.sqrt((bins.rows * means * (1 - means)).sum())
-    missed = abs(clicks - expected)
-    return bool(missed > BEYOND_CHANCE * deviation and missed > MATERIAL * expected)
+def _is_off(clicks: int, expected: float) -> bool:
+    """Judged by the Poisson distribution's tail: where few clicks are expected, a normal one would be far too thin."""
+    tail = pdtr(clicks, expected) if clicks < expected else pdtrc(clicks - 1, expected)
+    return bool(tail < BEYOND_CHANCE and abs(clicks - expected) > MATERIAL * expected)

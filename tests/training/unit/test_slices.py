@@ -86,6 +86,7 @@ def test_each_slice_is_measured_under_its_columns_and_values_name() -> None:
         pytest.param(1_000_000, 205_000, False, id="beyond chance but too little to matter"),
         pytest.param(1_000, 300, True, id="too many"),
         pytest.param(10_000, 1_700, True, id="too few"),
+        pytest.param(1, 1, False, id="the click of a single row"),
     ],
 )
 def test_a_slice_is_off_when_its_clicks_miss_by_more_than_chance_and_enough_to_matter(
@@ -94,6 +95,22 @@ def test_a_slice_is_off_when_its_clicks_miss_by_more_than_chance_and_enough_to_m
     column = SlicedColumn(index=0, hashes=np.array([7]))
     scored = {SLICES: bins(rows=rows, clicks=clicks, probability=0.2)}
     (found,) = measure(scored, [column], names=("a",), values=iter(["seven"]))
+    assert found.off is off
+
+
+@pytest.mark.parametrize(
+    ("rows", "clicks", "off"),
+    [
+        pytest.param(20, 3, False, id="three of 0.2: 1 - exp(-0.2) (1 + 0.2 + 0.02) is 0.0011"),
+        pytest.param(20, 4, False, id="four of 0.2: less 0.2^3 / 6 exp(-0.2), 0.000057"),
+        pytest.param(20, 5, True, id="five of 0.2: less 0.2^4 / 24 exp(-0.2), 0.0000023"),
+        pytest.param(1_040, 0, True, id="none of 10.4: exp(-10.4) is 0.0000304"),
+        pytest.param(1_030, 0, False, id="none of 10.3: exp(-10.3) is 0.0000336"),
+    ],
+)
+def test_chance_is_exact_where_few_clicks_are_expected(*, rows: int, clicks: int, off: bool) -> None:
+    scored = {SLICES: bins(rows=rows, clicks=clicks, probability=0.01)}
+    (found,) = measure(scored, [SlicedColumn(index=0, hashes=np.array([7]))], names=("a",), values=iter(["seven"]))
     assert found.off is off
 
 
