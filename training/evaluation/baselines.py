@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy.special import expit
 
 from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
 from training.kernels.kernel import Kernel
@@ -25,9 +26,11 @@ NAMES = {BASE_RATE: "click rate alone", LOGISTIC_REGRESSION: "logistic regressio
 """The baselines' names in sentences."""
 SAMPLE_ROWS = 100_000
 """The most rows to fit logistic regression on; more hardly change its few dozen coefficients."""
-DECIMALS = 6
-"""Decimals of logistic regression's probabilities, because the last bits depend on the processor and the report must
-not."""
+DIGITS = 9
+"""Significant digits of logistic regression's weights. Their last bits depend on the processor and the number of
+threads, and the report must not."""
+SMALLEST = float(np.finfo(np.float64).eps)
+"""How close to 0 and 1 a probability can come: a difference from 1 that float64 can still hold."""
 _SAMPLED = pa.schema([(LABEL, pa.int32()), (RECORD_HASH, pa.int64()), (FEATURES, pa.list_(pa.float64()))])
 ITERATIONS = 100
 REGULARISATION = 1e-5
@@ -45,9 +48,10 @@ class Logistic:
 
     def probability(self, inputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The click probability, float64[n], of inputs float64[n, m] with NaN for missing."""
-        logit = _imputed(inputs[:, self.columns], self.means) @ self.weights + self.intercept
-        rounded: npt.NDArray[np.float64] = np.round(1 / (1 + np.exp(-logit)), DECIMALS)
-        return rounded
+        # Not `@`, whose sums depend on the number of threads.
+        logit = (_imputed(inputs[:, self.columns], self.means) * self.weights).sum(axis=1) + self.intercept
+        clipped: npt.NDArray[np.float64] = np.clip(expit(logit), SMALLEST, 1 - SMALLEST)
+        return clipped
 
 
 def base_rate(held_out: Evaluation, *, rate: float) -> Evaluation:
@@ -95,13 +99,14 @@ def fit_logistic(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32]) 
     scaler = StandardScaler()
     standardised = scaler.fit_transform(_imputed(inputs, means))
     model = LogisticRegression(C=1 / (len(label) * REGULARISATION), max_iter=ITERATIONS).fit(standardised, label)
-    weights = model.coef_[0] / scaler.scale_
-    return Logistic(
-        columns=columns,
-        means=means,
-        weights=weights,
-        intercept=float(model.intercept_[0] - weights @ scaler.mean_),
-    )
+    weights = _rounded(model.coef_[0] / scaler.scale_)
+    intercept = _rounded(model.intercept_ - (weights * scaler.mean_).sum())
+    return Logistic(columns=columns, means=means, weights=weights, intercept=float(intercept[0]))
+
+
+def _rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The values with `DIGITS` significant digits."""
+    return np.array([float(f"{value:.{DIGITS - 1}e}") for value in values])
 
 
 def _imputed(inputs: npt.NDArray[np.float64], means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tests.support.prepared_rows import MemoryRows
 from training.evaluation import baselines
-from training.evaluation.baselines import base_rate, fit_logistic, sample
+from training.evaluation.baselines import Logistic, base_rate, fit_logistic, sample
 from training.kernels import columns, xxh64
 from training.metrics.evaluate import evaluate
 
@@ -48,6 +48,16 @@ def test_logistic_regression_is_as_good_as_on_all_the_columns_by_hand(rows: pd.D
     assert model is not None
     np.testing.assert_allclose(model.probability(held_out[list(FEATURES)].to_numpy()), expected, atol=1e-4)
     assert roc_auc_score(held_out["label"], expected) > 0.7
+
+
+def test_a_confident_click_costs_what_it_costs() -> None:
+    """A click at a logit of -15.5 costs ln(1 + exp(15.5)); none can cost more than float64 resolves, ln(2^52)."""
+    model = Logistic(columns=np.array([0]), means=np.zeros(1), weights=np.array([-1.0]), intercept=0.5)
+    probability = model.probability(np.array([[16.0], [2.0], [1e6]]))
+    assert probability[:2] == pytest.approx([1 / (1 + np.exp(15.5)), 1 / (1 + np.exp(1.5))], rel=1e-12)
+    cost = evaluate(np.array([True, False]), probability[:2]).log_loss
+    assert cost == pytest.approx((np.log1p(np.exp(15.5)) + np.log1p(np.exp(-1.5))) / 2, abs=1e-9)
+    assert -np.log(probability[2]) == pytest.approx(52 * np.log(2))
 
 
 def test_the_base_rate_is_that_of_the_training_rows(rows: pd.DataFrame) -> None:
