@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 import yaml
 from pyarrow import parquet
 
+from features.values import TimeFormat
 from training import engines
 from training.arguments import parse
 from training.datasets import describe
 from training.datasets.described.columns import table_rules
-from training.datasets.described.entries import Categorical
+from training.datasets.described.entries import Categorical, Time
 from training.datasets.described.fields import TableRules, keys_of
 from training.datasets.described.files import files_of
 from training.datasets.described.spec import TablesSpec
@@ -25,12 +26,14 @@ from training.datasets.described.texts import Tables
 from training.datasets.guesses.guess import Gains
 from training.parameters import Split
 from training.progress import Progress
-from training.stages.crosses import CrossSearch, candidates, factors_to_try
+from training.stages.crosses import CrossSearch, candidates, factors_to_try, is_better
 from training.stages.pipeline import Pipeline
 from training.streams import LOG
 
 SAMPLE_ROWS = 100_000
 """Trials use only the first interactions, this many: about 20 CPU seconds with six crosses."""
+_PLACE = "_place"
+"""The time of rows without one, by which no two are equal."""
 _MOST_BYTES = 200_000_000
 """A table of users or items larger than this is not read for a trial."""
 
@@ -47,29 +50,31 @@ def try_keys(spec: TablesSpec, keys: Sequence[str], *, folder: Path, progress: P
     sample = _sampled(spec, folder)
     added = tuple(Categorical(column=key) for key in keys if key not in spec.categorical_names)
     keyed = sample.model_copy(update={"categorical": (*added, *spec.categorical)})
-    with _search(keyed, folder / "keyed", progress) as search:
-        found = search.run(candidates(keyed), factors_to_try(keyed))
-    without = found.steps[0]
+    split = Split.RANDOM if spec.timestamp is None else Split.TIME
+    with _search(keyed, folder / "keyed", split, progress) as search:
+        found, keyed_losses = search.run(candidates(keyed), factors_to_try(keyed)), search.base.losses
+    without, beyond_chance = found.steps[0], False
     if added:
-        with _search(sample, folder / "plain", progress) as search:
-            without = search.base().held_out("")
+        # The keys are hashed in any case, so the same rows are held out, and watched, as with them.
+        with _search(sample, folder / "plain", split, progress) as search:
+            plain = search.base
+            without, beyond_chance = plain.held_out(""), is_better(keyed_losses, plain.losses)
     reached = [step.auc for step in (without, *found.steps)]
     gained = [after - before for before, after in pairwise(reached)]
     return Gains(
         rows="held-out rows" if spec.timestamp is None else "later rows",
         without=reached[0],
-        keys=gained[0],
+        keys=gained[0] if beyond_chance else min(gained[0], 0.0),
         crosses=dict(zip(found.crosses, gained[1:], strict=False)),
         factors={} if found.factors is None else {found.factors: gained[-1]},
     )
 
 
 @contextmanager
-def _search(spec: TablesSpec, folder: Path, progress: Progress) -> Iterator[CrossSearch]:
+def _search(spec: TablesSpec, folder: Path, split: Split, progress: Progress) -> Iterator[CrossSearch]:
     folder.mkdir()
     file = folder / "dataset.yaml"
     file.write_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
-    split = Split.RANDOM if spec.timestamp is None else Split.TIME
     arguments = parse(["--dataset", "tables", "--spec", str(file), "--split", split])
     manifest = describe(arguments.dataset)
     opened = engines.opened(arguments.training, log=folder / LOG, progress=progress, data_size=manifest.size)
@@ -82,6 +87,10 @@ def _sampled(spec: TablesSpec, folder: Path) -> TablesSpec:
     """The config of the first `SAMPLE_ROWS` interactions with their users and items, which are copied to `folder`."""
     rules = table_rules(spec)
     own = _first_rows(rules["interactions"], SAMPLE_ROWS)
+    if spec.timestamp is None:
+        # Equal rows with different labels fall on one side together, so their keys would seem to gain.
+        own = own.append_column(_PLACE, pa.array(map(str, range(len(own))), pa.string()))
+        spec = spec.model_copy(update={"timestamp": Time(column=_PLACE, format=TimeFormat.MILLISECONDS)})
     tables = {"interactions": own}
     for name, entity in spec.joined.items():
         table = _first_rows(rules[name])

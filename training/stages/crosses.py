@@ -8,7 +8,7 @@ both keys are tried last.
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ class CrossSearch:
 
     def run(self, tried: Sequence[Pair], factors: Pair | None = None) -> Crosses:
         """Try these crosses, and then the factors of two columns."""
-        base = self.base()
+        base = self.base
         before, steps = base.losses, [base.held_out("")]
         alone = dict(self._alone(tried, before))
         kept, after = self._named, before
@@ -169,6 +169,7 @@ class CrossSearch:
             self._progress(STAGE, detail, done=number, total=len(tried))
             yield cross, losses
 
+    @cached_property
     def base(self) -> Tried:
         """A model with the configured crosses and factors."""
         encoded = self._half.encoded

@@ -1,6 +1,7 @@
 """`init-data` tries keys, crosses and factors, and proposes what helps on rows that were held out."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,24 @@ def test_what_gains_nothing_is_left_out_with_what_it_reached(tmp_path: Path) -> 
     assert "categorical" not in content
     assert "factors" not in content
     assert "AUC on later rows)" in text
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_key_of_pure_noise_gains_nothing(tmp_path: Path, seed: int) -> None:
+    """Few rows differ without the key, so it would decide which are held out: only the same rows show what it gains."""
+    random = np.random.default_rng(seed)
+    clicks = pd.DataFrame(
+        {"user_id": random.integers(0, 300, ROWS), "device": random.choice(["tv", "web", "app"], ROWS)}
+    )
+    clicks["page"] = random.choice(["home", "search", "offer", "news"], ROWS)
+    chance = clicks["device"].map({"tv": 0.2, "web": 0.4, "app": 0.7}) - 0.15 * (clicks["page"] == "news")
+    clicks["clicked"] = (random.random(ROWS) < chance).astype(int)
+    clicks.to_csv(tmp_path / "interactions.csv", index=False)
+    content, text = drafted(tmp_path)
+    assert content["users"]["key"] == "user_id"
+    assert content["categorical"] == ["device", "page"]
+    (gain,) = re.findall(r"user_id: as categories .*\n# +\(tried: (\S+) AUC on held-out rows\)", text)
+    assert float(gain) < 0.005
 
 
 def test_interactions_of_nothing_but_keys_and_label_are_enough(tmp_path: Path) -> None:

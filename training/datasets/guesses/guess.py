@@ -24,7 +24,7 @@ _COME_BACK = 5
 class Gains:
     """The AUC that the keys, their crosses and their factors gain on held-out rows; `rows` names those in words.
 
-    Each gain is beside the additions before it; `without` is the AUC without any.
+    Each gain is beside the additions before it; `without` is the AUC without any. What chance explains is no gain.
     """
 
     rows: str
@@ -36,7 +36,7 @@ class Gains:
     @property
     def are_worth_it(self) -> bool:
         """Whether the keys gain enough to justify a model that is weaker for new users and items."""
-        return self.keys >= _WORTH
+        return self.keys + sum(self.crosses.values()) + sum(self.factors.values()) >= _WORTH
 
 
 @dataclass(frozen=True, kw_only=True)
