@@ -48,8 +48,7 @@ def cost_of(
     if recommender is None:
         return 0.0
     request = query.request
-    given = 0 if request.history is msgspec.UNSET else len(request.history)
-    chosen = given + len(query.stored(lookups, complain).chosen)
+    chosen = len(request.history or ()) + len(query.stored(lookups, complain).chosen)
     wants_new = lookups.places > 0 if request.new is msgspec.UNSET else request.new > 0
     return estimated(request, items=len(recommender.items), chosen=chosen, wants_new=wants_new)
 
@@ -57,24 +56,24 @@ def cost_of(
 def estimated(request: RecommendRequest, *, items: int, chosen: int, wants_new: bool) -> float:
     """The cost with so many `items` to recommend from, for somebody who has `chosen` so many."""
     top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
-    named = sum(len(keys) for keys in (request.history, request.exclude) if keys is not msgspec.UNSET)
-    filters = {} if request.filter is msgspec.UNSET else request.filter
-    shared = 0 if request.at_most is msgspec.UNSET else len(request.at_most)
+    named = len(request.history or ()) + len(request.exclude or ())
+    shared = len(request.at_most or ())
+    filters = request.filter or {}
     return (
         OF_REQUEST
         + (OF_KEY + OF_NEW_KEY * wants_new) * named
         + (OF_ITEM * (1 + wants_new) + OF_MATCH * len(filters)) * items
-        + OF_VALUE * sum(map(len, filters.values()))
+        + (OF_VALUE * sum(map(len, filters.values())) if filters else 0)
         + OF_CHOICE * chosen
-        + (OF_CANDIDATE + OF_SHARED * shared) * _candidates(top, limited=shared > 0)
+        + (OF_CANDIDATE + OF_SHARED * shared) * (_candidates(top) if shared else max(top, CANDIDATES))
         + (OF_SHOWN + OF_REASON * min(chosen, REASONED)) * top
     )
 
 
-def _candidates(top: int, *, limited: bool) -> int:
-    """How many candidates are ordered: in rounds of four times as many, if `at_most` needs the last one."""
+def _candidates(top: int) -> int:
+    """How many candidates are ordered in rounds of four times as many, if `at_most` needs the last one."""
     every = rounds = max(top, CANDIDATES)
-    while limited and rounds < MOST_CANDIDATES:
+    while rounds < MOST_CANDIDATES:
         rounds = min(4 * rounds, MOST_CANDIDATES)
         every += rounds
     return every
