@@ -15,6 +15,7 @@ from infra.settings import SettingsError
 from infra.step_resource import StepResource
 from steps.descriptions import (
     api_key,
+    champion,
     data_upload,
     model_registry,
     model_version,
@@ -36,6 +37,8 @@ class ScoringServiceArgs:
     digest: Output[str]
     version: Output[int]
     bundle_hash: Output[str]
+    refusal: Output[str]
+    """Why it is not the candidate; else empty."""
     settings: ScoringSettings
 
 
@@ -94,9 +97,10 @@ class LocalBackend:
         )
         certificate = {"certificate_hash": _certificate_hash(args.settings)}
         service = self._step(scoring_service.LOCAL, name, inputs, options, certificate)
-        return RunningService(
-            endpoint=service.output("endpoint", str), version=service.output("served_version", int), key=current
-        )
+        version = service.output("served_version", int)
+        served = champion.Inputs[Output[str], Output[int]](version=version, refusal=args.refusal)
+        self._step(champion.LOCAL, f"{name}-champion", served, options)
+        return RunningService(endpoint=service.output("endpoint", str), version=version, key=current)
 
     def _step(
         self,

@@ -56,13 +56,14 @@ class ModelVersion(pulumi.ComponentResource):
     """The version that is to be served."""
 
     def __init__(self, name: str, inputs: model_version.Inputs[Output[str]], backend: "Backend") -> None:
-        """Register the candidate, or find the requested version; a version that the gate rejected is refused."""
+        """Register the candidate, or find the requested version; one that the gate rejected is not served."""
         super().__init__("personalization:registry:ModelVersion", name)
         step = backend.register(name, inputs, ResourceOptions(parent=self))
         self.version = step.output("version", int)
         self.bundle_hash = step.output("served_hash", str)
         self.metrics = step.output("metrics", dict[str, Any])
         self.report = step.output("report", str)
+        self.refusal = step.output("refusal", str)
         self.register_outputs({"version": self.version, "bundle_hash": self.bundle_hash})
 
 
@@ -81,7 +82,7 @@ class ScoringService(pulumi.ComponentResource):
     """The service: features in, click probability out."""
 
     def __init__(self, name: str, args: ScoringServiceArgs, backend: "Backend") -> None:
-        """Serve the image, and make its version the champion once it answers."""
+        """Serve the image, make its version the champion once it answers, and report what may not serve."""
         super().__init__("personalization:serving:ScoringService", name)
         running = backend.serve(name, args, ResourceOptions(parent=self))
         self.endpoint, self.version, self.key = running.endpoint, running.version, running.key

@@ -18,9 +18,10 @@ from steps.shared.dataset_paths import located
 from steps.shared.image_content import serving_code_hash
 from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
 from training.datasets import check_split, describe, recommends
+from training.datasets.errors import DatasetError
 from training.datasets.manifest import Manifest
 from training.datasets.placed.in_place import covered
-from training.parameters import EngineName
+from training.parameters import Dataset, EngineName
 from training.runtime import require_spark
 from training.stages.provenance import training_code_hash
 
@@ -36,8 +37,8 @@ UNREAD = Manifest(kind="", hash="", partitions=(), description="not read")
 def program(*, reads_data: bool = True, listed: Manifest | None = None) -> None:
     """The Pulumi program of every stack, for `pulumi up` and `personalize up`. Errors are shown as one sentence.
 
-    Without `reads_data` only steps after training may be updated: a rollback must not need the data. A preview may give
-    the manifest of data that was `listed` before, which is not read then.
+    Without `reads_data` only steps after training may be updated: a rollback needs neither data nor its config. A
+    preview may give the manifest of data that was `listed` before, which is not read then.
     """
     try:
         settings = load_settings(_engine_values())
@@ -66,8 +67,9 @@ def deploy(
     manifest = listed or (describe(dataset, lake) if reads_data else UNREAD)
     if manifest.dropped:
         pulumi.log.info(f"{manifest.dropped}.")
-    check_split(dataset, settings.training.split)
-    backend = _backend(settings, stack, partial(covered, dataset, manifest), recommends=recommends(dataset))
+    if manifest is not UNREAD:
+        check_split(dataset, settings.training.split)
+    backend = _backend(settings, stack, partial(_facts, dataset, manifest))
     registry = Registry("registry", backend)
     data = DataUpload(
         "data",
@@ -117,6 +119,7 @@ def serve(
         digest=image.digest,
         version=version.version,
         bundle_hash=version.bundle_hash,
+        refusal=version.refusal,
         settings=settings.scoring,
     )
     service = ScoringService("service", args, backend)
@@ -132,7 +135,21 @@ def serve(
     }
 
 
-def _backend(settings: Settings, stack: str, data: "Callable[[], Sequence[Address]]", *, recommends: bool) -> "Backend":
+def _facts(dataset: Dataset, manifest: Manifest) -> "tuple[Sequence[Address], bool]":
+    """The folders of containers that training reads in place, and whether the dataset has users and items.
+
+    An update that does not read the data must not need the dataset config: then the pods are told where snapshots would
+    be, which a version without users and items does not look for; what training needs is not updated.
+    """
+    try:
+        return covered(dataset, manifest), recommends(dataset)
+    except DatasetError:
+        if manifest is not UNREAD:
+            raise
+        return (), True
+
+
+def _backend(settings: Settings, stack: str, facts: "Callable[[], tuple[Sequence[Address], bool]]") -> "Backend":
     match settings.target:
         case Target.LOCAL:
             if EngineName.SPARK is settings.training.engine or settings.scoring.engine is ScoringEngine.SPARK_SERVING:
@@ -142,6 +159,7 @@ def _backend(settings: Settings, stack: str, data: "Callable[[], Sequence[Addres
             # Azure's SDKs are an extra that stack `local` does without, and take seconds to import.
             from infra.cloud.backend import CloudBackend  # noqa: PLC0415 - see above
 
-            return CloudBackend(stack, settings, data(), recommends=recommends)
+            data, has_users_and_items = facts()
+            return CloudBackend(stack, settings, data, recommends=has_users_and_items)
         case _:
             assert_never(settings.target)

@@ -47,6 +47,10 @@ class StateUnreadableError(PersonalizationError):
     """The file with the state on this machine is empty or incomplete."""
 
 
+class AnotherServesError(GateRejectedError):
+    """As an earlier version serves instead, everything else is as the settings say."""
+
+
 class StateUnreachableError(PersonalizationError):
     """The state backend in the subscription does not answer, or refuses the signed-in identity."""
 

@@ -65,6 +65,14 @@ def write_empty(target: Path) -> None:
     write(target, (), (), user_column="")
 
 
+def knows_anybody(file: Path) -> bool:
+    """Whether the snapshot is there and has a user; raises `SnapshotError`."""
+    if not file.is_file():
+        return False
+    with closing(Snapshot(file, KIND)) as snapshot:
+        return bool(snapshot.one("SELECT 1 FROM users LIMIT 1"))
+
+
 def has(file: Path, user: str) -> bool:
     """Whether a snapshot has a user; not if there is none. Raises `SnapshotError`."""
     if not file.is_file():

@@ -9,10 +9,9 @@ from pulumi import Output, ResourceOptions
 
 from infra.backend import RunningService, ScoringServiceArgs
 from infra.cloud.cluster_environment import ClusterEnvironment
-from infra.cloud.cluster_service import ClusterService, ClusterServiceArgs, kubeconfig
+from infra.cloud.cluster_service import ClusterService, ClusterServiceArgs, ask_from_outside, kubeconfig
 from infra.cloud.databricks_training import DatabricksTraining
 from infra.cloud.environment import Environment, EnvironmentArgs
-from infra.cloud.monitoring.availability import Availability, AvailabilityArgs
 from infra.cloud.names import names_of
 from infra.cost.estimate import usd_per_month
 from infra.settings import Settings, azure_settings
@@ -40,7 +39,7 @@ from steps.kinds import Place
 from steps.shared.base_images import base_images
 from steps.shared.job_libraries import JobLibraries, job_libraries
 from steps.shared.model_versions import LATEST
-from steps.shared.volumes import SERVED, Volume, volumes_of
+from steps.shared.volumes import volumes_of
 from training.datasets.placed.address import Address
 
 
@@ -175,7 +174,8 @@ class CloudBackend:
         trust = self._step(certificate.AZURE, f"{name}-certificate", certificate.Inputs(host=place.host), options)
         access = self._let_in(cluster, options)
         inside = ResourceOptions.merge(options, ResourceOptions(deleted_with=cluster.kubernetes.cluster))
-        image, snapshots = self._rolled_out(f"{name}-rollout", access, self._snapshots(args.bundle_hash), inside)
+        own = around.storage.snapshots_of(args.bundle_hash) if around.recommends else Output.from_input("")
+        image, snapshots = self._rolled_out(f"{name}-rollout", access, own, inside)
         serving = ClusterService(
             f"{name}-in-cluster",
             ClusterServiceArgs(
@@ -190,10 +190,15 @@ class CloudBackend:
             ),
             options,
         )
-        self._ask_from_outside(serving)
-        served = champion.Inputs[Output[str], Output[int]](version=args.version, image=image)
+        ask_from_outside(around, serving)
+        served = champion.Inputs[Output[str], Output[int]](version=args.version, refusal=args.refusal)
         after = [serving, *around.access.models]
-        version = self._step(champion.AZURE, f"{name}-champion", served, options, after=after).output("champion", int)
+        mark = self._step(champion.AZURE, f"{name}-champion", served, options, {"image": image}, after=after)
+        marked = mark.output("champion", int)
+        # Outputs, such as a new key, wait for the champion only if another version serves, as the image was withdrawn.
+        withdrawn = Output.from_input(self._target.get("withdrawn", ""))
+        known = Output.all(withdrawn, args.version, serving.deployed)
+        version: Output[int] = known.apply(lambda it: marked if it[0] else Output.from_input(int(it[1])))
         self.shown["authority"] = trust.output("authority", str)
         return RunningService(
             endpoint=version.apply(lambda _: f"https://{place.host}"), version=version, key=key.output("current", str)
@@ -206,24 +211,6 @@ class CloudBackend:
         )
         after = [*self._environment.access.cluster, cluster.kubernetes.ready]
         return self._step(cluster_ready.AZURE, "cluster-ready", inputs, options, after=after).output("access", str)
-
-    def _ask_from_outside(self, serving: ClusterService) -> None:
-        """Only once it serves, so that a first `up` counts as no outage."""
-        if not self._azure.availability_test:
-            return
-        around = self._environment
-        args = AvailabilityArgs(
-            site=around.groups.serving, names=around.names, monitoring=around.monitoring, host=around.place.host
-        )
-        options = ResourceOptions.merge(around.own, ResourceOptions(depends_on=[serving]))
-        Availability("availability", args, options)
-
-    def _snapshots(self, bundle_hash: Output[str]) -> Output[str]:
-        """The address from which pods fetch the snapshots of the version with this bundle; empty if there are none."""
-        if not self._environment.recommends:
-            return Output.from_input("")
-        place = f"{Volume.SNAPSHOTS.container}/{Volume.SNAPSHOTS.folder}/{SERVED}"
-        return Output.concat(self._environment.storage.blob_endpoint, place, "/", bundle_hash)
 
     def _rolled_out(
         self, name: str, access: Output[str], snapshots: Output[str], options: ResourceOptions
@@ -244,7 +231,7 @@ class CloudBackend:
             seconds=self._azure.candidate_seconds,
         )
         step = self._step(rollout.AZURE, name, inputs, options, after=self._environment.access.pods)
-        self._target["refusal"] = step.output("refusal", str)
+        self._target["withdrawn"] = step.output("refusal", str)
         return step.output("stable", str), step.output("stable_snapshots", str)
 
     def _step(

@@ -11,6 +11,8 @@ from pulumi import Input, InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerservice
 
 from infra.cloud.cluster_environment import ClusterEnvironment
+from infra.cloud.environment import Environment
+from infra.cloud.monitoring.availability import Availability, AvailabilityArgs
 from infra.cloud.serving.service_nodes import label_of_service_nodes
 from infra.workload.workload import Workload, WorkloadArgs
 from steps.descriptions.serving_settings import ScoringSettings
@@ -72,7 +74,7 @@ class ClusterService(pulumi.ComponentResource):
             pool=pool,
         )
         after = [*secrets, *environment.access.pods, cluster.kubernetes.ready]
-        Workload(
+        made = Workload(
             "workload",
             workload,
             ResourceOptions(
@@ -82,7 +84,20 @@ class ClusterService(pulumi.ComponentResource):
                 transformations=[partial(_gone_with, cluster.kubernetes.cluster)],
             ),
         )
+        self.deployed = made.deployed
+        """Known once the pods are ready."""
         self.register_outputs({})
+
+
+def ask_from_outside(around: Environment, serving: ClusterService) -> None:
+    """Call the service from outside once it serves, so that a first `up` counts as no outage."""
+    if not around.settings.availability_test:
+        return
+    args = AvailabilityArgs(
+        site=around.groups.serving, names=around.names, monitoring=around.monitoring, host=around.place.host
+    )
+    options = ResourceOptions.merge(around.own, ResourceOptions(depends_on=[serving]))
+    Availability("availability", args, options)
 
 
 def _gone_with(

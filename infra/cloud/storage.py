@@ -12,7 +12,7 @@ from pulumi_azure_native import storage
 
 from infra.cloud.site import Site
 from infra.setting_types import Replication
-from steps.shared.volumes import CONTAINERS, DELETED_DAYS, Volume
+from steps.shared.volumes import CONTAINERS, DELETED_DAYS, SERVED, Volume
 
 COOL_AFTER_DAYS = 30
 
@@ -56,6 +56,11 @@ class Storage(pulumi.ComponentResource):
     def lake_url(self, container: str) -> Output[str]:
         """The `abfss://` address of a container of the lake, with a slash at the end."""
         return Output.concat("abfss://", container, "@", self.lake.name, ".dfs.core.windows.net/")
+
+    def snapshots_of(self, bundle_hash: Output[str]) -> Output[str]:
+        """The address from which pods fetch the snapshots of the version with this bundle."""
+        place = f"{Volume.SNAPSHOTS.container}/{Volume.SNAPSHOTS.folder}/{SERVED}"
+        return Output.concat(self.blob_endpoint, place, "/", bundle_hash)
 
     def _copy(self, location: str) -> storage.StorageAccount:
         """Without a hierarchy: nobody but `import-models` reads it."""

@@ -75,6 +75,8 @@ class Workload(pulumi.ComponentResource):
             ),
             ResourceOptions(parent=self, depends_on=[pods]),
         )
+        self.deployed = pods.deployment.id
+        """Known once the pods are ready."""
         self.ready: list[pulumi.Resource] = [pods, network]
         """Complete when the pods respond and the address exists."""
         self.register_outputs({})

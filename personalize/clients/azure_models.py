@@ -11,20 +11,18 @@ from infra.azure_settings import AzureSettings
 from infra.cloud.names import names_of
 from personalize.errors import StackMissingError
 from personalize.terminal.output import say
-from steps.azure.stores.azure_registry import AzureRegistry, Entry
+from steps.azure.stores.azure_registry import RUN, AzureRegistry, Entry
 from steps.azure.stores.lake import LakeFolder, bring, lake_folder
 from steps.azure.stores.registered_versions import versions_of
 from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.places import Lake, MachineLearning
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context
-from steps.shared.model_versions import Version
+from steps.shared.model_versions import IMPORTED, Version
 from steps.shared.volumes import Volume
 from tools.paths import state_folder
 
 STORAGE_VERSION = "2024-01-01"
-IMPORTED = "imported"
-"""Folder for imported bundles in the models' container."""
 LOOK = Timeout(seconds=20, pause=2)
 """A command that only reads does not wait for new roles to take effect, as `up` does."""
 
@@ -60,11 +58,14 @@ class AzureVersions:
         found = self.serving()
         return self._versions([found])[0] if found else None
 
-    def register(self, bundle: Path) -> Version:
-        """Upload a bundle to the lake and register it. Raises `AzureRefusedError` or `BundleError`."""
+    def register_imported(self, bundle: Path) -> Version:
+        """Upload a bundle to the lake that another stack has trained, and register it.
+
+        Raises `AzureRefusedError` or `BundleError`.
+        """
         folder = LakeFolder(self._lake(), Volume.MODELS, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
         folder.send(bundle, self._context)
-        return self._versions([self._registry.register(bundle, folder.url, {"run": IMPORTED})])[0]
+        return self._versions([self._registry.register(bundle, folder.url, {RUN: IMPORTED})])[0]
 
     def fetch(self, version: Version, target: Path) -> None:
         """Download a version's bundle to `target`. Raises as `bundle` does."""

@@ -10,11 +10,17 @@ from infra.settings import NAMESPACE
 from personalize.clients.model_registry import versions_of
 from personalize.commands.lifecycle import show_update
 from personalize.commands.session import open_session
+from personalize.errors import AnotherServesError
 from personalize.stack.on_azure import azure_of
 from personalize.teardown.restore import restore
 from personalize.terminal import options
-from personalize.terminal.output import print_json, tell
+from personalize.terminal.output import print_json, say, tell
 from personalize.views.model_table import model_rows, require_version, show_models
+from recommend.recommender import METRIC
+from steps.local.snapshots import LocalSnapshots
+from steps.shared.folders import StackFolder
+from steps.shared.model_versions import Version
+from tools.paths import state_folder
 
 SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
 """What `serve` brings up to date. Data and training stay, even if their settings or their code changed meanwhile."""
@@ -43,7 +49,8 @@ def serve(
 ) -> None:
     """Serve another version of the model, without training.
 
-    A version that you name by its number stays in service, even if `up` trains a newer one, until `serve latest`.
+    A version that you name by its number stays in service, even if `up` trains a newer one, until `serve latest`. It
+    knows the users of its own data, if it is the one that served before; an older or imported one knows none.
 
     Example: .venv/bin/personalize serve 3
     """
@@ -51,16 +58,35 @@ def serve(
     session = open_session(stack, config_file)
     session.require()
     if isinstance(wanted, int):
-        require_version(stack, wanted, config_file)
+        _say_who_is_known(require_version(stack, wanted, config_file), stack, config_file)
     name, before = f"{NAMESPACE}:model_version", session.files.read_overrides()
     others = {key: value for key, value in before.items() if key != name}
     committed = (session.files.committed().get("config") or {}).get(name, "latest")
     session.files.write_overrides(others if committed == wanted else others | {name: wanted})
     try:
         show_update(lambda on_step: session.up(on_step, only=SERVING_STEPS), stack, config_file, as_json=as_json)
+    except AnotherServesError:  # the newest accepted version, which `latest` asks for
+        raise
     except BaseException:
         session.files.write_overrides(before)
         raise
+
+
+def _say_who_is_known(version: Version, stack: str, config_file: Path | None) -> None:
+    """Say which users a version will know that is served by its number, if its dataset has users."""
+    if METRIC not in version.metrics or version.champion:
+        return
+    azure = azure_of(stack, config_file)
+    if azure is None:
+        known = LocalSnapshots(StackFolder(state_folder(stack))).knows_users(version.bundle_hash)
+    else:
+        from personalize.clients.azure_models import snapshots_of  # noqa: PLC0415 - needs Azure's packages
+
+        known = snapshots_of(stack, azure).knows_users(version.bundle_hash)
+    if known:
+        say(f"Version {version.number} knows the users of its own data: newer ones are unknown until `serve latest`.")
+    else:
+        say(f"The users of version {version.number} are not kept: every user is unknown to it until `serve latest`.")
 
 
 def import_models(
@@ -76,7 +102,7 @@ def import_models(
 
     The stack must be up. Each model gets a new version number; `serve` then serves the one that you choose.
     """
-    numbers = restore(folder, versions_of(stack, config_file).register)
+    numbers = restore(folder, versions_of(stack, config_file).register_imported)
     if as_json:
         print_json({"imported": {str(old): version.number for old, version in numbers.items()}})
         return

@@ -37,6 +37,7 @@ TITLES = {
     "ServingImage": "serving image",
     "ApiKey": "key",
     "ScoringService": "scoring service",
+    "Champion": "champion",
 }
 """Names of steps for users, by the last part of their types."""
 

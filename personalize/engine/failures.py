@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from features.errors import PersonalizationError
 from personalize.engine.events import EventReader, clean, title
 from personalize.errors import (
+    AnotherServesError,
     EngineFailedError,
     EngineForbiddenError,
     GateRejectedError,
@@ -64,6 +65,7 @@ def _of_steps(reader: EventReader, advise: Advise) -> PersonalizationError:
         f"{title(step)}: {text}" if step else text for step, texts in reader.failures.items() for text in texts
     ]
     verdict = reader.results.get("TrainingRun", {}).get("verdict")
-    rejected = isinstance(verdict, dict) and verdict.get("accepted") is False
-    kind = GateRejectedError if rejected and set(reader.failures) == {"ModelVersion"} else StepFailedError
+    first = isinstance(verdict, dict) and verdict.get("accepted") is False and set(reader.failures) == {"ModelVersion"}
+    later = reader.results.get("ModelVersion", {}).get("refusal") and set(reader.failures) == {"Champion"}
+    kind = AnotherServesError if later else GateRejectedError if first else StepFailedError
     return kind("\n".join([*sentences, *advise(reader.failures)]))

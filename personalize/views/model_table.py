@@ -9,7 +9,7 @@ from features.errors import BadInputError
 from personalize.clients.model_registry import versions_of
 from personalize.errors import StackMissingError
 from personalize.terminal.output import results, tell
-from steps.shared.model_versions import NoSuchVersionError
+from steps.shared.model_versions import NoSuchVersionError, Version
 
 MEASURES = {
     "auc": "AUC",
@@ -69,11 +69,12 @@ def champion(stack: str, settings_file: Path | None = None) -> int | None:
     return found.number if found else None
 
 
-def require_version(stack: str, version: int, settings_file: Path | None = None) -> None:
-    """Raise `BadInputError` if the registry has no such version, or if the gate rejected it."""
+def require_version(stack: str, version: int, settings_file: Path | None = None) -> Version:
+    """The version; raises `BadInputError` if the registry has no such one, or if the gate rejected it."""
     try:
         found = versions_of(stack, settings_file).get(version)
     except NoSuchVersionError as error:
         raise BadInputError(str(error)) from error
     if not found.accepted:
         raise BadInputError(f"The gate rejected model version {version}: {' '.join(found.reasons)} Choose another one.")
+    return found

@@ -1,4 +1,7 @@
-"""Marks the version that serves as the champion: later candidates are compared with it."""
+"""The last step: marks the version that serves as the champion, and reports what was rejected or withdrawn.
+
+Later candidates are compared with the champion. See `steps.local.champion` for what a refusal means.
+"""
 
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
@@ -6,6 +9,7 @@ from steps.azure.stores.azure_registry import AzureRegistry
 from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.champion import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
+from steps.shared.model_versions import GateFailedError
 
 
 class CandidateRejectedError(PersonalizationError):
@@ -18,9 +22,12 @@ class Champion(AzureStep[AzureInputs, Outputs]):
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Mark it; raises `CandidateRejectedError`, `NoSuchVersionError` or `AzureRefusedError`."""
-        if inputs.refusal:
-            raise CandidateRejectedError(inputs.refusal)
+        """Mark it, and remove the snapshots of versions before the former one.
+
+        Raises `CandidateRejectedError`, `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`.
+        """
+        if inputs.withdrawn:
+            raise CandidateRejectedError(inputs.withdrawn)
         context.report(f"marking version {inputs.version} as the champion")
         registry = AzureRegistry(inputs, context, self._timeout)
         serving, former = registry.get(inputs.version), registry.champion()
@@ -28,6 +35,8 @@ class Champion(AzureStep[AzureInputs, Outputs]):
             kept = {former.bundle_hash, serving.bundle_hash}
             LakeSnapshots(inputs, self._timeout, context).keep(kept)
         registry.set_champion(inputs.version)
+        if inputs.refusal:
+            raise GateFailedError(inputs.refusal)
         return Created(inputs.workspace, Outputs(champion=inputs.version))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:

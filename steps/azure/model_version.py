@@ -3,18 +3,18 @@
 from pathlib import Path
 
 from features.bundle import METADATA, REPORT
-from recommend.published import RECORD, decode
+from recommend.published import RECORD, Published, decode
 from recommend.recommender import METRIC
 from steps.azure.azure_step import AzureStep
-from steps.azure.stores.azure_registry import AzureRegistry, Entry
+from steps.azure.stores.azure_registry import RUN, AzureRegistry, Entry
 from steps.azure.stores.lake import bring, lake_folder
-from steps.azure.stores.registered_versions import version_of
+from steps.azure.stores.registered_versions import version_of, versions_of
 from steps.azure.stores.second_region import copy_bundle
 from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.model_version import AZURE, AzureInputs, AzureOutputs
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context, Created, State
-from steps.shared.model_versions import LATEST, Version, write_example
+from steps.shared.model_versions import LATEST, Version, find, write_example
 
 
 class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
@@ -23,14 +23,20 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
-        """Register or find the version; raises `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`."""
+        """Register or find the version, and publish its snapshots once it may serve.
+
+        Raises `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`.
+        """
         folder = self.folder(inputs.stack)
-        entry = self._entry(inputs, context)
-        kept = bundle_folder(folder.registry, entry.bundle_hash)
-        bring(lake_folder(inputs, entry.bundle_url, self._timeout), kept, entry.bundle_hash, context)
-        version = version_of(entry, (kept / METADATA).read_bytes())
-        self._publish(inputs, version, kept, context)
+        registry = AzureRegistry(inputs, context, self._timeout)
+        entry, refusal = self._entry(inputs, registry, context)
+        version, kept = self._brought(inputs, entry, context)
         version.require_accepted(kept / REPORT)
+        if METRIC in version.metrics:
+            serving = registry.champion()
+            made = self._made(inputs, context) if version.bundle_hash == inputs.bundle_hash else None
+            snapshots = LakeSnapshots(inputs, self._timeout, context)
+            snapshots.publish(kept, None if serving is None else serving.bundle_hash, made)
         if inputs.copy_endpoint:
             second = inputs.model_copy(update={"blob_endpoint": inputs.copy_endpoint})
             copy_bundle(second, version, kept, context, self._timeout)
@@ -41,6 +47,7 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
             served_url=entry.bundle_url,
             metrics=version.metrics,
             report=folder.relative(kept / REPORT),
+            refusal=refusal,
         )
         return Created(str(entry.number), outputs)
 
@@ -58,24 +65,29 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the registry owns its versions."""
 
-    def _publish(self, inputs: AzureInputs, version: Version, kept: Path, context: Context) -> None:
-        """Give an accepted version its snapshots; what the run of a rejected candidate has made goes."""
-        snapshots, made = LakeSnapshots(inputs, self._timeout, context), None
-        if inputs.requested == LATEST:
-            run = lake_folder(inputs, inputs.bundle_url.rpartition("/")[0], self._timeout)
-            record = run.read(RECORD, context)
-            made = {} if record is None else decode(record)
-        if not version.accepted:
-            snapshots.discard(made or {})
-        elif METRIC in version.metrics:
-            serving = AzureRegistry(inputs, context, self._timeout).champion()
-            snapshots.publish(kept, None if serving is None else serving.bundle_hash, made)
-
-    def _entry(self, inputs: AzureInputs, context: Context) -> Entry:
-        registry = AzureRegistry(inputs, context, self._timeout)
+    def _entry(self, inputs: AzureInputs, registry: AzureRegistry, context: Context) -> tuple[Entry, str]:
+        """The version to serve, and why it is not the candidate."""
         if inputs.requested != LATEST:
-            return registry.get(int(inputs.requested))
+            return registry.get(int(inputs.requested)), ""
         context.report("registering the candidate in Azure ML")
-        lineage = {"data": inputs.data_url, "run": inputs.run_url}
-        bundle = self.folder(inputs.stack).path / inputs.bundle
-        return registry.register(bundle, inputs.bundle_url, lineage)
+        lineage = {"data": inputs.data_url, RUN: inputs.run_url}
+        entry = registry.register(self.folder(inputs.stack).path / inputs.bundle, inputs.bundle_url, lineage)
+        candidate, kept = self._brought(inputs, entry, context)
+        if candidate.accepted:
+            return entry, ""
+        LakeSnapshots(inputs, self._timeout, context).discard(self._made(inputs, context))
+        entries = registry.list()
+        version, refusal = candidate.instead(versions_of(entries, inputs, context, self._timeout), kept / REPORT)
+        return find(entries, version.number), refusal
+
+    def _brought(self, inputs: AzureInputs, entry: Entry, context: Context) -> tuple[Version, Path]:
+        """A version with its bundle on this machine, which is checked."""
+        kept = bundle_folder(self.folder(inputs.stack).registry, entry.bundle_hash)
+        bring(lake_folder(inputs, entry.bundle_url, self._timeout), kept, entry.bundle_hash, context)
+        return version_of(entry, (kept / METADATA).read_bytes()), kept
+
+    def _made(self, inputs: AzureInputs, context: Context) -> Published:
+        """The snapshots that the candidate's run has made."""
+        run = lake_folder(inputs, inputs.bundle_url.rpartition("/")[0], self._timeout)
+        record = run.read(RECORD, context)
+        return {} if record is None else decode(record)

@@ -31,12 +31,16 @@ class AzureInputs(Inputs[str], MachineLearning, Lake):
 
 
 class Outputs(StepOutputs):
-    """The version to serve, its bundle's hash, the metrics of its evaluation, and the path of its report."""
+    """The version to serve, its bundle's hash, the metrics of its evaluation, and the path of its report.
+
+    `refusal` is the reason if it is not the candidate, because the gate rejected that; else empty.
+    """
 
     version: int
     served_hash: str
     metrics: dict[str, Any]
     report: str
+    refusal: str
 
 
 class AzureOutputs(Outputs):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from steps.kinds import Kind
+from steps.local.champion import Champion
 from steps.local.data_upload import DataUpload
 from steps.local.model_registry import Registry
 from steps.local.model_version import ModelVersion
@@ -23,5 +24,6 @@ def local_steps() -> dict[Kind, Step[Any, Any]]:
         ServingImage(),
         ApiKey(),
         ScoringService(),
+        Champion(),
     )
     return {step.description.kind: step for step in steps}

@@ -1,15 +1,13 @@
 """Step 3: registers the candidate as a new version, or selects the version that the settings name."""
 
-from pathlib import Path
-
+from features.bundle import REPORT
 from recommend.recommender import METRIC
 from steps.descriptions.model_version import LOCAL, LocalInputs, Outputs
 from steps.local.registry import LocalRegistry
 from steps.local.snapshots import LocalSnapshots
 from steps.provider.step import Context, Created, State
-from steps.shared.folders import StackFolder
 from steps.shared.local_step import LocalStep
-from steps.shared.model_versions import LATEST, Version, write_example
+from steps.shared.model_versions import LATEST, write_example
 
 
 class ModelVersion(LocalStep[LocalInputs, Outputs]):
@@ -18,23 +16,33 @@ class ModelVersion(LocalStep[LocalInputs, Outputs]):
     description = LOCAL
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Register or look up the version; raises `GateFailedError` or `NoSuchVersionError`."""
+        """Register or look up the version, and publish its snapshots once it may serve.
+
+        Raises `GateFailedError` or `NoSuchVersionError`.
+        """
         folder = self.folder(inputs.stack)
         registry = LocalRegistry(folder.registry)
         if inputs.requested == LATEST:
             context.report("registering the candidate")
-            version = registry.register(folder.path / inputs.bundle)
+            candidate = registry.register(folder.path / inputs.bundle)
+            version, refusal = candidate.instead(registry.list(), registry.bundle(candidate.bundle_hash) / REPORT)
         else:
-            version = registry.get(int(inputs.requested))
+            version, refusal = registry.get(int(inputs.requested)), ""
         bundle = registry.bundle(version.bundle_hash)
-        report = bundle / "report.html"
-        version.require_accepted(report)
+        version.require_accepted(bundle / REPORT)
         if METRIC in version.metrics:
             champion = registry.get_champion()
-            output = (folder.path / inputs.bundle).parent if inputs.requested == LATEST else None
+            output = (folder.path / inputs.bundle).parent if version.bundle_hash == inputs.bundle_hash else None
             LocalSnapshots(folder).publish(bundle, None if champion is None else champion.bundle_hash, output)
         write_example(folder, bundle)
-        return Created(str(version.number), _outputs(version, report, folder))
+        outputs = Outputs(
+            version=version.number,
+            served_hash=version.bundle_hash,
+            metrics=version.metrics,
+            report=folder.relative(bundle / REPORT),
+            refusal=refusal,
+        )
+        return Created(str(version.number), outputs)
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """None if the registry or the version's bundle is gone."""
@@ -44,12 +52,3 @@ class ModelVersion(LocalStep[LocalInputs, Outputs]):
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Do nothing: the registry owns its versions."""
-
-
-def _outputs(version: Version, report: Path, folder: StackFolder) -> Outputs:
-    return Outputs(
-        version=version.number,
-        served_hash=version.bundle_hash,
-        metrics=version.metrics,
-        report=folder.relative(report),
-    )

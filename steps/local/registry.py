@@ -22,7 +22,7 @@ from filelock import FileLock
 from features.bundle import Bundle, checked_hash
 from features.errors import PersonalizationError
 from features.files import is_inside, written_aside
-from steps.shared.model_versions import MODEL, Earlier, Version, find, tags_of
+from steps.shared.model_versions import IMPORTED, MODEL, Earlier, Version, find, tags_of
 from training.parameters import TrainingParameters
 
 CHAMPION = "champion"
@@ -44,8 +44,9 @@ INSERT INTO model_versions
 VALUES (:model, :version, :now, :now, 'None', 'READY', :source, :source)
 """
 TAGGED = "INSERT INTO model_version_tags (name, version, key, value) VALUES (:model, :version, :key, :value)"
+UNTAGGED = "DELETE FROM model_version_tags WHERE name = :model AND version = :version AND key = :key"
 MARKED = "INSERT OR REPLACE INTO registered_model_aliases (name, alias, version) VALUES (:model, :champion, :version)"
-"""What `create_model_version` and `set_registered_model_alias` of MLflow's `SqlAlchemyStore` write."""
+"""As `create_model_version`, `delete_model_version_tag` and `set_registered_model_alias` of MLflow's store write."""
 
 
 class RegistryError(PersonalizationError):
@@ -78,19 +79,27 @@ class LocalRegistry:
         """Remove every version and every bundle."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def register(self, bundle: Path) -> Version:
+    def register(self, bundle: Path, *, imported: bool = False) -> Version:
         """Copy the bundle into the registry and give it a version; a registered bundle keeps its number.
 
-        Raises `BundleError`, and registers nothing, if the bundle is incomplete.
+        Once this stack has trained an `imported` one, it is its own. Raises `BundleError`, and registers nothing, if
+        the bundle is incomplete.
         """
         with self._lock():
             loaded = Bundle.load(bundle)
-            for version in self.list():
-                if version.bundle_hash == loaded.hash:
-                    self._keep(bundle, loaded.hash)
-                    return version
             kept = self._keep(bundle, loaded.hash)
-            return self.get(self._add(kept.as_uri(), tags_of(loaded.hash, loaded.metadata)))
+            number = next((version.number for version in self.list() if version.bundle_hash == loaded.hash), None)
+            if number is None:
+                mark = {IMPORTED: "true"} if imported else {}
+                number = self._add(kept.as_uri(), tags_of(loaded.hash, loaded.metadata) | mark)
+            elif not imported:
+                with self._connected() as connection:
+                    connection.execute(UNTAGGED, {"model": MODEL, "version": number, "key": IMPORTED})
+            return self.get(number)
+
+    def register_imported(self, bundle: Path) -> Version:
+        """Register a bundle that another stack has trained; see `register`."""
+        return self.register(bundle, imported=True)
 
     def get(self, number: int) -> Version:
         """The version with this number; raises `NoSuchVersionError`."""

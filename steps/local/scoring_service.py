@@ -16,9 +16,7 @@ from steps.descriptions.serving_settings import (
 from steps.local.handover import RolloutFailedError, Target, hand_over
 from steps.local.port import require_port
 from steps.local.probe import Probe, wait_until
-from steps.local.registry import LocalRegistry
 from steps.local.service_processes import KEYS_OPTION, ServiceProcesses
-from steps.local.snapshots import LocalSnapshots
 from steps.provider.step import Context, Created, Difference, State
 from steps.shared.child import clean_environment, run_child
 from steps.shared.folders import StackFolder
@@ -33,7 +31,7 @@ ANSWER_SECONDS = 15.0
 
 
 class ScoringService(LocalStep[LocalInputs, Outputs]):
-    """Serves an image; once it responds, its version becomes the champion."""
+    """Serves an image."""
 
     description = LOCAL
 
@@ -69,11 +67,6 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
         _keep_certificate(folder, settings)
         if not wait_until(probe.accepts_key, times=4 * workers, seconds=KEY_SECONDS, context=context):
             raise RolloutFailedError(f"The service does not accept its new key; its logs are in {folder.service}.")
-        registry = LocalRegistry(folder.registry)
-        former = registry.get_champion()
-        if former is not None and former.number != inputs.version:
-            LocalSnapshots(folder).keep({former.bundle_hash, inputs.bundle_hash})
-        registry.set_champion(inputs.version)
         outputs = Outputs(endpoint=probe.endpoint, served_version=inputs.version, status=RUNNING)
         return Created(inputs.registry, outputs)
 

@@ -44,10 +44,10 @@ class LocalSnapshots:
             trained = next((file for one in made if (file := one / catalogue.FILE).is_file()), None)
             if trained is None and (own / catalogue.FILE).is_file():
                 return
-            before = former if (former / catalogue.FILE).is_file() else own
-            catalogue.carry_over(before / catalogue.FILE, trained, items, own / catalogue.FILE)
             known = [own] if output is None else [*made, own, former]
             self._take((folder / histories.FILE for folder in known), own / histories.FILE)
+            before = former if (former / catalogue.FILE).is_file() else own
+            catalogue.carry_over(before / catalogue.FILE, trained, items, own / catalogue.FILE)
 
     def _take(self, found: Iterable[Path], target: Path) -> None:
         """Let `target` be the first of these histories that there is, or else some to which every user is unknown."""
@@ -69,6 +69,10 @@ class LocalSnapshots:
                 if folder.name != serving:
                     change(folder / catalogue.FILE)
         return result
+
+    def knows_users(self, bundle_hash: str) -> bool:
+        """Whether the version with this bundle knows any user."""
+        return histories.knows_anybody(self.folder.snapshots_of(bundle_hash) / histories.FILE)
 
     def keep(self, bundle_hashes: Collection[str]) -> None:
         """Remove the snapshots of all versions but those with these bundles."""

@@ -21,7 +21,10 @@ NORMALIZED = "normalized_entropy"
 INDEX = "versions.json"
 """The list of saved versions, beside the folders with their bundles (`folder_of`)."""
 LATEST = "latest"
-"""Requests the candidate itself, instead of a version by number."""
+"""Requests the candidate, or the newest accepted version if the gate rejected it, instead of a version by number."""
+IMPORTED = "imported"
+"""The tag of a version that was imported, with any value."""
+TO_DO = "Change the data or the parameters, or the `gate` settings; the report is {}."
 
 
 class NoSuchVersionError(PersonalizationError):
@@ -34,8 +37,10 @@ class GateFailedError(PersonalizationError):
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """A registered model version. `metrics` and `hyperparameters` are its bundle's; `accepted` is the gate's
-    verdict."""
+    """A registered model version. `metrics` and `hyperparameters` are its bundle's; `accepted` is the gate's verdict.
+
+    One that was `imported` is another stack's.
+    """
 
     number: int
     bundle_hash: str
@@ -44,6 +49,7 @@ class Version:
     accepted: bool
     reasons: tuple[str, ...]
     champion: bool
+    imported: bool
     registered: datetime
     metrics: dict[str, Any]
     hyperparameters: dict[str, Any]
@@ -59,18 +65,36 @@ class Version:
             accepted=json.loads(tags["accepted"]),
             reasons=tuple(json.loads(tags["reasons"])),
             champion=champion,
+            imported=IMPORTED in tags,
             registered=registered,
             metrics=json.loads(tags["metrics"]),
             hyperparameters=json.loads(tags["hyperparameters"]),
         )
 
+    def instead(self, versions: Iterable["Version"], report: Path) -> tuple["Version", str]:
+        """The version to serve if this candidate is the latest, and why it isn't the candidate; else an empty text.
+
+        It is the newest version that the gate accepted and that this stack trained. `report` is the candidate's.
+        Raises `GateFailedError` if there is none.
+        """
+        if self.accepted:
+            return self, ""
+        own = [version for version in versions if version.accepted and not version.imported]
+        newest = max(own, key=lambda version: version.number, default=None)
+        serving = f"Version {newest.number} serves." if newest else "There is no other one to serve."
+        refusal = f"{self._rejected} {serving} {TO_DO.format(report)}"
+        if newest is None:
+            raise GateFailedError(refusal)
+        return newest, refusal
+
     def require_accepted(self, report: Path) -> None:
         """Raise `GateFailedError`, with the path of `report`, if the gate rejected this version."""
         if not self.accepted:
-            raise GateFailedError(
-                f"The gate rejected model version {self.number}: {' '.join(self.reasons)} What served before "
-                f"still serves. Change the data or the parameters, or the `gate` settings; the report is {report}."
-            )
+            raise GateFailedError(f"{self._rejected} What served before still serves. {TO_DO.format(report)}")
+
+    @property
+    def _rejected(self) -> str:
+        return f"The gate rejected model version {self.number}: {' '.join(self.reasons)}"
 
 
 def folder_of(number: int) -> str:

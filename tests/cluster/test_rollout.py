@@ -197,7 +197,7 @@ def test_a_canary_serves_its_share_and_then_all_without_a_failed_request(cluster
     new = OLD if cluster.image() == NEW else NEW
     with load(seconds=2 * SECONDS) as finish:
         decided = tried(cluster, new)
-        assert decided == {"stable": new, "candidate": new, "weight": 100, "refusal": ""}
+        assert decided == {"stable": new, "stable_snapshots": "", "candidate": new, "weight": 100, "refusal": ""}
         cluster.apply(new)
         cluster.settle()
         unharmed(finish())

@@ -13,7 +13,7 @@ CANARY_SECONDS = 20
 
 def tried(cluster: Cluster, image: str, kind: str = "canary") -> Mapping[str, Any]:
     """What the stack's own step decides about an image beside the serving one."""
-    inputs = {"stack": "test", "tenant": "test", "access": "{}", "image": image, "kind": kind}
+    inputs = {"stack": "test", "tenant": "test", "access": "{}", "image": image, "snapshots": "", "kind": kind}
     step = CandidateRollout(
         timeout=Timeout(ROLLOUT_SECONDS, 0.5), connect=lambda *_: cluster.client(), look_seconds=2.0
     )

@@ -73,7 +73,7 @@ def stack(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     made = replace(ranking_recommender(), first_stage=ItemWeights.cut(random.normal(size=(5, 5))))
     bundle = make_recommending_bundle(tmp_path / "bundle", made)
     create(ModelVersion(lambda name: tmp_path / name, TIMEOUT), candidate(tmp_path, bundle), Recorder())
-    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE}
+    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE, "refusal": ""}
     create(Champion(lambda name: tmp_path / name, TIMEOUT), serving, Recorder())
     folder = write_snapshots(tmp_path / "run")
     chosen = random.integers(0, 2, (USERS, len(STORED_ITEMS))).astype(bool)

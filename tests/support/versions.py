@@ -12,6 +12,7 @@ def version(number: int, *, log_loss: float = 0.46, base_rate_loss: float = 0.53
     fields: dict[str, Any] = {
         "accepted": True,
         "champion": False,
+        "imported": False,
         "hyperparameters": TrainingParameters().model_dump(mode="json"),
         "metrics": {"log_loss": log_loss, "normalized_entropy": log_loss / base_rate_loss},
     }

@@ -18,7 +18,7 @@ from features.bundle import Bundle
 from steps.azure.azure_step import workspace_client
 from steps.descriptions.places import MachineLearning
 from steps.provider.step import Context
-from steps.shared.model_versions import MODEL, find, short_tags
+from steps.shared.model_versions import IMPORTED, MODEL, find, short_tags
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Model
@@ -27,6 +27,8 @@ CHAMPION = "champion"
 FORMER = "former"
 """The champion's tag once another version serves."""
 REGISTERED = "registered"
+RUN = "run"
+"""The tag with the address of the run that trained a version, or `IMPORTED`."""
 BUNDLE_URL = "bundle_url"
 
 
@@ -40,6 +42,11 @@ class Entry:
     tags: Mapping[str, str]
     champion: bool
     registered: datetime
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was imported, and is not this stack's own."""
+        return self.tags.get(RUN) == IMPORTED
 
 
 class AzureRegistry:
@@ -69,7 +76,8 @@ class AzureRegistry:
     def register(self, folder: Path, bundle_url: str, lineage: Mapping[str, str]) -> Entry:
         """Upload the bundle in `folder` as a new version, unless it is registered already.
 
-        `lineage` are the data and the run that it comes from. Raises `BundleError` if the bundle is incomplete.
+        `lineage` are the data and the run that it comes from; those of an imported version are replaced once this
+        stack has trained it. Raises `BundleError` if the bundle is incomplete.
         """
         from azure.ai.ml.entities import Model  # noqa: PLC0415 - takes a second
 
@@ -77,6 +85,8 @@ class AzureRegistry:
         entries = self.list()
         for entry in entries:
             if entry.bundle_hash == bundle.hash:
+                if entry.imported and lineage[RUN] != IMPORTED:
+                    self._adopt(entry.number, lineage)
                 return entry
         number = max((entry.number for entry in entries), default=0) + 1
         tags = {**short_tags(bundle.hash, bundle.metadata), **lineage, BUNDLE_URL: bundle_url, REGISTERED: _now()}
@@ -95,6 +105,11 @@ class AzureRegistry:
         for model in models.values():
             if _champion_since(model):
                 self._mark(model, FORMER)
+
+    def _adopt(self, number: int, lineage: Mapping[str, str]) -> None:
+        model = next(model for model in self._models() if _number(model) == number)
+        _tags(model).update(lineage)
+        self._put("register the model", model)
 
     def _mark(self, model: "Model", mark: str) -> None:
         _tags(model)[CHAMPION] = mark

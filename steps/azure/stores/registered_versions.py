@@ -12,7 +12,7 @@ from steps.azure.stores.azure_registry import Entry
 from steps.azure.stores.lake import lake_folder
 from steps.descriptions.places import Lake
 from steps.provider.step import Context
-from steps.shared.model_versions import Version, tags_of
+from steps.shared.model_versions import IMPORTED, Version, tags_of
 
 READ_AT_ONCE = 8
 
@@ -33,7 +33,8 @@ def versions_of(entries: Sequence[Entry], lake: Lake, context: Context, timeout:
 
 def version_of(entry: Entry, metadata: bytes) -> Version:
     """The version of an entry whose bundle has this `metadata.json`."""
-    tags = tags_of(entry.bundle_hash, msgspec.json.decode(metadata, type=Metadata))
+    mark = {IMPORTED: "true"} if entry.imported else {}
+    tags = tags_of(entry.bundle_hash, msgspec.json.decode(metadata, type=Metadata)) | mark
     return Version.of(entry.number, tags, champion=entry.champion, registered=entry.registered)
 
 

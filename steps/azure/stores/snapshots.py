@@ -43,6 +43,10 @@ class LakeSnapshots:
         current = self._folder.below(bundle_hash).read(CURRENT, self._context)
         return {} if current is None else decode(current)
 
+    def knows_users(self, bundle_hash: str) -> bool:
+        """Whether the version with this bundle knows any user."""
+        return histories.FILE in self.of(bundle_hash)
+
     def fetch(self, bundle_hash: str, folder: Path) -> None:
         """Download the snapshots of the version with this bundle to `folder`."""
         for digest in self.of(bundle_hash).values():

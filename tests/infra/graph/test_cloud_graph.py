@@ -92,7 +92,8 @@ def test_a_canary_stands_between_the_image_and_the_pods(small: tuple[CloudRecord
     (deployment,) = recorder.of("kubernetes:apps/v1:Deployment")
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "service-rollout.stable"
     champion = step(recorder, Kind.CHAMPION)
-    assert (champion["image"], champion["refusal"]) == ("service-rollout.stable", "service-rollout.refusal")
+    assert (champion["image"], champion["withdrawn"]) == ("service-rollout.stable", "service-rollout.refusal")
+    assert champion["refusal"] == "model.refusal"
 
 
 def test_a_version_that_is_asked_for_by_its_number_is_not_tried() -> None:

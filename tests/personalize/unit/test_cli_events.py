@@ -17,7 +17,7 @@ STACK_URN = "urn:pulumi:local::personalization::pulumi:pulumi:Stack::personaliza
 def step_event(kind: str, op: str, *, custom: bool = True, **new: object) -> EngineEvent:
     state = {"type": "personalize:local:TrainingRun", "urn": URN, "custom": custom, "id": "1", "parent": "", **new}
     state |= {"provider": "", "inputs": {}, "outputs": new.get("outputs", {})}
-    metadata = {"op": op, "urn": URN, "type": state["type"], "old": None, "new": state, "provider": ""}
+    metadata = {"op": op, "urn": state["urn"], "type": state["type"], "old": None, "new": state, "provider": ""}
     return EngineEvent.from_json({"sequence": 1, "timestamp": 1, kind: {"metadata": metadata}})
 
 
@@ -111,6 +111,15 @@ def test_a_rejected_candidate_is_an_error_of_its_own() -> None:
     reader(step_event("resOutputsEvent", "create", outputs={"verdict": {"accepted": False, "reasons": []}}))
     reader(diagnostic("The gate rejected it.", urn=URN.replace("TrainingRun", "ModelVersion")))
     assert isinstance(explain("update", failed(), reader, "local"), errors.GateRejectedError)
+
+
+@pytest.mark.parametrize(("refusal", "kind"), [("It did.", errors.AnotherServesError), ("", errors.StepFailedError)])
+def test_another_version_that_serves_instead_is_an_error_of_its_own(refusal: str, kind: type[Exception]) -> None:
+    reader = EventReader(lambda _: None)
+    version, champion = (URN.replace("TrainingRun", step) for step in ("ModelVersion", "Champion"))
+    reader(step_event("resOutputsEvent", "same", urn=version, outputs={"refusal": refusal}))
+    reader(diagnostic("The gate rejected it.", urn=champion))
+    assert type(explain("update", failed(), reader, "local")) is kind
 
 
 def test_another_update_is_named_by_its_process() -> None:

@@ -14,8 +14,13 @@ from personalize.clients.service import Service
 from personalize.commands import lifecycle, load, models, operations
 from personalize.commands.app import app
 from personalize.engine.outcome import Outcome
+from personalize.errors import AnotherServesError
 from personalize.load.plan import LoadPlan, LoadResult
 from personalize.stack.stack_files import StackFiles
+from recommend import histories
+from steps.shared.folders import StackFolder
+from tests.support.recommenders import write_snapshots
+from tests.support.versions import version
 from tools.paths import ROOT
 
 DONE = Outcome(changes={}, steps={}, seconds=0.0, outputs={}, secret=frozenset(), resources=())
@@ -55,7 +60,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     made = Session(Path(shutil.copy(ROOT / "Pulumi.local.yaml", tmp_path / "Pulumi.local.yaml")))
     for module in (lifecycle, load, models):
         monkeypatch.setattr(module, "open_session", lambda *_: made)
-    monkeypatch.setattr(models, "require_version", lambda *_: None)
+    monkeypatch.setattr(models, "require_version", lambda *_: version(3))
     return made
 
 
@@ -93,6 +98,34 @@ def test_a_version_that_cannot_be_served_leaves_the_choice_as_it_was(session: Se
     assert isinstance(typed("serve", "3").exception, BadInputError)
     assert session.given["overrides"]["personalization:model_version"] == 3
     assert session.files.read_overrides() == {"personalization:model_version": 2, "other": 1}
+
+
+def test_another_version_than_the_rejected_candidate_stays_chosen(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.files.write_overrides({"personalization:model_version": 1})
+
+    def refused(*_: object, **__: object) -> None:
+        raise AnotherServesError("The gate rejected model version 3. Version 2 serves.")
+
+    monkeypatch.setattr(session, "up", refused)
+    assert isinstance(typed("serve", "latest").exception, AnotherServesError)
+    assert session.files.read_overrides() == {}, "as version 2 serves, which is the latest that may"
+
+
+@pytest.mark.parametrize(("kept", "said"), [(True, "newer ones are unknown"), (False, "every user is unknown")])
+def test_who_is_known_to_an_older_version_is_said_before_it_serves(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kept: bool, said: str
+) -> None:
+    old = version(3, metrics={"recommender": {}})
+    monkeypatch.setattr(models, "require_version", lambda *_: old)
+    own = StackFolder(tmp_path / "state" / "local").snapshots_of(old.bundle_hash)
+    if kept:
+        write_snapshots(own)
+    else:
+        histories.write_empty(own / histories.FILE)
+    session.refuses = True
+    assert said in " ".join(typed("serve", "3").output.split())
 
 
 def test_a_version_that_is_not_there_is_found_before_anything_changes(

@@ -49,7 +49,7 @@ def test_saved_versions_are_registered_after_those_that_are_there(
 ) -> None:
     registry = registry_of(tmp_path / "new", bundle_of(3))
     registry.set_champion(1)
-    numbers = restore(saved, registry.register)
+    numbers = restore(saved, registry.register_imported)
     assert {old: version.number for old, version in numbers.items()} == {1: 2, 2: 3}
     hashes = [version.bundle_hash for version in registry.list()]
     assert hashes == [checked_hash(bundle_of(seed)) for seed in (3, 1, 2)]
@@ -90,8 +90,8 @@ def content_of(folder: Path) -> dict[str, bytes]:
 
 def test_a_second_import_changes_nothing(saved: Path, tmp_path: Path, registry_of: RegistryOf) -> None:
     registry = registry_of(tmp_path / "new")
-    first = restore(saved, registry.register)
-    assert restore(saved, registry.register) == first
+    first = restore(saved, registry.register_imported)
+    assert restore(saved, registry.register_imported) == first
     assert len(registry.list()) == 2
 
 
@@ -108,7 +108,7 @@ def test_nothing_is_imported_when_one_bundle_is_not_what_was_saved(
         shutil.copytree(saved / "version-1", second)
     registry = registry_of(tmp_path / "new")
     with pytest.raises(KeptModelsError, match="Nothing was imported"):
-        restore(saved, registry.register)
+        restore(saved, registry.register_imported)
     assert registry.list() == []
 
 
@@ -119,7 +119,7 @@ def test_a_folder_that_no_destroy_wrote_is_refused(
     if content is not None:
         (tmp_path / INDEX).write_text(content)
     with pytest.raises(KeptModelsError, match=r"versions\.json cannot be used.*destroy --keep-data"):
-        restore(tmp_path, registry_of(tmp_path / "new").register)
+        restore(tmp_path, registry_of(tmp_path / "new").register_imported)
 
 
 def test_the_command_imports_into_a_stack_that_is_up(

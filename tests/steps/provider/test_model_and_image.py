@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from features.bundle import METADATA, BundleError, checked_hash, seal
+from features.bundle import BundleError, checked_hash
 from steps.descriptions.model_registry import Outputs
 from steps.local.model_registry import Registry
 from steps.local.model_version import ModelVersion
@@ -17,11 +17,14 @@ from steps.local.serving_image import ServingImage
 from steps.shared.api_key import ApiKey
 from steps.shared.folders import StackFolder
 from steps.shared.image_content import SERVING_PACKAGES, CodeChangedError, serving_code_hash
-from steps.shared.model_versions import GateFailedError, NoSuchVersionError
+from steps.shared.model_versions import NoSuchVersionError
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle
-from tests.support.recommenders import make_bundle_of_positives, recommender
+from tests.support.recommenders import (
+    make_bundle_of_positives,
+    recommender,
+)
 from tools.paths import ROOT
 
 FolderOf = Callable[[str], Path]
@@ -94,21 +97,6 @@ def test_a_version_that_was_never_registered_is_refused(
 ) -> None:
     with pytest.raises(NoSuchVersionError):
         create(ModelVersion(folder_of), candidate(folder, bundle_of(2), requested="9"), recorder)
-
-
-def test_a_candidate_that_the_gate_rejected_is_registered_and_refused(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    inputs = candidate(folder, bundle_of(1))
-    metadata = folder.path / inputs["bundle"] / METADATA
-    content = json.loads(metadata.read_bytes())
-    content["verdict"] = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
-    metadata.write_text(json.dumps(content))
-    inputs["bundle_hash"] = seal(metadata.parent)
-    for _ in range(2):
-        with pytest.raises(GateFailedError, match=r"rejected model version 1: The AUC 0\.51 is below 0\.6\."):
-            create(ModelVersion(folder_of), inputs, recorder)
-    assert [version.accepted for version in registry.list()] == [False]
 
 
 def test_deleting_a_version_keeps_it_in_the_registry(

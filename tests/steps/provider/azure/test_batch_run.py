@@ -89,7 +89,7 @@ def job(cloud: Cloud, tmp_path: Path, lake: LakeSnapshots) -> Job:
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
     create(
         Champion(lambda stack: tmp_path / stack, TIMEOUT),
-        {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE},
+        {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE, "refusal": ""},
         Recorder(),
     )
     lake.publish(Path(checked_hash(made)), None, left_by_a_run(write_snapshots(tmp_path / "run")))

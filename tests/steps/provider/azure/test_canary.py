@@ -140,7 +140,14 @@ def test_a_cluster_slower_than_the_trial_is_asked_once(recorder: Recorder, monke
 
 
 def test_a_refusal_is_raised_where_the_champion_would_be_marked(recorder: Recorder) -> None:
-    given = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 3, "image": OLD, "refusal": "It was withdrawn."}
+    given = {
+        **MACHINE_LEARNING,
+        "blob_endpoint": BLOB,
+        "version": 3,
+        "image": OLD,
+        "refusal": "",
+        "withdrawn": "It was withdrawn.",
+    }
     with pytest.raises(CandidateRejectedError, match="withdrawn"):
         create(Champion(), given, recorder)
 

@@ -73,7 +73,7 @@ def served(tmp_path: Path, bundle_of: MakeBundle, recorder: Recorder) -> str:
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), inputs, recorder)
     create(
         Champion(lambda stack: tmp_path / stack, TIMEOUT),
-        {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE},
+        {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE, "refusal": ""},
         recorder,
     )
     return checked_hash(bundle)
@@ -99,8 +99,8 @@ def test_kept_models_are_registered_beside_the_one_that_serves(
     earlier.register(bundle_of(2))
     export(earlier.list(), earlier.fetch, tmp_path / "saved")
     versions = AzureVersions(STACK, SETTINGS)
-    assert {old: new.number for old, new in restore(tmp_path / "saved", versions.register).items()} == {1: 2}
-    assert {old: new.number for old, new in restore(tmp_path / "saved", versions.register).items()} == {1: 2}
+    assert {old: new.number for old, new in restore(tmp_path / "saved", versions.register_imported).items()} == {1: 2}
+    assert {old: new.number for old, new in restore(tmp_path / "saved", versions.register_imported).items()} == {1: 2}
     assert [(one.number, one.champion) for one in versions.list()] == [(1, True), (2, False)]
     assert [one.bundle_hash for one in versions.list()] == [served, checked_hash(bundle_of(2))]
     versions.fetch(versions.get(2), tmp_path / "fetched")

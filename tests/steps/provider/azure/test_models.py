@@ -18,7 +18,7 @@ from steps.azure.model_version import ModelVersion
 from steps.azure.stores.azure_registry import AzureRegistry
 from steps.azure.stores.registered_versions import versions_of
 from steps.azure.stores.trial_registration import TAGS
-from steps.shared.model_versions import GateFailedError, NoSuchVersionError, Version
+from steps.shared.model_versions import NoSuchVersionError, Version
 from tests.simulation.examples.names import GROUP, SUBSCRIPTION
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
@@ -174,15 +174,9 @@ def test_an_older_version_is_found_and_its_bundle_brought(
         create(step(tmp_path), candidate(tmp_path, bundle_of(2), requested="9"), recorder)
 
 
-def test_a_candidate_that_the_gate_rejected_is_registered_and_refused(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    del cloud
-    verdict = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
-    rejected = with_metadata(bundle_of(1), tmp_path / "rejected", verdict=verdict)
-    with pytest.raises(GateFailedError, match=r"rejected model version 1: The AUC 0\.51 is below 0\.6\."):
-        create(step(tmp_path), candidate(tmp_path, rejected), recorder)
-    assert [version.accepted for version in versions(recorder)] == [False]
+def served(number: int, refusal: str = "") -> dict[str, Any]:
+    """Inputs of a champion."""
+    return {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": number, "image": IMAGE, "refusal": refusal}
 
 
 @pytest.mark.parametrize("move", [(1, 2), (2, 1)])
@@ -192,7 +186,7 @@ def test_there_is_a_champion_whichever_call_interrupts_its_move(
     for seed in (1, 2):
         create(step(tmp_path), candidate(tmp_path, bundle_of(seed)), recorder)
     mark = Champion(lambda stack: tmp_path / stack, TIMEOUT)
-    old, new = ({**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": number, "image": IMAGE} for number in move)
+    old, new = (served(number) for number in move)
     known = state(old, create(mark, old, recorder))
     for nth in range(1, CALLS_OF_A_MOVE + 1):
         create(mark, old, recorder)

@@ -58,7 +58,7 @@ def bundle(cloud: Cloud, tmp_path: Path) -> Iterator[Path]:
     """The bundle of the version that serves; nobody has histories yet."""
     made = make_recommending_bundle(tmp_path / "bundle", recommender())
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
-    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE}
+    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE, "refusal": ""}
     create(Champion(lambda stack: tmp_path / stack, TIMEOUT), serving, Recorder())
     yield made
     cloud.world.set("ml_assets", {})

@@ -144,7 +144,7 @@ def served(cloud: Cloud, tmp_path: Path) -> str:
     cloud.world.set("ml_assets", {})
     made = make_recommending_bundle(tmp_path / "bundle", recommender())
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
-    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE}
+    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE, "refusal": ""}
     create(Champion(lambda stack: tmp_path / stack, TIMEOUT), serving, Recorder())
     return checked_hash(made)
 
