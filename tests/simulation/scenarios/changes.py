@@ -216,8 +216,9 @@ def own_tables(stack: SimulatedStack, report: Report) -> None:
     report.want("data that tables replaced", [], _replaced(before, _holders(stack)))
     score_golden_records(stack, report, stack.image().rpartition("@")[2])
     lake = container_of(stack, Volume.SNAPSHOTS)
-    named = decode(lake.download_blob(f"{Volume.SNAPSHOTS.folder}/{SERVED_SNAPSHOTS}/{CURRENT}").readall())
-    report.want("what the pods of tables fetch", ["catalogue.sqlite", "histories.sqlite"], sorted(named))
+    files = (blob.name for blob in lake.list_blobs(f"{Volume.SNAPSHOTS.folder}/{SERVED_SNAPSHOTS}"))
+    named = [decode(lake.download_blob(name).readall()) for name in files if name.endswith(f"/{CURRENT}")]
+    report.want("what the pods of tables fetch", [["catalogue.sqlite", "histories.sqlite"]], [*map(sorted, named)])
     forgetting.forget_after_training(stack, report)
 
 
