@@ -20,7 +20,6 @@ from tools.paths import ROOT
 from training import work
 from training.datasets.progress import silent
 from training.engines.spark.engine import SparkEngine
-from training.parameters import TrainingParameters
 
 EXAMPLE = ROOT / "examples" / "tables"
 GONE, STAYS = "u001", "u002"
@@ -83,5 +82,5 @@ def test_spark_reads_no_row_of_them(spark: SparkSession, spark_log: Path, tmp_pa
     engine = SparkEngine(session=spark, log=spark_log)
     for passed_over, rows in ((before, 6), (before.with_user("2"), 4)):
         source = engine.open_source(dataset, None, silent, passed_over)
-        _, count = source.prepare(TrainingParameters(), tmp_path / str(rows))
-        assert count == rows
+        _, read = source.prepare(tmp_path / str(rows))
+        assert read["rows"] == rows
