@@ -18,6 +18,8 @@ STAGE = "fit"
 REFIT_ROWS = 200_000
 """Up to this many rows, the model is fitted again on all rows, including validation rows, once early stopping has found
 the number of trees. That lowers the log loss by 0.001 on 10,000 real rows; on a million the gain would be noise."""
+DECIMALS = 9
+"""Decimals of the validation losses; further ones depend on the number of threads, and the report shows the losses."""
 AVERAGED_ROWS = 50_000
 """Up to this many rows, several models are fitted again and averaged (decision 31)."""
 
@@ -53,12 +55,12 @@ class FitProgress:
         self._first_seen = (0.0, 0)
 
     def __call__(self, *losses: float) -> None:
-        """Report the losses of further iterations."""
+        """Report the losses of further iterations, rounded."""
         if not losses:
             return
         now = time.monotonic()
         before = len(self.losses)
-        self.losses += losses
+        self.losses += (round(loss, DECIMALS) for loss in losses)
         done = len(self.losses)
         if before == 0:
             self._first_seen = (now, done)
