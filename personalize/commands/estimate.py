@@ -87,8 +87,8 @@ def _scenario(name: str, trainings: float, hours: float) -> Scenario:
 
 
 def _recommends(dataset: Dataset) -> bool:
-    if not isinstance(dataset, FilmsDataset | TablesDataset):
-        return False
+    if not isinstance(dataset, TablesDataset):
+        return isinstance(dataset, FilmsDataset)
     from training.datasets import recommends  # noqa: PLC0415 - loads what other estimates do not need
 
     return recommends(located(dataset))

@@ -29,13 +29,13 @@ NARROW = {
 """A stack that few may reach, and that tries a new image beside the old one."""
 IN_PLACE = {"dataset": {"kind": "criteo", "path": "abfss://events@shoplake.dfs.core.windows.net/clicks/days"}}
 """Data in a container that the stack does not own."""
-RECOMMENDING = {"dataset": {"kind": "films"}}
-"""Data with users and items, whose histories the pods fetch."""
+ROWS = {"dataset": DATA}
+"""Data without users and items: the pods fetch nothing, and recommend nothing."""
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "dev-with-options": OPTIONS,
     "dev-for-few": NARROW,
     "dev-with-data-in-place": IN_PLACE,
-    "dev-that-recommends": RECOMMENDING,
+    "dev-without-users": ROWS,
     "private": PRIVATE,
 }
 """Files that contain only what these settings change in `dev`."""
@@ -62,7 +62,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     for variant, options in VARIANTS.items():
         with patch("infra.graph.AzureLake", lambda _: Listing(["clicks/days/day_0.tsv"])):
             azure = {name: value for name, value in options.items() if name != "dataset"}
-            full = _shown(record(committed("dev", options.get("dataset", DATA), **azure), "dev"))
+            full = _shown(record(committed("dev", options.get("dataset"), **azure), "dev"))
         other = {part: {name: one for name, one in full[part].items() if plain[part].get(name) != one} for part in full}
         yield FOLDER / f"{variant}.yaml", _text_of({"options": options} | other)
 

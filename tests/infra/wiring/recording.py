@@ -25,7 +25,9 @@ OWN: Mapping[str, Any] = {
 }
 """Settings that the committed stack files leave to their user."""
 DATA = {"kind": "synthetic", "rows": 1000}
-"""Synthetic rows: they depend on no file of this machine."""
+"""Rows without users and items, in place of those that a stack file downloads."""
+GENERATED = frozenset({"films", "synthetic"})
+"""Kinds of datasets that depend on no file of this machine."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,15 @@ class Monitor(MockMonitor):
         return answer
 
 
-def committed(stack: str, dataset: Mapping[str, object] = DATA, /, **azure: object) -> Settings:
-    """The settings of a committed stack file, with its gaps filled, a dataset, and group `azure` changed."""
+def committed(stack: str, dataset: Mapping[str, object] | None = None, /, **azure: object) -> Settings:
+    """The settings of a committed stack file, with its gaps filled, group `azure` changed, and `dataset` if given.
+
+    A dataset that would be downloaded is replaced by `DATA`.
+    """
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     config["personalization:azure"] |= {**OWN, **azure}
-    return load_settings(config | {"personalization:dataset": dataset})
+    own = config["personalization:dataset"]
+    return load_settings(config | {"personalization:dataset": dataset or (own if own["kind"] in GENERATED else DATA)})
 
 
 def record(settings: Settings, stack: str) -> Recording:

@@ -26,6 +26,7 @@ def test_pods_wait_for_their_roles_their_secrets_and_their_nodes(stack: dict[str
     assert set(stack["workload:Workload workload"].after) == {
         "authorization:RoleAssignment nodes-pull",
         "authorization:RoleAssignment pods-secrets",
+        "authorization:RoleAssignment pods-snapshots",
         "authorization:RoleAssignment pods-traces",
         "containerservice:AgentPool scoring-pool",
         "keyvault:Secret scoring-certificate",

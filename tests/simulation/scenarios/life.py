@@ -73,6 +73,10 @@ def look_at_pods(stack: SimulatedStack, report: Report) -> None:
     pods, classes = (plane.items(path) if plane else [] for path in (PODS, CLASSES))
     report.want("what runs in the cluster", {"scoring"}, {pod["spec"]["serviceAccountName"] for pod in pods})
     report.want("pools that the service runs on", ["system"], pools_of(stack))
+    arguments = [container.get("args", []) for pod in pods for container in pod["spec"]["containers"]]
+    report.want(
+        "pods that do not fetch users' histories", 0, sum("--snapshots-from" not in given for given in arguments)
+    )
     report.want("what would keep the pods from starting on AKS", [], unmet(stack.world, pods, classes))
 
 

@@ -32,7 +32,7 @@ TRAINING_MEMORY_GIB = 1
 ROLLOUT_SECONDS = 30
 """Pods are ready at once here, so a rollout that takes longer never ends."""
 SMALL = {
-    "dataset": {"kind": "synthetic", "rows": 4000},
+    "dataset": {"kind": "films", "users": 600, "films": 100},
     "training": {"num_leaves": 16, "fit": "synapseml"},
     "gate": {"max_calibration_error": 0.5, "max_log_loss_rise": 0.5},
 }
