@@ -180,11 +180,11 @@ def _known(looks: Mapping[str, Look]) -> dict[str, pa.BooleanArray]:
 def _joined(looks: dict[str, Look]) -> list[DatasetError]:
     interactions, names, found = looks["interactions"], _key_names(looks), _known(looks)
     kept = reduce(pc.and_, found.values()) if found else None
-    if kept is not None and not kept.true_count:
+    if kept is not None and not pc.any(kept).as_py():
         matches = {
             table: Matches(
                 key=names[table],
-                rows=found[table].true_count,
+                rows=pc.sum(found[table]).as_py() or 0,
                 ours=interactions.key(names[table])[:KEY_EXAMPLES].to_pylist(),
                 theirs=looks[table].key(names[table])[:KEY_EXAMPLES].to_pylist(),
             )

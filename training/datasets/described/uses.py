@@ -34,12 +34,12 @@ class Uses:
         for name in spoken_of(self._rules):
             texts = columns[name]
             present = texts.filter(pc.invert(are_missing(texts, self._rules.missing.get(name, ()))))
-            self.counts[f"filled {name}"] += len(texts) - are_missing(texts, ()).true_count
+            self.counts[f"filled {name}"] += len(texts) - (pc.sum(are_missing(texts, ())).as_py() or 0)
             self.counts[f"present {name}"] += len(present)
             if len(present):
                 self._examples.setdefault(name, present[0].as_py())
             if separator := self._rules.separators.get(name):
-                self.counts[f"separated {name}"] += pc.match_substring(present, separator).true_count
+                self.counts[f"separated {name}"] += pc.sum(pc.match_substring(present, separator)).as_py() or 0
 
     @property
     def problems(self) -> list[ColumnError]:
