@@ -36,7 +36,7 @@ SMALL = {
     "training": {"num_leaves": 16, "fit": "synapseml"},
     "gate": {"max_calibration_error": 0.5, "max_log_loss_rise": 0.5, "min_log_loss_gain": -0.1},
 }
-"""A model that is trained in seconds. It has few rows, so the gate accepts worse models than the champion and the baselines."""
+"""A model that is trained in seconds. It has few rows, so the gate accepts worse ones than champion and baselines."""
 DEPLOYMENTS = "/apis/apps/v1/namespaces/scoring/deployments"
 SETTLE_SECONDS, SETTLE_PAUSE = 120.0, 0.3
 Touched = frozenset[str]
