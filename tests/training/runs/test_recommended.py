@@ -214,7 +214,7 @@ def test_a_rejected_recommender_is_not_in_the_bundle_which_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("recommend.judgement.FEWEST_USERS", USERS + 1)
-    made = run(tmp_path, written(tmp_path))
+    made = run(tmp_path, written(tmp_path, crosses=[["half", "kind"]]))  # which alone tells clicks from others
     assert made.result.verdict.accepted
     assert not (Path(made.result.bundle) / FOLDER).exists()
     assert "it takes 81 to judge one" in made.result.metrics["recommender"]["reason"]
