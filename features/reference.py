@@ -79,8 +79,9 @@ def _edges(present: Numbers) -> Numbers:
     room = np.maximum(np.abs(heavy) * NEARLY, SMALLEST)
     low, high = heavy - room, heavy + room
     inside = ((edges[:, None] >= low) & (edges[:, None] <= high)).any(axis=1)
-    found = np.unique(np.concatenate([edges[~inside], low, high]))
-    return found[np.isfinite(found) | np.isin(found, edges)]
+    found: Numbers = np.unique(np.concatenate([edges[~inside], low, high]))
+    kept: Numbers = found[np.isfinite(found) | np.isin(found, edges)]
+    return kept
 
 
 def count(values: Numbers, edges: Numbers) -> npt.NDArray[np.int64]:
