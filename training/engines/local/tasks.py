@@ -58,7 +58,8 @@ def rehash(task: Rehashing) -> None:
             own = slice(*np.searchsorted(task.places, [start, start + len(batch)]))
             hashes = batch.column(RECORD_HASH).to_numpy().copy()
             hashes[task.places[own] - start] = task.hashes[own]
-            yield batch.set_column(batch.schema.get_field_index(RECORD_HASH), RECORD_HASH, pa.array(hashes))
+            columns = [pa.array(hashes) if name == RECORD_HASH else batch.column(name) for name in batch.schema.names]
+            yield pa.RecordBatch.from_arrays(columns, schema=batch.schema)
             start += len(batch)
 
     chunks.write(task.file, batches())
