@@ -132,11 +132,7 @@ class SimulatedStack:
 
     def preview_of(self, name: str) -> dict[str, int]:
         """The changes in `personalize preview` of another committed stack, which leaves nothing."""
-        session = self.beside(name, _settings(name)).session()
-        try:
-            return session.preview(lambda _: None).changes
-        finally:
-            session.files.delete()
+        return self.beside(name, _settings(name)).session().preview(lambda _: None).changes
 
     def destroy(self) -> Done:
         """`personalize destroy`, which writes a new suffix into the stack file because used names stay taken."""
