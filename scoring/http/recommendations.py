@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scoring.http.request import Request
-from scoring.model.cost import OF_BYTE, TURN_COST
+from scoring.model.cost import OF_BYTE, OF_REFUSED_BYTE, TURN_COST
 from scoring.model.recommending import RecommendQuery
 
 RECOMMENDED_TOGETHER = 8
@@ -44,11 +44,11 @@ class Recommendations:
         """Remove at most `most` requests, as many as a turn may cost; returns their number, and those to answer."""
         now, taken, spent = time.perf_counter(), 0, 0.0
         chosen: list[tuple[Request, RecommendQuery]] = []
-        while taken < most and self._waiting:
+        while taken < most and self._waiting and spent <= TURN_COST:
             one = self._waiting[0]
             if one.query is None and not one.request.disconnected:
-                spent += OF_BYTE * one.request.size
                 one.query, one.cost = self._read(one.request, now) or (None, 0.0)
+                spent += (OF_REFUSED_BYTE if one.query is None else OF_BYTE) * one.request.size
             if chosen and spent + one.cost > TURN_COST:
                 break
             self._waiting.popleft()

@@ -19,6 +19,8 @@ TURN_COST = 50_000.0
 OF_REQUEST = 500.0
 OF_BYTE = 0.003
 """Decoding a body."""
+OF_REFUSED_BYTE = 0.05
+"""Decoding a body that is refused, and finding out why."""
 OF_KEY = 0.25
 """Looking up a key of the request."""
 OF_NEW_KEY = 1.0

@@ -21,6 +21,9 @@ from scoring.request_errors import (
 LONGEST_NAME = 100
 """How many characters of a client's field name a response repeats."""
 
+LOOKED_AT = 1 << 18
+"""The longest body, in bytes, in which a number that is not finite is looked for: a longer one takes too long."""
+
 PLACE = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 NAMED = re.compile(r"Object (?P<kind>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
 LENGTH = re.compile(r"Expected `(?:array|object)` of length (?P<bound>[<>]= \d+)")
@@ -124,6 +127,8 @@ def _in_words(reason: str) -> str:
 
 
 def _find_non_finite(body: bytes) -> str | None:
+    if len(body) > LOOKED_AT:
+        return None
     try:
         parsed = _parse(body)
     except (ValueError, RecursionError):

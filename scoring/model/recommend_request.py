@@ -17,6 +17,8 @@ MOST_SHOWN_COLUMNS = 20
 """The most columns to return."""
 MOST_COLUMNS = 10
 """The most columns to filter by, or to limit."""
+MOST_USER_COLUMNS = 1_000
+"""The most columns of the user's `context`."""
 MOST_CANDIDATES = 4_000
 """The most items among which those are looked for that keep to `at_most`."""
 
@@ -68,7 +70,10 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     context: (
         Annotated[
             dict[str, str | int | float | None],
-            msgspec.Meta(description="Columns of the user, as in the tables; they go before stored ones."),
+            msgspec.Meta(
+                max_length=MOST_USER_COLUMNS,
+                description="Columns of the user, as in the tables; they go before stored ones.",
+            ),
         ]
         | msgspec.UnsetType
     ) = msgspec.UNSET

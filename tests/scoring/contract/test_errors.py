@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from scoring.model.diagnosis import LOOKED_AT
 from tests.scoring.contract.conftest import MAX_BODY_BYTES, MAX_RECORDS
 from tests.support.raw_http import HEAD, connected
 from tests.support.services import KEY, RunningService
@@ -27,6 +28,7 @@ WRONG_BODIES = [
     (b'{"int00": Infinity}', "not_finite", "int00"),
     (b'{"int00": -Infinity}', "not_finite", "int00"),
     (b'{"records": [{}, {"int02": NaN}]}', "not_finite", "records[1].int02"),
+    (b'{"int00": NaN, "cat00": "' + b"a" * LOOKED_AT + b'"}', "invalid_json", None),  # too long for a closer look
     (b'{"int00": 1e999}', "not_finite", "int00"),
     (b'{"int00": ' + b"9" * 400 + b"}", "not_finite", "int00"),
     (b"[]", "wrong_type", None),

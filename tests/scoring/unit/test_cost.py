@@ -15,6 +15,7 @@ from scoring.model.recommend_request import (
     MOST_ITEMS,
     MOST_RECOMMENDED,
     MOST_SHOWN_COLUMNS,
+    MOST_USER_COLUMNS,
     MOST_VALUES,
     RecommendRequest,
     read_recommend,
@@ -50,8 +51,9 @@ def test_a_request_within_the_limits_costs_no_more_than_this() -> None:
         {"filter": {str(number): ["x"] for number in range(MOST_COLUMNS + 1)}},
         {"filter": {"one": ["x"] * (MOST_VALUES // 2), "other": ["x"] * (MOST_VALUES // 2 + 1)}},
         {"at_most": dict.fromkeys(map(str, range(MOST_COLUMNS + 1)), 1)},
+        {"context": dict.fromkeys(map(str, range(MOST_USER_COLUMNS + 1)), 1)},
     ],
-    ids=["show", "columns of a filter", "values of a filter", "at_most"],
+    ids=["show", "columns of a filter", "values of a filter", "at_most", "context"],
 )
 def test_a_request_above_the_limits_is_refused(changed: dict[str, Any]) -> None:
     read_recommend(msgspec.json.encode(LARGEST))
@@ -101,6 +103,15 @@ def test_requests_that_need_no_answer_cost_nothing() -> None:
         waiting.add(one)
     taken, chosen = waiting.take(RECOMMENDED_TOGETHER)
     assert (taken, [one.request_id for one, _ in chosen]) == (3, [b"2.000000"])
+
+
+def test_a_turn_refuses_one_long_body_or_many_short_ones() -> None:
+    waiting = Recommendations(lambda *_: None)
+    for size in (4 << 20, 4 << 20, 100, 100, 100):
+        one = _asked(0.0)
+        one.size = size
+        waiting.add(one)
+    assert [waiting.take(RECOMMENDED_TOGETHER) for _ in range(3)] == [(1, []), (1, []), (3, [])]
 
 
 @pytest.mark.timeout(60)
