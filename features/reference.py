@@ -73,7 +73,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def _edges(present: Numbers) -> Numbers:
-    edges = np.quantile(present, np.arange(1, BINS) / BINS, method="inverted_cdf")
+    edges: Numbers = np.quantile(present, np.arange(1, BINS) / BINS, method="inverted_cdf")
     distinct, rows = np.unique(present, return_counts=True)
     heavy = distinct[(rows * BINS > len(present)) & np.isfinite(distinct)]
     room = np.maximum(np.abs(heavy) * NEARLY, SMALLEST)

@@ -161,7 +161,7 @@ def declared(stack: str, **changes: Any) -> list[tuple[str, dict[str, Any]]]:
         connector = environment.databricks.connector.id
         LakeAccess(
             "lake-access",
-            LakeAccessArgs(name=names.catalog_object, connector=connector, containers=containers),
+            LakeAccessArgs(name=names.catalog_object, connector=connector, containers=containers, managers={}),
         )
         libraries = JobLibraries(
             volumes=volumes_of(names.catalog_object), wheel=Wheel("w.whl", "0" * 16, b""), wheels=(), jars={}

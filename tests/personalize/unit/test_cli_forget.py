@@ -38,6 +38,7 @@ def version(number: int) -> Version:
         accepted=True,
         reasons=(),
         champion=number == SERVING,
+        imported=False,
         registered=datetime(2026, 1, 1, tzinfo=UTC),
         metrics={},
         hyperparameters={},

@@ -129,9 +129,11 @@ class Databricks:
         kind = self._type(token)
         with self.world.transaction():
             call = self._existing(kind, identity, {}) if self._workspace() is not None else None
-            for rule in kind.read_rules if call else ():
+            if call is None or call.old is None:
+                return None
+            for rule in kind.read_rules:
                 rule(call)
-        return replace(call.old, id=identity) if call and call.old else None
+        return replace(call.old, id=identity)
 
     def delete(self, token: str, identity: str) -> float:
         """Delete an object; one that is gone is no error."""

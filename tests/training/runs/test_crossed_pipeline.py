@@ -93,8 +93,8 @@ def test_golden_records_name_no_user_and_still_prove_how_keys_are_looked_up(cros
         records = [{**one.record, "user_id": user} for one in golden[1::2]]
         rows = [[record.get(name) for name in bundle.schema.features] for record in records]
         inputs = RawRows.of_records(bundle.schema, rows).encode(bundle.click_model.encoder)
-        found: list[float] = lightgbm.Booster(model_file=bundle.click_model.trees).predict(inputs).tolist()
-        return found
+        found = lightgbm.Booster(model_file=bundle.click_model.trees).predict(inputs)
+        return [float(probability) for probability in np.asarray(found)]
 
     of_golden = [one.probability for one in golden[1::2]]
     assert probabilities("made-up user") == pytest.approx(of_golden, abs=1e-12)
