@@ -142,6 +142,9 @@ def test_what_another_deployer_made_is_seen_changed_and_deleted_only_with_a_gran
         lakehouse.update(kind, identity, inputs)
     lakehouse.delete(kind, identity)
     assert not [one for one in lakehouse.world.all(kind) if one.id.endswith("/" + identity)]
+    ((securable, name),) = grant.items()
+    left = [one for one in lakehouse.world.all(GRANT) if one.inputs.get(securable) == name]
+    assert bool(left) is (identity != name), "privileges are gone with their object"
 
 
 @pytest.mark.parametrize("level", ["CAN_VIEW", "CAN_MANAGE"])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.simulation.databricks.cloud import DatabricksCall, DatabricksType
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.privileges import (
+    forget_grants,
     refuse_blind,
     refuse_stranger,
     refuse_without,
@@ -93,7 +94,7 @@ TYPES = [
         identity=lambda inputs: inputs.get("name"),
         replaces=frozenset({"name", "storageRoot"}),
         rules=(refuse_stranger("catalog"), _refuse_catalog),
-        delete_rules=(refuse_stranger("catalog"),),
+        delete_rules=(refuse_stranger("catalog"), forget_grants("catalog")),
         read_rules=(refuse_blind("catalog"),),
     ),
     DatabricksType(
@@ -104,7 +105,7 @@ TYPES = [
         identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('name')}",
         replaces=frozenset({"name", "catalogName"}),
         rules=(refuse_stranger("schema"), _refuse_schema),
-        delete_rules=(refuse_stranger("schema"),),
+        delete_rules=(refuse_stranger("schema"), forget_grants("schema")),
         read_rules=(refuse_blind("schema"),),
     ),
     DatabricksType(
@@ -115,7 +116,7 @@ TYPES = [
         identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('schemaName')}.{inputs.get('name')}",
         replaces=frozenset({"catalogName", "schemaName", "storageLocation", "volumeType"}),
         rules=(refuse_stranger("volume"), _refuse_volume),
-        delete_rules=(refuse_stranger("volume"),),
+        delete_rules=(refuse_stranger("volume"), forget_grants("volume")),
         read_rules=(refuse_blind("volume"),),
     ),
 ]

@@ -77,6 +77,19 @@ def refuse_granter(call: DatabricksCall) -> None:
         _refuse(MANAGE, securable, str(inputs[securable]))
 
 
+def forget_grants(securable: str) -> Callable[[DatabricksCall], None]:
+    """What a deletion does beside: privileges on an object, and on those in it, are gone with it."""
+
+    def forget(call: DatabricksCall) -> None:
+        for grant in call.world.all(GRANT):
+            names = [str(grant.inputs[one]) for one in COLLECTIONS if grant.inputs.get(one)]
+            inside = securable == "catalog" and names[0].startswith(f"{call.name}.")
+            if grant.inputs.get(securable) == call.name or inside:
+                call.world.remove(grant.id)
+
+    return forget
+
+
 def _above(call: DatabricksCall, securable: str, name: str) -> set[str]:
     """The caller's privileges on an object and on those above it; `OWNED` for an owner of one of them."""
     parts = name.split(".")
