@@ -58,10 +58,14 @@ def init_data(
     told = {"interactions": interactions, "users": users, "items": items}
     guessed = guess(folder.expanduser(), {role: path for role, path in told.items() if path is not None}, label)
     say(f"Writing {target}, and checking the tables against it.")
-    spec = _written(target, guessed)
-    if trial and guessed.keys and guessed.label.column and (gains := _tried(spec, guessed)):
-        guessed = replace(guessed, gains=gains)
+    try:
         spec = _written(target, guessed)
+        if trial and guessed.keys and guessed.label.column and (gains := _tried(spec, guessed)):
+            guessed = replace(guessed, gains=gains)
+            spec = _written(target, guessed)
+    except KeyboardInterrupt:
+        target.unlink(missing_ok=True)  # run again, the command would refuse to overwrite it
+        raise
     if as_json:
         print_json({"path": target, "dataset": spec.model_dump(mode="json"), "reasons": explained(guessed)})
         return

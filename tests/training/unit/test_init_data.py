@@ -214,3 +214,16 @@ def test_what_the_tables_do_not_bear_out_is_said_after_the_file_is_written(tmp_p
     assert exit_code(run.exception) is ExitCode.BAD_INPUT
     assert "key item_id:token: 1 of 1,001 fields is no key: line 1002 ''" in str(run.exception)
     assert (tmp_path / "dataset.yaml").exists()
+
+
+def test_an_interrupted_command_can_be_run_again_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    films(tmp_path)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as changed:
+        changed.setattr("personalize.commands.init_data.look_at", interrupted)
+        run = CliRunner().invoke(app, ["init-data", str(tmp_path)])
+    assert "Run the same command again to continue" in str(run.exception)
+    assert CliRunner().invoke(app, ["init-data", str(tmp_path)]).exit_code == 0
