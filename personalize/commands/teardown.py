@@ -14,11 +14,14 @@ from infra.cloud.names import names_of
 from personalize.clients.model_registry import versions_of
 from personalize.commands.lifecycle import changes_in_words, shown_operation, summary_of
 from personalize.commands.session import open_session
+from personalize.errors import StackMissingError
 from personalize.stack.on_azure import azure_of, require_packages
 from personalize.teardown.export import export
 from personalize.teardown.leftovers import ALWAYS, STORAGE_VERSION, leftovers, settled
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, confirm, messages, print_json, results, say, tell
+from steps.shared.folders import StackFolder
+from tools.paths import state_folder
 
 
 def destroy(
@@ -47,8 +50,8 @@ def destroy(
     found: dict[str, Any] = {"changes": {}, "steps": {}, "seconds": 0.0}
     if session.exists():
         _agree(stack, azure, yes=yes, delete_data=delete_data)
-        if keep_data:
-            found["saved"] = str(_save(stack, config_file))
+        if keep_data and (saved := _save(stack, config_file)) is not None:
+            found["saved"] = str(saved)
         outcome = shown_operation(session.destroy)
         found |= summary_of(outcome)
         if not as_json:
@@ -90,9 +93,16 @@ def _lake(stack: str, azure: AzureSettings) -> str | None:
     return names.lake if there else None
 
 
-def _save(stack: str, config_file: Path | None) -> Path:
-    versions = versions_of(stack, config_file)
-    registered = versions.list()
+def _save(stack: str, config_file: Path | None) -> Path | None:
+    """Save the stack's models; returns the folder, None without a registry, as after an interrupted deletion."""
+    try:
+        versions = versions_of(stack, config_file)
+        registered = versions.list()
+    except StackMissingError:
+        if StackFolder(state_folder(stack)).registry.exists():  # it lost its list, but may have bundles
+            raise
+        say("There are no models to save.")
+        return None
     say(f"Saving {len(registered)} model version(s) ...")
     folder = export(registered, versions.fetch, Path(f"personalization-{stack}-export").absolute()).parent
     say(f"They are saved in {folder}.")

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from infra.cloud.names import Names
 from personalize.commands import teardown
 from personalize.commands.app import app
 from personalize.engine.outcome import Outcome
+from personalize.errors import StackMissingError
 from personalize.stack.session import StackSession
 from personalize.teardown import leftovers as module
 from personalize.teardown.export import export
@@ -225,3 +227,16 @@ def test_the_models_are_saved_before_anything_is_deleted(
     saved = json.loads(destroy(listed(FakeManager()), "--yes", "--keep-data", "--json").stdout)["saved"]
     assert Path(saved) == tmp_path / "personalization-dev-export"
     assert (Path(saved) / "version-2" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("has_bundles", [False, True])
+def test_without_a_registry_it_goes_on_unless_there_may_be_models(
+    destroy: Destroy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_bundles: bool
+) -> None:
+    monkeypatch.setattr(teardown, "state_folder", lambda _: tmp_path)
+    monkeypatch.setattr(teardown, "versions_of", Mock(side_effect=StackMissingError("no models yet")))
+    if has_bundles:
+        (tmp_path / "registry").mkdir()
+    done = destroy(listed(FakeManager()), "--yes", "--keep-data", "--json")
+    assert done.exit_code == (ExitCode.FAILED if has_bundles else ExitCode.OK)
+    assert ("no models yet" in str(done.exception)) is has_bundles
