@@ -26,6 +26,8 @@ EPILOG = (
     "rejected it (of `drift`: the data moved too far), 130 interrupted."
 )
 DEBUG_VARIABLE = "PERSONALIZE_DEBUG"
+LONGEST_SHOWN = 40
+"""Characters of a text that cannot be written, up to the first one that cannot."""
 
 PANELS = {
     "The stack": (
@@ -136,6 +138,9 @@ def main() -> None:
         sys.exit(ExitCode.FAILED)  # nobody reads our output any more
     except OSError as error:
         _leave(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", ExitCode.FAILED, error)
+    except UnicodeEncodeError as error:
+        shown = error.object[: error.end][-LONGEST_SHOWN:]
+        _leave(f"{shown!r} cannot be written as {error.encoding}. Give text in UTF-8.", ExitCode.BAD_INPUT, error)
     except Exception as error:  # noqa: BLE001 - a user sees no traceback without --debug
         _leave(
             f"This is a defect ({reason(error)}). Run it again with `.venv/bin/personalize --debug ...`, and report "

@@ -241,3 +241,10 @@ def test_progress_that_nobody_reads_any_more_does_not_stop_an_update() -> None:
     assert process.stdout is not None
     assert process.stdout.read() == "went on\n"
     assert process.wait(timeout=60) == 0
+
+
+def test_text_that_is_not_utf_8_is_no_defect(run: Run, tmp_path: Path) -> None:
+    (tmp_path / ".personalize" / "local").mkdir(parents=True)
+    code, _, error = run("forget", "u\udcff")
+    assert code == ExitCode.BAD_INPUT
+    assert "'u\\udcff' cannot be written as utf-8" in " ".join(error.split())
