@@ -145,7 +145,7 @@ def carry_over(before: Path, trained: Path | None, items: Iterable[str], target:
 def _layout(snapshot: Snapshot) -> Layout:
     try:
         return msgspec.json.decode(snapshot.meta["layout"], type=Layout)
-    except (KeyError, TypeError, msgspec.DecodeError) as error:
+    except (KeyError, TypeError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise SnapshotError(f"The catalogue was altered: {error}. Load it again.") from error
 
 
@@ -230,7 +230,7 @@ def _item(snapshot: Snapshot, item_column: str, fields: Sequence[Field], key: st
         texts = {item_column: key, **msgspec.json.decode(encoded, type=dict[str, str])}
         known = ((place, field) for place, field in enumerate(fields) if field.name in texts)
         return ItemTexts(texts, [(place, from_text(texts[field.name], field)) for place, field in known])
-    except (TypeError, msgspec.DecodeError) as error:
+    except (TypeError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise SnapshotError(f"The row of an item in the catalogue was altered: {error}. Load it again.") from error
 
 

@@ -44,7 +44,7 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """The list in a file's content; nobody without one. Raises `SnapshotError` if it was altered."""
         try:
             return NOBODY if content is None else msgspec.json.decode(content, type=cls)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SnapshotError(
                 f"{FILE}, the list of forgotten users, was altered: {error}. Restore it, or delete it and repeat "
                 "`forget` for each of them."
