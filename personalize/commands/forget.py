@@ -24,7 +24,7 @@ FORGOTTEN = (
 )
 KEPT = (
     " The stored histories of {versions} {have} them; nothing reads them there any more. Histories are kept for the "
-    "version that serves and the one before, so these go once two other versions have served."
+    "version that serves, the one before and the newest accepted one, so these go once two newer ones have served."
 )
 NOT_KEPT = " No stored histories have them."
 REMAINS = (

@@ -9,7 +9,7 @@ from steps.azure.stores.azure_registry import AzureRegistry
 from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.champion import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
-from steps.shared.model_versions import GateFailedError
+from steps.shared.model_versions import GateFailedError, newest_accepted
 
 
 class CandidateRejectedError(PersonalizationError):
@@ -22,7 +22,7 @@ class Champion(AzureStep[AzureInputs, Outputs]):
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Mark it, and remove the snapshots of versions before the former one.
+        """Mark it, and remove the snapshots of all versions but this, the former and the newest accepted one.
 
         Raises `CandidateRejectedError`, `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`.
         """
@@ -32,8 +32,9 @@ class Champion(AzureStep[AzureInputs, Outputs]):
         registry = AzureRegistry(inputs, context, self._timeout)
         serving, former = registry.get(inputs.version), registry.champion()
         if former is not None and former.number != serving.number:
-            kept = {former.bundle_hash, serving.bundle_hash}
-            LakeSnapshots(inputs, self._timeout, context).keep(kept)
+            kept = (former, serving, newest_accepted(registry.list()))
+            hashes = {entry.bundle_hash for entry in kept if entry is not None}
+            LakeSnapshots(inputs, self._timeout, context).keep(hashes)
         registry.set_champion(inputs.version)
         if inputs.refusal:
             raise GateFailedError(inputs.refusal)

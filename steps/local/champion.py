@@ -9,7 +9,7 @@ from steps.local.registry import LocalRegistry
 from steps.local.snapshots import LocalSnapshots
 from steps.provider.step import Context, Created, State
 from steps.shared.local_step import LocalStep
-from steps.shared.model_versions import GateFailedError
+from steps.shared.model_versions import GateFailedError, newest_accepted
 
 
 class Champion(LocalStep[LocalInputs, Outputs]):
@@ -18,13 +18,17 @@ class Champion(LocalStep[LocalInputs, Outputs]):
     description = LOCAL
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Mark it, and remove the snapshots of versions before the former one; raises `GateFailedError`."""
+        """Mark it, and remove the snapshots of all versions but this, the former and the newest accepted one.
+
+        Raises `GateFailedError`.
+        """
         del context
         folder = self.folder(inputs.stack)
         registry = LocalRegistry(folder.registry)
         serving, former = registry.get(inputs.version), registry.get_champion()
         if former is not None and former.number != serving.number:
-            LocalSnapshots(folder).keep({former.bundle_hash, serving.bundle_hash})
+            kept = (former, serving, newest_accepted(registry.list()))
+            LocalSnapshots(folder).keep({version.bundle_hash for version in kept if version is not None})
         registry.set_champion(serving.number)
         if inputs.refusal:
             raise GateFailedError(inputs.refusal)

@@ -79,8 +79,7 @@ class Version:
         """
         if self.accepted:
             return self, ""
-        own = [version for version in versions if version.accepted and not version.imported]
-        newest = max(own, key=lambda version: version.number, default=None)
+        newest = newest_accepted(versions)
         serving = f"Version {newest.number} serves." if newest else "There is no other one to serve."
         refusal = f"{self._rejected} {serving} {TO_DO.format(report)}"
         if newest is None:
@@ -168,7 +167,28 @@ class Numbered(Protocol):
         ...
 
 
+class Judged(Numbered, Protocol):
+    """A registered version and the gate's verdict."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the gate accepted it."""
+        ...
+
+    @property
+    def imported(self) -> bool:
+        """Whether another stack has trained it."""
+        ...
+
+
 NumberedT = TypeVar("NumberedT", bound=Numbered)
+JudgedT = TypeVar("JudgedT", bound=Judged)
+
+
+def newest_accepted(versions: Iterable[JudgedT]) -> JudgedT | None:
+    """The newest version that the gate accepted and that this stack trained: `latest`, if no candidate is."""
+    own = [version for version in versions if version.accepted and not version.imported]
+    return max(own, key=lambda version: version.number, default=None)
 
 
 def find(versions: Iterable[NumberedT], number: int) -> NumberedT:

@@ -5,6 +5,7 @@ bundles in the lake. A version's content is immutable, but its tags are not. The
 that the champion is clear even after an interruption between two writes.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +43,11 @@ class Entry:
     tags: Mapping[str, str]
     champion: bool
     registered: datetime
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the gate accepted it."""
+        return bool(json.loads(self.tags["accepted"]))
 
     @property
     def imported(self) -> bool:

@@ -1,7 +1,8 @@
 """The snapshots in the lake, the users' histories and the catalogue of items: each version has its own.
 
 The pods get the address of their version's, so model and users change together. They are kept for the version that
-serves and for the one before. Histories stay in the lake. Catalogues are brought up to date on this machine.
+serves, for the one before, and for the newest accepted one. Histories stay in the lake. Catalogues are brought up to
+date on this machine.
 """
 
 from collections.abc import Callable, Collection, Sequence

@@ -71,7 +71,7 @@ def test_it_says_which_files_still_have_a_user_and_until_when(
     told = said(capsys)
     assert told.startswith("u1 is forgotten: within a minute the service answers as for an unknown user")
     assert "The stored histories of model versions 3 and 4 still have them" in told
-    assert "these go once two other versions have served" in told
+    assert "these go once two newer ones have served" in told
     forget("old")
     assert "The stored histories of model version 3 still have them" in said(capsys)
     forget("never")

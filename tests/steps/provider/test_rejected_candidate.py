@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from recommend.stored import FOLDER as SNAPSHOTS
 from steps.local.champion import Champion
 from steps.local.model_version import ModelVersion
 from steps.local.registry import LocalRegistry
+from steps.local.snapshots import LocalSnapshots
 from steps.shared.folders import StackFolder
 from steps.shared.model_versions import GateFailedError
 from tests.steps.provider.conftest import Recorder
@@ -77,3 +79,24 @@ def test_a_rejected_candidate_leaves_the_users_and_items_of_the_version_that_ser
     assert (served.version, served.served_hash) == (1, first.outputs.served_hash)
     assert {file.name: file.read_bytes() for file in own.glob("*.sqlite")} == before
     assert [path for path in folder.snapshots.iterdir() if path.is_dir()] == [own]
+
+
+@pytest.mark.usefixtures("registry")
+def test_after_two_rollbacks_the_latest_version_still_knows_its_users(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, tmp_path: Path
+) -> None:
+    step, mark = ModelVersion(folder_of), Champion(folder_of)
+    for number in (1, 2, 3):
+        shutil.rmtree(folder.runs, ignore_errors=True)
+        write_snapshots(folder.runs / "run" / SNAPSHOTS)
+        made = replace(recommender(), items=["a", f"b{number}", "c", "d", "17"])
+        create(step, candidate(folder, make_recommending_bundle(tmp_path / str(number), made)), recorder)
+        create(mark, {**BASE, "version": number, "refusal": ""}, recorder)
+    shutil.rmtree(folder.runs)
+    inputs = rejected(folder, make_recommending_bundle(tmp_path / "other" / "bundle", None), auc=0.5)
+    for requested, number in (("latest", 3), ("2", 2), ("1", 1), ("latest", 3)):
+        served = create(step, inputs | {"requested": requested}, recorder).outputs
+        assert served.version == number
+        if requested != "latest":
+            create(mark, {**BASE, "version": number, "refusal": ""}, recorder)
+    assert LocalSnapshots(folder).knows_users(served.served_hash)

@@ -1,5 +1,6 @@
 """What each version has in the lake: what its run has made, what was loaded since, and for how long it is kept."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,34 @@ def test_what_is_loaded_while_a_version_is_published_holds_for_it(
         lake.publish(Path(NEXT), VERSION, second)
     lake.fetch(NEXT, tmp_path / "found")
     assert states(tmp_path / "found" / catalogue.FILE)["a"] is State.WITHDRAWN
+
+
+def test_after_two_rollbacks_the_latest_version_still_knows_its_users(
+    cloud: Cloud, lake: LakeSnapshots, tmp_path: Path
+) -> None:
+    cloud.world.set("ml_assets", {})
+    step, mark = (kind(lambda stack: tmp_path / stack, TIMEOUT) for kind in (ModelVersion, Champion))
+    hashes: list[str] = []
+
+    def serve(inputs: dict[str, Any]) -> None:
+        version = create(step, inputs, Recorder()).outputs.version
+        create(
+            mark,
+            {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": version, "image": IMAGE, "refusal": ""},
+            Recorder(),
+        )
+
+    for number in (1, 2, 3):
+        made = replace(recommender(), items=["a", f"b{number}", "c", "d", "17"])
+        bundle = make_recommending_bundle(tmp_path / f"bundle-{number}", made)
+        serve(candidate(tmp_path, bundle))
+        hashes.append(checked_hash(bundle))
+        lake.publish(
+            Path(hashes[-1]), hashes[-2] if len(hashes) > 1 else None, left_by_a_run(write_snapshots(tmp_path / "run"))
+        )
+    for requested in ("2", "1"):
+        serve(candidate(tmp_path, tmp_path / "bundle-3", requested))
+    assert [lake.knows_users(one) for one in hashes] == [False, True, True]
 
 
 def served(cloud: Cloud, tmp_path: Path) -> str:
