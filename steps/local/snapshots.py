@@ -1,7 +1,7 @@
 """What the stack's service on this machine looks up by key, in a folder for each version that has it.
 
 The service gets the folder of its version, so model and users change together. They are kept for the version that
-serves and for the one before.
+serves, for the one before, and for the newest accepted one, which `serve latest` serves.
 """
 
 import os
@@ -16,7 +16,7 @@ from recommend import catalogue, histories
 from recommend.forgotten import change
 from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import items_in
-from recommend.stored import FOLDER, locked
+from recommend.stored import FOLDER, SnapshotError, locked
 from steps.shared.folders import StackFolder
 
 Result = TypeVar("Result")
@@ -42,10 +42,10 @@ class LocalSnapshots:
             own.mkdir(mode=0o700, exist_ok=True)
             made = [] if output is None else [output / FOLDER]
             trained = next((file for one in made if (file := one / catalogue.FILE).is_file()), None)
-            if trained is None and (own / catalogue.FILE).is_file():
-                return
             known = [own] if output is None else [*made, own, former]
             self._take((folder / histories.FILE for folder in known), own / histories.FILE)
+            if trained is None and (own / catalogue.FILE).is_file():
+                return
             before = former if (former / catalogue.FILE).is_file() else own
             catalogue.carry_over(before / catalogue.FILE, trained, items, own / catalogue.FILE)
 
@@ -71,14 +71,18 @@ class LocalSnapshots:
         return result
 
     def knows_users(self, bundle_hash: str) -> bool:
-        """Whether the version with this bundle knows any user."""
-        return histories.knows_anybody(self.folder.snapshots_of(bundle_hash) / histories.FILE)
+        """Whether the version with this bundle knows any user. Histories that can't be read stop no rollback."""
+        try:
+            return histories.knows_anybody(self.folder.snapshots_of(bundle_hash) / histories.FILE)
+        except SnapshotError:
+            return False
 
     def keep(self, bundle_hashes: Collection[str]) -> None:
         """Remove the snapshots of all versions but those with these bundles."""
-        for folder in self._versions():
-            if folder.name not in bundle_hashes:
-                shutil.rmtree(folder)
+        with locked(self.folder.snapshots / catalogue.FILE):  # a load would make a removed folder again
+            for folder in self._versions():
+                if folder.name not in bundle_hashes:
+                    shutil.rmtree(folder)
 
     def _versions(self) -> list[Path]:
         return [path for path in self.folder.snapshots.glob("*") if path.is_dir()]
@@ -92,5 +96,12 @@ class LocalSnapshots:
         return user in change(self.folder.forgotten, lambda before: before.without_user(user))
 
     def having(self, user: str) -> list[str]:
-        """The hashes of the bundles whose versions' histories still have a user."""
-        return [folder.name for folder in self._versions() if histories.has(folder / histories.FILE, user)]
+        """The hashes of the bundles whose versions' histories still have a user, or can't be read and may have them."""
+        return [folder.name for folder in self._versions() if _may_have(folder / histories.FILE, user)]
+
+
+def _may_have(file: Path, user: str) -> bool:
+    try:
+        return histories.has(file, user)
+    except SnapshotError:
+        return True

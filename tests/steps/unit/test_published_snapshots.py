@@ -1,5 +1,6 @@
 """What a training run read is given to its version, and nothing that was withdrawn comes back."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,3 +117,23 @@ def test_who_is_forgotten_stays_in_the_histories_that_are_kept_until_they_go(
     assert not snapshots.remember("u1")
     snapshots.keep({SECOND.name})
     assert snapshots.having("u1") == []
+
+
+def test_a_version_whose_histories_are_gone_knows_nobody_and_keeps_its_items(
+    folder: StackFolder, snapshots: LocalSnapshots
+) -> None:
+    own = folder.snapshots_of(FIRST.name)
+    before = catalogue.read_rows(own / catalogue.FILE)
+    (own / histories.FILE).unlink()
+    snapshots.publish(FIRST, FIRST.name, None)
+    assert Histories(own / histories.FILE, []).find("u1") is None
+    assert catalogue.read_rows(own / catalogue.FILE) == before
+
+
+def test_histories_that_cannot_be_read_stop_neither_a_rollback_nor_who_forgets(
+    folder: StackFolder, snapshots: LocalSnapshots
+) -> None:
+    os.truncate(folder.snapshots_of(FIRST.name) / histories.FILE, 5000)
+    assert not snapshots.knows_users(FIRST.name)
+    snapshots.forget("u1")
+    assert snapshots.having("u1") == [FIRST.name], "they may be in it"
