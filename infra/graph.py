@@ -63,12 +63,9 @@ def deploy(
     machine lacks what Spark needs and Spark is to run here.
     """
     dataset = located(settings.dataset)
-    lake = AzureLake(settings.azure.tenant if settings.azure else "")
-    manifest = listed or (describe(dataset, lake) if reads_data else UNREAD)
+    manifest = listed or (_described(dataset, settings) if reads_data else UNREAD)
     if manifest.dropped:
         pulumi.log.info(f"{manifest.dropped}.")
-    if manifest is not UNREAD:
-        check_split(dataset, settings.training.split)
     backend = _backend(settings, stack, partial(_facts, dataset, manifest))
     registry = Registry("registry", backend)
     data = DataUpload(
@@ -96,6 +93,12 @@ def deploy(
         backend,
     )
     return serve(settings, backend, registry, bundle=training.bundle, bundle_hash=training.bundle_hash)
+
+
+def _described(dataset: Dataset, settings: Settings) -> Manifest:
+    manifest = describe(dataset, AzureLake(settings.azure.tenant if settings.azure else ""))
+    check_split(dataset, settings.training.split)
+    return manifest
 
 
 def serve(

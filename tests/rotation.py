@@ -79,7 +79,6 @@ PARTS = (
                 "known",
                 "spark_engine",
                 "spark_factors",
-                "table_days",
                 "times",
             )
         ),
@@ -93,7 +92,7 @@ PARTS = (
         files=(
             *(
                 f"tests/training/runs/test_{name}.py"
-                for name in ("days", "local_engine", "propose", "recommended", "several_pipeline")
+                for name in ("equal_rows", "local_engine", "propose", "recommended", "several_pipeline")
             ),
             "tests/training/unit/test_films.py",
             "tests/training/unit/test_placed_listing.py",

@@ -45,14 +45,7 @@ class ClusterService(pulumi.ComponentResource):
         """Create both."""
         super().__init__("personalization:azure:ClusterService", name, None, opts)
         cluster, environment = args.cluster, args.cluster.environment
-        vault = environment.vault
-        secrets = [
-            vault.secret(KEYS_SECRET, Output.all(*args.keys).apply(_lines)),
-            vault.secret(CERTIFICATE_SECRET, args.certificate),
-            vault.secret(PRIVATE_KEY_SECRET, args.private_key),
-        ]
-        if environment.settings.traces:
-            secrets.append(vault.secret(TRACES_SECRET, environment.monitoring.connection))
+        secrets = _secrets(args)
         provider = kubernetes.Provider(
             "cluster",
             kubeconfig=args.kubeconfig,
@@ -66,7 +59,7 @@ class ClusterService(pulumi.ComponentResource):
             scoring=args.scoring,
             image=args.image,
             place=environment.place,
-            vault=vault.name,
+            vault=environment.vault.name,
             client_id=cluster.identity.client_id,
             certificate_hash=args.certificate.apply(_hash),
             snapshots=args.snapshots,
@@ -87,6 +80,20 @@ class ClusterService(pulumi.ComponentResource):
         self.deployed = made.deployed
         """Known once the pods are ready."""
         self.register_outputs({})
+
+
+def _secrets(args: ClusterServiceArgs) -> Sequence[pulumi.Resource]:
+    """What the pods read from the vault."""
+    environment = args.cluster.environment
+    vault = environment.vault
+    secrets = [
+        vault.secret(KEYS_SECRET, Output.all(*args.keys).apply(_lines)),
+        vault.secret(CERTIFICATE_SECRET, args.certificate),
+        vault.secret(PRIVATE_KEY_SECRET, args.private_key),
+    ]
+    if environment.settings.traces:
+        secrets.append(vault.secret(TRACES_SECRET, environment.monitoring.connection))
+    return secrets
 
 
 def ask_from_outside(around: Environment, serving: ClusterService) -> None:

@@ -52,8 +52,7 @@ def tune(
         file.flush()
         command = [sys.executable, "-P", "-m", "training.tune", "--trials", str(trials), "--request", file.name]
         command += [] if minutes is None else ["--minutes", str(minutes)]
-        command += ["--encodings"] if encodings else []
-        command += ["--crosses"] if crosses else []
+        command += ["--encodings"] * encodings + ["--crosses"] * crosses
         code = subprocess.run(command, check=False).returncode  # noqa: S603 - our own
     if code:
         raise typer.Exit(code)

@@ -11,7 +11,11 @@ from tests.simulation.examples.azure import create_all
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services import databricks as workspaces
+from tests.simulation.state_machines import machine, program, simulated
 from tests.simulation.world import World
+
+__all__ = ["machine", "program", "simulated"]
+"""The fixtures of tests whose state backend is in the subscription."""
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -82,8 +82,7 @@ def fit(
             text = mean_of([booster.model_to_string() for booster in again])
     if together:
         booster.free_network()  # now, not at garbage collection, when the next model may already be connected
-    if scaling is not None:
-        text = scaled(text, scaling)
+    text = text if scaling is None else scaled(text, scaling)
     final = lightgbm.Booster(model_str=text)
     return Fitted(
         text=text,

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from features.bundle import REPORT, Metadata, Verdict
+from recommend.judgement import Judgement
 from recommend.recommender import METRIC
 from recommend.stored import FOLDER as SNAPSHOTS
 from training.datasets.described.spec import TablesSpec
@@ -42,9 +43,7 @@ def train_recommender(
         progress(STAGE, recommended.rows)
     progress(STAGE, judgement.reason)
     with stage("bundle", "write the bundle"):
-        metrics = {**judgement.scalars(), METRIC: msgspec.to_builtins(judgement)}
-        verdict = Verdict(accepted=judgement.accepted, reasons=(judgement.reason,))
-        metadata = metadata_of(engine, manifest, parameters, metrics=metrics, verdict=verdict)
+        metadata = _metadata(engine, manifest, parameters, judgement)
         bundle_hash = write_bundle(
             target,
             schema=spec.joined_schema,
@@ -62,6 +61,14 @@ def train_recommender(
         rows={},
         seconds=progress.seconds,
     )
+
+
+def _metadata(
+    engine: TrainingEngine, manifest: Manifest, parameters: TrainingParameters, judgement: Judgement
+) -> Metadata:
+    metrics = {**judgement.scalars(), METRIC: msgspec.to_builtins(judgement)}
+    verdict = Verdict(accepted=judgement.accepted, reasons=(judgement.reason,))
+    return metadata_of(engine, manifest, parameters, metrics=metrics, verdict=verdict)
 
 
 def _write_report(

@@ -55,15 +55,18 @@ class LakeAccess(pulumi.ComponentResource):
             force_destroy=True,
             opts=ResourceOptions(parent=self),
         )
-        in_credential = ResourceOptions(parent=self, deleted_with=credential)
         for called, principal in args.managers.items():
             databricks.Grant(
                 f"lake-credential-{called}",
                 principal=principal,
                 privileges=MANAGE_CREDENTIAL,
                 storage_credential=credential.name,
-                opts=in_credential,
+                opts=ResourceOptions(parent=self, deleted_with=credential),
             )
+        self._locations(args, credential)
+        self.register_outputs({})
+
+    def _locations(self, args: LakeAccessArgs, credential: databricks.StorageCredential) -> None:
         read = {f"{one.account}-{one.container}": str(one) for one in args.read}
         for container, url in {**args.containers, **read}.items():
             location = databricks.ExternalLocation(
@@ -86,4 +89,3 @@ class LakeAccess(pulumi.ComponentResource):
                     external_location=location.name,
                     opts=in_location,
                 )
-        self.register_outputs({})

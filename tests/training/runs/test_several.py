@@ -178,14 +178,12 @@ def test_values_are_counted_in_the_rows_that_are_wanted_and_in_no_others(
     counted = of_run.part(Part.HELD_OUT).count(PARAMETERS, tmp_path).columns[SCHEMA.categories.index(name)]
     held = [(value, row["label"]) for _, row in wanted.iterrows() for value in held_in(row, name)]
     assert len(counted) == len({value for value, _ in held})
-    assert int(counted.rows.sum()) == len(held)
-    assert int(counted.clicks.sum()) == sum(label for _, label in held)
+    assert (int(counted.rows.sum()), int(counted.clicks.sum())) == (len(held), sum(label for _, label in held))
 
 
 def test_rates_by_hand() -> None:
     schema = Schema(numeric=(), categorical=("genres",), separators={"genres": "|"})
-    a_b, a, b_a_b, missing = (np.array(hashes, dtype=np.int64) for hashes in ([1, 2], [1], [1, 2], [0]))
-    hashes, row = np.concatenate([a_b, a, b_a_b, missing]), np.array([0, 0, 1, 2, 2, 3])
+    hashes, row = np.array([1, 2, 1, 1, 2, 0]), np.array([0, 0, 1, 2, 2, 3])  # a and b, a, b and a and b, missing
     clicked, folds = np.array([True, False, True, False]), np.array([0, 0, 1, 1], dtype=np.int32)
     counted = count(hashes, clicked[row], folds[row], number=2)
     assert counted.hash.tolist() == [0, 1, 2]
@@ -217,8 +215,8 @@ def test_a_sample_is_encoded_as_the_rows_are(tmp_path: Path) -> None:
     )
     records = random_records(SCHEMA, 200, seed=3)
     raw = raw_of(prepared([{**record, "more": "x,y"} for record in records], wider), wider)
-    inputs = to_rows(SCHEMA, records).encode(bundle.click_model.encoder)
-    np.testing.assert_array_equal(raw.of(SCHEMA).encode(bundle.click_model.encoder), inputs)
+    encoder = bundle.click_model.encoder
+    np.testing.assert_array_equal(raw.of(SCHEMA).encode(encoder), to_rows(SCHEMA, records).encode(encoder))
 
 
 def test_a_champion_takes_its_columns_of_several_values_and_its_crosses_from_wider_rows(tmp_path: Path) -> None:
@@ -244,10 +242,9 @@ def assert_scored_alike(folder: Path, *, own: Schema, rows: Schema) -> None:
     records = random_records(own, 200, seed=3)
     clicks = bundle.click_model
     scored = Scored(schema=own, encoder=clicks.encoder, text=clicks.trees.read_text())
-    counts = MemoryRows((prepared(records, rows),)).scan(scoring_paired(rows, scored, scored)).to_pandas()
-    counts = counts[counts["of"] == 0]
-    inputs = to_rows(own, records).encode(bundle.click_model.encoder)
-    expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)
+    scan = MemoryRows((prepared(records, rows),)).scan(scoring_paired(rows, scored, scored))
+    counts = scan.to_pandas().query("of == 0")
+    expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(to_rows(own, records).encode(clicks.encoder))
     mean = counts["probability_sum"].to_numpy() / counts["rows"].to_numpy() / FIXED_POINT
-    found = np.sort(np.repeat(mean, counts["rows"].to_numpy()))
-    np.testing.assert_allclose(found, np.sort(expected), atol=1e-4)  # rows of a bin have its mean
+    of_rows = np.repeat(mean, counts["rows"])
+    np.testing.assert_allclose(np.sort(of_rows), np.sort(expected), atol=1e-4)  # a bin's rows have its mean
