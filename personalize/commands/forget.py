@@ -75,8 +75,6 @@ def forget(
     azure = azure_of(stack, config_file)
     if not user:
         raise BadInputError("Give the ID of a user, which is not empty.")
-    if not user.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in user):
-        raise BadInputError(f"{user!r} is no text: give the ID of a user in UTF-8.")
     users = _here(StackFiles(stack, config_file)) if azure is None else _in_lake(stack, azure)
     if not undo:
         users.forget(user)
