@@ -69,7 +69,7 @@ def halves(choices: Interactions, division: Division, most_items: int, *, repeat
     known = np.isin(choices.items, items)
     training, own, later = (choices.only(mask & known).of_items(items) for mask in (first, histories, ~histories))
     had, test = task(own, later, repeats=repeats)
-    missed = choices.only(~histories & ~known).matrix()
+    _, missed = task(choices.only(histories & ~known), choices.only(~histories & ~known), repeats=repeats)
     return Halves(
         training=training,
         items=items,

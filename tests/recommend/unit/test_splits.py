@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from recommend import splits
+from recommend.held_out import Division, halves
 from recommend.interactions import Interactions
 
 
@@ -68,3 +69,20 @@ def test_a_share_may_be_another() -> None:
     assert np.bincount(users[mask]).tolist() == [9, 9, 9]
     with pytest.raises(ValueError, match="without times"):
         splits.by_time(rows, 1)
+
+
+@pytest.mark.parametrize(("repeats", "missed"), [(False, [0, 0]), (True, [0, 1])])
+def test_a_second_choice_of_an_item_that_nothing_is_known_about_is_missed_only_with_repeats(
+    *, repeats: bool, missed: list[int]
+) -> None:
+    """The second user is new, and chose an item twice that nobody chose before the moment."""
+    choices = Interactions(
+        users=np.array([0, 0, 1, 1]),
+        items=np.array([0, 1, 2, 2]),
+        values=np.ones(4),
+        times=np.arange(4.0),
+        user_count=2,
+        item_count=3,
+    )
+    division = Division(first=np.arange(4) < 2, histories=np.arange(4) < 3, by_moment=True)
+    assert halves(choices, division, 10, repeats=repeats).missed.tolist() == missed
