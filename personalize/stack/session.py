@@ -110,9 +110,9 @@ class StackSession:
             self._say("Azure cannot move data: the whole stack is deleted first, then recreated.")
             self._take_down(snapshot, on_step)
             snapshot = self._state.snapshot()
-        self._azure.require_running(snapshot)
         self._azure.refuse_to_change_network(snapshot)
         self._azure.refuse_to_change_system_nodes(snapshot)
+        self._azure.require_running(snapshot)
         self._azure.make_groups(self._say)
         self._go_on_from(snapshot)
         if refresh and self._azure.settings:
@@ -135,8 +135,8 @@ class StackSession:
                 return new.preview(on_step, known_data=known_data)
         self.prepare()
         snapshot = self._state.snapshot()
-        self._azure.require_running(snapshot)
         self._azure.refuse_to_change_system_nodes(snapshot)
+        self._azure.require_running(snapshot)
         if refresh:
             self._azure.enter(snapshot)
         packs, listed = self._azure.policy_packs, None
