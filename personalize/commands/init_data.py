@@ -58,6 +58,15 @@ def init_data(
     told = {"interactions": interactions, "users": users, "items": items}
     guessed = guess(folder.expanduser(), {role: path for role, path in told.items() if path is not None}, label)
     say(f"Writing {target}, and checking the tables against it.")
+    spec, guessed = _drafted(target, guessed, trial=trial)
+    if as_json:
+        print_json({"path": target, "dataset": spec.model_dump(mode="json"), "reasons": explained(guessed)})
+        return
+    _show(target)
+
+
+def _drafted(target: Path, guessed: Guess, *, trial: bool) -> tuple[TablesSpec, Guess]:
+    """The config that was written to `target`, and its guesses with what a trial of the keys gained."""
     try:
         spec = _written(target, guessed)
         if trial and guessed.keys and guessed.label.column and (gains := _tried(spec, guessed)):
@@ -66,10 +75,7 @@ def init_data(
     except KeyboardInterrupt:
         target.unlink(missing_ok=True)  # run again, the command would refuse to overwrite it
         raise
-    if as_json:
-        print_json({"path": target, "dataset": spec.model_dump(mode="json"), "reasons": explained(guessed)})
-        return
-    _show(target)
+    return spec, guessed
 
 
 def _target(output: Path, *, force: bool) -> Path:
