@@ -2,6 +2,7 @@
 
 import base64
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.kubernetes.aks import SYSTEM_NAMESPACES, Aks
 from tests.simulation.kubernetes.control_plane import ControlPlane, Webhooks
+from tests.simulation.services.pools import CLUSTER_TYPE
 from tests.simulation.world import World
 
 PROVIDER = "pulumi-resource-kubernetes"
+GONE_SECONDS = 60
+"""The longest that a deleted cluster's namespaces may need to go."""
 
 
 LASTING = frozenset({"azure-native:resources:ResourceGroup", "azure-native:consumption:Budget"})
@@ -67,10 +71,19 @@ class Simulation:
         """
         left = [record.id for record in self.world.all() if record.type not in LASTING]
         left += self.world.setting("swept")
-        if self.plane is not None:
-            names = {item["metadata"]["name"] for item in self.plane.items("/api/v1/namespaces")}
-            left += [f"namespace {name}" for name in sorted(names - SYSTEM_NAMESPACES)]
+        left += [f"namespace {name}" for name in self._namespaces()]
         return left
+
+    def _namespaces(self) -> list[str]:
+        """Namespaces of stacks in the cluster. A deleted cluster takes its own along, here some moments later."""
+        if self.plane is None:
+            return []
+        for _ in range(GONE_SECONDS):
+            names = {item["metadata"]["name"] for item in self.plane.items("/api/v1/namespaces")} - SYSTEM_NAMESPACES
+            if not names or list(self.world.all(CLUSTER_TYPE)):
+                break
+            time.sleep(1)
+        return sorted(names)
 
     @property
     def aks_errors(self) -> list[Exception]:
