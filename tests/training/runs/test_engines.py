@@ -11,7 +11,7 @@ import yaml
 from pyarrow import parquet
 from pyspark.sql import SparkSession
 
-from features.bundle import Bundle
+from features.bundle import COUNTS, Bundle
 from features.encoder import FOLDER
 from features.reference import FILE
 from tests.support.training_runs import Run, train, train_on
@@ -85,7 +85,7 @@ def test_every_row_is_in_the_same_part(pair: Pair) -> None:
 
 def test_every_value_is_counted_alike(pair: Pair) -> None:
     """Byte for byte, because the bundle's hash covers the file."""
-    local, spark = (bundle.path / "counts" / "all.parquet" for bundle in pair.bundles)
+    local, spark = (bundle.path / COUNTS for bundle in pair.bundles)
     assert parquet.read_metadata(local).num_rows > 0
     assert local.read_bytes() == spark.read_bytes()
 
