@@ -23,7 +23,7 @@ __all__ = ["browser"]
 
 @pytest.fixture
 def films(tmp_path: Path) -> Iterator[RunningService]:
-    """A service that recommends by the users' age, too, and one new item: u1, who is 30, chose b and saw d."""
+    """A service that recommends by the users' age, too, and one new item: u1, who is 30, chose b."""
     bundle = make_recommending_bundle(tmp_path / "bundle", ranking_recommender())
     snapshots = write_snapshots(tmp_path / "snapshots", genres=dict.fromkeys(("a", "b", "c", "d", "17", "n"), "x"))
     with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--new-items", "1"]) as running:
@@ -45,7 +45,7 @@ def test_what_is_recommended_is_shown_with_reasons_and_moves_with_the_user(
         page.keyboard.press("Enter")
         playwright.expect(best.locator("td:nth-child(2)")).to_have_text(_called(asked(films, user="u1")))
         playwright.expect(best.first).to_contain_text("because of Film b")
-        playwright.expect(best.last.locator("td")).to_have_text(["4", "Film n", "new", ""])
+        playwright.expect(best.last.locator("td")).to_have_text(["5", "Film n", "new", ""])
         playwright.expect(past).to_contain_text("What they chose: 1 item")
         past.locator("summary").click()
         playwright.expect(past.get_by_text("Film b")).to_be_visible()
