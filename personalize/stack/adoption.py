@@ -70,6 +70,8 @@ GRANT = "index/grant:Grant"
 GRANT_IDS = {
     "catalog": "catalog/{catalog}/{principal}",
     "volume": "volume/{volume}/{principal}",
+    "storageCredential": "storage_credential/{storageCredential}/{principal}",
+    "externalLocation": "external_location/{externalLocation}/{principal}",
 }
 """The ID of a grant, by the kind of object it is on."""
 PART = re.compile(r"{(\w+)}")

@@ -14,6 +14,7 @@ from tests.simulation.databricks.provider import TYPES as DATABRICKS
 from tests.simulation.examples.azure import EXAMPLES
 from tests.simulation.examples.databricks import EXAMPLES as OBJECTS
 from tests.simulation.services.catalogue import TYPES
+from tests.simulation.services.privileges import PERMISSIONS
 from tests.simulation.world import DEFAULTS
 
 SUBSCRIPTION = DEFAULTS["subscription"]
@@ -24,8 +25,8 @@ OF_NO_STACK = {
 }
 """No stack adopts these: `bootstrap` creates them, or an `up` before the engine starts."""
 OF_STACKS = [(kind, inputs) for kind, inputs in EXAMPLES if kind not in OF_NO_STACK]
-OF_STACKS_IN_DATABRICKS = [(kind, inputs) for kind, inputs in OBJECTS if "externalLocation" not in inputs]
-"""No stack grants anything on an external location."""
+OF_STACKS_IN_DATABRICKS = [(kind, inputs) for kind, inputs in OBJECTS if kind != PERMISSIONS]
+"""Permissions are set as a whole, so to create them again only changes them."""
 
 
 @pytest.fixture(autouse=True)
