@@ -61,7 +61,7 @@ def simulated(world: World) -> Iterator[World]:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[..., None]) -> Machine:
     """Opens a session of the stack on the machine with this name."""
-    monkeypatch.setattr("infra.graph.program", program)
+    monkeypatch.setattr("personalize.stack.operations.program", program)
 
     def session(name: str, state: str = "subscription") -> StackSession:
         monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / name))

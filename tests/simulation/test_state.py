@@ -50,7 +50,7 @@ def test_two_machines_share_a_stack_that_leaves_no_secret_on_them_until_one_dest
     stored = [path for path in (simulated.folder / "azurite").rglob("*") if path.is_file()]
     assert stored
     assert not any(SECRET.encode() in path.read_bytes() for path in stored)
-    second.destroy(ignore)
+    machine("two").destroy(ignore)
     assert not machine("one").exists()
     with pytest.raises(StackMissingError):
         machine("one").outputs()
