@@ -218,7 +218,8 @@ def own_tables(stack: SimulatedStack, report: Report) -> None:
     lake = container_of(stack, Volume.SNAPSHOTS)
     files = (blob.name for blob in lake.list_blobs(f"{Volume.SNAPSHOTS.folder}/{SERVED_SNAPSHOTS}"))
     named = [decode(lake.download_blob(name).readall()) for name in files if name.endswith(f"/{CURRENT}")]
-    report.want("what the pods of tables fetch", [["catalogue.sqlite", "histories.sqlite"]], [*map(sorted, named)])
+    both = ["catalogue.sqlite", "histories.sqlite"]
+    report.want("what the pods of films and those of tables fetch", [both, both], [*map(sorted, named)])
     forgetting.forget_after_training(stack, report)
 
 
