@@ -45,13 +45,14 @@ def _items(chosen: Chosen, table: EntityTable) -> Iterator[ItemRow]:
 
 def _users(chosen: Chosen, table: EntityTable, *, repeats: bool) -> Iterator[UserRow]:
     """All users of interactions or of the table, in the order of their keys. With `repeats`, an item comes as often as
-    it was chosen.
+    it was chosen. Choices of the same time are in the same order as a recommender learns from them.
     """
-    order = chosen.choices.by_user()
-    users, items = chosen.choices.users[order], chosen.choices.items[order]
+    choices = chosen.choices.in_order()
+    order = choices.by_user()
+    users, items = choices.users[order], choices.items[order]
     if not repeats:
         users, items = _last_of_each(users, items)
-    packed = _packed(users, items, chosen.choices.user_count)
+    packed = _packed(users, items, choices.user_count)
     places = dict(zip(table.keys.to_pylist(), range(len(table.keys)), strict=True))
     numbers = dict(zip(chosen.users, range(len(chosen.users)), strict=True))
     for key in sorted({*places, *numbers}):
