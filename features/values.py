@@ -61,6 +61,11 @@ PLAIN_TIMES = {
 """A pattern of texts that are certainly times, "" if there is none."""
 
 
+def shown_time(microseconds: int) -> str:
+    """A time in microseconds since 1970, as sentences name it: `2026-01-31 23:59:00 UTC`."""
+    return f"{_EPOCH + timedelta(microseconds=microseconds):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def is_number(text: str) -> bool:
     """Whether a text is a decimal number that a float64 can hold."""
     return re.fullmatch(NUMBER, text) is not None and math.isfinite(float(text))

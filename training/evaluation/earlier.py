@@ -6,21 +6,19 @@ a split by time that held out only later rows, both are measured on those.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from features.bundle import Bundle, HeldOut
+from features.values import shown_time
 from training.evaluation.reference import Drift
 from training.evaluation.score import Scored, scoring_paired
 from training.metrics.evaluate import Evaluation, EvaluationError, evaluate_bins, score_bins
 from training.metrics.score_counts import FIXED_POINT, SQUARES
 from training.parameters import Split, TrainingParameters
 from training.protocols import Scannable
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +109,7 @@ class Candidate:
         is_squares = pc.equal(counts.column("of"), SQUARES)
         bins = score_bins(counts.filter(pc.invert(is_squares)))
         if not bins:
-            raise EvaluationError(f"there is none from {since and _moment(since)} on")
+            raise EvaluationError(f"there is none from {since and shown_time(since)} on")
         evaluations = [evaluate_bins(bins[number]) for number in (0, 1)]
         (total,) = counts.filter(is_squares).column("loss_sum").to_pylist()
         losses = [float(bins[number].loss_sum.sum()) for number in (0, 1)]
@@ -119,7 +117,7 @@ class Candidate:
             earlier=evaluations[0],
             ours=evaluations[1],
             standard_error=standard_error(losses[0] - losses[1], total / FIXED_POINT, rows=evaluations[0].rows),
-            since=None if since is None else _moment(since),
+            since=None if since is None else shown_time(since),
         )
 
     def _later_cut(self, bundle: Bundle) -> int | None:
@@ -168,7 +166,3 @@ def _other_columns(lacking: Sequence[str]) -> str | None:
 
 def _split(parameters: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {parameters.get(name)}" for name in ("split", "seed", "train_fraction"))
-
-
-def _moment(microseconds: int) -> str:
-    return f"{_EPOCH + timedelta(microseconds=microseconds):%Y-%m-%d %H:%M:%S} UTC"

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from features.values import shown_time
 from training.kernels.columns import TIME
 from training.kernels.kernel import Kernel
 from training.kernels.split import SplitError
@@ -23,10 +24,8 @@ def time_cut(scan: Scan, fraction: float) -> int:
     """
     low, high, rows = _span(scan)
     if low == high:
-        raise SplitError(
-            f"`split: time` needs rows of different times, but all of them is {low if rows else None}. "
-            "Set `split: random`."
-        )
+        every = f"the time of all of them is {shown_time(low)}" if rows else "there are no rows"
+        raise SplitError(f"`split: time` needs rows of different times, but {every}. Set `split: random`.")
     before, wanted = 0, int(fraction * rows)
     while True:
         step = -(-(high - low + 1) // STEPS)

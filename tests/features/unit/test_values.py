@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.values import TimeFormat, microseconds
+from features.values import TimeFormat, microseconds, shown_time
 
 SECOND = 1_000_000
 TEN_OCLOCK = 1_769_594_400 * SECOND
@@ -81,3 +81,8 @@ def test_what_is_no_date_with_the_day_first_is_none(text: str) -> None:
 def test_a_time_that_python_writes_is_read_exactly(moment: datetime) -> None:
     expected = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert microseconds(moment.isoformat(sep=" ")) == expected
+
+
+def test_a_time_is_shown_as_a_second_of_utc() -> None:
+    assert shown_time(SECOND_OF_SEPTEMBER + 999_999) == shown_time(SECOND_OF_SEPTEMBER)
+    assert microseconds(shown_time(SECOND_OF_SEPTEMBER)) == SECOND_OF_SEPTEMBER

@@ -22,6 +22,10 @@ HASHES = np.random.default_rng(5).integers(-(1 << 63), 1 << 63, 10_000)
 """Record hashes of 10,000 rows."""
 
 
+DAY_OF_2026 = 1_767_571_200_000_000
+"""The beginning of January 5, in microseconds."""
+
+
 def no_cut(_fraction: float) -> int:
     raise AssertionError("a random split asks for no time")
 
@@ -109,6 +113,18 @@ def test_a_cut_is_the_first_time_at_which_more_than_the_share_have_passed(times:
         return
     cut = time_cut(in_blocks(np.array(times)), fraction)
     assert sum(time < cut for time in times) <= fraction * len(times) < sum(time <= cut for time in times)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([DAY_OF_2026] * 3, "but the time of all of them is 2026-01-05 00:00:00 UTC. Set `split: random`"),
+        ([], "but there are no rows"),
+    ],
+)
+def test_what_a_split_by_time_cannot_divide_is_said_with_its_date(times: list[int], message: str) -> None:
+    with pytest.raises(SplitError, match=message):
+        time_cut(in_blocks(np.array(times)), 0.8)
 
 
 def test_a_sample_is_of_about_the_size_that_was_asked_for() -> None:
