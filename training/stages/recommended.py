@@ -12,7 +12,7 @@ from recommend.judgement import Judgement, fit, judge
 from recommend.learning import Learner
 from recommend.recommender import Recommender
 from training.datasets import tables_of
-from training.datasets.described.kept import kept
+from training.datasets.described.kept import joined
 from training.datasets.described.spec import TablesSpec
 from training.engines.reading.interactions import Chosen, TooManyInteractionsError, read_chosen
 from training.evaluation.reachable import best_order
@@ -58,7 +58,7 @@ def recommending_from(
         except TooManyInteractionsError as error:
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
         write_snapshots(snapshots, spec, chosen)
-        rows = kept(chosen.found, spec)
+        rows = joined(chosen.found, spec)
         truth = best_order(request.dataset, chosen.users, chosen.items)
         second_stage = RankingFit.of(spec, chosen, request.training)
         learners, seed = learners_of(chosen, factors, request.training.first_stage), request.training.seed

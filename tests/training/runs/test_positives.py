@@ -111,7 +111,8 @@ def test_rows_without_a_known_user_or_item_are_counted_whatever_is_trained(tmp_p
         "1,600 of 1,604 interactions have a known user and item; "
         "dropped: 1 whose user is not in the table of users, 3 whose item is not in the table of items"
     )
-    for name, changes in (("positives", {"label": "positives"}), ("clicks", {})):
+    events = {"label": "positives", "one_row_per": ["user_id", "item_id"]}  # a recommender makes no rows of them
+    for name, changes in (("positives", {"label": "positives"}), ("clicks", {}), ("events", events)):
         folder = tmp_path / name
         folder.mkdir()
         path = written(folder, **changes)
