@@ -55,7 +55,7 @@ def written(target: Path, kind: str, tables: str) -> Iterator[Writer]:
 
     `tables` is the SQL that creates its tables. Raises `SnapshotError` if the disk is full or cannot be written.
     """
-    try:
+    with writing(target):
         private_folder(target.parent)
         with written_aside(target) as aside:
             os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -71,6 +71,13 @@ def written(target: Path, kind: str, tables: str) -> Iterator[Writer]:
             finally:
                 connection.close()
             _flush(aside)
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Raise `SnapshotError` if the disk is full or cannot be written while the body replaces `target`."""
+    try:
+        yield
     except (OSError, sqlite3.Error) as error:
         raise SnapshotError(f"{target} cannot be written: {error}. What was there is unchanged.") from error
 

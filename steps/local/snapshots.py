@@ -16,7 +16,7 @@ from recommend import catalogue, histories
 from recommend.forgotten import change
 from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import items_in
-from recommend.stored import FOLDER, SnapshotError, locked
+from recommend.stored import FOLDER, SnapshotError, locked, writing
 from steps.shared.folders import StackFolder
 
 Result = TypeVar("Result")
@@ -38,7 +38,7 @@ class LocalSnapshots:
         own = self.folder.snapshots_of(bundle.name)
         former = own if serving is None else self.folder.snapshots_of(serving)
         items = items_in(bundle / RECOMMENDER)
-        with locked(self.folder.snapshots / catalogue.FILE):
+        with writing(own), locked(self.folder.snapshots / catalogue.FILE):
             own.mkdir(mode=0o700, exist_ok=True)
             made = [] if output is None else [output / FOLDER]
             trained = next((file for one in made if (file := one / catalogue.FILE).is_file()), None)

@@ -1,5 +1,6 @@
 """What a training run read is given to its version, and nothing that was withdrawn comes back."""
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from recommend import catalogue, histories
 from recommend.catalogue import State
 from recommend.histories import Histories
-from recommend.stored import FOLDER
+from recommend.stored import FOLDER, SnapshotError
 from steps.local.snapshots import LocalSnapshots
 from steps.shared.folders import StackFolder
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
@@ -137,3 +138,16 @@ def test_histories_that_cannot_be_read_stop_neither_a_rollback_nor_who_forgets(
     assert not snapshots.knows_users(FIRST.name)
     snapshots.forget("u1")
     assert snapshots.having("u1") == [FIRST.name], "they may be in it"
+
+
+@pytest.mark.parametrize("failing", ["pathlib.Path.mkdir", "os.link"])
+def test_a_full_disk_is_told_and_changes_nothing(
+    folder: StackFolder, snapshots: LocalSnapshots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(failing, full)
+    with pytest.raises(SnapshotError, match="No space left on device"):
+        snapshots.publish(SECOND, FIRST.name, tmp_path / "run")
+    assert users(folder, FIRST) == ["3", "u1"]
