@@ -6,7 +6,8 @@ serves, for the one before, and for the newest accepted one, which `serve latest
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -38,7 +39,7 @@ class LocalSnapshots:
         own = self.folder.snapshots_of(bundle.name)
         former = own if serving is None else self.folder.snapshots_of(serving)
         items = items_in(bundle / RECOMMENDER)
-        with writing(own), locked(self.folder.snapshots / catalogue.FILE):
+        with writing(own), self._locked():
             own.mkdir(mode=0o700, exist_ok=True)
             made = [] if output is None else [output / FOLDER]
             trained = next((file for one in made if (file := one / catalogue.FILE).is_file()), None)
@@ -63,7 +64,7 @@ class LocalSnapshots:
 
         Returns the result of `change` for the first, and raises what it raises.
         """
-        with locked(self.folder.snapshots / catalogue.FILE):
+        with self._locked():
             result = change(self.folder.snapshots_of(serving) / catalogue.FILE)
             for folder in self._versions():
                 if folder.name != serving:
@@ -79,10 +80,18 @@ class LocalSnapshots:
 
     def keep(self, bundle_hashes: Collection[str]) -> None:
         """Remove the snapshots of all versions but those with these bundles."""
-        with locked(self.folder.snapshots / catalogue.FILE):  # a load would make a removed folder again
+        with self._locked():  # a load would make a removed folder again
             for folder in self._versions():
                 if folder.name not in bundle_hashes:
                     shutil.rmtree(folder)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let nothing else change what a version has during the block; remove what killed processes left there."""
+        with locked(self.folder.snapshots / catalogue.FILE):
+            for left in self.folder.snapshots.glob("*/.*"):
+                left.unlink()
+            yield
 
     def _versions(self) -> list[Path]:
         return [path for path in self.folder.snapshots.glob("*") if path.is_dir()]

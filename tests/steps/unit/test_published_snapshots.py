@@ -151,3 +151,13 @@ def test_a_full_disk_is_told_and_changes_nothing(
     with pytest.raises(SnapshotError, match="No space left on device"):
         snapshots.publish(SECOND, FIRST.name, tmp_path / "run")
     assert users(folder, FIRST) == ["3", "u1"]
+
+
+def test_histories_that_a_killed_process_left_aside_go_with_the_next_change(
+    folder: StackFolder, snapshots: LocalSnapshots, tmp_path: Path
+) -> None:
+    own = folder.snapshots_of(FIRST.name)
+    left = own / f".{histories.FILE}.0123456789abcdef"
+    left.hardlink_to(own / histories.FILE)
+    snapshots.publish(SECOND, FIRST.name, tmp_path / "run")
+    assert sorted(path.name for path in own.iterdir()) == [catalogue.FILE, histories.FILE]
