@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from features.errors import BadInputError
 from recommend import catalogue
 from recommend.catalogue import ItemRow, Layout, State
-from recommend.stored import SnapshotError, locked
+from recommend.stored import SnapshotError
 from training.datasets import tables_of
 from training.datasets.described.columns import header, table_rules
 from training.datasets.described.files import files_of, is_table, listed_suffixes
@@ -34,10 +34,11 @@ class Loaded:
     same: int
 
 
-def load(dataset: Dataset, file: Path, target: Path) -> Loaded:
+def load(dataset: Dataset, file: Path, former: Path, target: Path | None = None) -> Loaded:
     """Make the items in `file`, a table like that of the dataset config's items, the catalogue at `target`.
 
-    Items that only the former catalogue has are withdrawn. Raises `BadInputError` for a file that is no table, the
+    Without a `target` it replaces the `former` catalogue. Items that only this one has are withdrawn. The caller lets
+    nothing else change it meanwhile. Raises `BadInputError` for a file that is no table, the
     fitting `DatasetError` with lines for wrong rows, and `SnapshotError` if the catalogue cannot be written.
     """
     spec, is_elsewhere = _config(dataset)
@@ -48,15 +49,14 @@ def load(dataset: Dataset, file: Path, target: Path) -> Loaded:
     if not is_table(file):
         raise BadInputError(f"{file} is no table. Give a file that ends in {listed_suffixes()}, or a folder of such.")
     spec = spec.with_paths({"items": file})
-    table, layout = _alone(spec, target) if is_elsewhere else _read(spec)
+    table, layout = _alone(spec, former) if is_elsewhere else _read(spec)
     rows = [ItemRow(key, texts(table.columns, row), State.LOADED) for row, key in enumerate(table.keys.to_pylist())]
-    with locked(target):
-        before = {row.key: row for row in _rows(target)}
-        live = {key: row.columns for key, row in before.items() if row.state is not State.WITHDRAWN}
-        known = {row.key for row in rows}
-        gone = [row for key, row in before.items() if key not in known]
-        withdrawn = [ItemRow(row.key, {}, State.WITHDRAWN) for row in gone]
-        version = catalogue.write(target, [*rows, *withdrawn], layout)
+    before = {row.key: row for row in _rows(former)}
+    live = {key: row.columns for key, row in before.items() if row.state is not State.WITHDRAWN}
+    known = {row.key for row in rows}
+    gone = [row for key, row in before.items() if key not in known]
+    withdrawn = [ItemRow(row.key, {}, State.WITHDRAWN) for row in gone]
+    version = catalogue.write(target or former, [*rows, *withdrawn], layout)
     return Loaded(
         version=version,
         added=sum(row.key not in live for row in rows),
@@ -80,10 +80,10 @@ def _read(spec: TablesSpec) -> tuple[EntityTable, Layout]:
     return table, layout_of(spec, table)
 
 
-def _alone(spec: TablesSpec, target: Path) -> tuple[EntityTable, Layout]:
+def _alone(spec: TablesSpec, former: Path) -> tuple[EntityTable, Layout]:
     """The same where the other tables are in Azure Storage: the former catalogue tells which columns are the items'."""
     source = spec.tables["items"]
-    columns = {*catalogue.read_rows(target)[1].separators} if target.exists() else {*header(files_of(source)[0])}
+    columns = {*catalogue.read_rows(former)[1].separators} if former.exists() else {*header(files_of(source)[0])}
     with TemporaryDirectory(prefix="interactions-") as temporary:
         others = Path(temporary) / "interactions.csv"
         with others.open("w", encoding="utf-8", newline="") as stream:
@@ -100,11 +100,11 @@ def _others(spec: TablesSpec, columns: Collection[str]) -> list[str]:
     return [*dict.fromkeys(name for name in (*keys, *events, *features) if name)]
 
 
-def _rows(target: Path) -> list[ItemRow]:
+def _rows(former: Path) -> list[ItemRow]:
     """The rows of the former catalogue. One that is there and can't be read would lose what was withdrawn."""
-    if not target.exists():
+    if not former.exists():
         return []
     try:
-        return catalogue.read_rows(target)[0]
+        return catalogue.read_rows(former)[0]
     except SnapshotError as error:
         raise SnapshotError(f"{error} Remove it first if nothing needs to stay withdrawn.") from error

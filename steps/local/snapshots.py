@@ -7,7 +7,7 @@ serves, for the one before, and for the newest accepted one, which `serve latest
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -59,17 +59,18 @@ class LocalSnapshots:
                 return
         histories.write_empty(target)
 
-    def change_catalogue(self, serving: str, change: Callable[[Path], Result]) -> Result:
-        """Change the catalogue of what is `serving`, by its bundle's hash, and that of every other version.
+    def change_catalogue(self, serving: str, change: Callable[[Path, Path], Result]) -> Result:
+        """Replace the catalogue of what is `serving`, by its bundle's hash, and those of all other versions.
 
-        Returns the result of `change` for the first, and raises what it raises.
+        `change` makes the file of its second argument from that of the first. Returns its result for what is serving,
+        and raises what it raises; then nothing has changed.
         """
-        with self._locked():
-            result = change(self.folder.snapshots_of(serving) / catalogue.FILE)
-            for folder in self._versions():
-                if folder.name != serving:
-                    change(folder / catalogue.FILE)
-        return result
+        results = {}
+        with self._locked(), ExitStack() as made:
+            for folder in {self.folder.snapshots_of(serving), *self._versions()}:
+                former = folder / catalogue.FILE
+                results[folder.name] = change(former, made.enter_context(written_aside(former)))
+        return results[serving]
 
     def knows_users(self, bundle_hash: str) -> bool:
         """Whether the version with this bundle knows any user. Histories that can't be read stop no rollback."""

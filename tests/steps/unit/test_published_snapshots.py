@@ -42,9 +42,9 @@ def withdrawn(folder: StackFolder, version: Path) -> set[str]:
     return {row.key for row in rows if row.state is State.WITHDRAWN}
 
 
-def withdraw(file: Path) -> None:
-    rows, layout = catalogue.read_rows(file)
-    catalogue.write(file, [row._replace(state=State.WITHDRAWN) if row.key == "a" else row for row in rows], layout)
+def withdraw(former: Path, target: Path) -> None:
+    rows, layout = catalogue.read_rows(former)
+    catalogue.write(target, [row._replace(state=State.WITHDRAWN) if row.key == "a" else row for row in rows], layout)
 
 
 def test_only_their_owner_reads_them(folder: StackFolder, snapshots: LocalSnapshots) -> None:
@@ -161,3 +161,13 @@ def test_histories_that_a_killed_process_left_aside_go_with_the_next_change(
     left.hardlink_to(own / histories.FILE)
     snapshots.publish(SECOND, FIRST.name, tmp_path / "run")
     assert sorted(path.name for path in own.iterdir()) == [catalogue.FILE, histories.FILE]
+
+
+def test_a_load_that_fails_for_one_version_changes_none(
+    folder: StackFolder, snapshots: LocalSnapshots, tmp_path: Path
+) -> None:
+    snapshots.publish(SECOND, FIRST.name, tmp_path / "run")
+    os.truncate(folder.snapshots_of(FIRST.name) / catalogue.FILE, 5000)
+    with pytest.raises(SnapshotError):
+        snapshots.change_catalogue(SECOND.name, withdraw)
+    assert withdrawn(folder, SECOND) == set()
