@@ -4,6 +4,7 @@ Users come in parts. A part's file is written aside and renamed, and the parts l
 there, so that an interrupted run continues with those that are missing.
 """
 
+import glob
 import hashlib
 import multiprocessing
 import os
@@ -111,7 +112,7 @@ class Batch:
         made_of = repr((self.bundle.name, self.name, self.top, self.new, USERS_TOGETHER, versions))
         prefix = f".{target.name}.parts-"
         folder = target.with_name(prefix + hashlib.sha256(made_of.encode()).hexdigest()[:16])
-        for other in target.parent.glob(f"{prefix}*"):
+        for other in target.parent.glob(f"{glob.escape(prefix)}*"):
             if other != folder:
                 shutil.rmtree(other)
         folder.mkdir(exist_ok=True)

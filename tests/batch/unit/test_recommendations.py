@@ -153,7 +153,9 @@ def test_an_interrupted_run_continues_with_the_missing_parts(
 def test_after_a_change_it_starts_anew(
     changed: str, small: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    users, target = many(small, 50), tmp_path / "recs.parquet"
+    users, target = many(small, 50), tmp_path / "[1].parquet"
+    of_another = tmp_path / ".1.parquet.parts-0"  # `target` as a pattern would match it
+    of_another.mkdir()
     interrupted(small, target, monkeypatch)
     other = small
     match changed:
@@ -171,7 +173,7 @@ def test_after_a_change_it_starts_anew(
     again = written(monkeypatch)
     other.write(target, silent)
     assert again == users
-    assert not list(tmp_path.glob(".*"))
+    assert list(tmp_path.glob(".*")) == [of_another]
 
 
 def test_what_cannot_be_done_is_said(small: Batch, tmp_path: Path) -> None:
