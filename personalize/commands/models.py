@@ -10,6 +10,7 @@ from infra.settings import NAMESPACE
 from personalize.clients.model_registry import versions_of
 from personalize.commands.lifecycle import show_update
 from personalize.commands.session import open_session
+from personalize.engine.outcome import OnStep, Outcome
 from personalize.errors import AnotherServesError
 from personalize.stack.on_azure import azure_of
 from personalize.teardown.restore import restore
@@ -63,13 +64,17 @@ def serve(
     others = {key: value for key, value in before.items() if key != name}
     committed = (session.files.committed().get("config") or {}).get(name, "latest")
     session.files.write_overrides(others if committed == wanted else others | {name: wanted})
-    try:
-        show_update(lambda on_step: session.up(on_step, only=SERVING_STEPS), stack, config_file, as_json=as_json)
-    except AnotherServesError:  # the newest accepted version, which `latest` asks for
-        raise
-    except BaseException:
-        session.files.write_overrides(before)
-        raise
+
+    def update(on_step: OnStep) -> Outcome:
+        try:
+            return session.up(on_step, only=SERVING_STEPS)
+        except AnotherServesError:  # the newest accepted version, which `latest` asks for
+            raise
+        except BaseException:
+            session.files.write_overrides(before)
+            raise
+
+    show_update(update, stack, config_file, as_json=as_json)
 
 
 def _say_who_is_known(version: Version, stack: str, config_file: Path | None) -> None:

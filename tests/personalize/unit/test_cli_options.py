@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -98,6 +99,14 @@ def test_a_version_that_cannot_be_served_leaves_the_choice_as_it_was(session: Se
     assert isinstance(typed("serve", "3").exception, BadInputError)
     assert session.given["overrides"]["personalization:model_version"] == 3
     assert session.files.read_overrides() == {"personalization:model_version": 2, "other": 1}
+
+
+def test_a_version_that_serves_stays_chosen_though_nobody_reads_the_result(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "show_summary", Mock(side_effect=BrokenPipeError))
+    assert isinstance(typed("serve", "3").exception, BrokenPipeError)
+    assert session.files.read_overrides() == {"personalization:model_version": 3}
 
 
 def test_another_version_than_the_rejected_candidate_stays_chosen(
