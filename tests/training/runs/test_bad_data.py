@@ -1,5 +1,6 @@
 """Real-world data: empty and near-unique columns, unseen values, values of megabytes, missing files."""
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -92,6 +93,13 @@ GOOD = "".join(awkward_row(number, np.random.default_rng(number)) + "\n" for num
 def test_an_empty_partition_is_named(tmp_path: Path) -> None:
     with pytest.raises(EmptyDatasetError, match="day_1 is empty"):
         describe(days(tmp_path / "days", day_0=GOOD, day_1=""))
+
+
+def test_a_compressed_file_without_rows_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "day_0.gz"
+    file.write_bytes(gzip.compress(b""))
+    with pytest.raises(EmptyDatasetError, match=rf"There is no row in {file}"):
+        train(tmp_path / "run", "--dataset", "criteo", "--path", str(file))
 
 
 def test_a_partition_of_another_schema_is_named_with_its_line(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from training.engines import chunks
 from training.engines.local.rows import Runner
@@ -26,16 +27,18 @@ def number_equal_rows(runner: Runner, files: Sequence[Path]) -> None:
     later get higher numbers. This holds 17 bytes for each row of all files, and 50 for each that is not the only one of
     its kind.
     """
-    blocks = [[(block.column(RECORD_HASH), block.column(LABEL)) for block in chunks.read(file)] for file in files]
-    hashes = np.concatenate([np.empty(0, np.int64), *(own.to_numpy() for of_file in blocks for own, _ in of_file)])
-    labels = np.concatenate([np.empty(0, np.int8), *(own.to_numpy() for of_file in blocks for _, own in of_file)])
-    places, again = _repeated(hashes, labels)
-    ends = np.cumsum([sum(len(own) for own, _ in of_file) for of_file in blocks])
-    cuts = np.searchsorted(places, ends)
+    types = pa.schema([(RECORD_HASH, pa.int64()), (LABEL, pa.int8())])
+    tables = [pa.Table.from_batches([block.select(types.names) for block in chunks.read(file)]) for file in files]
+    rows = pa.concat_tables([types.empty_table(), *tables])
+    places, again = _repeated(*(rows.column(name).to_numpy() for name in types.names))
+    counts = np.array([len(table) for table in tables], np.int64)
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    cuts = np.searchsorted(places, [starts, ends])
     todo = [
-        Rehashing(file=file, places=places[start:end] - before, hashes=again[start:end])
-        for file, start, end, before in zip(files, [0, *cuts[:-1]], cuts, [0, *ends[:-1]], strict=True)
-        if start < end
+        Rehashing(file=file, places=places[first:last] - start, hashes=again[first:last])
+        for file, start, first, last in zip(files, starts, *cuts, strict=True)
+        if first < last
     ]
     runner.run(rehash, todo)
 
