@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from training.engines import chunks
 from training.engines.local.rows import Runner
@@ -45,12 +46,8 @@ def number_equal_rows(runner: Runner, files: Sequence[Path]) -> None:
 
 def _repeated(hashes: Numbers, labels: npt.NDArray[np.int8]) -> tuple[Numbers, Numbers]:
     """The places of rows, int64[m] ascending, that are not the first of equal ones, and their hashes, int64[m]."""
-    ordered = np.sort(hashes)
-    several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if len(several) == 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    found = np.minimum(np.searchsorted(several, hashes), len(several) - 1)
-    places = np.flatnonzero(several[found] == hashes)
+    is_one_of_several = pc.is_in(pa.array(hashes), pa.array(_several(hashes)))
+    places = np.flatnonzero(is_one_of_several.to_numpy(zero_copy_only=False))
     places = places[np.lexsort((labels[places], hashes[places]))]
     own, label = hashes[places], labels[places]
     is_first = np.ones(len(places), dtype=np.bool_)
@@ -58,5 +55,13 @@ def _repeated(hashes: Numbers, labels: npt.NDArray[np.int8]) -> tuple[Numbers, N
     starts = np.flatnonzero(is_first)
     number = np.arange(len(places)) - np.repeat(starts, np.diff(starts, append=len(places)))
     changed = number > 0
-    order = np.argsort(places[changed])
-    return places[changed][order], numbered(own, number)[changed][order]
+    places, again = places[changed], numbered(own[changed], number[changed])
+    order = np.argsort(places)
+    return places[order], again[order]
+
+
+def _several(hashes: Numbers) -> Numbers:
+    """Each of the hashes that occurs more than once."""
+    ordered = np.sort(hashes)
+    again: Numbers = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    return again
