@@ -14,8 +14,8 @@ from tests.simulation.services.pools import CLUSTER_TYPE
 from tests.simulation.world import World
 
 PROVIDER = "pulumi-resource-kubernetes"
-GONE_SECONDS = 60
-"""The longest that a deleted cluster's namespaces may need to go."""
+GONE_SECONDS = 120
+"""The longest that a deleted cluster's namespaces may need to go: twice half of a pod's grace period, and more."""
 
 
 LASTING = frozenset({"azure-native:resources:ResourceGroup", "azure-native:consumption:Budget"})

@@ -83,6 +83,9 @@ class Aks(threading.Thread):
         names = {item["metadata"]["name"] for item in self._plane.items("/api/v1/namespaces")} - SYSTEM_NAMESPACES
         for name in names:
             self._plane.delete(f"/api/v1/namespaces/{name}")
+        for pod in self._plane.items("/api/v1/pods"):  # their nodes are gone, so that no kubelet ends them
+            path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+            self._plane.delete(path, gracePeriodSeconds=0)
         for definition in _secret_definitions():
             self._plane.delete(_definition_path(definition))
 
