@@ -9,7 +9,7 @@ from steps.azure.stores.azure_registry import AzureRegistry
 from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.champion import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
-from steps.shared.model_versions import GateFailedError, newest_accepted
+from steps.shared.model_versions import GateFailedError, keeping_snapshots
 
 
 class CandidateRejectedError(PersonalizationError):
@@ -22,7 +22,7 @@ class Champion(AzureStep[AzureInputs, Outputs]):
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Mark it, and remove the snapshots of all versions but this, the former and the newest accepted one.
+        """Mark it, and remove the snapshots of versions that need not keep them.
 
         Raises `CandidateRejectedError`, `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`.
         """
@@ -30,11 +30,9 @@ class Champion(AzureStep[AzureInputs, Outputs]):
             raise CandidateRejectedError(inputs.withdrawn)
         context.report(f"marking version {inputs.version} as the champion")
         registry = AzureRegistry(inputs, context, self._timeout)
-        serving, former = registry.get(inputs.version), registry.champion()
-        if former is not None and former.number != serving.number:
-            kept = (former, serving, newest_accepted(registry.list()))
-            hashes = {entry.bundle_hash for entry in kept if entry is not None}
-            LakeSnapshots(inputs, self._timeout, context).keep(hashes)
+        kept = keeping_snapshots(registry.list(), inputs.version)
+        if kept is not None:
+            LakeSnapshots(inputs, self._timeout, context).keep(kept)
         registry.set_champion(inputs.version)
         if inputs.refusal:
             raise GateFailedError(inputs.refusal)

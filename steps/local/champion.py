@@ -9,7 +9,7 @@ from steps.local.registry import LocalRegistry
 from steps.local.snapshots import LocalSnapshots
 from steps.provider.step import Context, Created, State
 from steps.shared.local_step import LocalStep
-from steps.shared.model_versions import GateFailedError, newest_accepted
+from steps.shared.model_versions import GateFailedError, keeping_snapshots
 
 
 class Champion(LocalStep[LocalInputs, Outputs]):
@@ -18,21 +18,20 @@ class Champion(LocalStep[LocalInputs, Outputs]):
     description = LOCAL
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Mark it, and remove the snapshots of all versions but this, the former and the newest accepted one.
+        """Mark it, and remove the snapshots of versions that need not keep them.
 
-        Raises `GateFailedError`.
+        Raises `GateFailedError` or `NoSuchVersionError`.
         """
         del context
         folder = self.folder(inputs.stack)
         registry = LocalRegistry(folder.registry)
-        serving, former = registry.get(inputs.version), registry.get_champion()
-        if former is not None and former.number != serving.number:
-            kept = (former, serving, newest_accepted(registry.list()))
-            LocalSnapshots(folder).keep({version.bundle_hash for version in kept if version is not None})
-        registry.set_champion(serving.number)
+        kept = keeping_snapshots(registry.list(), inputs.version)
+        if kept is not None:
+            LocalSnapshots(folder).keep(kept)
+        registry.set_champion(inputs.version)
         if inputs.refusal:
             raise GateFailedError(inputs.refusal)
-        return Created(inputs.stack, Outputs(champion=serving.number))
+        return Created(inputs.stack, Outputs(champion=inputs.version))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """None if another version is marked, so that the next `up` marks this one again."""

@@ -1,7 +1,7 @@
 """Registered model versions, the same in every registry: number, tags, and whether the version may serve."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -168,7 +168,17 @@ class Numbered(Protocol):
 
 
 class Judged(Numbered, Protocol):
-    """A registered version and the gate's verdict."""
+    """A registered version, its place among the others, and the gate's verdict."""
+
+    @property
+    def bundle_hash(self) -> str:
+        """Its bundle's hash."""
+        ...
+
+    @property
+    def champion(self) -> bool:
+        """Whether it serves."""
+        ...
 
     @property
     def accepted(self) -> bool:
@@ -189,6 +199,19 @@ def newest_accepted(versions: Iterable[JudgedT]) -> JudgedT | None:
     """The newest version that the gate accepted and that this stack trained: `latest`, if no candidate is."""
     own = [version for version in versions if version.accepted and not version.imported]
     return max(own, key=lambda version: version.number, default=None)
+
+
+def keeping_snapshots(versions: Collection[Judged], serving: int) -> set[str] | None:
+    """The bundles' hashes of the versions that keep their snapshots once `serving` is the champion.
+
+    These are that version, the champion before it, and the newest accepted one, which `serve latest` serves. None if
+    all keep theirs, because the champion is the same or the first. Raises `NoSuchVersionError`.
+    """
+    now = find(versions, serving)
+    former = next((version for version in versions if version.champion), None)
+    if former is None or former.number == now.number:
+        return None
+    return {version.bundle_hash for version in (now, former, newest_accepted(versions)) if version is not None}
 
 
 def find(versions: Iterable[NumberedT], number: int) -> NumberedT:
