@@ -7,6 +7,7 @@ eight requests or more always wait.
 
 import argparse
 import asyncio
+import gc
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,9 +36,11 @@ from scoring.model.lookups import Lookups
 from scoring.model.model import open_ranking
 from scoring.model.operations import OPERATIONS
 from scoring.model.recommend_request import (
-    MOST_COLUMNS,
-    MOST_ITEMS,
+    MOST_CHOSEN,
+    MOST_EXCLUDED,
+    MOST_FILTERED_COLUMNS,
     MOST_RECOMMENDED,
+    MOST_SHARED_COLUMNS,
     MOST_SHOWN_COLUMNS,
     MOST_VALUES,
     RecommendRequest,
@@ -146,6 +149,8 @@ def _warm(found: Service) -> None:
     """Do what the golden requests do before a service is ready: some tables are made once."""
     query = RecommendQuery(RecommendRequest(history=["item 1"], at_most=dict.fromkeys(NAMES, 1.0), new=1))
     recommend_to_each([query], found.model, found.lookups, found.complain)
+    gc.collect()
+    gc.freeze()  # as a worker does
 
 
 async def turns(found: Service, requests: int) -> tuple[list[float], dict[str, int]]:
@@ -192,17 +197,17 @@ def random_body(chance: np.random.Generator) -> bytes:
     def columns(most: int) -> list[str]:
         return [str(name) for name in chance.permutation(NAMES)[: size(most)]]
 
-    body: dict[str, Any] = {"history": keys(MOST_ITEMS)}
-    chosen = columns(MOST_COLUMNS)
+    body: dict[str, Any] = {"history": keys(MOST_CHOSEN)}
+    chosen = columns(MOST_FILTERED_COLUMNS)
     fields: dict[str, Any] = {
         "top": size(MOST_RECOMMENDED),
-        "exclude": keys(MOST_ITEMS),
+        "exclude": keys(MOST_EXCLUDED),
         "show": columns(MOST_SHOWN_COLUMNS),
         "context": {"age": float(chance.integers(100))},
         "filter": {
             name: [f"value {value}" for value in range(max(1, size(MOST_VALUES) // len(chosen)))] for name in chosen
         },
-        "at_most": {name: size(MOST_RECOMMENDED) for name in columns(MOST_COLUMNS)},
+        "at_most": {name: size(MOST_RECOMMENDED) for name in columns(MOST_SHARED_COLUMNS)},
         "new": size(100),
         "seen": bool(chance.integers(2)),
         "details": bool(chance.integers(2)),

@@ -202,9 +202,10 @@ class Catalogue:
     def having(self, name: str, values: Sequence[str]) -> Mask:
         """Which items have one of these values in a column, bool[count]; spaces around one of several don't matter."""
         starts, codes = self.coded(name)
-        own = (one.strip(" ") for one in values) if self.layout.separators[name] else values
-        found = (self._snapshot.one("SELECT code FROM texts WHERE name = ? AND value = ?", name, one) for one in own)
-        wanted = np.array([row[0] for row in found if row], dtype=np.int64)
+        own = [one.strip(" ") for one in values] if self.layout.separators[name] else values
+        query = "SELECT code FROM texts WHERE name = ? AND value IN (SELECT value FROM json_each(?))"
+        found = self._snapshot.all(query, name, msgspec.json.encode(own).decode())
+        wanted = np.array([code for (code,) in found], dtype=np.int64)
         hits = np.concatenate([[0], np.cumsum(np.isin(codes, wanted))])[starts]
         mask: Mask = hits[1:] > hits[:-1]
         return mask

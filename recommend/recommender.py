@@ -41,7 +41,7 @@ KINDS: dict[str, type[ItemWeights | ItemFactors]] = {weights.NAME: ItemWeights, 
 NOTHING: Mapping[str, Value] = {}
 REASONS = 2
 """The most items of a history that are given as the reason for a recommendation."""
-REASONED = 1_000
+REASONED = 300
 """The latest choices among which reasons are looked for."""
 
 

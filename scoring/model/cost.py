@@ -14,7 +14,7 @@ from scoring.model.lookups import Lookups
 from scoring.model.recommend_request import MOST_CANDIDATES, RecommendRequest
 from scoring.model.recommending import DEFAULT_TOP, RecommendQuery
 
-TURN_COST = 50_000.0
+TURN_COST = 32_000.0
 """What a turn may cost, unless a single request costs more."""
 OF_REQUEST = 500.0
 OF_BYTE = 0.003

@@ -68,36 +68,38 @@ def varied(
     if catalogue is None or not limits:
         return np.arange(min(top, len(numbers)))
     try:
-        shared = [_Shared(most, *catalogue.coded(name)) for name, most in limits.items()]
+        compared = np.concatenate([np.array(before, np.int64), numbers])
+        shared = [_Shared(most, *catalogue.coded(name), compared) for name, most in limits.items()]
     except SnapshotError as error:
         raise Unavailable(f"Items cannot be compared: {error}") from error
-    for number in before:
+    for place in range(len(before)):
         for column in shared:
-            column.add(number)
+            column.add(place)
     kept: list[int] = []
-    for place, number in enumerate(numbers.tolist()):
-        if all(column.has_room(number) for column in shared):
+    for place in range(len(before), len(compared)):
+        if all(column.has_room(place) for column in shared):
             for column in shared:
-                column.add(number)
-            kept.append(place)
+                column.add(place)
+            kept.append(place - len(before))
             if len(kept) == top:
                 break
     return np.array(kept, dtype=np.int64)
 
 
 class _Shared:
-    """A column of which at most so many items may share a value."""
+    """A column of which at most so many of the compared items, int64[n] of the catalogue, may share a value."""
 
-    def __init__(self, most: int, starts: Indices, codes: Indices) -> None:
-        self._most, self._starts, self._codes = most, starts, codes
-        self._shown = Counter[int]()
+    def __init__(self, most: int, starts: Indices, codes: Indices, compared: Indices) -> None:
+        bounds = zip(starts[compared].tolist(), starts[compared + 1].tolist(), strict=True)
+        self._values: list[list[int]] = [codes[start:end].tolist() for start, end in bounds]
+        self._most, self._shown = most, Counter[int]()
+        self._full: set[int] = set()
 
-    def _values(self, number: int) -> list[int]:
-        values: list[int] = self._codes[self._starts[number] : self._starts[number + 1]].tolist()
-        return values
+    def has_room(self, place: int) -> bool:
+        """Whether the item at this place of the compared ones shares none of its values with so many."""
+        return self._full.isdisjoint(self._values[place])
 
-    def has_room(self, number: int) -> bool:
-        return all(self._shown[value] < self._most for value in self._values(number))
-
-    def add(self, number: int) -> None:
-        self._shown.update(self._values(number))
+    def add(self, place: int) -> None:
+        """The item at this place is one of those that share its values."""
+        self._shown.update(self._values[place])
+        self._full.update(value for value in self._values[place] if self._shown[value] >= self._most)

@@ -8,26 +8,30 @@ import msgspec
 from scoring.model.diagnosis import WRONG, refuse_duplicates, rejection_for
 from scoring.request_errors import MissingField, WrongCount
 
-MOST_ITEMS = 10_000
-"""The most items of a history, or to exclude."""
+MOST_CHOSEN = 1_000
+"""The most items of a history."""
+MOST_EXCLUDED = 10_000
 MOST_RECOMMENDED = 1_000
 MOST_VALUES = 1_000
 """The most values of a filter."""
 MOST_SHOWN_COLUMNS = 20
 """The most columns to return."""
-MOST_COLUMNS = 10
-"""The most columns to filter by, or to limit."""
+MOST_FILTERED_COLUMNS = 10
+"""The most columns to filter by."""
+MOST_SHARED_COLUMNS = 3
+"""The most columns of which items may share a value only so often: each of many candidates is compared by each."""
 MOST_USER_COLUMNS = 1_000
 """The most columns of the user's `context`."""
-MOST_CANDIDATES = 4_000
+MOST_CANDIDATES = 2_000
 """The most items among which those are looked for that keep to `at_most`."""
 
 ItemKey = Annotated[str | int, msgspec.Meta(description="An item's key, as in the tables; a whole number is its text.")]
-Keys = Annotated[list[ItemKey], msgspec.Meta(max_length=MOST_ITEMS)]
 # JSON Schema counts 3.0 as an integer, so the service does, too.
 Count = Annotated[float, msgspec.Meta(ge=1, le=MOST_RECOMMENDED, multiple_of=1)]
 Top = Annotated[Count, msgspec.Meta(description="How many items to return.")]
-Exclude = Annotated[Keys, msgspec.Meta(description="Further items not to recommend.")]
+Exclude = Annotated[
+    list[ItemKey], msgspec.Meta(max_length=MOST_EXCLUDED, description="Further items not to recommend.")
+]
 Show = Annotated[
     list[str],
     msgspec.Meta(
@@ -38,7 +42,7 @@ Show = Annotated[
 Filter = Annotated[
     dict[str, Annotated[list[ItemKey], msgspec.Meta(min_length=1, max_length=MOST_VALUES)]],
     msgspec.Meta(
-        max_length=MOST_COLUMNS,
+        max_length=MOST_FILTERED_COLUMNS,
         description="Columns of the items with values: an item must have one of them in each column. "
         f"Of a column with several values, one must match. At most {MOST_VALUES} values in all.",
     ),
@@ -46,7 +50,7 @@ Filter = Annotated[
 AtMost = Annotated[
     dict[str, Count],
     msgspec.Meta(
-        max_length=MOST_COLUMNS,
+        max_length=MOST_SHARED_COLUMNS,
         description="Columns of the items, and how many items may share a value in each. They are looked for among "
         f"the best {MOST_CANDIDATES}.",
     ),
@@ -61,7 +65,12 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         | msgspec.UnsetType
     ) = msgspec.UNSET
     history: (
-        Annotated[Keys, msgspec.Meta(description="What somebody chose, the latest last; added to the user's own.")]
+        Annotated[
+            list[ItemKey],
+            msgspec.Meta(
+                max_length=MOST_CHOSEN, description="What somebody chose, the latest last; added to the user's own."
+            ),
+        ]
         | msgspec.UnsetType
     ) = msgspec.UNSET
     top: Top | msgspec.UnsetType = msgspec.UNSET

@@ -11,9 +11,11 @@ from scoring.http.request import Request
 from scoring.model.cost import TURN_COST, estimated
 from scoring.model.operations import OPERATIONS
 from scoring.model.recommend_request import (
-    MOST_COLUMNS,
-    MOST_ITEMS,
+    MOST_CHOSEN,
+    MOST_EXCLUDED,
+    MOST_FILTERED_COLUMNS,
     MOST_RECOMMENDED,
+    MOST_SHARED_COLUMNS,
     MOST_SHOWN_COLUMNS,
     MOST_USER_COLUMNS,
     MOST_VALUES,
@@ -25,35 +27,37 @@ from scoring.request_errors import WrongCount
 from tests.scoring.unit.test_batcher import Client, batcher, request, statuses, until, zeros
 
 MANY_ITEMS = 100_000
-LARGEST_COST = 110_000
+LARGEST_COST = 70_000
 """Of a request within the limits, on so many items."""
-KEYS: list[str | int] = [str(number) for number in range(MOST_ITEMS)]
-COLUMNS = [str(number) for number in range(MOST_COLUMNS)]
+KEYS: list[str | int] = [str(number) for number in range(MOST_EXCLUDED)]
+COLUMNS = [str(number) for number in range(MOST_FILTERED_COLUMNS)]
 LARGEST = RecommendRequest(
-    history=KEYS,
+    history=KEYS[:MOST_CHOSEN],
     exclude=KEYS,
     top=MOST_RECOMMENDED,
     show=["title"] * MOST_SHOWN_COLUMNS,
-    filter={name: ["x"] * (MOST_VALUES // MOST_COLUMNS) for name in COLUMNS},
-    at_most=dict.fromkeys(COLUMNS, 1.0),
+    filter={name: ["x"] * (MOST_VALUES // MOST_FILTERED_COLUMNS) for name in COLUMNS},
+    at_most=dict.fromkeys(COLUMNS[:MOST_SHARED_COLUMNS], 1.0),
     new=MOST_RECOMMENDED,
 )
 
 
 def test_a_request_within_the_limits_costs_no_more_than_this() -> None:
-    assert estimated(LARGEST, items=MANY_ITEMS, chosen=MOST_ITEMS, wants_new=True) <= LARGEST_COST
+    assert estimated(LARGEST, items=MANY_ITEMS, chosen=MOST_CHOSEN, wants_new=True) <= LARGEST_COST
 
 
 @pytest.mark.parametrize(
     "changed",
     [
         {"show": ["title"] * (MOST_SHOWN_COLUMNS + 1)},
-        {"filter": {str(number): ["x"] for number in range(MOST_COLUMNS + 1)}},
+        {"history": KEYS[: MOST_CHOSEN + 1]},
+        {"exclude": [*KEYS, "x"]},
+        {"filter": {str(number): ["x"] for number in range(MOST_FILTERED_COLUMNS + 1)}},
         {"filter": {"one": ["x"] * (MOST_VALUES // 2), "other": ["x"] * (MOST_VALUES // 2 + 1)}},
-        {"at_most": dict.fromkeys(map(str, range(MOST_COLUMNS + 1)), 1)},
+        {"at_most": dict.fromkeys(map(str, range(MOST_SHARED_COLUMNS + 1)), 1)},
         {"context": dict.fromkeys(map(str, range(MOST_USER_COLUMNS + 1)), 1)},
     ],
-    ids=["show", "columns of a filter", "values of a filter", "at_most", "context"],
+    ids=["show", "history", "exclude", "columns of a filter", "values of a filter", "at_most", "context"],
 )
 def test_a_request_above_the_limits_is_refused(changed: dict[str, Any]) -> None:
     read_recommend(msgspec.json.encode(LARGEST))
