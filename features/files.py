@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 Stamp = tuple[int, int, int]
+UNREADABLE: Stamp = (0, 0, -1)
+"""The stamp of a file of which the system doesn't say whether it is there."""
 
 
 @contextmanager
@@ -48,6 +50,8 @@ def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())  # a rename must not come before the content
 
 
 def write_private(path: Path, text: str) -> None:
@@ -62,9 +66,11 @@ def sha256(file: Path) -> str:
 
 
 def stamp(file: Path) -> Stamp | None:
-    """A value that changes with the file; None if there is none."""
+    """A value that changes with the file; None if there is none, and `UNREADABLE` if the system doesn't say."""
     try:
         found = file.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:
+        return UNREADABLE
     return found.st_mtime_ns, found.st_ino, found.st_size

@@ -1,11 +1,12 @@
 """Atomic writes: a file or folder is complete under its name, or not there."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from features.files import write_private, write_whole, written_aside
+from features.files import UNREADABLE, stamp, write_private, write_whole, written_aside
 
 
 def fail_after(make: Callable[[Path], object], target: Path) -> None:
@@ -51,3 +52,25 @@ def test_a_link_points_elsewhere_and_what_it_pointed_to_stays(tmp_path: Path) ->
 def test_a_secret_is_for_its_owner_alone(tmp_path: Path) -> None:
     write_private(tmp_path / "key", "secret")
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_disk_has_a_files_content_before_the_file_takes_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[dict[str, str]] = []
+
+    def fsync(_descriptor: int) -> None:
+        flushed.append({path.name.split(".")[1]: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()})
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_private(tmp_path / "list", "Zoë")
+    assert flushed == [{"list": "Zoë"}], "aside, as `.list.` and a number"
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_taken_for_none(tmp_path: Path) -> None:
+    """A link to itself can't be followed by anybody, and a name of 300 bytes is too long."""
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_text("")
+    assert [stamp(tmp_path / name) for name in ("loop", "n" * 300)] == [UNREADABLE] * 2
+    assert [stamp(tmp_path / name) for name in ("none", "file/below")] == [None] * 2
+    assert stamp(tmp_path / "file") not in {None, UNREADABLE}
