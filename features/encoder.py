@@ -4,8 +4,8 @@ All columns share three flat arrays with an offset per column, so that the files
 processes share one copy.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.arrays import EACH, Categories, RowOfEach, Several
+from features.arrays import EACH, Categories, RowOfEach, Several, Values
 from features.columns import Column, Fields, Places, Stands, Tables
 from features.errors import PersonalizationError
 from features.factors import Factors
@@ -38,10 +38,15 @@ class _Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, kw_only=True)
 class RawRows:
-    """n rows before encoding: `fields` has the values of each of the `Schema.fields`."""
+    """n rows before encoding: `fields` has the values of each of the `Schema.fields`.
+
+    `whole` has the hashes of fields with several values, taken as one, int64[n] by place among the fields. Only
+    prepared rows have them.
+    """
 
     schema: Schema
     fields: Fields
+    whole: Mapping[int, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -52,12 +57,14 @@ class RawRows:
     def of_records(cls, schema: Schema, records: Sequence[Sequence[Any]]) -> Self:
         """The records of requests, each with its values in the order of `Schema.fields`."""
         columns = zip(schema.fields, zip(*records, strict=True), strict=True)
-        return cls(schema=schema, fields=[field.read(values) for field, values in columns])
+        return cls(schema=schema, fields=[one.read(values) for one, values in columns])
 
     def of(self, schema: Schema) -> "RawRows":
-        """The same rows for another schema, all of whose fields they have."""
-        places = [self.schema.features.index(name) for name in schema.features]
-        return RawRows(schema=schema, fields=[self.fields[place] for place in places])
+        """The same rows for another schema, all of whose fields they have; it may take one whole that they split."""
+        places = {name: self.schema.features.index(name) for name in schema.features}
+        fields = {name: self.whole.get(place, self.fields[place]) for name, place in places.items()}
+        split = {column.name: self.fields[places[column.name]] for column in schema.several}
+        return RawRows(schema=schema, fields=[*(fields | split).values()])
 
     def values(self, index: int) -> Categories:
         """The values of the encoder's column `index`."""

@@ -1,0 +1,46 @@
+"""A champion is measured as it serves, and only on rows that it can't have trained on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tests.support.training_runs import Run, train
+
+ROWS = 3_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of which one in three is clicked, and nearly all of one pair of tags; one shop in ten is `NA`."""
+    folder = tmp_path_factory.mktemp("shop")
+    random = np.random.default_rng(4)
+    tags = random.choice(["a|b", "a|c", "b|c"], ROWS)
+    rows = pd.DataFrame({"number": range(ROWS), "tags": tags, "shop": random.choice([*"stuvwxyz", "k", "NA"], ROWS)})
+    rows["hit"] = (random.random(ROWS) < np.where(tags == "a|b", 0.9, 0.05)).astype(int)
+    rows.to_csv(folder / "rows.csv", index=False)
+    return folder
+
+
+def run(folder: Path, name: str, *options: str, **changed: Any) -> Run:
+    config = {"interactions": "rows.csv", "label": {"column": "hit"}, "numeric": ["number"]}
+    config |= {"categorical": ["tags", "shop"], **changed}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(config))
+    return train(folder / name, "--dataset", "tables", "--spec", str(folder / f"{name}.yaml"), *options)
+
+
+@pytest.fixture(scope="module")
+def champion(folder: Path) -> Run:
+    return run(folder, "champion")
+
+
+def test_a_champion_takes_a_field_whole_that_a_candidate_splits(folder: Path, champion: Run) -> None:
+    split: list[Any] = [{"column": "tags", "separator": "|"}, "shop"]
+    beside = run(folder, "split", "--champion", champion.result.bundle, categorical=split)
+    measured = beside.result.metrics["champion"]
+    assert measured["not_comparable"] is None
+    assert measured["log_loss"] == champion.result.metrics["log_loss"]
+    assert measured["drift"]["columns"]["tags"] < 0.01
