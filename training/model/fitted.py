@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -98,5 +99,6 @@ def slot_names(schema: Schema) -> list[str]:
     names: list[str] = []
     for index, name in enumerate(schema.encoded_features):
         plain = re.sub(r"[^A-Za-z0-9_.]", "_", name)
-        names.append(plain if plain not in names else f"{plain}_{index}")
+        numbered = (f"{plain}_{number}" for number in count(index))
+        names.append(plain if plain not in names else next(one for one in numbered if one not in names))
     return names
