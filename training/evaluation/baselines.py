@@ -84,14 +84,17 @@ def _sample(batches: Iterable[pa.RecordBatch], *, rows: int, seed: int) -> Itera
 def fit_logistic(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32]) -> Logistic | None:
     """Fit on inputs float64[n, m], NaN for missing, and labels int32[n]; None without any value or with one class only.
 
-    A missing value is replaced by its column's mean; a column without any value is left out.
+    A missing value is replaced by its column's mean; a column without any value is left out, and one whose squares
+    float64 can't hold.
     """
     # Takes seconds, which processes that only score do not need.
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - see above
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - see above
 
     present = ~np.isnan(inputs)
-    columns = np.flatnonzero(present.any(axis=0))
+    with np.errstate(over="ignore"):
+        squares = np.square(2 * np.where(present, inputs, 0.0)).sum(axis=0)  # of twice each: a deviation may be larger
+    columns = np.flatnonzero(present.any(axis=0) & np.isfinite(squares))
     if len(columns) == 0 or len(np.unique(label)) == 1:
         return None
     inputs, present = inputs[:, columns], present[:, columns]

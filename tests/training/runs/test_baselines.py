@@ -50,6 +50,19 @@ def test_logistic_regression_is_as_good_as_on_all_the_columns_by_hand(rows: pd.D
     assert roc_auc_score(held_out["label"], expected) > 0.7
 
 
+def test_a_column_whose_squares_no_float_holds_is_left_out(rows: pd.DataFrame) -> None:
+    inputs, label = rows[["small", "partly"]].to_numpy(), rows["label"].to_numpy()
+    expected = fit_logistic(inputs, label)
+    assert expected is not None
+    for huge in (1e200, 1.7e308):
+        column = np.where(np.arange(len(rows)) % 2, huge, -huge)
+        model = fit_logistic(np.column_stack([column, inputs]), label)
+        assert model is not None
+        assert model.columns.tolist() == [1, 2]
+        assert model.weights.tolist() == expected.weights.tolist()
+    assert fit_logistic(column[:, None], label) is None
+
+
 def test_a_confident_click_costs_what_it_costs() -> None:
     """A click at a logit of -15.5 costs ln(1 + exp(15.5)); none can cost more than float64 resolves, ln(2^52)."""
     model = Logistic(columns=np.array([0]), means=np.zeros(1), weights=np.array([-1.0]), intercept=0.5)
