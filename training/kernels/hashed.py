@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -53,12 +54,20 @@ def hashed(fields: Fields, schema: Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def hashed_fields(schema: Schema, keys: Iterable[str]) -> tuple[str, ...]:
-    """What the record hash of rows with this schema and these `keys` takes in, in the order of the names."""
+def hashed_fields(
+    schema: Schema, keys: Iterable[str], missing: Mapping[str, Iterable[str]] = MappingProxyType({})
+) -> tuple[str, ...]:
+    """What the record hash of rows with this schema and these `keys` takes in, in the order of the names.
+
+    The words that mean `missing` in a column are not taken in, so other words make other hashes.
+    """
     kinds = dict.fromkeys((field.name for field in schema.numbers), "number")
     kinds |= dict.fromkeys([*(field.name for field in schema.texts), *keys], "text")
     if schema.timestamp is not None:
         kinds[schema.timestamp] = TIME_KIND
+    for name, words in missing.items():
+        if listed := ", ".join(map(repr, sorted({*words} - {""}))):
+            kinds[name] += f" without {listed}"
     return tuple(f"{name} ({kind})" for name, kind in sorted(kinds.items()))
 
 

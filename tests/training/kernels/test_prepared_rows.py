@@ -84,6 +84,13 @@ def test_what_is_hashed_is_named_with_its_kind() -> None:
     )
 
 
+def test_words_that_are_not_hashed_since_they_mean_missing_are_named_with_their_column() -> None:
+    plain = hashed_fields(SCHEMA, ["user_id"])
+    assert hashed_fields(SCHEMA, ["user_id"], {"country": {""}, "age": set()}) == plain
+    found = hashed_fields(SCHEMA, ["user_id"], {"country": {"", "?", "NA"}, "age": {"-1"}})
+    assert {*found} - {*plain} == {"country (text without '?', 'NA')", "age (number without '-1')"}
+
+
 @given(ROWS)
 def test_every_column_is_what_the_row_says(rows: list[Row]) -> None:
     batch = hashed(fields(rows), SCHEMA)

@@ -44,3 +44,14 @@ def test_a_champion_takes_a_field_whole_that_a_candidate_splits(folder: Path, ch
     assert measured["not_comparable"] is None
     assert measured["log_loss"] == champion.result.metrics["log_loss"]
     assert measured["drift"]["columns"]["tags"] < 0.01
+
+
+def test_a_champion_for_which_other_words_were_missing_has_seen_held_out_rows(folder: Path, champion: Run) -> None:
+    """Rows with such a word have another hash now, and so another side."""
+    beside = run(folder, "words", "--champion", champion.result.bundle, missing=["", "NA"])
+    assert beside.result.metrics["champion"]["not_comparable"] == (
+        "other columns decided its split (number (number without 'NA'), number (number), shop (text without 'NA'), "
+        "shop (text), tags (text without 'NA')), so it has seen some of these rows"
+    )
+    other = run(folder, "others", "--champion", beside.result.bundle, missing=["NA"])
+    assert other.result.metrics["champion"]["log_loss"] == beside.result.metrics["log_loss"]

@@ -26,6 +26,11 @@ def keys_by_column(spec: TablesSpec) -> dict[str, str]:
     return {one.foreign_key: KEYS[name] for name, one in spec.entities.items()}
 
 
+def missing_by_column(spec: TablesSpec) -> dict[str, frozenset[str]]:
+    """The texts that mean missing in each feature."""
+    return {one.column: spec.missing_in(one.column) for one in spec.features}
+
+
 _JSON_BYTES = 1 << 20
 _OTHER_DELIMITERS = (";", "\t", ",", "|")
 

@@ -1,9 +1,9 @@
 """A dataset's rows before they are read, in pieces that several processes can share."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,11 +54,13 @@ class Opened:
     check: Callable[[Counter[str]], None]
     keys: tuple[str, ...] = ()
     """The columns of the users' and items' keys."""
+    missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The texts that mean missing in a column."""
 
     @property
     def hashed_fields(self) -> tuple[str, ...]:
         """See `training.protocols.Source`."""
-        return hashed_fields(self.schema, self.keys)
+        return hashed_fields(self.schema, self.keys, self.missing)
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from training.datasets.described.columns import KEYS, header, keys_by_column, table_rules
+from training.datasets.described.columns import KEYS, header, keys_by_column, missing_by_column, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile
 from training.datasets.described.kept import counted, kept
@@ -80,6 +80,7 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
         files=files,
         check=lambda found: check(found + uses, spec, rules, report),
         keys=tuple(keys_by_column(spec)),
+        missing=missing_by_column(spec),
     )
 
 

@@ -22,7 +22,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from features.columns import Number
 from features.errors import PersonalizationError
 from features.schema import Schema
-from training.datasets.described.columns import KEYS, keys_by_column, table_rules
+from training.datasets.described.columns import KEYS, keys_by_column, missing_by_column, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, files_of
 from training.datasets.described.opening import readable
@@ -86,7 +86,7 @@ class JoinedSource:
     @property
     def hashed_fields(self) -> tuple[str, ...]:
         """See `training.protocols.Source`; Spark does not number equal rows."""
-        return hashed_fields(self.schema, keys_by_column(self.spec))
+        return hashed_fields(self.schema, keys_by_column(self.spec), missing_by_column(self.spec))
 
     def prepare(self, folder: Path) -> tuple[SparkRows, Counter[str]]:
         """Check, join and hash the rows, and write them to `folder` unless they are there; see `protocols.Source`."""
