@@ -35,10 +35,21 @@ REMAINS = (
 RUNS_HERE = "the last training and interrupted ones left there, until the next one"
 RUNS_IN_LAKE = "interrupted runs left there, until `destroy`"
 IN_LAKE = f" What is deleted from the lake can be restored for {DELETED_DAYS} days."
-AT_ONCE = "The service knows {user} again within a minute: nothing was trained since, so their history is still stored."
+AT_ONCE = (
+    "The service knows {user} again within a minute: the histories of model version {serving}, which serves, still "
+    "have them."
+)
+AT_ONCE_IN_LAKE = (
+    "The service knows {user} again within a minute, if it did before: the histories of model version {serving}, which "
+    "serves, were made before they were forgotten."
+)
 NEXT_TRAINING = (
     "{user} comes back with the next training, which reads their rows again. Only changed data, settings or code cause "
     "one."
+)
+NEWER = (
+    " `.venv/bin/personalize serve {newest}{of_stack}` brings them back sooner: the histories of that version {have} "
+    "them."
 )
 
 
@@ -83,18 +94,33 @@ def forget(
     having = users.having(user)
     versions = _versions(stack, config_file)
     numbers = [version.number for version in versions if version.bundle_hash in having]
-    at_once = any(version.champion and version.number in numbers for version in versions)
+    serving = next((version.number for version in versions if version.champion), 0)
     if as_json:
-        print_json({"user": user, "forgotten": not undo, "versions": numbers} | ({"at_once": at_once} if undo else {}))
+        at_once = {"at_once": serving in numbers} if undo else {}
+        print_json({"user": user, "forgotten": not undo, "versions": numbers} | at_once)
     elif undo:
-        tell((AT_ONCE if at_once else NEXT_TRAINING).format(user=user))
+        tell(_told_undone(user, numbers, serving, stack=stack, on_azure=azure is not None))
     else:
         tell(_told(user, numbers, on_azure=azure is not None))
 
 
+def _told_undone(user: str, versions: list[int], serving: int, *, stack: str, on_azure: bool) -> str:
+    """After a rollback, a newer version than the one that is `serving` may have the user."""
+    if serving in versions:
+        return (AT_ONCE_IN_LAKE if on_azure else AT_ONCE).format(user=user, serving=serving)
+    of_stack = "" if stack == "local" else f" --stack {stack}"
+    newer = NEWER if max(versions, default=0) > serving else ""
+    told = NEXT_TRAINING + newer
+    return told.format(user=user, newest=max(versions, default=0), of_stack=of_stack, have=_have(on_azure=on_azure))
+
+
+def _have(*, on_azure: bool) -> str:
+    return "may still have" if on_azure else "still have"
+
+
 def _told(user: str, versions: list[int], *, on_azure: bool) -> str:
     names = f"model version{'s' if len(versions) > 1 else ''} {' and '.join(map(str, versions))}"
-    kept = KEPT.format(versions=names, have="may still have" if on_azure else "still have") if versions else NOT_KEPT
+    kept = KEPT.format(versions=names, have=_have(on_azure=on_azure)) if versions else NOT_KEPT
     place, runs = ("lake", RUNS_IN_LAKE) if on_azure else ("folder", RUNS_HERE)
     remains = REMAINS.format(place=place, runs=runs) + (IN_LAKE if on_azure else "")
     return FORGOTTEN.format(user=user) + kept + remains

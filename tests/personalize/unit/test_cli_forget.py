@@ -21,14 +21,17 @@ FORMER, SERVING = 3, 4
 
 
 class Versions:
-    """A registry of two versions."""
+    """A registry of two versions, of which one serves."""
+
+    def __init__(self, serving: int = SERVING) -> None:
+        self._serving = serving
 
     def list(self) -> list[Version]:
-        """The former version, and the one that serves."""
-        return [version(number) for number in (FORMER, SERVING)]
+        """The former version, and the newer one."""
+        return [version(number, serving=self._serving) for number in (FORMER, SERVING)]
 
 
-def version(number: int) -> Version:
+def version(number: int, *, serving: int = SERVING) -> Version:
     """A version whose bundle's hash is a digit."""
     return Version(
         number=number,
@@ -37,7 +40,7 @@ def version(number: int) -> Version:
         code_hash="",
         accepted=True,
         reasons=(),
-        champion=number == SERVING,
+        champion=number == serving,
         imported=False,
         registered=datetime(2026, 1, 1, tzinfo=UTC),
         metrics={},
@@ -84,11 +87,31 @@ def test_undoing_says_whether_a_user_is_known_at_once(capsys: pytest.CaptureFixt
         forget(user)
     capsys.readouterr()
     forget("u1", undo=True)
-    assert said(capsys).startswith("The service knows u1 again within a minute: nothing was trained since")
+    assert said(capsys).startswith(
+        "The service knows u1 again within a minute: the histories of model version 4, which serves, still have them."
+    )
     forget("old", undo=True)
     assert said(capsys).startswith("old comes back with the next training, which reads their rows again.")
     with pytest.raises(BadInputError, match="old was not forgotten"):
         forget("old", undo=True)
+
+
+def test_undoing_after_a_rollback_names_the_newer_version_that_still_has_a_user(
+    folder: StackFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "versions_of", lambda *_: Versions(serving=FORMER))
+    newer = folder.snapshots_of(version(SERVING).bundle_hash) / histories.FILE
+    histories.write(newer, ["b"], [UserRow("new", b"", {})], "user_id")
+    for user in ("u1", "new"):
+        forget(user)
+    capsys.readouterr()
+    forget("u1", undo=True)
+    assert "the histories of model version 3, which serves, still have them" in said(capsys)
+    forget("new", undo=True)
+    told = said(capsys)
+    assert told.startswith("new comes back with the next training, which reads their rows again.")
+    assert "`.venv/bin/personalize serve 4` brings them back sooner" in told
+    assert told.endswith("the histories of that version still have them.")
 
 
 @pytest.mark.usefixtures("folder")
