@@ -67,13 +67,17 @@ def init_data(
 
 def _drafted(target: Path, guessed: Guess, *, trial: bool) -> tuple[TablesSpec, Guess]:
     """The config that was written to `target`, and its guesses with what a trial of the keys gained."""
+    former = target.read_bytes() if target.is_file() else None
     try:
         spec = _written(target, guessed)
         if trial and guessed.keys and guessed.label.column and (gains := _tried(spec, guessed)):
             guessed = replace(guessed, gains=gains)
             spec = _written(target, guessed)
     except KeyboardInterrupt:
-        target.unlink(missing_ok=True)  # run again, the command would refuse to overwrite it
+        if former is None:
+            target.unlink(missing_ok=True)  # run again, the command would refuse to overwrite it
+        else:
+            target.write_bytes(former)
         raise
     return spec, guessed
 

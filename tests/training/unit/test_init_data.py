@@ -227,3 +227,17 @@ def test_an_interrupted_command_can_be_run_again_as_it_was(tmp_path: Path, monke
         run = CliRunner().invoke(app, ["init-data", str(tmp_path)])
     assert "Run the same command again to continue" in str(run.exception)
     assert CliRunner().invoke(app, ["init-data", str(tmp_path)]).exit_code == 0
+
+
+def test_an_interrupted_command_keeps_the_file_that_it_was_to_overwrite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films(tmp_path)
+    (tmp_path / "dataset.yaml").write_text("mine")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("personalize.commands.init_data.look_at", interrupted)
+    CliRunner().invoke(app, ["init-data", str(tmp_path), "--force"])
+    assert (tmp_path / "dataset.yaml").read_text() == "mine"
