@@ -11,7 +11,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from features.errors import BadInputError, PersonalizationError, reason
-from personalize.engine.interruption import as_ctrl_c, handling_signals
+from personalize.engine.interruption import as_ctrl_c
 from personalize.errors import GateRejectedError, UpdateInterruptedError
 from personalize.terminal.lazy import LazyCommand
 from personalize.terminal.output import ExitCode, messages
@@ -83,7 +83,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - see `get_command`
         """Run a command. Raises `UpdateInterruptedError` after Ctrl-C, and after signals that count as Ctrl-C."""
         try:
-            with handling_signals(as_ctrl_c):
+            with as_ctrl_c():
                 return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise UpdateInterruptedError("Interrupted. Run the same command again to continue.") from error

@@ -10,6 +10,8 @@ from typing import TypeVar
 from personalize.errors import UpdateInterruptedError
 
 Result = TypeVar("Result")
+_pressed: list[int] = []
+"""The signals that `as_ctrl_c` has received for the command that runs."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SIGNAL_DELAY = 0.2  # longest delay, in seconds, until a signal is handled
 CANCELLED = (
@@ -22,8 +24,10 @@ def run_interruptible(call: Callable[[], Result], interrupt: Callable[[], bool],
     """Run `call` in a thread while the main thread passes signals on to `interrupt`.
 
     Raises `UpdateInterruptedError` after a signal, even if `call` ended well: Pulumi ends a cancelled deletion with
-    exit code 0. Otherwise raises what `call` raises.
+    exit code 0. Otherwise raises what `call` raises. After an earlier signal of this command nothing is called.
     """
+    if _pressed:
+        raise UpdateInterruptedError(CANCELLED)
     received: list[int] = []
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -60,6 +64,19 @@ def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterat
             signal.signal(number, previous)
 
 
-def as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
-    """Handle a signal as Python handles Ctrl-C."""
-    raise KeyboardInterrupt
+@contextmanager
+def as_ctrl_c() -> Iterator[None]:
+    """Handle the signals during the block as Python handles Ctrl-C, by `KeyboardInterrupt`.
+
+    The exception is lost if it comes in a function that C code calls, so the signal is also kept in mind.
+    """
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        _pressed.append(number)
+        raise KeyboardInterrupt
+
+    try:
+        with handling_signals(on_signal):
+            yield
+    finally:
+        _pressed.clear()

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,27 @@ def test_a_signal_between_two_commands_of_pulumi_is_an_interruption(
     assert caught.value.code == ExitCode.INTERRUPTED
     assert "Run the same command again to continue" in capsys.readouterr().err
     assert signal.getsignal(number) is before
+
+
+def test_nothing_begins_after_a_signal_whose_exception_was_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun: list[str] = []
+
+    def lose(_: object) -> None:
+        with suppress(KeyboardInterrupt):  # as where C code calls Python
+            signal.raise_signal(signal.SIGTERM)
+        run_interruptible(lambda: begun.append("a step"), lambda: True, lambda _: None)
+
+    monkeypatch.setattr(lifecycle, "reset_stack", lose)
+    monkeypatch.setattr(sys, "argv", ["personalize", "reset", "--yes"])
+    with pytest.raises(SystemExit) as caught:
+        command_line.main()
+    assert caught.value.code == ExitCode.INTERRUPTED
+    assert begun == []
+    assert "Run the same command again to continue" in capsys.readouterr().err
+    run_interruptible(lambda: begun.append("of another command"), lambda: True, lambda _: None)
+    assert begun == ["of another command"]
 
 
 def test_a_workflow_passes_a_signal_on_waits_and_does_not_go_on(
