@@ -195,6 +195,13 @@ class Later(Rejection):
         return [(b"retry-after", b"1")]
 
 
+class UnknownCoding(Rejection):
+    """A body with a transfer coding that the service does not know."""
+
+    status = 501
+    code = "unknown_coding"
+
+
 class TooManyRequests(Later):
     """The rate limit of the key, or of an address without a key, is exceeded."""
 

@@ -1,4 +1,4 @@
-"""Parses requests with httptools, and adds limits on the size of headers and on pipelined requests.
+"""Parses requests with httptools, and adds limits on headers, chunk extensions, trailers and pipelined requests.
 
 Offers to upgrade to another protocol are ignored, and the request is served as HTTP/1.1.
 """
@@ -8,10 +8,16 @@ from typing import Protocol
 import httptools
 
 from scoring.http.request import Headers
-from scoring.request_errors import HeadersTooLarge, InvalidHttp, MethodNotAllowed, Rejection
+from scoring.request_errors import HeadersTooLarge, InvalidHttp, MethodNotAllowed, Rejection, UnknownCoding
 
 MAX_PIPELINED = 32
 """Requests that a client may send without waiting for their responses."""
+
+PARSED_TOGETHER = 16 << 10
+"""The most bytes that are parsed before sizes are checked again. A read may have many more."""
+
+LINE_BYTES = 3
+"""The least that a header has beside its name and value: a colon and the end of its line."""
 
 
 class StopReading(Exception):  # noqa: N818 - no failure: the parser is left from within one of its callbacks
@@ -48,9 +54,9 @@ class Reader:
     def __init__(self, receiver: Receiver, max_header_bytes: int) -> None:
         self.in_head = False
         """Whether a request has begun and its head is incomplete."""
+        self._in_request = False
         self._receiver = receiver
         self._max_header_bytes = max_header_bytes
-        self.on_body = receiver.part  # httptools calls it for each part of a body
         self._parser = self._new_parser()
         self._begun = 0
         self._head_bytes = self._unparsed_bytes = 0
@@ -61,17 +67,9 @@ class Reader:
     def feed(self, data: bytes) -> None:
         """Parse received bytes."""
         self._begun = 0
-        if self.in_head:
-            self._unparsed_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._stay_with_http(memoryview(data)[upgrade.args[0] :])
-        except httptools.HttpParserError as error:
-            self._fail(error)
-        else:
-            if self.in_head and self._unparsed_bytes > self._max_header_bytes:
-                self.give_up(self._headers_too_large())
+        for start in range(0, len(data), PARSED_TOGETHER):
+            if not self._parse(data[start : start + PARSED_TOGETHER]):
+                return
 
     def give_up(self, rejection: Rejection) -> None:
         """Reject the request in progress instead of waiting for the rest."""
@@ -82,11 +80,11 @@ class Reader:
 
         Otherwise only the garbage collector frees them, which pauses all clients of the worker.
         """
-        del self._parser, self._receiver, self.on_body
+        del self._parser, self._receiver
 
     def on_message_begin(self) -> None:
         """Called by the parser at the first byte of a request."""
-        self.in_head = True
+        self.in_head = self._in_request = True
         self._begun += 1
         if self._begun > MAX_PIPELINED:  # all in one read, so none can have been answered
             raise StopReading
@@ -98,14 +96,15 @@ class Reader:
     def on_url(self, url: bytes) -> None:
         """Called by the parser for each part of the request target."""
         self._head_bytes += len(url)
+        if self._head_bytes > self._max_header_bytes:
+            raise self._stop(self._headers_too_large())
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser for each header."""
-        self._head_bytes += len(name) + len(value)
+        """Called by the parser for each header, and for each trailer of a chunked body."""
+        self._head_bytes += len(name) + len(value) + LINE_BYTES
         if self._head_bytes > self._max_header_bytes:
-            self._refusal = self._headers_too_large()
-            raise StopReading
+            raise self._stop(self._headers_too_large())
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -113,23 +112,47 @@ class Reader:
         parser = self._parser
         method = parser.get_method()
         if method == b"CONNECT":
-            self._refusal = MethodNotAllowed("CONNECT", allowed="GET, POST")
-            raise StopReading
+            raise self._stop(MethodNotAllowed("CONNECT", allowed="GET, POST"))
         if parser.should_upgrade():
             return
         newer = parser.get_http_version() == "1.1"
-        hosts = [name for name, _ in self._headers].count(b"host")
+        names = [name for name, _ in self._headers]
+        hosts = names.count(b"host")
         if hosts > 1 or (newer and not hosts):
-            self._refusal = InvalidHttp("The request must have exactly one `host` header.")
-            raise StopReading
+            raise self._stop(InvalidHttp("The request must have exactly one `host` header."))
+        if b"transfer-encoding" in names and self._is_coded():
+            raise self._stop(UnknownCoding("The body is encoded; send it as it is, in chunks or with its length."))
         self.in_head = False
+        self._unparsed_bytes = 0
         keep_alive = parser.should_keep_alive() and newer
         self._receiver.head(method, self._target, self._headers, keep_alive=keep_alive)
 
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser for each part of a body."""
+        self._unparsed_bytes = 0
+        self._receiver.part(body)
+
     def on_message_complete(self) -> None:
         """Called by the parser at the end of a request."""
+        self._in_request = False
         if not self._parser.should_upgrade():
             self._receiver.whole()
+
+    def _parse(self, data: bytes) -> bool:
+        """Parse a part of a read; returns whether to go on with the next one."""
+        if self._in_request:
+            self._unparsed_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return self._stay_with_http(memoryview(data)[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            self._fail(error)
+            return False
+        if self._in_request and self._unparsed_bytes > self._max_header_bytes:
+            self.give_up(self._headers_too_large())
+            return False
+        return True
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
@@ -141,8 +164,19 @@ class Reader:
             return  # the receiver has handled it
         self.give_up(self._refusal or InvalidHttp("The request is not valid HTTP/1.1."))
 
-    def _stay_with_http(self, rest: memoryview) -> None:
-        """Parse a request again, without its `upgrade` header.
+    def _stop(self, refusal: Rejection) -> StopReading:
+        """What to raise in order to reject the request."""
+        self._refusal = refusal
+        return StopReading()
+
+    def _is_coded(self) -> bool:
+        """Whether the body has another transfer coding before its chunks."""
+        given = b",".join([value for name, value in self._headers if name == b"transfer-encoding"])
+        codings = [one.strip().lower() for one in given.split(b",")]
+        return len(codings) > 1 and codings[-1] == b"chunked"
+
+    def _stay_with_http(self, rest: memoryview) -> bool:
+        """Parse a request again, without its `upgrade` header; returns whether to go on with the next part of the read.
 
         A server may ignore the header, and Java's HTTP client and curl rely on that. But the parser takes the body for
         data of the other protocol; `rest` is the beginning of the body.
@@ -158,7 +192,8 @@ class Reader:
                 pieces += [piece[upgrade.args[0] :], memoryview(self._head_without_upgrade())]
             except httptools.HttpParserError as error:
                 self._fail(error)
-                return
+                return False
+        return True
 
     def _head_without_upgrade(self) -> bytes:
         method, version = self._parser.get_method(), self._parser.get_http_version().encode()
@@ -169,5 +204,6 @@ class Reader:
 
     def _headers_too_large(self) -> HeadersTooLarge:
         return HeadersTooLarge(
-            f"The headers are larger than {self._max_header_bytes} bytes; send fewer or shorter ones."
+            f"The headers, or a body's trailers or chunk extensions, are larger than {self._max_header_bytes} bytes; "
+            "send fewer or shorter ones."
         )
