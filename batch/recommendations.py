@@ -6,10 +6,8 @@ there, so that an interrupted run continues with those that are missing.
 
 import glob
 import hashlib
-import multiprocessing
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -18,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
+from batch.processes import shared
 from features.errors import BadInputError, PersonalizationError
 from features.files import written_aside
 from recommend import catalogue, histories
@@ -125,8 +124,7 @@ class Batch:
             yield from map(opened.write, missing)
             return
         write = partial(write_part, self, opened.versions)
-        with multiprocessing.get_context("spawn").Pool(processes, _leave_interrupts) as pool:
-            yield from pool.imap_unordered(write, missing)
+        yield from shared(write, missing, processes)
 
 
 class Opened:
@@ -226,8 +224,3 @@ def merge(files: list[Path], target: Path) -> None:
     with written_aside(target) as aside, parquet.ParquetWriter(aside, SCHEMA) as writer:
         for file in files:
             writer.write_table(parquet.read_table(file, schema=SCHEMA))
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C reaches all processes: the first one ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

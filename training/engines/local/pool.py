@@ -23,6 +23,9 @@ UNNEEDED = ("pandas",)
 """Arrow and scikit-learn import it if it is there, and nothing here needs it: it takes seconds in each process."""
 
 
+LOST = "A process of the run was killed while it was working. If nobody killed it, the machine ran out of memory"
+
+
 class ProcessLostError(PersonalizationError):
     """A worker process ended in the middle of a task."""
 
@@ -46,10 +49,7 @@ class Pool:
         try:
             yield from self._started().map(function, tasks)
         except BrokenProcessPool as error:
-            raise ProcessLostError(
-                "A process of the run was killed while it was working. If nobody killed it, the machine ran out of "
-                "memory: use fewer rows, or a larger machine."
-            ) from error
+            raise ProcessLostError(f"{LOST}: use fewer rows, or a larger machine.") from error
 
     def close(self) -> None:
         """End the processes; tasks that have not started are dropped."""
@@ -66,6 +66,11 @@ class Pool:
 def _begin() -> None:
     """Set up a worker: it skips unneeded imports, and ends when the run's process ends for any reason."""
     sys.meta_path.insert(0, Unneeded(*UNNEEDED))
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it has ended for any reason."""
 
     def watch() -> None:
         if parent := multiprocessing.parent_process():
