@@ -113,8 +113,8 @@ def test_bad_requests_get_answers_or_an_end_and_cost_nothing(
         assert not [line for line in running.log() if line["level"] != "info"]
     record_property("bytes grown", grown)
     record_property("statuses", dict(statuses))
-    assert statuses.keys() <= {100, 200, 400, 401, 404, 405, 408, 413, 415, 431}
-    assert statuses.keys() >= {200, 400, 404, 405, 408, 431}
+    assert statuses.keys() <= {100, 200, 400, 401, 404, 405, 408, 413, 415, 431, 501}
+    assert statuses.keys() >= {200, 400, 404, 405, 408, 431, 501}
     assert grown < GROWTH_BYTES
 
 
@@ -230,7 +230,7 @@ async def _send_raw(running: RunningService, requests: Iterator[bytes]) -> Count
             for answer in received.split(b"HTTP/1.1 ")[1:]:
                 head, _, body = answer.partition(b"\r\n\r\n")
                 status = int(head[:3])
-                assert status < 500, request
+                assert status < 500 or status == 501, request
                 if body and b"application/json" in head:
                     assert ("error" in json.loads(body)) == (status != 200), request
                 statuses[status] += 1
