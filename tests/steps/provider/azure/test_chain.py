@@ -80,7 +80,7 @@ def training_inputs(cloud: Cloud, location: str) -> dict[str, Any]:
         "location": location,
         "volumes": VOLUMES,
         "manifest_hash": "e" * 64,
-        "parameters": TrainingParameters(num_iterations=5, driver_memory_gib=1).model_dump(mode="json"),
+        "parameters": TrainingParameters(num_iterations=20, driver_memory_gib=1).model_dump(mode="json"),
         "gate": GateParameters(min_auc=0.5).model_dump(mode="json"),
         "code_hash": "b" * 64,
         "libraries": {"lightgbm": "1"},
