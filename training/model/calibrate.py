@@ -14,8 +14,6 @@ from training.model.trees import Trees, with_leaves
 SIGNIFICANT = 13.8
 """Twice the gain in log likelihood, chi-squared with two degrees of freedom, exceeds this by chance once in 1,000
 cases."""
-TOLERANCE = 1e-9
-"""The largest gradient of the mean loss at which the fit ends: far below what `DECIMALS` show."""
 DECIMALS = 6
 """Decimals of slope and intercept; further ones would differ between machines."""
 
@@ -29,21 +27,14 @@ class PlattScaling:
 
 
 def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float64]) -> PlattScaling | None:
-    """The scaling fitted on rows that the model has not seen, [n] each; None if the gain may be chance.
-
-    Each row counts as a click and as none, by the shares that Platt gives the rows of each label. Without that, rows
-    that a model separates would have no best slope: the steeper, the likelier.
-    """
+    """The scaling fitted on rows that the model has not seen, [n] each; None if the gain may be chance."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes seconds; wrong data is reported before
 
     order = np.lexsort((label, probability))  # sums depend on the order of the rows, which is arbitrary on Spark
     clicked, logit = label[order], _logit(probability[order])
-    if len(np.unique(clicked)) == 1 or np.ptp(logit) == 0:
+    if len(np.unique(clicked)) == 1:
         return None
-    share = _share_of_clicks(clicked)
-    fitted = LogisticRegression(penalty=None, solver="newton-cholesky", tol=TOLERANCE).fit(
-        np.tile(logit, 2)[:, None], np.repeat([1, 0], len(logit)), sample_weight=np.concatenate([share, 1 - share])
-    )
+    fitted = LogisticRegression(penalty=None).fit(logit[:, None], clicked)
     slope, intercept = (round(float(value), DECIMALS) for value in (fitted.coef_[0, 0], fitted.intercept_[0]))
     gain = _log_likelihood(clicked, slope * logit + intercept) - _log_likelihood(clicked, logit)
     if slope <= 0 or 2 * gain < SIGNIFICANT:
@@ -57,13 +48,6 @@ def scaled(model: str, scaling: PlattScaling) -> str:
     first, *others = (with_leaves(tree, lambda value: scaling.slope * value) for tree in found.trees)
     first = with_leaves(first, lambda value: value + scaling.intercept)
     return replace(found, trees=(first, *others)).text()
-
-
-def _share_of_clicks(clicked: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    """The shares of Platt 1999, float64[n]: as if the rows of each label had one more, and one of the other label."""
-    clicks = int(clicked.sum())
-    others = len(clicked) - clicks
-    return np.where(clicked == 1, (clicks + 1) / (clicks + 2), 1 / (others + 2))
 
 
 def _logit(probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -43,18 +43,6 @@ def test_a_model_that_is_upside_down_is_not_turned() -> None:
     assert fit_scaling(drawn(-logits()), probability(logits())) is None
 
 
-@pytest.mark.parametrize("logit", [2.0, 0.01])
-def test_rows_that_the_model_separates_do_not_let_the_slope_explode(logit: float) -> None:
-    """Platt 1999 wants (98 + 1) / (98 + 2) = 0.99 for the clicks and 0.01 for as many others: log odds of ln 99, so a
-    slope of ln 99 / z for the logits z and -z, and no intercept.
-    """
-    clicked = np.repeat(np.array([1, 0], dtype=np.int32), 98)
-    found = fit_scaling(clicked, probability(np.where(clicked == 1, logit, -logit)))
-    assert found is not None
-    assert found.slope == pytest.approx(4.59512 / logit, rel=1e-5)
-    assert found.intercept == pytest.approx(0, abs=1e-5)
-
-
 def test_the_order_of_the_rows_does_not_matter() -> None:
     clicked, given = drawn(1.3 * logits()), probability(logits())
     order = np.random.default_rng(3).permutation(ROWS)
