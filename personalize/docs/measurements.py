@@ -16,6 +16,7 @@ TITLES = {
     "serving": ("The service beside other servers", "make bench-serving"),
     "serving-recommend": ("Recommendations over HTTP", "python -m benchmarks.serving.recommending"),
     "stored-users": ("Recommendations for stored users", "python -m benchmarks.serving.stored_users"),
+    "turns": ("How long a worker stands still", "python -m benchmarks.turns"),
     "hostile": ("What a client feels of an attack", "python -m benchmarks.hostile"),
     "training": ("Training, stage by stage", "make bench-training"),
     "recommend": ("Recommendations on MovieLens-100k", "make bench-recommend"),
