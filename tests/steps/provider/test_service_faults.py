@@ -106,7 +106,8 @@ def rename(old: Path, new: Path) -> None:
 def copy_over(old: Path, new: Path) -> None:
     """Move a folder as between two file systems; a service's working directory is gone then."""
     shutil.copytree(old, new, ignore=shutil.ignore_patterns("handover"))
-    shutil.rmtree(old)
+    while old.exists():  # the service may write a file there meanwhile
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @pytest.mark.parametrize("move", [rename, copy_over])
