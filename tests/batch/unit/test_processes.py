@@ -17,11 +17,13 @@ from training.engines.local.pool import ProcessLostError
 
 pytestmark = pytest.mark.slow
 WORKING = """
+import signal
 from pathlib import Path
 from batch.processes import shared
 from tests.batch.unit.test_processes import work
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
     print(list(shared(work, [Path(TARGET)], 2)))
 """
 
