@@ -11,15 +11,13 @@ PYTEST := $(PYTHON) -m pytest --durations=20
 PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 3 ? cores + 1 : 4)))
 PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
-TEST_FILES = ':(glob)tests/**/test_*.py'
-
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=HOME)
 
 # Keep compiled files: without them each of the hundreds of test processes compiles everything that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up try-up lint types workflows check env bench docs docs-outputs clean
-.PHONY: test test-fast test-new test-tools test-full test-rotating test-image wiring mutants mutants-sample audit
+.PHONY: test test-fast test-tools test-full test-image wiring mutants mutants-sample audit
 .PHONY: bench-serving bench-training bench-tables bench-recommend
 .PHONY: stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks checked passed
 .PHONY: simulate simulate-full simulation
@@ -53,22 +51,8 @@ test: test-tools ## run the tests, in about ten minutes on two cores
 test-fast: setup ## run the tests that need neither Java nor Pulumi's engine, about a minute
 	$(PYTEST) $(PARALLEL) -m "not (full or cluster or spark or engine or slow)" tests/*/unit tests/training/kernels tests/scoring/contract
 
-# Whole files. The first round always runs; another one only if it would end within 20 minutes. Status 5: nothing to run.
-test-new: test-tools ## run the test files that are new or changed since BASE five times, at most 20 minutes
-	@base=$$(git merge-base "$(BASE)" HEAD); files=$$(git diff --name-only --diff-filter=d $$base -- $(TEST_FILES)); \
-	files="$$files $$(git ls-files --others --exclude-standard -- $(TEST_FILES))"; \
-	echo "new or changed since $(BASE):" $$files; [ -n "$${files// /}" ] || exit 0; SECONDS=0; \
-	for round in 1 2 3 4 5; do \
-		[ $$round = 1 ] || [ $$((SECONDS * round)) -le $$((1200 * (round - 1))) ] || { echo "no time for round $$round"; break; }; \
-		echo "round $$round of 5"; \
-		$(PYTEST) $(PARALLEL) -m "not full and not cluster" $$files || [ $$? -eq 5 ]; \
-	done
-
 test-full: simulation ## run all tests, also those that take minutes each
 	$(PYTEST)
-
-test-rotating: simulation ## run the part of the tests that take minutes each whose turn it is today, at most ten minutes
-	$(PYTHON) -m tests.rotation
 
 test-image: setup ## build each target of the service's image and test it; needs Debian or Ubuntu and root
 	@command -v buildah >/dev/null || $(AS_ROOT) apt-get install --yes --no-install-recommends buildah

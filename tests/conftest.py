@@ -12,7 +12,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from tests.support import skips, suite_report
+from tests.support import skips
 from training.runtime import jars_folder
 
 if TYPE_CHECKING:
@@ -46,9 +46,8 @@ AZURE = "tests/steps/provider/azure/"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Judge skips in an environment of CI, and print what ran."""
+    """Judge skips in an environment of CI."""
     skips.register(config)
-    suite_report.register(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -91,7 +90,6 @@ def _collected(request: pytest.FixtureRequest) -> Iterator[None]:
     Its destruction raises an exception whose traceback is formatted; if that happens while another test parses source
     code, Python 3.11's parser fails (gh-106905).
     """
-    suite_report.count(request.node)
     yield
     if request.node.get_closest_marker("engine"):
         gc.collect()
@@ -116,21 +114,6 @@ class Units(LoadFileScheduling):  # type: ignore[misc]  # xdist comes without ty
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Units | None:
     """Distribute tests in these units."""
     return Units(config, log) if config.getvalue("dist") == "loadfile" else None
-
-
-COLLECTED = pytest.StashKey[set[str]]()
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Record every test that is found, before markers deselect some."""
-    name = getattr(item, "originalname", item.name)
-    item.config.stash.setdefault(COLLECTED, set()).add(f"{item.path.relative_to(item.config.rootpath)}::{name}")
-
-
-@pytest.fixture
-def collected(request: pytest.FixtureRequest) -> set[str]:
-    """`path::function` of every test found in the paths that pytest was given."""
-    return request.config.stash[COLLECTED]
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ end in no result (`untested`), as on a busy machine, proves nothing: it fails th
 
 import argparse
 import math
+import os
 import signal
 import sys
 import tempfile
@@ -25,12 +26,12 @@ import msgspec
 from tests.mutants.blind import AREAS, drawn
 from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome, listed
 from tests.mutants.workshop import SECONDS, USUAL, Workshop
-from tests.support.rotation import turn
 
 NOTICED, MISSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 PARTS = 10
 """A sample has one of so many parts of the list."""
 BLIND, BLIND_IN_SAMPLE = 40, 10
+DAY_SECONDS = 86_400
 SAMPLE_SECONDS = 520.0
 """When a sample ends: no mutant begins later, and the tests of a mutant that still run are stopped."""
 BLIND_SECONDS = 100.0
@@ -71,6 +72,11 @@ def outcomes(
             for workshop in workshops:
                 workshop.close()
             raise
+
+
+def turn() -> int:
+    """The number of this run: the variable `ROTATION`, else that of the day since 1970 (UTC)."""
+    return int(os.environ.get("ROTATION") or time.time() // DAY_SECONDS)
 
 
 def listed_part(names: Sequence[str] | None, number: int | None) -> tuple[Mutant, ...]:

@@ -52,15 +52,8 @@ REGIONS = frozenset({
     "uaecentral", "uaenorth", "uksouth", "ukwest", "westcentralus", "westeurope", "westindia", "westus", "westus2",
     "westus3",
 })
-"""Programmatic names. Source: learn.microsoft.com/azure/reliability/regions-list, read in November 2026."""
-
-TEST_PLACES = frozenset({
-    "emea-au-syd-edge", "latam-br-gru-edge", "us-fl-mia-edge", "apac-hk-hkn-azr", "us-va-ash-azr", "emea-ch-zrh-edge",
-    "emea-fr-pra-edge", "apac-jp-kaw-edge", "emea-gb-db3-azr", "us-il-ch1-azr", "us-tx-sn1-azr", "apac-sg-sin-azr",
-    "emea-se-sto-edge", "emea-nl-ams-azr", "us-ca-sjc-azr", "emea-ru-msa-edge",
-})
 # fmt: on
-"""Locations that web tests run from. Source: learn.microsoft.com/azure/azure-monitor/app/availability, 1 April 2025."""
+"""Programmatic names. Source: learn.microsoft.com/azure/reliability/regions-list, read in November 2026."""
 
 NOWHERE = "global"
 """The location of resources that belong to no region."""
@@ -77,67 +70,6 @@ RUNTIMES: Mapping[str, str] = {"14.3": "3.5.0", "15.4": "3.5.0", "16.4": "3.5.2"
 
 Source: learn.microsoft.com/azure/databricks/release-notes/runtime, June 2026; 13.3 ended in August.
 """
-
-LINK_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "azure-native:storage:StorageAccount": {
-        "blob": ("privatelink.blob.core.windows.net",),
-        "dfs": ("privatelink.dfs.core.windows.net",),
-        "file": ("privatelink.file.core.windows.net",),
-        "queue": ("privatelink.queue.core.windows.net",),
-        "table": ("privatelink.table.core.windows.net",),
-        "web": ("privatelink.web.core.windows.net",),
-    },
-    "azure-native:keyvault:Vault": {"vault": ("privatelink.vaultcore.azure.net",)},
-    "azure-native:containerregistry:Registry": {"registry": ("privatelink.azurecr.io",)},
-    "azure-native:machinelearningservices:Workspace": {
-        "amlworkspace": ("privatelink.api.azureml.ms", "privatelink.notebooks.azure.net")
-    },
-    "azure-native:databricks:Workspace": {
-        "databricks_ui_api": ("privatelink.azuredatabricks.net",),
-        "browser_authentication": ("privatelink.azuredatabricks.net",),
-    },
-}
-"""The groups ("sub-resources") of private endpoints, and the DNS zones of their names.
-
-Source: learn.microsoft.com/azure/private-link/private-endpoint-dns, 16 July 2026.
-"""
-
-STORAGE_LOGS = ("StorageDelete", "StorageRead", "StorageWrite")
-DIAGNOSTICS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "microsoft.storage/storageaccounts": ((), ("Capacity", "Transaction")),
-    "microsoft.storage/storageaccounts/blobservices": (STORAGE_LOGS, ("Capacity", "Transaction")),
-    "microsoft.storage/storageaccounts/fileservices": (STORAGE_LOGS, ("Capacity", "Transaction")),
-    "microsoft.keyvault/vaults": (("AuditEvent", "AzurePolicyEvaluationDetails"), ("AllMetrics",)),
-    "microsoft.containerregistry/registries": (
-        ("ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents"),
-        ("AllMetrics",),
-    ),
-    "microsoft.machinelearningservices/workspaces": (
-        ("AmlComputeClusterEvent", "AmlComputeJobEvent", "AmlRunStatusChangedEvent", "ModelsChangeEvent"),
-        ("AllMetrics",),
-    ),
-    "microsoft.databricks/workspaces": (
-        ("accounts", "clusterLibraries", "clusters", "dbfs", "jobs", "secrets", "unityCatalog", "workspace"),
-        (),
-    ),
-    "microsoft.containerservice/managedclusters": (
-        (
-            *("cloud-controller-manager", "cluster-autoscaler", "guard", "kube-apiserver", "kube-audit"),
-            *("kube-audit-admin", "kube-controller-manager", "kube-scheduler"),
-        ),
-        ("AllMetrics",),
-    ),
-}
-"""Categories of logs and of metrics that diagnostic settings may name, by type of resource; not all logs are listed.
-
-Sources: learn.microsoft.com/azure/azure-monitor/reference/supported-logs, July 2026, and supported-metrics, where
-storage has categories of its own. That `AllMetrics` is refused for storage is quoted in
-Azure/terraform-azurerm-avm-res-storage-storageaccount#325 ("supported categories are: 'Capacity;Transaction'") and
-Azure/azure-powershell#6520; Microsoft's Bicep modules deploy it in their tests, so Azure may also accept it.
-"""
-
-LOG_GROUPS = frozenset({"allLogs", "audit"})
-"""Groups of log categories. Source: learn.microsoft.com/azure/azure-monitor/essentials/diagnostic-settings."""
 
 BASE_IMAGES: Mapping[str, str] = {
     "sha256:193fdd0bbcb3d2ae612bd6cc3548d2f7c78d65b549fcaa8af75624c47474444d": "mirror/docker/library/python:3.11-slim",

@@ -140,7 +140,6 @@ class World:
     def taken_names(self, kind: str) -> set[str]:
         """Names, in lower case, that are taken for a type whose names are global."""
         taken = {record.id.rpartition("/")[2].lower() for record in self.all(kind)}
-        taken |= {name.lower() for name in self.setting("foreign_names")}
         return taken | {key.rpartition("/")[2] for key in self.buried(kind)}
 
     def purge(self, identity: str) -> None:
@@ -177,7 +176,6 @@ DEFAULTS: Mapping[str, Any] = {
     "place": "",  # id of the network that deployers are in; empty for the internet
     "pace": 0.0,  # real seconds for each second that Azure would take
     "clients": {},  # a workflow's application: client id to object id
-    "spent_assertions": [],  # expired client assertions
     # Contributor and Role Based Access Control Administrator, on the subscription.
     "deployer_roles": ["b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"],
     "services_late": {},  # how many times the directory does not know a service yet, by its audience
@@ -189,7 +187,6 @@ DEFAULTS: Mapping[str, Any] = {
     "registered_providers": None,  # None: all; else a list of namespaces
     "vcpu_quota": {},  # vCPUs by VM family, and of all as "cores"; 100 for one that isn't named
     "run_vcpus": {},  # what running job runs use: vCPUs by VM family, by the run's number
-    "foreign_names": [],  # global names that others have taken
     "swept": [],  # ids that were deleted only with their resource group
     "hosts": {},  # address of the fake for each service
     "kubernetes": {},  # server, certificate authority and OIDC issuer of the control plane behind AKS

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from playwright import sync_api as playwright
 
-from tests.support import ran
 from tests.support.services import KEY, RunningService
 from tools import browser as chromium
 
@@ -22,7 +21,6 @@ def browser() -> Iterator[playwright.Browser]:
     """Chromium; skips the tests without it."""
     if (command := chromium.command()) is None:
         pytest.skip("there is no Chromium (`python -m tools.browser` gets it)")
-    ran.note(ran.CHROMIUM)
     with playwright.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=command, args=["--no-sandbox"])
         yield found

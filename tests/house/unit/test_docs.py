@@ -1,8 +1,6 @@
 """The commands, settings, files and links in the documentation exist. `tests/docs` runs the commands."""
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +14,6 @@ from tools.paths import ROOT
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in commands.pages()]
 OTHER_PAGES = [page for page in PAGES if not str(page.id).startswith("docs/")]
 """`make docs` checks the links of the other pages."""
-TYPED = [page for page in PAGES if str(page.id).startswith(("README", "docs/")) and "/decisions/" not in str(page.id)]
-COMMAND = ".venv/bin/personalize"
-BARE = re.compile(r"`personalize [a-z-][^`]*`")
-"""The command as only an activated environment has it."""
-PRODUCT = ("features", "recommend", "training", "scoring", "batch", "azure_clients", "steps", "personalize")
 AZURE = "personalization:azure"
 DEV = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
 """A page shows only the settings to change."""
@@ -44,26 +37,6 @@ def test_every_command_in_a_block_exists_with_its_options(page: Path) -> None:
 def test_every_command_in_a_sentence_exists_with_its_options(page: Path) -> None:
     for command in commands.commands_in_sentences(words(page)):
         commands.check(command, whole=False)
-
-
-@pytest.mark.parametrize("page", TYPED)
-def test_a_page_names_the_command_as_it_is_typed(page: Path) -> None:
-    assert BARE.findall(words(page)) == []
-
-
-def test_messages_name_the_command_as_it_is_typed() -> None:
-    product = [path for name in PRODUCT for path in (ROOT / name).rglob("*.py")]
-    texts = [text for path in product for text in messages(ast.parse(words(path)))]
-    assert [text for text in texts if BARE.search(text)] == []
-    assert sum(f"`{COMMAND} " in text for text in texts) > 30
-
-
-def messages(tree: ast.Module) -> Iterator[str]:
-    """The strings of a module, without docstrings."""
-    by_themselves = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in by_themselves:
-            yield node.value
 
 
 @pytest.mark.parametrize("page", PAGES)

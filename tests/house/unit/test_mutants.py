@@ -2,14 +2,11 @@
 
 import io
 import tokenize
-from collections import Counter
 from functools import cache
 
 import pytest
 
-from tests.mutants.blind import AREAS
 from tests.mutants.mutant import Mutant, listed
-from tests.mutants.workshop import PACKAGES
 from tools.paths import ROOT
 
 LOOKS = {tokenize.COMMENT, tokenize.NL}
@@ -38,10 +35,3 @@ def test_every_mutant_still_applies_and_its_tests_exist(mutant: Mutant) -> None:
         file, _, inside = test.partition("::")
         function = inside.rpartition("::")[2]
         assert f"def {function.partition('[')[0]}" in (ROOT / file).read_text()
-
-
-def test_there_are_listed_and_blind_mutants_of_every_package_of_the_program() -> None:
-    assert {*AREAS, "tests"} == set(PACKAGES)
-    listed_of = Counter(mutant.file.split("/")[0] for mutant in listed())
-    assert listed_of.total() >= 60
-    assert {package for package in AREAS if listed_of[package] < 3} == set()

@@ -1,58 +1,11 @@
-"""Every version is written in one place."""
+"""Versions that are written in two places agree."""
 
-import ast
 import json
-import re
-import subprocess
 import tomllib
-from functools import cache
-from pathlib import Path
-
-import pytest
 
 from tools import versions
 from tools.paths import ROOT
 from training.runtime import JAVA_MAJOR
-
-LITERALS = {name: value for name, value in vars(versions).items() if name.isupper() and isinstance(value, str)}
-PRODUCT = ("features/", "training/", "scoring/", "infra/", "tools/", ".github/", ".ci/", "Makefile", "Pulumi")
-
-
-def tracked_files() -> list[str]:
-    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
-    return [name for name in listing.splitlines() if name.startswith(PRODUCT) and (ROOT / name).is_file()]
-
-
-def strings_in_code(source: str) -> str:
-    """All string literals of a Python source, without docstrings, one per line."""
-    tree = ast.parse(source)
-    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in documentation)
-    return "\n".join(node.value for node in constants if isinstance(node.value, str))
-
-
-def lines_without_comments(text: str) -> str:
-    return re.sub(r"(^|\s)#.*", "", text)
-
-
-def repeats(value: str, text: str) -> bool:
-    return re.search(rf"(?<![\w.]){re.escape(value)}(?![\w]|\.\d)", text) is not None
-
-
-@cache
-def text_to_search(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    return strings_in_code(text) if path.suffix == ".py" else lines_without_comments(text)
-
-
-@pytest.mark.parametrize("name", sorted(LITERALS))
-def test_a_version_is_written_once(name: str) -> None:
-    searched = {file for file in tracked_files() if file.endswith((".py", ".sh", ".yaml", ".yml", "Makefile", "run"))}
-    searched -= {"tools/versions.py"}
-
-    copies = [file for file in sorted(searched) if repeats(LITERALS[name], text_to_search(ROOT / file))]
-
-    assert not copies, f"{name} = {LITERALS[name]} is repeated; import it from tools.versions"
 
 
 def test_the_pulumi_module_is_the_pinned_release() -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from infra.cloud.monitoring.queries import ALERTS, CHARTS, SLOW_SECONDS, SLOWEST_SECONDS, whole
 from scoring.worker.metrics import BUCKETS
-from tests.support import ran
 from tools import kusto
 
 TABLES = {
@@ -25,7 +24,6 @@ needs_parser = pytest.mark.skipif(not kusto.installed(), reason="needs `python -
 
 @needs_parser
 def test_every_query_is_right() -> None:
-    ran.note(ran.KUSTO)
     assert kusto.mistakes(WHOLE, TABLES) == {}
 
 

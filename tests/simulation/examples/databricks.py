@@ -91,9 +91,3 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ),
     (GRANT, {"catalog": "dev", "principal": APPLICATION, "privileges": ["READ_VOLUME", "WRITE_VOLUME"]}),
 ]
-VOLUME_GRANT: dict[str, Any] = {
-    "catalog": "dev",
-    "principal": DEPLOYER,
-    "privileges": ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA", "WRITE_VOLUME"],
-}
-"""The grant that a deployer's job needs to train on a cluster with workers."""

@@ -26,7 +26,6 @@ from tests.simulation.services import storage
 from tests.simulation.services.authorization import effective_roles
 from tests.simulation.tokens import STORAGE, issue
 from tests.simulation.world import Record, World
-from tests.support import ran
 from tests.support.ports import free_port
 
 OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
@@ -60,7 +59,6 @@ class Azurite:
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
         self._process = Process("azurite", arguments, folder / "azurite.log", environment)
         self._process.wait_until(self._answers, READY_SECONDS)
-        ran.note(ran.AZURITE)
 
     def client(self) -> httpx.AsyncClient:
         """A client that trusts its certificate and connects directly."""

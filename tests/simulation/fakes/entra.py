@@ -22,14 +22,12 @@ def entra(world: World) -> Starlette:
 
     async def token(request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
-        client, assertion = form.get("client_id", ""), form.get("client_assertion", "")
+        client = form.get("client_id", "")
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise RefusedError(401, "AADSTS7000216", "A client assertion is required: there are no secrets here.")
         object_id = _object_id(world, client)
         if object_id is None:
             raise RefusedError(400, "AADSTS700016", f"Application '{client}' was not found in the directory.")
-        if assertion in world.setting("spent_assertions"):
-            raise RefusedError(401, "AADSTS700024", "Client assertion is not within its valid time range.")
         text, ends = issue(world, object_id, form.get("scope", "").split()[0])
         lasts = {"expires_in": int(float(world.setting("token_seconds"))), "expires_on": str(ends)}
         return JSONResponse({"token_type": "Bearer", "access_token": text, **lasts})

@@ -18,7 +18,6 @@ from tests.simulation.certificates import Authority
 from tests.simulation.kubernetes.kubeconfig import write_kubeconfig
 from tests.simulation.kubernetes.stages import STAGE_DEFINITION, stages
 from tests.simulation.processes import Process
-from tests.support import ran
 from tests.support.ports import free_port
 
 READY_SECONDS = 120.0
@@ -68,7 +67,6 @@ class ControlPlane:
         self._start("etcd", *self._etcd_arguments())
         server = self._start("kube-apiserver", *self._server_arguments())
         server.wait_until(self.ready, READY_SECONDS)
-        ran.note(ran.CONTROL_PLANE)
         for name in ("kube-controller-manager", "kube-scheduler"):
             config = self._kubeconfig(name, self._authority.issue(name, f"system:{name}"))
             extra = self._controller_arguments() if name == "kube-controller-manager" else []

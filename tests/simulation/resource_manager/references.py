@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.resource_type import Call, dig
+from tests.simulation.resource_manager.resource_type import Call
 from tests.simulation.world import key_of
 
 RESOURCE = re.compile(r"/subscriptions/[^/\s]+(/resourceGroups/[^/\s]+)?/providers/[\w.]+(/[^/\s]+)+", re.IGNORECASE)
@@ -24,15 +24,6 @@ def refuse_missing_references(call: Call) -> None:
         owner = owner.partition("/subnets/")[0]  # whoever joins a subnet checks that it exists
         if call.world.get(owner) is None:
             raise RefusedError(404, "LinkedResourceNotFound", f"'{text}', which '{call.id}' refers to, was not found.")
-
-
-def referring(call: Call, kind: str, path: str) -> list[str]:
-    """Ids of resources of type `kind` whose input at `path` refers to this call's resource."""
-    return [
-        other.id
-        for other in call.world.all(kind)
-        if isinstance(value := dig(other.inputs, path), str) and key_of(value) == key_of(call.id) and not other.deleting
-    ]
 
 
 def _strings(value: Any) -> Iterator[str]:

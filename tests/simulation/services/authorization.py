@@ -2,7 +2,6 @@
 
 import re
 import time
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,13 +69,6 @@ def _allowed(condition: str, action: str) -> set[str]:
     return {role.strip().lower() for role in clauses.get(action, "").split(",")}
 
 
-def _refuse_bad_name(call: Call) -> None:
-    try:
-        uuid.UUID(call.name)
-    except ValueError as error:
-        raise RefusedError(400, "InvalidRoleAssignmentId", f"'{call.name}' is not a GUID.") from error
-
-
 def _refuse_unknown_role(call: Call) -> None:
     """A role of one's own is not known everywhere at once (see `NOT_KNOWN_SECONDS` in the product)."""
     definition = str(call.input("roleDefinitionId"))
@@ -110,21 +102,6 @@ def _refuse_same_assignment(call: Call) -> None:
         )
         if same and key_of(other.id) != key_of(call.id):
             raise RefusedError(409, "RoleAssignmentExists", "The role assignment already exists.")
-
-
-def _refuse_change(call: Call) -> None:
-    changed = [
-        name
-        for name in ("principalId", "roleDefinitionId")
-        if call.old is not None and call.old.inputs.get(name) != call.input(name)
-    ]
-    if changed:
-        code = "RoleAssignmentUpdateNotPermitted"
-        raise RefusedError(
-            400,
-            code,
-            f"Tenant ID, application ID, principal ID, and scope are not allowed to be updated: {changed[0]}.",
-        )
 
 
 def effective_roles(world: World, principal: str, scope: str) -> set[str]:
@@ -171,11 +148,9 @@ TYPES = [
         delete_rules=(_refuse_giver("delete"),),
         rules=(
             _refuse_giver("write"),
-            _refuse_bad_name,
             _refuse_unknown_role,
             _refuse_unknown_principal,
             _refuse_same_assignment,
-            _refuse_change,
         ),
         outputs=_outputs,
     )

@@ -1,7 +1,5 @@
 """Unity Catalog: catalogs, schemas and external volumes."""
 
-from collections.abc import Iterator
-
 from tests.simulation.databricks.cloud import DatabricksCall, DatabricksType
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.privileges import (
@@ -25,43 +23,18 @@ def _folder(url: object) -> str:
     return str(url).rstrip("/") + "/"
 
 
-def _location_of(call: DatabricksCall, field: str, privilege: str) -> Record:
-    """The external location that contains the path in `field`, on which the caller has `privilege`."""
+def _refuse_outside(call: DatabricksCall, field: str, privilege: str) -> None:
+    """Raise unless an external location, on which the caller has `privilege`, contains the path in `field`."""
     url = str(call.inputs.get(field) or "")
     location = covering(call.world, url)
     if location is None:
         raise RefusedError(403, "PERMISSION_DENIED", f"No external location covers '{url}'.")
     refuse_without(call, privilege, "externalLocation", str(location.inputs["name"]))
-    return location
-
-
-def _refuse_overlap(call: DatabricksCall, field: str, method: str) -> None:
-    """A path can't lie in, or contain, managed storage or another volume.
-
-    The wording is from errors that others have published, such as `INVALID_PARAMETER_VALUE.LOCATION_OVERLAP: Input path
-    url '...' overlaps with managed storage within 'CreateVolume' call`.
-    """
-    url = _folder(call.inputs.get(field))
-    for identity, other, what in _taken(call.world):
-        theirs = _folder(other)
-        if not identity.endswith("/" + call.name.lower()) and (url.startswith(theirs) or theirs.startswith(url)):
-            message = f"Input path url '{url}' overlaps with {what} within '{method}' call."
-            raise RefusedError(400, "LOCATION_OVERLAP", message)
-
-
-def _taken(world: World) -> Iterator[tuple[str, object, str]]:
-    for kind in (CATALOG, SCHEMA):
-        for item in world.all(kind):
-            if item.inputs.get("storageRoot"):
-                yield item.id, item.inputs["storageRoot"], "managed storage"
-    for item in world.all(VOLUME):
-        yield item.id, item.inputs["storageLocation"], "other external tables or volumes"
 
 
 def _refuse_catalog(call: DatabricksCall) -> None:
     refuse_without_metastores(call, "CREATE_CATALOG")
-    _location_of(call, "storageRoot", "CREATE_MANAGED_STORAGE")
-    _refuse_overlap(call, "storageRoot", "CreateCatalog")
+    _refuse_outside(call, "storageRoot", "CREATE_MANAGED_STORAGE")
 
 
 def _refuse_schema(call: DatabricksCall) -> None:
@@ -75,14 +48,8 @@ def _refuse_volume(call: DatabricksCall) -> None:
     parent = f"{call.inputs['catalogName']}.{call.inputs['schemaName']}"
     if call.named("schemas", parent) is None:
         raise RefusedError(404, "SCHEMA_DOES_NOT_EXIST", f"Schema '{parent}' does not exist.")
-    if call.inputs.get("volumeType") != "EXTERNAL":
-        raise RefusedError(400, "INVALID_PARAMETER_VALUE", "Only external volumes are known here.")
     refuse_without(call, "CREATE_VOLUME", "schema", parent)
-    location = _location_of(call, "storageLocation", "CREATE_EXTERNAL_VOLUME")
-    if _folder(location.inputs["url"]) == _folder(call.inputs["storageLocation"]):
-        message = f"Input path url '{call.inputs['storageLocation']}' is the root of an external location."
-        raise RefusedError(400, "LOCATION_OVERLAP", message)
-    _refuse_overlap(call, "storageLocation", "CreateVolume")
+    _refuse_outside(call, "storageLocation", "CREATE_EXTERNAL_VOLUME")
 
 
 TYPES = [

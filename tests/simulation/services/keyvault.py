@@ -11,24 +11,6 @@ from tests.simulation.world import key_of
 
 TYPE = "azure-native:keyvault:Vault"
 VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vaultName}"
-RETENTION_DAYS = (7, 90)
-
-
-def _refuse_retention(call: Call) -> None:
-    days = call.input("properties.softDeleteRetentionInDays", RETENTION_DAYS[1])
-    if not RETENTION_DAYS[0] <= days <= RETENTION_DAYS[1]:
-        raise RefusedError(400, "BadRequest", f"softDeleteRetentionInDays is {days}; 7 to 90 are allowed.")
-
-
-def _refuse_purge_protection_off(call: Call) -> None:
-    if call.input("properties.enablePurgeProtection") is False:
-        raise RefusedError(400, "BadRequest", 'The property "enablePurgeProtection" cannot be set to false.')
-
-
-def _refuse_other_tenant(call: Call) -> None:
-    tenant = call.world.setting("tenant")
-    if call.input("properties.tenantId") != tenant:
-        raise RefusedError(400, "BadRequest", f"The vault's tenant is not the subscription's, {tenant}.")
 
 
 def _recover_deleted(call: Call) -> None:
@@ -73,7 +55,6 @@ TYPES = [
         replaces=frozenset({"location"}),
         seconds=30,
         before_name=_recover_deleted,
-        rules=(_refuse_retention, _refuse_purge_protection_off, _refuse_other_tenant),
         outputs=_vault_outputs,
         soft_delete_days=7,
     ),

@@ -1,20 +1,15 @@
 """AKS clusters, node pools and maintenance windows."""
 
-import ipaddress
 import uuid
 from typing import Any
 
-from tests.simulation.published import KUBERNETES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
 from tests.simulation.services import pools
-from tests.simulation.services.injection import refuse_cluster_network, refuse_pool_network
 from tests.simulation.services.principals import system_identity
 from tests.simulation.services.resources import GROUP
 
 CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{resourceName}"
-MANAGED_WINDOWS = frozenset({"default", "aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule"})
-MIN_WINDOW_HOURS = 4
 
 
 def _serial(identity: str) -> str:
@@ -34,69 +29,14 @@ def _refuse_stopped(call: Call) -> None:
         raise RefusedError(409, "OperationNotAllowed", message)
 
 
-def _refuse_cluster_shape(call: Call) -> None:
-    if call.input("disableLocalAccounts") and not call.input("aadProfile.managed"):
-        raise RefusedError(400, "BadRequest", "Local accounts can only be disabled on a cluster with managed Entra ID.")
-    if call.input("aadProfile.enableAzureRBAC") and call.input("enableRBAC") is False:
-        raise RefusedError(400, "BadRequest", "Azure RBAC needs Kubernetes RBAC.")
-    workload = call.input("securityProfile.workloadIdentity.enabled")
-    if workload and not call.input("oidcIssuerProfile.enabled"):
-        raise RefusedError(400, "BadRequest", "Workload identity needs the OIDC issuer.")
-    network = call.input("networkProfile", {})
-    if network.get("networkPolicy") == "cilium" and network.get("networkDataplane") != "cilium":
-        raise RefusedError(400, "BadRequest", "networkPolicy cilium needs networkDataplane cilium.")
-    if network.get("networkPluginMode") == "overlay" and network.get("networkPlugin") != "azure":
-        raise RefusedError(400, "BadRequest", "networkPluginMode overlay needs networkPlugin azure.")
-
-
-def _refuse_ranges(call: Call) -> None:
-    """Given ranges must not overlap, and must contain the DNS address, as AKS' page on networking says."""
-    network = call.input("networkProfile", {})
-    texts = {name: network[name] for name in ("podCidr", "serviceCidr") if network.get(name)}
-    ranges = {name: ipaddress.ip_network(text) for name, text in texts.items()}
-    if len(ranges) == len({"podCidr", "serviceCidr"}) and ranges["podCidr"].overlaps(ranges["serviceCidr"]):
-        message = f"The service CIDR {texts['serviceCidr']} overlaps with the pod CIDR {texts['podCidr']}."
-        raise RefusedError(400, "ServiceCidrOverlapExistingSubnetsCidr", message)
-    if (address := network.get("dnsServiceIP")) and (services := ranges.get("serviceCidr")):
-        wanted = ipaddress.ip_address(address)
-        if wanted not in services or wanted == services[1]:
-            message = f"The DNS service IP {address} must be in {services} and not its first address."
-            raise RefusedError(400, "DnsServiceIpOutOfServiceCidr", message)
-
-
-def _refuse_version(call: Call) -> None:
-    version = str(call.input("kubernetesVersion"))
-    if ".".join(version.split(".")[:2]) not in KUBERNETES:
-        message = f"Version {version} is not supported in this region; one of {sorted(KUBERNETES)}."
-        raise RefusedError(400, "K8sVersionNotSupported", message)
-
-
 def _refuse_pools(call: Call) -> None:
     profiles = call.input("agentPoolProfiles", [])
-    if not any(profile.get("mode") == "System" for profile in profiles):
-        raise RefusedError(400, "BadRequest", "A cluster needs at least one pool of mode System.")
     if call.old is not None:
         known = {profile["name"]: profile for profile in call.old.inputs.get("agentPoolProfiles", [])}
         for profile in profiles:
             pools.refuse_fixed(known.get(profile["name"], profile), profile, profile["name"])
     for profile in profiles:
         pools.refuse_pool(call, profile, profile["name"])
-
-
-def _refuse_oidc_off(call: Call) -> None:
-    before = call.old is not None and (call.old.inputs.get("oidcIssuerProfile") or {}).get("enabled")
-    if before and not call.input("oidcIssuerProfile.enabled"):
-        raise RefusedError(400, "BadRequest", "The OIDC issuer can't be disabled once it is enabled.")
-
-
-def _refuse_window(call: Call) -> None:
-    if call.name not in MANAGED_WINDOWS:
-        raise RefusedError(
-            400, "InvalidParameter", f"'{call.name}' is no maintenance configuration; one of {sorted(MANAGED_WINDOWS)}."
-        )
-    hours = call.input("maintenanceWindow.durationHours")
-    if call.name != "default" and (hours is None or hours < MIN_WINDOW_HOURS):
-        raise RefusedError(400, "InvalidParameter", f"A window lasts at least {MIN_WINDOW_HOURS} hours, not {hours}.")
 
 
 def _cluster_outputs(call: Call) -> dict[str, Any]:
@@ -153,15 +93,7 @@ TYPES = [
             }
         ),
         seconds=300,
-        rules=(
-            _refuse_stopped,
-            _refuse_cluster_shape,
-            _refuse_ranges,
-            _refuse_version,
-            _refuse_oidc_off,
-            _refuse_pools,
-            refuse_cluster_network,
-        ),
+        rules=(_refuse_stopped, _refuse_pools),
         outputs=_cluster_outputs,
         shown=pools.with_separate_pools,
         serial=_serial,
@@ -174,8 +106,8 @@ TYPES = [
         replaces=frozenset(pools.FIXED),
         fixed=frozenset(pools.FIXED),
         seconds=120,
-        rules=(_refuse_stopped, pools.refuse_pool_call, refuse_pool_network),
-        delete_rules=(_refuse_stopped, pools.refuse_last_system_pool),
+        rules=(_refuse_stopped, pools.refuse_pool_call),
+        delete_rules=(_refuse_stopped,),
         outputs=_pool_outputs,
         serial=_serial,
     ),
@@ -183,7 +115,7 @@ TYPES = [
         pulumi_type="azure-native:containerservice:MaintenanceConfiguration",
         model="azure.mgmt.containerservice.models:MaintenanceConfiguration",
         path=CLUSTER + "/maintenanceConfigurations/{configName}",
-        rules=(_refuse_stopped, _refuse_window),
+        rules=(_refuse_stopped,),
         delete_rules=(_refuse_stopped,),
         outputs=lambda call: {"name": call.name},
         serial=_serial,

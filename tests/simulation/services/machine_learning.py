@@ -14,36 +14,10 @@ from tests.simulation.world import Record, key_of
 TYPE = "azure-native:machinelearningservices:Workspace"
 
 
-def _refuse_default_storage(call: Call) -> None:
-    account = call.world.get(call.input("storageAccount", ""))
-    if account is None or account.type != storage.TYPE:
-        raise RefusedError(400, "ValidationError", "A workspace needs a storage account.")
-    if account.inputs.get("isHnsEnabled"):
-        message = "Storage accounts with a hierarchical namespace can't be the default storage of a workspace."
-        raise RefusedError(400, "ValidationError", message)
-    tier = str(account.inputs["sku"]["name"])
-    if tier.startswith("Premium") or account.inputs.get("kind") == "BlobStorage":
-        raise RefusedError(400, "ValidationError", f"Storage accounts of {tier} can't be the default storage.")
-
-
-def _refuse_shared_keys(call: Call) -> None:
-    account = call.world.get(call.input("storageAccount", ""))
-    by_key = call.input("systemDatastoresAuthMode", "AccessKey").lower() == "accesskey"
-    if account is not None and by_key and account.inputs.get("allowSharedKeyAccess") is False:
-        message = "The default storage takes no shared keys: set systemDatastoresAuthMode to Identity."
-        raise RefusedError(400, "ValidationError", message)
-
-
 def _refuse_deleted_name(call: Call) -> None:
     if call.old is None and key_of(call.id) in call.world.buried(TYPE):
         message = f"A soft-deleted workspace with the same name '{call.name}' exists; recover or purge it."
         raise RefusedError(409, "Conflict", message)
-
-
-def _refuse_missing_parts(call: Call) -> None:
-    for name in ("keyVault", "applicationInsights"):
-        if not call.input(name):
-            raise RefusedError(400, "ValidationError", f"A workspace needs '{name}'.")
 
 
 def default_container(workspace: str) -> str:
@@ -84,7 +58,7 @@ TYPES = [
         replaces=frozenset({"location", "storageAccount", "keyVault"}),
         fixed=frozenset({"storageAccount", "keyVault", "hbiWorkspace"}),
         seconds=60,
-        rules=(_refuse_missing_parts, _refuse_default_storage, _refuse_shared_keys, _refuse_deleted_name),
+        rules=(_refuse_deleted_name,),
         outputs=_outputs,
         soft_delete_days=14,
     )

@@ -15,7 +15,6 @@ PEERING = "azure-native:network:VirtualNetworkPeering"
 ENDPOINT = "azure-native:network:PrivateEndpoint"
 GATEWAY = "azure-native:network:NatGateway"
 NAME = NameRule(pattern=r"[A-Za-z0-9][\w.-]*\w", shortest=2, longest=64)
-SMALLEST_SUBNET = 29
 DATABRICKS = "azure-native:databricks:Workspace"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 USERS = (
@@ -38,47 +37,6 @@ def subnet_of(world: World, identity: str) -> dict[str, Any] | None:
     if found is None or found.deleting:
         return None
     return next((one for one in found.inputs.get("subnets", []) if one["name"].lower() == name.lower()), None)
-
-
-def _refuse_ranges(call: Call) -> None:
-    """Subnets must lie in the network's address space, not overlap, and have addresses."""
-    space = [_range(text) for text in call.input("addressSpace.addressPrefixes", [])]
-    if not space:
-        raise RefusedError(400, "InvalidRequestFormat", "A network needs an address space.")
-    seen: list[tuple[str, ipaddress.IPv4Network]] = []
-    for subnet in call.input("subnets", []):
-        name, own = subnet["name"], _range(subnet["addressPrefix"])
-        if own.prefixlen > SMALLEST_SUBNET or not any(own.subnet_of(whole) for whole in space):
-            message = f"Subnet '{name}' is not valid: {own} is too small, or not in {call.name}."
-            raise RefusedError(400, "NetcfgInvalidSubnet", message)
-        for other, taken in seen:
-            if own.overlaps(taken):
-                raise RefusedError(400, "NetcfgSubnetRangesOverlap", f"Subnet '{name}' overlaps with '{other}'.")
-        seen.append((name, own))
-
-
-def _range(text: str) -> ipaddress.IPv4Network:
-    try:
-        return ipaddress.IPv4Network(text)
-    except ValueError as error:
-        raise RefusedError(400, "InvalidCIDRNotation", f"The address prefix {text} is not valid: {error}.") from error
-
-
-def _refuse_peering(call: Call) -> None:
-    own = call.world.get(call.id.rpartition("/virtualNetworkPeerings/")[0])
-    other = call.world.get(call.input("remoteVirtualNetwork.id", ""))
-    if own is None or other is None:
-        return  # another rule reports it
-    if any(one.overlaps(two) for one in ranges_of(own) for two in ranges_of(other)):
-        message = f"The address spaces of {own.id} and {other.id} overlap: they can't be peered."
-        raise RefusedError(400, "VnetAddressSpacesOverlap", message)
-
-
-def _refuse_gateway(call: Call) -> None:
-    for address in call.input("publicIpAddresses", []):
-        found = call.world.get(address["id"])
-        if found is not None and dig(found.inputs, "sku.name") != "Standard":
-            raise RefusedError(400, "NatGatewayPublicIpMustBeStandardSku", "A NAT gateway needs a standard address.")
 
 
 def _refuse_used_network(call: Call) -> None:
@@ -138,7 +96,6 @@ TYPES = [
         path=PROVIDER + "/natGateways/{natGatewayName}",
         name=NAME,
         replaces=frozenset({"location"}),
-        rules=(_refuse_gateway,),
         delete_rules=(_refuse_used_part,),
         outputs=_named,
     ),
@@ -157,7 +114,6 @@ TYPES = [
         path=PROVIDER + "/virtualNetworks/{virtualNetworkName}",
         name=NAME,
         replaces=frozenset({"location"}),
-        rules=(_refuse_ranges,),
         delete_rules=(_refuse_used_network,),
         outputs=_named,
         serial=_network_serial,
@@ -167,7 +123,6 @@ TYPES = [
         model="azure.mgmt.network.models:VirtualNetworkPeering",
         path=PROVIDER + "/virtualNetworks/{virtualNetworkName}/virtualNetworkPeerings/{virtualNetworkPeeringName}",
         name=NAME,
-        rules=(_refuse_peering,),
         outputs=_named,
         serial=_network_serial,
     ),

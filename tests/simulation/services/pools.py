@@ -1,4 +1,4 @@
-"""What AKS refuses about a node pool, in the cluster's body or as a resource: size, zones, disk, quota, counts."""
+"""What AKS refuses about a node pool, in the cluster's body or as a resource: size, quota, changes."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,9 +14,6 @@ CLUSTER_TYPE = "azure-native:containerservice:ManagedCluster"
 POOL_TYPE = "azure-native:containerservice:AgentPool"
 FIXED = ("vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods")
 """What can't change after a pool's creation, according to the API's own descriptions."""
-FEWEST_PODS, FEWEST_IN_POOL = 10, 30
-"""A node's least `maxPods`, and the pods that a pool must have room for, so that the system's pods fit
-(learn.microsoft.com/azure/aks/azure-cni-overview, "Maximum pods per node"; Azure/AKS#1422)."""
 PATH = ("resourceGroupName", "resourceName", "agentPoolName")
 
 
@@ -34,12 +31,6 @@ def refuse_pool(call: Call, pool: Mapping[str, Any], name: str) -> None:
         raise RefusedError(
             400, "VMSizeNotSupported", f"The VM size '{pool.get('vmSize')}' of pool '{name}' is not available."
         )
-    missing = set(pool.get("availabilityZones") or ()) - size.zones
-    if missing:
-        message = f"The zone(s) {sorted(missing)} are not available for the size {pool.get('vmSize')} of pool '{name}'."
-        raise RefusedError(400, "AvailabilityZoneNotSupported", message)
-    _refuse_disk(pool, size, name)
-    _refuse_counts(pool, name)
     _refuse_quota(call, pool, size, name)
 
 
@@ -49,21 +40,6 @@ def refuse_fixed(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> N
         if (old.get(fixed) or None) != (new.get(fixed) or None):
             message = f"Changing property 'agentPoolProfile.{fixed}' of pool '{name}' is not allowed."
             raise RefusedError(400, "PropertyChangeNotAllowed", message)
-
-
-def refuse_last_system_pool(call: Call) -> None:
-    """Raise if no pool of mode System would be left."""
-    cluster_id = call.id.rpartition("/agentPools/")[0]
-    cluster = call.world.get(cluster_id)
-    inline = cluster.inputs.get("agentPoolProfiles", []) if cluster else []
-    others = [
-        other.inputs
-        for other in call.world.all(POOL_TYPE)
-        if key_of(other.id).startswith(key_of(cluster_id) + "/") and key_of(other.id) != key_of(call.id)
-    ]
-    left = [*others, *(profile for profile in inline if profile.get("name") != call.name)]
-    if cluster and not cluster.deleting and not any(pool.get("mode") == "System" for pool in left):
-        raise RefusedError(400, "BadRequest", "There has to be at least one system pool in a cluster.")
 
 
 def with_separate_pools(world: World, cluster: Record) -> Record:
@@ -101,37 +77,6 @@ def _count(used: Counter[str], pool: Mapping[str, Any]) -> None:
     size = SIZES.get(str(pool.get("vmSize")))
     if size is not None:
         used[size.family] += size.vcpus * int(pool.get("count", 1))
-
-
-def _refuse_disk(pool: Mapping[str, Any], size: Size, name: str) -> None:
-    if pool.get("osDiskType") != "Ephemeral":
-        return
-    wanted = pool.get("osDiskSizeGB") or 128
-    if wanted > size.local_gib:
-        message = (
-            f"An ephemeral disk of {wanted} GiB does not fit {pool.get('vmSize')} ({size.local_gib} GiB) of '{name}'."
-        )
-        raise RefusedError(400, "EphemeralOSDiskNotSupported", message)
-
-
-def _refuse_counts(pool: Mapping[str, Any], name: str) -> None:
-    least, most, count = pool.get("minCount"), pool.get("maxCount"), pool.get("count", 1)
-    pods = pool.get("maxPods")
-    if pods is not None and (pods < FEWEST_PODS or (pool.get("mode") == "System" and pods * count < FEWEST_IN_POOL)):
-        message = f"The value of parameter agentPoolProfile.maxPods is invalid: {pods} on {count} node(s) of '{name}'."
-        raise RefusedError(400, "InvalidParameter", message)
-    if not pool.get("enableAutoScaling"):
-        if least is not None or most is not None:
-            raise RefusedError(400, "InvalidParameter", f"Pool '{name}' has minCount or maxCount without autoscaling.")
-        return
-    if least is None or most is None or not least <= most:
-        raise RefusedError(
-            400, "InvalidParameter", f"Pool '{name}' needs minCount <= maxCount, not {least} and {most}."
-        )
-    if not least <= count <= most:
-        raise RefusedError(400, "InvalidParameter", f"Pool '{name}': count {count} is not between {least} and {most}.")
-    if pool.get("mode") == "System" and least < 1:
-        raise RefusedError(400, "InvalidParameter", f"The system pool '{name}' needs at least one node.")
 
 
 def _refuse_quota(call: Call, pool: Mapping[str, Any], size: Size, name: str) -> None:

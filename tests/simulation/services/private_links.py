@@ -1,13 +1,10 @@
 """Private endpoints with their DNS records, and private DNS zones."""
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
-from tests.simulation.published import LINK_GROUPS
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType, dig
-from tests.simulation.services.network import ENDPOINT, NAME, PROVIDER, ranges_of, subnet_of
+from tests.simulation.services.network import ENDPOINT, NAME, PROVIDER, ranges_of
 from tests.simulation.world import Record, World, key_of
 
 ENDPOINT_PATH = PROVIDER + "/privateEndpoints/{privateEndpointName}"
@@ -15,69 +12,12 @@ NAMES = "azure-native:network:PrivateDnsZoneGroup"
 ZONE = "azure-native:privatedns:PrivateZone"
 ZONE_PATH = PROVIDER + "/privateDnsZones/{privateZoneName}"
 LINK = "azure-native:privatedns:VirtualNetworkLink"
-LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-
-
-def _refuse_connection(call: Call) -> None:
-    """The group must be one of the service's, and a registry of the tier that supports endpoints."""
-    for connection in call.input("privateLinkServiceConnections", []):
-        target = call.world.get(connection["privateLinkServiceId"])
-        if target is None:
-            continue  # said elsewhere
-        groups = LINK_GROUPS.get(target.type, {})
-        wrong = [group for group in connection.get("groupIds", []) if group not in groups]
-        if wrong or not connection.get("groupIds"):
-            message = f"{target.id} has no group {wrong or 'without a name'}; one of {sorted(groups)}."
-            raise RefusedError(400, "PrivateEndpointCannotBeCreatedInvalidGroupId", message)
-        if target.type.endswith(":Registry") and dig(target.inputs, "sku.name") != "Premium":
-            raise RefusedError(400, "SkuNotSupported", "Private endpoints need a registry of tier Premium.")
-
-
-def _refuse_subnet(call: Call) -> None:
-    subnet = subnet_of(call.world, call.input("subnet.id", ""))
-    if subnet is None:
-        raise RefusedError(404, "LinkedResourceNotFound", f"There is no subnet {call.input('subnet.id')}.")
-    if subnet.get("delegations"):
-        message = f"The subnet '{subnet['name']}' is delegated, and takes no private endpoint."
-        raise RefusedError(400, "PrivateEndpointCannotBeCreatedInSubnetThatIsDelegated", message)
-
-
-def _refuse_zones(call: Call) -> None:
-    """Each zone must be one that Microsoft lists for the endpoint's group: no other would resolve the name."""
-    endpoint = call.world.get(call.id.rpartition("/privateDnsZoneGroups/")[0])
-    if endpoint is None:
-        return
-    wanted: set[str] = set()
-    for connection in endpoint.inputs["privateLinkServiceConnections"]:
-        target = call.world.get(connection["privateLinkServiceId"])
-        groups: Mapping[str, tuple[str, ...]] = LINK_GROUPS.get(target.type, {}) if target else {}
-        wanted |= {zone for group in connection["groupIds"] for zone in groups.get(group, ())}
-    given = {config["privateDnsZoneId"].rpartition("/")[2] for config in call.input("privateDnsZoneConfigs", [])}
-    if given != wanted:
-        raise RefusedError(400, "InvalidPrivateDnsZoneIds", f"The zones are {sorted(given)}, and not {sorted(wanted)}.")
-
-
-def _refuse_zone_name(call: Call) -> None:
-    labels = call.name.split(".")
-    if not 2 <= len(labels) <= 34 or not all(re.fullmatch(LABEL, label) for label in labels):
-        raise RefusedError(400, "BadRequest", f"'{call.name}' is no name of a private zone.")
 
 
 def _refuse_linked_zone(call: Call) -> None:
     links = [one for one in call.world.under(call.id) if one.type == LINK and not one.deleting]
     if links:
         raise RefusedError(409, "CannotDeleteResource", f"{call.id} still has the link {links[0].id}.")
-
-
-def _refuse_second_link(call: Call) -> None:
-    """A network can be linked to one zone of each name, and once."""
-    zone = call.id.split("/")[-3].lower()
-    network = key_of(call.input("virtualNetwork.id", ""))
-    for other in call.world.all(LINK):
-        same = other.id.split("/")[-3].lower() == zone and key_of(other.inputs["virtualNetwork"]["id"]) == network
-        if same and key_of(other.id) != key_of(call.id) and not other.deleting:
-            message = f"A zone '{zone}' is linked to {network} already, by {other.id}."
-            raise RefusedError(409, "Conflict", message)
 
 
 def reaches(world: World, network: str, target: Record, group: str) -> bool:
@@ -139,14 +79,12 @@ TYPES = [
         name=NAME,
         replaces=frozenset({"location", "subnet"}),
         seconds=30,
-        rules=(_refuse_subnet, _refuse_connection),
         outputs=_endpoint_outputs,
     ),
     ResourceType(
         pulumi_type=NAMES,
         model="azure.mgmt.network.models:PrivateDnsZoneGroup",
         path=ENDPOINT_PATH + "/privateDnsZoneGroups/{privateDnsZoneGroupName}",
-        rules=(_refuse_zones,),
         outputs=_named,
     ),
     ResourceType(
@@ -155,7 +93,6 @@ TYPES = [
         path=ZONE_PATH,
         name=NameRule(pattern=r"[\w.-]+", shortest=1, longest=63),
         seconds=15,
-        rules=(_refuse_zone_name,),
         delete_rules=(_refuse_linked_zone,),
         outputs=_named,
     ),
@@ -166,7 +103,6 @@ TYPES = [
         name=NAME,
         replaces=frozenset({"virtualNetwork"}),
         seconds=15,
-        rules=(_refuse_second_link,),
         outputs=_named,
     ),
     ResourceType(

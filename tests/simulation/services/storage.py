@@ -2,32 +2,12 @@
 
 from typing import Any
 
-from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
 from tests.simulation.services.resources import GROUP
 
 ACCOUNT = GROUP + "/providers/Microsoft.Storage/storageAccounts/{accountName}"
 TYPE = "azure-native:storage:StorageAccount"
 CONTAINER = "azure-native:storage:BlobContainer"
-
-
-def _refuse_versioning(call: Call) -> None:
-    account = call.world.get(call.id.rpartition("/blobServices/")[0])
-    if account is not None and account.inputs.get("isHnsEnabled") and call.input("isVersioningEnabled"):
-        message = "Blob versioning is not supported for an account with a hierarchical namespace."
-        raise RefusedError(409, "FeatureNotSupportedForAccount", message)
-
-
-def _refuse_public_container(call: Call) -> None:
-    account = call.world.get(call.id.partition("/blobServices/")[0])
-    public = call.input("publicAccess", "None")
-    if account is not None and public != "None" and not account.inputs.get("allowBlobPublicAccess"):
-        raise RefusedError(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
-
-
-def _refuse_policy_name(call: Call) -> None:
-    if call.name != "default":
-        raise RefusedError(400, "InvalidResourceName", f"A management policy is named 'default', not '{call.name}'.")
 
 
 def _account_outputs(call: Call) -> dict[str, Any]:
@@ -68,21 +48,18 @@ TYPES = [
         model="azure.mgmt.storage.models:BlobContainer",
         path=ACCOUNT + "/blobServices/default/containers/{containerName}",
         name=NameRule(pattern=r"[a-z0-9](?!.*--)[a-z0-9-]*[a-z0-9]", shortest=3, longest=63),
-        rules=(_refuse_public_container,),
         outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:storage:ManagementPolicy",
         model="azure.mgmt.storage.models:ManagementPolicy",
         path=ACCOUNT + "/managementPolicies/{managementPolicyName}",
-        rules=(_refuse_policy_name,),
         outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:storage:BlobServiceProperties",
         model="azure.mgmt.storage.models:BlobServiceProperties",
         path=ACCOUNT + "/blobServices/{blobServicesName}",
-        rules=(_refuse_policy_name, _refuse_versioning),
         singleton=True,
         outputs=_named,
     ),

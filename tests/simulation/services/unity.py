@@ -33,24 +33,6 @@ VOLUME = "databricks:index/volume:Volume"
 MEMBER = "databricks:index/servicePrincipal:ServicePrincipal"
 LOCATION_URL = re.compile(r"abfss://([a-z0-9-]{3,63})@([a-z0-9]{3,24})\.dfs\.core\.windows\.net(/.*)?")
 DATA_ROLES = frozenset({"ba92f5b4-2d11-453d-a403-e96b0029c9fe", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"})
-LOCATION_PRIVILEGES = frozenset(
-    {"ALL_PRIVILEGES", "BROWSE", "CREATE_EXTERNAL_TABLE", "CREATE_EXTERNAL_VOLUME", "CREATE_MANAGED_STORAGE"}
-    | {"MANAGE", "READ_FILES", "WRITE_FILES"}
-)
-VOLUME_PRIVILEGES = frozenset({"ALL_PRIVILEGES", "MANAGE", "READ_VOLUME", "WRITE_VOLUME"})
-SCHEMA_PRIVILEGES = VOLUME_PRIVILEGES | {"CREATE_VOLUME", "USE_SCHEMA"}
-CATALOG_PRIVILEGES = SCHEMA_PRIVILEGES | {"BROWSE", "CREATE_SCHEMA", "USE_CATALOG"}
-CREDENTIAL_PRIVILEGES = frozenset(
-    {"ALL_PRIVILEGES", "BROWSE", "CREATE_EXTERNAL_LOCATION", "CREATE_EXTERNAL_TABLE", "MANAGE", "READ_FILES"}
-    | {"WRITE_FILES"}
-)
-APPLICABLE = {
-    "storageCredential": CREDENTIAL_PRIVILEGES,
-    "externalLocation": LOCATION_PRIVILEGES,
-    "catalog": CATALOG_PRIVILEGES,
-    "schema": SCHEMA_PRIVILEGES,
-    "volume": VOLUME_PRIVILEGES,
-}
 SECURABLES = ("externalLocation", "storageCredential", "catalog", "schema", "table", "volume", "metastore")
 
 
@@ -86,11 +68,6 @@ def _refuse_location(call: DatabricksCall) -> None:
         raise RefusedError(404, "STORAGE_CREDENTIAL_DOES_NOT_EXIST", message)
     refuse_without_metastores(call, "CREATE_EXTERNAL_LOCATION")
     refuse_without(call, "CREATE_EXTERNAL_LOCATION", "storageCredential", str(call.inputs["credentialName"]))
-    for other in call.world.all(LOCATION):
-        theirs = str(other.inputs["url"]).rstrip("/") + "/"
-        ours = url.rstrip("/") + "/"
-        if not other.id.endswith("/" + call.name.lower()) and (ours.startswith(theirs) or theirs.startswith(ours)):
-            raise RefusedError(400, "LOCATION_OVERLAP", f"'{url}' overlaps with the external location '{theirs}'.")
     if not call.inputs.get("skipValidation"):
         _refuse_unreadable(
             call, account=match[2], connector=credential.inputs["azureManagedIdentity"]["accessConnectorId"]
@@ -110,7 +87,7 @@ def _refuse_grant(call: DatabricksCall) -> None:
     given = [name for name in SECURABLES if call.inputs.get(name)]
     if len(given) != 1:
         raise RefusedError(400, "INVALID_PARAMETER_VALUE", f"A grant names exactly one securable, not {given}.")
-    _refuse_privileges(call, given[0])
+    _refuse_unknown_object(call, given[0])
     who = str(call.inputs["principal"])
     people = {name for name, found in principals(call.world).items() if found.type != SERVICE_PRINCIPAL}
     members = {str(item.inputs["applicationId"]) for item in call.world.all(MEMBER)}
@@ -119,17 +96,11 @@ def _refuse_grant(call: DatabricksCall) -> None:
         raise RefusedError(404, "PRINCIPAL_DOES_NOT_EXIST", f"Could not find principal with name {who}.")
 
 
-def _refuse_privileges(call: DatabricksCall, securable: str) -> None:
-    collection, allowed = COLLECTIONS[securable], APPLICABLE[securable]
+def _refuse_unknown_object(call: DatabricksCall, securable: str) -> None:
     wanted, shown = call.inputs[securable], _snake(securable).replace("_", " ")
-    if call.named(collection, wanted) is None:
+    if call.named(COLLECTIONS[securable], wanted) is None:
         code = f"{_snake(securable).upper()}_DOES_NOT_EXIST"
         raise RefusedError(404, code, f"{shown.capitalize()} '{wanted}' does not exist.")
-    unknown = {name.replace(" ", "_") for name in call.inputs["privileges"]} - allowed
-    if unknown:
-        article = "an" if shown[0] in "aeiou" else "a"
-        message = f"Privilege {min(unknown)} is not applicable to {article} {shown}."
-        raise RefusedError(400, "INVALID_PARAMETER_VALUE", message)
 
 
 def _refuse_used_credential(call: DatabricksCall) -> None:

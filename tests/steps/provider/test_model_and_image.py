@@ -203,6 +203,16 @@ def test_a_rotation_keeps_the_key_before_it_valid(recorder: Recorder) -> None:
     assert rotated.current != known["current"]
 
 
+def test_two_rotations_end_a_leaked_key(recorder: Recorder) -> None:
+    step = ApiKey()
+    known: dict[str, Any] = {"current": "leaked", "previous": "", "rotation": 1}
+    for rotation in (2, 3):
+        inputs = step.parse({**BASE, "rotation": rotation})
+        known = {**step.update("key", known, inputs, recorder.context).model_dump(), "rotation": rotation}
+    assert "leaked" not in known.values()
+    assert known["current"] != known["previous"]
+
+
 def test_keys_change_at_a_rotation_only(recorder: Recorder) -> None:
     step = ApiKey()
     first = {**BASE, "rotation": 1}
