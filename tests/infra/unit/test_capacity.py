@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.cost.capacity import MIN_REPLICAS, VM_SIZES, CapacityError, VmSize, capacity_for, qps_of, replicas_per_node
+from infra.cost.capacity import MIN_REPLICAS, CapacityError, VmSize, capacity_for, qps_of, replicas_per_node
 
 SIZE = VmSize(name="Standard_Test", cores=4, usd_per_hour=0.2, confidence="good")
 RATES = st.floats(min_value=1, max_value=1_000_000)
@@ -18,13 +18,6 @@ def test_a_small_load_still_has_a_second_replica_and_node() -> None:
     found = capacity_for(qps=10, p99_seconds=0.02, qps_per_core=10_000, size=SIZE)
     assert (found.replicas, found.replicas_min, found.replicas_max, found.nodes) == (2, 2, 4, 2)
     assert found.usd_per_month == 2 * 0.2 * 730
-
-
-def test_a_large_load_fills_cores_to_the_target_utilisation() -> None:
-    found = capacity_for(qps=70_000, p99_seconds=0.05, qps_per_core=10_000, size=SIZE)
-    assert found.replicas == 10
-    assert found.utilisation == pytest.approx(0.7)
-    assert found.nodes == 4  # one node has room for three replicas: four cores, less what Kubernetes itself needs
 
 
 def test_a_tight_p99_lowers_the_utilisation() -> None:
@@ -71,8 +64,3 @@ def test_one_replica_less_would_not_do(qps: float, p99: float, speed: float) -> 
     found = capacity_for(qps=qps, p99_seconds=p99, qps_per_core=speed, size=SIZE)
     load = min(0.7 * speed, speed - math.log(100) / p99)
     assert found.replicas == MIN_REPLICAS or (found.replicas - 1) * load < qps
-
-
-def test_every_price_says_how_far_it_can_be_trusted() -> None:
-    assert {size.confidence for size in VM_SIZES.values()} <= {"good", "fair", "unverified"}
-    assert all(size.usd_per_hour > 0 and size.name == name for name, size in VM_SIZES.items())

@@ -1,6 +1,5 @@
 """Cost estimates: the reference scenario calculated by hand, and the price table."""
 
-import re
 from decimal import Decimal
 from typing import Any
 
@@ -117,11 +116,11 @@ def test_stack_dev_costs_what_its_one_node_and_its_parts_come_to() -> None:
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_every_alert_that_a_stack_creates_is_on_its_bill(stack: str) -> None:
+    page = pytest.importorskip("tests.infra.wiring.page", reason="needs `uv sync --inexact --extra azure`")
     content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     bill = of(**content["personalization:azure"])
-    sent = (ROOT / "tests" / "infra" / "wiring" / f"{stack}.yaml").read_text(encoding="utf-8")
     for name, kind in ("metric alerts", "MetricAlert"), ("query alerts", "ScheduledQueryRule"):
-        assert line(bill, name).quantity.likely == len(re.findall(rf"^  monitor:{kind} ", sent, re.MULTILINE))
+        assert line(bill, name).quantity.likely == len(page.resources(stack, f"monitor:{kind}"))
 
 
 def test_a_stack_pays_for_the_runs_that_come_before_its_trainings() -> None:
@@ -161,25 +160,9 @@ def test_logs_in_a_given_workspace_are_not_the_stacks() -> None:
     assert "logs, at most" not in {line.name for line in bill.lines}
 
 
-def test_a_training_twice_as_long_costs_twice_as_much() -> None:
-    settings = AzureSettings.model_validate(REQUIRED)
-    once, twice = (
-        estimate(of_settings("test", settings, hours_per_training=hours), snapshot()).total("training").likely
-        for hours in (1, 2)
-    )
-    assert twice == 2 * once
-
-
 def test_a_size_without_a_price_is_refused_by_name() -> None:
     with pytest.raises(PriceUnknownError, match=r"No price is known for Standard_M8ms\. Known VM sizes are"):
         of(training_vm_size="Standard_M8ms")
-
-
-def test_an_uncertain_quantity_makes_the_line_uncertain() -> None:
-    bill = estimate(reference(), snapshot())
-    units = line(bill, "Databricks units")
-    assert units.price.confidence == "good"
-    assert units in bill.unverified
 
 
 def test_every_unverified_price_is_a_range_and_no_other_is() -> None:
@@ -193,10 +176,3 @@ def test_every_unverified_price_is_a_range_and_no_other_is() -> None:
 def test_the_sizes_of_capacity_have_the_same_prices() -> None:
     for name, size in VM_SIZES.items():
         assert size.usd_per_hour == float(snapshot()[f"vm/{name}"].usd.likely)
-
-
-@pytest.mark.parametrize("tier", ["Basic", "Standard", "Premium"])
-@pytest.mark.parametrize("replication", ["Standard_LRS", "Standard_ZRS"])
-def test_every_choice_of_a_stack_has_a_price(tier: str, replication: str) -> None:
-    names = {line.name for line in of(registry_tier=tier, storage_replication=replication).lines}
-    assert {f"registry {tier}", f"storage {replication}"} <= names

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -10,12 +11,11 @@ from unittest.mock import patch
 import yaml
 
 from tests.infra.graph.cloud_recorder import PEERED
-from tests.infra.wiring.recording import DATA, Declared, Recording, committed, record
+from tests.infra.wiring.recording import Declared, Recording, committed, record
 from tests.support.listings import Listing
 
 FOLDER = Path(__file__).parent
 WIDTH = 160
-STACKS = ("dev", "prod")
 OPTIONS = {"traces": True, "container_insights": True, "rollout": "shadow", "candidate_percent": 10}
 """Options that at least one of the committed stacks leaves off."""
 PRIVATE = {"network": "private", "peered_network": PEERED, "registry_tier": "Premium"}
@@ -29,16 +29,18 @@ NARROW = {
 """A stack that few may reach, and that tries a new image beside the old one."""
 IN_PLACE = {"dataset": {"kind": "criteo", "path": "abfss://events@shoplake.dfs.core.windows.net/clicks/days"}}
 """Data in a container that the stack does not own."""
-ROWS = {"dataset": DATA}
-"""Data without users and items: the pods fetch nothing, and recommend nothing."""
+WHOLE = "dev"
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "prod": {},
     "dev-with-options": OPTIONS,
     "dev-for-few": NARROW,
     "dev-with-data-in-place": IN_PLACE,
-    "dev-without-users": ROWS,
     "private": PRIVATE,
 }
-"""Files that contain only what these settings change in `dev`."""
+"""Files that contain only what differs from `dev`: in stack `prod`, and in `dev` with these settings."""
+PAGES = (WHOLE, *VARIANTS)
+GONE = "(not there)"
+"""What stands for a resource or an input that `dev` has and the variant does not."""
 HASH = re.compile(r"(?<=[/-])[0-9a-f]{16}(?=[/-])")
 NOT_WIRING = {
     "code_hash": "of the code",
@@ -54,17 +56,40 @@ Lists with these names are shown as they are.
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """Each file and its text: the committed stacks, and what other settings change in `dev`."""
-    recordings = {stack: record(committed(stack), stack) for stack in STACKS}
-    for stack, recording in recordings.items():
-        yield FOLDER / f"{stack}.yaml", _text_of(_shown(recording))
-    plain = _shown(recordings["dev"])
+    """Each file and its text."""
+    plain = recorded(WHOLE)
+    yield FOLDER / f"{WHOLE}.yaml", _text_of(plain)
     for variant, options in VARIANTS.items():
-        with patch("infra.graph.AzureLake", lambda _: Listing(["clicks/days/day_0.tsv"])):
-            azure = {name: value for name, value in options.items() if name != "dataset"}
-            full = _shown(record(committed("dev", options.get("dataset"), **azure), "dev"))
-        other = {part: {name: one for name, one in full[part].items() if plain[part].get(name) != one} for part in full}
-        yield FOLDER / f"{variant}.yaml", _text_of({"options": options} | other)
+        yield FOLDER / f"{variant}.yaml", _text_of({"options": options} | differences(plain, recorded(variant)))
+
+
+@cache
+def recorded(page: str) -> dict[str, Any]:
+    """All resources and outputs of a page, as `dev.yaml` shows them. Every stack is named `dev`: names say nothing."""
+    options = VARIANTS.get(page, {})
+    azure = {name: value for name, value in options.items() if name != "dataset"}
+    with patch("infra.graph.AzureLake", lambda _: Listing(["clicks/days/day_0.tsv"])):
+        stack = page if page == "prod" else WHOLE
+        return _shown(record(committed(stack, options.get("dataset"), **azure), WHOLE))
+
+
+def resources(page: str, kind: str) -> dict[str, dict[str, Any]]:
+    """The inputs of a page's resources of a kind such as `keyvault:Vault`, by logical name."""
+    found = recorded(page)["resources"].items()
+    return {name.partition(" ")[2]: one["inputs"] for name, one in found if name.startswith(f"{kind} ")}
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What of `after` differs from `before`, at any depth of dictionaries."""
+    found: dict[str, Any] = {}
+    for name in sorted({*before, *after}):
+        old, new = before.get(name, GONE), after.get(name, GONE)
+        if isinstance(old, dict) and isinstance(new, dict):
+            if inside := differences(old, new):
+                found[name] = inside
+        elif old != new:
+            found[name] = new
+    return found
 
 
 def _shown(recording: Recording) -> dict[str, Any]:

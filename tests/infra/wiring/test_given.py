@@ -10,7 +10,7 @@ pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --ex
 from tests.infra.graph.cloud_recorder import SUBSCRIPTION
 from tests.infra.wiring.page import PRIVATE
 from tests.infra.wiring.recording import Declared, committed, record
-from tests.infra.wiring.test_private import ENDPOINTS, host, of
+from tests.infra.wiring.test_wiring import ENDPOINTS
 
 HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-names"
 LOGS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-logs/providers/Microsoft.OperationalInsights/workspaces/all"
@@ -26,6 +26,10 @@ GIVEN = {
 def stack() -> dict[str, Declared]:
     """The resources of a private stack `dev` that gets what there is, by name."""
     return {one.name: one for one in record(committed("dev", **PRIVATE, **GIVEN), "dev").resources}
+
+
+def of(stack: dict[str, Declared], kind: str) -> dict[str, Declared]:
+    return {name.partition(" ")[2]: one for name, one in stack.items() if name.startswith(f"{kind} ")}
 
 
 def test_everything_is_in_the_given_groups_but_links_to_given_zones(stack: dict[str, Declared]) -> None:
@@ -59,7 +63,7 @@ def test_the_stack_s_network_is_linked_to_them_by_a_name_of_its_own_and_only_the
     stack: dict[str, Declared],
 ) -> None:
     (zone,) = of(stack, "privatedns:PrivateZone").values()
-    assert zone.inputs["privateZoneName"] == host(stack)
+    assert zone.inputs["privateZoneName"] == stack["azure:Certificate service-certificate"].inputs["host"]
     own = stack["network:VirtualNetwork network"]
     links = of(stack, "privatedns:VirtualNetworkLink").values()
     given = [one.inputs for one in links if one.inputs["resourceGroupName"] == "rg-names"]

@@ -1,14 +1,59 @@
-"""Everything that a stack sends is unchanged since its last review against the documentation."""
+"""What the stacks send: unchanged since its last review, within a deployer's rights, and safe.
+
+The recordings say only that nothing has changed. So roles, what is closed, and what Azure publishes are written by hand
+a second time, from the pages of learn.microsoft.com/azure that each test names.
+"""
 
 import difflib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
-from tests.infra.wiring.page import FOLDER, OPTIONS, STACKS, VARIANTS, pages
+from infra.cloud.role_list import Role
+from personalize.bootstrap.rights import only_roles
+from tests.infra.graph.cloud_recorder import DEPLOYERS, TENANT
+from tests.infra.wiring.page import FOLDER, PAGES, pages, recorded, resources
+from tests.infra.wiring.recording import committed
+from tests.simulation.published import KUBERNETES, REGIONS, RUNTIMES, role_name
 from tools.paths import ROOT
+
+ROLES = "authorization:RoleAssignment"
+OF_DEPLOYER = {
+    ("storage:StorageAccount lake", "Storage Blob Data Contributor"),
+    ("storage:StorageAccount workspace-storage", "Storage Blob Data Contributor"),
+    ("storage:StorageAccount workspace-storage", "Storage File Data Privileged Contributor"),
+    ("machinelearningservices:Workspace machine-learning", "AzureML Data Scientist"),
+    ("containerregistry:Registry registry", "AcrPush"),
+    ("containerservice:ManagedCluster cluster", "Azure Kubernetes Service Cluster User Role"),
+    ("containerservice:ManagedCluster cluster", "Azure Kubernetes Service RBAC Cluster Admin"),
+}
+OF_MACHINES = {
+    ("storage:StorageAccount lake", "Storage Blob Data Contributor"),
+    ("containerregistry:Registry registry", "AcrPull"),
+    ("keyvault:Vault vault", "Key Vault Secrets User"),
+    ("storage:BlobContainer snapshots", "Storage Blob Data Reader"),
+}
+GROUPS = {"private": {"rg-hub"}}
+"""Groups of the network that a private stack is deployed from: the settings name what it uses there."""
+ENDPOINTS = {
+    ("storage:StorageAccount lake", "blob", ("privatelink.blob.core.windows.net",)),
+    ("storage:StorageAccount lake", "dfs", ("privatelink.dfs.core.windows.net",)),
+    ("storage:StorageAccount workspace-storage", "blob", ("privatelink.blob.core.windows.net",)),
+    ("storage:StorageAccount workspace-storage", "file", ("privatelink.file.core.windows.net",)),
+    ("keyvault:Vault vault", "vault", ("privatelink.vaultcore.azure.net",)),
+    ("containerregistry:Registry registry", "registry", ("privatelink.azurecr.io",)),
+    (
+        "machinelearningservices:Workspace machine-learning",
+        "amlworkspace",
+        ("privatelink.api.azureml.ms", "privatelink.notebooks.azure.net"),
+    ),
+    ("databricks:Workspace databricks-workspace", "databricks_ui_api", ("privatelink.azuredatabricks.net",)),
+    ("databricks:Workspace databricks-workspace", "browser_authentication", ("privatelink.azuredatabricks.net",)),
+}
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +62,17 @@ def written() -> dict[Path, str]:
     return dict(pages())
 
 
-@pytest.mark.parametrize("name", [*STACKS, *VARIANTS])
-def test_a_stack_sends_what_was_reviewed(written: dict[Path, str], name: str) -> None:
-    file = FOLDER / f"{name}.yaml"
+def only(page: str, kind: str) -> dict[str, Any]:
+    """The inputs of the only resource of a kind."""
+    (found,) = resources(page, kind).values()
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_stack_sends_what_was_reviewed(written: dict[Path, str], page: str) -> None:
+    file = FOLDER / f"{page}.yaml"
     reviewed, found = file.read_text(encoding="utf-8"), written[file]
+    assert str(ROOT) not in found
     shown = str(file.relative_to(ROOT))
     difference = "\n".join(
         difflib.unified_diff(reviewed.splitlines(), found.splitlines(), shown, "the program", lineterm="", n=6)
@@ -28,8 +80,140 @@ def test_a_stack_sends_what_was_reviewed(written: dict[Path, str], name: str) ->
     assert not difference, f"`make wiring` writes it down if it is meant; compare it with Azure's pages:\n{difference}"
 
 
-def test_the_pages_show_each_option_and_no_machine(written: dict[Path, str]) -> None:
-    text = "\n".join(written.values())
-    assert str(ROOT) not in text
-    for sign in ("omsagent", "scoring-traces", "scoring-shadow"):
-        assert sign in written[FOLDER / "dev-with-options.yaml"], f"{OPTIONS} bring no {sign}"
+def sent(page: str) -> dict[str, Mapping[str, Any]]:
+    """The inputs of each Azure resource, by type and name."""
+    found = recorded(page)["resources"].items()
+    return {name: one["inputs"] for name, one in found if one.get("provider") == "azure"}
+
+
+def groups(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The group that each resource lies in, its own or that of the resource that it extends."""
+    for name, inputs in found.items():
+        own = inputs
+        while "resourceGroupName" not in own:
+            extended = own.get("scope") or own["resourceUri"]
+            own = found[extended.partition("{")[2].partition("}")[0]]
+        yield name, own["resourceGroupName"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_everything_lies_in_the_stack_s_two_groups(page: str) -> None:
+    """Only then may a deployer have no rights on the subscription (decision 36)."""
+    found = dict(groups(sent(page)))
+    elsewhere = {name: group for name, group in found.items() if not group.startswith(("rg-serving-", "rg-training-"))}
+    assert set(elsewhere.values()) == GROUPS.get(page, set()), elsewhere
+    assert len(set(found.values()) - set(elsewhere.values())) == 2
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_role_is_one_that_a_deployer_may_assign(page: str) -> None:
+    assigned = {one["roleDefinitionId"].rpartition("/")[2] for one in resources(page, ROLES).values()}
+    assert assigned
+    assert all(role in only_roles(*Role) for role in assigned)
+
+
+def test_deployers_and_machines_have_these_roles_on_these_resources() -> None:
+    """role-based-access-control/built-in-roles, by name in `tests/simulation/published.py`."""
+    given: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
+    for one in resources("dev", ROLES).values():
+        name = role_name(one["roleDefinitionId"])
+        assert name is not None, f"Azure publishes no role {one['roleDefinitionId']}"
+        given[one["principalId"] in DEPLOYERS].add((one["scope"].strip("{}"), name))
+    assert given == {True: OF_DEPLOYER, False: OF_MACHINES}
+
+
+@pytest.mark.parametrize("page", ["dev", "prod"])
+def test_a_committed_stack_asks_for_a_region_and_versions_that_there_are(page: str) -> None:
+    settings = committed(page)
+    assert settings.azure is not None
+    assert settings.azure.location in REGIONS
+    assert only(page, "containerservice:ManagedCluster")["kubernetesVersion"] in KUBERNETES
+    for job in resources(page, "databricks:Job").values():
+        (cluster,) = job["jobClusters"]
+        runtime, _, scala = cluster["newCluster"]["sparkVersion"].partition(".x-scala")
+        assert (RUNTIMES[runtime], scala) == ("3.5.0", "2.12"), "what SynapseML's jars are built for"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_service_takes_keys_or_shows_anything_to_strangers(page: str) -> None:
+    """storage/common/shared-key-authorization-prevent, key-vault/general/rbac-guide, aks/manage-azure-rbac,
+    container-registry/container-registry-authentication."""
+    for account in resources(page, "storage:StorageAccount").values():
+        assert (account["allowSharedKeyAccess"], account["allowBlobPublicAccess"]) == (False, False)
+        assert (account["enableHttpsTrafficOnly"], account["minimumTlsVersion"]) == (True, "TLS1_2")
+    assert {one["publicAccess"] for one in resources(page, "storage:BlobContainer").values()} == {"None"}
+    assert only(page, "keyvault:Vault")["properties"]["enableRbacAuthorization"] is True
+    registry = only(page, "containerregistry:Registry")
+    assert (registry["adminUserEnabled"], registry["anonymousPullEnabled"]) == (False, False)
+    cluster = only(page, "containerservice:ManagedCluster")
+    assert cluster["disableLocalAccounts"] is True
+    assert cluster["aadProfile"] == {"enableAzureRBAC": True, "managed": True, "tenantID": TENANT}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_pod_has_no_right_that_it_does_not_need(page: str) -> None:
+    """kubernetes.io, "Pod Security Standards", "Network Policies": a type without rules admits nothing."""
+    labels = only(page, "core/v1:Namespace")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    pod = resources(page, "apps/v1:Deployment")["deployment"]["spec"]["template"]["spec"]
+    context = pod["containers"][0]["securityContext"]
+    assert (context["readOnlyRootFilesystem"], context["allowPrivilegeEscalation"]) == (True, False)
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert pod["automountServiceAccountToken"] is False
+    policy = only(page, "networking.k8s.io/v1:NetworkPolicy")["spec"]
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    everybody, known = policy["ingress"]
+    assert everybody == {"ports": [{"port": 8443, "protocol": "TCP"}]}
+    assert known["ports"] == [{"port": 9090, "protocol": "TCP"}]
+    assert known["from"] != []
+
+
+def test_few_reach_the_api_server_and_the_service_if_the_settings_say_so() -> None:
+    """aks/api-server-authorized-ip-ranges; cloud-provider-azure.sigs.k8s.io, "LoadBalancer": with service tags, ranges
+    go into an annotation beside them."""
+    access = only("dev-for-few", "containerservice:ManagedCluster")["apiServerAccessProfile"]
+    assert access["authorizedIPRanges"] == ["203.0.113.0/24", "198.51.100.7/32"]
+    service = resources("dev-for-few", "core/v1:Service")["load-balancer"]
+    prefix = "service.beta.kubernetes.io/azure-allowed-"
+    allowed = {name: value for name, value in service["metadata"]["annotations"].items() if name.startswith(prefix)}
+    assert allowed == {
+        f"{prefix}ip-ranges": "203.0.113.0/24,192.0.2.128/25",
+        f"{prefix}service-tags": "ApplicationInsightsAvailability",
+    }
+
+
+def test_every_service_of_a_private_stack_has_its_endpoints_with_their_names() -> None:
+    """private-link/private-endpoint-dns, July 2026."""
+    names = {one["privateEndpointName"]: one for one in resources("private", "network:PrivateDnsZoneGroup").values()}
+    found = set()
+    for endpoint in resources("private", "network:PrivateEndpoint").values():
+        (connection,) = endpoint["privateLinkServiceConnections"]
+        (group,) = connection["groupIds"]
+        configs = names[endpoint["privateEndpointName"]]["privateDnsZoneConfigs"]
+        zones = tuple(
+            config["privateDnsZoneId"].strip("{}").removeprefix("privatedns:PrivateZone zone-") for config in configs
+        )
+        found.add((connection["privateLinkServiceId"].strip("{}"), group, zones))
+    assert found == ENDPOINTS
+
+
+def test_nothing_of_a_private_stack_answers_the_internet() -> None:
+    """aks/private-clusters; databricks/security/network/classic/private-link-simplified; of what comes by a public
+    address, only the access connector reaches the lake."""
+    for kind in ("containerregistry:Registry", "machinelearningservices:Workspace", "databricks:Workspace"):
+        assert only("private", kind)["publicNetworkAccess"] == "Disabled", kind
+    vault = only("private", "keyvault:Vault")["properties"]
+    assert vault["publicNetworkAccess"] == "Disabled"
+    assert vault["networkAcls"] == {"bypass": "AzureServices", "defaultAction": "Deny"}
+    accounts = resources("private", "storage:StorageAccount")
+    assert accounts["workspace-storage"]["publicNetworkAccess"] == "Disabled"
+    lake = accounts["lake"]["networkRuleSet"]
+    assert (lake["defaultAction"], lake["bypass"]) == ("Deny", "None")
+    assert [rule["resourceId"] for rule in lake["resourceAccessRules"]] == ["{databricks:AccessConnector lake-access}"]
+    assert only("private", "containerservice:ManagedCluster")["apiServerAccessProfile"] == {
+        "enablePrivateCluster": True,
+        "enablePrivateClusterPublicFQDN": True,
+        "privateDNSZone": "none",
+    }
+    annotations = resources("private", "core/v1:Service")["load-balancer"]["metadata"]["annotations"]
+    assert annotations["service.beta.kubernetes.io/azure-load-balancer-internal"] == "true"
