@@ -16,10 +16,6 @@ def test_any_stack_has_a_container_and_a_key_that_azure_accepts(stack: str) -> N
     assert names.container != StateNames(subscription=SUBSCRIPTION, stack="dev-eu").container
 
 
-def test_each_stack_has_a_backend_of_its_own() -> None:
-    assert StateNames(subscription=SUBSCRIPTION, stack="prod").backend.startswith("azblob://state-prod?")
-
-
 def test_the_names_are_ones_that_azure_takes() -> None:
     names = StateNames(subscription=SUBSCRIPTION, stack="dev")
     assert re.fullmatch("[a-z0-9]{3,24}", names.account)

@@ -38,47 +38,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     return call
 
 
-def test_help_lists_the_commands_and_what_the_exit_codes_mean(run: Run) -> None:
-    code, output, _ = run("--help")
-    assert code == ExitCode.OK
-    for command in ("up", "preview", "destroy", "predict", "rank", "models", "serve", "report", "doctor", "status"):
-        assert f" {command} " in output
-    assert "the gate rejected it" in " ".join(output.split())
-
-
-def modules_after(*calls: str) -> dict[str, set[str]]:
-    """Top-level packages that are imported after each of these calls of `personalize`, one after another."""
-    program = (
-        "import sys\n"
-        "from personalize.commands.app import main\n"
-        f"for call in {calls!r}:\n"
-        "    sys.argv = ['personalize', *call.split()]\n"
-        "    try:\n"
-        "        main()\n"
-        "    except SystemExit:\n"
-        "        print('\\nafter', *{name.partition('.')[0] for name in sys.modules})\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.count("Usage: personalize") == len(calls)
-    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("after ")]
-    return {call: set(line) for call, line in zip(calls, lines, strict=True)}
-
-
-def test_the_list_of_commands_imports_none_of_them() -> None:
-    heavy = {"pulumi", "grpc", "azure", "httpx", "mlflow", "pyspark", "lightgbm", "pandas", "numpy", "pydantic"}
-    assert modules_after("--help")["--help"] & heavy == set()
-
-
-def test_a_commands_help_imports_neither_pulumi_nor_azure_nor_spark() -> None:
-    found = modules_after(*(f"{command} --help" for command in command_line.command_names()))
-    heavy = {"pulumi", "azure", "databricks", "pyspark", "mlflow"}
-    assert {call: imported & heavy for call, imported in found.items() if imported & heavy} == {}
-
-
-def test_a_former_name_of_a_command_still_works(run: Run) -> None:
-    assert run("rollback", "latest")[2] == run("serve", "latest")[2] != ""
-
-
 def test_every_command_can_answer_in_json() -> None:
     group: Any = typer.main.get_command(command_line.app)
     found = {
@@ -98,33 +57,10 @@ def test_a_stack_without_a_file_is_found_before_the_engine_is_looked_for(
         assert "There is no stack nowhere" in error
 
 
-def test_a_log_in_json_is_not_followed(run: Run) -> None:
-    code, _, error = run("logs", "--json", "--follow")
-    assert code == ExitCode.BAD_INPUT
-    assert "Leave one of them out" in error
-
-
-def test_help_shows_the_first_sentence_of_each_command(run: Run) -> None:
-    _, output, _ = run("--help")
-    assert "Print the service's API key." in " ".join(output.split())
-
-
-def test_a_paragraph_of_a_commands_help_is_as_wide_as_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    _, output, _ = run("catalogue", "--help")
-    assert "also after training or with an older model, until a later load has them again." in output
-
-
 def test_an_unknown_option_is_a_usage_error(run: Run) -> None:
     code, _, error = run("up", "--nonsense")
     assert code == ExitCode.BAD_INPUT
     assert "--nonsense" in error
-
-
-def test_the_version_is_the_packages(run: Run) -> None:
-    code, output, _ = run("--version")
-    assert code == ExitCode.OK
-    assert output.startswith("personalize 0.")
 
 
 @pytest.mark.parametrize("command", ["status", "key", "report"])
@@ -148,18 +84,6 @@ def test_nothing_is_deleted_unasked_where_nobody_can_answer(run: Run) -> None:
     assert "add `--yes`" in error
 
 
-def test_a_stack_without_a_file_is_bad_input(run: Run) -> None:
-    code, _, error = run("up", "--stack", "nowhere")
-    assert code == ExitCode.BAD_INPUT
-    assert "Pulumi.nowhere.yaml does not exist" in error
-
-
-def test_a_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path) -> None:
-    code, _, error = run("predict", str(tmp_path / "missing.json"))
-    assert code == ExitCode.BAD_INPUT
-    assert "missing.json can't be read: No such file or directory" in error
-
-
 def test_a_file_that_is_not_json_is_named_with_its_line(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "record.json"
     file.write_text('{\n"int00": 1,\n}')
@@ -177,13 +101,6 @@ def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tm
     assert shown["personalization:dataset.path"] == "clicks.tsv"
     assert shown["personalization:training.num_leaves"] == 32
     assert "personalization:dataset.rows" not in shown
-
-
-@pytest.mark.parametrize("command", [("key",), ("predict", "examples/record.json"), ("rank", "examples/rank.json")])
-def test_asking_the_service_takes_a_stack_file_of_ones_own(run: Run, command: tuple[str, ...], tmp_path: Path) -> None:
-    code, _, error = run(*command, "--config-file", str(tmp_path / "mine.yaml"))
-    assert code == ExitCode.BAD_INPUT
-    assert "mine.yaml" in error
 
 
 def test_a_wrong_setting_is_bad_input(run: Run, tmp_path: Path) -> None:
@@ -204,12 +121,6 @@ def test_something_unforeseen_is_a_sentence_too(run: Run, monkeypatch: pytest.Mo
     assert "This is a defect (surprise)." in error
     assert "ZeroDivisionError" not in error
     assert "Traceback" not in error
-
-
-def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PERSONALIZE_DEBUG", "1")
-    _, _, error = run("status")
-    assert "Traceback" in error
 
 
 @pytest.mark.parametrize(

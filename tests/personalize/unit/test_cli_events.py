@@ -7,7 +7,7 @@ from pulumi.automation import CommandResult, EngineEvent
 from pulumi.automation.errors import create_command_error
 
 from personalize import errors
-from personalize.engine.events import EventReader, Phase, StepUpdate, clean, step_name
+from personalize.engine.events import EventReader, Phase, StepUpdate, clean
 from personalize.engine.failures import explain
 
 URN = "urn:pulumi:local::personalization::personalization:training:TrainingRun$personalize:local:TrainingRun::training"
@@ -55,12 +55,6 @@ def test_a_change_is_kept_with_what_differs_and_what_stays_is_not() -> None:
     assert (change.properties, change.replaces) == (("manifest_hash", "location"), ("manifest_hash",))
 
 
-def test_components_are_not_steps() -> None:
-    seen: list[StepUpdate] = []
-    EventReader(seen.append)(step_event("resourcePreEvent", "create", custom=False))
-    assert seen == []
-
-
 def test_an_error_that_is_said_twice_is_kept_once_and_the_engines_summary_not_at_all() -> None:
     reader = EventReader(lambda _: None)
     for message in ("The disk is full.", "<{%reset%}>The disk is full.<{%reset%}>"):
@@ -86,12 +80,6 @@ def test_what_the_engine_puts_before_a_sentence_is_taken_off(message: str, sente
 def test_a_traceback_is_reduced_to_its_exception() -> None:
     message = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: no\nplugin exited'
     assert clean(message).startswith("no. This is a defect")
-
-
-def test_the_stack_itself_has_no_step_name() -> None:
-    assert step_name(STACK_URN) == ""
-    assert step_name("") == ""
-    assert step_name(URN) == "TrainingRun"
 
 
 def failed(stderr: str = "", stdout: str = "") -> str:
@@ -138,11 +126,6 @@ def test_another_update_on_this_machine_is_waited_for() -> None:
     error = explain("update", failed(here), EventReader(lambda _: None), "local")
     assert "Wait for it to end" in str(error)
     assert "pulumi cancel" not in str(error)
-
-
-def test_a_wrong_passphrase_is_an_error_of_its_own() -> None:
-    error = explain("update", failed("error: incorrect passphrase"), EventReader(lambda _: None), "local")
-    assert isinstance(error, errors.PassphraseWrongError)
 
 
 def test_an_unknown_failure_keeps_the_engines_own_words() -> None:

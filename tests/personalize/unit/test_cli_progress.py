@@ -1,10 +1,7 @@
 """Output of the commands: the steps of an update."""
 
-import re
-import time
 from io import StringIO
 
-import pytest
 from rich.console import Console
 
 from personalize.engine.events import Phase, StepUpdate
@@ -37,10 +34,6 @@ def test_without_a_terminal_each_stage_is_one_line() -> None:
     ]
 
 
-def test_a_step_that_stays_is_one_line_without_a_terminal() -> None:
-    assert shown([step(Phase.STARTED, "same"), step(Phase.FINISHED, "same")]) == "training: unchanged\n"
-
-
 def test_on_a_terminal_the_newest_message_stands_beside_its_step() -> None:
     display = StepDisplay(Console(file=StringIO(), force_terminal=True))
     for text in ("fit: iteration 7 of 50", "fit: iteration 8 of 50"):
@@ -54,27 +47,8 @@ def test_on_a_terminal_the_newest_message_stands_beside_its_step() -> None:
     assert "fit: iteration 8 of 50" in line
 
 
-def test_before_the_first_step_a_line_says_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    display = StepDisplay(Console(file=StringIO(), force_terminal=True))
-    an_hour_later = time.monotonic() + 3600
-    monkeypatch.setattr(time, "monotonic", lambda: an_hour_later)
-    screen = Console(file=StringIO(), width=90)
-    with screen.capture() as captured:
-        screen.print(display)
-    assert re.search(r"starting +3\d\d\d s\n$", captured.get())
-
-
-def test_no_step_seems_to_go_on_after_the_end() -> None:
-    assert "stopped" in shown([step(Phase.STARTED, "create")], terminal=True)
-
-
 def test_a_plan_says_what_would_happen() -> None:
     assert shown([step(Phase.FINISHED, "create")], plan=True) == "training: would be created\n"
-
-
-def test_the_second_half_of_a_replacement_is_not_told() -> None:
-    updates = [step(Phase.FINISHED, operation) for operation in ("create-replacement", "replace", "delete-replaced")]
-    assert shown(updates) == "training: replaced\n"
 
 
 def test_a_refresh_tells_only_what_is_gone() -> None:

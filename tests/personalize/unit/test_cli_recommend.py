@@ -9,8 +9,6 @@ from typer.testing import CliRunner
 from features.errors import BadInputError
 from personalize.clients.service import Service
 from personalize.commands.app import app
-from personalize.commands.recommending import MEANINGS
-from scoring.responses import Fallback
 
 ANSWER: dict[str, Any] = {
     "items": [
@@ -59,14 +57,6 @@ def test_it_prints_a_table_and_what_was_done(bodies: list[Any]) -> None:
     assert "recommended by model version 4" in result.stderr
 
 
-def test_a_long_reason_stays_in_its_row(bodies: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    long = ANSWER["items"][0] | {"because": [{"item": "i3", "columns": {"title": "word " * 40 + "end"}}]}
-    monkeypatch.setitem(ANSWER, "items", [long])
-    _, row = run("u017").stdout.splitlines()
-    assert row.endswith("word end")
-    assert len(bodies) == 1
-
-
 def test_a_user_columns_to_show_and_places_for_new_items_are_passed_on(bodies: list[Any]) -> None:
     run("u017", "--history", "i3", "--show", "title, year", "--new", "0")
     body = {"user": "u017", "history": ["i3"], "top": 10, "show": ["title", "year"], "new": 0}
@@ -82,7 +72,3 @@ def test_an_empty_history_is_refused_before_the_service_is_asked(bodies: list[An
     with pytest.raises(BadInputError, match="Name a user or items"):
         run("--history", " , ")
     assert bodies == []
-
-
-def test_every_fallback_has_a_meaning() -> None:
-    assert set(MEANINGS) == {fallback.value for fallback in Fallback}

@@ -85,20 +85,8 @@ def test_the_certificate_that_is_served_is_trusted_whatever_preview_was_asked_si
     assert trusted_certificate(files, {"endpoint": "..."}) == (served if serves_https else None)
 
 
-def test_headers_of_the_caller_go_beside_the_key(service: Service, answers: Answers) -> None:
-    service.post("/score", {}, {"traceparent": "00-1-2-01"})
-    assert answers.headers["Authorization"] == "Bearer secret-key"
-    assert answers.headers["traceparent"] == "00-1-2-01"
-
-
 def test_the_key_does_not_show_in_a_representation(service: Service) -> None:
     assert "secret-key" not in repr(service)
-
-
-def test_a_path_that_this_model_does_not_answer_is_explained(service: Service, answers: Answers) -> None:
-    answers.status = 404
-    with pytest.raises(BadInputError, match=r"not answer /recommend: it recommends only if its dataset has keys"):
-        service.post("/recommend", {"user": "u017"})
 
 
 def test_what_the_service_finds_fault_with_is_bad_input(service: Service, answers: Answers) -> None:
@@ -106,12 +94,6 @@ def test_what_the_service_finds_fault_with_is_bad_input(service: Service, answer
     answers.body = {"error": {"code": "unknown_field", "message": "The field x is unknown.", "field": "x"}}
     with pytest.raises(BadInputError, match=r"refused it: The field x is unknown\."):
         service.post("/score", {"x": 1})
-
-
-def test_an_unknown_key_names_the_way_out(service: Service, answers: Answers) -> None:
-    answers.status = 401
-    with pytest.raises(ServiceRefusedError, match="personalize up --refresh"):
-        service.post("/score", {})
 
 
 def test_a_service_that_is_not_ready_is_no_fault_of_the_caller(service: Service, answers: Answers) -> None:
@@ -181,13 +163,6 @@ def test_a_ranking_names_the_items_as_its_caller_does(asked: Asked, tmp_path: Pa
     assert json.loads(printed("rank", str(file), "--json"))["items"][2] == {"index": 0, "probability": 0.5, "id": 17}
 
 
-def test_a_field_that_names_the_items_reaches_a_model_that_has_it(asked: Asked, tmp_path: Path) -> None:
-    file = tmp_path / "rank.json"
-    file.write_text('{"user": {}, "items": [{"genre": "drama"}]}')
-    assert printed("rank", str(file), "--id", "genre") == "   1. item drama: 0.500000\n"
-    assert asked.bodies == [("/rank", {"user": {}, "items": [{"genre": "drama"}]})]
-
-
 def test_an_example_has_the_columns_of_the_model(asked: Asked, tmp_path: Path) -> None:
     assert json.loads(printed("predict", "--example")) == {"age": 1.0, "genre": "example", "price": 2.0}
     items = [{"id": "first", "genre": "example", "price": 2.0}, {"id": "second"}]
@@ -197,11 +172,6 @@ def test_an_example_has_the_columns_of_the_model(asked: Asked, tmp_path: Path) -
     held_out.write_text('{"age": 33.0}')
     assert json.loads(printed("predict", "--example")) == {"age": 33.0}
     assert asked.bodies == []
-
-
-def test_without_a_record_the_error_says_where_to_get_one() -> None:
-    with pytest.raises(BadInputError, match=r"predict --example > predict\.json"):
-        printed("predict")
 
 
 def test_an_integer_reaches_the_service_as_it_is(asked: Asked, tmp_path: Path) -> None:

@@ -2,14 +2,11 @@
 
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 import yaml
 
 from personalize import errors
-from personalize.commands import app as command_line
 from personalize.stack import stack_files
 from personalize.stack.stack_files import StackFiles
 
@@ -61,14 +58,6 @@ def test_passphrase_and_copy_are_for_the_owner_alone(files: StackFiles) -> None:
     assert stat.S_IMODE(files.folder.stat().st_mode) == 0o700
 
 
-def test_two_passphrases_differ(files: StackFiles) -> None:
-    files.create_passphrase()
-    first = files.passphrase.read_text()
-    files.create_passphrase()
-    assert files.passphrase.read_text() != first
-    assert len(first) >= 32
-
-
 @pytest.mark.parametrize("content", [None, ""])
 def test_a_lost_passphrase_names_the_file_and_the_way_out(files: StackFiles, content: str | None) -> None:
     if content is not None:
@@ -88,11 +77,3 @@ def test_a_file_that_is_no_stack_file_is_refused(files: StackFiles, content: str
     files.source.write_text(content)
     with pytest.raises(errors.StackFileInvalidError, match=r"Pulumi\.local\.yaml"):
         files.render()
-
-
-def test_another_stack_file_is_read_when_asked() -> None:
-    without = {"estimate", "reset"}  # `estimate` takes a file where it takes a stack; `reset` reads no settings
-    group: Any = typer.main.get_command(command_line.app)
-    found = group.commands.items()
-    options = {name: command.make_context(name, [], resilient_parsing=True).params for name, command in found}
-    assert {name for name, taken in options.items() if "stack" in taken and "config_file" not in taken} == without

@@ -111,13 +111,6 @@ def test_the_question_is_the_documented_one(api: Api, prices: PriceList) -> None
     assert first["api-version"] == ["2023-01-01-preview"]
 
 
-def test_what_costs_the_same_everywhere_is_asked_for_where_the_list_has_it(api: Api, prices: PriceList) -> None:
-    prices.refreshed(snapshot(), {"private-endpoint"}, REGION)
-    terms = api.requests[0]["$filter"][0].split(" and ")
-    assert "armRegionName eq 'Global'" in terms
-    assert f"armRegionName eq '{REGION}'" not in terms
-
-
 def test_the_first_tier_that_is_paid_for_counts(prices: PriceList) -> None:
     found = prices.refreshed(snapshot(), {"storage/Standard_LRS"}, REGION)
     assert found["storage/Standard_LRS"].usd == Figure.exact(0.0196)
@@ -181,13 +174,6 @@ def test_an_answer_is_good_for_a_day(api: Api, prices: PriceList, tmp_path: Path
     os.utime(file, (old, old))
     prices.refreshed(snapshot(), {VM}, REGION)
     assert len(api.requests) == 2 * asked
-
-
-def test_a_damaged_file_of_the_cache_is_read_anew(prices: PriceList, tmp_path: Path) -> None:
-    prices.refreshed(snapshot(), {VM}, REGION)
-    [file] = (tmp_path / "prices").iterdir()
-    file.write_text("[{")
-    assert prices.refreshed(snapshot(), {VM}, REGION)[VM].usd == Figure.exact(0.214)
 
 
 def test_the_command_shows_live_prices_and_names_the_others(

@@ -1,6 +1,5 @@
 """A stack's name never leads out of the folder of all stacks, and nothing but a stack's own folder is deleted."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from personalize.commands import app as command_line
 from personalize.errors import NotAStackFolderError
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal.output import ExitCode
-from tools.paths import ROOT, state_folder
+from tools.paths import state_folder
 from tools.stack_names import StackNameError
 
 WRONG = ["", ".", "..", "../other", "a/b", "/", "/etc", ".hidden", "-s", "a b", "a\n", "ü", "a" * 101]
@@ -61,23 +60,6 @@ def test_the_variable_is_checked_as_the_option_is(
 def test_no_folder_has_such_a_name(name: str) -> None:
     with pytest.raises(StackNameError):
         state_folder(name)
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_stacks_folder_is_in_the_folder_of_all_stacks(base: Path, name: str) -> None:
-    assert state_folder(name) == base / name
-
-
-@pytest.mark.parametrize("module", ["personalize.delivery", "tools.stack_names", "personalize.stack.shell_exports"])
-def test_make_and_workflows_check_the_name(base: Path, module: str) -> None:
-    arguments = {"personalize.delivery": ["deploy", "--commit", "HEAD", "--stack", ".."]}.get(module, [".."])
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode != 0
-    assert "can't be the name of a stack" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert (base.parent / "kept").exists()
 
 
 def test_only_the_stacks_own_folder_is_deleted(base: Path) -> None:

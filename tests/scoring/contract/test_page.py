@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright import sync_api as playwright
@@ -13,7 +12,7 @@ from playwright import sync_api as playwright
 from features.bundle import Bundle
 from scoring.model.drift import BATCH_ROWS
 from scoring.worker.metrics import PROBABILITY_BUCKETS
-from tests.support.pages import LOWEST_CONTRAST, browser, opened_page
+from tests.support.pages import browser, opened_page
 from tests.support.ports import free_port
 from tests.support.services import KEY, RunningService, metric, running_service, wait_until
 
@@ -103,20 +102,6 @@ def test_the_page_asks_for_the_key_only_where_the_browser_was_not_asked(
         playwright.expect(page.locator("#score")).to_be_visible()
 
 
-def test_a_key_in_the_address_is_enough(browser: playwright.Browser, service: RunningService) -> None:
-    address = service.url.replace("//", f"//somebody:{KEY}@")
-    with opened_page(browser, service, at=address, password=None) as page:
-        page.get_by_label("Record as JSON").fill("{}")
-        page.get_by_role("button", name="Score").click()
-        playwright.expect(page.locator("#score")).to_be_visible()
-        playwright.expect(page.locator("#traffic tbody tr")).not_to_have_count(0)
-
-
-def test_without_a_recommender_the_page_recommends_nothing(page: playwright.Page) -> None:
-    page.locator("#model", has_text="version").wait_for()
-    playwright.expect(page.locator("#recommend")).to_be_hidden()
-
-
 def test_what_is_wrong_with_a_record_is_said_beside_it(page: playwright.Page) -> None:
     text = page.get_by_label("Record as JSON")
     for content, sentence in (("{", "not JSON"), ('{"colour": 1}', "colour is unknown")):
@@ -124,22 +109,6 @@ def test_what_is_wrong_with_a_record_is_said_beside_it(page: playwright.Page) ->
         page.get_by_role("button", name="Score").click()
         playwright.expect(page.locator("#record-error")).to_contain_text(sentence)
         assert text.get_attribute("aria-invalid") == "true"
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1100])
-def test_text_is_readable_in_light_and_dark_and_on_a_phone(
-    page: playwright.Page, tmp_path: Path, scheme: Literal["light", "dark"], width: int
-) -> None:
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": 900})
-    page.locator("#model", has_text="version").wait_for()
-    page.get_by_role("button", name="Use the example").first.click()
-    page.get_by_role("button", name="Score").click()
-    page.locator("#probability").wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate(LOWEST_CONTRAST) >= 4.5  # WCAG 2.2, level AA
-    page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
 
 
 def test_the_figures_are_those_of_the_metrics(
@@ -177,29 +146,6 @@ def test_the_figures_are_those_of_the_metrics(
         assert len(shares) == len(PROBABILITY_BUCKETS)
         assert sum(float(share.rstrip("%")) for share in shares) == pytest.approx(100, abs=1)
         playwright.expect(_cells(page.get_by_role("table", name="Drift"), "int03").nth(1)).to_have_text("shifted")
-
-
-def test_figures_stop_when_paused_and_say_when_the_service_is_silent(
-    browser: playwright.Browser, busy: RunningService
-) -> None:
-    with opened_page(browser, busy) as page:
-        page.clock.install()
-        page.reload()
-        pause = page.get_by_role("button", name="Pause")
-        playwright.expect(page.locator("#traffic tbody tr")).not_to_have_count(0)
-        pause.press("Enter")
-        assert pause.get_attribute("aria-pressed") == "true"
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.clock.run_for(60_000)
-        assert asked == []
-        pause.press("Enter")
-        page.route("**/metrics", lambda route: route.fulfill(status=500))
-        page.clock.run_for(10_000)
-        playwright.expect(page.locator("#figures-error")).to_have_text("The metrics are not available.")
-        page.unroute("**/metrics")
-        page.clock.run_for(10_000)
-        playwright.expect(page.locator("#figures-error")).to_be_empty()
 
 
 def _cells(table: playwright.Locator, figure: str) -> playwright.Locator:

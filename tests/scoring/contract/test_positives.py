@@ -95,13 +95,6 @@ def test_it_recommends_what_the_same_recommender_does_beside_a_click_model(
     assert similar[0]["model"] == {"name": "shop", "version": "3"}
 
 
-def test_only_what_it_answers_is_described(running: RunningService) -> None:
-    document = running.client.get("/openapi.json").json()
-    assert document["info"]["title"] == "Recommendations of shop"
-    assert set(document["paths"]) == {"/recommend", "/similar", "/healthz", "/readyz", "/metrics", "/openapi.json"}
-    assert not {"Record", "Batch", "RankRequest", "ScoreAnswer"} & set(document["components"]["schemas"])
-
-
 def test_it_is_ready_and_its_metrics_count_what_it_refused(running: RunningService, shop: Bundle) -> None:
     before = metric(running, 'scoring_requests_total{operation="score",status="409"}')
     running.client.post("/score", json={})

@@ -129,13 +129,6 @@ def test_it_needs_the_key_and_post(running: RunningService) -> None:
     assert running.client.get("/recommend").status_code == 405
 
 
-def test_it_is_described_and_counted(running: RunningService) -> None:
-    asked(running, history=[])
-    paths = running.client.get("/openapi.json").json()["paths"]
-    assert "history" in str(paths["/recommend"]["post"]["requestBody"])
-    assert 'operation="recommend"' in running.client.get("/metrics").text
-
-
 def test_records_are_scored_beside_it(running: RunningService, films: Bundle) -> None:
     expected = [one.probability for one in films.click_model.golden]
     found = running.client.post("/score", json={"records": [one.record for one in films.click_model.golden]}).json()

@@ -85,15 +85,6 @@ def test_a_list_of_values_is_refused_with_the_name_of_the_field(client: httpx.Cl
     assert answer.json()["error"]["field"] == "genres"
 
 
-def test_the_description_says_what_stands_between_values(client: httpx.Client) -> None:
-    described = client.get("/openapi.json").json()["components"]["schemas"]["Record"]["properties"]
-    assert {kind["type"] for kind in described["genres"]["anyOf"]} == {"string", "integer", "number", "null"}
-    assert [kind["multipleOf"] for kind in described["genres"]["anyOf"] if kind["type"] == "number"] == [1]
-    assert described["genres"]["description"] == 'Categories with "|" between them, in any order, or null when missing.'
-    one = "A category, or null when missing. The integer 12 is the category `12`."
-    assert described["city"]["description"] == one
-
-
 def _by_training(bundle: Bundle, record: Record) -> float:
     model = lightgbm.Booster(model_file=bundle.path / MODEL)
     return float(np.asarray(model.predict(to_rows(SCHEMA, [record]).encode(bundle.click_model.encoder)))[0])

@@ -40,9 +40,3 @@ def test_a_kernel_of_another_source_is_not_taken(tmp_path: Path, monkeypatch: py
     source.write_bytes(build.SOURCE.read_bytes() + b"\n")
     monkeypatch.setattr(build, "SOURCE", source)
     assert load() is None
-
-
-def test_a_kernel_that_does_not_load_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sysconfig.get_path", lambda _name: str(tmp_path))
-    build.target().write_bytes(b"of another processor")
-    assert load() is None

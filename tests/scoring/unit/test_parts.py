@@ -11,7 +11,7 @@ import pytest
 from scoring.errors import KeysError
 from scoring.settings import parse
 from scoring.worker.keys import Key, KeyRing
-from scoring.worker.logs import WAITING_LINES, LogSink, describe
+from scoring.worker.logs import WAITING_LINES, LogSink
 
 KEY = b"0123456789abcdef"
 
@@ -135,20 +135,6 @@ def test_a_full_disk_loses_lines_and_nothing_else() -> None:
     sink.flush()
     assert sink.dropped == 1
     os.close(descriptor)
-
-
-def test_an_error_is_described_without_its_text() -> None:
-    try:
-        float("a secret value")
-    except ValueError as error:
-        described = describe(error)
-    assert described["error"] == "ValueError"
-    assert "secret" not in json.dumps(described)
-
-
-def test_the_settings_have_defaults(tmp_path: Path) -> None:
-    settings = parse(["--bundle", str(tmp_path), "--keys-file", "keys"])
-    assert (settings.host, settings.port, settings.workers, settings.engine) == ("127.0.0.1", 8123, 1, "lightgbm")
 
 
 @pytest.mark.parametrize(

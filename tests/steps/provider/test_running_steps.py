@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -10,13 +9,11 @@ import grpc
 import grpc.aio
 import pytest
 from google.protobuf import empty_pb2
-from pulumi.provider.experimental import provider as protocol
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from steps import server
-from steps.kinds import Kind, Place
-from steps.provider.provider import StepsProvider
-from steps.provider.step import Context, Created, Step
+from steps.kinds import Kind
+from steps.provider.step import Context, Created
 from tests.steps.provider.scripted import URN, Inputs, Outputs, Scripted, call, properties
 
 
@@ -92,21 +89,3 @@ def test_steps_run_beside_one_another() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Scripted, "create", meet)
         call(both)
-
-
-def test_the_steps_of_a_place_are_made_when_the_first_of_them_is_needed() -> None:
-    made: list[Place] = []
-
-    def catalogue(place: Place) -> Callable[[], dict[Kind, Step[Any, Any]]]:
-        def make() -> dict[Kind, Step[Any, Any]]:
-            made.append(place)
-            return {Kind.API_KEY: Scripted()}
-
-        return make
-
-    provider = StepsProvider({place: catalogue(place) for place in Place}, lambda *_: None)
-    request = protocol.CheckRequest(urn=URN, old_inputs={}, new_inputs={}, random_seed=b"")
-    for _ in range(2):
-        failures = asyncio.run(provider.check(request)).failures or []
-        assert [failure.property for failure in failures] == ["does"]
-    assert made == [Place.LOCAL]

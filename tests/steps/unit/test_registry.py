@@ -3,8 +3,6 @@
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,7 +15,6 @@ from features.bundle import METADATA, Bundle, BundleError, checked_hash, seal
 from steps.local.registry import CHAMPION, DATABASE, LocalRegistry, RegistryError
 from steps.shared.model_versions import MODEL, Earlier, NoSuchVersionError, tags_of
 from tests.support.bundles import MakeBundle
-from tools.paths import ROOT
 from training.parameters import TrainingParameters
 
 
@@ -39,24 +36,6 @@ def rejected(bundle: Path, folder: Path) -> Path:
     (folder / METADATA).write_text(json.dumps(metadata))
     seal(folder)
     return folder
-
-
-@pytest.mark.parametrize(("call", "imported"), [("create()", True), ("list()", False), ("check()", False)])
-def test_nothing_is_warned_of_and_mlflow_is_imported_to_make_a_database_alone(
-    empty_registry: Path,
-    tmp_path: Path,
-    call: str,
-    imported: bool,  # noqa: FBT001 - a parameter
-) -> None:
-    """Runs in its own process: modules that are imported already do not warn again."""
-    folder = tmp_path / "new" if imported else empty_registry
-    program = (
-        "import pathlib, sys, steps.local.registry as r\n"
-        f"r.LocalRegistry(pathlib.Path({str(folder)!r})).{call}\n"
-        "print('mlflow' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == (f"{imported}\n", "")
 
 
 def test_a_new_registry_is_empty(registry: LocalRegistry) -> None:

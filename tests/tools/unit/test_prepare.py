@@ -79,14 +79,6 @@ def test_another_platform_is_told_that_it_is_not_tested_and_goes_on(
     assert capsys.readouterr().err == said
 
 
-def test_macos_is_told_to_install_openmp_by_homebrew(monkeypatch: pytest.MonkeyPatch) -> None:
-    on_platform("Darwin arm64", monkeypatch)
-    monkeypatch.setattr(machine, "package_manager", lambda: "brew")
-
-    with pytest.raises(SetupError, match=r"libomp\.dylib, .* run: brew install libomp$"):
-        prepare.check_machine()
-
-
 @pytest.mark.parametrize(("version", "reason"), [("", "no GNU C library"), ("2.17", "here is 2.17")])
 def test_a_c_library_that_no_package_runs_on_is_refused(
     version: str, reason: str, monkeypatch: pytest.MonkeyPatch
@@ -151,19 +143,6 @@ def test_the_lock_has_a_wheel_of_uv_for_each_platform(name: str, wheel: str, mon
 
     assert re.search(f"{wheel}$", locked.url)
     assert len(locked.hashes) > 5
-
-
-def test_a_platform_without_a_wheel_of_uv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    on_platform("FreeBSD amd64", monkeypatch)
-    monkeypatch.setattr(uv, "find_uv", lambda _locked: None)
-
-    with pytest.raises(SetupError, match=r"no wheel of uv for FreeBSD amd64; install uv \S+ or newer by hand"):
-        uv.ensure_uv()
-
-
-def test_a_lock_without_uv_is_an_error() -> None:
-    with pytest.raises(SetupError, match=r"uv\.lock"):
-        LockedUv('[[package]]\nname = "other"\nversion = "1"\n')
 
 
 def test_the_locked_wheel_becomes_a_program(tmp_path: Path) -> None:
