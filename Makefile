@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up try-up lint types workflows check env bench docs docs-outputs clean
 .PHONY: test test-fast test-tools test-full test-image wiring mutants mutants-sample audit
-.PHONY: bench-serving bench-training bench-tables bench-recommend
+.PHONY: bench-serving bench-training bench-recommend
 .PHONY: stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks checked passed
 .PHONY: simulate simulate-full simulation
 
@@ -153,9 +153,6 @@ bench-serving: spark ## compare the service with other servers, and time recomme
 
 bench-training: setup ## time training by stage and beside plain LightGBM, about 45 minutes
 	$(PYTHON) -m benchmarks.training
-
-bench-tables: setup ## train on ten million interactions, and on Criteo's rows beside an earlier commit, about fifteen minutes
-	$(PYTHON) -m benchmarks.tables
 
 bench-recommend: setup ## measure recommendations on MovieLens-100k, which is downloaded, in ten minutes
 	$(PYTHON) -m benchmarks.recommend

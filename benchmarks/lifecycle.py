@@ -1,14 +1,11 @@
 """Measures the times of `make up`, a second `up` and `destroy`, with tools and caches present."""
 
-import json
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-import httpx
 
 from benchmarks.results import Target, at_most
 from tests.support.checkout import Checkout, environment
@@ -26,7 +23,6 @@ def local_stack() -> tuple[dict[str, Any], list[Target]]:
             started = time.monotonic()
             outcome = checkout.json("up")
             second = time.monotonic() - started
-            differs = _largest_difference(checkout)
         finally:
             gone = _seconds(lambda: checkout.run("destroy", "--yes"))
     changes = sum(count for kind, count in outcome["changes"].items() if kind != "same")
@@ -37,14 +33,12 @@ def local_stack() -> tuple[dict[str, Any], list[Target]]:
         "second_up_changes": changes,
         "destroy_seconds": gone,
         "metrics": outcome["outputs"]["metrics"],
-        "largest_difference_between_training_and_serving": differs,
     }
     return figures, [
         at_most("make up, 100,000 rows", 120, first, "s"),
         at_most("second up", 15, second, "s"),
         at_most("changes of the second up", 0, changes),
         at_most("destroy", 10, gone, "s"),
-        at_most("training and serving differ", 1e-9, differs),
     ]
 
 
@@ -52,17 +46,3 @@ def _seconds(work: Callable[[], object]) -> float:
     started = time.monotonic()
     work()
     return time.monotonic() - started
-
-
-def _largest_difference(checkout: Checkout) -> float:
-    """The largest difference between training's and the service's probabilities of golden records."""
-    bundle = next((checkout.state / "registry" / "bundles").iterdir())
-    golden = [json.loads(line) for line in (bundle / "golden.jsonl").read_text().splitlines()]
-    answer = httpx.post(
-        f"http://127.0.0.1:{checkout.port}/score",
-        json={"records": [line["record"] for line in golden]},
-        headers={"Authorization": f"Bearer {checkout.run('key').stdout.strip()}"},
-    )
-    answer.raise_for_status()
-    served: list[float] = answer.json()["probabilities"]
-    return float(max(abs(line["probability"] - value) for line, value in zip(golden, served, strict=True)))

@@ -17,18 +17,7 @@ from rich.table import Table
 from features.files import write_whole
 
 FOLDER = Path(__file__).resolve().parent / "results"
-PACKAGES = (
-    "httptools",
-    "implicit",
-    "lightgbm",
-    "msgspec",
-    "numpy",
-    "pulumi",
-    "pyspark",
-    "starlette",
-    "synapseml",
-    "uvloop",
-)
+PACKAGES = ("lightgbm", "msgspec", "numpy", "pulumi", "pyspark", "starlette", "synapseml", "uvloop")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,24 +61,13 @@ def publish(name: str, figures: Mapping[str, Any], targets: Sequence[Target]) ->
 
 
 def _machine() -> dict[str, Any]:
-    model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in lines if "model name" in line), platform.machine())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {"processor": model, "cores": os.cpu_count(), "memory_gib": round(memory / 2**30, 1)}
 
 
 def _commit() -> str:
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=FOLDER,
-    )
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    described = subprocess.run(command, capture_output=True, text=True, check=False, cwd=FOLDER)
     return described.stdout.strip() or "unknown"

@@ -18,18 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import training_encoder
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.training_figures import JOIN, table
-from benchmarks.training_model import (
-    CORES_OF_THE_MACHINE,
-    CORES_PER_NODE,
-    FULL_ROWS,
-    NODES_OF_THE_REFERENCE,
-    Assumptions,
-    Model,
-    model,
-)
 from benchmarks.training_run import Cost, Run, measure
 from training import datasets
 from training.parameters import EngineName, Fit, SyntheticDataset
@@ -51,7 +41,6 @@ def main() -> None:
     parser.add_argument("--fit", nargs="+", choices=FITS, default=FITS, help="how engine Spark fits")
     parser.add_argument("--alone", type=int, default=10 * MILLION, help="rows for engine local alone; 0 for none")
     arguments = parser.parse_args()
-    runs: dict[str, dict[int, Run]] = {engine: {} for engine in (LOCAL, *map(_on_spark, arguments.fit))}
     measured: list[Figures] = []
     for rows in arguments.rows:
         with TemporaryDirectory() as folder:
@@ -63,40 +52,19 @@ def main() -> None:
                 joined = Cost(**_child(cores, "benchmarks.training_join", str(rows)))
                 measured.append(figures_of(LOCAL, rows, run, native, joined))
                 print(json.dumps(measured[-1]), flush=True)
-            runs[LOCAL][rows] = run
             for fit in arguments.fit:
-                engine = _on_spark(fit)
+                engine = f"{EngineName.SPARK.value} {fit}"
                 print(f"measuring {rows:,} rows on {engine}", flush=True)
                 options = _options(EngineName.SPARK.value, rows, data, "--fit", fit)
-                runs[engine][rows] = measure(options, cores=max(arguments.cores), output=Path(folder) / fit)
-                measured.append(figures_of(engine, rows, runs[engine][rows], native))
+                run = measure(options, cores=max(arguments.cores), output=Path(folder) / fit)
+                measured.append(figures_of(engine, rows, run, native))
                 print(json.dumps(measured[-1]), flush=True)
     if arguments.alone:
-        runs[LOCAL][arguments.alone] = _alone(arguments.alone, max(arguments.cores))
-        measured.append(figures_of(LOCAL, arguments.alone, runs[LOCAL][arguments.alone]))
+        run = _alone(arguments.alone, max(arguments.cores))
+        measured.append(figures_of(LOCAL, arguments.alone, run))
         print(json.dumps(measured[-1]), flush=True)
-    _publish(measured, runs, arguments.fit[0])
-
-
-def _publish(measured: Sequence[Figures], runs: Mapping[str, Mapping[int, Run]], fit: str) -> None:
-    """Print and write the figures and the model's; `fit` is engine Spark's fit in the model."""
-    machine = model(runs[LOCAL], Assumptions(efficiency=0.7))
-    cluster = model(runs[_on_spark(fit)], Assumptions(efficiency=0.6))
-    encoder = training_encoder.measure()
     print(table(measured))
-    figures = {
-        "runs": measured,
-        "model": machine.on_one_machine(),
-        "cluster": cluster.on_a_cluster(),
-        "encoder": encoder,
-    }
-    targets = [*_targets(measured), *_modelled(machine, cluster), *_encoder_targets(encoder)]
-    print(publish("training", figures, targets))
-
-
-def _on_spark(fit: str) -> str:
-    """The name of engine Spark with this fit."""
-    return f"{EngineName.SPARK.value} {fit}"
+    print(publish("training", {"runs": measured}, _targets(measured)))
 
 
 def _options(engine: str, rows: int, data: Path, *more: str) -> list[str]:
@@ -192,24 +160,6 @@ def _targets(measured: Sequence[Figures]) -> list[Target]:
             name = f"{run['rows'] / MILLION:g} M rows on {run['engine']}, without its start: rows a second a core"
             targets.append(at_least(name, wanted, run["rows_a_second_a_core"]))
     return targets
-
-
-def _modelled(machine: Model, cluster: Model) -> list[Target]:
-    alone = machine.seconds(rows=FULL_ROWS, cores=CORES_OF_THE_MACHINE) / 60
-    shared = cluster.seconds(rows=FULL_ROWS, cores=CORES_PER_NODE, nodes=NODES_OF_THE_REFERENCE) / 60
-    return [
-        at_most("45.8 M rows on one machine of 16 cores, engine local, modelled", 4, alone, "min"),
-        at_most("45.8 M rows on 10 nodes of 8 cores, engine spark, modelled", 3, shared, "min"),
-    ]
-
-
-def _encoder_targets(encoder: Figures) -> list[Target]:
-    full = f"an encoder of {encoder['values']:,} values"
-    return [
-        at_most(f"{full}: in the bundle", 64, encoder["megabytes"], "MB"),
-        at_most(f"{full}: look-ups for a record", 20, encoder["microseconds"], "us"),
-        at_most(f"{full}: the same for values never asked for", 20, encoder["microseconds_of_new_values"], "us"),
-    ]
 
 
 if __name__ == "__main__":

@@ -83,9 +83,8 @@ class Clock:
         self.stage, self._at, self._cpu = stage, now, cpu
 
 
-def measure(options: Sequence[str], *, cores: int, output: Path, keep: Path | None = None, code: Path = ROOT) -> Run:
-    """Run `python -m training` of the checkout `code` with these options on the first `cores` cores, with its bundle in
-    `output`.
+def measure(options: Sequence[str], *, cores: int, output: Path, keep: Path | None = None) -> Run:
+    """Run `python -m training` with these options on the first `cores` cores, with its bundle in `output`.
 
     With `keep`, the prepared and the encoded rows are linked there when fitting begins, for native LightGBM beside it.
     """
@@ -97,7 +96,7 @@ def measure(options: Sequence[str], *, cores: int, output: Path, keep: Path | No
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=code,
+        cwd=ROOT,
     ) as process:
         clock = Clock(family=psutil.Process(process.pid))
         with _Watch(clock) as memory:

@@ -17,13 +17,13 @@ from benchmarks.results import publish
 from benchmarks.serving import bodies
 from benchmarks.serving.bodies import ALL_NEW, AS_IT_COMES, HEAVY_TAIL, Mix, together
 from benchmarks.serving.figures import table
-from benchmarks.serving.loops import causes, endure, open_loops
+from benchmarks.serving.loops import endure, open_loops
 from benchmarks.serving.peers import Peer, install_all, peers
 from benchmarks.serving.process import apart, core_seconds, event_loop, free_port, memory, running, wait
-from benchmarks.serving.targets import BATCH, CONNECTIONS, MOST, OURS, RANKED, SPARK, Figures, rate, targets
+from benchmarks.serving.targets import BATCH, BATCHES, CONNECTIONS, MOST, OURS, RANKED, SPARK, Figures, rate, targets
 from benchmarks.serving.wrk import closed_loop, require_wrk
 from features.bundle import Bundle
-from personalize.load.plan import LoadPlan
+from tests.support.load import Load
 
 WARM_UP_SECONDS = 3.0
 RANKINGS = 15
@@ -52,8 +52,6 @@ def main() -> None:
                 figures[peer.name] = _measure(peer, bundle, mixes, arguments)
                 print(json.dumps(figures[peer.name], indent=1), flush=True)
     print(table(figures))
-    if OURS in figures:
-        print(causes(figures[OURS]["points"]))
     if arguments.only is None:
         best = rate(figures[OURS], MOST)
         content = {"requests_per_second_and_core": best, "seconds_a_point": arguments.seconds, "servers": figures}
@@ -73,9 +71,9 @@ def _measure(peer: Peer, bundle: Path, mixes: dict[str, Mix], arguments: argpars
         def measure() -> None:
             closed_loop(replace(plan, connections=16, seconds=WARM_UP_SECONDS), clients)
             for name, one in plans.items():
-                before = core_seconds(worker)["computed"]
+                before = core_seconds(worker)
                 points[name] = closed_loop(one, clients)
-                spent = core_seconds(worker)["computed"] - before
+                spent = core_seconds(worker) - before
                 points[name]["core_microseconds"] = round(1e6 * spent / max(points[name]["requests"], 1), 2)
             found["memory_mib"] = memory(process)
 
@@ -85,17 +83,17 @@ def _measure(peer: Peer, bundle: Path, mixes: dict[str, Mix], arguments: argpars
             with apart(process):
                 measure()
                 if peer.name == OURS:
-                    points |= open_loops(plan, points, arguments.open_loop_seconds, process)
+                    points |= open_loops(plans[BATCHES], points, arguments.open_loop_seconds)
                     found["memory_mib"] = memory(process)
         if peer.name == SPARK:
-            points["endurance"] = endure(plan, bundle, arguments.endurance_seconds)
+            points["endurance"] = endure(plan, bundle, clients, arguments.endurance_seconds)
             found["memory_mib_after_endurance"] = memory(process)
     return found
 
 
-def _plans(peer: Peer, mixes: dict[str, Mix], seconds: float) -> dict[str, LoadPlan]:
+def _plans(peer: Peer, mixes: dict[str, Mix], seconds: float) -> dict[str, Load]:
     """The closed loops, by the names of their points."""
-    plain = LoadPlan(host="127.0.0.1", port=peer.port, path=peer.path, bodies=(), headers=peer.headers, seconds=seconds)
+    plain = peer.load((), seconds)
     singles = {name: _bodies(peer.body, mix, 1) for name, mix in mixes.items()}
     plans = {
         f"single, {count} connections": replace(plain, bodies=singles[AS_IT_COMES], connections=count)
@@ -104,7 +102,7 @@ def _plans(peer: Peer, mixes: dict[str, Mix], seconds: float) -> dict[str, LoadP
     for name in (HEAVY_TAIL, ALL_NEW):
         plans[f"{name}, 64 connections"] = replace(plain, bodies=singles[name], connections=64)
     batches = _bodies(peer.body, mixes[AS_IT_COMES], BATCH)
-    plans[f"batches of {BATCH}"] = replace(plain, bodies=batches, connections=4)
+    plans[BATCHES] = replace(plain, bodies=batches, connections=4)
     if peer.name == OURS:
         lists = together(mixes[AS_IT_COMES].records, RANKED)[:RANKINGS]
         rankings = [_json({"user": {}, "items": items}) for items in lists]

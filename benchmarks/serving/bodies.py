@@ -48,15 +48,7 @@ def train(folder: Path, *dataset: str) -> Path:
     """
     if KERNEL is None:
         raise SystemExit("the service's kernel is not compiled here; run `make setup`, which needs a C compiler (`cc`)")
-    command = [
-        sys.executable,
-        "-m",
-        "training",
-        "--dataset",
-        *(dataset or ["synthetic"]),
-        "--output",
-        str(folder / "run"),
-    ]
+    command = [sys.executable, "-m", "training", "--dataset", *(dataset or ["synthetic"]), "--output", f"{folder}/run"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return folder / "run" / "bundle"
 

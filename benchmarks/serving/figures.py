@@ -1,9 +1,6 @@
-"""The serving bench as a table and a chart, which `make docs` puts on the site."""
+"""The serving bench as a table, which `make docs` puts on the site."""
 
-from pathlib import Path
 from typing import Any
-
-from matplotlib.figure import Figure
 
 HEADER = (
     "| one worker | 1 | 16 | 64 | heavy tail | all new | p50, p99, p99.9 at 64 | by 100 | failed | start | MiB |",
@@ -16,18 +13,6 @@ MIXES = ("heavy tail, 64 connections", "all new, 64 connections")
 def table(figures: dict[str, Any]) -> str:
     """Requests a second by connections and mix, records a second in batches, latencies in milliseconds."""
     return "\n".join([*HEADER, *(_row(name, server) for name, server in figures.items())])
-
-
-def draw(figures: dict[str, Any], file: Path) -> None:
-    """Single-record requests a second of each server, as a chart in `file`."""
-    figure = Figure(figsize=(8, 0.55 * len(figures) + 1), layout="constrained")
-    axes = figure.subplots()
-    rates = [max(_rate(server, point) for point in SINGLE) for server in figures.values()]
-    bars = axes.barh(list(figures), rates)
-    axes.bar_label(bars, [f" {rate:,.0f}" for rate in rates])
-    axes.invert_yaxis()
-    axes.set(xlabel="single-record requests a second, one worker", xlim=(0, max(rates) * 1.15))
-    figure.savefig(file)
 
 
 def _row(name: str, server: dict[str, Any]) -> str:

@@ -8,11 +8,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.bundles import Record
+from tests.support.load import Load
 from tools.setup.uv import ensure_uv
 from training.runtime import cache_folder, jars, java_home
 
@@ -38,6 +39,12 @@ class Peer:
     java: bool = False
     """Whether it runs Java, whose threads get all cores; others get one, and their clients another."""
 
+    def load(self, bodies: Sequence[bytes], seconds: float) -> Load:
+        """A load of this server."""
+        return Load(
+            host="127.0.0.1", port=self.port, path=self.path, bodies=bodies, headers=self.headers, seconds=seconds
+        )
+
 
 def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
     """All servers on `port`; their files are written below `folder`."""
@@ -48,7 +55,6 @@ def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
         _azureml(model, port),
         _mlserver(model, folder, port, {}),
         _mlserver(model, folder, port, ADAPTIVE),
-        _mlflow(model, folder, port),
     ]
 
 
@@ -108,31 +114,8 @@ def _mlserver(model: Path, folder: Path, port: int, batching: dict[str, float]) 
     )
 
 
-def _mlflow(model: Path, folder: Path, port: int) -> Peer:
-    saved = folder / "mlflow"
-    script = PEERS / "mlflow" / "save.py"
-    subprocess.run([_tool("mlflow", "python"), script, model, saved], check=True, capture_output=True)
-    command = [_tool("mlflow", "mlflow"), "models", "serve", "--model-uri", str(saved), "--env-manager", "local"]
-    return Peer(
-        name="mlflow models serve",
-        port=port,
-        command=[*command, "--port", str(port), "--workers", "1"],
-        path="/invocations",
-        body=lambda _, rows: {"inputs": rows},
-        variables={"OMP_NUM_THREADS": "1", "PATH": _path("mlflow"), "MLFLOW_DISABLE_TELEMETRY": "true"},
-    )
-
-
 def _spark() -> dict[str, str]:
     return {"PERSONALIZATION_JARS": str(jars()[0].parent), "JAVA_HOME": str(java_home())}
-
-
-def install(peer: str) -> Path:
-    """Update a peer's locked environment, which is outside the working tree, and return it."""
-    place = _environment(peer)
-    variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(place)}
-    subprocess.run([ensure_uv(), "sync", "--frozen", "--quiet"], cwd=PEERS / peer, env=variables, check=True)
-    return place
 
 
 def _environment(peer: str) -> Path:
@@ -148,6 +131,7 @@ def _path(peer: str) -> str:
 
 
 def install_all() -> None:
-    """Update every peer's environment."""
+    """Update every peer's locked environment, which is outside the working tree."""
     for lock in sorted(PEERS.glob("*/uv.lock")):
-        install(lock.parent.name)
+        variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(_environment(lock.parent.name))}
+        subprocess.run([ensure_uv(), "sync", "--frozen", "--quiet"], cwd=lock.parent, env=variables, check=True)

@@ -14,7 +14,7 @@ import httpx
 import psutil
 
 from benchmarks.serving.peers import Peer
-from personalize.load.plan import LoadPlan
+from tests.support.load import Load
 
 START_SECONDS = 240.0
 FIRST_PORT = 18_500
@@ -47,17 +47,16 @@ def running(peer: Peer) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
                     one.kill()
 
 
-def wait(plan: LoadPlan, log: Path) -> float:
+def wait(load: Load, log: Path) -> float:
     """The seconds until the server answers a request with a score."""
     began = time.monotonic()
-    url = f"http://{plan.host}:{plan.port}{plan.path}"
-    headers = {"content-type": "application/json", **plan.headers}
+    headers = {"content-type": "application/json", **load.headers}
     while time.monotonic() - began < START_SECONDS:
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.post(url, content=plan.bodies[0], headers=headers, timeout=5, trust_env=False).is_success:
+            if httpx.post(load.url, content=load.bodies[0], headers=headers, timeout=5, trust_env=False).is_success:
                 return time.monotonic() - began
         time.sleep(0.02)
-    raise SystemExit(f"{url} did not answer with a score within {START_SECONDS:g} seconds:\n{log.read_text()[-3000:]}")
+    raise SystemExit(f"{load.url} did not answer within {START_SECONDS:g} seconds:\n{log.read_text()[-3000:]}")
 
 
 @contextlib.contextmanager
@@ -94,10 +93,9 @@ def event_loop(process: subprocess.Popen[bytes]) -> int:
     return next((child.pid for child in _children(process)), process.pid)
 
 
-def core_seconds(process: int) -> dict[str, float]:
-    """Processor times of a process's first thread, its event loop."""
-    computed, waited, _ = Path(f"/proc/{process}/schedstat").read_text().split()
-    return {"computed": int(computed) / 1e9, "waited": int(waited) / 1e9}
+def core_seconds(process: int) -> float:
+    """Processor time of a process's first thread, its event loop."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
 def free_port() -> int:

@@ -10,10 +10,11 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,13 +29,12 @@ from benchmarks.serving.peers import recommending
 from benchmarks.serving.process import apart, free_port, running, wait
 from benchmarks.serving.wrk import closed_loop, require_wrk
 from features.bundle import Bundle
-from personalize.load.client import run_load
-from personalize.load.plan import LoadPlan
 from recommend import catalogue
 from recommend.factors import DIMENSIONS, ItemFactors
 from recommend.recommender import FOLDER, ITEMS, Recommender
 from scoring.model.item_weights import with_kernel
 from scoring.responses import ModelName
+from tests.support.load import Load, run_load
 from training.progress import background
 
 USERS, FILMS, HISTORY, TOP = 6_000, 2_000, 100, 10
@@ -77,14 +77,7 @@ def main() -> None:
 
 def _measure(bundle: Path, folder: Path, seconds: float) -> Points:
     peer = recommending(bundle, folder, free_port(), bundle.parent / "snapshots")
-    plan = LoadPlan(
-        host="127.0.0.1",
-        port=peer.port,
-        path=peer.path,
-        bodies=_requests(bundle),
-        headers=peer.headers,
-        seconds=seconds,
-    )
+    plan = peer.load(_requests(bundle), seconds)
     clients = max(os.sched_getaffinity(0))
     with running(peer) as (process, log):
         wait(plan, log)
@@ -146,12 +139,12 @@ def _requests(bundle: Path) -> list[bytes]:
     return [json.dumps({"history": history, "top": TOP}).encode() for history in histories]
 
 
-def _beside(plan: LoadPlan, bundle: Path) -> Points:
+def _beside(plan: Load, bundle: Path) -> Points:
     """Open loops of recommendations and of scores at the same time."""
     records = [json.dumps(golden.record).encode() for golden in Bundle.load(bundle).click_model.golden]
     scores = replace(plan, path="/score", bodies=records, connections=64, rate=SCORES)
-    with ThreadPoolExecutor(1) as beside:
-        scored = beside.submit(run_load, scores, processes=2)
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+        scored = beside.submit(run_load, scores)
         recommended = run_load(replace(plan, connections=64, rate=RECOMMENDATIONS))
     return {BESIDE: recommended.summary(), SCORED: scored.result().summary()}
 

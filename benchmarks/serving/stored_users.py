@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,11 +22,10 @@ from benchmarks.serving import bodies
 from benchmarks.serving.peers import Peer, recommending
 from benchmarks.serving.process import apart, event_loop, free_port, own_memory, running, wait
 from benchmarks.serving.recommending import FILMS, TOP, USERS
-from personalize.load.client import run_load
-from personalize.load.plan import LoadPlan
 from recommend import catalogue, histories
 from recommend.histories import PACKED, UserRow
 from recommend.recommender import FOLDER, ITEMS
+from tests.support.load import Load, run_load
 
 STORED = 10_000_000
 MOST_ITEMS = 100
@@ -87,15 +87,7 @@ def measured(peer: Peer, file: Path, users: int, seconds: float) -> dict[str, An
     """The latencies of answers for other users each time, and the memory of the worker before and after them."""
     asked = np.random.default_rng(2).choice(users, int(2 * RATE * seconds), replace=False).tolist()
     requests = [json.dumps({"user": key(user), "top": TOP}).encode() for user in asked]
-    plan = LoadPlan(
-        host="127.0.0.1",
-        port=peer.port,
-        path=peer.path,
-        bodies=requests,
-        headers=peer.headers,
-        seconds=seconds,
-        rate=RATE,
-    )
+    plan = replace(peer.load(requests, seconds), rate=RATE)
     with running(peer) as (process, log):
         wait(plan, log)
         worker = event_loop(process)
@@ -107,13 +99,12 @@ def measured(peer: Peer, file: Path, users: int, seconds: float) -> dict[str, An
         return {"answers": answers, "own_mebibytes": {"before": before, "after": own_memory(worker)}}
 
 
-def _require_known(plan: LoadPlan) -> None:
+def _require_known(plan: Load) -> None:
     """Exit with an error message if the service does not find a user, whose answer would not show what this costs."""
-    url = f"http://{plan.host}:{plan.port}{plan.path}"
     headers = {"content-type": "application/json", **plan.headers}
-    answer = httpx.post(url, content=plan.bodies[0], headers=headers, trust_env=False).json()
+    answer = httpx.post(plan.url, content=plan.bodies[0], headers=headers, trust_env=False).json()
     if answer["fallback"]:
-        raise SystemExit(f"{url} answered for a stored user with a fallback: {', '.join(answer['fallback'])}")
+        raise SystemExit(f"{plan.url} answered for a stored user with a fallback: {', '.join(answer['fallback'])}")
 
 
 def _forget_pages(file: Path) -> None:

@@ -1,7 +1,7 @@
 """Closed loops by `wrk`, whose clients cost so little that the server is what is measured.
 
 The bodies are sent in turn. Latencies in a closed loop count from sending, because no request is due at a given time;
-latencies under a given load are measured in the open loop (`personalize.load`).
+latencies under a given load are measured in the open loop (`tests.support.load`).
 """
 
 import json
@@ -11,9 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from personalize.load.plan import LoadPlan
-
-TIMEOUT_SECONDS = 10
+from tests.support.load import TIMEOUT_SECONDS, Load
 
 SCRIPT = """
 local requests, at, sizes = {}, 0, {}
@@ -48,20 +46,20 @@ def require_wrk() -> None:
         raise SystemExit("the closed loops are wrk's, which is not installed here; on Debian: apt-get install wrk")
 
 
-def closed_loop(plan: LoadPlan, core: int) -> dict[str, Any]:
-    """The results of a plan's clients, all on one core, in the form of `LoadResult.summary`.
+def closed_loop(load: Load, core: int) -> dict[str, Any]:
+    """The results of a closed loop with all clients on one core, in the form of `Answers.summary`.
 
     wrk keeps one histogram: its latencies include all answers, whatever their status.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
-        requests = plan.requests()
+        requests = load.requests()
         (folder / "requests").write_bytes(b"".join(requests))
         (folder / "sizes").write_text("\n".join(str(len(request)) for request in requests))
         (folder / "script.lua").write_text(f"local FOLDER = {json.dumps(name)}\n{SCRIPT}")
-        address = f"http://{plan.host}:{plan.port}"
-        options = ["--threads", "1", "--connections", str(plan.connections), "--duration", f"{plan.seconds:.0f}s"]
-        wrk = ["wrk", *options, "--timeout", f"{TIMEOUT_SECONDS}s", "--script", str(folder / "script.lua"), address]
+        address = f"http://{load.host}:{load.port}"
+        options = ["--threads", "1", "--connections", str(load.connections), "--duration", f"{load.seconds:.0f}s"]
+        wrk = ["wrk", *options, "--timeout", f"{TIMEOUT_SECONDS:g}s", "--script", str(folder / "script.lua"), address]
         subprocess.run(["taskset", "--cpu-list", str(core), *wrk], check=True, stdout=subprocess.DEVNULL)
         return _figures(json.loads((folder / "result").read_text()))
 

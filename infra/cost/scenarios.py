@@ -26,8 +26,8 @@ TRAININGS_PER_MONTH = 30
 HOURS_PER_TRAINING = 1.0
 """From the reference article: daily, one hour."""
 HOURS_ON_ONE_MACHINE = 0.2
-"""For the same rows: 5 minutes on 16 cores according to `benchmarks/training_model.py`, after 7 minutes to start the
-VM, which others report. Neither was measured."""
+"""For the same rows: 5 minutes on 16 cores, extrapolated in `docs/explanation/training.md`, after 7 minutes to start
+the VM, which others report. Neither was measured."""
 CANARIES_PER_MONTH = 6
 """An assumption: one for each change of the training code or the VM size."""
 CANARY_HOURS = Figure(Decimal(1), Decimal(1), Decimal(2))

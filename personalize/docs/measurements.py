@@ -1,23 +1,19 @@
-"""The page of measurements: every file of `benchmarks/results` with its targets, and charts of two of them."""
+"""The page of measurements: every file of `benchmarks/results` with its targets."""
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from benchmarks import training_figures
 from benchmarks.results import FOLDER
 from benchmarks.serving import figures as serving_figures
 
-CHARTS = "pictures"
-"""The site's folder for the charts."""
 TITLES = {
     "local": ("This machine: times and quality", "make bench"),
     "serving": ("The service beside other servers", "make bench-serving"),
     "serving-recommend": ("Recommendations over HTTP", "python -m benchmarks.serving.recommending"),
     "stored-users": ("Recommendations for stored users", "python -m benchmarks.serving.stored_users"),
     "turns": ("How long a worker stands still", "python -m benchmarks.turns"),
-    "hostile": ("What a client feels of an attack", "python -m benchmarks.hostile"),
     "training": ("Training, stage by stage", "make bench-training"),
     "recommend": ("Recommendations on MovieLens-100k", "make bench-recommend"),
     "simulate": ("A stack on the simulated Azure", "make simulate"),
@@ -35,15 +31,6 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw(site: Path) -> None:
-    """Draw the page's charts into the folder of the site's source."""
-    folder = site / CHARTS
-    folder.mkdir(parents=True, exist_ok=True)
-    serving_figures.draw(_results("serving")["figures"]["servers"], folder / "serving.svg")
-    training = _results("training")["figures"]
-    training_figures.draw(training["runs"], training["model"], folder / "training.svg")
-
-
 def _section(name: str, command: str) -> list[str]:
     found = _results(name)
     machine = found["machine"]
@@ -51,9 +38,9 @@ def _section(name: str, command: str) -> list[str]:
     lines = [f"`{command}`, {found['date']}, commit `{found['commit']}`, on {where}.", ""]
     match name:
         case "serving":
-            lines += [serving_figures.table(found["figures"]["servers"]), "", _chart(name, "Requests a second"), ""]
+            lines += [serving_figures.table(found["figures"]["servers"]), ""]
         case "training":
-            lines += [training_figures.table(found["figures"]["runs"]), "", _chart(name, "Processor seconds"), ""]
+            lines += [training_figures.table(found["figures"]["runs"]), ""]
     lines += ["| target | wanted | measured | holds |", "|---|---|---:|---|"]
     return [*lines, *map(_row, found["targets"])]
 
@@ -63,10 +50,6 @@ def _row(target: Mapping[str, Any]) -> str:
     measured = target["measured"]
     shown = f"{measured:,.0f}" if measured >= THOUSAND else f"{measured:.4g}"
     return f"| {name} | {wanted} | {shown} | {'yes' if target['holds'] else '**no**'} |"
-
-
-def _chart(name: str, alternative: str) -> str:
-    return f"![{alternative}](../{CHARTS}/{name}.svg)"
 
 
 def _results(name: str) -> dict[str, Any]:

@@ -108,7 +108,6 @@ def write_source(folder: Path) -> None:
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    measurements.draw(folder)
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from personalize.docs import measurements, site
+from personalize.docs import site
 from tools.paths import ROOT
 
 
@@ -41,14 +41,6 @@ def test_every_page_is_in_the_navigation_or_the_list_of_decisions_and_nothing_el
     in_list = {f"decisions/{file}" for file in re.findall(r"\(([\w-]+\.md)\)", decisions)}
     assert listed(configuration["nav"]) | in_list == files | set(pages)
     assert files & set(pages) == set(), "a file of docs/ would be overwritten"
-
-
-def test_the_charts_that_the_page_shows_are_drawn(pages: dict[str, str], tmp_path: Path) -> None:
-    measurements.draw(tmp_path)
-    shown = re.findall(r"\]\(\.\./(.*\.svg)\)", pages["explanation/measurements.md"])
-    assert len(shown) == 2
-    for name in shown:
-        assert "<svg" in (tmp_path / name).read_text(encoding="utf-8")
 
 
 def test_the_source_is_made_anew(tmp_path: Path) -> None:

@@ -1,1 +1,0 @@
-"""Attacks a running service and measures the effect on a client with a key."""
