@@ -38,7 +38,7 @@ PANELS = {
         "teardown.destroy",
         "lifecycle.reset",
     ),
-    "The service": ("scoring.predict", "scoring.rank", "recommending.recommend", "scoring.key", "load.load_test"),
+    "The service": ("scoring.predict", "scoring.rank", "recommending.recommend", "scoring.key"),
     "Data and models": (
         "init_data.init_data",
         "catalogue.catalogue",

@@ -80,8 +80,7 @@ class ScoringSettings(Parameters):
     target_p99_ms: float = Field(default=20.0, gt=0, le=10_000)
     """Time that 99 of 100 requests may take inside the service at `target_qps`, in milliseconds."""
     qps_per_core: float = Field(default=QPS_PER_CORE, gt=0, le=1_000_000)
-    """Single-record requests per second that one core of a node can score; `.venv/bin/personalize load-test` measures
-    it."""
+    """Single-record requests per second that one core of a node can score; a load generator measures it."""
     key_rotation: int = Field(default=1, ge=1, exclude=True)  # an input of the keys, not of the service
     """Raise it to issue a new key; the previous key stays valid until the next rotation."""
     tls_certificate: Path | None = Field(default=None, examples=["certificate.pem"])

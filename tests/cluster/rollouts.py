@@ -16,14 +16,13 @@ import httpx
 import msgspec
 
 from features.bundle import Bundle
-from personalize.load.client import run_load
-from personalize.load.plan import LoadPlan, LoadResult
 from tests.cluster.objects import DEPLOYMENT, NAMESPACE, PATHS
 from tests.infra.graph.workload_program import manifests
 from tests.simulation.kubernetes.aks import NODES, OWNED
 from tests.simulation.kubernetes.control_plane import ControlPlane
 from tests.simulation.kubernetes.nodes.kubelet import Kubelet
 from tests.simulation.kubernetes.nodes.router import Router
+from tests.support.load import Answers, Load, run_load
 from tests.support.services import wait_until
 
 SHADOW = "scoring-shadow"
@@ -41,8 +40,8 @@ MIN_PODS = 2
 class Clients:
     """Steady load of two kinds: clients that keep their connection, and clients that open one per request."""
 
-    kept: LoadResult
-    fresh: LoadResult
+    kept: Answers
+    fresh: Answers
 
     @property
     def answered(self) -> int:
@@ -201,13 +200,12 @@ def clients(
     """
     bodies = [msgspec.json.encode(golden.record) for golden in bundle.click_model.golden]
     headers = {"authorization": f"Bearer {key}"}
-    kept = LoadPlan(
+    kept = Load(
         host="127.0.0.1",
         port=cluster.router.port,
         path="/score",
         bodies=bodies,
         seconds=seconds,
-        tls=True,
         authorities=authorities,
         headers=headers,
         connections=4,
@@ -219,12 +217,12 @@ def clients(
         yield lambda: _gather(running)
 
 
-def _load(plan: LoadPlan, after_seconds: float) -> LoadResult:
+def _load(plan: Load, after_seconds: float) -> Answers:
     os.nice(1)
     time.sleep(after_seconds)
     return run_load(plan)
 
 
-def _gather(running: list["Future[LoadResult]"]) -> Clients:
+def _gather(running: list["Future[Answers]"]) -> Clients:
     kept, fresh = (future.result() for future in running)
     return Clients(kept, fresh)

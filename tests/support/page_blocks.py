@@ -23,6 +23,7 @@ REASONS = (
     "needs a subscription",
     "needs a Prometheus",
     "needs files of Criteo",
+    "needs oha",
     "needs Pulumi's own release",
     "runs the tests",
 )

@@ -11,12 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from features.errors import BadInputError
-from personalize.clients.service import Service
-from personalize.commands import lifecycle, load, models, operations
+from personalize.commands import lifecycle, models, operations
 from personalize.commands.app import app
 from personalize.engine.outcome import Outcome
 from personalize.errors import AnotherServesError
-from personalize.load.plan import LoadPlan, LoadResult
 from personalize.stack.stack_files import StackFiles
 from recommend import histories
 from steps.shared.folders import StackFolder
@@ -59,7 +57,7 @@ class Session:
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
     made = Session(Path(shutil.copy(ROOT / "Pulumi.local.yaml", tmp_path / "Pulumi.local.yaml")))
-    for module in (lifecycle, load, models):
+    for module in (lifecycle, models):
         monkeypatch.setattr(module, "open_session", lambda *_: made)
     monkeypatch.setattr(models, "require_version", lambda *_: version(3))
     return made
@@ -147,30 +145,6 @@ def test_a_version_that_is_not_there_is_found_before_anything_changes(
     assert isinstance(typed("serve", "9").exception, BadInputError)
     assert session.given == {}
     assert session.files.read_overrides() == {}
-
-
-def test_a_load_test_is_the_one_that_was_asked_for(
-    session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    del session
-    plans: list[tuple[LoadPlan, int]] = []
-
-    def run(plan: LoadPlan, *, processes: int) -> LoadResult:
-        plans.append((plan, processes))
-        return LoadResult(seconds=1.0)
-
-    service = Service("https://score.example:8443", "the-key", None)
-    monkeypatch.setattr(load, "run_load", run)
-    monkeypatch.setattr(Service, "of", lambda *_: service)
-    records = tmp_path / "records.json"
-    records.write_text('[{"a": 1}, {"a": 2}, {"a": 3}]')
-    options = ("-c", "7", "--rate", "20", "-d", "3", "--timeout", "4", "--processes", "2", "--together", "2", "--json")
-    assert typed("load-test", str(records), *options).exit_code == 1, "no request was scored"
-    ((plan, processes),) = plans
-    assert (plan.host, plan.port, plan.tls, plan.path) == ("score.example", 8443, True, "/score")
-    assert (plan.connections, plan.rate, plan.seconds, plan.timeout_seconds, processes) == (7, 20.0, 3.0, 4.0, 2)
-    assert plan.bodies == [b'{"records": [{"a": 1}, {"a": 2}]}', b'{"records": [{"a": 3}]}']
-    assert plan.headers == {"authorization": "Bearer the-key"}
 
 
 def test_as_many_lines_of_the_log_are_shown_as_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

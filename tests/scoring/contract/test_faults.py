@@ -19,11 +19,10 @@ import pytest
 
 from features.bundle import Bundle
 from features.schema import Schema
-from personalize.load.client import run_load
-from personalize.load.plan import LoadPlan, LoadResult
 from tests.support.bad_bodies import bad_bodies
 from tests.support.bad_requests import bad_requests
 from tests.support.bundles import make_bundle
+from tests.support.load import Answers, Load, run_load
 from tests.support.ports import free_port
 from tests.support.services import (
     KEY,
@@ -239,9 +238,8 @@ async def _send_raw(running: RunningService, requests: Iterator[bytes]) -> Count
     return statuses
 
 
-def _load(running: RunningService, connections: int) -> LoadResult:
+def _load(running: RunningService, connections: int) -> Answers:
     url = httpx.URL(running.url)
     assert url.port is not None
-    headers = {"authorization": f"Bearer {KEY}"}
-    plan = LoadPlan(host=url.host, port=url.port, path="/score", bodies=[b"{}"], headers=headers)
-    return run_load(replace(plan, connections=connections, seconds=4))
+    load = Load(host=url.host, port=url.port, headers={"authorization": f"Bearer {KEY}"}, seconds=4)
+    return run_load(replace(load, connections=connections))

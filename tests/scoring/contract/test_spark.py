@@ -14,9 +14,8 @@ import psutil
 import pytest
 
 from features.bundle import Bundle
-from personalize.load.client import run_load
-from personalize.load.plan import LoadPlan, LoadResult
 from scoring.engines.spark_serving import CALL_SECONDS
+from tests.support.load import Load, run_load
 from tests.support.services import KEY, RunningService, is_ready, run_scoring, running_service, wait_until
 from training.runtime import jars, java_home
 
@@ -128,25 +127,20 @@ def test_a_spark_that_is_killed_is_replaced_and_meanwhile_not_ready(spark_servic
 def test_a_spark_that_is_killed_under_load_leaves_no_client_without_an_answer(
     spark_service: RunningService, bundle: Bundle
 ) -> None:
-    result = LoadResult()
     url = httpx.URL(spark_service.url)
-    plan = LoadPlan(
+    plan = Load(
         host=url.host,
         port=url.port or 0,
-        path="/score",
         bodies=[msgspec.json.encode(golden.record) for golden in bundle.click_model.golden],
         headers={"authorization": f"Bearer {KEY}"},
         connections=8,
         seconds=5,
     )
-    load = threading.Thread(target=lambda: result.__dict__.update(run_load(plan).__dict__))
-    load.start()
-    time.sleep(2)
-    java = next(
-        one for one in psutil.Process(spark_service.process.pid).children(recursive=True) if "java" in one.name()
-    )
-    java.kill()
-    load.join()
+    with ThreadPoolExecutor(1) as pool:
+        load = pool.submit(run_load, plan)
+        time.sleep(2)
+        _java(spark_service).kill()
+        result = load.result()
     assert not result.errors
     assert result.statuses.keys() == {200, 503}
     assert max(result.refused) < 3 * sum(CALL_SECONDS)  # a call, its repetition, and time for the machine
