@@ -24,7 +24,6 @@ from infra.setting_types import (
     Region,
     RegistryTier,
     Replication,
-    StatePlace,
     VmSize,
     Zone,
 )
@@ -54,9 +53,6 @@ class AzureSettings(Parameters):
     `doctor` reports which are available."""
     suffix: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$")
     """Part of the names of all that `destroy` deletes. Azure reserves these for days, so `destroy` changes it."""
-    state: StatePlace = StatePlace.MACHINE
-    """The state backend: on this machine, or in the subscription if several people or workflows deploy. For that,
-    `.venv/bin/personalize bootstrap` creates a storage account and an encryption key."""
     github_repository: str | None = Field(default=None, pattern=r"^[^/\s]+/[^/\s]+$", examples=["owner/name"])
     """The GitHub repository whose workflows may deploy; `.venv/bin/personalize bootstrap` creates OIDC identities."""
     github_subject: str = Field(default="repo:{repository}", examples=["repo:owner@1234/name@5678"])
@@ -224,15 +220,6 @@ class AzureSettings(Parameters):
     def _asked_from_outside(self) -> Self:
         if self.availability_test and self.network is Network.PRIVATE:
             raise ValueError("availability_test calls the service from the internet, which network private blocks")
-        return self
-
-    @model_validator(mode="after")
-    def _shared(self) -> Self:
-        if self.protect and self.state is StatePlace.MACHINE:
-            raise ValueError(
-                "protect is for a stack that outlives this machine, whose state must not be lost with it: set `state: "
-                "subscription` and run `bootstrap`, or `protect: false`"
-            )
         return self
 
     @model_validator(mode="after")

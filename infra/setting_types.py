@@ -75,13 +75,6 @@ class Replication(StrEnum):
     ZONES = "Standard_ZRS"
 
 
-class StatePlace(StrEnum):
-    """Where the state backend of a stack is."""
-
-    MACHINE = "machine"
-    SUBSCRIPTION = "subscription"
-
-
 class Network(StrEnum):
     """Where the stack can be reached from."""
 

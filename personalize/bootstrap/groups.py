@@ -1,6 +1,6 @@
 """A stack's resource groups and its budget, which exist before the stack and outlive it.
 
-Deployers then need rights in the groups alone. `bootstrap` creates them, or the first `up` of somebody who may.
+Deployers then need rights in the groups alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -52,7 +52,6 @@ PANELS = {
     ),
     "Azure": (
         "bootstrap.bootstrap",
-        "move_state.move_state",
         "verify.verify",
         "estimate.estimate",
         "capacity.capacity",

@@ -14,7 +14,6 @@ from personalize.bootstrap.subscription import Bootstrap
 from personalize.delivery.repository import commands, stacks_of
 from personalize.stack.on_azure import require_azure
 from personalize.stack.stack_files import StackFiles
-from personalize.stack.state_move import resources_on_machine
 from personalize.terminal import options
 from personalize.terminal.output import confirm, print_json, say, tell
 from steps.shared.dataset_paths import located
@@ -72,12 +71,8 @@ def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
     tell(", ".join(f"{count} {state}" for state, count in counts.items()) + ".")
     if dry_run:
         return
-    tell(f"\nIn Pulumi.{made.stack}.yaml, under `personalization:azure`:\n")
-    tell("    state: subscription")
-    if resources_on_machine(StackFiles(made.stack)):
-        moving = f"`.venv/bin/personalize move-state --stack {made.stack}`"
-        tell(f"    # Then {moving}: the stack's state is on this machine.")
     if deployer := found["deployer"]:
+        tell(f"\nIn Pulumi.{made.stack}.yaml, under `personalization:azure`:\n")
         tell("    deployers: # one more:")
         tell(f"      - {{{', '.join(f'{name}: {value}' for name, value in deployer.items())}}}")
     if commands_for_owner := found["data_readers"]:

@@ -1,10 +1,9 @@
-"""Whether a workflow can work on a stack: its identity, the stack's state, and the way there."""
+"""Whether a workflow can work on a stack: its identity, and the way there."""
 
 from collections.abc import Mapping
 
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
-from infra.setting_types import StatePlace
 from personalize.delivery.stacks import IDENTITY
 
 WORKFLOW = "GITHUB_ACTIONS"
@@ -13,7 +12,7 @@ CLIENT = "ARM_CLIENT_ID"
 
 
 class RepositoryUnreadyError(PersonalizationError):
-    """A workflow has no identity for the stack, or the stack's state is out of its reach."""
+    """A workflow has no identity for the stack."""
 
 
 class RunnerOutsideError(PersonalizationError):
@@ -21,20 +20,14 @@ class RunnerOutsideError(PersonalizationError):
 
 
 def require_repository(stack: str, settings: AzureSettings | None, environment: Mapping[str, str]) -> None:
-    """Raise `RepositoryUnreadyError` in a workflow without an identity, or for a state on somebody's machine."""
+    """Raise `RepositoryUnreadyError` in a workflow without an identity."""
     if settings is None or WORKFLOW not in environment:
         return
-    bootstrap = f"`.venv/bin/personalize bootstrap --stack {stack}`"
     if missing := [name for name in (*IDENTITY, CLIENT) if not environment.get(name)]:
         raise RepositoryUnreadyError(
             f"This job has no {', '.join(missing)}: {CLIENT} is a variable of the job's environment, the others are of "
-            f"the repository. Run {bootstrap} and the `gh` commands that it prints."
-        )
-    if settings.state is StatePlace.MACHINE:
-        raise RepositoryUnreadyError(
-            f"Stack {stack} has `state: machine`: its state is on one person's machine, and a workflow would take the "
-            f"stack for a new one. On that machine run {bootstrap}, set `state: subscription` in Pulumi.{stack}.yaml, "
-            f"run `.venv/bin/personalize move-state --stack {stack}`, and commit the stack file."
+            f"the repository. Run `.venv/bin/personalize bootstrap --stack {stack}` and the `gh` commands that it "
+            "prints."
         )
 
 

@@ -1,7 +1,6 @@
 """Turns a failed Pulumi command into one of our errors, with the steps' own messages if there are any."""
 
 import re
-import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from features.errors import PersonalizationError
@@ -50,14 +49,13 @@ def explain(
 
 
 def _busy(text: str, stack: str) -> StackBusyError:
-    """The lock of another process. Only a person knows whether another machine is gone."""
+    """The lock of another process. Only a person knows whether another machine's process has ended."""
     holder = re.search(r"created by (\S+) \(pid (\d+)\)", text)
     who = f"process {holder[2]} of {holder[1]}" if holder else "another process"
-    sentence = f"Stack {stack} is being changed by {who}. Wait for it to end, then run this again."
-    if holder is None or holder[1].rpartition("@")[2] == socket.gethostname():
-        return StackBusyError(sentence)
-    way_out = f'`eval "$(make env STACK={stack})"` and `pulumi cancel --yes` remove its lock'
-    return StackBusyError(f"{sentence} If that machine is gone, {way_out}.")
+    return StackBusyError(
+        f"Stack {stack} is being changed by {who}. Wait for it to end, then run this again. If it has ended without "
+        f'removing its lock, `eval "$(make env STACK={stack})"` and `pulumi cancel --yes` do.'
+    )
 
 
 def _of_steps(reader: EventReader, advise: Advise) -> PersonalizationError:

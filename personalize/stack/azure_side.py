@@ -1,18 +1,14 @@
 """What a stack on Azure needs around the engine's operations. For a stack on this machine nothing is done."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from azure_clients.credentials import databricks_sign_in, resource_manager
-from azure_clients.errors import FORBIDDEN, ManagerRefusedError
-from features.errors import PersonalizationError
 from features.files import write_whole
 from infra.azure_settings import AzureSettings
 from infra.settings import load_settings
-from personalize.bootstrap.groups import stack_groups
 from personalize.errors import StackPausedError
 from personalize.stack.data_guard import CLUSTER, begins_anew, refuse_to_change_network, refuse_to_replace_data
 from personalize.stack.databricks_access import join
@@ -25,10 +21,6 @@ from tools.paths import ROOT
 POLICY_PACK = ROOT / "infra" / "policy" / "serve"
 SUFFIX = re.compile(r"^(\s+suffix:\s*['\"]?)([a-z0-9]+)(['\"]?\s*(?:#.*)?)$", re.MULTILINE)
 LAST = "z"
-
-
-class GroupMissingError(PersonalizationError):
-    """A resource group that only somebody else may create."""
 
 
 @dataclass(frozen=True)
@@ -86,27 +78,6 @@ class AzureSide:
         resources = snapshot.get("resources") or ()
         return self.settings is not None and begins_anew(resources, self.settings, self.files.stack)
 
-    def make_groups(self, say: Callable[[str], None]) -> None:
-        """Create the stack's resource groups and its budget if `bootstrap` did not, for somebody who may.
-
-        Raises `GroupMissingError` for a group without the right to create it, and `ManagerRefusedError` for another
-        refusal of one; goes on without a budget.
-        """
-        if not self.settings:
-            return
-        manager = resource_manager(self.settings.tenant)
-        for item in stack_groups(self.files.stack, self.settings, manager):
-            try:
-                item.tried(partial(item.ensure, manager, dry_run=False), say)
-            except ManagerRefusedError as error:
-                if error.status != FORBIDDEN:
-                    raise
-                raise GroupMissingError(
-                    f"The {item.title} is not there, and you may not create it: {error} Let an owner of the "
-                    f"subscription run `.venv/bin/personalize bootstrap --stack {self.files.stack}`, which also gives "
-                    "the deployers their rights in it."
-                ) from error
-
     def enter(self, snapshot: Mapping[str, Any]) -> None:
         """Make the signed-in identity a member of Databricks, where a role is not enough. Raises `NoMemberError`."""
         if self.settings:
@@ -127,8 +98,13 @@ class AzureSide:
         if renewed == text:
             return f"Azure keeps deleted names for days: set `azure.suffix` to another value than {old} before `up`."
         write_whole(self.files.source, renewed)
+        budget = (
+            " The budget counts groups with these names: as the subscription's owner, run `.venv/bin/personalize "
+            f"bootstrap --stack {self.files.stack}` before the next `up`."
+        )
         return (
             f"Azure keeps deleted names for days: `azure.suffix` in {self.files.source.name} is now {new}, not {old}."
+            f"{budget if self.settings.monthly_budget is not None else ''}"
         )
 
 

@@ -89,8 +89,14 @@ class Operations:
         return None if found is None else Update(kind=found.kind, result=found.result, started=found.start_time)
 
     def settle(self, pending: Sequence[Resource], azure: AzureSettings | None, refresh: Refresh) -> str:
-        """Resolve the operations that a killed engine left open. Returns a message."""
-        return settle(self._stack(), pending, azure, refresh)
+        """Resolve the operations that a killed engine left open. Returns a message.
+
+        Raises `StackBusyError` if its lock is still there, or if another machine's engine does them just now.
+        """
+        try:
+            return settle(self._stack(), pending, azure, refresh)
+        except CommandError as error:
+            raise explain("update", str(error), EventReader(lambda _: None), self.name) from error
 
     def require_port(self, scoring: ScoringSettings, folder: Path) -> None:
         """Raise `PortInUseError` if another program uses the service's port. `folder` is the stack's."""

@@ -26,6 +26,8 @@ terraform-provider-databricks and 189 of databricks/terraform-databricks-example
 OVERLAPS = "LOCATION_OVERLAP"
 """Unity Catalog's error class for a path that another external location, volume or table covers (Databricks' page "Path
 rules and access in Unity Catalog volumes"; the issue 1635 of elementary-data/elementary has a whole message)."""
+NO_GROUP = "ResourceGroupNotFound"
+"""Azure's error code if one of the groups that `bootstrap` created is gone."""
 NOT_READY = "failed to fully initialize or become live"
 """What Pulumi says of a Deployment whose pods are not ready in time, and of other objects that it waits for."""
 
@@ -42,6 +44,11 @@ def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str |
             "The signed-in identity may not assign or remove this role: let an owner of the subscription run "
             f"`.venv/bin/personalize bootstrap --stack {stack}`, which gives the right to `azure.deployers`, then run "
             "this again."
+        )
+    if NO_GROUP in text:
+        return (
+            "A resource group of the stack is gone: let an owner of the subscription run `.venv/bin/personalize "
+            f"bootstrap --stack {stack}`, which creates it, then run this again."
         )
     if in_unity := _in_unity_catalog(text, settings):
         return in_unity

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from infra.azure_settings import AzureSettings
 from infra.settings import Target, load_settings
 from personalize.engine.events import EventReader
 from personalize.engine.failures import explain
@@ -22,7 +21,6 @@ from personalize.engine.process import PulumiProcess
 from personalize.errors import ResourcesLeftError, StackMissingError
 from personalize.stack.azure_side import AzureSide
 from personalize.stack.stack_files import StackFiles
-from personalize.stack.state_move import move_state, refuse_state_elsewhere, refuse_state_on_machine
 from personalize.stack.state_store import PROJECT, MachineState, StateStore, outputs_of, state_store
 from steps.shared.folders import StackFolder
 from tools.paths import ROOT, STATE_VARIABLE, stacks_folder
@@ -65,11 +63,8 @@ class StackSession:
         }
 
     def exists(self) -> bool:
-        """Whether the stack was initialised, in its state backend. Raises `StateElsewhereError` if it is still here."""
-        found = self._state.exists()
-        if not found:
-            refuse_state_on_machine(self.files, self._azure.settings)
-        return found
+        """Whether the stack was initialised, in its state backend."""
+        return self._state.exists()
 
     def require(self) -> None:
         """Raise `StackMissingError` if the stack is not up."""
@@ -88,7 +83,6 @@ class StackSession:
                 self._state.check()
                 self._state.clear_locks(self._say)
             else:
-                refuse_state_elsewhere(self.files, self._azure.settings)
                 self._state.initialise()
             self.files.render()
 
@@ -113,7 +107,6 @@ class StackSession:
         self._azure.refuse_to_change_network(snapshot)
         self._azure.refuse_to_change_system_nodes(snapshot)
         self._azure.require_running(snapshot)
-        self._azure.make_groups(self._say)
         self._go_on_from(snapshot)
         if refresh and self._azure.settings:
             self._refresh([])
@@ -156,12 +149,6 @@ class StackSession:
         self._state.forget()
         self.files.delete()
         return outcome
-
-    def move_state(self, settings: AzureSettings) -> int:
-        """Move the state from this machine into the subscription. Returns the number of resources in it."""
-        self.files.create_folders()
-        with FileLock(self.files.folder / "prepare.lock", mode=0o600):
-            return move_state(self.files, settings, self._command, self._say)
 
     def outputs(self) -> tuple[dict[str, Any], frozenset[str]]:
         """The stack's outputs in clear text, and the names of the secret ones. Raises `StackMissingError`."""
@@ -230,9 +217,9 @@ class StackSession:
             return MachineState(self.files, self._command)
         return state_store(self.files, self._azure.settings, self._command, self._say)
 
-    def _command(self, arguments: list[str], folder: Path = ROOT, **variables: str) -> str:
+    def _command(self, arguments: list[str], folder: Path = ROOT) -> str:
         """The output of the Pulumi CLI. Raises the error that explains its failure."""
-        done = self._pulumi.run(arguments, str(folder), self.environment() | variables)
+        done = self._pulumi.run(arguments, str(folder), self.environment())
         if done.code:
             raise explain(arguments[0], f"{done.stdout}\n{done.stderr}", EventReader(lambda _: None), self.stack)
         return done.stdout

@@ -13,7 +13,7 @@ from tools.toolchain import pulumi_command
 
 
 def shell_exports(stack: str) -> list[str]:
-    """`export` lines for `stack`. A new stack gets its folders, passphrase and empty state."""
+    """`export` lines for `stack`. A new stack gets its folders and an empty state."""
     session = StackSession(stack)
     session.prepare()
     # The language host runs the uv on PATH, and syncs the packages before it runs the program. `UV_FROZEN` keeps it

@@ -4,19 +4,19 @@ import json
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from infra.azure_settings import AzureSettings
-from infra.setting_types import StatePlace
 from personalize.bootstrap.names import StateNames
 from personalize.engine.identity import engine_identity
 from personalize.errors import EngineFailedError, EngineForbiddenError, StateUnreachableError, StateUnreadableError
 from personalize.stack.locks import clear_stale
 from personalize.stack.stack_files import StackFiles
+from training.datasets.placed.address import Address
+from training.datasets.placed.listing import ForbiddenLakeError, UnreadableLakeError
 
 PROJECT = "personalization"
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the engine's own mark, known to all
@@ -31,26 +31,14 @@ Answer = TypeVar("Answer")
 
 
 def state_store(files: StackFiles, azure: AzureSettings | None, run: Run, say: Say) -> "StateStore":
-    """The backend that the settings choose."""
-    if azure is not None and azure.state is StatePlace.SUBSCRIPTION:
-        return subscription_state(files, azure, run, say)
-    return MachineState(files, run)
-
-
-def subscription_state(files: StackFiles, azure: AzureSettings, run: Run, say: Say) -> "SubscriptionState":
-    """The shared backend; its calls wait for a new role."""
-    names = StateNames(subscription=azure.subscription, stack=files.stack)
-
-    def look(file: str) -> bool:
-        from personalize.stack.state_lookup import is_there  # noqa: PLC0415 - Azure's SDK takes long
-
-        return is_there(file, names, azure.tenant)
-
+    """In the subscription for a stack on Azure, where each call waits for a new role; otherwise on this machine."""
+    if azure is None:
+        return MachineState(files, run)
     return SubscriptionState(
         files,
         azure,
         run=lambda *given: patiently(lambda: run(*given), say),
-        look=lambda file: patiently(lambda: look(file), say),
+        look=lambda file: patiently(lambda: is_there(file, files.stack, azure), say),
     )
 
 
@@ -118,15 +106,15 @@ class SubscriptionState:
                 self._known = self._look(in_backend(self._files.stack))
             except EngineFailedError as error:
                 raise StateUnreachableError(
-                    f"The state backend in subscription {self._azure.subscription} cannot be used: {error} "
-                    f"`.venv/bin/personalize bootstrap --stack {self._files.stack}` creates it and gives "
-                    "`azure.deployers` access; then run this again."
+                    f"Run `.venv/bin/personalize bootstrap --stack {self._files.stack}` first, as the owner of "
+                    f"subscription {self._azure.subscription}: it creates the stack's state backend and gives "
+                    f"`azure.deployers` access. Now the backend can't be used: {error}"
                 ) from error
         return self._known
 
     def initialise(self) -> None:
         """See `MachineState`."""
-        initialise(self._files, self._run, "--secrets-provider", self.secrets_provider)
+        initialise(self._files, self._run, "--secrets-provider", self._names.secrets_provider)
         self._known = True
 
     def check(self) -> None:
@@ -151,11 +139,6 @@ class SubscriptionState:
         self._run(["stack", "rm", self._files.stack, "--yes", "--preserve-config"])
         self._known = False
 
-    @property
-    def secrets_provider(self) -> str:
-        """The URL of the key that encrypts the stack's secrets."""
-        return self._names.secrets_provider
-
     @cached_property
     def _snapshot(self) -> Mapping[str, Any]:
         if not self.exists():
@@ -169,6 +152,23 @@ class SubscriptionState:
 
 
 StateStore = MachineState | SubscriptionState
+
+
+def is_there(file: str, stack: str, azure: AzureSettings) -> bool:
+    """Whether the stack's container has the file. Raises `EngineForbiddenError` or `EngineFailedError`.
+
+    Not asked of Pulumi's CLI, which writes `.pulumi/meta.yaml` into an empty container, whatever it is asked
+    (`ensurePulumiMeta` in its `backend/diy/meta.go`): the identity of pull requests' previews may only read.
+    """
+    from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - a stack on this machine needs none of it
+
+    names = StateNames(subscription=azure.subscription, stack=stack)
+    try:
+        return bool(AzureLake(azure.tenant).files(Address(names.account, names.container, file)))
+    except ForbiddenLakeError as error:
+        raise EngineForbiddenError(str(error)) from error
+    except UnreadableLakeError as error:
+        raise EngineFailedError(str(error)) from error
 
 
 def patiently(call: Callable[[], Answer], say: Say) -> Answer:
@@ -189,19 +189,12 @@ def patiently(call: Callable[[], Answer], say: Say) -> Answer:
 
 
 def initialise(files: StackFiles, run: Run, *options: str) -> None:
-    """Create the stack; `stack init` writes the encryption of secrets into a file of the folder."""
-    with project_folder(files, "initialise") as folder:
-        run(["stack", "init", files.stack, "--no-select", *options], folder)
-
-
-@contextmanager
-def project_folder(files: StackFiles, name: str) -> Iterator[Path]:
-    """A folder of its own for a command that writes the encryption of secrets, which is kept."""
-    folder = files.folder / name
+    """Create the stack in a folder of its own, into which `stack init` writes the encryption of secrets."""
+    folder = files.folder / "initialise"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n", encoding="utf-8")
-    yield folder
+    run(["stack", "init", files.stack, "--no-select", *options], folder)
     files.take_encryption(folder / f"Pulumi.{files.stack}.yaml")
     shutil.rmtree(folder)
 

@@ -18,9 +18,6 @@ GONE_SECONDS = 120
 """The longest that a deleted cluster's namespaces may need to go: twice half of a pod's grace period, and more."""
 
 
-LASTING = frozenset({"azure-native:resources:ResourceGroup", "azure-native:consumption:Budget"})
-
-
 class Simulation:
     """Start it, run the product with `environment()`, inspect `world` and `plane`, stop it."""
 
@@ -32,6 +29,8 @@ class Simulation:
         self._folder = folder
         self.plane: ControlPlane | None = None
         self.aks: Aks | None = None
+        self.prepared: frozenset[str] = frozenset()
+        """The IDs of what `personalize bootstrap` created, and no `destroy` deletes."""
 
     def start(self) -> None:
         """Start it all, which takes some seconds."""
@@ -65,11 +64,8 @@ class Simulation:
         return variables
 
     def leftovers(self) -> list[str]:
-        """What still exists after everything was destroyed, or was deleted only with something around it.
-
-        The stack's groups and its budget are meant to stay.
-        """
-        left = [record.id for record in self.world.all() if record.type not in LASTING]
+        """What still exists after everything was destroyed, or was deleted only with something around it."""
+        left = [record.id for record in self.world.all() if record.id not in self.prepared]
         left += self.world.setting("swept")
         left += [f"namespace {name}" for name in self._namespaces()]
         return left

@@ -26,11 +26,10 @@ SETTINGS = {
     "alert_mail": "operators@example.com",
     "authorized_ip_ranges": "anywhere",
     "allowed_sources": "anywhere",
-    "state": "subscription",
 }
 SECRET = "simulated-secret-value"  # noqa: S105 - what the test looks for
 Machine = Callable[..., StackSession]
-"""Opens a session of the stack on the machine with this name; a second argument is the setting `state`."""
+"""Opens a session of the stack on the machine with this name."""
 SETTINGS_MODEL = AzureSettings.model_validate(SETTINGS)
 
 
@@ -63,15 +62,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[.
     """Opens a session of the stack on the machine with this name."""
     monkeypatch.setattr("personalize.stack.operations.program", program)
 
-    def session(name: str, state: str = "subscription") -> StackSession:
+    def session(name: str) -> StackSession:
         monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / name))
         file = tmp_path / name / "Pulumi.dev.yaml"
         file.parent.mkdir(exist_ok=True)
-        file.write_text(
-            yaml.safe_dump(
-                {"config": {"personalization:target": "azure", "personalization:azure": SETTINGS | {"state": state}}}
-            )
-        )
+        config = {"personalization:target": "azure", "personalization:azure": SETTINGS}
+        file.write_text(yaml.safe_dump({"config": config}))
         return StackSession("dev", settings_file=file)
 
     return session

@@ -126,18 +126,10 @@ def test_bootstrap_recovers_the_vault_of_a_state_that_was_deleted(personalize: C
 
 
 @pytest.mark.full
-def test_it_prints_what_a_repository_needs_and_offers_to_move_a_state(personalize: Command, tmp_path: Path) -> None:
+def test_it_prints_what_a_repository_needs(personalize: Command) -> None:
     first = personalize("bootstrap", "--yes", as_json=False)["printed"]
     assert re.search(
         r"deployers: # one more:\n +- {object_id: \S+, type: ServicePrincipal, databricks_name: \S+}", first
     )
     assert "  gh label create replaces-data --repo octo/clicks" in first
     assert "  gh variable set STACKS --repo octo/clicks --body '[\"dev\"]'" in first
-    assert "move-state" not in first
-    file = tmp_path / "state" / "dev" / "state" / ".pulumi" / "stacks" / "personalization" / "dev.json"
-    file.parent.mkdir(parents=True)
-    file.write_text(json.dumps({"checkpoint": {"latest": {"resources": [{}]}}}))
-    assert (
-        "personalize move-state --stack dev`: the stack's state is on this machine"
-        in (personalize("bootstrap", "--yes", as_json=False)["printed"])
-    )

@@ -2,7 +2,7 @@
 
 import shutil
 
-from infra.setting_types import Network, StatePlace
+from infra.setting_types import Network
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.state_store import (
     STORAGE_VERSION,
@@ -88,12 +88,8 @@ def check_metastore(subject: Subject) -> Finding:
 
 
 def check_state(subject: Subject) -> Finding:
-    """Whether the state backend exists, if the settings place it in the subscription."""
-    settings = subject.settings
-    if settings.state is StatePlace.MACHINE:
-        found = "on this machine: nobody else, and no workflow, can change the stack"
-        return good("state", found, "a state backend")
-    names = StateNames(subscription=settings.subscription, stack=subject.stack)
+    """Whether the state backend exists."""
+    names = StateNames(subscription=subject.settings.subscription, stack=subject.stack)
     wanted = f"storage account {names.account} and Key Vault {names.vault}"
     there = {
         names.account: subject.manager.get(account_path(names), STORAGE_VERSION),

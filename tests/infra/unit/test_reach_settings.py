@@ -1,4 +1,4 @@
-"""Settings that say from where a stack may be reached, and where its state is."""
+"""Settings that say from where a stack may be reached."""
 
 import pytest
 
@@ -14,7 +14,6 @@ from tests.infra.unit.test_settings import AZURE, given_values
         ({"authorized_ip_ranges": ["203.0.113.7"]}, "must be a list of IPv4 ranges"),
         ({"allowed_sources": []}, r"azure\.allowed_sources is \[\]: .* at least one, or the word `anywhere`"),
         ({"allowed_sources": "everywhere"}, "azure.allowed_sources is 'everywhere': must be a list of IPv4 ranges"),
-        ({"protect": True}, "set `state: subscription` and run `bootstrap`"),
     ],
 )
 def test_what_is_no_range_is_refused(wrong: dict[str, object], sentence: str) -> None:
@@ -27,11 +26,6 @@ def test_a_stack_file_says_who_may_reach_the_stack(name: str) -> None:
     silent = {key: value for key, value in AZURE.items() if key != name}
     with pytest.raises(SettingsError, match=rf"azure\.{name} is missing: .*for example \['203\.0\.113\.0/24'\]"):
         load_settings(given_values(target="azure", azure=silent))
-
-
-def test_a_protected_stack_keeps_its_state_where_all_deployers_find_it() -> None:
-    loaded = load_settings(given_values(target="azure", azure=AZURE | {"protect": True, "state": "subscription"}))
-    assert azure_settings(loaded).protect
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,7 @@ def test_the_list_has_the_stacks_whose_files_name_the_repository_protected_ones_
     files = {name: yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text("utf-8")) for name in ("dev", "prod")}
     azure = {
         name: AzureSettings.model_validate(
-            content["config"]["personalization:azure"]
-            | {"github_repository": REPOSITORY, "state": "subscription", "protect": name == "dev"}
+            content["config"]["personalization:azure"] | {"github_repository": REPOSITORY, "protect": name == "dev"}
         )
         for name, content in files.items()
     }

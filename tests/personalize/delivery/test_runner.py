@@ -1,4 +1,4 @@
-"""A workflow works on a stack with an identity, whose state it can reach, from a runner that the stack lets in."""
+"""A workflow works on a stack with an identity, from a runner that the stack lets in."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -51,17 +51,12 @@ def test_any_runner_reaches_a_stack_that_is_open() -> None:
 def test_a_job_without_an_identity_is_told_which_variable_is_missing_and_what_sets_it() -> None:
     given = ON_GITHUB | SIGNED_IN | {"ARM_CLIENT_ID": ""}
     with pytest.raises(RepositoryUnreadyError, match=r"has no ARM_CLIENT_ID: .* bootstrap --stack prod` and the `gh`"):
-        require_repository("prod", settings(state="subscription"), given)
-
-
-def test_a_state_on_somebody_s_machine_is_not_taken_for_an_empty_one() -> None:
-    with pytest.raises(RepositoryUnreadyError, match=r"`state: machine`.*personalize move-state --stack dev`"):
-        require_repository("dev", settings(state="machine"), ON_GITHUB | SIGNED_IN)
+        require_repository("prod", settings(), given)
 
 
 def test_a_person_s_machine_and_a_repository_that_is_ready_are_let_through() -> None:
-    require_repository("dev", settings(state="subscription"), ON_GITHUB | SIGNED_IN)
-    require_repository("dev", settings(state="machine"), {})
+    require_repository("dev", settings(), ON_GITHUB | SIGNED_IN)
+    require_repository("dev", settings(), {})
     require_repository("local", None, ON_GITHUB)
 
 
@@ -74,16 +69,21 @@ def test_each_workflow_says_which_runner_it_has(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("azure", "refused"), [(CLOSED[0], RunnerOutsideError), ({"state": "machine"}, RepositoryUnreadyError)]
+    ("azure", "identity", "refused"),
+    [(CLOSED[0], {}, RunnerOutsideError), ({}, {"ARM_CLIENT_ID": ""}, RepositoryUnreadyError)],
 )
 def test_deploy_is_refused_before_it_calls_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, azure: dict[str, object], refused: type[Exception]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    azure: dict[str, object],
+    identity: dict[str, str],
+    refused: type[Exception],
 ) -> None:
-    content = {"config": stack_file(**{"state": "subscription"} | azure)}
+    content = {"config": stack_file(**azure)}
     (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     monkeypatch.setattr(stack_files, "ROOT", tmp_path)
     monkeypatch.setattr(command, "personalize", told := Told({}))
-    environment = {**ON_GITHUB, **SIGNED_IN, "PERSONALIZE_STATE": str(tmp_path / "state")}
+    environment = {**ON_GITHUB, **SIGNED_IN, **identity, "PERSONALIZE_STATE": str(tmp_path / "state")}
     ended = CliRunner().invoke(command.app, ["deploy", "--stack", "prod", "--commit", "c" * 40], env=environment)
     assert isinstance(ended.exception, refused)
     assert told.calls == []

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.state_store import account_path, container_path, key_path, vault_path
 from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
 
 if TYPE_CHECKING:
@@ -93,6 +95,9 @@ class World:
         catalog = {"name": "other", "location": "westeurope", "properties": {"isUcEnabled": True}}
         fake.answer("GET .*/Microsoft.Databricks/workspaces$", {"value": [catalog]})
         self.give_roles("b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168")
+        names = StateNames(subscription=SUBSCRIPTION, stack="dev")
+        for path in (account_path(names), container_path(names), vault_path(names), key_path(names)):
+            fake.resources[path.lower()] = {}
 
     def sku(self, name: str) -> dict[str, Any]:
         """How Azure lists a VM size."""

@@ -10,8 +10,6 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from azure_clients.credentials import DATABRICKS, IdentityError
 from infra.cloud.names import Names
-from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.state_store import account_path, container_path, key_path, vault_path
 from personalize.checks.doctor import Status
 from personalize.checks.subscription.preflight import examine
 from personalize.checks.subscription.subject import Subject
@@ -33,17 +31,6 @@ def test_a_subscription_that_has_everything_passes_and_nothing_is_changed(world:
     assert {line.rpartition("/")[2] for line in world.fake.changes()} == {"checkNameAvailability"}
 
 
-def test_a_state_in_the_subscription_needs_what_the_bootstrap_makes(world: World) -> None:
-    subject = world.subject(state="subscription")
-    found = named(examine(subject), "state")
-    assert found.status is Status.WRONG
-    assert found.fix == ".venv/bin/personalize bootstrap --stack dev"
-    names = StateNames(subscription=SUBSCRIPTION, stack="dev")
-    for path in (account_path(names), container_path(names), vault_path(names), key_path(names)):
-        world.fake.resources[path.lower()] = {}
-    assert named(examine(subject), "state").status is Status.OK
-
-
 SPOILED: dict[str, tuple[Callable[[World], object], str]] = {
     "identity": (lambda world: world.owners.update({DATABRICKS: NOBODY}), "az login --tenant"),
     "roles": (lambda world: world.give_roles(CONTRIBUTOR), "an owner of the subscription runs"),
@@ -51,6 +38,7 @@ SPOILED: dict[str, tuple[Callable[[World], object], str]] = {
         lambda world: world.fake.answer("/Microsoft.Databricks$", {"registrationState": "NotRegistered"}),
         ".venv/bin/personalize bootstrap --stack dev",
     ),
+    "state": (lambda world: world.fake.resources.clear(), ".venv/bin/personalize bootstrap --stack dev"),
     "VM sizes": (
         lambda world: world.restrictions.update({"Standard_E4ds_v5": [{"type": "Location"}]}),
         "Standard_D2ds_v5, Standard_D4ds_v5",
@@ -121,7 +109,8 @@ def new_subscription(world: World) -> Subject:
     world.fake.answer(r"^GET .*/providers/Microsoft\.\w+$", {"registrationState": "NotRegistered"})
     for asked in ("/kubernetesVersions$", "/usages$", "/Microsoft.Compute/skus$", "/checkNameAvailability$"):
         world.fake.answer(asked, (409, UNREGISTERED))
-    subject = world.subject(state="subscription")
+    world.fake.resources.clear()
+    subject = world.subject()
 
     def claims(scope: str) -> dict[str, Any]:
         if scope == DATABRICKS:

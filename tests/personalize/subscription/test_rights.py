@@ -1,21 +1,13 @@
 """The groups, the budget and the rights that `bootstrap` gives: in a stack's groups, and nowhere else."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 
-from azure_clients.errors import ManagerRefusedError
 from infra.cloud.names import Names
 from infra.cloud.role_list import Role
 from personalize.bootstrap.item import State
 from personalize.bootstrap.rights import MANAGED_GROUPS, only_roles
-from personalize.stack.azure_side import AzureSide, GroupMissingError
-from personalize.stack.stack_files import StackFiles
 from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION
 from tests.personalize.subscription.test_bootstrap import PREVIEW, PRINCIPAL, body, bootstrap, fake, made
-from tests.personalize.subscription.test_power import SETTINGS
 from tests.support.fake_manager import FakeManager
 
 __all__ = ["fake"]
@@ -86,16 +78,15 @@ def test_a_private_stack_s_deployers_may_use_the_peered_network(fake: FakeManage
 def test_what_is_given_is_neither_created_nor_locked_and_deployers_may_use_it(fake: FakeManager) -> None:
     hub = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub"
     logs = f"{hub}/providers/Microsoft.OperationalInsights/workspaces/logs"
-    found = bootstrap(
-        fake, training_group="theirs", serving_group="others", log_analytics=logs, protect=True, state="subscription"
-    ).run(dry_run=False)
+    groups = {"training_group": "theirs", "serving_group": "others"}
+    found = bootstrap(fake, say=lambda _: None, log_analytics=logs, protect=True, **groups).run(dry_run=False)
     assert not [title for title in found if title.startswith(("resource group t", "resource group o", "lock of"))]
     assert scopes(fake, CALLER, "b24988ac-6180-42a0-ab88-20f7382dd24c") == {"theirs", "others"}
     assert scopes(fake, CALLER, "92aaf0da-9dab-42b6-94a3-d43ce8d16293") == {"logs"}
 
 
 def test_the_data_of_a_protected_stack_is_locked_and_its_node_pools_are_not(fake: FakeManager) -> None:
-    found = bootstrap(fake, protect=True, state="subscription").run(dry_run=False)
+    found = bootstrap(fake, protect=True).run(dry_run=False)
     locks = [call.path.split("/")[4] for call in made(fake) if "/locks/" in call.path]
     assert locks == ["rg-personalization-state", NAMES.training_group]
     assert found[f"lock of {NAMES.training_group}"] is State.MADE
@@ -145,47 +136,3 @@ def test_a_young_subscription_s_bootstrap_goes_on_without_a_budget(fake: FakeMan
         line.startswith("The budget is missing or not as the settings say: ") and "after up to 48 hours" in line
         for line in said
     )
-
-
-@pytest.fixture
-def side(fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AzureSide:
-    """The Azure side of stack `dev`, before its first `up`."""
-    monkeypatch.setattr("personalize.stack.azure_side.resource_manager", lambda _: fake.manager())
-    content: dict[str, Any] = SETTINGS.model_dump(mode="json")
-    file = tmp_path / "Pulumi.dev.yaml"
-    file.write_text(yaml.safe_dump({"config": {"personalization:target": "azure", "personalization:azure": content}}))
-    return AzureSide(StackFiles("dev", file))
-
-
-def test_the_first_up_of_an_owner_creates_the_groups_and_the_second_finds_them(
-    side: AzureSide, fake: FakeManager
-) -> None:
-    side.make_groups(lambda _: None)
-    assert [line.rpartition("/")[2] for line in fake.changes()] == [
-        NAMES.training_group,
-        NAMES.serving_group,
-        NAMES.budget,
-    ]
-    fake.calls.clear()
-    side.make_groups(lambda _: None)
-    assert fake.changes() == []
-
-
-def test_a_deployer_without_the_groups_is_told_who_creates_them(side: AzureSide, fake: FakeManager) -> None:
-    fake.refused["PUT .*/resourceGroups/[^/]+$"] = (403, "AuthorizationFailed")
-    with pytest.raises(GroupMissingError, match=r"you may not create it: .*bootstrap --stack dev"):
-        side.make_groups(lambda _: None)
-
-
-def test_a_refusal_that_no_right_would_change_is_told_as_it_is(side: AzureSide, fake: FakeManager) -> None:
-    fake.refused["PUT .*/resourceGroups/[^/]+$"] = (409, "InvalidResourceGroupLocation")
-    with pytest.raises(ManagerRefusedError, match="InvalidResourceGroupLocation"):
-        side.make_groups(lambda _: None)
-
-
-def test_an_up_goes_on_without_a_budget_and_says_so(side: AzureSide, fake: FakeManager) -> None:
-    fake.refused[f"PUT .*{BUDGETS}"] = YOUNG
-    said: list[str] = []
-    side.make_groups(said.append)
-    assert len(said) == 1
-    assert "Everything else goes on without it" in said[0]

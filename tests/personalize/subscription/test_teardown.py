@@ -209,7 +209,7 @@ def test_a_typed_name_is_a_second_yes(destroy: Destroy, monkeypatch: pytest.Monk
 
 
 def test_a_stack_that_protects_its_data_is_left_alone(destroy: Destroy) -> None:
-    refused = destroy(listed(FakeManager()), "--yes", protect=True, state="subscription")
+    refused = destroy(listed(FakeManager()), "--yes", protect=True)
     assert "azure.protect" in str(refused.exception)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from personalize.engine.outcome import Outcome
-from personalize.stack import session as session_module
 from personalize.stack.known_data import listed_before
 from personalize.stack.operations import Operations
 from personalize.stack.session import StackSession
@@ -39,7 +38,7 @@ def test_a_plan_of_a_stack_that_does_not_exist_leaves_no_state(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stack: str
 ) -> None:
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(session_module, "refuse_state_elsewhere", lambda *_: None)
+    monkeypatch.setattr("personalize.stack.state_store.is_there", lambda *_: False)
     seen: list[tuple[str, str, bool]] = []
 
     def preview(engine: Operations, *_: object, refresh: bool, **__: object) -> Outcome:

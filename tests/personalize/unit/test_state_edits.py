@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from pulumi.automation import Deployment
+from pulumi.automation import CommandError, CommandResult, Deployment
 
 from infra.azure_settings import AzureSettings
-from personalize.stack import state_edits
+from personalize.errors import StackBusyError
+from personalize.stack import operations, state_edits
 from personalize.stack.state_edits import CLUSTER, forget_shown_pools, settle
 
 GUID = "11111111-1111-4111-8111-111111111111"
@@ -57,7 +58,7 @@ def begun(*resources: dict[str, Any], kind: str = "creating") -> list[dict[str, 
 def settled(operations: list[dict[str, Any]], azure: AzureSettings | None, *known: dict[str, Any]) -> FakeStack:
     """The stack after `settle`."""
     stack = FakeStack({"resources": list(known), "pending_operations": operations})
-    settle(stack, operations, azure, stack.refreshed.append)  # type: ignore[arg-type]  # as far as it is used
+    settle(stack, operations, azure, stack.refreshed.append)  # type: ignore[arg-type]
     return stack
 
 
@@ -100,3 +101,16 @@ def test_pools_that_azure_shows_in_the_cluster_are_no_wish_of_the_cluster_s() ->
     assert after["inputs"]["agentPoolProfiles"] == [{"name": "system"}]
     assert after["outputs"] == cluster["outputs"]
     assert other == VAULT
+
+
+def test_a_lock_that_a_killed_engine_left_in_the_subscription_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "could not import deployment: the stack is currently locked by 1 lock(s).\n created by ada@host (pid 7) at"
+
+    def locked(*_: object) -> str:
+        raise CommandError(CommandResult("", said, 1))
+
+    monkeypatch.setattr(operations, "settle", locked)
+    monkeypatch.setattr(operations.Operations, "_stack", lambda _: None)
+    engine = operations.Operations("dev", None, dict, print, lambda _: ())  # type: ignore[arg-type]
+    with pytest.raises(StackBusyError, match=r"process 7 of ada@host.*`pulumi cancel --yes` do"):
+        engine.settle([VAULT], AZURE, lambda _: "")

@@ -24,10 +24,17 @@ from personalize.errors import (
     StateUnreachableError,
     StateUnreadableError,
 )
+from personalize.stack import state_store
 from personalize.stack.session import StackSession
 from personalize.stack.stack_files import StackFiles
-from personalize.stack.state_lookup import is_there
-from personalize.stack.state_store import PROJECT, MachineState, SubscriptionState, outputs_of, read_snapshot
+from personalize.stack.state_store import (
+    PROJECT,
+    MachineState,
+    SubscriptionState,
+    is_there,
+    outputs_of,
+    read_snapshot,
+)
 from tools.paths import state_folder
 from training.datasets.placed.address import Address
 from training.datasets.placed.listing import ForbiddenLakeError, UnreadableLakeError
@@ -41,7 +48,6 @@ AZURE = AzureSettings.model_validate(
         "alert_mail": "operators@example.com",
         "authorized_ip_ranges": "anywhere",
         "allowed_sources": "anywhere",
-        "state": "subscription",
     }
 )
 
@@ -108,7 +114,7 @@ def test_a_stack_is_looked_up_in_its_container_by_reading_alone(
 
     monkeypatch.setattr(AzureLake, "files", files)
     names = StateNames(subscription=SUBSCRIPTION, stack="dev")
-    assert is_there(".pulumi/stacks/personalization/dev.json", names, SUBSCRIPTION) is bool(found)
+    assert is_there(".pulumi/stacks/personalization/dev.json", "dev", AZURE) is bool(found)
     assert asked == [Address(names.account, "state-dev", ".pulumi/stacks/personalization/dev.json")]
 
 
@@ -124,7 +130,7 @@ def test_only_a_missing_role_may_be_effective_later(
 
     monkeypatch.setattr(AzureLake, "files", files)
     with pytest.raises(wanted) as raised:
-        is_there("a", StateNames(subscription=SUBSCRIPTION, stack="dev"), SUBSCRIPTION)
+        is_there("a", "dev", AZURE)
     assert type(raised.value) is wanted
 
 
@@ -148,7 +154,7 @@ def test_a_forgotten_stack_does_not_exist(shared: Callable[[Backend], Subscripti
 def test_a_state_that_cannot_be_read_says_how_it_is_made(shared: Callable[[Backend], SubscriptionState]) -> None:
     backend = Backend("dev")
     backend.refuses = True
-    with pytest.raises(StateUnreachableError, match=r"bootstrap --stack dev` creates it"):
+    with pytest.raises(StateUnreachableError, match=r"^Run .* bootstrap --stack dev` first"):
         shared(backend).exists()
 
 
@@ -164,6 +170,34 @@ def test_the_encryption_is_that_of_the_state_whatever_this_machine_has(
     files.render()
     copy = yaml.safe_load(files.copy.read_text())
     assert (copy["secretsprovider"], copy["encryptedkey"]) == ("azurekeyvault://new/keys/pulumi", "new")
+
+
+def test_every_call_waits_for_the_roles_that_bootstrap_has_just_given(
+    files: StackFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_store, "ROLE_PAUSE_SECONDS", 0.0)
+    backend, refused, said = Backend("dev"), list[str](), list[str]()
+
+    def once(what: str) -> None:
+        """Refuse each kind of call once: its role is new."""
+        if what not in refused:
+            refused.append(what)
+            raise EngineForbiddenError("403 AuthorizationPermissionMismatch")
+
+    def look(file: str, *_: object) -> bool:
+        once("look")
+        return backend.has(file)
+
+    def run(arguments: list[str], *_: Path) -> str:
+        once(arguments[1])
+        return backend(arguments)
+
+    monkeypatch.setattr(state_store, "is_there", look)
+    state = state_store.state_store(files, AZURE, run, said.append)
+    assert state.exists()
+    assert state.snapshot() == {"resources": []}
+    assert refused == ["look", "export"]
+    assert len(said) == len([line for line in said if "is not effective yet" in line]) == len(refused)
 
 
 def lock(files: StackFiles, pid: int, host: str) -> Path:

@@ -13,12 +13,11 @@ ENTRY = ROOT / "training" / "databricks.py"
 """In the scenarios' copy of the project. Only the wheel's entry point imports it."""
 MISSING = "no_version_of_pydantic_has_this"
 FAILED = "The canary run failed"
-BUDGET = "azure-native:consumption:Budget"
 SENTENCES = (FAILED, f"cannot import name '{MISSING}'", "were not created or changed")
 
 
 def broken_wheel(stack: SimulatedStack, report: Report) -> None:
-    """`up` with a wheel that the runtime's Python can't import, then with a good one, then again with a budget.
+    """`up` with a wheel that the runtime's Python can't import, then with a good one, then again.
 
     On its own, the canary run fails as `up` did while there is no cluster, and succeeds beside a service.
     """
@@ -34,13 +33,10 @@ def broken_wheel(stack: SimulatedStack, report: Report) -> None:
     report.want("runs of it", 2, calls(stack, START))
     runs = calls(stack, START)
     stack.up()
-    report.want("budgets while Azure has none", 0, len(stack.world.all(BUDGET)))
     report.want("runs of an `up` with the whole wheel, the training among them", 2, calls(stack, START) - runs)
     report.want("requests for a cluster then, at least", 1, min(1, calls(stack, CLUSTER)))
     runs = calls(stack, START)
-    stack.world.set("budgets_allowed", value=True)
     report.want("touched by a second `up` with the same code", [], sorted(stack.up().touched))
-    report.want("budgets then", 1, len(stack.world.all(BUDGET)))
     report.want("runs of a second `up` with the same code", 0, calls(stack, START) - runs)
     report.want("what fails of the canary run by itself, beside a service", [], _alone(stack, report))
     # The first token returns the run that failed.

@@ -1,4 +1,4 @@
-"""What a subscription's first days refuse: budgets, builds by ACR Tasks, and privileges in Unity Catalog. Also a base
+"""What a subscription's first days refuse: builds by ACR Tasks, and privileges in Unity Catalog. Also a base
 image that is gone. Each `up` ends with a sentence before the first machine is paid for, and the next one goes on.
 """
 
@@ -25,7 +25,6 @@ def refusals(stack: SimulatedStack, report: Report) -> None:
 
     A trial build on the real bases succeeds at first and is not repeated, so the last two `up`s have another base.
     """
-    stack.world.set("budgets_allowed", value=False)
     stack.world.set("held_privileges", ["CREATE_CATALOG"])
     _refused(stack, report, "without a privilege in Unity Catalog", NO_PRIVILEGE)
     stack.world.set("held_privileges", None)

@@ -17,11 +17,12 @@ from tests.simulation.scenarios.life import nothing_left
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import STACK, Done, SimulatedStack
 
+UNLOCK = "`pulumi cancel --yes` do"
 MADE_TO_FAIL = "made to fail finally"
 WRITES = r"^(create|update|delete) (azure-native|databricks):"
 SOME_WRITES = r"^(create|update|delete) (azure-native:(resources|containerservice)|databricks):"
 """Those of groups, the cluster and Databricks: it takes fewer runs until all of them have failed once."""
-KILLED_AT = rf"{WRITES}|^http \S+ (PUT|POST) "
+KILLED_AT = rf"{WRITES}|^http (?!vault)\S+ (PUT|POST) (?!/state-)"
 """Calls that change something in Azure, by providers and by steps."""
 UP_CALLS, DESTROY_CALLS = 70, 30
 """Fewer than there are, so that every chosen call happens."""
@@ -32,8 +33,8 @@ POLL_SECONDS = 0.02
 FAULTS = (
     (r"^(create|delete) azure-native:", FaultKind.REFUSED),
     (r"^create databricks:", FaultKind.REFUSED),
-    (r"^http blob ", FaultKind.UNAVAILABLE),
-    (r"^http blob ", FaultKind.EXPIRED),
+    (r"^http blob \w+ (?!/state-)", FaultKind.UNAVAILABLE),
+    (r"^http blob \w+ (?!/state-)", FaultKind.EXPIRED),
     (r"^http management ", FaultKind.THROTTLED),
     (r"^http management ", FaultKind.EXPIRED),
     (r"^http databricks ", FaultKind.THROTTLED),
@@ -88,7 +89,10 @@ def cycles(stack: SimulatedStack, report: Report, seeds: Sequence[int]) -> None:
 
 
 def kills(stack: SimulatedStack, report: Report, count: int, seed: int) -> None:
-    """SIGKILL to everything at a random call of `up`, then of `destroy`; each is repeated when Azure is idle."""
+    """SIGKILL to everything at a random call of `up`, then of `destroy`; each is repeated when Azure is idle.
+
+    The lock in the state backend stays, and the next command's error says how it is removed.
+    """
     chosen = random.Random(seed)  # noqa: S311 - see above
     killed = 0
     for number in range(1, count + 1):
@@ -99,6 +103,11 @@ def kills(stack: SimulatedStack, report: Report, count: int, seed: int) -> None:
             if victims:
                 killed += 1
                 stack.wait_for_azure()
+                error = stack.fails(operate)
+                report.want(
+                    "what is said of a killed command's lock", UNLOCK, UNLOCK if says(error, UNLOCK) else str(error)
+                )
+                stack.unlock()
                 operate()
         nothing_left(stack, report, f"after kill {number}")
     report.want("runs that were killed at a call", 2 * count, killed)

@@ -10,26 +10,21 @@ from copy import deepcopy
 from typing import Any
 
 from azure_clients.credentials import forget_tokens, resource_manager
-from infra.azure_settings import AzureSettings
-from infra.cloud.names import names_of
-from personalize.bootstrap.groups import group_paths
 from personalize.stack.power import Power, switch
-from personalize.stack.state_store import read_snapshot
 from tests.simulation.kubernetes.nodes.image import entry_point
 from tests.simulation.kubernetes.pod_needs import CLASSES, unmet
 from tests.simulation.models.sent import sent
 from tests.simulation.published import ROLES
 from tests.simulation.scenarios.report import Report
-from tests.simulation.scenarios.stack import SETTLE_PAUSE, SETTLE_SECONDS, STACK, Done, SimulatedStack
+from tests.simulation.scenarios.stack import SETTLE_PAUSE, SETTLE_SECONDS, Done, SimulatedStack
 from tests.simulation.services.pools import CLUSTER_TYPE
-from tests.simulation.world import DEFAULTS, Record
+from tests.simulation.world import DEFAULTS
 
 SENT = "sent.json"
 """The file with all bodies and manifests that `up` sent."""
 PODS = "/api/v1/namespaces/scoring/pods"
 NODES = "/api/v1/nodes"
-PREVIEWER = "77777777-7777-4777-8777-777777777777"
-"""The object id of the identity with which a pull request's workflow previews."""
+IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 MAY_NOT = "may not assign or remove this role: let an owner of the subscription run `.venv/bin/personalize bootstrap"
 RESUME = "Run `.venv/bin/personalize resume --stack dev` first"
 OUTPUTS = (
@@ -122,30 +117,15 @@ def preview_as_pull_request(stack: SimulatedStack, report: Report) -> None:
 
 @contextmanager
 def _signed_in_as_previewer(stack: SimulatedStack) -> Iterator[None]:
-    """With the roles in the stack's groups that `personalize bootstrap` gives it."""
-    training, serving = group_paths(names_of(stack.name, AzureSettings.model_validate(stack.settings["azure"])))
-    cluster_user = "Azure Kubernetes Service Cluster User Role"
-    given = [
-        Record(
-            id=f"{scope}/providers/Microsoft.Authorization/roleAssignments/{ROLES[role]}",
-            type="azure-native:authorization:RoleAssignment",
-            inputs={"principalId": PREVIEWER, "scope": scope, "roleDefinitionId": f"{scope}/roles/{ROLES[role]}"},
-            outputs={},
-            created=0.0,
-            ready=0.0,
-        )
-        for scope, role in ((training, "Reader"), (serving, "Reader"), (serving, cluster_user))
-    ]
-    for record in given:
-        stack.world.put(record)
-    stack.world.set("caller", PREVIEWER)
+    """With the identity of pull requests' workflows, and the roles that `personalize bootstrap` gave it."""
+    name = f"/id-github-{stack.name}-preview"
+    (previewer,) = [one for one in stack.world.all(IDENTITY) if one.id.endswith(name)]
+    stack.world.set("caller", previewer.outputs["principalId"])
     forget_tokens()
     try:
         yield
     finally:
         stack.sign_in(0)
-        for record in given:
-            stack.world.remove(record.id)
 
 
 def preview_prod(stack: SimulatedStack, report: Report) -> None:
@@ -171,8 +151,9 @@ def mend_drift(stack: SimulatedStack, report: Report) -> None:
     First by a Contributor, who may not assign roles.
     """
     other = stack.settings["azure"]["deployers"][1]["object_id"]
-    roles = stack.world.all("azure-native:authorization:RoleAssignment")
-    stack.world.remove(next(role.id for role in roles if role.inputs["principalId"] == other))
+    prepared, roles = stack.simulation.prepared, stack.world.all("azure-native:authorization:RoleAssignment")
+    given = (role.id for role in roles if role.inputs["principalId"] == other and role.id not in prepared)
+    stack.world.remove(next(given))
     stack.world.set("deployer_roles", [ROLES["Contributor"]])
     last = str(stack.fails(lambda: stack.up(refresh=True))).splitlines()[-1]
     said = MAY_NOT if MAY_NOT in last else last
@@ -239,7 +220,6 @@ def changes_of(done: Done, without: str = "") -> dict[str, int]:
 
 def _resources(stack: SimulatedStack) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Type and inputs of each resource of the state."""
-    stacks = stack.folder / "state" / STACK / "state" / ".pulumi" / "stacks"
-    for item in read_snapshot(stacks / "personalization" / f"{STACK}.json").get("resources") or ():
+    for item in stack.resources():
         if item.get("custom"):
             yield item["type"], item.get("inputs") or {}

@@ -14,7 +14,6 @@ import time
 from steps.shared.volumes import Volume
 from tests.simulation.examples.azure import example
 from tests.simulation.examples.shop import (
-    ACCOUNT,
     LAKE,
     TABLES,
     URL,
@@ -96,10 +95,10 @@ def _open_tables(stack: SimulatedStack) -> None:
 
 
 def _leave(stack: SimulatedStack) -> None:
-    """The settings are as before, and the other team's account is gone."""
+    """The settings are as before, and the other team's account is gone with its group."""
     stack.settings["dataset"] = SMALL["dataset"]
     del stack.settings["model_version"]
-    AzureNative(stack.world).delete(ACCOUNT, LAKE)
+    stack.world.remove(LAKE.partition("/providers/")[0])
     SPEC.unlink()
 
 

@@ -24,7 +24,6 @@ from tests.simulation.kubernetes.nodes.image import entry_point
 from tests.simulation.scenarios import life
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SimulatedStack
-from tests.simulation.simulation import LASTING
 from tests.simulation.world import DEFAULTS, Record
 from tests.support.blobs import download_batch
 from tests.support.services import KEY, is_ready, started_service, wait_until
@@ -78,7 +77,7 @@ def _lose(stack: SimulatedStack, report: Report) -> list[Record]:
     _empty_cluster(stack)
     (copy,) = [record for record in stack.world.all(ACCOUNT) if record.inputs["location"] == COPY_REGION]
     stays = {record.id for record in stack.world.under(copy.id)}
-    lost = [record for record in stack.world.all() if record.type not in LASTING and record.id not in stays]
+    lost = [record for record in stack.world.all() if record.id not in stack.simulation.prepared | stays]
     for record in lost:
         stack.world.remove(record.id)
     report.want("models that the lost stack's registry lists", [], list(versions_of(stack.name, stack.file).list()))
@@ -100,6 +99,7 @@ def _empty_cluster(stack: SimulatedStack) -> None:
 
 def _restore(new: SimulatedStack, report: Report, old: Bundle) -> None:
     """The runbook: a new stack, the copies' download, their import, and the old version in service."""
+    new.bootstrap()
     new.up()
     (account,) = [name for record in new.world.all(ACCOUNT) if (name := _name(record)).startswith("copydev")]
     folder = new.folder / "restored"

@@ -58,6 +58,7 @@ def main() -> None:
         with report.stage("start of the simulated Azure"):
             stack.start()
             stack.world.set("pace", PACE)
+            stack.bootstrap()
         run(stack, report, chosen(asked), full=asked.full)
     finally:
         stack.stop()

@@ -1,6 +1,8 @@
 """Stack `dev` on a simulated Azure, operated by the product's own session: what a scenario works with."""
 
 import os
+import re
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
@@ -12,11 +14,12 @@ import yaml
 
 from azure_clients import credentials
 from features.errors import PersonalizationError
+from infra.azure_settings import AzureSettings
+from personalize.bootstrap.subscription import Bootstrap
 from personalize.commands.models import SERVING_STEPS
 from personalize.engine.events import StepUpdate
 from personalize.engine.outcome import Outcome
 from personalize.stack.session import StackSession
-from personalize.stack.state_store import read_snapshot
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.faults import Faults
@@ -26,6 +29,7 @@ from tests.simulation.simulation import Simulation
 from tests.simulation.world import DEFAULTS, World
 from tools.control_plane import binaries
 from tools.paths import ROOT
+from tools.toolchain import pulumi_command
 
 STACK = "dev"
 TRAINING_MEMORY_GIB = 1
@@ -39,6 +43,10 @@ SMALL = {
 """A model that is trained in seconds. It has few rows, so the gate accepts worse ones than champion and baselines."""
 DEPLOYMENTS = "/apis/apps/v1/namespaces/scoring/deployments"
 SETTLE_SECONDS, SETTLE_PAUSE = 120.0, 0.3
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+REPOSITORY = "octo/clicks"
+STATE_CALL = re.compile(r"http (entra|vault) |http blob \w+ /state-")
+"""A call of the state backend, or for a token."""
 Touched = frozenset[str]
 """What was done to which resource, such as "replace scoring-pool"."""
 
@@ -107,6 +115,11 @@ class SimulatedStack:
         """The calls, and faults for those to come."""
         return Faults(self.world)
 
+    def calls(self) -> list[str]:
+        """The calls that reached Azure, without those to the state backend."""
+        made = (f"{call.operation} {call.type} {call.id}" for call in self.faults.calls())
+        return [call for call in made if not STATE_CALL.match(call)]
+
     @property
     def trained(self) -> int:
         """How many models Spark has trained; repeated runs got the same files."""
@@ -116,6 +129,25 @@ class SimulatedStack:
     def training_seconds(self) -> float:
         """How long Spark has trained in total."""
         return self._training.seconds if self._training else 0.0
+
+    def bootstrap(self) -> None:
+        """`personalize bootstrap`, by the subscription's owner. Afterwards its roles are effective."""
+        self.session()  # writes the stack file
+        settings = AzureSettings.model_validate(self.settings["azure"])
+        roles = self.world.setting("deployer_roles")
+        self.world.set("deployer_roles", [OWNER])
+        manager, before = credentials.resource_manager(settings.tenant), {record.id for record in self.world.all()}
+        made = Bootstrap(stack=self.name, settings=settings, manager=manager, pause=lambda _: time.sleep(SETTLE_PAUSE))
+        made.run(dry_run=False)
+        self.world.set("deployer_roles", roles)
+        self.simulation.prepared |= {record.id for record in self.world.all()} - before
+        time.sleep(self.world.setting("propagation_seconds") * self.world.setting("pace"))
+
+    def unlock(self) -> None:
+        """What the error says that a killed command's lock causes."""
+        command = [str(pulumi_command()), "cancel", "--yes", "--stack", self.name]
+        environment = os.environ | self.session().environment()
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
     def up(self, *, refresh: bool = False, replace_data: bool = False) -> Done:
         """`personalize up`."""
@@ -131,8 +163,10 @@ class SimulatedStack:
         return self._operate(lambda session, on_step: session.preview(on_step))
 
     def preview_of(self, name: str) -> dict[str, int]:
-        """The changes in `personalize preview` of another committed stack, which leaves nothing."""
-        return self.beside(name, _settings(name)).session().preview(lambda _: None).changes
+        """The changes in `personalize preview` of another committed stack, of which only the bootstrap stays."""
+        other = self.beside(name, _settings(name))
+        other.bootstrap()
+        return other.session().preview(lambda _: None).changes
 
     def destroy(self) -> Done:
         """`personalize destroy`, which writes a new suffix into the stack file because used names stay taken."""
@@ -199,10 +233,12 @@ class SimulatedStack:
 
     def with_input(self, name: str) -> list[str]:
         """The names of the stack's resources that have the input `name`."""
-        stacks = self.folder / "state" / self.name / "state" / ".pulumi" / "stacks"
-        state = stacks / "personalization" / f"{self.name}.json"
-        resources = read_snapshot(state).get("resources") or ()
-        return [item["urn"].rpartition("::")[2] for item in resources if (item.get("inputs") or {}).get(name)]
+        return [item["urn"].rpartition("::")[2] for item in self.resources() if (item.get("inputs") or {}).get(name)]
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources in Pulumi's state."""
+        found: list[dict[str, Any]] = self.session()._state.snapshot().get("resources") or []  # noqa: SLF001 - no command prints them
+        return found
 
     def session(self) -> StackSession:
         """A session of the product with the stack's current settings, which it writes into the stack file."""
@@ -237,7 +273,7 @@ def _settings(stack: str) -> dict[str, Any]:
         "tenant": DEFAULTS["tenant"],
         "deployers": deployers,
         "rollout_seconds": ROLLOUT_SECONDS,
-        "state": "machine",
+        "github_repository": REPOSITORY,
         "protect": False,
     }
     return settings
