@@ -42,7 +42,7 @@ def parse(arguments: Sequence[str]) -> TrainingRequest:
         return _read(given["request"])
     fields = {name: given[name] for name in TrainingRequest.model_fields if name not in _GROUPS}
     request = {name: value for name, value in fields.items() if value is not None} | {
-        "dataset": dataset_fields(given, KINDS),
+        "dataset": _dataset_fields(given),
         "training": _chosen(given, TrainingParameters, ""),
         "gate": _chosen(given, GateParameters, "gate_"),
         "result": Format.JSON if given["json"] else Format.TEXT,
@@ -69,7 +69,7 @@ def _read(file: Path) -> TrainingRequest:
 
 def _parser() -> _Parser:
     parser = _Parser(prog="python -m training", description="Train a click model and write its bundle.")
-    add_dataset(parser.add_argument_group("dataset"), KINDS, default=SyntheticDataset().kind)
+    _add_dataset(parser.add_argument_group("dataset"))
     run = parser.add_argument_group("run")
     run.add_argument("--request", type=Path, help="JSON file with the whole request (see `training/request.py`).")
     run.add_argument("--json", action="store_true", help="Print the result as one JSON object on standard output.")
@@ -79,24 +79,24 @@ def _parser() -> _Parser:
     return parser
 
 
-def add_dataset(group: "argparse._ArgumentGroup", kinds: Mapping[str, type[BaseModel]], *, default: str) -> None:
-    """Add the options that say which dataset of one of these kinds is meant."""
-    group.add_argument("--dataset", choices=[*kinds], default=default)
-    for name in _dataset_names(kinds):
-        fields = {kind: model.model_fields[name] for kind, model in kinds.items() if name in model.model_fields}
+def _add_dataset(group: "argparse._ArgumentGroup") -> None:
+    """Add the options that say which dataset is meant."""
+    group.add_argument("--dataset", choices=[*KINDS], default=SyntheticDataset().kind)
+    for name in _dataset_names():
+        fields = {kind: model.model_fields[name] for kind, model in KINDS.items() if name in model.model_fields}
         meanings = " ".join(f"{kind}: {_help(field)}" for kind, field in fields.items())
         group.add_argument(_dataset_option(name), metavar="VALUE", help=meanings)
 
 
-def dataset_fields(given: Mapping[str, Any], kinds: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
-    """The fields of the dataset that the options of `add_dataset` give, as they were typed."""
-    names = _dataset_names(kinds)
-    values = {name: given[_dataset_option(name).removeprefix("--").replace("-", "_")] for name in names}
+def _dataset_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the dataset that the options of `_add_dataset` give, as they were typed."""
+    options = {name: _dataset_option(name).removeprefix("--").replace("-", "_") for name in _dataset_names()}
+    values = {name: given[option] for name, option in options.items()}
     return {"kind": given["dataset"]} | {name: value for name, value in values.items() if value is not None}
 
 
-def _dataset_names(kinds: Mapping[str, type[BaseModel]]) -> list[str]:
-    fields = (name for model in kinds.values() for name in model.model_fields)
+def _dataset_names() -> list[str]:
+    fields = (name for model in KINDS.values() for name in model.model_fields)
     return [name for name in dict.fromkeys(fields) if name != "kind"]
 
 

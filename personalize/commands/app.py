@@ -23,7 +23,7 @@ HELP = """Train a click-prediction model and serve it over HTTP, on this machine
 """
 EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 a command, option or input cannot be used, 3 the model was trained but the gate "
-    "rejected it (of `drift`: the data moved too far), 130 interrupted."
+    "rejected it, 130 interrupted."
 )
 DEBUG_VARIABLE = "PERSONALIZE_DEBUG"
 LONGEST_SHOWN = 40
@@ -43,7 +43,6 @@ PANELS = {
         "init_data.init_data",
         "catalogue.catalogue",
         "forget.forget",
-        "drift.drift",
         "tune.tune",
         "models.models",
         "models.serve",

@@ -70,7 +70,7 @@ def _checks(
         if earlier is not None:
             yield _earlier(called, earlier, gate)
     if champion is not None and champion.drift is not None:
-        yield drift_check(champion.drift, gate.max_drift, of="the champion")
+        yield _drift(champion.drift, gate.max_drift)
 
 
 def _auc(evaluation: Evaluation, gate: GateParameters) -> Check:
@@ -119,15 +119,16 @@ def _earlier(called: str, earlier: EarlierVersion, gate: GateParameters) -> Chec
     )
 
 
-def drift_check(drift: Drift, limit: float, *, of: str) -> Check:
-    """Whether the drift from the baseline sample of a model, called `of`, is at most `limit`; 0 is no limit."""
+def _drift(drift: Drift, limit: float) -> Check:
+    """Whether the drift from the champion's baseline sample is at most `limit`; 0 is no limit."""
     worst = drift.worst
     passed = limit == 0 or worst.index <= limit
     verb = "has no limit" if limit == 0 else f"is {'at most' if passed else 'above'} {limit:.4f}"
     return Check(
         passed=passed,
         reason=f"Drift of {worst.index:.4f} in {'the ' if worst is drift.prediction else 'the column '}{worst.name} "
-        f"from what {of} was trained on {verb} (chance alone gives about {drift.chance:.4f} on {drift.rows:,} rows).",
+        f"from what the champion was trained on {verb} (chance alone gives about {drift.chance:.4f} on {drift.rows:,} "
+        "rows).",
     )
 
 

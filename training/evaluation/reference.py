@@ -3,7 +3,7 @@
 Both are computed from bounded samples in this process: with 50,000 rows, chance adds less than 0.0005 to an index.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 import msgspec
@@ -29,12 +29,10 @@ DECIMALS = 6
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """The drift of one quantity: `rows` by the bins of `reference`, and the population stability index of both."""
+    """The drift of one quantity: its population stability index."""
 
     name: str
     index: float
-    reference: Histogram
-    rows: tuple[int, ...]
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,45 +61,19 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 
 def sample(held_out: Scannable, schema: Schema, *, rows: int, seed: int) -> RawRows:
     """About `ROWS` of the `rows` prepared rows, chosen by content, so every run takes the same ones."""
-    return _rows(held_out.scan(sampling(schema, partial(_about, rows=rows, seed=seed))), schema)
-
-
-def lowest(rows: Scannable, schema: Schema, *, most: int = ROWS) -> RawRows:
-    """At most `most` of the prepared rows: those with the lowest record hashes."""
-    table = rows.scan(sampling(schema, partial(_lowest, most=most))).sort_by(RECORD_HASH)
-    return _rows(table.slice(0, most), schema)
-
-
-def _rows(table: pa.Table, schema: Schema) -> RawRows:
+    types = pa.schema([(RECORD_HASH, pa.int64()), *raw_types(schema)])
+    columns = tuple(types.names)
+    chosen = partial(_sample, rows=rows, seed=seed, columns=columns)
+    table = held_out.scan(Kernel(columns=columns, schema=types, function=chosen))
     return raw_rows([table.column(name).combine_chunks() for name in raw_columns(schema)], schema)
 
 
-def sampling(schema: Schema, choose: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]) -> Kernel:
-    """The inputs of the rows that `choose` selects by their record hashes, int64[n]."""
-    types = pa.schema([(RECORD_HASH, pa.int64()), *raw_types(schema)])
-    columns = tuple(types.names)
-    return Kernel(columns=columns, schema=types, function=partial(_sample, choose=choose, columns=columns))
-
-
 def _sample(
-    batches: Iterable[pa.RecordBatch],
-    *,
-    choose: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]],
-    columns: tuple[str, ...],
+    batches: Iterable[pa.RecordBatch], *, rows: int, seed: int, columns: tuple[str, ...]
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        chosen = batch.filter(pa.array(choose(batch.column(0).to_numpy())))
-        yield pa.RecordBatch.from_arrays(chosen.columns, names=columns)
-
-
-def _about(record_hash: npt.NDArray[np.int64], *, rows: int, seed: int) -> npt.NDArray[np.bool_]:
-    return about(ROWS, record_hash, rows=rows, seed=seed, purpose="reference")
-
-
-def _lowest(record_hash: npt.NDArray[np.int64], *, most: int) -> npt.NDArray[np.bool_]:
-    if len(record_hash) <= most:
-        return np.ones(len(record_hash), dtype=np.bool_)
-    return np.asarray(record_hash <= np.partition(record_hash, most - 1)[most - 1])
+        chosen = about(ROWS, batch.column(0).to_numpy(), rows=rows, seed=seed, purpose="reference")
+        yield pa.RecordBatch.from_arrays(batch.filter(pa.array(chosen)).columns, names=columns)
 
 
 def make_reference(sampled: RawRows, encoder: Encoder, model: str, importance: Mapping[str, float]) -> Reference:
@@ -141,9 +113,7 @@ def compare(bundle: Bundle, sampled: RawRows) -> Drift | None:
 
 
 def _moved(name: str, histogram: Histogram, values: npt.NDArray[np.float64]) -> Moved:
-    rows = histogram.count(values)
-    index = round(stability_index(histogram.rows, rows), DECIMALS)
-    return Moved(name=name, index=index, reference=histogram, rows=tuple(rows.tolist()))
+    return Moved(name=name, index=round(stability_index(histogram.rows, histogram.count(values)), DECIMALS))
 
 
 def _predict(model: str, inputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""`drift` and `tune` start programs of `training` with the stack's settings, and pass on their exit codes."""
+"""`tune` starts a program of `training` with the stack's settings."""
 
 import subprocess
 import sys
@@ -7,9 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import typer
 
-from personalize.commands import drift, tune
+from personalize.commands import tune
 from tools.paths import state_folder
 from training.parameters import CriteoDataset
 from training.request import TrainingRequest
@@ -45,39 +44,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             )
         return SimpleNamespace(returncode=seen["code"])
 
-    for module in (drift, tune):
-        monkeypatch.setattr(module.subprocess, "run", run)
+    monkeypatch.setattr(tune.subprocess, "run", run)
     return seen
-
-
-def test_drift_compares_with_the_served_bundle_under_the_gates_limit(
-    settings: Path, started: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(drift, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
-    drift.drift("day_3.tsv", config_file=settings, output=tmp_path / "page.html", as_json=True)
-    command = started["command"]
-    assert command[:4] == [sys.executable, "-P", "-m", "training.drift"]
-    options = dict(zip(command[4:-1:2], command[5:-1:2], strict=True))
-    assert options == {
-        "--dataset": "criteo",
-        "--path": "day_3.tsv",
-        "--bundle": str(tmp_path / "bundle"),
-        "--output": str(tmp_path / "page.html"),
-        "--max-drift": "0.25",
-        "--driver-memory-gib": "2",
-        "--forgotten": str(FORGOTTEN),
-    }
-    assert command[-1] == "--json"
-
-
-def test_drift_above_the_limit_is_exit_code_3(
-    settings: Path, started: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(drift, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
-    started["code"] = 3
-    with pytest.raises(typer.Exit) as left:
-        drift.drift("day_3.tsv", config_file=settings)
-    assert left.value.exit_code == 3
 
 
 def test_tune_searches_on_the_stacks_dataset_around_its_parameters(settings: Path, started: dict[str, Any]) -> None:
@@ -99,17 +67,12 @@ def test_tune_searches_on_the_stacks_dataset_around_its_parameters(settings: Pat
     assert request.forgotten == FORGOTTEN
 
 
-def test_no_module_of_the_current_folder_is_run(
-    settings: Path, started: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(drift, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
+def test_no_module_of_the_current_folder_is_run(settings: Path, started: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "training").mkdir()
-    for name in ("__init__", "tune", "drift"):
+    for name in ("__init__", "tune"):
         (tmp_path / "training" / f"{name}.py").write_text("print('a stranger')\n")
     starts = []
     tune.tune(config_file=settings)
-    starts.append(started["command"][:4])
-    drift.drift("day_3.tsv", config_file=settings)
     starts.append(started["command"][:4])
     for start in starts:
         with subprocess.Popen([*start, "--help"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:

@@ -19,7 +19,7 @@ from scoring.request_errors import NoClickModel
 from scoring.responses import ModelName
 from tests.support.training_runs import Run, train
 from tests.training.runs.test_recommended import ITEMS, USERS, written
-from training import drift, tune
+from training import tune
 from training.datasets import describe
 from training.datasets.errors import SpecError
 from training.parameters import TablesDataset
@@ -178,15 +178,8 @@ def test_a_champion_with_a_click_model_does_not_hinder_a_run_on_positives(
     assert made.result.bundle_hash == alone.result.bundle_hash
 
 
-def test_drift_and_tuning_say_that_they_need_a_click_model(
-    alone: Run, labelled: Run, spec: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tuning_says_that_it_needs_a_click_model(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--dataset", "tables", "--spec", str(spec)]
-    of_positives = ["--bundle", alone.result.bundle, *options]
-    assert drift.main(of_positives) == drift.BAD_INPUT
-    assert "trained on positives alone. Drift is measured on the inputs" in capsys.readouterr().err
-    assert drift.main(["--bundle", labelled.result.bundle, *options]) == drift.BAD_INPUT
-    assert "The data has only positives (`label: positives`)" in capsys.readouterr().err
     assert tune.main([*options, "--trials", "1"]) == tune.BAD_INPUT
     assert "`label: positives` gives none to tune" in capsys.readouterr().err
 

@@ -14,11 +14,6 @@ from features.bundle import Bundle
 from tests.support.described_tables import write_tables
 from tests.support.services import running_service
 from tests.support.training_runs import Run, train
-from training.datasets.progress import silent
-from training.drift import NotComparableError, compare_source
-from training.engines.local.engine import LocalEngine
-from training.engines.local.source import LocalSource
-from training.parameters import TablesDataset
 
 pytestmark = pytest.mark.full
 
@@ -118,17 +113,3 @@ def test_the_service_finds_it_too(split: Run, tmp_path: Path) -> None:
     assert other < 0.4
     assert scored == pytest.approx([one.probability for one in bundle.click_model.golden], abs=1e-12)
     assert explained[0]["feature"] == "genres"
-
-
-def test_data_is_compared_with_the_model_only_where_it_is_split_alike(
-    tables: Path, split: Run, whole: Run, tmp_path: Path
-) -> None:
-    def source(name: str) -> LocalSource:
-        dataset = TablesDataset(kind="tables", spec=tables / name)
-        return LocalEngine(data_size=0, processes=1).open_source(dataset, None, silent)
-
-    of_split, of_whole = (Bundle.load(Path(run.result.bundle)) for run in (split, whole))
-    assert compare_source(of_split, source("split.yaml"), tmp_path / "split").worst.index < 0.1
-    assert compare_source(of_whole, source("split.yaml"), tmp_path / "whole").rows == ROWS
-    with pytest.raises(NotComparableError, match="lacks its columns genres"):
-        compare_source(of_split, source("whole.yaml"), tmp_path / "other")

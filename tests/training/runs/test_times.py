@@ -16,12 +16,8 @@ from features.values import TimeFormat
 from tests.support.described_tables import write_tables
 from tests.support.services import running_service
 from tests.support.training_runs import Run, train, train_on
-from training.datasets.progress import silent
-from training.drift import compare_source
-from training.engines.local.engine import LocalEngine
 from training.engines.spark import join
 from training.engines.spark.engine import SparkEngine
-from training.parameters import TablesDataset
 
 ROWS, ITEMS, USERS = 4_000, 300, 50
 FIRST = pd.Timestamp("2025-10-01")
@@ -108,14 +104,9 @@ def test_golden_records_carry_the_moment_and_are_served(bundle: Bundle, tmp_path
     assert explained[0]["feature"] == "released"
 
 
-def test_the_drift_of_a_time_is_that_of_its_age(bundle: Bundle, tables: Path, tmp_path: Path) -> None:
+def test_the_baseline_sample_has_the_ages_of_times(bundle: Bundle) -> None:
     assert bundle.click_model.reference is not None
     assert set(bundle.click_model.reference.columns) == {"released", "joined"}
-    source = LocalEngine(data_size=0, processes=1).open_source(
-        TablesDataset(kind="tables", spec=tables / "dataset.yaml"), None, silent
-    )
-    found = compare_source(bundle, source, tmp_path / "drift")
-    assert found.worst.name == "released"  # all six months have younger items than the last one
 
 
 def test_a_model_with_times_is_compared_with_its_champion(tables: Path, run: Run) -> None:
