@@ -43,7 +43,6 @@ PANELS = {
         "init_data.init_data",
         "catalogue.catalogue",
         "forget.forget",
-        "tune.tune",
         "models.models",
         "models.serve",
         "models.report",

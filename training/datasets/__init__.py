@@ -71,11 +71,6 @@ def tables_of(dataset: Dataset, data: Path | None, passed_over: Forgotten = NOBO
             return None
 
 
-def has_only_positives(dataset: Dataset) -> bool:
-    """Whether every row of the dataset is positive, so that a recommender is trained, and no click model."""
-    return isinstance(dataset, TablesDataset) and read_spec(dataset.spec).label.only_positives
-
-
 def recommends(dataset: Dataset) -> bool:
     """Whether a model of the dataset can recommend: it has keys of users and items."""
     match dataset:

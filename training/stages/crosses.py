@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import yaml
 
 from features.categories import Category
 from features.schema import Pair, Schema, cross_name, factors_name
@@ -53,32 +51,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Crosses(msgspec.Struct, frozen=True, kw_only=True):
-    """The result: the crosses to configure, existing ones first, the factors, and the validation log loss.
-
-    `alone` has the loss with each candidate alone; `steps` what each addition gains on the held-out rows; `snippet` is
-    for the dataset config.
-    """
+    """The result: the crosses to configure, existing ones first, the factors, and what each addition reaches."""
 
     crosses: tuple[Pair, ...]
     factors: Pair | None
-    validation_before: float
-    validation_after: float
-    alone: dict[str, float]
     steps: tuple[Step, ...]
-    snippet: str
-
-    def text(self) -> str:
-        """The result as text."""
-        tried = "".join(f"  {name}: {loss:.5f}\n" for name, loss in sorted(self.alone.items(), key=lambda one: one[1]))
-        found = f"Validation log loss with each cross alone, {self.validation_before:.5f} without any:\n{tried}"
-        if self.validation_after == self.validation_before:
-            return f"{found}No cross gains more than chance. Keep the dataset config."
-        first, last = self.steps[0], self.steps[-1]
-        return (
-            f"{found}{self.validation_after:.5f} with the best ones. On the held-out rows AUC {last.auc:.4f} and log "
-            f"loss {last.log_loss:.4f} instead of {first.auc:.4f} and {first.log_loss:.4f}. For the dataset config:\n\n"
-            f"{self.snippet}"
-        )
 
 
 def candidates(spec: TablesSpec) -> tuple[Pair, ...]:
@@ -152,15 +129,7 @@ class CrossSearch:
                 steps.append(with_factors.held_out(name))
             else:
                 factors = None
-        return Crosses(
-            crosses=kept,
-            factors=factors,
-            validation_before=float(before.mean()),
-            validation_after=float(after.mean()),
-            alone={cross_name(cross): float(losses.mean()) for cross, losses in alone.items()},
-            steps=tuple(steps),
-            snippet=_snippet(kept, factors),
-        )
+        return Crosses(crosses=kept, factors=factors, steps=tuple(steps))
 
     def _alone(self, tried: Sequence[Pair], before: Losses) -> Iterator[tuple[Pair, Losses]]:
         for number, cross in enumerate(tried, start=1):
@@ -200,13 +169,6 @@ class CrossSearch:
             return Step(added=added, auc=reached.auc, log_loss=reached.log_loss)
 
         return Tried(losses=found.column("loss").to_numpy(), held_out=held_out)
-
-
-def _snippet(crosses: tuple[Pair, ...], factors: Pair | None) -> str:
-    found: dict[str, list[Any]] = {"crosses": [list(cross) for cross in crosses]} if crosses else {}
-    if factors is not None:
-        found["factors"] = list(factors)
-    return yaml.safe_dump(found, default_flow_style=None)
 
 
 def is_better(losses: Losses, than: Losses) -> bool:

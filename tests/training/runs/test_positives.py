@@ -19,7 +19,6 @@ from scoring.request_errors import NoClickModel
 from scoring.responses import ModelName
 from tests.support.training_runs import Run, train
 from tests.training.runs.test_recommended import ITEMS, USERS, written
-from training import tune
 from training.datasets import describe
 from training.datasets.errors import SpecError
 from training.parameters import TablesDataset
@@ -176,12 +175,6 @@ def test_a_champion_with_a_click_model_does_not_hinder_a_run_on_positives(
 ) -> None:
     made = run(tmp_path, spec, "--champion", labelled.result.bundle)
     assert made.result.bundle_hash == alone.result.bundle_hash
-
-
-def test_tuning_says_that_it_needs_a_click_model(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--dataset", "tables", "--spec", str(spec)]
-    assert tune.main([*options, "--trials", "1"]) == tune.BAD_INPUT
-    assert "`label: positives` gives none to tune" in capsys.readouterr().err
 
 
 def test_the_metadata_names_what_it_was_made_from(alone: Run, spec: Path) -> None:

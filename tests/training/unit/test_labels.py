@@ -73,8 +73,6 @@ BOUGHT_ALONE = "user,item,seen\nu1,i1,2026-01-31 10:00:00\nu2,i2,1769853600\nu9,
 def test_positives_need_no_label_but_the_keys_of_users_and_items(tmp_path: Path) -> None:
     path = written(tmp_path, {"interactions": BOUGHT_ALONE}, label="positives")
     look(path)
-    assert datasets.has_only_positives(TablesDataset(kind="tables", spec=path))
-    assert not datasets.has_only_positives(TablesDataset(kind="tables", spec=EXAMPLE))
     assert datasets.describe(TablesDataset(kind="tables", spec=path)).kind == "tables"
     load_spec(written(tmp_path, label="positives", numeric=[], categorical=[]))
     for entity in ("users", "items"):
