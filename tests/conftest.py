@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,8 @@ settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 
-PATHS = "tests/e2e/test_paths.py"
 TRAINING = "tests/training/runs/"
-AZURE = "tests/steps/provider/azure/"
+SPARK = "pytest.mark.spark"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,9 +68,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def _turn(item: pytest.Item) -> int:
-    if item.get_closest_marker("engine") or item.nodeid.startswith(AZURE):
-        return 1
-    return 0 if item.get_closest_marker("spark") else 2
+    if item.get_closest_marker("spark"):
+        return 0
+    return 1 if item.get_closest_marker("engine") else 2
 
 
 @pytest.fixture(autouse=True)
@@ -95,19 +95,19 @@ def _collected(request: pytest.FixtureRequest) -> Iterator[None]:
         gc.collect()
 
 
-class Units(LoadFileScheduling):  # type: ignore[misc]  # xdist comes without types
-    """`--dist=loadfile`, which distributes tests by file, with two exceptions.
+@cache
+def _uses_spark(file: str) -> bool:
+    return SPARK in Path(file).read_text(encoding="utf-8")
 
-    Whole paths run for minutes and share nothing: each is distributed by itself. The training tests share a Spark
-    session and a run, those of Azure's steps a simulated Azure and the import of its SDKs, so they stay together: all
-    of these take longer to create than most of the tests that use them.
+
+class Units(LoadFileScheduling):  # type: ignore[misc]  # xdist comes without types
+    """`--dist=loadfile`, which distributes tests by file; the files that train on Spark share one process, because its
+    session takes longer to start than most of the tests that use it.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        if file == PATHS:
-            return nodeid
-        return next((folder for folder in (TRAINING, AZURE) if file.startswith(folder)), file)
+        return TRAINING if file.startswith(TRAINING) and _uses_spark(file) else file
 
 
 @pytest.hookimpl(optionalhook=True)

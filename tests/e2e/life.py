@@ -101,14 +101,6 @@ class Life:
         assert re.search(r"^this model +0\.\d{4}", shown.stdout, re.MULTILINE)
         self.remember(2)
 
-    def night(self, reason: str, *, trains: bool) -> None:
-        """The nightly workflow's command gives `reason`; if it `trains`, the next version serves."""
-        said = self.checkout.retrain().splitlines()
-        assert said[0] == reason
-        assert [line.partition("` ")[2].partition(":")[0] for line in said[1:]] == ["serves model version 2"] * trains
-        if trains:
-            self.remember(2)
-
     def roll_back(self) -> None:
         """`serve 1`: the first version serves, nothing is trained, and both are listed."""
         outcome = self.checkout.json("serve", "1", *self.options)

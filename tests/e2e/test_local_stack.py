@@ -17,7 +17,6 @@ from personalize.stack.locks import read_locks
 from personalize.stack.state_store import read_snapshot
 from tests.e2e.conftest import LENIENT_GATE, ROWS, TRAINING
 from tests.e2e.life import Life, changed
-from tests.e2e.paths import SYNTHETIC
 from tests.e2e.processes import computing, listening, service_processes, wait_for
 from tests.support.checkout import Checkout
 
@@ -36,7 +35,7 @@ def life(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Life:
 
 
 class TestLifeOfTheStack:
-    """From the first `up` to `destroy`, on the path `SYNTHETIC`."""
+    """From the first `up` to `destroy`."""
 
     def test_the_first_up_trains_and_serves(self, life: Life) -> None:
         life.first_up()
@@ -58,11 +57,10 @@ class TestLifeOfTheStack:
 
     def test_a_split_by_time_is_refused_for_data_without_timestamps(self, life: Life, checkout: Checkout) -> None:
         before = checkout.stack_file.read_text()
-        checkout.configure(training={"split": SYNTHETIC.refused.split})
+        checkout.configure(training={"split": "time"})
         life.refused_up()
         checkout.stack_file.write_text(before)
 
-    @pytest.mark.full
     def test_new_data_runs_every_step(self, life: Life, checkout: Checkout) -> None:
         checkout.configure(dataset={"kind": "synthetic", "rows": ROWS, "seed": 2})
         life.new_data()
@@ -90,7 +88,6 @@ class TestLifeOfTheStack:
         assert changed(outcome) == {"ScoringService"}
         assert served_version(checkout) == "2"
 
-    @pytest.mark.full
     def test_rollback_serves_an_older_version_without_training(self, life: Life, checkout: Checkout) -> None:
         life.roll_back()
         life.predict(1)
@@ -156,7 +153,6 @@ class TestFaults:
         database.write_bytes(content)
         checkout.run("serve", "latest")
 
-    @pytest.mark.full
     def test_an_interrupted_training_ends_with_all_that_it_started(self, checkout: Checkout) -> None:
         slow = TRAINING | {"num_iterations": 500, "early_stopping_rounds": 0}
         checkout.configure(training=slow, gate=LENIENT_GATE | {"min_auc": 0.99})
@@ -170,7 +166,6 @@ class TestFaults:
         wait_for(lambda: set(service_processes(checkout)) == running)
         assert served_version(checkout) == "2"
 
-    @pytest.mark.full
     def test_an_up_whose_engine_was_killed_continues_with_the_next_up(self, checkout: Checkout) -> None:
         process = checkout.start("up")
         wait_for(lambda: computing(checkout))
@@ -184,7 +179,6 @@ class TestFaults:
         assert "0.99" in continued.stderr
         assert "Traceback" not in continued.stderr
 
-    @pytest.mark.full
     def test_a_rejected_candidate_is_not_served_and_not_trained_again(self, checkout: Checkout) -> None:
         again = checkout.run("up", code=3)
         assert "training: unchanged" in again.stderr

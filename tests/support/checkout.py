@@ -70,15 +70,6 @@ class Checkout:
         """What `personalize ... --json` prints."""
         return json.loads(self.run(*arguments, "--json").stdout)
 
-    def retrain(self) -> str:
-        """What `make retrain` prints."""
-        python = str(self.folder / ".venv" / "bin" / "python")
-        command = [python, "-m", "personalize.delivery", "retrain", "--stack", "local"]
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment(), stdout=subprocess.PIPE, text=True, check=True
-        )
-        return done.stdout
-
     @property
     def stack_file(self) -> Path:
         """The stack file, which the user edits."""

@@ -8,7 +8,8 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,12 @@ def installed(stage: str, image: Path, folder: Path) -> Path:
     return folder / "venv" / "bin" / "python"
 
 
+@pytest.fixture(scope="module")
+def python_of(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Python of a stage's environment, which is installed once."""
+    return cache(lambda stage: installed(stage, image, tmp_path_factory.mktemp(stage)))
+
+
 def run(python: Path, image: Path, *arguments: str) -> str:
     """The output of a command in the image's working folder, without this process's environment variables."""
     clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
@@ -73,22 +80,24 @@ def run(python: Path, image: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["builder", "traces-builder"])
-def test_the_images_own_packages_score_the_golden_records(image: Path, tmp_path: Path, stage: str) -> None:
-    python = installed(stage, image, tmp_path)
-    assert "golden records" in run(python, image, "-m", "scoring", "--image", str(image), "--check")
+def test_the_images_own_packages_score_the_golden_records(
+    image: Path, python_of: Callable[[str], Path], stage: str
+) -> None:
+    assert "golden records" in run(python_of(stage), image, "-m", "scoring", "--image", str(image), "--check")
 
 
 @pytest.mark.slow
-def test_every_file_of_the_service_imports_what_its_image_holds(image: Path, tmp_path: Path) -> None:
-    python = installed("spark-traces-builder", image, tmp_path)
-    loaded = run(python, image, "-c", IMPORT_ALL).split()
+def test_every_file_of_the_service_imports_what_its_image_holds(image: Path, python_of: Callable[[str], Path]) -> None:
+    loaded = run(python_of("spark-traces-builder"), image, "-c", IMPORT_ALL).split()
     assert str(image / "app" / "features" / "encoder.py") in loaded
     assert not [file for file in loaded if Path(file).is_relative_to(ROOT)]
 
 
 @pytest.mark.slow
-def test_the_bill_of_materials_names_what_is_installed_and_nothing_else(image: Path, tmp_path: Path) -> None:
-    python = installed("spark-traces-builder", image, tmp_path)
+def test_the_bill_of_materials_names_what_is_installed_and_nothing_else(
+    image: Path, python_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    python = python_of("spark-traces-builder")
     (image / "debian.txt").write_text("libgomp1 12.2.0-14+deb12u1 amd64 gcc-12\nlogin 1:4.13~1 all shadow\n")
     command = [python, image / "app" / "scoring" / "bill_of_materials.py", image, tmp_path / "bill"]
     subprocess.run(command, check=True)

@@ -1,0 +1,45 @@
+"""A folder that gets another file: the next `up` trains on it beside the champion, and a rollback needs no file."""
+
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import LENIENT_GATE, ROWS, TRAINING
+from tests.e2e.life import Life
+from tests.support.checkout import Checkout
+from training.datasets import materialize
+from training.parameters import SyntheticDataset
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+def add_day(days: Path, number: int) -> None:
+    """Another day of rows in Criteo's format."""
+    generated = days.parent / "generated"
+    materialize(SyntheticDataset(rows=ROWS, seed=number), generated)
+    rows = b"".join(file.read_bytes() for file in sorted(generated.rglob("*.tsv")))
+    shutil.rmtree(generated)
+    days.mkdir(exist_ok=True)
+    (days / f"day_{number}.gz").write_bytes(gzip.compress(rows, mtime=0))
+
+
+def test_a_new_file_is_trained_on_and_the_former_version_can_serve_again(checkout: Checkout, tmp_path: Path) -> None:
+    days = tmp_path / "days"
+    life = Life(checkout, tmp_path)
+    checkout.configure(dataset={"kind": "criteo", "path": str(days)}, training=TRAINING, gate=LENIENT_GATE)
+    for number in range(2):
+        add_day(days, number)
+    life.first_up()
+    life.second_up()
+    life.predict(1)
+    add_day(days, 2)
+    life.new_data()
+    assert life.champion_was_compared(2)
+    life.predict(2)
+    days.rename(tmp_path / "aside")
+    life.roll_back()
+    life.predict(1)
+    checkout.run("destroy", "--yes")
+    assert not checkout.state.exists()
