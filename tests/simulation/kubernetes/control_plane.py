@@ -81,9 +81,9 @@ class ControlPlane:
             f"--server-address=127.0.0.1:{self._kwok_port}",
         )
 
-    def break_images(self, references: Sequence[str], *, others: Sequence[str] = ()) -> None:
-        """From now on, new pods with one of these images never become ready; kwok ignores the namespaces `others`."""
-        for stage in stages(references, others):
+    def break_images(self, references: Sequence[str]) -> None:
+        """From now on, new pods with one of these images never become ready."""
+        for stage in stages(references):
             self.apply(f"{STAGES}/{stage['metadata']['name']}", stage)
 
     def apply_definition(self, definition: Mapping[str, Any]) -> None:

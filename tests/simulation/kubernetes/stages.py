@@ -107,17 +107,13 @@ startTime: {{ Now | Quote }}
 """
 
 
-def stages(broken_images: Sequence[str], others: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """The stages to apply; pods with one of `broken_images` (whole references) never become ready.
-
-    kwok ignores pods of the namespaces `others`.
-    """
+def stages(broken_images: Sequence[str]) -> list[dict[str, Any]]:
+    """The stages to apply; pods with one of `broken_images` (whole references) never become ready."""
     images = list(broken_images) or [NOTHING]
     alive = _expression(".metadata.deletionTimestamp", "DoesNotExist")
     fresh = _expression(".status.startTime", "DoesNotExist")
     image = ".spec.containers.[].image"
-    ours = _expression(".metadata.namespace", "NotIn", list(others) or [NOTHING])
-    begins = [ours, alive, fresh]
+    begins = [alive, fresh]
     return [
         _stage(
             "node-ready",
@@ -130,7 +126,7 @@ def stages(broken_images: Sequence[str], others: Sequence[str] = ()) -> list[dic
         _stage(
             "pod-delete",
             "Pod",
-            [ours, _expression(".metadata.deletionTimestamp", "Exists")],
+            [_expression(".metadata.deletionTimestamp", "Exists")],
             {"finalizers": {"empty": True}, "delete": True},
         ),
     ]

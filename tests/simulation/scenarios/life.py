@@ -1,27 +1,22 @@
 """From nothing to a service and back."""
 
-import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import Any
 
 from azure_clients.credentials import forget_tokens, resource_manager
 from personalize.stack.power import Power, switch
-from tests.simulation.kubernetes.nodes.image import entry_point
+from tests.simulation.kubernetes.image import entry_point
 from tests.simulation.kubernetes.pod_needs import CLASSES, unmet
-from tests.simulation.models.sent import sent
 from tests.simulation.published import ROLES
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SETTLE_PAUSE, SETTLE_SECONDS, Done, SimulatedStack
 from tests.simulation.services.pools import CLUSTER_TYPE
 from tests.simulation.world import DEFAULTS
 
-SENT = "sent.json"
-"""The file with all bodies and manifests that `up` sent."""
 PODS = "/api/v1/namespaces/scoring/pods"
 NODES = "/api/v1/nodes"
 IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
@@ -57,7 +52,6 @@ def first_up(stack: SimulatedStack, report: Report) -> None:
     missing = set(OUTPUTS) - set(done.outcome.outputs)
     report.want("outputs that are missing", set(), missing)
     report.want("problems of what stands in for AKS", [], [str(error) for error in stack.simulation.aks_errors])
-    (stack.folder / SENT).write_text(json.dumps(list(sent(_resources(stack))), indent=1), encoding="utf-8")
     look_at_pods(stack, report)
     score_golden_records(stack, report, done.outcome.outputs["image_digest"])
 
@@ -216,10 +210,3 @@ def nothing_left(stack: SimulatedStack, report: Report, when: str) -> None:
 def changes_of(done: Done, without: str = "") -> dict[str, int]:
     """An operation's changes by kind, without `same` and without `without`."""
     return {kind: count for kind, count in done.outcome.changes.items() if kind not in {"same", without} and count}
-
-
-def _resources(stack: SimulatedStack) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Type and inputs of each resource of the state."""
-    for item in stack.resources():
-        if item.get("custom"):
-            yield item["type"], item.get("inputs") or {}

@@ -20,7 +20,7 @@ from personalize.teardown.export import export, version_folder
 from scoring.settings import MODEL_FOLDER
 from steps.shared.volumes import Volume
 from tests.simulation.kubernetes.aks import SYSTEM_NAMESPACES
-from tests.simulation.kubernetes.nodes.image import entry_point
+from tests.simulation.kubernetes.image import entry_point
 from tests.simulation.scenarios import life
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SimulatedStack
