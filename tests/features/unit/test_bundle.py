@@ -58,18 +58,6 @@ def test_one_changed_byte_is_noticed_and_its_file_named(bundle: Path, name: str)
         Bundle.load(bundle)
 
 
-def test_a_missing_file_is_named(bundle: Path) -> None:
-    (bundle / "model.txt").unlink()
-    with pytest.raises(BundleError, match=r"lacks the file model\.txt"):
-        Bundle.load(bundle)
-
-
-def test_a_file_that_does_not_belong_is_named(bundle: Path) -> None:
-    (bundle / "notes.txt").write_text("mine")
-    with pytest.raises(BundleError, match=r"has the file notes\.txt"):
-        Bundle.load(bundle)
-
-
 @pytest.mark.parametrize("content", [None, b"", b"[]", b'{"model.txt": 1}'])
 def test_a_folder_without_a_proper_seal_is_no_bundle(bundle: Path, content: bytes | None) -> None:
     seal_file = bundle / FILES

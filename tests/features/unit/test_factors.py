@@ -83,13 +83,6 @@ def test_an_encoder_without_factors_has_the_files_that_it_had(tmp_path: Path) ->
     assert Encoder.load(tmp_path).factors is None
 
 
-def test_a_missing_file_of_factors_is_refused(tmp_path: Path) -> None:
-    encoder().save(tmp_path)
-    (tmp_path / "encoder" / "second_vectors.npy").unlink()
-    with pytest.raises(EncoderError, match=r"second_vectors.*Train the model again"):
-        Encoder.load(tmp_path)
-
-
 def test_vectors_of_other_columns_are_refused() -> None:
     right = encoder()
     assert right.factors is not None
@@ -122,8 +115,3 @@ def test_factors_are_one_more_column_of_two_inputs_which_nobody_sends() -> None:
 def test_factors_that_cannot_be_made_are_refused(factors: tuple[str, str], message: str) -> None:
     with pytest.raises(SchemaError, match=message):
         Schema(numeric=("age",), categorical=("user", "tags"), separators={"tags": "|"}, factors=factors)
-
-
-def test_a_column_cannot_be_called_as_the_factors_are() -> None:
-    with pytest.raises(SchemaError, match=r"user with item is used more than once"):
-        Schema(numeric=("user with item",), categorical=("user", "item"), factors=("user", "item"))

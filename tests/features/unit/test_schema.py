@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from features.categories import Cross
-from features.schema import CRITEO, Schema, SchemaError
+from features.schema import Schema, SchemaError
 
 
 def test_features_are_numbers_first_then_categories() -> None:
@@ -14,15 +14,6 @@ def test_features_are_numbers_first_then_categories() -> None:
 def test_the_models_inputs_are_numbers_then_rate_and_log_count_of_each_category() -> None:
     schema = Schema(numeric=("age",), categorical=("city", "device"))
     assert schema.encoded_features == ("age", "city_rate", "city_log_count", "device_rate", "device_log_count")
-
-
-def test_criteo_has_13_numbers_and_26_categories() -> None:
-    assert (len(CRITEO.numeric), len(CRITEO.categorical), len(CRITEO.encoded_features)) == (13, 26, 65)
-
-
-def test_a_schema_survives_its_file() -> None:
-    schema = Schema(numeric=("age",), categorical=("city",), label="clicked", timestamp="at")
-    assert Schema.from_json(schema.to_json()) == schema
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,16 @@
 """Cost estimates: the reference scenario calculated by hand, and the price table."""
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 import yaml
 
-from infra.azure_settings import AzureSettings
 from infra.cost.capacity import VM_SIZES
 from infra.cost.estimate import Estimate, Line, estimate
 from infra.cost.prices import Figure, PriceUnknownError, snapshot
 from infra.cost.scenarios import of_settings, one_machine, reference
+from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 from tools.paths import ROOT
-
-NOBODY = "00000000-0000-0000-0000-000000000000"
-REQUIRED: dict[str, Any] = {
-    "subscription": NOBODY,
-    "tenant": NOBODY,
-    "deployers": [{"object_id": NOBODY, "type": "Group"}],
-    "alert_mail": "operators@example.com",
-    "authorized_ip_ranges": "anywhere",
-    "allowed_sources": "anywhere",
-}
 
 
 def line(bill: Estimate, name: str) -> Line:
@@ -30,7 +19,7 @@ def line(bill: Estimate, name: str) -> Line:
 
 
 def of(**settings: object) -> Estimate:
-    return estimate(of_settings("test", AzureSettings.model_validate(REQUIRED | settings)), snapshot())
+    return estimate(of_settings("test", azure_stack(**settings)), snapshot())
 
 
 def figures(low: str, likely: str, high: str) -> Figure:
@@ -135,7 +124,7 @@ def test_a_stack_pays_for_the_runs_that_come_before_its_trainings() -> None:
 
 
 def test_a_private_stack_pays_for_its_endpoints_and_zones_and_for_one_public_address_alone() -> None:
-    hub = f"/subscriptions/{NOBODY}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
+    hub = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
     bill = of(network="private", peered_network=hub, registry_tier="Premium")
     # nine endpoints and the one that AKS creates: 10 * 730 h at 0.01
     assert line(bill, "private endpoints").usd == figures("73.00", "73.00", "73.00")
@@ -154,7 +143,7 @@ def test_logs_cost_something_between_nothing_and_their_cap() -> None:
 
 
 def test_logs_in_a_given_workspace_are_not_the_stacks() -> None:
-    group = f"/subscriptions/{REQUIRED['subscription']}/resourceGroups/hub"
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/hub"
     given = f"{group}/providers/Microsoft.OperationalInsights/workspaces/logs"
     bill = of(container_insights=True, log_cap_gb=2, log_analytics=given)
     assert "logs, at most" not in {line.name for line in bill.lines}

@@ -4,15 +4,9 @@ import pytest
 
 from infra.network_ranges import divided
 from infra.settings import SettingsError, azure_settings, load_settings
+from tests.support.azure_stack import REQUIRED
 
-AZURE = {
-    "subscription": "11111111-1111-4111-8111-111111111111",
-    "tenant": "22222222-2222-4222-8222-222222222222",
-    "deployers": [{"object_id": "33333333-3333-4333-8333-333333333333", "type": "Group"}],
-    "alert_mail": "operators@example.com",
-    "authorized_ip_ranges": "anywhere",
-    "allowed_sources": "anywhere",
-}
+AZURE = dict(REQUIRED)
 HUB = f"/subscriptions/{AZURE['subscription']}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
 GROUP = f"/subscriptions/{AZURE['subscription']}/resourceGroups/rg-hub"
 PRIVATE = {"network": "private", "peered_network": HUB, "registry_tier": "Premium"}

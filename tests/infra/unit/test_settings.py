@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from infra.settings import Settings, SettingsError, Target, azure_settings, load_settings
 from steps.shared.dataset_paths import located
+from tests.support.azure_stack import REQUIRED
 from tools.paths import ROOT
 from training.parameters import TablesDataset
 
@@ -127,14 +128,7 @@ def test_a_stack_on_azure_needs_its_settings() -> None:
         load_settings(given_values(target="azure"))
 
 
-AZURE = {
-    "subscription": "11111111-1111-4111-8111-111111111111",
-    "tenant": "22222222-2222-4222-8222-222222222222",
-    "deployers": [{"object_id": "33333333-3333-4333-8333-333333333333", "type": "Group"}],
-    "alert_mail": "operators@example.com",
-    "authorized_ip_ranges": "anywhere",
-    "allowed_sources": "anywhere",
-}
+AZURE = dict(REQUIRED)
 
 
 @pytest.mark.parametrize(

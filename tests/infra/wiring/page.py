@@ -57,10 +57,14 @@ Lists with these names are shown as they are.
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Each file and its text."""
+    for page in PAGES:
+        yield FOLDER / f"{page}.yaml", text_of(page)
+
+
+def text_of(page: str) -> str:
+    """The text of a page's file."""
     plain = recorded(WHOLE)
-    yield FOLDER / f"{WHOLE}.yaml", _text_of(plain)
-    for variant, options in VARIANTS.items():
-        yield FOLDER / f"{variant}.yaml", _text_of({"options": options} | differences(plain, recorded(variant)))
+    return _text(plain if page == WHOLE else {"options": VARIANTS[page]} | differences(plain, recorded(page)))
 
 
 @cache
@@ -156,13 +160,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _text_of(value: Mapping[str, Any]) -> str:
+def _text(value: Mapping[str, Any]) -> str:
     return yaml.dump(dict(value), Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True)
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _block)

@@ -6,7 +6,6 @@ a second time, from the pages of learn.microsoft.com/azure that each test names.
 
 import difflib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --ex
 from infra.cloud.role_list import Role
 from personalize.bootstrap.rights import only_roles
 from tests.infra.graph.cloud_recorder import DEPLOYERS, TENANT
-from tests.infra.wiring.page import FOLDER, PAGES, pages, recorded, resources
+from tests.infra.wiring.page import FOLDER, PAGES, recorded, resources, text_of
 from tests.infra.wiring.recording import committed
 from tests.simulation.published import KUBERNETES, REGIONS, RUNTIMES, role_name
 from tools.paths import ROOT
@@ -56,12 +55,6 @@ ENDPOINTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def written() -> dict[Path, str]:
-    """The files as they would be written now."""
-    return dict(pages())
-
-
 def only(page: str, kind: str) -> dict[str, Any]:
     """The inputs of the only resource of a kind."""
     (found,) = resources(page, kind).values()
@@ -69,9 +62,9 @@ def only(page: str, kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_stack_sends_what_was_reviewed(written: dict[Path, str], page: str) -> None:
+def test_a_stack_sends_what_was_reviewed(page: str) -> None:
     file = FOLDER / f"{page}.yaml"
-    reviewed, found = file.read_text(encoding="utf-8"), written[file]
+    reviewed, found = file.read_text(encoding="utf-8"), text_of(page)
     assert str(ROOT) not in found
     shown = str(file.relative_to(ROOT))
     difference = "\n".join(

@@ -11,24 +11,15 @@ from typer.testing import CliRunner
 from azure_clients import credentials
 from azure_clients.errors import ManagerRefusedError
 from features.errors import BadInputError
-from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
 from personalize.commands.app import app
 from personalize.commands.power import remaining
 from personalize.stack.power import Power, cluster_path, power_of, switch
-from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
+from tests.personalize.subscription.conftest import SUBSCRIPTION
+from tests.support.azure_stack import azure_stack
 from tests.support.fake_manager import Call, FakeManager
 
-SETTINGS = AzureSettings.model_validate(
-    {
-        "subscription": SUBSCRIPTION,
-        "tenant": TENANT,
-        "deployers": [{"object_id": CALLER, "type": "User"}],
-        "alert_mail": "operators@example.com",
-        "authorized_ip_ranges": "anywhere",
-        "allowed_sources": "anywhere",
-    }
-)
+SETTINGS = azure_stack()
 PATH = cluster_path("dev", SETTINGS)
 
 

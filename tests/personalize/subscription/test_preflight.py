@@ -66,12 +66,6 @@ def test_each_thing_that_is_missing_is_found_alone_and_comes_with_a_fix(world: W
     assert fix in found[name].fix
 
 
-def test_all_that_is_missing_is_found_in_one_go(world: World) -> None:
-    for change, _ in SPOILED.values():
-        change(world)
-    assert set(faults(examine(world.subject()))) == set(SPOILED) - {"quota"}  # a size that is not offered has no quota
-
-
 def test_the_example_s_zeros_are_refused_before_anybody_is_asked(world: World) -> None:
     findings = examine(world.subject(subscription=NOBODY, deployers=[{"object_id": NOBODY, "type": "Group"}]))
     assert [found.name for found in findings] == ["stack file"]
@@ -165,28 +159,6 @@ def test_a_trial_needs_a_docker_of_its_own(
     world.fake.answer(f"^GET /subscriptions/{SUBSCRIPTION}$", shown)
     monkeypatch.setattr("shutil.which", lambda _: docker)
     assert named(examine(world.subject()), "image builds").status is status
-
-
-def test_a_paid_subscription_is_told_that_a_build_may_be_refused_and_what_to_do(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shutil.which", lambda _: None)
-    found = named(examine(world.subject()), "image builds")
-    assert found.ok
-    assert "refuses some new subscriptions" in found.found
-    assert all(way in found.fix for way in ("install Docker with buildx", "https://aka.ms/azuresupport"))
-    runs = {"value": [{"properties": {"status": "Failed"}}, {"properties": {"status": "Succeeded"}}]}
-    world.fake.answer(r"^GET .*/registries/[^/]+/runs$", runs)
-    assert named(examine(world.subject()), "image builds").status is Status.OK
-    runs["value"].pop()
-    assert named(examine(world.subject()), "image builds").status is Status.REMARK
-
-
-def test_a_region_without_any_workspace_cannot_tell_of_its_metastore(world: World) -> None:
-    world.fake.answer("GET .*/Microsoft.Databricks/workspaces$", {"value": []})
-    found = named(examine(world.subject()), "metastore")
-    assert found.status is Status.REMARK
-    assert "account admin" in found.fix
 
 
 def test_a_refused_question_is_a_finding_of_its_own(world: World) -> None:

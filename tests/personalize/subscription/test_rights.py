@@ -122,10 +122,6 @@ def test_another_amount_changes_the_budget_and_keeps_its_start(fake: FakeManager
     assert call.body["properties"]["timePeriod"]["startDate"] == "2026-01-01T00:00:00Z"
 
 
-def test_a_subscription_without_budgets_can_do_without(fake: FakeManager) -> None:
-    assert not [title for title in bootstrap(fake, monthly_budget=None).run(dry_run=False) if "budget" in title]
-
-
 def test_a_young_subscription_s_bootstrap_goes_on_without_a_budget(fake: FakeManager) -> None:
     fake.refused[f"PUT .*{BUDGETS}"] = YOUNG
     said: list[str] = []

@@ -11,12 +11,6 @@ from tests.personalize.subscription.conftest import SUBSCRIPTION, World
 from tests.personalize.subscription.findings import named
 
 
-def test_a_zone_without_the_size_is_named_with_its_setting(world: World) -> None:
-    world.zones = {"1", "2"}
-    found = named(examine(world.subject(zones=["1", "2", "3"])), "VM sizes")
-    assert "Standard_D2ds_v5 (`azure.scoring_vm_size`) is not offered in zone 3" in found.found
-
-
 def test_a_zone_that_is_restricted_for_the_subscription_does_not_count(world: World) -> None:
     world.restrictions["Standard_D2ds_v5"] = [{"type": "Zone", "restrictionInfo": {"zones": ["2"]}}]
     assert "not offered in zone 2" in named(examine(world.subject(zones=["1", "2"])), "VM sizes").found
@@ -50,15 +44,6 @@ def test_an_upgrade_during_a_training_run_needs_more_than_the_ten_vcpus_of_a_new
     if status is Status.REMARK:
         assert "an upgrade adds for a while (Sundays from 2:00 UTC) during a training run: 10 vCPUs" in found.found
         assert "cores 12 free" in found.fix
-
-
-def test_an_upgrade_of_nodes_that_are_there_needs_more_for_a_while(world: World) -> None:
-    create_cluster(world)
-    world.usages["cores"] = (4, 10)  # the node has 4, training takes 4 of the 6 that are left
-    found = named(examine(world.subject(**SHARED)), "quota")
-    assert (found.status, "an upgrade adds" in found.found) == (Status.REMARK, True)
-    world.usages["cores"] = (4, 12)
-    assert named(examine(world.subject(**SHARED)), "quota").status is Status.OK
 
 
 def test_a_size_whose_own_disk_is_too_small_for_the_system_is_found(world: World) -> None:

@@ -23,7 +23,7 @@ from personalize.stack.session import StackSession
 from personalize.teardown import leftovers as module
 from personalize.teardown.export import export
 from personalize.teardown.leftovers import Leftover, leftovers, settled
-from personalize.terminal.output import ExitCode, messages
+from personalize.terminal.output import ExitCode
 from steps.local.registry import LocalRegistry
 from steps.shared.model_versions import INDEX, Version
 from tests.personalize.subscription.conftest import SUBSCRIPTION
@@ -52,10 +52,6 @@ def found(**lists: list[dict[str, Any]]) -> list[Leftover]:
     return leftovers(listed(FakeManager(), **lists).manager(), NAMES)
 
 
-def test_an_empty_subscription_has_nothing_left() -> None:
-    assert found() == []
-
-
 def test_what_is_soft_deleted_is_told_with_its_end_and_costs_nothing() -> None:
     properties = {"scheduledPurgeDate": "2026-12-02T10:00:00Z", "tags": OURS}
     left = found(
@@ -66,27 +62,12 @@ def test_what_is_soft_deleted_is_told_with_its_end_and_costs_nothing() -> None:
     assert "until 2026-12-02" in left[0].why
 
 
-def test_the_place_of_all_states_is_told_with_what_removes_it() -> None:
-    (state,) = found(groups=[{"name": "rg-personalization-state", "tags": {"project": "personalization"}}])
-    assert not state.billable
-    assert "az lock delete --name keep --resource-group rg-personalization-state" in state.why
-    assert "90 days" in state.why
-
-
 def test_a_resource_of_the_stack_that_is_still_there_costs_money() -> None:
     identity = {"id": "/x/disk", "name": "disk", "type": "Microsoft.Compute/disks"}
     left = found(resources=[identity | {"tags": OURS}, identity | {"tags": OURS | {"stack": "prod"}}])
     assert [(one.name, one.billable, one.why) for one in left] == [
         ("disk", True, "`az resource delete --ids /x/disk` deletes it")
     ]
-
-
-def test_a_managed_group_is_told_with_what_it_belongs_to() -> None:
-    owner = (
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/x/providers/Microsoft.Databricks/workspaces/{NAMES.databricks}"
-    )
-    left = found(groups=[{"name": NAMES.databricks_group, "managedBy": owner}])
-    assert f"delete {NAMES.databricks}, to which the group belongs" in left[0].why
 
 
 def test_groups_are_known_by_their_tags_or_their_names_and_those_of_others_are_left_alone() -> None:
@@ -109,11 +90,6 @@ def test_a_list_that_lags_is_looked_at_again() -> None:
     waits: list[float] = []
     assert settled(lambda: next(answers), lambda _: None, waits.append) == []
     assert waits == [module.PAUSE_SECONDS] * 2
-
-
-def test_what_stays_on_the_list_is_told_in_the_end() -> None:
-    costing = Leftover(name="a", kind="disk", billable=True, why="")
-    assert settled(lambda: [costing], lambda _: None, lambda _: None) == [costing]
 
 
 @pytest.fixture
@@ -196,16 +172,6 @@ def test_the_lake_needs_a_second_yes(destroy: Destroy) -> None:
     assert isinstance(refused.exception, BadInputError)
     assert "--delete-data" in str(refused.exception)
     assert destroy(fake, "--yes", "--delete-data", "--json").exit_code == ExitCode.OK
-
-
-def test_a_typed_name_is_a_second_yes(destroy: Destroy, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = listed(FakeManager())
-    fake.resources[LAKE.lower()] = {"name": NAMES.lake}
-    monkeypatch.setattr(type(messages), "is_terminal", property(lambda _: True))
-    monkeypatch.setattr("typer.prompt", lambda *_, **__: "yes")
-    assert "nothing was deleted" in str(destroy(fake, "--yes").exception)
-    monkeypatch.setattr("typer.prompt", lambda *_, **__: NAMES.lake)
-    assert destroy(fake, "--yes").exit_code == ExitCode.OK
 
 
 def test_a_stack_that_protects_its_data_is_left_alone(destroy: Destroy) -> None:

@@ -15,19 +15,10 @@ from personalize.stack.data_guard import ACCOUNT, CLUSTER, DataWouldBeReplacedEr
 from personalize.stack.pool_guard import SystemNodesWouldChangeError
 from personalize.stack.session import StackSession
 from personalize.stack.stack_files import StackFiles
+from tests.support.azure_stack import REQUIRED, SUBSCRIPTION
 
-SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
-AZURE = {
-    "subscription": SUBSCRIPTION,
-    "tenant": SUBSCRIPTION,
-    "deployers": [{"object_id": SUBSCRIPTION, "type": "User"}],
-    "alert_mail": "operators@example.com",
-    "authorized_ip_ranges": "anywhere",
-    "allowed_sources": "anywhere",
-    "location": "westeurope",
-    "suffix": "a",
-}
+AZURE = {**REQUIRED, "location": "westeurope", "suffix": "a"}
 
 
 @pytest.fixture

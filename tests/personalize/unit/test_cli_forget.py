@@ -9,7 +9,6 @@ import pytest
 from features.errors import BadInputError
 from personalize.commands import forget as command
 from personalize.commands.forget import forget
-from personalize.errors import StackMissingError
 from recommend import histories
 from recommend.forgotten import Forgotten
 from recommend.histories import UserRow
@@ -121,15 +120,3 @@ def test_the_same_key_is_forgotten_however_it_is_written(capsys: pytest.CaptureF
     forget("17", undo=True, as_json=True)
     wanted = {"user": "17", "forgotten": False, "versions": [FORMER], "at_once": False}
     assert json.loads(capsys.readouterr().out) == wanted
-
-
-@pytest.mark.usefixtures("folder")
-def test_nobody_is_not_forgotten() -> None:
-    with pytest.raises(BadInputError, match="not empty"):
-        forget("")
-
-
-@pytest.mark.usefixtures("folder")
-def test_a_stack_that_is_not_there_is_refused() -> None:
-    with pytest.raises(StackMissingError, match="no stack other"):
-        forget("u1", stack="other")

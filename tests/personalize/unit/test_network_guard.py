@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from infra.azure_settings import AzureSettings
 from personalize.stack.data_guard import (
     CLUSTER,
     DATABRICKS,
@@ -12,8 +11,8 @@ from personalize.stack.data_guard import (
     NetworkWouldChangeError,
     refuse_to_change_network,
 )
+from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 
-SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
 PRIVATE = {"network": "private", "peered_network": HUB, "registry_tier": "Premium"}
 MADE_PUBLIC = [
@@ -22,20 +21,6 @@ MADE_PUBLIC = [
     {"type": CLUSTER, "inputs": {"resourceName": "aks-dev"}},
 ]
 MADE_PRIVATE = [*MADE_PUBLIC, {"type": NETWORK, "inputs": {"addressSpace": {"addressPrefixes": ["10.100.0.0/16"]}}}]
-
-
-def settings(**changes: Any) -> AzureSettings:
-    """Settings of a stack on Azure."""
-    deployers = [{"object_id": SUBSCRIPTION, "type": "User"}]
-    own = {
-        "subscription": SUBSCRIPTION,
-        "tenant": SUBSCRIPTION,
-        "deployers": deployers,
-        "alert_mail": "a@example.com",
-        "authorized_ip_ranges": "anywhere",
-        "allowed_sources": "anywhere",
-    }
-    return AzureSettings.model_validate(own | changes)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +34,7 @@ def settings(**changes: Any) -> AzureSettings:
     ],
 )
 def test_a_stack_that_stays_in_its_network_passes(resources: list[dict[str, Any]], changes: dict[str, Any]) -> None:
-    refuse_to_change_network(resources, settings(**changes))
+    refuse_to_change_network(resources, azure_stack(**changes))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +49,7 @@ def test_another_network_is_refused_with_what_would_go_and_what_would_stay(
     resources: list[dict[str, Any]], changes: dict[str, Any], made: str, wanted: str
 ) -> None:
     with pytest.raises(NetworkWouldChangeError) as refused:
-        refuse_to_change_network(resources, settings(**changes))
+        refuse_to_change_network(resources, azure_stack(**changes))
     said = str(refused.value)
     before, _, after = said.partition(". Nothing moves")[0].partition(", and the settings say")
     assert made in before

@@ -7,8 +7,8 @@ import pytest
 from infra.azure_settings import AzureSettings
 from personalize.stack.data_guard import CLUSTER
 from personalize.stack.pool_guard import SystemNodesWouldChangeError, refuse_to_change_system_nodes
+from tests.support.azure_stack import azure_stack
 
-SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 POOL = {"name": "system", "vmSize": "Standard_D4ds_v5", "osDiskType": "Managed", "availabilityZones": ["1", "2"]}
 SHOWN = {"name": "scoring1", "vmSize": "Standard_D2ds_v5", "osDiskType": "Managed"}
 
@@ -21,16 +21,7 @@ def made(**changes: object) -> list[dict[str, Any]]:
 
 def settings(**changes: object) -> AzureSettings:
     """Settings of the stack whose cluster is `made`."""
-    own: dict[str, object] = {
-        "subscription": SUBSCRIPTION,
-        "tenant": SUBSCRIPTION,
-        "deployers": [{"object_id": SUBSCRIPTION, "type": "User"}],
-        "alert_mail": "a@example.com",
-        "authorized_ip_ranges": "anywhere",
-        "allowed_sources": "anywhere",
-        "zones": ["2", "1"],
-    }
-    return AzureSettings.model_validate(own | changes)
+    return azure_stack(**{"zones": ["2", "1"]} | changes)
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,9 @@ from personalize.engine.events import EventReader
 from personalize.engine.failures import explain
 from personalize.stack.refusals import advice
 from tests.personalize.unit.test_cli_events import diagnostic
+from tests.support.azure_stack import azure_stack
 
-SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
-SETTINGS = {
-    "subscription": SUBSCRIPTION,
-    "tenant": SUBSCRIPTION,
-    "deployers": [{"object_id": SUBSCRIPTION, "type": "User"}],
-    "alert_mail": "operators@example.com",
-    "authorized_ip_ranges": "anywhere",
-    "allowed_sources": "anywhere",
+FALLBACKS = {
     "training_vm_fallbacks": ["Standard_E4ads_v5", "Standard_E4ds_v4"],
     "scoring_vm_fallbacks": ["Standard_D2ads_v5"],
 }
@@ -53,7 +47,7 @@ LOCKED = (
 
 
 def settings(**changes: object) -> AzureSettings:
-    return AzureSettings.model_validate(SETTINGS | changes)
+    return azure_stack(**FALLBACKS, **changes)
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,9 @@ from infra.azure_settings import AzureSettings
 from personalize.errors import StackBusyError
 from personalize.stack import operations, state_edits
 from personalize.stack.state_edits import CLUSTER, forget_shown_pools, settle
+from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 
-GUID = "11111111-1111-4111-8111-111111111111"
-AZURE = AzureSettings.model_validate(
-    {
-        "subscription": GUID,
-        "tenant": GUID,
-        "deployers": [{"object_id": GUID, "type": "User"}],
-        "alert_mail": "operators@example.com",
-        "authorized_ip_ranges": "anywhere",
-        "allowed_sources": "anywhere",
-    }
-)
+AZURE = azure_stack()
 VAULT = {
     "urn": "urn:pulumi:dev::personalization::azure-native:keyvault:Vault::vault",
     "type": "azure-native:keyvault:Vault",
@@ -65,7 +56,7 @@ def settled(operations: list[dict[str, Any]], azure: AzureSettings | None, *know
 def test_what_azure_may_have_made_goes_into_the_state_with_its_id_and_is_looked_at() -> None:
     stack = settled(begun(VAULT, STEP), AZURE)
     (adopted,) = stack.deployment["resources"]
-    assert adopted["id"] == f"/subscriptions/{GUID}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv"
+    assert adopted["id"] == f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv"
     assert stack.refreshed == [["--target", VAULT["urn"]]]
     assert stack.deployment["pending_operations"] == []
 

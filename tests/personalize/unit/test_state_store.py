@@ -15,7 +15,6 @@ import pytest
 import yaml
 
 from azure_clients.lake_files import AzureLake
-from infra.azure_settings import AzureSettings
 from personalize.bootstrap.names import StateNames
 from personalize.errors import (
     EngineFailedError,
@@ -35,21 +34,12 @@ from personalize.stack.state_store import (
     outputs_of,
     read_snapshot,
 )
+from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 from tools.paths import state_folder
 from training.datasets.placed.address import Address
 from training.datasets.placed.listing import ForbiddenLakeError, UnreadableLakeError
 
-SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
-AZURE = AzureSettings.model_validate(
-    {
-        "subscription": SUBSCRIPTION,
-        "tenant": SUBSCRIPTION,
-        "deployers": [{"object_id": SUBSCRIPTION, "type": "User"}],
-        "alert_mail": "operators@example.com",
-        "authorized_ip_ranges": "anywhere",
-        "allowed_sources": "anywhere",
-    }
-)
+AZURE = azure_stack()
 
 
 class Backend:

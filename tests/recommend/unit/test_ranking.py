@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from features.arrays import Several
-from features.bundle import BundleError
 from features.counts import Counts, PooledCounts, derive_encoder
 from features.schema import Schema
 from recommend.columns import Chosen, PairColumns, Taste
@@ -22,7 +21,7 @@ from recommend.ranking import (
     best_of,
     standard,
 )
-from recommend.recommender import RANKING, Recommender, read_golden
+from recommend.recommender import Recommender, read_golden
 from recommend.weights import ItemWeights
 from tests.support.recommenders import ITEM_TO_ITEM, ITEMS
 
@@ -175,10 +174,6 @@ def test_what_items_have_of_their_own_is_encoded_as_in_pairs() -> None:
     assert len(np.unique(found[:, 2:])) > 6
 
 
-def test_nothing_is_left_to_rank() -> None:
-    assert recommender().recommend(np.arange(5), 3, NOTHING) == []
-
-
 def test_fewer_items_are_the_first_of_more() -> None:
     every = recommender().recommend(np.array([1]), 1000, NOTHING)
     assert recommender().recommend(np.array([1]), 2, NOTHING) == every[:2]
@@ -192,14 +187,6 @@ def test_a_ranking_is_saved_loaded_and_in_the_golden_requests(tmp_path: Path) ->
     assert golden != Recommender(items=ITEMS, first_stage=ItemWeights.cut(ITEM_TO_ITEM)).golden(3)
     assert {tuple(one.user) for one in golden} == {(), ("age",)}
     assert [field.name for field in loaded.user_columns] == ["age"]
-
-
-@pytest.mark.parametrize("name", ["ranking.json", "choices.npy", "model.txt"])
-def test_a_ranking_of_which_a_file_is_missing_is_refused(tmp_path: Path, name: str) -> None:
-    recommender().save(tmp_path / "recommend", seed=3)
-    (tmp_path / "recommend" / RANKING / name).unlink()
-    with pytest.raises(BundleError, match=name):
-        Recommender.load(tmp_path / "recommend", opened)
 
 
 def test_own_items_are_candidates_with_how_often_and_how_long_ago_they_were_chosen() -> None:

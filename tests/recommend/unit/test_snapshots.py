@@ -1,7 +1,6 @@
 """Snapshots: what is written is found again, by other numbers; a file that can't be trusted is refused."""
 
 import gc
-import sqlite3
 import weakref
 from pathlib import Path
 
@@ -9,10 +8,10 @@ import numpy as np
 import pytest
 
 from features.schema import Schema
-from recommend import catalogue, histories, stored
+from recommend import catalogue, histories
 from recommend.catalogue import Catalogue, ItemRow, Layout, State
 from recommend.histories import PACKED, Histories, UserRow
-from recommend.stored import Snapshot, SnapshotError
+from recommend.stored import SnapshotError
 
 ITEMS = ["a", "b", "c"]
 LAYOUT = Layout(item_column="item_id", separators={"title": "", "genre": "|"})
@@ -111,16 +110,6 @@ def test_a_file_that_is_gone_cut_or_none_is_refused(tmp_path: Path) -> None:
         Histories(file, ITEMS)
 
 
-def test_a_file_of_another_kind_or_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SnapshotError, match="not a complete snapshot of catalogue"):
-        Catalogue(write_histories(tmp_path / "h"), ITEMS)
-    monkeypatch.setattr(stored, "FORMAT", 2)
-    newer = write_histories(tmp_path / "newer")
-    monkeypatch.undo()
-    with pytest.raises(SnapshotError, match="has format 2, but this code reads format 1"):
-        Histories(newer, ITEMS)
-
-
 def test_an_altered_row_is_an_error_and_no_history(tmp_path: Path) -> None:
     file = write_histories(tmp_path / "h", UserRow("u1", packed(7), {}), UserRow("u2", b"abc", {}))
     found = Histories(file, ITEMS)
@@ -188,9 +177,3 @@ def test_training_neither_changes_what_was_loaded_nor_brings_back_what_was_withd
 def test_the_first_training_makes_the_catalogue(tmp_path: Path) -> None:
     catalogue.carry_over(tmp_path / "none", write_catalogue(tmp_path / "trained", item("a")), [], tmp_path / "served")
     assert states(tmp_path / "served") == {"a": State.TRAINED}
-
-
-def test_a_snapshot_is_an_ordinary_database(tmp_path: Path) -> None:
-    file = write_histories(tmp_path / "h")
-    assert sqlite3.connect(file).execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert Snapshot(file, "histories").meta["format"] == 1

@@ -102,14 +102,6 @@ def test_a_client_without_a_key_may_be_idle_no_longer_than_it_may_send(tight: Ru
         assert connection.recv(1) == b""
 
 
-def test_a_second_request_that_does_not_arrive_is_refused_too(tight: RunningService) -> None:
-    with connected(tight) as connection:
-        connection.sendall(SCORE)  # after it, a client may be idle for longer than it may send
-        assert answer(connection)[0] == 200
-        connection.sendall(b"GET /heal")
-        assert only_answer(connection)[0] == 408
-
-
 @pytest.mark.slow
 def test_a_client_that_does_not_take_its_answers_is_left(bundle: Bundle, tmp_path: Path) -> None:
     arguments = ["--max-records", "10000", "--client-seconds", "3", *LONG_TIMEOUTS]

@@ -77,11 +77,6 @@ def test_a_new_item_comes_with_its_click_probability_and_its_columns(running: Ru
     }
 
 
-def test_the_first_place_is_never_a_new_items(running: RunningService) -> None:
-    assert items(asked(running, user="u1", top=1, new=5)) == ["a"]
-    assert items(asked(running, user="u1", top=2, new=5)) == ["a", "n4"]
-
-
 def test_fewer_new_items_leave_their_places_to_others(running: RunningService) -> None:
     answer = asked(running, user="u2", top=5, new=3, exclude=["n1", "n2", "n4"])
     assert items(answer) == ["a", "b", "c", "d", "n3"]
@@ -128,11 +123,6 @@ def test_a_wrong_number_is_refused(running: RunningService, value: bytes) -> Non
     assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == ("wrong_type", "new")
 
 
-def test_similar_items_are_never_new(running: RunningService) -> None:
-    answer = running.client.post("/similar", json={"item": "b", "new": 1})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_field")
-
-
 def test_the_setting_holds_unless_a_request_says_otherwise(bundle: Path, tmp_path: Path) -> None:
     snapshots = write_snapshots(tmp_path, genres=KNOWN | NEW)
     arguments = ["--snapshots", str(snapshots), "--new-items", "2"]
@@ -146,12 +136,6 @@ def test_the_setting_holds_unless_a_request_says_otherwise(bundle: Path, tmp_pat
         wait_until(lambda: new(asked(service, user="u2")) == ["n4"])
         write_snapshots(snapshots, genres=KNOWN)
         wait_until(lambda: items(asked(service, user="u2")) == ["a", "b", "c", "d"])
-
-
-def test_without_a_catalogue_there_are_none(bundle: Path, tmp_path: Path) -> None:
-    arguments = ["--snapshots", str(tmp_path / "none"), "--new-items", "2"]
-    with running_service(bundle, tmp_path, arguments=arguments) as service:
-        assert items(asked(service, history=[])) == ["a", "b", "c", "d", "17"]
 
 
 def test_new_items_whose_rows_were_altered_are_left_out(bundle: Path, tmp_path: Path) -> None:

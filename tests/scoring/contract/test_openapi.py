@@ -99,24 +99,6 @@ def test_the_paths_are_those_of_the_bundles_models(services: Callable[[str], Run
     assert set(paths) == {*ROUTES[models], *LOOKS}
 
 
-def test_the_example_to_rank_has_the_items_columns_in_the_items(services: Callable[[str], RunningService]) -> None:
-    """The made recommender's items have years, and its users ages and towns."""
-    paths = services("both").client.get("/openapi.json").json()["paths"]
-    examples = paths["/rank"]["post"]["requestBody"]["content"]["application/json"]["examples"]
-    assert examples["items"]["value"] == {
-        "user": {"age": 1.0, "town": "example"},
-        "items": [{"year": 2.0}, {}],
-        "top": 1,
-    }
-
-
-def test_without_a_recommender_no_column_is_known_to_be_the_users(description: dict[str, Any], bundle: Bundle) -> None:
-    body = description["paths"]["/rank"]["post"]["requestBody"]["content"]["application/json"]
-    example = body["examples"]["items"]["value"]
-    assert example["user"] == {}
-    assert set(example["items"][0]) == set(bundle.schema.features)
-
-
 @pytest.mark.parametrize(
     ("models", "path", "mode"),
     [

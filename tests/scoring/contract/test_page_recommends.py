@@ -10,7 +10,6 @@ from playwright import sync_api as playwright
 from tests.support.pages import LOWEST_CONTRAST, browser, opened_page
 from tests.support.recommenders import (
     asked,
-    make_bundle_of_positives,
     make_recommending_bundle,
     ranking_recommender,
     write_snapshots,
@@ -66,20 +65,3 @@ def test_what_is_recommended_is_shown_with_reasons_and_moves_with_the_user(
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.evaluate(LOWEST_CONTRAST) >= 4.5
             page.screenshot(path=tmp_path / f"recommended-{width}.png", full_page=True)
-
-
-def test_a_model_without_click_probabilities_shows_nothing_of_them(browser: playwright.Browser, tmp_path: Path) -> None:
-    bundle = make_bundle_of_positives(tmp_path / "bundle", ranking_recommender())
-    snapshots = write_snapshots(tmp_path / "snapshots")
-    with (
-        running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots)]) as shop,
-        opened_page(browser, shop) as page,
-    ):
-        playwright.expect(page.locator("#model")).to_contain_text("Recommendations of")
-        page.get_by_label("A user's ID").fill("u1")
-        page.keyboard.press("Enter")
-        playwright.expect(page.locator("#best tbody tr td:nth-child(2)")).to_have_text(_called(asked(shop, user="u1")))
-        for title in ("Score a record", "Rank items", "Click probabilities given since the start"):
-            playwright.expect(page.get_by_text(title)).to_be_hidden()
-        playwright.expect(page.get_by_role("heading", name="Figures")).to_be_visible()
-        page.screenshot(path=tmp_path / "positives.png", full_page=True)

@@ -35,12 +35,6 @@ def test_a_service_that_does_not_reproduce_the_golden_records_is_not_ready(bundl
     assert "Golden record 3" in checked.stderr
 
 
-def test_the_check_of_a_good_bundle_says_so(bundle: Bundle) -> None:
-    checked = run_scoring("--check", "--bundle", str(bundle.path))
-    assert checked.returncode == 0
-    assert checked.stdout == f"The bundle {bundle.hash[:12]} reproduces its 50 golden records with engine lightgbm.\n"
-
-
 @pytest.mark.parametrize("check", [True, False], ids=["check", "serve"])
 def test_an_altered_bundle_is_refused_with_a_sentence(bundle_copy: Path, tmp_path: Path, *, check: bool) -> None:
     model = bundle_copy / MODEL
@@ -92,12 +86,6 @@ def test_a_certificate_that_cannot_be_used_is_named(bundle: Bundle, tmp_path: Pa
     ended = run_scoring("--bundle", str(bundle.path), *_serve(tmp_path), *tls)
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"The certificate {certificate} with the key")
-
-
-def test_a_descriptor_that_is_no_listening_socket_is_named(bundle: Bundle, tmp_path: Path) -> None:
-    arguments = ["--bundle", str(bundle.path), *_serve(tmp_path), "--fd"]
-    assert run_scoring(*arguments, "0").stderr.startswith("--fd 0 is not an open socket")
-    assert run_scoring(*arguments, "77").stderr.startswith("--fd 77 is not an open socket")
 
 
 def _serve(folder: Path) -> list[str]:

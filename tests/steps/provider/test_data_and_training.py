@@ -73,10 +73,6 @@ def test_values_that_are_not_known_yet_are_not_judged() -> None:
     assert DataUpload().check({**upload_inputs(), "registry": UNKNOWN}) == {}
 
 
-def test_equal_inputs_are_no_difference() -> None:
-    assert not TrainingRun().diff({**training_inputs(), "bundle": "x"}, training_inputs()).changed
-
-
 def test_who_is_forgotten_makes_another_run_but_is_no_difference_of_the_step() -> None:
     inputs, users = TrainingRun().parse(training_inputs()), NOBODY.with_user("u1")
     assert run_id(inputs, NOTHING, users) != run_id(inputs, NOTHING)

@@ -86,20 +86,10 @@ def test_a_changed_input_that_replaces_says_so() -> None:
     assert list(answer.replaces) == ["does"]
 
 
-def test_equal_inputs_change_nothing() -> None:
-    request = provider_pb2.DiffRequest(urn=URN, olds=properties(does="a", current="k"), news=properties(does="a"))
-    assert call(lambda client: client.Diff(request)).changes == provider_pb2.DiffResponse.DIFF_NONE
-
-
 def test_bad_inputs_are_refused_by_name() -> None:
     request = provider_pb2.CheckRequest(urn=URN, news=properties(other="a"))
     answer = call(lambda client: client.Check(request))
     assert [found.property for found in answer.failures] == ["does"]
-
-
-def test_a_resource_that_is_gone_has_no_id() -> None:
-    request = provider_pb2.ReadRequest(urn=URN, id="one", properties=properties(does="a"))
-    assert call(lambda client: client.Read(request)).id == ""
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from features.bundle import METADATA, Bundle, BundleError, checked_hash, seal
 from steps.local.registry import CHAMPION, DATABASE, LocalRegistry, RegistryError
-from steps.shared.model_versions import MODEL, Earlier, NoSuchVersionError, tags_of
+from steps.shared.model_versions import MODEL, NoSuchVersionError, tags_of
 from tests.support.bundles import MakeBundle
 from training.parameters import TrainingParameters
 
@@ -36,12 +36,6 @@ def rejected(bundle: Path, folder: Path) -> Path:
     (folder / METADATA).write_text(json.dumps(metadata))
     seal(folder)
     return folder
-
-
-def test_a_new_registry_is_empty(registry: LocalRegistry) -> None:
-    assert registry.list() == []
-    assert registry.get_champion() is None
-    assert registry.earlier(TrainingParameters()) == Earlier(champion=None, best=None)
 
 
 def test_versions_count_up(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
@@ -170,12 +164,6 @@ def test_a_version_that_does_not_exist_is_named_with_those_that_do(
         registry.set_champion(7)
 
 
-def test_creating_twice_keeps_the_versions(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
-    registry.register(bundle_of(1))
-    registry.create()
-    assert len(registry.list()) == 1
-
-
 @pytest.mark.parametrize("ask", [LocalRegistry.check, LocalRegistry.list, LocalRegistry.get_champion])
 def test_a_damaged_file_is_one_sentence_with_the_file(tmp_path: Path, ask: Callable[[LocalRegistry], object]) -> None:
     (tmp_path / DATABASE).write_bytes(b"damaged " * 512)
@@ -188,12 +176,6 @@ def test_a_damaged_file_is_one_sentence_with_the_file(tmp_path: Path, ask: Calla
 def test_a_missing_file_is_one_sentence_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match=r"is gone.*personalize up --refresh"):
         LocalRegistry(tmp_path).list()
-
-
-def test_deleting_leaves_nothing(registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path) -> None:
-    registry.register(bundle_of(1))
-    registry.delete()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_not_taken_for_a_damaged_registry(

@@ -45,20 +45,6 @@ packages.ROOT, uv = Path("project").absolute(), Path(sys.argv[1])
 subprocess.run([uv, "lock"], cwd="project", env=trusting(), check=True)
 packages.ensure_packages(uv)
 """
-BY_PIP = """
-from pathlib import Path
-from types import SimpleNamespace
-from tools.setup import uv
-uv.unpack = lambda wheel, locked, target: target.write_bytes(wheel)
-uv._by_pip(SimpleNamespace(version="1.0.0"), Path("uv"))
-"""
-BY_ADDRESS = """
-from pathlib import Path
-from types import SimpleNamespace
-from tools.setup import uv
-uv.unpack = lambda wheel, locked, target: target.write_bytes(wheel)
-uv._by_address(SimpleNamespace(url="https://repository.example/uv/uv-1.0.0-py3-none-any.whl"), Path("uv"))
-"""
 JARS = """
 import hashlib
 from tools.setup import spark
@@ -182,18 +168,6 @@ def test_uv_installs_the_packages(network: dict[str, str], tmp_path: Path) -> No
     assert list((tmp_path / "project" / ".venv").rglob("uv-1.0.0.dist-info"))
 
 
-def test_pip_brings_uv(network: dict[str, str], tmp_path: Path, machine_python: str) -> None:
-    run(BY_PIP, machine_python, network, tmp_path)
-
-    assert (tmp_path / "uv").read_bytes() == (tmp_path / "content" / "uv" / WHEEL).read_bytes()
-
-
-def test_uv_comes_from_the_lock_s_address(network: dict[str, str], tmp_path: Path) -> None:
-    run(BY_ADDRESS, sys.executable, network, tmp_path)
-
-    assert (tmp_path / "uv").read_bytes() == (tmp_path / "content" / "uv" / WHEEL).read_bytes()
-
-
 def test_the_jars_are_fetched(network: dict[str, str], tmp_path: Path) -> None:
     run(JARS, sys.executable, network, tmp_path)
 
@@ -210,22 +184,3 @@ def test_npm_installs_its_packages(network: dict[str, str], tmp_path: Path) -> N
 @pytest.mark.skipif(not golang.go_on_path(), reason="needs Go")
 def test_go_asks_its_module_proxy(network: dict[str, str], tmp_path: Path) -> None:
     assert run(GO, sys.executable, network, tmp_path) == "repository.example/demo v1.0.0\n"
-
-
-def test_what_a_user_has_set_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    own = tmp_path / "own.pem"
-    own.touch()
-    monkeypatch.setenv("SSL_CERT_FILE", str(own))
-    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
-    monkeypatch.setenv("UV_SYSTEM_CERTS", "false")
-
-    environment = trust.trusting()
-
-    assert (environment["UV_SYSTEM_CERTS"], environment["NODE_EXTRA_CA_CERTS"]) == ("false", str(own))
-
-
-def test_a_machine_without_a_store_is_left_to_the_programs_own_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setattr(trust, "BUNDLES", ("/nowhere/ca.pem",))
-
-    assert trust.trusting({"A": "b"}) == {"A": "b"}
