@@ -16,10 +16,10 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=HOME)
 # Keep compiled files: without them each of the hundreds of test processes compiles everything that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup spark up try-up lint types workflows check env bench docs docs-outputs clean
+.PHONY: help setup spark up lint types workflows check env bench docs docs-outputs clean
 .PHONY: test test-fast test-tools test-full test-image wiring mutants mutants-sample audit
 .PHONY: bench-serving bench-training bench-recommend
-.PHONY: stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks checked passed
+.PHONY: stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks passed
 .PHONY: simulate simulate-full simulation
 
 help: ## list the commands
@@ -39,11 +39,6 @@ stack-file: ## check that there is a stack STACK
 
 up: stack-file setup ## prepare this machine, then train and serve the stack (STACK=local)
 	@.venv/bin/personalize up --stack $(STACK)
-
-try-up: ## try `up` and a recommendation on a platform that is not tested; on macOS this installs OpenMP with Homebrew
-	@[ "$$(uname)" != Darwin ] || brew install libomp
-	$(MAKE) up
-	.venv/bin/personalize recommend u17 --top 5
 
 test: test-tools ## run the tests, in about ten minutes on two cores
 	$(PYTEST) $(PARALLEL) -m "not full and not cluster"
@@ -115,9 +110,6 @@ destroy: stack ## take STACK down if the variable CONFIRM holds its name
 # For workflows, before anything is installed.
 stacks: ## print the stacks that the variables of the GitHub repository name
 	@python3 -m personalize.delivery.stacks
-
-checked: ## find out whether GitHub has checked the files of this commit before
-	@python3 -m personalize.delivery.checked "$$(git rev-parse HEAD)"
 
 passed: ## fail if one of the jobs in the variable RESULTS, GitHub's `needs` as JSON, has failed or was cancelled
 	@! grep -E '"result": *"(failure|cancelled)"' <<<"$$RESULTS"

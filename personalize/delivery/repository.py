@@ -11,7 +11,7 @@ from tools.paths import ROOT
 
 PREVIEW = "-preview"
 MAIN = "main"
-SCHEDULED = ("audit", "nightly", "resource-drift", "retrain", "untested-platforms")
+SCHEDULED = ("audit", "nightly", "resource-drift", "retrain")
 """The workflows with a schedule, which GitHub disables in a fork."""
 
 

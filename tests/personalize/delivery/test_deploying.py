@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.personalize.delivery.test_workflows import EVENT
-from tests.personalize.delivery.workflow import holds, load, shells
+from tests.personalize.delivery.workflow import load, shells
 from tools.paths import ROOT
 
 
@@ -14,32 +14,22 @@ def test_each_push_deploys_the_first_stack_of_the_list() -> None:
     assert step.env["STACK"] == "dev"
 
 
-def deploys(check: str, checked: str, *, first: str = "dev") -> bool:
-    """Whether `deploy` brings a stack up, after the job `check` had one result and `checked` one output."""
-    outputs = {"checked": {"passed": checked}, "stacks": {"first": first}}
-    needs = {"check": {"result": check}} | {job: {"outputs": given} for job, given in outputs.items()}
+def deploys(check: str, *, first: str = "dev") -> bool:
+    """Whether `deploy` brings a stack up, after the job `check` had this result."""
+    needs = {"check": {"result": check}, "stacks": {"outputs": {"first": first}}}
     return any(step.run == "make deploy" for step in shells(load("deploy"), replace(EVENT, needs=needs)))
 
 
-def test_a_deployment_needs_a_green_check_of_its_own_commit_or_of_the_same_files() -> None:
+def test_a_deployment_needs_a_green_check_of_its_own_commit() -> None:
     content = load("deploy")
-    assert set(content["jobs"]["deploy"]["needs"]) == {"stacks", "checked", "check"}
+    assert set(content["jobs"]["deploy"]["needs"]) == {"stacks", "check"}
     assert content["jobs"]["check"]["uses"] == "./.github/workflows/check.yml"
     assert "workflow_call" in load("check")["on"]
     assert content["on"]["push"] == {"branches": ["main"]}
-    assert deploys("success", "false")
-    assert deploys("skipped", "true")
-    assert not deploys("failure", "false")
-    assert not deploys("skipped", "false")
-    assert not deploys("skipped", "")
-    assert not deploys("success", "false", first="")
-
-
-@pytest.mark.parametrize(("passed", "again"), [("true", False), ("false", True), ("", True)])
-def test_files_that_were_checked_in_their_pull_request_are_not_checked_again(passed: str, *, again: bool) -> None:
-    event = replace(EVENT, needs={"checked": {"outputs": {"passed": passed}}})
-    assert holds(load("deploy")["jobs"]["check"]["if"], event) is again
-    assert "cache" not in str(load("deploy")["jobs"]["checked"])
+    assert deploys("success")
+    assert not deploys("failure")
+    assert not deploys("skipped")
+    assert not deploys("success", first="")
 
 
 @pytest.mark.parametrize("name", ["check", "preview"])

@@ -25,7 +25,7 @@ CHANGES_A_STACK = ("deploy", "retrain", "resource-drift", *BY_HAND)
 SIGNED_IN = {"ARM_CLIENT_ID": "client", "ARM_TENANT_ID": "tenant", "ARM_SUBSCRIPTION_ID": "subscription"}
 OWN = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "owner/it"}}}}
 LISTED = {"all": '["dev", "prod"]', "previews": '["dev"]', "first": "dev"}
-NEEDS = {"stacks": {"outputs": LISTED}, "checked": {"outputs": {"passed": "false"}}, "check": {"result": "success"}}
+NEEDS = {"stacks": {"outputs": LISTED}, "check": {"result": "success"}}
 """The jobs before, in a repository with two stacks whose commit has passed its own check."""
 EVENT = Event(
     inputs={"stack": "dev", "confirm": "dev", "version": "3"},
@@ -122,9 +122,9 @@ def test_one_at_a_time_for_a_stack_and_never_cancelled(name: str) -> None:
 def test_a_deployment_by_hand_cancels_no_check_that_another_one_waits_for() -> None:
     pushed = replace(EVENT, github={"run_id": "1", "ref": "refs/heads/main", "sha": "a", "event": {}})
     by_hand = replace(pushed, github={**pushed.github, "run_id": "2", "event": {"inputs": {"stack": "prod"}}})
-    for limit in (load("deploy")["jobs"]["checked"]["concurrency"], load("check")["concurrency"]):
-        assert fill(limit["group"], pushed) != fill(limit["group"], by_hand)
-        assert fill(limit["cancel-in-progress"], pushed) == "False"
+    limit = load("check")["concurrency"]
+    assert fill(limit["group"], pushed) != fill(limit["group"], by_hand)
+    assert fill(limit["cancel-in-progress"], pushed) == "False"
 
 
 @pytest.mark.parametrize(("name", "output"), [("retrain", "all"), ("resource-drift", "all"), ("preview", "previews")])
