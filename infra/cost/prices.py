@@ -1,4 +1,4 @@
-"""Azure's prices: one table for `estimate` and `capacity`, with a confidence for each row."""
+"""Azure's prices: one table, with a confidence for each row."""
 
 import json
 from collections.abc import Mapping

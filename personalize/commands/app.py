@@ -52,7 +52,6 @@ PANELS = {
         "bootstrap.bootstrap",
         "verify.verify",
         "estimate.estimate",
-        "capacity.capacity",
         "power.pause",
         "power.resume",
     ),

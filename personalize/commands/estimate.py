@@ -1,5 +1,7 @@
 """`estimate`: what a stack, or a scenario of Azure's reference architecture, costs in a month."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,12 +9,13 @@ import typer
 from rich.table import Table
 
 from features.errors import BadInputError
+from infra.cost.capacity import DERIVED
 from infra.cost.estimate import NOT_INCLUDED, Estimate, Part
 from infra.cost.estimate import as_json as content
 from infra.cost.estimate import estimate as bill
 from infra.cost.prices import Figure, snapshot
 from infra.cost.scenarios import ONE_MACHINE, REFERENCE, SCENARIOS, Scenario, of_settings
-from infra.settings import azure_settings, load_settings
+from infra.settings import NAMESPACE, azure_settings, load_settings
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import print_json, results, say, tell
@@ -42,6 +45,10 @@ def estimate(
     ] = None,
     trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Training runs per month.")] = 30,
     hours: Annotated[float, typer.Option(min=0, max=48, help="Hours per training run.")] = 1,
+    qps: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Size the stack for this load (requests per second), as `scoring.target_qps` does."),
+    ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Use Azure's current price list, not the project's snapshot.")
     ] = False,
@@ -54,17 +61,20 @@ def estimate(
     if scenario is not None and scenario not in SCENARIOS:
         known = " or ".join(f"`{name}`" for name in SCENARIOS)
         raise BadInputError(f"--scenario can be {known}, not `{scenario}`.")
+    if scenario is not None and qps is not None:
+        raise BadInputError("--qps sizes a stack, and a scenario has fixed nodes: leave one of the two out.")
     first = scenario or stack
     other = compare or (REFERENCE if first != REFERENCE else ONE_MACHINE)
-    shown, beside = (_estimate(name, trainings, hours, live=live) for name in (first, other))
+    shown = _estimate(_scenario(first, trainings, hours, qps), live=live)
+    beside = _estimate(_scenario(other, trainings, hours), live=live)
     if as_json:
         print_json(content(shown) | {"beside": content(beside)})
         return
     _show(shown, beside)
 
 
-def _estimate(name: str, trainings: float, hours: float, *, live: bool) -> Estimate:
-    wanted, prices = _scenario(name, trainings, hours), snapshot()
+def _estimate(wanted: Scenario, *, live: bool) -> Estimate:
+    prices = snapshot()
     found = bill(wanted, prices)
     if not live:
         return found
@@ -74,16 +84,32 @@ def _estimate(name: str, trainings: float, hours: float, *, live: bool) -> Estim
     return bill(wanted, PriceList(cache_folder() / "prices").refreshed(prices, used, wanted.region))
 
 
-def _scenario(name: str, trainings: float, hours: float) -> Scenario:
+def _scenario(name: str, trainings: float, hours: float, qps: float | None = None) -> Scenario:
     if name in SCENARIOS:
         return SCENARIOS[name]()
     values = _settings_in(Path(name)) if name.endswith(STACK_FILE) else StackFiles(name).effective()
     if values.get("personalization:target") != "azure":
         raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name a stack on Azure: `--stack dev`.")
-    settings = load_settings(values)
-    recommends = _recommends(settings.dataset)
+    settings = load_settings(values if qps is None else _for_load(values, qps))
     azure = azure_settings(settings)
-    return of_settings(name, azure, recommends=recommends, trainings=trainings, hours_per_training=hours)
+    found = of_settings(
+        name, azure, recommends=_recommends(settings.dataset), trainings=trainings, hours_per_training=hours
+    )
+    if qps is None:
+        return found
+    pods = f"{azure.replicas_min} to {azure.replicas_max} pods of {azure.cpu_millicores / 1000:g} cores"
+    measured = f"at {settings.scoring.qps_per_core:,.0f} a second and core"
+    return replace(found, assumptions=(f"{qps:,g} requests a second: {pods}, {measured}", *found.assumptions))
+
+
+def _for_load(values: Mapping[str, Any], qps: float) -> dict[str, Any]:
+    """The settings of a stack with a target load in place of its numbers of pods and nodes."""
+    scoring, azure = (values.get(f"{NAMESPACE}:{part}") or {} for part in ("scoring", "azure"))
+    return {
+        **values,
+        f"{NAMESPACE}:scoring": {**scoring, "target_qps": qps},
+        f"{NAMESPACE}:azure": {name: value for name, value in azure.items() if name not in DERIVED},
+    }
 
 
 def _recommends(dataset: Dataset) -> bool:

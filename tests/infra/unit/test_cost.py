@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 import yaml
 
-from infra.cost.capacity import VM_SIZES
 from infra.cost.estimate import Estimate, Line, estimate
 from infra.cost.prices import Figure, PriceUnknownError, snapshot
 from infra.cost.scenarios import of_settings, one_machine, reference
@@ -160,8 +159,3 @@ def test_every_unverified_price_is_a_range_and_no_other_is() -> None:
         assert 0 < price.usd.low <= price.usd.likely <= price.usd.high
         assert price.source
         assert price.region
-
-
-def test_the_sizes_of_capacity_have_the_same_prices() -> None:
-    for name, size in VM_SIZES.items():
-        assert size.usd_per_hour == float(snapshot()[f"vm/{name}"].usd.likely)

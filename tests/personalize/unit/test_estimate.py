@@ -78,6 +78,19 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
         run("--stack", "dev", "--compare", str(tmp_path / "old.yaml"))
 
 
+def test_a_load_gives_a_stack_its_pods_and_nodes_whatever_its_file_says() -> None:
+    found = run("--stack", "prod", "--qps", "70000")
+    # Half a core scores 5,000 requests a second, 3,500 at 70 %: 20 pods. A node of four cores has room for six.
+    assert found["assumptions"][0].startswith(
+        "70,000 requests a second: 20 to 40 pods of 0.5 cores, at 10,000 a second"
+    )
+    nodes = {line["name"]: line["quantity"] for line in found["lines"]}
+    assert nodes["scoring nodes"] == 4 * 730
+    assert run("--stack", "dev", "--qps", "10")["lines"][1]["name"] == "scoring nodes"
+    with pytest.raises(BadInputError, match="--qps sizes a stack"):
+        run("--scenario", "reference", "--qps", "10")
+
+
 def test_a_stack_on_this_machine_costs_nothing() -> None:
     with pytest.raises(BadInputError, match="Stack local is on this machine and costs nothing"):
         run("--stack", "local")
