@@ -1,1 +1,1 @@
-"""Recommendations for all users at once, on this machine or on Databricks."""
+"""Recommendations for all users at once, on this machine."""

@@ -34,7 +34,7 @@ MEANINGS = {
 }
 """What the service's `fallback` means."""
 
-TOGETHER = "`--all-users` goes together with `--out FILE`, and besides with `--top`, `--new` and `--on-databricks`."
+TOGETHER = "`--all-users` requires `--out FILE`; it also allows `--top` and `--new`."
 NO_MODEL = "Stack {} serves no model yet: run `.venv/bin/personalize up`."
 WIDE = 1_000
 """Characters, so that no row is folded into several lines: reasons are long."""
@@ -59,12 +59,8 @@ AllUsers = Annotated[
     typer.Option(
         "--all-users",
         help="Write a file for all users with a history; the service need not run. It is computed on this machine, "
-        "which fetches model and histories of a stack on Azure, unless `--on-databricks` is given.",
+        "which fetches model and histories of a stack on Azure: for many users, use a VM in the stack's region.",
     ),
-]
-OnDatabricks = Annotated[
-    bool,
-    typer.Option("--on-databricks", help="On Azure: compute the file for `--all-users` by a run on Databricks."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="The Parquet file for `--all-users`.", metavar="FILE")]
 
@@ -79,7 +75,6 @@ def recommend(
     new: New = None,
     all_users: AllUsers = False,
     out: Out = None,
-    on_databricks: OnDatabricks = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
@@ -95,10 +90,10 @@ def recommend(
 
     .venv/bin/personalize recommend --all-users --out recs.parquet
     """
-    if all_users or out is not None or on_databricks:
+    if all_users or out is not None:
         if not all_users or out is None or user or history or exclude or show:
             raise BadInputError(TOGETHER)
-        _recommend_all(stack, config_file, out, top, new, on_databricks=on_databricks, as_json=as_json)
+        _recommend_all(stack, config_file, out, top, new, as_json=as_json)
         return
     lists = {"history": _listed(history), "exclude": _listed(exclude), "show": _listed(show)}
     given = {"user": user, "top": top, "new": new} | lists
@@ -116,7 +111,6 @@ def _recommend_all(
     top: int,
     new: int | None,
     *,
-    on_databricks: bool,
     as_json: bool,
 ) -> None:
     if out.suffix != ".parquet":
@@ -126,9 +120,8 @@ def _recommend_all(
     settings = settings_of(stack, config_file)
     if new is None:
         new = int(limit_options(settings.scoring).get("--new-items", 0))
-    write = _on_databricks if on_databricks else _here
     try:
-        users, number = write(stack, settings, out, top, new)
+        users, number = _write(stack, settings, out, top, new)
     except KeyboardInterrupt:
         say("Stopped. The same command continues where it stopped.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
@@ -138,8 +131,8 @@ def _recommend_all(
         tell(f"{out}: the best {top} items for each of {users:,} users, by model version {number}")
 
 
-def _here(stack: str, settings: Settings, out: Path, top: int, new: int) -> tuple[int, int]:
-    """Write the file on this machine; returns the numbers of users and of the version."""
+def _write(stack: str, settings: Settings, out: Path, top: int, new: int) -> tuple[int, int]:
+    """Write the file; returns the numbers of users and of the version."""
     from batch.recommendations import Batch  # noqa: PLC0415 - LightGBM and Arrow, which a request does not need
     from scoring.responses import ModelName  # noqa: PLC0415 - see above
 
@@ -151,23 +144,6 @@ def _here(stack: str, settings: Settings, out: Path, top: int, new: int) -> tupl
             task = progress.add_task("users")
             users = batch.write(out, lambda done, total: progress.update(task, completed=done, total=total))
     return users, number
-
-
-def _on_databricks(stack: str, settings: Settings, out: Path, top: int, new: int) -> tuple[int, int]:
-    """Have a cluster write the file; returns the numbers of users and of the version."""
-    if settings.azure is None:
-        raise BadInputError(f"Stack {stack} is not on Azure: leave `--on-databricks` out, or name one with `--stack`.")
-    require_packages()
-    from personalize.clients.batch_run import BatchRun, serving_on  # noqa: PLC0415 - needs the packages
-
-    serving = serving_on(stack, settings.azure)
-    if serving is None:
-        raise BadInputError(NO_MODEL.format(stack))
-    fit = settings.training.fit
-    run = BatchRun(stack=stack, azure=settings.azure, fit=fit, serving=serving, top=top, new=new)
-    with messages.status("looking at the lake") as status:
-        users = run.write(out, lambda line: status.update(escape(line)))
-    return users, serving.number
 
 
 def _served(stack: str, azure: AzureSettings | None, fetched: ExitStack) -> tuple[int, Path, Path, Forgotten]:

@@ -1,4 +1,4 @@
-"""Runs on Databricks, followed to their end and cancelled on Ctrl-C; those of a job by their idempotency tokens.
+"""Runs of a job on Databricks by their idempotency tokens, followed to their end and cancelled on Ctrl-C.
 
 `run_now` returns the existing run with this token, even one that failed long ago; so each attempt has another token.
 """
@@ -42,22 +42,46 @@ class RunFailedError(PersonalizationError):
 
 
 @dataclass(frozen=True)
-class Runs:
-    """Runs in a workspace."""
+class JobRuns:
+    """The runs of the job `job` in a workspace."""
 
     client: "WorkspaceClient"
     context: Context
     timeout: Timeout
+    job: int
     name: str = field(default="training run", kw_only=True)
     """The name in messages."""
 
-    def finish(self, number: int) -> str:
-        """Wait for the end of a run, and return its URL. Raises as `JobRuns.succeed`."""
-        with self._cancelled_with_user(number):
-            run = self._follow(self._look(number))
-        if not _succeeded(run):
-            raise RunFailedError(self._reason(run))
-        return run.run_page_url or ""
+    def succeed(self, identity: str, request: LakeRequest, usable: Usable) -> str:
+        """Run the job for `identity`, unless a run has succeeded, and return the run's URL.
+
+        `usable` is whether the files of an old run still exist. Raises `RunFailedError` with the task's error; after
+        Ctrl-C the run is cancelled and `StepCancelledError` raised.
+        """
+        before = {run.run_id for run in self._ask("list the runs", lambda: list(self._listed()))}
+        for attempt in itertools.count(1):
+            number = self._start(token(identity, self.job, attempt), request)
+            with self._cancelled_with_user(number):
+                run = self._look(number)
+                old = number in before and _over(run)
+                if not old:
+                    run = self._follow(run)
+            if _succeeded(run) and (not old or usable()):
+                return run.run_page_url or ""
+            if not old:
+                raise RunFailedError(self._reason(run))
+        raise AssertionError("counting has no end")
+
+    def _listed(self) -> Any:  # noqa: ANN401 - the SDK's iterator
+        return self.client.jobs.list_runs(job_id=self.job)
+
+    def _start(self, idempotency_token: str, request: LakeRequest) -> int:
+        parameters = {REQUEST: request.model_dump_json()}
+        waiting = self._ask(
+            f"start the {self.name}",
+            lambda: self.client.jobs.run_now(self.job, job_parameters=parameters, idempotency_token=idempotency_token),
+        )
+        return int(waiting.run_id)
 
     def _look(self, number: int) -> Run:
         return self._ask(f"look at the {self.name}", lambda: self.client.jobs.get_run(number))
@@ -101,44 +125,6 @@ class Runs:
         life = state.life_cycle_state.value.lower().replace("_", " ") if state and state.life_cycle_state else "unknown"
         message = f", {state.state_message}" if state and state.state_message else ""
         return f"{self.name} {life}{message}: {run.run_page_url}"
-
-
-@dataclass(frozen=True)
-class JobRuns(Runs):
-    """The runs of the job `job`."""
-
-    job: int
-
-    def succeed(self, identity: str, request: LakeRequest, usable: Usable) -> str:
-        """Run the job for `identity`, unless a run has succeeded, and return the run's URL.
-
-        `usable` is whether the files of an old run still exist. Raises `RunFailedError` with the task's error; after
-        Ctrl-C the run is cancelled and `StepCancelledError` raised.
-        """
-        before = {run.run_id for run in self._ask("list the runs", lambda: list(self._listed()))}
-        for attempt in itertools.count(1):
-            number = self._start(token(identity, self.job, attempt), request)
-            with self._cancelled_with_user(number):
-                run = self._look(number)
-                old = number in before and _over(run)
-                if not old:
-                    run = self._follow(run)
-            if _succeeded(run) and (not old or usable()):
-                return run.run_page_url or ""
-            if not old:
-                raise RunFailedError(self._reason(run))
-        raise AssertionError("counting has no end")
-
-    def _listed(self) -> Any:  # noqa: ANN401 - the SDK's iterator
-        return self.client.jobs.list_runs(job_id=self.job)
-
-    def _start(self, idempotency_token: str, request: LakeRequest) -> int:
-        parameters = {REQUEST: request.model_dump_json()}
-        waiting = self._ask(
-            f"start the {self.name}",
-            lambda: self.client.jobs.run_now(self.job, job_parameters=parameters, idempotency_token=idempotency_token),
-        )
-        return int(waiting.run_id)
 
 
 def token(identity: str, job: int, attempt: int) -> str:

@@ -69,12 +69,12 @@ class JobLibraries:
         return f"{self.volumes}/{Volume.LIBRARIES}"
 
 
-def job_libraries(volumes: str, fit: Fit, *further: str) -> JobLibraries:
-    """The libraries for this fit, SynapseML's only for `Fit.SYNAPSEML`, and a wheel with `further` packages."""
+def job_libraries(volumes: str, fit: Fit) -> JobLibraries:
+    """The libraries for this fit, SynapseML's only for `Fit.SYNAPSEML`."""
     by_synapseml = fit is Fit.SYNAPSEML
     return JobLibraries(
         volumes=volumes,
-        wheel=build_wheel(*further),
+        wheel=build_wheel(),
         wheels=locked_wheels(*([SYNAPSEML_PACKAGE] if by_synapseml else [])),
         jars={jar_name(jar): jar["sha256"] for jar in pinned_jars()} if by_synapseml else {},
     )

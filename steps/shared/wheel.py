@@ -1,6 +1,6 @@
-"""The wheels that Databricks runs, built according to `pyproject.toml`.
+"""The wheel that Databricks runs, built according to `pyproject.toml`.
 
-Training's holds `features`, `recommend` and `training` alone, so that a change of other code runs no canary again.
+It holds only `features`, `recommend` and `training`, so that a change of other code does not change it.
 """
 
 import hashlib
@@ -23,14 +23,12 @@ class Wheel:
     content: bytes
 
 
-def build_wheel(*further: str, root: Path = ROOT) -> Wheel:
-    """Build training's wheel of the project at `root`, with `further` packages; takes less than a second."""
+def build_wheel(root: Path = ROOT) -> Wheel:
+    """Build the wheel of the project at `root`; takes less than a second."""
     from hatchling.builders.wheel import WheelBuilder  # noqa: PLC0415 - an extra that stack `local` does without
 
     with tempfile.TemporaryDirectory() as folder:
-        builder = WheelBuilder(str(root))
-        builder.target_config["packages"] += further
-        (built,) = builder.build(directory=folder, versions=["standard"])
+        (built,) = WheelBuilder(str(root)).build(directory=folder, versions=["standard"])
         content = Path(built).read_bytes()
         name = Path(built).name
     return Wheel(name, hashlib.sha256(content).hexdigest()[:HASH_DIGITS], content)

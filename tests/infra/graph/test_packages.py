@@ -72,27 +72,21 @@ def test_the_service_imports_nothing_that_its_image_does_not_hold() -> None:
     assert {file: names for file, names in missing.items() if names} == {}
 
 
-BATCH = ("scoring", "batch")
-
-
-@pytest.mark.parametrize(("further", "entry_point"), [((), "train"), (BATCH, "recommend-to-all")])
-def test_the_wheels_of_databricks_hold_their_packages_and_their_entry_points(
-    further: tuple[str, ...], entry_point: str
-) -> None:
+def test_the_wheel_of_databricks_holds_its_packages_and_its_entry_point() -> None:
     pytest.importorskip("hatchling", reason="needs `uv sync --inexact --extra azure`")
     from steps.shared.wheel import build_wheel  # noqa: PLC0415 - an extra
 
-    with zipfile.ZipFile(io.BytesIO(build_wheel(*further).content)) as wheel:
+    with zipfile.ZipFile(io.BytesIO(build_wheel().content)) as wheel:
         files = set(wheel.namelist())
         (entry_points,) = [name for name in files if name.endswith(".dist-info/entry_points.txt")]
         declared = ConfigParser()
         declared.read_string(wheel.read(entry_points).decode())
-    held = {"features", "recommend", "training", *further}
+    held = {"features", "recommend", "training"}
     for package in held:
         sources = {str(file.relative_to(ROOT)) for file in (ROOT / package).rglob("*.py")}
         assert sources
         assert sources <= files
-    module, _, function = declared["console_scripts"][entry_point].partition(":")
+    module, _, function = declared["console_scripts"]["train"].partition(":")
     assert f"{module.replace('.', '/')}.py" in files
     assert f"def {function}(" in (ROOT / f"{module.replace('.', '/')}.py").read_text()
     assert {name.split("/")[0] for name in files if not name.startswith("personalization-")} == held

@@ -1,4 +1,4 @@
-"""Databricks' Jobs API as far as the product calls it: jobs, and runs of them and without one."""
+"""Databricks' Jobs API as far as the product calls it: jobs and their runs."""
 
 from typing import Any
 
@@ -7,15 +7,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.simulation.databricks.cloud import OWNER
-from tests.simulation.databricks.rest import from_rest, to_rest
 from tests.simulation.fakes.run_vcpus import RunVcpus, outcome_by_quota
 from tests.simulation.fakes.runs import Life, Run, Runs
 from tests.simulation.fakes.workspaces import member, of_kind
 from tests.simulation.refusal import RefusedError
 from tests.simulation.world import Record, World
 
-ONE_TIME = "0"
-"""In place of a job's number."""
 NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 
 
@@ -33,9 +30,7 @@ class JobsApi:
         """Where they are."""
         return [
             Route("/api/2.2/jobs/list", self.list_jobs),
-            Route("/api/2.2/jobs/get", self.get_job),
             Route("/api/2.2/jobs/run-now", self.run_now, methods=["POST"]),
-            Route("/api/2.2/jobs/runs/submit", self.submit, methods=["POST"]),
             Route("/api/2.2/jobs/runs/get", self.get_run),
             Route("/api/2.2/jobs/runs/list", self.list_runs),
             Route("/api/2.2/jobs/runs/get-output", self.get_output),
@@ -62,30 +57,6 @@ class JobsApi:
         )
         return JSONResponse({"run_id": run.number, "number_in_job": run.number})
 
-    async def get_job(self, request: Request) -> Response:
-        """A job's settings."""
-        workspace, number = member(self._world, request), request.query_params.get("job_id")
-        job = self._world.get(f"{workspace.id}/jobs/{number}")
-        if job is None:
-            raise RefusedError(404, NOT_FOUND, f"Job {number} does not exist.")
-        hidden = {name: value for name, value in job.inputs.items() if name != "runAs"}  # "write-only" in the API
-        return JSONResponse({"job_id": int(str(number)), "settings": to_rest(hidden)})
-
-    async def submit(self, request: Request) -> Response:
-        """Begin a one-time run, as the caller unless it names somebody else."""
-        workspace = member(self._world, request)
-        body = from_rest(await request.json())
-        clusters = [{"jobClusterKey": task["taskKey"], "newCluster": task["newCluster"]} for task in body["tasks"]]
-        inputs = {"name": body.get("runName", "Untitled"), "tasks": body["tasks"], "jobClusters": clusters}
-        owned = {OWNER: request.state.caller}
-        job = Record(workspace.id, "", inputs | {"runAs": body.get("runAs")}, owned, created=0.0, ready=0.0)
-        token = body.get("idempotencyToken")
-        forced = "" if self._runs.known(token) else self._next_outcome() or outcome_by_quota(self._world, job)
-        run = self._runs.start(
-            ONE_TIME, inputs=inputs, parameters={}, caller=_principal(job), token=token, forced=forced
-        )
-        return JSONResponse({"run_id": run.number})
-
     def _next_outcome(self) -> str:
         """How the next run is to end, as the test ordered."""
         outcomes = list(self._world.setting("run_outcomes"))
@@ -106,12 +77,9 @@ class JobsApi:
         return JSONResponse(_shown(_run(self._runs, request.query_params.get("run_id")), workspace))
 
     async def list_runs(self, request: Request) -> Response:
-        """The runs of a job or of the workspace, newest first; one-time runs are of no job."""
-        workspace, asked = member(self._world, request), request.query_params
-        job = ONE_TIME if asked.get("run_type") == "SUBMIT_RUN" else asked.get("job_id")
-        found = [_shown(run, workspace) for run in self._runs.of(job)]
-        if request.query_params.get("active_only") == "true":
-            found = [run for run in found if not run["end_time"]]
+        """The runs of a job or of the workspace, newest first."""
+        workspace = member(self._world, request)
+        found = [_shown(run, workspace) for run in self._runs.of(request.query_params.get("job_id"))]
         return JSONResponse({"runs": found, "has_more": False})
 
     async def get_output(self, request: Request) -> Response:
