@@ -22,7 +22,7 @@ PROJECT = "personalization"
 PROJECT_TAG = "project"
 STACK_TAG = "stack"
 NETWORK_TAG = "network"
-"""For a private stack: the policies can't tell otherwise."""
+"""Of a private stack's resources."""
 TOKEN_LENGTH = 10
 READABLE_LENGTH = 8
 SYSTEM_POOL = "system"

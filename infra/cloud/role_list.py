@@ -1,4 +1,4 @@
-"""The built-in roles that the stack assigns. The policy pack refuses others."""
+"""The built-in roles that the stack assigns."""
 
 from enum import StrEnum
 

@@ -16,9 +16,7 @@ from personalize.stack.pool_guard import refuse_to_change_system_nodes
 from personalize.stack.power import Power, power_of
 from personalize.stack.refusals import advice
 from personalize.stack.stack_files import StackFiles
-from tools.paths import ROOT
 
-POLICY_PACK = ROOT / "infra" / "policy" / "serve"
 SUFFIX = re.compile(r"^(\s+suffix:\s*['\"]?)([a-z0-9]+)(['\"]?\s*(?:#.*)?)$", re.MULTILINE)
 LAST = "z"
 
@@ -37,11 +35,6 @@ class AzureSide:
     def environment(self) -> dict[str, str]:
         """Variables for the engine's providers. Raises `IdentityError` for a workflow without an application."""
         return databricks_sign_in() if self.settings else {}
-
-    @property
-    def policy_packs(self) -> list[str]:
-        """The policies that every resource must pass before it is created."""
-        return [str(POLICY_PACK)] if self.settings else []
 
     def refuse_to_replace_data(self, snapshot: Mapping[str, Any]) -> None:
         """Raise `DataWouldBeReplacedError` if an update with the settings would replace the storage."""

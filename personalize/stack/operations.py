@@ -45,9 +45,7 @@ class Operations:
     advise: Advise
     _program_error: PersonalizationError | None = None
 
-    def up(
-        self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str], targets: Sequence[str] = ()
-    ) -> Outcome:
+    def up(self, on_step: OnStep, *, refresh: bool, targets: Sequence[str] = ()) -> Outcome:
         """Update the stack, or its resources that match `targets`, to what the program declares.
 
         The targets are steps after training, so the data isn't read for them.
@@ -57,7 +55,6 @@ class Operations:
             return stack.up(
                 on_event=reader,
                 refresh=refresh or None,
-                policy_packs=list(policy_packs),
                 target=list(targets) or None,
                 show_secrets=False,
                 suppress_outputs=True,
@@ -65,13 +62,11 @@ class Operations:
 
         return self._operate("update", operate, on_step, reads_data=not targets)
 
-    def preview(
-        self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str], listed: Manifest | None = None
-    ) -> Outcome:
+    def preview(self, on_step: OnStep, *, refresh: bool, listed: Manifest | None = None) -> Outcome:
         """Plan an `up`, with the data that was `listed` before if that is given."""
 
         def operate(stack: Stack, reader: EventReader) -> object:
-            return stack.preview(on_event=reader, refresh=refresh or None, policy_packs=list(policy_packs))
+            return stack.preview(on_event=reader, refresh=refresh or None)
 
         return self._operate("preview", operate, on_step, listed=listed)
 

@@ -113,8 +113,7 @@ class StackSession:
             self._engine.forget_shown_pools()
             refresh = False
         targets = [target for step in only for target in self._with_children(step)]
-        packs = self._azure.policy_packs
-        return self._located(self._engine.up(on_step, refresh=refresh, policy_packs=packs, targets=targets))
+        return self._located(self._engine.up(on_step, refresh=refresh, targets=targets))
 
     def preview(self, on_step: OnStep, *, refresh: bool = False, known_data: bool = False) -> Outcome:
         """Plan an `up`, and write nothing; with `refresh`, read the resources' real state first.
@@ -132,12 +131,12 @@ class StackSession:
         self._azure.require_running(snapshot)
         if refresh:
             self._azure.enter(snapshot)
-        packs, listed = self._azure.policy_packs, None
+        listed = None
         if known_data:
             from personalize.stack.known_data import listed_before  # noqa: PLC0415 - reads datasets, which takes long
 
             listed = listed_before(snapshot, load_settings(self.files.effective()).dataset)
-        return self._engine.preview(on_step, refresh=refresh, policy_packs=packs, listed=listed)
+        return self._engine.preview(on_step, refresh=refresh, listed=listed)
 
     def destroy(self, on_step: OnStep) -> Outcome:
         """Delete all resources of the stack, then the stack and its folder on this machine."""

@@ -130,7 +130,7 @@ def test_a_committed_stack_asks_for_a_region_and_versions_that_there_are(page: s
 @pytest.mark.parametrize("page", PAGES)
 def test_no_service_takes_keys_or_shows_anything_to_strangers(page: str) -> None:
     """storage/common/shared-key-authorization-prevent, key-vault/general/rbac-guide, aks/manage-azure-rbac,
-    container-registry/container-registry-authentication."""
+    container-registry/container-registry-authentication, azure-monitor/app/azure-ad-authentication."""
     for account in resources(page, "storage:StorageAccount").values():
         assert (account["allowSharedKeyAccess"], account["allowBlobPublicAccess"]) == (False, False)
         assert (account["enableHttpsTrafficOnly"], account["minimumTlsVersion"]) == (True, "TLS1_2")
@@ -138,6 +138,7 @@ def test_no_service_takes_keys_or_shows_anything_to_strangers(page: str) -> None
     assert only(page, "keyvault:Vault")["properties"]["enableRbacAuthorization"] is True
     registry = only(page, "containerregistry:Registry")
     assert (registry["adminUserEnabled"], registry["anonymousPullEnabled"]) == (False, False)
+    assert only(page, "applicationinsights:Component")["disableLocalAuth"] is True
     cluster = only(page, "containerservice:ManagedCluster")
     assert cluster["disableLocalAccounts"] is True
     assert cluster["aadProfile"] == {"enableAzureRBAC": True, "managed": True, "tenantID": TENANT}
@@ -149,7 +150,10 @@ def test_a_pod_has_no_right_that_it_does_not_need(page: str) -> None:
     labels = only(page, "core/v1:Namespace")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     pod = resources(page, "apps/v1:Deployment")["deployment"]["spec"]["template"]["spec"]
-    context = pod["containers"][0]["securityContext"]
+    (container,) = pod["containers"]
+    context = container["securityContext"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert {*container["resources"]["requests"], *container["resources"]["limits"]} == {"cpu", "memory"}
     assert (context["readOnlyRootFilesystem"], context["allowPrivilegeEscalation"]) == (True, False)
     assert context["capabilities"] == {"drop": ["ALL"]}
     assert pod["automountServiceAccountToken"] is False
@@ -208,5 +212,6 @@ def test_nothing_of_a_private_stack_answers_the_internet() -> None:
         "enablePrivateClusterPublicFQDN": True,
         "privateDNSZone": "none",
     }
+    assert list(resources("private", "network:PublicIPAddress")) == ["nat-address"], "a NAT gateway lets nobody in"
     annotations = resources("private", "core/v1:Service")["load-balancer"]["metadata"]["annotations"]
     assert annotations["service.beta.kubernetes.io/azure-load-balancer-internal"] == "true"

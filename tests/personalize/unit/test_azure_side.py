@@ -107,7 +107,7 @@ def test_a_stack_on_this_machine_has_nothing_of_it(state: Path) -> None:
     file = state / "Pulumi.local.yaml"
     file.write_text("config:\n  personalization:target: local\n", encoding="utf-8")
     local = AzureSide(StackFiles("local", file))
-    assert (local.settings, local.policy_packs, local.renew_suffix()) == (None, [], None)
+    assert (local.settings, local.renew_suffix()) == (None, None)
     local.refuse_to_replace_data({})
     assert not local.begins_anew({})
     assert local.environment() == {}

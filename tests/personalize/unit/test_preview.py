@@ -26,7 +26,6 @@ def test_a_look_at_what_is_really_there_is_let_into_databricks_first(
         require_running=lambda _: None,
         refuse_to_change_system_nodes=lambda _: None,
         enter=lambda _: seen.append("entered"),
-        policy_packs=[],
     )
     session.__dict__["_engine"] = SimpleNamespace(preview=lambda *_, **given: seen.append(given["refresh"]))
     session.preview(lambda _: None, refresh=refresh)

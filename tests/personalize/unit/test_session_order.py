@@ -28,7 +28,7 @@ class Recorder:
         self._name, self._calls, self._answers = name, calls, answers
 
     def __getattr__(self, what: str) -> Any:
-        if what in {"settings", "policy_packs"}:
+        if what == "settings":
             return self._answers.get(what)
 
         def call(*arguments: Any, **named: Any) -> Any:
