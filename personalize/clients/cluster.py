@@ -18,7 +18,6 @@ from infra.azure_settings import AzureSettings
 from personalize.stack.power import VERSION, cluster_path
 from steps.shared.cluster_names import ANSWERING, NAME, NAMESPACE
 
-NODES = "/api/v1/nodes"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 SELECTOR = ",".join(f"{name}={value}" for name, value in ANSWERING.items())
 """Selects a canary's pods too, which `status` and `logs` show while they serve."""
@@ -67,10 +66,6 @@ class Cluster:
         """The service's pods by name; raises `ClusterUnreachableError`."""
         answer = self._get(PODS, labelSelector=SELECTOR).json()
         return sorted((_pod(item) for item in answer["items"]), key=lambda pod: pod.name)
-
-    def nodes(self) -> list[dict[str, str]]:
-        """The labels of every node; raises `ClusterUnreachableError`."""
-        return [dict(item["metadata"].get("labels") or {}) for item in self.look(NODES)["items"]]
 
     def look(self, path: str) -> dict[str, Any]:
         """The API server's answer at `path`. Raises `ClusterUnreachableError`."""

@@ -50,7 +50,6 @@ PANELS = {
     ),
     "Azure": (
         "bootstrap.bootstrap",
-        "verify.verify",
         "estimate.estimate",
         "power.pause",
         "power.resume",

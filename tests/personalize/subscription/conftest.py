@@ -13,7 +13,6 @@ from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 
 
 if TYPE_CHECKING:
     from personalize.checks.subscription.subject import Subject
-    from personalize.verify.bench import Bench
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"
@@ -130,11 +129,3 @@ def world() -> World:
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the state of stacks in a temporary folder."""
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
-
-
-@pytest.fixture
-def bench() -> "Bench":
-    """A bench for stages that do not use it."""
-    from personalize.verify.bench import Bench  # noqa: PLC0415 - needs Azure's packages
-
-    return Bench(stack="dev", settings_file=None, shown=lambda operate: operate(lambda _: None), say=lambda _: None)

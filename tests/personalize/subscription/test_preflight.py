@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
@@ -13,10 +12,6 @@ from infra.cloud.names import Names
 from personalize.checks.doctor import Status
 from personalize.checks.subscription.preflight import examine
 from personalize.checks.subscription.subject import Subject
-from personalize.verify.bench import Bench
-from personalize.verify.stage import StageFailedError
-from personalize.verify.stages import subscription as stage
-from personalize.views.health import as_rows
 from tests.personalize.subscription.conftest import SUBSCRIPTION, TENANT, World
 from tests.personalize.subscription.findings import faults, named
 
@@ -121,18 +116,6 @@ def test_what_a_new_subscription_lacks_is_what_the_bootstrap_mends(world: World)
     assert all(found.by_bootstrap and "personalize bootstrap --stack dev" in found.fix for found in left.values())
     identity = named(findings, "identity")
     assert (identity.status, "Databricks" in identity.found) == (Status.REMARK, True)
-
-
-def test_the_stage_before_the_bootstrap_goes_on_where_the_bootstrap_mends_what_is_missing(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    subject = new_subscription(world)
-    bench = cast("Bench", SimpleNamespace(stack="dev", settings_file=None, subject=subject))
-    monkeypatch.setattr(stage, "diagnose_stack", lambda *_: as_rows(examine(subject)))
-    assert "the next stage fixes resource providers" in stage.SUBSCRIPTION.act(bench)
-    world.give_roles(CONTRIBUTOR)
-    with pytest.raises(StageFailedError, match="Role Based Access Control Administrator"):
-        stage.SUBSCRIPTION.act(bench)
 
 
 def test_the_stack_s_own_names_are_free_for_it(world: World) -> None:

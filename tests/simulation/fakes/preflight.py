@@ -87,7 +87,7 @@ class Preflight:
         for record in self._world.all(authorization.TYPE):
             own = key_of(str(record.inputs["scope"]))
             if f"{scope}/".startswith(f"{own}/") or own.startswith(f"{scope}/"):
-                found.append({"id": record.id, "properties": dict(record.inputs)})
+                found.append({"id": record.id, "properties": record.inputs | {"scope": own}})
         subscription = f"/subscriptions/{self._world.setting('subscription')}"
         for entry in self._world.setting("deployers"):
             for role in self._world.setting("deployer_roles"):

@@ -3,7 +3,7 @@ faults.
 
 The stages are divided over processes, each with its own simulated Azure and copy of the project, because they change
 serving code and the stack file. Exits with 1 if a check fails; writes the results to
-`benchmarks/results/simulate.json`, every body and manifest that was sent to `dist/simulate/sent.json`.
+`benchmarks/results/simulate.json`.
 """
 
 import json
@@ -18,19 +18,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarks.results import Target, publish
-from tests.simulation.scenarios.life import SENT
 from tests.simulation.scenarios.run import REPORT, chosen, parser
 from tests.support.working_tree import copy_working_tree
-from tools.paths import ROOT
 
 PARTS = {
     "changes": ("life", "changes"),
     "faults": ("canary", "kills", "walk"),
-    "cycles": ("nights", "private", "region", "verify", "cycles"),
+    "cycles": ("nights", "private", "region", "azure", "cycles"),
 }
 """The stages of each process, by its name. Together these are all stages, and each process takes about as long."""
-
-KEPT = ROOT / "dist" / "simulate" / SENT
 
 
 def main() -> int:
@@ -43,9 +39,6 @@ def main() -> int:
         folder = (asked.folder or Path(temporary)).resolve()
         if failed := _run(parts, folder, full=asked.full):
             return failed
-        if (sent := folder / "changes" / SENT).is_file():
-            KEPT.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(sent, KEPT)
         reports = [json.loads((folder / name / REPORT).read_text(encoding="utf-8")) for name in parts]
     targets = [Target(**target) for found in reports for target in found["targets"]]
     if not asked.only:

@@ -1,12 +1,9 @@
 """The canary run: with a wheel that can't be imported, `up` ends before it creates a cluster."""
 
-from features.errors import PersonalizationError
-from personalize.verify.bench import Bench
-from personalize.verify.stages.canary import CANARY
 from tests.simulation.scenarios.changes import says
 from tests.simulation.scenarios.first_days import CLUSTER, START, calls
 from tests.simulation.scenarios.report import Report
-from tests.simulation.scenarios.stack import STACK, SimulatedStack
+from tests.simulation.scenarios.stack import SimulatedStack
 from tools.paths import ROOT
 
 ENTRY = ROOT / "training" / "databricks.py"
@@ -17,10 +14,7 @@ SENTENCES = (FAILED, f"cannot import name '{MISSING}'", "were not created or cha
 
 
 def broken_wheel(stack: SimulatedStack, report: Report) -> None:
-    """`up` with a wheel that the runtime's Python can't import, then with a good one, then again.
-
-    On its own, the canary run fails as `up` did while there is no cluster, and succeeds beside a service.
-    """
+    """`up` with a wheel that the runtime's Python can't import, then with a good one, then again."""
     whole = ENTRY.read_text(encoding="utf-8")
     ENTRY.write_text(f"from pydantic import {MISSING}\n{whole}", encoding="utf-8")
     error = stack.fails(stack.up)
@@ -29,8 +23,6 @@ def broken_wheel(stack: SimulatedStack, report: Report) -> None:
     report.want("sentences of an `up` with a wheel that can't be imported", SENTENCES, tuple(said))
     report.want("requests for a cluster until then", 0, calls(stack, CLUSTER))
     report.want("runs until then", 1, calls(stack, START))
-    report.want("the canary run by itself, without a cluster", [FAILED], _alone(stack, report))
-    report.want("runs of it", 2, calls(stack, START))
     runs = calls(stack, START)
     stack.up()
     report.want("runs of an `up` with the whole wheel, the training among them", 2, calls(stack, START) - runs)
@@ -38,16 +30,3 @@ def broken_wheel(stack: SimulatedStack, report: Report) -> None:
     runs = calls(stack, START)
     report.want("touched by a second `up` with the same code", [], sorted(stack.up().touched))
     report.want("runs of a second `up` with the same code", 0, calls(stack, START) - runs)
-    report.want("what fails of the canary run by itself, beside a service", [], _alone(stack, report))
-    # The first token returns the run that failed.
-    report.want("times that one was asked for, beside a service", 2, calls(stack, START) - runs)
-
-
-def _alone(stack: SimulatedStack, report: Report) -> list[str]:
-    """Run what `personalize verify --only canary` runs; returns the sentence with which it failed."""
-    bench = Bench(stack=STACK, settings_file=stack.file, shown=lambda operate: operate(lambda _: None), say=report.say)
-    try:
-        CANARY.act(bench)
-    except PersonalizationError as error:
-        return [FAILED if says(error, FAILED) else str(error)]
-    return []

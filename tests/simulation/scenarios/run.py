@@ -13,9 +13,9 @@ from tests.simulation.scenarios import (
     interruptions,
     life,
     nights,
+    on_azure,
     private,
     region_lost,
-    verification,
 )
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SimulatedStack
@@ -29,8 +29,8 @@ SEEDS, FULL_SEEDS = (3,), range(1, 9)
 REPORT = "report.json"
 TRAINED = "trained"
 """The folder of all parts' models, beside theirs."""
-STAGES = ("life", "changes", "nights", "private", "region", "canary", "verify", "kills", "walk", "cycles")
-FULL_STAGES = ("nights", "region", "verify")
+STAGES = ("life", "changes", "nights", "private", "region", "canary", "azure", "kills", "walk", "cycles")
+FULL_STAGES = ("nights", "region", "azure")
 """These run with `--full`, or if they are named."""
 
 
@@ -115,10 +115,10 @@ def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, ful
         with report.stage("a wheel that can't be imported"):
             canary.broken_wheel(stack, report)
             life.go_down(stack, report, "after a canary run that failed")
-    if "verify" in only:
-        with report.stage("a verification, stage by stage"):
-            verification.verify(stack, report)
-            life.nothing_left(stack, report, "after a verification")
+    if "azure" in only:
+        with report.stage("the tests for a subscription"):
+            on_azure.on_azure(stack, report)
+            life.nothing_left(stack, report, "after the tests for a subscription")
     if "kills" in only:
         with report.stage("SIGKILL"):
             interruptions.kills(stack, report, FULL_KILLS if full else KILLS, SEED)

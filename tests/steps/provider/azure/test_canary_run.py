@@ -3,30 +3,23 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from azure_clients.credentials import container
 from azure_clients.retries import Timeout
-from infra.azure_settings import AzureSettings
-from personalize.verify.bench import Bench
-from personalize.verify.stages.canary import CANARY
 from steps.azure.canary_run import CanaryFailedError, CanaryRun
 from steps.azure.stores.trial_registration import RegistrationRefusedError
 from steps.shared.run_folder import RESULT
-from tests.simulation.examples.names import GROUP
 from tests.simulation.fakes.libraries import FAILED
 from tests.simulation.fakes.runs import LibraryError, Run, TaskFailedError
 from tests.simulation.faults import FaultKind
 from tests.simulation.services.jobs import JOB
-from tests.simulation.world import DEFAULTS
-from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
+from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
 from tools import azurite
-from training.parameters import Fit
 
 VOLUMES = "/Volumes/lake_dev/training"
 
@@ -180,33 +173,3 @@ def test_another_wheel_needs_another_run(cloud: Cloud, tmp_path: Path) -> None:
     before, after = inputs(cloud, case="one"), inputs(cloud, case="two")
     difference = step(tmp_path).diff(before, after)
     assert difference.replaces == {"tried"}
-
-
-def test_a_verification_runs_it_with_what_it_finds_by_name(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"subscription": SUBSCRIPTION, "tenant": TENANT, "deployers": DEFAULTS["deployers"]}
-    group, _, workspace = cloud.workspace["workspace_id"].rpartition("/providers/Microsoft.Databricks/workspaces/")
-    job = cloud.world.all(JOB)[0].inputs["name"]
-    example_names = SimpleNamespace(
-        databricks=workspace,
-        lake="lakeabc",
-        canary_job=job,
-        catalog_object="lake_dev",
-        training_group=GROUP,
-        machine_learning="models",
-    )
-    subject = SimpleNamespace(training=lambda kind, name: f"{group}/providers/{kind}/{name}")
-    mail = {"alert_mail": "operators@example.com", "authorized_ip_ranges": "anywhere", "allowed_sources": "anywhere"}
-    monkeypatch.setattr(Bench, "settings", AzureSettings.model_validate(settings | mail))
-    monkeypatch.setattr(Bench, "names", example_names)
-    monkeypatch.setattr(Bench, "fit", Fit.SYNAPSEML)
-    monkeypatch.setattr(Bench, "subject", subject)
-    said: list[str] = []
-    bench = Bench(stack="dev", settings_file=None, shown=lambda operate: operate(lambda _: None), say=said.append)
-    task = cloud.task.work = Training()
-    assert CANARY.act(bench).startswith("a thousand rows became a model: https://adb-")
-    assert [(request["dataset"]["rows"], request["training"]["fit"]) for request in task.requests] == [
-        (1000, "synapseml")
-    ]
-    assert in_lake(task.requests[0]["data"]) == in_lake(task.requests[0]["output"]) == []
-    assert CANARY.looks["canary-takes-minutes"](bench).answer.endswith(said[-1].rpartition(": ")[2])
-    assert CANARY.looks["volumes-in-place"](bench).holds
