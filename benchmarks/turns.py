@@ -94,7 +94,7 @@ def service(folder: Path) -> Service:
     recommender = _recommender(folder, keys[:ITEMS], {NAMES[0]: texts[0][:ITEMS], NAMES[1]: texts[1][:ITEMS]})
     opened = Catalogue(folder / "catalogue", recommender.items)
     lookups = Lookups(catalogue=opened, new=NewItems.of(opened, None, NAMES[:4]))
-    settings = SimpleNamespace(max_queue=1000, queue_seconds=3600.0, deadline_seconds=3600.0, shadow="")
+    settings = SimpleNamespace(max_queue=1000, queue_seconds=3600.0, deadline_seconds=3600.0)
     model = SimpleNamespace(recommender=recommender, clicks=None, name=ModelName(name="turns", version="1"))
 
     def rejection_of(error: Exception, _: bytes) -> Exception:

@@ -27,7 +27,6 @@ from infra.setting_types import (
     VmSize,
     Zone,
 )
-from steps.descriptions.serving_settings import RolloutKind
 from tools.versions import KUBERNETES
 from training.parameters import Parameters
 
@@ -127,14 +126,6 @@ class AzureSettings(Parameters):
     """Memory of each pod of the service, in MiB."""
     rollout_seconds: int = Field(default=300, ge=30, le=3600)
     """Seconds without progress after which a rollout fails; the pods of the previous version keep serving."""
-    rollout: RolloutKind = RolloutKind.ROLLING
-    """`rolling` replaces the pods one by one. `canary` first sends part of the traffic to a new image and withdraws it
-    if it fails more requests, is slower or predicts differently than the pods beside it. `shadow` compares it on
-    mirrored traffic and discards its responses."""
-    candidate_percent: int = Field(default=20, ge=1, le=50)
-    """Percentage of the pods, and so of the traffic, for a new image; with `shadow`, of the mirrored traffic too."""
-    candidate_seconds: int = Field(default=300, ge=5, le=86_400)
-    """How long a new image is tried, in seconds."""
     authorized_ip_ranges: AddressRanges = Field(examples=[["203.0.113.0/24"], "anywhere"])
     """IP ranges that may reach the cluster's API server, or `anywhere`. They must include the machine that runs `up`.
     With `network: private` only `anywhere` is possible: it means everybody in the network."""

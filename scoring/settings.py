@@ -53,8 +53,6 @@ class ServerSettings(Limits):
     log_file: Path | None
     tls_certificate: Path | None
     tls_key: Path | None
-    shadow: str | None
-    shadow_percent: int
     traces: Path | None
     trace_percent: float
 
@@ -129,9 +127,6 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=_number(1, 256), default=1, help="worker processes, ideally one per core")
     add("--tls-cert", dest="tls_certificate", type=Path, metavar="FILE", help="PEM certificate chain, to serve HTTPS")
     add("--tls-key", type=Path, metavar="FILE", help="PEM private key of the certificate")
-    help_text = "send copies of answered requests to this service and ignore its answers"
-    add("--shadow", type=_address, metavar="HOST:PORT", help=help_text)
-    add("--shadow-percent", type=_number(1, 100), default=20, metavar="N", help="percentage of requests to copy")
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -170,13 +165,6 @@ def _share(text: str) -> float:
     if not 0 < share <= WHOLE:
         raise argparse.ArgumentTypeError(f"{text} must be above 0 and at most {WHOLE}")
     return share
-
-
-def _address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not (host and port.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return text
 
 
 def _number(minimum: float, maximum: float, kind: type[int] | type[float] = int) -> Any:  # noqa: ANN401 - argparse names the type in its message by __name__

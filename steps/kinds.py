@@ -26,7 +26,6 @@ class Kind(StrEnum):
     ENVIRONMENT = "Environment"
     API_KEY = "ApiKey"
     CERTIFICATE = "Certificate"
-    ROLLOUT = "Rollout"
     SCORING_SERVICE = "ScoringService"
     CHAMPION = "Champion"
 

@@ -28,17 +28,14 @@ from steps.descriptions import (
     libraries,
     model_registry,
     model_version,
-    rollout,
     serving_image,
     training_run,
     workspace_ready,
 )
 from steps.descriptions.description import Description, StepInputs
-from steps.descriptions.serving_settings import RolloutKind
 from steps.kinds import Place
 from steps.shared.base_images import base_images
 from steps.shared.job_libraries import JobLibraries, job_libraries
-from steps.shared.model_versions import LATEST
 from steps.shared.volumes import volumes_of
 from training.datasets.placed.address import Address
 
@@ -173,16 +170,13 @@ class CloudBackend:
         place = around.place
         trust = self._step(certificate.AZURE, f"{name}-certificate", certificate.Inputs(host=place.host), options)
         access = self._let_in(cluster, options)
-        inside = ResourceOptions.merge(options, ResourceOptions(deleted_with=cluster.kubernetes.cluster))
-        own = around.storage.snapshots_of(args.bundle_hash) if around.recommends else Output.from_input("")
-        image, snapshots = self._rolled_out(f"{name}-rollout", access, own, inside)
         serving = ClusterService(
             f"{name}-in-cluster",
             ClusterServiceArgs(
                 cluster=cluster,
                 scoring=args.settings,
-                image=image,
-                snapshots=snapshots if around.recommends else None,
+                image=self._image,
+                snapshots=around.storage.snapshots_of(args.bundle_hash) if around.recommends else None,
                 kubeconfig=access,
                 keys=[key.output("current", str), key.output("previous", str)],
                 certificate=trust.output("certificate", str),
@@ -193,12 +187,8 @@ class CloudBackend:
         ask_from_outside(around, serving)
         served = champion.Inputs[Output[str], Output[int]](version=args.version, refusal=args.refusal)
         after = [serving, *around.access.models]
-        mark = self._step(champion.AZURE, f"{name}-champion", served, options, {"image": image}, after=after)
-        marked = mark.output("champion", int)
-        # Outputs, such as a new key, wait for the champion only if another version serves, as the image was withdrawn.
-        withdrawn = Output.from_input(self._target.get("withdrawn", ""))
-        known = Output.all(withdrawn, args.version, serving.deployed)
-        version: Output[int] = known.apply(lambda it: marked if it[0] else Output.from_input(int(it[1])))
+        self._step(champion.AZURE, f"{name}-champion", served, options, after=after)
+        version: Output[int] = Output.all(args.version, serving.deployed).apply(lambda known: int(known[0]))
         self.shown["authority"] = trust.output("authority", str)
         return RunningService(
             endpoint=version.apply(lambda _: f"https://{place.host}"), version=version, key=key.output("current", str)
@@ -211,28 +201,6 @@ class CloudBackend:
         )
         after = [*self._environment.access.cluster, cluster.kubernetes.ready]
         return self._step(cluster_ready.AZURE, "cluster-ready", inputs, options, after=after).output("access", str)
-
-    def _rolled_out(
-        self, name: str, access: Output[str], snapshots: Output[str], options: ResourceOptions
-    ) -> tuple[Output[str], Output[str]]:
-        """The image that all pods run and its version's snapshots. If the new one was withdrawn, the champion step gets
-        the reason.
-        """
-        if self._azure.rollout is RolloutKind.ROLLING:
-            return self._image, snapshots
-        latest = self._settings.model_version == LATEST
-        inputs = rollout.Inputs[Output[str]](
-            access=access,
-            image=self._image,
-            snapshots=snapshots,
-            # Somebody who goes back to an older version is in a hurry, and knows that version.
-            kind=self._azure.rollout if latest else RolloutKind.ROLLING,
-            percent=self._azure.candidate_percent,
-            seconds=self._azure.candidate_seconds,
-        )
-        step = self._step(rollout.AZURE, name, inputs, options, after=self._environment.access.pods)
-        self._target["withdrawn"] = step.output("refusal", str)
-        return step.output("stable", str), step.output("stable_snapshots", str)
 
     def _step(
         self,

@@ -70,9 +70,6 @@ class ScoringPodsArgs:
     """A rollout without progress for so long has failed; the old pods keep serving. The first may take longer."""
     certificate_hash: Input[str]
     """A new certificate restarts the pods, because the service reads it only once."""
-    shadow: Input[str] | None
-    """Destination of mirrored traffic, as `host:port`."""
-    shadow_percent: int
     snapshots: Input[str] | None
     """The address of the version's histories and catalogue, if the service recommends."""
     trace_percent: float | None
@@ -206,11 +203,8 @@ class ScoringPods(pulumi.ComponentResource):
             "--log-requests": "refused",  # Log Analytics bills by volume; each minute has a summary
         }
         arguments: list[Input[str]] = [str(part) for option in options.items() for part in option]
-        if self._args.shadow is not None:
-            percent = str(self._args.shadow_percent)
-            arguments += [cluster_names.SHADOW_OPTION, self._args.shadow, cluster_names.SHADOW_PERCENT_OPTION, percent]
         if self._args.snapshots is not None:
-            arguments += ["--snapshots", VERSION, cluster_names.SNAPSHOTS_OPTION, self._args.snapshots]
+            arguments += ["--snapshots", VERSION, "--snapshots-from", self._args.snapshots]
         if self._args.trace_percent is not None:
             arguments += ["--traces", cluster_names.TRACES_FILE, "--trace-percent", f"{self._args.trace_percent:g}"]
         return arguments

@@ -1,10 +1,10 @@
-"""Service and network policy: pods have no outgoing connections except for mirrored traffic, traces and the lake."""
+"""Service and network policy: pods have no outgoing connections except for traces and the lake."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Input, ResourceOptions
 from pulumi_kubernetes.core.v1 import Service, ServicePortArgs, ServiceSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.networking.v1 import (
@@ -18,7 +18,7 @@ from pulumi_kubernetes.networking.v1 import (
 )
 
 from infra.workload.place import PREFIX, Place
-from steps.shared.cluster_names import ANSWERING, INSIDE_PORT, LABELS, NAME, PORT, SHADOWING
+from steps.shared.cluster_names import INSIDE_PORT, LABELS, NAME, PORT
 
 HTTPS = 443
 SYSTEM = LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"})
@@ -28,12 +28,10 @@ LOOKING = [
     NetworkPolicyPeerArgs(namespace_selector=SYSTEM),
     NetworkPolicyPeerArgs(namespace_selector=LabelSelectorArgs(match_labels={READS_METRICS: "true"})),
 ]
-"""AKS's own pods and labelled namespaces. The API server connects through the konnectivity agents in kube-system, with
-a pod's address (github.com/tigera/operator, pull request 5212), and Azure's managed Prometheus runs there too
-(Microsoft's page "Customize scraping of Prometheus metrics"). Probes need no rule: connections from a pod's own node
-are always allowed (kubernetes.io, "Network Policies")."""
+"""AKS's own pods, among them Azure's managed Prometheus (Microsoft's page "Customize scraping of Prometheus metrics"),
+and labelled namespaces. Probes need no rule: connections from a pod's own node are always allowed (kubernetes.io,
+"Network Policies")."""
 TEST_TAG = "ApplicationInsightsAvailability"
-SHADOW = f"{NAME}-shadow"
 NAME_SERVERS = NetworkPolicyPeerArgs(
     namespace_selector=SYSTEM,
     pod_selector=LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
@@ -63,7 +61,6 @@ class NetworkArgs:
 
     namespace: Input[str]
     place: Place
-    shadow: bool
     calls_azure: bool
     """Whether the pods send traces or fetch snapshots."""
     endpoints: str | None
@@ -75,10 +72,7 @@ class NetworkArgs:
 
 
 class Network(pulumi.ComponentResource):
-    """The load balancer, and the pods' network policy. TLS ends in the pods.
-
-    `shadow` is the destination of mirrored traffic, as `host:port`; None without a shadow.
-    """
+    """The load balancer, and the pods' network policy. TLS ends in the pods."""
 
     def __init__(self, name: str, args: NetworkArgs, opts: ResourceOptions | None = None) -> None:
         """Create both."""
@@ -110,40 +104,17 @@ class Network(pulumi.ComponentResource):
             spec=ServiceSpecArgs(
                 type="LoadBalancer",
                 load_balancer_source_ranges=None if args.tested else list(args.sources) or None,
-                selector=ANSWERING,
+                selector=LABELS,
                 ports=[ServicePortArgs(name="https", port=HTTPS, target_port="https", protocol="TCP")],
             ),
             opts=ResourceOptions(parent=self),
         )
-        self.shadow = self._shadow(args.namespace) if args.shadow else None
         self.register_outputs({})
-
-    def _shadow(self, namespace: Input[str]) -> Output[str]:
-        service = Service(
-            "shadow",
-            metadata=ObjectMetaArgs(
-                name=SHADOW,
-                namespace=namespace,
-                labels=LABELS,
-                annotations={"pulumi.com/skipAwait": "true"},  # it has no pods until there is a candidate
-            ),
-            spec=ServiceSpecArgs(
-                selector=SHADOWING,
-                ports=[ServicePortArgs(name="https", port=HTTPS, target_port="https", protocol="TCP")],
-            ),
-            opts=ResourceOptions(parent=self),
-        )
-        # By IP address: the pods may not use DNS.
-        return service.spec.apply(lambda spec: f"{spec.cluster_ip}:{HTTPS}")
 
 
 def _egress(args: NetworkArgs) -> list[NetworkPolicyEgressRuleArgs]:
     """Where the pods may connect to."""
     rules = []
-    if args.shadow:
-        shadow = NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=SHADOWING))
-        port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
-        rules.append(NetworkPolicyEgressRuleArgs(ports=[port], to=[shadow]))
     if args.calls_azure:
         rules += TO_AZURE
     if args.endpoints is not None:

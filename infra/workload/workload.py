@@ -15,7 +15,7 @@ from infra.workload.namespace import ScoringNamespace, ScoringNamespaceArgs
 from infra.workload.network import Network, NetworkArgs
 from infra.workload.place import Place
 from infra.workload.secrets import VaultFiles, VaultFilesArgs
-from steps.descriptions.serving_settings import RolloutKind, ScoringSettings
+from steps.descriptions.serving_settings import ScoringSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +47,11 @@ class Workload(pulumi.ComponentResource):
         own = ResourceOptions(parent=self)
         namespace = ScoringNamespace("namespace", ScoringNamespaceArgs(client_id=args.client_id), own)
         files = VaultFiles("vault-files", _vault_files(args, namespace), own)
-        shadow = args.azure.rollout is RolloutKind.SHADOW
         network = Network(
             "network",
             NetworkArgs(
                 namespace=namespace.name,
                 place=args.place,
-                shadow=shadow,
                 calls_azure=args.azure.traces or args.snapshots is not None,
                 endpoints=_endpoints(args.azure) if args.snapshots is not None else None,
                 sources=() if args.azure.allowed_sources == ANYWHERE else args.azure.allowed_sources,
@@ -63,7 +61,7 @@ class Workload(pulumi.ComponentResource):
         )
         pods = ScoringPods(
             "pods",
-            _pods(args, namespace, files, network),
+            _pods(args, namespace, files),
             ResourceOptions(parent=self, depends_on=[files, network]),
         )
         Autoscaling(
@@ -97,7 +95,7 @@ def _vault_files(args: WorkloadArgs, namespace: ScoringNamespace) -> VaultFilesA
     )
 
 
-def _pods(args: WorkloadArgs, namespace: ScoringNamespace, files: VaultFiles, network: Network) -> ScoringPodsArgs:
+def _pods(args: WorkloadArgs, namespace: ScoringNamespace, files: VaultFiles) -> ScoringPodsArgs:
     return ScoringPodsArgs(
         namespace=namespace.name,
         account=namespace.account,
@@ -109,8 +107,6 @@ def _pods(args: WorkloadArgs, namespace: ScoringNamespace, files: VaultFiles, ne
         rollout_seconds=args.azure.rollout_seconds,
         certificate_hash=args.certificate_hash,
         snapshots=args.snapshots,
-        shadow=network.shadow,
-        shadow_percent=args.azure.candidate_percent,
         trace_percent=args.azure.trace_percent if args.azure.traces else None,
         pool_label=args.pool_label,
         pool=args.pool,

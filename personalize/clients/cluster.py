@@ -16,11 +16,10 @@ from azure_clients.errors import ManagerRefusedError
 from features.errors import PersonalizationError, reason
 from infra.azure_settings import AzureSettings
 from personalize.stack.power import VERSION, cluster_path
-from steps.shared.cluster_names import ANSWERING, NAME, NAMESPACE
+from steps.shared.cluster_names import LABELS, NAME, NAMESPACE
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-SELECTOR = ",".join(f"{name}={value}" for name, value in ANSWERING.items())
-"""Selects a canary's pods too, which `status` and `logs` show while they serve."""
+SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 NOT_STARTED = 400
 """The status for the log of a container that does not run yet; the message has the cause, such as an image that can't
 be pulled (Kubernetes' `validateContainerLogStatus`)."""

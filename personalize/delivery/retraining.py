@@ -13,7 +13,6 @@ AFTER_TRAINING = frozenset(
         Kind.MODEL_VERSION,
         Kind.SERVING_IMAGE,
         Kind.ENVIRONMENT,
-        Kind.ROLLOUT,
         Kind.SCORING_SERVICE,
         Kind.CHAMPION,
     }

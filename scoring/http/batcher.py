@@ -26,7 +26,6 @@ from scoring.model.together import recommend_to_each
 from scoring.request_errors import DeadlineExceeded, Overloaded
 from scoring.responses import RecommendAnswer
 from scoring.worker.service import Service
-from scoring.worker.shadow import Shadow
 
 RECORDS_TOGETHER = 64
 """A batch with so many records takes no further request: it would delay the first ones and gain nothing."""
@@ -54,11 +53,6 @@ class Batcher:
         self._recommendations = Queue(maximum=settings.max_queue, seconds=LONGER * settings.queue_seconds)
         self._service = service
         self._record = record
-        self._shadow = (
-            Shadow(settings.shadow, settings.shadow_percent, service.keys, settings.tls_certificate)
-            if settings.shadow
-            else None
-        )
         self._waiting: deque[Request] = deque()
         self._recommending = Recommendations(self._read_recommend)
         self._scheduled = False
@@ -228,8 +222,6 @@ class Batcher:
         request.reply(200, body, [])
         self._service.metrics.scored(probabilities)
         self._record(request, 200)
-        if self._shadow is not None and request.operation is not None:
-            self._shadow.copy(request.operation.name, request.body)
 
     def _refuse(self, request: Request, error: Exception) -> None:
         rejection = self._service.rejection_of(error, request.request_id)

@@ -4,7 +4,6 @@ from typing import Any
 
 from steps.azure.build_trial import BuildTrial
 from steps.azure.canary_run import CanaryRun
-from steps.azure.candidate.rollout import CandidateRollout
 from steps.azure.certificate import Certificate
 from steps.azure.champion import Champion
 from steps.azure.cluster_ready import ClusterReady
@@ -37,7 +36,6 @@ def azure_steps() -> dict[Kind, Step[Any, Any]]:
         Environment(),
         ApiKey(),
         Certificate(),
-        CandidateRollout(),
         Champion(),
     )
     return {step.description.kind: step for step in steps}

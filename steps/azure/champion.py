@@ -1,19 +1,14 @@
-"""The last step: marks the version that serves as the champion, and reports what was rejected or withdrawn.
+"""The last step: marks the version that serves as the champion, and reports a candidate that the gate rejected.
 
 Later candidates are compared with the champion. See `steps.local.champion` for what a refusal means.
 """
 
-from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.azure.stores.azure_registry import AzureRegistry
 from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.champion import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 from steps.shared.model_versions import GateFailedError, keeping_snapshots
-
-
-class CandidateRejectedError(PersonalizationError):
-    """A new image performed worse than the current one, which keeps serving."""
 
 
 class Champion(AzureStep[AzureInputs, Outputs]):
@@ -24,10 +19,8 @@ class Champion(AzureStep[AzureInputs, Outputs]):
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Mark it, and remove the snapshots of versions that need not keep them.
 
-        Raises `CandidateRejectedError`, `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`.
+        Raises `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`.
         """
-        if inputs.withdrawn:
-            raise CandidateRejectedError(inputs.withdrawn)
         context.report(f"marking version {inputs.version} as the champion")
         registry = AzureRegistry(inputs, context, self._timeout)
         kept = keeping_snapshots(registry.list(), inputs.version)

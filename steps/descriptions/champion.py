@@ -22,11 +22,6 @@ class LocalInputs(Inputs[str, int], Stack):
 class AzureInputs(Inputs[str, int], MachineLearning, Lake):
     """Also the Azure ML workspace, and the lake with the snapshots."""
 
-    image: str
-    """That of the version, so that this step runs after the rollout of that image."""
-    withdrawn: str = ""
-    """Why the image was withdrawn; empty if it was not."""
-
 
 class Outputs(StepOutputs):
     """The tagged version."""

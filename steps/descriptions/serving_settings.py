@@ -25,14 +25,6 @@ DRAIN_SECONDS_HERE = 10
 """On this machine, where `up` and `destroy` wait for it."""
 
 
-class RolloutKind(StrEnum):
-    """How a new image comes into service."""
-
-    ROLLING = "rolling"
-    CANARY = "canary"
-    SHADOW = "shadow"
-
-
 class ScoringEngine(StrEnum):
     """What computes a probability inside the service."""
 

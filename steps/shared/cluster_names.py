@@ -3,14 +3,7 @@
 NAMESPACE = "scoring"
 SERVICE_ACCOUNT = "scoring"
 NAME = "scoring"
-CANDIDATE = "scoring-candidate"
-"""Name of the pods that try a new image."""
-NAME_LABEL = "app.kubernetes.io/name"
-ANSWERING = {"app.kubernetes.io/part-of": "personalization"}
-"""Labels of all pods that serve clients, including a candidate's."""
-SHADOWING = {"app.kubernetes.io/part-of": "personalization-shadow"}
-"""Labels of pods that get mirrored traffic and serve no client."""
-LABELS = {NAME_LABEL: NAME, **ANSWERING}
+LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "personalization"}
 PORT = 8443
 INSIDE_PORT = 9090
 """For probes, metrics, the page and the API description, without an API key. The load balancer does not expose it."""
@@ -23,11 +16,6 @@ KEYS_SECRET = "scoring-keys"  # noqa: S105 - a name in the vault, not a secret
 CERTIFICATE_SECRET = "scoring-certificate"  # noqa: S105 - see above
 PRIVATE_KEY_SECRET = "scoring-private-key"  # noqa: S105 - see above
 TRACES_SECRET = "scoring-traces"  # noqa: S105 - see above
-SHADOW_OPTION = "--shadow"
-"""Option of the service: the destination of mirrored traffic."""
-SHADOW_PERCENT_OPTION = "--shadow-percent"
-SNAPSHOTS_OPTION = "--snapshots-from"
-"""Option of the service: the address from which it fetches the snapshots of its version."""
 USER = 10_001
 """Numeric user ID of the pods, so that Kubernetes can check that it is not root."""
 DRAIN_SECONDS = 30

@@ -9,7 +9,6 @@ from infra.azure_settings import AzureSettings
 from infra.workload.place import on_the_internet
 from infra.workload.workload import Workload, WorkloadArgs
 from steps.descriptions.serving_settings import ScoringSettings
-from steps.shared.cluster_names import NAME
 from tests.infra.graph.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, run_cloud
 
 IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "d" * 64
@@ -32,7 +31,7 @@ def manifests(
     snapshots: str | None = None,
     **azure: object,
 ) -> dict[str, dict[str, Any]]:
-    """The manifests by kind, in order of declaration. A key also has the object's name if that is not the usual one."""
+    """The manifests by kind, in order of declaration."""
     settings = AzureSettings.model_validate(
         {
             "subscription": SUBSCRIPTION,
@@ -60,8 +59,4 @@ def manifests(
         return {"urn": Workload("workload", args).urn}
 
     recorder, _ = run_cloud(program)
-    found: dict[str, dict[str, Any]] = {}
-    for item in recorder.resources:
-        kind, name = KINDS[item.typ], item.inputs["metadata"]["name"]
-        found[kind if name == NAME else f"{kind} {name}"] = item.inputs
-    return found
+    return {KINDS[item.typ]: item.inputs for item in recorder.resources}

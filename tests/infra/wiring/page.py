@@ -16,17 +16,15 @@ from tests.support.listings import Listing
 
 FOLDER = Path(__file__).parent
 WIDTH = 160
-OPTIONS = {"traces": True, "container_insights": True, "rollout": "shadow", "candidate_percent": 10}
+OPTIONS = {"traces": True, "container_insights": True}
 """Options that at least one of the committed stacks leaves off."""
 PRIVATE = {"network": "private", "peered_network": PEERED, "registry_tier": "Premium"}
 NARROW = {
     "authorized_ip_ranges": ["203.0.113.0/24", "198.51.100.7/32"],
     "allowed_sources": ["203.0.113.0/24", "192.0.2.128/25"],
     "availability_test": True,
-    "rollout": "canary",
-    "candidate_percent": 25,
 }
-"""A stack that few may reach, and that tries a new image beside the old one."""
+"""A stack that few may reach."""
 IN_PLACE = {"dataset": {"kind": "criteo", "path": "abfss://events@shoplake.dfs.core.windows.net/clicks/days"}}
 """Data in a container that the stack does not own."""
 WHOLE = "dev"

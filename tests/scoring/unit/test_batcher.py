@@ -55,7 +55,7 @@ def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True, max
         watch=SimpleNamespace(see=lambda *_: None),
     )
     model = SimpleNamespace(click_model=clicks, recommender=SimpleNamespace(items=()))
-    settings = SimpleNamespace(max_queue=max_queue, queue_seconds=60.0, deadline_seconds=deadline_seconds, shadow="")
+    settings = SimpleNamespace(max_queue=max_queue, queue_seconds=60.0, deadline_seconds=deadline_seconds)
 
     def rejection_of(error: Exception, _identity: bytes) -> Rejection:
         assert isinstance(error, Rejection), error

@@ -1,4 +1,4 @@
-"""Calls to others have time limits: copies to a shadow, and calls to a Spark that does not start."""
+"""Calls to a Spark that does not start, or does not answer, have time limits."""
 
 import asyncio
 import http.client
@@ -17,9 +17,6 @@ from scoring.engines.booster import Booster
 from scoring.engines.spark_process import Rows, SparkProcess, call
 from scoring.engines.spark_serving import SparkServingEngine
 from scoring.request_errors import EngineUnavailable, Overloaded
-from scoring.worker import shadow
-from scoring.worker.keys import KeyRing
-from scoring.worker.shadow import CONNECTIONS, Shadow
 
 
 def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -30,30 +27,6 @@ def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
         asyncio.run(test(*arguments, **named))
 
     return run
-
-
-@in_a_loop
-async def test_copies_that_a_shadow_never_answers_hold_no_connection(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shadow, "TIMEOUT_SECONDS", 0.05)
-    (tmp_path / "keys").write_text("0123456789abcdef")
-    ended = 0
-
-    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal ended
-        while await reader.read(65536):
-            pass
-        ended += 1
-        writer.close()
-
-    server = await asyncio.start_server(listen, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    copies = Shadow(f"127.0.0.1:{port}", 100, KeyRing(tmp_path / "keys"), None)
-    async with server:
-        while ended <= CONNECTIONS:  # one more than may be open at a time
-            copies.copy("score", b"{}")
-            await asyncio.sleep(0.01)
 
 
 class _OneAnswer(BaseHTTPRequestHandler):

@@ -21,12 +21,12 @@ from tests.simulation.scenarios.life import changes_of, pools_of, score_golden_r
 from tests.simulation.scenarios.lost_libraries import container_of
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SMALL, SimulatedStack, Touched
-from tests.simulation.scenarios.troubles import BLIND, BUILD, QUOTA, ROLLOUT, RUNS, Trouble
+from tests.simulation.scenarios.troubles import BUILD, QUOTA, ROLLOUT, RUNS, Trouble
 from tools.paths import ROOT
 
-SERVED = frozenset({"replace image", "replace image-record", "update deployment", "update service-champion"})
-ROLLED_BACK = SERVED | {"replace model"}
-TRAINED = SERVED | {"replace training", "replace model"}
+SERVED = frozenset({"replace image", "replace image-record", "update deployment"})
+ROLLED_BACK = SERVED | {"replace model", "update service-champion"}
+TRAINED = ROLLED_BACK | {"replace training"}
 TRAINED_AGAIN = TRAINED | {"create libraries"}
 OWN_TABLES = TRAINED | {"replace data"}
 """Other tables in place of the generated ones."""
@@ -69,11 +69,6 @@ def change_code(_: SimulatedStack) -> None:
     NEW_CODE.write_text('"""Nothing."""\n', encoding="utf-8")
 
 
-def change_code_again(_: SimulatedStack) -> None:
-    """The same file, otherwise."""
-    NEW_CODE.write_text('"""Nothing else."""\n', encoding="utf-8")
-
-
 def _of(*touched: str) -> Touched:
     return frozenset(touched)
 
@@ -104,19 +99,6 @@ CHANGES = (
     ),
     Change("how it is served", set_in("scoring", max_records=500), _of("update deployment"), (ROLLOUT,)),
     Change("serving code", change_code, SERVED, (BUILD,)),
-    Change(
-        "way to roll out",
-        set_in("azure", rollout="canary", candidate_seconds=5),
-        _of("create service-rollout", "update service-champion"),
-        full=True,
-    ),
-    Change(
-        "image, tried by a canary",
-        change_code_again,
-        _of("delete service-rollout", "update deployment", "update service-champion"),
-        (BLIND,),
-        full=True,
-    ),
     Change("hyperparameter", set_in("training", num_leaves=7), TRAINED_AGAIN, RUNS, full=True, refresh=True),
 )
 

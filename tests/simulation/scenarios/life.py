@@ -92,10 +92,10 @@ def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> 
 def preview_as_pull_request(stack: SimulatedStack, report: Report) -> None:
     """The previews' identity, without any role in the cluster, sees the same changes as a deployer.
 
-    One changes a Kubernetes object, one adds an object.
+    One changes a Kubernetes object, one adds a resource.
     """
     before = deepcopy(stack.settings)
-    stack.settings["azure"]["rollout"] = "shadow"
+    stack.settings["azure"]["availability_test"] = True
     stack.settings["scoring"] = {"max_records": 300}
     try:
         wanted = stack.preview()

@@ -28,12 +28,6 @@ def in_world(name: str, value: Any) -> Callable[[SimulatedStack], None]:
     return lambda stack: stack.world.set(name, value)
 
 
-def roll_again(stack: SimulatedStack) -> None:
-    """Roll out new images without a trial."""
-    stack.settle()  # the trial's pods terminate
-    stack.settings["azure"]["rollout"] = "rolling"
-
-
 def fill_region(stack: SimulatedStack) -> None:
     """Leave fewer vCPUs of the region's quota than a training run's cluster has."""
     stack.world.set("vcpu_quota", {ALL_FAMILIES: used_vcpus(stack.world)[ALL_FAMILIES] + 1})
@@ -81,7 +75,4 @@ QUOTA = Trouble(
     "set `azure.scoring_vm_size` to another size",
     in_world("vcpu_quota", {FAMILY: 4}),
     in_world("vcpu_quota", {}),
-)
-BLIND = Trouble(
-    "a candidate whose pods, which only pretend here, tell nothing", "reported metrics", lambda _: None, roll_again
 )

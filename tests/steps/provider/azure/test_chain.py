@@ -125,7 +125,7 @@ def test_the_job_trains_in_the_lake_and_again_beside_its_champion(
     version = create(ModelVersion(folder_of, TIMEOUT), candidate, recorder).outputs
     assert version.served_hash == trained.bundle_hash
     assert version.metrics == {name: value for name, value in trained.metrics.items() if name not in {"slices", "keys"}}
-    served = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": "scoring@sha256:one", "refusal": ""}
+    served = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "refusal": ""}
     create(Champion(folder_of, TIMEOUT), served, recorder)
     second = create(TrainingRun(folder_of, TIMEOUT), inputs | {"code_hash": "c" * 64}, recorder).outputs
     assert checked_hash(tmp_path / STACK / second.bundle) == second.bundle_hash

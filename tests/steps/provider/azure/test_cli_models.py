@@ -22,7 +22,7 @@ from steps.local.registry import LocalRegistry
 from tests.simulation.examples.names import GROUP
 from tests.simulation.world import DEFAULTS
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
-from tests.steps.provider.azure.test_models import IMAGE, candidate
+from tests.steps.provider.azure.test_models import candidate
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
 from tests.support.bundles import MakeBundle
@@ -73,7 +73,7 @@ def served(tmp_path: Path, bundle_of: MakeBundle, recorder: Recorder) -> str:
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), inputs, recorder)
     create(
         Champion(lambda stack: tmp_path / stack, TIMEOUT),
-        {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE, "refusal": ""},
+        {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "refusal": ""},
         recorder,
     )
     return checked_hash(bundle)

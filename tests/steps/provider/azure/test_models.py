@@ -176,7 +176,7 @@ def test_an_older_version_is_found_and_its_bundle_brought(
 
 def served(number: int, refusal: str = "") -> dict[str, Any]:
     """Inputs of a champion."""
-    return {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": number, "image": IMAGE, "refusal": refusal}
+    return {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": number, "refusal": refusal}
 
 
 @pytest.mark.parametrize("move", [(1, 2), (2, 1)])

@@ -22,7 +22,7 @@ from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.serving_settings import ScoringSettings
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, TIMEOUT, ExampleNames
-from tests.steps.provider.azure.test_models import IMAGE, candidate
+from tests.steps.provider.azure.test_models import candidate
 from tests.steps.provider.azure.test_snapshots import lake, left_by_a_run
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
@@ -58,7 +58,7 @@ def bundle(cloud: Cloud, tmp_path: Path) -> Iterator[Path]:
     """The bundle of the version that serves; nobody has histories yet."""
     made = make_recommending_bundle(tmp_path / "bundle", recommender())
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
-    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE, "refusal": ""}
+    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "refusal": ""}
     create(Champion(lambda stack: tmp_path / stack, TIMEOUT), serving, Recorder())
     yield made
     cloud.world.set("ml_assets", {})

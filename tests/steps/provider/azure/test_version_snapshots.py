@@ -20,7 +20,7 @@ from steps.azure.stores.snapshots import LakeSnapshots
 from tests.simulation.examples.shop import config_in_place
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
-from tests.steps.provider.azure.test_models import IMAGE, candidate
+from tests.steps.provider.azure.test_models import candidate
 from tests.steps.provider.azure.test_snapshots import (
     NEXT,
     VERSION,
@@ -151,7 +151,7 @@ def test_after_two_rollbacks_the_latest_version_still_knows_its_users(
         version = create(step, inputs, Recorder()).outputs.version
         create(
             mark,
-            {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": version, "image": IMAGE, "refusal": ""},
+            {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": version, "refusal": ""},
             Recorder(),
         )
 
@@ -173,7 +173,7 @@ def served(cloud: Cloud, tmp_path: Path) -> str:
     cloud.world.set("ml_assets", {})
     made = make_recommending_bundle(tmp_path / "bundle", recommender())
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
-    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "image": IMAGE, "refusal": ""}
+    serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "refusal": ""}
     create(Champion(lambda stack: tmp_path / stack, TIMEOUT), serving, Recorder())
     return checked_hash(made)
 
