@@ -149,12 +149,6 @@ class AzureSettings(Parameters):
     linked to `peered_network`, instead of zones of the stack's own. `up` links them to the stack's network."""
     container_insights: bool = False
     """Whether the pods' logs and metrics are sent to Log Analytics, which bills by volume."""
-    traces: bool = False
-    """Whether requests are traced to Application Insights, which bills by volume. The image then includes
-    OpenTelemetry, and the pods may send HTTPS requests to Azure; otherwise they have no outgoing connections."""
-    trace_percent: float = Field(default=1.0, gt=0, le=100)
-    """With `traces`, the percentage of requests that are traced. A client's `traceparent` header decides for its
-    request."""
     availability_test: bool = False
     """Whether Azure tests the service from five locations every five minutes, and sends a mail if three of them get no
     response. Each request is billed, about 26 USD a month in all; the certificate is not checked."""

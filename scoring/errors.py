@@ -15,10 +15,6 @@ class GoldenError(PersonalizationError):
     """The model does not reproduce the probabilities that training computed."""
 
 
-class TracesError(PersonalizationError):
-    """Requests cannot be traced as `--traces` asks."""
-
-
 class KeysError(PersonalizationError):
     """The keys file cannot be used."""
 

@@ -1,20 +1,18 @@
 """Runs the service: opens the listening sockets, and starts the supervisor of the worker processes."""
 
 import os
-import re
 import resource
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import uvloop
 
 from features.bundle import Bundle
-from scoring.errors import KeysError, ListenError, TlsError, TracesError
+from scoring.errors import KeysError, ListenError, TlsError
 from scoring.http.serving import serve as serve_worker
 from scoring.http.serving import tls_context
 from scoring.settings import ServerSettings
@@ -29,22 +27,18 @@ BACKLOG = 2048
 SWITCH_SECONDS = 0.0005
 """How long another thread of a worker, such as one that opens a snapshot, may compute while the event loop waits. With
 Python's 5 milliseconds, the slowest answers take more than twice as long."""
-EXPORTER = "azure.monitor"
-CONNECTION = re.compile(r"InstrumentationKey=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(;|\s*$)")
 
 
 def serve(settings: ServerSettings) -> int:
     """Serve until a signal arrives, and return the exit code.
 
-    Raises `PersonalizationError`, before any worker starts, if the bundle, the keys, the certificate, tracing or the
-    address cannot be used.
+    Raises `PersonalizationError`, before any worker starts, if the bundle, the keys, the certificate or the address
+    cannot be used.
     """
     Bundle.load(settings.bundle)
     keys = _keys_file(settings)
     KeyRing(keys)
     _check_certificate(settings)
-    if settings.traces is not None:
-        _check_traces(settings.traces)
     sink = LogSink(file=settings.log_file)
     configure(sink)
     allow_open_files()
@@ -140,24 +134,6 @@ def _check_certificate(settings: ServerSettings) -> None:
             f"The certificate {settings.tls_certificate} with the key {settings.tls_key} cannot be used: {error}. "
             "Both must be PEM files that belong together."
         ) from error
-
-
-def _check_traces(connection: Path) -> None:
-    """Raise `TracesError` unless requests can be traced. Never quotes the connection string, which is secret."""
-    if find_spec(EXPORTER.partition(".")[0]) is None or find_spec(EXPORTER) is None:
-        raise TracesError(
-            "This image cannot trace: it was built without OpenTelemetry. Set `azure.traces` and run `up`, or "
-            "leave --traces out."
-        )
-    try:
-        text = connection.read_text(encoding="utf-8")
-    except OSError as error:
-        raise TracesError(f"The connection string in {connection} cannot be read: {error.strerror}.") from error
-    if not CONNECTION.search(text):
-        raise TracesError(
-            f"{connection} does not hold a connection string of Application Insights: "
-            "`InstrumentationKey=...;IngestionEndpoint=https://...`."
-        )
 
 
 def _keys_file(settings: ServerSettings) -> Path:

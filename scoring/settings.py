@@ -21,9 +21,6 @@ class RequestLines(StrEnum):
 MODEL_FOLDER = "model"
 """The bundle's subfolder in an image's folder."""
 
-WHOLE = 100
-"""Percent."""
-
 QUEUE_SECONDS = {EngineName.LIGHTGBM: 0.025, EngineName.SPARK_SERVING: 0.1}
 """Defaults of `--queue-seconds`. That of `spark-serving` tolerates Java's occasional pauses of about 50 ms."""
 
@@ -53,8 +50,6 @@ class ServerSettings(Limits):
     log_file: Path | None
     tls_certificate: Path | None
     tls_key: Path | None
-    traces: Path | None
-    trace_percent: float
 
 
 def parse(arguments: list[str] | None = None) -> ServerSettings:
@@ -139,7 +134,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_logs(parser: argparse.ArgumentParser) -> None:
-    add: Any = parser.add_argument_group("logs and traces").add_argument
+    add: Any = parser.add_argument_group("logs").add_argument
     add(
         "--log-requests",
         type=RequestLines,
@@ -151,20 +146,6 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
         "write the log to this file instead of standard error; it is renamed at 10 MB, and two older ones are kept"
     )
     add("--log-file", type=Path, metavar="FILE", help=help_text)
-    add(
-        "--traces",
-        type=Path,
-        metavar="FILE",
-        help="trace requests; FILE holds Application Insights' connection string; needs an image built with tracing",
-    )
-    add("--trace-percent", type=_share, default=1.0, metavar="N", help="percentage of requests to trace")
-
-
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 < share <= WHOLE:
-        raise argparse.ArgumentTypeError(f"{text} must be above 0 and at most {WHOLE}")
-    return share
 
 
 def _number(minimum: float, maximum: float, kind: type[int] | type[float] = int) -> Any:  # noqa: ANN401 - argparse names the type in its message by __name__

@@ -35,8 +35,6 @@ class ClusterAccessArgs:
     vault: Input[str]
     kubelet_principal: Input[str]
     scoring_principal: Input[str]
-    traced_to: Input[str] | None
-    """Application Insights, if the pods send traces to it."""
     snapshots: Input[str] | None
     """The lake's container with users' histories, if the pods recommend."""
 
@@ -73,10 +71,6 @@ class Access(pulumi.ComponentResource):
         pull = self._service("nodes-pull", args.registry, Role.REGISTRY_PULL, args.kubelet_principal)
         secrets = self._service("pods-secrets", args.vault, Role.SECRETS_USER, args.scoring_principal)
         self.pods += [pull, secrets]
-        if args.traced_to is not None:
-            self.pods.append(
-                self._service("pods-traces", args.traced_to, Role.METRICS_PUBLISHER, args.scoring_principal)
-            )
         if args.snapshots is not None:
             self.pods.append(
                 self._service("pods-snapshots", args.snapshots, Role.BLOB_DATA_READER, args.scoring_principal)

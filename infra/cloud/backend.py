@@ -152,7 +152,7 @@ class CloudBackend:
         own = {
             "resource_group": self._environment.groups.serving.group,
             "private": self._environment.private is not None,
-            "target": f"{engine}-traces" if self._azure.traces else engine,
+            "target": engine,
         }
         after = [*self._environment.access.images, *self._environment.access.lake]
         step = self._step(serving_image.AZURE, name, inputs, options, own, after=after)

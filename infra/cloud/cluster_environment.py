@@ -62,7 +62,6 @@ class ClusterEnvironment:
             vault=around.vault.id,
             kubelet_principal=self.kubernetes.kubelet_principal,
             scoring_principal=self.identity.principal_id,
-            traced_to=around.monitoring.insights.id if around.settings.traces else None,
             snapshots=around.storage.snapshots if around.recommends else None,
         )
         around.access.open_cluster(args)

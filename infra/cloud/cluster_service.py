@@ -16,7 +16,7 @@ from infra.cloud.monitoring.availability import Availability, AvailabilityArgs
 from infra.cloud.serving.service_nodes import label_of_service_nodes
 from infra.workload.workload import Workload, WorkloadArgs
 from steps.descriptions.serving_settings import ScoringSettings
-from steps.shared.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET, TRACES_SECRET
+from steps.shared.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET
 
 HASH_DIGITS = 16
 
@@ -84,16 +84,12 @@ class ClusterService(pulumi.ComponentResource):
 
 def _secrets(args: ClusterServiceArgs) -> Sequence[pulumi.Resource]:
     """What the pods read from the vault."""
-    environment = args.cluster.environment
-    vault = environment.vault
-    secrets = [
+    vault = args.cluster.environment.vault
+    return [
         vault.secret(KEYS_SECRET, Output.all(*args.keys).apply(_lines)),
         vault.secret(CERTIFICATE_SECRET, args.certificate),
         vault.secret(PRIVATE_KEY_SECRET, args.private_key),
     ]
-    if environment.settings.traces:
-        secrets.append(vault.secret(TRACES_SECRET, environment.monitoring.connection))
-    return secrets
 
 
 def ask_from_outside(around: Environment, serving: ClusterService) -> None:

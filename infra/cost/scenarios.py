@@ -167,8 +167,7 @@ def _logs(settings: AzureSettings) -> tuple[float, str]:
     """GB of logs a month that are billed, and what is assumed about them."""
     if settings.log_analytics is not None:
         return 0.0, "logs in the given workspace are not counted"
-    billed = settings.container_insights or settings.traces
-    logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if billed else 0.0
+    logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if settings.container_insights else 0.0
     return logs, "logs at their daily cap" if logs else f"logs within the {FREE_LOG_GB:g} GB that are free"
 
 

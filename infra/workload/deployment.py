@@ -72,8 +72,6 @@ class ScoringPodsArgs:
     """A new certificate restarts the pods, because the service reads it only once."""
     snapshots: Input[str] | None
     """The address of the version's histories and catalogue, if the service recommends."""
-    trace_percent: float | None
-    """Percentage of traced requests; None without tracing."""
     pool_label: str
     """Label of the nodes that run the service, and the taint of a pool of its own."""
     pool: str
@@ -205,8 +203,6 @@ class ScoringPods(pulumi.ComponentResource):
         arguments: list[Input[str]] = [str(part) for option in options.items() for part in option]
         if self._args.snapshots is not None:
             arguments += ["--snapshots", VERSION, "--snapshots-from", self._args.snapshots]
-        if self._args.trace_percent is not None:
-            arguments += ["--traces", cluster_names.TRACES_FILE, "--trace-percent", f"{self._args.trace_percent:g}"]
         return arguments
 
 

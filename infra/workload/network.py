@@ -1,4 +1,4 @@
-"""Service and network policy: pods have no outgoing connections except for traces and the lake."""
+"""Service and network policy: pods have no outgoing connections except to the lake."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ TO_AZURE = [
         to=[NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr="0.0.0.0/0", except_=PRIVATE))],
     ),
 ]
-"""A network policy allows addresses, and Application Insights, Entra ID and storage have no fixed ones."""
+"""A network policy allows addresses, and Entra ID and storage have no fixed ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +61,8 @@ class NetworkArgs:
 
     namespace: Input[str]
     place: Place
-    calls_azure: bool
-    """Whether the pods send traces or fetch snapshots."""
+    fetches: bool
+    """Whether the pods fetch snapshots from the lake."""
     endpoints: str | None
     """The range of the private endpoints that the pods need, if any."""
     sources: Sequence[str]
@@ -115,7 +115,7 @@ class Network(pulumi.ComponentResource):
 def _egress(args: NetworkArgs) -> list[NetworkPolicyEgressRuleArgs]:
     """Where the pods may connect to."""
     rules = []
-    if args.calls_azure:
+    if args.fetches:
         rules += TO_AZURE
     if args.endpoints is not None:
         lake = NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=args.endpoints))

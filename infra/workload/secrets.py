@@ -16,7 +16,6 @@ FILES = {
     cluster_names.CERTIFICATE_FILE: cluster_names.CERTIFICATE_SECRET,
     cluster_names.PRIVATE_KEY_FILE: cluster_names.PRIVATE_KEY_SECRET,
 }
-TRACES = {cluster_names.TRACES_FILE: cluster_names.TRACES_SECRET}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +27,6 @@ class VaultFilesArgs:
     """The vault's name."""
     tenant: Input[str]
     client_id: Input[str]
-    traces: bool
-    """Whether the connection string of Application Insights is one of them."""
 
 
 class VaultFiles(pulumi.ComponentResource):
@@ -49,7 +46,7 @@ class VaultFiles(pulumi.ComponentResource):
                     "clientID": args.client_id,
                     "keyvaultName": args.vault,
                     "tenantId": args.tenant,
-                    "objects": _objects(FILES | TRACES if args.traces else FILES),
+                    "objects": _objects(FILES),
                 },
             },
             opts=ResourceOptions(parent=self),

@@ -52,7 +52,7 @@ class Workload(pulumi.ComponentResource):
             NetworkArgs(
                 namespace=namespace.name,
                 place=args.place,
-                calls_azure=args.azure.traces or args.snapshots is not None,
+                fetches=args.snapshots is not None,
                 endpoints=_endpoints(args.azure) if args.snapshots is not None else None,
                 sources=() if args.azure.allowed_sources == ANYWHERE else args.azure.allowed_sources,
                 tested=args.azure.availability_test,
@@ -91,7 +91,6 @@ def _vault_files(args: WorkloadArgs, namespace: ScoringNamespace) -> VaultFilesA
         vault=args.vault,
         tenant=args.azure.tenant,
         client_id=args.client_id,
-        traces=args.azure.traces,
     )
 
 
@@ -107,7 +106,6 @@ def _pods(args: WorkloadArgs, namespace: ScoringNamespace, files: VaultFiles) ->
         rollout_seconds=args.azure.rollout_seconds,
         certificate_hash=args.certificate_hash,
         snapshots=args.snapshots,
-        trace_percent=args.azure.trace_percent if args.azure.traces else None,
         pool_label=args.pool_label,
         pool=args.pool,
     )

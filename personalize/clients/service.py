@@ -1,7 +1,6 @@
 """Requests to the running service with the stack's key, and its refusals as our errors."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -54,9 +53,9 @@ class Service:
             raise ServiceUnreachableError(NO_SERVICE)
         return cls(str(found["endpoint"]).rstrip("/"), str(found["key"]), trusted_certificate(session.files, found))
 
-    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
+    def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """The service's answer to `body`. Raises `BadInputError` if the service refuses `body`."""
-        response = self._request("POST", path, json=body, headers=headers)
+        response = self._request("POST", path, json=body)
         if response.is_success:
             return response.json()
         message = _message(response)

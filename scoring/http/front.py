@@ -5,7 +5,6 @@ The key is checked first, so a request without one costs no more than this check
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 import httptools
 
@@ -19,9 +18,6 @@ from scoring.model.operations import OPERATIONS
 from scoring.request_errors import InvalidJson, MethodNotAllowed, Overloaded, Rejection
 from scoring.worker.service import Service
 
-if TYPE_CHECKING:
-    from scoring.worker.tracing import Tracing  # imports OpenTelemetry, which only images with tracing contain
-
 BY_TARGET = {path.encode(): operation for path, operation in OPERATIONS.items()}
 
 STRANGERS_TOGETHER = 5
@@ -34,11 +30,10 @@ BROWSER = b'Basic realm="scoring", charset="UTF-8"'
 class Front:
     """The part of a worker that all its connections share."""
 
-    def __init__(self, service: Service, tracing: "Tracing | None" = None) -> None:
+    def __init__(self, service: Service) -> None:
         """Must be created in the worker's process, inside its running event loop."""
         settings = service.settings
         self.settings = settings
-        self.tracing = tracing
         self.batcher = Batcher(service, self.record)
         self.writer = Writer()
         self.room = Room(settings.max_bytes_waiting)
@@ -52,7 +47,7 @@ class Front:
         self._looking: set[asyncio.Task[None]] = set()
 
     def request(self, where: Answering, method: bytes, target: bytes, headers: Headers) -> Request:
-        """Create a request from its head, and start its trace."""
+        """Create a request from its head."""
         named = dict(headers)
         operation = BY_TARGET.get(target)
         path = target
@@ -63,8 +58,6 @@ class Front:
             operation = None
         request = Request(where, method, path, named, self._ids.of(named.get(b"x-request-id", b"")))
         request.operation = operation
-        if self.tracing is not None and operation is not None:
-            request.trace = self.tracing.begin(named)
         return request
 
     def admit(self, caller: Caller, request: Request) -> bool:
@@ -104,7 +97,7 @@ class Front:
         self.record(request, rejection.status)
 
     def record(self, request: Request, status: int) -> None:
-        """Log and trace a response, and count it.
+        """Log a response, and count it.
 
         Requests without a key, and incomplete ones that got what they deserve, are no traffic: scanners send them.
         """
@@ -115,8 +108,6 @@ class Front:
             self._service.metrics.used(request.key.name)
             if seconds is not None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 self._service.metrics.answered(name, status, seconds)
-        if self.tracing is not None and request.trace is not None:
-            self.tracing.end(request.trace, name, status, seconds or 0.0, request.request_id)
 
     def _admit_look(self, caller: Caller, request: Request, authorization: bytes) -> None:
         if authorization or not (caller.inside or request.path in CHECKS):

@@ -12,7 +12,6 @@ from scoring.request_errors import InvalidHttp, Rejection, TooLarge, Unsupported
 
 if TYPE_CHECKING:
     from scoring.worker.keys import Key
-    from scoring.worker.tracing import Trace  # imports OpenTelemetry, which only images with tracing contain
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -77,7 +76,6 @@ class Request:
         "path",
         "request_id",
         "size",
-        "trace",
         "where",
     )
 
@@ -92,7 +90,6 @@ class Request:
         self.request_id = request_id
         self.operation: Operation | None = None
         self.key: Key | None = None
-        self.trace: Trace | None = None
         self.body: bytes | bytearray = b""
         self.size = self.parts = 0
         self.arrived = 0.0

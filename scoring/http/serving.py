@@ -8,7 +8,6 @@ import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from scoring.http.clients import Clients
 from scoring.http.door import Door
@@ -18,9 +17,6 @@ from scoring.worker.keys import KeyRing
 from scoring.worker.pauses import Pauses
 from scoring.worker.service import Service
 from scoring.worker.supervisor import NOT_READY, READY
-
-if TYPE_CHECKING:
-    from scoring.worker.tracing import Tracing  # imports OpenTelemetry, which only images with tracing contain
 
 SWEEP_SECONDS = 0.1
 """Interval at which the deadlines of all connections are checked, by a single timer."""
@@ -43,8 +39,7 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    tracing = _tracing(settings)
-    front = Front(service, tracing)
+    front = Front(service)
     await service.start()
     doors = [Door(front, listener, Clients(settings.max_connections), tls=tls_context(settings), inside=False)]
     if inside is not None:
@@ -54,7 +49,7 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
     tasks = [
         asyncio.create_task(_beat(pulse, service, stop)),
         asyncio.create_task(_sweep(doors, service.keys)),
-        asyncio.create_task(service.tend(tracing)),
+        asyncio.create_task(service.tend()),
     ]
     await stop.wait()
     await _leave(doors, settings)
@@ -63,8 +58,6 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
         with suppress(asyncio.CancelledError):
             await task
     front.batcher.close()
-    if tracing is not None:
-        await asyncio.to_thread(tracing.stop)
     service.stop()
 
 
@@ -110,14 +103,6 @@ async def _leave(doors: Sequence[Door], settings: ServerSettings) -> None:
     for door in doors:
         for client in door.clients:
             client.end()
-
-
-def _tracing(settings: ServerSettings) -> "Tracing | None":
-    if settings.traces is None:
-        return None
-    from scoring.worker.tracing import Tracing  # noqa: PLC0415 - not in every image, and nothing to pay for when it is off
-
-    return Tracing(settings.traces, settings.trace_percent, version=settings.model_version)
 
 
 def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:

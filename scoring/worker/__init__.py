@@ -1,1 +1,1 @@
-"""A worker process: its model, keys, logs, metrics and traces, and the supervisor that keeps it alive."""
+"""A worker process: its model, keys, logs and metrics, and the supervisor that keeps it alive."""

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from recommend.stored import SnapshotError
 from scoring.errors import GoldenError, KeysError
@@ -21,9 +20,6 @@ from scoring.worker.keys import KeyRing
 from scoring.worker.logs import LogSink, describe
 from scoring.worker.metrics import Metrics
 from scoring.worker.summary import Summary, certificate_end
-
-if TYPE_CHECKING:
-    from scoring.worker.tracing import Tracing  # imports OpenTelemetry, which only images with tracing have
 
 TICK_SECONDS = 0.25
 """The time between two rounds of a worker's duties, such as reading the keys file and writing the log."""
@@ -120,7 +116,7 @@ class Service:
         gc.collect()
         gc.freeze()  # what was loaded is permanent, so later collections can skip it
 
-    async def tend(self, tracing: "Tracing | None" = None) -> None:
+    async def tend(self) -> None:
         """Run the periodic duties until cancelled."""
         duties: list[Callable[[], object]] = [
             self._follow_keys,
@@ -131,8 +127,6 @@ class Service:
             self.metrics.publish,
             self._summarize_when_due,
         ]
-        if tracing is not None:
-            duties.append(lambda: tracing.tell(self.sink))
         while True:
             await asyncio.sleep(TICK_SECONDS)
             for duty in duties:

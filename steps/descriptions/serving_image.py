@@ -26,7 +26,7 @@ class AzureInputs(Inputs[str, int], ContainerRegistry, Lake):
 
     bundle_url: str
     target: str
-    """Stage of the Dockerfile: the engine, with the suffix `-traces` if requests are traced."""
+    """Stage of the Dockerfile: the engine."""
     private: bool
     """Whether the registry has no public access, which also excludes ACR Tasks."""
 

@@ -11,11 +11,9 @@ SECRETS_FOLDER = "/mnt/secrets"
 KEYS_FILE = f"{SECRETS_FOLDER}/keys"
 CERTIFICATE_FILE = f"{SECRETS_FOLDER}/certificate"
 PRIVATE_KEY_FILE = f"{SECRETS_FOLDER}/private-key"
-TRACES_FILE = f"{SECRETS_FOLDER}/traces"
 KEYS_SECRET = "scoring-keys"  # noqa: S105 - a name in the vault, not a secret
 CERTIFICATE_SECRET = "scoring-certificate"  # noqa: S105 - see above
 PRIVATE_KEY_SECRET = "scoring-private-key"  # noqa: S105 - see above
-TRACES_SECRET = "scoring-traces"  # noqa: S105 - see above
 USER = 10_001
 """Numeric user ID of the pods, so that Kubernetes can check that it is not root."""
 DRAIN_SECONDS = 30

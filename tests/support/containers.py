@@ -25,7 +25,7 @@ from scoring.engines import EngineName
 from steps.azure.image.build_context import DOCKERFILE, build_context
 from steps.descriptions.serving_image import Inputs
 from steps.shared.base_images import RECIPE
-from steps.shared.cluster_names import KEYS_FILE, SECRETS_FOLDER, TRACES_FILE
+from steps.shared.cluster_names import KEYS_FILE, SECRETS_FOLDER
 from steps.shared.image_content import serving_code_hash
 from tests.support.services import KEY, RunningService, started_service
 from tools.paths import ROOT
@@ -98,10 +98,8 @@ class ImageBuilder:
     def __init__(self, place: Path) -> None:
         self._place = place
 
-    def build(
-        self, bundle: Path, engine: EngineName, *, name: str = "clicks", version: int = 7, traces: bool = False
-    ) -> Image:
-        """The image that serves a bundle with `engine`, with or without traces."""
+    def build(self, bundle: Path, engine: EngineName, *, name: str = "clicks", version: int = 7) -> Image:
+        """The image that serves a bundle with `engine`."""
         inputs = Inputs(
             registry=name,
             version=version,
@@ -109,7 +107,7 @@ class ImageBuilder:
             code_hash=serving_code_hash(ROOT),
             libraries={},
         )
-        with build_context(ROOT, bundle, inputs, target=f"{engine}-traces" if traces else engine) as context:
+        with build_context(ROOT, bundle, inputs, target=engine) as context:
             if not PULLED:
                 self._put_on_debian(context.folder / DOCKERFILE, engine)
             tag = f"localhost/{context.tag}"
@@ -172,16 +170,10 @@ class ImageBuilder:
 
 
 @contextmanager
-def running_container(
-    image: Image, folder: Path, *, arguments: Sequence[str] = (), traces: str = ""
-) -> Iterator[RunningService]:
-    """Run the image's entry point with its secrets in `folder / "secrets"` until the block ends.
-
-    The secrets are its keys and `traces`, Application Insights' connection string.
-    """
+def running_container(image: Image, folder: Path, *, arguments: Sequence[str] = ()) -> Iterator[RunningService]:
+    """Run the image's entry point with its keys in `folder / "secrets"` until the block ends."""
     secrets = folder / "secrets"
     secrets.mkdir()
-    (secrets / Path(TRACES_FILE).name).write_text(traces)
     (secrets / Path(KEYS_FILE).name).write_text(f"{KEY}\n")
     within = ["env", f"--chdir={image.working_folder}", *image.entry_point, "--keys-file", KEYS_FILE, "--port", "0"]
     command = [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Input, ResourceOptions
 from pulumi_azure_native import applicationinsights, monitor, operationalinsights
 
 from infra.cloud.names import Names
@@ -34,9 +34,6 @@ class Monitoring(pulumi.ComponentResource):
         self.logs = args.given or self._workspace(args).id
         """The ID of the workspace."""
         self.insights = self._application_insights(args)
-        self.connection: Output[str] = Output.secret(self.insights.connection_string)
-        """Connection string of Application Insights. It grants no access alone, because only identities are
-        accepted."""
         self.operators = self._action_group(args)
         self.register_outputs({"logs": self.logs, "insights": self.insights.id, "operators": self.operators.id})
 

@@ -70,15 +70,11 @@ USER_CREDENTIALS = "azure-native:containerservice:listManagedClusterUserCredenti
 OTHER_TYPES = ("databricks:index/", "kubernetes:", "pulumi:providers:")
 
 
-CONNECTION = "InstrumentationKey=00000000-0000-4000-8000-000000000007;IngestionEndpoint=https://in.example.com/"
-
-
 def azure_outputs(kind: str, name: str) -> dict[str, Any]:
     """The outputs that Azure adds to a resource's inputs."""
     identity = {"type": "SystemAssigned", "principalId": f"principal-of-{name}", "tenantId": TENANT}
     added: dict[str, dict[str, Any]] = {
         "azure-native:storage:StorageAccount": {"primaryEndpoints": {"blob": f"https://{name}.blob.core.windows.net/"}},
-        "azure-native:applicationinsights:Component": {"connectionString": CONNECTION},
         "azure-native:containerregistry:Registry": {"loginServer": f"{name}.azurecr.io"},
         "azure-native:databricks:Workspace": {"workspaceUrl": "adb-1.azuredatabricks.net", "workspaceId": "1"},
         "azure-native:databricks:AccessConnector": {"identity": identity},

@@ -16,9 +16,6 @@ from tools.paths import ROOT
 from training.parameters import Fit
 
 IMPORTED_AS = {
-    "azure-identity": "azure",
-    "azure-monitor-opentelemetry-exporter": "azure",
-    "opentelemetry-sdk": "opentelemetry",
     "prometheus-client": "prometheus_client",
     "synapseml": "synapse",
 }
@@ -29,7 +26,7 @@ OWN = ("scoring", "recommend", "features")
 def image_packages() -> set[str]:
     """Packages that the service's images contain, from their dependency groups."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    entries = [entry for name in ("image", "image-traces", "image-spark") for entry in groups[name]]
+    entries = [entry for name in ("image", "image-spark") for entry in groups[name]]
     names = {entry.replace("=", ">").partition(">")[0] for entry in entries if isinstance(entry, str)}
     return {IMPORTED_AS.get(name, name) for name in names}
 

@@ -16,7 +16,7 @@ from tests.support.listings import Listing
 
 FOLDER = Path(__file__).parent
 WIDTH = 160
-OPTIONS = {"traces": True, "container_insights": True}
+OPTIONS = {"container_insights": True}
 """Options that at least one of the committed stacks leaves off."""
 PRIVATE = {"network": "private", "peered_network": PEERED, "registry_tier": "Premium"}
 NARROW = {

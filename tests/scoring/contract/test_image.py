@@ -12,9 +12,8 @@ import pytest
 
 from features.bundle import Bundle
 from scoring.engines import EngineName
-from steps.shared.cluster_names import TRACES_FILE, USER
+from steps.shared.cluster_names import USER
 from tests.support.containers import Image, ImageBuilder, first_process, running_container
-from tests.support.ingestion import running_ingestion
 from tests.support.services import RunningService, is_ready, wait_until
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
@@ -22,8 +21,6 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
 START_SECONDS = 180.0
 MAX_MIB = {EngineName.LIGHTGBM: 250, EngineName.SPARK_SERVING: 1000}
 """What each target may add to its base image; stated in `docs/explanation/scoring.md`."""
-MAX_TRACES_MIB = 50
-"""What the packages for traces may add to that."""
 
 
 @pytest.fixture(
@@ -98,30 +95,6 @@ def test_the_image_s_bill_of_materials_names_what_is_in_it(image: Image, engine:
     debian = (image.root / "var" / "lib" / "dpkg" / "status").read_text().count("\nStatus: install ok installed\n")
     jars = len(list((image.root / "opt" / "jars").glob("*.jar"))) if engine is EngineName.SPARK_SERVING else 0
     assert (named["pkg:pypi"], named["pkg:deb"], named["pkg:maven"]) == (packages, debian, jars)
-
-
-def test_an_image_that_traces_sends_what_it_traced(
-    images: ImageBuilder, bundle: Bundle, engine: EngineName, tmp_path: Path
-) -> None:
-    image = images.build(bundle.path, engine, traces=True)
-    own = image.size - images.laid_out(images.base).size
-    assert own / 2**20 < MAX_MIB[engine] + MAX_TRACES_MIB
-    arguments = ["--deadline-seconds", "5", "--queue-seconds", "5", "--traces", TRACES_FILE, "--trace-percent", "100"]
-    with (
-        running_ingestion() as ingestion,
-        running_container(image, tmp_path, arguments=arguments, traces=ingestion.connection) as running,
-    ):
-        wait_until(lambda: is_ready(running), seconds=START_SECONDS)
-        assert running.client.post("/score", json={}).status_code == 200
-        wait_until(lambda: len(ingestion.requests()) == 1, seconds=START_SECONDS)
-
-
-def test_an_image_that_does_not_says_so_when_it_is_asked_to(image: Image, tmp_path: Path) -> None:
-    with (
-        pytest.raises(AssertionError, match="This image cannot trace"),
-        running_container(image, tmp_path, arguments=["--traces", TRACES_FILE]),
-    ):
-        pass
 
 
 def test_the_image_ends_when_its_first_process_is_asked_to(image: Image, tmp_path: Path, engine: EngineName) -> None:

@@ -79,16 +79,13 @@ def run(python: Path, image: Path, *arguments: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["builder", "traces-builder"])
-def test_the_images_own_packages_score_the_golden_records(
-    image: Path, python_of: Callable[[str], Path], stage: str
-) -> None:
-    assert "golden records" in run(python_of(stage), image, "-m", "scoring", "--image", str(image), "--check")
+def test_the_images_own_packages_score_the_golden_records(image: Path, python_of: Callable[[str], Path]) -> None:
+    assert "golden records" in run(python_of("builder"), image, "-m", "scoring", "--image", str(image), "--check")
 
 
 @pytest.mark.slow
 def test_every_file_of_the_service_imports_what_its_image_holds(image: Path, python_of: Callable[[str], Path]) -> None:
-    loaded = run(python_of("spark-traces-builder"), image, "-c", IMPORT_ALL).split()
+    loaded = run(python_of("spark-builder"), image, "-c", IMPORT_ALL).split()
     assert str(image / "app" / "features" / "encoder.py") in loaded
     assert not [file for file in loaded if Path(file).is_relative_to(ROOT)]
 
@@ -97,7 +94,7 @@ def test_every_file_of_the_service_imports_what_its_image_holds(image: Path, pyt
 def test_the_bill_of_materials_names_what_is_installed_and_nothing_else(
     image: Path, python_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    python = python_of("spark-traces-builder")
+    python = python_of("spark-builder")
     (image / "debian.txt").write_text("libgomp1 12.2.0-14+deb12u1 amd64 gcc-12\nlogin 1:4.13~1 all shadow\n")
     command = [python, image / "app" / "scoring" / "bill_of_materials.py", image, tmp_path / "bill"]
     subprocess.run(command, check=True)
