@@ -16,7 +16,6 @@ from scoring.errors import KeysError, ListenError, TlsError
 from scoring.http.serving import serve as serve_worker
 from scoring.http.serving import tls_context
 from scoring.settings import ServerSettings
-from scoring.worker.handover import Handover
 from scoring.worker.keys import KeyRing
 from scoring.worker.logs import LogSink, configure, reason
 from scoring.worker.metrics import shared_folder
@@ -53,7 +52,6 @@ def serve(settings: ServerSettings) -> int:
             workers=settings.workers,
             drain_seconds=settings.drain_seconds,
             sink=sink,
-            handover=None if settings.handover is None else Handover(settings.handover, listener),
         )
         code = supervisor.run()
         sink.flush()
@@ -89,8 +87,6 @@ def inside_socket(settings: ServerSettings) -> Iterator[socket.socket | None]:
 
 def listening_socket(settings: ServerSettings) -> socket.socket:
     """The socket that accepts connections. Raises `ListenError` if it cannot be opened."""
-    if settings.fd is not None:
-        return _inherited_socket(settings.fd)
     return _bind(settings.host, settings.port)
 
 
@@ -109,21 +105,6 @@ def allow_open_files() -> None:
     _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # macOS rejects the maximum that it reports
         resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
-
-
-def _inherited_socket(descriptor: int) -> socket.socket:
-    try:
-        listener = socket.socket(fileno=os.dup(descriptor))
-        listening = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-    except OSError as error:
-        raise ListenError(f"--fd {descriptor} is not an open socket: {error.strerror}.") from error
-    if not listening:
-        raise ListenError(f"--fd {descriptor} is not a listening socket.")
-    if descriptor == sys.stdin.fileno():
-        # Processes that workers start inherit standard input, and must not get the socket.
-        with Path(os.devnull).open() as nothing:
-            os.dup2(nothing.fileno(), descriptor)
-    return listener
 
 
 def _check_certificate(settings: ServerSettings) -> None:

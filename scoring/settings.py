@@ -39,8 +39,6 @@ class ServerSettings(Limits):
     port: int
     inside_host: str
     inside_port: int | None
-    fd: int | None
-    handover: Path | None
     workers: int
     engine: EngineName
     model_name: str
@@ -116,9 +114,6 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     help_text = "port for the operator's own programs: the page, metrics and the description without a key, over HTTP"
     add("--inside-port", type=_number(0, 65_535), metavar="N", help=help_text)
     add("--inside-host", default="127.0.0.1", help="address of that port")
-    add("--fd", type=_number(0, 65_535), metavar="N", help="serve on this open socket instead of --host and --port")
-    help_text = "Unix socket at which the next service gets the listening socket of this one"
-    add("--handover", type=Path, metavar="FILE", help=help_text)
     add("--workers", type=_number(1, 256), default=1, help="worker processes, ideally one per core")
     add("--tls-cert", dest="tls_certificate", type=Path, metavar="FILE", help="PEM certificate chain, to serve HTTPS")
     add("--tls-key", type=Path, metavar="FILE", help="PEM private key of the certificate")

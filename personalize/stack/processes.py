@@ -26,7 +26,6 @@ def reset_stack(stack: str) -> tuple[int, Path]:
     service = ServiceProcesses(StackFolder(folder))
     processes = service.all()
     service.end(processes)
-    service.forget()
     for run in StackFolder(folder).runs.glob("*/"):
         end_orphan(run)
     files.delete()

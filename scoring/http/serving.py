@@ -16,7 +16,6 @@ from scoring.settings import ServerSettings
 from scoring.worker.keys import KeyRing
 from scoring.worker.pauses import Pauses
 from scoring.worker.service import Service
-from scoring.worker.supervisor import NOT_READY, READY
 
 SWEEP_SECONDS = 0.1
 """Interval at which the deadlines of all connections are checked, by a single timer."""
@@ -47,7 +46,7 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
     for door in doors:
         door.open()
     tasks = [
-        asyncio.create_task(_beat(pulse, service, stop)),
+        asyncio.create_task(_beat(pulse, stop)),
         asyncio.create_task(_sweep(doors, service.keys)),
         asyncio.create_task(service.tend()),
     ]
@@ -61,12 +60,12 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
     service.stop()
 
 
-async def _beat(pulse: int, service: Service, stop: asyncio.Event) -> None:
+async def _beat(pulse: int, stop: asyncio.Event) -> None:
     """Send heartbeats to the supervisor. If it has ended, writing to its pipe fails, and this worker stops too."""
     os.set_blocking(pulse, False)
     while True:
         try:
-            os.write(pulse, READY if service.ready else NOT_READY)
+            os.write(pulse, b"+")
         except BlockingIOError:
             pass  # the pipe is full: the supervisor is not reading
         except BrokenPipeError:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from socket import socket
 
-from scoring.worker.handover import Handover
 from scoring.worker.logs import LogSink
 from scoring.worker.pauses import Pauses
 
@@ -34,9 +33,6 @@ LONGEST_PAUSE_SECONDS = 30.0
 KILL_SECONDS = 10.0
 """How long a worker may take to end, in addition to the time for which it drains its connections."""
 
-READY, NOT_READY = b"+", b"-"
-"""The two kinds of heartbeat: whether the worker scores."""
-
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
 COULD_NOT_START = 3
@@ -53,8 +49,6 @@ class _Place:
     began: float = 0.0
     beat: float = 0.0
     """The time of its latest heartbeat, or of the latest pause of the supervisor after it; 0 before the first."""
-    ready: bool = False
-    """Whether it scores, by its latest heartbeat."""
     failures: int = 0
     """How many workers in a row ended before `PROVEN_SECONDS`."""
     due: float = 0.0
@@ -72,7 +66,6 @@ class Supervisor:
         workers: int,
         drain_seconds: float,
         sink: LogSink,
-        handover: Handover | None = None,
     ) -> None:
         """`work` runs a worker and returns its exit code; its argument is the pipe to which heartbeats are written.
 
@@ -83,7 +76,6 @@ class Supervisor:
         self._places = [_Place() for _ in range(workers)]
         self._drain_seconds = drain_seconds
         self._sink = sink
-        self._handover = handover
         self._stopping = False
         self._served = False
         self._pauses = Pauses()
@@ -123,7 +115,6 @@ class Supervisor:
         os.close(writing)
         os.set_blocking(reading, False)
         place.process, place.pulse, place.began, place.beat = process, reading, time.monotonic(), 0.0
-        place.ready = False
 
     def _become_worker(self, reading: int, writing: int) -> None:
         """Run a worker, then end the process.
@@ -137,8 +128,6 @@ class Supervisor:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
             os.close(reading)
-            if self._handover is not None:
-                self._handover.close()
             for place in self._places:
                 if place.process:
                     os.close(place.pulse)
@@ -148,31 +137,20 @@ class Supervisor:
 
     def _listen(self) -> None:
         pulses = {place.pulse: place for place in self._places if place.process}
-        asked = [] if self._handover is None else [self._handover.fileno()]
-        if not (pulses or asked):
+        if not pulses:
             time.sleep(LOOK_SECONDS)
             return
-        ready, _, _ = select.select([*pulses, *asked], [], [], LOOK_SECONDS)
+        ready, _, _ = select.select(list(pulses), [], [], LOOK_SECONDS)
         for pulse in ready:
-            if pulse in asked:
-                self._hand_over()
-                continue
             try:
                 beats = os.read(pulse, 4096)
             except BlockingIOError:
                 continue
             if beats:
                 pulses[pulse].beat = time.monotonic()
-                pulses[pulse].ready = beats.endswith(READY)
                 self._served = True
         if ready:
             time.sleep(LOOK_SECONDS)  # the pipe of a worker that has ended is always ready
-
-    def _hand_over(self) -> None:
-        if self._handover is not None:
-            serving = [place for place in self._places if place.process and place.beat]
-            ready = sum(place.ready for place in serving)
-            self._handover.answer(workers=len(self._places), serving=len(serving), ready=ready)
 
     def _begin_anew(self) -> None:
         """Give all workers time for their next heartbeat, since this process stood still and may have missed some."""
@@ -215,8 +193,6 @@ class Supervisor:
         place.process, place.due = 0, now + pause
 
     def _end_all(self) -> None:
-        if self._handover is not None:
-            self._handover.close()
         for listener in self._listeners:
             listener.close()
         for place in self._places:

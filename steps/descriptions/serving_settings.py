@@ -64,8 +64,8 @@ class ScoringSettings(Parameters):
     port: int = Field(default=8123, ge=1024, le=65535)
     """The TCP port that the service listens on."""
     workers: int | None = Field(default=None, ge=1, le=64, examples=[2])
-    """Number of server processes. Unless stated it is 2 on this machine, so that a new version is rolled out without a
-    pause, and 1 in a pod on Azure, where a rollout replaces pods."""
+    """Number of server processes. Unless stated it is 2 on this machine, so that one answers if the other ends, and 1
+    in a pod on Azure, where there are several pods."""
     target_qps: float | None = Field(default=None, gt=0, le=10_000_000, examples=[2000])
     """On Azure: single-record requests per second to size the stack for. It replaces `azure.replicas_min`,
     `azure.replicas_max`, `azure.scoring_nodes_min` and `azure.scoring_nodes_max`, which must then not be given."""

@@ -17,10 +17,6 @@ class PortInUseError(PersonalizationError):
 
 def require_port(settings: ScoringSettings, service: ServiceProcesses) -> None:
     """Raise `PortInUseError` if another program listens at the address, or if the address can't be used."""
-    current = listener_at(service, settings)
-    if current is not None:
-        current.close()
-        return
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -37,19 +33,6 @@ def require_port(settings: ScoringSettings, service: ServiceProcesses) -> None:
                 f"Port {settings.port} of {settings.host} {reason}, or choose another port in the stack file: "
                 f"`personalization:scoring: {{port: {settings.port + 1}}}`."
             ) from error
-
-
-def listener_at(service: ServiceProcesses, settings: ScoringSettings) -> socket.socket | None:
-    """A copy of the running service's socket; None if it doesn't listen at the address in these settings."""
-    listener = service.listener()
-    if listener is None:
-        return None
-    with suppress(OSError):
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        if listener.getsockname()[:2] in {place[:2] for *_, place in found}:
-            return listener
-    listener.close()
-    return None
 
 
 def _listens(process: psutil.Process, port: int) -> bool:

@@ -1,5 +1,9 @@
-"""Step 7: serves the image on a port of this machine, with processes that outlive this one."""
+"""Step 7: serves the image on a port of this machine, with processes that outlive this one.
 
+Another image or other settings restart the service: it answers again after a few seconds.
+"""
+
+import json
 import shutil
 import sys
 from typing import assert_never
@@ -13,10 +17,9 @@ from steps.descriptions.serving_settings import (
     ScoringSettings,
     limit_options,
 )
-from steps.local.handover import RolloutFailedError, Target, hand_over
 from steps.local.port import require_port
 from steps.local.probe import Probe, wait_until
-from steps.local.service_processes import KEYS_OPTION, ServiceProcesses
+from steps.local.service_processes import KEYS_OPTION, ServiceProcesses, ServiceStartError, runs
 from steps.provider.step import Context, Created, Difference, State
 from steps.shared.child import clean_environment, run_child
 from steps.shared.folders import StackFolder
@@ -26,8 +29,10 @@ from training.runtime import jars, java_home
 
 RUNNING = "running"
 STOPPED = "stopped"
+READY_SECONDS = 90.0
 KEY_SECONDS = 10.0
 ANSWER_SECONDS = 15.0
+LAST_LINES = 3
 
 
 class ScoringService(LocalStep[LocalInputs, Outputs]):
@@ -38,35 +43,28 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
     def diff(self, old: State, new: State) -> Difference:
         """The changed inputs; also the `status`, if the service should be running here and isn't."""
         difference = super().diff(old, new)
-        service = ServiceProcesses(self.folder(old["stack"]))
-        runs = old.get("status") == RUNNING and service.state() is not None and not service.moved()
-        drift = frozenset(() if runs else {"status"})
+        running = old.get("status") == RUNNING and ServiceProcesses(self.folder(old["stack"])).running()
+        drift = frozenset(() if running else {"status"})
         return Difference(difference.changed | drift, difference.replaces)
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Start the service, or roll out the image; raises `PortInUseError` or `RolloutFailedError`."""
-        folder = self.folder(inputs.stack)
+        """Start the service, or restart it if it must change; raises `PortInUseError` or `ServiceStartError`."""
+        folder, settings = self.folder(inputs.stack), inputs.settings
         service = ServiceProcesses(folder)
-        settings = inputs.settings
         require_port(settings, service)
-        if service.state() is not None:
+        workers = settings.workers or WORKERS_HERE
+        command = _command(folder, inputs, workers)
+        wanted = json.dumps([*command, inputs.certificate_hash])
+        serves = service.running() and service.served.is_file() and service.served.read_text() == wanted
+        if not serves and service.all():
             _check_image(folder, inputs, context)
         _write_keys(folder, inputs.keys)
         probe = Probe(endpoint(settings), inputs.keys[0])
-        workers = settings.workers or WORKERS_HERE
-        target = Target(
-            command=_command(folder, inputs, workers),
-            certificate_hash=inputs.certificate_hash,
-            variables=_variables(settings.engine) | {"PROMETHEUS_MULTIPROC_DIR": str(folder.service / "metrics")},
-            settings=settings,
-            version=inputs.version,
-            workers=workers,
-            probe=probe,
-        )
-        hand_over(folder, target, context)
+        # Several times, since each answer may come from another worker.
+        if not (serves and wait_until(probe.accepts_key, times=4 * workers, seconds=KEY_SECONDS, context=context)):
+            _restart(folder, inputs, command, probe, context)
+            write_whole(service.served, wanted)
         _keep_certificate(folder, settings)
-        if not wait_until(probe.accepts_key, times=4 * workers, seconds=KEY_SECONDS, context=context):
-            raise RolloutFailedError(f"The service does not accept its new key; its logs are in {folder.service}.")
         outputs = Outputs(endpoint=probe.endpoint, served_version=inputs.version, status=RUNNING)
         return Created(inputs.registry, outputs)
 
@@ -78,7 +76,7 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
             return None
         probe = Probe(state["endpoint"], state["keys"][0])
         # On a busy machine the response may be late, which is no reason to restart the service.
-        healthy = ServiceProcesses(folder).state() is not None and wait_until(
+        healthy = ServiceProcesses(folder).running() and wait_until(
             lambda: probe.version() == str(state["served_version"]), times=1, seconds=ANSWER_SECONDS, context=context
         )
         return self.known({**state, "status": RUNNING if healthy else STOPPED})
@@ -90,7 +88,6 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
         folder = self.folder(state["stack"])
         service = ServiceProcesses(folder)
         service.end(service.all())
-        service.forget()
         shutil.rmtree(folder.service, ignore_errors=True)
 
 
@@ -101,9 +98,48 @@ def endpoint(settings: ScoringSettings) -> str:
     return f"{scheme}://{host}:{settings.port}"
 
 
+def _restart(
+    folder: StackFolder, inputs: LocalInputs, command: tuple[str, ...], probe: Probe, context: Context
+) -> None:
+    """End what runs and start `command`; raises `ServiceStartError` if it does not become ready, and ends it."""
+    service, workers = ServiceProcesses(folder), inputs.settings.workers or WORKERS_HERE
+    before = service.all()  # also by what was served until now
+    service.served.unlink(missing_ok=True)
+    service.end(before)
+    context.report(f"starting {workers} processes")
+    logged = service.log.stat().st_size if service.log.is_file() else 0
+    variables = _variables(inputs.settings.engine) | {"PROMETHEUS_MULTIPROC_DIR": str(folder.service / "metrics")}
+    started = service.start(command, variables)
+    context.report("waiting until the service reproduces the golden records")
+    ready = False
+    try:
+        decided = wait_until(
+            lambda: probe.accepts_key() or not runs(started), times=4 * workers, seconds=READY_SECONDS, context=context
+        )
+        ready = decided and runs(started)
+    finally:
+        if not ready:
+            service.end(service.all())
+    if not ready:
+        raise ServiceStartError(
+            f"Model version {inputs.version} did not become ready{_last_words(folder, logged)}. Nothing serves now. "
+            "Correct the cause and run `.venv/bin/personalize up` again, or go back with `.venv/bin/personalize serve "
+            f"VERSION`. The log is {service.log}."
+        )
+
+
+def _last_words(folder: StackFolder, logged: int) -> str:
+    """The last errors in the service's log after its first `logged` bytes."""
+    log = ServiceProcesses(folder).log
+    added = log.read_bytes()[logged:].decode(errors="replace").splitlines() if log.is_file() else []
+    lines = [line.strip() for line in added if line.strip() and ('"level":"error"' in line or not line.startswith("{"))]
+    return f": {' '.join(lines[-LAST_LINES:])}" if lines else ""
+
+
 def _command(folder: StackFolder, inputs: LocalInputs, workers: int) -> tuple[str, ...]:
     settings = inputs.settings
     command = [str(folder.image(inputs.digest) / "entrypoint"), "--workers", str(workers)]
+    command += ["--host", settings.host, "--port", str(settings.port)]
     command += [KEYS_OPTION, str(folder.keys), "--engine", settings.engine.value]
     command += ["--snapshots", str(folder.snapshots_of(inputs.bundle_hash))]
     limits = {"--drain-seconds": str(DRAIN_SECONDS_HERE), **limit_options(settings)}
@@ -126,7 +162,7 @@ def _variables(engine: ScoringEngine) -> dict[str, str]:
 
 
 def _check_image(folder: StackFolder, inputs: LocalInputs, context: Context) -> None:
-    """Let the image score its golden records before it replaces the current one; raises `RolloutFailedError`."""
+    """Let the image score its golden records before the current service ends; raises `ServiceStartError`."""
     context.report("checking the new image")
     place = folder.service / "check"
     place.mkdir(exist_ok=True)
@@ -139,7 +175,7 @@ def _check_image(folder: StackFolder, inputs: LocalInputs, context: Context) -> 
     )
     if finished.code != 0:
         reason = finished.error.splitlines()[-1] if finished.error else f"it ended with code {finished.code}."
-        raise RolloutFailedError(f"The image of model version {inputs.version} cannot be served: {reason}")
+        raise ServiceStartError(f"The image of model version {inputs.version} cannot be served: {reason}")
 
 
 def _write_keys(folder: StackFolder, keys: tuple[str, str]) -> None:

@@ -62,7 +62,6 @@ def running_service(
     keys: Sequence[str] = (KEY,),
     wait_ready: bool = True,
     scheme: str = "http",
-    descriptor: int | None = None,
     port: int = 0,
     log_to: Path | None = None,
     python: Sequence[str] = (sys.executable, "-m", "scoring"),
@@ -73,11 +72,8 @@ def running_service(
     """
     keys_file, log_file = folder / "keys", log_to or folder / "log"
     keys_file.write_text("\n".join(keys) + "\n")
-    place = ["--port", str(port)] if descriptor is None else ["--fd", "0"]
-    command = [*python, "--bundle", str(bundle), "--keys-file", str(keys_file), *place, *arguments]
-    with started_service(
-        command, log_file=log_file, keys_file=keys_file, scheme=scheme, descriptor=descriptor, port=port
-    ) as service:
+    command = [*python, "--bundle", str(bundle), "--keys-file", str(keys_file), "--port", str(port), *arguments]
+    with started_service(command, log_file=log_file, keys_file=keys_file, scheme=scheme, port=port) as service:
         if wait_ready:
             wait_until(lambda: is_ready(service), seconds=START_SECONDS)
         yield service
@@ -90,7 +86,6 @@ def started_service(
     log_file: Path,
     keys_file: Path,
     scheme: str = "http",
-    descriptor: int | None = None,
     port: int = 0,
 ) -> Iterator[RunningService]:
     """Start a service with `command`, wait until it listens, and stop it when the block ends.
@@ -98,7 +93,7 @@ def started_service(
     The port comes from its log unless it's given.
     """
     with log_file.open("wb") as log:
-        process = subprocess.Popen(command, stdin=descriptor, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         port = port or _port(process, log_file)
         url = f"{scheme}://127.0.0.1:{port}"

@@ -138,15 +138,6 @@ def test_a_log_file_that_grew_large_is_renamed_and_no_line_is_lost(bundle: Bundl
     assert (tmp_path / "stderr").read_text() == ""
 
 
-def test_a_socket_that_is_handed_over_is_served(bundle: Bundle, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.set_inheritable(True)
-        arguments = ["--workers", "2"]
-        with running_service(bundle.path, tmp_path, arguments=arguments, descriptor=listener.fileno()) as running:
-            assert running.client.post("/score", json={}).status_code == 200
-            assert running.stop() == 0
-
-
 def test_https_is_served_with_a_certificate(bundle: Bundle, tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     arguments = ["--tls-cert", str(certificate), "--tls-key", str(key)]

@@ -1,9 +1,6 @@
-"""A stack with two model versions, an image of each and the service step; and clients of its service."""
+"""A stack with two model versions, an image of each and the service step."""
 
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any, Self
@@ -100,9 +97,9 @@ class ServiceStack:
 
     def supervisor(self) -> psutil.Process:
         """The supervisor's process."""
-        found = self.processes.state()
-        assert found is not None
-        return psutil.Process(found.process)
+        numbers = self.numbers()
+        (found,) = [process for process in self.processes.all() if process.ppid() not in numbers]
+        return found
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer requests."""
@@ -111,37 +108,3 @@ class ServiceStack:
     def numbers(self) -> set[int]:
         """Process IDs of the supervisor and its workers."""
         return {process.pid for process in self.processes.all()}
-
-    def answers(self) -> bool:
-        """Whether the service scores a record."""
-        try:
-            return self.ask().is_success
-        except httpx.TransportError:
-            return False
-
-
-@contextmanager
-def clients(stack: ServiceStack) -> Iterator[list[int | str]]:
-    """Clients that send requests nonstop, two of them on kept connections; yields their statuses and errors so far."""
-    over = threading.Event()
-    outcomes: list[int | str] = []
-
-    def ask(*, keep: bool) -> None:
-        headers = {"Authorization": f"Bearer {KEYS[0]}"} | ({} if keep else {"Connection": "close"})
-        with httpx.Client(base_url=f"http://127.0.0.1:{stack.port}", headers=headers, timeout=30) as client:
-            while not over.is_set():
-                try:
-                    outcomes.append(client.post("/score", json=RECORD).status_code)
-                except httpx.TransportError as error:
-                    outcomes.append(repr(error))
-
-    threads = [threading.Thread(target=ask, kwargs={"keep": keep}) for keep in (True, True, False, False)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield outcomes
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-    assert len(outcomes) > len(threads)

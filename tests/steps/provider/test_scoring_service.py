@@ -1,4 +1,4 @@
-"""The service step with real processes: rollouts that drop no request, failed rollouts, drift, and a clean end.
+"""The service step with real processes: restarts, failed starts, drift, and a clean end.
 
 The tests of the class depend on each other and run in order.
 """
@@ -18,12 +18,12 @@ import psutil
 import pytest
 
 from features.files import sha256
-from steps.local import handover
-from steps.local.handover import RolloutFailedError
+from steps.local import scoring_service
 from steps.local.port import PortInUseError
+from steps.local.service_processes import ServiceStartError
 from steps.provider.step import Context, StepCancelledError
 from tests.steps.provider.conftest import Recorder
-from tests.steps.provider.service_stack import KEYS, RECORD, ServiceStack, clients
+from tests.steps.provider.service_stack import KEYS, RECORD, ServiceStack
 from tests.support.bundles import MakeBundle
 from tests.support.certificates import make_certificate
 from tests.support.ports import free_port
@@ -65,34 +65,34 @@ class TestLifeOfTheService:
         stack.serve(1)
         assert stack.numbers() == before
 
-    def test_a_new_version_is_rolled_out_without_a_refused_request(self, stack: ServiceStack) -> None:
-        with clients(stack) as outcomes:
-            stack.serve(2)
-        assert set(outcomes) == {200}
+    def test_a_new_version_restarts_the_service(self, stack: ServiceStack) -> None:
+        before = stack.numbers()
+        stack.serve(2)
         assert stack.ask().json()["model"]["version"] == "2"
+        assert not before & stack.numbers()
 
-    def test_other_settings_are_rolled_out_without_a_refused_request(self, stack: ServiceStack) -> None:
-        with clients(stack) as outcomes:
-            stack.serve(2, max_records=1, workers=1)
-        assert set(outcomes) == {200}
+    def test_other_settings_restart_the_service(self, stack: ServiceStack) -> None:
+        stack.serve(2, max_records=1, workers=1)
         assert len(stack.workers()) == 1
         batch = {"records": [RECORD, RECORD]}
         address, key = f"http://127.0.0.1:{stack.port}/score", {"Authorization": f"Bearer {KEYS[0]}"}
         assert httpx.post(address, json=batch, headers=key).is_client_error, "max_records reached it"
         stack.serve(2)
 
-    def test_another_port_is_served_before_the_old_one_closes(self, stack: ServiceStack) -> None:
+    def test_another_port_is_served_and_the_old_one_is_free(self, stack: ServiceStack) -> None:
         before, stack.port = stack.port, free_port()
         stack.serve(2)
         assert stack.ask().status_code == 200
         with socket.create_server(("127.0.0.1", before)):
             pass
 
-    def test_a_new_key_works_beside_the_old_one(self, stack: ServiceStack) -> None:
+    def test_a_new_key_works_beside_the_old_one_without_a_restart(self, stack: ServiceStack) -> None:
+        before = stack.numbers()
         stack.serve(2, keys=("second-key-of-the-service", KEYS[0]))
         assert [stack.ask(key).status_code for key in ("second-key-of-the-service", KEYS[0])] == [200, 200]
         stack.serve(2)
         assert stack.ask().status_code == 200
+        assert stack.numbers() == before
 
     def test_replaced_certificate_files_are_served(self, stack: ServiceStack, tmp_path: Path) -> None:
         certificate, key = make_certificate(tmp_path)
@@ -116,30 +116,26 @@ class TestLifeOfTheService:
         shutil.copytree(stack.folder.image(stack.digests[0]), broken)
         with (broken / "model" / "model.txt").open("a") as model:
             model.write("x")
-        with pytest.raises(RolloutFailedError, match=r"model\.txt"):
+        with pytest.raises(ServiceStartError, match=r"model\.txt"):
             stack.serve(1, digest="sha256:broken")
         assert stack.ask().json()["model"]["version"] == "2"
 
-    def test_a_service_that_ends_at_once_leaves_the_old_one_serving(self, stack: ServiceStack) -> None:
-        before = stack.numbers()
-        with pytest.raises(
-            RolloutFailedError, match=r"did not become ready: nothing to serve here\. What served before"
-        ):
+    def test_a_service_that_ends_at_once_is_reported_and_another_one_can_be_served(self, stack: ServiceStack) -> None:
+        with pytest.raises(ServiceStartError, match=r"ready: nothing to serve here\. Nothing serves now\. .* go back"):
             stack.serve(1, digest=image_that(stack, "echo nothing to serve here >&2; exit 1"))
-        assert stack.numbers() == before
+        assert stack.numbers() == set()
+        stack.serve(2)
         assert stack.ask().json()["model"]["version"] == "2"
 
-    def test_a_service_that_never_gets_ready_is_ended_and_the_old_one_serves(
+    def test_a_service_that_never_gets_ready_is_ended(
         self, stack: ServiceStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        before = stack.numbers()
-        monkeypatch.setattr(handover, "READY_SECONDS", 1.0)
-        with pytest.raises(RolloutFailedError, match="did not become ready"):
+        monkeypatch.setattr(scoring_service, "READY_SECONDS", 1.0)
+        with pytest.raises(ServiceStartError, match="did not become ready"):
             stack.serve(
                 1, digest=image_that(stack, 'exec "$PERSONALIZE_PYTHON" -c "import time; time.sleep(600)" "$@"')
             )
-        assert stack.numbers() == before
-        assert stack.ask().json()["model"]["version"] == "2"
+        assert stack.numbers() == set()
 
     def test_an_address_that_holds_the_old_one_is_served(self, stack: ServiceStack) -> None:
         stack.serve(2, host="0.0.0.0")  # noqa: S104 - it holds 127.0.0.1, which the old service must give up first
@@ -147,8 +143,8 @@ class TestLifeOfTheService:
         assert len({process.pid for process in stack.workers()}) == 2
         stack.serve(2)
 
-    def test_an_interrupted_rollout_leaves_the_old_one_serving(self, stack: ServiceStack) -> None:
-        before, interrupted = stack.numbers(), threading.Event()
+    def test_an_interrupted_restart_leaves_no_process_and_the_next_one_serves(self, stack: ServiceStack) -> None:
+        interrupted = threading.Event()
 
         def interrupt(said: str) -> None:
             if said.startswith("waiting until the service"):
@@ -156,7 +152,8 @@ class TestLifeOfTheService:
 
         with pytest.raises(StepCancelledError):
             stack.step.create(stack.step.parse(stack.inputs(1)), Context(interrupt, interrupted))
-        assert stack.numbers() == before
+        assert stack.numbers() == set()
+        stack.serve(2)
         assert stack.ask().json()["model"]["version"] == "2"
 
     def test_a_worker_that_dies_is_started_again(self, stack: ServiceStack) -> None:

@@ -1,11 +1,10 @@
-"""Services that are killed, hang, were started by an earlier version of the project, or lose their terminal."""
+"""Services that are killed, hang, lose their terminal, or whose folder is moved."""
 
 import json
 import os
 import pty
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,9 +15,8 @@ import pytest
 
 from steps.local.scoring_service import STOPPED
 from tests.steps.provider.conftest import Recorder
-from tests.steps.provider.service_stack import KEYS, ServiceStack
+from tests.steps.provider.service_stack import ServiceStack
 from tests.support.bundles import MakeBundle
-from tests.support.services import wait_until
 
 SERVE = """
 import json, sys
@@ -43,9 +41,9 @@ def stack(
 def test_a_killed_supervisor_takes_its_workers_along_and_is_seen_by_the_next_up(stack: ServiceStack) -> None:
     known, before = stack.serve(2), stack.processes.all()
     stack.supervisor().kill()
-    assert stack.step.diff(known, stack.inputs(2)).changed == {"status"}
     psutil.wait_procs(before, timeout=60)
     assert stack.processes.all() == []
+    assert stack.step.diff(known, stack.inputs(2)).changed == {"status"}
     with socket.create_server(("127.0.0.1", stack.port)):
         found = stack.read(known)
     assert found is not None
@@ -63,19 +61,6 @@ def test_a_worker_that_hangs_without_its_supervisor_is_ended(stack: ServiceStack
     stack.serve(2)
     assert not hung.is_running()
     assert stack.ask().status_code == 200
-
-
-def test_a_service_that_cannot_hand_its_socket_on_is_ended_first(stack: ServiceStack) -> None:
-    stack.step.delete("ctr", stack.serve(2), Recorder().context)
-    stack.folder.service.mkdir()
-    stack.folder.keys.write_text(KEYS[0])
-    command = [str(stack.folder.image(stack.digests[0]) / "entrypoint"), "--keys-file", str(stack.folder.keys)]
-    variables = {**os.environ, "PERSONALIZE_PYTHON": sys.executable}
-    with subprocess.Popen([*command, "--port", str(stack.port)], env=variables) as earlier:
-        wait_until(stack.answers)
-        stack.serve(2)
-        assert earlier.wait(60) == 0
-    assert stack.ask().json()["model"]["version"] == "2"
 
 
 def test_the_service_outlives_the_terminal_that_it_was_started_in(stack: ServiceStack) -> None:
@@ -105,7 +90,7 @@ def rename(old: Path, new: Path) -> None:
 
 def copy_over(old: Path, new: Path) -> None:
     """Move a folder as between two file systems; a service's working directory is gone then."""
-    shutil.copytree(old, new, ignore=shutil.ignore_patterns("handover"))
+    shutil.copytree(old, new)
     while old.exists():  # the service may write a file there meanwhile
         shutil.rmtree(old, ignore_errors=True)
 
@@ -138,6 +123,6 @@ def test_a_service_whose_folder_was_moved_is_known_replaced_and_ended(
 
 def test_the_service_of_an_original_is_not_that_of_its_copy(tmp_path: Path, stack: ServiceStack) -> None:
     stack.serve(1)
-    shutil.copytree(stack.path, tmp_path / "copy", ignore=shutil.ignore_patterns("handover"))
+    shutil.copytree(stack.path, tmp_path / "copy")
     assert stack.at(tmp_path / "copy").processes.all() == []
     assert stack.processes.all()
