@@ -75,7 +75,7 @@ types: setup ## check the types with mypy, with every dependency installed
 workflows: setup ## check the GitHub Actions workflows with actionlint and zizmor
 	$(PYTHON) -m tools.workflows
 
-audit: setup ## look for known vulnerabilities in what is deployed; needs the network and Docker
+audit: setup ## look for known vulnerabilities in what is deployed; needs the network
 	@$(PYTHON) -m tools.audit
 
 check: lint types workflows test ## lint, types, workflows and tests
