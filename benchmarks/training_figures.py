@@ -1,4 +1,4 @@
-"""The training bench as a table, which `make docs` puts on the site."""
+"""The training bench as a table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

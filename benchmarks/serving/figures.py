@@ -1,4 +1,4 @@
-"""The serving bench as a table, which `make docs` puts on the site."""
+"""The serving bench as a table."""
 
 from typing import Any
 

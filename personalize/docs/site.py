@@ -1,6 +1,6 @@
 """`python -m personalize.docs.site`: builds the documentation's site into `dist/site`, strictly.
 
-Every page is a file in `docs/` or generated from the code and the measurements. mkdocs reads them in `dist/docs`.
+Every page is a file in `docs/` or generated from the code. mkdocs reads them in `dist/docs`.
 """
 
 import json
@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from personalize.docs import measurements
 from tools.paths import ROOT
 from tools.setup.trust import trusting
 from tools.setup.uv import ensure_uv
@@ -26,7 +25,6 @@ def pages() -> dict[str, str]:
     return {
         "reference/options.md": options_page(),
         "reference/http.md": http_page(describe_a_service()) + metrics_table(),
-        "explanation/measurements.md": measurements.page(),
     }
 
 
