@@ -18,7 +18,6 @@ from tools.paths import ROOT
 FIRST = "bootstrap"
 REST = "not (doctor or bootstrap or predict or recommend or another or pause)"
 UNLIKE = {
-    "Azure assigns the workspace's identity its roles on its storage; the stack assigns none.",
     "Databricks creates the managed group, whose `managedBy` is the workspace.",
     "AKS creates the nodes' group, whose `managedBy` is the cluster.",
     "The autoscaler gets the pods' CPU from AKS' own metrics server.",
