@@ -11,7 +11,7 @@ import pytest
 
 from scoring.worker import pauses, supervisor
 from scoring.worker.logs import LogSink
-from scoring.worker.supervisor import HUNG_SECONDS, READY, START_SECONDS, Supervisor
+from scoring.worker.supervisor import HUNG_SECONDS, START_SECONDS, Supervisor
 from tests.support.clock import Clock
 
 STEP = HUNG_SECONDS / 8
@@ -72,7 +72,7 @@ def own_signals() -> Iterator[None]:
 
 
 def _beats_once(pulse: int) -> int:
-    os.write(pulse, READY)
+    os.write(pulse, b"+")
     signal.pause()
     return 0
 
@@ -106,7 +106,7 @@ def test_a_pause_while_the_workers_end_takes_nothing_of_their_time(
 
     def drains(pulse: int) -> int:
         signal.signal(signal.SIGTERM, lambda *_: None)
-        os.write(pulse, READY)
+        os.write(pulse, b"+")
         os.read(told[0], 1)
         return 0
 
