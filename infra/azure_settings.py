@@ -30,9 +30,6 @@ from infra.setting_types import (
 from tools.versions import KUBERNETES
 from training.parameters import Parameters
 
-CANARY_WORKERS = 2
-"""At most. Two workers already have to share files and to connect to each other."""
-
 
 class AzureSettings(Parameters):
     """Where the stack is on Azure, how large it is and who may change it."""
@@ -87,8 +84,8 @@ class AzureSettings(Parameters):
     """Timeout of a training run, in minutes."""
     training_binary_files: bool = False
     """Whether Spark reads files for training's Python processes, each as a whole and none larger than 2 GiB. Only for a
-    cluster whose workers' Python can't read the volumes, which the canary run reports; needs `training.fit:
-    synapseml`, and not for tables."""
+    cluster whose workers' Python can't read the volumes, which `up` reports; needs `training.fit: synapseml`, and not
+    for tables."""
     kubernetes_version: str = Field(default=KUBERNETES, pattern=r"^1\.\d{2}$")
     """Minor version of Kubernetes; patches are applied automatically in the maintenance window."""
     kubernetes_tier: KubernetesTier = KubernetesTier.FREE
@@ -175,11 +172,6 @@ class AzureSettings(Parameters):
         """Whether machines on the internet, such as GitHub's runners, can't reach the cluster or the service."""
         ranges = (self.authorized_ip_ranges, self.allowed_sources)
         return self.network is Network.PRIVATE or any(one != ANYWHERE for one in ranges)
-
-    @property
-    def canary_workers(self) -> int:
-        """Workers of the canary run's cluster, in addition to its driver."""
-        return min(self.training_workers, CANARY_WORKERS)
 
     @property
     def shares_nodes(self) -> bool:

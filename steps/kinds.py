@@ -15,8 +15,6 @@ class Kind(StrEnum):
 
     REGISTRY = "Registry"
     WORKSPACE_READY = "WorkspaceReady"
-    BUILD_TRIAL = "BuildTrial"
-    CANARY_RUN = "CanaryRun"
     CLUSTER_READY = "ClusterReady"
     DATA_UPLOAD = "DataUpload"
     LIBRARIES = "Libraries"

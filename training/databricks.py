@@ -61,7 +61,7 @@ def _made(folder: Path, folders: ExitStack) -> Path:
 def _try(request: LakeRequest) -> None:
     """Raise `VolumeError` if a machine can't use the request's folders, before anything takes long."""
     written = [request.output, request.work, *([] if request.snapshots is None else [request.snapshots])]
-    if request.fetch or request.canary:
+    if request.fetch:
         written.append(request.data)
     read = [folder for folder in (request.data, request.champion, request.best) if folder is not None]
     listing = recorded(request.data)
@@ -81,15 +81,12 @@ def _run(request: LakeRequest, own: Path, shared: Path) -> None:
         kind=request.dataset.kind, hash=request.manifest_hash, partitions=(), description=f"data in {request.data}"
     )
     passed_over = request.passed_over  # from now on the same
-    champion, target = request.champion, request.output / BUNDLE
-    for number in ("first", "second") if request.canary else ("only",):
-        places = {"champion": champion, "output": own / number, "work": shared / number}
-        result = train(request.model_copy(update=places), manifest)
-        shutil.rmtree(target, ignore_errors=True)
-        copy_files(Path(result.bundle), target)
-        champion = target
+    output, target = own / "output", request.output / BUNDLE
+    result = train(request.model_copy(update={"output": output, "work": shared}), manifest)
+    shutil.rmtree(target, ignore_errors=True)
+    copy_files(Path(result.bundle), target)
     if request.snapshots is not None:
-        made = _copy_snapshots(own / number / SNAPSHOTS, request.snapshots, passed_over.version)
+        made = _copy_snapshots(output / SNAPSHOTS, request.snapshots, passed_over.version)
         (request.output / MADE).write_bytes(encode(made))
     if listing is not None:  # the data's own folder goes with the next dataset, the run's stays
         (request.output / RECORD).write_bytes((request.data / RECORD).read_bytes())

@@ -63,6 +63,3 @@ class LakeRequest(TrainingRequest):
     """The volume for intermediate files; the run makes its own folder in it."""
     snapshots: Path | None = None
     """The folder for users' histories and the catalogue, from which the service's pods read; by default for none."""
-    canary: bool = False
-    """Whether the run tests the cluster: every machine tries each volume, and a second model has the first as its
-    champion."""

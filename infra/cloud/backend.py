@@ -18,8 +18,6 @@ from infra.settings import Settings, azure_settings
 from infra.step_resource import StepResource
 from steps.descriptions import (
     api_key,
-    build_trial,
-    canary_run,
     certificate,
     champion,
     cluster_ready,
@@ -34,7 +32,6 @@ from steps.descriptions import (
 )
 from steps.descriptions.description import Description, StepInputs
 from steps.kinds import Place
-from steps.shared.base_images import base_images
 from steps.shared.job_libraries import JobLibraries, job_libraries
 from steps.shared.volumes import volumes_of
 from training.datasets.placed.address import Address
@@ -43,8 +40,10 @@ from training.datasets.placed.address import Address
 class CloudBackend:
     """All of one stack on Azure. The graph calls the methods in the order in which they stand here."""
 
+    _build: StepResource
+    """The image's step. The cluster, which costs by the hour, waits for it."""
     _image: Output[str]
-    """What `build` built: the whole reference, by digest."""
+    """What it built: the whole reference, by digest."""
 
     def __init__(self, stack: str, settings: Settings, data: Sequence[Address], *, recommends: bool) -> None:
         """Declare the environment; `data` are the folders of containers with data that training reads in place.
@@ -58,8 +57,6 @@ class CloudBackend:
         self._provider = azure_native.Provider("azure", subscription_id=azure.subscription, tenant_id=azure.tenant)
         around = EnvironmentArgs(settings=azure, names=names, recommends=recommends)
         self._environment = Environment("environment", around, ResourceOptions(providers=[self._provider]))
-        self._tried: Sequence[pulumi.Resource] = ()
-        """What must have succeeded before a cluster is created, which costs by the hour."""
         self._target: dict[str, Any] = {
             "stack": stack,
             "tenant": azure.tenant,
@@ -90,7 +87,7 @@ class CloudBackend:
         return self._step(data_upload.AZURE, name, inputs, options, after=after)
 
     def train(self, name: str, inputs: training_run.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
-        """A run of the training job on Databricks, after a trial build and a canary run."""
+        """A run of the training job on Databricks."""
         around = self._environment
         workspace = around.databricks.workspace
         wanted_libraries, installed = self._libraries(options)
@@ -98,17 +95,7 @@ class CloudBackend:
         url = self._step(workspace_ready.AZURE, "workspace-ready", wanted, options).output("url", str)
         training = DatabricksTraining("databricks-training", around, url, wanted_libraries, options, data=self._data)
         self._target |= {"databricks_url": url, "databricks_workspace_id": workspace.id}
-        after = [training, installed, *around.access.lake]
-        canary = self._step(
-            canary_run.AZURE,
-            "canary",
-            canary_run.Inputs(tried=training.tried),
-            options,
-            {"job_id": training.canary_id, "fit": self._settings.training.fit.value},
-            after=[*after, *around.storage.containers, *around.access.models, self._build_trial(options)],
-        )
-        self._tried = [canary]
-        after.append(canary)
+        after = [training, installed, *around.access.lake, *around.access.models, *around.storage.containers]
         step = self._step(training_run.AZURE, name, inputs, options, {"job_id": training.job_id}, after=after)
         run_url = step.output("run_url", str)
         self._target |= {
@@ -118,13 +105,6 @@ class CloudBackend:
         }
         self.shown |= {"databricks": url, "run": run_url}
         return step
-
-    def _build_trial(self, options: ResourceOptions) -> StepResource:
-        """A tiny image on the same bases, before the first machine is paid for."""
-        around = self._environment
-        inputs = build_trial.Inputs(bases=base_images(), private=around.private is not None)
-        own = {"resource_group": around.groups.serving.group}
-        return self._step(build_trial.AZURE, "build-trial", inputs, options, own, after=around.access.images)
 
     def _libraries(self, options: ResourceOptions) -> tuple[JobLibraries, StepResource]:
         """What clusters install, and the step that puts it into the lake."""
@@ -155,7 +135,7 @@ class CloudBackend:
             "target": engine,
         }
         after = [*self._environment.access.images, *self._environment.access.lake]
-        step = self._step(serving_image.AZURE, name, inputs, options, own, after=after)
+        self._build = step = self._step(serving_image.AZURE, name, inputs, options, own, after=after)
         self._image = step.output("image", str)
         record = environment.Inputs[Output[str], Output[int]](image=self._image, version=inputs.version)
         self._step(environment.AZURE, f"{name}-record", record, options, after=self._environment.access.models)
@@ -164,7 +144,7 @@ class CloudBackend:
     def serve(self, name: str, args: ScoringServiceArgs, options: ResourceOptions) -> RunningService:
         """Pods in the cluster behind a load balancer; their version is the champion once they are ready."""
         around = self._environment
-        cluster = ClusterEnvironment(around, self._tried)
+        cluster = ClusterEnvironment(around, [self._build])
         rotation = api_key.Inputs[Output[str]](registry=args.registry, rotation=args.settings.key_rotation)
         key = self._step(api_key.EVERYWHERE, f"{name}-key", rotation, options)
         place = around.place

@@ -1,6 +1,7 @@
-"""The serving cluster and the Azure resources around it. They cost by the hour, so they wait for the canary run.
+"""The serving cluster and the Azure resources around it; their parent is the environment.
 
-Their parent is the environment.
+The cluster costs by the hour, so it waits for the serving image: a failed training or build, or a rejected model, costs
+no cluster.
 """
 
 from collections.abc import Sequence

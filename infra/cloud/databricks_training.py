@@ -19,8 +19,7 @@ from training.datasets.placed.in_place import volume_of
 
 
 class DatabricksTraining(pulumi.ComponentResource):
-    """Access to the lake, and the jobs: `job_id` for training, `canary_id` for canary runs, which test what is in
-    `tried`."""
+    """Access to the lake, and the training job, whose ID is `job_id`."""
 
     def __init__(
         self,
@@ -54,8 +53,7 @@ class DatabricksTraining(pulumi.ComponentResource):
         )
         Volumes("volumes", volumes, _after(own, access, members, *environment.access.lake))
         args = TrainingJobArgs(settings=settings, names=names, libraries=libraries)
-        jobs = TrainingJob("training-job", args, workspace, _after(own, members))
-        self.job_id, self.canary_id, self.tried = jobs.job_id, jobs.canary_id, jobs.tried
+        self.job_id = TrainingJob("training-job", args, workspace, _after(own, members)).job_id
         self.register_outputs({"job_id": self.job_id})
 
 

@@ -114,11 +114,6 @@ class Names:
         return self._long("databricks")
 
     @property
-    def canary_job(self) -> str:
-        """The Databricks job for canary runs; the training job has the workspace's name."""
-        return f"{self.databricks}-canary"
-
-    @property
     def connector(self) -> str:
         """The identity with which Databricks accesses the lake."""
         return self._long("lake-access")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from infra.azure_settings import AzureSettings
 from infra.cost.prices import VM, Confidence, Figure, Price, Prices, PriceUnknownError, snapshot
-from infra.cost.scenarios import CANARY_HOURS, DAYS, DISK_GIB, Scenario, of_settings
+from infra.cost.scenarios import DAYS, DISK_GIB, Scenario, of_settings
 from infra.setting_types import KubernetesTier
 
 HOURS_PER_MONTH = 730
@@ -17,7 +17,7 @@ NOT_INCLUDED = (
     "Key Vault, builds of the image, disks of the training cluster, support, taxes"
 )
 
-Part = Literal["always_on", "training", "canary"]
+Part = Literal["always_on", "training"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Line:
 
     name: str
     part: Part
-    """When it runs: always, during training, or during canary runs."""
+    """When it runs: always, or during training."""
     quantity: Figure
     unit: str
     price: Price
@@ -92,7 +92,6 @@ def as_json(found: Estimate) -> dict[str, Any]:
         "range_usd_per_month": [float(total.low), float(total.high)],
         "always_on_usd_per_month": float(found.total("always_on").likely),
         "training_usd_per_month": float(found.total("training").likely),
-        "canary_usd_per_month": float(found.total("canary").likely),
         "lines": [_line_json(line) for line in found.lines],
         "assumptions": list(found.scenario.assumptions),
         "not_included": NOT_INCLUDED,
@@ -153,10 +152,6 @@ def _training(scenario: Scenario, prices: Prices) -> Iterator[Line]:
     units = Figure.exact(size.cores) * per_core.usd
     trained = Figure.exact(hours) * units
     yield _line("Databricks units", prices["databricks/dbu"], trained, part="training", confidence=per_core.confidence)
-    if scenario.canary_nodes:
-        tried = Figure.exact(scenario.canary_nodes) * CANARY_HOURS
-        yield _line("canary nodes", size, tried, part="canary", confidence="unverified")
-        yield _line("canary units", prices["databricks/dbu"], tried * units, part="canary", confidence="unverified")
 
 
 def _line(

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from infra.azure_settings import AzureSettings
-from infra.cost.prices import Figure
 from infra.private_links import LINKS, ZONES
 from infra.setting_types import KubernetesTier, Network, RegistryTier, Replication
 
@@ -28,10 +26,6 @@ HOURS_PER_TRAINING = 1.0
 HOURS_ON_ONE_MACHINE = 0.2
 """For the same rows: 5 minutes on 16 cores, extrapolated in `docs/explanation/training.md`, after 7 minutes to start
 the VM, which others report. Neither was measured."""
-CANARIES_PER_MONTH = 6
-"""An assumption: one for each change of the training code or the VM size."""
-CANARY_HOURS = Figure(Decimal(1), Decimal(1), Decimal(2))
-"""For all of them, at 10 to 20 minutes each, mostly to start VMs: reported by others, not measured."""
 STORED_GB = 20.0
 """45.8 million rows are 11 GB; the rest is for models and reports."""
 FREE_LOG_GB = 5.0
@@ -59,8 +53,6 @@ class Scenario:
     training_nodes: int
     trainings: float = TRAININGS_PER_MONTH
     hours_per_training: float = HOURS_PER_TRAINING
-    canary_nodes: int = 0
-    """Of each canary run; 0 if there are none."""
     pools: tuple[Pool, ...]
     managed_disks: bool = True
     """Whether the nodes' system disks are billed."""
@@ -142,7 +134,6 @@ def of_settings(
         training_nodes=1 + settings.training_workers,
         trainings=trainings,
         hours_per_training=hours_per_training,
-        canary_nodes=1 + settings.canary_workers,
         pools=_pools(settings),
         managed_disks=not settings.ephemeral_os_disks,
         kubernetes_tier=settings.kubernetes_tier,
@@ -156,7 +147,6 @@ def of_settings(
         **_private(zones_given=settings.private_dns_zones is not None) if settings.network is Network.PRIVATE else {},
         assumptions=(
             f"{trainings:g} trainings of {hours_per_training:g} h on {1 + settings.training_workers} nodes",
-            f"{CANARIES_PER_MONTH} canary runs of 10 to 20 minutes on {1 + settings.canary_workers} nodes",
             *_about_nodes(settings),
             f"{STORED_GB:g} GB stored{', users and items included' if recommends else ''}, {about_logs}",
         ),

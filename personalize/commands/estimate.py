@@ -23,7 +23,7 @@ from steps.shared.dataset_paths import located
 from tools.paths import cache_folder
 from training.parameters import Dataset, FilmsDataset, TablesDataset
 
-PARTS: dict[Part, str] = {"always_on": "always on", "training": "training", "canary": "canary runs"}
+PARTS: dict[Part, str] = {"always_on": "always on", "training": "training"}
 STACK_FILE = ".yaml"
 
 

@@ -16,7 +16,7 @@ NOT_AVAILABLE = re.compile(
 )
 REGION_FULL = re.compile("Total Regional Cores|regional vcpu quota")
 FAMILY_FULL = re.compile("InsufficientVCPUQuota|AZURE_QUOTA_EXCEEDED_EXCEPTION|QuotaExceeded")
-SIZES = {"CanaryRun": "training", "TrainingRun": "training", "ManagedCluster": "system", "AgentPool": "scoring"}
+SIZES = {"TrainingRun": "training", "ManagedCluster": "system", "AgentPool": "scoring"}
 """Whose VM size a step or a resource needs."""
 GIVING = re.compile("'Microsoft\\.Authorization/roleAssignments/(?:write|delete)'")
 """The action in a refusal to assign or remove a role; other refusals name the assignment's path."""

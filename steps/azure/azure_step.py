@@ -21,6 +21,14 @@ def workspace_client(inputs: MachineLearning) -> "MLClient":
     return credentials.machine_learning(inputs.tenant, inputs.subscription, inputs.resource_group, inputs.workspace)
 
 
+def after_failure(remedy: str) -> str:
+    """The end of the message of a failed step for which the serving cluster waits."""
+    return (
+        f"The steps after this one, such as the serving cluster, were not created or changed: {remedy}, then run `up` "
+        "again."
+    )
+
+
 class AzureStep(LocalStep[InputsT, OutputsT], ABC, Generic[InputsT, OutputsT]):
     """A step that calls Azure, and keeps what it downloads in the stack's folder."""
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from steps.azure.build_trial import BuildTrial
-from steps.azure.canary_run import CanaryRun
 from steps.azure.certificate import Certificate
 from steps.azure.champion import Champion
 from steps.azure.cluster_ready import ClusterReady
@@ -25,8 +23,6 @@ def azure_steps() -> dict[Kind, Step[Any, Any]]:
     steps: tuple[Step[Any, Any], ...] = (
         Registry(),
         WorkspaceReady(),
-        BuildTrial(),
-        CanaryRun(),
         ClusterReady(),
         DataUpload(),
         Libraries(),

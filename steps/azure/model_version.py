@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from azure_clients.retries import AzureRefusedError
 from features.bundle import METADATA, REPORT
 from recommend.published import RECORD, Published, decode
 from recommend.recommender import METRIC
-from steps.azure.azure_step import AzureStep
+from steps.azure.azure_step import AzureStep, after_failure
 from steps.azure.stores.azure_registry import RUN, AzureRegistry, Entry
 from steps.azure.stores.lake import bring, lake_folder
 from steps.azure.stores.registered_versions import version_of, versions_of
@@ -71,7 +72,11 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
             return registry.get(int(inputs.requested)), ""
         context.report("registering the candidate in Azure ML")
         lineage = {"data": inputs.data_url, RUN: inputs.run_url}
-        entry = registry.register(self.folder(inputs.stack).path / inputs.bundle, inputs.bundle_url, lineage)
+        try:
+            entry = registry.register(self.folder(inputs.stack).path / inputs.bundle, inputs.bundle_url, lineage)
+        except AzureRefusedError as error:
+            cause = f"correct what the message names in the Azure ML workspace {inputs.workspace}"
+            raise AzureRefusedError(f"{error}\n{after_failure(cause)}") from error
         candidate, kept = self._brought(inputs, entry, context)
         if candidate.accepted:
             return entry, ""

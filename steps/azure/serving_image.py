@@ -1,11 +1,12 @@
 """Steps 4 and 5: an image with the serving code and one model, in the container registry, identified by its digest."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from azure_clients.retries import USUAL, Timeout
-from steps.azure.azure_step import AzureStep
+from steps.azure.azure_step import AzureStep, after_failure
 from steps.azure.image.build import build
 from steps.azure.image.build_context import BuildContext, build_context
 from steps.azure.image.registry_build import BuildFailedError, RegistryBuild
@@ -13,6 +14,7 @@ from steps.azure.stores.lake import bring, lake_folder
 from steps.descriptions.serving_image import AZURE, AzureInputs, AzureOutputs
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context, Created, State
+from steps.shared.base_images import base_images
 from tools.paths import ROOT, state_folder
 
 REPOSITORY = "scoring"
@@ -60,6 +62,13 @@ class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
             return build(inputs, content, REPOSITORY, context, self._timeout, private=inputs.private)
         except BuildFailedError as error:
             if known is None:
-                raise
+                advice = after_failure(_mended(str(error), base_images(self._code)))
+                raise BuildFailedError(f"{error}\n{advice}") from error
             context.report(f"using the image of {known.age.days} days ago, because the build failed: {error}")
             return known.digest
+
+
+def _mended(log: str, bases: Sequence[str]) -> str:
+    """What to do about a failed build. Docker and BuildKit name a base that is gone in different sentences."""
+    gone = [base for base in bases if re.search(rf"{base.rpartition('@')[2]}.* not found", log)]
+    return f"set another digest for {' and '.join(gone)} in scoring/Dockerfile" if gone else "fix the cause"

@@ -10,7 +10,7 @@ from azure_clients import credentials
 from features.bundle import REPORT
 from features.errors import PersonalizationError
 from recommend.forgotten import FILE as FORGOTTEN
-from steps.azure.azure_step import AzureStep
+from steps.azure.azure_step import AzureStep, after_failure
 from steps.azure.data_upload import COMPLETE
 from steps.azure.databricks_run import JobRuns, RunFailedError, Usable
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
@@ -51,8 +51,11 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         request = self._request(inputs, earlier, registered, lake, context)
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
         runs = JobRuns(client, context, self._timeout, int(inputs.job_id))
-        with self._unchanged(inputs, context):
-            address = runs.succeed(identity, request, _left_result(lake, context))
+        try:
+            with self._unchanged(inputs, context):
+                address = runs.succeed(identity, request, _left_result(lake, context))
+        except RunFailedError as error:
+            raise RunFailedError(f"{error}\n{after_failure('fix the cause')}") from error
         result = run.finished() or self._bring(run, lake, context)
         outputs = run.outputs(result).model_dump()
         return Created(identity, AzureOutputs(**outputs, bundle_url=f"{lake.url}/{BUNDLE}", run_url=address))
@@ -137,7 +140,10 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         """Download the result and its bundle, and check the bundle's hash."""
         content = lake.read(RESULT, context)
         if content is None:
-            raise TrainingResultError(f"The training run left no {RESULT} in {lake.url}. Run `up` again.")
+            raise TrainingResultError(
+                f"The training run succeeded, but {lake.url} contains no {RESULT}. Check that the volume `models` in "
+                "Databricks lies on this storage account, then run `up` again."
+            )
         result: dict[str, Any] = json.loads(content)
         run.path.mkdir(parents=True, exist_ok=True)
         bundle: Path = run.path / BUNDLE

@@ -1,10 +1,9 @@
-"""The Databricks jobs that train: the project's wheel on a cluster of fixed size, with libraries from the lake.
+"""The Databricks job that trains: the project's wheel on a cluster of fixed size, with libraries from the lake.
 
-The steps `CanaryRun` and `TrainingRun` start the runs.
+The step `TrainingRun` starts the runs.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +23,6 @@ ENTRY_POINT = "train"
 REQUEST = "request"
 """The job's only parameter: what to train, as JSON (`training.databricks`)."""
 CLUSTER = "training"
-CANARY_MINUTES = 45
-"""Timeout of a canary run, most of which is the start of VMs."""
 RUNTIME = f"{DATABRICKS_RUNTIME}.x-scala{SCALA}"
 DEDICATED = "SINGLE_USER"
 """SynapseML calls into the JVM, which no other access mode allows."""
@@ -50,22 +47,8 @@ class TrainingJobArgs:
     libraries: JobLibraries
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobArgs:
-    """How the two jobs differ."""
-
-    name: str
-    workers: int
-    timeout_minutes: int
-    told: Sequence[str]
-    """Mail addresses for failed runs."""
-
-
 class TrainingJob(pulumi.ComponentResource):
-    """Cluster policy and jobs in the workspace of the given Databricks provider.
-
-    `canary_id` is the same job on the smallest equivalent cluster; `tried` is what a canary run tests.
-    """
+    """Cluster policy and job in the workspace of the given Databricks provider."""
 
     def __init__(
         self,
@@ -86,23 +69,13 @@ class TrainingJob(pulumi.ComponentResource):
             opts=self._options,
         )
         self._let_manage("training-policy", "CAN_USE", cluster_policy_id=policy.id)
-        canary, training = _canary(args), _training(args)
-        self.canary_id = self._job("canary-job", canary, policy).id
-        self.job = self._job("training-job", training, policy)
+        self.job = self._job(policy)
         self.job_id = self.job.id
-        self.tried = {
-            "wheel": args.libraries.wheel.hash,
-            "libraries": args.libraries.packages,
-            "runtime": RUNTIME,
-            "machine": args.settings.training_vm_size,
-            "workers": str(canary.workers),
-            "run_as": args.settings.training_run_as or "",
-            "binary_files": str(args.settings.training_binary_files),
-        }
         self.register_outputs({"job_id": self.job_id, "url": self.job.url})
 
-    def _job(self, resource: str, args: JobArgs, policy: databricks.ClusterPolicy) -> databricks.Job:
-        libraries = self._args.libraries
+    def _job(self, policy: databricks.ClusterPolicy) -> databricks.Job:
+        settings, libraries = self._args.settings, self._args.libraries
+        timeout_seconds = settings.training_timeout_minutes * 60
         task = databricks.JobTaskArgs(
             task_key=ENTRY_POINT,
             job_cluster_key=CLUSTER,
@@ -115,24 +88,24 @@ class TrainingJob(pulumi.ComponentResource):
                 databricks.JobTaskLibraryArgs(requirements=libraries.requirements_path),
                 *(databricks.JobTaskLibraryArgs(jar=jar) for jar in libraries.jar_paths),
             ],
-            timeout_seconds=args.timeout_minutes * 60,
+            timeout_seconds=timeout_seconds,
             max_retries=0,
         )
-        cluster = self._cluster(args.workers, policy)
+        cluster = self._cluster(policy)
         job = databricks.Job(
-            resource,
-            name=args.name,
+            "training-job",
+            name=self._args.names.databricks,
             max_concurrent_runs=1,
             job_clusters=[databricks.JobJobClusterArgs(job_cluster_key=CLUSTER, new_cluster=cluster)],
             tasks=[task],
             parameters=[databricks.JobParameterArgs(name=REQUEST, default="{}")],
-            run_as=_run_as(self._args.settings),
-            email_notifications=_mails(args.told),
-            timeout_seconds=args.timeout_minutes * 60,
+            run_as=_run_as(settings),
+            email_notifications=databricks.JobEmailNotificationsArgs(on_failures=[settings.alert_mail]),
+            timeout_seconds=timeout_seconds,
             tags=self._tags,
             opts=self._options,
         )
-        self._let_manage(resource, "CAN_MANAGE", job_id=job.id)
+        self._let_manage("training-job", "CAN_MANAGE", job_id=job.id)
         return job
 
     def _let_manage(
@@ -165,13 +138,13 @@ class TrainingJob(pulumi.ComponentResource):
                 opts=self._options,
             )
 
-    def _cluster(self, workers: int, policy: databricks.ClusterPolicy) -> databricks.JobJobClusterNewClusterArgs:
+    def _cluster(self, policy: databricks.ClusterPolicy) -> databricks.JobJobClusterNewClusterArgs:
         settings = self._args.settings
-        alone = workers == 0
+        alone = settings.training_workers == 0
         return databricks.JobJobClusterNewClusterArgs(
             spark_version=RUNTIME,
             node_type_id=settings.training_vm_size,
-            num_workers=workers,
+            num_workers=settings.training_workers,
             policy_id=policy.id,
             data_security_mode=DEDICATED,
             runtime_engine="STANDARD",
@@ -183,29 +156,6 @@ class TrainingJob(pulumi.ComponentResource):
         )
 
 
-def _mails(told: Sequence[str]) -> databricks.JobEmailNotificationsArgs | None:
-    return databricks.JobEmailNotificationsArgs(on_failures=list(told)) if told else None
-
-
-def _canary(args: TrainingJobArgs) -> JobArgs:
-    return JobArgs(
-        name=args.names.canary_job,
-        workers=args.settings.canary_workers,
-        timeout_minutes=CANARY_MINUTES,
-        told=(),
-    )
-
-
-def _training(args: TrainingJobArgs) -> JobArgs:
-    settings = args.settings
-    return JobArgs(
-        name=args.names.databricks,
-        workers=settings.training_workers,
-        timeout_minutes=settings.training_timeout_minutes,
-        told=(settings.alert_mail,),
-    )
-
-
 def _run_as(settings: AzureSettings) -> databricks.JobRunAsArgs | None:
     """By default the job runs as the deployer that first ran `up`."""
     if settings.training_run_as is None:
@@ -214,10 +164,8 @@ def _run_as(settings: AzureSettings) -> databricks.JobRunAsArgs | None:
 
 
 def _policy(settings: AzureSettings) -> dict[str, Any]:
-    """The allowed clusters: exactly those of the two jobs, on the VM size or one of its fall-backs, no autoscaling."""
+    """The allowed clusters: exactly the job's, on its VM size or one of the fall-backs, no autoscaling."""
     machines = sorted({settings.training_vm_size, *settings.training_vm_fallbacks})
-    sizes = sorted({settings.canary_workers, settings.training_workers})
-    several = {"num_workers": {"type": "allowlist", "values": sizes}} if len(sizes) > 1 else {}
     fixed = {
         "num_workers": settings.training_workers,
         "spark_version": RUNTIME,
@@ -229,5 +177,4 @@ def _policy(settings: AzureSettings) -> dict[str, Any]:
         **{path: {"type": "fixed", "value": value} for path, value in fixed.items()},
         "node_type_id": {"type": "allowlist", "values": machines},
         **{path: {"type": "forbidden"} for path in never},
-        **several,
     }

@@ -48,7 +48,7 @@ TOUCHED: list[tuple[dict[str, Any], set[str]]] = [
     ({"scoring_vm_size": "Standard_D4ds_v5"}, {"scoring-pool"}),
     ({"scoring_nodes_max": 5}, {"scoring-pool"}),
     ({"replicas_max": 8}, {"autoscaler"}),
-    ({"training_vm_size": "Standard_E8ds_v5"}, {"training-policy", "training-job", "canary-job", "canary"}),
+    ({"training_vm_size": "Standard_E8ds_v5"}, {"training-policy", "training-job"}),
     ({"log_cap_gb": 2.0}, {"logs"}),
     ({"kubernetes_tier": "Standard"}, {"cluster"}),
 ]

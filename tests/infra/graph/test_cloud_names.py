@@ -29,7 +29,6 @@ RULES = {
     "insights": r"[^%&\\?/]{0,259}[^%&\\?/.\s]",
     "machine_learning": "[A-Za-z0-9][A-Za-z0-9_-]{2,32}",
     "databricks": "[A-Za-z0-9_-]{3,64}",
-    "canary_job": ".{1,4096}",  # the Jobs API limits only its length
     "connector": "[A-Za-z0-9_-]{3,64}",
     "cluster": WORDS % 61,
     "dns_prefix": WORDS % 52,

@@ -111,17 +111,6 @@ def test_every_alert_that_a_stack_creates_is_on_its_bill(stack: str) -> None:
         assert line(bill, name).quantity.likely == len(page.resources(stack, f"monitor:{kind}"))
 
 
-def test_a_stack_pays_for_the_runs_that_come_before_its_trainings() -> None:
-    bill = of(training_vm_size="Standard_E4ds_v5")
-    # 1 to 2 h at 0.216 to 0.36, the middle is 0.288
-    assert line(bill, "canary nodes").usd == figures("0.22", "0.29", "0.72")
-    # 4 cores * 0.25 DBU per core-hour (25 % either way): 0.75, 1 and, in 2 h, 2.5 DBU at 0.30; 0.225 is rounded up
-    assert line(bill, "canary units").usd == figures("0.23", "0.30", "0.75")
-    # with eleven workers, a canary run has two workers: three machines with the driver
-    assert line(of(training_workers=11), "canary nodes").quantity == figures("3", "3", "6")
-    assert not [one for one in estimate(reference(), snapshot()).lines if "canary" in one.name]
-
-
 def test_a_private_stack_pays_for_its_endpoints_and_zones_and_for_one_public_address_alone() -> None:
     hub = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
     bill = of(network="private", peered_network=hub, registry_tier="Premium")

@@ -144,6 +144,26 @@ def test_no_service_takes_keys_or_shows_anything_to_strangers(page: str) -> None
     assert cluster["aadProfile"] == {"enableAzureRBAC": True, "managed": True, "tenantID": TENANT}
 
 
+def test_the_cluster_waits_for_the_image_and_so_for_training_and_gate() -> None:
+    """Decision 27: what fails before the service costs no cluster. The alert on trainings does not wait for it."""
+    image, training = "azure:ServingImage image", "azure:TrainingRun training"
+    assert {image, training, "azure:ModelVersion model"} <= waited_for("containerservice:ManagedCluster cluster")
+    for name in (image, "monitor:ScheduledQueryRule failed-training"):
+        assert not {one for one in waited_for(name) if one.startswith("containerservice:")}
+
+
+def waited_for(name: str) -> set[str]:
+    """Everything in `dev` that must exist before a resource."""
+    found, before, left = recorded("dev")["resources"], set[str](), [name]
+    while left:
+        one = found.get(left.pop(), {})
+        sources = [[one] if isinstance(one, str) else one for one in one.get("from", {}).values()]
+        new = {*one.get("after", ()), *(source for several in sources for source in several)} - before
+        before |= new
+        left += new
+    return before
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_pod_has_no_right_that_it_does_not_need(page: str) -> None:
     """kubernetes.io, "Pod Security Standards", "Network Policies": a type without rules admits nothing."""

@@ -24,7 +24,7 @@ def test_the_committed_stacks_are_shown_beside_the_reference(stack: str) -> None
     found = run("--stack", stack)
     assert (found["name"], found["beside"]["name"]) == (stack, "reference")
     for bill in (found, found["beside"]):
-        parts = sum(bill[f"{part}_usd_per_month"] for part in ("always_on", "training", "canary"))
+        parts = sum(bill[f"{part}_usd_per_month"] for part in ("always_on", "training"))
         assert bill["total_usd_per_month"] == pytest.approx(parts)
         assert bill["total_usd_per_month"] == pytest.approx(sum(line["usd_per_month"] for line in bill["lines"]))
 

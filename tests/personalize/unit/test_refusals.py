@@ -54,7 +54,6 @@ def settings(**changes: object) -> AzureSettings:
     ("step", "text", "said"),
     [
         ("TrainingRun", STOCKOUT, "set `azure.training_vm_size: Standard_E4ads_v5`, the next fall-back"),
-        ("CanaryRun", STOCKOUT, "set `azure.training_vm_size: Standard_E4ads_v5`, the next fall-back"),
         ("AgentPool", FAMILY, "set `azure.scoring_vm_size: Standard_D2ads_v5`, the next fall-back"),
         ("ManagedCluster", FAMILY, "no fall-back is left: set `azure.system_vm_size` to another size"),
         ("TrainingRun", REGION, "Total Regional vCPUs"),

@@ -78,12 +78,9 @@ def tagged(stack: SimulatedStack) -> Touched:
     return frozenset(f"update {name}" for name in stack.with_input("tags"))
 
 
-WORKERS = _of("update training-policy", "update training-job", "update canary-job", "replace canary")
 CHANGES = (
-    # The canary run has workers as soon as the training has some; the trainings after it run on them.
-    Change("number of workers, from none", set_in("azure", training_workers=2), WORKERS, full=True),
-    Change(
-        "worker count",
+    Change(  # the trainings after it run on them
+        "number of workers",
         set_in("azure", training_workers=3),
         _of("update training-policy", "update training-job"),
         full=True,

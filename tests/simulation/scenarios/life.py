@@ -166,7 +166,7 @@ def by_another_deployer(stack: SimulatedStack, report: Report) -> None:
     stack.sign_in(1)
     report.want("changes of a refreshed `up` by another deployer", {}, changes_of(stack.up(refresh=True)))
     stack.settings["azure"]["alert_mail"] = "others@example.com"
-    mails = {"update training-job"}  # nobody is told of a canary run
+    mails = {"update training-job"}
     report.want("jobs that another deployer changes", mails, mails & stack.up().touched)
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.fakes.cluster import LocalCluster, master, volumes_of
+from tests.simulation.fakes.cluster import LocalCluster, volumes_of
 from tests.simulation.fakes.runs import Run
 from tests.simulation.fakes.volumes import VOLUMES, Volumes
 from tests.simulation.world import World
@@ -24,8 +24,6 @@ from tests.simulation.world import World
 LEFT, SAID = ("output", "snapshots"), "said"
 """The folders in a request where a run leaves files, and its output."""
 CATALOG = re.compile(r"/Volumes/\w+")
-CANARY = re.compile(r"/canary/[0-9a-f]{16}")
-"""The folder of one stack's canary run."""
 
 
 class RememberedTraining:
@@ -45,7 +43,7 @@ class RememberedTraining:
         """The output of the task."""
         request = json.loads(run.parameters["request"])
         asked = json.dumps([request, _libraries(run)], sort_keys=True)
-        anywhere = CANARY.sub(f"/canary/{master(run)}", CATALOG.sub("/Volumes", asked))
+        anywhere = CATALOG.sub("/Volumes", asked)
         kept = self._memory / hashlib.sha256(anywhere.encode()).hexdigest()[:16]
         started = time.monotonic()
         with self._one_at_a_time, _alone(kept):

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.simulation.scenarios import (
-    canary,
     changes,
     first_days,
     interruptions,
@@ -29,7 +28,7 @@ SEEDS, FULL_SEEDS = (3,), range(1, 9)
 REPORT = "report.json"
 TRAINED = "trained"
 """The folder of all parts' models, beside theirs."""
-STAGES = ("life", "changes", "nights", "private", "region", "canary", "azure", "kills", "walk", "cycles")
+STAGES = ("life", "changes", "nights", "private", "region", "first_days", "azure", "kills", "walk", "cycles")
 FULL_STAGES = ("nights", "region", "azure")
 """These run with `--full`, or if they are named."""
 
@@ -109,12 +108,10 @@ def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, ful
     if "region" in only:
         with report.stage("a lost region"):
             region_lost.region_lost(stack, report)
-    if "canary" in only:
+    if "first_days" in only:
         with report.stage("a subscription's first days"):
-            first_days.refusals(stack, report)
-        with report.stage("a wheel that can't be imported"):
-            canary.broken_wheel(stack, report)
-            life.go_down(stack, report, "after a canary run that failed")
+            first_days.first_days(stack, report)
+            life.go_down(stack, report, "after the first days")
     if "azure" in only:
         with report.stage("the tests for a subscription"):
             on_azure.on_azure(stack, report)

@@ -174,14 +174,6 @@ def test_a_champion_is_read_where_it_lies(volumes: Path, seen: Seen, tmp_path: P
     assert [arguments.champion for arguments, _ in seen] == [champion]
 
 
-def test_a_canary_trains_again_with_its_first_model_as_the_champion(volumes: Path, seen: Seen) -> None:
-    main([request(volumes, canary=True)])
-    left = volumes / "models" / "runs" / "1"
-    assert [arguments.champion for arguments, _ in seen] == [None, left / "bundle"]
-    assert len({arguments.work for arguments, _ in seen}) == 2
-    assert json.loads((left / RESULT).read_text())["bundle_hash"] == checked_hash(left / "bundle")
-
-
 @pytest.mark.usefixtures("seen")
 def test_data_that_is_not_in_the_lake_is_brought_for_the_next_run_too(volumes: Path) -> None:
     new = volumes / "raw" / "new"
@@ -211,7 +203,6 @@ def test_a_run_that_fails_raises_its_own_sentence_and_leaves_nothing(
     [
         ({}, []),
         ({"fetch": True}, ["raw"]),
-        ({"canary": True}, ["raw"]),
         ({"snapshots": "{}/snapshots/served"}, ["snapshots"]),
     ],
 )

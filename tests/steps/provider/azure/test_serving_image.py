@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from features.bundle import checked_hash
 from steps.azure.image.build_context import PROJECT_FILES, build_context
 from steps.azure.image.registry_build import BuildFailedError
 from steps.azure.serving_image import ServingImage
+from steps.shared.base_images import RECIPE, base_images
 from steps.shared.image_content import CodeChangedError, serving_code_hash
 from tests.simulation.examples.names import GROUP
 from tests.simulation.fakes.internet import PLUGINS
@@ -26,6 +28,7 @@ from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tests.support.bundles import MakeBundle
 from tools import azurite
+from tools.paths import ROOT
 
 TIMEOUT = Timeout(seconds=20, pause=0.1)
 HOST = "registryabc.azurecr.io"
@@ -153,8 +156,21 @@ def test_a_build_that_fails_shows_the_end_of_its_log(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
 ) -> None:
     cloud.world.set("build_outcomes", ["fail"])
-    with pytest.raises(BuildFailedError, match=r"ended as Failed[\s\S]*failed to build: the test ordered it"):
+    sentences = r"ended as Failed[\s\S]*the test ordered it[\s\S]*or changed: fix the cause, then run `up` again\.$"
+    with pytest.raises(BuildFailedError, match=sentences):
         create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+
+
+def test_a_base_that_is_gone_is_named(tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path) -> None:
+    first, second = base_images()
+    gone = f"{first[:-1]}0"
+    (code / RECIPE).write_text((ROOT / RECIPE).read_text().replace(first, gone))
+    with pytest.raises(BuildFailedError, match=rf"manifest for {re.escape(gone)} not found") as raised:
+        create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+    assert str(raised.value).endswith(
+        f"changed: set another digest for {gone} in scoring/Dockerfile, then run `up` again."
+    )
+    assert f"digest for {second}" not in str(raised.value)
 
 
 def test_code_that_was_edited_since_the_plan_is_not_built(
@@ -225,12 +241,28 @@ def test_a_docker_build_that_fails_shows_the_end_of_its_log(
         create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
 
 
+def test_a_base_that_buildkit_does_not_find_is_named_too(
+    docker: Path, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    shutil.copyfile(ROOT / RECIPE, code / RECIPE)
+    gone = base_images()[1]
+    said = f"ERROR: failed to solve: {gone}: failed to resolve source metadata for {gone}: {gone}: not found"
+    docker.write_text(f"#!/bin/sh\n[ $1 = login ] && exit\necho '{said}' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    with pytest.raises(
+        BuildFailedError, match=rf"set another digest for {re.escape(gone)} in scoring/Dockerfile, then"
+    ):
+        create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+
+
 @pytest.mark.usefixtures("docker")
 def test_without_docker_too_it_says_what_to_do(
     tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
 ) -> None:
-    with pytest.raises(BuildFailedError, match="no `docker` on PATH"):
-        create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+    refused = r"ACR Tasks refuses this subscription \(ACR Tasks requests for .*install Docker with .*, or ask Azure's"
+    for private, sentence in (False, refused), (True, r"a private registry, and there is no `docker` on PATH: install"):
+        with pytest.raises(BuildFailedError, match=sentence):
+            create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code) | {"private": private}, recorder)
 
 
 @pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")

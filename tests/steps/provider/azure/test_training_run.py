@@ -11,12 +11,12 @@ from azure_clients.credentials import container, databricks
 from azure_clients.retries import Timeout
 from features.bundle import BundleError, checked_hash
 from steps.azure.databricks_run import RunFailedError, token
-from steps.azure.training_run import TrainingRun
+from steps.azure.training_run import TrainingResultError, TrainingRun
 from steps.provider.step import StepCancelledError
 from steps.shared.model_versions import Earlier
 from steps.shared.run_folder import RESULT, run_id
-from tests.simulation.fakes.libraries import resolve
-from tests.simulation.fakes.runs import Run, TaskFailedError
+from tests.simulation.fakes.libraries import FAILED, resolve
+from tests.simulation.fakes.runs import LibraryError, Run, TaskFailedError
 from tests.simulation.faults import FaultKind
 from tests.simulation.services.jobs import JOB
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
@@ -136,7 +136,11 @@ def test_a_failed_run_says_why_and_the_next_up_tries_again(
         raise TaskFailedError(f"Traceback ...\nerror: The label has one class only, in run {run.number}.")
 
     cloud.task.work = fail
-    with pytest.raises(RunFailedError, match=r"^The training run failed: The label has one class only.*https://adb-"):
+    sentences = (
+        r"^The training run failed: The label has one class only.*https://adb-.*\n"
+        r".*were not created or changed: fix the cause, then run `up` again\.$"
+    )
+    with pytest.raises(RunFailedError, match=sentences):
         create(step(tmp_path), inputs(cloud, 3), recorder)
     cloud.task.work = training
     assert create(step(tmp_path), inputs(cloud, 3), recorder).outputs.metrics == {"auc": 0.75}
@@ -163,14 +167,54 @@ def test_a_library_that_is_not_there_is_named_and_the_next_up_tries_again(
     cloud.task.work = install
     with pytest.raises(RunFailedError) as raised:
         create(step(tmp_path), inputs(cloud, 8), recorder)
-    said = str(raised.value)
+    said, _ = str(raised.value).splitlines()
     assert said.startswith(
         f'The training run failed: Databricks can\'t install the library maven {{ coordinates: "{coordinates}" }}: '
     )
     assert f"unresolved dependency: {coordinates}: not found. Run `up --refresh`, which uploads again what is" in said
-    assert "\n" not in said
     cloud.task.work = training
     assert create(step(tmp_path), inputs(cloud, 8), recorder).outputs.metrics == {"auc": 0.75}
+
+
+def test_a_library_that_may_not_be_read_is_not_a_missing_one(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    wheel = f"{VOLUMES}/libraries/numpy.whl"
+    reason = f"PERMISSION_DENIED: no READ VOLUME: {wheel}."
+
+    def install(_: Run) -> str:
+        raise LibraryError(FAILED.format(library=f'whl: "{wheel}"', reason=reason))
+
+    cloud.task.work = install
+    with pytest.raises(RunFailedError) as raised:
+        create(step(tmp_path), inputs(cloud, 9), recorder)
+    said = str(raised.value)
+    assert f"can't install the library whl: \"{wheel}\". The job's identity can't read the volume {VOLUMES}/" in said
+    assert "Run `GRANT READ VOLUME ON VOLUME lake_dev.training.libraries TO ...` in Databricks" in said
+    assert f"{wheel}. The stack grants this" in said, "one full stop"
+    assert "--refresh" not in said, "what is there need not be uploaded again"
+
+
+def test_a_wheel_that_cannot_be_imported_is_told_in_a_sentence(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder
+) -> None:
+    def fail(_: Run) -> str:
+        raise TaskFailedError("Traceback ...\n  File \"x\"\nImportError: cannot import name 'Sentinel'\n")
+
+    cloud.task.work = fail
+    with pytest.raises(RunFailedError) as raised:
+        create(step(tmp_path), inputs(cloud, 10), recorder)
+    said = str(raised.value)
+    assert said.startswith(
+        "The training run failed: ImportError: cannot import name 'Sentinel'. The run is https://adb-"
+    )
+    assert "Traceback" not in said
+
+
+def test_a_run_that_left_nothing_where_it_was_told_to_is_not_a_success(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder
+) -> None:
+    cloud.task.work = lambda _: "trained"
+    with pytest.raises(TrainingResultError, match=r"contains no result\.json\. Check that the volume `models`"):
+        create(step(tmp_path), inputs(cloud, 11), recorder)
 
 
 def test_a_run_that_is_still_going_is_taken_up_again(
