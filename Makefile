@@ -17,7 +17,7 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=HOME)
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up lint types workflows check env bench docs docs-outputs clean
-.PHONY: test test-fast test-tools test-full test-image wiring mutants mutants-sample audit
+.PHONY: test test-fast test-tools test-full test-image test-image-here wiring mutants mutants-sample audit
 .PHONY: bench-serving bench-training bench-recommend
 .PHONY: stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks passed
 .PHONY: simulate simulate-full simulation
@@ -52,6 +52,9 @@ test-full: simulation ## run all tests, also those that take minutes each
 test-image: setup ## build each target of the service's image and test it; needs Debian or Ubuntu and root
 	@command -v buildah >/dev/null || $(AS_ROOT) apt-get install --yes --no-install-recommends buildah
 	$(AS_ROOT) env PERSONALIZATION_IMAGE_BASES=pulled $(PYTEST) -p no:cacheprovider -m "full" -k image tests/scoring/contract
+
+test-image-here: setup ## build the image on a Debian made here, without a registry, and test it; needs Debian and root
+	$(AS_ROOT) $(PYTEST) -p no:cacheprovider -m "full" -k lightgbm tests/scoring/contract/test_image.py
 
 wiring: setup ## record what the stacks send to Azure, to review what a change of the program changes
 	@$(PYTHON) -m tools.setup.azure simulation

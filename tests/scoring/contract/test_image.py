@@ -13,6 +13,7 @@ from features.bundle import Bundle
 from scoring.engines import EngineName
 from steps.shared.cluster_names import USER
 from tests.support.containers import Image, ImageBuilder, first_process, running_container
+from tests.support.recommenders import asked, items, make_recommending_bundle, ranking_recommender
 from tests.support.services import RunningService, is_ready, wait_until
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
@@ -28,6 +29,12 @@ MAX_MIB = {EngineName.LIGHTGBM: 250, EngineName.SPARK_SERVING: 1000}
 def engine(request: pytest.FixtureRequest) -> EngineName:
     """The scoring engine; the Dockerfile has a target for each."""
     return EngineName(request.param)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A click model and a recommender with both stages."""
+    return Bundle.load(make_recommending_bundle(tmp_path_factory.mktemp("image") / "bundle", ranking_recommender()))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +72,13 @@ def test_the_image_gives_the_golden_probabilities(
         "/score", json={"records": [golden.record for golden in bundle.click_model.golden]}
     ).json()
     assert together["probabilities"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_image_recommends_new_items_to_the_young_and_old_ones_to_others(container: RunningService) -> None:
+    answers = [asked(container, history=["d"], context={"age": age}, top=3) for age in (20, 70)]
+    young, old = (items(answer) for answer in answers)
+    assert young[0] == "a"
+    assert set(old[:2]) == {"b", "c"}
 
 
 def test_the_image_serves_as_a_user_that_can_change_nothing(container: RunningService) -> None:
