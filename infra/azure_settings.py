@@ -64,9 +64,6 @@ class AzureSettings(Parameters):
     """Whether Pulumi refuses to delete resources that hold data."""
     storage_replication: Replication = Replication.LOCAL
     """Where the copies of the data are kept: in one data centre or in three availability zones."""
-    models_copy: Region | None = Field(default=None, examples=["northeurope"])
-    """A second region, where a storage account gets a copy of every accepted model, some MB each. Not with `network:
-    private`."""
     registry_tier: RegistryTier = RegistryTier.BASIC
     """Size and speed of the container registry."""
     training_vm_size: VmSize = "Standard_E4ds_v5"
@@ -180,8 +177,6 @@ class AzureSettings(Parameters):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.models_copy == self.location:
-            raise ValueError(f"models_copy is {self.models_copy}, the stack's own region: name another one")
         for name in ("system_nodes", "scoring_nodes", "replicas"):
             least, most = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
             unused = most == 0 and f"{name}_min" not in self.model_fields_set

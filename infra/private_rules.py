@@ -22,8 +22,6 @@ def require_network(settings: "AzureSettings") -> None:
     for name, value in given.items():
         if value is not None and value.split("/")[2] != settings.subscription:
             raise ValueError(f"{name} must be in the stack's subscription")
-    if settings.models_copy is not None:
-        raise ValueError("models_copy is an account outside of a private stack's network: remove it")
     if settings.registry_tier is not RegistryTier.PREMIUM:
         raise ValueError("network private needs registry_tier Premium: no other has private endpoints")
     if settings.authorized_ip_ranges != ANYWHERE:

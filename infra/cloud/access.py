@@ -22,8 +22,6 @@ class AccessArgs:
     machine_learning: Input[str]
     registry: Input[str]
     connector_principal: Input[str]
-    models_copy: Input[str] | None
-    """The account in the second region, if there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +82,6 @@ class Access(pulumi.ComponentResource):
             (self.models, "models", args.machine_learning, Role.DATA_SCIENTIST),
             (self.images, "images", args.registry, Role.REGISTRY_PUSH),
         )
-        if args.models_copy is not None:
-            self._give(self.lake, deployer, "models-copy", args.models_copy, Role.BLOB_DATA_CONTRIBUTOR)
         for assignments, name, scope, role in given:
             self._give(assignments, deployer, name, scope, role)
 

@@ -116,11 +116,9 @@ class CloudBackend:
 
     def register(self, name: str, inputs: model_version.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
         """A version in Azure ML."""
-        storage = self._environment.storage
-        after = [*self._environment.access.models, *self._environment.access.lake, *storage.containers]
-        step = self._step(
-            model_version.AZURE, name, inputs, options, {"copy_endpoint": storage.copy_endpoint}, after=after
-        )
+        around = self._environment
+        after = [*around.access.models, *around.access.lake, *around.storage.containers]
+        step = self._step(model_version.AZURE, name, inputs, options, after=after)
         self._target["bundle_url"] = step.output("served_url", str)
         return step
 

@@ -119,8 +119,6 @@ class Environment(pulumi.ComponentResource):
             replication=self.settings.storage_replication,
             tenant=self.settings.tenant,
             connector=self.databricks.connector.id,
-            copy_name=self.names.models_copy,
-            copy_location=self.settings.models_copy,
         )
         return Storage("storage", args, self.own)
 
@@ -144,7 +142,6 @@ class Environment(pulumi.ComponentResource):
             machine_learning=self.machine_learning.id,
             registry=self.registry.id,
             connector_principal=self.databricks.connector_principal,
-            models_copy=self.storage.copy.id if self.storage.copy else None,
         )
         return Access("access", args, self.own)
 

@@ -79,11 +79,6 @@ class Names:
         return self._short("ml")
 
     @property
-    def models_copy(self) -> str:
-        """Storage account in the second region."""
-        return self._short("copy")
-
-    @property
     def registry(self) -> str:
         """Container registry."""
         return self._short("acr")

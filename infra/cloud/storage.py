@@ -1,5 +1,4 @@
-"""Storage accounts: the data lake, a plain one, because Azure ML does not accept a lake for its own files, and one for
-copies of the models in a second region, if the settings name one.
+"""Storage accounts: the data lake, and a plain one, because Azure ML does not accept a lake for its own files.
 
 Neither accepts keys: readers and writers need a role.
 """
@@ -28,9 +27,6 @@ class StorageArgs:
     tenant: str
     connector: Input[str]
     """ID of the identity with which Databricks accesses the lake, even a private stack's from outside."""
-    copy_name: str
-    copy_location: str | None
-    """The second region; None for no copy."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -42,15 +38,13 @@ class Storage(pulumi.ComponentResource):
         self._site, self._args = args.site, args
         self.lake = self._account("lake", args.lake_name, hierarchical=True)
         self.workspace = self._account("workspace-storage", args.workspace_name, hierarchical=False)
-        service = self._keep_deleted("lake-service", self.lake)
-        lake = {container: self._container(self.lake, container, service) for container in CONTAINERS}
+        service = self._keep_deleted()
+        lake = {container: self._container(container, service) for container in CONTAINERS}
         self.containers = [*lake.values()]
         self.snapshots = lake[Volume.SNAPSHOTS.container].id
-        self.copy = self._copy(args.copy_location) if args.copy_location else None
         self._cool_down()
         self.blob_service_id = Output.concat(self.lake.id, "/blobServices/default")
-        self.blob_endpoint = _blob_endpoint(self.lake)
-        self.copy_endpoint: Input[str] = _blob_endpoint(self.copy) if self.copy else ""
+        self.blob_endpoint = self.lake.primary_endpoints.apply(lambda endpoints: endpoints.blob)
         self.register_outputs({"lake": self.lake.id, "workspace": self.workspace.id})
 
     def lake_url(self, container: str) -> Output[str]:
@@ -62,21 +56,12 @@ class Storage(pulumi.ComponentResource):
         place = f"{Volume.SNAPSHOTS.container}/{Volume.SNAPSHOTS.folder}/{SERVED}"
         return Output.concat(self.blob_endpoint, place, "/", bundle_hash)
 
-    def _copy(self, location: str) -> storage.StorageAccount:
-        """Without a hierarchy: nobody but `import-models` reads it."""
-        copy = self._account("models-copy", self._args.copy_name, hierarchical=False, location=location)
-        service = self._keep_deleted("models-copy-service", copy)
-        self.containers.append(self._container(copy, Volume.MODELS, service, "models-copy-container"))
-        return copy
-
-    def _account(
-        self, name: str, physical: str, *, hierarchical: bool, location: str | None = None
-    ) -> storage.StorageAccount:
+    def _account(self, name: str, physical: str, *, hierarchical: bool) -> storage.StorageAccount:
         return storage.StorageAccount(
             name,
             account_name=physical,
             resource_group_name=self._site.group,
-            location=location or self._site.location,
+            location=self._site.location,
             kind=storage.Kind.STORAGE_V2,
             sku=storage.SkuArgs(name=storage.SkuName(self._args.replication.value)),
             is_hns_enabled=hierarchical,
@@ -112,24 +97,22 @@ class Storage(pulumi.ComponentResource):
             resource_access_rules=[connector] if by_connector else None,
         )
 
-    def _keep_deleted(self, name: str, account: storage.StorageAccount) -> storage.BlobServiceProperties:
+    def _keep_deleted(self) -> storage.BlobServiceProperties:
         kept = storage.DeleteRetentionPolicyArgs(enabled=True, days=DELETED_DAYS)
         return storage.BlobServiceProperties(
-            name,
-            account_name=account.name,
+            "lake-service",
+            account_name=self.lake.name,
             resource_group_name=self._site.group,
             blob_services_name="default",
             delete_retention_policy=kept,
             container_delete_retention_policy=kept,
-            opts=ResourceOptions(parent=self, deleted_with=account),
+            opts=ResourceOptions(parent=self, deleted_with=self.lake),
         )
 
-    def _container(
-        self, account: storage.StorageAccount, container: str, service: pulumi.Resource, name: str = ""
-    ) -> storage.BlobContainer:
+    def _container(self, container: str, service: pulumi.Resource) -> storage.BlobContainer:
         return storage.BlobContainer(
-            name or container,
-            account_name=account.name,
+            container,
+            account_name=self.lake.name,
             resource_group_name=self._site.group,
             container_name=container,
             public_access=storage.PublicAccess.NONE,
@@ -160,8 +143,3 @@ class Storage(pulumi.ComponentResource):
             policy=storage.ManagementPolicySchemaArgs(rules=[rule]),
             opts=ResourceOptions(parent=self, deleted_with=self.lake),
         )
-
-
-def _blob_endpoint(account: storage.StorageAccount) -> Output[str]:
-    """The Blob endpoint of an account."""
-    return account.primary_endpoints.apply(lambda endpoints: endpoints.blob)

@@ -12,8 +12,6 @@ ACCOUNT = "azure-native:storage:StorageAccount"
 DATABRICKS = "azure-native:databricks:Workspace"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 NETWORK = "azure-native:network:VirtualNetwork"
-COPY = "::models-copy"
-"""How the URN of the account with copied models ends, which is in another region on purpose."""
 Resources = Iterable[Mapping[str, Any]]
 
 
@@ -59,8 +57,7 @@ def begins_anew(resources: Resources, settings: AzureSettings, stack: str) -> bo
 def _moved(resources: Resources, settings: AzureSettings, stack: str) -> list[tuple[str, str]]:
     """Name and location of each storage account that these settings would move."""
     wanted = _wanted(settings, stack)
-    own = (one for one in resources if one["type"] == ACCOUNT and not str(one.get("urn")).endswith(COPY))
-    accounts = (one["inputs"] for one in own)
+    accounts = (one["inputs"] for one in resources if one["type"] == ACCOUNT)
     places = [(str(inputs["accountName"]), str(inputs["location"])) for inputs in accounts]
     return [(name, location) for name, location in places if name not in wanted or location != settings.location]
 

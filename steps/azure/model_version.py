@@ -10,7 +10,6 @@ from steps.azure.azure_step import AzureStep, after_failure
 from steps.azure.stores.azure_registry import RUN, AzureRegistry, Entry
 from steps.azure.stores.lake import bring, lake_folder
 from steps.azure.stores.registered_versions import version_of, versions_of
-from steps.azure.stores.second_region import copy_bundle
 from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.model_version import AZURE, AzureInputs, AzureOutputs
 from steps.local.registry import bundle_folder
@@ -38,9 +37,6 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
             made = self._made(inputs, context) if version.bundle_hash == inputs.bundle_hash else None
             snapshots = LakeSnapshots(inputs, self._timeout, context)
             snapshots.publish(kept, None if serving is None else serving.bundle_hash, made)
-        if inputs.copy_endpoint:
-            second = inputs.model_copy(update={"blob_endpoint": inputs.copy_endpoint})
-            copy_bundle(second, version, kept, context, self._timeout)
         write_example(folder, kept)
         outputs = AzureOutputs(
             version=entry.number,

@@ -26,8 +26,6 @@ class AzureInputs(Inputs[str], MachineLearning, Lake):
     bundle_url: str
     data_url: str
     run_url: str
-    copy_endpoint: str
-    """The Blob endpoint of an account in a second region; empty for no copy."""
 
 
 class Outputs(StepOutputs):

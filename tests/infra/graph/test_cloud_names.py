@@ -22,7 +22,6 @@ RULES = {
     "nodes_group": r"[\w\-.()]{0,79}[\w\-()]",
     "lake": "[a-z0-9]{3,24}",
     "workspace_storage": "[a-z0-9]{3,24}",
-    "models_copy": "[a-z0-9]{3,24}",
     "registry": "[A-Za-z0-9]{5,50}",
     "vault": r"[A-Za-z](?!.*--)[A-Za-z0-9-]{1,22}[A-Za-z0-9]",
     "logs": "[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",

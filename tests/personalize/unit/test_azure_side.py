@@ -43,12 +43,7 @@ def snapshot(location: str = "westeurope", suffix: str = "a") -> dict[str, Any]:
         {"type": ACCOUNT, "inputs": {"accountName": name, "location": location}}
         for name in (names.lake, names.workspace_storage)
     ]
-    copy = {
-        "type": ACCOUNT,
-        "urn": f"urn:pulumi:dev::personalization::personalization:azure:Storage${ACCOUNT}::models-copy",
-        "inputs": {"accountName": names.models_copy, "location": "northeurope"},
-    }
-    return {"resources": [{"type": "pulumi:pulumi:Stack"}, *accounts, copy]}
+    return {"resources": [{"type": "pulumi:pulumi:Stack"}, *accounts]}
 
 
 def test_a_stack_that_stays_where_it_is_passes(state: Path) -> None:

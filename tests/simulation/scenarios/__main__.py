@@ -24,7 +24,7 @@ from tests.support.working_tree import copy_working_tree
 PARTS = {
     "changes": ("life", "changes"),
     "faults": ("first_days", "kills", "walk"),
-    "cycles": ("nights", "private", "region", "azure", "cycles"),
+    "cycles": ("nights", "private", "azure", "cycles"),
 }
 """The stages of each process, by its name. Together these are all stages, and each process takes about as long."""
 

@@ -14,7 +14,6 @@ from tests.simulation.scenarios import (
     nights,
     on_azure,
     private,
-    region_lost,
 )
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SimulatedStack
@@ -28,8 +27,8 @@ SEEDS, FULL_SEEDS = (3,), range(1, 9)
 REPORT = "report.json"
 TRAINED = "trained"
 """The folder of all parts' models, beside theirs."""
-STAGES = ("life", "changes", "nights", "private", "region", "first_days", "azure", "kills", "walk", "cycles")
-FULL_STAGES = ("nights", "region", "azure")
+STAGES = ("life", "changes", "nights", "private", "first_days", "azure", "kills", "walk", "cycles")
+FULL_STAGES = ("nights", "azure")
 """These run with `--full`, or if they are named."""
 
 
@@ -105,9 +104,6 @@ def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, ful
     if "private" in only:
         with report.stage("a private stack"):
             private.private(stack, report)
-    if "region" in only:
-        with report.stage("a lost region"):
-            region_lost.region_lost(stack, report)
     if "first_days" in only:
         with report.stage("a subscription's first days"):
             first_days.first_days(stack, report)

@@ -118,7 +118,6 @@ def test_the_job_trains_in_the_lake_and_again_beside_its_champion(
         "registry": "ctr",
         "blob_endpoint": BLOB,
         **trained.model_dump(include={"bundle", "bundle_hash", "bundle_url", "run_url"}),
-        "copy_endpoint": "",
         "data_url": data.location,
         "requested": "latest",
     }

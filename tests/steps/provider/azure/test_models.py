@@ -64,7 +64,6 @@ def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[s
         "bundle_url": f"{LAKE}/{path}",
         "data_url": "abfss://raw@lakeabc.dfs.core.windows.net/1",
         "run_url": "https://adb-1.azuredatabricks.net/#job/1/run/2",
-        "copy_endpoint": "",
         "requested": requested,
     }
 
@@ -100,7 +99,7 @@ def versions(recorder: Recorder) -> list[Version]:
 
 def candidate_less() -> dict[str, Any]:
     """The registry's inputs, without a candidate."""
-    names = ("registry", "bundle", "bundle_hash", "bundle_url", "data_url", "run_url", "requested", "copy_endpoint")
+    names = ("registry", "bundle", "bundle_hash", "bundle_url", "data_url", "run_url", "requested")
     rest = dict.fromkeys(names, "")
     return {**MACHINE_LEARNING, "blob_endpoint": BLOB, **rest}
 
