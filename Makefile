@@ -3,7 +3,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 STACK ?= local
-BASE ?= origin/main
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest --durations=20
 # One process more than there are cores, because tests also wait, but at most four. The tests of one file share a process
@@ -19,8 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup spark up lint types workflows check env bench docs docs-outputs clean
 .PHONY: test test-fast test-tools test-full test-image test-image-here wiring mutants mutants-sample audit
 .PHONY: bench-serving bench-training bench-recommend
-.PHONY: stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks passed
-.PHONY: simulate simulate-full simulation
+.PHONY: stack-file stack simulate simulate-full simulation
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-17s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,37 +83,6 @@ check: lint types workflows test ## lint, types, workflows and tests
 
 stack: stack-file setup ## prepare this machine for STACK
 	@[ "$(STACK)" = local ] || $(PYTHON) -m tools.setup.azure
-
-preview: stack ## print the plan for STACK and the change in price against BASE
-	$(PYTHON) -m personalize.delivery preview --stack "$(STACK)" --base "$(BASE)"
-
-deploy: stack ## bring STACK up, unless that would delete data without the label `replaces-data`
-	$(PYTHON) -m personalize.delivery deploy --stack "$(STACK)" --commit "$$(git rev-parse HEAD)"
-
-retrain: stack ## train and serve a new model of STACK if there is new data
-	$(PYTHON) -m personalize.delivery retrain --stack "$(STACK)"
-
-resource-drift: stack ## compare the resources of STACK with what was deployed
-	$(PYTHON) -m personalize.delivery resource-drift --stack "$(STACK)"
-
-rollback: stack ## serve the model version in the variable VERSION on STACK, without training
-	$(PYTHON) -m personalize.delivery rollback --stack "$(STACK)"
-
-pause: stack ## stop the cluster of STACK
-	$(PYTHON) -m personalize.delivery pause --stack "$(STACK)"
-
-resume: stack ## start the cluster of STACK, and wait for its service
-	$(PYTHON) -m personalize.delivery resume --stack "$(STACK)"
-
-destroy: stack ## take STACK down if the variable CONFIRM holds its name
-	$(PYTHON) -m personalize.delivery destroy --stack "$(STACK)"
-
-# For workflows, before anything is installed.
-stacks: ## print the stacks that the variables of the GitHub repository name
-	@python3 -m personalize.delivery.stacks
-
-passed: ## fail if one of the jobs in the variable RESULTS, GitHub's `needs` as JSON, has failed or was cancelled
-	@! grep -E '"result": *"(failure|cancelled)"' <<<"$$RESULTS"
 
 simulate: simulation ## create, change, break and destroy stack dev on a simulated Azure, about twenty minutes
 	$(PYTEST) $(PARALLEL) -m "cluster and not full" tests/cluster tests/simulation

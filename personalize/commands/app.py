@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from features.errors import BadInputError, PersonalizationError, reason
 from personalize.engine.interruption import as_ctrl_c
-from personalize.errors import GateRejectedError, UpdateInterruptedError
+from personalize.errors import GateRejectedError, StackPausedError, UpdateInterruptedError
 from personalize.terminal.lazy import LazyCommand
 from personalize.terminal.output import ExitCode, messages
 
@@ -23,7 +23,7 @@ HELP = """Train a click-prediction model and serve it over HTTP, on this machine
 """
 EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 a command, option or input cannot be used, 3 the model was trained but the gate "
-    "rejected it, 130 interrupted."
+    "rejected it, 4 the stack is paused, 130 interrupted."
 )
 DEBUG_VARIABLE = "PERSONALIZE_DEBUG"
 LONGEST_SHOWN = 40
@@ -150,6 +150,8 @@ def exit_code(error: PersonalizationError) -> ExitCode:
     match error:
         case GateRejectedError():
             return ExitCode.GATE_REJECTED
+        case StackPausedError():
+            return ExitCode.PAUSED
         case UpdateInterruptedError():
             return ExitCode.INTERRUPTED
         case BadInputError():

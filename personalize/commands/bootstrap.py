@@ -10,9 +10,9 @@ import typer
 from azure_clients import credentials
 from infra.settings import load_settings
 from personalize.bootstrap.data_readers import reader_commands
+from personalize.bootstrap.repository import commands
 from personalize.bootstrap.subscription import Bootstrap
-from personalize.delivery.repository import commands, stacks_of
-from personalize.stack.on_azure import require_azure
+from personalize.stack.on_azure import require_azure, stacks_of_repository
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import confirm, print_json, say, tell
@@ -85,7 +85,7 @@ def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
         return
     repository = made.settings.github_repository
     tell(f"\nRun for the repository {repository}; nothing here is secret:\n")
-    stacks = stacks_of(repository, made.stack, made.settings)
+    stacks = stacks_of_repository(repository, made.stack, made.settings)
     for command in commands(repository, found["variables"], stacks):
         tell(f"  {shlex.join(command)}")
     tell(f"\nThen, in Settings, Environments: name the people who approve deployments to {made.stack}.")

@@ -1,5 +1,7 @@
 """`pause` and `resume`: stop and start the cluster of a stack on Azure."""
 
+import typer
+
 from azure_clients import credentials
 from infra.azure_settings import AzureSettings
 from infra.cost.estimate import Line, estimate
@@ -11,7 +13,7 @@ from personalize.errors import StackMissingError
 from personalize.stack.on_azure import require_azure
 from personalize.stack.power import Power, cluster_path, power_of, switch
 from personalize.terminal import options
-from personalize.terminal.output import print_json, say, tell
+from personalize.terminal.output import ExitCode, print_json, say, tell
 
 NODES = "vm/"
 """Prefix of the prices of nodes, which a stopped cluster does not have."""
@@ -42,19 +44,21 @@ def pause(
 def resume(
     *, stack: options.Stack = "dev", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
-    """Start the cluster of a paused stack, and wait until the service answers."""
+    """Start the cluster of a paused stack, and wait until the service answers. Exit code 1 means that it does not."""
     settings = require_azure(stack, config_file)
 
     changed = _switch(stack, settings, Power.RUNNING)
     seconds = _await_service(stack)
     if as_json:
         print_json({"changed": changed, "power": Power.RUNNING, "service_ready": seconds is not None})
-        return
-    tell(f"The cluster of stack {stack} {'runs again' if changed else 'was running already'}.")
-    if seconds is None:
-        tell(f"The service does not answer yet; `.venv/bin/personalize status --stack {stack}` shows more.")
     else:
-        tell(f"The service answered after {seconds:.0f} s.")
+        tell(f"The cluster of stack {stack} {'runs again' if changed else 'was running already'}.")
+        if seconds is None:
+            tell(f"The service does not answer yet; `.venv/bin/personalize status --stack {stack}` shows more.")
+        else:
+            tell(f"The service answered after {seconds:.0f} s.")
+    if seconds is None:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def remaining(stack: str, settings: AzureSettings) -> list[Line]:

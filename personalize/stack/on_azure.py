@@ -7,6 +7,7 @@ from features.errors import BadInputError, PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.settings import Settings, load_settings
 from personalize.stack.stack_files import StackFiles
+from tools.paths import ROOT
 
 
 class PackagesMissingError(PersonalizationError):
@@ -30,6 +31,22 @@ def require_azure(stack: str, settings_file: Path | None = None) -> AzureSetting
         raise BadInputError(f"Stack {stack} is not on Azure. Name a stack that is, as `--stack dev`.")
     require_packages()
     return settings
+
+
+def stacks_of_repository(repository: str, stack: str, settings: AzureSettings) -> list[str]:
+    """`stack`, and the stacks of this checkout whose settings name the repository, those that are protected last."""
+    names = [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml")]
+    found = {name: azure_of_file(name) for name in names} | {stack: settings}
+    own = {name: azure for name, azure in found.items() if azure and azure.github_repository == repository}
+    return sorted(own, key=lambda name: (own[name].protect, name))
+
+
+def azure_of_file(stack: str) -> AzureSettings | None:
+    """The settings of a stack on Azure; None for another stack, or one whose file can't be used."""
+    try:
+        return azure_of(stack)
+    except BadInputError:
+        return None
 
 
 def require_packages() -> None:

@@ -30,6 +30,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     BAD_INPUT = 2
     GATE_REJECTED = 3
+    PAUSED = 4
     INTERRUPTED = 130
 
 

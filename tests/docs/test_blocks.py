@@ -39,6 +39,6 @@ def test_every_page_of_the_documentation_is_read() -> None:
 
 
 def test_only_blocks_about_azure_claim_to_need_a_subscription() -> None:
-    on_azure = re.compile(r"--stack (dev|west)\b|\.personalize/dev/")
+    on_azure = re.compile(r"--stack (dev|trial|west)\b|-m azure\b|\.personalize/dev/")
     marked = [block for block in BLOCKS if block.mark == "needs a subscription"]
     assert [block.place for block in marked if not on_azure.search(block.content)] == []

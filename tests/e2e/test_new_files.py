@@ -34,10 +34,16 @@ def test_a_new_file_is_trained_on_and_the_former_version_can_serve_again(checkou
     life.first_up()
     life.second_up()
     life.predict(1)
+    assert checkout.json("up", "--if-new-data")["skipped"] == "No new data since the last training: nothing to do."
     add_day(days, 2)
+    checkout.configure(training=TRAINING | {"num_leaves": 7})
+    assert "training would change too. Deploy first." in checkout.json("up", "--if-new-data")["skipped"]
+    checkout.configure(training=TRAINING)
+    life.options = ("--if-new-data", "--refuse-data-loss")
     life.new_data()
     assert life.champion_was_compared(2)
     life.predict(2)
+    life.options = ()
     days.rename(tmp_path / "aside")
     life.roll_back()
     life.predict(1)

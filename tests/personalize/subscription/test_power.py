@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from azure_clients import credentials
 from azure_clients.errors import ManagerRefusedError
 from features.errors import BadInputError
 from infra.cloud.names import Names
+from personalize.commands import power
 from personalize.commands.app import app
 from personalize.commands.power import remaining
 from personalize.stack.power import Power, cluster_path, power_of, switch
+from personalize.terminal.output import ExitCode
 from tests.personalize.subscription.conftest import SUBSCRIPTION
 from tests.support.azure_stack import azure_stack
 from tests.support.fake_manager import Call, FakeManager
@@ -85,15 +88,33 @@ def test_what_still_costs_has_no_nodes_but_what_stays() -> None:
     assert not {"system nodes", "scoring nodes", "training nodes"} & names
 
 
-def test_the_command_says_what_still_costs(fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
-    file = tmp_path / "stack.yaml"
+def stack_file(folder: Path) -> Path:
+    """The stack's settings in a file."""
+    file = folder / "stack.yaml"
     own = {"personalization:target": "azure", "personalization:azure": SETTINGS.model_dump(mode="json")}
     file.write_text(yaml.safe_dump({"config": own}))
-    command = ["pause", "--stack", "dev", "--config-file", str(file), "--json"]
+    return file
+
+
+def test_the_command_says_what_still_costs(fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
+    command = ["pause", "--stack", "dev", "--config-file", str(stack_file(tmp_path)), "--json"]
     first, second = (json.loads(CliRunner().invoke(app, command).stdout) for _ in range(2))
     assert (first["changed"], second["changed"], second["power"]) == (True, False, "Stopped")
     assert first["still_usd_per_month"]["NAT gateway"] == 36.0
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(12.0, ExitCode.OK), (None, ExitCode.FAILED)])
+def test_a_resume_ends_well_only_if_the_service_answers(
+    fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float | None, code: int
+) -> None:
+    monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
+    monkeypatch.setattr(power, "open_session", lambda _: None)
+    service = SimpleNamespace(await_ready=lambda _: seconds)
+    monkeypatch.setattr(power, "Service", SimpleNamespace(of=lambda _: service))
+    done = CliRunner().invoke(app, ["resume", "--stack", "dev", "--config-file", str(stack_file(tmp_path)), "--json"])
+    assert json.loads(done.stdout)["service_ready"] is (seconds is not None)
+    assert done.exit_code == code
 
 
 def test_a_stack_on_this_machine_has_nothing_to_pause() -> None:

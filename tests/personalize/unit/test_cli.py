@@ -133,6 +133,7 @@ def test_something_unforeseen_is_a_sentence_too(run: Run, monkeypatch: pytest.Mo
         (errors.GateRejectedError("x"), ExitCode.GATE_REJECTED),
         (errors.StepFailedError("x"), ExitCode.FAILED),
         (errors.StackBusyError("x"), ExitCode.FAILED),
+        (errors.StackPausedError("x"), ExitCode.PAUSED),
         (errors.UpdateInterruptedError("x"), ExitCode.INTERRUPTED),
     ],
 )

@@ -14,7 +14,6 @@ from pulumi.automation.errors import CommandError
 from personalize import errors
 from personalize.commands import app as command_line
 from personalize.commands import lifecycle
-from personalize.delivery import command as delivery_command
 from personalize.engine.automation import InterruptiblePulumi
 from personalize.engine.interruption import SIGNALS, run_interruptible
 from personalize.engine.process import PulumiProcess
@@ -126,20 +125,6 @@ def test_nothing_begins_after_a_signal_whose_exception_was_lost(
     assert "Run the same command again to continue" in capsys.readouterr().err
     run_interruptible(lambda: begun.append("of another command"), lambda: True, lambda _: None)
     assert begun == ["of another command"]
-
-
-def test_a_workflow_passes_a_signal_on_waits_and_does_not_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = tmp_path / "personalize"
-    script.write_text(
-        f"#!/bin/sh\ntrap 'echo ended > {tmp_path}/ended; exit 0' INT\nkill -TERM $PPID\nwhile :; do sleep 0.05; done\n"
-    )
-    script.chmod(0o755)
-    monkeypatch.setattr(delivery_command, "COMMAND", script)
-    with pytest.raises(errors.UpdateInterruptedError):
-        delivery_command.personalize("destroy")
-    assert (tmp_path / "ended").read_text() == "ended\n"
 
 
 def test_ctrl_c_counts_where_a_shell_lets_its_background_jobs_ignore_it() -> None:

@@ -6,13 +6,12 @@ import pytest
 import yaml
 
 from infra.azure_settings import AzureSettings
-from personalize.delivery import repository
-from personalize.delivery.plan import LABEL
-from personalize.delivery.repository import azure_of_file, commands, stacks_of
-from personalize.delivery.stacks import stacks_of as listed
-from tests.personalize.delivery.workflow import FOLDER, load
+from personalize.bootstrap.repository import LABEL, commands
+from personalize.stack import on_azure
+from personalize.stack.on_azure import azure_of_file, stacks_of_repository
 from tools.paths import ROOT
 
+FOLDER = ROOT / ".github" / "workflows"
 REPOSITORY = "octo/clicks"
 VARIABLES = {
     "": {"ARM_TENANT_ID": "t", "ARM_SUBSCRIPTION_ID": "s"},
@@ -29,13 +28,13 @@ def test_the_label_that_allows_a_loss_is_made_first_after_the_issues() -> None:
 
 
 def test_the_workflows_with_a_schedule_are_enabled_once_their_variables_are_set() -> None:
-    scheduled = sorted(file.name for file in FOLDER.glob("*.yml") if "schedule" in load(file.stem)["on"])
+    scheduled = sorted(file.name for file in FOLDER.glob("*.yml") if "  schedule:\n" in file.read_text("utf-8"))
     assert MADE[-len(scheduled) :] == [f"gh workflow enable {name} --repo {REPOSITORY}" for name in scheduled]
 
 
 def test_the_variables_are_those_that_the_workflows_read() -> None:
     of_repository = re.findall(r"gh variable set (\w+) --repo octo/clicks --body (.*)", "\n".join(MADE))
-    assert listed(dict(of_repository)).listed == ("dev", "prod")
+    assert dict(of_repository)["STACKS"] == '["dev", "prod"]'
     of_environment = re.findall(r"gh variable set (\w+) --repo octo/clicks --env (\S+) --body (\w+)", "\n".join(MADE))
     assert [(environment, value) for _, environment, value in of_environment] == [
         ("dev", "c"),
@@ -82,11 +81,11 @@ def test_the_list_has_the_stacks_whose_files_name_the_repository_protected_ones_
         )
         for name, content in files.items()
     }
-    monkeypatch.setattr(repository, "azure_of_file", azure.get)
-    assert stacks_of(REPOSITORY, "dev", azure["dev"]) == ["prod", "dev"]
-    assert stacks_of("octo/another", "dev", azure["dev"]) == []
+    monkeypatch.setattr(on_azure, "azure_of_file", azure.get)
+    assert stacks_of_repository(REPOSITORY, "dev", azure["dev"]) == ["prod", "dev"]
+    assert stacks_of_repository("octo/another", "dev", azure["dev"]) == []
     elsewhere = azure["prod"].model_copy(update={"github_repository": "octo/another"})
-    assert stacks_of("octo/another", "prod", elsewhere) == ["prod"]
+    assert stacks_of_repository("octo/another", "prod", elsewhere) == ["prod"]
 
 
 def test_a_stack_file_that_cannot_be_used_is_left_out() -> None:
