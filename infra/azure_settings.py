@@ -44,9 +44,6 @@ class AzureSettings(Parameters):
     """Mail address for alerts, failed training runs and budget warnings."""
     location: Region = "westeurope"
     """The Azure region. A change would delete the stored data, so `up` refuses it unless you confirm the loss."""
-    location_fallbacks: tuple[Region, ...] = Field(default=(), examples=[["northeurope"]])
-    """Regions to choose before the first `up` if `location` lacks a VM size or quota, in the order of preference;
-    `doctor` reports which are available."""
     suffix: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$")
     """Part of the names of all that `destroy` deletes. Azure reserves these for days, so `destroy` changes it."""
     github_repository: str | None = Field(default=None, pattern=r"^[^/\s]+/[^/\s]+$", examples=["owner/name"])
@@ -68,9 +65,6 @@ class AzureSettings(Parameters):
     """Size and speed of the container registry."""
     training_vm_size: VmSize = "Standard_E4ds_v5"
     """VM size of the training cluster's nodes."""
-    training_vm_fallbacks: tuple[VmSize, ...] = Field(default=(), examples=[["Standard_E4ads_v5"]])
-    """VM sizes to choose if Azure has no `training_vm_size`, in the order of preference: the cluster policy admits
-    them, `doctor` reports which are available, and `up` names the next one after a refusal."""
     training_workers: int = Field(default=0, ge=0, le=100)
     """Workers of the training cluster in addition to its driver; 0 trains on the driver alone. The number is fixed
     during a training run, because LightGBM can't continue after a change."""
@@ -94,18 +88,12 @@ class AzureSettings(Parameters):
     64 GiB, such as `Standard_D4ds_v5`. It can't be changed later."""
     system_vm_size: VmSize = "Standard_D4ds_v5"
     """VM size of the nodes that run the cluster's own pods, with at least 4 cores. It can't be changed later."""
-    system_vm_fallbacks: tuple[VmSize, ...] = Field(default=(), examples=[["Standard_D4ads_v5"]])
-    """VM sizes to choose if Azure has no `system_vm_size`, in the order of preference; `doctor` reports which are
-    available, and `up` names the next one after a refusal."""
     system_nodes_min: int = Field(default=1, ge=1, le=100)
     """Minimum number of nodes for the cluster's own pods."""
     system_nodes_max: int = Field(default=2, ge=1, le=100)
     """Maximum number of nodes for the cluster's own pods."""
     scoring_vm_size: VmSize = "Standard_D2ds_v5"
     """VM size of the scoring nodes. A change creates a new node pool, moves the pods, then removes the old pool."""
-    scoring_vm_fallbacks: tuple[VmSize, ...] = Field(default=(), examples=[["Standard_D2ads_v5"]])
-    """VM sizes to choose if Azure has no `scoring_vm_size`, in the order of preference; `doctor` reports which are
-    available, and `up` names the next one after a refusal."""
     scoring_nodes_min: int = Field(default=1, ge=1, le=1000)
     """Minimum number of scoring nodes."""
     scoring_nodes_max: int = Field(default=3, ge=0, le=1000)

@@ -26,6 +26,11 @@ EXAMPLE_NETWORK = f"{EXAMPLE_GROUP}/providers/Microsoft.Network/virtualNetworks/
 EXAMPLE_LOGS = f"{EXAMPLE_GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs"
 
 
+def other_regions(location: str) -> str:
+    """Large regions to try where `location` has no machines."""
+    return " or ".join(region for region in ("northeurope", "swedencentral", "westeurope") if region != location)
+
+
 def _ranges(value: object) -> object:
     """The word `anywhere`, or IPv4 ranges; raises `ValueError` for anything else, an empty list too."""
     given = value if isinstance(value, list | tuple) else ()

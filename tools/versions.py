@@ -32,12 +32,3 @@ GLIBC = "2.28"
 
 KUBERNETES = "1.35"
 """Kubernetes on AKS: a minor version; Azure installs its newest patch."""
-
-SUPPORT_ENDS = {
-    "Kubernetes": {"1.34": "2026-11-30", "1.35": "2027-03-31", "1.36": "2027-06-30", "1.37": "2027-10-31"},
-    "Databricks runtime": {"15.4": "2027-08-19", "16.4": "2028-05-09", "17.3": "2028-10-22"},
-    "Python": {"3.11": "2027-10-31", "3.12": "2028-10-31"},
-}
-"""The last day on which its maker fixes faults of a version; the last of a month where only that is known. Sources:
-learn.microsoft.com/azure/aks/supported-kubernetes-versions ("AKS Kubernetes release calendar"),
-learn.microsoft.com/azure/databricks/release-notes/runtime, devguide.python.org/versions."""

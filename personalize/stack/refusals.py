@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from infra.azure_settings import AzureSettings
+from infra.setting_types import other_regions
 
 NOT_AVAILABLE = re.compile(
     "AllocationFailed|OverconstrainedAllocationRequest|SkuNotAvailable|AKSCapacityError|VMSizeNotSupported|"
@@ -18,6 +19,8 @@ REGION_FULL = re.compile("Total Regional Cores|regional vcpu quota")
 FAMILY_FULL = re.compile("InsufficientVCPUQuota|AZURE_QUOTA_EXCEEDED_EXCEPTION|QuotaExceeded")
 SIZES = {"TrainingRun": "training", "ManagedCluster": "system", "AgentPool": "scoring"}
 """Whose VM size a step or a resource needs."""
+SERIES = re.compile(r"a?ds_v[45]$")
+"""The end of a VM size's name; other series have the same machine with other processors, and a quota of their own."""
 GIVING = re.compile("'Microsoft\\.Authorization/roleAssignments/(?:write|delete)'")
 """The action in a refusal to assign or remove a role; other refusals name the assignment's path."""
 LACKING = re.compile(r"User does not have ([A-Z][A-Z ]+) on ([A-Za-z]+(?: [A-Z][a-z]+)?)(?: ['\"]([^'\"]*))?")
@@ -93,14 +96,13 @@ def _grant(privilege: str, kind: str, name: str | None) -> str:
 
 
 def _another(part: str, stack: str, settings: AzureSettings) -> str:
-    """The next one of the fall-backs for a VM size; after the last one, what `doctor` finds."""
-    chosen, fallbacks = getattr(settings, f"{part}_vm_size"), getattr(settings, f"{part}_vm_fallbacks")
-    after = fallbacks[fallbacks.index(chosen) + 1 :] if chosen in fallbacks else fallbacks
-    place = f"Azure gives this subscription no {chosen} in {settings.location} now"
+    """Other VM sizes and regions to try."""
+    chosen: str = getattr(settings, f"{part}_vm_size")
+    alike = sorted({SERIES.sub(series, chosen) for series in ("ads_v5", "ds_v4", "ds_v5")} - {chosen})
+    such = f" such as {' or '.join(alike)}" if alike else ""
     quota = ", or for a cluster that already runs request more quota" if part == "system" else ""
-    if after:
-        return f"{place}: set `azure.{part}_vm_size: {after[0]}`, the next fall-back{quota}, then run `up` again."
     return (
-        f"{place}, and no fall-back is left: set `azure.{part}_vm_size` to another size that "
-        f"`.venv/bin/personalize doctor --stack {stack}` accepts{quota}, then run `up` again."
+        f"Azure gives this subscription no {chosen} in {settings.location} now: set `azure.{part}_vm_size` to another "
+        f"size{such} that `.venv/bin/personalize doctor --stack {stack}` accepts{quota}, or `destroy` and set "
+        f"`azure.location` to {other_regions(settings.location)}, then run `up` again."
     )

@@ -164,10 +164,10 @@ def _run_as(settings: AzureSettings) -> databricks.JobRunAsArgs | None:
 
 
 def _policy(settings: AzureSettings) -> dict[str, Any]:
-    """The allowed clusters: exactly the job's, on its VM size or one of the fall-backs, no autoscaling."""
-    machines = sorted({settings.training_vm_size, *settings.training_vm_fallbacks})
+    """The allowed clusters: exactly the job's, no autoscaling."""
     fixed = {
         "num_workers": settings.training_workers,
+        "node_type_id": settings.training_vm_size,
         "spark_version": RUNTIME,
         "data_security_mode": DEDICATED,
         "azure_attributes.availability": ON_DEMAND,
@@ -175,6 +175,5 @@ def _policy(settings: AzureSettings) -> dict[str, Any]:
     never = ("autoscale.min_workers", "autoscale.max_workers")
     return {
         **{path: {"type": "fixed", "value": value} for path, value in fixed.items()},
-        "node_type_id": {"type": "allowlist", "values": machines},
         **{path: {"type": "forbidden"} for path in never},
     }

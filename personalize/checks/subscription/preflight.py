@@ -7,7 +7,6 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure_clients.credentials import IdentityError
 from azure_clients.errors import ManagerRefusedError
 from personalize.checks.doctor import Finding
-from personalize.checks.subscription.fallbacks import check_fallbacks
 from personalize.checks.subscription.free_names import check_names
 from personalize.checks.subscription.given import check_given
 from personalize.checks.subscription.identity import NOBODY, check_deployer, check_identity, check_subscription
@@ -16,7 +15,6 @@ from personalize.checks.subscription.permissions import check_providers, check_r
 from personalize.checks.subscription.services import check_builds, check_kubernetes, check_metastore, check_state
 from personalize.checks.subscription.sizes import check_sizes
 from personalize.checks.subscription.subject import Subject, bad, unmade
-from personalize.checks.subscription.support import check_support
 
 UNREGISTERED = ("MissingRegistrationForLocation", "MissingSubscriptionRegistration", "SubscriptionNotRegistered")
 """Azure's error codes for a provider that is not registered ("Resolve errors for resource provider registration",
@@ -28,7 +26,6 @@ CHECKS: dict[str, Check] = {
     "roles": check_roles,
     "resource providers": check_providers,
     "VM sizes": check_sizes,
-    "fall-backs": check_fallbacks,
     "Kubernetes": check_kubernetes,
     "image builds": check_builds,
     "metastore": check_metastore,
@@ -36,7 +33,6 @@ CHECKS: dict[str, Check] = {
     "names": check_names,
     "peered network": check_network,
     "given resources": check_given,
-    "support": check_support,
 }
 """The checks of an existing subscription, by the name of their finding."""
 

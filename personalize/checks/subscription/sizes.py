@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.cost.scenarios import DISK_GIB
+from infra.setting_types import other_regions
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.subject import Subject, bad, good, remark
 
@@ -13,6 +14,8 @@ SKUS_VERSION = "2021-07-01"
 USAGES_VERSION = "2024-07-01"
 ALL_FAMILIES = "cores"
 """Azure's name for the vCPUs of all families in a region."""
+LEAST_VCPUS = 4
+"""Of a size that is proposed: what the cluster's own pods need, and training too."""
 SURGE = 1
 """Nodes that an upgrade adds to each pool for a while."""
 UPGRADE = "the nodes that an upgrade adds for a while (Sundays from 2:00 UTC) during a training run"
@@ -34,40 +37,34 @@ class Use:
 
 def check_sizes(subject: Subject) -> list[Finding]:
     """A finding about sizes and zones, and one about the quota."""
-    sizes = vm_sizes(subject, subject.settings.location)
-    uses = [use for use in uses_of(subject) if use.first or use.size in sizes]
-    problems = [
-        problem
-        for use in uses
-        if use.first
-        for problem in problems_of(use, sizes.get(use.size), subject.settings.location)
-    ]
-    wanted = f"every size and zone on offer in {subject.settings.location}"
+    location = subject.settings.location
+    sizes = _vm_sizes(subject, location)
+    uses = [use for use in _uses(subject) if use.first or use.size in sizes]
+    problems = [problem for use in uses if use.first for problem in _problems(use, sizes.get(use.size), location)]
+    wanted = f"every size and zone on offer in {location}"
     if problems:
-        offered = ", ".join(_offered(sizes)) or "none at all"
-        fix = f"choose another size or region; small ones available there: {offered}"
-        return [bad("VM sizes", "; ".join(problems), wanted, fix)]
+        return [bad("VM sizes", "; ".join(problems), wanted, f"choose {_others(subject, uses, sizes)}")]
     shown = ", ".join(sorted({use.size for use in uses}))
     return [good("VM sizes", f"{shown} in {subject.settings.location}", wanted), _quota(subject, uses, sizes)]
 
 
-def vm_sizes(subject: Subject, location: str) -> Mapping[str, Mapping[str, Any]]:
+def _vm_sizes(subject: Subject, location: str) -> Mapping[str, Mapping[str, Any]]:
     """The VM sizes of a region by name, with what restricts the subscription."""
     path = f"{subject.subscription}/providers/Microsoft.Compute/skus"
     listed = subject.listed(path, SKUS_VERSION, **{"$filter": f"location eq '{location}'"})
     return {str(sku["name"]): sku for sku in listed if sku.get("resourceType") == "virtualMachines"}
 
 
-def free_vcpus(subject: Subject, location: str) -> Mapping[str, int]:
-    """What is left of the quotas of a region, by the family's name in lower case."""
-    path = f"{subject.subscription}/providers/Microsoft.Compute/locations/{location}/usages"
+def _free_vcpus(subject: Subject) -> Mapping[str, int]:
+    """What is left of the region's quotas, by the family's name in lower case."""
+    path = f"{subject.subscription}/providers/Microsoft.Compute/locations/{subject.settings.location}/usages"
     return {
         str(usage["name"]["value"]).lower(): int(usage["limit"]) - int(usage["currentValue"])
         for usage in subject.listed(path, USAGES_VERSION)
     }
 
 
-def uses_of(subject: Subject) -> Iterator[Use]:
+def _uses(subject: Subject) -> Iterator[Use]:
     """What the stack needs beyond what it has."""
     settings = subject.settings
     training = 1 + settings.training_workers
@@ -80,7 +77,7 @@ def uses_of(subject: Subject) -> Iterator[Use]:
         yield Use(f"{pool}_vm_size", size, least - used, most - used, SURGE, zones, disk)
 
 
-def problems_of(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterator[str]:
+def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterator[str]:
     """Why a VM size can't be used for this; `sku` is None if the region does not have it."""
     if sku is None:
         yield f"{use.size} (`azure.{use.setting}`) does not exist in {location}"
@@ -99,10 +96,10 @@ def problems_of(use: Use, sku: Mapping[str, Any] | None, location: str) -> Itera
 
 
 def _quota(subject: Subject, uses: list[Use], sizes: Mapping[str, Mapping[str, Any]]) -> Finding:
-    free = free_vcpus(subject, subject.settings.location)
-    first = vcpus_of(sizes, [(use.size, use.first) for use in uses])
-    most = vcpus_of(sizes, [(use.size, use.most) for use in uses])
-    surged = vcpus_of(sizes, [(use.size, use.most + use.surge) for use in uses])
+    free = _free_vcpus(subject)
+    first = _vcpus_of(sizes, [(use.size, use.first) for use in uses])
+    most = _vcpus_of(sizes, [(use.size, use.most) for use in uses])
+    surged = _vcpus_of(sizes, [(use.size, use.most + use.surge) for use in uses])
     left = {family: free.get(family.lower()) for family in surged}
     families = [family for family, count in first.items() if count and family != ALL_FAMILIES]
     wanted = ", ".join(f"{first[family]} vCPUs of {family}" for family in families)
@@ -110,14 +107,14 @@ def _quota(subject: Subject, uses: list[Use], sizes: Mapping[str, Mapping[str, A
         short = [family for family, room in left.items() if room is not None and room < needed[family]]
         if not short:
             continue
-        fix = _more(subject, {family: surged[family] for family in short})
+        fix = _more(subject, {family: surged[family] for family in short}, _others(subject, uses, sizes))
         if not missing:
             return bad("quota", _shown(short, left), wanted, fix)
         return remark("quota", f"enough to start, but not for {missing}: {_shown(short, left)}", wanted, fix)
     return good("quota", _shown([family for family in left if left[family] is not None], left), wanted)
 
 
-def vcpus_of(sizes: Mapping[str, Mapping[str, Any]], nodes: Iterable[tuple[str, int]]) -> Mapping[str, int]:
+def _vcpus_of(sizes: Mapping[str, Mapping[str, Any]], nodes: Iterable[tuple[str, int]]) -> Mapping[str, int]:
     """vCPUs by family, and of all families together."""
     needed = defaultdict[str, int](int)
     for size, count in nodes:
@@ -126,11 +123,11 @@ def vcpus_of(sizes: Mapping[str, Mapping[str, Any]], nodes: Iterable[tuple[str, 
     return needed
 
 
-def _more(subject: Subject, wanted: Mapping[str, int]) -> str:
+def _more(subject: Subject, wanted: Mapping[str, int], others: str) -> str:
     asked = ", ".join(f"{family} {count} free" for family, count in wanted.items())
     return (
-        f"request more in the portal (Quotas, Compute, {subject.settings.location}): {asked}; or choose other sizes or "
-        "fewer nodes in the stack file"
+        f"request more in the portal (Quotas, Compute, {subject.settings.location}): {asked}; or choose fewer nodes, "
+        f"or {others}"
     )
 
 
@@ -161,7 +158,20 @@ def _capabilities(sku: Mapping[str, Any]) -> dict[str, str]:
     return {str(one["name"]): str(one["value"]) for one in sku.get("capabilities") or ()}
 
 
-def _offered(sizes: Mapping[str, Mapping[str, Any]], count: int = 5) -> list[str]:
-    """Some small sizes with a local disk and without restrictions."""
-    free = [name for name, sku in sizes.items() if not sku.get("restrictions") and "ds_v" in name]
-    return sorted(free, key=lambda name: (_vcpus(sizes[name]), name))[:count]
+def _others(subject: Subject, uses: Iterable[Use], sizes: Mapping[str, Mapping[str, Any]], count: int = 5) -> str:
+    """What to try instead: the smallest sizes with a local disk that any of `uses` could have, and other regions."""
+    free = _free_vcpus(subject)
+    wanted = [use for use in uses if use.first]
+
+    def would_do(size: str) -> bool:
+        sku = sizes[size]
+        room = free.get(str(sku["family"]).lower(), 0) // _vcpus(sku)
+        location = subject.settings.location
+        return all(room >= use.first and not any(_problems(use, sku, location)) for use in wanted)
+
+    fitting = [size for size in sizes if "ds_v" in size and _vcpus(sizes[size]) >= LEAST_VCPUS and would_do(size)]
+    named = ", ".join(sorted(fitting, key=lambda size: (_vcpus(sizes[size]), size))[:count])
+    return (
+        f"another VM size ({subject.settings.location} has {named or 'none that would do'}), or before the first `up` "
+        f"another `azure.location`, such as {other_regions(subject.settings.location)}"
+    )

@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -56,7 +55,6 @@ class Subject:
     own_address: Callable[[], str] = own_address
     addresses: Callable[[str], list[str]] = addresses_of
     """Resolves a host on this machine."""
-    today: Callable[[], date] = date.today
 
     @property
     def subscription(self) -> str:

@@ -1,7 +1,6 @@
 """A subscription that meets all of a stack's requirements; tests break one at a time."""
 
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +59,6 @@ class World:
             graph=self.fake.manager(GRAPH),
             claims=lambda scope: self.claims | {"oid": self.owners.get(scope, CALLER)},
             environment={},
-            today=lambda: date(2026, 9, 1),
         )
 
     def subject(self, *, environment: dict[str, str] | None = None, **settings: object) -> "Subject":

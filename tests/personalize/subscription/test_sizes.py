@@ -16,6 +16,19 @@ def test_a_zone_that_is_restricted_for_the_subscription_does_not_count(world: Wo
     assert "not offered in zone 2" in named(examine(world.subject(zones=["1", "2"])), "VM sizes").found
 
 
+GONE = [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
+
+
+def test_a_size_that_is_gone_is_told_with_sizes_and_regions_to_try(world: World) -> None:
+    world.restrictions["Standard_E4ds_v5"] = GONE
+    world.usages["standardEADSv5Family"] = (0, 3)
+    found = named(examine(world.subject()), "VM sizes")
+    assert found.status is Status.WRONG
+    assert "Standard_E4ds_v5 (`azure.training_vm_size`) is not available to this subscription in we" in found.found
+    assert found.fix.startswith("choose another VM size (westeurope has Standard_D4ds_v5, Standard_E8ds_v5), or ")
+    assert found.fix.endswith("another `azure.location`, such as northeurope or swedencentral")
+
+
 def test_a_quota_for_the_first_nodes_only_is_a_remark(world: World) -> None:
     # Nodes with 4 and 2 vCPUs, one of each at first, at most two and three; an upgrade adds one of each.
     world.usages["standardDDSv5Family"] = (0, 8)

@@ -2,17 +2,12 @@
 
 import pytest
 
-from infra.azure_settings import AzureSettings
 from personalize.engine.events import EventReader
 from personalize.engine.failures import explain
 from personalize.stack.refusals import advice
 from tests.personalize.unit.test_cli_events import diagnostic
 from tests.support.azure_stack import azure_stack
 
-FALLBACKS = {
-    "training_vm_fallbacks": ["Standard_E4ads_v5", "Standard_E4ds_v4"],
-    "scoring_vm_fallbacks": ["Standard_D2ads_v5"],
-}
 STOCKOUT = (
     "The training run failed: Cluster '1120-1' was terminated. Reason: CLOUD_PROVIDER_RESOURCE_STOCKOUT. Parameters: "
     "azure_error_code:SkuNotAvailable."
@@ -46,16 +41,16 @@ LOCKED = (
 )
 
 
-def settings(**changes: object) -> AzureSettings:
-    return azure_stack(**FALLBACKS, **changes)
-
-
 @pytest.mark.parametrize(
     ("step", "text", "said"),
     [
-        ("TrainingRun", STOCKOUT, "set `azure.training_vm_size: Standard_E4ads_v5`, the next fall-back"),
-        ("AgentPool", FAMILY, "set `azure.scoring_vm_size: Standard_D2ads_v5`, the next fall-back"),
-        ("ManagedCluster", FAMILY, "no fall-back is left: set `azure.system_vm_size` to another size"),
+        (
+            "TrainingRun",
+            STOCKOUT,
+            "set `azure.training_vm_size` to another size such as Standard_E4ads_v5 or Standard_E4ds_v4",
+        ),
+        ("AgentPool", FAMILY, "`azure.location` to northeurope or swedencentral, then"),
+        ("ManagedCluster", FAMILY, "or for a cluster that already runs request more quota"),
         ("TrainingRun", REGION, "Total Regional vCPUs"),
         ("ManagedCluster", "Insufficient regional vcpu quota left for location x.", "Total Regional vCPUs"),
         (
@@ -70,32 +65,34 @@ def settings(**changes: object) -> AzureSettings:
     ],
 )
 def test_a_refusal_that_a_user_can_mend_says_how_and_that_up_goes_on(step: str, text: str, said: str) -> None:
-    (sentence,) = advice({step: [text]}, "dev", settings())
+    (sentence,) = advice({step: [text]}, "dev", azure_stack())
     assert said in sentence
     assert sentence.endswith(("run `up` again.", "run this again.", "`up` again, which continues from here."))
 
 
 @pytest.mark.parametrize(
-    ("chosen", "following"),
-    [("Standard_E4ads_v5", "Standard_E4ds_v4"), ("Standard_E4ds_v4", None), ("Standard_E8ds_v5", "Standard_E4ads_v5")],
+    ("chosen", "such"),
+    [
+        ("Standard_E8ads_v5", " such as Standard_E8ds_v4 or Standard_E8ds_v5 that"),
+        ("Standard_F4s_v2", " that"),
+    ],
 )
-def test_the_fall_backs_are_named_in_their_order(chosen: str, following: str | None) -> None:
-    (sentence,) = advice({"TrainingRun": [STOCKOUT]}, "dev", settings(training_vm_size=chosen))
+def test_the_sizes_to_try_are_as_large_and_of_another_series(chosen: str, such: str) -> None:
+    (sentence,) = advice({"TrainingRun": [STOCKOUT]}, "dev", azure_stack(training_vm_size=chosen))
     assert f"no {chosen} in westeurope" in sentence
-    wanted = f"`azure.training_vm_size: {following}`" if following else "no fall-back is left"
-    assert wanted in sentence
+    assert f"set `azure.training_vm_size` to another size{such} `.venv/bin/personalize doctor" in sentence
 
 
 def test_other_failures_get_no_advice_and_one_cause_one_sentence() -> None:
-    assert advice({"TrainingRun": ["no rows"], "StorageAccount": [FAMILY]}, "dev", settings()) == []
-    assert advice({"Service": [ROLLOUT]}, "dev", settings()) == [], "an address that is not there yet has no log"
-    assert advice({"RoleAssignment": [LOCKED]}, "dev", settings()) == [], "`bootstrap` would only lock it again"
+    assert advice({"TrainingRun": ["no rows"], "StorageAccount": [FAMILY]}, "dev", azure_stack()) == []
+    assert advice({"Service": [ROLLOUT]}, "dev", azure_stack()) == [], "an address that is not there yet has no log"
+    assert advice({"RoleAssignment": [LOCKED]}, "dev", azure_stack()) == [], "`bootstrap` would only lock it again"
     both = {"TrainingRun": [REGION], "ManagedCluster": ["Insufficient regional vcpu quota left"]}
-    assert len(advice(both, "dev", settings())) == 1
+    assert len(advice(both, "dev", azure_stack())) == 1
 
 
 def test_the_advice_stands_at_the_end_of_the_error() -> None:
     reader = EventReader(lambda _: None)
     reader(diagnostic(f"error: {STOCKOUT}"))
-    error = explain("update", "", reader, "dev", lambda failures: advice(failures, "dev", settings()))
-    assert str(error).splitlines()[-1].endswith("the next fall-back, then run `up` again.")
+    error = explain("update", "", reader, "dev", lambda failures: advice(failures, "dev", azure_stack()))
+    assert str(error).splitlines()[-1].endswith("northeurope or swedencentral, then run `up` again.")

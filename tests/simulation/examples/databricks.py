@@ -14,7 +14,7 @@ CONNECTOR = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Databric
 LIBRARIES = "/Volumes/dev/training/libraries"
 POLICY_RULES = {
     "autoscale.min_workers": {"type": "forbidden"},
-    "node_type_id": {"type": "allowlist", "values": ["Standard_E8ds_v5"]},
+    "node_type_id": {"type": "fixed", "value": "Standard_E8ds_v5"},
     "data_security_mode": {"type": "fixed", "value": "SINGLE_USER"},
     "num_workers": {"type": "range", "maxValue": 12},
     "spark_conf.spark.task.maxFailures": {"type": "fixed", "value": "1"},

@@ -54,7 +54,7 @@ RUNS = (
     Trouble("a training run that somebody cancels", "cancelled", in_world("run_outcomes", ["cancel"])),
     Trouble(
         "a VM size that Azure has no more of",
-        "set `azure.training_vm_size: Standard_E4ads_v5`, the next fall-back",
+        "set `azure.training_vm_size` to another size such as Standard_E4ads_v5",
         in_world("run_outcomes", ["no_capacity"]),
     ),
     Trouble(
