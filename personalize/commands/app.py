@@ -57,8 +57,6 @@ PANELS = {
     "This machine": ("operations.doctor", "operations.settings"),
 }
 """The commands by their heading in `--help`, each as a module of `personalize.commands` and a function in it."""
-FORMER_NAMES = {"rollback": "serve"}
-"""Old names of commands. They still work; `--help` does not list them."""
 
 
 class Commands(TyperGroup):
@@ -71,11 +69,7 @@ class Commands(TyperGroup):
                 module, _, function = place.partition(".")
                 self.add_command(LazyCommand(f"personalize.commands.{module}", function, panel))
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - typer keeps the classes of its Click
-        """The command with this name or this former name."""
-        return super().get_command(ctx, FORMER_NAMES.get(cmd_name, cmd_name))
-
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - see `get_command`
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer keeps the classes of its Click
         """Run a command. Raises `UpdateInterruptedError` after Ctrl-C, and after signals that count as Ctrl-C."""
         try:
             with as_ctrl_c():

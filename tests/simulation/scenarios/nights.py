@@ -37,7 +37,7 @@ MAY_NOT = "This request is not authorized to perform this operation"
 UNREADABLE = "You may not read the container events"
 NO_NEWS = "No new data since the last training: nothing to do."
 TRAINED = "trained"
-COMMAND = Path(sys.executable).with_name("personalize")
+COMMAND = str(Path(sys.executable).with_name("personalize"))
 Night = tuple[int, str]
 """A command's exit code, and why it trained nothing."""
 
