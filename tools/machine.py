@@ -1,7 +1,7 @@
 """What this machine is, and how its package manager installs what is missing.
 
 The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
-library and to the grammar of Python 3.8.
+library.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""`python3 -m tools.prepare` prepares this machine, with any Python from 3.8 on and no packages.
+"""`python3 -m tools.prepare` prepares this machine, with any Python from 3.10 on and no packages.
 
 It checks what it can't install itself (the C library, OpenMP), gets uv, lets uv install the locked packages into
 `.venv`, and runs `tools.setup` there. What is in place is only checked, so a second run takes a second.
@@ -8,8 +8,8 @@ import fcntl
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 from features.errors import PersonalizationError
 from tools import machine
@@ -19,7 +19,7 @@ from tools.setup.packages import ensure_packages
 from tools.setup.uv import ensure_uv
 from tools.versions import GLIBC
 
-OLDEST_PYTHON = (3, 8)
+OLDEST_PYTHON = (3, 10)
 
 
 def main() -> int:
@@ -69,7 +69,7 @@ def _check_c_library() -> None:
 
 
 @contextmanager
-def _only_one() -> "Iterator[None]":
+def _only_one() -> Iterator[None]:
     """Let only one set-up at a time change `.venv` and the cache."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     with (cache_folder() / "setup.lock").open("w") as lock:
@@ -83,5 +83,5 @@ def _only_one() -> "Iterator[None]":
 
 if __name__ == "__main__":
     if sys.version_info < OLDEST_PYTHON:
-        sys.exit("error: the set-up needs Python 3.8 or newer as python3; install one")
+        sys.exit("error: the set-up needs Python 3.10 or newer as python3; install one")
     sys.exit(main())

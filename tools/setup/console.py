@@ -1,7 +1,7 @@
 """How the set-up prints messages, runs long commands and reports errors.
 
 The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
-library and to the grammar of Python 3.8.
+library.
 """
 
 import subprocess
@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Callable, Mapping, Optional, Sequence
 
 from features.errors import PersonalizationError
 
@@ -36,13 +36,13 @@ def elapsed(seconds: float) -> str:
 
 
 def run_reported(
-    command: "Sequence[str]",
+    command: Sequence[str],
     what: str,
     *,
     folder: Path,
-    environment: "Mapping[str, str]",
+    environment: Mapping[str, str],
     timeout_seconds: float,
-    progress: "Callable[[int, str], str]" = lambda _count, line: line.strip()[:80],
+    progress: Callable[[int, str], str] = lambda _count, line: line.strip()[:80],
 ) -> None:
     """Run a command to its end, reporting progress every few seconds.
 
@@ -69,9 +69,7 @@ def run_reported(
     say(f"{what}: done in {elapsed(time.monotonic() - started)}")
 
 
-def _start(
-    command: "Sequence[str]", what: str, folder: Path, environment: "Mapping[str, str]"
-) -> "subprocess.Popen[str]":
+def _start(command: Sequence[str], what: str, folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(  # noqa: S603 - the callers' own fixed commands
             command,
@@ -87,7 +85,7 @@ def _start(
         raise SetupError(f"{what}: {command[0]} does not start ({error})") from error
 
 
-def _still_runs(process: "subprocess.Popen[str]") -> bool:
+def _still_runs(process: subprocess.Popen[str]) -> bool:
     """Wait until the next progress line is due; False if the process has ended by then."""
     try:
         process.wait(timeout=SECONDS_BETWEEN_LINES)
@@ -99,7 +97,7 @@ def _still_runs(process: "subprocess.Popen[str]") -> bool:
 class _Output:
     """The lines that a process prints, read at once so that it never blocks on a full pipe."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
         self.count = 0
         self._last: deque[str] = deque(maxlen=6)
         self._process = process
@@ -119,7 +117,7 @@ class _Output:
         return " / ".join(self._last) or "it printed nothing"
 
 
-def exit_status(prepare: "Callable[[], object]") -> int:
+def exit_status(prepare: Callable[[], object]) -> int:
     """Call `prepare` and return the exit status of the process; an error is one line."""
     try:
         prepare()
@@ -129,27 +127,3 @@ def exit_status(prepare: "Callable[[], object]") -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
-
-
-def first_that_works(what: str, ways: "Sequence[tuple[str, Callable[[], None]]]") -> None:
-    """Try the named ways in turn until one raises no `SetupError`; a line says why the next is tried.
-
-    Raises `SetupError` with all reasons if none works.
-    """
-    reasons = []
-    for position, (name, way) in enumerate(ways):
-        failure = _failure(way)
-        if failure is None:
-            return
-        reasons.append(f"{name}: {failure}")
-        if position + 1 < len(ways):
-            say(f"{failure[:300]}; trying {ways[position + 1][0]}")
-    raise SetupError(f"cannot get {what}. {' | '.join(reasons)}")
-
-
-def _failure(way: "Callable[[], None]") -> "Optional[str]":
-    try:
-        way()
-    except SetupError as error:
-        return str(error)
-    return None

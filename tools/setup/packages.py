@@ -1,7 +1,7 @@
 """Installs the locked Python packages into `.venv`.
 
 The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
-library and to the grammar of Python 3.8.
+library.
 """
 
 import subprocess
@@ -58,7 +58,7 @@ def ensure_java(uv: Path) -> None:
         raise SetupError("uv cannot install Java's package (its output is above)")
 
 
-def _sync(uv: Path, *options: str) -> "subprocess.CompletedProcess[bytes]":
+def _sync(uv: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
     environment = dict(trusting(), UV_PROJECT_ENVIRONMENT=str(ROOT / ".venv"))
     environment.pop("VIRTUAL_ENV", None)
     # --inexact: keep packages that were added, such as the extra `azure`.

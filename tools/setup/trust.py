@@ -1,14 +1,13 @@
 """Makes everything that is fetched trust this machine's certificate store.
 
 A proxy that inspects TLS signs with its company's certificate authority, which only this machine's store has. Go uses
-the store by default; uv, pip and Node use their own lists unless told otherwise. The set-up reads this module with the
-machine's own Python before any package is there, so it keeps to the standard library and to the grammar of Python 3.8.
+the store by default; uv and Node use their own lists unless told otherwise. The set-up reads this module with the
+machine's own Python before any package is there, so it keeps to the standard library.
 """
 
 import os
 import ssl
 from pathlib import Path
-from typing import Dict, Optional
 
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
@@ -18,29 +17,28 @@ BUNDLES = (
 )
 
 
-def bundle() -> "Optional[str]":
+def bundle() -> str | None:
     """The file with the certificate authorities that this machine trusts: `SSL_CERT_FILE`, else the system's."""
     named = os.environ.get("SSL_CERT_FILE")
     return next((path for path in ([named] if named else []) + list(BUNDLES) if Path(path).is_file()), None)
 
 
-def trusting(environment: "Optional[Dict[str, str]]" = None) -> "Dict[str, str]":
-    """`environment` (default: this process's) and the variables that make uv, pip and Node trust the system's store.
+def trusting() -> dict[str, str]:
+    """This process's environment and the variables that make uv and Node trust the system's store.
 
     Variables that are set already stay. If the machine has no store, like a bare container, none is added, and the
     programs use their own lists.
     """
-    given = dict(os.environ if environment is None else environment)
+    given = dict(os.environ)
     found = bundle()
     if found is None:
         return given
     wanted = {
         "UV_SYSTEM_CERTS": "true",
-        "REQUESTS_CA_BUNDLE": found,  # pip
         "NODE_EXTRA_CA_CERTS": found,
         "NODE_USE_SYSTEM_CA": "1",  # on macOS, the keychain
     }
-    return dict(wanted, **given)
+    return wanted | given
 
 
 def tls() -> ssl.SSLContext:

@@ -142,7 +142,7 @@ def test_the_image_s_recipe_runs_the_fetcher_by_itself(repository: Path, tmp_pat
     assert (tmp_path / "jars" / "a-1.jar").read_text() == "good"
 
 
-@pytest.mark.parametrize("target", ["up", "deploy", "env"])
+@pytest.mark.parametrize("target", ["up", "stack", "env"])
 def test_a_stack_without_a_file_is_refused_before_anything_is_prepared(target: str, tmp_path: Path) -> None:
     environment = {"PATH": "/usr/bin:/bin", "PERSONALIZE_CACHE": str(tmp_path / "cache")}
     command = ["make", target, "STACK=nope"]

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -84,7 +83,6 @@ def network(tmp_path: Path) -> Iterator[dict[str, str]]:
         "PYTHONPATH": str(ROOT),
         "PERSONALIZE_CACHE": str(tmp_path / "cache"),
         "MAVEN_REPOSITORY": "https://repository.example/maven",
-        "PIP_INDEX_URL": "https://repository.example",
         "UV_DEFAULT_INDEX": "https://repository.example",
         "UV_NO_CACHE": "1",
         "GOPROXY": "https://repository.example/go",
@@ -151,15 +149,6 @@ def run(script: str, python: str, network: dict[str, str], folder: Path, *argume
     done = subprocess.run(command, cwd=folder, env=network, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-@pytest.fixture
-def machine_python() -> str:
-    """A Python for the setup, with pip."""
-    found = next((path for name in ("python3", "/usr/bin/python3") if (path := shutil.which(name))), "")
-    if not found or subprocess.run([found, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
-        pytest.skip("needs a python3 with pip")
-    return found
 
 
 def test_uv_installs_the_packages(network: dict[str, str], tmp_path: Path) -> None:
