@@ -20,7 +20,7 @@ from benchmarks.serving.figures import table
 from benchmarks.serving.loops import endure, open_loops
 from benchmarks.serving.peers import Peer, install_all, peers
 from benchmarks.serving.process import apart, core_seconds, event_loop, free_port, memory, running, wait
-from benchmarks.serving.targets import BATCH, BATCHES, CONNECTIONS, MOST, OURS, RANKED, SPARK, Figures, rate, targets
+from benchmarks.serving.targets import BATCH, BATCHES, CONNECTIONS, MOST, OURS, RANKED, SPARK, Figures, targets
 from benchmarks.serving.wrk import closed_loop, require_wrk
 from features.bundle import Bundle
 from tests.support.load import Load
@@ -53,8 +53,7 @@ def main() -> None:
                 print(json.dumps(figures[peer.name], indent=1), flush=True)
     print(table(figures))
     if arguments.only is None:
-        best = rate(figures[OURS], MOST)
-        content = {"requests_per_second_and_core": best, "seconds_a_point": arguments.seconds, "servers": figures}
+        content = {"seconds_a_point": arguments.seconds, "servers": figures}
         print(publish("serving", content, targets(figures)))
 
 

@@ -13,16 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from infra.setting_types import Network
-
 if TYPE_CHECKING:
     from infra.azure_settings import AzureSettings
 
 PROJECT = "personalization"
 PROJECT_TAG = "project"
 STACK_TAG = "stack"
-NETWORK_TAG = "network"
-"""Of a private stack's resources."""
 TOKEN_LENGTH = 10
 READABLE_LENGTH = 8
 SYSTEM_POOL = "system"
@@ -217,8 +213,7 @@ def names_of(stack: str, settings: "AzureSettings") -> Names:
 
 def tags_of(settings: "AzureSettings", stack: str) -> dict[str, str]:
     """The tags of every resource: the user's own, the project and the stack."""
-    network = {NETWORK_TAG: settings.network.value} if settings.network is Network.PRIVATE else {}
-    return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack, **network}
+    return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack}
 
 
 def resource_groups(names: Names) -> tuple[str, ...]:

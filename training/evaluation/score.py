@@ -5,7 +5,6 @@ Native LightGBM scores whole batches; golden records prove that SynapseML's tran
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import accumulate
 
 import numpy as np
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from features.encoder import Encoder, RawRows
 from features.schema import Schema
-from training.kernels.columns import FEATURES, LABEL, TIME, matrix, raw_columns, raw_rows
+from training.kernels.columns import LABEL, TIME, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 from training.metrics.known import KINDS, KnownOrNew
 from training.metrics.score_counts import BY, COLUMNS, MERGED, InSlices, ScoreCounts, squares
@@ -23,22 +22,6 @@ from training.model.native import lightgbm
 
 Scorer = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 """Inputs float64[n, m] to click probabilities float64[n]."""
-
-
-def scoring_encoded(model: str) -> Kernel:
-    """The `ScoreCounts` of encoded rows by LightGBM's `model`, which is number 0."""
-    return Kernel(
-        columns=(LABEL, FEATURES), schema=COLUMNS, function=partial(_encoded, model=model), by=BY, merged=MERGED
-    )
-
-
-def _encoded(batches: Iterable[pa.RecordBatch], *, model: str) -> Iterator[pa.RecordBatch]:
-    counts, booster = ScoreCounts(), lightgbm.Booster(model_str=model)
-    for batch in batches:
-        label, inputs = batch.columns
-        probability = booster.predict(matrix(inputs, booster.num_feature()), num_threads=1)
-        counts.add(label.to_numpy() == 1, np.asarray(probability, dtype=np.float64))
-    yield counts.batch()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,5 @@
-"""XXH64 of many texts and numbers at once, each with its own seed. The hash of a row is a chain over its columns: each
-column's hash is the seed of the next, and a missing value leaves the seed unchanged.
+"""XXH64 of many texts at once, each with its own seed. The hash of a row is a chain over its columns: each column's
+hash is the seed of the next, and a missing value leaves the seed unchanged.
 """
 
 import numpy as np
@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from features.hashing import HASH_SEED, P1, P2, P3, P5, Unsigned, finished, hash_whole_numbers, rotated, with_word
+from features.hashing import HASH_SEED, P1, P2, P3, P5, Unsigned, finished, rotated, with_word
 
 _STRIPE = 32
 """From this many bytes on XXH64 works in stripes. Such long values are rare, and left to the package `xxhash`."""
@@ -33,15 +33,6 @@ def of_texts(texts: pa.StringArray, seeds: Unsigned) -> Unsigned:
             pairs = zip(values.to_pylist(), seeds[rows].tolist(), strict=True)
             hashes[rows] = np.fromiter((xxhash.xxh64_intdigest(*pair) for pair in pairs), np.uint64, len(rows))
     return hashes
-
-
-def of_numbers(values: npt.NDArray[np.float64], seeds: Unsigned) -> Unsigned:
-    """The hash of each number, uint64[n], from `seeds`, uint64[n]; the seed itself for NaN, which means missing.
-
-    Minus zero has the hash of zero.
-    """
-    hashes = hash_whole_numbers((values + 0.0).view(np.int64), seeds)
-    return np.where(np.isnan(values), seeds, hashes)
 
 
 def distinct_texts(texts: pa.StringArray) -> npt.NDArray[np.int64]:

@@ -37,14 +37,3 @@ def test_a_whole_number_is_hashed_as_its_eight_bytes(rows: list[tuple[int, int]]
     values, seeds = zip(*rows, strict=True)
     hashes = hash_whole_numbers(np.array(values, dtype=np.int64), np.array(seeds, dtype=np.uint64))
     assert hashes.tolist() == [expected(struct.pack("<q", value), seed) for value, seed in rows]
-
-
-@given(st.lists(st.tuples(st.floats(allow_nan=False), SEEDS), min_size=1, max_size=40))
-def test_a_number_is_hashed_as_its_eight_bytes(rows: list[tuple[float, int]]) -> None:
-    values, seeds = zip(*rows, strict=True)
-    hashes = xxh64.of_numbers(np.array(values), np.array(seeds, dtype=np.uint64))
-    assert hashes.tolist() == [expected(struct.pack("<d", value or 0.0), seed) for value, seed in rows]
-
-
-def test_a_missing_number_leaves_the_seed_as_it_is() -> None:
-    assert xxh64.of_numbers(np.array([np.nan]), np.array([7], dtype=np.uint64)).tolist() == [7]

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
+from features.hashing import hash_whole_numbers
 from tests.support.prepared_rows import MemoryRows
 from training.evaluation import baselines
 from training.evaluation.baselines import Logistic, base_rate, fit_logistic, sample
@@ -82,7 +83,7 @@ def test_the_base_rate_is_that_of_the_training_rows(rows: pd.DataFrame) -> None:
 
 def encoded(rows: pd.DataFrame) -> pa.RecordBatch:
     """The rows as a run encodes them, with a hash of their own content."""
-    hashes = xxh64.of_numbers(rows["small"].to_numpy(), xxh64.first_seeds(len(rows))).view(np.int64)
+    hashes = hash_whole_numbers(rows["small"].to_numpy().view(np.int64), xxh64.first_seeds(len(rows))).view(np.int64)
     columns_of_run = {
         columns.LABEL: pa.array(rows["label"]),
         columns.RECORD_HASH: pa.array(hashes),
