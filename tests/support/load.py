@@ -7,13 +7,11 @@ answers counts from the time at which it was due: otherwise a stall would hide t
 import asyncio
 import math
 import random
-import ssl
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -36,12 +34,10 @@ class Load:
     rate: float | None = None
     """Requests per second of an open loop; without it, each client waits for its answer."""
     seed: int = 1
-    authorities: Path | None = None
-    """A PEM file of certificates to trust, for a service with TLS."""
 
     @property
     def url(self) -> str:
-        """The address of the requests, without TLS."""
+        """The address of the requests."""
         return f"http://{self.host}:{self.port}{self.path}"
 
     def requests(self) -> list[bytes]:
@@ -94,7 +90,6 @@ async def _run(load: Load) -> Answers:
 class _Senders:
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._context = ssl.create_default_context(cafile=load.authorities) if load.authorities else None
         self._requests = cycle(load.requests())
         draw = random.Random(load.seed).expovariate  # noqa: S311 - no secret
         self._due: deque[float] = deque()
@@ -117,9 +112,7 @@ class _Senders:
             try:
                 async with asyncio.timeout(TIMEOUT_SECONDS):
                     if reader is None or writer is None or reader.at_eof() or writer.is_closing():
-                        reader, writer = await asyncio.open_connection(
-                            self._load.host, self._load.port, ssl=self._context
-                        )
+                        reader, writer = await asyncio.open_connection(self._load.host, self._load.port)
                     writer.write(next(self._requests))
                     status, kept = await _answer(reader)
             except (OSError, EOFError, TimeoutError) as error:

@@ -32,7 +32,7 @@ def connected(service: RunningService) -> Iterator[socket.socket]:
         yield connection
 
 
-def trickle(connection: socket.socket, begin: bytes, then: bytes = b"x-more: a\r\n") -> None:
+def trickle(connection: socket.socket, begin: bytes, then: bytes) -> None:
     """Send `begin` at once and then `then` again and again, slowly; ends with the error of a closed connection."""
     connection.sendall(begin)
     while True:

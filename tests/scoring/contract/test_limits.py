@@ -4,7 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from features.bundle import Bundle
 from scoring.http.clients import KEEP_ALIVE_SECONDS
 from scoring.http.reader import MAX_PIPELINED
-from tests.support.raw_http import HEAD, HEALTH, answer, connected, only_answer, score, trickle
+from tests.support.raw_http import HEAD, HEALTH, answer, connected, only_answer, score
 from tests.support.services import (
     KEY,
     LONG_TIMEOUTS,
@@ -35,40 +35,12 @@ def tight(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
-@pytest.mark.parametrize("sent", [b"nothing\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET /healthz HTTP/9.9\r\n\r\n"])
-def test_what_is_not_http_is_refused_in_the_same_shape(service: RunningService, sent: bytes) -> None:
-    with connected(service) as connection:
-        connection.sendall(sent)
-        status, body = only_answer(connection)
-    assert (status, body["error"]["code"]) == (400, "invalid_http")
-
-
 def test_garbage_behind_a_request_costs_only_the_connection(service: RunningService) -> None:
     with connected(service) as connection:
         connection.sendall(SCORE + b"\x00garbage\r\n\r\n")
         status, body = only_answer(connection)
     assert status == 200
     assert "probability" in body
-
-
-def test_garbage_within_a_chunked_body_is_refused_at_once(service: RunningService) -> None:
-    with connected(service) as connection:
-        connection.sendall(HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\nnonsense\r\n")
-        status, body = only_answer(connection)
-    assert (status, body["error"]["code"]) == (400, "invalid_http")
-
-
-@pytest.mark.parametrize("ending", [b"\r\n\r\n", b""], ids=["whole", "endless"])
-def test_headers_above_the_limit_are_refused(service: RunningService, ending: bytes) -> None:
-    with connected(service) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n")
-        for number in range(4):
-            connection.sendall(b"x-%d: %s\r\n" % (number, b"a" * 5000) if ending else b"a" * 10_000)
-            time.sleep(0.02)
-        with suppress(OSError):  # the service may answer before it has the rest
-            connection.sendall(ending)
-        status, body = only_answer(connection)
-    assert (status, body["error"]["code"]) == (431, "headers_too_large")
 
 
 @pytest.mark.parametrize(
@@ -82,11 +54,6 @@ def test_a_request_that_does_not_arrive_is_refused_in_time(tight: RunningService
         status, body = only_answer(connection)
     assert (status, body["error"]["code"]) == (408, code)
     assert time.monotonic() - began > 0.9
-
-
-def test_a_request_that_trickles_in_gets_no_more_time(tight: RunningService) -> None:
-    with connected(tight) as connection, pytest.raises(ConnectionError):
-        trickle(connection, HEAD)
 
 
 def test_a_connection_that_says_nothing_is_closed(tight: RunningService) -> None:
@@ -116,13 +83,6 @@ def test_a_client_that_does_not_take_its_answers_is_left(bundle: Bundle, tmp_pat
         assert running.client.post("/score", json={}).status_code == 200
         assert running.stop() == 0
         assert {line["status"] for line in running.log() if line["event"] == "request"} == {200}
-
-
-def test_slow_clients_do_not_take_the_places_of_others(tight: RunningService) -> None:
-    with ExitStack() as stack:
-        for _ in range(10):
-            stack.enter_context(connected(tight)).sendall(HEAD + b"content-length: 2\r\n\r\n{")
-        assert [tight.client.post("/score", json={}).status_code for _ in range(5)] == [200] * 5
 
 
 def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: RunningService) -> None:

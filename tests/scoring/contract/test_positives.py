@@ -12,7 +12,6 @@ from features.bundle import Bundle, seal
 from recommend.recommender import FOLDER, GOLDEN, read_golden
 from tests.support.recommenders import (
     asked,
-    items,
     make_bundle_of_positives,
     make_recommending_bundle,
     ranking_recommender,
@@ -127,9 +126,3 @@ def test_a_bundle_without_any_model_is_not_served(shop: Bundle, tmp_path: Path) 
     checked = run_scoring("--check", "--bundle", str(empty))
     assert checked.returncode == 1
     assert "has no model to serve. Train the model again." in checked.stderr
-
-
-def test_nobody_known_gets_the_most_popular_items(running: RunningService) -> None:
-    answer = asked(running, user="nobody", top=2, new=0)
-    assert items(answer) == items(asked(running, history=[], top=2, new=0))
-    assert answer["fallback"] == ["unknown_user", "popular"]

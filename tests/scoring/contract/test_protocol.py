@@ -49,6 +49,9 @@ WRONG = {
     "no host": score().replace(b"host: x\r\n", b""),
     "two hosts": score(more=b"host: y\r\n"),
     "no host and an upgrade": score(more=b"connection: upgrade\r\nupgrade: h2c\r\n").replace(b"host: x\r\n", b""),
+    "no HTTP": b"nothing\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01",
+    "a version to come": b"GET /healthz HTTP/9.9\r\n\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 }
 
@@ -170,11 +173,12 @@ def test_clients_that_break_off_leave_nothing_behind(alone: RunningService, bund
     assert [line for line in alone.log() if line["level"] != "info"] == []
 
 
-def test_a_body_that_trickles_in_gets_no_more_time(alone: RunningService) -> None:
-    for head in (HEAD + b"content-length: 100000\r\n\r\n", HEAD + CHUNKED + b"\r\n"):
+def test_a_request_that_trickles_in_gets_no_more_time(alone: RunningService) -> None:
+    body, chunks = HEAD + b"content-length: 100000\r\n\r\n", HEAD + CHUNKED + b"\r\n"
+    for head, then in ((HEAD, b"x-more: a\r\n"), (body, b" "), (chunks, b"1\r\n \r\n")):
         began = time.monotonic()
         with connected(alone) as connection, pytest.raises(ConnectionError):
-            trickle(connection, head, then=b"1\r\n \r\n")
+            trickle(connection, head, then)
         assert time.monotonic() - began > CLIENT_SECONDS - 0.1
 
 

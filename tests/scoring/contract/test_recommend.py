@@ -3,16 +3,9 @@
 from collections.abc import Iterator
 
 import httpx
-import numpy as np
 import pytest
 
-from features.bundle import Bundle, seal
-from recommend.recommender import FOLDER, Recommender
-from recommend.weights import ItemWeights
-from scoring.engines import EngineName
-from scoring.errors import GoldenError
-from scoring.model.model import ServedModel, check_recommender
-from scoring.responses import ModelName
+from features.bundle import Bundle
 from tests.support.recommenders import REJECTED, asked, items, make_recommending_bundle, recommender
 from tests.support.services import RunningService, running_service
 
@@ -129,12 +122,6 @@ def test_it_needs_the_key_and_post(running: RunningService) -> None:
     assert running.client.get("/recommend").status_code == 405
 
 
-def test_records_are_scored_beside_it(running: RunningService, films: Bundle) -> None:
-    expected = [one.probability for one in films.click_model.golden]
-    found = running.client.post("/score", json={"records": [one.record for one in films.click_model.golden]}).json()
-    assert found["probabilities"] == pytest.approx(expected, abs=1e-12)
-
-
 def test_a_rejected_recommender_is_a_conflict_with_the_reason(tmp_path_factory: pytest.TempPathFactory) -> None:
     bundle = make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", None)
     with running_service(bundle, tmp_path_factory.mktemp("service")) as service:
@@ -148,24 +135,3 @@ def test_without_users_and_items_there_is_no_such_path(service: RunningService) 
     for answer in (service.client.post("/recommend", json={"history": []}), service.client.get("/recommend")):
         assert answer.status_code == 404
         assert answer.json()["error"]["code"] == "not_found"
-
-
-def test_other_weights_than_those_of_training_do_not_serve(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", recommender())
-    name = ModelName(name="films", version="1")
-    model = ServedModel.load(folder, name=name, engine=EngineName.LIGHTGBM, max_records=10)
-    assert model.recommender is not None
-    check_recommender(model.recommender, model.bundle)
-    reversed_weights = ItemWeights.cut(-np.eye(5)[::-1])
-    other = Recommender(items=model.recommender.items, first_stage=reversed_weights)
-    with pytest.raises(GoldenError, match=r"Golden request \d+ .* but training recommended"):
-        check_recommender(other, model.bundle)
-    model.close()
-
-
-def test_files_that_do_not_belong_together_do_not_load(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", recommender())
-    (folder / FOLDER / "weights.npy").unlink()
-    seal(folder)
-    with pytest.raises(Exception, match=r"weights\.npy"):
-        ServedModel.load(folder, name=ModelName(name="films", version="1"), engine=EngineName.LIGHTGBM, max_records=10)

@@ -79,12 +79,6 @@ def test_an_explanation_names_the_column_once(client: httpx.Client, films: Bundl
     assert answer["probability"] == pytest.approx(_by_training(films, record), abs=1e-12)
 
 
-def test_a_list_of_values_is_refused_with_the_name_of_the_field(client: httpx.Client) -> None:
-    answer = client.post("/score", json={"genres": ["Action", "Comedy"]})
-    assert answer.status_code == 400
-    assert answer.json()["error"]["field"] == "genres"
-
-
 def _by_training(bundle: Bundle, record: Record) -> float:
     model = lightgbm.Booster(model_file=bundle.path / MODEL)
     return float(np.asarray(model.predict(to_rows(SCHEMA, [record]).encode(bundle.click_model.encoder)))[0])

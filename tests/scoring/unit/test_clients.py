@@ -76,18 +76,6 @@ def test_a_client_with_a_key_takes_no_strangers_room_and_is_never_ended_for_one(
     assert len(clients) == FEWEST_STRANGERS + 1
 
 
-def test_a_client_that_finds_only_busy_ones_is_refused() -> None:
-    clients = Clients(1)
-    first, second = Someone(idle=False, busy=True), Someone("10.0.0.2")
-    for one in (first, second):
-        clients.let_in(one)
-    assert clients.recognize(first)
-    assert not clients.recognize(second)
-    first.idle = True
-    assert clients.recognize(second)
-    assert first.ended
-
-
 def test_no_more_clients_with_a_key_than_there_is_room_for_and_the_longest_idle_goes() -> None:
     clients = Clients(2)
     busy, longest, shorter, newest = Someone(idle=False, busy=True), *(Someone(f"10.0.0.{n}") for n in range(2, 5))
@@ -114,16 +102,6 @@ def test_a_closed_connection_makes_room_for_its_address() -> None:
     assert len(clients) == 0
 
 
-def test_only_those_whose_deadline_is_over_expire() -> None:
-    clients = Clients(2)
-    early, late = Someone(), Someone()
-    early.deadline, late.deadline = 1.0, 3.0
-    for one in (early, late):
-        clients.let_in(one)
-    clients.sweep(2.0)
-    assert (early.expired, late.expired) == (True, False)
-
-
 def test_a_pause_of_the_machine_takes_nothing_of_a_clients_time() -> None:
     clients = Clients(1)
     client = Someone()
@@ -140,13 +118,6 @@ def test_a_rate_lets_as_many_through_as_a_second_has() -> None:
     assert [rate.take(100.0) for _ in range(5)] == [True, True, True, False, False]
     assert [rate.take(100.4) for _ in range(2)] == [True, False]
     assert sum(rate.take(200.0) for _ in range(10)) == 3
-
-
-def test_each_address_has_a_rate_and_all_have_one_together() -> None:
-    rates = AddressRates(each=2.0, together=3.0)
-    assert [rates.take("a", 1.0) for _ in range(3)] == [True, True, False]
-    assert [rates.take("b", 1.0) for _ in range(2)] == [True, False]
-    assert rates.take("c", 3.0)
 
 
 def test_addresses_without_end_take_no_memory_without_end() -> None:

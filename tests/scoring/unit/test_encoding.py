@@ -1,7 +1,6 @@
 """The service's encoder, compared with the plain one that training uses too."""
 
 from itertools import combinations, pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from features.arrays import Several
-from features.bundle import Bundle
 from features.encoder import Encoder, RawRows
 from features.factors import Factors
 from features.hashing import MISSING_HASH, hash_values, pair_hashes
@@ -20,7 +18,7 @@ from features.times import Reading, Time
 from scoring.model.encoding import RowEncoder
 from scoring.model.records import Values
 from scoring.native import Kernel
-from tests.support.bundles import Record, make_bundle, random_records, to_rows
+from tests.support.bundles import Record, random_records, to_rows
 from tests.support.kernels import built_kernel
 
 
@@ -89,14 +87,6 @@ def test_an_integer_is_the_category_of_its_digits(kernel: Kernel | None, numbers
     np.testing.assert_array_equal(rows.encode(list(floats)), rows.encode(list(small)))
 
 
-def test_the_same_value_in_two_columns_has_two_meanings(kernel: Kernel | None) -> None:
-    schema = Schema(numeric=(), categorical=("a", "b"))
-    known: list[Record] = [{"a": "x", "b": "x"}, {"a": "x", "b": "y"}]
-    encoder = make_encoder(schema, known, 0)
-    found = RowEncoder(schema, encoder, kernel).encode([("x", "x")])[0]
-    assert found[0] != found[2]
-
-
 def test_the_values_of_a_field_stand_for_their_mean_in_any_order_and_each_once(kernel: Kernel | None) -> None:
     schema = Schema(numeric=(), categorical=("genres",), separators={"genres": "|"})
     encoder = Encoder(
@@ -134,24 +124,6 @@ def test_a_cross_is_looked_up_by_the_pair_of_two_values_and_missing_without_one_
     asked: list[Values] = [("u1", "drama"), ("u1", "comedy|drama"), ("u2", "drama"), ("", "drama|comedy"), ("u1", None)]
     found = RowEncoder(schema, encoder, kernel).encode(asked)[:, 4:].tolist()
     assert found == [[0.25, 1.0], [0.5, 2.5], [0.5, 0.0], [0.125, 9.0], [0.125, 9.0]]
-
-
-def test_repeated_requests_give_the_same_inputs(kernel: Kernel | None, tmp_path: Path) -> None:
-    schema = Schema(
-        numeric=("n",),
-        categorical=("a", "b", "c"),
-        separators={"b": ",", "c": " "},
-        crosses=(("a", "b"), ("c", "a")),
-    )
-    bundle = Bundle.load(make_bundle(tmp_path / "bundle", schema=schema, rows=300, trees=1))
-    rows: list[Values] = [
-        tuple(record[name] for name in bundle.schema.features) for record in random_records(bundle.schema, 50)
-    ]
-    encoder = RowEncoder(bundle.schema, bundle.click_model.encoder, kernel)
-    together = encoder.encode(rows)
-    for _ in range(2):
-        single = np.concatenate([encoder.encode([row]) for row in rows])
-        np.testing.assert_array_equal(single, together)
 
 
 def test_a_text_of_any_length_has_the_hash_of_training(kernel: Kernel | None) -> None:

@@ -1,4 +1,4 @@
-"""The kernel under the address sanitiser: a million varied requests touch no foreign memory and leave none behind."""
+"""The kernel under the address sanitiser: varied requests touch no foreign memory and leave none behind."""
 
 import os
 import subprocess
@@ -44,9 +44,8 @@ def asked(kernel: Path, libraries: str, rows: int) -> "subprocess.CompletedProce
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.full
-@pytest.mark.timeout(1800)
-def test_a_million_varied_requests_touch_no_foreign_memory_and_leak_nothing(tmp_path: Path) -> None:
-    done = asked(*sanitised(tmp_path), 1_000_000)
+@pytest.mark.parametrize("rows", [50_000, pytest.param(1_000_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
+def test_varied_requests_touch_no_foreign_memory_and_leak_nothing(tmp_path: Path, rows: int) -> None:
+    done = asked(*sanitised(tmp_path), rows)
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout) < GROWTH_BYTES

@@ -63,10 +63,6 @@ def model(bundle_of: MakeBundle) -> ServedModel:
     )
 
 
-def test_a_model_that_computes_what_training_did_may_serve(model: ServedModel) -> None:
-    assert asyncio.run(model.check_golden()) == len(model.bundle.click_model.golden)
-
-
 @pytest.mark.parametrize("is_wrong", [lambda rows: rows == 1, lambda rows: rows > 1], ids=["single", "many"])
 def test_a_model_that_is_off_for_single_records_or_for_many_at_once_may_not_serve(
     model: ServedModel, is_wrong: Callable[[int], bool]
