@@ -10,8 +10,6 @@ import pytest
 
 from features.bundle import checked_hash
 from recommend.forgotten import NOBODY
-from steps.kinds import Kind
-from steps.local.catalogue import local_steps
 from steps.local.data_upload import DataUpload
 from steps.local.training_run import TrainingRun, request
 from steps.provider.step import StepCancelledError
@@ -62,11 +60,6 @@ def finished_run(folder: StackFolder, bundle: Path, inputs: dict[str, Any]) -> P
     }
     (run / RESULT).write_text(json.dumps(result))
     return run
-
-
-@pytest.mark.parametrize("kind", local_steps())
-def test_a_step_has_a_class_that_the_engine_refuses_bad_inputs_of(kind: Kind) -> None:
-    assert "stack" in local_steps()[kind].check({})
 
 
 def test_values_that_are_not_known_yet_are_not_judged() -> None:

@@ -54,15 +54,6 @@ def test_the_candidate_gets_the_next_version(
     assert [version.number for version in registry.list()] == [1, 2]
 
 
-def test_an_older_version_is_served_without_registering_the_candidate(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    registry.register(bundle_of(1))
-    created = create(ModelVersion(folder_of), candidate(folder, bundle_of(2), requested="1"), recorder)
-    assert created.outputs.served_hash == checked_hash(bundle_of(1))
-    assert len(registry.list()) == 1
-
-
 @pytest.mark.usefixtures("registry")
 def test_the_example_is_a_held_out_record_of_the_version_for_its_owner_alone(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
@@ -97,16 +88,6 @@ def test_a_version_that_was_never_registered_is_refused(
 ) -> None:
     with pytest.raises(NoSuchVersionError):
         create(ModelVersion(folder_of), candidate(folder, bundle_of(2), requested="9"), recorder)
-
-
-def test_deleting_a_version_keeps_it_in_the_registry(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    step = ModelVersion(folder_of)
-    inputs = candidate(folder, bundle_of(1))
-    created = create(step, inputs, recorder)
-    step.delete(created.id, state(inputs, created), recorder.context)
-    assert len(registry.list()) == 1
 
 
 def test_a_version_is_gone_with_its_bundle(

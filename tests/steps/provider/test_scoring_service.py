@@ -156,12 +156,6 @@ class TestLifeOfTheService:
         stack.serve(2)
         assert stack.ask().json()["model"]["version"] == "2"
 
-    def test_a_worker_that_dies_is_started_again(self, stack: ServiceStack) -> None:
-        victim = stack.workers()[0]
-        victim.kill()
-        wait_until(lambda: not victim.is_running() and len(stack.workers()) == 2)
-        assert stack.ask().status_code == 200
-
     def test_a_service_that_runs_is_no_drift(self, stack: ServiceStack) -> None:
         known = stack.serve(2)
         assert stack.read(known) == {name: known[name] for name in ("endpoint", "served_version", "status")}

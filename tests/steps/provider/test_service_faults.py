@@ -77,12 +77,6 @@ def test_the_service_outlives_the_terminal_that_it_was_started_in(stack: Service
     assert stack.ask().json()["model"]["version"] == "1"
 
 
-def test_the_lowest_rate_of_a_key_keeps_no_service_from_starting(stack: ServiceStack) -> None:
-    stack.serve(2)
-    stack.serve(1, key_requests=1.0)
-    assert stack.ask().json()["model"]["version"] == "1"
-
-
 def rename(old: Path, new: Path) -> None:
     """Rename a folder; a service's working directory follows it."""
     old.rename(new)

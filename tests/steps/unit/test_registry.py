@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from features.bundle import METADATA, Bundle, BundleError, checked_hash, seal
+from features.bundle import METADATA, Bundle, BundleError, seal
 from steps.local.registry import CHAMPION, DATABASE, LocalRegistry, RegistryError
-from steps.shared.model_versions import MODEL, NoSuchVersionError, tags_of
+from steps.shared.model_versions import MODEL, tags_of
 from tests.support.bundles import MakeBundle
-from training.parameters import TrainingParameters
 
 
 @pytest.fixture
@@ -36,10 +35,6 @@ def rejected(bundle: Path, folder: Path) -> Path:
     (folder / METADATA).write_text(json.dumps(metadata))
     seal(folder)
     return folder
-
-
-def test_versions_count_up(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
-    assert [registry.register(bundle_of(seed)).number for seed in (1, 2, 3)] == [1, 2, 3]
 
 
 def test_what_is_read_from_the_tables_is_what_mlflow_reads(
@@ -107,33 +102,6 @@ def test_who_registers_or_moves_the_champion_waits_for_others_who_do(
         working.result()
 
 
-def test_the_same_bundle_keeps_its_number(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
-    first = registry.register(bundle_of(1))
-    registry.register(bundle_of(2))
-    assert registry.register(bundle_of(1)) == first
-
-
-def test_a_version_knows_what_it_was_made_from(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
-    version = registry.register(bundle_of(1))
-    assert version.bundle_hash == checked_hash(bundle_of(1))
-    assert version.manifest_hash == "0" * 64
-    assert version.code_hash == "1" * 64
-    assert version.accepted
-
-
-def test_the_registry_keeps_a_copy_of_its_own(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
-    version = registry.register(bundle_of(1))
-    assert checked_hash(registry.bundle(version.bundle_hash)) == version.bundle_hash
-
-
-def test_a_rejected_candidate_is_registered_as_such(
-    registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path
-) -> None:
-    version = registry.register(rejected(bundle_of(1), tmp_path / "rejected"))
-    assert not version.accepted
-    assert version.reasons == ("The AUC 0.51 is below 0.6.",)
-
-
 def test_an_altered_bundle_is_never_registered(registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path) -> None:
     altered = rejected(bundle_of(1), tmp_path / "altered")
     content = (altered / METADATA).read_bytes()
@@ -141,27 +109,6 @@ def test_an_altered_bundle_is_never_registered(registry: LocalRegistry, bundle_o
     with pytest.raises(BundleError, match=r"metadata\.json"):
         registry.register(altered)
     assert registry.list() == []
-
-
-def test_the_champion_moves(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
-    for seed in (1, 2):
-        registry.register(bundle_of(seed))
-    registry.set_champion(1)
-    registry.set_champion(2)
-    assert [(version.number, version.champion) for version in registry.list()] == [(1, False), (2, True)]
-    champion = registry.earlier(TrainingParameters()).champion
-    assert champion is not None
-    assert champion.bundle_hash == checked_hash(bundle_of(2))
-
-
-def test_a_version_that_does_not_exist_is_named_with_those_that_do(
-    registry: LocalRegistry, bundle_of: MakeBundle
-) -> None:
-    registry.register(bundle_of(1))
-    with pytest.raises(NoSuchVersionError, match=r"no model version 7; registered are: 1"):
-        registry.get(7)
-    with pytest.raises(NoSuchVersionError):
-        registry.set_champion(7)
 
 
 @pytest.mark.parametrize("ask", [LocalRegistry.check, LocalRegistry.list, LocalRegistry.get_champion])

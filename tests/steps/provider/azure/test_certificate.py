@@ -57,11 +57,6 @@ def test_a_client_does_not_trust_it_for_another_host(made: State, tmp_path: Path
         handshake(made, "other.example.com", tmp_path)
 
 
-def test_every_authority_is_another_one(made: State) -> None:
-    again = Certificate().create(AzureInputs(stack="dev", host=HOST), CONTEXT).outputs
-    assert again.authority != made["authority"]
-
-
 def test_a_fresh_one_stays(made: State) -> None:
     state = {"stack": "dev", "host": HOST, **made}
     found = Certificate().read(HOST, state, CONTEXT)
@@ -77,7 +72,3 @@ def test_one_that_ends_soon_counts_as_gone(made: State, monkeypatch: pytest.Monk
 def test_it_lasts_no_longer_than_clients_accept(made: State) -> None:
     leaf = x509.load_pem_x509_certificate(made["certificate"].encode())
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= dt.timedelta(days=825)
-
-
-def test_only_the_private_key_is_a_secret() -> None:
-    assert Certificate.description.secrets == {"private_key"}

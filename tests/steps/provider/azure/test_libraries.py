@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+from configparser import ConfigParser
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from azure_clients.retries import Timeout
 from steps.azure import libraries
 from steps.azure.libraries import Libraries, LibrariesChangedError
 from steps.shared.job_libraries import JobLibraries, job_libraries
+from steps.shared.wheel import build_wheel
 from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create, state
 from tools import azurite
+from tools.paths import ROOT
 from tools.setup.wheels import LockedWheel, locked_wheels
 from training.parameters import Fit
 from training.runtime import pinned_jars
@@ -126,3 +129,20 @@ def test_a_wheel_is_locked_for_every_package_that_is_needed_and_runs_on_the_clus
         assert "musllinux" not in wheel.name
         assert "pp311" not in wheel.name
         assert len(wheel.sha256) == 64
+
+
+def test_the_wheel_of_databricks_holds_its_packages_and_its_entry_point() -> None:
+    with zipfile.ZipFile(BytesIO(build_wheel().content)) as wheel:
+        files = set(wheel.namelist())
+        (entry_points,) = [name for name in files if name.endswith(".dist-info/entry_points.txt")]
+        declared = ConfigParser()
+        declared.read_string(wheel.read(entry_points).decode())
+    held = {"features", "recommend", "training"}
+    for package in held:
+        sources = {str(file.relative_to(ROOT)) for file in (ROOT / package).rglob("*.py")}
+        assert sources
+        assert sources <= files
+    module, _, function = declared["console_scripts"]["train"].partition(":")
+    assert f"{module.replace('.', '/')}.py" in files
+    assert f"def {function}(" in (ROOT / f"{module.replace('.', '/')}.py").read_text()
+    assert {name.split("/")[0] for name in files if not name.startswith("personalization-")} == held

@@ -232,15 +232,6 @@ def test_docker_builds_for_a_private_registry_and_acr_tasks_are_not_asked(
     assert builds(cloud) == before
 
 
-def test_a_docker_build_that_fails_shows_the_end_of_its_log(
-    docker: Path, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
-) -> None:
-    docker.write_text(DOCKER % ("d" * 64, 7))
-    docker.chmod(0o755)
-    with pytest.raises(BuildFailedError, match=r"code 7[\s\S]*step 1 of 9"):
-        create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
-
-
 def test_a_base_that_buildkit_does_not_find_is_named_too(
     docker: Path, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
 ) -> None:
