@@ -11,14 +11,10 @@ import pytest
 
 from infra.graph import deploy
 from infra.settings import Settings
-from infra.step_resource import StepResource
-from steps.descriptions import api_key, model_version, serving_image
-from steps.descriptions.description import StepInputs
 from steps.descriptions.serving_settings import ScoringEngine, ScoringSettings
-from steps.kinds import Place
 from steps.shared.image_content import serving_code_hash
 from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
-from tests.infra.graph.recorder import COMPONENTS, SECRET_MARK, Recorder, run
+from tests.infra.graph.recorder import SECRET_MARK, Recorder, run
 from tools.paths import ROOT
 from training.datasets import describe
 from training.datasets.errors import NoTimestampError
@@ -36,22 +32,6 @@ def declared() -> tuple[Recorder, dict[str, Any]]:
 def inputs(recorder: Recorder, name: str) -> dict[str, Any]:
     """The inputs of a step."""
     return recorder.steps[name].inputs
-
-
-def test_the_components_are_these(declared: tuple[Recorder, dict[str, Any]]) -> None:
-    assert declared[0].components == {
-        "registry": "personalization:registry:Registry",
-        "data": "personalization:data:DataUpload",
-        "training": "personalization:training:TrainingRun",
-        "model": "personalization:registry:ModelVersion",
-        "image": "personalization:serving:ServingImage",
-        "service": "personalization:serving:ScoringService",
-    }
-    assert set(declared[0].components.values()) == COMPONENTS
-
-
-def test_every_step_belongs_to_the_stack(declared: tuple[Recorder, dict[str, Any]]) -> None:
-    assert {step.inputs["stack"] for step in declared[0].steps.values()} == {"test"}
 
 
 @pytest.mark.parametrize(
@@ -122,14 +102,6 @@ def test_a_replaced_certificate_changes_the_service_and_its_key_stays_out_of_the
     assert "the private key" not in str(second)
 
 
-def test_the_key_is_the_only_secret_output() -> None:
-    def declare() -> dict[str, pulumi.Output[Any]]:
-        outputs = deploy(Settings(), "test")
-        return {name: pulumi.Output.from_input(output.is_secret()) for name, output in outputs.items()}
-
-    assert {name for name, secret in run(declare)[1].items() if secret} == {"key"}
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -172,43 +144,6 @@ def test_a_pinned_version_changes_the_model_version_alone() -> None:
     after, _ = run(lambda: deploy(Settings(model_version=2), "test"))
     changed = {name for name in before.steps if before.steps[name].inputs != after.steps[name].inputs}
     assert changed == {"model"}
-
-
-MODEL: dict[str, Any] = {"version": 1, "bundle_hash": "b", "code_hash": "c", "libraries": {"lightgbm": "1"}}
-IMAGE = serving_image.Inputs[str, int](registry="ctr", **MODEL)
-KEY = api_key.Inputs[str](registry="ctr", rotation=1)
-
-
-@pytest.mark.parametrize(
-    ("inputs", "target", "named"),
-    [(IMAGE, {}, "stack"), (KEY, {"stack": "test", **MODEL}, "more than")],
-    ids=["the target knows too little", "inputs of another step"],
-)
-def test_a_step_whose_inputs_do_not_fit_is_not_declared(
-    inputs: StepInputs, target: dict[str, object], named: str
-) -> None:
-    def declare() -> dict[str, pulumi.Output[Any]]:
-        options = pulumi.ResourceOptions()
-        with pytest.raises(TypeError, match=f"image is declared without .*{named}"):
-            StepResource(Place.LOCAL, serving_image.LOCAL, "image", inputs, target=target, options=options)
-        return {}
-
-    assert run(declare)[0].steps == {}
-
-
-@pytest.mark.parametrize(("field", "kind"), [("nothing", str), ("version", str)], ids=["no such field", "another type"])
-def test_an_output_that_the_step_does_not_compute_is_not_given(field: str, kind: type[str]) -> None:
-    def declare() -> dict[str, pulumi.Output[Any]]:
-        inputs = model_version.Inputs[str](registry="ctr", bundle="b", bundle_hash="c", requested="latest")
-        options = pulumi.ResourceOptions()
-        step = StepResource(
-            Place.LOCAL, model_version.LOCAL, "model", inputs, target={"stack": "test"}, options=options
-        )
-        with pytest.raises(TypeError, match=f"ModelVersion computes no `{field}`"):
-            step.output(field, kind)
-        return {}
-
-    run(declare)
 
 
 def test_rows_that_the_join_drops_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pulumi
 
-from infra.azure_settings import AzureSettings
 from infra.workload.place import on_the_internet
 from infra.workload.workload import Workload, WorkloadArgs
 from steps.descriptions.serving_settings import ScoringSettings
-from tests.infra.graph.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, run_cloud
+from tests.infra.graph.cloud_recorder import run_cloud
+from tests.support.azure_stack import azure_stack
 
 IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "d" * 64
 KINDS = {
@@ -32,20 +32,10 @@ def manifests(
     **azure: object,
 ) -> dict[str, dict[str, Any]]:
     """The manifests by kind, in order of declaration."""
-    settings = AzureSettings.model_validate(
-        {
-            "subscription": SUBSCRIPTION,
-            "tenant": TENANT,
-            "deployers": [{"object_id": DEPLOYERS[0], "type": "User"}],
-            "alert_mail": "operators@example.com",
-            **dict.fromkeys(("authorized_ip_ranges", "allowed_sources"), "anywhere"),
-            **azure,
-        }
-    )
 
     def program() -> dict[str, pulumi.Output[Any]]:
         args = WorkloadArgs(
-            azure=settings,
+            azure=azure_stack(**azure),
             scoring=ScoringSettings.model_validate(scoring or {}),
             image=image,
             place=on_the_internet("score-test", "westeurope"),

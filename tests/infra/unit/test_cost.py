@@ -124,6 +124,13 @@ def test_a_private_stack_pays_for_its_endpoints_and_zones_and_for_one_public_add
     assert "public addresses" not in {one.name for one in bill.lines}
 
 
+def test_being_asked_costs_by_the_request() -> None:
+    without, asked = of(), of(availability_test=True)
+    assert "availability test" not in {one.name for one in without.lines}
+    # 5 places * 12 requests an hour * 730 h = 43,800 at 0.0006 = 26.28, 25 % either way: 19.71 and 32.85
+    assert line(asked, "availability test").usd == figures("19.71", "26.28", "32.85")
+
+
 def test_logs_cost_something_between_nothing_and_their_cap() -> None:
     assert "logs, at most" not in {line.name for line in of().lines}
     logs = line(of(container_insights=True, log_cap_gb=2), "logs, at most")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from infra.network_ranges import divided
 from infra.settings import Settings, SettingsError, Target, azure_settings, load_settings
 from steps.shared.dataset_paths import located
 from tests.support.azure_stack import REQUIRED
@@ -129,6 +130,11 @@ def test_a_stack_on_azure_needs_its_settings() -> None:
 
 
 AZURE = dict(REQUIRED)
+HUB = f"/subscriptions/{AZURE['subscription']}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
+GROUP = f"/subscriptions/{AZURE['subscription']}/resourceGroups/rg-hub"
+PRIVATE = {"network": "private", "peered_network": HUB, "registry_tier": "Premium"}
+OWN_NODES = {"scoring_nodes_max": 0, "system_nodes_max": 1}
+"""The service runs on the cluster's own nodes."""
 
 
 @pytest.mark.parametrize(
@@ -138,11 +144,100 @@ AZURE = dict(REQUIRED)
         ({"zones": ["1", "1"]}, "zones contains a zone twice"),
         ({"zones": ["4"]}, r"azure\.zones\.0 is '4': must be '1', '2' or '3'"),
         ({"deployers": [{"object_id": "me", "type": "User"}]}, r"azure\.deployers\.0\.object_id is 'me'"),
+        ({"peered_network": HUB}, "peered_network is for `network: private`"),
+        ({"network": "private"}, "needs peered_network"),
+        (PRIVATE | {"peered_network": HUB.replace("1111", "9999")}, "must be in the stack's subscription"),
+        (PRIVATE | {"peered_network": "hub"}, r"azure\.peered_network is 'hub'"),
+        ({"private_dns_zones": GROUP}, "private_dns_zones is for `network: private`"),
+        (PRIVATE | {"private_dns_zones": GROUP.replace("1111", "9999")}, "must be in the stack's subscription"),
+        (PRIVATE | {"private_dns_zones": "hub"}, r"azure\.private_dns_zones is 'hub'"),
+        ({"log_analytics": "logs"}, r"azure\.log_analytics is 'logs'"),
+        ({"training_group": "one", "serving_group": "one"}, "must be two groups"),
+        ({"training_binary_files": True}, "training_binary_files needs training.fit synapseml"),
+        (PRIVATE | {"registry_tier": "Standard"}, "needs registry_tier Premium"),
+        (PRIVATE | {"authorized_ip_ranges": ["203.0.113.0/24"]}, "is for a public API server"),
+        (PRIVATE | {"network_range": "10.1.0.0/24"}, "must be from /16 to /23"),
+        (PRIVATE | {"network_range": "10.0.0.0/15"}, "must be from /16 to /23"),
+        (PRIVATE | {"network_range": "203.0.0.0/16"}, "public addresses"),
+        (PRIVATE | {"network_range": "10.0.128.0/20"}, r"overlaps 10\.0\.0\.0/16"),
+        (PRIVATE | {"network_range": "10.244.0.0/16"}, r"overlaps 10\.244\.0\.0/16"),
+        (PRIVATE | {"network_range": "10.1.0.1/16"}, "has host bits set"),
+        (PRIVATE | {"network_range": "10.1.0.0/23", "scoring_nodes_max": 60}, "has 59 addresses for 65 nodes"),
+        (PRIVATE | {"network_range": "10.1.0.0/23", "training_workers": 59}, "has 59 addresses for 60 nodes"),
+        ({"authorized_ip_ranges": ["home"]}, r"authorized_ip_ranges is \['home'\]: must be a list of IPv4"),
+        ({"authorized_ip_ranges": ["203.0.113.7/24"]}, r"is \['203\.0\.113\.7/24'\]: must be a list of IPv4 ranges"),
+        ({"authorized_ip_ranges": ["203.0.113.7"]}, "must be a list of IPv4 ranges"),
+        ({"allowed_sources": []}, r"azure\.allowed_sources is \[\]: .* at least one, or the word `anywhere`"),
+        ({"allowed_sources": "everywhere"}, "azure.allowed_sources is 'everywhere': must be a list of IPv4 ranges"),
+        (PRIVATE | {"availability_test": True}, "availability_test calls the service from the internet"),
+        # A node of four cores has 2,590 millicores for the service: AKS keeps 140, its pods request 370 and 900.
+        (OWN_NODES | {"replicas_max": 5}, r"have room for 5 pods of 0\.5 cores .* lower it to 4, or set"),
+        (
+            OWN_NODES | {"replicas_max": 4, "cpu_millicores": 600},
+            r"have room for 4 pods of 0\.6 cores .* lower it to 3, or set",
+        ),
+        (
+            OWN_NODES | {"replicas_max": 4, "system_vm_size": "Standard_D2ds_v5"},
+            r"room for 1 pods .* adds one: set `scoring_nodes_max`",
+        ),
+        (OWN_NODES | {"replicas_max": 11, "system_nodes_max": 2}, "have room for 11 pods"),
+        # A node of two cores has 1,530 millicores for the service: AKS keeps 100, and its pods request 370.
+        (
+            {"replicas_max": 3, "cpu_millicores": 600, "scoring_nodes_max": 1},
+            r"1 scoring node\(s\) Standard_D2ds_v5 have room for 2 pods .* adds one: raise `scoring_nodes_max`\.$",
+        ),
+        ({"replicas_max": 6, "scoring_nodes_max": 2}, r"room for 6 pods of 0\.5 cores .*: lower it to 5, or raise"),
+        ({"cpu_millicores": 1600}, r"A replica of 1\.6 cores does not fit on a Standard_D2ds_v5"),
+        (
+            {"scoring_nodes_max": 0, "replicas_max": 4, "scoring_nodes_min": 1},
+            "scoring_nodes_min is 1 and scoring_nodes_max is 0",
+        ),
     ],
 )
 def test_what_azure_would_refuse_is_refused_at_once(wrong: dict[str, object], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         load_settings(given_values(target="azure", azure=AZURE | wrong))
+
+
+@pytest.mark.parametrize("name", ["authorized_ip_ranges", "allowed_sources"])
+def test_a_stack_file_says_who_may_reach_the_stack(name: str) -> None:
+    silent = {key: value for key, value in AZURE.items() if key != name}
+    with pytest.raises(SettingsError, match=rf"azure\.{name} is missing: .*for example \['203\.0\.113\.0/24'\]"):
+        load_settings(given_values(target="azure", azure=silent))
+
+
+@pytest.mark.parametrize(
+    ("settings", "closed"),
+    [
+        ({}, False),
+        ({"authorized_ip_ranges": ["203.0.113.0/24"]}, True),
+        ({"allowed_sources": ["203.0.113.0/24"]}, True),
+    ],
+)
+def test_a_range_closes_a_stack_to_the_runners_of_github(settings: dict[str, object], *, closed: bool) -> None:
+    assert azure_settings(load_settings(given_values(target="azure", azure=AZURE | settings))).closed is closed
+
+
+def test_a_private_stack_s_network_is_divided_into_eighths() -> None:
+    azure = azure_settings(load_settings(given_values(target="azure", azure=AZURE | PRIVATE)))
+    ranges = divided(azure.network_range)
+    assert str(ranges.cluster) == "10.100.0.0/19"
+    assert str(ranges.service) == "10.100.128.0/19"
+    assert str(ranges.service_address) == "10.100.128.4"
+
+
+@pytest.mark.parametrize(
+    "azure",
+    [
+        {"scoring_nodes_max": 0, "replicas_max": 4},
+        {"replicas_max": 8},
+        {"replicas_max": 99, "scoring_vm_size": "Standard_M416ms_v2"},
+    ],
+    ids=["on the cluster's own nodes", "in a pool", "in a pool of a size without known cores"],
+)
+def test_a_service_with_room_on_its_nodes_passes(azure: dict[str, object]) -> None:
+    found = azure_settings(load_settings(given_values(target="azure", azure=AZURE | azure)))
+    assert found.shares_nodes is (found.scoring_nodes_max == 0)
 
 
 def test_a_target_load_sizes_pods_nodes_and_the_bounds_of_both_autoscalers() -> None:

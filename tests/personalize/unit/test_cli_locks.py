@@ -39,11 +39,6 @@ def test_the_lock_of_a_running_process_is_not_stale(tmp_path: Path) -> None:
     assert re.fullmatch(rf"process {os.getpid()}, started by ada at \d\d:\d\d:\d\d UTC", str(lock))
 
 
-def test_the_lock_of_a_process_that_is_gone_is_stale(tmp_path: Path) -> None:
-    write_lock(tmp_path, pid=finished_process())
-    assert read_locks(tmp_path)[0].is_stale()
-
-
 def test_the_lock_of_a_process_that_was_killed_and_that_nobody_waits_for_is_stale(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
@@ -53,8 +48,10 @@ def test_the_lock_of_a_process_that_was_killed_and_that_nobody_waits_for_is_stal
     process.wait()
 
 
-def test_the_lock_of_a_process_whose_id_went_to_another_one_is_stale(tmp_path: Path) -> None:
-    write_lock(tmp_path, pid=os.getpid(), since=datetime.now(UTC) - timedelta(days=30))
+@pytest.mark.parametrize(("ended", "days"), [(True, 0), (False, 30)], ids=["it is gone", "its id went to another one"])
+def test_the_lock_of_a_process_that_is_gone_is_stale(tmp_path: Path, *, ended: bool, days: int) -> None:
+    pid = finished_process() if ended else os.getpid()
+    write_lock(tmp_path, pid=pid, since=datetime.now(UTC) - timedelta(days=days))
     assert read_locks(tmp_path)[0].is_stale()
 
 

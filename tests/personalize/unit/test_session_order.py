@@ -80,26 +80,21 @@ def test_locks_and_the_encryption_are_looked_at_before_anything_is_read(session_
     assert calls.index("state clear_locks") < calls.index("state snapshot") < calls.index("engine up")
 
 
-def test_a_lock_that_is_held_ends_the_update_before_anything_changes(session_of: Make) -> None:
-    session, calls = session_of(state={"clear_locks": refuse})
-    with pytest.raises(RefusedError):
-        session.up(lambda _: None)
-    assert not [call for call in calls if call.startswith("engine")]
-
-
-def test_a_taken_port_ends_the_update_before_the_engine_starts(session_of: Make) -> None:
-    session, calls = session_of(engine={"require_port": refuse})
-    with pytest.raises(RefusedError):
-        session.up(lambda _: None)
-    assert "engine up" not in calls
-
-
 @pytest.mark.parametrize(
-    "guard",
-    ["refuse_to_replace_data", "require_running", "refuse_to_change_network", "refuse_to_change_system_nodes"],
+    ("part", "refuses"),
+    [
+        ("state", "clear_locks"),
+        ("engine", "require_port"),
+        ("azure", "refuse_to_replace_data"),
+        ("azure", "require_running"),
+        ("azure", "refuse_to_change_network"),
+        ("azure", "refuse_to_change_system_nodes"),
+    ],
 )
-def test_a_guard_that_refuses_ends_the_update_before_the_engine_starts(session_of: Make, guard: str) -> None:
-    session, calls = session_of(azure={guard: refuse}, state={"snapshot": OLD})
+def test_what_refuses_ends_the_update_before_the_engine_starts(session_of: Make, part: str, refuses: str) -> None:
+    answers: dict[str, dict[str, Any]] = {"state": {"snapshot": OLD}, "engine": {}, "azure": {}}
+    answers[part][refuses] = refuse
+    session, calls = session_of(**answers)
     with pytest.raises(RefusedError):
         session.up(lambda _: None)
     assert not {"engine up", "engine settle", "azure enter"} & set(calls)

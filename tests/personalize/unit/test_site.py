@@ -1,7 +1,6 @@
 """Sources of the documentation site. `make docs` builds the site and checks its links."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,13 +40,3 @@ def test_every_page_is_in_the_navigation_or_the_list_of_decisions_and_nothing_el
     in_list = {f"decisions/{file}" for file in re.findall(r"\(([\w-]+\.md)\)", decisions)}
     assert listed(configuration["nav"]) | in_list == files | set(pages)
     assert files & set(pages) == set(), "a file of docs/ would be overwritten"
-
-
-def test_the_source_is_made_anew(tmp_path: Path) -> None:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    (folder / "old.md").write_text("# Old\n")
-    site.write_source(folder)
-    assert not (folder / "old.md").exists()
-    assert (folder / "index.md").is_file()
-    assert (folder / "runbooks" / "README.md").is_file()

@@ -20,7 +20,6 @@ from personalize.errors import (
     EngineFailedError,
     EngineForbiddenError,
     StackBusyError,
-    StateUnreachableError,
     StateUnreadableError,
 )
 from personalize.stack import state_store
@@ -124,28 +123,12 @@ def test_only_a_missing_role_may_be_effective_later(
     assert type(raised.value) is wanted
 
 
-def test_a_stack_that_another_machine_has_made_is_seen(shared: Callable[[Backend], SubscriptionState]) -> None:
-    backend = Backend()
-    state = shared(backend)
-    assert not state.exists()
-    assert state.snapshot() == {}
-    backend.stacks.append("dev")
-    assert state.exists()
-
-
 def test_a_forgotten_stack_does_not_exist(shared: Callable[[Backend], SubscriptionState]) -> None:
     backend = Backend("dev")
     state = shared(backend)
     assert state.exists()
     state.forget()
     assert not state.exists()
-
-
-def test_a_state_that_cannot_be_read_says_how_it_is_made(shared: Callable[[Backend], SubscriptionState]) -> None:
-    backend = Backend("dev")
-    backend.refuses = True
-    with pytest.raises(StateUnreachableError, match=r"^Run .* bootstrap --stack dev` first"):
-        shared(backend).exists()
 
 
 def test_the_encryption_is_that_of_the_state_whatever_this_machine_has(
