@@ -51,15 +51,30 @@ def kernel_at(path: str) -> Kernel:
 
 
 def requests(number: int, rows: int) -> list[Values]:
-    """`rows` records: missing and empty fields, long and short texts, integers, fields of many and of no values."""
+    """`rows` records: missing and empty fields, long and short texts, integers, fields of many and of no values.
+
+    Integers are new objects in each row: those that live on anyway would hide a leak.
+    """
     generator = np.random.default_rng(number)
     texts = [None, "", "a", "x" * 31, "ä€😀" * 11, 7, 2**62, -(2**63), 12.0]
     fields = ["", "|", "||", "a|b", " a |a|", "|".join(map(str, range(60))), ", ", "a, b,, c", None, 5]
     chosen = generator.integers(0, [[len(texts)], [len(texts)], [len(fields)], [len(fields)]], (4, rows))
+    nan = float("nan")
     return [
-        (None if number % 3 else float(at), float("nan"), texts[user], texts[item], fields[genres], fields[words])
+        (
+            None if number % 3 else float(at),
+            nan,
+            *(fresh(texts[one], at) for one in (user, item)),
+            fields[genres],
+            fields[words],
+        )
         for at, (user, item, genres, words) in enumerate(chosen.T)
     ]
+
+
+def fresh(value: str | float | None, at: int) -> str | float | None:
+    """A new integer in place of an integer."""
+    return value + at if isinstance(value, int) else value
 
 
 def encoder() -> Encoder:
