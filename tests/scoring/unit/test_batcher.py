@@ -170,37 +170,24 @@ def test_a_request_that_waited_too_long_is_refused_and_a_client_that_left_costs_
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("now", [True, False], ids=["here", "in another process"])
 @pytest.mark.parametrize("fails", [False, True])
-def test_an_engine_of_another_process_frees_the_places_it_took(*, fails: bool) -> None:
-    async def score(inputs: Any) -> list[float]:
+def test_an_engine_answers_everybody_and_frees_the_places_that_they_took(*, now: bool, fails: bool) -> None:
+    def score(inputs: Any) -> list[float]:
         if fails:
             raise DeadlineExceeded("the engine gave up")
         return zeros(inputs)
 
+    async def later(inputs: Any) -> list[float]:
+        return score(inputs)
+
     async def ask() -> None:
-        queue = batcher(score, now=False)
+        queue = batcher(score if now else later, now=now)
         asked = [request(Scored()) for _ in range(3)]
         for one in asked:
             queue.submit(one)
         await until(lambda: all(statuses(asked)))
         assert statuses(asked) == [503 if fails else 200] * 3
         await until(lambda: queue.queue_of(SCORE).waiting == 0)
-
-    asyncio.run(ask())
-
-
-@pytest.mark.timeout(60)
-def test_an_engine_that_fails_answers_everybody_and_frees_their_places() -> None:
-    def fail(_: Any) -> list[float]:
-        raise DeadlineExceeded("the engine gave up")
-
-    async def ask() -> None:
-        queue = batcher(fail)
-        asked = [request(Scored()) for _ in range(3)]
-        for one in asked:
-            queue.submit(one)
-        await until(lambda: all(statuses(asked)))
-        assert statuses(asked) == [503] * 3
-        assert queue.queue_of(SCORE).waiting == 0
 
     asyncio.run(ask())
