@@ -6,7 +6,6 @@ from pydantic import Field, PositiveInt, model_validator
 
 from infra.private_rules import require_network
 from infra.setting_types import (
-    ANYWHERE,
     EXAMPLE_GROUP,
     EXAMPLE_LOGS,
     EXAMPLE_NETWORK,
@@ -151,12 +150,6 @@ class AzureSettings(Parameters):
     def group_id(self, name: str) -> str:
         """The ID of a resource group in the subscription."""
         return f"/subscriptions/{self.subscription}/resourceGroups/{name}"
-
-    @property
-    def closed(self) -> bool:
-        """Whether machines on the internet, such as GitHub's runners, can't reach the cluster or the service."""
-        ranges = (self.authorized_ip_ranges, self.allowed_sources)
-        return self.network is Network.PRIVATE or any(one != ANYWHERE for one in ranges)
 
     @property
     def shares_nodes(self) -> bool:

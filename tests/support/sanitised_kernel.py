@@ -56,7 +56,7 @@ def requests(number: int, rows: int) -> list[Values]:
     Integers are new objects in each row: those that live on anyway would hide a leak.
     """
     generator = np.random.default_rng(number)
-    texts = [None, "", "a", "x" * 31, "ä€😀" * 11, 7, 2**62, -(2**63), 12.0]
+    texts: list[str | float | None] = [None, "", "a", "x" * 31, "ä€😀" * 11, 7, 2**62, -(2**63), 12.0]
     fields = ["", "|", "||", "a|b", " a |a|", "|".join(map(str, range(60))), ", ", "a, b,, c", None, 5]
     chosen = generator.integers(0, [[len(texts)], [len(texts)], [len(fields)], [len(fields)]], (4, rows))
     nan = float("nan")

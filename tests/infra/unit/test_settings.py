@@ -206,18 +206,6 @@ def test_a_stack_file_says_who_may_reach_the_stack(name: str) -> None:
         load_settings(given_values(target="azure", azure=silent))
 
 
-@pytest.mark.parametrize(
-    ("settings", "closed"),
-    [
-        ({}, False),
-        ({"authorized_ip_ranges": ["203.0.113.0/24"]}, True),
-        ({"allowed_sources": ["203.0.113.0/24"]}, True),
-    ],
-)
-def test_a_range_closes_a_stack_to_the_runners_of_github(settings: dict[str, object], *, closed: bool) -> None:
-    assert azure_settings(load_settings(given_values(target="azure", azure=AZURE | settings))).closed is closed
-
-
 def test_a_private_stack_s_network_is_divided_into_eighths() -> None:
     azure = azure_settings(load_settings(given_values(target="azure", azure=AZURE | PRIVATE)))
     ranges = divided(azure.network_range)
