@@ -124,7 +124,8 @@ def main(path: str, rows: int) -> None:
         records = requests(number, TOGETHER[number % len(TOGETHER)])
         assert 0 < kernel.given(tuple(records), None, UNSET) <= len(records) * len(SCHEMA.fields)
         found = RowEncoder(SCHEMA, tables, kernel)
-        assert len(kernel.predict(kernel.prepare_forest(*prepared), found.encode(records))) == len(records)
+        forest = kernel.prepare_forest(*(np.copy(one) if isinstance(one, np.ndarray) else one for one in prepared))
+        assert len(kernel.predict(forest, found.encode(records))) == len(records)
         history = np.arange(number % 50)
         weights.reasons(history, best_of(kernel, weights.scores(history), number % 7), number % 4)
         try:
