@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup spark up lint types workflows check env bench docs docs-outputs clean
 .PHONY: test test-fast test-tools test-full test-image test-image-here wiring mutants mutants-sample audit
 .PHONY: bench-serving bench-training bench-recommend
-.PHONY: stack-file stack simulate simulate-full simulation
+.PHONY: stack-file stack simulate simulation
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-17s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,10 +39,10 @@ up: stack-file setup ## prepare this machine, then train and serve the stack (ST
 	@.venv/bin/personalize up --stack $(STACK)
 
 test: test-tools ## run the tests, in about ten minutes on two cores
-	$(PYTEST) $(PARALLEL) -m "not full and not cluster"
+	$(PYTEST) $(PARALLEL) -m "not full"
 
 test-fast: setup ## run the tests that need neither Java nor Pulumi's engine, about a minute
-	$(PYTEST) $(PARALLEL) -m "not (full or cluster or spark or engine or slow)" tests/*/unit tests/training/kernels tests/scoring/contract
+	$(PYTEST) $(PARALLEL) -m "not (full or spark or engine or slow)" tests/*/unit tests/training/kernels tests/scoring/contract
 
 test-full: simulation ## run all tests, also those that take minutes each
 	$(PYTEST)
@@ -85,11 +85,7 @@ stack: stack-file setup ## prepare this machine for STACK
 	@[ "$(STACK)" = local ] || $(PYTHON) -m tools.setup.azure
 
 simulate: simulation ## create, change, break and destroy stack dev on a simulated Azure, about twenty minutes
-	$(PYTEST) $(PARALLEL) -m "cluster and not full" tests/cluster tests/simulation
 	$(PYTHON) -m tests.simulation.scenarios
-
-simulate-full: simulation ## the same with a fault in every call and twenty kills, which takes much longer
-	$(PYTHON) -m tests.simulation.scenarios --full
 
 test-tools: spark ## prepare this machine for the tests: Azure's models, Azurite, a KQL parser, Databricks' Python and libraries
 	@$(PYTHON) -m tools.setup.azure simulation

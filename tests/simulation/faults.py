@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tests.simulation.refusal import RefusedError
 from tests.simulation.world import World
 
 
@@ -17,10 +16,7 @@ class FaultKind(StrEnum):
     """What happens to the call."""
 
     REFUSED = "refused"
-    """Fails before it did anything."""
-
-    LOST = "lost"
-    """Does its work, then answers with an error: the caller doesn't know that the resource exists."""
+    """409, for HTTP calls only."""
 
     SLOW = "slow"
     """Takes longer, and succeeds."""
@@ -63,11 +59,6 @@ class Faults:
             (pattern, nth, kind.value, seconds),
         )
 
-    def fail_first(self, pattern: str | None) -> None:
-        """From now on, refuse the first attempt of each call that matches `pattern`; None ends it."""
-        row = self._world.database.execute("SELECT coalesce(max(number), 0) FROM calls").fetchone()
-        self._world.set("fail_first", {"pattern": pattern, "since": row[0]} if pattern else None)
-
     def clear(self) -> None:
         """Cancel all faults that haven't been used."""
         self._world.database.execute("DELETE FROM faults")
@@ -79,7 +70,7 @@ class Faults:
 
     def meet(self, operation: str, kind: str, identity: str) -> tuple[FaultKind, float] | None:
         """Count a call, and return the fault that hits it with its seconds, or None. Each fault is used once."""
-        hit = (FaultKind.REFUSED, 0.0) if self._is_first(operation, kind, identity) else None
+        hit = None
         rows: list[tuple[Any, ...]] = self._world.database.execute(
             "SELECT number, pattern, nth, kind, seconds, seen FROM faults"
         ).fetchall()
@@ -92,17 +83,6 @@ class Faults:
             else:
                 self._world.database.execute("UPDATE faults SET seen = seen + 1 WHERE number = ?", (number,))
         return hit
-
-    def _is_first(self, operation: str, kind: str, identity: str) -> bool:
-        """Whether `fail_first` covers this call and it wasn't made since."""
-        first = self._world.setting("fail_first")
-        if first is None or not re.search(first["pattern"], f"{operation} {kind} {identity}"):
-            return False
-        made = self._world.database.execute(
-            "SELECT 1 FROM calls WHERE number > ? AND operation = ? AND type = ? AND id = ?",
-            (first["since"], operation, kind, identity),
-        ).fetchone()
-        return made is None
 
     def log(self, operation: str, kind: str, identity: str, outcome: str) -> None:
         """Log a call."""
@@ -117,8 +97,3 @@ class Faults:
             "SELECT number, operation, type, id, outcome FROM calls WHERE number > ? ORDER BY number", (since,)
         )
         return [LoggedCall(*row) for row in rows]
-
-
-def injected(operation: str, kind: str) -> RefusedError:
-    """The answer to a call that a fault hits."""
-    return RefusedError(409, "InjectedFault", f"The {operation} of {kind} was made to fail finally.")

@@ -80,10 +80,6 @@ digest in a Dockerfile needs an entry here, from a source that shows that it exi
 Sources: the tests of microsoft/integrity-vhd (cmd/dmverity-vhd); Microsoft's list of OpenJDK images, October 2026.
 """
 
-AUDIENCE = "api://AzureADTokenExchange"
-"""The audience of a federated credential. Source:
-learn.microsoft.com/entra/workload-id/workload-identity-federation."""
-
 
 def role_name(identity: str) -> str | None:
     """The published name of the role with this id or GUID, or None if it isn't on the list."""

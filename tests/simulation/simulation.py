@@ -22,46 +22,49 @@ class Simulation:
     """Start it, run the product with `environment()`, inspect `world` and `plane`, stop it."""
 
     def __init__(self, folder: Path, runs: Runs, binaries: Mapping[str, Path]) -> None:
-        """Everything is kept in `folder`. `binaries`: those of `tools.control_plane`; empty for no control plane."""
+        """Everything is kept in `folder`. `binaries`: those of `tools.control_plane`."""
         self.world = World(folder / "world")
         self.internet = Internet(self.world, runs)
         self._binaries = binaries
         self._folder = folder
-        self.plane: ControlPlane | None = None
-        self.aks: Aks | None = None
+        self._plane: ControlPlane | None = None
+        self._aks: Aks | None = None
         self.prepared: frozenset[str] = frozenset()
         """The IDs of what `personalize bootstrap` created, and no `destroy` deletes."""
 
     def start(self) -> None:
         """Start it all, which takes some seconds."""
         self.internet.start()
-        if not self._binaries:
-            return
         base = self.internet.webhooks
-        self.plane = ControlPlane(
+        self._plane = plane = ControlPlane(
             self._folder / "plane", self._binaries, Webhooks(f"{base}/authenticate", f"{base}/authorize")
         )
-        self.plane.start()
-        authority = base64.b64encode(self.plane.certificate_authority).decode()
-        self.world.set("kubernetes", {"server": self.plane.server, "certificate_authority_data": authority})
-        self.aks = Aks(self.world, self.plane)
-        self.aks.start()
+        plane.start()
+        authority = base64.b64encode(plane.certificate_authority).decode()
+        self.world.set("kubernetes", {"server": plane.server, "certificate_authority_data": authority})
+        self._aks = Aks(self.world, plane)
+        self._aks.start()
 
     def stop(self) -> None:
         """Stop it all; the record and the data remain in the folder."""
-        if self.aks is not None:
-            self.aks.stop()
-        if self.plane is not None:
-            self.plane.stop()
+        if self._aks is not None:
+            self._aks.stop()
+        if self._plane is not None:
+            self._plane.stop()
         self.internet.stop()
         self.world.close()
+
+    @property
+    def plane(self) -> ControlPlane:
+        """The control plane behind AKS."""
+        if self._plane is None:
+            raise RuntimeError("the simulation was not started")
+        return self._plane
 
     def environment(self) -> dict[str, str]:
         """The environment variables that lead the product and Pulumi's engine here."""
         variables = self.internet.environment()
-        if PROVIDER in self._binaries:
-            variables["PATH"] = f"{self._binaries[PROVIDER].parent}{os.pathsep}{variables['PATH']}"
-        return variables
+        return variables | {"PATH": f"{self._binaries[PROVIDER].parent}{os.pathsep}{variables['PATH']}"}
 
     def leftovers(self) -> list[str]:
         """What still exists after everything was destroyed, or was deleted only with something around it."""
@@ -72,8 +75,6 @@ class Simulation:
 
     def _namespaces(self) -> list[str]:
         """Namespaces of stacks in the cluster. A deleted cluster takes its own along, here some moments later."""
-        if self.plane is None:
-            return []
         for _ in range(GONE_SECONDS):
             names = {item["metadata"]["name"] for item in self.plane.items("/api/v1/namespaces")} - SYSTEM_NAMESPACES
             if not names or list(self.world.all(CLUSTER_TYPE)):
@@ -84,7 +85,7 @@ class Simulation:
     @property
     def aks_errors(self) -> list[Exception]:
         """Errors of the stand-in for AKS."""
-        return self.aks.errors if self.aks else []
+        return self._aks.errors if self._aks else []
 
     def strangers(self) -> list[str]:
         """Hosts outside the simulation that were called."""

@@ -179,33 +179,23 @@ DEFAULTS: Mapping[str, Any] = {
     # Contributor and Role Based Access Control Administrator, on the subscription.
     "deployer_roles": ["b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"],
     "services_late": {},  # how many times the directory does not know a service yet, by its audience
-    "deployer_condition": "",  # of their Role Based Access Control Administrator; empty for none
     "token_key": "",  # created with the first token
     "token_seconds": 3600.0,  # lifetime of a token; negative for one that has expired
     "propagation_seconds": 120.0,  # until a role assignment takes effect
     "replication_seconds": 60.0,  # until a new principal is found without its type, or a new role at all
     "registered_providers": None,  # None: all; else a list of namespaces
-    "vcpu_quota": {},  # vCPUs by VM family, and of all as "cores"; 100 for one that isn't named
-    "run_vcpus": {},  # what running job runs use: vCPUs by VM family, by the run's number
     "swept": [],  # ids that were deleted only with their resource group
-    "hosts": {},  # address of the fake for each service
-    "kubernetes": {},  # server, certificate authority and OIDC issuer of the control plane behind AKS
-    "broken_images": [],  # image digests whose pods never become ready
+    "kubernetes": {},  # server and certificate authority of the control plane behind AKS
     "tasks_allowed": True,  # whether the subscription may use ACR Tasks
-    "budgets_allowed": True,  # whether the subscription is old enough for budgets, 48 hours
-    "restricted_sizes": [],  # VM sizes that the subscription may not use
     "ml_assets": {},  # what Azure ML received, by workspace, kind, name and version
     "images": {},  # what ACR Tasks built, by digest
     "build_outcomes": [],  # results of the next builds: "" or "fail"
     "run_outcomes": [],  # results of the next job runs: "", "fail", "hang", "cancel", "internal_error"
-    "fail_first": None,  # see `Faults.fail_first`
     "members": {},  # Databricks workspace id: object ids that have signed in
     "next_number": 1000,  # the last number that a service gave out
     # Privileges of a workspace's admins in the metastore if Databricks enabled the workspace automatically; None if
     # they may not even read them.
     "admin_privileges": ["CREATE_CATALOG", "CREATE_EXTERNAL_LOCATION", "CREATE_STORAGE_CREDENTIAL"],
-    # Privileges that the caller holds there; None: the admins' above, or all of them if nobody may read those.
-    "held_privileges": None,
     "metastore_late": 0,  # how many requests a workspace answers before its metastore is assigned
     "metastore": True,  # whether a Unity Catalog metastore is assigned in the region
 }

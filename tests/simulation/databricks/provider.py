@@ -5,10 +5,10 @@ import asyncio
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.plugins.environment import world_from_environment
 from tests.simulation.plugins.protocol import serve
-from tests.simulation.services import catalogs, jobs, unity
+from tests.simulation.services import jobs, unity
 
 VERSION = "1.118.0"
-TYPES = {kind.pulumi_type: kind for kind in [*unity.TYPES, *catalogs.TYPES, *jobs.TYPES]}
+TYPES = {kind.pulumi_type: kind for kind in [*unity.TYPES, *jobs.TYPES]}
 
 if __name__ == "__main__":
     asyncio.run(serve(Databricks(world_from_environment(), TYPES), VERSION))

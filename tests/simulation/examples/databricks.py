@@ -1,6 +1,5 @@
 """A valid example of each type of the simulated Databricks, in creation order."""
 
-import json
 from typing import Any
 
 from tests.simulation.examples.names import DEPLOYER, GROUP, SUBSCRIPTION
@@ -12,13 +11,6 @@ APPLICATION = "77777777-7777-4777-8777-777777777777"
 WORK = "abfss://work@lakeabc.dfs.core.windows.net"
 CONNECTOR = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Databricks/accessConnectors/lake-access"
 LIBRARIES = "/Volumes/dev/training/libraries"
-POLICY_RULES = {
-    "autoscale.min_workers": {"type": "forbidden"},
-    "node_type_id": {"type": "fixed", "value": "Standard_E8ds_v5"},
-    "data_security_mode": {"type": "fixed", "value": "SINGLE_USER"},
-    "num_workers": {"type": "range", "maxValue": 12},
-    "spark_conf.spark.task.maxFailures": {"type": "fixed", "value": "1"},
-}
 RAW = {"name": "raw-dev", "url": "abfss://raw@lakeabc.dfs.core.windows.net/", "credentialName": "lake-dev"}
 EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     (
@@ -27,7 +19,7 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     ),
     (LOCATION, RAW | {"skipValidation": True}),
     (GRANT, {"externalLocation": "raw-dev", "principal": DEPLOYER, "privileges": ["READ_FILES", "WRITE_FILES"]}),
-    (POLICY, {"name": "training-dev", "definition": json.dumps(POLICY_RULES)}),
+    (POLICY, {"name": "training-dev", "definition": "{}"}),
     (
         JOB,
         {
@@ -42,9 +34,6 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
                         "numWorkers": 2,
                         "dataSecurityMode": "SINGLE_USER",
                         "policyId": "1001",
-                        "sparkConf": {"spark.task.maxFailures": "1"},
-                        "customTags": {"project": "personalization"},
-                        "azureAttributes": {"availability": "ON_DEMAND_AZURE", "firstOnDemand": 1},
                     },
                 }
             ],
@@ -55,8 +44,6 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
                     "pythonWheelTask": {"packageName": "personalization", "entryPoint": "train"},
                     "libraries": [
                         {"requirements": f"{LIBRARIES}/requirements.txt"},
-                        {"jar": f"{LIBRARIES}/synapseml-lightgbm_2.12-1.1.3.jar"},
-                        {"maven": {"coordinates": "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3"}},
                     ],
                     "timeoutSeconds": 7200,
                 }

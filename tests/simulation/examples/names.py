@@ -1,7 +1,5 @@
 """The names and ids of the resources in the examples."""
 
-import datetime as dt
-
 from tests.simulation.world import DEFAULTS
 
 SUBSCRIPTION = f"/subscriptions/{DEFAULTS['subscription']}"
@@ -11,14 +9,10 @@ HERE = {"resourceGroupName": GROUP, "location": "westeurope"}
 LAKE = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/lakeabc"
 PLAIN = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/plainabc"
 VAULT = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.KeyVault/vaults/vault-abc"
-LOGS = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs"
-INSIGHTS = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Insights"
 REGISTRY = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ContainerRegistry/registries/registryabc"
 CLUSTER = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ContainerService/managedClusters/aks"
-IDENTITY = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-pods"
 DEPLOYER = DEFAULTS["deployers"][0]["object_id"]
 BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
-THIS_MONTH = dt.datetime.now(dt.UTC).strftime("%Y-%m-01T00:00:00Z")
 
 
 def role(guid: str) -> str:

@@ -1,8 +1,6 @@
 """Another team's storage account: the stack doesn't own it, and deployers may read one container of it."""
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from infra.cloud.role_list import Role
@@ -41,23 +39,6 @@ def open_shop(arm: Arm) -> None:
         arm.create(CONTAINER, example(CONTAINER) | {"accountName": "shoplake", "containerName": name})
     _give(arm, READER, DEPLOYER, "User")
     _give(arm, Role.BLOB_DATA_CONTRIBUTOR, OWNER, "ServicePrincipal")
-
-
-def let_connector_read(arm: Arm) -> None:
-    """What the owner does for a stack that is up: its access connector may read the container."""
-    (connector,) = arm.world.all(CONNECTOR)
-    _give(arm, READER, connector.outputs["identity"]["principalId"], "ServicePrincipal")
-
-
-@contextmanager
-def unreadable(world: World) -> Iterator[None]:
-    """Meanwhile the deployer may not read the container."""
-    (given,) = (one for one in world.all(ASSIGNMENT) if (one.inputs["scope"], one.inputs["principalId"]) == DEPLOYERS)
-    world.remove(given.id)
-    try:
-        yield
-    finally:
-        world.put(given)
 
 
 def _give(arm: Arm, which: str, principal: str, kind: str) -> None:

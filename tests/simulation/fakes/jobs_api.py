@@ -7,7 +7,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.simulation.databricks.cloud import OWNER
-from tests.simulation.fakes.run_vcpus import RunVcpus, outcome_by_quota
 from tests.simulation.fakes.runs import Life, Run, Runs
 from tests.simulation.fakes.workspaces import member, of_kind
 from tests.simulation.refusal import RefusedError
@@ -23,7 +22,6 @@ class JobsApi:
         """Jobs are read from `world`; their runs are in `runs`."""
         self._world = world
         self._runs = runs
-        runs.watched_by(RunVcpus(world.folder))
 
     @property
     def routes(self) -> list[Route]:
@@ -45,7 +43,7 @@ class JobsApi:
         if job is None:
             raise RefusedError(404, NOT_FOUND, f"Job {body['job_id']} does not exist.")
         token = body.get("idempotency_token")
-        forced = "" if self._runs.known(token) else self._next_outcome() or outcome_by_quota(self._world, job)
+        forced = "" if self._runs.known(token) else self._next_outcome()
         parameters = {name: str(value) for name, value in (body.get("job_parameters") or {}).items()}
         run = self._runs.start(
             str(body["job_id"]),

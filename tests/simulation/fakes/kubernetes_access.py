@@ -21,11 +21,6 @@ from tests.simulation.world import World
 CLUSTER_ADMIN = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
 """Azure Kubernetes Service RBAC Cluster Admin: everything."""
 
-WRITER = "a7ffa36f-339b-4b5c-8bdf-e2c188b2c0eb"
-"""Azure Kubernetes Service RBAC Writer: objects in namespaces, neither roles nor the cluster's own objects."""
-
-READING = frozenset({"get", "list", "watch"})
-
 
 def kubernetes_access(world: World) -> Starlette:
     """The API server's two webhooks."""
@@ -47,16 +42,10 @@ def kubernetes_access(world: World) -> Starlette:
         for cluster in world.all(CLUSTER_TYPE):
             if api_server_heard(world, spec.get("user", ""), cluster):
                 roles |= effective_roles(world, spec.get("user", ""), cluster.id)
-        allowed = CLUSTER_ADMIN in roles or (WRITER in roles and _in_namespace(spec))
-        return JSONResponse({**review, "status": {"allowed": allowed}})
+        return JSONResponse({**review, "status": {"allowed": CLUSTER_ADMIN in roles}})
 
     routes = [
         Route("/authenticate", authenticate, methods=["POST"]),
         Route("/authorize", authorize, methods=["POST"]),
     ]
     return application(world, "kubernetes", routes, audience=None)
-
-
-def _in_namespace(spec: dict[str, Any]) -> bool:
-    resource = spec.get("resourceAttributes") or {}
-    return bool(resource.get("namespace")) or resource.get("verb") in READING

@@ -1,6 +1,6 @@
 """The libraries of a job's task, installed before it as on a cluster: from volumes, without an index.
 
-Their errors are worded as users have published them: those of pip in many threads, Maven's in microsoft/SynapseML#745.
+Their errors are worded as users have published them, in many threads.
 """
 
 import shutil
@@ -12,7 +12,6 @@ from tests.simulation.fakes.runs import LibraryError
 from tests.simulation.fakes.volumes import Volumes
 from tests.simulation.runtime.environment import Libraries, Runtime
 from tools.setup.console import SetupError
-from training.runtime import jars, pinned_jars
 
 FAILED = (
     "Library installation failed for library due to user error for {library}\n Error messages:\n"
@@ -38,10 +37,8 @@ class Installation:
         for library in libraries:
             if path := library.get("requirements"):
                 self._requirements(path, site)
-            elif path := library.get("jar"):
-                self.jars.append(self._copied(path, "jar"))
-            elif library.get("maven"):
-                self.jars += resolve(library["maven"]["coordinates"])
+            else:
+                self.jars.append(self._copied(library["jar"], "jar"))
 
     def _copied(self, path: str, kind: str) -> Path:
         """A file of a volume, copied to the machine's own disk as Databricks does."""
@@ -82,12 +79,3 @@ class Installation:
 def _without_index() -> dict[str, str]:
     """An environment in which pip can't ask an index."""
     return {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PIP_NO_INDEX": "1", "PIP_NO_CACHE_DIR": "1"}
-
-
-def resolve(coordinates: str) -> list[Path]:
-    """The jars of Maven coordinates, which are in the cache if they are SynapseML's; raises `LibraryError`."""
-    if not any(":".join([jar["group"], jar["artifact"], jar["version"]]) == coordinates for jar in pinned_jars()):
-        reason = f"java.lang.RuntimeException: unresolved dependency: {coordinates}: not found"
-        library = f'maven {{ coordinates: "{coordinates}" }}'
-        raise LibraryError(FAILED.format(library=library, reason=f"Library resolution failed. Cause: {reason}"))
-    return jars()

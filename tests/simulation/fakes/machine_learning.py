@@ -12,11 +12,6 @@ from tests.simulation.world import Record, World
 
 DEFAULT_DATASTORE = "workspaceblobstore"
 IMMUTABLE = ("modelUri", "modelType", "image", "build", "condaFile")
-MOST_TAGS, LONGEST_NAME, LONGEST_VALUE = 50, 512, 256
-"""Limits of tags of Azure's resources; those of Azure ML's assets are documented nowhere.
-
-Source: learn.microsoft.com/azure/azure-resource-manager/management/tag-resources, "Limitations".
-"""
 
 
 async def assets(world: World, workspace: Record, request: Request) -> Response:
@@ -36,7 +31,6 @@ async def asset(world: World, workspace: Record, request: Request) -> Response:
         return JSONResponse(known)
     body: dict[str, Any] = await request.json()
     properties = {**body.get("properties", {})}
-    _refuse_tags(properties.get("tags") or {})
     if known is not None:
         changed = [name for name in IMMUTABLE if known["properties"].get(name) != properties.get(name)]
         if changed:
@@ -51,13 +45,6 @@ async def asset(world: World, workspace: Record, request: Request) -> Response:
     with world.transaction():
         world.set("ml_assets", {**_all(world), key: json.loads(json.dumps(shown))})
     return JSONResponse(shown, status_code=200 if known else 201)
-
-
-def _refuse_tags(tags: dict[str, str]) -> None:
-    long = [name for name, value in tags.items() if len(name) > LONGEST_NAME or len(value) > LONGEST_VALUE]
-    if long or len(tags) > MOST_TAGS:
-        what = f"the tag '{long[0]}' is too long" if long else f"there are {len(tags)} tags"
-        raise RefusedError(400, "UserError", f"The tags are invalid: {what}.")
 
 
 async def container(world: World, workspace: Record, request: Request) -> Response:

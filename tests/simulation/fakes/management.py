@@ -23,8 +23,8 @@ from tests.simulation.refusal import RefusedError
 from tests.simulation.services import machine_learning
 from tests.simulation.services.authorization import may
 from tests.simulation.services.catalogue import FUNCTIONS, USER_CREDENTIALS
-from tests.simulation.services.pools import CLUSTER_TYPE, used_vcpus, vcpu_limit
-from tests.simulation.services.sizes import ALL_FAMILIES, ALL_ZONES, SIZES
+from tests.simulation.services.pools import CLUSTER_TYPE
+from tests.simulation.services.sizes import ALL_FAMILIES, ALL_ZONES, QUOTA, SIZES
 from tests.simulation.tokens import MANAGEMENT
 from tests.simulation.world import Record, World
 
@@ -66,8 +66,8 @@ def management(world: World) -> Starlette:
         Route(CLUSTER + "/listClusterUserCredential", _user_credentials(world), methods=["POST"]),
         Route(CLUSTER + "/stop", _for(world, ALL, _power(world, "Stopped")), methods=["POST"]),
         Route(CLUSTER + "/start", _for(world, ALL, _power(world, "Running")), methods=["POST"]),
-        Route(COMPUTE + "/skus", _skus(world)),
-        Route(COMPUTE + "/locations/{location}/usages", _usages(world)),
+        Route(COMPUTE + "/skus", _skus),
+        Route(COMPUTE + "/locations/{location}/usages", _usages),
         *Preflight(world).routes(),
         Route("/{path:path}", Put(world).__call__, methods=["PUT"]),
         Route("/{path:path}", _resource(world), methods=["GET", "DELETE"]),
@@ -122,48 +122,38 @@ def _user_credentials(world: World) -> Endpoint:
     return endpoint
 
 
-def _skus(world: World) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        location = request.query_params.get("$filter", "location eq 'westeurope'").split("'")[1]
-        restricted = world.setting("restricted_sizes")
-        value = [
-            {
-                "resourceType": "virtualMachines",
-                "name": name,
-                "family": size.family,
-                "locations": [location],
-                "locationInfo": [{"location": location, "zones": sorted(size.zones)}],
-                "capabilities": [
-                    {"name": "vCPUs", "value": str(size.vcpus)},
-                    {"name": "EphemeralOSDiskSupported", "value": str(size.local_gib > 0)},
-                    {"name": "MaxResourceVolumeMB", "value": str(size.local_gib * 1024)},
-                ],
-                "restrictions": [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
-                if name in restricted
-                else [],
-            }
-            for name, size in SIZES.items()
-        ]
-        return JSONResponse({"value": value, "zones": sorted(ALL_ZONES)})
-
-    return endpoint
+async def _skus(request: Request) -> Response:
+    location = request.query_params.get("$filter", "location eq 'westeurope'").split("'")[1]
+    value = [
+        {
+            "resourceType": "virtualMachines",
+            "name": name,
+            "family": size.family,
+            "locations": [location],
+            "locationInfo": [{"location": location, "zones": sorted(size.zones)}],
+            "capabilities": [
+                {"name": "vCPUs", "value": str(size.vcpus)},
+                {"name": "EphemeralOSDiskSupported", "value": str(size.local_gib > 0)},
+                {"name": "MaxResourceVolumeMB", "value": str(size.local_gib * 1024)},
+            ],
+            "restrictions": [],
+        }
+        for name, size in SIZES.items()
+    ]
+    return JSONResponse({"value": value, "zones": sorted(ALL_ZONES)})
 
 
-def _usages(world: World) -> Endpoint:
-    async def endpoint(_: Request) -> Response:
-        used = used_vcpus(world)
-        value = [
-            {
-                "name": {"value": family, "localizedValue": family},
-                "currentValue": used[family],
-                "limit": vcpu_limit(world, family),
-                "unit": "Count",
-            }
-            for family in (*sorted({size.family for size in SIZES.values()}), ALL_FAMILIES)
-        ]
-        return JSONResponse({"value": value})
-
-    return endpoint
+async def _usages(_: Request) -> Response:
+    value = [
+        {
+            "name": {"value": family, "localizedValue": family},
+            "currentValue": 0,
+            "limit": 10 * QUOTA if family == ALL_FAMILIES else QUOTA,
+            "unit": "Count",
+        }
+        for family in (*sorted({size.family for size in SIZES.values()}), ALL_FAMILIES)
+    ]
+    return JSONResponse({"value": value})
 
 
 def _resource(world: World) -> Endpoint:

@@ -5,30 +5,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 HANG_SECONDS = 2.0
 """When a run that hangs reaches its job's time limit."""
-FORCED_RESULTS = {"hang": "TIMEDOUT", "cancel": "CANCELED"}
 FORCED_MESSAGES = {
     "hang": "The run timed out.",
-    "cancel": "Run cancelled by somebody else.",
     "fail": "Task train failed with message: the test ordered it.",
     "internal_error": "Cluster was terminated: CLOUD_PROVIDER_LAUNCH_FAILURE",
-    "no_capacity": (
-        "Cluster '1120-1' was terminated. Reason: CLOUD_PROVIDER_RESOURCE_STOCKOUT (CLOUD_FAILURE). Parameters: "
-        "azure_error_code:SkuNotAvailable, azure_error_message:The requested VM size is currently not available in "
-        "location 'westeurope'."
-    ),
-    "no_quota": (
-        "Cluster '1120-1' was terminated. Reason: AZURE_QUOTA_EXCEEDED_EXCEPTION (CLIENT_ERROR). Parameters: "
-        "azure_error_code:QuotaExceeded, azure_error_message:Operation could not be completed as it results in "
-        "exceeding approved Total Regional Cores quota."
-    ),
 }
-"""Azure's codes and sentences for VMs: learn.microsoft.com/azure/azure-resource-manager/troubleshooting, error-sku-not-
-available and error-resource-quota; the reasons: docs.databricks.com/api/azure/workspace/clusters/get."""
-NO_CLUSTER = frozenset({"internal_error", "no_capacity", "no_quota"})
 
 
 class Life(StrEnum):
@@ -36,7 +21,6 @@ class Life(StrEnum):
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
-    TERMINATING = "TERMINATING"
     TERMINATED = "TERMINATED"
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
@@ -62,11 +46,6 @@ class Run:
     output: str = ""
     cancelled: threading.Event = field(default_factory=threading.Event)
 
-    @property
-    def over(self) -> bool:
-        """Whether it has ended."""
-        return self.life in {Life.TERMINATED, Life.INTERNAL_ERROR}
-
 
 class TaskFailedError(RuntimeError):
     """The task ended with an error; the text is the task's own."""
@@ -81,24 +60,12 @@ Task = Callable[[Run], str]
 `run.cancelled` is set."""
 
 
-class Watcher(Protocol):
-    """Is told when the cluster of a run starts, and when the run has ended."""
-
-    def begin(self, run: Run) -> None:
-        """The cluster starts."""
-
-    def end(self, run: Run) -> None:
-        """The run has ended."""
-
-
 class Runs:
     """All runs of the simulated workspaces."""
 
-    def __init__(self, task: Task, *, start_seconds: float = 0.0) -> None:
-        """Every run does `task`, `start_seconds` after its request: clusters need time to start."""
-        self._watcher: Watcher | None = None
+    def __init__(self, task: Task) -> None:
+        """Every run does `task`."""
         self._task = task
-        self._start_seconds = start_seconds
         self._runs: dict[int, Run] = {}
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -123,16 +90,10 @@ class Runs:
                 return known
             run = Run(len(self._runs) * 10 + 500, job, token=token, parameters=parameters, inputs=inputs, caller=caller)
             self._runs[run.number] = run
-            if self._watcher and forced not in NO_CLUSTER:
-                self._watcher.begin(run)
         thread = threading.Thread(target=self._follow, args=(run, forced), name=f"run-{run.number}", daemon=True)
         self._threads.append(thread)
         thread.start()
         return run
-
-    def watched_by(self, watcher: Watcher) -> None:
-        """Tell `watcher` of each run."""
-        self._watcher = watcher
 
     def known(self, token: str | None) -> Run | None:
         """The run that was started with this token."""
@@ -158,14 +119,10 @@ class Runs:
             thread.join()
 
     def _follow(self, run: Run, forced: str) -> None:
-        run.message, life = "Waiting for cluster", Life.TERMINATED
-        if not run.cancelled.wait(self._start_seconds):
-            run.life, run.message = Life.RUNNING, "In run"
-            life = self._work(run, forced)
+        run.life, run.message = Life.RUNNING, "In run"
+        life = self._work(run, forced)
         if run.cancelled.is_set():
             run.result, run.message = "CANCELED", "Run cancelled."
-        if self._watcher:
-            self._watcher.end(run)
         run.ended = time.time()
         run.life = life
 
@@ -174,9 +131,9 @@ class Runs:
         if forced == "hang" and run.cancelled.wait(HANG_SECONDS):
             return Life.TERMINATED
         if forced:
-            run.result, run.message = FORCED_RESULTS.get(forced, "FAILED"), FORCED_MESSAGES[forced]
-            run.error = "" if forced in FORCED_RESULTS else run.message
-            return Life.INTERNAL_ERROR if forced in NO_CLUSTER else Life.TERMINATED
+            run.result, run.message = "TIMEDOUT" if forced == "hang" else "FAILED", FORCED_MESSAGES[forced]
+            run.error = "" if forced == "hang" else run.message
+            return Life.INTERNAL_ERROR if forced == "internal_error" else Life.TERMINATED
         try:
             run.output = self._task(run)
         except TaskFailedError as error:

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulation.fakes.runs import TaskFailedError
-from tests.simulation.services.catalogs import covering
 from tests.simulation.services.privileges import READ, WRITE, volume_access
-from tests.simulation.services.unity import VOLUME
+from tests.simulation.services.unity import VOLUME, covering
 from tests.simulation.tokens import STORAGE, issue
 from tests.simulation.volumes.library import environment
 from tests.simulation.world import World

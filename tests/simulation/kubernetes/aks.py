@@ -1,4 +1,4 @@
-"""What AKS adds to a control plane: nodes for the pools, its own pods, the add-ons' kinds, load balancers' addresses.
+"""What AKS adds to a control plane: nodes for the pools, the Key Vault add-on's kinds, load balancers' addresses.
 
 One loop makes the control plane match the record. If the record has no cluster, there are no nodes and nothing runs; of
 a stopped one the API server is gone; a deleted cluster takes its contents along.
@@ -8,18 +8,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.simulation.kubernetes import add_ons
 from tests.simulation.kubernetes.control_plane import ControlPlane
 from tests.simulation.services.pools import CLUSTER_TYPE, POOL_TYPE
-from tests.simulation.services.sizes import SIZES
 from tests.simulation.world import Record, World
 
 PAUSE_SECONDS = 1.0
-DEFAULT_MAX_PODS = 110
 NODES = "/api/v1/nodes"
 SECRETS_GROUP = "secrets-store.csi.x-k8s.io"
 SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
-OWNED = {"simulation/owner": "aks"}
 
 
 class Aks(threading.Thread):
@@ -31,7 +27,6 @@ class Aks(threading.Thread):
         self._world = world
         self._plane = plane
         self._over = threading.Event()
-        self._broken: list[str] = []
         self._incarnation = 0.0
         self._stopped = False
         self.errors: list[Exception] = []
@@ -63,23 +58,16 @@ class Aks(threading.Thread):
         incarnation = cluster.created if cluster else 0.0
         if self._incarnation not in {0.0, incarnation}:
             self._wipe()
-        if cluster is not None and self._incarnation != incarnation:
-            add_ons.install(self._plane)
         self._incarnation = incarnation
-        self._nodes(dict(_wanted_nodes(world, cluster)) if cluster else {}, drain=cluster is not None)
+        self._nodes(dict(_wanted_nodes(world, cluster)) if cluster else {})
         if cluster is not None and _addon(cluster, "azureKeyvaultSecretsProvider"):
             for definition in _secret_definitions():
                 if self._plane.get(_definition_path(definition)) is None:
                     self._plane.apply_definition(definition)
         self._load_balancers()
-        broken = world.setting("broken_images")
-        if broken != self._broken:
-            self._plane.break_images(broken)
-            self._broken = broken
 
     def _wipe(self) -> None:
         """The cluster is gone with its contents."""
-        add_ons.remove(self._plane)
         names = {item["metadata"]["name"] for item in self._plane.items("/api/v1/namespaces")} - SYSTEM_NAMESPACES
         for name in names:
             self._plane.delete(f"/api/v1/namespaces/{name}")
@@ -89,27 +77,12 @@ class Aks(threading.Thread):
         for definition in _secret_definitions():
             self._plane.delete(_definition_path(definition))
 
-    def _nodes(self, wanted: Mapping[str, dict[str, Any]], *, drain: bool) -> None:
+    def _nodes(self, wanted: Mapping[str, dict[str, Any]]) -> None:
         present = {node["metadata"]["name"]: node for node in self._plane.items(NODES)}
         for name in wanted.keys() - present.keys():
             self._plane.apply(f"{NODES}/{name}", wanted[name])
         for name in present.keys() - wanted.keys():
-            owned = OWNED.items() <= present[name]["metadata"].get("labels", {}).items()
-            if owned and not (drain and self._drain(name, present[name])):
-                self._plane.delete(f"{NODES}/{name}")
-
-    def _drain(self, name: str, node: Mapping[str, Any]) -> bool:
-        """Evict a node's pods as far as their disruption budget allows; returns whether any are left."""
-        pods = [
-            pod
-            for pod in self._plane.items("/api/v1/pods")
-            if pod["spec"].get("nodeName") == name and not add_ons.belongs_to_every_node(pod)
-        ]
-        if pods and not node["spec"].get("unschedulable"):
-            self._plane.cordon(name)
-        for pod in pods:
-            self._plane.evict(pod["metadata"]["namespace"], pod["metadata"]["name"])
-        return bool(pods)
+            self._plane.delete(f"{NODES}/{name}")
 
     def _load_balancers(self) -> None:
         for service in self._plane.items("/api/v1/services"):
@@ -145,7 +118,6 @@ def _wanted_nodes(world: World, cluster: Record) -> Iterator[tuple[str, dict[str
 
 def _node(name: str, pool: Mapping[str, Any], zone: str) -> dict[str, Any]:
     labels = {
-        **OWNED,
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
@@ -163,20 +135,8 @@ def _node(name: str, pool: Mapping[str, Any], zone: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": labels, "annotations": _resources(pool)},
+        "metadata": {"name": name, "labels": labels},
         "spec": {"taints": taints} if taints else {},
-    }
-
-
-def _resources(pool: Mapping[str, Any]) -> dict[str, str]:
-    """What kwok shows as a node's resources."""
-    size, pods = SIZES[str(pool["vmSize"])], int(pool.get("maxPods") or DEFAULT_MAX_PODS)
-    return {
-        "simulation/cpu": str(size.vcpus),
-        "simulation/memory": f"{size.memory_gib}Gi",
-        "simulation/pods": str(pods),
-        "simulation/allocatable-cpu": f"{size.allocatable_millicores}m",
-        "simulation/allocatable-memory": f"{size.allocatable_mib(pods)}Mi",
     }
 
 
@@ -190,47 +150,13 @@ def _definition_path(definition: Mapping[str, Any]) -> str:
 
 
 def _secret_definitions() -> Iterator[dict[str, Any]]:
-    """The kinds that the Key Vault add-on installs; the provider class has the fields that its documentation names."""
-    text = {"type": "string"}
-    secret = {
-        "type": "object",
-        "properties": {
-            "secretName": text,
-            "type": text,
-            "labels": {"type": "object", "additionalProperties": text},
-            "annotations": {"type": "object", "additionalProperties": text},
-            "data": {
-                "type": "array",
-                "items": {"type": "object", "properties": {"objectName": text, "key": text}},
-            },
-        },
-    }
-    spec = {
-        "type": "object",
-        "properties": {
-            "provider": text,
-            "parameters": {"type": "object", "additionalProperties": text},
-            "secretObjects": {"type": "array", "items": secret},
-        },
-    }
-    yield _definition("SecretProviderClass", "secretproviderclasses", spec)
-    yield _definition(
-        "SecretProviderClassPodStatus",
-        "secretproviderclasspodstatuses",
-        {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-    )
+    """The kinds that the Key Vault add-on installs."""
+    yield _definition("SecretProviderClass", "secretproviderclasses")
+    yield _definition("SecretProviderClassPodStatus", "secretproviderclasspodstatuses")
 
 
-def _definition(kind: str, plural: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            "metadata": {"type": "object"},
-            "spec": spec,
-        },
-    }
+def _definition(kind: str, plural: str) -> dict[str, Any]:
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

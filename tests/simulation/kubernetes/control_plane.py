@@ -7,7 +7,7 @@ import base64
 import json
 import os
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import httpx
 
 from tests.simulation.certificates import Authority
 from tests.simulation.kubernetes.kubeconfig import write_kubeconfig
-from tests.simulation.kubernetes.stages import STAGE_DEFINITION, stages
 from tests.simulation.processes import Process
 from tests.support.ports import free_port
 
@@ -26,7 +25,6 @@ POD_RANGE = "10.244.0.0/16"
 APPLY = "application/apply-patch+yaml"
 FIELD_MANAGER = "simulation"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-STAGES = "/apis/kwok.x-k8s.io/v1alpha1/stages"
 DEFINITION_SECONDS = 30.0
 
 
@@ -41,7 +39,7 @@ class Webhooks:
 class ControlPlane:
     """Starts and stops the processes; files and the database are kept in `folder`, so that it can be started again."""
 
-    def __init__(self, folder: Path, binaries: Mapping[str, Path], webhooks: Webhooks | None = None) -> None:
+    def __init__(self, folder: Path, binaries: Mapping[str, Path], webhooks: Webhooks) -> None:
         """`binaries` are those of `tools.control_plane`; `webhooks` decide about everybody but the admin."""
         self._folder = folder
         self._binaries = binaries
@@ -71,20 +69,13 @@ class ControlPlane:
             config = self._kubeconfig(name, self._authority.issue(name, f"system:{name}"))
             extra = self._controller_arguments() if name == "kube-controller-manager" else []
             self._start(name, f"--kubeconfig={config}", "--leader-elect=false", "--secure-port=0", *extra)
-        self._apply_stages()
         self._start(
             "kwok",
             f"--kubeconfig={self.kubeconfig}",
             "--manage-all-nodes=true",
-            "--enable-crds=Stage",
             "--node-lease-duration-seconds=40",
             f"--server-address=127.0.0.1:{self._kwok_port}",
         )
-
-    def break_images(self, references: Sequence[str]) -> None:
-        """From now on, new pods with one of these images never become ready."""
-        for stage in stages(references):
-            self.apply(f"{STAGES}/{stage['metadata']['name']}", stage)
 
     def apply_definition(self, definition: Mapping[str, Any]) -> None:
         """Apply a custom resource definition and wait until the API server serves it."""
@@ -108,10 +99,6 @@ class ControlPlane:
             return self._client.get("/readyz").is_success
         except httpx.TransportError:
             return False
-
-    def transport(self) -> httpx.HTTPTransport:
-        """The transport for a client that talks to the API server as the admin."""
-        return httpx.HTTPTransport(verify=self._trust)
 
     def get(self, path: str) -> dict[str, Any] | None:
         """The object at an API path; None when there is none."""
@@ -143,23 +130,11 @@ class ControlPlane:
         if answer.status_code != httpx.codes.NOT_FOUND:
             answer.raise_for_status()
 
-    def cordon(self, node: str, *, unschedulable: bool = True) -> None:
-        """Mark a node as unschedulable, or as schedulable again."""
+    def cordon(self, node: str, *, unschedulable: bool) -> None:
+        """Let no new pod onto a node, or let them onto it again."""
         headers = {"Content-Type": "application/merge-patch+json"}
         patch = json.dumps({"spec": {"unschedulable": unschedulable}})
         self._client.patch(f"/api/v1/nodes/{node}", headers=headers, content=patch).raise_for_status()
-
-    def evict(self, namespace: str, name: str) -> bool:
-        """Evict a pod; False if its disruption budget doesn't allow it now."""
-        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
-        answer = self._client.post(f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", json=body)
-        if answer.status_code not in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.NOT_FOUND}:
-            answer.raise_for_status()
-        return answer.is_success
-
-    def _apply_stages(self) -> None:
-        self.apply_definition(STAGE_DEFINITION)
-        self.break_images([])
 
     def _start(self, name: str, *arguments: str) -> Process:
         log = self._folder / f"{name}.log"
@@ -200,8 +175,6 @@ class ControlPlane:
         ]
 
     def _access_arguments(self) -> list[str]:
-        if self._webhooks is None:
-            return ["--authorization-mode=RBAC"]
         authentication = self._webhook("authentication", self._webhooks.authentication)
         authorization = self._webhook("authorization", self._webhooks.authorization)
         return [

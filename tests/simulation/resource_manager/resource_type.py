@@ -72,12 +72,10 @@ class ResourceType:
     aliases: Mapping[str, str] = field(default_factory=dict)
     replaces: frozenset[str] = frozenset()
     """Inputs outside the path whose change makes azure-native replace the resource."""
-    fixed: frozenset[str] = frozenset()
-    """Dotted paths of inputs that Azure refuses to change in place."""
     seconds: float = 3.0
     rules: tuple[Rule, ...] = ()
     delete_rules: tuple[Rule, ...] = ()
-    outputs: Callable[[Call], dict[str, Any]] = lambda _: {}
+    outputs: Callable[[Call], dict[str, Any]] = lambda call: {"name": call.name}
     before_name: Callable[[Call], None] = lambda _: None
     """What happens before a new resource's name is compared with those that are taken."""
     shown: Callable[[World, Record], Record] = lambda _, record: record

@@ -10,17 +10,13 @@ from copy import deepcopy
 from azure_clients.credentials import forget_tokens, resource_manager
 from personalize.stack.power import Power, switch
 from tests.simulation.kubernetes.image import entry_point
-from tests.simulation.kubernetes.pod_needs import CLASSES, unmet
-from tests.simulation.published import ROLES
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SETTLE_PAUSE, SETTLE_SECONDS, Done, SimulatedStack
 from tests.simulation.services.pools import CLUSTER_TYPE
-from tests.simulation.world import DEFAULTS
 
 PODS = "/api/v1/namespaces/scoring/pods"
 NODES = "/api/v1/nodes"
 IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
-MAY_NOT = "may not assign or remove this role: let an owner of the subscription run `.venv/bin/personalize bootstrap"
 RESUME = "Run `.venv/bin/personalize resume --stack dev` first"
 OUTPUTS = (
     "endpoint",
@@ -43,8 +39,7 @@ def first_up(stack: SimulatedStack, report: Report) -> None:
     done, seconds = report.timed(stack.up)
     created = done.outcome.changes.get("create", 0)
     report.note("resources_created", created)
-    report.note("up_seconds_without_training", round(seconds - stack.training_seconds, 1))
-    report.note("training_seconds", round(stack.training_seconds, 1))
+    report.note("up_seconds", round(seconds, 1))
     report.want(
         "resources that the preview foresaw and `up` did not create", preview.outcome.changes, {"create": created}
     )
@@ -56,23 +51,40 @@ def first_up(stack: SimulatedStack, report: Report) -> None:
     score_golden_records(stack, report, done.outcome.outputs["image_digest"])
 
 
+def while_it_is_up(stack: SimulatedStack, report: Report) -> None:
+    """What changes nothing of the stack."""
+    with report.stage("preview of prod"):
+        preview_prod(stack, report)
+    with report.stage("the same again"):
+        same_again(stack, report)
+        preview_as_pull_request(stack, report)
+
+
+def to_its_end(stack: SimulatedStack, report: Report) -> None:
+    """Another deployer, a pause, and destroy."""
+    with report.stage("another deployer"):
+        by_another_deployer(stack, report)
+    with report.stage("a paused stack"):
+        pause(stack, report)
+    with report.stage("destroy"):
+        go_down(stack, report)
+        stack.sign_in(0)
+
+
 def look_at_pods(stack: SimulatedStack, report: Report) -> None:
-    """What runs, and what its pods would lack on AKS."""
-    plane = stack.simulation.plane
-    pods, classes = (plane.items(path) if plane else [] for path in (PODS, CLASSES))
+    """What runs, and where."""
+    pods = stack.simulation.plane.items(PODS)
     report.want("what runs in the cluster", {"scoring"}, {pod["spec"]["serviceAccountName"] for pod in pods})
     report.want("pools that the service runs on", ["system"], pools_of(stack))
     arguments = [container.get("args", []) for pod in pods for container in pod["spec"]["containers"]]
     report.want(
         "pods that do not fetch users' histories", 0, sum("--snapshots-from" not in given for given in arguments)
     )
-    report.want("what would keep the pods from starting on AKS", [], unmet(stack.world, pods, classes))
 
 
 def pools_of(stack: SimulatedStack) -> list[str]:
     """The pools whose nodes the pods run on: `system` or `scoring`."""
-    plane = stack.simulation.plane
-    nodes, pods = (plane.items(path) if plane else [] for path in (NODES, PODS))
+    nodes, pods = (stack.simulation.plane.items(path) for path in (NODES, PODS))
     labels = {node["metadata"]["name"]: node["metadata"]["labels"] for node in nodes}
     places = [labels[pod["spec"]["nodeName"]] for pod in pods]
     return sorted({place.get("personalization/pool", place["kubernetes.azure.com/mode"]) for place in places})
@@ -139,28 +151,6 @@ def same_again(stack: SimulatedStack, report: Report) -> None:
     stack.sign_in(0)
 
 
-def mend_drift(stack: SimulatedStack, report: Report) -> None:
-    """Somebody removes another deployer's role by hand: `up --refresh` notices and assigns it again.
-
-    First by a Contributor, who may not assign roles.
-    """
-    other = stack.settings["azure"]["deployers"][1]["object_id"]
-    prepared, roles = stack.simulation.prepared, stack.world.all("azure-native:authorization:RoleAssignment")
-    given = (role.id for role in roles if role.inputs["principalId"] == other and role.id not in prepared)
-    stack.world.remove(next(given))
-    stack.world.set("deployer_roles", [ROLES["Contributor"]])
-    last = str(stack.fails(lambda: stack.up(refresh=True))).splitlines()[-1]
-    said = MAY_NOT if MAY_NOT in last else last
-    report.want("what an `up` by a Contributor says who has to assign a role", MAY_NOT, said)
-    stack.world.set("deployer_roles", DEFAULTS["deployer_roles"])
-    done = stack.up(refresh=True)
-    report.want(
-        "what `up --refresh` makes anew after a role was taken away",
-        ["create"],
-        [text.partition(" ")[0] for text in done.touched],
-    )
-
-
 def by_another_deployer(stack: SimulatedStack, report: Report) -> None:
     """After the first `up` by hand, a workflow's identity looks at, changes and destroys what it owns nothing of."""
     stack.sign_in(1)
@@ -184,17 +174,17 @@ def pause(stack: SimulatedStack, report: Report) -> None:
     stack.settings = before
 
 
-def go_down(stack: SimulatedStack, report: Report, when: str) -> None:
+def go_down(stack: SimulatedStack, report: Report) -> None:
     """Destroy, and check what is left. A stopped cluster is deleted with all that is in it."""
     stack.destroy()
     _await_api_server(stack, answers=True)
-    nothing_left(stack, report, when)
+    nothing_left(stack, report, "after destroy")
 
 
 def _await_api_server(stack: SimulatedStack, *, answers: bool) -> None:
     """Wait until the API server answers, or until it does no longer."""
-    plane, until = stack.simulation.plane, time.monotonic() + SETTLE_SECONDS
-    while plane is not None and plane.ready() is not answers:
+    until = time.monotonic() + SETTLE_SECONDS
+    while stack.simulation.plane.ready() is not answers:
         if time.monotonic() > until:
             raise AssertionError("the API server is gone" if answers else "the API server answers")
         time.sleep(SETTLE_PAUSE)

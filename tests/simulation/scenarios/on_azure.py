@@ -1,7 +1,7 @@
 """`pytest -m azure` on the simulated Azure, without the tests that need a running image or this machine's set-up.
 
-They start as the owner of an unused subscription, and go on after `bootstrap` as a deployer who has the roles that it
-gave, in the stack's groups, and none on the subscription.
+They start as the subscription's owner, and go on after `bootstrap` as a deployer who has the roles that it gave, in the
+stack's groups, and none on the subscription.
 """
 
 import json
@@ -10,9 +10,9 @@ import shutil
 import subprocess
 import sys
 
+from tests.simulation.scenarios.life import nothing_left
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import OWNER, SimulatedStack
-from tests.simulation.world import DEFAULTS
 from tools.paths import ROOT
 
 FIRST = "bootstrap"
@@ -35,10 +35,10 @@ def on_azure(stack: SimulatedStack, report: Report) -> None:
     stack.simulation.prepared |= {record.id for record in stack.world.all()}
     stack.world.set("deployer_roles", [])
     report.want("tests of a deployer without roles on the subscription", 0, _tests(stack, REST))
-    stack.world.set("deployer_roles", DEFAULTS["deployer_roles"])
     answers = json.loads((ROOT / "dist" / "azure" / "answers-trial.json").read_text(encoding="utf-8"))
     unlike = {says for says, one in answers.items() if isinstance(one, dict) and one.get("holds") is False}
     report.want("assumptions that the simulation itself does not meet", UNLIKE, unlike)
+    nothing_left(stack, report, "after the tests for a subscription")
 
 
 def _tests(stack: SimulatedStack, which: str) -> int:

@@ -9,8 +9,6 @@ import hashlib
 import json
 import re
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,10 +32,7 @@ class RememberedTraining:
         self._cluster = cluster
         self._folder = world.folder
         self._memory = memory
-        self._one_at_a_time = threading.Lock()
         self.trained = 0
-        self.seconds = 0.0
-        """Total time of training, or of waiting for another process that trains."""
 
     def __call__(self, run: Run) -> str:
         """The output of the task."""
@@ -45,8 +40,7 @@ class RememberedTraining:
         asked = json.dumps([request, _libraries(run)], sort_keys=True)
         anywhere = CATALOG.sub("/Volumes", asked)
         kept = self._memory / hashlib.sha256(anywhere.encode()).hexdigest()[:16]
-        started = time.monotonic()
-        with self._one_at_a_time, _alone(kept):
+        with _alone(kept):
             said = kept / SAID
             if not said.exists():
                 output = self._cluster(run)
@@ -59,7 +53,6 @@ class RememberedTraining:
                 self.trained += 1
             else:
                 self._give(run, kept, request)
-            self.seconds += time.monotonic() - started
             return said.read_text(encoding="utf-8")
 
     def _left(self, number: int, request: dict[str, Any]) -> Iterator[tuple[str, Path]]:

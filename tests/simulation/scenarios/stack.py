@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,26 +62,16 @@ class Done:
 class SimulatedStack:
     """One stack in one simulated Azure, with everything in `folder`; several may share what was `trained`."""
 
-    failure = PersonalizationError
-    """The exception of a failed operation, with the product's own sentence."""
-
-    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None, *, trained: Path) -> None:
-        """Nothing runs yet. `say` receives the engine's progress."""
+    def __init__(self, folder: Path, trained: Path) -> None:
+        """Nothing runs yet."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._say = say
         self._trained = trained
         self._training: RememberedTraining | None = None
         self.simulation = Simulation(folder / "azure", Runs(self._train), binaries())
         self.name = STACK
         self.settings = _settings(STACK)
         self._before: dict[str, str] = {}
-
-    def beside(self, name: str, settings: Mapping[str, Any]) -> "SimulatedStack":
-        """Another stack in the same simulated Azure, which the first one starts and stops."""
-        other = copy(self)
-        other.name, other.settings = name, deepcopy(dict(settings))
-        return other
 
     @property
     def file(self) -> Path:
@@ -125,21 +115,16 @@ class SimulatedStack:
         """How many models Spark has trained; repeated runs got the same files."""
         return self._training.trained if self._training else 0
 
-    @property
-    def training_seconds(self) -> float:
-        """How long Spark has trained in total."""
-        return self._training.seconds if self._training else 0.0
-
     def bootstrap(self) -> None:
-        """`personalize bootstrap`, by the subscription's owner. Afterwards its roles are effective."""
+        """`personalize bootstrap`, by the subscription's owner. Afterwards deployers have the roles that it gave and no
+        others."""
         self.session()  # writes the stack file
         settings = AzureSettings.model_validate(self.settings["azure"])
-        roles = self.world.setting("deployer_roles")
         self.world.set("deployer_roles", [OWNER])
         manager, before = credentials.resource_manager(settings.tenant), {record.id for record in self.world.all()}
         made = Bootstrap(stack=self.name, settings=settings, manager=manager, pause=lambda _: time.sleep(SETTLE_PAUSE))
         made.run(dry_run=False)
-        self.world.set("deployer_roles", roles)
+        self.world.set("deployer_roles", [])
         self.simulation.prepared |= {record.id for record in self.world.all()} - before
         time.sleep(self.world.setting("propagation_seconds") * self.world.setting("pace"))
 
@@ -151,26 +136,27 @@ class SimulatedStack:
 
     def up(self, *, refresh: bool = False, replace_data: bool = False) -> Done:
         """`personalize up`."""
-        return self._operate(lambda session, on_step: session.up(on_step, refresh=refresh, replace_data=replace_data))
+        return self._operate(lambda session: session.up(_ignore, refresh=refresh, replace_data=replace_data))
 
     def roll_back(self, version: int | str) -> Done:
         """`personalize serve`."""
         self.settings["model_version"] = version
-        return self._operate(lambda session, on_step: session.up(on_step, only=SERVING_STEPS))
+        return self._operate(lambda session: session.up(_ignore, only=SERVING_STEPS))
 
     def preview(self) -> Done:
         """`personalize preview`."""
-        return self._operate(lambda session, on_step: session.preview(on_step))
+        return self._operate(lambda session: session.preview(_ignore))
 
     def preview_of(self, name: str) -> dict[str, int]:
         """The changes in `personalize preview` of another committed stack, of which only the bootstrap stays."""
-        other = self.beside(name, _settings(name))
+        other = copy(self)
+        other.name, other.settings = name, _settings(name)
         other.bootstrap()
-        return other.session().preview(lambda _: None).changes
+        return other.session().preview(_ignore).changes
 
     def destroy(self) -> Done:
         """`personalize destroy`, which writes a new suffix into the stack file because used names stay taken."""
-        done = self._operate(lambda session, on_step: session.destroy(on_step))
+        done = self._operate(lambda session: session.destroy(_ignore))
         self.read_suffix()
         return done
 
@@ -205,13 +191,17 @@ class SimulatedStack:
             if any(item["type"] == "Ready" and item["status"] == "True" for item in pod["status"]["conditions"])
         )
 
+    def cordon(self, *, unschedulable: bool) -> None:
+        """Let no new pod onto any node, or let them again."""
+        for node in self._in_cluster("/api/v1/nodes"):
+            self.simulation.plane.cordon(node["metadata"]["name"], unschedulable=unschedulable)
+
     def settle(self) -> None:
-        """Wait until all pods are ready and no node is being drained."""
+        """Wait until all pods are ready."""
         until = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < until:
             (deployment,) = self._in_cluster(DEPLOYMENTS)
-            draining = any(node["spec"].get("unschedulable") for node in self._in_cluster("/api/v1/nodes"))
-            if not draining and len(self.serving()) == deployment["spec"]["replicas"]:
+            if len(self.serving()) == deployment["spec"]["replicas"]:
                 return
             time.sleep(SETTLE_PAUSE)
         raise AssertionError(f"the pods did not come to rest in {SETTLE_SECONDS:.0f} s")
@@ -244,23 +234,23 @@ class SimulatedStack:
         """A session of the product with the stack's current settings, which it writes into the stack file."""
         config = {f"personalization:{name}": value for name, value in self.settings.items()}
         self.file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
-        return StackSession(self.name, settings_file=self.file, say=self._say)
+        return StackSession(self.name, settings_file=self.file)
 
-    def _operate(self, operate: Callable[[StackSession, Callable[[StepUpdate], None]], Outcome]) -> Done:
-        def on_step(update: StepUpdate) -> None:
-            self._say(f"{update.step} {update.text or update.operation}".strip())
-
-        outcome = operate(self.session(), on_step)
+    def _operate(self, operate: Callable[[StackSession], Outcome]) -> Done:
+        outcome = operate(self.session())
         return Done(outcome, frozenset(f"{change.operation} {change.name}" for change in outcome.resources))
 
     def _in_cluster(self, path: str) -> list[dict[str, Any]]:
-        plane = self.simulation.plane
-        return plane.items(path) if plane else []
+        return self.simulation.plane.items(path)
 
     def _train(self, run: Run) -> str:
         if self._training is None:
             raise RuntimeError("the simulation was not started")
         return self._training(run)
+
+
+def _ignore(_: StepUpdate) -> None:
+    """Show no progress."""
 
 
 def _settings(stack: str) -> dict[str, Any]:

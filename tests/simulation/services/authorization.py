@@ -55,7 +55,7 @@ def _conditions(world: World, principal: str, scope: str) -> Iterator[str]:
     giving = {ROLES[name] for name in GIVERS}
     deployers = {entry["object_id"].lower() for entry in world.setting("deployers")}
     if principal.lower() in deployers and giving & set(world.setting("deployer_roles")):
-        yield str(world.setting("deployer_condition"))
+        yield ""
     for record in world.all(TYPE):
         if _holds(world, record, principal, scope) and _role(record) in giving:
             yield str(record.inputs.get("condition") or "")

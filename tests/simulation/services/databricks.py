@@ -14,14 +14,10 @@ TYPE = "azure-native:databricks:Workspace"
 def _workspace_outputs(call: Call) -> dict[str, Any]:
     old = call.old.outputs if call.old else {}
     number = old.get("workspaceId") or str(10**15 + uuid.uuid4().int % 10**15)
-    host = (
-        call.world.setting("hosts").get("databricks")
-        or f"adb-{number}.{zlib.crc32(number.encode()) % 20}.azuredatabricks.net"
-    )
     return {
         "name": call.name,
         "workspaceId": number,
-        "workspaceUrl": host.removeprefix("https://"),
+        "workspaceUrl": f"adb-{number}.{zlib.crc32(number.encode()) % 20}.azuredatabricks.net",
         "isUcEnabled": bool(call.world.setting("metastore")),
         "provisioningState": "Succeeded",
     }
@@ -38,7 +34,6 @@ TYPES = [
         path=GROUP + "/providers/Microsoft.Databricks/workspaces/{workspaceName}",
         name=NameRule(pattern=r"[A-Za-z0-9_-]+", shortest=3, longest=64),
         replaces=frozenset({"location", "computeMode", "managedResourceGroupId", "parameters.customVirtualNetworkId"}),
-        fixed=frozenset({"managedResourceGroupId", "computeMode", "parameters.storageAccountName"}),
         seconds=180,
         outputs=_workspace_outputs,
     ),

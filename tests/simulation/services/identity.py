@@ -34,7 +34,6 @@ TYPES = [
         model="azure.mgmt.msi.v2024_11_30.models:FederatedIdentityCredential",
         path=IDENTITY + "/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}",
         name=NameRule(pattern=r"[A-Za-z0-9][\w-]*", shortest=3, longest=120),
-        outputs=lambda call: {"name": call.name},
         serial=lambda identity: identity.rpartition("/federatedIdentityCredentials/")[0],
     ),
 ]

@@ -71,7 +71,6 @@ TYPES = [
         model="azure.mgmt.keyvault.models:KeyCreateParameters",
         path=VAULT + "/keys/{keyName}",
         name=NameRule(pattern="[A-Za-z0-9-]+", shortest=1, longest=127),
-        outputs=lambda call: {"name": call.name},
         no_delete=True,
     ),
 ]

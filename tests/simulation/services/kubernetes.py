@@ -29,16 +29,6 @@ def _refuse_stopped(call: Call) -> None:
         raise RefusedError(409, "OperationNotAllowed", message)
 
 
-def _refuse_pools(call: Call) -> None:
-    profiles = call.input("agentPoolProfiles", [])
-    if call.old is not None:
-        known = {profile["name"]: profile for profile in call.old.inputs.get("agentPoolProfiles", [])}
-        for profile in profiles:
-            pools.refuse_fixed(known.get(profile["name"], profile), profile, profile["name"])
-    for profile in profiles:
-        pools.refuse_pool(call, profile, profile["name"])
-
-
 def _cluster_outputs(call: Call) -> dict[str, Any]:
     old = call.old.outputs if call.old else {}
     kubelet = old.get("identityProfile") or {
@@ -50,10 +40,7 @@ def _cluster_outputs(call: Call) -> dict[str, Any]:
     }
     plane = call.world.setting("kubernetes")
     location = call.input("location")
-    issuer = (
-        plane.get("issuer")
-        or f"https://{location}.oic.prod-aks.azure.com/{call.world.setting('tenant')}/{uuid.uuid4()}/"
-    )
+    issuer = f"https://{location}.oic.prod-aks.azure.com/{call.world.setting('tenant')}/{uuid.uuid4()}/"
     known = old.get("oidcIssuerProfile", {}).get("issuerURL")
     group = call.input("nodeResourceGroup") or f"MC_{call.id.split('/')[4]}_{call.name}_{location}"[:80]
     return {
@@ -80,20 +67,8 @@ TYPES = [
         path=CLUSTER,
         name=NameRule(pattern="[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?", shortest=1, longest=63),
         replaces=frozenset({"location", "dnsPrefix", "nodeResourceGroup"}),
-        fixed=frozenset(
-            {
-                "networkProfile.networkPlugin",
-                "networkProfile.podCidr",
-                "networkProfile.serviceCidr",
-                "networkProfile.dnsServiceIP",
-                "networkProfile.loadBalancerSku",
-                "networkProfile.outboundType",
-                "apiServerAccessProfile.enablePrivateCluster",
-                "enableRBAC",
-            }
-        ),
         seconds=300,
-        rules=(_refuse_stopped, _refuse_pools),
+        rules=(_refuse_stopped,),
         outputs=_cluster_outputs,
         shown=pools.with_separate_pools,
         serial=_serial,
@@ -104,9 +79,8 @@ TYPES = [
         path=CLUSTER + "/agentPools/{agentPoolName}",
         name=NameRule(pattern="[a-z][a-z0-9]*", shortest=1, longest=12),
         replaces=frozenset(pools.FIXED),
-        fixed=frozenset(pools.FIXED),
         seconds=120,
-        rules=(_refuse_stopped, pools.refuse_pool_call),
+        rules=(_refuse_stopped,),
         delete_rules=(_refuse_stopped,),
         outputs=_pool_outputs,
         serial=_serial,
@@ -117,7 +91,6 @@ TYPES = [
         path=CLUSTER + "/maintenanceConfigurations/{configName}",
         rules=(_refuse_stopped,),
         delete_rules=(_refuse_stopped,),
-        outputs=lambda call: {"name": call.name},
         serial=_serial,
     ),
 ]

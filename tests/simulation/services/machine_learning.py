@@ -56,7 +56,6 @@ TYPES = [
         path=GROUP + "/providers/Microsoft.MachineLearningServices/workspaces/{workspaceName}",
         name=NameRule(pattern="[A-Za-z0-9][A-Za-z0-9_-]*", shortest=3, longest=33),
         replaces=frozenset({"location", "storageAccount", "keyVault"}),
-        fixed=frozenset({"storageAccount", "keyVault", "hbiWorkspace"}),
         seconds=60,
         rules=(_refuse_deleted_name,),
         outputs=_outputs,

@@ -24,10 +24,6 @@ def _component_outputs(call: Call) -> dict[str, Any]:
     return {"name": call.name, "instrumentationKey": key, "connectionString": f"InstrumentationKey={key}"}
 
 
-def _named(call: Call) -> dict[str, Any]:
-    return {"name": call.name}
-
-
 TYPES = [
     ResourceType(
         pulumi_type="azure-native:operationalinsights:Workspace",
@@ -51,7 +47,6 @@ TYPES = [
         pulumi_type="azure-native:applicationinsights:Workbook",
         model="azure.mgmt.applicationinsights.v2023_06_01.models:Workbook",
         path=INSIGHTS + "/workbooks/{resourceName}",
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:applicationinsights:WebTest",
@@ -63,28 +58,24 @@ TYPES = [
             "WebTestGeolocation.location": "Id",
         },
         replaces=frozenset({"location"}),
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:monitor:DiagnosticSetting",
         model="azure.mgmt.monitor.v2021_05_01_preview.models:DiagnosticSettingsResource",
         path="/{resourceUri}/providers/microsoft.insights/diagnosticSettings/{name}",
         name=RULE_NAME,
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:monitor:ActionGroup",
         model="azure.mgmt.monitor.v2022_06_01.models:ActionGroupResource",
         path=INSIGHTS + "/actionGroups/{actionGroupName}",
         name=RULE_NAME,
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:monitor:MetricAlert",
         model="azure.mgmt.monitor.v2018_03_01.models:MetricAlertResource",
         path=INSIGHTS + "/metricAlerts/{ruleName}",
         name=RULE_NAME,
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:monitor:ScheduledQueryRule",
@@ -92,7 +83,6 @@ TYPES = [
         path=INSIGHTS + "/scheduledQueryRules/{ruleName}",
         name=RULE_NAME,
         replaces=frozenset({"location"}),
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:monitor:DataCollectionRule",
@@ -100,12 +90,10 @@ TYPES = [
         path=INSIGHTS + "/dataCollectionRules/{dataCollectionRuleName}",
         name=NameRule(pattern="[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]", shortest=3, longest=64),
         replaces=frozenset({"location"}),
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:monitor:DataCollectionRuleAssociation",
         model="azure.mgmt.monitor.v2022_06_01.models:DataCollectionRuleAssociationProxyOnlyResource",
         path="/{resourceUri}/providers/Microsoft.Insights/dataCollectionRuleAssociations/{associationName}",
-        outputs=_named,
     ),
 ]

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType, dig
 from tests.simulation.services.network import ENDPOINT, NAME, PROVIDER, ranges_of
 from tests.simulation.world import Record, World, key_of
@@ -12,12 +11,6 @@ NAMES = "azure-native:network:PrivateDnsZoneGroup"
 ZONE = "azure-native:privatedns:PrivateZone"
 ZONE_PATH = PROVIDER + "/privateDnsZones/{privateZoneName}"
 LINK = "azure-native:privatedns:VirtualNetworkLink"
-
-
-def _refuse_linked_zone(call: Call) -> None:
-    links = [one for one in call.world.under(call.id) if one.type == LINK and not one.deleting]
-    if links:
-        raise RefusedError(409, "CannotDeleteResource", f"{call.id} still has the link {links[0].id}.")
 
 
 def reaches(world: World, network: str, target: Record, group: str) -> bool:
@@ -67,10 +60,6 @@ def _endpoint_outputs(call: Call) -> dict[str, Any]:
     return {"name": call.name, "provisioningState": "Succeeded", "addressSpace": str(ranges_of(network)[0])}
 
 
-def _named(call: Call) -> dict[str, Any]:
-    return {"name": call.name, "provisioningState": "Succeeded"}
-
-
 TYPES = [
     ResourceType(
         pulumi_type=ENDPOINT,
@@ -85,7 +74,6 @@ TYPES = [
         pulumi_type=NAMES,
         model="azure.mgmt.network.models:PrivateDnsZoneGroup",
         path=ENDPOINT_PATH + "/privateDnsZoneGroups/{privateDnsZoneGroupName}",
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type=ZONE,
@@ -93,8 +81,6 @@ TYPES = [
         path=ZONE_PATH,
         name=NameRule(pattern=r"[\w.-]+", shortest=1, longest=63),
         seconds=15,
-        delete_rules=(_refuse_linked_zone,),
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type=LINK,
@@ -103,12 +89,10 @@ TYPES = [
         name=NAME,
         replaces=frozenset({"virtualNetwork"}),
         seconds=15,
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:privatedns:PrivateRecordSet",
         model="azure.mgmt.privatedns.models:RecordSet",
         path=ZONE_PATH + "/{recordType}/{relativeRecordSetName}",
-        outputs=lambda call: {"name": call.name},
     ),
 ]

@@ -124,9 +124,7 @@ def refuse_job_stranger(call: DatabricksCall) -> None:
 def refuse_without_metastores(call: DatabricksCall, privilege: str) -> None:
     """Raise unless the caller holds a privilege in the metastore. Nobody is its owner: Databricks made it."""
     world = call.world
-    held = world.setting("held_privileges")
-    if held is None:
-        held = world.setting("admin_privileges")
+    held = world.setting("admin_privileges")
     if call.old is None and not {privilege, ALL} & set(METASTORE_PRIVILEGES if held is None else held):
         message = f"User does not have {privilege.replace('_', ' ')} on Metastore 'm-1'."
         raise RefusedError(403, "PERMISSION_DENIED", message)

@@ -7,8 +7,7 @@ from tests.simulation.services.resources import GROUP
 
 
 def _outputs(call: Call) -> dict[str, Any]:
-    server = call.world.setting("hosts").get("registry", f"{call.name.lower()}.azurecr.io")
-    return {"name": call.name, "loginServer": server, "provisioningState": "Succeeded"}
+    return {"name": call.name, "loginServer": f"{call.name.lower()}.azurecr.io", "provisioningState": "Succeeded"}
 
 
 TYPES = [

@@ -11,20 +11,13 @@ CONTAINER = "azure-native:storage:BlobContainer"
 
 
 def _account_outputs(call: Call) -> dict[str, Any]:
-    hosts = call.world.setting("hosts")
-    blob = f"{hosts['blob']}/{call.name}/" if "blob" in hosts else f"https://{call.name}.blob.core.windows.net/"
-    endpoints = {"blob": blob, "dfs": f"https://{call.name}.dfs.core.windows.net/"}
-    location = call.input("location")
+    host = f"https://{call.name}.{{}}.core.windows.net/"
     return {
         "name": call.name,
-        "primaryEndpoints": endpoints,
-        "primaryLocation": location,
+        "primaryEndpoints": {service: host.format(service) for service in ("blob", "dfs")},
+        "primaryLocation": call.input("location"),
         "provisioningState": "Succeeded",
     }
-
-
-def _named(call: Call) -> dict[str, Any]:
-    return {"name": call.name}
 
 
 TYPES = [
@@ -39,7 +32,6 @@ TYPES = [
             "enableNfsV3": "isNfsV3Enabled",
         },
         replaces=frozenset({"location", "isHnsEnabled"}),
-        fixed=frozenset({"kind"}),
         seconds=25,
         outputs=_account_outputs,
     ),
@@ -48,19 +40,16 @@ TYPES = [
         model="azure.mgmt.storage.models:BlobContainer",
         path=ACCOUNT + "/blobServices/default/containers/{containerName}",
         name=NameRule(pattern=r"[a-z0-9](?!.*--)[a-z0-9-]*[a-z0-9]", shortest=3, longest=63),
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:storage:ManagementPolicy",
         model="azure.mgmt.storage.models:ManagementPolicy",
         path=ACCOUNT + "/managementPolicies/{managementPolicyName}",
-        outputs=_named,
     ),
     ResourceType(
         pulumi_type="azure-native:storage:BlobServiceProperties",
         model="azure.mgmt.storage.models:BlobServiceProperties",
         path=ACCOUNT + "/blobServices/{blobServicesName}",
         singleton=True,
-        outputs=_named,
     ),
 ]

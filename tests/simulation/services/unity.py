@@ -1,17 +1,11 @@
-"""Unity Catalog: storage credentials, external locations, grants. Names are unique in the whole metastore.
-
-Catalogs, schemas and volumes are in `catalogs.py`.
-"""
+"""Unity Catalog: credentials, locations, catalogs, schemas, volumes, grants. Names are unique in the metastore."""
 
 import re
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tests.simulation.databricks.cloud import DatabricksCall, DatabricksType
+from tests.simulation.databricks.cloud import DatabricksCall, DatabricksType, Rule
 from tests.simulation.refusal import RefusedError
-from tests.simulation.services import storage
-from tests.simulation.services.authorization import effective_roles
 from tests.simulation.services.principals import SERVICE_PRINCIPAL, principals
 from tests.simulation.services.privileges import (
     COLLECTIONS,
@@ -24,6 +18,7 @@ from tests.simulation.services.privileges import (
     refuse_without,
     refuse_without_metastores,
 )
+from tests.simulation.world import Record, World
 
 CREDENTIAL = "databricks:index/storageCredential:StorageCredential"
 LOCATION = "databricks:index/externalLocation:ExternalLocation"
@@ -31,8 +26,6 @@ CATALOG = "databricks:index/catalog:Catalog"
 SCHEMA = "databricks:index/schema:Schema"
 VOLUME = "databricks:index/volume:Volume"
 MEMBER = "databricks:index/servicePrincipal:ServicePrincipal"
-LOCATION_URL = re.compile(r"abfss://([a-z0-9-]{3,63})@([a-z0-9]{3,24})\.dfs\.core\.windows\.net(/.*)?")
-DATA_ROLES = frozenset({"ba92f5b4-2d11-453d-a403-e96b0029c9fe", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"})
 SECURABLES = ("externalLocation", "storageCredential", "catalog", "schema", "table", "volume", "metastore")
 
 
@@ -47,40 +40,18 @@ def _snake(name: str) -> str:
 
 
 def _refuse_credential(call: DatabricksCall) -> None:
-    identity = call.inputs.get("azureManagedIdentity")
-    if not identity:
-        raise RefusedError(400, "INVALID_PARAMETER_VALUE", "A storage credential on Azure needs azureManagedIdentity.")
-    connector = identity.get("accessConnectorId", "")
+    connector = call.inputs["azureManagedIdentity"]["accessConnectorId"]
     refuse_without_metastores(call, "CREATE_STORAGE_CREDENTIAL")
     if call.world.get(connector) is None:
         raise RefusedError(404, "INVALID_PARAMETER_VALUE", f"The access connector '{connector}' was not found.")
 
 
 def _refuse_location(call: DatabricksCall) -> None:
-    url = call.inputs["url"]
-    match = LOCATION_URL.fullmatch(url)
-    if match is None:
-        message = f"'{url}' is not of the form abfss://container@account.dfs.core.windows.net/path."
-        raise RefusedError(400, "INVALID_PARAMETER_VALUE", message)
-    credential = call.named("storage-credentials", call.inputs["credentialName"])
-    if credential is None:
+    if call.named("storage-credentials", call.inputs["credentialName"]) is None:
         message = f"Storage credential '{call.inputs['credentialName']}' does not exist."
         raise RefusedError(404, "STORAGE_CREDENTIAL_DOES_NOT_EXIST", message)
     refuse_without_metastores(call, "CREATE_EXTERNAL_LOCATION")
     refuse_without(call, "CREATE_EXTERNAL_LOCATION", "storageCredential", str(call.inputs["credentialName"]))
-    if not call.inputs.get("skipValidation"):
-        _refuse_unreadable(
-            call, account=match[2], connector=credential.inputs["azureManagedIdentity"]["accessConnectorId"]
-        )
-
-
-def _refuse_unreadable(call: DatabricksCall, *, account: str, connector: str) -> None:
-    lake = next((item for item in call.world.all(storage.TYPE) if item.id.endswith("/" + account)), None)
-    identity = call.world.get(connector)
-    reader = identity.outputs["identity"]["principalId"] if identity else ""
-    if lake is None or not DATA_ROLES & effective_roles(call.world, reader, lake.id):
-        message = f"The credential can't read '{account}' (yet); skipValidation skips this check."
-        raise RefusedError(403, "PERMISSION_DENIED", message)
 
 
 def _refuse_grant(call: DatabricksCall) -> None:
@@ -103,45 +74,109 @@ def _refuse_unknown_object(call: DatabricksCall, securable: str) -> None:
         raise RefusedError(404, code, f"{shown.capitalize()} '{wanted}' does not exist.")
 
 
-def _refuse_used_credential(call: DatabricksCall) -> None:
-    users = [
-        other.id
-        for other in call.world.all(LOCATION)
-        if other.inputs["credentialName"] == call.name and not (other.deleting and other.ready <= time.time())
-    ]
-    if users and not call.inputs.get("forceDestroy"):
-        raise RefusedError(
-            400, "INVALID_STATE", f"The credential is used by '{users[0]}'; forceDestroy deletes it anyway."
-        )
+def covering(world: World, url: str) -> Record | None:
+    """The external location that contains a path."""
+    below = _folder(url)
+    return next((item for item in world.all(LOCATION) if below.startswith(_folder(item.inputs["url"]))), None)
+
+
+def _folder(url: object) -> str:
+    return str(url).rstrip("/") + "/"
+
+
+def _refuse_outside(call: DatabricksCall, field: str, privilege: str) -> None:
+    """Raise unless an external location, on which the caller has `privilege`, contains the path in `field`."""
+    url = str(call.inputs.get(field) or "")
+    location = covering(call.world, url)
+    if location is None:
+        raise RefusedError(403, "PERMISSION_DENIED", f"No external location covers '{url}'.")
+    refuse_without(call, privilege, "externalLocation", str(location.inputs["name"]))
+
+
+def _refuse_catalog(call: DatabricksCall) -> None:
+    refuse_without_metastores(call, "CREATE_CATALOG")
+    _refuse_outside(call, "storageRoot", "CREATE_MANAGED_STORAGE")
+
+
+def _refuse_schema(call: DatabricksCall) -> None:
+    catalog = str(call.inputs["catalogName"])
+    if call.named("catalogs", catalog) is None:
+        raise RefusedError(404, "CATALOG_DOES_NOT_EXIST", f"Catalog '{catalog}' does not exist.")
+    refuse_without(call, "CREATE_SCHEMA", "catalog", catalog)
+
+
+def _refuse_volume(call: DatabricksCall) -> None:
+    parent = f"{call.inputs['catalogName']}.{call.inputs['schemaName']}"
+    if call.named("schemas", parent) is None:
+        raise RefusedError(404, "SCHEMA_DOES_NOT_EXIST", f"Schema '{parent}' does not exist.")
+    refuse_without(call, "CREATE_VOLUME", "schema", parent)
+    _refuse_outside(call, "storageLocation", "CREATE_EXTERNAL_VOLUME")
+
+
+def _governed(
+    pulumi_type: str,
+    securable: str,
+    arguments: str,
+    *,
+    identity: Callable[[Mapping[str, Any]], str | None],
+    replaces: Iterable[str],
+    refuse: Rule,
+) -> DatabricksType:
+    """A type of the metastore's objects, which their owners and those with privileges see, change and delete."""
+    stranger = refuse_stranger(securable)
+    return DatabricksType(
+        pulumi_type=pulumi_type,
+        arguments=f"pulumi_databricks.{arguments}",
+        collection=COLLECTIONS[securable],
+        in_metastore=True,
+        identity=identity,
+        replaces=frozenset(replaces),
+        rules=(stranger, refuse),
+        delete_rules=(stranger, forget_grants(securable)),
+        read_rules=(refuse_blind(securable),),
+    )
 
 
 TYPES = [
-    DatabricksType(
-        pulumi_type=CREDENTIAL,
-        arguments="pulumi_databricks.storage_credential:StorageCredentialArgs",
-        collection="storage-credentials",
-        in_metastore=True,
+    _governed(
+        CREDENTIAL,
+        "storageCredential",
+        "storage_credential:StorageCredentialArgs",
         identity=lambda inputs: inputs.get("name"),
-        replaces=frozenset({"name"}),
-        rules=(refuse_stranger("storageCredential"), _refuse_credential),
-        delete_rules=(
-            refuse_stranger("storageCredential"),
-            _refuse_used_credential,
-            forget_grants("storageCredential"),
-        ),
-        read_rules=(refuse_blind("storageCredential"),),
-        outputs=lambda call: {"storageCredentialId": call.name},
+        replaces=["name"],
+        refuse=_refuse_credential,
     ),
-    DatabricksType(
-        pulumi_type=LOCATION,
-        arguments="pulumi_databricks.external_location:ExternalLocationArgs",
-        collection="external-locations",
-        in_metastore=True,
+    _governed(
+        LOCATION,
+        "externalLocation",
+        "external_location:ExternalLocationArgs",
         identity=lambda inputs: inputs.get("name"),
-        replaces=frozenset({"name"}),
-        rules=(refuse_stranger("externalLocation"), _refuse_location),
-        delete_rules=(refuse_stranger("externalLocation"), forget_grants("externalLocation")),
-        read_rules=(refuse_blind("externalLocation"),),
+        replaces=["name"],
+        refuse=_refuse_location,
+    ),
+    _governed(
+        CATALOG,
+        "catalog",
+        "catalog:CatalogArgs",
+        identity=lambda inputs: inputs.get("name"),
+        replaces=["name", "storageRoot"],
+        refuse=_refuse_catalog,
+    ),
+    _governed(
+        SCHEMA,
+        "schema",
+        "schema:SchemaArgs",
+        identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('name')}",
+        replaces=["name", "catalogName"],
+        refuse=_refuse_schema,
+    ),
+    _governed(
+        VOLUME,
+        "volume",
+        "volume:VolumeArgs",
+        identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('schemaName')}.{inputs.get('name')}",
+        replaces=["catalogName", "schemaName", "storageLocation", "volumeType"],
+        refuse=_refuse_volume,
     ),
     DatabricksType(
         pulumi_type=GRANT,

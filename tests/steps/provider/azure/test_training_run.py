@@ -15,7 +15,7 @@ from steps.azure.training_run import TrainingResultError, TrainingRun
 from steps.provider.step import StepCancelledError
 from steps.shared.model_versions import Earlier
 from steps.shared.run_folder import RESULT, run_id
-from tests.simulation.fakes.libraries import FAILED, resolve
+from tests.simulation.fakes.libraries import FAILED
 from tests.simulation.fakes.runs import LibraryError, Run, TaskFailedError
 from tests.simulation.faults import FaultKind
 from tests.simulation.services.jobs import JOB
@@ -150,18 +150,17 @@ def test_a_library_that_is_not_there_is_named_and_the_next_up_tries_again(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
 ) -> None:
     coordinates = "com.microsoft.azure:synapseml_2.12:0.9.3"
+    library = f'maven {{ coordinates: "{coordinates}" }}'
+    cause = f"java.lang.RuntimeException: unresolved dependency: {coordinates}: not found"
 
     def install(_: Run) -> str:
-        resolve(coordinates)
-        raise AssertionError("it was found")
+        raise LibraryError(FAILED.format(library=library, reason=f"Library resolution failed. Cause: {cause}"))
 
     cloud.task.work = install
     with pytest.raises(RunFailedError) as raised:
         create(step(tmp_path), inputs(cloud, 8), recorder)
     said, _ = str(raised.value).splitlines()
-    assert said.startswith(
-        f'The training run failed: Databricks can\'t install the library maven {{ coordinates: "{coordinates}" }}: '
-    )
+    assert said.startswith(f"The training run failed: Databricks can't install the library {library}: ")
     assert f"unresolved dependency: {coordinates}: not found. Run `up --refresh`, which uploads again what is" in said
     cloud.task.work = training
     assert create(step(tmp_path), inputs(cloud, 8), recorder).outputs.metrics == {"auc": 0.75}
