@@ -227,7 +227,7 @@ def test_the_command_writes_the_file_of_the_champion(stack: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["u1", "--out", "x"], ["--out", "x", "--show", "title"]])
 def test_all_users_need_a_file_and_nothing_about_one_user(arguments: Sequence[str]) -> None:
-    with pytest.raises(BadInputError, match="together with `--out FILE`"):
+    with pytest.raises(BadInputError, match="requires `--out FILE`"):
         run(*arguments)
 
 

@@ -40,7 +40,8 @@ def pod(name: str, *, ready: bool = True) -> dict[str, Any]:
 def answer(request: httpx.Request) -> httpx.Response:
     match request.url.path:
         case "/api/v1/namespaces/scoring/pods":
-            assert request.url.params["labelSelector"] == "app.kubernetes.io/part-of=personalization"
+            labels = "app.kubernetes.io/name=scoring,app.kubernetes.io/part-of=personalization"
+            assert request.url.params["labelSelector"] == labels
             return httpx.Response(200, json={"items": [pod("b", ready=False), pod("a")]})
         case path if path.endswith("/log") and request.url.params.get("follow"):
             return httpx.Response(200, text=f"new of {path.split('/')[-2]}\n")
