@@ -27,7 +27,6 @@ SCHEMA = "schema.json"
 METADATA = "metadata.json"
 GOLDEN = "golden.jsonl"
 REPORT = "report.html"
-COUNTS = "counts.parquet"
 
 
 class BundleError(PersonalizationError):

@@ -1,25 +1,16 @@
 """Count tables: how often each category value was seen and clicked, and the encoder that follows from them.
 
-They hold only integers, so the tables of several days add up to exactly the table over all days. All rates are computed
-here, in one process, from these integers, so both training engines and the service use the same ones.
+They hold only integers. All rates are computed here, in one process, from these integers, so both training engines and
+the service use the same ones.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.encoder import Encoder
-from features.errors import PersonalizationError
-
-ARROW_SCHEMA = pa.schema([("column", pa.int16()), ("hash", pa.int64()), ("rows", pa.int64()), ("clicks", pa.int64())])
-"""The columns of `counts.parquet` in a bundle; `column` is the index of the categorical column."""
-
 
 MAX_VALUES = 3_500_000
 """The most values an encoder may hold, all columns together: at 16 bytes each, 56 MB of the bundle."""
@@ -28,10 +19,6 @@ MAX_ROWS = 100_000
 MIN_POOLED_VALUES = 100
 """How many rare values a column needs for their pooled rate to stand for unseen values: over 100 values the standard
 error of a rate is at most 0.05, half the square root of 1/100."""
-
-
-class CountsError(PersonalizationError):
-    """A count table that training did not write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,39 +36,6 @@ class Counts:
     def __len__(self) -> int:
         """How many distinct values there are in all columns."""
         return len(self.hash)
-
-    @classmethod
-    def merge(cls, tables: Iterable["Counts"]) -> Self:
-        """The counts over all `tables`, in any order of entries: entries of the same value are added."""
-        parts = tuple(tables)
-        column = np.concatenate([np.empty(0, np.int16), *(part.column for part in parts)])
-        hashes = np.concatenate([np.empty(0, np.int64), *(part.hash for part in parts)])
-        order = np.lexsort((hashes, column))
-        column, hashes = column[order], hashes[order]
-        first = np.ones(len(hashes), dtype=np.bool_)
-        first[1:] = (column[1:] != column[:-1]) | (hashes[1:] != hashes[:-1])
-        starts = np.flatnonzero(first)
-        rows, clicks = (
-            np.add.reduceat(np.concatenate([getattr(part, name) for part in parts])[order], starts)
-            if len(starts)
-            else np.empty(0, np.int64)
-            for name in ("rows", "clicks")
-        )
-        return cls(column=column[starts], hash=hashes[starts], rows=rows, clicks=clicks)
-
-    @classmethod
-    def read(cls, file: Path) -> Self:
-        """The counts in a Parquet file; raises `CountsError` when it cannot be read or has other columns."""
-        try:
-            table = pq.read_table(file, schema=ARROW_SCHEMA)
-        except (OSError, pa.ArrowException) as error:
-            raise CountsError(f"The count table {file} cannot be read: {error}. Train the model again.") from error
-        return cls(**{name: table.column(name).to_numpy() for name in ARROW_SCHEMA.names})
-
-    def write(self, file: Path) -> None:
-        """Write the counts as Parquet."""
-        arrays = [pa.array(getattr(self, name)) for name in ARROW_SCHEMA.names]
-        pq.write_table(pa.Table.from_arrays(arrays, schema=ARROW_SCHEMA), file)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,10 +52,6 @@ class CountTable(Protocol):
         """The hashes and rows, int64[m] each, of the column's most frequent values, without the missing one."""
         ...
 
-    def write(self, file: Path) -> None:
-        """Write `column`, `hash`, `rows` and `clicks` as one local Parquet file, sorted by column and hash."""
-        ...
-
 
 class Scannable(Protocol):
     """Rows that kernels can run over."""

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from features.encoder import FOLDER
 from training.arguments import parse
 from training.datasets import describe
 from training.engines.local.engine import LocalEngine
@@ -27,6 +28,11 @@ class Run:
     result: Result
     output: Path
     progress: list[str]
+
+
+def encoder_of(run: Run) -> dict[str, bytes]:
+    """The files of the encoder in a run's bundle."""
+    return {file.name: file.read_bytes() for file in (Path(run.result.bundle) / FOLDER).iterdir()}
 
 
 def train(output: Path, *options: str, processes: int = 1) -> Run:

@@ -211,7 +211,6 @@ def _click_parts(trained: Trained, judged: Judged, user: str | None) -> ClickPar
         trees=trained.fitted.text,
         encoder=encoder,
         golden=golden,
-        counted=trained.encoded.counted,
         reference=judged.reference,
     )
 

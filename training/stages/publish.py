@@ -12,7 +12,6 @@ import msgspec
 
 from features.bundle import (
     BUNDLE_FORMAT,
-    COUNTS,
     GOLDEN,
     METADATA,
     MODEL,
@@ -32,7 +31,7 @@ from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import Recommender
 from training.datasets.manifest import Manifest
 from training.parameters import TrainingParameters
-from training.protocols import CountTable, TrainingEngine
+from training.protocols import TrainingEngine
 from training.stages.provenance import library_versions, training_code_hash
 
 NOT_OF_THE_MODEL = {"driver_memory_gib", "memory_gib"}
@@ -46,7 +45,6 @@ class ClickParts:
     trees: str
     encoder: Encoder
     golden: Iterable[GoldenRecord]
-    counted: CountTable
     reference: Reference
 
     def save(self, folder: Path) -> None:
@@ -55,7 +53,6 @@ class ClickParts:
         (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in self.golden))
         (folder / REFERENCE).write_bytes(self.reference.to_json())
         self.encoder.save(folder)
-        self.counted.write(folder / COUNTS)
 
 
 @contextmanager

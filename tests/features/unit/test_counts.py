@@ -1,11 +1,11 @@
-from pathlib import Path
+from collections import defaultdict
 
 import numpy as np
-import pytest
+import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.counts import MIN_POOLED_VALUES, Counts, CountsError, derive_encoder, smoothed_rate, thresholds
+from features.counts import MIN_POOLED_VALUES, Counts, derive_encoder, smoothed_rate, thresholds
 from tests.support.pooled import pooled
 
 Drawn = list[tuple[tuple[int, int, int], int]]
@@ -21,51 +21,13 @@ entries = st.lists(
 
 
 def counts_of(drawn: Drawn) -> Counts:
-    column, hashes, rows, clicks = [
-        np.array([(*entry, clicks)[part] for entry, clicks in drawn], dtype=np.int64) for part in range(4)
-    ]
-    return Counts.merge([Counts(column=column.astype(np.int16), hash=hashes, rows=rows, clicks=clicks)])
-
-
-def same(left: Counts, right: Counts) -> bool:
-    return all(
-        np.array_equal(getattr(left, name), getattr(right, name)) for name in ("column", "hash", "rows", "clicks")
-    )
-
-
-@given(st.lists(entries, max_size=4))
-def test_merging_days_equals_counting_all_their_rows_at_once(days: list[Drawn]) -> None:
-    at_once = counts_of([entry for day in days for entry in day])
-    assert same(Counts.merge(counts_of(day) for day in days), at_once)
-
-
-@given(entries)
-def test_merged_counts_are_distinct_and_in_order(drawn: Drawn) -> None:
-    counts = counts_of(drawn)
-    keys = list(zip(counts.column.tolist(), counts.hash.tolist(), strict=True))
-    assert keys == sorted(set(keys))
-
-
-def test_a_hash_in_two_columns_is_two_values() -> None:
-    """The last value of a column and the first one of the next stand side by side."""
-    counts = counts_of([((0, 5, 40), 10), ((1, 5, 3), 2), ((0, 5, 2), 1)])
-    merged = zip(counts.column, counts.hash, counts.rows, counts.clicks, strict=True)
-    assert [tuple(map(int, entry)) for entry in merged] == [(0, 5, 42, 11), (1, 5, 3, 2)]
-
-
-@given(entries)
-def test_counts_survive_their_file(tmp_path_factory: pytest.TempPathFactory, drawn: Drawn) -> None:
-    file = tmp_path_factory.mktemp("counts") / "all.parquet"
-    counts = counts_of(drawn)
-    counts.write(file)
-    assert same(Counts.read(file), counts)
-
-
-def test_a_file_that_holds_no_counts_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "all.parquet"
-    file.write_bytes(b"nothing of the kind")
-    with pytest.raises(CountsError, match=r"all\.parquet cannot be read"):
-        Counts.read(file)
+    """One entry per column and hash, ascending."""
+    summed = defaultdict[tuple[int, int], npt.NDArray[np.int64]](lambda: np.zeros(2, dtype=np.int64))
+    for (column, value, rows), clicks in drawn:
+        summed[column, value] += (rows, clicks)
+    keys = np.reshape(sorted(summed), (-1, 2)).astype(np.int64)
+    sums = np.reshape([summed[key] for key in sorted(summed)], (-1, 2)).astype(np.int64)
+    return Counts(column=keys[:, 0].astype(np.int16), hash=keys[:, 1], rows=sums[:, 0], clicks=sums[:, 1])
 
 
 @given(entries, st.floats(0, 100))

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from pyarrow import parquet
 from pyspark.sql import SparkSession
 
-from features.bundle import COUNTS, Bundle
+from features.bundle import Bundle
 from features.encoder import FOLDER
 from features.reference import FILE
 from tests.support.training_runs import Run, train, train_on
@@ -81,13 +80,6 @@ def test_every_row_is_in_the_same_part(pair: Pair) -> None:
     assert pair.local.result.rows == pair.spark.result.rows
     local, spark = ([record.record for record in bundle.click_model.golden] for bundle in pair.bundles)
     assert local == spark
-
-
-def test_every_value_is_counted_alike(pair: Pair) -> None:
-    """Byte for byte, because the bundle's hash covers the file."""
-    local, spark = (bundle.path / COUNTS for bundle in pair.bundles)
-    assert parquet.read_metadata(local).num_rows > 0
-    assert local.read_bytes() == spark.read_bytes()
 
 
 def test_the_encoder_is_the_same_to_the_bit(pair: Pair) -> None:

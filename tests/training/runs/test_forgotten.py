@@ -6,10 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from pyarrow import parquet
 from pyspark.sql import SparkSession
 
-from features.bundle import COUNTS, Bundle
+from features.bundle import Bundle
 from features.hashing import hash_value
 from recommend import histories
 from recommend.forgotten import change
@@ -51,9 +50,8 @@ def test_a_run_has_no_row_of_them(arguments: list[str], forgotten: Path, tmp_pat
     file = tmp_path / FOLDER / histories.FILE
     assert (histories.has(file, GONE), histories.has(file, STAYS)) == (False, True)
     bundle = Bundle.load(Path(made.result.bundle))
-    column = bundle.schema.categories.index("user_id")  # as count tables number it
-    counted = parquet.read_table(bundle.path / COUNTS).to_pandas()
-    known = {*counted["hash"][counted["column"] == column]}
+    encoder, column = bundle.click_model.encoder, bundle.schema.categories.index("user_id")
+    known = {*encoder.hashes[encoder.offsets[column] : encoder.offsets[column + 1]].tolist()}
     assert (hash_value(GONE) in known, hash_value(STAYS) in known) == (False, True)
 
 

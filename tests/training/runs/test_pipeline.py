@@ -2,17 +2,22 @@ import json
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
 import pytest
 
-from features.bundle import COUNTS, Bundle
+from features.bundle import Bundle
 from features.counts import Counts, derive_encoder
 from tests.support.bundles import to_rows
 from tests.support.pooled import pooled
 from tests.support.training_runs import Run, train
+from training.engines.counted import LocalCounts
+from training.kernels.encode import FoldEncoder
 from training.parameters import TrainingParameters
+from training.stages import pipeline
+from training.stages.pipeline import fold_encoder
 
 
 def assert_same_probabilities(bundle: Bundle) -> None:
@@ -36,21 +41,33 @@ def test_golden_records_are_a_hundred_with_missing_values_among_them(run: Run) -
     assert any(value == "" for record in golden for value in record.record.values())
 
 
-def test_the_bundles_encoder_follows_from_its_counts_to_the_bit(run: Run) -> None:
-    bundle = Bundle.load(Path(run.result.bundle))
-    parameters = TrainingParameters()
-    counts = Counts.read(bundle.path / COUNTS)
+def test_the_encoder_follows_to_the_bit_from_the_counts_of_the_training_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[LocalCounts] = []
+
+    def seeing(counted: LocalCounts, *others: Any) -> FoldEncoder:
+        seen.append(counted)
+        return fold_encoder(counted, *others)
+
+    monkeypatch.setattr(pipeline, "fold_encoder", seeing)
+    result = train(tmp_path).result
+    [counted] = seen
+    assert [table.total_rows.sum() for table in counted.columns] == [
+        result.rows["fit"] + result.rows["validation"]
+    ] * 26
+    counts = Counts(
+        column=np.repeat(np.arange(26), [len(table) for table in counted.columns]).astype(np.int16),
+        hash=np.concatenate([table.hash for table in counted.columns]),
+        rows=np.concatenate([table.total_rows for table in counted.columns]),
+        clicks=np.concatenate([table.clicks.sum(axis=1) for table in counted.columns]),
+    )
+    bundle, parameters = Bundle.load(Path(result.bundle)), TrainingParameters()
     columns = bundle.schema.categorical
     kept = pooled(counts, columns=len(columns), min_category_rows=parameters.min_category_rows, min_pooled_values=100)
     derived = derive_encoder(kept, columns=columns, smoothing=parameters.smoothing)
     for name in ("offsets", "hashes", "rates", "log_counts", "unseen"):
         np.testing.assert_array_equal(getattr(derived, name), getattr(bundle.click_model.encoder, name))
-
-
-def test_the_counts_are_those_of_the_training_rows_alone(run: Run) -> None:
-    counts = Counts.read(Path(run.result.bundle) / COUNTS)
-    rows = run.result.rows
-    assert np.bincount(counts.column, weights=counts.rows).tolist() == [rows["fit"] + rows["validation"]] * 26
 
 
 def test_a_second_run_makes_the_very_same_bundle(run: Run, tmp_path: Path) -> None:

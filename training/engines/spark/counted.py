@@ -7,7 +7,6 @@ counts by share; other tasks add them up.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,9 +18,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from training.engines.counted import LocalCounts, write
+from training.engines.counted import LocalCounts
 from training.engines.spark.store.blobs import WRITING
-from training.engines.spark.store.groups import LOOKED_AT_ONCE, Group, answers, groups_of
+from training.engines.spark.store.groups import Group, answers, groups_of
 from training.engines.spark.store.paths import stored
 from training.kernels.count import ValueCounts
 from training.kernels.encode import FrequentValues
@@ -82,12 +81,6 @@ class SparkCounts:
         hashes, rows = np.concatenate(parts, axis=1)
         most = np.lexsort((hashes, -rows))[:number]
         return hashes[most], rows[most]
-
-    def write(self, file: Path) -> None:
-        """See `training.protocols.CountTable`; the driver holds one column at a time."""
-        with ThreadPoolExecutor(LOOKED_AT_ONCE) as pool:
-            columns = (_column(index, self.groups, folds=self.folds, pool=pool) for index in range(self.columns))
-            write(file, columns)
 
     @cached_property
     def _summaries(self) -> Counts:
@@ -160,12 +153,6 @@ def _held(groups: Iterable[Group], *, columns: int, folds: int) -> LocalCounts:
     contents = [group.read([_name(index) for index in range(columns)]) for group in groups]
     blobs = ([blob for content in contents for blob in content.column(index)] for index in range(columns))
     return LocalCounts(columns=[_joined(own, folds) for own in blobs], folds=folds)
-
-
-def _column(index: int, groups: Iterable[Group], *, folds: int, pool: ThreadPoolExecutor) -> ValueCounts:
-    """All values of a column."""
-    contents = pool.map(lambda group: group.read([_name(index)]), groups)
-    return _joined([blob for content in contents for blob in content.column(0)], folds)
 
 
 def _joined(blobs: Iterable[pa.BinaryScalar], folds: int) -> ValueCounts:
