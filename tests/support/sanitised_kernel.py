@@ -7,6 +7,7 @@ grown, as the sanitiser counts it; a memory error ends the process with the sani
 import ctypes
 import gc
 import sys
+from copy import deepcopy
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -124,7 +125,7 @@ def main(path: str, rows: int) -> None:
         records = requests(number, TOGETHER[number % len(TOGETHER)])
         assert 0 < kernel.given(tuple(records), None, UNSET) <= len(records) * len(SCHEMA.fields)
         found = RowEncoder(SCHEMA, tables, kernel)
-        forest = kernel.prepare_forest(*(np.copy(one) if isinstance(one, np.ndarray) else one for one in prepared))
+        forest = kernel.prepare_forest(*deepcopy(prepared))
         assert len(kernel.predict(forest, found.encode(records))) == len(records)
         history = np.arange(number % 50)
         weights.reasons(history, best_of(kernel, weights.scores(history), number % 7), number % 4)
