@@ -233,3 +233,5 @@ class Connection(State, asyncio.Protocol):
         if not self._paused:
             self._linger(idle=idle)
         self._wire.finish(half_closed=self._half_closed)
+        if idle:  # closing TLS pauses writing, but an idle client has all that it must get
+            self._linger(idle=True)
