@@ -67,6 +67,17 @@ def test_the_figures_follow_the_rows_of_late(watch: Watch) -> None:
     assert again < 0.02
 
 
+def test_one_odd_batch_hardly_shows_among_many(watch: Watch) -> None:
+    """It is a twentieth of the rows that the figures cover; if it were half of them, it would raise an alarm."""
+    for seed in range(60):
+        watch.see(*rows(BATCH_ROWS, seed=seed))
+        watch.compare()
+    watch.see(*rows(BATCH_ROWS, mean=1.0, seed=60))
+    compared = watch.compare()
+    assert compared is not None
+    assert compared[1] < 0.03
+
+
 def test_a_batch_is_taken_now_and_then_only(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "BATCH_SECONDS", 3600.0)
     watch.see(*rows(BATCH_ROWS))
