@@ -41,11 +41,12 @@ def check_sizes(subject: Subject) -> list[Finding]:
     sizes = _vm_sizes(subject, location)
     uses = [use for use in _uses(subject) if use.first or use.size in sizes]
     problems = [problem for use in uses if use.first for problem in _problems(use, sizes.get(use.size), location)]
+    free = _free_vcpus(subject)
     wanted = f"every size and zone on offer in {location}"
     if problems:
-        return [bad("VM sizes", "; ".join(problems), wanted, f"choose {_others(subject, uses, sizes)}")]
+        return [bad("VM sizes", "; ".join(problems), wanted, f"choose {_others(location, uses, sizes, free)}")]
     shown = ", ".join(sorted({use.size for use in uses}))
-    return [good("VM sizes", f"{shown} in {subject.settings.location}", wanted), _quota(subject, uses, sizes)]
+    return [good("VM sizes", f"{shown} in {location}", wanted), _quota(location, uses, sizes, free)]
 
 
 def _vm_sizes(subject: Subject, location: str) -> Mapping[str, Mapping[str, Any]]:
@@ -95,8 +96,7 @@ def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterato
         yield f"{use.size} (`azure.{use.setting}`) has no disk of {use.disk_gib} GiB for `azure.ephemeral_os_disks`"
 
 
-def _quota(subject: Subject, uses: list[Use], sizes: Mapping[str, Mapping[str, Any]]) -> Finding:
-    free = _free_vcpus(subject)
+def _quota(location: str, uses: list[Use], sizes: Mapping[str, Mapping[str, Any]], free: Mapping[str, int]) -> Finding:
     first = _vcpus_of(sizes, [(use.size, use.first) for use in uses])
     most = _vcpus_of(sizes, [(use.size, use.most) for use in uses])
     surged = _vcpus_of(sizes, [(use.size, use.most + use.surge) for use in uses])
@@ -107,7 +107,7 @@ def _quota(subject: Subject, uses: list[Use], sizes: Mapping[str, Mapping[str, A
         short = [family for family, room in left.items() if room is not None and room < needed[family]]
         if not short:
             continue
-        fix = _more(subject, {family: surged[family] for family in short}, _others(subject, uses, sizes))
+        fix = _more(location, {family: surged[family] for family in short}, _others(location, uses, sizes, free))
         if not missing:
             return bad("quota", _shown(short, left), wanted, fix)
         return remark("quota", f"enough to start, but not for {missing}: {_shown(short, left)}", wanted, fix)
@@ -123,12 +123,9 @@ def _vcpus_of(sizes: Mapping[str, Mapping[str, Any]], nodes: Iterable[tuple[str,
     return needed
 
 
-def _more(subject: Subject, wanted: Mapping[str, int], others: str) -> str:
+def _more(location: str, wanted: Mapping[str, int], others: str) -> str:
     asked = ", ".join(f"{family} {count} free" for family, count in wanted.items())
-    return (
-        f"request more in the portal (Quotas, Compute, {subject.settings.location}): {asked}; or choose fewer nodes, "
-        f"or {others}"
-    )
+    return f"request more in the portal (Quotas, Compute, {location}): {asked}; or choose fewer nodes, or {others}"
 
 
 def _shown(families: list[str], left: Mapping[str, int | None]) -> str:
@@ -158,20 +155,20 @@ def _capabilities(sku: Mapping[str, Any]) -> dict[str, str]:
     return {str(one["name"]): str(one["value"]) for one in sku.get("capabilities") or ()}
 
 
-def _others(subject: Subject, uses: Iterable[Use], sizes: Mapping[str, Mapping[str, Any]], count: int = 5) -> str:
+def _others(
+    location: str, uses: Iterable[Use], sizes: Mapping[str, Mapping[str, Any]], free: Mapping[str, int], count: int = 5
+) -> str:
     """What to try instead: the smallest sizes with a local disk that any of `uses` could have, and other regions."""
-    free = _free_vcpus(subject)
     wanted = [use for use in uses if use.first]
 
     def would_do(size: str) -> bool:
         sku = sizes[size]
         room = free.get(str(sku["family"]).lower(), 0) // _vcpus(sku)
-        location = subject.settings.location
         return all(room >= use.first and not any(_problems(use, sku, location)) for use in wanted)
 
     fitting = [size for size in sizes if "ds_v" in size and _vcpus(sizes[size]) >= LEAST_VCPUS and would_do(size)]
     named = ", ".join(sorted(fitting, key=lambda size: (_vcpus(sizes[size]), size))[:count])
     return (
-        f"another VM size ({subject.settings.location} has {named or 'none that would do'}), or before the first `up` "
-        f"another `azure.location`, such as {other_regions(subject.settings.location)}"
+        f"another VM size ({location} has {named or 'none that would do'}), or before the first `up` "
+        f"another `azure.location`, such as {other_regions(location)}"
     )
