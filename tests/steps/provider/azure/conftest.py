@@ -43,6 +43,16 @@ AZURE = {"stack": STACK, "tenant": TENANT}
 MACHINE_LEARNING = {**AZURE, "subscription": SUBSCRIPTION, "resource_group": GROUP, "workspace": "models"}
 
 
+CONTAINERS = ("raw", "models", "work", "snapshots")
+"""The lake's. The examples contain the first."""
+
+
+def _empty(container: Any) -> None:
+    """Delete what a container holds."""
+    for blob in list(container.list_blobs()):
+        container.delete_blob(blob.name)
+
+
 @dataclass
 class Task:
     """The training job's work on the simulated cluster; a test sets `work`."""
@@ -89,7 +99,7 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Interne
     arm = AzureNative(world)
     create_all(arm)
     container = "azure-native:storage:BlobContainer"
-    for name in ("models", "work", "snapshots"):
+    for name in CONTAINERS[1:]:
         arm.create(container, example(container) | {"containerName": name})
     assignment = "azure-native:authorization:RoleAssignment"
     own_storage = {"scope": PLAIN, "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0051"}
@@ -110,10 +120,15 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Interne
 
 @pytest.fixture
 def cloud(_running: tuple[Internet, Cloud]) -> Iterator[Cloud]:
-    """The simulated Azure, which this process takes for the real one; reset after each test."""
+    """The simulated Azure without blobs and models, for this process the real one; reset after each test."""
+    from azure_clients import credentials  # noqa: PLC0415 - needs Azure's SDKs
+
     internet, cloud = _running
     with internet.entered():
         cloud.sign_in(DEPLOYER)
+        cloud.world.set("ml_assets", {})
+        for name in CONTAINERS:
+            _empty(credentials.container(TENANT, BLOB, name))
         yield cloud
     cloud.world.set("token_seconds", 3600.0)
     cloud.world.set("metastore", value=True)
@@ -132,8 +147,7 @@ def _shop(_running: Any) -> None:
 def shop(cloud: Cloud, _shop: None) -> Any:
     """The empty container as its owner writes it; a deployer is signed in."""
     client = as_owner(cloud.world)
-    for blob in list(client.list_blobs()):
-        client.delete_blob(blob.name)
+    _empty(client)
     return client
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +34,6 @@ CALLS_OF_A_MOVE = 6
 """Four lists, the new mark, and the old one's removal."""
 IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "c" * 64
 LAKE = "abfss://models@lakeabc.dfs.core.windows.net"
-
-
-@pytest.fixture(autouse=True)
-def _empty(cloud: Cloud) -> Iterator[None]:
-    """Start and end each test without registered models."""
-    cloud.world.set("ml_assets", {})
-    yield
-    cloud.world.set("ml_assets", {})
 
 
 def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[str, Any]:

@@ -11,7 +11,6 @@ from steps.shared.model_versions import GateFailedError
 from tests.steps.provider.azure.conftest import Cloud
 from tests.steps.provider.azure.test_models import (
     TIMEOUT,
-    _empty,
     candidate,
     registry,
     served,
@@ -24,7 +23,6 @@ from tests.steps.provider.steps import create
 from tests.support.bundles import MakeBundle
 from tools import azurite
 
-__all__ = ["_empty"]
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 REJECTED = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
 
