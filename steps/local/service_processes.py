@@ -74,9 +74,15 @@ class ServiceProcesses:
         return [process for process in psutil.process_iter() if self._is_ours(process, known)]
 
     def running(self) -> bool:
-        """Whether a service runs, with paths that lead to this folder and not to where it was before a move."""
+        """Whether a service runs, with paths that lead to this folder and not to where it was before a move.
+
+        Workers whose supervisor was killed answer until they notice, and are none.
+        """
         processes = self.all()
-        return bool(processes) and all(str(self._folder.keys) in _arguments(process) for process in processes)
+        parents = {_parent(process) for process in processes}
+        return any(process.pid in parents for process in processes) and all(
+            str(self._folder.keys) in _arguments(process) for process in processes
+        )
 
     def _is_ours(self, process: psutil.Process, known: AbstractSet[str]) -> bool:
         """A service belongs to the folder with the image that it runs in; if that is gone, to that of its keys file."""
@@ -119,6 +125,13 @@ def _arguments(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return None
 
 
 def _image(process: psutil.Process) -> Path | None:

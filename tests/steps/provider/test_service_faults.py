@@ -58,6 +58,7 @@ def test_a_worker_that_hangs_without_its_supervisor_is_ended(stack: ServiceStack
     hung = stack.workers()[0]
     hung.suspend()
     stack.supervisor().kill()
+    assert not stack.processes.running(), "the other worker may still answer"
     stack.serve(2)
     assert not hung.is_running()
     assert stack.ask().status_code == 200
