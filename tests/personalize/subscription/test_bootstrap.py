@@ -13,7 +13,6 @@ from infra.cloud.names import Names
 from infra.cloud.role_list import Role
 from personalize.bootstrap.item import NotRecoveredError, State
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.providers import NAMESPACES
 from personalize.bootstrap.rights import only_roles
 from personalize.bootstrap.subscription import Bootstrap, RegistrationUnfinishedError
 from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
@@ -103,12 +102,6 @@ def test_it_goes_on_where_it_was_refused(fake: FakeManager) -> None:
     found = bootstrap(fake).run(dry_run=False)
     assert found[f"storage account {NAMES.account}"] is State.THERE
     assert found[f"Key Vault {NAMES.vault}"] is State.MADE
-
-
-def test_every_provider_is_registered_and_waited_for(fake: FakeManager) -> None:
-    bootstrap(fake).run(dry_run=False)
-    asked = [line for line in fake.changes() if line.endswith("/register")]
-    assert [line.split("/")[-2] for line in asked] == list(NAMESPACES)
 
 
 def test_a_provider_that_is_never_registered_is_named(fake: FakeManager) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -162,26 +161,6 @@ def test_a_cluster_that_cannot_be_reached_is_a_line_of_the_status(
     assert reached.resources
     monkeypatch.setattr(Cluster, "of", lambda *_: cluster(lambda _: httpx.Response(403)))
     assert "answers 403" in status_of("dev", SETTINGS, {})["cluster"]["problem"]
-
-
-def test_the_screen_shows_the_pods(capfd: pytest.CaptureFixture[str]) -> None:
-    found = {
-        "stack": "dev",
-        "endpoint": "https://score",
-        "model_version": 1,
-        "pinned": "latest",
-        "champion": 1,
-        "metrics": None,
-        "last_update": None,
-        "service": {"ready": True},
-        "cluster": {"power": "Running", "problem": None, "pods": [asdict(found) for found in cluster().pods()]},
-        "links": {"training run": "https://adb-1"},
-    }
-    show_status(found)
-    screen = capfd.readouterr().out
-    assert "a: ready, 2 restarts, on node-1" in screen
-    assert "b: not ready" in screen
-    assert "https://adb-1" in screen
 
 
 def test_the_status_tells_when_the_certificate_ends(

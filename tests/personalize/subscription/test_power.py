@@ -12,13 +12,11 @@ from typer.testing import CliRunner
 from azure_clients import credentials
 from azure_clients.errors import ManagerRefusedError
 from features.errors import BadInputError
-from infra.cloud.names import Names
 from personalize.commands import power
 from personalize.commands.app import app
 from personalize.commands.power import remaining
 from personalize.stack.power import Power, cluster_path, power_of, switch
 from personalize.terminal.output import ExitCode
-from tests.personalize.subscription.conftest import SUBSCRIPTION
 from tests.support.azure_stack import azure_stack
 from tests.support.fake_manager import Call, FakeManager
 
@@ -75,11 +73,6 @@ def test_a_refusal_is_azure_s_own_sentence(fake: FakeManager) -> None:
 def test_a_cluster_that_is_not_there_is_neither(fake: FakeManager) -> None:
     fake.resources.clear()
     assert power_of(fake.manager(), PATH) is None
-
-
-def test_the_path_is_that_of_the_stack_s_names() -> None:
-    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
-    assert PATH.endswith(f"/{names.serving_group}/providers/Microsoft.ContainerService/managedClusters/{names.cluster}")
 
 
 def test_what_still_costs_has_no_nodes_but_what_stays() -> None:

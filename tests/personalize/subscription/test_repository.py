@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from infra.azure_settings import AzureSettings
-from personalize.bootstrap.repository import LABEL, commands
+from personalize.bootstrap.repository import commands
 from personalize.stack import on_azure
 from personalize.stack.on_azure import azure_of_file, stacks_of_repository
 from tools.paths import ROOT
@@ -20,11 +20,6 @@ VARIABLES = {
     "dev-preview": {"ARM_CLIENT_ID": "p"},
 }
 MADE = [" ".join(command) for command in commands(REPOSITORY, VARIABLES, ["dev", "prod"])]
-
-
-def test_the_label_that_allows_a_loss_is_made_first_after_the_issues() -> None:
-    assert MADE[0] == f"gh repo edit {REPOSITORY} --enable-issues"
-    assert MADE[1].startswith(f"gh label create {LABEL} --repo {REPOSITORY} --force")
 
 
 def test_the_workflows_with_a_schedule_are_enabled_once_their_variables_are_set() -> None:

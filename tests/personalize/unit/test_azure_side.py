@@ -98,16 +98,6 @@ def test_suffixes_follow_one_another(before: str, after: str) -> None:
     assert following(before) == after
 
 
-def test_a_stack_on_this_machine_has_nothing_of_it(state: Path) -> None:
-    file = state / "Pulumi.local.yaml"
-    file.write_text("config:\n  personalization:target: local\n", encoding="utf-8")
-    local = AzureSide(StackFiles("local", file))
-    assert (local.settings, local.renew_suffix()) == (None, None)
-    local.refuse_to_replace_data({})
-    assert not local.begins_anew({})
-    assert local.environment() == {}
-
-
 @pytest.mark.parametrize(("workflow", "kind"), [(False, "azure-cli"), (True, "github-oidc-azure")])
 def test_databricks_provider_signs_in_as_everything_else_whatever_is_set(
     state: Path, monkeypatch: pytest.MonkeyPatch, kind: str, *, workflow: bool

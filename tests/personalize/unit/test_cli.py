@@ -57,12 +57,6 @@ def test_a_stack_without_a_file_is_found_before_the_engine_is_looked_for(
         assert "There is no stack nowhere" in error
 
 
-def test_an_unknown_option_is_a_usage_error(run: Run) -> None:
-    code, _, error = run("up", "--nonsense")
-    assert code == ExitCode.BAD_INPUT
-    assert "--nonsense" in error
-
-
 @pytest.mark.parametrize("command", ["status", "key", "report"])
 def test_a_stack_that_is_not_up_is_said_in_a_sentence_without_a_traceback(run: Run, command: str) -> None:
     code, output, error = run(command)
@@ -101,14 +95,6 @@ def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tm
     assert shown["personalization:dataset.path"] == "clicks.tsv"
     assert shown["personalization:training.num_leaves"] == 32
     assert "personalization:dataset.rows" not in shown
-
-
-def test_a_wrong_setting_is_bad_input(run: Run, tmp_path: Path) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text("config:\n  personalization:trainings: {}\n")
-    code, _, error = run("settings", "--config-file", str(file))
-    assert code == ExitCode.BAD_INPUT
-    assert "personalization:trainings" in error
 
 
 def test_something_unforeseen_is_a_sentence_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

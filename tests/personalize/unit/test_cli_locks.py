@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -30,13 +29,6 @@ def finished_process() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
-
-
-def test_the_lock_of_a_running_process_is_not_stale(tmp_path: Path) -> None:
-    write_lock(tmp_path, pid=os.getpid())
-    [lock] = read_locks(tmp_path)
-    assert not lock.is_stale()
-    assert re.fullmatch(rf"process {os.getpid()}, started by ada at \d\d:\d\d:\d\d UTC", str(lock))
 
 
 def test_the_lock_of_a_process_that_was_killed_and_that_nobody_waits_for_is_stale(tmp_path: Path) -> None:

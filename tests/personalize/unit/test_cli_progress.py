@@ -8,17 +8,16 @@ from personalize.engine.events import Phase, StepUpdate
 from personalize.terminal.progress import StepDisplay
 
 
-def shown(updates: list[StepUpdate], *, terminal: bool = False, plan: bool = False) -> str:
+def shown(updates: list[StepUpdate]) -> str:
     stream = StringIO()
-    console = Console(file=stream, force_terminal=terminal, width=90, color_system=None)
-    with StepDisplay(console, plan=plan).shown() as display:
+    with StepDisplay(Console(file=stream, force_terminal=False, width=90, color_system=None)).shown() as display:
         for update in updates:
             display(update)
     return stream.getvalue()
 
 
-def step(phase: Phase, operation: str = "", text: str = "", name: str = "TrainingRun") -> StepUpdate:
-    return StepUpdate(step=name, phase=phase, operation=operation, text=text)
+def step(phase: Phase, operation: str = "", text: str = "") -> StepUpdate:
+    return StepUpdate(step="TrainingRun", phase=phase, operation=operation, text=text)
 
 
 def test_without_a_terminal_each_stage_is_one_line() -> None:
@@ -45,16 +44,3 @@ def test_on_a_terminal_the_newest_message_stands_beside_its_step() -> None:
     [line] = captured.get().splitlines()
     assert "training" in line
     assert "fit: iteration 8 of 50" in line
-
-
-def test_a_plan_says_what_would_happen() -> None:
-    assert shown([step(Phase.FINISHED, "create")], plan=True) == "training: would be created\n"
-
-
-def test_a_refresh_tells_only_what_is_gone() -> None:
-    updates = [
-        step(Phase.STARTED, "refresh"),
-        step(Phase.FINISHED, "refresh"),
-        step(Phase.FINISHED, "refresh", "gone", "ScoringService"),
-    ]
-    assert shown(updates) == "scoring service: gone\n"

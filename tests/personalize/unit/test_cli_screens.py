@@ -14,16 +14,6 @@ from personalize.stack import processes
 from personalize.views import logs
 from personalize.views.status import traffic
 
-METRICS = {
-    "rows": 4000,
-    "auc": 0.77123,
-    "log_loss": 0.4433,
-    "calibration_error": 0.0071,
-    "baselines": {"base_rate": {"auc": 0.5, "log_loss": 0.53}, "logistic_regression": {"auc": 0.74, "log_loss": 0.46}},
-    "champion": {"version_hash": "a", "auc": 0.76, "log_loss": 0.45},
-    "best_reachable": {"auc": 0.79, "log_loss": 0.431},
-}
-
 
 def test_the_traffic_is_summed_over_operations() -> None:
     text = (

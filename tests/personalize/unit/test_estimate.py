@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from features.errors import BadInputError
 from personalize.commands.app import app
-from personalize.errors import StackFileMissingError
 from tools.paths import ROOT
 
 
@@ -71,11 +70,6 @@ def test_a_stack_that_recommends_pays_for_one_more_alert_where_the_pods_logs_are
     assert found["total_usd_per_month"] - found["beside"]["total_usd_per_month"] == pytest.approx(1.50)
     assert any("users and items included" in one for one in found["assumptions"])
     assert not any("users and items included" in one for one in found["beside"]["assumptions"])
-
-
-def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(StackFileMissingError, match=r"old\.yaml"):
-        run("--stack", "dev", "--compare", str(tmp_path / "old.yaml"))
 
 
 def test_a_load_gives_a_stack_its_pods_and_nodes_whatever_its_file_says() -> None:
