@@ -104,12 +104,10 @@ class CloudRecorder(pulumi.runtime.Mocks):
     """Answers as the providers would, and records the declared resources with their logical names and types."""
 
     resources: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
-    components: dict[str, str] = field(default_factory=dict)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         """Return a resource of a known type with the outputs that its provider adds."""
         if not args.custom:
-            self.components[args.name] = args.typ
             return None, args.inputs
         self.resources.append(args)
         if args.typ in STEPS:
@@ -132,11 +130,6 @@ class CloudRecorder(pulumi.runtime.Mocks):
         if args.token != USER_CREDENTIALS:
             raise AssertionError(f"The program calls {args.token}.")
         return {"kubeconfigs": [{"name": "clusterUser", "value": "a3ViZWNvbmZpZw=="}]}, []
-
-    def inputs(self, kind: str, name: str) -> dict[str, Any]:
-        """The inputs of the one resource with this type and logical name."""
-        (found,) = [item for item in self.resources if item.typ == kind and item.name == name]
-        return found.inputs
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The inputs of all resources of a type."""

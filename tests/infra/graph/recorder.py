@@ -14,14 +14,6 @@ from steps.provider.step import Step
 
 STEPS = {token(Place.LOCAL, kind): step for kind, step in local_steps().items()}
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key by which Pulumi marks a secret value
-COMPONENTS = {
-    "personalization:data:DataUpload",
-    "personalization:training:TrainingRun",
-    "personalization:registry:Registry",
-    "personalization:registry:ModelVersion",
-    "personalization:serving:ServingImage",
-    "personalization:serving:ScoringService",
-}
 VALUES: dict[str, Any] = {"version": 3.0, "served_version": 3.0, "metrics": {"auc": 0.75}}
 """Computed values that are not text. Numbers are floats, as the engine delivers them."""
 
@@ -31,12 +23,10 @@ class Recorder(pulumi.runtime.Mocks):
     """Answers as the provider would, and records the declared resources by name."""
 
     steps: dict[str, pulumi.runtime.MockResourceArgs] = field(default_factory=dict)
-    components: dict[str, str] = field(default_factory=dict)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         """Return a resource of a known type with its computed values."""
-        if not args.custom and args.typ in COMPONENTS:
-            self.components[args.name] = args.typ
+        if not args.custom:
             return None, args.inputs
         if args.typ not in STEPS:
             raise AssertionError(f"The program declares {args.typ}, which nobody here knows.")

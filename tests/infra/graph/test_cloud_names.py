@@ -63,12 +63,6 @@ def test_different_stacks_never_share_a_name(first: Names, second: Names) -> Non
     assert bool(taken) == same
 
 
-@given(names=NAMES)
-def test_a_name_is_the_same_each_time(names: Names) -> None:
-    again = Names(stack=names.stack, subscription=names.subscription, suffix=names.suffix)
-    assert [getattr(again, name) for name in RULES] == [getattr(names, name) for name in RULES]
-
-
 @given(names=NAMES, suffix=SUFFIXES)
 def test_a_new_suffix_renews_every_name_but_those_of_what_stays(names: Names, suffix: str) -> None:
     renewed = Names(stack=names.stack, subscription=names.subscription, suffix=suffix)

@@ -13,10 +13,6 @@ SPEEDS = st.floats(min_value=1000, max_value=50_000)
 LIMITS = st.floats(min_value=0.01, max_value=1)
 
 
-def test_a_small_load_still_has_a_second_replica() -> None:
-    assert replicas_for(qps=10, p99_seconds=0.02, capacity=10_000) == 2
-
-
 def test_a_large_load_fills_cores_to_the_target_utilisation() -> None:
     assert replicas_for(qps=70_000, p99_seconds=0.05, capacity=10_000) == 10
 
