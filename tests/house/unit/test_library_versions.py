@@ -8,9 +8,7 @@ from typing import Any
 import pyspark
 import pytest
 
-from training.engines.local.engine import LocalEngine
 from training.engines.spark import engine
-from training.stages import provenance
 
 
 def test_pyspark_is_listed_even_if_it_is_not_installed_as_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,8 +23,3 @@ def test_pyspark_is_listed_even_if_it_is_not_installed_as_a_package(monkeypatch:
     nothing: Any = None
     found = engine.SparkEngine(session=nothing, log=Path()).libraries
     assert found == {"pyspark": pyspark.__version__, "synapseml": real("synapseml")}
-
-
-def test_engine_local_adds_no_libraries() -> None:
-    assert not LocalEngine(data_size=0).libraries
-    assert {"lightgbm", "xxhash"} < set(provenance.library_versions())

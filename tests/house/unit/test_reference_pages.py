@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.cost.prices import snapshot
 from personalize.commands.app import command_names
-from personalize.docs.tables import END, REFERENCE, START, TABLES, renewed
+from personalize.docs.tables import REFERENCE, TABLES, renewed
 from tests.support.page_blocks import blocks_of
 from tools.paths import ROOT
 
@@ -20,25 +19,11 @@ def test_the_tables_are_up_to_date(page: Path) -> None:
     assert renewed(page) == page.read_text(encoding="utf-8"), "run `python -m personalize.docs.tables`"
 
 
-def test_a_generated_table_is_replaced_and_the_text_around_it_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = tmp_path / "page.md"
-    copy.write_text(f"# Before\n\n{START}\n| old |\n\n{END}\nAfter\n", encoding="utf-8")
-    monkeypatch.setitem(TABLES, copy, lambda: iter(["| new |", ""]))
-    assert renewed(copy) == f"# Before\n\n{START}\n| new |\n\n{END}\nAfter\n"
-
-
 def test_every_command_is_in_the_table_and_no_other() -> None:
     commands = set(command_names())
     text = (REFERENCE / "commands.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`([a-z-]+)", row)} == commands
-
-
-def test_every_price_is_in_the_table() -> None:
-    text = (REFERENCE / "prices.md").read_text(encoding="utf-8")
-    assert [name for name in snapshot().rows if f"| `{name}` |" not in text] == []
 
 
 def test_the_example_of_own_data_is_the_one_in_examples() -> None:

@@ -40,10 +40,3 @@ def test_every_folder_with_pinned_packages_is_updated() -> None:
             assert {(kinds[name], folder or "/"), (kinds[name], f"{parent}/*")} & covered, path
     assert ("github-actions", "/") in covered
     assert all(entry["cooldown"]["default-days"] >= 7 for entry in content["updates"])
-
-
-def test_every_path_that_has_an_owner_is_there() -> None:
-    lines = (FOLDER / "CODEOWNERS").read_text(encoding="utf-8").splitlines()
-    paths = [line.split()[0] for line in lines if line and not line.startswith("#")]
-    assert paths
-    assert [path for path in paths if not (ROOT / path.strip("/")).exists()] == []

@@ -5,7 +5,6 @@ import tomllib
 
 from tools import versions
 from tools.paths import ROOT
-from training.runtime import JAVA_MAJOR
 
 
 def test_the_pulumi_module_is_the_pinned_release() -> None:
@@ -44,7 +43,3 @@ def test_python_matches_the_databricks_runtime() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert project["requires-python"].startswith(f">={versions.PYTHON},")
-
-
-def test_training_and_infra_use_the_same_java() -> None:
-    assert versions.JAVA == JAVA_MAJOR

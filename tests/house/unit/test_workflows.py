@@ -161,23 +161,11 @@ def test_a_deployment_needs_a_green_check_of_its_own_commit() -> None:
     assert "needs.check.result == 'success' || needs.check.result == 'skipped'" in content["jobs"]["deploy"]["if"]
 
 
-def test_only_a_newer_commit_of_its_pull_request_ends_a_check() -> None:
-    limit = load("check")["concurrency"]
-    assert limit["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}"
-    assert {"github.ref", "github.event.inputs.stack"} == set(re.findall(r"github\.[\w.]+", limit["group"]))
-    assert load("nightly")["concurrency"]["cancel-in-progress"] is False
-
-
 def test_a_fork_gets_no_identity_and_a_label_starts_a_new_preview() -> None:
     content = load("preview")
     own = "github.event.pull_request.head.repo.full_name == github.repository"
     assert content["jobs"]["preview"]["if"] == f"vars.STACKS && {own}"
     assert {"labeled", "unlabeled", "synchronize"} <= set(content["on"]["pull_request"]["types"])
-
-
-def test_training_is_daily() -> None:
-    [night] = load("nightly")["on"]["schedule"]
-    assert re.fullmatch(r"\d+ \d+ \* \* \*", night["cron"])
 
 
 @pytest.mark.parametrize("name", ["check", "preview"])

@@ -10,7 +10,7 @@ import pytest
 from features.bundle import BundleError
 from recommend import recommender
 from recommend.ranking import Predict
-from recommend.recommender import GOLDEN, ITEMS, Recommended, Recommender, read_golden
+from recommend.recommender import GOLDEN, ITEMS, Recommender, read_golden
 from recommend.weights import OTHERS, WEIGHTS, ItemWeights
 from tests.support.recommenders import ITEM_TO_ITEM
 
@@ -24,13 +24,6 @@ def no_model(model: Path, inputs: int) -> Predict:
 FIVE = Recommender(items=["a", "b", "c", "d", "e"], first_stage=ItemWeights.cut(ITEM_TO_ITEM))
 
 
-def test_scores_are_sums_of_weights_and_reasons_are_those_that_add_most() -> None:
-    assert FIVE.recommend(np.array([0, 1]), 2, NOTHING) == [
-        Recommended(item=2, score=0.75, because=[1, 0]),
-        Recommended(item=3, score=0, because=[]),
-    ]
-
-
 def test_reasons_are_looked_for_among_the_latest_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Recommender(
         items=["a", "b", "c"], first_stage=ItemWeights.cut(np.array([[0, 0, 9.0], [0, 0, 1], [0, 0, 0]]))
@@ -39,17 +32,6 @@ def test_reasons_are_looked_for_among_the_latest_choices(monkeypatch: pytest.Mon
     assert made.explained(history, best, np.zeros(1))[0].because == [0, 1]
     monkeypatch.setattr(recommender, "REASONED", 2)
     assert made.explained(history, best, np.zeros(1))[0].because == [1]
-
-
-def test_nothing_of_the_history_and_nothing_excluded_is_recommended() -> None:
-    found = FIVE.recommend(np.array([1]), 10, np.array([2]))
-    assert [one.item for one in found] == [0, 3, 4]
-    assert FIVE.recommend(np.arange(5), 3, NOTHING) == []
-
-
-def test_without_a_history_the_most_popular_items_come_first() -> None:
-    found = FIVE.recommend(NOTHING, 3, np.array([1]))
-    assert found == [Recommended(item=item, score=0, because=[]) for item in (0, 2, 3)]
 
 
 def test_what_is_saved_is_loaded_and_reproduces_its_golden_requests(tmp_path: Path) -> None:

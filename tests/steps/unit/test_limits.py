@@ -36,10 +36,3 @@ def test_stack_and_service_refuse_the_same_values(name: str, beyond: str, capsys
     with pytest.raises(SystemExit):
         parse([*SERVICE, f"{option(name)}={value}"])
     assert f"is not between {BOUNDS[name].least} and {BOUNDS[name].most}" in capsys.readouterr().err
-
-
-def test_a_service_without_limits_has_the_defaults() -> None:
-    found = parse(SERVICE)
-    assert {name: getattr(found, name) for name in NAMES} == {limit.name: limit.default for limit in fields(Limits)} | {
-        "queue_seconds": 0.025
-    }

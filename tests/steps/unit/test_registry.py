@@ -120,11 +120,6 @@ def test_a_damaged_file_is_one_sentence_with_the_file(tmp_path: Path, ask: Calla
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_missing_file_is_one_sentence_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match=r"is gone.*personalize up --refresh"):
-        LocalRegistry(tmp_path).list()
-
-
 def test_a_full_disk_is_not_taken_for_a_damaged_registry(
     registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

