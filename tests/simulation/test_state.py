@@ -4,7 +4,6 @@ Pulumi's own Azure client talks to a real Blob service, and to a Key Vault key t
 """
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,29 +53,6 @@ def test_without_a_state_backend_the_error_names_bootstrap(simulated: World, mac
     del simulated
     with pytest.raises(StateUnreachableError, match=r"^Run .*personalize bootstrap --stack dev` first"):
         machine("one").exists()
-
-
-@pytest.mark.full
-def test_roles_that_bootstrap_just_gave_are_waited_for(
-    simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """First the one on the state, then the one on the key for its secrets, which becomes effective later."""
-    monkeypatch.setattr(state_store, "ROLE_PAUSE_SECONDS", 0.0)
-    bootstrapped(simulated)
-    simulated.set("propagation_seconds", 3600.0)
-    simulated.set("pace", 1.0)
-    said: list[str] = []
-
-    def wait(line: str) -> None:
-        said.append(line)
-        late = [role for role in simulated.all(ROLE) if role.created]
-        simulated.put(replace(min(late, key=lambda role: "/vaults/" in role.inputs["scope"]), created=0.0))
-
-    session = machine("one")
-    monkeypatch.setattr(session, "_say", wait)
-    session.prepare()
-    assert len(said) >= 2
-    assert all("state backend: the role on it is not effective yet" in line for line in said)
 
 
 def test_a_caller_without_a_role_on_the_state_backend_is_told(

@@ -190,7 +190,7 @@ DEFAULTS: Mapping[str, Any] = {
     "ml_assets": {},  # what Azure ML received, by workspace, kind, name and version
     "images": {},  # what ACR Tasks built, by digest
     "build_outcomes": [],  # results of the next builds: "" or "fail"
-    "run_outcomes": [],  # results of the next job runs: "", "fail", "hang", "cancel", "internal_error"
+    "run_outcomes": [],  # results of the next job runs: "", "fail", "hang"
     "members": {},  # Databricks workspace id: object ids that have signed in
     "next_number": 1000,  # the last number that a service gave out
     # Privileges of a workspace's admins in the metastore if Databricks enabled the workspace automatically; None if

@@ -9,9 +9,7 @@ from starlette.routing import Route
 
 from tests.simulation.published import KUBERNETES
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.resource_type import NameRule
 from tests.simulation.services import authorization
-from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import World, key_of
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
@@ -70,15 +68,11 @@ class Preflight:
         return JSONResponse(self._shown(namespace))
 
     async def name(self, request: Request) -> Response:
-        """Whether a global name is valid and free."""
-        kind = TYPES.get(CHECKED_NAMES.get(request.path_params["namespace"].lower(), ""))
-        if kind is None or kind.name is None:
-            raise RefusedError(404, "NotFound", f"No names are checked for {request.path_params['namespace']}.")
-        wanted = str((await request.json())["name"])
-        reason = _invalid(kind.name, wanted)
-        if not reason and wanted.lower() in self._world.taken_names(kind.pulumi_type):
-            reason = "AlreadyExists"
-        return JSONResponse({"nameAvailable": not reason, "reason": reason or None, "message": reason or None})
+        """Whether a global name is free."""
+        kind = CHECKED_NAMES[request.path_params["namespace"].lower()]
+        taken = str((await request.json())["name"]).lower() in self._world.taken_names(kind)
+        reason = "AlreadyExists" if taken else None
+        return JSONResponse({"nameAvailable": not taken, "reason": reason, "message": reason})
 
     async def assignments(self, request: Request) -> Response:
         """Role assignments on a scope, above and below; deployers have the roles in the record."""
@@ -105,11 +99,3 @@ class Preflight:
         registered = self._world.setting("registered_providers")
         known = registered is None or namespace.lower() in {name.lower() for name in registered}
         return {"namespace": namespace, "registrationState": "Registered" if known else "NotRegistered"}
-
-
-def _invalid(rule: NameRule, name: str) -> str:
-    try:
-        rule.refuse(name)
-    except RefusedError:
-        return "AccountNameInvalid"
-    return ""

@@ -12,7 +12,6 @@ HANG_SECONDS = 2.0
 FORCED_MESSAGES = {
     "hang": "The run timed out.",
     "fail": "Task train failed with message: the test ordered it.",
-    "internal_error": "Cluster was terminated: CLOUD_PROVIDER_LAUNCH_FAILURE",
 }
 
 
@@ -133,7 +132,7 @@ class Runs:
         if forced:
             run.result, run.message = "TIMEDOUT" if forced == "hang" else "FAILED", FORCED_MESSAGES[forced]
             run.error = "" if forced == "hang" else run.message
-            return Life.INTERNAL_ERROR if forced == "internal_error" else Life.TERMINATED
+            return Life.TERMINATED
         try:
             run.output = self._task(run)
         except TaskFailedError as error:

@@ -39,10 +39,10 @@ def _distribution(package: str) -> str:
 
 def _version(module: str) -> str:
     parts = module.split(".")
-    return _distribution(".".join(parts[:3] if parts[0] == "azure" else parts[:1]))
+    return _distribution(".".join(parts[:3]))
 
 
 @cache
 def _readers() -> str:
-    sources = [Path(__file__).with_name(f"{name}.py") for name in ("shapes", "classic", "current", "pulumi")]
+    sources = [Path(__file__).with_name(f"{name}.py") for name in ("shapes", "classic", "current")]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]

@@ -162,17 +162,14 @@ class Arm:
             raise RefusedError(403, "AuthorizationFailed", message)
 
     def _refuse_place(self, call: Call) -> None:
-        """Raise if the name is invalid or taken, the region or parent doesn't exist, or the provider isn't
-        registered."""
+        """Raise if the name is taken, the region or parent doesn't exist, or the provider isn't registered."""
         location = str(call.input("location", NOWHERE)).lower()
         if location not in REGIONS | {NOWHERE}:
             message = f"The provided location '{location}' is not available for {call.type.pulumi_type}."
             raise RefusedError(400, "LocationNotAvailableForResourceType", message)
-        if call.type.name is not None:
-            call.type.name.refuse(call.name)
+        if call.type.globally_unique:
             call.type.before_name(call)
-            if call.type.name.globally_unique:
-                self._refuse_taken(call)
+            self._refuse_taken(call)
         subscription = self.world.setting("subscription")
         for parent in parents(call.id):
             implicit = parent.endswith("/default") or parent == key_of(f"/subscriptions/{subscription}")

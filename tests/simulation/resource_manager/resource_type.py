@@ -12,26 +12,6 @@ from tests.simulation.world import Record, World, key_of
 PARAMETER = re.compile(r"\{(\w+)\}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class NameRule:
-    """Which names Azure accepts."""
-
-    pattern: str
-    shortest: int
-    longest: int
-    globally_unique: bool = False
-
-    def refuse(self, name: str) -> None:
-        """Raise if `name` is invalid."""
-        if not self.shortest <= len(name) <= self.longest:
-            raise RefusedError(
-                400, "InvalidResourceName",
-                f"'{name}' has {len(name)} characters; {self.shortest} to {self.longest} are allowed.",
-            )  # fmt: skip
-        if not re.fullmatch(self.pattern, name):
-            raise RefusedError(400, "InvalidResourceName", f"'{name}' does not match {self.pattern}.")
-
-
 @dataclass(frozen=True)
 class Call:
     """A create, update or delete, as its rules see it."""
@@ -68,7 +48,8 @@ class ResourceType:
     path: str
     """Template of the id; names in braces are inputs that belong to the path and not to the body, unless they have an
     alias: then azure-native sends them in both."""
-    name: NameRule | None = None
+    globally_unique: bool = False
+    """Whether no other subscription may use its name either."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     replaces: frozenset[str] = frozenset()
     """Inputs outside the path whose change makes azure-native replace the resource."""

@@ -1,6 +1,6 @@
 """Budgets."""
 
-from tests.simulation.resource_manager.resource_type import NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import ResourceType
 
 TYPE = "azure-native:consumption:Budget"
 
@@ -10,6 +10,5 @@ TYPES = [
         pulumi_type=TYPE,
         model="azure.mgmt.consumption.models:Budget",
         path="/{scope}/providers/Microsoft.Consumption/budgets/{budgetName}",
-        name=NameRule(pattern=r"[A-Za-z0-9_-]+", shortest=1, longest=63),
     )
 ]

@@ -4,7 +4,7 @@ import uuid
 import zlib
 from typing import Any
 
-from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType
 from tests.simulation.services.principals import system_identity
 from tests.simulation.services.resources import GROUP
 
@@ -32,7 +32,6 @@ TYPES = [
         pulumi_type=TYPE,
         model="azure.mgmt.databricks.models:Workspace",
         path=GROUP + "/providers/Microsoft.Databricks/workspaces/{workspaceName}",
-        name=NameRule(pattern=r"[A-Za-z0-9_-]+", shortest=3, longest=64),
         replaces=frozenset({"location", "computeMode", "managedResourceGroupId", "parameters.customVirtualNetworkId"}),
         seconds=180,
         outputs=_workspace_outputs,
@@ -41,7 +40,6 @@ TYPES = [
         pulumi_type="azure-native:databricks:AccessConnector",
         model="azure.mgmt.databricks.models:AccessConnector",
         path=GROUP + "/providers/Microsoft.Databricks/accessConnectors/{connectorName}",
-        name=NameRule(pattern=r"[A-Za-z0-9_-]+", shortest=3, longest=64),
         replaces=frozenset({"location"}),
         outputs=_connector_outputs,
     ),

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType
 from tests.simulation.services.resources import GROUP
 
 IDENTITY = GROUP + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}"
@@ -25,7 +25,6 @@ TYPES = [
         pulumi_type="azure-native:managedidentity:UserAssignedIdentity",
         model="azure.mgmt.msi.v2024_11_30.models:Identity",
         path=IDENTITY,
-        name=NameRule(pattern=r"[A-Za-z0-9][\w-]*", shortest=3, longest=128),
         replaces=frozenset({"location"}),
         outputs=_identity_outputs,
     ),
@@ -33,7 +32,6 @@ TYPES = [
         pulumi_type=CREDENTIAL,
         model="azure.mgmt.msi.v2024_11_30.models:FederatedIdentityCredential",
         path=IDENTITY + "/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}",
-        name=NameRule(pattern=r"[A-Za-z0-9][\w-]*", shortest=3, longest=120),
         serial=lambda identity: identity.rpartition("/federatedIdentityCredentials/")[0],
     ),
 ]

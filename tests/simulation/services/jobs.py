@@ -19,21 +19,18 @@ def _permissions(inputs: Mapping[str, Any]) -> str | None:
 TYPES = [
     DatabricksType(
         pulumi_type=PERMISSIONS,
-        arguments="pulumi_databricks.permissions:PermissionsArgs",
         collection="permissions",
         identity=_permissions,
         replaces=frozenset({"jobId", "clusterPolicyId"}),
     ),
     DatabricksType(
         pulumi_type=POLICY,
-        arguments="pulumi_databricks.cluster_policy:ClusterPolicyArgs",
         collection="policies",
         identity=lambda _: None,
         outputs=lambda call: {"policyId": call.name},
     ),
     DatabricksType(
         pulumi_type=JOB,
-        arguments="pulumi_databricks.job:JobArgs",
         collection="jobs",
         identity=lambda _: None,
         rules=(refuse_job_stranger,),

@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType
 from tests.simulation.services.resources import GROUP
 from tests.simulation.world import key_of
 
@@ -49,9 +49,7 @@ TYPES = [
         pulumi_type=TYPE,
         model="azure.mgmt.keyvault.models:VaultCreateOrUpdateParameters",
         path=VAULT,
-        name=NameRule(
-            pattern=r"[A-Za-z](?!.*--)[A-Za-z0-9-]*[A-Za-z0-9]", shortest=3, longest=24, globally_unique=True
-        ),
+        globally_unique=True,
         replaces=frozenset({"location"}),
         seconds=30,
         before_name=_recover_deleted,
@@ -62,7 +60,6 @@ TYPES = [
         pulumi_type="azure-native:keyvault:Secret",
         model="azure.mgmt.keyvault.models:SecretCreateOrUpdateParameters",
         path=VAULT + "/secrets/{secretName}",
-        name=NameRule(pattern="[A-Za-z0-9-]+", shortest=1, longest=127),
         outputs=_secret_outputs,
         no_delete=True,
     ),
@@ -70,7 +67,6 @@ TYPES = [
         pulumi_type="azure-native:keyvault:Key",
         model="azure.mgmt.keyvault.models:KeyCreateParameters",
         path=VAULT + "/keys/{keyName}",
-        name=NameRule(pattern="[A-Za-z0-9-]+", shortest=1, longest=127),
         no_delete=True,
     ),
 ]

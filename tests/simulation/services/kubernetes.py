@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType
 from tests.simulation.services import pools
 from tests.simulation.services.principals import system_identity
 from tests.simulation.services.resources import GROUP
@@ -65,7 +65,6 @@ TYPES = [
         pulumi_type=pools.CLUSTER_TYPE,
         model="azure.mgmt.containerservice.models:ManagedCluster",
         path=CLUSTER,
-        name=NameRule(pattern="[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?", shortest=1, longest=63),
         replaces=frozenset({"location", "dnsPrefix", "nodeResourceGroup"}),
         seconds=300,
         rules=(_refuse_stopped,),
@@ -77,7 +76,6 @@ TYPES = [
         pulumi_type=pools.POOL_TYPE,
         model="azure.mgmt.containerservice.models:AgentPool",
         path=CLUSTER + "/agentPools/{agentPoolName}",
-        name=NameRule(pattern="[a-z][a-z0-9]*", shortest=1, longest=12),
         replaces=frozenset(pools.FIXED),
         seconds=120,
         rules=(_refuse_stopped,),

@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType
 from tests.simulation.services import storage
 from tests.simulation.services.principals import system_identity
 from tests.simulation.services.resources import GROUP
@@ -54,7 +54,6 @@ TYPES = [
         pulumi_type=TYPE,
         model="azure.ai.ml._restclient.arm_ml_service.models:Workspace",
         path=GROUP + "/providers/Microsoft.MachineLearningServices/workspaces/{workspaceName}",
-        name=NameRule(pattern="[A-Za-z0-9][A-Za-z0-9_-]*", shortest=3, longest=33),
         replaces=frozenset({"location", "storageAccount", "keyVault"}),
         seconds=60,
         rules=(_refuse_deleted_name,),

@@ -3,11 +3,10 @@
 import uuid
 from typing import Any
 
-from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType
 from tests.simulation.services.resources import GROUP
 
 INSIGHTS = GROUP + "/providers/Microsoft.Insights"
-RULE_NAME = NameRule(pattern=r"[^*#&+:<>?@%{}\\/|]+", shortest=1, longest=260)
 
 
 def _workspace_outputs(call: Call) -> dict[str, Any]:
@@ -29,7 +28,6 @@ TYPES = [
         pulumi_type="azure-native:operationalinsights:Workspace",
         model="azure.mgmt.loganalytics.models:Workspace",
         path=GROUP + "/providers/Microsoft.OperationalInsights/workspaces/{workspaceName}",
-        name=NameRule(pattern="[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]", shortest=4, longest=63),
         replaces=frozenset({"location"}),
         seconds=40,
         outputs=_workspace_outputs,
@@ -38,7 +36,6 @@ TYPES = [
         pulumi_type="azure-native:applicationinsights:Component",
         model="azure.mgmt.applicationinsights.v2020_02_02.models:ApplicationInsightsComponent",
         path=INSIGHTS + "/components/{resourceName}",
-        name=NameRule(pattern=r"[^%&\\?/]*[^%&\\?/.\s]", shortest=1, longest=260),
         aliases={"applicationType": "Application_Type", "flowType": "Flow_Type", "requestSource": "Request_Source"},
         replaces=frozenset({"location"}),
         outputs=_component_outputs,
@@ -63,32 +60,27 @@ TYPES = [
         pulumi_type="azure-native:monitor:DiagnosticSetting",
         model="azure.mgmt.monitor.v2021_05_01_preview.models:DiagnosticSettingsResource",
         path="/{resourceUri}/providers/microsoft.insights/diagnosticSettings/{name}",
-        name=RULE_NAME,
     ),
     ResourceType(
         pulumi_type="azure-native:monitor:ActionGroup",
         model="azure.mgmt.monitor.v2022_06_01.models:ActionGroupResource",
         path=INSIGHTS + "/actionGroups/{actionGroupName}",
-        name=RULE_NAME,
     ),
     ResourceType(
         pulumi_type="azure-native:monitor:MetricAlert",
         model="azure.mgmt.monitor.v2018_03_01.models:MetricAlertResource",
         path=INSIGHTS + "/metricAlerts/{ruleName}",
-        name=RULE_NAME,
     ),
     ResourceType(
         pulumi_type="azure-native:monitor:ScheduledQueryRule",
         model="azure.mgmt.monitor.v2022_08_01_preview.models:ScheduledQueryRuleResource",
         path=INSIGHTS + "/scheduledQueryRules/{ruleName}",
-        name=RULE_NAME,
         replaces=frozenset({"location"}),
     ),
     ResourceType(
         pulumi_type="azure-native:monitor:DataCollectionRule",
         model="azure.mgmt.monitor.v2022_06_01.models:DataCollectionRuleResource",
         path=INSIGHTS + "/dataCollectionRules/{dataCollectionRuleName}",
-        name=NameRule(pattern="[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]", shortest=3, longest=64),
         replaces=frozenset({"location"}),
     ),
     ResourceType(

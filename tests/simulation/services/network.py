@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any
 
-from tests.simulation.resource_manager.resource_type import NameRule, ResourceType, dig
+from tests.simulation.resource_manager.resource_type import ResourceType, dig
 from tests.simulation.services.resources import GROUP
 from tests.simulation.world import Record, World
 
@@ -12,7 +12,6 @@ NETWORK = "azure-native:network:VirtualNetwork"
 PEERING = "azure-native:network:VirtualNetworkPeering"
 ENDPOINT = "azure-native:network:PrivateEndpoint"
 GATEWAY = "azure-native:network:NatGateway"
-NAME = NameRule(pattern=r"[A-Za-z0-9][\w.-]*\w", shortest=2, longest=64)
 
 
 def ranges_of(network: Record) -> list[ipaddress.IPv4Network]:
@@ -39,28 +38,24 @@ TYPES = [
         pulumi_type="azure-native:network:PublicIPAddress",
         model="azure.mgmt.network.models:PublicIPAddress",
         path=PROVIDER + "/publicIPAddresses/{publicIpAddressName}",
-        name=NAME,
         replaces=frozenset({"location"}),
     ),
     ResourceType(
         pulumi_type=GATEWAY,
         model="azure.mgmt.network.models:NatGateway",
         path=PROVIDER + "/natGateways/{natGatewayName}",
-        name=NAME,
         replaces=frozenset({"location"}),
     ),
     ResourceType(
         pulumi_type="azure-native:network:NetworkSecurityGroup",
         model="azure.mgmt.network.models:NetworkSecurityGroup",
         path=PROVIDER + "/networkSecurityGroups/{networkSecurityGroupName}",
-        name=NAME,
         replaces=frozenset({"location"}),
     ),
     ResourceType(
         pulumi_type=NETWORK,
         model="azure.mgmt.network.models:VirtualNetwork",
         path=PROVIDER + "/virtualNetworks/{virtualNetworkName}",
-        name=NAME,
         replaces=frozenset({"location"}),
         serial=_network_serial,
     ),
@@ -68,7 +63,6 @@ TYPES = [
         pulumi_type=PEERING,
         model="azure.mgmt.network.models:VirtualNetworkPeering",
         path=PROVIDER + "/virtualNetworks/{virtualNetworkName}/virtualNetworkPeerings/{virtualNetworkPeeringName}",
-        name=NAME,
         serial=_network_serial,
     ),
 ]

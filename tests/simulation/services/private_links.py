@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType, dig
-from tests.simulation.services.network import ENDPOINT, NAME, PROVIDER, ranges_of
+from tests.simulation.resource_manager.resource_type import Call, ResourceType, dig
+from tests.simulation.services.network import ENDPOINT, PROVIDER, ranges_of
 from tests.simulation.world import Record, World, key_of
 
 ENDPOINT_PATH = PROVIDER + "/privateEndpoints/{privateEndpointName}"
@@ -65,7 +65,6 @@ TYPES = [
         pulumi_type=ENDPOINT,
         model="azure.mgmt.network.models:PrivateEndpoint",
         path=ENDPOINT_PATH,
-        name=NAME,
         replaces=frozenset({"location", "subnet"}),
         seconds=30,
         outputs=_endpoint_outputs,
@@ -79,14 +78,12 @@ TYPES = [
         pulumi_type=ZONE,
         model="azure.mgmt.privatedns.models:PrivateZone",
         path=ZONE_PATH,
-        name=NameRule(pattern=r"[\w.-]+", shortest=1, longest=63),
         seconds=15,
     ),
     ResourceType(
         pulumi_type=LINK,
         model="azure.mgmt.privatedns.models:VirtualNetworkLink",
         path=ZONE_PATH + "/virtualNetworkLinks/{virtualNetworkLinkName}",
-        name=NAME,
         replaces=frozenset({"virtualNetwork"}),
         seconds=15,
     ),

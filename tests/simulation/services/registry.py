@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType
 from tests.simulation.services.resources import GROUP
 
 
@@ -15,7 +15,7 @@ TYPES = [
         pulumi_type="azure-native:containerregistry:Registry",
         model="azure.mgmt.containerregistry.models:Registry",
         path=GROUP + "/providers/Microsoft.ContainerRegistry/registries/{registryName}",
-        name=NameRule(pattern="[A-Za-z0-9]+", shortest=5, longest=50, globally_unique=True),
+        globally_unique=True,
         replaces=frozenset({"location"}),
         seconds=20,
         outputs=_outputs,

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType
 
 GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
-CHARACTERS = r"[\w\-.()]*[\w\-()]"
 
 
 def _note_swept(call: Call) -> None:
@@ -23,7 +22,6 @@ TYPES = [
         pulumi_type="azure-native:resources:ResourceGroup",
         model="azure.mgmt.resource.resources.models:ResourceGroup",
         path=GROUP,
-        name=NameRule(pattern=CHARACTERS, shortest=1, longest=90),
         replaces=frozenset({"location"}),
         delete_rules=(_note_swept,),
         outputs=_outputs,

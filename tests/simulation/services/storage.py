@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType
 from tests.simulation.services.resources import GROUP
 
 ACCOUNT = GROUP + "/providers/Microsoft.Storage/storageAccounts/{accountName}"
@@ -25,7 +25,7 @@ TYPES = [
         pulumi_type=TYPE,
         model="azure.mgmt.storage.models:StorageAccountCreateParameters",
         path=ACCOUNT,
-        name=NameRule(pattern="[a-z0-9]+", shortest=3, longest=24, globally_unique=True),
+        globally_unique=True,
         aliases={
             "enableHttpsTrafficOnly": "supportsHttpsTrafficOnly",
             "networkRuleSet": "networkAcls",
@@ -39,7 +39,6 @@ TYPES = [
         pulumi_type=CONTAINER,
         model="azure.mgmt.storage.models:BlobContainer",
         path=ACCOUNT + "/blobServices/default/containers/{containerName}",
-        name=NameRule(pattern=r"[a-z0-9](?!.*--)[a-z0-9-]*[a-z0-9]", shortest=3, longest=63),
     ),
     ResourceType(
         pulumi_type="azure-native:storage:ManagementPolicy",

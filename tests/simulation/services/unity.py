@@ -116,7 +116,6 @@ def _refuse_volume(call: DatabricksCall) -> None:
 def _governed(
     pulumi_type: str,
     securable: str,
-    arguments: str,
     *,
     identity: Callable[[Mapping[str, Any]], str | None],
     replaces: Iterable[str],
@@ -126,7 +125,6 @@ def _governed(
     stranger = refuse_stranger(securable)
     return DatabricksType(
         pulumi_type=pulumi_type,
-        arguments=f"pulumi_databricks.{arguments}",
         collection=COLLECTIONS[securable],
         in_metastore=True,
         identity=identity,
@@ -141,7 +139,6 @@ TYPES = [
     _governed(
         CREDENTIAL,
         "storageCredential",
-        "storage_credential:StorageCredentialArgs",
         identity=lambda inputs: inputs.get("name"),
         replaces=["name"],
         refuse=_refuse_credential,
@@ -149,7 +146,6 @@ TYPES = [
     _governed(
         LOCATION,
         "externalLocation",
-        "external_location:ExternalLocationArgs",
         identity=lambda inputs: inputs.get("name"),
         replaces=["name"],
         refuse=_refuse_location,
@@ -157,7 +153,6 @@ TYPES = [
     _governed(
         CATALOG,
         "catalog",
-        "catalog:CatalogArgs",
         identity=lambda inputs: inputs.get("name"),
         replaces=["name", "storageRoot"],
         refuse=_refuse_catalog,
@@ -165,7 +160,6 @@ TYPES = [
     _governed(
         SCHEMA,
         "schema",
-        "schema:SchemaArgs",
         identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('name')}",
         replaces=["name", "catalogName"],
         refuse=_refuse_schema,
@@ -173,14 +167,12 @@ TYPES = [
     _governed(
         VOLUME,
         "volume",
-        "volume:VolumeArgs",
         identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('schemaName')}.{inputs.get('name')}",
         replaces=["catalogName", "schemaName", "storageLocation", "volumeType"],
         refuse=_refuse_volume,
     ),
     DatabricksType(
         pulumi_type=GRANT,
-        arguments="pulumi_databricks.grant:GrantArgs",
         collection="grants",
         in_metastore=True,
         identity=_grant,
@@ -191,7 +183,6 @@ TYPES = [
     ),
     DatabricksType(
         pulumi_type=MEMBER,
-        arguments="pulumi_databricks.service_principal:ServicePrincipalArgs",
         collection="service-principals",
         identity=lambda _: None,
         replaces=frozenset({"applicationId"}),
