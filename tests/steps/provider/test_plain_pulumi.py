@@ -10,7 +10,6 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 
 from tools.paths import ROOT
 from tools.toolchain import version_numbers
@@ -65,9 +64,3 @@ class TestWhatTheLanguageHostLooksFor:
     def test_the_cli_works_on_the_stack(self, exports: str) -> None:
         answer = run(exports, "pulumi", "stack", "--show-name")
         assert answer.stdout.strip() == "local", answer.stderr
-
-
-def test_the_project_asks_the_language_host_for_uv_and_names_its_program() -> None:
-    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    assert project["runtime"] == {"name": "python", "options": {"toolchain": "uv"}}
-    assert (ROOT / project["main"] / "__main__.py").is_file()

@@ -142,13 +142,6 @@ def test_a_token_that_ends_is_renewed_and_what_was_fetched_is_kept(
     assert reads(cloud, start) == ["days/day_2.tsv"]
 
 
-def test_nobody_signed_in_is_one_sentence(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    del shop
-    monkeypatch.setenv("SIMULATED_PYTHON", "/bin/false")
-    with pytest.raises(UnreadableLakeError, match="Sign in again with `az login`"):
-        describe(DAYS, AzureLake())
-
-
 @pytest.mark.parametrize(
     ("path", "error", "sentence"),
     [

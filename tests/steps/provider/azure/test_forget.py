@@ -1,9 +1,7 @@
 """`forget` for a stack on Azure: the list in the lake, and what the files there still have."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
@@ -17,7 +15,6 @@ from recommend.forgotten import Forgotten
 from recommend.published import LISTED
 from steps.azure.stores.lake import LakeFolder
 from steps.azure.stores.snapshots import LakeSnapshots
-from tests.personalize.unit.test_cli_forget import SERVING, version
 from tests.simulation.fakes.runs import Run
 from tests.steps.provider.azure.conftest import BLOB, TENANT, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
@@ -85,21 +82,6 @@ def test_histories_may_have_a_user_who_was_forgotten_since_their_run_read_the_li
     assert lake.having("u1") == [], "nothing was trained meanwhile"
     lake.publish(Path(NEXT), VERSION, {})
     assert lake.having("u2") == sorted([VERSION, NEXT])
-
-
-def test_undoing_says_that_histories_of_what_serves_may_have_a_user_who_was_forgotten_later(
-    lake: LakeSnapshots, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lake.publish(Path(VERSION), None, left_by_a_run(write_snapshots(tmp_path / "run")))
-    serving = replace(version(SERVING), bundle_hash=VERSION)
-    monkeypatch.setattr(command, "versions_of", lambda *_: Mock(list=lambda: [serving]))
-    forget("u1", stack="test")
-    capsys.readouterr()
-    forget("u1", stack="test", undo=True)
-    assert " ".join(capsys.readouterr().out.split()) == (
-        "The service knows u1 again within a minute, if it did before: the histories of model version 4, which serves, "
-        "were made before they were forgotten."
-    )
 
 
 def test_a_run_during_which_somebody_is_forgotten_is_not_used_again(

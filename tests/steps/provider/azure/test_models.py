@@ -113,16 +113,6 @@ def test_a_candidate_is_registered_once_with_its_lineage(
     assert shown["properties"]["modelUri"].startswith("azureml://")
 
 
-def test_a_refused_registration_says_what_to_correct_and_the_next_one_goes_on(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    cloud.arm.faults.order("^http management PUT .*/models/", kind=FaultKind.REFUSED)
-    sentence = r"or changed: correct what the message names in the Azure ML workspace models, then run `up` again\.$"
-    with pytest.raises(AzureRefusedError, match=sentence):
-        create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder)
-    assert create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder).id == "1"
-
-
 def test_tags_are_as_short_as_azure_ml_keeps_them(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
@@ -148,15 +138,6 @@ def test_what_tags_leave_out_is_read_from_the_bundles_in_the_lake(
     assert first.metrics == {name: value for name, value in stored["metrics"].items() if name not in {"slices", "keys"}}
     assert (first.accepted, second.accepted, second.metrics) == (True, False, {})
     assert second.reasons == (f"Its bundle is no longer at {lost['bundle_url']}.",)
-
-
-def test_the_files_of_the_model_are_in_the_workspaces_own_storage(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    last = cloud.arm.faults.calls()[-1].number
-    create(step(tmp_path), candidate(tmp_path, bundle_of(3)), recorder)
-    sent = [call.id for call in cloud.arm.faults.calls(last) if call.type == "blob" and "/LocalUpload/" in call.id]
-    assert any(path.endswith("model.txt") for path in sent)
 
 
 def test_an_older_version_is_found_and_its_bundle_brought(

@@ -2,8 +2,6 @@
 
 import base64
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,12 @@ from azure_clients.retries import AzureRefusedError, Timeout
 from steps.azure.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
 from steps.azure.unity_catalog import PrivilegesMissingError
 from steps.azure.workspace_ready import MetastoreMissingError, WorkspaceReady
-from steps.provider.step import Context, StepCancelledError
+from steps.provider.step import StepCancelledError
 from tests.simulation.certificates import Authority
 from tests.simulation.examples.names import CLUSTER, DEPLOYER
 from tests.simulation.fakes.service import Listener, application
 from tests.simulation.faults import FaultKind
-from tests.simulation.tokens import DATABRICKS, KUBERNETES, verify
+from tests.simulation.tokens import DATABRICKS, KUBERNETES
 from tests.steps.provider.azure.conftest import AZURE, NOBODY, Cloud
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
@@ -42,14 +40,6 @@ def test_the_deployer_becomes_a_member_by_signing_in(cloud: Cloud, tmp_path: Pat
     created = create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
     assert created.outputs.model_dump() == {"url": f"https://{cloud.workspace['workspace_host']}", "metastore": "m-1"}
     assert list(cloud.world.setting("members").values()) == [[DEPLOYER]]
-
-
-@pytest.mark.parametrize("fault", [FaultKind.THROTTLED, FaultKind.UNAVAILABLE, FaultKind.EXPIRED])
-def test_a_workspace_that_is_busy_or_wants_a_new_token_is_asked_again(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, fault: FaultKind
-) -> None:
-    cloud.arm.faults.order("^http databricks GET .*/Me", kind=fault)
-    assert create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder).outputs.metastore == "m-1"
 
 
 def test_a_stranger_is_waited_for_and_then_told_who_may_deploy(
@@ -133,19 +123,6 @@ def test_a_missing_privilege_is_reported_with_what_an_admin_grants(
         cloud.world.set("admin_privileges", before)
 
 
-def test_privileges_that_come_late_are_waited_for(cloud: Cloud, tmp_path: Path) -> None:
-    before = cloud.world.setting("admin_privileges")
-
-    def report(line: str) -> None:
-        if "waiting for privileges in Unity Catalog" in line:
-            cloud.world.set("admin_privileges", before)
-
-    cloud.world.set("admin_privileges", [])
-    step, context = ready(tmp_path), Context(report)
-    inputs = step.parse({**AZURE, **cloud.workspace})
-    assert step.create(inputs, context).outputs.metastore == "m-1"
-
-
 @pytest.fixture
 def cluster(cloud: Cloud, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """Inputs of a cluster that grants access at the third request and has its add-ons at the second."""
@@ -180,14 +157,6 @@ def test_a_cluster_is_ready_when_it_lets_the_deployer_in_and_its_add_ons_are_the
     assert "token" not in access["users"][0]["user"]
 
 
-def test_a_directory_that_does_not_know_aks_yet_is_waited_for(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, cluster: dict[str, Any]
-) -> None:
-    cloud.world.set("services_late", {KUBERNETES: 1})
-    create(ClusterReady(lambda stack: tmp_path / stack, TIMEOUT), cluster, recorder)
-    assert "waiting to sign in to the cluster: the directory does not know the service yet" in recorder.lines[0]
-
-
 def test_a_cluster_that_stays_closed_says_what_is_missing(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, cluster: dict[str, Any]
 ) -> None:
@@ -197,13 +166,6 @@ def test_a_cluster_that_stays_closed_says_what_is_missing(
     del cloud
     with pytest.raises(ClusterNotReadyError, match=r"cannot be reached.*authorized_ip_ranges"):
         create(ClusterReady(lambda stack: tmp_path / stack, SHORT), inputs, recorder)
-
-
-def test_the_kubeconfigs_command_prints_a_token_of_who_is_signed_in(cloud: Cloud) -> None:
-    command = [sys.executable, "-m", "azure_clients.kubernetes_token", "--tenant", AZURE["tenant"]]
-    answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    assert answer["kind"] == "ExecCredential"
-    assert verify(cloud.world, f"Bearer {answer['status']['token']}", KUBERNETES) == DEPLOYER
 
 
 def test_a_workflow_signs_in_with_a_new_assertion_for_each_token(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

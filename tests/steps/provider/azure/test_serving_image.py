@@ -19,7 +19,7 @@ from steps.azure.image.build_context import PROJECT_FILES, build_context
 from steps.azure.image.registry_build import BuildFailedError
 from steps.azure.serving_image import ServingImage
 from steps.shared.base_images import RECIPE, base_images
-from steps.shared.image_content import CodeChangedError, serving_code_hash
+from steps.shared.image_content import serving_code_hash
 from tests.simulation.examples.names import GROUP
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
@@ -173,15 +173,6 @@ def test_a_base_that_is_gone_is_named(tmp_path: Path, recorder: Recorder, bundle
     assert f"digest for {second}" not in str(raised.value)
 
 
-def test_code_that_was_edited_since_the_plan_is_not_built(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
-) -> None:
-    del cloud
-    wanted = inputs(tmp_path, bundle_of(1), code) | {"code_hash": "0" * 64}
-    with pytest.raises(CodeChangedError, match="Run `up` again"):
-        create(step(tmp_path, code), wanted, recorder)
-
-
 @pytest.fixture
 def docker(cloud: Cloud, tmp_path: Path) -> Path:
     """The path for a fake Docker, first on a nearly empty PATH, in a subscription without ACR Tasks."""
@@ -217,33 +208,6 @@ def test_docker_builds_where_the_registry_may_not(
     assert docker.with_name("docker.token").read_text().count(".") == 2
     assert "docker: step 1 of 9" in recorder.lines
     assert not [line for line in recorder.lines if line.startswith("waiting to")]
-
-
-def test_docker_builds_for_a_private_registry_and_acr_tasks_are_not_asked(
-    cloud: Cloud, docker: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
-) -> None:
-    docker.write_text(DOCKER % ("d" * 64, 0))
-    docker.chmod(0o755)
-    folder = docker.parents[1]
-    cloud.world.set("tasks_allowed", value=True)
-    before = builds(cloud)
-    created = create(step(folder, code), inputs(folder, bundle_of(1), code) | {"private": True}, recorder)
-    assert created.outputs.digest == "sha256:" + "d" * 64
-    assert builds(cloud) == before
-
-
-def test_a_base_that_buildkit_does_not_find_is_named_too(
-    docker: Path, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
-) -> None:
-    shutil.copyfile(ROOT / RECIPE, code / RECIPE)
-    gone = base_images()[1]
-    said = f"ERROR: failed to solve: {gone}: failed to resolve source metadata for {gone}: {gone}: not found"
-    docker.write_text(f"#!/bin/sh\n[ $1 = login ] && exit\necho '{said}' >&2\nexit 1\n")
-    docker.chmod(0o755)
-    with pytest.raises(
-        BuildFailedError, match=rf"set another digest for {re.escape(gone)} in scoring/Dockerfile, then"
-    ):
-        create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
 
 
 @pytest.mark.usefixtures("docker")
