@@ -1,7 +1,6 @@
 """The running service: key changes, metrics, draining, and its end."""
 
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from features.bundle import Bundle
 from scoring.worker.logs import MOST_BYTES
-from tests.support.certificates import make_certificate
 from tests.support.ports import free_port
 from tests.support.services import (
     KEY,
@@ -129,13 +127,3 @@ def test_a_log_file_that_grew_large_is_renamed_and_no_line_is_lost(bundle: Bundl
     assert "stopped" in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "stderr").read_text() == ""
-
-
-def test_https_is_served_with_a_certificate(bundle: Bundle, tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path)
-    arguments = ["--tls-cert", str(certificate), "--tls-key", str(key)]
-    with running_service(bundle.path, tmp_path, arguments=arguments, scheme="https") as running:
-        answer = httpx.get(f"{running.url}/readyz", verify=ssl.create_default_context(cafile=certificate))
-        assert answer.status_code == 200
-        with pytest.raises(httpx.TransportError):
-            httpx.get(running.url.replace("https", "http"))

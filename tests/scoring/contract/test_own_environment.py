@@ -84,10 +84,3 @@ def test_every_file_of_the_service_imports_what_its_image_holds(image: Path, pyt
     loaded = run(python_of("spark-builder"), image, "-c", IMPORT_ALL).split()
     assert str(image / "app" / "features" / "encoder.py") in loaded
     assert not [file for file in loaded if Path(file).is_relative_to(ROOT)]
-
-
-def test_the_bills_of_materials_list_what_is_installed() -> None:
-    recipe = (ROOT / "scoring" / "Dockerfile").read_text(encoding="utf-8")
-    installs = [re.findall(r"--only-group (\S+)", options) for options in INSTALLS.findall(recipe)]
-    bills = re.findall(r"^RUN /opt/uv/bin/uv export .*$", recipe, re.MULTILINE)
-    assert [re.findall(r"--only-group (\S+)", bill) for bill in bills] == installs

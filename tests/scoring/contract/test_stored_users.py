@@ -103,12 +103,6 @@ def test_a_user_of_another_type_is_refused(running: RunningService, user: bytes)
     assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == ("wrong_type", "user")
 
 
-def test_half_a_character_is_no_json(running: RunningService) -> None:
-    answer = running.client.post("/recommend", content=rb'{"user": "\ud800"}', headers=JSON)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "invalid_json"
-
-
 def test_titles_are_shown_unless_the_request_names_other_columns(running: RunningService) -> None:
     first = asked(running, user="u1", top=1)["items"][0]
     assert first["columns"] == {"title": "Film a"}

@@ -189,13 +189,6 @@ def test_refusals_without_end_write_a_few_lines_and_their_number(small: RunningS
     assert len(written) + rest["count"] == 300
 
 
-def test_a_refused_body_is_not_read_to_its_end(small: RunningService) -> None:
-    with connected(small) as connection:
-        connection.sendall(HEAD.replace(KEY.encode(), b"wrong") + b"content-length: 1000000\r\n\r\n" + b" " * 1000)
-        status, body = only_answer(connection)
-    assert (status, body["error"]["code"]) == (401, "unauthorized")
-
-
 def test_ids_of_requests_are_no_other_workers(bundle: Bundle, tmp_path: Path) -> None:
     ids = []
     for start in range(2):

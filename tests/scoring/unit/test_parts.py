@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from scoring.errors import KeysError
-from scoring.settings import parse
 from scoring.worker.keys import Key, KeyRing
 from scoring.worker.logs import WAITING_LINES, LogSink
 
@@ -70,26 +69,6 @@ def test_a_reader_that_does_not_read_holds_nothing_up_and_loses_lines() -> None:
     os.read(reading, 1 << 20)
     sink.flush()
     os.close(reading)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ([], "--bundle"),
-        (["--bundle", "b"], "--keys-file is required"),
-        (["--bundle", "b", "--keys-file", "k", "--port", "70000"], "70000 is not between 0 and 65535"),
-        (["--bundle", "b", "--keys-file", "k", "--workers", "0"], "0 is not between 1 and 256"),
-        (["--bundle", "b", "--keys-file", "k", "--engine", "magic"], "invalid"),
-        (["--bundle", "b", "--keys-file", "k", "--tls-cert", "c"], "belong together"),
-    ],
-)
-def test_wrong_settings_end_with_a_usage_message(
-    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        parse(arguments)
-    assert ended.value.code == 2
-    assert sentence in capsys.readouterr().err
 
 
 def _ring(folder: Path, content: bytes) -> KeyRing:
