@@ -34,6 +34,12 @@ def test_reasons_are_looked_for_among_the_latest_choices(monkeypatch: pytest.Mon
     assert made.explained(history, best, np.zeros(1))[0].because == [1]
 
 
+def test_nothing_of_the_history_and_nothing_excluded_is_recommended() -> None:
+    found = FIVE.recommend(np.array([1]), 10, np.array([2]))
+    assert [one.item for one in found] == [0, 3, 4]
+    assert FIVE.recommend(np.arange(5), 3, NOTHING) == []
+
+
 def test_what_is_saved_is_loaded_and_reproduces_its_golden_requests(tmp_path: Path) -> None:
     FIVE.save(tmp_path / "recommend", seed=7)
     loaded = Recommender.load(tmp_path / "recommend", no_model)
