@@ -16,8 +16,6 @@ from tests.simulation.world import DEFAULTS, World
 
 pytestmark = pytest.mark.engine
 
-ROLE = "azure-native:authorization:RoleAssignment"
-IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 CLIENT = "77777777-7777-4777-8777-777777777777"
 
 

@@ -25,7 +25,6 @@ from tests.personalize.subscription.test_power import SETTINGS
 from tests.support.fake_manager import AnyToken, FakeManager
 
 IMAGE = "registry.azurecr.io/scoring@sha256:" + "c" * 64
-PODS = "/api/v1/namespaces/scoring/pods"
 
 
 def pod(name: str, *, ready: bool = True) -> dict[str, Any]:

@@ -36,11 +36,11 @@ def side(folder: Path, **changes: Any) -> AzureSide:
     return AzureSide(StackFiles("dev", file))
 
 
-def snapshot(location: str = "westeurope", suffix: str = "a") -> dict[str, Any]:
-    """The state of a stack deployed with this location and suffix."""
-    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix=suffix)
+def snapshot() -> dict[str, Any]:
+    """The state of the stack, deployed with these settings."""
+    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
     accounts = [
-        {"type": ACCOUNT, "inputs": {"accountName": name, "location": location}}
+        {"type": ACCOUNT, "inputs": {"accountName": name, "location": "westeurope"}}
         for name in (names.lake, names.workspace_storage)
     ]
     return {"resources": [{"type": "pulumi:pulumi:Stack"}, *accounts]}

@@ -12,8 +12,8 @@ URN = "urn:pulumi:local::personalization::personalization:training:TrainingRun$p
 STACK_URN = "urn:pulumi:local::personalization::pulumi:pulumi:Stack::personalization-local"
 
 
-def step_event(kind: str, op: str, *, custom: bool = True, **new: object) -> EngineEvent:
-    state = {"type": "personalize:local:TrainingRun", "urn": URN, "custom": custom, "id": "1", "parent": "", **new}
+def step_event(kind: str, op: str, **new: object) -> EngineEvent:
+    state = {"type": "personalize:local:TrainingRun", "urn": URN, "custom": True, "id": "1", "parent": "", **new}
     state |= {"provider": "", "inputs": {}, "outputs": new.get("outputs", {})}
     metadata = {"op": op, "urn": state["urn"], "type": state["type"], "old": None, "new": state, "provider": ""}
     return EngineEvent.from_json({"sequence": 1, "timestamp": 1, kind: {"metadata": metadata}})
@@ -80,8 +80,8 @@ def test_a_traceback_is_reduced_to_its_exception() -> None:
     assert clean(message).startswith("no. This is a defect")
 
 
-def failed(stderr: str = "", stdout: str = "") -> str:
-    return str(create_command_error(CommandResult(stdout, stderr, 255)))
+def failed(stderr: str = "") -> str:
+    return str(create_command_error(CommandResult("", stderr, 255)))
 
 
 def test_a_failed_step_is_named_with_its_sentence() -> None:

@@ -1,7 +1,6 @@
 """What is typed reaches what does the work: each option of a command, and the way back if it fails."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +22,6 @@ from tests.support.versions import version
 from tools.paths import ROOT
 
 DONE = Outcome(changes={}, steps={}, seconds=0.0, outputs={}, secret=frozenset(), resources=())
-Type = Callable[..., Result]
 
 
 class Session:

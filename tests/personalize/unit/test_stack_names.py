@@ -13,7 +13,6 @@ from tools.paths import state_folder
 from tools.stack_names import StackNameError
 
 WRONG = ["", ".", "..", "../other", "a/b", "/", "/etc", ".hidden", "-s", "a b", "a\n", "ü", "a" * 101]
-RIGHT = ["local", "dev", "prod-eu_2", "v1.2", "7"]
 
 
 @pytest.fixture

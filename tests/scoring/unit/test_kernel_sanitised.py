@@ -17,7 +17,7 @@ GROWTH_BYTES = 1 << 16
 """What Python's own caches may hold more; a leak of 350 bytes in each of the 207 calls is more."""
 
 
-def sanitised(folder: Path, source: Path = SOURCE) -> tuple[Path, str]:
+def sanitised(folder: Path) -> tuple[Path, str]:
     """A kernel with the sanitiser in `folder`, and the libraries to preload."""
     built_kernel()  # skips without a compiler
     libraries = []
@@ -28,7 +28,7 @@ def sanitised(folder: Path, source: Path = SOURCE) -> tuple[Path, str]:
         pytest.skip("the C compiler of this machine has no address sanitiser")
     file = folder / "kernel.so"
     include = f"-I{sysconfig.get_path('include')}"
-    subprocess.run(["cc", *SANITISED, "-shared", "-fPIC", include, str(source), "-o", str(file), "-lm"], check=True)
+    subprocess.run(["cc", *SANITISED, "-shared", "-fPIC", include, str(SOURCE), "-o", str(file), "-lm"], check=True)
     return file, " ".join(libraries)
 
 

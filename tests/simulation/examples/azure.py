@@ -107,11 +107,9 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def create_all(arm: Arm, until: str | None = None) -> None:
-    """Create the examples in order; stop before the first of the type `until`."""
+def create_all(arm: Arm) -> None:
+    """Create the examples in order."""
     for kind, inputs in EXAMPLES:
-        if kind == until:
-            return
         arm.create(kind, inputs)
 
 

@@ -13,21 +13,13 @@ from tests.simulation.tokens import STORAGE, issue
 from tests.simulation.world import DEFAULTS, World
 from tools.paths import ROOT
 
-ACCOUNT, CONTAINER, ASSIGNMENT, CONNECTOR = (
-    f"azure-native:{kind}"
-    for kind in (
-        "storage:StorageAccount",
-        "storage:BlobContainer",
-        "authorization:RoleAssignment",
-        "databricks:AccessConnector",
-    )
-)
+ACCOUNT = "azure-native:storage:StorageAccount"
+CONTAINER = "azure-native:storage:BlobContainer"
+ASSIGNMENT = "azure-native:authorization:RoleAssignment"
 OWNER = DEFAULTS["deployers"][1]["object_id"]
 """A principal that the directory knows; for the container it is its owner alone."""
 LAKE = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/shoplake"
 EVENTS = f"{LAKE}/blobServices/default/containers/events"
-DEPLOYERS = (EVENTS, DEPLOYER)
-"""Scope and principal of the deployer's assignment."""
 URL = "abfss://events@shoplake.dfs.core.windows.net"
 TABLES = ROOT / "examples" / "tables"
 
@@ -52,9 +44,9 @@ def as_owner(world: World) -> Any:
     return client_with("shoplake", "events", issue(world, OWNER, STORAGE)[0])
 
 
-def config_in_place(interactions: str = "interactions.csv") -> str:
+def config_in_place() -> str:
     """The dataset config of the README's tables, which lie in the container's folder `shop`."""
     text = (TABLES / "dataset.yaml").read_text(encoding="utf-8")
-    for table, name in (("interactions", interactions), ("users", "users.csv"), ("items", "items.csv")):
-        text = text.replace(f": {table}.csv", f": {URL}/shop/{name}")
+    for table in ("interactions", "users", "items"):
+        text = text.replace(f": {table}.csv", f": {URL}/shop/{table}.csv")
     return text

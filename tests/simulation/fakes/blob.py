@@ -35,7 +35,6 @@ READING = frozenset({"GET", "HEAD"})
 HOP_HEADERS = frozenset({"host", "authorization", "connection", "transfer-encoding", "keep-alive"})
 AZURITE_ACCOUNT = "devstoreaccount1"
 AZURITE_CALLER = "simulation"
-CONTAINER = "azure-native:storage:BlobContainer"
 READY_SECONDS = 240.0
 COPY_SOURCE = "x-ms-copy-source"
 

@@ -13,7 +13,6 @@ from tools.paths import cache_folder
 FOLDER = Path(__file__).parent
 SOURCES = ("files.c", "paths.c")
 OPTIONS = ("-O2", "-Wall", "-Werror", "-Wno-nonnull-compare", "-shared", "-fPIC")
-READ, WRITE = "r", "w"
 
 
 class VolumesError(PersonalizationError):

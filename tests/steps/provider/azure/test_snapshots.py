@@ -12,7 +12,7 @@ from azure_clients.credentials import container
 from azure_clients.retries import Timeout
 from infra.cloud.role_list import Role
 from recommend import catalogue, histories
-from recommend.catalogue import Layout, State
+from recommend.catalogue import State
 from recommend.histories import Histories
 from scoring.errors import FetchError
 from scoring.worker.fetching import Lake
@@ -28,7 +28,6 @@ from tools import azurite
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 VERSION, NEXT = "a" * 64, "b" * 64
 """Hashes of bundles."""
-LAYOUT = Layout(item_column="item_id", separators=dict.fromkeys(("genre", "minutes", "critics_score"), ""))
 ROLE, IDENTITY = "azure-native:authorization:RoleAssignment", "azure-native:managedidentity:UserAssignedIdentity"
 
 
