@@ -131,10 +131,6 @@ class CloudRecorder(pulumi.runtime.Mocks):
             raise AssertionError(f"The program calls {args.token}.")
         return {"kubeconfigs": [{"name": "clusterUser", "value": "a3ViZWNvbmZpZw=="}]}, []
 
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        """The inputs of all resources of a type."""
-        return [item.inputs for item in self.resources if item.typ == kind]
-
 
 def run_cloud(
     declare: Callable[[], dict[str, pulumi.Output[Any]]],

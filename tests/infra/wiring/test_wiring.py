@@ -16,7 +16,7 @@ from infra.cloud.role_list import Role
 from personalize.bootstrap.rights import only_roles
 from tests.infra.graph.cloud_recorder import DEPLOYERS, TENANT
 from tests.infra.wiring.page import FOLDER, PAGES, recorded, resources, text_of
-from tests.infra.wiring.recording import committed
+from tests.infra.wiring.recording import committed, record
 from tests.simulation.published import KUBERNETES, REGIONS, RUNTIMES, role_name
 from tools.paths import ROOT
 
@@ -113,6 +113,31 @@ def test_deployers_and_machines_have_these_roles_on_these_resources() -> None:
         assert name is not None, f"Azure publishes no role {one['roleDefinitionId']}"
         given[one["principalId"] in DEPLOYERS].add((one["scope"].strip("{}"), name))
     assert given == {True: OF_DEPLOYER, False: OF_MACHINES}
+
+
+def test_each_kind_of_deployer_is_named_in_databricks_by_its_own_field() -> None:
+    """databricks/terraform-provider-databricks, docs/resources/permissions.md."""
+    workflow, trainer = "88888888-8888-4888-8888-888888888888", "99999999-9999-4999-8999-999999999999"
+    deployers = [
+        {"object_id": DEPLOYERS[0], "type": "User", "databricks_name": "somebody@example.com"},
+        {"object_id": DEPLOYERS[1], "type": "ServicePrincipal", "databricks_name": workflow},
+        {"object_id": trainer, "type": "Group", "databricks_name": "deployers"},
+    ]
+    found = record(committed("dev", deployers=deployers, training_run_as=trainer), "dev").resources
+    members, jobs, permissions = (
+        [one.inputs for one in found if one.name.startswith(f"databricks:{kind} ")]
+        for kind in ("ServicePrincipal", "Job", "Permissions")
+    )
+    assert {member["applicationId"] for member in members} == {workflow, trainer}
+    assert {job["runAs"]["servicePrincipalName"] for job in jobs} == {trainer}
+    assert permissions
+    for one in permissions:
+        level = "CAN_MANAGE" if "jobId" in one else "CAN_USE"
+        assert one["accessControls"] == [
+            {"permissionLevel": level, "userName": "somebody@example.com"},
+            {"permissionLevel": level, "servicePrincipalName": workflow},
+            {"permissionLevel": level, "groupName": "deployers"},
+        ]
 
 
 @pytest.mark.parametrize("page", ["dev", "prod"])
