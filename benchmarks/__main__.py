@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from benchmarks.lifecycle import local_stack
-from benchmarks.quality import real_rows, synthetic_rows
+from benchmarks.quality import generated_rows, real_rows
 from benchmarks.results import publish
 
 SAMPLE = "PERSONALIZATION_CRITEO_SAMPLE"
@@ -15,7 +15,7 @@ def main() -> None:
     """Measure everything; without Criteo's rows, report which part is missing."""
     argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__).parse_args()
     figures, targets = {}, []
-    for name, measure in (("local_stack", local_stack), ("synthetic_rows", synthetic_rows)):
+    for name, measure in (("local_stack", local_stack), ("generated_rows", generated_rows)):
         figures[name], reached = measure()
         targets += reached
     if sample := os.environ.get(SAMPLE):

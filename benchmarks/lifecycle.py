@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.results import Target, at_most
 from tests.support.checkout import Checkout, environment
+from tests.support.criteo_rows import write
 
 ROWS = 100_000
 
@@ -17,7 +18,7 @@ def local_stack() -> tuple[dict[str, Any], list[Target]]:
     """The seconds of each command, and the changes of the second `up`."""
     with TemporaryDirectory() as folder:
         checkout = Checkout.make(Path(folder))
-        checkout.configure(dataset={"kind": "synthetic", "rows": ROWS})
+        checkout.configure(dataset={"kind": "criteo", "path": str(write(checkout.folder / "rows.tsv", ROWS))})
         try:
             first = _seconds(lambda: subprocess.run(["make", "up"], cwd=checkout.folder, env=environment(), check=True))
             started = time.monotonic()

@@ -21,8 +21,8 @@ from typing import Any
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.training_figures import JOIN, table
 from benchmarks.training_run import Cost, Run, measure
-from training import datasets
-from training.parameters import EngineName, Fit, SyntheticDataset
+from tests.support.criteo_rows import write
+from training.parameters import EngineName, Fit
 
 MEGABYTES_IN_GB = 1e9 / 2**20
 MILLION = 1_000_000
@@ -44,18 +44,17 @@ def main() -> None:
     measured: list[Figures] = []
     for rows in arguments.rows:
         with TemporaryDirectory() as folder:
-            data = Path(folder) / "data"
-            datasets.materialize(SyntheticDataset(rows=rows), data)
+            data = write(Path(folder) / "rows.tsv", rows)
             for cores in arguments.cores:
                 print(f"measuring {rows:,} rows on {cores} cores", flush=True)
-                run, native = _beside_native(rows, cores, data, Path(folder) / f"on-{cores}")
+                run, native = _beside_native(cores, data, Path(folder) / f"on-{cores}")
                 joined = Cost(**_child(cores, "benchmarks.training_join", str(rows)))
                 measured.append(figures_of(LOCAL, rows, run, native, joined))
                 print(json.dumps(measured[-1]), flush=True)
             for fit in arguments.fit:
                 engine = f"{EngineName.SPARK.value} {fit}"
                 print(f"measuring {rows:,} rows on {engine}", flush=True)
-                options = _options(EngineName.SPARK.value, rows, data, "--fit", fit)
+                options = _options(EngineName.SPARK.value, data, "--fit", fit)
                 run = measure(options, cores=max(arguments.cores), output=Path(folder) / fit)
                 measured.append(figures_of(engine, rows, run, native))
                 print(json.dumps(measured[-1]), flush=True)
@@ -67,12 +66,12 @@ def main() -> None:
     print(publish("training", {"runs": measured}, _targets(measured)))
 
 
-def _options(engine: str, rows: int, data: Path, *more: str) -> list[str]:
-    return ["--dataset", "synthetic", "--rows", str(rows), "--data", str(data), "--engine", engine, *more]
+def _options(engine: str, data: Path, *more: str) -> list[str]:
+    return ["--dataset", "criteo", "--path", str(data), "--engine", engine, *more]
 
 
-def _beside_native(rows: int, cores: int, data: Path, folder: Path) -> tuple[Run, Figures]:
-    run = measure(_options(LOCAL, rows, data), cores=cores, output=folder / "run", keep=folder / "kept")
+def _beside_native(cores: int, data: Path, folder: Path) -> tuple[Run, Figures]:
+    run = measure(_options(LOCAL, data), cores=cores, output=folder / "run", keep=folder / "kept")
     native = _child(cores, "benchmarks.training_native", str(folder / "kept"), run.result["bundle"])
     shutil.rmtree(folder / "kept")
     return run, native
@@ -82,9 +81,8 @@ def _alone(rows: int, cores: int) -> Run:
     """A run on engine local with more rows than the comparisons have."""
     print(f"measuring {rows:,} rows on {cores} cores", flush=True)
     with TemporaryDirectory() as folder:
-        data = Path(folder) / "data"
-        datasets.materialize(SyntheticDataset(rows=rows), data)
-        return measure(_options(LOCAL, rows, data), cores=cores, output=Path(folder) / "run")
+        data = write(Path(folder) / "rows.tsv", rows)
+        return measure(_options(LOCAL, data), cores=cores, output=Path(folder) / "run")
 
 
 def _child(cores: int, *module: str) -> Figures:

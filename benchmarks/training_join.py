@@ -1,7 +1,7 @@
 """The cost of joining a dataset of three tables: reading, checking and joining interactions, users and items.
 
-It runs in its own process, started on the cores that it may use. The tables are made from synthetic rows, with users
-and items as skewed as the rows' values.
+It runs in its own process, started on the cores that it may use. The tables are made from rows like Criteo's, with
+users and items as skewed as the rows' values.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pyarrow import parquet
 
 from benchmarks.training_run import cpu_seconds
 from features.schema import CRITEO
-from training.datasets.generated import synthetic
+from tests.support.criteo_rows import drawn
 from training.datasets.progress import silent
 from training.engines.local.engine import LocalEngine
 from training.parameters import TablesDataset
@@ -81,12 +81,8 @@ def _keys(name: str, numbers: "np.ndarray[Any, np.dtype[np.int64]]") -> dict[str
 
 
 def _columns(names: "list[str] | tuple[str, ...]", rows: int, *, seed: int) -> dict[str, pa.ChunkedArray]:
-    """These columns of `rows` synthetic rows."""
-    batches = [
-        synthetic.record_batch(synthetic.generate(index, rows=rows, seed=seed)).select(list(names))
-        for index in range(synthetic.blocks(rows))
-    ]
-    table = pa.Table.from_batches(batches)
+    """These columns of so many generated rows."""
+    table = pa.Table.from_batches([batch.select(list(names)) for batch, _ in drawn(rows, seed=seed)])
     return {name: table.column(name) for name in names}
 
 

@@ -16,10 +16,10 @@ from infra.settings_text import explain
 from steps.descriptions.serving_settings import ScoringSettings
 from training.parameters import (
     Dataset,
+    FilmsDataset,
     Fit,
     GateParameters,
     Parameters,
-    SyntheticDataset,
     TablesDataset,
     TrainingParameters,
 )
@@ -43,8 +43,8 @@ class Settings(Parameters):
 
     target: Target = Target.LOCAL
     """Where the stack runs: `local` is this machine, `azure` a subscription."""
-    dataset: Dataset = Field(default=SyntheticDataset())
-    """What to train on: `synthetic`, `films`, `criteo` or `tables`."""
+    dataset: Dataset = Field(default=FilmsDataset())
+    """What to train on: `films`, `criteo` or `tables`."""
     training: TrainingParameters = TrainingParameters()
     """How the model is trained."""
     gate: GateParameters = GateParameters()

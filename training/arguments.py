@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from features.errors import PersonalizationError
-from training.parameters import Dataset, GateParameters, SyntheticDataset, TrainingParameters
+from training.parameters import Dataset, FilmsDataset, GateParameters, TrainingParameters
 from training.progress import Format
 from training.request import TrainingRequest
 
@@ -81,7 +81,7 @@ def _parser() -> _Parser:
 
 def _add_dataset(group: "argparse._ArgumentGroup") -> None:
     """Add the options that say which dataset is meant."""
-    group.add_argument("--dataset", choices=[*KINDS], default=SyntheticDataset().kind)
+    group.add_argument("--dataset", choices=[*KINDS], default=FilmsDataset().kind)
     for name in _dataset_names():
         fields = {kind: model.model_fields[name] for kind, model in KINDS.items() if name in model.model_fields}
         meanings = " ".join(f"{kind}: {_help(field)}" for kind, field in fields.items())

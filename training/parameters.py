@@ -18,20 +18,10 @@ class Parameters(BaseModel):
     )
 
 
-class SyntheticDataset(Parameters):
-    """Generated rows in Criteo's format, whose best reachable AUC is known."""
-
-    kind: Literal["synthetic"] = "synthetic"
-    rows: int = Field(default=100_000, ge=1_000, le=1_000_000_000)
-    """Number of rows to generate."""
-    seed: int = Field(default=42, ge=0)
-    """The same seed gives the same rows."""
-
-
 class FilmsDataset(Parameters):
     """Invented users, films and views, of which the best reachable AUC and NDCG are known."""
 
-    kind: Literal["films"]
+    kind: Literal["films"] = "films"
     users: int = Field(default=1_500, ge=100, le=20_000)
     """Number of users to generate."""
     films: int = Field(default=500, ge=50, le=5_000)
@@ -59,7 +49,7 @@ class TablesDataset(Parameters):
     """The dataset config: a YAML file that names tables, keys, label and columns. `init-data` writes a draft."""
 
 
-Dataset = Annotated[SyntheticDataset | FilmsDataset | CriteoDataset | TablesDataset, Field(discriminator="kind")]
+Dataset = Annotated[FilmsDataset | CriteoDataset | TablesDataset, Field(discriminator="kind")]
 
 
 class Split(StrEnum):

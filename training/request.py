@@ -10,14 +10,14 @@ from pathlib import Path
 from pydantic import Field
 
 from recommend.forgotten import NOBODY, Forgotten
-from training.parameters import Dataset, GateParameters, Parameters, SyntheticDataset, TrainingParameters
+from training.parameters import Dataset, FilmsDataset, GateParameters, Parameters, TrainingParameters
 from training.progress import Format
 
 
 class TrainingRequest(Parameters):
     """A run on this machine, or on a cluster whose machines all see the folders."""
 
-    dataset: Dataset = Field(default_factory=SyntheticDataset)
+    dataset: Dataset = Field(default_factory=FilmsDataset)
     """The training data."""
     training: TrainingParameters = Field(default_factory=TrainingParameters)
     """How the model is trained."""

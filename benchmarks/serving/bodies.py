@@ -17,10 +17,10 @@ from features.bundle import Bundle
 from features.schema import CRITEO
 from scoring.native import KERNEL
 from tests.support.bundles import Record, to_rows
-from training.datasets.generated import synthetic
-from training.parameters import SyntheticDataset
+from tests.support.criteo_rows import SEED, criteo, drawn
 
 RECORDS = 20_000
+TRAINED_ROWS = 100_000
 OTHER_SEED = 7
 """The seed of rows that the model wasn't trained on."""
 
@@ -42,13 +42,14 @@ class Mix:
 
 def train(folder: Path, *dataset: str) -> Path:
     """Train a model with the default settings in `folder`, and return its bundle. `dataset` are the options for another
-    dataset than the synthetic one.
+    dataset than `TRAINED_ROWS` rows like Criteo's.
 
     Exits with an error message if the service would run without its compiled kernel.
     """
     if KERNEL is None:
         raise SystemExit("the service's kernel is not compiled here; run `make setup`, which needs a C compiler (`cc`)")
-    command = [sys.executable, "-m", "training", "--dataset", *(dataset or ["synthetic"]), "--output", f"{folder}/run"]
+    options = ("--dataset", *dataset) if dataset else criteo(TRAINED_ROWS)
+    command = [sys.executable, "-m", "training", *options, "--output", f"{folder}/run"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return folder / "run" / "bundle"
 
@@ -79,14 +80,11 @@ def mixes(bundle: Bundle) -> dict[str, Mix]:
 
 
 def _drawn(*, seed: int, rows: int) -> list[Record]:
-    blocks = [synthetic.generate(index, rows=rows, seed=seed) for index in range(synthetic.blocks(rows))]
-    drawn = [row for block in blocks for row in synthetic.record_batch(block).to_pylist()]
-    return [{name: row[name] for name in CRITEO.features} for row in drawn]
+    return [row for batch, _ in drawn(rows, seed=seed) for row in batch.select(list(CRITEO.features)).to_pylist()]
 
 
 def _known_values() -> Mapping[str, list[str]]:
-    default = SyntheticDataset()
-    rows = _drawn(seed=default.seed, rows=default.rows)
+    rows = _drawn(seed=SEED, rows=TRAINED_ROWS)
     return {name: sorted({str(row[name]) for row in rows if row[name]}) for name in CRITEO.categorical}
 
 

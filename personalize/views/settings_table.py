@@ -48,7 +48,7 @@ def markdown_table(rows: Iterable[SettingRow]) -> Iterator[str]:
 
 
 def _plain_key(row: SettingRow, settings: Settings) -> str | None:
-    """`dataset.rows` for `dataset (synthetic).rows` if the stack's dataset is of that kind, else None.
+    """`dataset.users` for `dataset (films).users` if the stack's dataset is of that kind, else None.
 
     Also None for the fields of an object that the stack leaves out.
     """

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.checkout import Checkout
+from tests.support.criteo_rows import write
 
 ROWS = 5_000
 TRAINING = {"num_iterations": 20, "driver_memory_gib": 1}
@@ -22,11 +23,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 
 @pytest.fixture(scope="module")
-def checkout(project: Checkout) -> Iterator[Checkout]:
+def checkout(project: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """The project, with settings for a training run of seconds."""
     kept = project.stack_file.read_text()
     project.configure(
-        dataset={"kind": "synthetic", "rows": ROWS},
+        dataset={"kind": "criteo", "path": str(write(tmp_path_factory.mktemp("data") / "rows.tsv", ROWS))},
         training=TRAINING,
         gate=LENIENT_GATE,
     )

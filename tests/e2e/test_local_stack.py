@@ -19,6 +19,7 @@ from tests.e2e.conftest import LENIENT_GATE, ROWS, TRAINING
 from tests.e2e.life import Life, changed
 from tests.e2e.processes import computing, listening, service_processes, wait_for
 from tests.support.checkout import Checkout
+from tests.support.criteo_rows import write
 
 pytestmark = [pytest.mark.engine, pytest.mark.spark]
 
@@ -30,7 +31,7 @@ def served_version(checkout: Checkout) -> str:
 
 @pytest.fixture(scope="module")
 def life(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Life:
-    """The checkout's stack on synthetic data."""
+    """The checkout's stack."""
     return Life(checkout, tmp_path_factory.mktemp("life"))
 
 
@@ -39,8 +40,6 @@ class TestLifeOfTheStack:
 
     def test_the_first_up_trains_and_serves(self, life: Life) -> None:
         life.first_up()
-        metrics = life.outputs["metrics"]
-        assert metrics["auc"] < metrics["best_reachable"]["auc"]
 
     def test_a_second_up_changes_nothing_and_prints_nothing_secret(self, life: Life, checkout: Checkout) -> None:
         said = life.second_up()
@@ -62,7 +61,7 @@ class TestLifeOfTheStack:
         checkout.stack_file.write_text(before)
 
     def test_new_data_runs_every_step(self, life: Life, checkout: Checkout) -> None:
-        checkout.configure(dataset={"kind": "synthetic", "rows": ROWS, "seed": 2})
+        checkout.configure(dataset={"kind": "criteo", "path": str(write(life.scratch / "rows.tsv", ROWS, seed=2))})
         life.new_data()
         assert life.champion_was_compared(2)
         life.predict(2)

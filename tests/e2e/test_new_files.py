@@ -1,7 +1,6 @@
 """A folder that gets another file: the next `up` trains on it beside the champion, and a rollback needs no file."""
 
 import gzip
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,19 +8,15 @@ import pytest
 from tests.e2e.conftest import LENIENT_GATE, ROWS, TRAINING
 from tests.e2e.life import Life
 from tests.support.checkout import Checkout
-from training.datasets import materialize
-from training.parameters import SyntheticDataset
+from tests.support.criteo_rows import write
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 def add_day(days: Path, number: int) -> None:
     """Another day of rows in Criteo's format."""
-    generated = days.parent / "generated"
-    materialize(SyntheticDataset(rows=ROWS, seed=number), generated)
-    rows = b"".join(file.read_bytes() for file in sorted(generated.rglob("*.tsv")))
-    shutil.rmtree(generated)
     days.mkdir(exist_ok=True)
+    rows = write(days.parent / "rows.tsv", ROWS, seed=number).read_bytes()
     (days / f"day_{number}.gz").write_bytes(gzip.compress(rows, mtime=0))
 
 

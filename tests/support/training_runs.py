@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.encoder import FOLDER
+from tests.support.criteo_rows import criteo
 from training.arguments import parse
 from training.datasets import describe
 from training.engines.local.engine import LocalEngine
@@ -14,7 +15,6 @@ from training.protocols import TrainingEngine
 from training.result import Result
 from training.run import train_with
 
-ROWS = ("--rows", "4000")
 OPTIONS = (
     *("--num-iterations", "12", "--num-leaves", "8", "--early-stopping-rounds", "0"),
     *("--feature-fraction-by-node", "0.7"),
@@ -36,14 +36,14 @@ def encoder_of(run: Run) -> dict[str, bytes]:
 
 
 def train(output: Path, *options: str, processes: int = 1) -> Run:
-    """Train in `processes` processes, on synthetic rows unless the options name a dataset."""
+    """Train in `processes` processes, on rows like Criteo's unless the options name a dataset."""
     with closing(LocalEngine(data_size=0, processes=processes)) as engine:
         return train_on(engine, output, *options)
 
 
 def train_on(engine: TrainingEngine, output: Path, *options: str) -> Run:
     """The same on any engine."""
-    arguments = parse([*OPTIONS, *(() if "--dataset" in options else ROWS), *options])
+    arguments = parse([*OPTIONS, *(() if "--dataset" in options else criteo()), *options])
     stream = io.StringIO()
     progress = Progress(stream, style=Format.JSON)
     result = train_with(engine, arguments, describe(arguments.dataset), output=output, progress=progress)

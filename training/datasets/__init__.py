@@ -8,13 +8,13 @@ from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.described import tables
 from training.datasets.described.spec import TablesSpec, read_spec
 from training.datasets.errors import required_timestamp
-from training.datasets.generated import film_files, synthetic_files
+from training.datasets.generated import film_files
 from training.datasets.manifest import Manifest
 from training.datasets.placed import dataset as placed
 from training.datasets.placed.listing import NO_LAKE, Lake
 from training.datasets.progress import Reporter, silent
 from training.datasets.published import criteo
-from training.parameters import CriteoDataset, Dataset, FilmsDataset, Split, SyntheticDataset, TablesDataset
+from training.parameters import CriteoDataset, Dataset, FilmsDataset, Split, TablesDataset
 
 
 def describe(dataset: Dataset, lake: Lake = NO_LAKE) -> Manifest:
@@ -26,8 +26,6 @@ def describe(dataset: Dataset, lake: Lake = NO_LAKE) -> Manifest:
     if placed.addresses(dataset):
         return placed.describe(dataset, lake)
     match dataset:
-        case SyntheticDataset():
-            return synthetic_files.describe(dataset)
         case FilmsDataset():
             return film_files.describe(dataset)
         case CriteoDataset():
@@ -99,8 +97,6 @@ def materialize(
     if folder.exists():
         return
     match dataset:
-        case SyntheticDataset():
-            synthetic_files.materialize(dataset, folder, report)
         case FilmsDataset():
             film_files.materialize(dataset, folder, report)
         case CriteoDataset():

@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from features.schema import Schema
 from recommend.metrics import Ranker
-from training.datasets.generated import films, synthetic
+from training.datasets.generated import films
 from training.kernels.columns import LABEL, NUMBERS, RAW, matrix
 from training.kernels.kernel import Kernel
 from training.metrics.evaluate import evaluate_counts
 from training.metrics.score_counts import BY, COLUMNS, MERGED, ScoreCounts
-from training.parameters import Dataset, FilmsDataset, SyntheticDataset
+from training.parameters import Dataset, FilmsDataset
 from training.protocols import Scannable
 
 Truth = Callable[[Mapping[str, Any]], npt.NDArray[np.float64]]
@@ -33,13 +33,9 @@ class BestReachable:
 
 def best_reachable(held_out: Scannable, dataset: Dataset, schema: Schema) -> BestReachable | None:
     """The best reachable AUC and log loss on these prepared rows; None unless they are generated."""
-    match dataset:
-        case SyntheticDataset():
-            truth: Truth = synthetic.true_probability
-        case FilmsDataset():
-            truth = partial(films.true_probability, dataset=dataset)
-        case _:
-            return None
+    if not isinstance(dataset, FilmsDataset):
+        return None
+    truth = partial(films.true_probability, dataset=dataset)
     evaluation = evaluate_counts(held_out.scan(scoring_truth(schema, truth)))
     return BestReachable(auc=evaluation.auc, log_loss=evaluation.log_loss)
 

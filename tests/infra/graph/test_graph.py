@@ -18,7 +18,7 @@ from tests.infra.graph.recorder import SECRET_MARK, Recorder, run
 from tools.paths import ROOT
 from training.datasets import describe
 from training.datasets.errors import NoTimestampError
-from training.parameters import EngineName, Split, SyntheticDataset, TablesDataset, TrainingParameters
+from training.parameters import CriteoDataset, EngineName, FilmsDataset, Split, TablesDataset, TrainingParameters
 from training.runtime import JarsError, JavaMissingError
 from training.stages.provenance import training_code_hash
 
@@ -56,7 +56,7 @@ def test_each_edge_is_an_output_of_the_step_before(
 
 
 def test_the_dataset_is_named_by_its_manifest(declared: tuple[Recorder, dict[str, Any]]) -> None:
-    assert inputs(declared[0], "data")["manifest_hash"] == describe(SyntheticDataset()).hash
+    assert inputs(declared[0], "data")["manifest_hash"] == describe(FilmsDataset()).hash
 
 
 def test_training_and_image_carry_the_hashes_of_their_code(declared: tuple[Recorder, dict[str, Any]]) -> None:
@@ -123,9 +123,11 @@ def test_a_machine_without_what_spark_needs_declares_nothing_for_it(
 
 
 def test_a_split_by_time_of_rows_without_a_time_declares_nothing() -> None:
+    rows = CriteoDataset(kind="criteo", path="sample")
+
     def declare() -> dict[str, pulumi.Output[Any]]:
         with pytest.raises(NoTimestampError, match="`split: time` needs a dataset with a timestamp"):
-            deploy(Settings(training=TrainingParameters(split=Split.TIME)), "test")
+            deploy(Settings(dataset=rows, training=TrainingParameters(split=Split.TIME)), "test")
         return {}
 
     assert run(declare)[0].steps == {}

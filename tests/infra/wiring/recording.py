@@ -24,10 +24,6 @@ OWN: Mapping[str, Any] = {
     ],
 }
 """Settings that the committed stack files leave to their user."""
-DATA = {"kind": "synthetic", "rows": 1000}
-"""Rows without users and items, in place of those that a stack file downloads."""
-GENERATED = frozenset({"films", "synthetic"})
-"""Kinds of datasets that depend on no file of this machine."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +68,10 @@ class Monitor(MockMonitor):
 
 
 def committed(stack: str, dataset: Mapping[str, object] | None = None, /, **azure: object) -> Settings:
-    """The settings of a committed stack file, with its gaps filled, group `azure` changed, and `dataset` if given.
-
-    A dataset that would be downloaded is replaced by `DATA`.
-    """
+    """The settings of a committed stack file, with its gaps filled, group `azure` changed, and `dataset` if given."""
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     config["personalization:azure"] |= {**OWN, **azure}
-    own = config["personalization:dataset"]
-    return load_settings(config | {"personalization:dataset": dataset or (own if own["kind"] in GENERATED else DATA)})
+    return load_settings(config | ({} if dataset is None else {"personalization:dataset": dataset}))
 
 
 def record(settings: Settings, stack: str) -> Recording:

@@ -15,7 +15,7 @@ from personalize.stack.stack_files import StackFiles
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFiles:
     monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
     source = tmp_path / "Pulumi.local.yaml"
-    source.write_text("config:\n  personalization:dataset:\n    kind: synthetic\n    rows: 5000\n")
+    source.write_text("config:\n  personalization:dataset:\n    kind: films\n    users: 500\n")
     made = StackFiles("local", source)
     made.create_folders()
     return made
@@ -30,7 +30,7 @@ def test_the_copy_takes_the_salt_and_the_committed_file_stays_as_it_is(files: St
     files.render()
     copy = yaml.safe_load(files.copy.read_text())
     assert copy["encryptionsalt"] == "v1:abc"
-    assert copy["config"]["personalization:dataset"] == {"kind": "synthetic", "rows": 5000}
+    assert copy["config"]["personalization:dataset"] == {"kind": "films", "users": 500}
     assert files.source.read_bytes() == before
 
 

@@ -64,8 +64,8 @@ def test_a_stack_that_recommends_pays_for_one_more_alert_where_the_pods_logs_are
     content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
     content["personalization:azure"]["container_insights"] = True
     files = [tmp_path / name for name in ("with.yaml", "without.yaml")]
-    files[1].write_text(yaml.safe_dump({"config": content | {"personalization:dataset": {"kind": "synthetic"}}}))
-    files[0].write_text(yaml.safe_dump({"config": content | {"personalization:dataset": dataset}}))
+    for file, trained_on in zip(files, (dataset, {"kind": "criteo", "path": "sample"}), strict=True):
+        file.write_text(yaml.safe_dump({"config": content | {"personalization:dataset": trained_on}}))
     found = run("--stack", str(files[0]), "--compare", str(files[1]))
     assert found["total_usd_per_month"] - found["beside"]["total_usd_per_month"] == pytest.approx(1.50)
     assert any("users and items included" in one for one in found["assumptions"])

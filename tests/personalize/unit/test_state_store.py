@@ -69,7 +69,7 @@ class Backend:
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFiles:
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
     source = tmp_path / "Pulumi.dev.yaml"
-    source.write_text(yaml.safe_dump({"config": {"personalization:dataset": {"kind": "synthetic", "rows": 1}}}))
+    source.write_text(yaml.safe_dump({"config": {"personalization:dataset": {"kind": "films", "users": 1}}}))
     return StackFiles("dev", source)
 
 

@@ -30,13 +30,13 @@ NOTHING = Earlier(champion=None, best=None)
 
 
 def upload_inputs(seed: int = 1) -> dict[str, Any]:
-    return {**BASE, "dataset": {"kind": "synthetic", "rows": 1000, "seed": seed}, "manifest_hash": HASH}
+    return {**BASE, "dataset": {"kind": "films", "users": 100, "films": 50, "seed": seed}, "manifest_hash": HASH}
 
 
 def training_inputs(**parameters: object) -> dict[str, Any]:
     return {
         **BASE,
-        "dataset": {"kind": "synthetic", "rows": 1000, "seed": 1},
+        "dataset": {"kind": "films", "users": 100, "films": 50, "seed": 1},
         "location": f"lake/raw/{HASH}",
         "manifest_hash": HASH,
         "parameters": TrainingParameters.model_validate(parameters).model_dump(mode="json"),
@@ -102,7 +102,7 @@ def test_upload_writes_the_dataset_under_its_hash(folder: StackFolder, folder_of
     step = DataUpload(folder_of)
     created = create(step, upload_inputs(), recorder)
     assert created.outputs.location == f"lake/raw/{HASH}"
-    assert list((folder.lake / "raw" / HASH).glob("dt=*/part-*"))
+    assert list((folder.lake / "raw" / HASH).glob("*.csv"))
     assert step.read(created.id, state(upload_inputs(), created), recorder.context) is not None
     step.delete(created.id, state(upload_inputs(), created), recorder.context)
     assert step.read(created.id, state(upload_inputs(), created), recorder.context) is None

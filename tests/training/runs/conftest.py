@@ -16,6 +16,6 @@ def _undrawn() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run on 4,000 synthetic rows, in a folder whose name looks like a glob pattern and a URI escape to Spark."""
+    """A run on 4,000 rows like Criteo's, in a folder whose name looks like a glob pattern and a URI escape to Spark."""
     with undrawn():
         return train(tmp_path_factory.mktemp("run") / "a run [1] of 100%20")

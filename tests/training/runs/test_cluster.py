@@ -16,12 +16,14 @@ import psutil
 import pyspark
 import pytest
 
+from tests.support.criteo_rows import criteo
 from training.streams import LOG
 
 pytestmark = [pytest.mark.spark, pytest.mark.full]
 
 CLUSTER = "local-cluster[2,1,1536]"
-ROWS = ("--rows", "120000", "--num-iterations", "20")
+ROWS = 150_000
+"""Read in three pieces."""
 FITS = ("synapseml", "native")
 BACKEND = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 NOTICED_SOON = {
@@ -38,6 +40,9 @@ def command(master: str, output: Path, *options: str) -> list[str]:
     module = [sys.executable, "-m", "tests.support.spark_run", master]
     return [
         *module,
+        *criteo(ROWS),
+        "--num-iterations",
+        "20",
         "--engine",
         "spark",
         "--driver-memory-gib",
@@ -64,7 +69,7 @@ def environment(folder: Path, **configuration: str) -> dict[str, str]:
 def trained(master: str, folder: Path, fit: str, **configuration: str) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """The metrics and the progress reports of a run."""
     done = subprocess.run(
-        command(master, folder, *ROWS, "--fit", fit),
+        command(master, folder, "--fit", fit),
         env=environment(folder, **configuration),
         capture_output=True,
         text=True,
@@ -80,7 +85,7 @@ def fitting(
 ) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
     """A run whose two executors are in the middle of the fit, and those executors."""
     endless = ("--num-leaves", "512", "--num-iterations", "10000", "--early-stopping-rounds", "0")
-    run = command(CLUSTER, folder, *ROWS, *endless, "--min-data-in-leaf", "1", "--fit", fit)
+    run = command(CLUSTER, folder, *endless, "--min-data-in-leaf", "1", "--fit", fit)
     with subprocess.Popen(run, env=environment(folder, **configuration), stderr=subprocess.PIPE, text=True) as process:
         try:
             while process.poll() is None and not both_at_work(folder):
@@ -139,7 +144,7 @@ def test_a_lost_executor_is_an_error_and_no_hang(name: str, fit: str, tmp_path: 
 )
 def test_what_an_executor_that_is_lost_has_done_is_done_again(stage: str, when: str, tmp_path: Path) -> None:
     with subprocess.Popen(
-        command(CLUSTER, tmp_path, *ROWS, "--fit", "native"),
+        command(CLUSTER, tmp_path, "--fit", "native"),
         env=environment(tmp_path, **NOTICED_SOON),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -150,7 +155,7 @@ def test_what_an_executor_that_is_lost_has_done_is_done_again(stage: str, when: 
         executors_of(tmp_path)[0].kill()
         printed, error = process.communicate()
     assert process.returncode == 0, error
-    assert sum(json.loads(printed)["rows"].values()) == 120_000
+    assert sum(json.loads(printed)["rows"].values()) == ROWS
 
 
 def test_a_lost_task_of_the_native_fit_is_an_error_and_no_hang(tmp_path: Path) -> None:
@@ -173,7 +178,7 @@ def test_memory_that_ran_out_names_the_setting_that_gives_more(master: str, tmp_
 
 
 def test_a_java_that_was_killed_is_one_clear_error(tmp_path: Path) -> None:
-    run = command("local[2]", tmp_path / "run", *ROWS)
+    run = command("local[2]", tmp_path / "run")
     with subprocess.Popen(run, env=environment(tmp_path), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert any('"stage":"encode"' in line for line in process.stderr)

@@ -16,10 +16,12 @@ from tests.support.bundles import make_bundle
 from tests.support.recommenders import write_snapshots
 from training import databricks
 from training.databricks import COMPLETE, RESULT, JobFailedError, main
+from training.datasets import describe
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import RECORD, File, Manifest, manifest, recorded
 from training.datasets.placed.address import Address
 from training.datasets.placed.in_place import volume_of
+from training.parameters import CriteoDataset
 from training.request import TrainingRequest
 from training.result import Result
 from training.volumes import VolumeError
@@ -44,7 +46,7 @@ def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def request(volumes: Path, **changes: Any) -> str:
     """A request as the step writes it."""
     asked = {
-        "dataset": {"kind": "synthetic", "rows": 1000, "seed": 42},
+        "dataset": {"kind": "films", "users": 100, "films": 50, "seed": 42},
         "training": {"num_leaves": 7},
         "manifest_hash": "a" * 64,
         "data": str(volumes / "raw" / "data"),
@@ -179,8 +181,11 @@ def test_data_that_is_not_in_the_lake_is_brought_for_the_next_run_too(volumes: P
     new = volumes / "raw" / "new"
     new.mkdir()
     (new / "_OWNER").write_text("the step that may delete it")
-    main([request(volumes, data=str(new), fetch=True)])
-    assert (new / COMPLETE).read_text() == "a" * 64
+    (volumes.parent / "rows.tsv").write_text("row\n")
+    dataset = CriteoDataset(kind="criteo", path=str(volumes.parent / "rows.tsv"))
+    wanted = describe(dataset).hash
+    main([request(volumes, dataset=dataset.model_dump(), manifest_hash=wanted, data=str(new), fetch=True)])
+    assert (new / COMPLETE).read_text() == wanted
     assert list(new.glob("dt=*/part-*"))
     assert (new / "_OWNER").exists()
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from training.datasets import materialize
+from tests.support.criteo_rows import write
 from training.engines.reading.sources import open_source
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.source import SparkSource
 from training.engines.spark.store import delivered
 from training.engines.spark.store.delivered import ROWS_AT_ONCE, FileTooLargeError, NativeFitError, over_files
 from training.files import opened, source
-from training.parameters import Fit, SyntheticDataset
+from training.parameters import CriteoDataset, Fit
 from training.platform import SWITCH
 
 if TYPE_CHECKING:
@@ -61,9 +61,8 @@ def test_spark_hands_each_task_its_own_files(by_spark: "SparkSession", tmp_path:
 
 @pytest.mark.full
 def test_a_dataset_is_prepared_alike(by_spark: "SparkSession", tmp_path: Path) -> None:
-    dataset = SyntheticDataset(rows=2000)
-    materialize(dataset, tmp_path / "data")
-    found = open_source(dataset, tmp_path / "data", lambda *_, **__: None)
+    dataset = CriteoDataset(kind="criteo", path=str(write(tmp_path / "rows.tsv", 2_000)))
+    found = open_source(dataset, None, lambda *_, **__: None)
     given = SparkSource(session=by_spark, opened=found, log=tmp_path / "log")
     prepared, number = given.prepare(tmp_path / "by spark")
     by_spark.conf.set(SWITCH, "false")

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.criteo_rows import write
 from tests.support.training_runs import Run, train
-from training import datasets
-from training.parameters import SyntheticDataset
 
 PRICE, SHOP = 1 + 3, 1 + 13 + 5
 """The fields of int03 and cat05 in a row of Criteo's format."""
@@ -15,9 +14,7 @@ PRICE, SHOP = 1 + 3, 1 + 13 + 5
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A day from the same distribution as the training data."""
-    folder = tmp_path_factory.mktemp("day")
-    datasets.materialize(SyntheticDataset(rows=4_000, seed=7), folder / "lake")
-    return folder / "lake" / "dt=all" / "part-00000.tsv"
+    return write(tmp_path_factory.mktemp("day") / "rows.tsv", 4_000, seed=7)
 
 
 @pytest.fixture(scope="module")

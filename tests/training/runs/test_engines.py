@@ -7,34 +7,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from pyspark.sql import SparkSession
 
 from features.bundle import Bundle
 from features.encoder import FOLDER
 from features.reference import FILE
+from tests.support.criteo_rows import criteo
 from tests.support.training_runs import Run, train, train_on
-from tools.paths import ROOT
-from training import datasets
-from training.datasets.described.spec import load_spec
 from training.engines.reading import blocks
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.native import fit as native
-from training.parameters import SyntheticDataset
 from training.protocols import FitError
 
 pytestmark = pytest.mark.spark
 
 FITS = {"": (), ", fitted by SynapseML": ("--fit", "synapseml")}
 """The fits of engine spark, the default first."""
-EXAMPLE = ROOT / "examples" / "tables"
-CROSSES = [["favourite_genre", "genre"], ["device", "country"]]
-FACTORS = ["favourite_genre", "genre"]
 OPTIONS = {
-    "synthetic rows": (),
-    "tables by time": ("--dataset", "tables", "--split", "time", "--spec"),
+    "rows like Criteo's": (),
+    "films by time": ("--dataset", "films", "--users", "200", "--films", "100", "--split", "time"),
 }
-IN_TEST = ("synthetic rows", ", fitted by SynapseML")
+IN_TEST = ("rows like Criteo's", ", fitted by SynapseML")
 """What `make test` has; `test_spark_engine.py` has tables and the other fit."""
 PAIRS = [pytest.param(pair, marks=[] if pair == IN_TEST else [pytest.mark.full]) for pair in product(OPTIONS, FITS)]
 SAME_AUC = 0.005
@@ -53,22 +46,12 @@ class Pair:
         return [Bundle.load(Path(run.result.bundle)) for run in (self.local, self.spark)]
 
 
-def crossed_example(folder: Path) -> Path:
-    """The dataset config of the example's tables, with crosses and factors."""
-    described = load_spec(EXAMPLE / "dataset.yaml").model_copy(update={"crosses": CROSSES, "factors": FACTORS})
-    file = folder / "dataset.yaml"
-    file.write_text(yaml.safe_dump(described.model_dump(mode="json")))
-    return file
-
-
 @pytest.fixture(scope="module", params=PAIRS, ids="".join)
 def pair(
     request: pytest.FixtureRequest, spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Pair:
     rows, fit = request.param
     folder, options = tmp_path_factory.mktemp("engines"), OPTIONS[rows]
-    if "--spec" in options:
-        options = (*options, str(crossed_example(folder)))
     on_spark = SparkEngine(session=spark, log=spark_log)
     return Pair(
         local=train(folder / "local", *options, processes=2),
@@ -126,8 +109,7 @@ def test_a_bundle_names_its_engine_and_that_engines_libraries(pair: Pair) -> Non
 def test_by_the_same_fit_the_models_are_the_same_to_the_bit(
     tasks: int, spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    datasets.materialize(SyntheticDataset(rows=3_000), tmp_path / "lake")
-    options = ("--dataset", "criteo", "--path", str(tmp_path / "lake/dt=all/part-00000.tsv"))
+    options = criteo(3_000)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 100_000)  # eight pieces of Spark's
     monkeypatch.setattr(native, "slots", lambda _spark: tasks)
     on_spark = train_on(SparkEngine(session=spark, log=spark_log), tmp_path / "spark", *options)

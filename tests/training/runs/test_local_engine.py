@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.schema import CRITEO
+from tests.support.criteo_rows import write
 from tests.support.training_runs import train
-from training import datasets
 from training.datasets.errors import DatasetError, MalformedRowError
 from training.datasets.progress import silent
 from training.engines import chunks, counting
@@ -30,7 +30,7 @@ from training.engines.reading.opened import Opened, Piece
 from training.engines.reading.sources import open_source
 from training.failure import DiskFullError, explain
 from training.kernels.criteo import parse
-from training.parameters import CriteoDataset, SyntheticDataset
+from training.parameters import CriteoDataset
 
 WITH_SERVER_AND_TRACKER = 4
 """The extra processes of a pool: the fork server, and Python's resource tracker."""
@@ -40,9 +40,7 @@ ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """3,000 rows of Criteo's format, 0.7 MB."""
-    folder = tmp_path_factory.mktemp("rows")
-    datasets.materialize(SyntheticDataset(rows=3_000), folder / "lake")
-    return folder / "lake" / "dt=all" / "part-00000.tsv"
+    return write(tmp_path_factory.mktemp("rows") / "rows.tsv", 3_000)
 
 
 @pytest.mark.full

@@ -11,11 +11,15 @@ import psutil
 import pytest
 
 from features.bundle import checked_hash
+from tests.support.criteo_rows import criteo
 
-SMALL = ("--rows", "2000", "--num-leaves", "8")
 ON_SPARK = [pytest.mark.full, pytest.mark.spark]
 ENGINES = ["local", pytest.param("spark", marks=ON_SPARK)]
 IN_OWN_MOUNTS = ("unshare", "--mount", "--map-root-user")
+
+
+def small() -> tuple[str, ...]:
+    return (*criteo(2_000), "--num-leaves", "8")
 
 
 def command(*options: str) -> list[str]:
@@ -25,7 +29,7 @@ def command(*options: str) -> list[str]:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_result_is_the_only_thing_on_standard_output(tmp_path: Path, engine: str) -> None:
     options = ("--json", "--progress", "json", "--num-iterations", "3", "--output", str(tmp_path / "run"))
-    done = subprocess.run(command(*SMALL, *options, "--engine", engine), capture_output=True, text=True, check=True)
+    done = subprocess.run(command(*small(), *options, "--engine", engine), capture_output=True, text=True, check=True)
     result = json.loads(done.stdout)
     assert checked_hash(Path(result["bundle"])) == result["bundle_hash"]
     assert all(json.loads(line)["message"] for line in done.stderr.splitlines())
@@ -36,7 +40,7 @@ def test_the_result_is_the_only_thing_on_standard_output(tmp_path: Path, engine:
 def test_sigterm_ends_a_run_and_leaves_nothing_half_written(tmp_path: Path, engine: str) -> None:
     output = tmp_path / "run"
     # More work than anybody would wait for: ending must not mean finishing first.
-    slow = ("--rows", "20000", "--num-leaves", "512", "--num-iterations", "10000", "--early-stopping-rounds", "0")
+    slow = (*criteo(20_000), "--num-leaves", "512", "--num-iterations", "10000", "--early-stopping-rounds", "0")
     options = (*slow, "--min-data-in-leaf", "1", "--engine", engine, "--output", str(output))
     with subprocess.Popen(command(*options), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -61,7 +65,7 @@ def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(
     output = tmp_path / "run"
     options = ("--num-iterations", "3", "--progress", "json", "--json", "--engine", engine)
     with subprocess.Popen(
-        command(*SMALL, *options, "--output", str(output)), stderr=subprocess.PIPE, text=True
+        command(*small(), *options, "--output", str(output)), stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         assert any('"stage":"fit"' in line for line in process.stderr)
@@ -69,7 +73,7 @@ def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(
         for running in [*killed.children(recursive=True), killed]:
             running.kill()
     again, afresh = (
-        subprocess.run(command(*SMALL, *options, "--output", str(folder)), capture_output=True, text=True, check=True)
+        subprocess.run(command(*small(), *options, "--output", str(folder)), capture_output=True, text=True, check=True)
         for folder in (output, tmp_path / "afresh")
     )
     assert f"continue after {stages}" in again.stderr
@@ -88,7 +92,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path, engine: str) -> None:
     script = f'mount -t tmpfs -o size=200k none {tmp_path} && exec "$@"'
     options = ("--num-iterations", "3", "--engine", engine, "--output", str(tmp_path / "run"))
     done = subprocess.run(
-        [*IN_OWN_MOUNTS, "sh", "-c", script, "sh", *command(*SMALL, *options)],
+        [*IN_OWN_MOUNTS, "sh", "-c", script, "sh", *command(*small(), *options)],
         capture_output=True,
         text=True,
         check=False,
@@ -115,7 +119,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(options: tuple[str, ...], nam
 
 def test_a_run_on_engine_local_imports_neither_spark_nor_java_nor_pandas(tmp_path: Path) -> None:
     code = "import json, sys; from training.__main__ import main; main(sys.argv[1:]); print(json.dumps([*sys.modules]))"
-    options = (*SMALL, "--num-iterations", "3", "--engine", "local", "--output", str(tmp_path / "run"))
+    options = (*small(), "--num-iterations", "3", "--engine", "local", "--output", str(tmp_path / "run"))
     done = subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True, check=True)
     imported = {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
     assert {"pyspark", "py4j", "synapse", "pandas"}.isdisjoint(imported)

@@ -8,6 +8,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from features.schema import Schema
+from tests.support.criteo_rows import criteo
 from tests.support.training_runs import train
 from training.engines import chunks
 from training.engines.fitting import fit
@@ -37,5 +38,5 @@ def test_two_numbers_of_threads_make_the_very_same_bundle(tmp_path: Path) -> Non
     hashes = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            hashes.append(train(tmp_path / str(threads), "--rows", "8000").result.bundle_hash)
+            hashes.append(train(tmp_path / str(threads), *criteo(8_000)).result.bundle_hash)
     assert hashes[0] == hashes[1]

@@ -39,7 +39,7 @@ def report_data(*, gate: GateParameters | None = None, with_champion: bool = Tru
     champion = EarlierVersion(version=3, bundle_hash="ab" * 32, compared=compared)
     gains = 1000 / (1 + np.arange(len(CRITEO.encoded_features))) ** 1.1
     return ReportData(
-        dataset="20,000 synthetic rows, seed 42",
+        dataset="20,000 rows, seed 42",
         verdict=judge(evaluation, baselines, champion if with_champion else None, gate),
         evaluation=evaluation,
         baselines=baselines,

@@ -8,9 +8,9 @@ import pytest
 from training.arguments import KINDS, UsageError, parse
 from training.parameters import (
     CriteoDataset,
+    FilmsDataset,
     GateParameters,
     Split,
-    SyntheticDataset,
     TablesDataset,
     TrainingParameters,
 )
@@ -18,9 +18,9 @@ from training.progress import Format
 from training.request import TrainingRequest
 
 
-def test_without_options_the_reference_model_is_trained_on_synthetic_rows() -> None:
+def test_without_options_the_reference_model_is_trained_on_films() -> None:
     parsed = parse([])
-    assert parsed.dataset == SyntheticDataset()
+    assert parsed.dataset == FilmsDataset()
     assert parsed.training == TrainingParameters()
     assert parsed.gate == GateParameters()
     assert (parsed.result, parsed.progress, parsed.data, parsed.champion) == (Format.TEXT, Format.TEXT, None, None)
@@ -40,7 +40,6 @@ def test_every_gate_parameter_has_an_option(name: str) -> None:
 
 
 VALUES = {
-    "rows": "5000",
     "users": "200",
     "films": "100",
     "seed": "7",
@@ -61,9 +60,9 @@ def test_every_field_of_each_kind_of_dataset_has_an_option(kind: str) -> None:
 
 
 def test_options_reach_their_models() -> None:
-    parsed = parse(["--num-leaves", "64", "--split", "time", "--gate-min-auc", "0.7", "--rows", "5000", "--json"])
+    parsed = parse(["--num-leaves", "64", "--split", "time", "--gate-min-auc", "0.7", "--users", "200", "--json"])
     assert (parsed.training.num_leaves, parsed.training.split) == (64, Split.TIME)
-    assert (parsed.gate.min_auc, parsed.dataset, parsed.result) == (0.7, SyntheticDataset(rows=5000), Format.JSON)
+    assert (parsed.gate.min_auc, parsed.dataset, parsed.result) == (0.7, FilmsDataset(users=200), Format.JSON)
 
 
 def test_each_kind_of_dataset_takes_its_own_options() -> None:
@@ -83,8 +82,8 @@ def test_all_wrong_values_are_named_at_once() -> None:
     ("arguments", "named"),
     [
         (["--dataset", "criteo"], "--path"),
-        (["--dataset", "criteo", "--path", "x", "--rows", "5000"], "--rows 5000"),
-        (["--rows", "10"], "--rows 10"),
+        (["--dataset", "criteo", "--path", "x", "--users", "200"], "--users 200"),
+        (["--users", "10"], "--users 10"),
         (["--gate-min-auc", "2"], "--gate-min-auc 2"),
         (["--bogus"], "--bogus"),
         (["--split", "odd"], "--split"),

@@ -16,7 +16,7 @@ from recommend.stored import SnapshotError
 from tests.support.described_tables import write_tables
 from training.catalogue import Loaded, load
 from training.datasets.errors import DatasetError
-from training.parameters import SyntheticDataset, TablesDataset
+from training.parameters import CriteoDataset, TablesDataset
 
 
 @pytest.fixture
@@ -105,7 +105,11 @@ def test_another_schema_or_no_table_is_refused(dataset: TablesDataset, tmp_path:
 
 def test_a_dataset_without_items_has_no_catalogue(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no table of items"):
-        load(SyntheticDataset(kind="synthetic"), written(tmp_path / "1.csv", "a,A,90,x|y"), tmp_path / "catalogue")
+        load(
+            CriteoDataset(kind="criteo", path="sample"),
+            written(tmp_path / "1.csv", "a,A,90,x|y"),
+            tmp_path / "catalogue",
+        )
 
 
 def test_where_the_other_tables_are_in_azure_storage_the_former_catalogue_tells_the_items_columns(

@@ -11,7 +11,7 @@ from training import datasets
 from training.datasets.described.columns import locate
 from training.datasets.described.spec import load_spec
 from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError, NoTimestampError, SpecError
-from training.parameters import CriteoDataset, Split, SyntheticDataset, TablesDataset
+from training.parameters import CriteoDataset, Split, TablesDataset
 
 SPEC = {
     "interactions": "interactions.csv",
@@ -229,7 +229,7 @@ def test_a_split_by_time_needs_a_described_timestamp(tmp_path: Path) -> None:
     datasets.check_split(tables(timed), Split.TIME)
     without = tables(written(tmp_path / "without"))
     datasets.check_split(without, Split.RANDOM)
-    for dataset in (without, SyntheticDataset(), CriteoDataset(kind="criteo", path="sample")):
+    for dataset in (without, CriteoDataset(kind="criteo", path="sample")):
         with pytest.raises(NoTimestampError, match="needs a dataset with a timestamp"):
             datasets.check_split(dataset, Split.TIME)
 

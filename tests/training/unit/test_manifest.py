@@ -12,7 +12,7 @@ from training.datasets import layout, manifest
 from training.datasets.described.identity import meaning
 from training.datasets.described.spec import TablesSpec
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
-from training.parameters import CriteoDataset, SyntheticDataset, TablesDataset
+from training.parameters import CriteoDataset, FilmsDataset, TablesDataset
 
 ROW = "\t".join(["1", *["3"] * 13, *["68fd1e64"] * 26]) + "\n"
 
@@ -26,14 +26,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def criteo(path: Path) -> CriteoDataset:
     return CriteoDataset(kind="criteo", path=str(path))
-
-
-def test_synthetic_identity_follows_from_its_parameters() -> None:
-    first = datasets.describe(SyntheticDataset(rows=5_000, seed=1))
-    assert first == datasets.describe(SyntheticDataset(rows=5_000, seed=1))
-    assert len(first.hash) == 64
-    others = [SyntheticDataset(rows=5_001, seed=1), SyntheticDataset(rows=5_000, seed=2)]
-    assert len({first.hash, *(datasets.describe(other).hash for other in others)}) == 3
 
 
 def test_a_files_identity_is_its_content_wherever_it_lies(tmp_path: Path) -> None:
@@ -88,7 +80,7 @@ def test_the_copy_in_the_lake_does_not_change_with_the_source(tmp_path: Path) ->
 
 def test_a_copy_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
-    datasets.materialize(SyntheticDataset(rows=1_000), tmp_path / "lake")
+    datasets.materialize(FilmsDataset(), tmp_path / "lake")
     assert list((tmp_path / "lake").iterdir()) == []
 
 

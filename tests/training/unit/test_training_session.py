@@ -6,22 +6,21 @@ import sys
 import pytest
 
 from tools.paths import ROOT
-from training.datasets import describe
 from training.engines.spark.session import compiler_options
-from training.parameters import Fit, SyntheticDataset
+from training.parameters import Fit
 
 
 @pytest.mark.parametrize(
-    ("rows", "fit", "quick"),
+    ("size", "fit", "quick"),
     [
-        (100_000, Fit.SYNAPSEML, True),
-        (1_000_000, Fit.SYNAPSEML, False),
-        (1_000_000, Fit.NATIVE, True),
-        (1_000_000, Fit.AUTO, True),
+        (24_300_000, Fit.SYNAPSEML, True),
+        (243_000_000, Fit.SYNAPSEML, False),
+        (243_000_000, Fit.NATIVE, True),
+        (243_000_000, Fit.AUTO, True),
     ],
 )
-def test_java_compiles_thoroughly_where_it_sees_enough_rows_to_gain_by_it(rows: int, fit: Fit, *, quick: bool) -> None:
-    options = compiler_options(describe(SyntheticDataset(rows=rows)).size, fit)
+def test_java_compiles_thoroughly_where_it_sees_enough_rows_to_gain_by_it(size: int, fit: Fit, *, quick: bool) -> None:
+    options = compiler_options(size, fit)
     assert ("-XX:TieredStopAtLevel=1" in options) == quick
 
 

@@ -1,1 +1,1 @@
-"""Generated datasets whose true probabilities are known: rows like Criteo's, and users, films and views."""
+"""A generated dataset whose true probabilities are known: users, films and views."""

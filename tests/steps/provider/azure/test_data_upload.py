@@ -25,7 +25,7 @@ VOLUMES = "/Volumes/lake_dev/training"
 
 
 def inputs(digit: str, **dataset: Any) -> dict[str, Any]:
-    described = dataset or {"kind": "synthetic", "rows": 1000, "seed": 1}
+    described = dataset or {"kind": "films", "users": 100, "films": 50, "seed": 1}
     return {
         **AZURE,
         "registry": "ctr",
@@ -54,12 +54,11 @@ def test_the_dataset_comes_whole_with_its_checksums_and_goes_again(
     cloud: Cloud, tmp_path: Path, recorder: Recorder
 ) -> None:
     for nth, kind in enumerate([FaultKind.THROTTLED, FaultKind.UNAVAILABLE, FaultKind.EXPIRED], start=1):
-        cloud.arm.faults.order("^http blob PUT .*part", nth=nth, kind=kind)
+        cloud.arm.faults.order("^http blob PUT .*views", nth=nth, kind=kind)
     created = create(step(tmp_path), inputs("1"), recorder)
     assert created.outputs.location == f"abfss://raw@lakeabc.dfs.core.windows.net/files/{'1' * 64}"
-    (part,) = [name for name in names("1") if name.startswith("dt=")]
-    assert len(lake().get_blob_client(f"files/{'1' * 64}/{part}").get_blob_properties().metadata[SHA256]) == 64
-    assert {COMPLETE, OWNER} < set(names("1"))
+    assert {"views.csv", "users.csv", "films.csv", COMPLETE, OWNER} < set(names("1"))
+    assert len(lake().get_blob_client(f"files/{'1' * 64}/views.csv").get_blob_properties().metadata[SHA256]) == 64
     assert not list((tmp_path / STACK / "lake" / "raw").iterdir())
     known = state(inputs("1"), created)
     assert step(tmp_path).read(created.id, known, recorder.context) is not None

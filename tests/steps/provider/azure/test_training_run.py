@@ -80,7 +80,7 @@ def inputs(cloud: Cloud, seed: int) -> dict[str, Any]:
         "databricks_url": f"https://{workspace['workspace_host']}",
         "databricks_workspace_id": workspace["workspace_id"],
         "job_id": cloud.world.all(JOB)[0].id.rpartition("/")[2],
-        "dataset": {"kind": "synthetic", "rows": 1000, "seed": 1},
+        "dataset": {"kind": "films", "users": 100, "films": 50, "seed": 1},
         "location": DATA,
         "manifest_hash": "a" * 64,
         "parameters": TrainingParameters(seed=seed).model_dump(mode="json"),
@@ -115,7 +115,7 @@ def test_a_run_brings_its_bundle_and_shows_where_it_is(
     assert request["manifest_hash"] == "a" * 64
     assert request["champion"] is None
     assert request["fetch"]
-    assert request["dataset"] == {"kind": "synthetic", "rows": 1000, "seed": 1}
+    assert request["dataset"] == {"kind": "films", "users": 100, "films": 50, "seed": 1}
     assert request["training"]["seed"] == 1
 
 
