@@ -9,17 +9,17 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from personalize.stack.locks import read_locks
 from personalize.stack.state_store import read_snapshot
-from tests.e2e.conftest import LENIENT_GATE, ROWS, TRAINING
+from tests.e2e.conftest import LENIENT_GATE, TRAINING, add_day
 from tests.e2e.life import Life, changed
 from tests.e2e.processes import computing, listening, service_processes, wait_for
 from tests.support.checkout import Checkout
-from tests.support.criteo_rows import write
 
 pytestmark = [pytest.mark.engine, pytest.mark.spark]
 
@@ -60,9 +60,22 @@ class TestLifeOfTheStack:
         life.refused_up()
         checkout.stack_file.write_text(before)
 
-    def test_new_data_runs_every_step(self, life: Life, checkout: Checkout) -> None:
-        checkout.configure(dataset={"kind": "criteo", "path": str(write(life.scratch / "rows.tsv", ROWS, seed=2))})
+    def test_without_a_new_file_or_with_more_than_that_an_up_for_new_data_changes_nothing(
+        self, life: Life, days: Path, checkout: Checkout
+    ) -> None:
+        skipped = checkout.json("up", "--if-new-data")["skipped"]
+        assert skipped == "No new data since the last training: nothing to do."
+        add_day(days, 2)
+        checkout.configure(training=TRAINING | {"num_leaves": 7})
+        assert "training would change too. Deploy first." in checkout.json("up", "--if-new-data")["skipped"]
+        checkout.configure(training=TRAINING)
+        assert served_version(checkout) == "1"
+        assert len(life.bundles) == 1
+
+    def test_a_new_file_runs_every_step(self, life: Life) -> None:
+        life.options = ("--if-new-data", "--refuse-data-loss")
         life.new_data()
+        life.options = ()
         assert life.champion_was_compared(2)
         life.predict(2)
 
@@ -87,11 +100,15 @@ class TestLifeOfTheStack:
         assert changed(outcome) == {"ScoringService"}
         assert served_version(checkout) == "2"
 
-    def test_rollback_serves_an_older_version_without_training(self, life: Life, checkout: Checkout) -> None:
+    def test_rollback_serves_an_older_version_without_training_or_data(
+        self, life: Life, days: Path, checkout: Checkout
+    ) -> None:
+        days.rename(days.with_name("aside"))
         life.roll_back()
         life.predict(1)
         checkout.json("serve", "latest")
         assert served_version(checkout) == "2"
+        days.with_name("aside").rename(days)
 
 
 class TestFaults:

@@ -75,26 +75,24 @@ def test_a_rejected_candidate_changes_nothing_that_serves_and_the_rest_follows_t
     assert known[1] == []
     champion = stack.json("models")["models"][0]
     stack.configure(gate=STRICT_GATE, training=TRAINING | {"seed": 7})
-    for trains in (True, False):
-        refused = stack.run("up", code=3)
-        assert "The gate rejected model version 2" in refused.stderr
-        assert "Version 1 serves" in refused.stderr
-        assert ("training: unchanged" in refused.stderr) is not trains
-        after = Client(stack)
-        assert (after.score("u017"), after.fallback("u017")) == known
-        assert after.key == before.key
+    refused = stack.run("up", code=3)
+    assert "The gate rejected model version 2" in refused.stderr
+    assert "Version 1 serves" in refused.stderr
+    after = Client(stack)
+    assert (after.score("u017"), after.fallback("u017")) == known
+    assert after.key == before.key
     listed = {row["version"]: row for row in stack.json("models")["models"]}
     assert (listed[1], listed[2]["accepted"]) == (champion, False)
 
     stack.configure(scoring={"port": stack.port, "key_rotation": 2})
-    assert "key: updated" in stack.run("up", code=3).stderr
+    for process in service_processes(stack):
+        process.kill()
+    shown = stack.run("up", code=3).stderr
+    assert "key: updated" in shown
+    assert "training: unchanged" in shown
     rotated = Client(stack)
     assert rotated.key != before.key
     assert rotated.score("u017") == known[0]
-    for process in service_processes(stack):
-        process.kill()
-    stack.run("up", code=3)
-    assert Client(stack).score("u017") == known[0]
 
 
 def test_a_rollback_brings_that_versions_users_and_needs_neither_data_nor_config(
@@ -128,8 +126,6 @@ def test_a_rollback_brings_that_versions_users_and_needs_neither_data_nor_config
 def test_an_older_version_knows_nobody_and_says_so_first(stack: Checkout) -> None:
     stack.configure(training=TRAINING | {"seed": 8})
     stack.run("up")
-    assert "no longer" not in stack.run("serve", "3").stderr
-    stack.run("serve", "latest")
     kept = {folder.name for folder in (stack.state / "snapshots").iterdir() if folder.is_dir()}
     listed = {row["version"]: row["bundle_hash"] for row in stack.json("models")["models"]}
     assert kept == {listed[3], listed[4]}
