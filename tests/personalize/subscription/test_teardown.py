@@ -195,6 +195,23 @@ def test_the_models_are_saved_before_anything_is_deleted(
     assert (Path(saved) / "version-2" / "report.html").is_file()
 
 
+def test_a_model_that_another_update_registers_meanwhile_is_saved_too(
+    destroy: Destroy, registry: LocalRegistry, bundle_of: MakeBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pulumi's lock is taken later, by when that update may have ended."""
+    fetch = registry.fetch
+
+    def while_it_registers(version: Version, target: Path) -> None:
+        registry.register(bundle_of(3))
+        fetch(version, target)
+
+    monkeypatch.setattr(registry, "fetch", while_it_registers)
+    monkeypatch.setattr(teardown, "versions_of", lambda *_: registry)
+    saved = json.loads(destroy(listed(FakeManager()), "--yes", "--keep-data", "--json").stdout)["saved"]
+    assert checked_hash(Path(saved) / "version-3") == checked_hash(bundle_of(3))
+    assert [entry["number"] for entry in json.loads((Path(saved) / INDEX).read_text())] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("has_bundles", [False, True])
 def test_without_a_registry_it_goes_on_unless_there_may_be_models(
     destroy: Destroy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_bundles: bool

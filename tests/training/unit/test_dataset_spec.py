@@ -180,6 +180,12 @@ def test_columns_of_the_same_name_are_refused(tmp_path: Path) -> None:
         datasets.describe(tables(path))
 
 
+def test_a_line_break_in_the_name_of_a_column_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, tables={"users.csv": 'user,age,"first\nname"\nu1,3,Ada\n'})
+    with pytest.raises(SpecError, match=r"users\.csv has a line break in the name of a column, 'first\\nname'"):
+        datasets.describe(tables(path))
+
+
 @pytest.mark.parametrize("content", ["", "\n"])
 def test_an_empty_table_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(EmptyDatasetError, match=r"users\.csv is empty"):

@@ -51,6 +51,8 @@ def header(file: TableFile) -> list[str]:
             f"{file.separator!r}. Name the separator in the dataset config: "
             f"{{path: {file.path.name}, separator: {json.dumps(other)}}}."
         )
+    if broken := [name for name in names if file.is_text and "\n" in name]:
+        raise SpecError(f"{file.path} has a line break in the name of a column, {broken[0]!r}. Rename it.")
     names += [name for name in file.folder_values if name not in names]
     # Spark's SQL does not distinguish upper and lower case in column names, and readers of a report hardly do.
     folded = [name.lower() for name in names]
