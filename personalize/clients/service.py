@@ -1,5 +1,6 @@
 """Requests to the running service with the stack's key, and its refusals as our errors."""
 
+import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +56,8 @@ class Service:
 
     def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """The service's answer to `body`. Raises `BadInputError` if the service refuses `body`."""
-        response = self._request("POST", path, json=body)
+        content = json.dumps(body, ensure_ascii=False).encode()  # httpx refuses NaN; the service names its field
+        response = self._request("POST", path, content=content, headers={"Content-Type": "application/json"})
         if response.is_success:
             return response.json()
         message = _message(response)

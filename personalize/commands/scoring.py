@@ -101,9 +101,11 @@ def _ranked(service: Service, body: dict[str, Any], name: str) -> Any:  # noqa: 
 
     The service refuses unknown fields, so the IDs are not sent unless the model has such a column.
     """
-    items = [item if isinstance(item, dict) else {} for item in body.get("items") or ()]
-    if any(name in item for item in items) and name not in service.example():
-        body = body | {"items": [{key: item[key] for key in item if key != name} for item in items]}
+    given = body.get("items")
+    items = [item if isinstance(item, dict) else {} for item in given] if isinstance(given, list) else []
+    if given and any(name in item for item in items) and name not in service.example():
+        sent = [{key: one[key] for key in one if key != name} if isinstance(one, dict) else one for one in given]
+        body = body | {"items": sent}
     answer = service.post("/rank", body)
     for item in answer["items"]:
         if name in items[item["index"]]:
@@ -142,6 +144,7 @@ def read_json(file: str | None, command: str) -> Any:  # noqa: ANN401 - whatever
             f"Give a JSON file, or - for standard input. `.venv/bin/personalize {command} --example > {command}.json` "
             "writes one."
         )
+    where = "standard input" if file == "-" else file
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         return json.loads(text)
@@ -152,5 +155,6 @@ def read_json(file: str | None, command: str) -> Any:  # noqa: ANN401 - whatever
     except UnicodeDecodeError as error:
         raise BadInputError(f"{file} is not text: byte {error.start} is not UTF-8. Give a JSON file.") from error
     except json.JSONDecodeError as error:
-        where = "standard input" if file == "-" else file
         raise BadInputError(f"{where}, line {error.lineno}: this is not JSON ({error.msg}).") from error
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{where} can't be read: a number is too long, or lists are nested too deeply.") from error

@@ -1,6 +1,7 @@
 """Commands that call the service, with a small HTTP server in its place."""
 
 import json
+import math
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,10 +23,11 @@ from steps.shared.folders import StackFolder
 
 
 class Answers:
-    """The server's next answer."""
+    """The server's next answer, and the last request."""
 
     status = 200
     body: object = {}
+    asked: object = None
 
 
 @pytest.fixture
@@ -37,7 +39,8 @@ def answers() -> Answers:
 def service(answers: Answers) -> Iterator[Service]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            answers.asked = (self.headers["Content-Type"], content)
             self.do_GET()
 
         def do_GET(self) -> None:
@@ -55,6 +58,11 @@ def service(answers: Answers) -> Iterator[Service]:
     yield Service(f"http://127.0.0.1:{server.server_port}", "secret-key", None)
     server.shutdown()
     server.server_close()
+
+
+def test_a_number_that_is_none_is_left_to_the_service_to_refuse(service: Service, answers: Answers) -> None:
+    service.post("/score", {"age": math.inf})
+    assert answers.asked == ("application/json", {"age": math.inf})
 
 
 @pytest.mark.parametrize("settings", [{}, {"tls_certificate": "planned.pem", "tls_key": "planned-key.pem"}])
@@ -151,6 +159,21 @@ def test_a_ranking_names_the_items_as_its_caller_does(asked: Asked, tmp_path: Pa
     assert [line.split(":")[0].strip() for line in lines] == ["1. item 2", "2. item b", "3. item 17"]
     assert asked.bodies == [("/rank", {"user": {"age": 7}, "items": [{"genre": "drama"}, {}, {"genre": "comedy"}]})]
     assert json.loads(printed("rank", str(file), "--json"))["items"][2] == {"index": 0, "probability": 0.5, "id": 17}
+
+
+def test_what_is_no_item_is_left_to_the_service_to_refuse(asked: Asked, tmp_path: Path) -> None:
+    file = tmp_path / "rank.json"
+    file.write_text('{"user": {}, "items": [5, {"id": 17}]}')
+    printed("rank", str(file))
+    assert asked.bodies == [("/rank", {"user": {}, "items": [5, {}]})]
+
+
+@pytest.mark.parametrize("content", ['{"age": ' + "9" * 5000 + "}", "[" * 100_000])
+def test_a_file_that_python_cannot_read_is_bad_input(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "record.json"
+    file.write_text(content)
+    with pytest.raises(BadInputError, match=r"record\.json can't be read"):
+        printed("predict", str(file))
 
 
 def test_an_example_has_the_columns_of_the_model(asked: Asked, tmp_path: Path) -> None:
