@@ -16,7 +16,7 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=HOME)
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up lint types workflows check env bench docs docs-outputs clean
-.PHONY: test test-fast test-tools test-full test-image test-image-here wiring mutants mutants-sample audit
+.PHONY: test test-fast test-tools test-full test-image test-image-here wiring audit
 .PHONY: bench-serving bench-training bench-recommend
 .PHONY: stack-file stack simulate simulation
 
@@ -57,12 +57,6 @@ test-image-here: setup ## build the image on a Debian made here, without a regis
 wiring: setup ## record what the stacks send to Azure, to review what a change of the program changes
 	@$(PYTHON) -m tools.setup.azure simulation
 	@$(PYTHON) -m tests.infra.wiring
-
-mutants: test-tools ## mutation testing: plant small faults one by one and check that a test fails for each
-	$(PYTHON) -m tests.mutants.run
-
-mutants-sample: test-tools ## the same with a tenth of them, others each day, in at most ten minutes
-	$(PYTHON) -m tests.mutants.run --sample
 
 lint: setup ## check style, formatting and imports between packages
 	$(PYTHON) -m ruff check .
