@@ -158,7 +158,7 @@ class Connection(State, asyncio.Protocol):
 
     def answered(self) -> None:
         """Send the responses that are ready, in the order of the requests."""
-        while (found := self._open.answered()) is not None:
+        while self._open and (found := self._open.answered()) is not None:
             request, answer = found
             close = not request.keep_alive
             self._wire.write(self._front.writer.answer(request, answer, close=close))

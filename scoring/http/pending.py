@@ -6,53 +6,49 @@ from scoring.http.admission import Room
 from scoring.http.request import Answer, Request
 
 
-class Pending:
+class Pending(deque[Request]):
     """The requests whose responses have not been sent, in order of arrival."""
 
     def __init__(self, room: Room) -> None:
         """`room` has the bytes of their bodies."""
+        super().__init__()
         self._room = room
-        self._requests: deque[Request] = deque()
         self.reading: Request | None = None
         """The request whose body is being received."""
-
-    def __len__(self) -> int:
-        return len(self._requests)
 
     @property
     def waits(self) -> bool:
         """Whether a complete request is waiting for its response."""
-        return bool(self._requests) and self._requests[0] is not self.reading
+        return bool(self) and self[0] is not self.reading
 
     def add(self, request: Request) -> None:
         """Add a request whose head has arrived."""
-        self._requests.append(request)
+        self.append(request)
         self.reading = request
 
     def answered(self) -> tuple[Request, Answer] | None:
-        """Remove the first request if it has its response, and return both."""
-        requests = self._requests
-        if not requests or (answer := requests[0].answer) is None:
+        """Remove the first request, which there must be, if it has its response, and return both."""
+        if (answer := self[0].answer) is None:
             return None
-        request = requests.popleft()
+        request = self.popleft()
         self._room.free(request.size)
         return request, answer
 
     def end_with_last(self) -> None:
         """Close the connection after the response to the last request."""
-        self._requests[-1].keep_alive = False
+        self[-1].keep_alive = False
 
     def forget_partial(self) -> None:
         """Drop the request whose body does not come."""
         request, self.reading = self.reading, None
         if request is not None and request.wants_body:
-            self._requests.pop()
+            self.pop()
             self._room.free(request.size)
 
     def lose(self) -> None:
         """Mark all requests as those of a client that has disconnected, and release their memory."""
-        for request in self._requests:
+        for request in self:
             request.disconnected = True
             self._room.free(request.size)
-        self._requests.clear()
+        self.clear()
         self.reading = None

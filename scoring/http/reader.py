@@ -67,6 +67,9 @@ class Reader:
     def feed(self, data: bytes) -> None:
         """Parse received bytes."""
         self._begun = 0
+        if len(data) <= PARSED_TOGETHER:  # as nearly always
+            self._parse(data)
+            return
         for start in range(0, len(data), PARSED_TOGETHER):
             if not self._parse(data[start : start + PARSED_TOGETHER]):
                 return

@@ -1,6 +1,7 @@
 """A connection's transport, which is there only after the TLS handshake: before that, nothing is done."""
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 
@@ -9,6 +10,8 @@ class Wire:
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
+        self.write: Callable[[bytes], None] = _drop
+        """Sends bytes after what was written before."""
 
     @property
     def is_open(self) -> bool:
@@ -23,11 +26,7 @@ class Wire:
     def open(self, transport: asyncio.BaseTransport) -> None:
         """Use `transport` from now on."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not a subclass of asyncio's
-
-    def write(self, data: bytes) -> None:
-        """Send `data` after what was written before."""
-        if self._transport is not None:
-            self._transport.write(data)
+        self.write = self._transport.write
 
     def stop_reading(self) -> None:
         """Read nothing from the client until `read_on`."""
@@ -56,3 +55,7 @@ class Wire:
         """Close at once."""
         if self._transport is not None:
             self._transport.abort()
+
+
+def _drop(data: bytes) -> None:
+    del data
