@@ -5,9 +5,9 @@ SHELL := /bin/bash
 STACK ?= local
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest --durations=20
-# One process more than there are cores, because tests also wait, but at most four. The tests of one file share a process
-# (exceptions are in `tests/conftest.py`).
-PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 3 ? cores + 1 : 4)))
+# More than most machines have cores, because tests also wait. The tests of one file share a process (exceptions are in
+# `tests/conftest.py`).
+PROCESSES ?= 4
 PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=HOME)
@@ -38,7 +38,7 @@ stack-file: ## check that there is a stack STACK
 up: stack-file setup ## prepare this machine, then train and serve the stack (STACK=local)
 	@.venv/bin/personalize up --stack $(STACK)
 
-test: test-tools ## run the tests, in about ten minutes on two cores
+test: test-tools ## run the tests, in about eight minutes on two cores
 	$(PYTEST) $(PARALLEL) -m "not full"
 
 test-fast: setup ## run the tests that need neither Java nor Pulumi's engine, about a minute
@@ -78,7 +78,7 @@ check: lint types workflows test ## lint, types, workflows and tests
 stack: stack-file setup ## prepare this machine for STACK
 	@[ "$(STACK)" = local ] || $(PYTHON) -m tools.setup.azure
 
-simulate: simulation ## create, change, break and destroy stack dev on a simulated Azure, about twenty minutes
+simulate: simulation ## create, change, break and destroy stack dev on a simulated Azure, about ten minutes
 	$(PYTHON) -m tests.simulation.scenarios
 
 test-tools: spark ## prepare this machine for the tests: Azure's models, Azurite, a KQL parser, Databricks' Python and libraries
