@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from time import sleep
 
 import psutil
 import pytest
@@ -57,7 +58,10 @@ def test_a_worker_that_hangs_without_its_supervisor_is_ended(stack: ServiceStack
     stack.serve(2)
     hung = stack.workers()[0]
     hung.suspend()
-    stack.supervisor().kill()
+    supervisor = stack.supervisor()
+    supervisor.kill()
+    while supervisor in stack.processes.all():  # it ends after the signal was sent
+        sleep(0.01)
     assert not stack.processes.running(), "the other worker may still answer"
     stack.serve(2)
     assert not hung.is_running()
