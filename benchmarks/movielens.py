@@ -49,7 +49,7 @@ def _read(file: Path) -> Interactions:
 
 
 def columns() -> Columns:
-    """The columns of items and users, by their numbers; crosses are those of decision 32."""
+    """The columns of items and users, by their numbers; crosses are those of docs/explanation/decisions.md."""
     folder = (cache_folder() / "recbole" / RATINGS).parent
     users = _table(folder / "ml-100k.user", ["user", "age", "gender", "occupation", "zip"])
     items = _table(folder / "ml-100k.item", ["item", "title", "year", "genres"])

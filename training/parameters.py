@@ -97,8 +97,8 @@ class TrainingParameters(Parameters):
     """How a model is trained. Where a default differs from the reference architecture's, it was measured to be better.
 
     The reference architecture's 50 trees at a rate of 0.1, each on 0.8 of the features, take as long as 100 trees on
-    0.4, and are worse (decision 13). It does not set `lambda_l2`, which lowered the log loss by 0.002 on 10,000 real
-    rows.
+    0.4, and are worse (docs/explanation/decisions.md). It does not set `lambda_l2`, which lowered the log loss by 0.002
+    on 10,000 real rows.
     """
 
     num_leaves: int = Field(default=32, ge=2, le=4096)

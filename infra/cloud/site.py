@@ -32,7 +32,7 @@ class Sites:
 
 
 def sites(settings: AzureSettings, names: Names) -> Sites:
-    """The stack's two groups. They exist before the program runs, and outlive the stack (decision 36)."""
+    """The stack's two groups. They exist before the program runs, and outlive the stack."""
     training, serving = (
         Site(
             group=group,

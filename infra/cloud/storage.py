@@ -78,7 +78,9 @@ class Storage(pulumi.ComponentResource):
         )
 
     def _access(self, *, by_connector: bool) -> storage.PublicNetworkAccess | None:
-        """In a private stack disabled, except for the lake: it would block the firewall's rule too (decision 37)."""
+        """In a private stack disabled, except for the lake, where it would block the firewall's rule, too: see
+        docs/how-to/private-network.md.
+        """
         if not self._site.private:
             return None
         return storage.PublicNetworkAccess.ENABLED if by_connector else storage.PublicNetworkAccess.DISABLED

@@ -16,7 +16,7 @@ from personalize.errors import GateRejectedError, StackPausedError, UpdateInterr
 from personalize.terminal.lazy import LazyCommand
 from personalize.terminal.output import ExitCode, messages
 
-HELP = """Train a click-prediction model and serve it over HTTP, on this machine or on Azure.
+HELP = """Recommendations and click predictions from your own tables, as a service on your machine or on Azure.
 
 [bold].venv/bin/personalize up[/bold] brings a stack up, and run again it updates only what has changed.
 [bold].venv/bin/personalize destroy[/bold] deletes the stack.

@@ -22,7 +22,7 @@ from training.kernels.count import ValueCounts, count
 from training.kernels.kernel import Kernel
 
 FACTORS = 4
-"""Factors per value, besides its deviation. More did not help on MovieLens-100k (decision 32)."""
+"""Factors per value, besides its deviation. More did not help on MovieLens-100k."""
 RIDGE = 6.0
 """Ridge penalty of each value's least squares, in rows: values with few rows get factors near 0."""
 SHRINKAGE = 10.0

@@ -22,7 +22,7 @@ the number of trees. That lowers the log loss by 0.001 on 10,000 real rows; on a
 DECIMALS = 9
 """Decimals of the validation losses; further ones depend on the number of threads, and the report shows the losses."""
 AVERAGED_ROWS = 50_000
-"""Up to this many rows, several models are fitted again and averaged (decision 31)."""
+"""Up to this many rows, several models are fitted again and averaged (docs/explanation/decisions.md)."""
 
 
 Predict = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]

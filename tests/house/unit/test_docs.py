@@ -1,12 +1,14 @@
 """The commands, settings, files and links in the documentation exist. `tests/docs` runs the commands."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
 from infra.settings import load_settings
+from personalize.commands.app import HELP
 from tests.support import commands
 from tests.support.page_blocks import blocks
 from tools.paths import ROOT
@@ -59,6 +61,12 @@ def missing(text: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     assert missing(words(page)) == []
+
+
+def test_the_project_is_described_everywhere_by_one_sentence() -> None:
+    sentence = tomllib.loads(words(ROOT / "pyproject.toml"))["project"]["description"]
+    assert [page for page in (ROOT / "README.md", ROOT / "docs" / "index.md") if sentence not in words(page)] == []
+    assert HELP.startswith(sentence)
 
 
 @pytest.mark.parametrize("page", OTHER_PAGES)

@@ -1,29 +1,57 @@
 """The pages in `docs/reference` match the code."""
 
+import inspect
 import re
-from pathlib import Path
 
-import pytest
 import yaml
 
 from personalize.commands.app import command_names
-from personalize.docs.tables import REFERENCE, TABLES, renewed
+from personalize.docs.tables import PAGE, renewed
+from scoring import request_errors, responses
+from scoring.model.recommend_request import RecommendRequest
+from scoring.worker.metrics import Metrics, shared_folder
 from tests.support.page_blocks import blocks_of
 from tools.paths import ROOT
 
 OWN_DATA = ROOT / "docs" / "how-to" / "own-data.md"
 
 
-@pytest.mark.parametrize("page", TABLES, ids=lambda page: page.stem)
-def test_the_tables_are_up_to_date(page: Path) -> None:
-    assert renewed(page) == page.read_text(encoding="utf-8"), "run `python -m personalize.docs.tables`"
+def first_column(page: str, heading: str = "") -> set[str]:
+    """The names in the first cells of a page's tables, or of those below a heading of level 2."""
+    text = (PAGE.parent / page).read_text(encoding="utf-8")
+    [part] = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE) if heading else [text]
+    rows = re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([\w-]+)", row)}
+
+
+def test_the_tables_of_settings_are_up_to_date() -> None:
+    assert renewed() == PAGE.read_text(encoding="utf-8"), "run `python -m personalize.docs.tables`"
 
 
 def test_every_command_is_in_the_table_and_no_other() -> None:
-    commands = set(command_names())
-    text = (REFERENCE / "commands.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
-    assert {name for row in rows for name in re.findall(r"`([a-z-]+)", row)} == commands
+    assert first_column("commands.md") == set(command_names())
+
+
+def test_the_page_about_http_has_every_field_and_fallback_of_a_recommendation() -> None:
+    fields = {*RecommendRequest.__struct_fields__, *responses.RecommendAnswer.__struct_fields__}
+    assert first_column("http.md", "Recommend") == fields | {*responses.Fallback}
+
+
+def test_the_page_about_http_has_every_code() -> None:
+    text = (PAGE.parent / "http.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (`.*?) \|", text, re.MULTILINE)
+    shown = {(code, int(status)) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
+    classes = [one for _, one in inspect.getmembers(request_errors, inspect.isclass)]
+    causes = [one for one in classes if issubclass(one, request_errors.Rejection) and hasattr(one, "code")]
+    assert shown == {(one.code, one.status) for one in causes}
+
+
+def test_the_page_about_http_has_every_metric() -> None:
+    with shared_folder():
+        families = list(Metrics().own.collect())
+    assert first_column("http.md", "Metrics") == {
+        f"{family.name}_total" if family.type == "counter" else family.name for family in families
+    }
 
 
 def test_the_example_of_own_data_is_the_one_in_examples() -> None:

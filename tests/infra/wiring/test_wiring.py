@@ -91,7 +91,7 @@ def groups(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_everything_lies_in_the_stack_s_two_groups(page: str) -> None:
-    """Only then may a deployer have no rights on the subscription (decision 36)."""
+    """Only then may a deployer have no rights on the subscription (docs/explanation/decisions.md)."""
     found = dict(groups(sent(page)))
     elsewhere = {name: group for name, group in found.items() if not group.startswith(("rg-serving-", "rg-training-"))}
     assert set(elsewhere.values()) == GROUPS.get(page, set()), elsewhere

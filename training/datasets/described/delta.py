@@ -1,4 +1,4 @@
-"""Delta tables, read at one version by the library `deltalake` (decision 39)."""
+"""Delta tables, read at one version by the library `deltalake`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
