@@ -36,9 +36,11 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "private": PRIVATE,
 }
 """Files that contain only what differs from `dev`: in stack `prod`, and in `dev` with these settings."""
+BASES = {"prod": "dev-with-options"}
+"""Files that contain only what differs from another variant, whose options they share."""
 PAGES = (WHOLE, *VARIANTS)
 GONE = "(not there)"
-"""What stands for a resource or an input that `dev` has and the variant does not."""
+"""What stands for a resource or an input that the variant lacks."""
 HASH = re.compile(r"(?<=[/-])[0-9a-f]{16}(?=[/-])")
 NOT_WIRING = {
     "code_hash": "of the code",
@@ -61,8 +63,10 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 def text_of(page: str) -> str:
     """The text of a page's file."""
-    plain = recorded(WHOLE)
-    return _text(plain if page == WHOLE else {"options": VARIANTS[page]} | differences(plain, recorded(page)))
+    if page == WHOLE:
+        return _text(recorded(page))
+    base = recorded(BASES.get(page, WHOLE))
+    return _text({"options": VARIANTS[page]} | differences(base, recorded(page)))
 
 
 @cache
