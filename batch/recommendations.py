@@ -26,11 +26,10 @@ from recommend.histories import Histories
 from recommend.new_items import NewItems
 from recommend.stored import SnapshotError
 from scoring.engines import EngineName
-from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import MOST_RECOMMENDED, RecommendRequest
-from scoring.model.recommending import RecommendQuery
-from scoring.model.together import recommend_to_each
+from scoring.model.recommending import RecommendQuery, recommend_to_each
+from scoring.model.stored import Lookups
 from scoring.responses import ModelName
 
 USERS_TOGETHER = 2_000

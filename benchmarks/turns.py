@@ -31,9 +31,7 @@ from recommend.ranking import CandidateRanking, FirstStageInputs
 from recommend.recommender import Recommender
 from scoring.http.batcher import Batcher
 from scoring.http.request import Request
-from scoring.model.item_weights import with_kernel
-from scoring.model.lookups import Lookups
-from scoring.model.model import open_ranking
+from scoring.model.model import open_ranking, with_kernel
 from scoring.model.operations import OPERATIONS
 from scoring.model.recommend_request import (
     MOST_CHOSEN,
@@ -45,8 +43,8 @@ from scoring.model.recommend_request import (
     MOST_VALUES,
     RecommendRequest,
 )
-from scoring.model.recommending import RecommendQuery
-from scoring.model.together import recommend_to_each
+from scoring.model.recommending import RecommendQuery, recommend_to_each
+from scoring.model.stored import Lookups
 from scoring.responses import ModelName
 from scoring.worker.service import Service
 from training.model.native import lightgbm

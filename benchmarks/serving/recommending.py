@@ -32,7 +32,7 @@ from features.bundle import Bundle
 from recommend import catalogue
 from recommend.factors import DIMENSIONS, ItemFactors
 from recommend.recommender import FOLDER, ITEMS, Recommender
-from scoring.model.item_weights import with_kernel
+from scoring.model.model import with_kernel
 from scoring.responses import ModelName
 from tests.support.load import Load, run_load
 from training.progress import background

@@ -8,8 +8,7 @@ from typing import Protocol, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from scoring.engines.booster import Booster
-from scoring.engines.lightgbm import LightGbmEngine
+from scoring.engines.lightgbm import Booster, LightGbmEngine
 
 
 class EngineName(StrEnum):

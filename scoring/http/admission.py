@@ -1,7 +1,12 @@
-"""Limits on a worker's waiting requests and bytes. Predicts whether one more request would be answered in time."""
+"""Admits requests: limits on waiting requests and bytes, keys, and the rates of keys and of anonymous requests."""
 
 import math
 import time
+from collections import OrderedDict
+from typing import NamedTuple, Protocol
+
+from scoring.request_errors import Overloaded, TooManyRequests, Unauthorized
+from scoring.worker.keys import Key, KeyRing
 
 ALWAYS_TAKEN = 4
 """This many requests may always wait, at any pace: one slow request says little about the next."""
@@ -10,6 +15,11 @@ MEMORY_SECONDS = 0.5
 """Time constant of the pace's exponential average, in seconds with requests waiting.
 
 It is ten times as long as a typical pause of Java or the machine, which says little about later responses."""
+
+TOO_OFTEN = "Rate limit exceeded for {}; try again later."
+
+MAX_ADDRESSES = 4096
+"""The most addresses whose rate is tracked; the least recently used is dropped first."""
 
 
 class Queue:
@@ -67,3 +77,120 @@ class Room:
     def free(self, size: int) -> None:
         """Release reserved bytes."""
         self.held -= size
+
+
+class Identity(NamedTuple):
+    """A key (None if invalid), the header it came in, and the generation of the keys file that it was looked up in."""
+
+    key: Key | None
+    authorization: bytes
+    generation: int
+
+
+NOBODY = Identity(None, b"", -1)
+
+
+class Caller(Protocol):
+    """The part of a connection that the checks use."""
+
+    address: str
+    inside: bool
+    known: bool
+    key: Key | None
+    """The valid key that was sent last."""
+    identity: Identity
+
+    def recognize(self) -> bool:
+        """Count it as a client with a key from now on. Returns False if there is no room."""
+        ...
+
+
+class Rate:
+    """A token bucket: `most` requests a second, at least 1, and a burst of as many after a second's pause."""
+
+    __slots__ = ("_at", "_left", "_most")
+
+    def __init__(self, most: float) -> None:
+        self._most = max(most, 1.0)
+        self._left = self._most
+        self._at = 0.0
+
+    def take(self, now: float) -> bool:
+        """Take a token, and return whether there was one. `now` is the time of a monotonic clock, in seconds."""
+        self._left = min(self._most, self._left + (now - self._at) * self._most)
+        self._at = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+class AddressRates:
+    """A rate limit for each address, and one for all addresses together."""
+
+    def __init__(self, *, each: float, together: float) -> None:
+        self._each = each
+        self._together = Rate(together)
+        self._rates: OrderedDict[str, Rate] = OrderedDict()
+
+    def take(self, address: str, now: float) -> bool:
+        """Whether one more request from `address` is within both limits."""
+        rate = self._rates.get(address)
+        if rate is None:
+            rate = self._rates[address] = Rate(self._each)
+            if len(self._rates) > MAX_ADDRESSES:
+                self._rates.popitem(last=False)
+        else:
+            self._rates.move_to_end(address)
+        return rate.take(now) and self._together.take(now)
+
+
+class Doorkeeper:
+    """Authenticates requests, and applies the rate limits for keys and for anonymous requests."""
+
+    def __init__(self, keys: KeyRing, strangers: AddressRates, key_requests: float | None) -> None:
+        """`key_requests` is each key's limit a second, None for no limit."""
+        self._keys = keys
+        self._strangers = strangers
+        self._key_requests = key_requests
+        self._rates: dict[str, Rate] = {}
+
+    def require_key(
+        self, caller: Caller, authorization: bytes, *, challenge: bytes = b"Bearer", basic: bool = False
+    ) -> Key:
+        """The request's key. With `basic`, it may be the password of basic authentication.
+
+        Raises `Unauthorized` without a valid key, or `TooManyRequests` above the rate limit for such requests.
+        """
+        if not basic:
+            identity = caller.identity
+            if identity.authorization != authorization or identity.generation != self._keys.generation:
+                found = self._keys.find(authorization)
+                identity = caller.identity = Identity(found, authorization, self._keys.generation)
+            key = identity.key
+        else:  # not remembered: a page of somebody else could make the browser send it over the same connection
+            key = self._keys.find(authorization, basic=True)
+        if key is None:
+            self.count_stranger(caller)
+            raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.", challenge=challenge)
+        caller.key = key
+        return key
+
+    def admit(self, caller: Caller, key: Key, *, limited: bool = True) -> None:
+        """Raise `Overloaded` if there is no room for one more client, `TooManyRequests` above the key's rate limit.
+
+        Unless `limited`, the request does not count towards that.
+        """
+        if not (caller.known or caller.recognize()):
+            raise Overloaded("Too many clients are connected; try again later.")
+        if limited and self._key_requests is not None:
+            rate = self._rates.get(key.name)
+            if rate is None:
+                rate = self._rates[key.name] = Rate(self._key_requests)
+            if not rate.take(time.perf_counter()):
+                raise TooManyRequests(TOO_OFTEN.format("this key"))
+
+    def count_stranger(self, caller: Caller) -> None:
+        """Raise `TooManyRequests` if a request without a key exceeds the rate limit."""
+        if not self._strangers.take(caller.address, time.perf_counter()):
+            raise TooManyRequests(TOO_OFTEN.format("requests without a key from this address"))

@@ -15,14 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.http.admission import Queue
-from scoring.http.recommendations import BESIDE_RECORDS, RECOMMENDED_TOGETHER, Recommendations
+from scoring.http.recommendations import BESIDE_RECORDS, RECOMMENDED_TOGETHER, Recommendations, cost_of
 from scoring.http.request import Request
-from scoring.model.cost import cost_of
 from scoring.model.model import ServedModel
 from scoring.model.operations import ExplainQuery, Operation, Query
-from scoring.model.recommending import RecommendQuery
+from scoring.model.recommending import RecommendQuery, recommend_to_each
 from scoring.model.records import Values
-from scoring.model.together import recommend_to_each
 from scoring.request_errors import DeadlineExceeded, Overloaded
 from scoring.responses import RecommendAnswer
 from scoring.worker.service import Service

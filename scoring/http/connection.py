@@ -3,16 +3,119 @@
 import asyncio
 import math
 import time
+from collections.abc import Callable
+from typing import cast
 
-from scoring.http.clients import THROTTLE_SECONDS, Clients
+from scoring.http.admission import NOBODY, Room
+from scoring.http.clients import KEEP_ALIVE_SECONDS, LINGER_SECONDS, SHUTDOWN_SECONDS, THROTTLE_SECONDS, Clients
 from scoring.http.front import Front
-from scoring.http.identity import NOBODY
 from scoring.http.reader import MAX_PIPELINED, Reader, StopReading
-from scoring.http.request import Headers, Request
-from scoring.http.responses import CONTINUE
-from scoring.http.state import State
+from scoring.http.request import CONTINUE, Headers, Pending, Request
 from scoring.request_errors import Overloaded, Rejection, SlowBody, SlowHead, TooManyRequests, Unauthorized
 from scoring.worker.keys import Key
+
+
+class Wire:
+    """Sends, and decides whether the client is read from."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self.write: Callable[[bytes], None] = _drop
+        """Sends bytes after what was written before."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a transport."""
+        return self._transport is not None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has no TLS, which can't close one direction, nor tell when all is sent."""
+        return self._transport is not None and self._transport.can_write_eof()
+
+    def open(self, transport: asyncio.BaseTransport) -> None:
+        """Use `transport` from now on."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not a subclass of asyncio's
+        self.write = self._transport.write
+
+    def stop_reading(self) -> None:
+        """Read nothing from the client until `read_on`."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def read_on(self) -> None:
+        """Read from the client again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def finish(self, *, half_closed: bool) -> None:
+        """Send nothing after what was written; the protocol's writing is paused until all of that is sent.
+
+        A client that has `half_closed` the connection has sent all that it will, and need not be listened to.
+        """
+        if self._transport is None:
+            return
+        self._transport.set_write_buffer_limits(0)
+        if self.is_plain and not half_closed:
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _drop(data: bytes) -> None:
+    del data
+
+
+class State:
+    """The state of a connection, and the deadline that it has in it."""
+
+    def __init__(self, room: Room, client_seconds: float, *, inside: bool) -> None:
+        """`inside` is whether it came through the inside port, where read-only routes need no key."""
+        self.inside = inside
+        self.known = False
+        """Whether a valid key has been sent over it."""
+        self.deadline = math.inf
+        """When `expire` is due, by `time.perf_counter`."""
+        self._client_seconds = client_seconds
+        self._wire = Wire()
+        self._open = Pending(room)
+        self._receiving = False
+        """Whether part of a request has arrived."""
+        self._ended = self._left = self._shutting_down = self._half_closed = False
+        """`_ended`: input is ignored; `_left`: the last response is sent, or being sent; `_shutting_down`: the next is
+        the last; `_half_closed`: the client sends no more."""
+        self._paused = self._penance = False
+        """`_paused`: the client reads no responses; `_penance`: it exceeded the rate limit, and is not read from."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is in progress, not even a partial one or one whose response is being sent."""
+        return not (self._open or self._receiving or self._paused)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a complete request is waiting for its response."""
+        return self._open.waits
+
+    def _linger(self, *, idle: bool) -> None:
+        """Start the deadline after the last response. With TLS, some of that may not be sent yet."""
+        all_sent = self._wire.is_plain or idle
+        self.deadline = time.perf_counter() + (LINGER_SECONDS if all_sent else self._client_seconds)
+
+    def _await_client(self) -> None:
+        self.deadline = time.perf_counter() + self._client_seconds
+
+    def _await_next(self) -> None:
+        """Start the deadline for the next request, unless the connection is waiting for something else."""
+        if self._paused or self._penance or self._left or self._open or self._receiving:
+            return
+        seconds = KEEP_ALIVE_SECONDS if self.known or self.inside else self._client_seconds
+        self.deadline = time.perf_counter() + (SHUTDOWN_SECONDS if self._shutting_down else seconds)
 
 
 class Connection(State, asyncio.Protocol):

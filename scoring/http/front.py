@@ -8,12 +8,10 @@ from http import HTTPStatus
 
 import httptools
 
-from scoring.http.admission import Room
+from scoring.http.admission import AddressRates, Caller, Doorkeeper, Room
 from scoring.http.batcher import Batcher
-from scoring.http.identity import AddressRates, Caller, Doorkeeper
 from scoring.http.looks import CHECKS, Looks
-from scoring.http.request import Answering, Headers, Request, RequestIds, require_json
-from scoring.http.responses import Writer
+from scoring.http.request import Answering, Headers, Request, RequestIds, Writer, require_json
 from scoring.model.operations import OPERATIONS
 from scoring.request_errors import InvalidJson, MethodNotAllowed, Overloaded, Rejection
 from scoring.worker.service import Service

@@ -1,12 +1,19 @@
-"""A request: the parts of its head that the service needs, its body, and its response until that can be sent."""
+"""A request: the parts of its head that the service needs, its body, and its response until that can be sent.
+
+A connection's requests wait in order of arrival, and their responses leave in that order.
+"""
 
 import re
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
+from email.utils import formatdate
+from http import HTTPStatus
 from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from scoring.http.admission import Room
 from scoring.model.operations import Operation
 from scoring.request_errors import InvalidHttp, Rejection, TooLarge, UnsupportedMediaType
 
@@ -26,6 +33,8 @@ SMALLEST_PART = 64
 """The least average size of the chunks of a body that has more: handling a chunk costs as much as 100 bytes."""
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Answer(NamedTuple):
@@ -156,3 +165,88 @@ def require_json(content_type: bytes, content_length: bytes, limit: int) -> None
 def too_large(limit: int) -> Rejection:
     """The rejection of a body of more than `limit` bytes."""
     return TooLarge(f"The body is larger than {limit} bytes; send fewer records at once.")
+
+
+class Pending(deque[Request]):
+    """The requests whose responses have not been sent, in order of arrival."""
+
+    def __init__(self, room: Room) -> None:
+        """`room` has the bytes of their bodies."""
+        super().__init__()
+        self._room = room
+        self.reading: Request | None = None
+        """The request whose body is being received."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a complete request is waiting for its response."""
+        return bool(self) and self[0] is not self.reading
+
+    def add(self, request: Request) -> None:
+        """Add a request whose head has arrived."""
+        self.append(request)
+        self.reading = request
+
+    def answered(self) -> tuple[Request, Answer] | None:
+        """Remove the first request, which there must be, if it has its response, and return both."""
+        if (answer := self[0].answer) is None:
+            return None
+        request = self.popleft()
+        self._room.free(request.size)
+        return request, answer
+
+    def end_with_last(self) -> None:
+        """Close the connection after the response to the last request."""
+        self[-1].keep_alive = False
+
+    def forget_partial(self) -> None:
+        """Drop the request whose body does not come."""
+        request, self.reading = self.reading, None
+        if request is not None and request.wants_body:
+            self.pop()
+            self._room.free(request.size)
+
+    def lose(self) -> None:
+        """Mark all requests as those of a client that has disconnected, and release their memory."""
+        for request in self:
+            request.disconnected = True
+            self._room.free(request.size)
+        self.clear()
+        self.reading = None
+
+
+class Writer:
+    """Serializes responses."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._heads: dict[int, bytes] = {}
+
+    def answer(self, request: Request, answer: Answer, *, close: bool) -> bytes:
+        """The bytes of a response. The content type is JSON unless its headers set another."""
+        status, body, headers = answer
+        more = _lines(headers) if headers else b""
+        if not (headers and any(name == b"content-type" for name, _ in headers)):
+            more += b"content-type: application/json\r\n"
+        if close:
+            more += b"connection: close\r\n"
+        length = len(body)
+        if request.method == b"HEAD":
+            body = b""
+        return b"%b%b\r\ncontent-length: %d\r\n%b\r\n%b" % (self._head(status), request.request_id, length, more, body)
+
+    def _head(self, status: int) -> bytes:
+        now = int(time.time())
+        if now != self._second:
+            self._second = now
+            self._heads.clear()
+        head = self._heads.get(status)
+        if head is None:
+            phrase = HTTPStatus(status).phrase
+            date = formatdate(now, usegmt=True)
+            head = self._heads[status] = f"HTTP/1.1 {status} {phrase}\r\ndate: {date}\r\nx-request-id: ".encode()
+        return head
+
+
+def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import read_recommend, read_similar
 from scoring.model.recommending import RecommendQuery, SimilarQuery
 from scoring.model.records import RankQuery, Values
+from scoring.model.stored import Lookups
 from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, RankAnswer, RankedItem, ScoreAnswer
 
 _encode = msgspec.json.Encoder().encode

@@ -1,10 +1,12 @@
 """`POST /recommend`: items for a user, or for somebody whose choices the request names. It scores no records.
 
-`POST /similar` is the same for somebody who chose one item alone.
+`POST /similar` is the same for somebody who chose one item alone. New items have places among recommended ones: without
+them nobody would choose these, and no model learn from it. The items for several requests are ranked and scored in one
+call, which costs little more.
 """
 
 import secrets
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,22 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from features.keys import key_of
-from recommend.arrays import Indices
+from recommend.arrays import Indices, Mask
 from recommend.catalogue import Catalogue, ItemTexts
 from recommend.columns import Value
 from recommend.histories import Stored
-from recommend.ranking import CANDIDATES
+from recommend.ranking import CANDIDATES, best_of
 from recommend.recommender import Recommended, Recommender, Wanted
 from recommend.stored import SnapshotError
-from scoring.model.context import read_context, read_stored
 from scoring.model.filtering import left_out, matching, require_column, varied
-from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
-from scoring.model.new_items import NewItem, best_new
 from scoring.model.recommend_request import MOST_CANDIDATES, RecommendRequest
-from scoring.model.stored_columns import pairs
-from scoring.request_errors import UnknownItem
+from scoring.model.stored import Lookups, pairs, read_context, read_stored
+from scoring.request_errors import NoRecommender, UnknownItem
 from scoring.responses import Fallback, HistoryItem, KnownUser, RecommendAnswer, RecommendedItem
+
+MOST_NEW_COMPARED = 1_000
+"""So many of the new items with the best scores are looked at, where `at_most` leaves some out."""
 
 Ranked = tuple[Indices, npt.NDArray[np.float64]]
 """Items, best first, and their scores."""
@@ -38,6 +40,60 @@ MOST_SHOWN = 100
 TITLES = ("title", "name")
 """The columns that are shown if a request names none, also with a word before them: `movie_title`."""
 _NOBODY = Stored(chosen=np.empty(0, np.int64), columns={})
+
+
+class NewItem(NamedTuple):
+    """A new item by its number in the catalogue and its key, with what records say of it."""
+
+    number: int
+    key: str
+    said: ItemTexts
+
+    def shown(self, names: Iterable[str]) -> RecommendedItem:
+        """The item in a response, with these columns."""
+        return RecommendedItem(item=self.key, score=None, reason="new", because=[], columns=self.said.shown(names))
+
+
+def best_new(
+    request: RecommendRequest,
+    top: int,
+    match: Mask | None,
+    history: Indices,
+    *,
+    recommender: Recommender,
+    lookups: Lookups,
+    complain: Callable[[SnapshotError], None],
+) -> list[NewItem]:
+    """The new items for the last of `top` places, as many as wanted; the first place is never theirs.
+
+    `match`, bool[c], says which items of the catalogue the filter allows, None for all, and `history`, int64[h], is
+    what somebody chose of the recommender's items. What the request names as chosen or excluded is not new. `complain`
+    gets what is wrong with a catalogue that was altered. Raises like `varied`.
+    """
+    most = min(lookups.places if request.new is msgspec.UNSET else int(request.new), top - 1)
+    catalogue, new = lookups.catalogue, lookups.new
+    if not most or catalogue is None or new is None or not len(new.numbers):
+        return []
+    scores = new.scores(_known_scores(history, recommender))
+    named = {key_of(key) for keys in (request.history, request.exclude) if keys is not msgspec.UNSET for key in keys}
+    try:
+        is_named = np.isin(new.numbers, catalogue.among(named - recommender.numbers.keys()))
+        scores[is_named if match is None else is_named | ~match[new.numbers]] = -np.inf
+        numbers = new.numbers[::-1][best_of(scores[::-1], MOST_NEW_COMPARED)]  # of equal ones the latest first
+        kept = numbers[varied(numbers, most, request, catalogue)].tolist()
+        keys = [catalogue.key(number) for number in kept]
+        return [NewItem(one, key, catalogue.item(key, one)) for one, key in zip(kept, keys, strict=True)]
+    except SnapshotError as error:
+        complain(error)
+        return []
+
+
+def _known_scores(history: Indices, recommender: Recommender) -> npt.NDArray[np.float64]:
+    """The scores of known items, float64[m]; without a history by their popularity, in the order of which they are."""
+    if len(history):
+        return recommender.first_stage.scores(np.unique(history))
+    scores: npt.NDArray[np.float64] = -np.log1p(np.arange(len(recommender.items)))
+    return scores
 
 
 class Found(NamedTuple):
@@ -59,7 +115,7 @@ class RecommendQuery:
     def steps(
         self, recommender: Recommender, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]
     ) -> Generator[Wanted, Ranked, Found]:
-        """What has to be ranked, perhaps several times, and at last what was found; see `scoring.model.together`.
+        """What has to be ranked, perhaps several times, and at last what was found; see `scoring.model.recommending`.
 
         Raises `UnknownField` for columns that the catalogue does not have, and like `read_context`.
         """
@@ -240,3 +296,44 @@ def _known_user(
         chosen=len(past),
         columns={field.name: user.get(field.name) for field in recommender.user_columns},
     )
+
+
+def recommend_to_each(
+    queries: Sequence[RecommendQuery],
+    model: ServedModel,
+    lookups: Lookups,
+    complain: Callable[[SnapshotError], None],
+) -> list[RecommendAnswer | Exception]:
+    """The response to each query, or why there is none: `NoRecommender` if the model has none, or see `steps`.
+
+    `complain` gets what is wrong with a snapshot that was altered.
+    """
+    recommender = model.recommender
+    if recommender is None:
+        return [NoRecommender(model.why_no_recommender) for _ in queries]
+    running = [query.steps(recommender, model, lookups, complain) for query in queries]
+    found: list[Wanted | Found | Exception] = [_next(one, None) for one in running]
+    while waiting := [(number, one) for number, one in enumerate(found) if isinstance(one, Wanted)]:
+        every = recommender.best_of_each([one for _, one in waiting])
+        for (number, _), ranked in zip(waiting, every, strict=True):
+            found[number] = _next(running[number], ranked)
+    _add_probabilities([one for one in found if isinstance(one, Found)], model)
+    return [one.answer if isinstance(one, Found) else one for one in found if not isinstance(one, Wanted)]
+
+
+def _next(steps: Generator[Wanted, Ranked, Found], ranked: Ranked | None) -> Wanted | Found | Exception:
+    try:
+        return next(steps) if ranked is None else steps.send(ranked)
+    except StopIteration as end:
+        found: Found = end.value
+        return found
+    except Exception as error:  # noqa: BLE001 - that of one query is not the others'
+        return error
+
+
+def _add_probabilities(found: Sequence[Found], model: ServedModel) -> None:
+    """Write the probability of a click into each item of the responses that has a record."""
+    records = [record for one in found for record in one.records]
+    items = [item for one in found if one.records for item in one.answer.items]
+    for item, probability in zip(items, model.click_model.probabilities(records) if records else [], strict=True):
+        item.probability = probability

@@ -12,9 +12,8 @@ import msgspec
 from features.columns import Field, Number
 from features.schema import Schema
 from scoring.errors import RecordTypeError
-from scoring.model import stored_columns
 from scoring.model.diagnosis import WRONG, refuse_duplicates, rejection_for
-from scoring.model.lookups import Lookups
+from scoring.model.stored import ID_FIELDS, ITEM, USER, Lookups, filled
 from scoring.native import KERNEL, Kernel
 from scoring.request_errors import WrongType
 
@@ -91,11 +90,11 @@ class RequestTypes:
         names = {f"f{field.at}": field.name for field in schema.fields}
         fields = [(attribute, *_field(field)) for attribute, field in zip(names, schema.fields, strict=True)]
         self._fields = schema.fields
-        self._names = (*schema.features, stored_columns.USER, stored_columns.ITEM)
+        self._names = (*schema.features, USER, ITEM)
         self._kernel = kernel
         self._plain = self._described = _Decoders.of(fields, names, max_records)
-        if by_id and not set(schema.features) & {stored_columns.USER, stored_columns.ITEM}:
-            self._described = _Decoders.of([*fields, *stored_columns.FIELDS], names, max_records)
+        if by_id and not set(schema.features) & {USER, ITEM}:
+            self._described = _Decoders.of([*fields, *ID_FIELDS], names, max_records)
         self.record, self.batch, self.rank = self._described.types
 
     def read_score(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], bool]:
@@ -155,7 +154,7 @@ class RequestTypes:
         if len(rows[0]) == len(self._fields):
             return rows
         places = (f"{place}[{at}].item" if place else "item" for at in range(len(rows)))
-        return stored_columns.filled(rows, places, self._fields, lookups)
+        return filled(rows, places, self._fields, lookups)
 
     def _given(self, *rows: Values) -> int:
         """How many fields of the rows are not absent."""

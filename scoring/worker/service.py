@@ -9,16 +9,15 @@ from http import HTTPStatus
 
 from recommend.stored import SnapshotError
 from scoring.errors import GoldenError, KeysError
-from scoring.model.lookups import Lookups
 from scoring.model.model import ServedModel
+from scoring.model.stored import Lookups
 from scoring.request_errors import InternalError, NotReady, Rejection
 from scoring.responses import ModelName
 from scoring.settings import RequestLines, ServerSettings
-from scoring.worker.fetching import Lake
-from scoring.worker.following import Following
 from scoring.worker.keys import KeyRing
 from scoring.worker.logs import LogSink, describe
 from scoring.worker.metrics import Metrics
+from scoring.worker.snapshots import Following, Lake
 from scoring.worker.summary import Summary, certificate_end
 
 TICK_SECONDS = 0.25

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from socket import socket
 
 from scoring.worker.logs import LogSink
-from scoring.worker.pauses import Pauses
+
+PAUSE_SECONDS = 1.0
+"""A loop whose turn took this long has stood still: turns take a tenth of a second."""
 
 LOOK_SECONDS = 0.05
 HUNG_SECONDS = 4.0
@@ -37,6 +39,25 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 COULD_NOT_START = 3
 """Exit code of a worker that could not start serving, or failed."""
+
+
+class Pauses:
+    """The pauses of a loop that asks in each turn: this process stood still, as in a frozen virtual machine.
+
+    Whoever was waited for could not act meanwhile either, or could not be heard, so the time does not count against
+    them.
+    """
+
+    def __init__(self) -> None:
+        """The first turn begins."""
+        self.now = time.monotonic()
+        """When the latest turn began."""
+
+    def turn(self) -> float:
+        """Begin the next turn; returns for how many seconds the loop stood still before, which is mostly 0."""
+        before, self.now = self.now, time.monotonic()
+        took = self.now - before
+        return took if took >= PAUSE_SECONDS else 0.0
 
 
 @dataclass(kw_only=True)

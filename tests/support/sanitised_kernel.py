@@ -25,7 +25,7 @@ from features.schema import Schema
 from recommend.weights import ItemWeights
 from scoring.engines.forest import open_forest
 from scoring.model.encoding import RowEncoder
-from scoring.model.item_weights import KernelWeights, best_of
+from scoring.model.model import KernelWeights, best_of
 from scoring.model.records import Values
 from scoring.native import Kernel
 

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from features.bundle import FILES, Bundle, seal
 from features.reference import FILE
 from features.schema import CRITEO
-from scoring.model.drift import BATCH_ROWS, BATCH_SECONDS
+from scoring.model.click_model import BATCH_ROWS, BATCH_SECONDS
 from tests.support.bundles import Record, random_records
 from tests.support.services import RunningService, running_service, wait_until
 

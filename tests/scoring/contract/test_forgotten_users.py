@@ -128,20 +128,20 @@ def test_nobody_is_known_as_long_as_the_list_cannot_be_read_at_a_start(
 def test_a_file_that_cannot_be_opened_once_is_tried_again_and_withholds_no_other(
     bundle: Path, tmp_path: Path, opened: str, error: str
 ) -> None:
-    snapshots, locked = write_snapshots(tmp_path / "snapshots" / "version"), tmp_path / "locked"
+    folder, locked = write_snapshots(tmp_path / "snapshots" / "version"), tmp_path / "locked"
     locked.touch()
     code = f"""
 from pathlib import Path
 from recommend.stored import SnapshotError
-from scoring.worker import following
-opened = following.{opened}
+from scoring.worker import snapshots
+opened = snapshots.{opened}
 def open_(*arguments):
     if Path({str(locked)!r}).exists():
         raise {error}
     return opened(*arguments)
-following.{opened} = open_
+snapshots.{opened} = open_
 """
-    arguments = ["--snapshots", str(snapshots), "--workers", "1"]
+    arguments = ["--snapshots", str(folder), "--workers", "1"]
     with running_service(bundle, tmp_path, arguments=arguments, python=changed_service(code)) as service:
         answer = asked(service, user="u1")
         found = (answer["fallback"][0] != "no_histories", answer["catalogue"] is not None)

@@ -27,7 +27,7 @@ from tests.support.services import (
 
 pytestmark = pytest.mark.slow
 
-PATIENT = "from scoring.http import state; state.SHUTDOWN_SECONDS = 60.0"
+PATIENT = "from scoring.http import connection; connection.SHUTDOWN_SECONDS = 60.0"
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from playwright import sync_api as playwright
 
 from features.bundle import Bundle
-from scoring.model.drift import BATCH_ROWS
+from scoring.model.click_model import BATCH_ROWS
 from scoring.worker.metrics import PROBABILITY_BUCKETS
 from tests.support.pages import browser, opened_page
 from tests.support.ports import free_port

@@ -8,8 +8,8 @@ import pytest
 
 from features.trees import TreesError
 from recommend.recommender import FOLDER, Recommender
-from scoring.model.context import read_stored
 from scoring.model.model import open_ranking
+from scoring.model.stored import read_stored
 from tests.support.recommenders import asked, items, make_recommending_bundle, ranking_recommender, write_snapshots
 from tests.support.services import RunningService, running_service
 

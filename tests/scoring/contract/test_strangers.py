@@ -29,9 +29,9 @@ pytestmark = pytest.mark.slow
 
 SCORE = score()
 STILL_CLOCK = """
-from scoring.http import identity
+from scoring.http import admission
 from tests.support.clock import Clock
-identity.time = Clock(now=1.0)
+admission.time = Clock(now=1.0)
 """
 """A service that takes all requests for those of the same moment."""
 

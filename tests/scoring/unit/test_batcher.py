@@ -11,8 +11,8 @@ import pytest
 
 from scoring.http.batcher import MOST_EXPLAINED, RECORDS_TOGETHER, Batcher
 from scoring.http.request import Request
-from scoring.model.lookups import Lookups
 from scoring.model.operations import SCORE, ExplainQuery, Operation
+from scoring.model.stored import Lookups
 from scoring.request_errors import DeadlineExceeded, Rejection
 from scoring.worker.service import Service
 

@@ -1,7 +1,7 @@
 """Connection limits: which client is disconnected when there is no space, and how often a client may ask."""
 
+from scoring.http.admission import MAX_ADDRESSES, AddressRates, Rate
 from scoring.http.clients import FEWEST_STRANGERS, OF_ONE_ADDRESS, Clients
-from scoring.http.identity import MAX_ADDRESSES, AddressRates, Rate
 from scoring.worker.keys import Key
 
 MOST_OF_ADDRESS = FEWEST_STRANGERS // OF_ONE_ADDRESS

@@ -16,9 +16,9 @@ import uvloop
 from scoring.http.admission import Room
 from scoring.http.clients import Clients
 from scoring.http.connection import Connection
-from scoring.http.door import Door
 from scoring.http.front import Front
 from scoring.http.request import Request
+from scoring.http.serving import Door
 
 HEAD = b"POST /score HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
 FRONT = cast(

@@ -6,9 +6,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from scoring.http.recommendations import RECOMMENDED_TOGETHER, Recommendations
+from scoring.http.recommendations import RECOMMENDED_TOGETHER, TURN_COST, Recommendations, estimated
 from scoring.http.request import Request
-from scoring.model.cost import TURN_COST, estimated
 from scoring.model.operations import OPERATIONS
 from scoring.model.recommend_request import (
     MOST_CHOSEN,

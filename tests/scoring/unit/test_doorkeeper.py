@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from scoring.http.admission import NOBODY, AddressRates, Doorkeeper, Identity
 from scoring.http.front import BROWSER
-from scoring.http.identity import NOBODY, AddressRates, Doorkeeper, Identity
 from scoring.request_errors import Overloaded, Unauthorized
 from scoring.worker.keys import Key, KeyRing
 

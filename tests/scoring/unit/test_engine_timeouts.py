@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 
 from scoring.engines import spark_query, spark_serving
-from scoring.engines.booster import Booster
-from scoring.engines.spark_process import Rows, SparkProcess, call
-from scoring.engines.spark_serving import SparkServingEngine
+from scoring.engines.lightgbm import Booster
+from scoring.engines.spark_serving import Rows, SparkProcess, SparkServingEngine, call
 from scoring.request_errors import EngineUnavailable, Overloaded
 
 

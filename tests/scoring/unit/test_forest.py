@@ -9,9 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from scoring.engines import forest
-from scoring.engines.booster import Booster
 from scoring.engines.forest import open_forest
-from scoring.engines.lightgbm import LightGbmEngine
+from scoring.engines.lightgbm import Booster, LightGbmEngine
 from tests.support.kernels import built_kernel
 
 FEATURES = 5

@@ -6,7 +6,7 @@ import pytest
 from recommend import ranking
 from recommend.recommender import Recommender
 from recommend.weights import ItemWeights
-from scoring.model.item_weights import KernelWeights, best_of, with_kernel
+from scoring.model.model import KernelWeights, best_of, with_kernel
 from tests.support.kernels import built_kernel
 from tests.support.recommenders import ITEM_TO_ITEM, ITEMS
 

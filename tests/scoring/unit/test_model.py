@@ -23,7 +23,7 @@ PREDICT = """
 import json, os, sys
 from pathlib import Path
 import numpy as np
-from scoring.engines.booster import Booster
+from scoring.engines.lightgbm import Booster
 from scoring.engines.lightgbm import LightGbmEngine
 
 def spent():

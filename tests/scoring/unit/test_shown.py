@@ -13,10 +13,9 @@ from recommend.catalogue import Catalogue, ItemRow, Layout, State
 from recommend.recommender import Recommender
 from recommend.weights import ItemWeights
 from scoring.model import recommending
-from scoring.model.lookups import Lookups
 from scoring.model.recommend_request import RecommendRequest
-from scoring.model.recommending import RecommendQuery
-from scoring.model.together import recommend_to_each
+from scoring.model.recommending import RecommendQuery, recommend_to_each
+from scoring.model.stored import Lookups
 from scoring.responses import Fallback, ModelName, RecommendAnswer
 from tests.support.recommenders import SCHEMA
 

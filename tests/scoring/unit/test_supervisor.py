@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from scoring.worker import pauses, supervisor
+from scoring.worker import supervisor
 from scoring.worker.logs import LogSink
 from scoring.worker.supervisor import HUNG_SECONDS, START_SECONDS, Supervisor
 from tests.support.clock import Clock
@@ -57,8 +57,7 @@ class Stepped(Supervisor):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = SteppedClock(now=1000.0)
-    for module in (supervisor, pauses):
-        monkeypatch.setattr(module, "time", made)
+    monkeypatch.setattr(supervisor, "time", made)
     return made
 
 

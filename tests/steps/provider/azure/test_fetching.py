@@ -7,7 +7,7 @@ import pytest
 from features.errors import PersonalizationError
 from recommend import catalogue, histories
 from recommend.forgotten import FILE, NOBODY, Forgotten
-from scoring.worker.fetching import Lake
+from scoring.worker.snapshots import Lake
 from steps.azure.stores.snapshots import LakeSnapshots
 from tests.steps.provider.azure.test_snapshots import VERSION, address, allowed, client, lake, left_by_a_run, pod
 from tests.support.recommenders import write_snapshots

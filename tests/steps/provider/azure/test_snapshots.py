@@ -15,7 +15,7 @@ from recommend import catalogue, histories
 from recommend.catalogue import State
 from recommend.histories import Histories
 from scoring.errors import FetchError
-from scoring.worker.fetching import Lake
+from scoring.worker.snapshots import Lake
 from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.places import Lake as LakePlace
 from steps.provider.step import Context

@@ -1,0 +1,149 @@
+"""What is stored of users and items, by key: the open snapshots, and the columns that a request reads from them.
+
+Records that name a user or an item by id get its stored columns for what they do not give. The ranking of candidates
+reads columns of users, which a `POST /recommend` may give as its `context`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+
+from features.columns import Field, Number
+from features.keys import key_of
+from recommend.catalogue import Catalogue, ItemTexts
+from recommend.columns import Value, from_text
+from recommend.forgotten import NOBODY, Forgotten
+from recommend.histories import Histories, Stored
+from recommend.new_items import NewItems
+from recommend.stored import SnapshotError
+from scoring.model.diagnosis import LONGEST_NAME
+from scoring.request_errors import NotFinite, Unavailable, UnknownField, UnknownItem, WrongType
+
+USER, ITEM = "user", "item"
+Key = str | int | msgspec.UnsetType
+ID_FIELDS = [
+    (name, Annotated[Key, msgspec.Meta(description=said)], msgspec.UNSET)
+    for name, said in (
+        (USER, "A user's key, as in the tables: their stored columns fill in those that are absent."),
+        (ITEM, "An item's key, as in the tables: its columns in the catalogue fill in those that are absent."),
+    )
+]
+"""The fields of a record that name a user and an item, after the features."""
+
+MOST_LISTED = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookups:
+    """The open snapshots, and the catalogue's new items."""
+
+    histories: Histories | None = None
+    forgotten: Forgotten = NOBODY
+    """Users of whom nothing is told, though the histories may still have them."""
+    catalogue: Catalogue | None = None
+    new: NewItems | None = None
+    places: int = 0
+    """How many of the last places new items may take, unless a request says otherwise."""
+
+    def find(self, user: str) -> Stored | None:
+        """What is stored of a user, None if they are unknown or were forgotten; raises `SnapshotError`."""
+        return None if self.histories is None or user in self.forgotten else self.histories.find(user)
+
+    def texts(self, user: str, stored: Stored | None) -> dict[str, str]:
+        """What a record says of a user of whom this is `stored`: the key may be a column, too.
+
+        A record without the key is encoded like one with a key that training has never seen. So one who was forgotten
+        is not found in the model either.
+        """
+        if self.histories is None or user in self.forgotten:
+            return {}
+        return {self.histories.user_column: user, **({} if stored is None else stored.columns)}
+
+
+def pairs(user: Mapping[str, Value], items: Iterable[ItemTexts], fields: Sequence[Field]) -> list[tuple[Any, ...]]:
+    """The values of `fields` in the records of a user with each of the items."""
+    known = [user.get(field.name) for field in fields]
+    rows = []
+    for item in items:
+        row = known.copy()
+        for place, value in item.values:
+            row[place] = value
+        rows.append(tuple(row))
+    return rows
+
+
+def filled(
+    rows: Iterable[Sequence[Any]], places: Iterable[str], fields: Sequence[Field], lookups: Lookups
+) -> list[tuple[Any, ...]]:
+    """The values of `fields` in each row, which ends with the values of `ID_FIELDS`.
+
+    Given values go before stored ones, null is one, too. Nothing is stored about an unknown user. Raises `UnknownItem`
+    with the row's field by `places`, and `Unavailable` without a catalogue or if a snapshot was altered.
+    """
+    users: dict[str, Mapping[str, str]] = {}
+    found = []
+    try:
+        for (*values, user, item), place in zip(rows, places, strict=True):
+            texts: dict[str, str] = {}
+            if user is not msgspec.UNSET:
+                key = key_of(user)
+                if key not in users:
+                    users[key] = lookups.texts(key, lookups.find(key))
+                texts |= users[key]
+            if item is not msgspec.UNSET:
+                texts |= _of_item(key_of(item), place, lookups)
+            found.append(tuple(map(_given_or_stored, values, fields, (texts.get(field.name) for field in fields))))
+    except SnapshotError as error:
+        raise Unavailable(f"Stored columns cannot be read: {error}") from error
+    return found
+
+
+def _given_or_stored(value: Any, field: Field, stored: str | None) -> Any:  # noqa: ANN401 - whatever the field holds
+    is_absent = value is msgspec.UNSET or (isinstance(field, Number) and value != value)  # noqa: PLR0124 - a NaN
+    return value if stored is None or not is_absent else from_text(stored, field)
+
+
+def _of_item(key: str, place: str, lookups: Lookups) -> Mapping[str, str]:
+    catalogue = lookups.catalogue
+    if catalogue is None:
+        raise Unavailable("The service has no catalogue yet, or can't read it; its log says why.")
+    number = catalogue.find(key)
+    if number < 0:
+        raise UnknownItem(f"The catalogue has no item {key[:LONGEST_NAME]!r}, or it was withdrawn.", field=place)
+    return catalogue.item(key, number).texts
+
+
+def read_context(context: Mapping[str, str | float | None], columns: Sequence[Field]) -> dict[str, Value]:
+    """The values by column; raises a `Rejection` for one that the ranking does not read."""
+    fields = {field.name: field for field in columns}
+    return {name: _from_context(name, value, fields) for name, value in context.items()}
+
+
+def read_stored(texts: Mapping[str, str], columns: Sequence[Field]) -> dict[str, Value]:
+    """The same from a user's stored columns; what the ranking cannot read is missing."""
+    return {field.name: from_text(texts[field.name], field) for field in columns if field.name in texts}
+
+
+def _from_context(name: str, value: str | float | None, fields: Mapping[str, Field]) -> Value:
+    shown = name[:LONGEST_NAME]
+    at = f"context.{shown}"
+    field = fields.get(name)
+    if field is None:
+        known = ", ".join(list(fields)[:MOST_LISTED]) or "none"
+        raise UnknownField(f"The ranking reads no column {shown!r} of users; it reads {known}.", field=at)
+    if value is None:
+        return None
+    if isinstance(field, Number):
+        if isinstance(value, str):
+            raise WrongType("The value must be a number or null.", field=at)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise NotFinite("The value is out of range.", field=at) from error
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise WrongType("The value must be a text, a whole number or null.", field=at)
+        return str(int(value))
+    return str(value)
