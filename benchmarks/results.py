@@ -17,7 +17,7 @@ from rich.table import Table
 from features.files import write_whole
 
 FOLDER = Path(__file__).resolve().parent / "results"
-PACKAGES = ("lightgbm", "msgspec", "numpy", "pulumi", "pyspark", "starlette", "synapseml", "uvloop")
+PACKAGES = ("lightgbm", "msgspec", "numpy", "pulumi", "pyspark", "synapseml", "uvloop")
 
 
 @dataclass(frozen=True, kw_only=True)

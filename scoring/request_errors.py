@@ -1,11 +1,13 @@
-"""The errors that a request can get: each class has an HTTP status and a code, each instance a message.
+"""Why a request can be refused: a table of statuses, codes and meanings. `/openapi.json` contains the meanings."""
 
-`/openapi.json` contains the docstrings of the structs and of most error classes.
-"""
-
-from typing import ClassVar
+from enum import Enum
+from http import HTTPStatus
 
 import msgspec
+
+Headers = list[tuple[bytes, bytes]]
+RETRY_LATER: Headers = [(b"retry-after", b"1")]
+"""After how many seconds a client may send a request again that may then succeed."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,223 +27,76 @@ class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     error: Problem
 
 
+class Refusal(Enum):
+    """The causes: each has a status and a meaning, and its name in lower case is its code."""
+
+    INVALID_JSON = 400, "A body that is not JSON."
+    WRONG_TYPE = 400, "A value whose type differs from the schema's."
+    NOT_FINITE = 400, "A number that is NaN, infinite or too large."
+    UNKNOWN_FIELD = 400, "A field that the model does not know."
+    UNKNOWN_ITEM = 400, "An item that is not in the catalogue, or was withdrawn."
+    MISSING_FIELD = 400, "A missing field of the request itself; features may be missing."
+    DUPLICATE_FIELD = 400, "A field that is given twice."
+    WRONG_COUNT = 400, "A list that is empty or longer than the limit."
+    INVALID_HTTP = 400, "A request that is not valid HTTP/1.1, or whose body comes in too many small chunks."
+    UNAUTHORIZED = 401, "A request without a valid key."
+    NOT_FOUND = 404, "A path that does not exist."
+    METHOD_NOT_ALLOWED = 405, "The path does not support this method."
+    SLOW_HEAD = 408, "Headers that did not arrive in time."
+    SLOW_BODY = 408, "A body that did not arrive in time."
+    NO_RECOMMENDER = 409, "The dataset has users and items, but its recommender was not good enough to serve."
+    NO_CLICK_MODEL = 409, "The dataset has only positives, so the model recommends and gives no click probabilities."
+    TOO_LARGE = 413, "A body above the limit."
+    UNSUPPORTED_MEDIA_TYPE = 415, "A body that is not declared as JSON."
+    TOO_MANY_REQUESTS = 429, "The rate limit of the key, or of an address without a key, is exceeded."
+    HEADERS_TOO_LARGE = 431, "Headers above the limit."
+    INTERNAL_ERROR = 500, "An internal error of the service."
+    UNKNOWN_CODING = 501, "A body with a transfer coding that the service does not know."
+    UNAVAILABLE = 503, "The service is temporarily unable to score."
+    NOT_READY = 503, "The service is not ready: its model is not verified, or its engine is restarting."
+    OVERLOADED = 503, "More requests, bytes or clients than the service has room for."
+    DEADLINE_EXCEEDED = 503, "A request that waited longer than its deadline."
+    ENGINE_UNAVAILABLE = 503, "An engine that does not respond."
+
+    def __init__(self, status: int, meaning: str) -> None:
+        self.status = status
+        self.meaning = meaning
+
+    def __call__(self, message: str, *, field: str | None = None, headers: Headers | None = None) -> "Rejection":
+        """The rejection of a request for this cause; `message` never contains a feature's value."""
+        return Rejection(self, message, field=field, headers=headers)
+
+
 class Rejection(Exception):  # noqa: N818 - an answer to a request, not a failure
-    """A request that gets an `ErrorAnswer`. The message never contains a feature's value."""
+    """A request that gets an `ErrorAnswer`, with `headers` in addition to those of every response."""
 
-    status: ClassVar[int] = 400
-    code: ClassVar[str]
-
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    def __init__(
+        self, refusal: Refusal, message: str, *, field: str | None = None, headers: Headers | None = None
+    ) -> None:
         super().__init__(message)
+        self.refusal = refusal
+        self.status = refusal.status
         self.message = message
         self.field = field
+        is_temporary = refusal.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+        self.headers = headers or (RETRY_LATER if is_temporary else [])
 
     def body(self) -> bytes:
         """The body of the response, as JSON."""
-        problem = Problem(code=self.code, message=self.message, field=self.field)
+        problem = Problem(code=self.refusal.name.lower(), message=self.message, field=self.field)
         return msgspec.json.encode(ErrorAnswer(error=problem))
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers that the status requires, in addition to those of every response."""
-        return []
 
+def unauthorized(message: str, *, challenge: bytes = b"Bearer") -> Rejection:
+    """The rejection of a request without a valid key.
 
-class InvalidJson(Rejection):
-    """A body that is not JSON."""
+    RFC 9110 requires the `challenge`, an authentication scheme; `Basic` makes a browser ask its user.
+    """
+    return Refusal.UNAUTHORIZED(message, headers=[(b"www-authenticate", challenge)])
 
-    code = "invalid_json"
 
-
-class WrongType(Rejection):
-    """A value whose type differs from the schema's."""
-
-    code = "wrong_type"
-
-
-class NotFinite(Rejection):
-    """A number that is NaN, infinite or too large."""
-
-    code = "not_finite"
-
-
-class UnknownField(Rejection):
-    """A field that the model does not know."""
-
-    code = "unknown_field"
-
-
-class UnknownItem(Rejection):
-    """An item that is not in the catalogue, or was withdrawn."""
-
-    code = "unknown_item"
-
-
-class MissingField(Rejection):
-    """A missing field of the request itself; features may be missing."""
-
-    code = "missing_field"
-
-
-class DuplicateField(Rejection):
-    """A field that is given twice."""
-
-    code = "duplicate_field"
-
-
-class WrongCount(Rejection):
-    """A list that is empty or longer than the limit."""
-
-    code = "wrong_count"
-
-
-class Unauthorized(Rejection):
-    """A request without a valid key."""
-
-    status = 401
-    code = "unauthorized"
-
-    def __init__(self, message: str, *, challenge: bytes = b"Bearer") -> None:
-        """`challenge` is the authentication scheme; `Basic` makes a browser ask its user."""
-        super().__init__(message)
-        self._challenge = challenge
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The challenge, which RFC 9110 requires."""
-        return [(b"www-authenticate", self._challenge)]
-
-
-class NotFound(Rejection):
-    """A path that does not exist."""
-
-    status = 404
-    code = "not_found"
-
-
-class NoRecommender(Rejection):
-    """The dataset has users and items, but its recommender was not good enough to serve."""
-
-    status = 409
-    code = "no_recommender"
-
-
-class NoClickModel(Rejection):
-    """The dataset has only positives, so the model recommends and gives no click probabilities."""
-
-    status = 409
-    code = "no_click_model"
-
-
-class MethodNotAllowed(Rejection):
-    """The path does not support this method."""
-
-    status = 405
-    code = "method_not_allowed"
-
-    def __init__(self, method: str, *, allowed: str) -> None:
-        super().__init__(f"The method {method[:20]} is not allowed here; use {allowed}.")
-        self._allowed = allowed
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The allowed methods, which RFC 9110 requires."""
-        return [(b"allow", self._allowed.encode())]
-
-
-class InvalidHttp(Rejection):
-    """A request that is not valid HTTP/1.1, or whose body comes in too many small chunks."""
-
-    code = "invalid_http"
-
-
-class HeadersTooLarge(Rejection):
-    """Headers above the limit."""
-
-    status = 431
-    code = "headers_too_large"
-
-
-class SlowHead(Rejection):
-    """Headers that did not arrive in time."""
-
-    status = 408
-    code = "slow_head"
-
-
-class SlowBody(Rejection):
-    """A body that did not arrive in time."""
-
-    status = 408
-    code = "slow_body"
-
-
-class TooLarge(Rejection):
-    """A body above the limit."""
-
-    status = 413
-    code = "too_large"
-
-
-class UnsupportedMediaType(Rejection):
-    """A body that is not declared as JSON."""
-
-    status = 415
-    code = "unsupported_media_type"
-
-
-class Later(Rejection):
-    """A request that may succeed if it is sent again later."""
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """After how many seconds a client may try again."""
-        return [(b"retry-after", b"1")]
-
-
-class UnknownCoding(Rejection):
-    """A body with a transfer coding that the service does not know."""
-
-    status = 501
-    code = "unknown_coding"
-
-
-class TooManyRequests(Later):
-    """The rate limit of the key, or of an address without a key, is exceeded."""
-
-    status = 429
-    code = "too_many_requests"
-
-
-class InternalError(Rejection):
-    """An internal error of the service."""
-
-    status = 500
-    code = "internal_error"
-
-
-class Unavailable(Later):
-    """The service is temporarily unable to score."""
-
-    status = 503
-    code = "unavailable"
-
-
-class NotReady(Unavailable):
-    """The service is not ready: its model is not verified, or its engine is restarting."""
-
-    code = "not_ready"
-
-
-class Overloaded(Unavailable):
-    """More requests, bytes or clients than the service has room for."""
-
-    code = "overloaded"
-
-
-class DeadlineExceeded(Unavailable):
-    """A request that waited longer than its deadline."""
-
-    code = "deadline_exceeded"
-
-
-class EngineUnavailable(Unavailable):
-    """An engine that does not respond."""
-
-    code = "engine_unavailable"
+def method_not_allowed(method: bytes, *, allowed: str) -> Rejection:
+    """The rejection of a `method`, with those that are `allowed`, as RFC 9110 requires."""
+    shown = method[:20].decode("ascii", "replace")
+    message = f"The method {shown} is not allowed here; use {allowed}."
+    return Refusal.METHOD_NOT_ALLOWED(message, headers=[(b"allow", allowed.encode())])

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from scoring.engines.lightgbm import Booster, Prediction
 from scoring.errors import EngineError
-from scoring.request_errors import EngineUnavailable, Overloaded
+from scoring.request_errors import Refusal, Rejection
 from scoring.scratch import ScratchFolder
 
 PROBE_SECONDS = 10.0
@@ -208,12 +208,12 @@ class SparkServingEngine:
     async def score(self, batch: Rows) -> list[float]:
         """The click probability of each row of `batch`, float64[n, f]; see `Engine.score`.
 
-        Raises `Overloaded` if too many records are waiting, and `EngineUnavailable` if Spark doesn't respond.
+        Raises a `Rejection` if too many records are waiting, or if Spark doesn't respond.
         """
         if not self.ready:
-            raise EngineUnavailable("Spark is being started again.")
+            raise Refusal.ENGINE_UNAVAILABLE("Spark is being started again.")
         if self._rows_waiting and self._rows_waiting + len(batch) > MAX_WAITING:
-            raise Overloaded("Too many records are waiting for Spark; try again later.")
+            raise Refusal.OVERLOADED("Too many records are waiting for Spark; try again later.")
         loop = asyncio.get_running_loop()
         jobs = [_Job(rows=batch[at : at + SLOTS], answer=loop.create_future()) for at in range(0, len(batch), SLOTS)]
         self._waiting.extend(jobs)
@@ -276,10 +276,10 @@ class SparkServingEngine:
             try:
                 answers = await self._score_together(connection, np.concatenate([job.rows for job in jobs]))
             except Exception as error:  # noqa: BLE001 - who waits gets an answer, and the next call its turn
-                if not isinstance(error, EngineUnavailable):
+                if not isinstance(error, Rejection):
                     _log.error("a call of Spark failed: %s", type(error).__name__)
                 for job in jobs:
-                    _settle(job, EngineUnavailable("Spark did not answer."))
+                    _settle(job, Refusal.ENGINE_UNAVAILABLE("Spark did not answer."))
                 continue
             at = 0
             for job in jobs:
@@ -306,18 +306,18 @@ class SparkServingEngine:
             else:
                 self._failures = 0
                 return answers
-        raise EngineUnavailable("Spark did not answer in time.")
+        raise Refusal.ENGINE_UNAVAILABLE("Spark did not answer in time.")
 
     def _refuse_waiting(self) -> None:
         while self._waiting:
             for job in self._take():
-                _settle(job, EngineUnavailable("Spark is being started again."))
+                _settle(job, Refusal.ENGINE_UNAVAILABLE("Spark is being started again."))
 
 
-def _settle(job: _Job, outcome: list[float] | EngineUnavailable) -> None:
+def _settle(job: _Job, outcome: list[float] | Rejection) -> None:
     if job.answer.done():
         return
-    if isinstance(outcome, EngineUnavailable):
+    if isinstance(outcome, Rejection):
         job.answer.set_exception(outcome)
     else:
         job.answer.set_result(outcome)

@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from typing import NamedTuple, Protocol
 
-from scoring.request_errors import Overloaded, TooManyRequests, Unauthorized
+from scoring.request_errors import Refusal, unauthorized
 from scoring.worker.keys import Key, KeyRing
 
 ALWAYS_TAKEN = 4
@@ -160,7 +160,7 @@ class Doorkeeper:
     ) -> Key:
         """The request's key. With `basic`, it may be the password of basic authentication.
 
-        Raises `Unauthorized` without a valid key, or `TooManyRequests` above the rate limit for such requests.
+        Raises a `Rejection` without a valid key, and above the rate limit for such requests.
         """
         if not basic:
             identity = caller.identity
@@ -172,25 +172,25 @@ class Doorkeeper:
             key = self._keys.find(authorization, basic=True)
         if key is None:
             self.count_stranger(caller)
-            raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.", challenge=challenge)
+            raise unauthorized("Send a valid key as `authorization: Bearer KEY`.", challenge=challenge)
         caller.key = key
         return key
 
     def admit(self, caller: Caller, key: Key, *, limited: bool = True) -> None:
-        """Raise `Overloaded` if there is no room for one more client, `TooManyRequests` above the key's rate limit.
+        """Raise a `Rejection` if there is no room for one more client, and above the key's rate limit.
 
         Unless `limited`, the request does not count towards that.
         """
         if not (caller.known or caller.recognize()):
-            raise Overloaded("Too many clients are connected; try again later.")
+            raise Refusal.OVERLOADED("Too many clients are connected; try again later.")
         if limited and self._key_requests is not None:
             rate = self._rates.get(key.name)
             if rate is None:
                 rate = self._rates[key.name] = Rate(self._key_requests)
             if not rate.take(time.perf_counter()):
-                raise TooManyRequests(TOO_OFTEN.format("this key"))
+                raise Refusal.TOO_MANY_REQUESTS(TOO_OFTEN.format("this key"))
 
     def count_stranger(self, caller: Caller) -> None:
-        """Raise `TooManyRequests` if a request without a key exceeds the rate limit."""
+        """Raise a `Rejection` if a request without a key exceeds the rate limit."""
         if not self._strangers.take(caller.address, time.perf_counter()):
-            raise TooManyRequests(TOO_OFTEN.format("requests without a key from this address"))
+            raise Refusal.TOO_MANY_REQUESTS(TOO_OFTEN.format("requests without a key from this address"))

@@ -21,7 +21,7 @@ from scoring.model.model import ServedModel
 from scoring.model.operations import ExplainQuery, Operation, Query
 from scoring.model.recommending import RecommendQuery, recommend_to_each
 from scoring.model.records import Values
-from scoring.request_errors import DeadlineExceeded, Overloaded
+from scoring.request_errors import Refusal
 from scoring.responses import RecommendAnswer
 from scoring.worker.service import Service
 
@@ -110,7 +110,7 @@ class Batcher:
         limit = self._service.settings.deadline_seconds
         try:
             if now - request.arrived > limit:
-                raise DeadlineExceeded(f"The request waited for more than {limit:g} seconds.")  # noqa: TRY301 - one place rejects
+                raise Refusal.DEADLINE_EXCEEDED(f"The request waited for more than {limit:g} seconds.")  # noqa: TRY301 - one place rejects
             return request.operation.read(self._service.model, bytes(request.body), self._service.lookups)
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the worker
             self._refuse(request, error)
@@ -163,7 +163,7 @@ class Batcher:
     ) -> None:
         """Explain a record in the separate thread, and answer its request."""
         if self._explaining >= MOST_EXPLAINED:
-            self._refuse(request, Overloaded("Too many records are waiting to be explained; try again later."))
+            self._refuse(request, Refusal.OVERLOADED("Too many records are waiting to be explained; try again later."))
             return
         self._explaining += 1
 

@@ -10,8 +10,8 @@ from scoring.http.admission import NOBODY, Room
 from scoring.http.clients import KEEP_ALIVE_SECONDS, LINGER_SECONDS, SHUTDOWN_SECONDS, THROTTLE_SECONDS, Clients
 from scoring.http.front import Front
 from scoring.http.reader import MAX_PIPELINED, Reader, StopReading
-from scoring.http.request import CONTINUE, Headers, Pending, Request
-from scoring.request_errors import Overloaded, Rejection, SlowBody, SlowHead, TooManyRequests, Unauthorized
+from scoring.http.request import CONTINUE, Pending, Request
+from scoring.request_errors import Headers, Refusal, Rejection, unauthorized
 from scoring.worker.keys import Key
 
 
@@ -200,7 +200,7 @@ class Connection(State, asyncio.Protocol):
             expects_word = self._front.admit(self, request)
         except Rejection as rejection:
             self._skip_body(request)
-            if isinstance(rejection, TooManyRequests) and not self.known:
+            if rejection.refusal is Refusal.TOO_MANY_REQUESTS and not self.known:
                 self._penance = True
                 self._wire.stop_reading()
                 self.deadline = time.perf_counter() + THROTTLE_SECONDS
@@ -221,7 +221,7 @@ class Connection(State, asyncio.Protocol):
         if request is None or not request.wants_body:
             return
         if not self._front.room.hold(len(body)):
-            self._give_up(request, Overloaded("Too many unanswered bytes; try again later."))
+            self._give_up(request, Refusal.OVERLOADED("Too many unanswered bytes; try again later."))
         if (rejection := request.take(body, self._most_bytes)) is not None:
             self._give_up(request, rejection)
 
@@ -290,7 +290,7 @@ class Connection(State, asyncio.Protocol):
         if self._ended:
             return
         if self._receiving:
-            self._reader.give_up(Unauthorized("The key of this connection was removed; send another one."))
+            self._reader.give_up(unauthorized("The key of this connection was removed; send another one."))
         elif self._open:
             self._ended = True
             self._open.end_with_last()
@@ -316,7 +316,7 @@ class Connection(State, asyncio.Protocol):
         elif not self._receiving:
             self._leave(idle=True)
         else:
-            late, what = (SlowHead, "headers") if self._reader.in_head else (SlowBody, "body")
+            late, what = (Refusal.SLOW_HEAD, "headers") if self._reader.in_head else (Refusal.SLOW_BODY, "body")
             self._reader.give_up(late(f"The {what} did not arrive within {self._client_seconds:g} seconds."))
 
     def _skip_body(self, request: Request) -> None:

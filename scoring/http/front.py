@@ -11,9 +11,9 @@ import httptools
 from scoring.http.admission import AddressRates, Caller, Doorkeeper, Room
 from scoring.http.batcher import Batcher
 from scoring.http.looks import CHECKS, Looks
-from scoring.http.request import Answering, Headers, Request, RequestIds, Writer, require_json
+from scoring.http.request import Answering, Request, RequestIds, Writer, require_json
 from scoring.model.operations import OPERATIONS
-from scoring.request_errors import InvalidJson, MethodNotAllowed, Overloaded, Rejection
+from scoring.request_errors import Headers, Refusal, Rejection, method_not_allowed
 from scoring.worker.service import Service
 
 BY_TARGET = {path.encode(): operation for path, operation in OPERATIONS.items()}
@@ -70,10 +70,10 @@ class Front:
         request.key = self._doorkeeper.require_key(caller, authorization, basic=from_page)
         self._doorkeeper.admit(caller, request.key)
         if request.method != b"POST":
-            raise MethodNotAllowed(request.method.decode("ascii", "replace"), allowed="POST")
+            raise method_not_allowed(request.method, allowed="POST")
         if self.batcher.queue_of(request.operation).full():
-            raise Overloaded("The queue is full; try again later.")
-        _ = self._service.model  # raises `NotReady` without one
+            raise Refusal.OVERLOADED("The queue is full; try again later.")
+        _ = self._service.model  # raises `NOT_READY` without one
         length = headers.get(b"content-length", b"")
         require_json(headers.get(b"content-type", b""), length, self.settings.max_body_bytes)
         return headers.get(b"expect", b"").lower() == b"100-continue"
@@ -87,7 +87,7 @@ class Front:
         elif request.size:
             self.batcher.submit(request)
         else:
-            self.refuse(request, InvalidJson("The body is empty; send a JSON object."))
+            self.refuse(request, Refusal.INVALID_JSON("The body is empty; send a JSON object."))
 
     def refuse(self, request: Request, rejection: Rejection) -> None:
         """Answer a request with a rejection, and record it."""

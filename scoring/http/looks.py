@@ -1,26 +1,17 @@
-"""The read-only routes: the page, health, readiness, metrics and the OpenAPI document.
-
-Starlette serves them, as none is on the hot path. Each call passes it a complete request and collects the response.
-"""
+"""The read-only routes: the page, health, readiness, metrics and the OpenAPI document."""
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request as Asked
-from starlette.responses import Response
-from starlette.routing import Route
 
 from scoring.http.openapi import describe_service
 from scoring.http.request import Answer, Request
 from scoring.page import render
-from scoring.request_errors import MethodNotAllowed, NotFound
+from scoring.request_errors import Headers, Refusal, method_not_allowed
 from scoring.responses import HealthAnswer, ReadyAnswer
 from scoring.worker.service import Service
 
@@ -30,6 +21,9 @@ CHECKS = frozenset({b"/healthz", b"/readyz"})
 RENEW_SECONDS = 0.25
 """Rendering the metrics takes milliseconds, so it is done at most once in this time; requests share the result."""
 
+Found = tuple[bytes, Headers]
+"""A body, and the headers in addition to those of every response, which says that it is JSON unless they do."""
+
 
 class Looks:
     """The read-only routes of a service."""
@@ -38,70 +32,56 @@ class Looks:
         self._service = service
         self._metrics = _Shared(service.metrics.render)
         self._description = b""
-        self._app = Starlette(
-            routes=[
-                Route("/", self._page),
-                Route("/healthz", self._health),
-                Route("/readyz", self._ready),
-                Route("/metrics", self._figures),
-                Route("/openapi.json", self._describe),
-            ],
-            exception_handlers={HTTPException: _refuse},
-        )
+        self._routes: dict[str, Callable[[Request], Awaitable[Found]]] = {
+            "/": self._page,
+            "/healthz": self._health,
+            "/readyz": self._ready,
+            "/metrics": self._figures,
+            "/openapi.json": self._describe,
+        }
 
     async def answer(self, request: Request) -> Answer:
         """The response of the route that `request` names."""
-        messages: list[Mapping[str, Any]] = []
-
-        async def receive() -> Mapping[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message: Mapping[str, Any]) -> None:
-            messages.append(message)
-
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "scheme": "http",
-            "method": request.method.decode("latin-1"),
-            "path": unquote(request.path.decode("latin-1")),
-            "query_string": b"",
-            "headers": list(request.headers.items()),
-        }
         try:
-            await self._app(scope, receive, send)  # type: ignore[arg-type] # these are ASGI's, in narrower types
+            return Answer(HTTPStatus.OK, *await self._found(request))
         except Exception as error:  # noqa: BLE001 - also a mistake of ours must not leave a client without an answer
             rejection = self._service.rejection_of(error, request.request_id)
-            return Answer(rejection.status, rejection.body(), rejection.headers())
-        body = b"".join(message.get("body", b"") for message in messages[1:])
-        headers = [header for header in messages[0]["headers"] if header[0] != b"content-length"]
-        return Answer(messages[0]["status"], body, headers)
+            return Answer(rejection.status, rejection.body(), rejection.headers)
 
-    async def _page(self, _: Asked) -> Response:
+    async def _found(self, request: Request) -> Found:
+        route = self._routes.get(unquote(request.path.decode("latin-1")))
+        if route is None:
+            raise Refusal.NOT_FOUND("This path does not exist; /openapi.json lists those that do.")
+        if request.method not in {b"GET", b"HEAD"}:
+            raise method_not_allowed(request.method, allowed="GET, HEAD")
+        return await route(request)
+
+    async def _page(self, _: Request) -> Found:
         content, headers = render()
-        return Response(content, headers=headers)
+        return content, [(name.encode(), value.encode()) for name, value in headers.items()]
 
-    async def _health(self, _: Asked) -> Response:
-        return _json(HealthAnswer(status="running"))
+    async def _health(self, _: Request) -> Found:
+        return msgspec.json.encode(HealthAnswer(status="running")), []
 
-    async def _ready(self, asked: Asked) -> Response:
+    async def _ready(self, request: Request) -> Found:
         model = self._service.model
         answer = ReadyAnswer(
             status="ready",
             model=model.name,
             bundle_hash=model.bundle.hash,
             engine=self._service.settings.engine,
-            key_accepted=True if "authorization" in asked.headers else msgspec.UNSET,  # a wrong key was rejected before
+            # A wrong key was rejected before.
+            key_accepted=True if b"authorization" in request.headers else msgspec.UNSET,
         )
-        return _json(answer)
+        return msgspec.json.encode(answer), []
 
-    async def _figures(self, _: Asked) -> Response:
-        return Response(await self._metrics.get(), headers={"content-type": self._service.metrics.content_type})
+    async def _figures(self, _: Request) -> Found:
+        return await self._metrics.get(), [(b"content-type", self._service.metrics.content_type.encode())]
 
-    async def _describe(self, _: Asked) -> Response:
+    async def _describe(self, _: Request) -> Found:
         model = self._service.model
         self._description = self._description or msgspec.json.encode(describe_service(model))
-        return Response(self._description, media_type="application/json")
+        return self._description, []
 
 
 class _Shared:
@@ -122,15 +102,3 @@ class _Shared:
         self._next = None  # later callers need a newer value
         self._made = time.monotonic()
         return self._make()
-
-
-async def _refuse(asked: Asked, error: Exception) -> NoReturn:
-    """Raise `MethodNotAllowed` or `NotFound` instead of Starlette's own response."""
-    allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
-    if allowed and isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        raise MethodNotAllowed(asked.method, allowed=allowed)
-    raise NotFound("This path does not exist; /openapi.json lists those that do.")
-
-
-def _json(answer: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(answer), media_type="application/json")

@@ -8,21 +8,7 @@ import msgspec
 from features.times import MOMENT
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest, SimilarRequest
-from scoring.request_errors import (
-    ErrorAnswer,
-    HeadersTooLarge,
-    InternalError,
-    InvalidJson,
-    MethodNotAllowed,
-    NotReady,
-    Rejection,
-    SlowBody,
-    TooLarge,
-    TooManyRequests,
-    Unauthorized,
-    Unavailable,
-    UnsupportedMediaType,
-)
+from scoring.request_errors import ErrorAnswer, Refusal
 from scoring.responses import (
     BatchAnswer,
     ExplainAnswer,
@@ -36,18 +22,19 @@ from scoring.responses import (
 Json = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{name}"
-INPUT_ERRORS: tuple[type[Rejection], ...] = (
-    InvalidJson,
-    Unauthorized,
-    MethodNotAllowed,
-    SlowBody,
-    TooLarge,
-    UnsupportedMediaType,
-    TooManyRequests,
-    HeadersTooLarge,
-    InternalError,
-    Unavailable,
+INPUT_ERRORS = (
+    Refusal.INVALID_JSON,
+    Refusal.UNAUTHORIZED,
+    Refusal.METHOD_NOT_ALLOWED,
+    Refusal.SLOW_BODY,
+    Refusal.TOO_LARGE,
+    Refusal.UNSUPPORTED_MEDIA_TYPE,
+    Refusal.TOO_MANY_REQUESTS,
+    Refusal.HEADERS_TOO_LARGE,
+    Refusal.INTERNAL_ERROR,
+    Refusal.UNAVAILABLE,
 )
+"""What each request with a body can get; of several with a status the most general one."""
 REQUEST_ID = {
     "x-request-id": {"description": "The request's id in the service's log.", "schema": {"type": "string"}},
 }
@@ -96,11 +83,11 @@ def _looks(healthy: Json, ready: Json, error: Json) -> Json:
         _text("The metrics in Prometheus' text format."),
         _response("This document.", {"type": "object"}),
     )
-    ready_refused = (Unauthorized, NotReady)
+    ready_refused = (Refusal.UNAUTHORIZED, Refusal.NOT_READY)
     found = {
         "healthz": _look("healthz", "Whether the process runs", runs, error),
         "readyz": _look("readyz", "Whether the service is ready to score", is_ready, error, *ready_refused),
-        "metrics": _look("metrics", "Prometheus metrics of all workers", figures, error, Unauthorized),
+        "metrics": _look("metrics", "Prometheus metrics of all workers", figures, error, Refusal.UNAUTHORIZED),
         "openapi.json": _look("openapi", "The description of this service", document, error, *ready_refused),
     }
     found["readyz"]["security"] = [{}, {"key": []}]  # the key is optional, but a wrong one is rejected
@@ -163,7 +150,7 @@ def _recommending_paths(references: Sequence[Json], error: Json) -> Json:
 
 
 def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: Json, examples: Json) -> Json:
-    responses = {str(cause.status): _response(cause.__doc__ or "", error) for cause in INPUT_ERRORS}
+    responses = {str(cause.status): _response(cause.meaning, error) for cause in INPUT_ERRORS}
     return {
         "operationId": identity,
         "summary": summary,
@@ -173,11 +160,11 @@ def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: 
     }
 
 
-def _look(identity: str, summary: str, found: Json, error: Json, *causes: type[Rejection]) -> Json:
-    """A read-only route that can respond with the errors `causes`; public unless `Unauthorized` is among them."""
-    all_causes: tuple[type[Rejection], ...] = (TooManyRequests, *causes)
-    refused = {str(cause.status): _response(cause.__doc__ or "", error) for cause in all_causes}
-    security: list[Json] = [{"key": []}, {"password": []}] if Unauthorized in causes else []
+def _look(identity: str, summary: str, found: Json, error: Json, *causes: Refusal) -> Json:
+    """A read-only route that can respond with the errors `causes`; public unless `UNAUTHORIZED` is among them."""
+    all_causes = (Refusal.TOO_MANY_REQUESTS, *causes)
+    refused = {str(cause.status): _response(cause.meaning, error) for cause in all_causes}
+    security: list[Json] = [{"key": []}, {"password": []}] if Refusal.UNAUTHORIZED in causes else []
     return {"operationId": identity, "summary": summary, "security": security, "responses": {"200": found, **refused}}
 
 

@@ -7,8 +7,7 @@ from typing import Protocol
 
 import httptools
 
-from scoring.http.request import Headers
-from scoring.request_errors import HeadersTooLarge, InvalidHttp, MethodNotAllowed, Rejection, UnknownCoding
+from scoring.request_errors import Headers, Refusal, Rejection, method_not_allowed
 
 MAX_PIPELINED = 32
 """Requests that a client may send without waiting for their responses."""
@@ -115,16 +114,18 @@ class Reader:
         parser = self._parser
         method = parser.get_method()
         if method == b"CONNECT":
-            raise self._stop(MethodNotAllowed("CONNECT", allowed="GET, POST"))
+            raise self._stop(method_not_allowed(b"CONNECT", allowed="GET, POST"))
         if parser.should_upgrade():
             return
         newer = parser.get_http_version() == "1.1"
         names = [name for name, _ in self._headers]
         hosts = names.count(b"host")
         if hosts > 1 or (newer and not hosts):
-            raise self._stop(InvalidHttp("The request must have exactly one `host` header."))
+            raise self._stop(Refusal.INVALID_HTTP("The request must have exactly one `host` header."))
         if b"transfer-encoding" in names and self._is_coded():
-            raise self._stop(UnknownCoding("The body is encoded; send it as it is, in chunks or with its length."))
+            raise self._stop(
+                Refusal.UNKNOWN_CODING("The body is encoded; send it as it is, in chunks or with its length.")
+            )
         self.in_head = False
         self._unparsed_bytes = 0
         keep_alive = parser.should_keep_alive() and newer
@@ -165,7 +166,7 @@ class Reader:
     def _fail(self, error: httptools.HttpParserError) -> None:
         if self._refusal is None and isinstance(error.__context__, StopReading) and not self.in_head:
             return  # the receiver has handled it
-        self.give_up(self._refusal or InvalidHttp("The request is not valid HTTP/1.1."))
+        self.give_up(self._refusal or Refusal.INVALID_HTTP("The request is not valid HTTP/1.1."))
 
     def _stop(self, refusal: Rejection) -> StopReading:
         """What to raise in order to reject the request."""
@@ -205,8 +206,8 @@ class Reader:
         self._parser = self._new_parser()
         return head
 
-    def _headers_too_large(self) -> HeadersTooLarge:
-        return HeadersTooLarge(
+    def _headers_too_large(self) -> Rejection:
+        return Refusal.HEADERS_TOO_LARGE(
             f"The headers, or a body's trailers or chunk extensions, are larger than {self._max_header_bytes} bytes; "
             "send fewer or shorter ones."
         )

@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scoring.http.admission import Room
 from scoring.model.operations import Operation
-from scoring.request_errors import InvalidHttp, Rejection, TooLarge, UnsupportedMediaType
+from scoring.request_errors import Headers, Refusal, Rejection
 
 if TYPE_CHECKING:
     from scoring.worker.keys import Key
-
-Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 UNREAD_BYTES = 65_536
@@ -129,7 +127,7 @@ class Request:
         if self.size > most:
             return too_large(most)
         if self.parts > FREE_PARTS and self.size < self.parts * SMALLEST_PART:
-            return InvalidHttp("The body comes in too many small chunks; send larger ones.")
+            return Refusal.INVALID_HTTP("The body comes in too many small chunks; send larger ones.")
         return None
 
     def body_is_large(self) -> bool:
@@ -144,7 +142,7 @@ class Request:
 
     def reject(self, rejection: Rejection) -> None:
         """Respond with a rejection."""
-        self.reply(rejection.status, rejection.body(), rejection.headers())
+        self.reply(rejection.status, rejection.body(), rejection.headers)
 
     def seconds(self) -> float | None:
         """Seconds since the request was complete; None if it never was."""
@@ -157,14 +155,14 @@ def require_json(content_type: bytes, content_length: bytes, limit: int) -> None
         media_type, _, parameters = content_type.partition(b";")
         charset = parameters.strip().lower().replace(b'"', b"")
         if media_type.strip().lower() != JSON or charset not in (b"", b"charset=utf-8"):
-            raise UnsupportedMediaType("Send the body as `content-type: application/json`, in UTF-8.")
+            raise Refusal.UNSUPPORTED_MEDIA_TYPE("Send the body as `content-type: application/json`, in UTF-8.")
     if content_length and int(content_length) > limit:
         raise too_large(limit)
 
 
 def too_large(limit: int) -> Rejection:
     """The rejection of a body of more than `limit` bytes."""
-    return TooLarge(f"The body is larger than {limit} bytes; send fewer records at once.")
+    return Refusal.TOO_LARGE(f"The body is larger than {limit} bytes; send fewer records at once.")
 
 
 class Pending(deque[Request]):

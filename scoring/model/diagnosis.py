@@ -7,16 +7,7 @@ from typing import Any
 
 import msgspec
 
-from scoring.request_errors import (
-    DuplicateField,
-    InvalidJson,
-    MissingField,
-    NotFinite,
-    Rejection,
-    UnknownField,
-    WrongCount,
-    WrongType,
-)
+from scoring.request_errors import Refusal, Rejection
 
 LONGEST_NAME = 100
 """How many characters of a client's field name a response repeats."""
@@ -56,23 +47,25 @@ def rejection_for(error: Exception, body: bytes) -> Rejection:
     if isinstance(error, msgspec.ValidationError):
         return _invalid(str(error))
     if isinstance(error, UnicodeDecodeError):
-        return InvalidJson("The body is not UTF-8.")
+        return Refusal.INVALID_JSON("The body is not UTF-8.")
     if isinstance(error, RecursionError):
-        return InvalidJson("The body is nested too deeply.")
+        return Refusal.INVALID_JSON("The body is nested too deeply.")
     if (field := _find_non_finite(body)) is not None:
-        return NotFinite(f"{field} is NaN or infinite; give a finite number, or null when it is missing.", field=field)
-    return InvalidJson(f"The body is not valid JSON: {error}.")
+        return Refusal.NOT_FINITE(
+            f"{field} is NaN or infinite; give a finite number, or null when it is missing.", field=field
+        )
+    return Refusal.INVALID_JSON(f"The body is not valid JSON: {error}.")
 
 
 def refuse_duplicates(body: bytes, given: int) -> None:
-    """Raise `DuplicateField` if a name occurs twice in `body`, in which `given` distinct fields were found.
+    """Raise `DUPLICATE_FIELD` if a name occurs twice in `body`, in which `given` distinct fields were found.
 
     The slow check is needed only if neither way of counting colons rules it out.
     """
     if body.count(b":") == given or _names(body) == given:
         return
     if (field := find_duplicate(body)) is not None:
-        raise DuplicateField(f"The field {field} is given twice.", field=field)
+        raise Refusal.DUPLICATE_FIELD(f"The field {field} is given twice.", field=field)
 
 
 def _names(body: bytes) -> int | None:
@@ -103,16 +96,18 @@ def _invalid(text: str) -> Rejection:
     if named := NAMED.fullmatch(reason):
         field = _join(place, named["name"])
         if named["kind"] == "contains unknown":
-            return UnknownField(f"The field {field} is unknown; /openapi.json lists the model's features.", field=field)
-        return MissingField(f"The field {field} is required.", field=field)
+            return Refusal.UNKNOWN_FIELD(
+                f"The field {field} is unknown; /openapi.json lists the model's features.", field=field
+            )
+        return Refusal.MISSING_FIELD(f"The field {field} is required.", field=field)
     subject = place or "The body"
     if length := LENGTH.fullmatch(reason):
-        return WrongCount(f"{subject} must have {_at_least_or_most(length)} entries.", field=place or None)
+        return Refusal.WRONG_COUNT(f"{subject} must have {_at_least_or_most(length)} entries.", field=place or None)
     if limit := LIMIT.fullmatch(reason):
-        return WrongType(f"{subject} must be {_at_least_or_most(limit)}.", field=place or None)
+        return Refusal.WRONG_TYPE(f"{subject} must be {_at_least_or_most(limit)}.", field=place or None)
     if reason == "Number out of range":
-        return NotFinite(f"{subject} is out of range.", field=place or None)
-    return WrongType(f"{subject} has the wrong type: {_in_words(reason)}.", field=place or None)
+        return Refusal.NOT_FINITE(f"{subject} is out of range.", field=place or None)
+    return Refusal.WRONG_TYPE(f"{subject} has the wrong type: {_in_words(reason)}.", field=place or None)
 
 
 def _at_least_or_most(match: re.Match[str]) -> str:

@@ -11,15 +11,15 @@ from recommend.catalogue import Catalogue
 from recommend.stored import SnapshotError
 from scoring.model.diagnosis import LONGEST_NAME
 from scoring.model.recommend_request import RecommendRequest
-from scoring.request_errors import Unavailable, UnknownField
+from scoring.request_errors import Refusal
 
 
 def require_column(name: str, field: str, catalogue: Catalogue | None) -> None:
-    """Raise `UnknownField` for a column that the catalogue does not have; `field` of the request names it."""
+    """Raise `UNKNOWN_FIELD` for a column that the catalogue does not have; `field` of the request names it."""
     columns = {} if catalogue is None else catalogue.layout.separators
     if name not in columns:
         listed = ", ".join(columns) or "no columns"
-        raise UnknownField(
+        raise Refusal.UNKNOWN_FIELD(
             f"The catalogue has no column {name[:LONGEST_NAME]!r}; it has {listed}.", field=field[:LONGEST_NAME]
         )
 
@@ -27,7 +27,7 @@ def require_column(name: str, field: str, catalogue: Catalogue | None) -> None:
 def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask | None:
     """Which items of the catalogue the request's filter allows, bool[c], None if there is nothing to filter by.
 
-    Raises `UnknownField`, and `Unavailable` if the catalogue was altered.
+    Raises `UNKNOWN_FIELD`, and `UNAVAILABLE` if the catalogue was altered.
     """
     wanted = {} if request.filter is msgspec.UNSET else request.filter
     for name in wanted:
@@ -39,7 +39,7 @@ def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask | N
         for name, values in wanted.items():
             allowed &= catalogue.having(name, [str(value) for value in values])
     except SnapshotError as error:
-        raise Unavailable(f"Items cannot be filtered: {error}") from error
+        raise Refusal.UNAVAILABLE(f"Items cannot be filtered: {error}") from error
     return allowed
 
 
@@ -60,7 +60,7 @@ def varied(
     """The places in `numbers`, int64[n] of the catalogue, of the first `top` items of which, and of the items `before`,
     no more than allowed share a value.
 
-    Raises `UnknownField`, and `Unavailable` if the catalogue was altered.
+    Raises `UNKNOWN_FIELD`, and `UNAVAILABLE` if the catalogue was altered.
     """
     limits = {} if request.at_most is msgspec.UNSET else {name: int(most) for name, most in request.at_most.items()}
     for name in limits:
@@ -71,7 +71,7 @@ def varied(
         compared = np.concatenate([np.array(before, np.int64), numbers])
         shared = [_Shared(most, *catalogue.coded(name), compared) for name, most in limits.items()]
     except SnapshotError as error:
-        raise Unavailable(f"Items cannot be compared: {error}") from error
+        raise Refusal.UNAVAILABLE(f"Items cannot be compared: {error}") from error
     for place in range(len(before)):
         for column in shared:
             column.add(place)

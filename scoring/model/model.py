@@ -18,7 +18,7 @@ from scoring.engines.lightgbm import Booster, LightGbmEngine
 from scoring.errors import GoldenError
 from scoring.model.click_model import GOLDEN_TOLERANCE, ClickModel
 from scoring.native import KERNEL, Kernel
-from scoring.request_errors import NoClickModel
+from scoring.request_errors import Refusal
 from scoring.responses import ModelName
 
 _NO_REASON = -1
@@ -49,9 +49,9 @@ class ServedModel:
 
     @property
     def click_model(self) -> ClickModel:
-        """The click model; raises `NoClickModel` if there is none."""
+        """The click model; raises `NO_CLICK_MODEL` if there is none."""
         if self.clicks is None:
-            raise NoClickModel(
+            raise Refusal.NO_CLICK_MODEL(
                 "This model gives no click probabilities: it was trained on positives alone, which tell what users "
                 "choose, and not how often they don't. It answers /recommend and /similar."
             )

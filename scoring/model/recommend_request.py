@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from scoring.model.diagnosis import WRONG, refuse_duplicates, rejection_for
-from scoring.request_errors import MissingField, WrongCount
+from scoring.request_errors import Refusal
 
 MOST_CHOSEN = 1_000
 """The most items of a history."""
@@ -143,7 +143,7 @@ def read_recommend(body: bytes) -> RecommendRequest:
     """The request of a `POST /recommend`; raises a `Rejection`."""
     request = _checked(_recommend, body)
     if request.user is msgspec.UNSET and request.history is msgspec.UNSET:
-        raise MissingField("Give `user`, `history` or both.", field="user")
+        raise Refusal.MISSING_FIELD("Give `user`, `history` or both.", field="user")
     return request
 
 
@@ -159,7 +159,7 @@ def _checked(decoded: Callable[[bytes], _Asked], body: bytes) -> _Asked:
         raise rejection_for(error, body) from error
     refuse_duplicates(body, _given(request))
     if request.filter is not msgspec.UNSET and sum(map(len, request.filter.values())) > MOST_VALUES:
-        raise WrongCount(f"A filter may have {MOST_VALUES} values in all; send fewer.", field="filter")
+        raise Refusal.WRONG_COUNT(f"A filter may have {MOST_VALUES} values in all; send fewer.", field="filter")
     return request
 
 

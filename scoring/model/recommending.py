@@ -26,7 +26,7 @@ from scoring.model.filtering import left_out, matching, require_column, varied
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import MOST_CANDIDATES, RecommendRequest
 from scoring.model.stored import Lookups, pairs, read_context, read_stored
-from scoring.request_errors import NoRecommender, UnknownItem
+from scoring.request_errors import Refusal
 from scoring.responses import Fallback, HistoryItem, KnownUser, RecommendAnswer, RecommendedItem
 
 MOST_NEW_COMPARED = 1_000
@@ -117,7 +117,7 @@ class RecommendQuery:
     ) -> Generator[Wanted, Ranked, Found]:
         """What has to be ranked, perhaps several times, and at last what was found; see `scoring.model.recommending`.
 
-        Raises `UnknownField` for columns that the catalogue does not have, and like `read_context`.
+        Raises `UNKNOWN_FIELD` for columns that the catalogue does not have, and like `read_context`.
         """
         request = self.request
         names = _to_show(request, lookups.catalogue)
@@ -230,7 +230,7 @@ class SimilarQuery(RecommendQuery):
     def _history(self, recommender: Recommender) -> Indices:
         known = super()._history(recommender)
         if not len(known):
-            raise UnknownItem(
+            raise Refusal.UNKNOWN_ITEM(
                 "Training has not seen that anybody chose this item, so none is known as similar.", field="item"
             )
         return known
@@ -304,13 +304,13 @@ def recommend_to_each(
     lookups: Lookups,
     complain: Callable[[SnapshotError], None],
 ) -> list[RecommendAnswer | Exception]:
-    """The response to each query, or why there is none: `NoRecommender` if the model has none, or see `steps`.
+    """The response to each query, or why there is none: `NO_RECOMMENDER` if the model has none, or see `steps`.
 
     `complain` gets what is wrong with a snapshot that was altered.
     """
     recommender = model.recommender
     if recommender is None:
-        return [NoRecommender(model.why_no_recommender) for _ in queries]
+        return [Refusal.NO_RECOMMENDER(model.why_no_recommender) for _ in queries]
     running = [query.steps(recommender, model, lookups, complain) for query in queries]
     found: list[Wanted | Found | Exception] = [_next(one, None) for one in running]
     while waiting := [(number, one) for number, one in enumerate(found) if isinstance(one, Wanted)]:

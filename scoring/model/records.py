@@ -15,7 +15,7 @@ from scoring.errors import RecordTypeError
 from scoring.model.diagnosis import WRONG, refuse_duplicates, rejection_for
 from scoring.model.stored import ID_FIELDS, ITEM, USER, Lookups, filled
 from scoring.native import KERNEL, Kernel
-from scoring.request_errors import WrongType
+from scoring.request_errors import Refusal
 
 RECORDS = "records"
 
@@ -112,7 +112,7 @@ class RequestTypes:
         rows = [msgspec.structs.astuple(record) for record in records]
         if self._given(values[:-1]):
             field = next(name for name, value in zip(self._names, values, strict=False) if not _is_absent(value))
-            raise WrongType(f"The field {field} stands beside `{RECORDS}`; put it into a record.", field=field)
+            raise Refusal.WRONG_TYPE(f"The field {field} stands beside `{RECORDS}`; put it into a record.", field=field)
         refuse_duplicates(body, 1 + self._given(*rows))
         return self._filled(rows, RECORDS, lookups), True
 

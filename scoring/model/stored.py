@@ -19,7 +19,7 @@ from recommend.histories import Histories, Stored
 from recommend.new_items import NewItems
 from recommend.stored import SnapshotError
 from scoring.model.diagnosis import LONGEST_NAME
-from scoring.request_errors import NotFinite, Unavailable, UnknownField, UnknownItem, WrongType
+from scoring.request_errors import Refusal
 
 USER, ITEM = "user", "item"
 Key = str | int | msgspec.UnsetType
@@ -79,8 +79,8 @@ def filled(
 ) -> list[tuple[Any, ...]]:
     """The values of `fields` in each row, which ends with the values of `ID_FIELDS`.
 
-    Given values go before stored ones, null is one, too. Nothing is stored about an unknown user. Raises `UnknownItem`
-    with the row's field by `places`, and `Unavailable` without a catalogue or if a snapshot was altered.
+    Given values go before stored ones, null is one, too. Nothing is stored about an unknown user. Raises `UNKNOWN_ITEM`
+    with the row's field by `places`, and `UNAVAILABLE` without a catalogue or if a snapshot was altered.
     """
     users: dict[str, Mapping[str, str]] = {}
     found = []
@@ -96,7 +96,7 @@ def filled(
                 texts |= _of_item(key_of(item), place, lookups)
             found.append(tuple(map(_given_or_stored, values, fields, (texts.get(field.name) for field in fields))))
     except SnapshotError as error:
-        raise Unavailable(f"Stored columns cannot be read: {error}") from error
+        raise Refusal.UNAVAILABLE(f"Stored columns cannot be read: {error}") from error
     return found
 
 
@@ -108,10 +108,12 @@ def _given_or_stored(value: Any, field: Field, stored: str | None) -> Any:  # no
 def _of_item(key: str, place: str, lookups: Lookups) -> Mapping[str, str]:
     catalogue = lookups.catalogue
     if catalogue is None:
-        raise Unavailable("The service has no catalogue yet, or can't read it; its log says why.")
+        raise Refusal.UNAVAILABLE("The service has no catalogue yet, or can't read it; its log says why.")
     number = catalogue.find(key)
     if number < 0:
-        raise UnknownItem(f"The catalogue has no item {key[:LONGEST_NAME]!r}, or it was withdrawn.", field=place)
+        raise Refusal.UNKNOWN_ITEM(
+            f"The catalogue has no item {key[:LONGEST_NAME]!r}, or it was withdrawn.", field=place
+        )
     return catalogue.item(key, number).texts
 
 
@@ -132,18 +134,18 @@ def _from_context(name: str, value: str | float | None, fields: Mapping[str, Fie
     field = fields.get(name)
     if field is None:
         known = ", ".join(list(fields)[:MOST_LISTED]) or "none"
-        raise UnknownField(f"The ranking reads no column {shown!r} of users; it reads {known}.", field=at)
+        raise Refusal.UNKNOWN_FIELD(f"The ranking reads no column {shown!r} of users; it reads {known}.", field=at)
     if value is None:
         return None
     if isinstance(field, Number):
         if isinstance(value, str):
-            raise WrongType("The value must be a number or null.", field=at)
+            raise Refusal.WRONG_TYPE("The value must be a number or null.", field=at)
         try:
             return float(value)
         except OverflowError as error:
-            raise NotFinite("The value is out of range.", field=at) from error
+            raise Refusal.NOT_FINITE("The value is out of range.", field=at) from error
     if isinstance(value, float):
         if not value.is_integer():
-            raise WrongType("The value must be a text, a whole number or null.", field=at)
+            raise Refusal.WRONG_TYPE("The value must be a text, a whole number or null.", field=at)
         return str(int(value))
     return str(value)

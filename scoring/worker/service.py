@@ -11,7 +11,7 @@ from recommend.stored import SnapshotError
 from scoring.errors import GoldenError, KeysError
 from scoring.model.model import ServedModel
 from scoring.model.stored import Lookups
-from scoring.request_errors import InternalError, NotReady, Rejection
+from scoring.request_errors import Refusal, Rejection
 from scoring.responses import ModelName
 from scoring.settings import RequestLines, ServerSettings
 from scoring.worker.keys import KeyRing
@@ -58,11 +58,11 @@ class Service:
 
     @property
     def model(self) -> ServedModel:
-        """The model; raises `NotReady` until it has reproduced its golden records, and while its engine restarts."""
+        """The model; raises `NOT_READY` until it has reproduced its golden records, and while its engine restarts."""
         if self._model is None:
-            raise NotReady(self._refusal)
+            raise Refusal.NOT_READY(self._refusal)
         if not self._model.ready:
-            raise NotReady("The engine is being started again.")
+            raise Refusal.NOT_READY("The engine is being started again.")
         return self._model
 
     @property
@@ -167,7 +167,7 @@ class Service:
         if isinstance(error, Rejection):
             return error
         self.sink.event("internal error", level="error", request_id=request_id.decode(), **describe(error))
-        return InternalError("Internal error; see the service's log for this request ID.")
+        return Refusal.INTERNAL_ERROR("Internal error; see the service's log for this request ID.")
 
     def stop(self) -> None:
         """Free the model and write the rest of the log."""

@@ -23,7 +23,6 @@ SERVING_LIBRARIES = (
     "msgspec",
     "numpy",
     "pyspark",
-    "starlette",
     "synapseml",
     "uvloop",
     "xxhash",

@@ -13,7 +13,7 @@ from scoring.http.batcher import MOST_EXPLAINED, RECORDS_TOGETHER, Batcher
 from scoring.http.request import Request
 from scoring.model.operations import SCORE, ExplainQuery, Operation
 from scoring.model.stored import Lookups
-from scoring.request_errors import DeadlineExceeded, Rejection
+from scoring.request_errors import Refusal, Rejection
 from scoring.worker.service import Service
 
 
@@ -163,7 +163,7 @@ def test_a_request_that_waited_too_long_is_refused_and_a_client_that_left_costs_
         for one in (late, gone, good):
             queue.submit(one)
         await until(lambda: queue.queue_of(SCORE).waiting == 0)
-        assert statuses([late, good]) == [DeadlineExceeded("").status, 200]
+        assert statuses([late, good]) == [Refusal.DEADLINE_EXCEEDED("").status, 200]
 
     asyncio.run(ask())
     assert rows == [1]
@@ -175,7 +175,7 @@ def test_a_request_that_waited_too_long_is_refused_and_a_client_that_left_costs_
 def test_an_engine_answers_everybody_and_frees_the_places_that_they_took(*, now: bool, fails: bool) -> None:
     def score(inputs: Any) -> list[float]:
         if fails:
-            raise DeadlineExceeded("the engine gave up")
+            raise Refusal.DEADLINE_EXCEEDED("the engine gave up")
         return zeros(inputs)
 
     async def later(inputs: Any) -> list[float]:

@@ -22,7 +22,7 @@ from scoring.model.recommend_request import (
     read_recommend,
 )
 from scoring.model.recommending import RecommendQuery
-from scoring.request_errors import WrongCount
+from scoring.request_errors import Refusal, Rejection
 from tests.scoring.unit.test_batcher import Client, batcher, request, statuses, until, zeros
 
 MANY_ITEMS = 100_000
@@ -60,7 +60,7 @@ def test_a_request_within_the_limits_costs_no_more_than_this() -> None:
 )
 def test_a_request_above_the_limits_is_refused(changed: dict[str, Any]) -> None:
     read_recommend(msgspec.json.encode(LARGEST))
-    with pytest.raises(WrongCount):
+    with pytest.raises(Rejection):
         read_recommend(msgspec.json.encode(msgspec.structs.replace(LARGEST, **changed)))
 
 
@@ -121,7 +121,7 @@ def test_a_turn_refuses_one_long_body_or_many_short_ones() -> None:
 def test_a_cost_that_cannot_be_estimated_fails_its_request_alone() -> None:
     class Broken(RecommendQuery):
         def stored(self, *_: object) -> Any:
-            raise WrongCount("as if the snapshot was bad")
+            raise Refusal.WRONG_COUNT("as if the snapshot was bad")
 
     async def ask() -> list[int]:
         queue = batcher(zeros)

@@ -8,7 +8,7 @@ import pytest
 
 from scoring.http.admission import NOBODY, AddressRates, Doorkeeper, Identity
 from scoring.http.front import BROWSER
-from scoring.request_errors import Overloaded, Unauthorized
+from scoring.request_errors import Rejection
 from scoring.worker.keys import Key, KeyRing
 
 KEY, OTHER = b"0123456789abcdef", b"fedcba9876543210"
@@ -53,10 +53,12 @@ def require(door: Doorkeeper, someone: Someone, authorization: bytes) -> Key:
 
 def test_a_browsers_password_is_accepted_only_where_it_may_be_and_never_remembered(keys: KeyRing) -> None:
     door, someone = doorkeeper(keys), Someone()
-    with pytest.raises(Unauthorized):
+    with pytest.raises(Rejection, match="valid key"):
         door.require_key(someone, PASSWORD)
     assert door.require_key(someone, PASSWORD, challenge=BROWSER, basic=True).name == "web"
-    with pytest.raises(Unauthorized):  # a page of somebody else could make the browser send it over the same connection
+    with pytest.raises(
+        Rejection, match="valid key"
+    ):  # a page of somebody else could make the browser send it over the same connection
         door.require_key(someone, PASSWORD)
 
 
@@ -65,7 +67,7 @@ def test_a_removed_key_is_refused_on_an_open_connection(keys: KeyRing, tmp_path:
     assert door.require_key(someone, BEARER).name == "web"
     (tmp_path / "keys").write_bytes(b"batch=" + OTHER)
     assert keys.refresh()
-    with pytest.raises(Unauthorized):
+    with pytest.raises(Rejection, match="valid key"):
         door.require_key(someone, BEARER)
 
 
@@ -73,10 +75,10 @@ def test_another_key_on_the_same_connection_is_looked_up(keys: KeyRing) -> None:
     door, someone = doorkeeper(keys), Someone()
     door.require_key(someone, BEARER)
     assert door.require_key(someone, b"Bearer " + OTHER).name == "batch"
-    with pytest.raises(Unauthorized):
+    with pytest.raises(Rejection, match="valid key"):
         door.require_key(someone, BEARER + b"x")
 
 
 def test_a_key_counts_for_nothing_where_there_is_no_room(keys: KeyRing) -> None:
-    with pytest.raises(Overloaded):
+    with pytest.raises(Rejection, match="Too many clients"):
         require(doorkeeper(keys), Someone(room=False), BEARER)

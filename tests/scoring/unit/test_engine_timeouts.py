@@ -15,7 +15,7 @@ import pytest
 from scoring.engines import spark_query, spark_serving
 from scoring.engines.lightgbm import Booster
 from scoring.engines.spark_serving import Rows, SparkProcess, SparkServingEngine, call
-from scoring.request_errors import EngineUnavailable, Overloaded
+from scoring.request_errors import Rejection
 
 
 def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -119,7 +119,7 @@ async def test_a_spark_that_cannot_start_for_whatever_reason_is_tried_until_it_d
 async def test_a_call_that_fails_for_whatever_reason_is_answered(engine: tuple[SparkServingEngine, _Stubborn]) -> None:
     serving, _ = engine
     await serving.start()
-    with pytest.raises(EngineUnavailable):
+    with pytest.raises(Rejection, match="did not answer"):
         await asyncio.wait_for(serving.score(np.zeros((1, 2))), 20)
     serving.close()
 
@@ -133,7 +133,7 @@ async def test_more_records_than_may_wait_for_spark_are_refused(
     serving.ready = True  # nothing takes what waits
     waiting = asyncio.create_task(serving.score(np.zeros((4, 2))))
     await asyncio.sleep(0)
-    with pytest.raises(Overloaded):
+    with pytest.raises(Rejection, match="Too many records"):
         await asyncio.wait_for(serving.score(np.zeros((1, 2))), 20)
     waiting.cancel()
 

@@ -13,7 +13,7 @@ from scoring.http.request import Request
 from scoring.model.operations import OPERATIONS
 from scoring.model.recommend_request import RecommendRequest
 from scoring.model.recommending import Found, RecommendQuery
-from scoring.request_errors import DeadlineExceeded, InternalError, Rejection
+from scoring.request_errors import Refusal, Rejection
 from scoring.responses import ModelName, RecommendAnswer
 from tests.scoring.unit.test_batcher import Scored, batcher, request, statuses, until, zeros
 
@@ -87,7 +87,7 @@ def test_a_recommendation_that_fails_costs_no_other_one() -> None:
     class Failing(RecommendQuery):
         def steps(self, *_: object) -> Any:
             yield from ()
-            raise DeadlineExceeded("this one")
+            raise Refusal.DEADLINE_EXCEEDED("this one")
 
     class NotJson(RecommendQuery):
         def steps(self, *_: object) -> Any:
@@ -95,7 +95,7 @@ def test_a_recommendation_that_fails_costs_no_other_one() -> None:
             return Found(replace(ANSWER, event_id=object()), [])
 
     def rejection_of(error: Exception, _identity: bytes) -> Rejection:
-        return error if isinstance(error, Rejection) else InternalError(str(error))
+        return error if isinstance(error, Rejection) else Refusal.INTERNAL_ERROR(str(error))
 
     async def ask() -> list[int]:
         queue: Any = batcher(zeros)

@@ -15,7 +15,7 @@ from recommend.recommender import FOLDER, GOLDEN_REQUESTS
 from recommend.stored import FOLDER as SNAPSHOTS
 from scoring.engines import EngineName
 from scoring.model.model import ServedModel
-from scoring.request_errors import NoClickModel
+from scoring.request_errors import Rejection
 from scoring.responses import ModelName
 from tests.support.training_runs import Run, train
 from tests.training.runs.test_recommended import ITEMS, USERS, written
@@ -129,7 +129,7 @@ def test_a_service_reproduces_it_and_gives_no_click_probability(alone: Run) -> N
     model = ServedModel.load(Path(alone.result.bundle), name=name, engine=EngineName.LIGHTGBM, max_records=10)
     assert asyncio.run(model.check_golden()) == GOLDEN_REQUESTS
     assert model.ready
-    with pytest.raises(NoClickModel, match="trained on positives alone"):
+    with pytest.raises(Rejection, match="trained on positives alone"):
         _ = model.click_model
     model.close()
 
