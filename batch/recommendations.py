@@ -20,10 +20,9 @@ from batch.processes import shared
 from features.errors import BadInputError, PersonalizationError
 from features.files import written_aside
 from recommend import catalogue, histories
-from recommend.catalogue import Catalogue
+from recommend.catalogue import Catalogue, NewItems
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories
-from recommend.new_items import NewItems
 from recommend.stored import SnapshotError
 from scoring.engines import EngineName
 from scoring.model.model import ServedModel

@@ -14,14 +14,12 @@ from scipy import sparse
 from benchmarks.results import Target, at_least
 from recommend import catalogue, splits
 from recommend.arrays import Indices, Scores
-from recommend.catalogue import Catalogue, ItemRow, Layout, State
+from recommend.catalogue import Catalogue, ItemRow, Layout, NewItems, State
 from recommend.columns import PairColumns
-from recommend.ease import Ease
-from recommend.held_out import most_chosen
 from recommend.interactions import Interactions, items_of
-from recommend.learning import FITTED_SHARE, choose
+from recommend.learning import FITTED_SHARE, Ease, choose
 from recommend.metrics import Ranker, evaluate
-from recommend.new_items import NewItems
+from recommend.splits import most_chosen
 
 NEW_SHARE = 0.2
 """The share of the items that are new."""

@@ -17,15 +17,12 @@ import numpy as np
 from benchmarks import movielens, new_items
 from benchmarks.results import Target, at_least, at_most, publish
 from recommend import splits
-from recommend.als import AlternatingLeastSquares
 from recommend.arrays import Mask
-from recommend.baselines import popularity, sar
 from recommend.columns import PairColumns
-from recommend.ease import Ease
 from recommend.interactions import Interactions
 from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, judge
-from recommend.learning import FITTED_SHARE, Learner, choose, ranker
-from recommend.metrics import Ranker, Ranking, evaluate
+from recommend.learning import FITTED_SHARE, AlternatingLeastSquares, Ease, Learner, choose, ranker
+from recommend.metrics import Ranker, Ranking, evaluate, popularity, sar
 from training.datasets.described.spec import TablesSpec
 from training.datasets.generated import film_files
 from training.engines.reading.interactions import Chosen, read_chosen

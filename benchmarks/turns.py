@@ -20,13 +20,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.results import at_most, publish
-from features.counts import Counts, PooledCounts, derive_encoder
+from features.encoder import Counts, PooledCounts, derive_encoder
 from features.schema import Schema
 from recommend import catalogue
-from recommend.catalogue import Catalogue, ItemRow, Layout, State
+from recommend.catalogue import Catalogue, ItemRow, Layout, NewItems, State
 from recommend.columns import PairColumns
-from recommend.factors import DIMENSIONS, ItemFactors
-from recommend.new_items import NewItems
+from recommend.first_stage import DIMENSIONS, ItemFactors
 from recommend.ranking import CandidateRanking, FirstStageInputs
 from recommend.recommender import Recommender
 from scoring.http.batcher import Batcher

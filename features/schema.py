@@ -6,10 +6,8 @@ from typing import Self
 
 import msgspec
 
-from features.categories import Category, Cross, Encoded, FactorPair
-from features.columns import Column, Field, Number
+from features.columns import MOMENT, Category, Column, Cross, Encoded, FactorPair, Field, Moment, Number, Reading, Time
 from features.errors import PersonalizationError
-from features.times import MOMENT, Moment, Reading, Time
 
 Pair = tuple[str, str]
 """The names of two categorical columns."""

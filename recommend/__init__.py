@@ -41,26 +41,22 @@ from typing import TYPE_CHECKING
 from features import offered
 
 if TYPE_CHECKING:
-    from recommend.als import AlternatingLeastSquares as AlternatingLeastSquares
-    from recommend.baselines import popularity as popularity
-    from recommend.ease import Ease as Ease
-    from recommend.held_out import task as task
     from recommend.interactions import Interactions as Interactions
+    from recommend.learning import AlternatingLeastSquares as AlternatingLeastSquares
+    from recommend.learning import Ease as Ease
     from recommend.learning import choose as choose
     from recommend.learning import ranker as ranker
     from recommend.metrics import evaluate as evaluate
+    from recommend.metrics import popularity as popularity
     from recommend.recommender import Recommender as Recommender
     from recommend.splits import by_time as by_time
+    from recommend.splits import task as task
 else:  # imported when asked for: the service has no SciPy
     __getattr__ = offered(
         __name__,
-        als=("AlternatingLeastSquares",),
-        baselines=("popularity",),
-        ease=("Ease",),
-        held_out=("task",),
         interactions=("Interactions",),
-        learning=("choose", "ranker"),
-        metrics=("evaluate",),
+        learning=("AlternatingLeastSquares", "Ease", "choose", "ranker"),
+        metrics=("evaluate", "popularity"),
         recommender=("Recommender",),
-        splits=("by_time",),
+        splits=("by_time", "task"),
     )

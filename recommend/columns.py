@@ -8,9 +8,9 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from features.arrays import Numbers, Several, Values, at_rows, spread
 from features.columns import Field, Number, Tables
 from features.encoder import RawRows
+from features.hashing import Numbers, Several, Values, at_rows, spread
 from features.schema import Schema
 from recommend.arrays import Indices
 

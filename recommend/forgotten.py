@@ -14,7 +14,7 @@ from typing import Annotated, Self
 import msgspec
 
 from features.files import write_private
-from features.keys import key_of
+from features.values import key_of
 from recommend.stored import SnapshotError, locked
 
 FILE = "forgotten.json"

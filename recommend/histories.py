@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.keys import key_of
+from features.values import key_of
 from recommend.arrays import Indices
 from recommend.stored import Snapshot, SnapshotError, written
 

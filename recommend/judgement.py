@@ -9,14 +9,13 @@ import numpy.typing as npt
 
 from recommend import splits
 from recommend.arrays import Indices, Mask
-from recommend.baselines import popularity, sar
-from recommend.held_out import Halves, divide, halves, most_chosen
+from recommend.first_stage import MOST_WEIGHTED_ITEMS
 from recommend.interactions import Interactions, Matrix
 from recommend.learning import FITTED_SHARE, Choice, Learned, Learner, choose, ranker
-from recommend.metrics import Ranker, Ranking, evaluate
+from recommend.metrics import Ranker, Ranking, evaluate, popularity, sar
 from recommend.ranking import CandidateRanking
 from recommend.recommender import Recommender
-from recommend.weights import MOST_ITEMS
+from recommend.splits import Halves, divide, halves, most_chosen
 
 FEWEST_USERS = 30
 """Users with held-out choices below which nothing can be judged."""
@@ -161,7 +160,7 @@ def _rankers(
     ranking = second_stage.fit(training, choice.learned, parts.items)
     first_stage = ranker(choice.learner.fit(training, choice.regularisation), parts.histories.matrix())
     found = {RECOMMENDER: first_stage, POPULARITY: popularity(training)}
-    if training.item_count <= MOST_ITEMS:
+    if training.item_count <= MOST_WEIGHTED_ITEMS:
         found[SAR] = sar(training, parts.histories)
     if ranking is not None:
         found[RECOMMENDER] = second_stage.ranker(ranking, first_stage, parts.histories, parts.had)

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.arrays import Values, spread
+from features.bundle import check_trees
 from features.encoder import Encoder
+from features.hashing import Values, spread
 from features.schema import Schema
-from features.trees import check_trees
 from recommend.arrays import Indices
 from recommend.columns import Chosen, PairColumns, Taste, Value
 

@@ -18,13 +18,10 @@ import numpy.typing as npt
 from features.bundle import BundleError
 from features.columns import Field
 from features.encoder import EncoderError
-from recommend import factors, weights
 from recommend.arrays import Indices
 from recommend.columns import Value
-from recommend.factors import ItemFactors
-from recommend.first_stage import FirstStage
+from recommend.first_stage import FACTORS_NAME, WEIGHTS_NAME, FirstStage, ItemFactors, ItemWeights
 from recommend.ranking import CANDIDATES, BestOf, CandidateRanking, Candidates, FirstStageInputs, Predict, best_of
-from recommend.weights import ItemWeights
 
 FOLDER = "recommend"
 METRIC = "recommender"
@@ -36,7 +33,7 @@ GOLDEN_TOP = 10
 """How many items a golden request asks for."""
 RANKING = "ranking"
 """The folder of the second stage's files."""
-KINDS: dict[str, type[ItemWeights | ItemFactors]] = {weights.NAME: ItemWeights, factors.NAME: ItemFactors}
+KINDS: dict[str, type[ItemWeights | ItemFactors]] = {WEIGHTS_NAME: ItemWeights, FACTORS_NAME: ItemFactors}
 """The kinds of a first stage by their names."""
 NOTHING: Mapping[str, Value] = {}
 REASONS = 2
@@ -79,7 +76,7 @@ class _Items(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int
     items: list[str]
-    first_stage: str = weights.NAME
+    first_stage: str = WEIGHTS_NAME
     repeats: bool = False
 
 

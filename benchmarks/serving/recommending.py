@@ -30,7 +30,7 @@ from benchmarks.serving.process import apart, free_port, running, wait
 from benchmarks.serving.wrk import closed_loop, require_wrk
 from features.bundle import Bundle
 from recommend import catalogue
-from recommend.factors import DIMENSIONS, ItemFactors
+from recommend.first_stage import DIMENSIONS, ItemFactors
 from recommend.recommender import FOLDER, ITEMS, Recommender
 from scoring.model.model import with_kernel
 from scoring.responses import ModelName

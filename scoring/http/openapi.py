@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from features.times import MOMENT
+from features.columns import MOMENT
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest, SimilarRequest
 from scoring.request_errors import ErrorAnswer, Refusal

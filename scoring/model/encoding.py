@@ -12,8 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.categories import Category, Cross, FactorPair
-from features.columns import Number
+from features.columns import Category, Cross, FactorPair, Number
 from features.encoder import Encoder, RawRows
 from features.schema import Schema
 from scoring.model.records import Values

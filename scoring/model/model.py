@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from features.bundle import Bundle
 from recommend.arrays import Indices
+from recommend.first_stage import ItemWeights
 from recommend.ranking import Predict
 from recommend.recommender import FOLDER, GOLDEN_TOP, METRIC, Recommender, read_golden
-from recommend.weights import ItemWeights
 from scoring.engines import EngineName
 from scoring.engines.lightgbm import Booster, LightGbmEngine
 from scoring.errors import GoldenError

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.keys import key_of
+from features.values import key_of
 from recommend.arrays import Indices, Mask
 from recommend.catalogue import Catalogue, ItemTexts
 from recommend.columns import Value

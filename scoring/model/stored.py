@@ -11,12 +11,11 @@ from typing import Annotated, Any
 import msgspec
 
 from features.columns import Field, Number
-from features.keys import key_of
-from recommend.catalogue import Catalogue, ItemTexts
+from features.values import key_of
+from recommend.catalogue import Catalogue, ItemTexts, NewItems
 from recommend.columns import Value, from_text
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories, Stored
-from recommend.new_items import NewItems
 from recommend.stored import SnapshotError
 from scoring.model.diagnosis import LONGEST_NAME
 from scoring.request_errors import Refusal

@@ -65,7 +65,7 @@ class Kernel(Protocol):
         ...
 
     def add_weights(self, items: int, others: Array, weights: Array, history: Array, scores: Array, /) -> None:
-        """Add to `scores`, float64[m], what a history says of each of the m items; see `recommend.weights`."""
+        """Add to `scores`, float64[m], what a history says of each of the m items; see `recommend.first_stage`."""
 
     def reasons(  # noqa: PLR0917 - the same
         self, items: int, others: Array, weights: Array, history: Array, found: Array, best: Array, /

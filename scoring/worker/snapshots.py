@@ -23,11 +23,10 @@ from urllib.request import Request, urlopen
 from features.errors import PersonalizationError
 from features.files import Stamp, stamp, write_private, write_whole, written_aside
 from recommend import catalogue, histories
-from recommend.catalogue import Catalogue
+from recommend.catalogue import Catalogue, NewItems
 from recommend.forgotten import FILE as FORGOTTEN
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories
-from recommend.new_items import NewItems
 from recommend.published import CURRENT, decode, place
 from scoring.errors import FetchError
 from scoring.model.model import ServedModel

@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.arrays import Categories, Several
 from features.bundle import (
     BUNDLE_FORMAT,
     GOLDEN,
@@ -22,14 +21,12 @@ from features.bundle import (
     Verdict,
     seal,
 )
-from features.categories import Category
-from features.encoder import Encoder, RawRows
-from features.factors import Factors
-from features.hashing import hash_value, hash_values
+from features.columns import MOMENT, Category
+from features.encoder import Encoder, Factors, RawRows
+from features.hashing import Categories, Several, hash_value, hash_values
 from features.reference import FILE as REFERENCE
 from features.reference import Histogram, Reference, column_values
 from features.schema import CRITEO, Schema
-from features.times import MOMENT
 
 Record = dict[str, str | float | None]
 MakeBundle = Callable[[int], Path]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from features.counts import Counts, PooledCounts
+from features.encoder import Counts, PooledCounts
 
 
 def pooled(counts: Counts, *, columns: int, min_category_rows: int, min_pooled_values: int = 1) -> PooledCounts:

@@ -9,17 +9,17 @@ import msgspec
 import numpy as np
 
 from features.bundle import GOLDEN, METADATA, MODEL, Metadata, seal
-from features.counts import Counts, PooledCounts, derive_encoder
 from features.encoder import FOLDER as ENCODER
+from features.encoder import Counts, PooledCounts, derive_encoder
 from features.reference import FILE as REFERENCE
 from features.schema import Schema
 from recommend import catalogue, histories
 from recommend.catalogue import ItemRow, Layout, State
 from recommend.columns import PairColumns
+from recommend.first_stage import ItemWeights
 from recommend.histories import UserRow
 from recommend.ranking import CandidateRanking, FirstStageInputs
 from recommend.recommender import FOLDER, Recommender
-from recommend.weights import ItemWeights
 from tests.support.bundles import make_bundle
 from tests.support.services import RunningService
 from training.model.native import lightgbm

@@ -18,11 +18,10 @@ import lightgbm
 import numpy as np
 from msgspec import UNSET
 
-from features.encoder import Encoder
-from features.factors import Factors
+from features.encoder import Encoder, Factors
 from features.hashing import hash_value
 from features.schema import Schema
-from recommend.weights import ItemWeights
+from recommend.first_stage import ItemWeights
 from scoring.engines.forest import open_forest
 from scoring.model.encoding import RowEncoder
 from scoring.model.model import KernelWeights, best_of

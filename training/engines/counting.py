@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.arrays import EACH, Several
 from features.encoder import RawRows
+from features.hashing import EACH, Several
 from features.schema import Schema
 from training.engines.selection import Selection, divided
 from training.kernels.columns import FOLD, LABEL, PART, raw_columns, raw_rows

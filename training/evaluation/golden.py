@@ -7,12 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.arrays import Several
 from features.bundle import GoldenRecord
-from features.categories import Category, Cross
-from features.columns import Number
+from features.columns import Category, Cross, Number
 from features.encoder import Encoder, RawRows
-from features.hashing import MISSING_HASH
+from features.hashing import MISSING_HASH, Several
 from features.schema import Schema
 from training.kernels.columns import CATEGORIES, NUMBERS, RAW, TIME, matrix, raw_columns, raw_rows, raw_types
 from training.kernels.hashed import content_hashes, raw_type

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.arrays import Several, Values
 from features.encoder import RawRows
+from features.hashing import Several, Values
 from features.schema import Schema
 
 LABEL = "_label"

@@ -11,12 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.arrays import RowOfEach
 from features.columns import Places, Stands
-from features.counts import Counts, PooledCounts, derive_encoder, smoothed_rate
-from features.encoder import Encoder, RawRows
-from features.factors import Factors
-from features.hashing import Hashes
+from features.encoder import Counts, Encoder, Factors, PooledCounts, RawRows, derive_encoder, smoothed_rate
+from features.hashing import Hashes, RowOfEach
 from features.schema import Schema
 from training.kernels.columns import FEATURES, FOLD, LABEL, PART, RECORD_HASH, lists, raw_columns, raw_rows
 from training.kernels.kernel import Kernel

@@ -14,8 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
-from features.encoder import Encoder
-from features.factors import Factors
+from features.encoder import Encoder, Factors
 from features.schema import Schema
 from training.kernels.columns import CATEGORIES, FOLD, LABEL, matrix
 from training.kernels.count import ValueCounts, count

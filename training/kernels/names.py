@@ -7,9 +7,8 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 
-from features.arrays import Several
-from features.categories import Category, Cross, Encoded
-from features.hashing import MISSING_HASH, hash_value, hash_values, pair_hashes
+from features.columns import Category, Cross, Encoded
+from features.hashing import MISSING_HASH, Several, hash_value, hash_values, pair_hashes
 from features.schema import Schema, cross_name
 from training.kernels.columns import RAW, raw_columns, raw_rows
 from training.kernels.kernel import Kernel

@@ -10,8 +10,8 @@ from itertools import product
 
 import numpy as np
 
-from features.arrays import EACH, Several
 from features.encoder import Encoder, RawRows
+from features.hashing import EACH, Several
 from features.schema import Schema
 from training.metrics import curves
 from training.metrics.score_counts import InSlices

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.arrays import EACH, RowOfEach
+from features.hashing import EACH, RowOfEach
 from training.kernels.kernel import Merge
 
 LOGIT_LIMIT = 20

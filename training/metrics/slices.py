@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import pdtr, pdtrc
 
-from features.arrays import EACH, RowOfEach, Several
 from features.encoder import Encoder, RawRows
+from features.hashing import EACH, RowOfEach, Several
 from features.schema import Schema
 from training.kernels.names import naming
 from training.metrics import curves

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.categories import Category
+from features.columns import Category
 from features.schema import Pair, Schema, cross_name, factors_name
 from training.datasets.described.columns import locate
 from training.datasets.described.spec import TablesSpec

@@ -6,8 +6,7 @@ from typing import Any
 import pyarrow as pa
 from msgspec import UNSET
 
-from features.categories import Category
-from features.columns import Field, Number
+from features.columns import Category, Field, Number
 from features.schema import Schema
 from recommend.columns import PairColumns, Value
 from training.datasets.described.columns import KEYS, table_rules

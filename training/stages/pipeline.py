@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from features.bundle import REPORT, Metadata
-from features.counts import MAX_ROWS, thresholds
+from features.encoder import MAX_ROWS, thresholds
 from features.schema import Schema
 from recommend.judgement import Judgement
 from recommend.stored import FOLDER as SNAPSHOTS
@@ -216,7 +216,7 @@ def _click_parts(trained: Trained, judged: Judged, user: str | None) -> ClickPar
 
 
 def fold_encoder(counted: CountTable, rows: Scannable, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
-    """The encoders for these counted rows; `features.counts.thresholds` decides which values get an entry."""
+    """The encoders for these counted rows; `features.encoder.thresholds` decides which values get an entry."""
     needed = thresholds(counted.values_by_rows(MAX_ROWS), min_category_rows=parameters.min_category_rows)
     values = counted.frequent(needed)
     return with_factors(FoldEncoder.of(values, schema, parameters), values, rows, parameters)

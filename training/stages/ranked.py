@@ -12,18 +12,17 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from features.arrays import Several, Values
-from features.counts import MAX_ROWS, thresholds
-from features.encoder import RawRows
+from features.encoder import MAX_ROWS, RawRows, thresholds
+from features.hashing import Several, Values
 from recommend import splits
 from recommend.arrays import Indices, Mask, Scores
 from recommend.columns import PairColumns, Value
-from recommend.held_out import task
 from recommend.interactions import Interactions, Matrix
 from recommend.learning import Learned
 from recommend.lists import Lists
 from recommend.metrics import K, Ranker, ndcg_of
 from recommend.ranking import CandidateRanking, FirstStageInputs, Numbers, log_odds
+from recommend.splits import task
 from training.datasets.described.spec import TablesSpec
 from training.engines.counted import LocalCounts
 from training.engines.fitting import native_parameters

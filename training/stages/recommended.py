@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recommend.ease import Ease
 from recommend.judgement import Judgement, fit, judge
-from recommend.learning import Learner
+from recommend.learning import Ease, Learner
 from recommend.recommender import Recommender
 from training.datasets import tables_of
 from training.datasets.described.kept import joined

@@ -8,8 +8,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.arrays import Several, at_rows, crossed
-from features.hashing import MISSING_HASH, pair_hashes
+from features.hashing import MISSING_HASH, Several, at_rows, crossed, pair_hashes
 
 PRESENT = st.sampled_from([0, 1, -1, -(1 << 63)]) | st.integers(-(1 << 63), (1 << 63) - 1)
 HASH = st.just(MISSING_HASH) | PRESENT

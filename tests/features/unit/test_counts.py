@@ -5,7 +5,7 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.counts import MIN_POOLED_VALUES, Counts, derive_encoder, smoothed_rate, thresholds
+from features.encoder import MIN_POOLED_VALUES, Counts, derive_encoder, smoothed_rate, thresholds
 from tests.support.pooled import pooled
 
 Drawn = list[tuple[tuple[int, int, int], int]]

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from features.arrays import Several
-from features.encoder import Encoder, EncoderError, RawRows
-from features.factors import Factors
+from features.encoder import Encoder, EncoderError, Factors, RawRows
+from features.hashing import Several
 from features.schema import Schema
 
 Tables = list[dict[int, tuple[float, float]]]

@@ -6,8 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from features.encoder import Encoder, EncoderError, RawRows
-from features.factors import Factors
+from features.encoder import Encoder, EncoderError, Factors, RawRows
 from features.schema import Schema, SchemaError
 
 USER, ITEM = 0, 2

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from features.categories import Cross
+from features.columns import Cross
 from features.schema import Schema, SchemaError
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.columns import Reading, Time
 from features.encoder import Encoder, RawRows
 from features.schema import Schema, SchemaError
-from features.times import Reading, Time
 from features.values import TimeFormat
 
 NO_TABLES = Encoder(

@@ -9,7 +9,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from features.trees import TreesError, check_trees
+from features.bundle import TreesError, check_trees
 
 FEATURES = 4
 Altered = Callable[[str], str]

@@ -8,10 +8,10 @@ from implicit.cpu.als import AlternatingLeastSquares as Implicit
 from threadpoolctl import threadpool_limits
 
 from features.bundle import BundleError
-from recommend import als
-from recommend.als import AlternatingLeastSquares, noise
-from recommend.factors import FACTORS, MOST_ITEMS, SETTINGS, ItemFactors
+from recommend import learning
+from recommend.first_stage import FACTORS, MOST_FACTORED_ITEMS, SETTINGS, ItemFactors
 from recommend.interactions import Interactions
+from recommend.learning import AlternatingLeastSquares, noise
 from recommend.recommender import Recommender, read_golden
 from tests.recommend.unit.test_recommender import no_model
 
@@ -138,9 +138,9 @@ def test_missing_and_cut_files_of_factors_are_refused(tmp_path: Path, name: str)
 
 
 def test_as_many_items_as_there_may_be_fit_into_sixty_four_megabytes(tmp_path: Path) -> None:
-    factors = np.zeros((MOST_ITEMS, 64), np.float32)
+    factors = np.zeros((MOST_FACTORED_ITEMS, 64), np.float32)
     made = Recommender(
-        items=[f"item-{item:09}" for item in range(MOST_ITEMS)], first_stage=ItemFactors.rounded(factors, 1.0)
+        items=[f"item-{item:09}" for item in range(MOST_FACTORED_ITEMS)], first_stage=ItemFactors.rounded(factors, 1.0)
     )
     made.save(tmp_path / "recommend", seed=1)
     assert sum(file.stat().st_size for file in (tmp_path / "recommend").iterdir()) <= 64 * 10**6
@@ -148,9 +148,9 @@ def test_as_many_items_as_there_may_be_fit_into_sixty_four_megabytes(tmp_path: P
 
 def test_a_sample_has_whole_users_and_ranks_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     training = choices()
-    assert len(als.sample(training)) == len(training)
-    monkeypatch.setattr(als, "ENOUGH", len(training) // 4)
-    few = als.sample(training)
+    assert len(learning.sample(training)) == len(training)
+    monkeypatch.setattr(learning, "ENOUGH", len(training) // 4)
+    few = learning.sample(training)
     assert len(few) == pytest.approx(len(training) / 4, rel=0.5)
     assert few.matrix()[np.unique(few.users)].nnz == training.matrix()[np.unique(few.users)].nnz
     scores = AlternatingLeastSquares(seed=4).ranker(training, 0.7)(np.arange(80))

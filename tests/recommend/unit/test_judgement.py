@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 
 from features.schema import Schema
-from recommend import held_out, judgement
-from recommend.als import AlternatingLeastSquares
+from recommend import judgement, splits
 from recommend.columns import PairColumns
-from recommend.ease import Ease
-from recommend.factors import ItemFactors
-from recommend.held_out import Division, divide, halves, most_chosen
+from recommend.first_stage import ItemFactors, ItemWeights
 from recommend.interactions import Interactions
 from recommend.judgement import FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, Judgement, fit, interval, judge
-from recommend.learning import Learner
-from recommend.weights import ItemWeights
+from recommend.learning import AlternatingLeastSquares, Ease, Learner
+from recommend.splits import Division, divide, halves, most_chosen
 from training.parameters import TrainingParameters
 from training.stages import ranked
 from training.stages.ranked import WEIGHTS, RankingFit
@@ -194,7 +191,7 @@ def test_a_moment_divides_all_rows_if_enough_users_have_choices_on_both_sides(mo
     assert rows.times is not None
     late = replace(rows, times=rows.times + np.where(rows.users < USERS // 2, 0, 12))
     assert not divide(late, 1).by_moment
-    monkeypatch.setattr(held_out, "FEWEST_KNOWN", USERS // 2)
+    monkeypatch.setattr(splits, "FEWEST_KNOWN", USERS // 2)
     first, histories, by_moment = divide(late, 1)
     assert by_moment
     assert late.times is not None
@@ -206,7 +203,7 @@ def test_new_users_are_known_by_the_first_half_of_their_rows_and_asked_for_the_r
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known = 96
-    monkeypatch.setattr(held_out, "FEWEST_KNOWN", known)
+    monkeypatch.setattr(splits, "FEWEST_KNOWN", known)
     monkeypatch.setattr(judgement, "FEWEST_USERS", USERS - known)
     rows = drawn(taste=True, times=True)
     assert rows.times is not None

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from recommend import catalogue, histories
-from recommend.catalogue import Catalogue, ItemRow, Layout, State
+from recommend.catalogue import Catalogue, ItemRow, Layout, NewItems, State
 from recommend.histories import Histories, UserRow
-from recommend.new_items import NewItems
 
 LAYOUT = Layout(item_column="item_id", separators={"title": "", "genre": "|", "land": ""})
 RECOMMENDER = ["b", "elsewhere", "a"]

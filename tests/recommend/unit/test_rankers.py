@@ -6,12 +6,10 @@ from scipy import sparse
 from sklearn.linear_model import Ridge
 from sklearn.metrics import jaccard_score
 
-from recommend.baselines import popularity, sar
-from recommend.ease import REGULARISATIONS, Ease, ease, item_weights
+from recommend.first_stage import ItemWeights
 from recommend.interactions import Interactions
-from recommend.learning import choose
-from recommend.metrics import evaluate
-from recommend.weights import ItemWeights
+from recommend.learning import REGULARISATIONS, Ease, choose, ease, item_weights
+from recommend.metrics import evaluate, popularity, sar
 
 DAYS = 86_400.0
 
@@ -54,7 +52,7 @@ def test_sar_is_affinity_halved_every_thirty_days_times_jaccard_similarity() -> 
 def test_the_weights_of_ease_are_those_of_a_ridge_regression_on_all_other_items(
     together: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recommend.ease.ROWS_TOGETHER", together)
+    monkeypatch.setattr("recommend.learning.ROWS_TOGETHER", together)
     seen = chosen()
     weights = item_weights(seen, 7.0)
     dense = seen.toarray()

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.arrays import Several
-from features.counts import Counts, PooledCounts, derive_encoder
+from features.encoder import Counts, PooledCounts, derive_encoder
+from features.hashing import Several
 from features.schema import Schema
 from recommend.columns import Chosen, PairColumns, Taste
+from recommend.first_stage import ItemWeights
 from recommend.ranking import (
     CANDIDATES,
     CandidateRanking,
@@ -22,7 +23,6 @@ from recommend.ranking import (
     standard,
 )
 from recommend.recommender import Recommender, read_golden
-from recommend.weights import ItemWeights
 from tests.support.recommenders import ITEM_TO_ITEM, ITEMS
 
 NOTHING = np.empty(0, np.int64)

@@ -9,9 +9,9 @@ import pytest
 
 from features.bundle import BundleError
 from recommend import recommender
+from recommend.first_stage import OTHERS, WEIGHTS, ItemWeights
 from recommend.ranking import Predict
 from recommend.recommender import GOLDEN, ITEMS, Recommender, read_golden
-from recommend.weights import OTHERS, WEIGHTS, ItemWeights
 from tests.support.recommenders import ITEM_TO_ITEM
 
 NOTHING = np.empty(0, np.int64)

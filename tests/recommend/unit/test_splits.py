@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from recommend import splits
-from recommend.held_out import Division, halves
 from recommend.interactions import Interactions
+from recommend.splits import Division, halves
 
 
 def some(rows: int = 400) -> Interactions:

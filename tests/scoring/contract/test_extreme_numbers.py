@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from features.columns import Reading
 from features.schema import Schema
-from features.times import Reading
 from tests.support.recommenders import make_recommending_bundle, ranking_recommender, write_snapshots
 from tests.support.services import RunningService, running_service
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from features.trees import TreesError
+from features.bundle import TreesError
 from recommend.recommender import FOLDER, Recommender
 from scoring.model.model import open_ranking
 from scoring.model.stored import read_stored

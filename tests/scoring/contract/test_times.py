@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from features.bundle import Bundle
+from features.columns import Reading
 from features.schema import Schema
-from features.times import Reading
 from tests.support.bundles import make_bundle
 from tests.support.services import RunningService, running_service
 

@@ -9,12 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from features.arrays import Several
-from features.encoder import Encoder, RawRows
-from features.factors import Factors
-from features.hashing import MISSING_HASH, hash_values, pair_hashes
+from features.columns import Reading, Time
+from features.encoder import Encoder, Factors, RawRows
+from features.hashing import MISSING_HASH, Several, hash_values, pair_hashes
 from features.schema import Schema
-from features.times import Reading, Time
 from scoring.model.encoding import RowEncoder
 from scoring.model.records import Values
 from scoring.native import Kernel

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from recommend import ranking
+from recommend.first_stage import ItemWeights
 from recommend.recommender import Recommender
-from recommend.weights import ItemWeights
 from scoring.model.model import KernelWeights, best_of, with_kernel
 from tests.support.kernels import built_kernel
 from tests.support.recommenders import ITEM_TO_ITEM, ITEMS

@@ -10,8 +10,8 @@ import pytest
 
 from recommend import catalogue
 from recommend.catalogue import Catalogue, ItemRow, Layout, State
+from recommend.first_stage import ItemWeights
 from recommend.recommender import Recommender
-from recommend.weights import ItemWeights
 from scoring.model import recommending
 from scoring.model.recommend_request import RecommendRequest
 from scoring.model.recommending import RecommendQuery, recommend_to_each

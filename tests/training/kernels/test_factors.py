@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 
-from features.encoder import Encoder, RawRows
-from features.factors import Factors
+from features.encoder import Encoder, Factors, RawRows
 from features.hashing import hash_value, hash_values
 from features.schema import Schema
 from tests.support.prepared_rows import MemoryRows, prepared, with_columns

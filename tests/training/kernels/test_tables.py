@@ -11,10 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.categories import Category
-from features.columns import Number
-from features.keys import key_of
-from features.values import TimeFormat, microseconds
+from features.columns import Category, Number
+from features.values import TimeFormat, key_of, microseconds
 from training.datasets.described.entries import Label, Time
 from training.datasets.described.fields import TableRules, are_missing, checks, is_click, keys_of
 from training.datasets.described.files import TableFile

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommend.als import AlternatingLeastSquares
-from recommend.ease import Ease
-from recommend.factors import FACTORS, SETTINGS
+from recommend.first_stage import FACTORS, SETTINGS
+from recommend.learning import AlternatingLeastSquares, Ease
 from recommend.recommender import FOLDER
 from scoring.engines import EngineName
 from scoring.model.model import ServedModel, check_recommender

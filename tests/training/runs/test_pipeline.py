@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from features.bundle import Bundle
-from features.counts import Counts, derive_encoder
+from features.encoder import Counts, derive_encoder
 from tests.support.bundles import to_rows
 from tests.support.pooled import pooled
 from tests.support.training_runs import Run, train

@@ -9,10 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from features.arrays import Several
 from features.bundle import MODEL, Bundle
 from features.encoder import RawRows
-from features.hashing import hash_value
+from features.hashing import Several, hash_value
 from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_rows
 from tests.support.prepared_rows import MemoryRows, prepared

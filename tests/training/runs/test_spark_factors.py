@@ -7,10 +7,9 @@ from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
 from recommend import splits
-from recommend.als import AlternatingLeastSquares
-from recommend.baselines import popularity
-from recommend.factors import ItemFactors
-from recommend.metrics import evaluate
+from recommend.first_stage import ItemFactors
+from recommend.learning import AlternatingLeastSquares
+from recommend.metrics import evaluate, popularity
 from training.datasets.generated import film_files
 from training.engines.reading.interactions import read_chosen
 from training.engines.spark.als import SparkLeastSquares

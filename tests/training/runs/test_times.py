@@ -10,8 +10,8 @@ import yaml
 from pyspark.sql import SparkSession
 
 from features.bundle import Bundle
+from features.columns import Reading
 from features.encoder import FOLDER
-from features.times import Reading
 from features.values import TimeFormat
 from tests.support.described_tables import write_tables
 from tests.support.services import running_service

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from recommend.ease import Ease
 from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, judge
+from recommend.learning import Ease
 from training import datasets
 from training.datasets.generated import films, titles
 from training.datasets.generated.films import true_chances, true_probability

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from features.arrays import EACH
+from features.hashing import EACH
 from training.metrics.score_counts import FIXED_POINT, NO_PROBABILITY, SLICES, InSlices, ScoreCounts
 
 ROWS = 10_000

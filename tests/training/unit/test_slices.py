@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from features.arrays import Several
 from features.encoder import Encoder, RawRows
+from features.hashing import Several
 from features.schema import Schema
 from training.metrics.curves import ScoreBins
 from training.metrics.score_counts import SLICES

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from features.categories import Category
-from features.columns import Field
+from features.columns import Category, Field
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, files_of
 from training.datasets.described.lines import BadLinesError

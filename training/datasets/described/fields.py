@@ -8,10 +8,18 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.categories import Category
-from features.columns import Field, Number
-from features.keys import EXPONENT, WHOLE, key_of
-from features.values import PLAIN_NUMBER, PLAIN_TIMES, TIME_FAULTS, TimeFormat, is_number, microseconds
+from features.columns import Category, Field, Number
+from features.values import (
+    EXPONENT,
+    PLAIN_NUMBER,
+    PLAIN_TIMES,
+    TIME_FAULTS,
+    WHOLE,
+    TimeFormat,
+    is_number,
+    key_of,
+    microseconds,
+)
 from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.described.entries import Label, Time
 from training.datasets.described.files import TableFile

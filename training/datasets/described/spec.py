@@ -9,8 +9,8 @@ import yaml
 from msgspec import UNSET
 from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_validator, model_validator
 
+from features.columns import MOMENT, Reading
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
-from features.times import MOMENT, Reading
 from features.yaml_text import load_yaml
 from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.described.entries import CandidatesFrom, Categorical, Label, Number, Numeric, Time, TimeFeature

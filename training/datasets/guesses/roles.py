@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from features.keys import key_of
+from features.values import key_of
 from training.datasets.errors import GuessError
 from training.datasets.guesses.profile import ColumnProfile, TableProfile
 

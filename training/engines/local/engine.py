@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from recommend.als import AlternatingLeastSquares
 from recommend.forgotten import NOBODY, Forgotten
+from recommend.learning import AlternatingLeastSquares
 from training.datasets.progress import Reporter
 from training.engines.local.pool import Pool, cores
 from training.engines.local.source import LocalSource

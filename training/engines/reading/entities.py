@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from features.categories import Category
+from features.columns import Category
 from training.datasets.described.columns import KEYS, bytes_in, header, lists_in, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.spec import TablesSpec

@@ -7,9 +7,9 @@ import pandas as pd
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
-from recommend.als import FactorLearner, noise
-from recommend.factors import CONFIDENCE, DIMENSIONS, ItemFactors
+from recommend.first_stage import CONFIDENCE, DIMENSIONS, ItemFactors
 from recommend.interactions import Interactions
+from recommend.learning import FactorLearner, noise
 
 ITERATIONS = 10
 """Spark's default: without checkpoints, which need storage that all nodes share, tasks need more stack for each."""
