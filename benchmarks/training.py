@@ -22,13 +22,12 @@ from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.training_figures import JOIN, table
 from benchmarks.training_run import Cost, Run, measure
 from tests.support.criteo_rows import write
-from training.parameters import EngineName, Fit
+from training.parameters import EngineName
 
 MEGABYTES_IN_GB = 1e9 / 2**20
 MILLION = 1_000_000
 LOCAL = EngineName.LOCAL.value
-FITS = (Fit.NATIVE.value, Fit.SYNAPSEML.value)
-"""The fits of engine Spark, its default first."""
+SPARK = EngineName.SPARK.value
 
 Figures = dict[str, Any]
 
@@ -38,7 +37,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training")
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, MILLION, 4 * MILLION])
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--fit", nargs="+", choices=FITS, default=FITS, help="how engine Spark fits")
     parser.add_argument("--alone", type=int, default=10 * MILLION, help="rows for engine local alone; 0 for none")
     arguments = parser.parse_args()
     measured: list[Figures] = []
@@ -51,13 +49,10 @@ def main() -> None:
                 joined = Cost(**_child(cores, "benchmarks.training_join", str(rows)))
                 measured.append(figures_of(LOCAL, rows, run, native, joined))
                 print(json.dumps(measured[-1]), flush=True)
-            for fit in arguments.fit:
-                engine = f"{EngineName.SPARK.value} {fit}"
-                print(f"measuring {rows:,} rows on {engine}", flush=True)
-                options = _options(EngineName.SPARK.value, data, "--fit", fit)
-                run = measure(options, cores=max(arguments.cores), output=Path(folder) / fit)
-                measured.append(figures_of(engine, rows, run, native))
-                print(json.dumps(measured[-1]), flush=True)
+            print(f"measuring {rows:,} rows on {SPARK}", flush=True)
+            run = measure(_options(SPARK, data), cores=max(arguments.cores), output=Path(folder) / SPARK)
+            measured.append(figures_of(SPARK, rows, run, native))
+            print(json.dumps(measured[-1]), flush=True)
     if arguments.alone:
         run = _alone(arguments.alone, max(arguments.cores))
         measured.append(figures_of(LOCAL, arguments.alone, run))
@@ -66,8 +61,8 @@ def main() -> None:
     print(publish("training", {"runs": measured}, _targets(measured)))
 
 
-def _options(engine: str, data: Path, *more: str) -> list[str]:
-    return ["--dataset", "criteo", "--path", str(data), "--engine", engine, *more]
+def _options(engine: str, data: Path) -> list[str]:
+    return ["--dataset", "criteo", "--path", str(data), "--engine", engine]
 
 
 def _beside_native(cores: int, data: Path, folder: Path) -> tuple[Run, Figures]:

@@ -74,8 +74,7 @@ class AzureSettings(Parameters):
     """Timeout of a training run, in minutes."""
     training_binary_files: bool = False
     """Whether Spark reads files for training's Python processes, each as a whole and none larger than 2 GiB. Only for a
-    cluster whose workers' Python can't read the volumes, which `up` reports; needs `training.fit: synapseml`, and not
-    for tables."""
+    cluster whose workers' Python can't read the volumes, which `up` reports, and not for tables."""
     kubernetes_version: str = Field(default=KUBERNETES, pattern=r"^1\.\d{2}$")
     """Minor version of Kubernetes; patches are applied automatically in the maintenance window."""
     kubernetes_tier: KubernetesTier = KubernetesTier.FREE

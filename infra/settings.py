@@ -17,7 +17,6 @@ from steps.descriptions.serving_settings import ScoringSettings
 from training.parameters import (
     Dataset,
     FilmsDataset,
-    Fit,
     GateParameters,
     Parameters,
     TablesDataset,
@@ -75,9 +74,6 @@ class Settings(Parameters):
             if wanted is not None:
                 raise ValueError("scoring.target_qps sizes a stack on Azure; a local one has scoring.workers")
             return None
-        training = info.data.get("training")
-        if value.training_binary_files and training is not None and training.fit is not Fit.SYNAPSEML:
-            raise ValueError("training_binary_files needs training.fit synapseml: the native fit reads files itself")
         if value.training_binary_files and isinstance(info.data.get("dataset"), TablesDataset):
             raise ValueError("training_binary_files is not for tables, whose tasks read files themselves")
         from infra.cost.capacity import require_room, sized  # noqa: PLC0415 - a local stack needs no table of prices

@@ -128,11 +128,11 @@ def spark_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spark(spark_log: Path) -> "Iterator[SparkSession]":
     """A local session, started the way training starts it."""
     from training.engines.spark.session import spark_session  # noqa: PLC0415 - see above
-    from training.parameters import Fit, TrainingParameters  # noqa: PLC0415 - see above
+    from training.parameters import TrainingParameters  # noqa: PLC0415 - see above
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERSONALIZATION_JARS", str(JARS))
-        parameters = TrainingParameters(driver_memory_gib=2, fit=Fit.SYNAPSEML)
+        parameters = TrainingParameters(driver_memory_gib=2)
         session = spark_session(parameters, log=spark_log, data_size=1)
     yield session
     session.stop()

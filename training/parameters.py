@@ -74,14 +74,6 @@ class EngineName(StrEnum):
     SPARK = "spark"
 
 
-class Fit(StrEnum):
-    """Which implementation fits the trees."""
-
-    AUTO = "auto"
-    NATIVE = "native"
-    SYNAPSEML = "synapseml"
-
-
 class FirstStages(StrEnum):
     """Which kinds of a recommender's first stage are fitted."""
 
@@ -138,10 +130,8 @@ class TrainingParameters(Parameters):
     seed: int = Field(default=42, ge=0)
     """The same seed, data and cluster shape give the same model."""
     engine: EngineName = EngineName.AUTO
-    """Train in this machine's own processes (`local`) or on Spark; `auto` is Spark on a cluster, `local` elsewhere."""
-    fit: Fit = Fit.AUTO
-    """On engine spark, fit by LightGBM's own distributed learning (`native`, and `auto`) or by SynapseML as the
-    reference does (`synapseml`). Engine local has `native` alone."""
+    """Train in this machine's own processes (`local`), or on Spark, where SynapseML fits as in the reference; `auto` is
+    Spark on a cluster, `local` elsewhere."""
     first_stage: FirstStages = FirstStages.AUTO
     """Recommend by weights between items, and from 10,000 items on by factors of them (`auto`); or fit both, as far as
     there are no more items, and take what is better on choices that were left out (`best`)."""

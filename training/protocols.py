@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.errors import PersonalizationError
 from features.schema import Schema
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.learning import Learner
@@ -22,7 +21,7 @@ from training.kernels.encode import FoldEncoder, FrequentValues
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
 from training.model.fitted import Fitted
-from training.parameters import Dataset, Fit, TrainingParameters
+from training.parameters import Dataset, TrainingParameters
 from training.progress import Progress
 
 
@@ -98,7 +97,7 @@ class Rows(Scannable, Protocol):
         ...
 
     def encode(self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path) -> "EncodedRows":
-        """Encode divided rows, each by the rows outside its fold, for the fit that the parameters name.
+        """Encode divided rows, each by the rows outside its fold.
 
         The result is written to `folder`, unless it is there already.
         """
@@ -130,10 +129,6 @@ class Source(Protocol):
         ...
 
 
-class FitError(PersonalizationError):
-    """The engine does not support the wanted fit."""
-
-
 class TrainingEngine(Protocol):
     """Reads a run's rows and runs its kernels."""
 
@@ -145,10 +140,6 @@ class TrainingEngine(Protocol):
     @property
     def libraries(self) -> Mapping[str, str]:
         """The versions of the libraries that only this engine uses."""
-        ...
-
-    def fit_by(self, wanted: Fit) -> Fit:
-        """The implementation that fits: the wanted one, or the engine's default for `auto`. Raises `FitError`."""
         ...
 
     def stage(self, progress: Progress, name: str, detail: str) -> AbstractContextManager[None]:

@@ -108,9 +108,9 @@ class CloudBackend:
 
     def _libraries(self, options: ResourceOptions) -> tuple[JobLibraries, StepResource]:
         """What clusters install, and the step that puts it into the lake."""
-        around, fit = self._environment, self._settings.training.fit
-        found = job_libraries(self._target["volumes"], fit)
-        inputs = libraries.Inputs(fit=fit, wheel=found.wheel.hash, packages=found.packages)
+        around, engine = self._environment, self._settings.training.engine
+        found = job_libraries(self._target["volumes"], engine)
+        inputs = libraries.Inputs(engine=engine, wheel=found.wheel.hash, packages=found.packages)
         after = [*around.access.lake, *around.storage.containers]
         return found, self._step(libraries.AZURE, "libraries", inputs, options, after=after)
 

@@ -34,7 +34,7 @@ class Libraries(AzureStep[AzureInputs, Outputs]):
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Upload what is missing; raises `LibrariesChangedError`, `DownloadError`, `SetupError` or
         `AzureRefusedError`."""
-        wanted = job_libraries(inputs.volumes, inputs.fit)
+        wanted = job_libraries(inputs.volumes, inputs.engine)
         if (wanted.wheel.hash, wanted.packages) != (inputs.wheel, inputs.packages):
             raise LibrariesChangedError(
                 "The code of `training` and `features`, or uv.lock, changed while `up` ran, so what was planned can't "
@@ -48,7 +48,7 @@ class Libraries(AzureStep[AzureInputs, Outputs]):
         inputs = self.parse(state)
         folders = [LakeFolder(inputs, Volume.LIBRARIES, name, self._timeout) for name in (identity, inputs.packages)]
         own, packages = (folder.names(context) for folder in folders)
-        wanted = job_libraries(inputs.volumes, inputs.fit)
+        wanted = job_libraries(inputs.volumes, inputs.engine)
         complete = wanted.files <= packages or wanted.packages != inputs.packages
         return super().read(identity, state, context) if complete and {REQUIREMENTS, wanted.wheel.name} <= own else None
 

@@ -3,13 +3,13 @@
 from steps.descriptions.description import Description, StepInputs, StepOutputs
 from steps.descriptions.places import Lake
 from steps.kinds import Kind
-from training.parameters import Fit
+from training.parameters import EngineName
 
 
 class Inputs(StepInputs):
-    """How the models are fitted, and hashes of the project's wheel and of all other files."""
+    """What trains, and hashes of the project's wheel and of all other files."""
 
-    fit: Fit
+    engine: EngineName
     wheel: str
     packages: str
 

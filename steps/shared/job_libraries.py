@@ -14,7 +14,7 @@ from steps.shared.wheel import HASH_DIGITS, Wheel, build_wheel
 from tools.setup.wheels import SYNAPSEML as SYNAPSEML_PACKAGE
 from tools.setup.wheels import LockedWheel, locked_wheels
 from tools.versions import SYNAPSEML
-from training.parameters import Fit
+from training.parameters import EngineName
 from training.runtime import jar_name, pinned_jars
 
 REQUIREMENTS = "requirements.txt"
@@ -69,9 +69,9 @@ class JobLibraries:
         return f"{self.volumes}/{Volume.LIBRARIES}"
 
 
-def job_libraries(volumes: str, fit: Fit) -> JobLibraries:
-    """The libraries for this fit, SynapseML's only for `Fit.SYNAPSEML`."""
-    by_synapseml = fit is Fit.SYNAPSEML
+def job_libraries(volumes: str, engine: EngineName) -> JobLibraries:
+    """The libraries for this engine, SynapseML's unless it is `local`."""
+    by_synapseml = engine is not EngineName.LOCAL
     return JobLibraries(
         volumes=volumes,
         wheel=build_wheel(),

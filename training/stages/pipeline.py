@@ -49,9 +49,7 @@ class Pipeline:
         self._engine = engine
         self._arguments = arguments
         self._manifest = manifest
-        self._training = arguments.training.model_copy(
-            update={"engine": engine.name, "fit": engine.fit_by(arguments.training.fit)}
-        )
+        self._training = arguments.training.model_copy(update={"engine": engine.name})
         self._output = output
         self._work = arguments.work or output / work.FOLDER
         self._progress = progress

@@ -37,7 +37,7 @@ ROLLOUT_SECONDS = 30
 """Pods are ready at once here, so a rollout that takes longer never ends."""
 SMALL = {
     "dataset": {"kind": "films", "users": 600, "films": 100},
-    "training": {"num_leaves": 16, "fit": "synapseml"},
+    "training": {"num_leaves": 16},
     "gate": {"max_calibration_error": 0.5, "max_log_loss_rise": 0.5, "min_log_loss_gain": -0.1},
 }
 """A model that is trained in seconds. It has few rows, so the gate accepts worse ones than champion and baselines."""

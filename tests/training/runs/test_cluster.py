@@ -24,7 +24,6 @@ pytestmark = [pytest.mark.spark, pytest.mark.full]
 CLUSTER = "local-cluster[2,1,1536]"
 ROWS = 150_000
 """Read in three pieces."""
-FITS = ("synapseml", "native")
 BACKEND = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 NOTICED_SOON = {
     "spark_executor_heartbeatInterval": "2s",
@@ -66,10 +65,10 @@ def environment(folder: Path, **configuration: str) -> dict[str, str]:
     return {**os.environ, "SPARK_HOME": str(home), "PYSPARK_SUBMIT_ARGS": f"{options} pyspark-shell"}
 
 
-def trained(master: str, folder: Path, fit: str, **configuration: str) -> tuple[dict[str, float], list[dict[str, Any]]]:
+def trained(master: str, folder: Path, **configuration: str) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """The metrics and the progress reports of a run."""
     done = subprocess.run(
-        command(master, folder, "--fit", fit),
+        command(master, folder),
         env=environment(folder, **configuration),
         capture_output=True,
         text=True,
@@ -80,12 +79,10 @@ def trained(master: str, folder: Path, fit: str, **configuration: str) -> tuple[
 
 
 @contextmanager
-def fitting(
-    folder: Path, fit: str, **configuration: str
-) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+def fitting(folder: Path, **configuration: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
     """A run whose two executors are in the middle of the fit, and those executors."""
     endless = ("--num-leaves", "512", "--num-iterations", "10000", "--early-stopping-rounds", "0")
-    run = command(CLUSTER, folder, *endless, "--min-data-in-leaf", "1", "--fit", fit)
+    run = command(CLUSTER, folder, *endless, "--min-data-in-leaf", "1")
     with subprocess.Popen(run, env=environment(folder, **configuration), stderr=subprocess.PIPE, text=True) as process:
         try:
             while process.poll() is None and not both_at_work(folder):
@@ -107,28 +104,21 @@ def executors_of(folder: Path) -> list[psutil.Process]:
 
 def both_at_work(folder: Path) -> bool:
     logs = [file.read_text(errors="replace") for file in folder.glob("spark/work/*/*/stderr")]
-    by_synapseml = sum("LightGBM task starting iteration 3" in text for text in logs)
-    natively = sum("fit: iteration 3 of" in text for text in logs)  # by the one that speaks for both
-    return by_synapseml == 2 or natively == 1
+    return sum("LightGBM task starting iteration 3" in text for text in logs) == 2
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_two_executors_make_a_model_as_good_as_that_of_one_process(fit: str, tmp_path: Path) -> None:
-    cluster, reports = trained(CLUSTER, tmp_path / "cluster", fit, spark_sql_files_maxPartitionBytes="1m")
+def test_two_executors_make_a_model_as_good_as_that_of_one_process(tmp_path: Path) -> None:
+    cluster, reports = trained(CLUSTER, tmp_path / "cluster", spark_sql_files_maxPartitionBytes="1m")
     assert max(report["total"] for report in reports if report["stage"] == "encode" and report["total"]) > 2
-    if fit == "synapseml":
-        assert "driver expecting 2 connections" in (tmp_path / "cluster" / LOG).read_text()
-    else:
-        assert "[num_machines: 2]" in (tmp_path / "cluster/bundle/model.txt").read_text()
-    local, _ = trained("local[2]", tmp_path / "local", fit)
+    assert "driver expecting 2 connections" in (tmp_path / "cluster" / LOG).read_text()
+    local, _ = trained("local[2]", tmp_path / "local")
     assert cluster["rows"] == local["rows"]
     assert cluster["auc"] == pytest.approx(local["auc"], abs=0.002)
 
 
-@pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])
-def test_a_lost_executor_is_an_error_and_no_hang(name: str, fit: str, tmp_path: Path) -> None:
-    with fitting(tmp_path, fit, **NOTICED_SOON) as (process, executors):
+def test_a_lost_executor_is_an_error_and_no_hang(name: str, tmp_path: Path) -> None:
+    with fitting(tmp_path, **NOTICED_SOON) as (process, executors):
         assert len(executors) == 2
         executors[0].send_signal(signal.Signals[name])
         _, error = process.communicate(timeout=SECONDS_TO_END)
@@ -144,7 +134,7 @@ def test_a_lost_executor_is_an_error_and_no_hang(name: str, fit: str, tmp_path: 
 )
 def test_what_an_executor_that_is_lost_has_done_is_done_again(stage: str, when: str, tmp_path: Path) -> None:
     with subprocess.Popen(
-        command(CLUSTER, tmp_path, "--fit", "native"),
+        command(CLUSTER, tmp_path),
         env=environment(tmp_path, **NOTICED_SOON),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -156,15 +146,6 @@ def test_what_an_executor_that_is_lost_has_done_is_done_again(stage: str, when: 
         printed, error = process.communicate()
     assert process.returncode == 0, error
     assert sum(json.loads(printed)["rows"].values()) == ROWS
-
-
-def test_a_lost_task_of_the_native_fit_is_an_error_and_no_hang(tmp_path: Path) -> None:
-    with fitting(tmp_path, "native") as (process, executors):
-        (daemon,) = [child for child in executors[0].children() if "python" in child.name()]
-        max(daemon.children(), key=lambda worker: sum(worker.cpu_times()[:2])).kill()
-        _, error = process.communicate(timeout=SECONDS_TO_END)
-    assert process.returncode == 1
-    assert "A process that was fitting came to an end" in error.splitlines()[-1]
 
 
 @pytest.mark.parametrize("master", ["local[2]", CLUSTER])

@@ -10,12 +10,11 @@ import pytest
 
 from tests.support.criteo_rows import write
 from training.engines.reading.sources import open_source
-from training.engines.spark.engine import SparkEngine
 from training.engines.spark.source import SparkSource
 from training.engines.spark.store import delivered
-from training.engines.spark.store.delivered import ROWS_AT_ONCE, FileTooLargeError, NativeFitError, over_files
+from training.engines.spark.store.delivered import ROWS_AT_ONCE, FileTooLargeError, over_files
 from training.files import opened, source
-from training.parameters import CriteoDataset, Fit
+from training.parameters import CriteoDataset
 from training.platform import SWITCH
 
 if TYPE_CHECKING:
@@ -80,10 +79,3 @@ def test_a_file_that_spark_can_t_hand_over_is_refused(
     monkeypatch.setattr(delivered, "MOST_BYTES", 3)
     with pytest.raises(FileTooLargeError, match=r"large has 4 bytes.*azure\.training_binary_files"):
         rows(by_spark, [[tmp_path / "large"]])
-
-
-def test_a_fit_whose_tasks_read_files_themselves_is_refused(by_spark: "SparkSession", tmp_path: Path) -> None:
-    engine = SparkEngine(session=by_spark, log=tmp_path / "log")
-    assert engine.fit_by(Fit.SYNAPSEML) is Fit.SYNAPSEML
-    with pytest.raises(NativeFitError, match=r"fit: native.*synapseml"):
-        engine.fit_by(Fit.NATIVE)

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +11,18 @@ from pyspark.sql import SparkSession
 from features.bundle import Bundle
 from features.encoder import FOLDER
 from features.reference import FILE
-from tests.support.criteo_rows import criteo
 from tests.support.training_runs import Run, train, train_on
-from training.engines.reading import blocks
 from training.engines.spark.engine import SparkEngine
-from training.engines.spark.native import fit as native
-from training.protocols import FitError
 
 pytestmark = pytest.mark.spark
 
-FITS = {"": (), ", fitted by SynapseML": ("--fit", "synapseml")}
-"""The fits of engine spark, the default first."""
 OPTIONS = {
     "rows like Criteo's": (),
     "films by time": ("--dataset", "films", "--users", "200", "--films", "100", "--split", "time"),
 }
-IN_TEST = ("rows like Criteo's", ", fitted by SynapseML")
-"""What `make test` has; `test_spark_engine.py` has tables and the other fit."""
-PAIRS = [pytest.param(pair, marks=[] if pair == IN_TEST else [pytest.mark.full]) for pair in product(OPTIONS, FITS)]
+IN_TEST = "rows like Criteo's"
+"""What `make test` has; `test_spark_engine.py` has tables."""
+PAIRS = [pytest.param(rows, marks=[] if rows == IN_TEST else [pytest.mark.full]) for rows in OPTIONS]
 SAME_AUC = 0.005
 """Of 800 held-out rows; `make bench-training` compares a million."""
 
@@ -46,16 +39,15 @@ class Pair:
         return [Bundle.load(Path(run.result.bundle)) for run in (self.local, self.spark)]
 
 
-@pytest.fixture(scope="module", params=PAIRS, ids="".join)
+@pytest.fixture(scope="module", params=PAIRS)
 def pair(
     request: pytest.FixtureRequest, spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Pair:
-    rows, fit = request.param
-    folder, options = tmp_path_factory.mktemp("engines"), OPTIONS[rows]
+    folder, options = tmp_path_factory.mktemp("engines"), OPTIONS[request.param]
     on_spark = SparkEngine(session=spark, log=spark_log)
     return Pair(
         local=train(folder / "local", *options, processes=2),
-        spark=train_on(on_spark, folder / "spark", *options, *FITS[fit]),
+        spark=train_on(on_spark, folder / "spark", *options),
     )
 
 
@@ -102,25 +94,3 @@ def test_a_bundle_names_its_engine_and_that_engines_libraries(pair: Pair) -> Non
     local, spark = (bundle.metadata for bundle in pair.bundles)
     assert [metadata.hyperparameters["engine"] for metadata in (local, spark)] == ["local", "spark"]
     assert set(spark.library_versions) - set(local.library_versions) == {"pyspark", "synapseml"}
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("tasks", [1, 2])
-def test_by_the_same_fit_the_models_are_the_same_to_the_bit(
-    tasks: int, spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options = criteo(3_000)
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 100_000)  # eight pieces of Spark's
-    monkeypatch.setattr(native, "slots", lambda _spark: tasks)
-    on_spark = train_on(SparkEngine(session=spark, log=spark_log), tmp_path / "spark", *options)
-    local = train(tmp_path / "local", *options)
-    one, other = (Bundle.load(Path(run.result.bundle)) for run in (local, on_spark))
-    for name in ("model.txt", "golden.jsonl"):
-        assert (one.path / name).read_bytes() == (other.path / name).read_bytes()
-
-
-def test_engine_local_has_no_fit_by_synapseml(tmp_path: Path) -> None:
-    with pytest.raises(
-        FitError, match=r"needs Spark, but engine local runs without it\. Set `training\.engine` to spark"
-    ):
-        train(tmp_path, "--fit", "synapseml")

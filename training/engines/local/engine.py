@@ -11,9 +11,8 @@ from training.datasets.progress import Reporter
 from training.engines.local.pool import Pool, cores
 from training.engines.local.source import LocalSource
 from training.engines.reading.sources import open_source
-from training.parameters import Dataset, EngineName, Fit
+from training.parameters import Dataset, EngineName
 from training.progress import Progress
-from training.protocols import FitError
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -56,15 +55,6 @@ class LocalEngine:
             answers.append(answer)
             self._report(len(answers), len(todo))
         return answers
-
-    def fit_by(self, wanted: Fit) -> Fit:
-        """Native LightGBM; SynapseML needs Spark."""
-        if wanted is Fit.SYNAPSEML:
-            raise FitError(
-                "`training.fit` is synapseml, which needs Spark, but engine local runs without it. Set "
-                "`training.engine` to spark, or `training.fit` to native or auto."
-            )
-        return Fit.NATIVE
 
     @contextmanager
     def stage(self, progress: Progress, name: str, detail: str) -> Iterator[None]:

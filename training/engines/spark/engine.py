@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import pyspark
@@ -21,8 +21,7 @@ from training.engines.spark.failure import explain
 from training.engines.spark.join import JoinedSource, is_for_spark
 from training.engines.spark.session import spark_session, start_workers
 from training.engines.spark.source import SparkSource
-from training.engines.spark.store.delivered import require_fit
-from training.parameters import Dataset, EngineName, Fit, TrainingParameters
+from training.parameters import Dataset, EngineName, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress, background
 
@@ -40,17 +39,8 @@ class SparkEngine:
 
     @property
     def libraries(self) -> dict[str, str]:
-        """Asks PySpark itself, since `importlib.metadata` may not know Databricks' PySpark. A cluster has SynapseML
-        only with `fit: synapseml`."""
-        found = {"pyspark": pyspark.__version__}
-        with suppress(PackageNotFoundError):
-            found["synapseml"] = version("synapseml")
-        return found
-
-    def fit_by(self, wanted: Fit) -> Fit:
-        """The wanted fit; `auto` is the native one (decision 30). Raises `NativeFitError`."""
-        require_fit(self.session, wanted)
-        return Fit.NATIVE if wanted is Fit.AUTO else wanted
+        """Asks PySpark itself, since `importlib.metadata` may not know Databricks' PySpark."""
+        return {"pyspark": pyspark.__version__, "synapseml": version("synapseml")}
 
     @contextmanager
     def stage(self, progress: Progress, name: str, detail: str) -> Iterator[None]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -13,17 +12,14 @@ from features.schema import Schema
 from training.engines.counting import Counting
 from training.engines.selection import ALL, Selection, division
 from training.engines.spark.counted import SparkCounts, shared, shares_for, types_of
-from training.engines.spark.native.encoded import NativeEncoded
 from training.engines.spark.store.groups import Group, over
 from training.engines.spark.store.scans import blocks, merged, running
+from training.engines.spark.synapseml.encoded import SparkEncoded, stored_as_vectors
 from training.kernels.columns import FEATURES
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
-from training.parameters import Fit, TrainingParameters
-
-if TYPE_CHECKING:
-    from training.engines.spark.synapseml.encoded import SparkEncoded
+from training.parameters import TrainingParameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +65,8 @@ class SparkRows:
         counted = over(self.session, self.groups, count, types_of(width), tasks_of_a_slot=1)
         return SparkCounts.added(counted, columns=width, folds=folds, folder=folder)
 
-    def encode(
-        self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path
-    ) -> "NativeEncoded | SparkEncoded":
-        """The inputs of divided rows, in the format of the chosen fit."""
-        if parameters.fit is not Fit.SYNAPSEML:
-            return NativeEncoded.of(self.session, self.groups, self.selection, encoder, folder=folder, log=self.log)
-        # A cluster has SynapseML only with `fit: synapseml`.
-        from training.engines.spark.synapseml.encoded import SparkEncoded, stored_as_vectors  # noqa: PLC0415 - see above
-
+    def encode(self, encoder: FoldEncoder, _parameters: TrainingParameters, folder: Path) -> SparkEncoded:
+        """The inputs of divided rows as Spark's vectors."""
         kernel = out_of_fold(encoder)
         inputs = over(self.session, self.groups, running(kernel, self.selection), kernel.schema)
         return SparkEncoded.of(stored_as_vectors(inputs, FEATURES, folder), schema=self.schema, log=self.log)

@@ -1,4 +1,4 @@
-"""The Spark session: the cluster's on Databricks, otherwise a local one, with SynapseML's jars for `fit: synapseml`.
+"""The Spark session: the cluster's on Databricks, otherwise a local one, with SynapseML's jars.
 
 A local session logs to one file, so that standard output has only the result.
 """
@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from training.engines import ALL_CORES
 from training.engines.spark.log import configure
-from training.parameters import Fit, TrainingParameters
+from training.parameters import TrainingParameters
 from training.platform import on_databricks
 from training.runtime import jars, java_home
 
@@ -27,13 +27,9 @@ STACK = "-Xss4m"
 """Room for the lineage of ALS, of which each iteration adds some stages, and which tasks read recursively."""
 
 
-def compiler_options(data_size: int, fit: Fit) -> list[str]:
-    """Java's options for a run over `data_size` bytes of data, 0 if unknown.
-
-    Unless SynapseML fits, Java only moves blobs and counts, and its optimising compiler costs more than it saves.
-    """
-    is_quick = fit is not Fit.SYNAPSEML or 0 < data_size <= SMALL_DATA
-    return ["-XX:TieredStopAtLevel=1"] if is_quick else []
+def compiler_options(data_size: int) -> list[str]:
+    """Java's options for a run over `data_size` bytes of data, 0 if unknown."""
+    return ["-XX:TieredStopAtLevel=1"] if 0 < data_size <= SMALL_DATA else []
 
 
 def spark_session(
@@ -53,7 +49,7 @@ def spark_session(
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     log_option = configure(log, configuration=log.with_suffix(".properties"))
     builder = SparkSession.builder.master(master).appName("personalization-training")
-    for name, value in _settings(parameters, [log_option, STACK, *compiler_options(data_size, parameters.fit)]).items():
+    for name, value in _settings(parameters, [log_option, STACK, *compiler_options(data_size)]).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
 
@@ -75,7 +71,7 @@ def _settings(parameters: TrainingParameters, java: Sequence[str]) -> dict[str, 
         "spark.driver.extraJavaOptions": " ".join(java),
         "spark.executor.extraJavaOptions": STACK,
         "spark.driver.bindAddress": "127.0.0.1",
-        **({"spark.jars": ",".join(str(jar) for jar in jars())} if parameters.fit is Fit.SYNAPSEML else {}),
+        "spark.jars": ",".join(str(jar) for jar in jars()),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",

@@ -21,7 +21,7 @@ from tests.steps.provider.steps import create, state
 from tools import azurite
 from tools.paths import ROOT
 from tools.setup.wheels import LockedWheel, locked_wheels
-from training.parameters import Fit
+from training.parameters import EngineName
 from training.runtime import pinned_jars
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
@@ -37,7 +37,7 @@ def wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobLibraries:
         (tmp_path / file).write_bytes(content)
     digests = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
     wheel = LockedWheel(name=name, url="https://files/one", sha256=digests[name])
-    real = job_libraries(VOLUMES, Fit.NATIVE).wheel
+    real = job_libraries(VOLUMES, EngineName.LOCAL).wheel
     made = JobLibraries(volumes=VOLUMES, wheel=real, wheels=(wheel,), jars={jar: digests[jar]})
     monkeypatch.setattr(libraries, "job_libraries", lambda *_: made)
     monkeypatch.setattr(libraries, "ensure_wheels", lambda *_: tmp_path)
@@ -50,7 +50,7 @@ def inputs(wanted: JobLibraries) -> dict[str, Any]:
         **AZURE,
         "blob_endpoint": BLOB,
         "volumes": VOLUMES,
-        "fit": "synapseml",
+        "engine": "auto",
         "wheel": wanted.wheel.hash,
         "packages": wanted.packages,
     }
@@ -102,7 +102,7 @@ def test_code_that_changed_meanwhile_is_not_uploaded_under_the_old_name(
 
 
 def test_a_cluster_asks_no_index_for_them() -> None:
-    found = job_libraries(VOLUMES, Fit.SYNAPSEML)
+    found = job_libraries(VOLUMES, EngineName.AUTO)
     lines = found.requirements.splitlines()
     assert lines[0] == "--no-index"
     assert lines[1] == f"--find-links {VOLUMES}/libraries/{found.packages}"
@@ -111,8 +111,8 @@ def test_a_cluster_asks_no_index_for_them() -> None:
 
 
 def test_synapseml_comes_only_where_it_fits() -> None:
-    native = job_libraries(VOLUMES, Fit.NATIVE)
-    by_synapseml = job_libraries(VOLUMES, Fit.SYNAPSEML)
+    native = job_libraries(VOLUMES, EngineName.LOCAL)
+    by_synapseml = job_libraries(VOLUMES, EngineName.AUTO)
     assert native.jars == {}
     assert "synapseml" not in native.requirements
     assert not [wheel for wheel in native.wheels if wheel.name.startswith("synapseml")]

@@ -17,7 +17,6 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from features.errors import PersonalizationError
 from training.engines.spark.store.paths import path_of, to_read
 from training.files import held
-from training.parameters import Fit
 from training.platform import SWITCH
 
 MOST_BYTES = 2**31 - 1
@@ -31,22 +30,9 @@ class FileTooLargeError(PersonalizationError):
     """A file that Spark can't hand over as a whole."""
 
 
-class NativeFitError(PersonalizationError):
-    """The native fit's tasks read files themselves, which the switch rules out."""
-
-
 def delivers(session: SparkSession) -> bool:
     """Whether the switch is on."""
     return session.conf.get(SWITCH, "false") == "true"
-
-
-def require_fit(session: SparkSession, fit: Fit) -> None:
-    """Raise `NativeFitError` if the switch is on and the fit needs files."""
-    if delivers(session) and fit is not Fit.SYNAPSEML:
-        raise NativeFitError(
-            f"With `azure.training_binary_files` Spark reads all files, but `training.fit: {fit}` reads them itself. "
-            "Set `training.fit` to synapseml, or `azure.training_binary_files` to false."
-        )
 
 
 def over_files(session: SparkSession, files: Sequence[Collection[Path]], work: Work, schema: pa.Schema) -> DataFrame:

@@ -1,1 +1,0 @@
-"""LightGBM's own distributed learning, with one process per machine."""
