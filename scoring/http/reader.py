@@ -15,6 +15,9 @@ MAX_PIPELINED = 32
 PARSED_TOGETHER = 16 << 10
 """The most bytes that are parsed before sizes are checked again. A read may have many more."""
 
+END_OF_HEAD = b"\r\n\r\n"
+"""Also the end of a chunked body, with its trailers."""
+
 LINE_BYTES = 3
 """The least that a header has beside its name and value: a colon and the end of its line."""
 
@@ -59,6 +62,9 @@ class Reader:
         self._parser = self._new_parser()
         self._begun = 0
         self._head_bytes = self._unparsed_bytes = 0
+        self._is_chunked = False
+        self._piece, self._at = b"", 0
+        """What is being parsed, and in a chunked body how far it is known to be: the parser does not tell."""
         self._refusal: Rejection | None = None
         self._target = b""
         self._headers: Headers = []
@@ -117,7 +123,10 @@ class Reader:
             raise self._stop(method_not_allowed(b"CONNECT", allowed="GET, POST"))
         if parser.should_upgrade():
             return
-        newer = parser.get_http_version() == "1.1"
+        version = parser.get_http_version()
+        newer = version == "1.1"
+        if not newer and version != "1.0":
+            raise self._stop(Refusal.INVALID_HTTP("The request is not HTTP/1.1 or HTTP/1.0."))
         names = [name for name, _ in self._headers]
         hosts = names.count(b"host")
         if hosts > 1 or (newer and not hosts):
@@ -128,16 +137,25 @@ class Reader:
             )
         self.in_head = False
         self._unparsed_bytes = 0
+        self._is_chunked = b"transfer-encoding" in names
+        if self._is_chunked:
+            self._at = self._piece.rfind(END_OF_HEAD) + len(END_OF_HEAD)
+            self._unparsed_bytes = len(self._piece) - self._at
         keep_alive = parser.should_keep_alive() and newer
         self._receiver.head(method, self._target, self._headers, keep_alive=keep_alive)
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser for each part of a body."""
-        self._unparsed_bytes = 0
+        if self._is_chunked:
+            self._limit_before(body)
+        self._unparsed_bytes = len(self._piece) - self._at if self._is_chunked else 0
         self._receiver.part(body)
 
     def on_message_complete(self) -> None:
         """Called by the parser at the end of a request."""
+        if self._is_chunked:
+            self._limit_before(END_OF_HEAD)
+            self._is_chunked = False
         self._in_request = False
         if not self._parser.should_upgrade():
             self._receiver.whole()
@@ -146,6 +164,7 @@ class Reader:
         """Parse a part of a read; returns whether to go on with the next one."""
         if self._in_request:
             self._unparsed_bytes += len(data)
+        self._piece, self._at = data, 0
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -157,6 +176,13 @@ class Reader:
             self.give_up(self._headers_too_large())
             return False
         return True
+
+    def _limit_before(self, part: bytes) -> None:
+        """Reject a chunked body whose extensions before this `part`, or trailers before its end, are too large."""
+        start = max(self._piece.find(part, self._at), self._at)
+        if self._unparsed_bytes - (len(self._piece) - start) > self._max_header_bytes:
+            raise self._stop(self._headers_too_large())
+        self._at = min(start + len(part), len(self._piece))
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
@@ -190,6 +216,7 @@ class Reader:
             piece = pieces.pop()
             if not piece:
                 continue
+            self._piece, self._at = bytes(piece), 0
             try:
                 self._parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:

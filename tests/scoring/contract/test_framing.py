@@ -19,10 +19,21 @@ LARGE = 200_000
         HEAD + b"a:\r\n" * 5000 + b"content-length: 2\r\n\r\n{}",
         b"GET /healthz?" + b"x" * 20_000 + b" HTTP/1.0\r\n\r\n",
         HEAD + CHUNKED + b"2;" + b"x" * LARGE,
+        HEAD + CHUNKED + b"2;" + b"x" * 20_000 + b"\r\n{}\r\n0\r\n\r\n",
+        HEAD + CHUNKED + b"2\r\n{}\r\n0;" + b"x" * 20_000 + b"\r\n\r\n",
         HEAD + CHUNKED + b"2\r\n{}\r\n0\r\n" + b"x" * LARGE,
         HEAD + CHUNKED + b"2\r\n{}\r\n0\r\n" + b"a:\r\n" * 6000 + b"\r\n",
     ],
-    ids=["an endless name", "many short headers", "a long target", "an extension", "an endless trailer", "trailers"],
+    ids=[
+        "an endless name",
+        "many short headers",
+        "a long target",
+        "an endless extension",
+        "an extension",
+        "an extension at the end",
+        "an endless trailer",
+        "trailers",
+    ],
 )
 def test_what_is_no_body_has_a_limit(service: RunningService, sent: bytes) -> None:
     with connected(service) as connection:

@@ -32,6 +32,7 @@ WRONG = {
     "an unknown coding": HEAD + b"transfer-encoding: gzip\r\n\r\n{}",
     "chunks within chunks": HEAD + b"transfer-encoding: chunked, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     "something like chunks": HEAD + b"transfer-encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "another version": HEAD.replace(b"HTTP/1.1", b"HTTP/2.0") + b"content-length: 2\r\n\r\n{}",
     "a negative chunk": HEAD + CHUNKED + b"\r\n-2\r\n{}\r\n0\r\n\r\n",
     "a chunk above 64 bits": HEAD + CHUNKED + b"\r\nfffffffffffffffff\r\n{}\r\n0\r\n\r\n",
     "a chunk longer than it says": HEAD + CHUNKED + b"\r\n1\r\n{}\r\n0\r\n\r\n",
