@@ -88,7 +88,7 @@ def test_the_kind_that_is_better_within_the_rows_to_learn_from_makes_the_first_s
 
 def test_more_items_than_have_memory_for_each_pair_are_not_compared_with_sar(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn(taste=True)
-    monkeypatch.setattr(judgement, "MOST_ITEMS", ITEMS - 1)
+    monkeypatch.setattr(judgement, "MOST_WEIGHTED_ITEMS", ITEMS - 1)
     found = judge(rows, 1, [AlternatingLeastSquares(seed=1)], RANKING)
     assert found.first_stage == "factors of items"
     assert SAR not in found.figures
