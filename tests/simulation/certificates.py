@@ -20,15 +20,10 @@ class Authority:
     """Signs server and client certificates, each with a key of its own; files are written into `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        """Creates the authority's key and writes `ca.crt`; reuses the files of an earlier run."""
+        """Creates the authority's key and writes `ca.crt`."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self.certificate_path = folder / "ca.crt"
-        self._key_path = folder / "ca.key"
-        if self._key_path.exists():
-            self._key = _load(self._key_path)
-            self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
-            return
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._certificate = (
             _builder("simulated-authority", (), self._key)
@@ -37,7 +32,6 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         self.certificate_path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
-        _write_key(self._key_path, self._key)
 
     def issue(
         self, file_name: str, common_name: str, groups: Sequence[str] = (), *, host: str | None = None
@@ -74,13 +68,6 @@ def _builder(common_name: str, groups: Sequence[str], key: ec.EllipticCurvePriva
 def _name(common_name: str, groups: Sequence[str]) -> x509.Name:
     parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
     return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _load(path: Path) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{path} holds a {type(key).__name__}, not an elliptic curve key")
-    return key
 
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:

@@ -5,18 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.requirements import need_azure_packages
-from tests.simulation.state_machines import machine, program, simulated
 from tests.simulation.world import World
-
-__all__ = ["machine", "program", "simulated"]
-"""The fixtures of tests whose state backend is in the subscription."""
+from tests.support.azure_files import need_models
 
 
 @pytest.fixture(autouse=True, scope="session")
 def azure_packages() -> None:
     """Skip if the packages of the Azure stack aren't installed."""
-    need_azure_packages()
+    need_models()
 
 
 @pytest.fixture

@@ -5,11 +5,13 @@ A fault hits one call, which nobody retries; the same call of the next `up` succ
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tests.simulation.world import World
+from tests.simulation.world import RefusedError, World
 
 
 class FaultKind(StrEnum):
@@ -83,6 +85,17 @@ class Faults:
             else:
                 self._world.database.execute("UPDATE faults SET seen = seen + 1 WHERE number = ?", (number,))
         return hit
+
+    @contextmanager
+    def logged(self, operation: str, kind: str, identity: str) -> Iterator[float]:
+        """Log a call with its outcome. Gives the seconds that it takes longer, because a fault hit it."""
+        hit = self.meet(operation, kind, identity)
+        try:
+            yield hit[1] if hit else 0.0
+        except RefusedError as error:
+            self.log(operation, kind, identity, error.code)
+            raise
+        self.log(operation, kind, identity, "ok")
 
     def log(self, operation: str, kind: str, identity: str, outcome: str) -> None:
         """Log a call."""

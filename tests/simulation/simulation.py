@@ -10,7 +10,7 @@ from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.kubernetes.aks import SYSTEM_NAMESPACES, Aks
 from tests.simulation.kubernetes.control_plane import ControlPlane, Webhooks
-from tests.simulation.services.pools import CLUSTER_TYPE
+from tests.simulation.services.kubernetes import CLUSTER
 from tests.simulation.world import World
 
 PROVIDER = "pulumi-resource-kubernetes"
@@ -77,7 +77,7 @@ class Simulation:
         """Namespaces of stacks in the cluster. A deleted cluster takes its own along, here some moments later."""
         for _ in range(GONE_SECONDS):
             names = {item["metadata"]["name"] for item in self.plane.items("/api/v1/namespaces")} - SYSTEM_NAMESPACES
-            if not names or list(self.world.all(CLUSTER_TYPE)):
+            if not names or list(self.world.all(CLUSTER)):
                 break
             time.sleep(1)
         return sorted(names)

@@ -3,16 +3,13 @@ created."""
 
 import pytest
 
-from tests.simulation.requirements import need_azure_packages
-
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
 from personalize.stack.adoption import AZURE_PATHS, identity_of
-from tests.simulation.databricks.provider import TYPES as DATABRICKS
-from tests.simulation.examples.azure import EXAMPLES
-from tests.simulation.examples.databricks import EXAMPLES as OBJECTS
+from tests.simulation.databricks.objects import PERMISSIONS
+from tests.simulation.databricks.objects import TYPES as DATABRICKS
+from tests.simulation.examples import OBJECTS, RESOURCES
 from tests.simulation.services.catalogue import TYPES
-from tests.simulation.services.privileges import PERMISSIONS
 from tests.simulation.world import DEFAULTS
 
 SUBSCRIPTION = DEFAULTS["subscription"]
@@ -20,17 +17,12 @@ OF_NO_STACK = {"keyvault:Key", "consumption:Budget", "resources:ResourceGroup"}
 """No stack adopts these: `bootstrap` creates them, or an `up` before the engine starts."""
 
 
-@pytest.fixture(autouse=True)
-def _packages() -> None:
-    need_azure_packages()
-
-
 def test_every_type_that_azure_refuses_to_create_again_is_known_by_its_path() -> None:
     paths = {kind.partition(":")[2]: found.path for kind, found in TYPES.items() if not found.singleton}
     assert {kind: path for kind, path in paths.items() if kind not in OF_NO_STACK} == AZURE_PATHS
 
 
-@pytest.mark.parametrize(("kind", "inputs"), EXAMPLES[1:], ids=[kind for kind, _ in EXAMPLES[1:]])
+@pytest.mark.parametrize(("kind", "inputs"), RESOURCES[1:], ids=[kind for kind, _ in RESOURCES[1:]])
 def test_the_id_of_a_resource_is_the_path_of_its_names(kind: str, inputs: dict[str, object]) -> None:
     assert identity_of(kind, inputs, SUBSCRIPTION) == TYPES[kind].identity(inputs, SUBSCRIPTION)
 

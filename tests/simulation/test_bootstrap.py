@@ -16,19 +16,19 @@ from personalize.bootstrap.providers import NAMESPACES
 from personalize.checks.doctor import diagnose
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
-from tests.simulation.resource_manager.azure_native import AzureNative
+from tests.simulation.published import ROLES
+from tests.simulation.resource_manager.arm import Arm
 from tests.simulation.world import DEFAULTS, World
 
 Command = Callable[..., dict[str, Any]]
 """Runs a command of `personalize` on stack `dev`; returns its JSON output, exit status and standard error."""
-OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 
 
 @pytest.fixture
 def subscription(world: World) -> Iterator[Internet]:
     """A subscription without registered resource providers and without resources."""
     world.set("registered_providers", [])
-    world.set("deployer_roles", [OWNER])
+    world.set("deployer_roles", [ROLES["Owner"]])
     internet = Internet(world, Runs(lambda _: "never"))
     internet.start()
     yield internet
@@ -95,7 +95,7 @@ def test_bootstrap_recovers_the_vault_of_a_state_that_was_deleted(personalize: C
     titles = list(first["items"])
     vault, key = (next(title for title in titles if title.startswith(kind)) for kind in ("Key Vault", "key "))
     group = f"/subscriptions/{DEFAULTS['subscription']}/resourceGroups/{STATE_GROUP}"
-    AzureNative(world).delete("azure-native:resources:ResourceGroup", group)
+    Arm(world).delete("azure-native:resources:ResourceGroup", group)
     again = personalize("bootstrap", "--yes")
     assert again["code"] == 0, again["said"]
     assert again["items"][vault] == "recovered"

@@ -4,19 +4,101 @@ Pulumi's own Azure client talks to a real Blob service, and to a Key Vault key t
 """
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pulumi
 import pytest
+import yaml
 
+from azure_clients import credentials
+from infra.azure_settings import AzureSettings
+from personalize.bootstrap.subscription import Bootstrap
 from personalize.engine import identity
 from personalize.errors import StackMissingError, StateUnreachableError
 from personalize.stack import state_store
-from tests.simulation.state_machines import SECRET, Machine, bootstrapped, ignore
+from personalize.stack.session import StackSession
+from tests.simulation.fakes.internet import Internet
+from tests.simulation.fakes.runs import Runs
+from tests.simulation.published import ROLES
+from tests.simulation.services.authorization import IDENTITY
 from tests.simulation.world import DEFAULTS, World
+from tools import azurite
+from tools.toolchain import PulumiMissingError, pulumi_command
+from training.datasets.manifest import Manifest
 
 pytestmark = pytest.mark.engine
 
 CLIENT = "77777777-7777-4777-8777-777777777777"
+SETTINGS = {
+    "subscription": DEFAULTS["subscription"],
+    "tenant": DEFAULTS["tenant"],
+    "deployers": list(DEFAULTS["deployers"]),
+    "alert_mail": "operators@example.com",
+    "authorized_ip_ranges": "anywhere",
+    "allowed_sources": "anywhere",
+}
+SECRET = "simulated-secret-value"  # noqa: S105 - what the test looks for
+Machine = Callable[..., StackSession]
+"""Opens a session of the stack on the machine with this name."""
+SETTINGS_MODEL = AzureSettings.model_validate(SETTINGS)
+
+
+def bootstrapped(world: World, settings: AzureSettings = SETTINGS_MODEL) -> None:
+    """Run `personalize bootstrap` as the subscription's owner."""
+    world.set("deployer_roles", [ROLES["Owner"]])
+    manager = credentials.resource_manager(settings.tenant)
+    Bootstrap(stack="dev", settings=settings, manager=manager).run(dry_run=False)
+
+
+@pytest.fixture
+def simulated(world: World) -> Iterator[World]:
+    """The services, to which this process is led."""
+    if azurite.command() is None:
+        pytest.skip("Azurite is not installed: python -m tools.azurite")
+    try:
+        pulumi_command()
+    except PulumiMissingError as error:
+        pytest.skip(str(error))
+    world.set("propagation_seconds", 0.0)
+    internet = Internet(world, Runs(lambda _: "never"))
+    internet.start()
+    with internet.entered():
+        yield world
+    internet.stop()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[..., None]) -> Machine:
+    """Opens a session of the stack on the machine with this name."""
+    monkeypatch.setattr("personalize.stack.operations.program", program)
+
+    def session(name: str) -> StackSession:
+        monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / name))
+        file = tmp_path / name / "Pulumi.dev.yaml"
+        file.parent.mkdir(exist_ok=True)
+        config = {"personalization:target": "azure", "personalization:azure": SETTINGS}
+        file.write_text(yaml.safe_dump({"config": config}))
+        return StackSession("dev", settings_file=file)
+
+    return session
+
+
+@pytest.fixture
+def program() -> Callable[..., None]:
+    """A stack without resources that has a secret."""
+
+    def declare(*, reads_data: bool, listed: Manifest | None) -> None:
+        assert reads_data
+        assert listed is None
+        pulumi.export("key", pulumi.Output.secret(SECRET))
+        pulumi.export("version", 3)
+
+    return declare
+
+
+def ignore(_: object) -> None:
+    """Ignore progress."""
 
 
 @pytest.mark.full
@@ -78,3 +160,27 @@ def test_a_workflow_uses_the_state_backend_with_its_federated_identity(
     assert runner.outputs()[0]["key"] == SECRET
     file = Path(os.environ["PERSONALIZE_STATE"]) / "dev" / identity.FILE
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_preview_without_a_stack_is_a_plan_by_an_identity_that_may_only_read(
+    simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before the first deployment, and after `destroy`: the check is required, and nothing may wait for a role."""
+    monkeypatch.setattr(state_store, "ROLE_SECONDS", -1.0)
+    bootstrapped(simulated, SETTINGS_MODEL.model_copy(update={"github_repository": "octo/clicks"}))
+    (previewing,) = [one for one in simulated.all(IDENTITY) if one.id.endswith("-preview")]
+    deployer = simulated.setting("caller")
+
+    def blobs() -> set[Path]:
+        return {path for path in (simulated.folder / "azurite" / "__blobstorage__").rglob("*") if path.is_file()}
+
+    for name in ("before", "after"):
+        simulated.set("caller", previewing.outputs["principalId"])
+        stored = blobs()
+        assert machine(name).preview(ignore).changes == {"create": 1}, "the stack itself"
+        assert blobs() == stored
+        assert not (tmp_path / name / "dev").exists()
+        simulated.set("caller", deployer)
+        if name == "before":
+            machine("one").up(ignore)
+            machine("one").destroy(ignore)

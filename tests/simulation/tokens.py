@@ -10,8 +10,7 @@ import json
 import secrets
 import time
 
-from tests.simulation.refusal import RefusedError
-from tests.simulation.world import World
+from tests.simulation.world import RefusedError, World
 
 MANAGEMENT = "https://management.azure.com"
 STORAGE = "https://storage.azure.com"

@@ -7,6 +7,7 @@ continue if the client is killed, as in Azure.
 """
 
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -16,6 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from features.errors import PersonalizationError
+
+WORLD_VARIABLE = "SIMULATED_AZURE"
+"""The environment variable with the folder of a process's `World`."""
 LOCK_WAIT_SECONDS = 30.0
 DAY_SECONDS = 86_400.0
 SCHEMA = """
@@ -30,6 +35,17 @@ CREATE TABLE IF NOT EXISTS faults(
 """
 COLUMNS = "id, type, inputs, outputs, created, ready, deleting"
 ALIVE = "NOT (deleting AND ready <= ?)"
+
+
+class RefusedError(PersonalizationError):
+    """How the simulated cloud says no, with Azure's status and code where they are known."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        """`status` is HTTP's, `code` the service's own word for the cause."""
+        super().__init__(f'Status={status} Code="{code}" Message="{message}"')
+        self.status = status
+        self.code = code
+        self.message = message
 
 
 @dataclass(frozen=True)
@@ -199,6 +215,14 @@ DEFAULTS: Mapping[str, Any] = {
     "metastore_late": 0,  # how many requests a workspace answers before its metastore is assigned
     "metastore": True,  # whether a Unity Catalog metastore is assigned in the region
 }
+
+
+def world_from_environment() -> World:
+    """This process's record. Raises `RefusedError` if the environment names none."""
+    folder = os.environ.get(WORLD_VARIABLE)
+    if folder is None:
+        raise RefusedError(0, "NoWorld", f"{WORLD_VARIABLE} must name the folder of the simulated cloud's record.")
+    return World(Path(folder))
 
 
 def key_of(identity: str) -> str:

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.simulation.faults import Faults
-from tests.simulation.models.walker import Problem
-from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.arm import Difference, Logged
-from tests.simulation.services.databricks import TYPE as WORKSPACE_TYPE
-from tests.simulation.world import Record, World, key_of
+from tests.simulation.plugins.protocol import Cloud, Difference
+from tests.simulation.services.catalogue import DATABRICKS
+from tests.simulation.world import Record, RefusedError, World, key_of
 
 METASTORE = "/metastore"
 OWNER = "owner"
@@ -64,8 +62,8 @@ class DatabricksType:
     outputs: Callable[[DatabricksCall], dict[str, Any]] = field(default=lambda _: {})
 
 
-class Databricks:
-    """A `Cloud` of `DatabricksType`s; the provider's host identifies the workspace."""
+class Databricks(Cloud):
+    """All types of Databricks; the provider's host identifies the workspace."""
 
     def __init__(self, world: World, types: Mapping[str, DatabricksType]) -> None:
         """`types` by Pulumi's token."""
@@ -79,16 +77,6 @@ class Databricks:
         host = settings.get("host")
         self._host = host if isinstance(host, str) else None
 
-    def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
-        """Databricks publishes no models of its bodies."""
-        del token, inputs
-        return []
-
-    def foreseen(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """What a preview shows for a new object: its inputs."""
-        self._type(token)
-        return dict(inputs)
-
     def diff(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
         """Compare inputs."""
         changed = frozenset(name for name in {*old, *new} if old.get(name) != new.get(name))
@@ -98,7 +86,7 @@ class Databricks:
         """Create an object."""
         kind = self._type(token)
         given = kind.identity(inputs)
-        with Logged(self.faults, "create", token, given or "new") as extra, self.world.transaction():
+        with self.faults.logged("create", token, given or "new") as delay, self.world.transaction():
             call = self._call(kind, given or str(self._next_number()), inputs)
             if self.world.get(self._key(kind, call)) is not None:
                 raise RefusedError(400, "RESOURCE_ALREADY_EXISTS", f"{kind.collection} '{call.name}' already exists.")
@@ -106,20 +94,20 @@ class Databricks:
                 rule(call)
             now = time.time()
             outputs = {OWNER: call.caller} | kind.outputs(call)
-            record = Record(self._key(kind, call), token, dict(inputs), outputs, now, now + extra.seconds)
+            record = Record(self._key(kind, call), token, dict(inputs), outputs, now, now + delay)
             self.world.put(record)
         return replace(record, id=call.name)
 
     def update(self, token: str, identity: str, inputs: Mapping[str, Any]) -> Record:
         """Change an object in place."""
         kind = self._type(token)
-        with Logged(self.faults, "update", token, identity) as extra, self.world.transaction():
+        with self.faults.logged("update", token, identity) as delay, self.world.transaction():
             call = self._existing(kind, identity, inputs)
             if call is None or call.old is None:
                 raise RefusedError(404, NOT_FOUND, f"{kind.collection} '{identity}' does not exist.")
             for rule in kind.rules:
                 rule(call)
-            ready = time.time() + extra.seconds
+            ready = time.time() + delay
             record = replace(call.old, inputs=dict(inputs), outputs=call.old.outputs | kind.outputs(call), ready=ready)
             self.world.put(record)
         return replace(record, id=identity)
@@ -138,18 +126,14 @@ class Databricks:
     def delete(self, token: str, identity: str) -> float:
         """Delete an object; one that is gone is no error."""
         kind = self._type(token)
-        with Logged(self.faults, "delete", token, identity) as extra, self.world.transaction():
+        with self.faults.logged("delete", token, identity) as delay, self.world.transaction():
             call = self._existing(kind, identity, {})
-            gone = time.time() + extra.seconds
+            gone = time.time() + delay
             if call is not None and (old := call.old) is not None:
                 for rule in kind.delete_rules:
                     rule(replace(call, inputs=old.inputs))
                 self.world.remove(old.id, gone)
         return gone
-
-    def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The program uses no function of the package: there is no workspace to ask in the first preview."""
-        raise RefusedError(400, "UnknownFunction", f"The simulation has no {token} (called with {sorted(arguments)}).")
 
     def _type(self, token: str) -> DatabricksType:
         if token not in self._types:
@@ -174,7 +158,7 @@ class Databricks:
 
     def _workspace(self) -> Record | None:
         wanted = (self._host or "").removeprefix("https://").rstrip("/")
-        found = (record for record in self.world.all(WORKSPACE_TYPE) if not record.deleting)
+        found = (record for record in self.world.all(DATABRICKS) if not record.deleting)
         return next((record for record in found if record.outputs["workspaceUrl"] == wanted), None)
 
     def _next_number(self) -> int:

@@ -18,19 +18,17 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.simulation.certificates import Authority
-from tests.simulation.fakes.outside import refuse_outside
 from tests.simulation.fakes.service import application
 from tests.simulation.processes import Process
-from tests.simulation.refusal import RefusedError
-from tests.simulation.services import storage
-from tests.simulation.services.authorization import effective_roles
+from tests.simulation.services.authorization import may
+from tests.simulation.services.catalogue import ACCOUNT
+from tests.simulation.services.network import refuse_outside
 from tests.simulation.tokens import STORAGE, issue
-from tests.simulation.world import Record, World
+from tests.simulation.world import Record, RefusedError, World
 from tests.support.ports import free_port
 
-OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
-CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
-READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+WRITERS = ("Storage Blob Data Owner", "Storage Blob Data Contributor")
+READERS = (*WRITERS, "Storage Blob Data Reader")
 READING = frozenset({"GET", "HEAD"})
 HOP_HEADERS = frozenset({"host", "authorization", "connection", "transfer-encoding", "keep-alive"})
 AZURITE_ACCOUNT = "devstoreaccount1"
@@ -116,7 +114,7 @@ def _inner_address(world: World, azurite: Azurite, address: str) -> str:
 
 def _account(world: World, host: str) -> Record:
     name = host.partition(".")[0]
-    found = next((item for item in world.all(storage.TYPE) if item.id.endswith(f"/{name}") and not item.deleting), None)
+    found = next((item for item in world.all(ACCOUNT) if item.id.endswith(f"/{name}") and not item.deleting), None)
     if found is None:
         raise RefusedError(404, "ResourceNotFound", f"There is no storage account '{name}'.")
     return found
@@ -125,9 +123,7 @@ def _account(world: World, host: str) -> Record:
 def _refuse_access(world: World, request: Request, account: Record, container: str) -> None:
     refuse_outside(world, request.state.caller, account, "blob")
     scope = f"{account.id}/blobServices/default/containers/{container}" if container else account.id
-    roles = effective_roles(world, request.state.caller, scope)
-    allowed = {OWNER, CONTRIBUTOR} | ({READER} if request.method in READING else set())
-    if not roles & allowed:
+    if not may(world, request.state.caller, scope, *(READERS if request.method in READING else WRITERS)):
         code = "AuthorizationPermissionMismatch"
         raise RefusedError(403, code, "This request is not authorized to perform this operation using this permission.")
 

@@ -1,5 +1,10 @@
-"""Entra ID's token endpoint, where a GitHub workflow exchanges its federated assertion for a token."""
+"""Who a caller is: Entra ID's token endpoint, and the webhooks with which AKS extends its API server.
 
+A GitHub workflow exchanges its federated assertion for a token. In the cluster, role assignments on it decide what a
+user may do (Azure RBAC for Kubernetes), once they have propagated.
+"""
+
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -8,13 +13,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.simulation.fakes.service import application
-from tests.simulation.refusal import RefusedError
-from tests.simulation.services.identity import CREDENTIAL
-from tests.simulation.tokens import issue
-from tests.simulation.world import World
+from tests.simulation.services.authorization import IDENTITY, may
+from tests.simulation.services.catalogue import CREDENTIAL
+from tests.simulation.services.kubernetes import CLUSTER
+from tests.simulation.services.network import api_server_heard
+from tests.simulation.tokens import KUBERNETES, issue, verify
+from tests.simulation.world import RefusedError, World
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
+CLUSTER_ADMIN = "Azure Kubernetes Service RBAC Cluster Admin"
+"""May do everything."""
 
 
 def entra(world: World) -> Starlette:
@@ -63,3 +71,32 @@ def _object_id(world: World, client: str) -> str | None:
             federated = [other for other in world.all(CREDENTIAL) if other.id.startswith(record.id + "/")]
             return str(record.outputs["principalId"]) if federated else None
     return dict(world.setting("clients")).get(client)
+
+
+def kubernetes_access(world: World) -> Starlette:
+    """The API server's two webhooks."""
+
+    async def authenticate(request: Request) -> Response:
+        review: dict[str, Any] = await request.json()
+        status: dict[str, Any] = {"authenticated": False}
+        try:
+            caller = verify(world, f"Bearer {review['spec'].get('token', '')}", KUBERNETES)
+            status = {"authenticated": True, "user": {"username": caller, "uid": caller}}
+        except RefusedError as error:
+            status["error"] = error.message
+        return JSONResponse({**review, "status": status})
+
+    async def authorize(request: Request) -> Response:
+        review: dict[str, Any] = await request.json()
+        user = review["spec"].get("user", "")
+        allowed = any(
+            api_server_heard(world, user, cluster) and may(world, user, cluster.id, CLUSTER_ADMIN)
+            for cluster in world.all(CLUSTER)
+        )
+        return JSONResponse({**review, "status": {"allowed": allowed}})
+
+    routes = [
+        Route("/authenticate", authenticate, methods=["POST"]),
+        Route("/authorize", authorize, methods=["POST"]),
+    ]
+    return application(world, "kubernetes", routes, audience=None)

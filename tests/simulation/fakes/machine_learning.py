@@ -6,9 +6,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.simulation.refusal import RefusedError
-from tests.simulation.services.machine_learning import default_container
-from tests.simulation.world import Record, World
+from tests.simulation.services.catalogue import default_container
+from tests.simulation.world import Record, RefusedError, World
 
 DEFAULT_DATASTORE = "workspaceblobstore"
 IMMUTABLE = ("modelUri", "modelType", "image", "build", "condaFile")
@@ -45,23 +44,6 @@ async def asset(world: World, workspace: Record, request: Request) -> Response:
     with world.transaction():
         world.set("ml_assets", {**_all(world), key: json.loads(json.dumps(shown))})
     return JSONResponse(shown, status_code=200 if known else 201)
-
-
-async def container(world: World, workspace: Record, request: Request) -> Response:
-    """An asset's container, with its newest and its next version."""
-    prefix = _prefix(workspace, request)
-    numbers = [
-        int(key.rpartition("/")[2]) for key in _all(world) if key.startswith(prefix) and key.split("/")[-1].isdigit()
-    ]
-    if not numbers:
-        raise RefusedError(404, "UserError", f"The container '{prefix}' was not found.")
-    properties = {
-        "latestVersion": str(max(numbers)),
-        "nextVersion": str(max(numbers) + 1),
-        "tags": {},
-        "properties": {},
-    }
-    return JSONResponse({"id": request.url.path, "name": request.path_params["name"], "properties": properties})
 
 
 async def datastore(world: World, workspace: Record, request: Request) -> Response:

@@ -1,11 +1,13 @@
-"""Resource Manager over HTTP, for the product's own calls: Azure ML, ACR Tasks, AKS, look-ups.
+"""Resource Manager over HTTP, for the product's own calls: what a preflight asks, what `bootstrap` creates, Azure ML,
+ACR Tasks, AKS, look-ups.
 
 What Azure ML receives is kept unchanged: a fake shows what is sent, not that Azure accepts it.
 """
 
-import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -13,36 +15,75 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.simulation.fakes.machine_learning import asset, assets, container, datastore
-from tests.simulation.fakes.outside import refuse_outside
-from tests.simulation.fakes.preflight import Preflight
-from tests.simulation.fakes.registry_tasks import TaskRuns
-from tests.simulation.fakes.resources import Put
+from tests.simulation.fakes.machine_learning import asset, assets, datastore
+from tests.simulation.fakes.registry import TaskRuns
 from tests.simulation.fakes.service import application
-from tests.simulation.refusal import RefusedError
-from tests.simulation.services import machine_learning
-from tests.simulation.services.authorization import may
-from tests.simulation.services.catalogue import FUNCTIONS, USER_CREDENTIALS
-from tests.simulation.services.pools import CLUSTER_TYPE
-from tests.simulation.services.sizes import ALL_FAMILIES, ALL_ZONES, QUOTA, SIZES
+from tests.simulation.published import KUBERNETES
+from tests.simulation.resource_manager.arm import Arm
+from tests.simulation.resource_manager.resource_type import PARAMETER, ResourceType
+from tests.simulation.services.authorization import GIVERS, ROLE_ASSIGNMENT, ROLE_DEFINITION, may
+from tests.simulation.services.catalogue import ACCOUNT, MACHINE_LEARNING, REGISTRY, TYPES, VAULT
+from tests.simulation.services.kubernetes import CLUSTER, user_credentials
+from tests.simulation.services.network import refuse_outside
 from tests.simulation.tokens import MANAGEMENT
-from tests.simulation.world import Record, World
+from tests.simulation.world import Record, RefusedError, World, key_of
 
-GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
-WORKSPACE = GROUP + "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
-REGISTRY = GROUP + "/providers/Microsoft.ContainerRegistry/registries/{registry}"
-CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{cluster}"
-COMPUTE = "/subscriptions/{subscription}/providers/Microsoft.Compute"
+SUBSCRIPTION_PATH = "/subscriptions/{subscription}"
+GROUP_PATH = SUBSCRIPTION_PATH + "/resourceGroups/{group}"
+WORKSPACE_PATH = GROUP_PATH + "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+REGISTRY_PATH = GROUP_PATH + "/providers/Microsoft.ContainerRegistry/registries/{registry}"
+CLUSTER_PATH = GROUP_PATH + "/providers/Microsoft.ContainerService/managedClusters/{cluster}"
+COMPUTE_PATH = SUBSCRIPTION_PATH + "/providers/Microsoft.Compute"
+VERSIONS_PATH = SUBSCRIPTION_PATH + "/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"
+ROLES_PATH = "/{scope:path}/providers/Microsoft.Authorization/roleAssignments"
+LOCK = re.compile(r"(?P<scope>/.+)/providers/Microsoft\.Authorization/locks/[^/]+")
+DEFINITION = re.compile(r"/subscriptions/[^/]+/providers/Microsoft\.Authorization/roleDefinitions/[0-9a-f-]{36}")
 Endpoint = Callable[[Request], Awaitable[Response]]
-ALL = ("Contributor", "Owner")
+WRITERS = ("Contributor", "Owner")
 """Roles that may do everything except assigning roles; the others are named where they matter."""
-MODELS = (*ALL, "AzureML Data Scientist")
-BUILDS = (*ALL, "Container Registry Tasks Contributor")
+LOCKERS = ("Owner", "User Access Administrator")
+"""Roles with the actions on locks and on role definitions. Source: that of `GIVERS`."""
+MODELS = (*WRITERS, "AzureML Data Scientist")
+BUILDS = (*WRITERS, "Container Registry Tasks Contributor")
+POLICIES = {"quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"}
+CHECKED_NAMES: Mapping[str, str] = {
+    "microsoft.storage": ACCOUNT,
+    "microsoft.containerregistry": REGISTRY,
+    "microsoft.keyvault": VAULT,
+}
+WHOLE = "azure-native:keyvault:"
+"""Types whose `properties` azure-native keeps unchanged."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A VM size. `local_gib` is the largest ephemeral OS disk: its temporary disk
+    (learn.microsoft.com/azure/virtual-machines/sizes/general-purpose/ddsv5-series)."""
+
+    family: str
+    vcpus: int
+    local_gib: int
+
+
+SIZES = {
+    "Standard_D2ds_v5": Size("standardDDSv5Family", 2, 75),
+    "Standard_D4ds_v5": Size("standardDDSv5Family", 4, 150),
+    "Standard_D8ds_v5": Size("standardDDSv5Family", 8, 300),
+    "Standard_E4ds_v5": Size("standardEDSv5Family", 4, 150),
+    "Standard_E8ds_v5": Size("standardEDSv5Family", 8, 300),
+}
+ZONES = ["1", "2", "3"]
+QUOTA = 100
+ALL_FAMILIES = "cores"
+"""The name of the quota for the vCPUs of all families in a region.
+
+Source: learn.microsoft.com/rest/api/compute/usage/list, its example.
+"""
 
 
 def management(world: World) -> Starlette:
     """All endpoints; the caller must be a deployer or have a role on the resource."""
-    tasks = TaskRuns(world)
+    tasks, preflight, resources = TaskRuns(world), Preflight(world), Resources(world)
 
     def of_models(answer: Callable[[World, Record, Request], Awaitable[Response]]) -> Endpoint:
         return _for(world, MODELS, _of_workspace(world, answer))
@@ -50,30 +91,231 @@ def management(world: World) -> Starlette:
     def of_builds(endpoint: Endpoint) -> Endpoint:
         return _for(world, BUILDS, endpoint)
 
+    def of_writers(endpoint: Endpoint) -> Endpoint:
+        return _for(world, WRITERS, endpoint)
+
+    namespace = SUBSCRIPTION_PATH + "/providers/{namespace}"
     routes = [
-        Route(WORKSPACE + "/{kind}/{name}/versions", of_models(assets), methods=["GET"]),
-        Route(WORKSPACE + "/datastores/{name}", of_models(datastore), methods=["GET"]),
-        Route(WORKSPACE + "/{kind}/{name}", of_models(container), methods=["GET"]),
-        Route(WORKSPACE + "/{kind}/{name}/versions/{version}", of_models(asset), methods=["GET", "PUT"]),
-        Route(REGISTRY + "/listBuildSourceUploadUrl", of_builds(tasks.upload_place), methods=["POST"]),
-        Route(REGISTRY + "/scheduleRun", of_builds(tasks.schedule), methods=["POST"]),
-        Route(REGISTRY + "/runs/{run}", of_builds(tasks.show), methods=["GET"]),
-        Route(REGISTRY + "/runs/{run}/cancel", of_builds(tasks.cancel), methods=["POST"]),
-        Route(REGISTRY + "/runs/{run}/listLogSasUrl", of_builds(tasks.log_place), methods=["POST"]),
+        Route(WORKSPACE_PATH + "/{kind}/{name}/versions", of_models(assets), methods=["GET"]),
+        Route(WORKSPACE_PATH + "/datastores/{name}", of_models(datastore), methods=["GET"]),
+        Route(WORKSPACE_PATH + "/{kind}/{name}/versions/{version}", of_models(asset), methods=["GET", "PUT"]),
+        Route(REGISTRY_PATH + "/listBuildSourceUploadUrl", of_builds(tasks.upload_place), methods=["POST"]),
+        Route(REGISTRY_PATH + "/scheduleRun", of_builds(tasks.schedule), methods=["POST"]),
+        Route(REGISTRY_PATH + "/runs/{run}", of_builds(tasks.show), methods=["GET"]),
+        Route(REGISTRY_PATH + "/runs/{run}/cancel", of_builds(tasks.cancel), methods=["POST"]),
+        Route(REGISTRY_PATH + "/runs/{run}/listLogSasUrl", of_builds(tasks.log_place), methods=["POST"]),
         Route("/upload/{place:path}", tasks.upload, methods=["PUT"]),
         Route("/logs/{run}", tasks.log, methods=["GET", "HEAD"]),
-        Route(REGISTRY + "/runs", of_builds(tasks.list), methods=["GET"]),
-        Route(CLUSTER + "/listClusterUserCredential", _user_credentials(world), methods=["POST"]),
-        Route(CLUSTER + "/stop", _for(world, ALL, _power(world, "Stopped")), methods=["POST"]),
-        Route(CLUSTER + "/start", _for(world, ALL, _power(world, "Running")), methods=["POST"]),
-        Route(COMPUTE + "/skus", _skus),
-        Route(COMPUTE + "/locations/{location}/usages", _usages),
-        *Preflight(world).routes(),
-        Route("/{path:path}", Put(world).__call__, methods=["PUT"]),
-        Route("/{path:path}", _resource(world), methods=["GET", "DELETE"]),
+        Route(REGISTRY_PATH + "/runs", of_builds(tasks.list), methods=["GET"]),
+        Route(CLUSTER_PATH + "/listClusterUserCredential", resources.user_credentials, methods=["POST"]),
+        Route(CLUSTER_PATH + "/stop", of_writers(resources.stop), methods=["POST"]),
+        Route(CLUSTER_PATH + "/start", of_writers(resources.start), methods=["POST"]),
+        Route(COMPUTE_PATH + "/skus", _skus),
+        Route(COMPUTE_PATH + "/locations/{location}/usages", _usages),
+        Route(SUBSCRIPTION_PATH, preflight.subscription, methods=["GET"]),
+        Route(namespace, preflight.provider, methods=["GET"]),
+        Route(namespace + "/register", preflight.register, methods=["POST"]),
+        Route(namespace + "/checkNameAvailability", preflight.name, methods=["POST"]),
+        Route(VERSIONS_PATH, preflight.versions, methods=["GET"]),
+        Route(ROLES_PATH, preflight.assignments, methods=["GET"]),
+        Route("/{path:path}", resources.put, methods=["PUT"]),
+        Route("/{path:path}", resources.look_up, methods=["GET"]),
+        Route("/{path:path}", resources.delete, methods=["DELETE"]),
     ]
     public = ["/upload/", "/logs/"]
     return application(world, "management", routes, audience=MANAGEMENT, public=public)
+
+
+class Preflight:
+    """What is asked before anything is created: providers, names, roles."""
+
+    def __init__(self, world: World) -> None:
+        """Answers from the record."""
+        self._world = world
+
+    async def subscription(self, request: Request) -> Response:
+        """The only subscription."""
+        wanted = request.path_params["subscription"]
+        if wanted != self._world.setting("subscription"):
+            raise RefusedError(404, "SubscriptionNotFound", f"The subscription '{wanted}' could not be found.")
+        tenant = self._world.setting("tenant")
+        shown = {"id": request.url.path, "subscriptionId": wanted, "tenantId": tenant, "state": "Enabled"}
+        return JSONResponse(shown | {"subscriptionPolicies": POLICIES})
+
+    async def versions(self, _: Request) -> Response:
+        """The Kubernetes versions that AKS offers."""
+        values = [{"version": version, "isPreview": None} for version in sorted(KUBERNETES)]
+        return JSONResponse({"values": values})
+
+    async def provider(self, request: Request) -> Response:
+        """Whether a resource provider is registered."""
+        return JSONResponse(self._shown(request.path_params["namespace"]))
+
+    async def register(self, request: Request) -> Response:
+        """Register a resource provider."""
+        namespace = request.path_params["namespace"]
+        registered = self._world.setting("registered_providers")
+        if registered is not None and namespace not in registered:
+            self._world.set("registered_providers", [*registered, namespace])
+        return JSONResponse(self._shown(namespace))
+
+    async def name(self, request: Request) -> Response:
+        """Whether a global name is free."""
+        kind = CHECKED_NAMES[request.path_params["namespace"].lower()]
+        taken = str((await request.json())["name"]).lower() in self._world.taken_names(kind)
+        reason = "AlreadyExists" if taken else None
+        return JSONResponse({"nameAvailable": not taken, "reason": reason, "message": reason})
+
+    async def assignments(self, request: Request) -> Response:
+        """Role assignments on a scope, above and below; deployers have the roles in the record."""
+        scope = key_of(request.path_params["scope"])
+        found: list[dict[str, Any]] = []
+        for record in self._world.all(ROLE_ASSIGNMENT):
+            own = key_of(str(record.inputs["scope"]))
+            if f"{scope}/".startswith(f"{own}/") or own.startswith(f"{scope}/"):
+                found.append({"id": record.id, "properties": record.inputs | {"scope": own}})
+        subscription = f"/subscriptions/{self._world.setting('subscription')}"
+        for entry in self._world.setting("deployers"):
+            for role in self._world.setting("deployer_roles"):
+                definition = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+                properties = {
+                    "scope": subscription,
+                    "principalId": entry["object_id"],
+                    "principalType": entry["type"],
+                    "roleDefinitionId": definition,
+                }
+                found.append({"id": f"{subscription}/given/{entry['object_id']}/{role}", "properties": properties})
+        return JSONResponse({"value": found})
+
+    def _shown(self, namespace: str) -> dict[str, Any]:
+        registered = self._world.setting("registered_providers")
+        known = registered is None or namespace.lower() in {name.lower() for name in registered}
+        return {"namespace": namespace, "registrationState": "Registered" if known else "NotRegistered"}
+
+
+class Resources:
+    """Any resource by its id, under the same rules as the plugin's calls."""
+
+    def __init__(self, world: World) -> None:
+        """Creates in the record what it receives."""
+        self._world = world
+        self._arm = Arm(world)
+
+    async def put(self, request: Request) -> Response:
+        """Create or change a resource."""
+        path, body = request.url.path, await request.json()
+        if not may(self._world, request.state.caller, path, *_writers(path)):
+            raise RefusedError(403, "AuthorizationFailed", f"'{request.state.caller}' may not write {path}.")
+        old = self._world.get(path)
+        if LOCK.fullmatch(path):
+            record = self._lock(path, body)
+        else:
+            record = self._role(path, body) if DEFINITION.fullmatch(path) else self._made(path, body, old)
+        return JSONResponse(_body(record), 201 if old is None else 200)
+
+    async def look_up(self, request: Request) -> Response:
+        """Show a resource."""
+        record = self._world.get(request.url.path)
+        if record is None:
+            raise RefusedError(404, "ResourceNotFound", f"The resource '{request.url.path}' was not found.")
+        return JSONResponse(_body(record))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a cluster, or a machine learning workspace; purge the latter, which azure-native can't do."""
+        record = self._world.get(request.url.path)
+        if record is not None and record.type not in {MACHINE_LEARNING, CLUSTER}:
+            raise RefusedError(400, "NotSupported", f"The simulation deletes no {record.type} by HTTP.")
+        with self._world.transaction():
+            if record is not None:
+                self._world.remove(record.id)
+            if request.query_params.get("forceToPurge") == "true":
+                self._world.purge(request.url.path)
+            elif record is not None:
+                self._world.bury(record.id, record.type, 14)
+        return Response(status_code=200 if record is not None else 204)
+
+    async def user_credentials(self, request: Request) -> Response:
+        """A cluster's kubeconfig."""
+        named = {"resourceGroupName": request.path_params["group"], "resourceName": request.path_params["cluster"]}
+        return JSONResponse(user_credentials(self._world, named))
+
+    async def stop(self, request: Request) -> Response:
+        """Stop a cluster."""
+        return self._power(request, "Stopped")
+
+    async def start(self, request: Request) -> Response:
+        """Start a cluster."""
+        return self._power(request, "Running")
+
+    def _power(self, request: Request, code: str) -> Response:
+        identity = request.url.path.rpartition("/")[0]
+        with self._world.transaction():
+            cluster = self._world.get(identity)
+            if cluster is None:
+                raise RefusedError(404, "ResourceNotFound", f"The cluster '{identity}' was not found.")
+            self._world.put(replace(cluster, outputs=cluster.outputs | {"powerState": {"code": code}}))
+        return Response(status_code=200)
+
+    def _made(self, path: str, body: Mapping[str, Any], old: Record | None) -> Record:
+        kind, named = _type_of(path)
+        lifted = dict(body)
+        if not kind.pulumi_type.startswith(WHOLE):
+            lifted |= lifted.pop("properties", {})
+        inputs = {**lifted, **named}
+        if old is None or kind.singleton:
+            return self._arm.create(kind.pulumi_type, inputs)
+        return self._arm.update(kind.pulumi_type, path, inputs)
+
+    def _lock(self, path: str, body: Mapping[str, Any]) -> Record:
+        found = LOCK.fullmatch(path)
+        if found is None or self._world.get(found["scope"]) is None:
+            raise RefusedError(404, "ResourceNotFound", f"There is nothing that {path} could lock.")
+        record = Record(path, "Microsoft.Authorization/locks", dict(body["properties"]), {}, time.time(), 0.0)
+        with self._world.transaction():
+            self._world.put(record)
+        return record
+
+    def _role(self, path: str, body: Mapping[str, Any]) -> Record:
+        given = body.get("properties") or {}
+        scope = path.partition("/providers/")[0]
+        if given.get("assignableScopes") != [scope] or not given.get("roleName"):
+            raise RefusedError(400, "RoleDefinitionScopeInvalid", f"The role must be assignable at {scope} alone.")
+        record = Record(path, ROLE_DEFINITION, dict(given), {}, time.time(), 0.0)
+        with self._world.transaction():
+            self._world.put(record)
+        return record
+
+
+def _body(record: Record) -> dict[str, Any]:
+    """A resource as Resource Manager shows it."""
+    return {
+        "id": record.id,
+        "name": record.id.rpartition("/")[2],
+        "location": record.inputs.get("location"),
+        "properties": {**record.inputs, **record.outputs, "provisioningState": "Succeeded"},
+    }
+
+
+def _writers(path: str) -> tuple[str, ...]:
+    """The roles that may write at a path."""
+    if LOCK.fullmatch(path) or DEFINITION.fullmatch(path):
+        return LOCKERS
+    return GIVERS if "/roleAssignments/" in path else WRITERS
+
+
+def _type_of(path: str) -> tuple[ResourceType, dict[str, str]]:
+    """The type whose ids match `path`, and the inputs in it."""
+    for kind in TYPES.values():
+        if found := re.fullmatch(
+            PARAMETER.sub(_group, re.escape(kind.path).replace(r"\{", "{").replace(r"\}", "}")), path
+        ):
+            return kind, {name: value for name, value in found.groupdict().items() if name != "subscription"}
+    raise RefusedError(404, "InvalidResourceType", f"The simulation knows no type of resource at {path}.")
+
+
+def _group(parameter: re.Match[str]) -> str:
+    """A pattern for a part of a path; a scope is a path itself."""
+    return f"(?P<{parameter[1]}>{'.+' if parameter[1] == 'scope' else '[^/]+'})"
 
 
 def _for(world: World, roles: Sequence[str], endpoint: Endpoint) -> Endpoint:
@@ -91,33 +333,12 @@ def _for(world: World, roles: Sequence[str], endpoint: Endpoint) -> Endpoint:
 
 def _of_workspace(world: World, answer: Callable[[World, Record, Request], Awaitable[Response]]) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        identity = WORKSPACE.format_map(request.path_params)
+        identity = WORKSPACE_PATH.format_map(request.path_params)
         workspace = world.get(identity)
         if workspace is None:
             raise RefusedError(404, "ResourceNotFound", f"The workspace '{identity}' was not found.")
         refuse_outside(world, request.state.caller, workspace, "amlworkspace")
         return await answer(world, workspace, request)
-
-    return endpoint
-
-
-def _power(world: World, code: str) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        identity = request.url.path.rpartition("/")[0]
-        with world.transaction():
-            cluster = world.get(identity)
-            if cluster is None:
-                raise RefusedError(404, "ResourceNotFound", f"The cluster '{identity}' was not found.")
-            world.put(replace(cluster, outputs=cluster.outputs | {"powerState": {"code": code}}))
-        return Response(status_code=200)
-
-    return endpoint
-
-
-def _user_credentials(world: World) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        named = {"resourceGroupName": request.path_params["group"], "resourceName": request.path_params["cluster"]}
-        return JSONResponse(dict(FUNCTIONS[USER_CREDENTIALS](world, named)))
 
     return endpoint
 
@@ -130,17 +351,17 @@ async def _skus(request: Request) -> Response:
             "name": name,
             "family": size.family,
             "locations": [location],
-            "locationInfo": [{"location": location, "zones": sorted(size.zones)}],
+            "locationInfo": [{"location": location, "zones": ZONES}],
             "capabilities": [
                 {"name": "vCPUs", "value": str(size.vcpus)},
-                {"name": "EphemeralOSDiskSupported", "value": str(size.local_gib > 0)},
+                {"name": "EphemeralOSDiskSupported", "value": "True"},
                 {"name": "MaxResourceVolumeMB", "value": str(size.local_gib * 1024)},
             ],
             "restrictions": [],
         }
         for name, size in SIZES.items()
     ]
-    return JSONResponse({"value": value, "zones": sorted(ALL_ZONES)})
+    return JSONResponse({"value": value})
 
 
 async def _usages(_: Request) -> Response:
@@ -154,35 +375,3 @@ async def _usages(_: Request) -> Response:
         for family in (*sorted({size.family for size in SIZES.values()}), ALL_FAMILIES)
     ]
     return JSONResponse({"value": value})
-
-
-def _resource(world: World) -> Endpoint:
-    """Look up any resource by id; purge a machine learning workspace, which azure-native can't do."""
-
-    async def endpoint(request: Request) -> Response:
-        record = world.get(request.url.path)
-        if request.method == "DELETE":
-            return _purge(world, request, record)
-        if record is None:
-            raise RefusedError(404, "ResourceNotFound", f"The resource '{request.url.path}' was not found.")
-        body = {"id": record.id, "name": record.id.rpartition("/")[2], "properties": _properties(record)}
-        return JSONResponse(json.loads(json.dumps(body | {"location": record.inputs.get("location")})))
-
-    return endpoint
-
-
-def _properties(record: Record) -> dict[str, Any]:
-    return {**record.inputs, **record.outputs, "provisioningState": "Succeeded"}
-
-
-def _purge(world: World, request: Request, record: Record | None) -> Response:
-    if record is not None and record.type not in {machine_learning.TYPE, CLUSTER_TYPE}:
-        raise RefusedError(400, "NotSupported", f"The simulation deletes no {record.type} by HTTP.")
-    with world.transaction():
-        if record is not None:
-            world.remove(record.id)
-        if request.query_params.get("forceToPurge") == "true":
-            world.purge(request.url.path)
-        elif record is not None:
-            world.bury(record.id, record.type, 14)
-    return Response(status_code=200 if record is not None else 204)

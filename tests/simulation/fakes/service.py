@@ -13,9 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from tests.simulation.faults import FaultKind, Faults
-from tests.simulation.refusal import RefusedError
 from tests.simulation.tokens import verify
-from tests.simulation.world import World
+from tests.simulation.world import RefusedError, World
 
 Next = Callable[[Request], Awaitable[Response]]
 HTTP_FAULTS = {

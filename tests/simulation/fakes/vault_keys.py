@@ -1,10 +1,9 @@
 """The keys of every Key Vault in the record: encrypt and decrypt with real RSA, for callers with a role."""
 
 import base64
-from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,20 +11,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.simulation.fakes.service import application
-from tests.simulation.refusal import RefusedError
-from tests.simulation.services.authorization import effective_roles
+from tests.simulation.services.authorization import may
+from tests.simulation.services.catalogue import VAULT as VAULTS
 from tests.simulation.tokens import VAULT, verify
-from tests.simulation.world import Record, World
+from tests.simulation.world import Record, RefusedError, World
 
-CRYPTO_USER = "12338af0-0e69-4776-bea7-57ae8d297424"
 ALGORITHM = "RSA-OAEP-256"
 PADDING = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 BITS = 2048
-TYPE = "azure-native:keyvault:Vault"
 
 
 def vault_keys(world: World) -> Starlette:
     """The endpoint for all `VAULT.vault.azure.net`."""
+    keys: dict[str, rsa.RSAPrivateKey] = {}
 
     async def operate(request: Request) -> Response:
         if "authorization" not in request.headers:
@@ -35,12 +33,14 @@ def vault_keys(world: World) -> Starlette:
         found = world.get(f"{vault.id}/keys/{request.path_params['name']}")
         if found is None:
             raise RefusedError(404, "KeyNotFound", f"There is no key '{request.path_params['name']}' in this vault.")
-        if CRYPTO_USER not in effective_roles(world, caller, found.id):
+        if not may(world, caller, found.id, "Key Vault Crypto User"):
             raise RefusedError(403, "Forbidden", f"Caller '{caller}' is not authorized to use this key.")
         body: dict[str, Any] = await request.json()
         if body.get("alg") != ALGORITHM:
             raise RefusedError(400, "BadParameter", f"The algorithm '{body.get('alg')}' is not simulated.")
-        key = _key(world.folder / "keys", vault, request.path_params["name"])
+        if found.id not in keys:
+            keys[found.id] = rsa.generate_private_key(65537, BITS)
+        key = keys[found.id]
         value = _decoded(str(body["value"]))
         encrypting = request.path_params["operation"] == "encrypt"
         done = key.public_key().encrypt(value, PADDING) if encrypting else key.decrypt(value, PADDING)
@@ -62,25 +62,10 @@ def _challenge(world: World) -> Response:
 
 def _vault(world: World, request: Request) -> Record:
     name = request.headers["host"].partition(".")[0]
-    found = next((item for item in world.all(TYPE) if item.id.endswith(f"/{name}")), None)
+    found = next((item for item in world.all(VAULTS) if item.id.endswith(f"/{name}")), None)
     if found is None:
         raise RefusedError(404, "VaultNotFound", f"There is no vault '{name}'.")
     return found
-
-
-def _key(folder: Path, vault: Record, name: str) -> rsa.RSAPrivateKey:
-    """The key of that name."""
-    file = folder / f"{vault.id.rpartition('/')[2]}-{name}.pem"
-    if file.is_file():
-        key = serialization.load_pem_private_key(file.read_bytes(), None)
-        assert isinstance(key, rsa.RSAPrivateKey)
-        return key
-    made = rsa.generate_private_key(65537, BITS)
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(
-        made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return made
 
 
 def _decoded(text: str) -> bytes:

@@ -4,21 +4,33 @@ They are filled before the run and copied back after it, also after one that fai
 file; a run here can't see what somebody else writes meanwhile.
 """
 
+import hashlib
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from features.errors import PersonalizationError
+from tests.simulation.databricks.objects import READ, VOLUME, WRITE, covering, volume_access
 from tests.simulation.fakes.runs import TaskFailedError
-from tests.simulation.services.privileges import READ, WRITE, volume_access
-from tests.simulation.services.unity import VOLUME, covering
 from tests.simulation.tokens import STORAGE, issue
-from tests.simulation.volumes.library import environment
 from tests.simulation.world import World
+from tools.paths import ROOT, cache_folder
 
 VOLUMES = "/Volumes/"
+LIBRARY = ROOT / "tests" / "simulation" / "volumes"
+"""The C sources of the library that leads a process's `/Volumes/` to a folder."""
+SOURCES = ("files.c", "paths.c")
+OPTIONS = ("-O2", "-Wall", "-Werror", "-Wno-nonnull-compare", "-shared", "-fPIC")
 URL = re.compile(r"abfss://([a-z0-9-]+)@([a-z0-9]+)\.dfs\.core\.windows\.net(/.*)?")
+
+
+class VolumesError(PersonalizationError):
+    """This machine can't simulate volumes."""
 
 
 @dataclass
@@ -51,8 +63,12 @@ class Volumes:
                 self._mounted.append(_mounted(world, place, str(record.inputs["storageLocation"]), WRITE in allowed))
 
     def environment(self) -> dict[str, str]:
-        """Variables for the run's processes."""
-        return environment(self._folder, self._rules)
+        """Variables with which the run's processes find the folder at `/Volumes`. Raises `VolumesError`."""
+        return {
+            "LD_PRELOAD": str(_library()),
+            "SIMULATED_VOLUMES": str(self._folder.resolve()),
+            "SIMULATED_VOLUME_RULES": "".join(f"/{volume}={allowed}," for volume, allowed in self._rules.items()),
+        }
 
     def reads(self, path: str) -> bool:
         """Whether the run may read a path below `/Volumes`."""
@@ -139,3 +155,22 @@ def client_with(account: str, name: str, token: str) -> Any:
             return AccessToken(token, 2**40)
 
     return ContainerClient(f"https://{account}.blob.core.windows.net", name, credential=Known())
+
+
+def _library() -> Path:
+    """The library, compiled at its first use and kept in the cache."""
+    content = b"".join(file.read_bytes() for file in sorted(LIBRARY.glob("*.[ch]")))
+    digits = hashlib.sha256(content + repr(OPTIONS).encode()).hexdigest()[:16]
+    wanted = cache_folder() / "simulation" / f"volumes-{digits}.so"
+    if wanted.exists():
+        return wanted
+    if shutil.which("cc") is None:
+        raise VolumesError("Simulated volumes need a C compiler, and there is no `cc` here. Install `gcc`.")
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    aside = wanted.with_suffix(f".{os.getpid()}")
+    command = ["cc", *OPTIONS, *(str(LIBRARY / name) for name in SOURCES), "-o", str(aside), "-ldl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise VolumesError(f"The C compiler refused the simulated volumes: {done.stderr.strip()[:500]}")
+    aside.rename(wanted)
+    return wanted

@@ -9,12 +9,37 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.simulation.kubernetes.control_plane import ControlPlane
-from tests.simulation.services.pools import CLUSTER_TYPE, POOL_TYPE
+from tests.simulation.services.kubernetes import CLUSTER, separate_pools
 from tests.simulation.world import Record, World
 
 PAUSE_SECONDS = 1.0
 NODES = "/api/v1/nodes"
 SECRETS_GROUP = "secrets-store.csi.x-k8s.io"
+SECRETS: Mapping[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": f"secretproviderclasses.{SECRETS_GROUP}"},
+    "spec": {
+        "group": SECRETS_GROUP,
+        "scope": "Namespaced",
+        "names": {
+            "kind": "SecretProviderClass",
+            "listKind": "SecretProviderClassList",
+            "plural": "secretproviderclasses",
+            "singular": "secretproviderclass",
+        },
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+"""The kind that the Key Vault add-on installs and pods use."""
+SECRETS_PATH = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/secretproviderclasses.{SECRETS_GROUP}"
 SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 
 
@@ -48,7 +73,7 @@ class Aks(threading.Thread):
 
     def reconcile(self, world: World) -> None:
         """One round: make the control plane match the record."""
-        cluster = next((record for record in world.all(CLUSTER_TYPE) if not record.deleting), None)
+        cluster = next((record for record in world.all(CLUSTER) if not record.deleting), None)
         stopped = cluster is not None and cluster.outputs.get("powerState", {}).get("code") == "Stopped"
         if stopped != self._stopped:
             self._plane.stop() if stopped else self._plane.start()
@@ -60,10 +85,9 @@ class Aks(threading.Thread):
             self._wipe()
         self._incarnation = incarnation
         self._nodes(dict(_wanted_nodes(world, cluster)) if cluster else {})
-        if cluster is not None and _addon(cluster, "azureKeyvaultSecretsProvider"):
-            for definition in _secret_definitions():
-                if self._plane.get(_definition_path(definition)) is None:
-                    self._plane.apply_definition(definition)
+        secrets = cluster is not None and _addon(cluster, "azureKeyvaultSecretsProvider")
+        if secrets and self._plane.get(SECRETS_PATH) is None:
+            self._plane.apply_definition(SECRETS)
         self._load_balancers()
 
     def _wipe(self) -> None:
@@ -74,8 +98,7 @@ class Aks(threading.Thread):
         for pod in self._plane.items("/api/v1/pods"):  # their nodes are gone, so that no kubelet ends them
             path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
             self._plane.delete(path, gracePeriodSeconds=0)
-        for definition in _secret_definitions():
-            self._plane.delete(_definition_path(definition))
+        self._plane.delete(SECRETS_PATH)
 
     def _nodes(self, wanted: Mapping[str, dict[str, Any]]) -> None:
         present = {node["metadata"]["name"]: node for node in self._plane.items(NODES)}
@@ -101,13 +124,7 @@ class Aks(threading.Thread):
 
 
 def _wanted_nodes(world: World, cluster: Record) -> Iterator[tuple[str, dict[str, Any]]]:
-    prefix = cluster.id.lower() + "/"
-    separate = [
-        {"name": pool.id.rpartition("/")[2], **pool.inputs}
-        for pool in world.all(POOL_TYPE)
-        if pool.id.lower().startswith(prefix) and not pool.deleting
-    ]
-    for pool in [*cluster.inputs.get("agentPoolProfiles", []), *separate]:
+    for pool in [*cluster.inputs.get("agentPoolProfiles", []), *separate_pools(world, cluster)]:
         zones = pool.get("availabilityZones") or ["0"]
         for index in range(int(pool.get("count", 1))):
             name = f"aks-{pool['name']}-{index:03d}"
@@ -143,29 +160,3 @@ def _node(name: str, pool: Mapping[str, Any], zone: str) -> dict[str, Any]:
 def _addon(cluster: Record, name: str) -> bool:
     profile = (cluster.inputs.get("addonProfiles") or {}).get(name)
     return bool(profile and profile.get("enabled"))
-
-
-def _definition_path(definition: Mapping[str, Any]) -> str:
-    return f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
-
-
-def _secret_definitions() -> Iterator[dict[str, Any]]:
-    """The kinds that the Key Vault add-on installs."""
-    yield _definition("SecretProviderClass", "secretproviderclasses")
-    yield _definition("SecretProviderClassPodStatus", "secretproviderclasspodstatuses")
-
-
-def _definition(kind: str, plural: str) -> dict[str, Any]:
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{SECRETS_GROUP}"},
-        "spec": {
-            "group": SECRETS_GROUP,
-            "scope": "Namespaced",
-            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": plural[:-2]},
-            "versions": [version],
-        },
-    }

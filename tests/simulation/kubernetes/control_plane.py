@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 
 from tests.simulation.certificates import Authority
-from tests.simulation.kubernetes.kubeconfig import write_kubeconfig
 from tests.simulation.processes import Process
 from tests.support.ports import free_port
 
@@ -202,7 +201,23 @@ class ControlPlane:
         user = {"client-certificate-data": certificate, "client-key-data": key}
         authority = base64.b64encode(self.certificate_authority).decode()
         cluster = {"server": self.server, "certificate-authority-data": authority}
-        return write_kubeconfig(self._folder, name, cluster, user)
+        return _write_kubeconfig(self._folder, name, cluster, user)
 
     def _webhook(self, name: str, address: str) -> Path:
-        return write_kubeconfig(self._folder, name, {"server": address}, {})
+        return _write_kubeconfig(self._folder, name, {"server": address}, {})
+
+
+def _write_kubeconfig(folder: Path, name: str, cluster: Mapping[str, str], user: Mapping[str, str]) -> Path:
+    """Write `NAME.kubeconfig`, readable by its owner alone."""
+    path = folder / f"{name}.kubeconfig"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "simulated",
+        "clusters": [{"name": "simulated", "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": "simulated", "context": {"cluster": "simulated", "user": name}}],
+    }
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return path

@@ -8,9 +8,8 @@ import json
 import sys
 import time
 
-from tests.simulation.plugins.environment import world_from_environment
 from tests.simulation.tokens import audience_of, issue
-from tests.simulation.world import World
+from tests.simulation.world import World, world_from_environment
 
 
 def main() -> int:

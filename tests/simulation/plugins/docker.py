@@ -7,8 +7,8 @@ import sys
 import tarfile
 from pathlib import Path
 
-from tests.simulation.fakes.registry_tasks import TaskRun, problem, push
-from tests.simulation.plugins.environment import world_from_environment
+from tests.simulation.fakes.registry import TaskRun, problem, push
+from tests.simulation.world import world_from_environment
 
 
 def main(arguments: list[str]) -> int:

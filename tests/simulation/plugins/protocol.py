@@ -4,8 +4,10 @@ import asyncio
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -15,49 +17,64 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from steps.provider.values import plain, properties
-from tests.simulation.models.walker import Problem
-from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.arm import Difference
-from tests.simulation.world import Record
+from tests.simulation.resource_manager.bodies import Problem
+from tests.simulation.world import Record, RefusedError
 
 INPUTS = "__inputs"
 """The state's field with the inputs, as in azure-native."""
-
-
 UNLIMITED = -1
 MESSAGE_OPTIONS = [("grpc.max_receive_message_length", UNLIMITED), ("grpc.max_send_message_length", UNLIMITED)]
 ENGINE_CHECK_SECONDS = 1.0
 
 
-class Cloud(Protocol):
+@dataclass(frozen=True)
+class Difference:
+    """Changed inputs, and those of them that replace the resource."""
+
+    changed: frozenset[str]
+    replaces: frozenset[str]
+
+
+class Cloud(ABC):
     """What a plugin needs from a simulated cloud. Every method raises `RefusedError` to refuse."""
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Take the provider's settings."""
+        del settings
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
-        """What is wrong with the inputs, whatever exists."""
+        """What is wrong with the inputs, whatever exists. Databricks publishes no models of its bodies."""
+        del token, inputs
+        return []
 
     def foreseen(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """What a preview shows for a new resource."""
+        del token
+        return dict(inputs)
 
+    @abstractmethod
     def diff(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
         """Which inputs changed, and which of them replace the resource."""
 
+    @abstractmethod
     def create(self, token: str, inputs: Mapping[str, Any]) -> Record:
-        """Create a resource."""
+        """Create a resource; it's ready at `Record.ready`."""
 
+    @abstractmethod
     def update(self, token: str, identity: str, inputs: Mapping[str, Any]) -> Record:
-        """Change a resource."""
+        """Change a resource in place."""
 
+    @abstractmethod
     def read(self, token: str, identity: str) -> Record | None:
-        """Look a resource up."""
+        """The resource as a later read returns it, or None."""
 
+    @abstractmethod
     def delete(self, token: str, identity: str) -> float:
-        """Delete a resource, and return when it will be gone."""
+        """Delete a resource, and return when it will be gone. Deleting one that is gone is no error."""
 
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Call a function."""
+        raise RefusedError(400, "UnknownFunction", f"The simulation has no {token} (called with {sorted(arguments)}).")
 
 
 class SimulatedProvider(protocol.Provider):

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from steps.provider.step import UnknownValue
-from tests.simulation.refusal import RefusedError
-from tests.simulation.world import Record, World, key_of
+from tests.simulation.world import Record, RefusedError, World, key_of
 
 PARAMETER = re.compile(r"\{(\w+)\}")
+GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
+"""The path of a resource group, with which those of its resources begin."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class Call:
         """The input at a dotted path, or `default`."""
         return dig(self.inputs, path, default)
 
+    def kept(self, path: str) -> Any:
+        """The existing resource's output at a dotted path; None for a new resource."""
+        return dig(self.old.outputs, path) if self.old else None
+
 
 Rule = Callable[[Call], None]
 """Raises a `RefusedError`, or returns."""
@@ -52,7 +56,7 @@ class ResourceType:
     """Whether no other subscription may use its name either."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     replaces: frozenset[str] = frozenset()
-    """Inputs outside the path whose change makes azure-native replace the resource."""
+    """Inputs outside the path whose change makes azure-native replace the resource, besides `location`."""
     seconds: float = 3.0
     rules: tuple[Rule, ...] = ()
     delete_rules: tuple[Rule, ...] = ()
@@ -61,7 +65,6 @@ class ResourceType:
     """What happens before a new resource's name is compared with those that are taken."""
     shown: Callable[[World, Record], Record] = lambda _, record: record
     """The record as a later read returns it: some services add to the request."""
-    on_delete: Callable[[Call], None] = lambda _: None
     soft_delete_days: float = 0.0
     no_delete: bool = False
     """Whether ARM can't delete it: it stays until its parent is deleted."""
@@ -75,15 +78,13 @@ class ResourceType:
         """Names of the inputs that are part of the path."""
         return PARAMETER.findall(self.path)
 
-    def identity(self, inputs: Mapping[str, Any], subscription: str) -> str | None:
-        """The id from `inputs`, or None while a part is unknown. Raises if a part is missing."""
+    def identity(self, inputs: Mapping[str, Any], subscription: str) -> str:
+        """The id from `inputs`. Raises if a part is missing."""
         parts: dict[str, str] = {"subscription": subscription}
         for name in self.parameters:
             if name == "subscription":
                 continue
             value = inputs.get(name)
-            if isinstance(value, UnknownValue):
-                return None
             if not isinstance(value, str) or not value:
                 raise RefusedError(400, "MissingParameter", f"{self.pulumi_type} needs '{name}', but it is {value!r}.")
             parts[name] = value.strip("/")

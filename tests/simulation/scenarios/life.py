@@ -1,23 +1,42 @@
-"""From nothing to a service and back."""
+"""From nothing to a service and back; the same by the tests for a subscription."""
 
+import json
 import os
+import re
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from pathlib import Path
 
 from azure_clients.credentials import forget_tokens, resource_manager
 from personalize.stack.power import Power, switch
-from tests.simulation.kubernetes.image import entry_point
+from steps.azure.image.build_context import DOCKERFILE
+from tests.simulation.published import ROLES
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SETTLE_PAUSE, SETTLE_SECONDS, Done, SimulatedStack
-from tests.simulation.services.pools import CLUSTER_TYPE
+from tests.simulation.services.authorization import IDENTITY
+from tests.simulation.services.kubernetes import CLUSTER
+from tools.paths import ROOT
 
 PODS = "/api/v1/namespaces/scoring/pods"
 NODES = "/api/v1/nodes"
-IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 RESUME = "Run `.venv/bin/personalize resume --stack dev` first"
+ENTRY_POINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)
+IMAGE_FOLDER = "/service"
+"""Where the Dockerfile puts `app`, `model` and `image.json`, which are at the root of its build context."""
+BOOTSTRAP = "bootstrap"
+AFTERWARDS = "not (doctor or bootstrap or predict or recommend or another or pause)"
+UNLIKE = {
+    "Databricks creates the managed group, whose `managedBy` is the workspace.",
+    "AKS creates the nodes' group, whose `managedBy` is the cluster.",
+    "The autoscaler gets the pods' CPU from AKS' own metrics server.",
+    "A deleted Key Vault stays in the list of deleted vaults with its tags.",
+}
+"""Assumptions that the simulation doesn't meet: both groups are names there, and it lists no deleted vaults."""
 OUTPUTS = (
     "endpoint",
     "authority",
@@ -95,10 +114,17 @@ def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> 
     image = stack.world.folder / "images" / digest.removeprefix("sha256:")
     clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
     checked = subprocess.run(
-        [*entry_point(image), "--check"], cwd=image / "app", env=clean, capture_output=True, text=True, check=False
+        [*_entry_point(image), "--check"], cwd=image / "app", env=clean, capture_output=True, text=True, check=False
     )
     report.line(f"      the image's entry point says: {(checked.stdout or checked.stderr).strip().splitlines()[-1]}")
     report.want("exit status of the image's entry point with --check", 0, checked.returncode)
+
+
+def _entry_point(image: Path) -> list[str]:
+    """The command of the image's first entry point, with this Python; it runs in `image / "app"`."""
+    recipe = (image / DOCKERFILE).read_text(encoding="utf-8")
+    _, *arguments = json.loads(ENTRY_POINT.findall(recipe)[0])
+    return [sys.executable, *(str(image) if part == IMAGE_FOLDER else part for part in arguments)]
 
 
 def preview_as_pull_request(stack: SimulatedStack, report: Report) -> None:
@@ -163,7 +189,7 @@ def by_another_deployer(stack: SimulatedStack, report: Report) -> None:
 def pause(stack: SimulatedStack, report: Report) -> None:
     """A paused stack is neither planned nor updated, and no model is trained that could not be served."""
     before, trained = deepcopy(stack.settings), stack.trained
-    (cluster,) = stack.world.all(CLUSTER_TYPE)
+    (cluster,) = stack.world.all(CLUSTER)
     switch(resource_manager(stack.settings["azure"]["tenant"]), cluster.id, Power.STOPPED)
     _await_api_server(stack, answers=False)
     stack.settings["training"] |= {"num_leaves": 8}
@@ -188,6 +214,32 @@ def _await_api_server(stack: SimulatedStack, *, answers: bool) -> None:
         if time.monotonic() > until:
             raise AssertionError("the API server is gone" if answers else "the API server answers")
         time.sleep(SETTLE_PAUSE)
+
+
+def on_azure(stack: SimulatedStack, report: Report) -> None:
+    """`pytest -m azure`, without the tests that need a running image or this machine's set-up.
+
+    They start as the subscription's owner, and go on after `bootstrap` as a deployer who has the roles that it gave, in
+    the stack's groups, and none on the subscription.
+    """
+    stack.session()  # writes the stack file
+    shutil.copyfile(stack.file, ROOT / "Pulumi.dev.yaml")  # in the scenarios' copy of the project
+    stack.world.set("deployer_roles", [ROLES["Owner"]])
+    report.want("tests until the bootstrap", 0, _tests(stack, BOOTSTRAP))
+    stack.simulation.prepared |= {record.id for record in stack.world.all()}
+    stack.world.set("deployer_roles", [])
+    report.want("tests of a deployer without roles on the subscription", 0, _tests(stack, AFTERWARDS))
+    answers = json.loads((ROOT / "dist" / "azure" / "answers-trial.json").read_text(encoding="utf-8"))
+    unlike = {says for says, one in answers.items() if isinstance(one, dict) and one.get("holds") is False}
+    report.want("assumptions that the simulation itself does not meet", UNLIKE, unlike)
+    nothing_left(stack, report, "after the tests for a subscription")
+
+
+def _tests(stack: SimulatedStack, which: str) -> int:
+    """The exit status of the tests."""
+    command = [sys.executable, "-m", "pytest", "-m", "azure", "-k", which, "-p", "no:cacheprovider", "tests/azure"]
+    with (stack.folder / "on_azure.log").open("ab") as log:
+        return subprocess.run(command, cwd=ROOT, env=os.environ, stdout=log, stderr=log, check=False).returncode
 
 
 def nothing_left(stack: SimulatedStack, report: Report, when: str) -> None:

@@ -23,6 +23,7 @@ from personalize.stack.session import StackSession
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.faults import Faults
+from tests.simulation.published import ROLES
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.scenarios.remembered_training import RememberedTraining
 from tests.simulation.simulation import Simulation
@@ -43,7 +44,6 @@ SMALL = {
 """A model that is trained in seconds. It has few rows, so the gate accepts worse ones than champion and baselines."""
 DEPLOYMENTS = "/apis/apps/v1/namespaces/scoring/deployments"
 SETTLE_SECONDS, SETTLE_PAUSE = 120.0, 0.3
-OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 REPOSITORY = "octo/clicks"
 STATE_CALL = re.compile(r"http (entra|vault) |http blob \w+ /state-")
 """A call of the state backend, or for a token."""
@@ -120,7 +120,7 @@ class SimulatedStack:
         others."""
         self.session()  # writes the stack file
         settings = AzureSettings.model_validate(self.settings["azure"])
-        self.world.set("deployer_roles", [OWNER])
+        self.world.set("deployer_roles", [ROLES["Owner"]])
         manager, before = credentials.resource_manager(settings.tenant), {record.id for record in self.world.all()}
         made = Bootstrap(stack=self.name, settings=settings, manager=manager, pause=lambda _: time.sleep(SETTLE_PAUSE))
         made.run(dry_run=False)

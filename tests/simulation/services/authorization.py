@@ -1,17 +1,18 @@
-"""Role assignments: refused for principals that don't exist yet, and without effect until they have propagated."""
+"""Who exists in the simulated Entra ID, and role assignments: refused for principals that don't exist yet, and without
+effect until they have propagated."""
 
 import re
 import time
+import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from tests.simulation.published import ROLES, role_name
-from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.resource_type import Call, ResourceType, Rule
-from tests.simulation.services.principals import SERVICE_PRINCIPAL, principals
-from tests.simulation.world import Record, World, key_of
+from tests.simulation.resource_manager.resource_type import Call, ResourceType, Rule, dig
+from tests.simulation.world import Record, RefusedError, World, key_of
 
-TYPE = "azure-native:authorization:RoleAssignment"
+ROLE_ASSIGNMENT = "azure-native:authorization:RoleAssignment"
 ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"
 """Of the subscription's own roles; built-in ones are published."""
 GIVERS = ("Owner", "User Access Administrator", "Role Based Access Control Administrator")
@@ -28,6 +29,47 @@ CLAUSE = re.compile(
 
 Source: learn.microsoft.com/azure/role-based-access-control/delegate-role-assignments-examples, November 2025.
 """
+IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
+SERVICE_PRINCIPAL = "ServicePrincipal"
+IDENTITY_OUTPUTS = ("principalId", "identity.principalId", "identityProfile.kubeletidentity.objectId")
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A member of the directory. `since` is its creation, in seconds since the epoch."""
+
+    object_id: str
+    type: str
+    since: float
+
+
+def principals(world: World) -> dict[str, Principal]:
+    """All principals by object id."""
+    found = {
+        entry["object_id"].lower(): Principal(entry["object_id"].lower(), entry["type"], 0.0)
+        for entry in world.setting("deployers")
+    }
+    for record in world.all():
+        for path in IDENTITY_OUTPUTS:
+            if object_id := dig(record.outputs, path):
+                found[object_id.lower()] = Principal(object_id.lower(), SERVICE_PRINCIPAL, record.created)
+    return found
+
+
+def system_identity(call: Call) -> dict[str, Any]:
+    """The `identity` output of a resource: its own object id, which stays the same while it exists, or those it was
+    given.
+
+    Azure returns a table where azure-native takes a list of ids.
+    """
+    wanted = str(call.input("identity.type", ""))
+    if wanted == "UserAssigned":
+        given = call.input("identity.userAssignedIdentities", [])
+        return {"identity": {"type": wanted, "userAssignedIdentities": {identity: {} for identity in given}}}
+    if "SystemAssigned" not in wanted:
+        return {}
+    own = call.kept("identity.principalId") or str(uuid.uuid4())
+    return {"identity": {"type": wanted, "principalId": own, "tenantId": call.world.setting("tenant")}}
 
 
 def _refuse_giver(action: str) -> Rule:
@@ -56,7 +98,7 @@ def _conditions(world: World, principal: str, scope: str) -> Iterator[str]:
     deployers = {entry["object_id"].lower() for entry in world.setting("deployers")}
     if principal.lower() in deployers and giving & set(world.setting("deployer_roles")):
         yield ""
-    for record in world.all(TYPE):
+    for record in world.all(ROLE_ASSIGNMENT):
         if _holds(world, record, principal, scope) and _role(record) in giving:
             yield str(record.inputs.get("condition") or "")
 
@@ -95,18 +137,13 @@ def _refuse_unknown_principal(call: Call) -> None:
 
 
 def _refuse_same_assignment(call: Call) -> None:
-    for other in call.world.all(TYPE):
+    for other in call.world.all(ROLE_ASSIGNMENT):
         same = all(
             str(other.inputs.get(name, "")).lower().strip("/") == str(call.input(name, "")).lower().strip("/")
             for name in ("scope", "principalId", "roleDefinitionId")
         )
         if same and key_of(other.id) != key_of(call.id):
             raise RefusedError(409, "RoleAssignmentExists", "The role assignment already exists.")
-
-
-def effective_roles(world: World, principal: str, scope: str) -> set[str]:
-    """GUIDs of the roles that `principal` (an object id) has on `scope` now, assigned there or above."""
-    return {_role(record) for record in world.all(TYPE) if _holds(world, record, principal, scope)}
 
 
 def _holds(world: World, record: Record, principal: str, scope: str) -> bool:
@@ -127,7 +164,8 @@ def may(world: World, principal: str, scope: str, *names: str) -> bool:
     """
     deployers = {entry["object_id"].lower() for entry in world.setting("deployers")}
     given = set(world.setting("deployer_roles")) if principal.lower() in deployers else set()
-    return any(ROLES[name] in effective_roles(world, principal, scope) | given for name in names)
+    given |= {_role(record) for record in world.all(ROLE_ASSIGNMENT) if _holds(world, record, principal, scope)}
+    return any(ROLES[name] in given for name in names)
 
 
 def _reaches(record: Record, scope: str) -> bool:
@@ -135,13 +173,9 @@ def _reaches(record: Record, scope: str) -> bool:
     return key_of(scope) == own or key_of(scope).startswith(own + "/")
 
 
-def _outputs(call: Call) -> dict[str, Any]:
-    return {"name": call.name, "type": "Microsoft.Authorization/roleAssignments"}
-
-
 TYPES = [
     ResourceType(
-        pulumi_type=TYPE,
+        pulumi_type=ROLE_ASSIGNMENT,
         model="azure.mgmt.authorization.v2022_04_01.models:RoleAssignmentCreateParameters",
         path="/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
         replaces=frozenset({"principalId", "roleDefinitionId", "principalType"}),
@@ -152,6 +186,5 @@ TYPES = [
             _refuse_unknown_principal,
             _refuse_same_assignment,
         ),
-        outputs=_outputs,
     )
 ]

@@ -1,15 +1,75 @@
-"""AKS clusters, node pools and maintenance windows."""
+"""AKS clusters with their credentials, node pools and maintenance windows."""
 
+import base64
+import json
 import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_manager.resource_type import Call, ResourceType
-from tests.simulation.services import pools
-from tests.simulation.services.principals import system_identity
-from tests.simulation.services.resources import GROUP
+from tests.simulation.resource_manager.resource_type import GROUP, Call, ResourceType
+from tests.simulation.services.authorization import may, system_identity
+from tests.simulation.tokens import KUBERNETES
+from tests.simulation.world import Record, RefusedError, World, key_of
 
-CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{resourceName}"
+CLUSTER = "azure-native:containerservice:ManagedCluster"
+POOL = "azure-native:containerservice:AgentPool"
+CLUSTER_PATH = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{resourceName}"
+FIXED = ("vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods")
+"""What can't change after a pool's creation, according to the API's own descriptions."""
+CREDENTIAL_ROLES = (
+    "Azure Kubernetes Service Cluster User Role",
+    "Azure Kubernetes Service RBAC Admin",
+    "Azure Kubernetes Service RBAC Cluster Admin",
+    "Contributor",
+    "Owner",
+)
+DEVICE_CODE = {
+    "apiVersion": "client.authentication.k8s.io/v1beta1",
+    "command": "kubelogin",
+    "args": ["get-token", "--login", "devicecode", "--server-id", KUBERNETES],
+}
+
+
+def separate_pools(world: World, cluster: Record) -> list[dict[str, Any]]:
+    """The inputs of the cluster's pools that are resources of their own, with their names."""
+    own = [one for one in world.all(POOL) if key_of(one.id).startswith(key_of(cluster.id) + "/") and not one.deleting]
+    return [{**pool.inputs, "name": pool.id.rpartition("/")[2]} for pool in own]
+
+
+def user_credentials(world: World, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The kubeconfig from AKS: the server's address, and a command that asks for a device code."""
+    identity = TYPES[0].identity(arguments, world.setting("subscription"))
+    cluster = world.get(identity)
+    if cluster is None:
+        raise RefusedError(404, "ResourceNotFound", f"The cluster '{identity}' was not found.")
+    if not may(world, world.setting("caller"), cluster.id, *CREDENTIAL_ROLES):
+        raise RefusedError(403, "AuthorizationFailed", f"The caller may not list credentials of '{identity}'.")
+    plane, name = world.setting("kubernetes"), cluster.id.rpartition("/")[2]
+    server = {
+        "server": plane.get("server", f"https://{cluster.inputs.get('dnsPrefix')}.hcp.azmk8s.io:443"),
+        "certificate-authority-data": plane.get("certificate_authority_data", ""),
+    }
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [{"name": "aks", "cluster": server}],
+        "contexts": [{"name": name, "context": {"cluster": "aks", "user": "clusterUser"}}],
+        "users": [{"name": "clusterUser", "user": {"exec": DEVICE_CODE}}],
+    }
+    value = base64.b64encode(json.dumps(config).encode()).decode()
+    return {"kubeconfigs": [{"name": "clusterUser", "value": value}]}
+
+
+def _with_separate_pools(world: World, cluster: Record) -> Record:
+    """The cluster as AKS shows it: its list also has the pools that are resources of their own."""
+    path = ("resourceGroupName", "resourceName", "agentPoolName")
+    separate = [
+        {key: value for key, value in pool.items() if key not in path} for pool in separate_pools(world, cluster)
+    ]
+    profiles = [*cluster.inputs.get("agentPoolProfiles", []), *separate]
+    return replace(cluster, inputs={**cluster.inputs, "agentPoolProfiles": profiles}) if separate else cluster
 
 
 def _serial(identity: str) -> str:
@@ -30,63 +90,54 @@ def _refuse_stopped(call: Call) -> None:
 
 
 def _cluster_outputs(call: Call) -> dict[str, Any]:
-    old = call.old.outputs if call.old else {}
-    kubelet = old.get("identityProfile") or {
-        "kubeletidentity": {
-            "objectId": str(uuid.uuid4()),
-            "clientId": str(uuid.uuid4()),
-            "resourceId": f"{call.id}-agentpool",
-        }
+    kubelet = {
+        "objectId": str(uuid.uuid4()),
+        "clientId": str(uuid.uuid4()),
+        "resourceId": f"{call.id}-agentpool",
     }
-    plane = call.world.setting("kubernetes")
     location = call.input("location")
     issuer = f"https://{location}.oic.prod-aks.azure.com/{call.world.setting('tenant')}/{uuid.uuid4()}/"
-    known = old.get("oidcIssuerProfile", {}).get("issuerURL")
+    issuer_profile = {
+        "enabled": bool(call.input("oidcIssuerProfile.enabled")),
+        "issuerURL": call.kept("oidcIssuerProfile.issuerURL") or issuer,
+    }
     group = call.input("nodeResourceGroup") or f"MC_{call.id.split('/')[4]}_{call.name}_{location}"[:80]
     return {
         "name": call.name,
-        "fqdn": plane.get("server", f"{call.input('dnsPrefix')}.hcp.{location}.azmk8s.io").removeprefix("https://"),
         "nodeResourceGroup": group,
-        "identityProfile": kubelet,
-        "oidcIssuerProfile": {"enabled": bool(call.input("oidcIssuerProfile.enabled")), "issuerURL": known or issuer},
-        "powerState": old.get("powerState", {"code": "Running"}),
-        "currentKubernetesVersion": call.input("kubernetesVersion"),
-        "provisioningState": "Succeeded",
+        "identityProfile": call.kept("identityProfile") or {"kubeletidentity": kubelet},
+        "oidcIssuerProfile": issuer_profile,
+        "powerState": call.kept("powerState") or {"code": "Running"},
         **system_identity(call),
     }
 
 
-def _pool_outputs(call: Call) -> dict[str, Any]:
-    return {"name": call.name, "type": "VirtualMachineScaleSets", "provisioningState": "Succeeded"}
-
-
 TYPES = [
     ResourceType(
-        pulumi_type=pools.CLUSTER_TYPE,
+        pulumi_type=CLUSTER,
         model="azure.mgmt.containerservice.models:ManagedCluster",
-        path=CLUSTER,
-        replaces=frozenset({"location", "dnsPrefix", "nodeResourceGroup"}),
+        path=CLUSTER_PATH,
+        replaces=frozenset({"dnsPrefix", "nodeResourceGroup"}),
         seconds=300,
         rules=(_refuse_stopped,),
         outputs=_cluster_outputs,
-        shown=pools.with_separate_pools,
+        shown=_with_separate_pools,
         serial=_serial,
     ),
     ResourceType(
-        pulumi_type=pools.POOL_TYPE,
+        pulumi_type=POOL,
         model="azure.mgmt.containerservice.models:AgentPool",
-        path=CLUSTER + "/agentPools/{agentPoolName}",
-        replaces=frozenset(pools.FIXED),
+        path=CLUSTER_PATH + "/agentPools/{agentPoolName}",
+        replaces=frozenset(FIXED),
         seconds=120,
         rules=(_refuse_stopped,),
         delete_rules=(_refuse_stopped,),
-        outputs=_pool_outputs,
         serial=_serial,
     ),
     ResourceType(
         pulumi_type="azure-native:containerservice:MaintenanceConfiguration",
         model="azure.mgmt.containerservice.models:MaintenanceConfiguration",
-        path=CLUSTER + "/maintenanceConfigurations/{configName}",
+        path=CLUSTER_PATH + "/maintenanceConfigurations/{configName}",
         rules=(_refuse_stopped,),
         delete_rules=(_refuse_stopped,),
         serial=_serial,

@@ -12,19 +12,26 @@ from steps.azure.image.build_context import PROJECT_FILES
 from steps.shared.base_images import RECIPE
 from steps.shared.image_content import SERVING_PACKAGES
 from tests.simulation.databricks.cloud import Databricks
-from tests.simulation.databricks.provider import TYPES
-from tests.simulation.examples.azure import create_all, example
-from tests.simulation.examples.databricks import EXAMPLES
-from tests.simulation.examples.names import DEPLOYER, GROUP, PLAIN
-from tests.simulation.examples.shop import TABLES, as_owner, config_in_place, open_shop
+from tests.simulation.databricks.objects import TYPES
+from tests.simulation.examples import (
+    DEPLOYER,
+    GROUP,
+    OBJECTS,
+    PLAIN,
+    TABLES,
+    as_owner,
+    config_in_place,
+    create_all,
+    example,
+    open_shop,
+)
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs
-from tests.simulation.requirements import need_azure_packages
-from tests.simulation.resource_manager.azure_native import AzureNative
-from tests.simulation.services import databricks as workspaces
+from tests.simulation.resource_manager.arm import Arm
+from tests.simulation.services.catalogue import DATABRICKS
 from tests.simulation.world import DEFAULTS, World
 from tests.steps.provider.conftest import STACK
-from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
+from tests.support.azure_files import need_models, pytest_pycollect_makemodule  # noqa: F401 - a hook
 from tools.paths import ROOT
 from training.parameters import TablesDataset
 
@@ -32,7 +39,7 @@ from training.parameters import TablesDataset
 @pytest.fixture(autouse=True, scope="session")
 def azure_packages() -> None:
     """Skip if the packages of Azure stacks are not installed."""
-    need_azure_packages()
+    need_models()
 
 
 TENANT = DEFAULTS["tenant"]
@@ -68,7 +75,7 @@ class Task:
 class Cloud:
     """The simulated Azure with the example resources."""
 
-    arm: AzureNative
+    arm: Arm
     task: Task
     environment: dict[str, str]
     """Environment variables that make a process use it."""
@@ -88,7 +95,7 @@ class Cloud:
     @property
     def workspace(self) -> dict[str, str]:
         """The step inputs that name the Databricks workspace."""
-        found = self.world.all(workspaces.TYPE)[0]
+        found = self.world.all(DATABRICKS)[0]
         return {"workspace_id": found.id, "workspace_host": found.outputs["workspaceUrl"]}
 
 
@@ -96,7 +103,7 @@ class Cloud:
 def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Internet, Cloud]]:
     """Start it once: that takes seconds."""
     world = World(tmp_path_factory.mktemp("azure") / "world")
-    arm = AzureNative(world)
+    arm = Arm(world)
     create_all(arm)
     container = "azure-native:storage:BlobContainer"
     for name in CONTAINERS[1:]:
@@ -104,11 +111,11 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Interne
     assignment = "azure-native:authorization:RoleAssignment"
     own_storage = {"scope": PLAIN, "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0051"}
     arm.create(assignment, example(assignment) | own_storage)
-    workspace = world.all(workspaces.TYPE)[0]
+    workspace = world.all(DATABRICKS)[0]
     world.set("members", {workspace.outputs["workspaceId"]: [DEPLOYER]})
     databricks = Databricks(world, TYPES)
     databricks.configure({"host": f"https://{workspace.outputs['workspaceUrl']}"})
-    for kind, inputs in EXAMPLES:
+    for kind, inputs in OBJECTS:
         databricks.create(kind, inputs)
     task = Task()
     internet = Internet(world, Runs(task))

@@ -19,7 +19,7 @@ from personalize.views.model_table import model_rows, require_version
 from steps.azure.champion import Champion
 from steps.azure.model_version import ModelVersion
 from steps.local.registry import LocalRegistry
-from tests.simulation.examples.names import GROUP
+from tests.simulation.examples import GROUP
 from tests.simulation.world import DEFAULTS
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
 from tests.steps.provider.azure.test_models import candidate

@@ -7,7 +7,7 @@ import pytest
 
 from azure_clients.lake_files import AzureLake
 from steps.local.data_upload import DataUpload
-from tests.simulation.examples.shop import URL
+from tests.simulation.examples import URL
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import Cloud
 from tests.steps.provider.conftest import STACK, Recorder

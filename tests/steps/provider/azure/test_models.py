@@ -17,7 +17,7 @@ from steps.azure.model_version import ModelVersion
 from steps.azure.stores.azure_registry import AzureRegistry
 from steps.azure.stores.registered_versions import versions_of
 from steps.shared.model_versions import NoSuchVersionError, Version
-from tests.simulation.examples.names import GROUP, SUBSCRIPTION
+from tests.simulation.examples import GROUP, SUBSCRIPTION
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
 from tests.steps.provider.conftest import STACK, Recorder

@@ -19,7 +19,7 @@ from steps.azure.unity_catalog import PrivilegesMissingError
 from steps.azure.workspace_ready import MetastoreMissingError, WorkspaceReady
 from steps.provider.step import StepCancelledError
 from tests.simulation.certificates import Authority
-from tests.simulation.examples.names import CLUSTER, DEPLOYER
+from tests.simulation.examples import CLUSTER, DEPLOYER
 from tests.simulation.fakes.service import Listener, application
 from tests.simulation.faults import FaultKind
 from tests.simulation.tokens import DATABRICKS, KUBERNETES

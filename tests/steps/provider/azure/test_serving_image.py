@@ -20,7 +20,7 @@ from steps.azure.image.registry_build import BuildFailedError
 from steps.azure.serving_image import ServingImage
 from steps.shared.base_images import RECIPE, base_images
 from steps.shared.image_content import serving_code_hash
-from tests.simulation.examples.names import GROUP
+from tests.simulation.examples import GROUP
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import AZURE, BLOB, SUBSCRIPTION, TENANT, Cloud

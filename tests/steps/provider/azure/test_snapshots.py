@@ -19,8 +19,7 @@ from scoring.worker.snapshots import Lake
 from steps.azure.stores.snapshots import LakeSnapshots
 from steps.descriptions.places import Lake as LakePlace
 from steps.provider.step import Context
-from tests.simulation.examples.azure import example
-from tests.simulation.examples.names import LAKE
+from tests.simulation.examples import LAKE, example
 from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
 from tools import azurite

@@ -15,10 +15,10 @@ from steps.azure.training_run import TrainingResultError, TrainingRun
 from steps.provider.step import StepCancelledError
 from steps.shared.model_versions import Earlier
 from steps.shared.run_folder import RESULT, run_id
-from tests.simulation.fakes.libraries import FAILED
+from tests.simulation.databricks.objects import JOB
+from tests.simulation.fakes.cluster import FAILED
 from tests.simulation.fakes.runs import LibraryError, Run, TaskFailedError
 from tests.simulation.faults import FaultKind
-from tests.simulation.services.jobs import JOB
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state

@@ -17,7 +17,7 @@ from recommend.catalogue import ItemRow, Layout, State
 from steps.azure.champion import Champion
 from steps.azure.model_version import ModelVersion
 from steps.azure.stores.snapshots import LakeSnapshots
-from tests.simulation.examples.shop import config_in_place
+from tests.simulation.examples import config_in_place
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
 from tests.steps.provider.azure.test_models import candidate

@@ -8,15 +8,21 @@ reverse. Values that are unknown in a preview are accepted.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from steps.provider.step import UnknownValue
 from steps.provider.values import UNKNOWN
-from tests.simulation.models.classic import read_classic
-from tests.simulation.models.current import is_current, read_current
-from tests.simulation.models.remembered import remembered
-from tests.simulation.models.shapes import Anything, Lazy, Listing, Node, Scalar, Shape, Table, find
+from tests.simulation.resource_manager.models import (
+    Anything,
+    Listing,
+    Node,
+    Scalar,
+    Shape,
+    Table,
+    find,
+    opened,
+    shape_of,
+)
 
 LONGEST_LIST = 12
 
@@ -27,21 +33,6 @@ class Problem:
 
     path: str
     reason: str
-
-
-@cache
-def shape_of(name: str) -> Shape:
-    """The shape of the model class "module:Class", from either generator."""
-
-    def read(model: type) -> Shape:
-        return read_current(model) if is_current(model) else read_classic(model)
-
-    return remembered(name, read)
-
-
-def opened(node: Node) -> Node:
-    """The node, with a `Lazy` one resolved."""
-    return shape_of(node.name) if isinstance(node, Lazy) else node
 
 
 def body_of(
@@ -157,7 +148,7 @@ def _foreseen(value: Any, node: Node, aliases: Mapping[str, str]) -> Any:
 
 
 def problems_of(body: Any, node: Node, path: str = "") -> Iterator[Problem]:
-    """The problems in `body`: unknown, read-only and missing fields, wrong types, enums and lengths."""
+    """The problems in `body`: unknown, read-only and missing fields, wrong types and enums."""
     node = opened(node)
     if isinstance(body, UnknownValue) or body is None:
         return
@@ -203,18 +194,6 @@ def _scalar_problems(value: Any, node: Scalar, path: str) -> Iterator[Problem]:
         return
     if node.values and str(value).lower() not in {known.lower() for known in node.values}:
         yield Problem(path, f"{value!r} is not one of {_few(node.values)}")
-    if isinstance(value, str):
-        if node.pattern and not re.search(node.pattern, value):
-            yield Problem(path, f"{value!r} does not match {node.pattern}")
-        if node.shortest is not None and len(value) < node.shortest:
-            yield Problem(path, f"{value!r} is shorter than {node.shortest}")
-        if node.longest is not None and len(value) > node.longest:
-            yield Problem(path, f"{value!r} is longer than {node.longest}")
-    elif isinstance(value, int | float):
-        if node.least is not None and value < node.least:
-            yield Problem(path, f"{value} is less than {node.least}")
-        if node.most is not None and value > node.most:
-            yield Problem(path, f"{value} is more than {node.most}")
 
 
 def _few(values: Any) -> str:

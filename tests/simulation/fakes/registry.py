@@ -1,6 +1,7 @@
-"""ACR Tasks: takes the build context, "builds" it by unpacking it, and stores it under its digest.
+"""Container registries: ACR Tasks, tokens of a registry, and the tags of images.
 
-The unpacked folder is the image: `images/<digest>` in the world's folder, from which a test can start it.
+A build unpacks its context and stores it under its digest. The unpacked folder is the image: `images/<digest>` in the
+world's folder, from which a test can start it.
 """
 
 import hashlib
@@ -11,15 +12,24 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
+from tests.simulation.fakes.service import application
 from tests.simulation.published import BASE_IMAGES
-from tests.simulation.refusal import RefusedError
-from tests.simulation.world import World
+from tests.simulation.services import catalogue
+from tests.simulation.services.authorization import may
+from tests.simulation.services.network import refuse_outside
+from tests.simulation.tokens import MANAGEMENT, REGISTRY, issue, verify
+from tests.simulation.world import Record, RefusedError, World
 
 HOST = "https://management.azure.com"
+READERS = ("Contributor", "Owner")
+"""Roles that may read a tag's times; no page says whether AcrPull may."""
 
 
 @dataclass
@@ -163,3 +173,66 @@ def push(world: World, run: TaskRun, context: bytes) -> None:
         archive.extractall(world.folder / "images" / named, filter="data")
     with world.transaction():
         world.set("images", {**world.setting("images"), run.digest: asdict(run)})
+
+
+def registry(world: World) -> Starlette:
+    """The endpoint for all `REGISTRY.azurecr.io`."""
+
+    async def exchange(request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        _registry(world, form.get("service", ""))
+        caller = verify(world, f"Bearer {form.get('access_token', '')}", MANAGEMENT)
+        return JSONResponse({"refresh_token": issue(world, caller, REGISTRY)[0]})
+
+    async def token(request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        caller = verify(world, f"Bearer {form.get('refresh_token', '')}", REGISTRY)
+        return JSONResponse({"access_token": issue(world, caller, REGISTRY)[0]})
+
+    async def tag(request: Request) -> Response:
+        if unknown := _challenge(request):
+            return unknown
+        image = _image(world, request)
+        times = {"createdTime": image["pushed"], "lastUpdateTime": image["pushed"]}
+        allowed = dict.fromkeys(("deleteEnabled", "writeEnabled", "readEnabled", "listEnabled"), True)
+        shown = {"name": request.path_params["reference"], "digest": image["digest"], "changeableAttributes": allowed}
+        place = {"registry": request.headers["host"], "imageName": request.path_params["name"]}
+        return JSONResponse({**place, "tag": {**shown, **times}})
+
+    routes = [
+        Route("/oauth2/exchange", exchange, methods=["POST"]),
+        Route("/oauth2/token", token, methods=["POST"]),
+        Route("/acr/v1/{name:path}/_tags/{reference}", tag, methods=["GET"]),
+    ]
+    return application(world, "registry", routes, audience=None)
+
+
+def _challenge(request: Request) -> Response | None:
+    """Tell callers without a token where to get one."""
+    if "authorization" in request.headers:
+        return None
+    host, name = request.headers["host"], request.path_params["name"]
+    scope = f'realm="https://{host}/oauth2/token",service="{host}",scope="repository:{name}:metadata_read"'
+    return JSONResponse({"errors": [{"code": "UNAUTHORIZED"}]}, 401, {"WWW-Authenticate": f"Bearer {scope}"})
+
+
+def _image(world: World, request: Request) -> dict[str, Any]:
+    """The newest image with the name and tag in the path, if the caller may read it."""
+    found = _registry(world, request.headers["host"])
+    caller = verify(world, request.headers["authorization"], REGISTRY)
+    refuse_outside(world, caller, found, "registry")
+    if not may(world, caller, found.id, *READERS):
+        raise RefusedError(403, "DENIED", "requested access to the resource is denied")
+    wanted = f"{request.path_params['name']}:{request.path_params['reference']}"
+    for image in reversed(list(world.setting("images").values())):
+        if image["registry"] == found.id.rpartition("/")[2] and wanted in image["images"]:
+            return dict(image)
+    raise RefusedError(404, "MANIFEST_UNKNOWN", f"manifest tagged by {wanted} is not found")
+
+
+def _registry(world: World, host: str) -> Record:
+    name = host.partition(".")[0]
+    found = next((record for record in world.all(catalogue.REGISTRY) if record.id.endswith(f"/{name}")), None)
+    if found is None:
+        raise RefusedError(404, "NAME_UNKNOWN", f"There is no registry '{name}'.")
+    return found
