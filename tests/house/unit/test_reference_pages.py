@@ -1,9 +1,11 @@
-"""The pages in `docs/reference` match the code."""
+"""The pages in `docs/reference` match the code, and each alert has a runbook."""
 
 import re
 
+import pytest
 import yaml
 
+from infra.cloud.monitoring.queries import ALERTS
 from personalize.commands.app import command_names
 from personalize.docs.tables import PAGE, renewed
 from scoring import responses
@@ -14,6 +16,7 @@ from tests.support.page_blocks import blocks_of
 from tools.paths import ROOT
 
 OWN_DATA = ROOT / "docs" / "how-to" / "own-data.md"
+RUNBOOKS = ROOT / "docs" / "runbooks"
 
 
 def first_column(page: str, heading: str = "") -> set[str]:
@@ -56,3 +59,11 @@ def test_the_example_of_own_data_is_the_one_in_examples() -> None:
     name = "examples/tables/dataset.yaml"
     [block] = [block for block in blocks_of(OWN_DATA) if block.file == name]
     assert yaml.safe_load(block.content) == yaml.safe_load((ROOT / name).read_text())
+
+
+def test_every_alert_has_a_runbook_that_names_it() -> None:
+    alerts = pytest.importorskip("infra.cloud.monitoring.alerts", reason="Azure's packages are an extra")
+    assert set(alerts.METRICS) | set(ALERTS) | {"budget", "availability"} == set(alerts.RUNBOOKS)
+    texts = {page: (RUNBOOKS / f"{page}.md").read_text(encoding="utf-8") for page in alerts.RUNBOOKS.values()}
+    missing = {alert: page for alert, page in alerts.RUNBOOKS.items() if f"`{alert}`" not in texts[page]}
+    assert missing == {}
