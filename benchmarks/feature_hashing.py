@@ -15,8 +15,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from features.schema import Schema
 from training.datasets.progress import silent
-from training.engines.local.engine import LocalEngine
-from training.engines.local.rows import LocalRows
+from training.engines.local.engine import LocalEngine, LocalRows
 from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, matrix
 from training.kernels.split import Part
 from training.parameters import CriteoDataset, TrainingParameters

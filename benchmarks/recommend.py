@@ -28,8 +28,7 @@ from training.datasets.generated import film_files
 from training.engines.reading.interactions import Chosen, read_chosen
 from training.evaluation.reachable import best_order
 from training.parameters import FilmsDataset, TrainingParameters
-from training.stages.pair_columns import pair_columns
-from training.stages.ranked import RankingFit
+from training.recommending import RankingFit, pair_columns
 
 LIKED = 4
 """The lowest rating that counts where only likes do."""

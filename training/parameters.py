@@ -150,7 +150,7 @@ class TrainingParameters(Parameters):
 
         In a random split a row's side depends on its hash, the seed and the share, so a model that trained on a smaller
         share of the same split has seen no held-out row. A split by time holds out all rows from some time on.
-        `training.evaluation.earlier` compares what is hashed, and these times.
+        `training.evaluation.gate` compares what is hashed, and these times.
         """
         if earlier.get("split") != self.split:
             return False

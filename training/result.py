@@ -1,6 +1,6 @@
 """The result of a run: metrics, verdict and the bundle's path, as one JSON object or as text."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,11 +9,8 @@ import msgspec
 from features.bundle import Verdict
 from recommend.judgement import Judgement
 from recommend.recommender import METRIC
-from training.evaluation.earlier import EarlierVersion
-from training.evaluation.reachable import BestReachable
-from training.metrics.evaluate import Evaluation
-from training.metrics.slices import Slice
-from training.model.calibrate import PlattScaling
+from training.evaluation.gate import Judged
+from training.model.fitted import Fitted
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,33 +59,20 @@ def _measured(metrics: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def metrics(
-    evaluation: Evaluation,
-    baselines: Mapping[str, Evaluation],
-    champion: EarlierVersion | None,
-    best: EarlierVersion | None,
-    best_reachable: BestReachable | None,
-    *,
-    best_iteration: int,
-    scaling: PlattScaling | None,
-    slices: Sequence[Slice],
-    keys: Sequence[Slice],
-    warnings: Sequence[str],
-    recommender: Judgement | None,
-) -> dict[str, Any]:
+def metrics(judged: Judged, fitted: Fitted, recommender: Judgement | None) -> dict[str, Any]:
     """The evaluation and its comparisons as plain JSON values."""
     found = {} if recommender is None else {METRIC: msgspec.to_builtins(recommender)}
     compared = {
-        "best_iteration": best_iteration,
-        "scaling": None if scaling is None else asdict(scaling),
-        "best_reachable": None if best_reachable is None else msgspec.to_builtins(best_reachable),
+        "best_iteration": fitted.best_iteration,
+        "scaling": None if fitted.scaling is None else asdict(fitted.scaling),
+        "best_reachable": None if judged.best_reachable is None else msgspec.to_builtins(judged.best_reachable),
         "baselines": {
-            name: {"auc": baseline.auc, "log_loss": baseline.log_loss} for name, baseline in baselines.items()
+            name: {"auc": baseline.auc, "log_loss": baseline.log_loss} for name, baseline in judged.baselines.items()
         },
-        "champion": None if champion is None else champion.scalars(),
-        "best_kept": None if best is None else best.scalars(),
-        "warnings": list(warnings),
-        "slices": msgspec.to_builtins(slices),
-        "keys": msgspec.to_builtins(keys),
+        "champion": None if judged.champion is None else judged.champion.scalars(),
+        "best_kept": None if judged.best is None else judged.best.scalars(),
+        "warnings": list(judged.warnings),
+        "slices": msgspec.to_builtins(judged.slices),
+        "keys": msgspec.to_builtins(judged.keys),
     }
-    return evaluation.scalars() | found | compared
+    return judged.evaluation.scalars() | found | compared

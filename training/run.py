@@ -63,10 +63,10 @@ def train_with(
     """Train with an open engine and write the bundle to `output / "bundle"`: of positives alone, a recommender."""
     spec = tables_of(arguments.dataset, arguments.data, arguments.passed_over)
     if spec is not None and spec.label.only_positives:
-        from training.stages.recommender_run import train_recommender  # noqa: PLC0415 - as below
+        from training.recommending import train_recommender  # noqa: PLC0415 - as below
 
         return train_recommender(engine, arguments, manifest, spec, output=output, progress=progress)
-    from training.stages.pipeline import Pipeline  # noqa: PLC0415 - takes a second, while the engine starts
+    from training.pipeline import Pipeline  # noqa: PLC0415 - takes a second, while the engine starts
 
     return Pipeline(engine, arguments, manifest, output=output, progress=progress).run()
 

@@ -13,14 +13,14 @@ from features.errors import BadInputError
 from personalize.terminal import options
 from personalize.terminal.output import print_json, say, tell
 from training.datasets.described.columns import table_rules
+from training.datasets.described.files import load_spec
 from training.datasets.described.quick import look_at
-from training.datasets.described.spec import TablesSpec, load_spec
+from training.datasets.described.spec import TablesSpec
 from training.datasets.errors import DatasetError
-from training.datasets.guesses.draft import explained, to_yaml
-from training.datasets.guesses.guess import Gains, Guess, guess
+from training.init_data.draft import explained, to_yaml
+from training.init_data.guess import Gains, Guess, guess
+from training.init_data.trial import STAGE, try_keys
 from training.progress import Progress
-from training.propose import try_keys
-from training.stages.crosses import STAGE
 from training.streams import LOG, output_to
 
 NAME = "dataset.yaml"

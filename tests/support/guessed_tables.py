@@ -10,8 +10,8 @@ import pandas as pd
 import yaml
 
 from training import datasets
-from training.datasets.guesses.draft import to_yaml
-from training.datasets.guesses.guess import guess
+from training.init_data.draft import to_yaml
+from training.init_data.guess import guess
 from training.parameters import TablesDataset
 
 GENRES = ["Action", "Animation", "Children's", "Comedy", "Drama", "Thriller"]

@@ -10,8 +10,7 @@ import pyarrow as pa
 from features.schema import Schema
 from training.datasets.errors import required_timestamp
 from training.kernels.columns import FOLD, PART, RECORD_HASH, TIME
-from training.kernels.split import PARTS, Division, Part
-from training.kernels.times import time_cut
+from training.kernels.split import PARTS, Division, Part, time_cut
 from training.parameters import Split, TrainingParameters
 from training.protocols import Scannable
 

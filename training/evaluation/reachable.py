@@ -12,10 +12,9 @@ import pyarrow as pa
 from features.schema import Schema
 from recommend.metrics import Ranker
 from training.datasets.generated import films
+from training.evaluation.metrics import BY, COLUMNS, MERGED, ScoreCounts, evaluate_counts
 from training.kernels.columns import LABEL, NUMBERS, RAW, matrix
 from training.kernels.kernel import Kernel
-from training.metrics.evaluate import evaluate_counts
-from training.metrics.score_counts import BY, COLUMNS, MERGED, ScoreCounts
 from training.parameters import Dataset, FilmsDataset
 from training.protocols import Scannable
 

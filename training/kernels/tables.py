@@ -12,12 +12,40 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.columns import Field, Number
-from features.values import PLAIN_ISO_TIME, TIME_FAULTS, TimeFormat, microseconds
-from training.datasets.described.entries import Label, Time
+from features.values import PLAIN_ISO_TIME, TIME_FAULTS, TimeFormat, is_number, microseconds
 from training.datasets.described.fields import TableRules, checks, is_click, keys_of
-from training.datasets.described.uses import Uses
-from training.kernels.numbers import numbers
+from training.datasets.described.quick import Uses
+from training.datasets.described.spec import Label, Time
 from training.kernels.xxh64 import distinct_texts, first_seeds, of_texts
+
+
+class NotNumbersError(ValueError):
+    """Texts that are no numbers. Callers that know the file name their place; users never see this error."""
+
+
+def numbers(texts: pa.StringArray) -> npt.NDArray[np.float64]:
+    """The number in each text, float64[n], NaN for null.
+
+    Raises `NotNumbersError` if one of them is no number that float64 can hold.
+    """
+    try:
+        values: npt.NDArray[np.float64] = texts.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return _one_by_one(texts)
+    # Arrow also accepts the words `nan` and `inf`.
+    right = np.count_nonzero(np.isfinite(values)) == len(texts) - texts.null_count
+    return values if right else _one_by_one(texts)
+
+
+def _one_by_one(texts: pa.StringArray) -> npt.NDArray[np.float64]:
+    """Check each distinct text by the rule itself, since Arrow's parser refuses some valid numbers, such as `+5`."""
+    distinct = texts.dictionary_encode()
+    words = distinct.dictionary.to_pylist()
+    if wrong := [word for word in words if not is_number(word)]:
+        raise NotNumbersError(f"{wrong[0]!r} is no number")
+    values = np.array([*map(float, words), np.nan])
+    indices: npt.NDArray[np.int64] = distinct.indices.fill_null(len(words)).to_numpy()
+    return values[indices]
 
 
 class BadFieldsError(ValueError):
@@ -57,7 +85,7 @@ class TypedTable:
     missing, `label` int8[n] and `time` int64[n] in microseconds where the table has them. Events that make one row have
     the same `row_key`, int64[n], where events make rows.
 
-    `uses` has what `training.datasets.described.uses.Uses` counts.
+    `uses` has what `training.datasets.described.quick.Uses` counts.
     """
 
     keys: Mapping[str, pa.StringArray]

@@ -3,12 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from features.bundle import Verdict
 from recommend.judgement import Judgement
-from training.evaluation.earlier import EarlierVersion
-from training.evaluation.reachable import BestReachable
-from training.metrics.evaluate import Evaluation
-from training.metrics.slices import Slice
+from training.evaluation.gate import Judged
 from training.parameters import GateParameters, TrainingParameters
 
 
@@ -46,23 +42,11 @@ class ColumnSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportData:
+class ReportData(Judged):
     """Everything on the page. It does not depend on when or where the model was trained."""
 
     dataset: str
     """The manifest's description of the dataset."""
-    verdict: Verdict
-    evaluation: Evaluation
-    baselines: Mapping[str, Evaluation]
-    champion: EarlierVersion | None
-    best: EarlierVersion | None
-    """The best version kept, unless it is the champion."""
-    best_reachable: BestReachable | None
-    slices: Sequence[Slice]
-    keys: Sequence[Slice]
-    """The rows of known and of new users and items; none if their keys are no features."""
-    warnings: Sequence[str]
-    """Sentences about the data."""
     importance: Mapping[str, float]
     """The gain of each encoded feature."""
     learning_curve: LearningCurve

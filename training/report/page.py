@@ -1,4 +1,4 @@
-"""The report page: a template filled with numbers and plots."""
+"""The report pages: of a run with a click model, and of one that trained a recommender alone."""
 
 import json
 from collections.abc import Mapping
@@ -12,18 +12,14 @@ from pydantic import BaseModel
 
 from training.evaluation.baselines import NAMES
 from training.evaluation.gate import checks
-from training.metrics.evaluate import Evaluation
+from training.evaluation.metrics import Evaluation
 from training.report import plots
-from training.report.data import ReportData
+from training.report.data import RecommenderReport, ReportData
 
 
-def write(path: Path, data: ReportData) -> None:
-    """Write the report to `path`."""
-    put(path, render(data))
-
-
-def put(path: Path, html: str) -> None:
-    """Write a page to `path`, aside and then renamed, so that it is never incomplete."""
+def write(path: Path, data: ReportData | RecommenderReport) -> None:
+    """Write the page to `path`, aside and then renamed, so that it is never incomplete."""
+    html = render(data) if isinstance(data, ReportData) else render_recommender(data)
     aside = path.with_name(f".{path.name}.partial")
     aside.write_text(html, encoding="utf-8")
     aside.replace(path)
@@ -111,3 +107,16 @@ def _count(value: int) -> str:
 
 def _percent(share: float, digits: int = 1) -> str:
     return f"{share:.{digits}%}"
+
+
+ITS_OWN = {
+    *("feature_fraction", "feature_fraction_by_node", "lambda_l2"),
+    *("folds", "min_category_rows", "smoothing", "seed", "engine", "first_stage"),
+}
+"""The parameters that a recommender depends on. All others are of a click model or of the run."""
+
+
+def render_recommender(data: RecommenderReport) -> str:
+    """The page as HTML: the same bytes for the same data."""
+    template = environment().get_template("recommender_alone.html")
+    return template.render(data=data, parameters=rows_of(data.parameters, ITS_OWN))

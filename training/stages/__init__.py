@@ -1,1 +1,1 @@
-"""The stages of a run, from rows to a sealed bundle."""
+"""What a model depends on besides its data."""

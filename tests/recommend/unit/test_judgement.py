@@ -13,9 +13,9 @@ from recommend.interactions import Interactions
 from recommend.judgement import FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, Judgement, fit, interval, judge
 from recommend.learning import AlternatingLeastSquares, Ease, Learner
 from recommend.splits import Division, divide, halves, most_chosen
+from training import recommending
 from training.parameters import TrainingParameters
-from training.stages import ranked
-from training.stages.ranked import WEIGHTS, RankingFit
+from training.recommending import WEIGHTS, RankingFit
 
 RANKING = RankingFit(columns=None, users={}, parameters=TrainingParameters())
 EASE = [Ease()]
@@ -113,7 +113,7 @@ def with_columns() -> RankingFit:
 def test_without_taste_it_gains_nothing_beyond_chance(
     ranking: RankingFit, weights: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranked, "WEIGHTS", weights)
+    monkeypatch.setattr(recommending, "WEIGHTS", weights)
     rows = drawn(taste=False)
     found = judge(rows, 1, EASE, ranking)
     assert found.ranking_weight in weights

@@ -7,10 +7,8 @@ import pytest
 
 from steps.shared.model_versions import Earlier, Version
 from tests.support.versions import version
-from training.evaluation.earlier import Compared, EarlierVersion
-from training.evaluation.gate import judge
-from training.metrics.curves import ScoreBins
-from training.metrics.evaluate import Evaluation, evaluate_bins
+from training.evaluation.gate import Compared, EarlierVersion, judge
+from training.evaluation.metrics import Evaluation, ScoreBins, evaluate_bins
 from training.parameters import GateParameters, TrainingParameters
 
 PARAMETERS = TrainingParameters()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from features.schema import CRITEO
 from features.values import NUMBER
-from training.kernels.criteo import BadRowsError, check, parse
+from training.engines.reading.criteo import BadRowsError, check, parse
 
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 NUMBERS = st.sampled_from(["", "0", "-3", "+5", "5.", ".5", "1e3", "007", "1.7976931348623157e308"])

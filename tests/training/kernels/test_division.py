@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from training.kernels.columns import TIME
 from training.kernels.kernel import Kernel
-from training.kernels.split import PARTS, Division, Part, SplitError, about, draw
-from training.kernels.times import time_cut
+from training.kernels.split import PARTS, Division, Part, SplitError, about, draw, time_cut
 from training.parameters import Split, TrainingParameters
 
 HASHES = np.random.default_rng(5).integers(-(1 << 63), 1 << 63, 10_000)

@@ -16,6 +16,7 @@ from features.encoder import Encoder, Factors, RawRows
 from features.hashing import hash_value, hash_values
 from features.schema import Schema
 from tests.support.prepared_rows import MemoryRows, prepared, with_columns
+from training import pipeline
 from training.engines.counted import LocalCounts
 from training.kernels import factors
 from training.kernels.columns import FOLD
@@ -23,8 +24,7 @@ from training.kernels.count import count
 from training.kernels.encode import FoldEncoder, FrequentValues
 from training.kernels.factors import FACTORS, RIDGE, SHRINKAGE, PairCounts, fit, pairs_counted
 from training.parameters import TrainingParameters
-from training.stages import factored
-from training.stages.factored import FactorsError, with_factors
+from training.pipeline import FactorsError, with_factors
 
 FOLDS = 3
 SCHEMA = Schema(numeric=(), categorical=("item", "city", "user"), factors=("user", "item"))
@@ -210,6 +210,6 @@ def product(found: Factors, user: int, item: int) -> np.float32:
 
 
 def test_too_many_rows_are_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(factored, "MAX_ROWS", 39)
+    monkeypatch.setattr(pipeline, "MOST_FACTORED_ROWS", 39)
     with pytest.raises(FactorsError, match=r"factors of user and item would be fitted from 40 rows.*no more than 39\."):
         trained(table(1))

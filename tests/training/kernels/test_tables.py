@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 
 from features.columns import Category, Number
 from features.values import TimeFormat, key_of, microseconds
-from training.datasets.described.entries import Label, Time
 from training.datasets.described.fields import TableRules, are_missing, checks, is_click, keys_of
 from training.datasets.described.files import TableFile
-from training.datasets.described.lines import BadLinesError, parse
-from training.datasets.described.sources import TextFormat
-from training.kernels.numbers import NotNumbersError
-from training.kernels.tables import BadFieldsError, KnownKeys, typed
+from training.datasets.described.spec import Label, TextFormat, Time
+from training.datasets.described.texts import BadLinesError, parse
+from training.kernels.tables import BadFieldsError, KnownKeys, NotNumbersError, typed
 
 NAMES = ["a", "b", "c"]
 FIELD = st.text(st.sampled_from([*"ab,;'\"\t |", "é", "\u2028"]), max_size=4)

@@ -1,30 +1,126 @@
-"""Real-world data: empty and near-unique columns, unseen values, values of megabytes, missing files."""
+"""Real-world data: empty and near-unique columns, unseen values, values of megabytes, missing files; and Criteo's rows,
+correctly typed, of which every malformed one is named by file and line.
+"""
 
 import gzip
 import json
+import os
 import shutil
 from pathlib import Path
 
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 
 from features.bundle import Bundle
 from features.schema import CRITEO
 from tests.support.bundles import Record, to_rows
+from tests.support.rows import read
 from tests.support.training_runs import Run, train
-from training.datasets import describe, materialize
-from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError
+from training import datasets
+from training.datasets import materialize
+from training.datasets.errors import (
+    EmptyDatasetError,
+    MalformedRowError,
+    MissingFileError,
+    OneClassError,
+    TruncatedFileError,
+)
 from training.parameters import CriteoDataset
-
-ROWS = 3_000
-MEGABYTES = 10 << 20
 
 
 @pytest.fixture(autouse=True, scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERSONALIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def line(label: str = "0", **fields: str) -> str:
+    values = {**dict.fromkeys(CRITEO.numeric, "3"), **dict.fromkeys(CRITEO.categorical, "68fd1e64"), **fields}
+    return "\t".join([label, *values.values()])
+
+
+GOOD = [line("1"), line("0"), line("1", int01="-2", cat05="", int00="")]
+
+
+def criteo(path: Path, lines: list[str]) -> CriteoDataset:
+    path.write_text("".join(text + "\n" for text in lines))
+    return CriteoDataset(kind="criteo", path=str(path))
+
+
+def test_rows_have_the_promised_types_and_missing_values(tmp_path: Path) -> None:
+    rows, schema = read(criteo(tmp_path / "train.txt", GOOD))
+    assert schema == CRITEO
+    assert rows.columns.tolist() == [CRITEO.label, *CRITEO.features]
+    (row,) = rows[rows["int01"] < 0].itertuples()
+    assert (row.label, row.int01, row.int02, row.cat05, row.cat06) == (1, -2.0, 3.0, "", "68fd1e64")
+    assert rows["int00"].isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        (line().rsplit("\t", 2)[0], "38 tab-separated fields instead of 40"),
+        (line() + "\tx", "41 tab-separated fields instead of 40"),
+        (line(int07="abc"), "'abc' in the numeric column int07 is not a number"),
+        (line(int07="5d"), "'5d' in the numeric column int07 is not a number"),
+        (line(int07="NaN"), "'NaN' in the numeric column int07 is not a number"),
+        (line("2"), "the label is '2', but it must be 0 or 1"),
+        (line(""), "the label is '', but it must be 0 or 1"),
+        ("", "1 tab-separated fields instead of 40"),
+    ],
+)
+def test_a_wrong_row_is_named_by_file_and_line(tmp_path: Path, wrong: str, complaint: str) -> None:
+    (tmp_path / "day_0").write_text("\n".join(GOOD) + "\n")
+    criteo(tmp_path / "day_1", [*GOOD, wrong, *GOOD])
+    with pytest.raises(MalformedRowError) as caught:
+        read(CriteoDataset(kind="criteo", path=str(tmp_path)))
+    assert str(caught.value).startswith(f"{tmp_path}/day_1, line 4: {complaint}")
+
+
+def test_a_truncated_gzip_is_named(tmp_path: Path) -> None:
+    lines = [line(str(number % 2), int04=str(number * 7_919)) for number in range(3_000)]
+    content = gzip.compress("".join(text + "\n" for text in lines).encode())
+    (tmp_path / "day_0.gz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(TruncatedFileError, match=r"day_0\.gz is truncated or damaged: after line \d+"):
+        read(CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
+
+
+def test_a_gzip_of_nothing_is_an_empty_dataset(tmp_path: Path) -> None:
+    (tmp_path / "day_0.gz").write_bytes(gzip.compress(b""))
+    with pytest.raises(EmptyDatasetError, match=r"no row in .*day_0\.gz"):
+        read(CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
+
+
+@pytest.mark.parametrize("label", ["0", "1"])
+def test_labels_that_are_all_the_same_are_refused(tmp_path: Path, label: str) -> None:
+    with pytest.raises(OneClassError, match=f"All 5 rows of .*train.txt have the label {label}"):
+        read(criteo(tmp_path / "train.txt", [line(label)] * 5))
+
+
+def test_rows_are_the_same_from_the_source_and_from_its_copy(tmp_path: Path) -> None:
+    dataset = criteo(tmp_path / "train.txt", GOOD)
+    datasets.materialize(dataset, tmp_path / "lake")
+    first, _ = read(dataset)
+    second, schema = read(dataset, tmp_path / "lake")
+    assert schema == CRITEO
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_real_rows_are_read_without_a_complaint() -> None:
+    path = os.environ.get("PERSONALIZATION_CRITEO_SAMPLE")
+    if not path:
+        pytest.skip("PERSONALIZATION_CRITEO_SAMPLE names no file of Criteo's rows")
+    rows, _ = read(CriteoDataset(kind="criteo", path=path))
+    assert len(rows) >= 10_000
+    assert 0.1 < rows["label"].mean() < 0.5
+    assert rows["int01"].min() < 0
+    assert 0 < (rows["cat21"] == "").mean() < 1
+
+
+ROWS = 3_000
+MEGABYTES = 10 << 20
 
 
 def awkward_row(number: int, generator: np.random.Generator) -> str:
@@ -87,29 +183,11 @@ def days(folder: Path, **contents: str) -> CriteoDataset:
     return CriteoDataset(kind="criteo", path=str(folder))
 
 
-GOOD = "".join(awkward_row(number, np.random.default_rng(number)) + "\n" for number in range(50))
-
-
-def test_an_empty_partition_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EmptyDatasetError, match="day_1 is empty"):
-        describe(days(tmp_path / "days", day_0=GOOD, day_1=""))
-
-
-def test_a_compressed_file_without_rows_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "day_0.gz"
-    file.write_bytes(gzip.compress(b""))
-    with pytest.raises(EmptyDatasetError, match=rf"There is no row in {file}"):
-        train(tmp_path / "run", "--dataset", "criteo", "--path", str(file))
-
-
-def test_a_partition_of_another_schema_is_named_with_its_line(tmp_path: Path) -> None:
-    dataset = days(tmp_path / "days", day_0=GOOD, day_1=GOOD.replace("\n", "\textra\n"))
-    with pytest.raises(MalformedRowError, match=r"day_1, line 1: 41 tab-separated fields instead of 40"):
-        train(tmp_path / "run", "--dataset", "criteo", "--path", dataset.path)
+ROWS_OF_A_DAY = "".join(awkward_row(number, np.random.default_rng(number)) + "\n" for number in range(50))
 
 
 def test_a_partition_that_vanished_from_the_lake_is_missed(tmp_path: Path) -> None:
-    dataset = days(tmp_path / "days", day_0=GOOD, day_1=GOOD)
+    dataset = days(tmp_path / "days", day_0=ROWS_OF_A_DAY, day_1=ROWS_OF_A_DAY)
     materialize(dataset, tmp_path / "lake")
     shutil.rmtree(tmp_path / "lake" / "dt=day_1")
     with pytest.raises(MissingFileError, match="day_1"):

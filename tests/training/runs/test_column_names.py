@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from features.bundle import Bundle
-from tests.support.bundles import to_rows
 from tests.support.training_runs import train
 from training import datasets
 from training.parameters import TablesDataset
@@ -76,22 +74,7 @@ def test_a_split_by_time_holds_out_the_last_fifth(result: Result) -> None:
     assert result.rows["held_out"] == ROWS // 5
 
 
-def test_the_service_would_give_the_runs_own_probabilities_whatever_the_names(result: Result) -> None:
-    bundle = Bundle.load(Path(result.bundle))
-    records = [golden.record for golden in bundle.click_model.golden]
-    inputs = to_rows(bundle.schema, records).encode(bundle.click_model.encoder)
-    booster = lightgbm.Booster(model_file=bundle.path / "model.txt")
-    expected = [golden.probability for golden in bundle.click_model.golden]
-    np.testing.assert_allclose(booster.predict(inputs), expected, rtol=0, atol=1e-9)
-
-
 def test_the_report_calls_the_columns_by_their_own_names(result: Result) -> None:
     page = Path(result.report).read_text(encoding="utf-8")
     for name in ("length.min", "alter jahre", "a`b", "größe"):
         assert name in page
-
-
-def test_the_champion_is_compared_by_the_same_names(described: Path, result: Result, tmp_path: Path) -> None:
-    options = ("--dataset", "tables", "--spec", str(described), "--split", "time", "--num-iterations", "3")
-    again = train(tmp_path, *options, "--champion", result.bundle).result
-    assert again.metrics["champion"]["auc"] == result.metrics["auc"]

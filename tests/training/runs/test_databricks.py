@@ -15,7 +15,7 @@ from recommend.stored import FOLDER
 from tests.support.bundles import make_bundle
 from tests.support.recommenders import write_snapshots
 from training import databricks
-from training.databricks import COMPLETE, RESULT, JobFailedError, main
+from training.databricks import COMPLETE, RESULT, JobFailedError, VolumeError, main
 from training.datasets import describe
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import RECORD, File, Manifest, manifest, recorded
@@ -24,7 +24,6 @@ from training.datasets.placed.in_place import volume_of
 from training.parameters import CriteoDataset
 from training.request import TrainingRequest
 from training.result import Result
-from training.volumes import VolumeError
 
 Seen = list[tuple[TrainingRequest, Manifest]]
 
@@ -168,12 +167,6 @@ def test_a_bundle_that_a_broken_off_run_left_is_replaced_whole(volumes: Path, se
     main([request(volumes)])
     assert seen
     checked_hash(rest.parent)
-
-
-def test_a_champion_is_read_where_it_lies(volumes: Path, seen: Seen, tmp_path: Path) -> None:
-    champion = make_bundle(tmp_path / "champion", rows=300, seed=9, trees=2)
-    main([request(volumes, champion=str(champion))])
-    assert [arguments.champion for arguments, _ in seen] == [champion]
 
 
 @pytest.mark.usefixtures("seen")

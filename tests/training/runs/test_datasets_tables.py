@@ -8,10 +8,8 @@ import pytest
 import yaml
 
 from tests.support.rows import read
-from tools.paths import ROOT
 from training import datasets
 from training.datasets.errors import (
-    DuplicateKeyError,
     MalformedRowError,
 )
 from training.parameters import TablesDataset
@@ -103,13 +101,6 @@ def test_a_text_that_means_missing_is_missing_in_its_column_alone(tmp_path: Path
     assert rows.set_index("genre")["age"].fillna(-1).to_dict() == {"NA": -1.0, "": 40.0}
 
 
-def test_the_copy_in_the_lake_reads_the_same(tmp_path: Path) -> None:
-    described = dataset(tmp_path)
-    datasets.materialize(described, tmp_path / "lake")
-    first, second = (read(described, folder)[0].sort_values("item") for folder in (None, tmp_path / "lake"))
-    assert repr(first.to_dict("list")) == repr(second.to_dict("list"))
-
-
 def test_parquet_and_tsv_tables_with_other_key_names_are_joined(tmp_path: Path) -> None:
     described = dataset(
         tmp_path,
@@ -121,12 +112,6 @@ def test_parquet_and_tsv_tables_with_other_key_names_are_joined(tmp_path: Path) 
     (tmp_path / "items.tsv").write_text(ITEMS.replace(",", "\t", 3) + "\t\n  \n\n")
     rows, _ = read(described)
     assert rows[rows["label"] == 1]["age"].tolist() == [30.5]
-
-
-def test_the_example_has_no_row_without_user_and_item() -> None:
-    rows, _ = read(TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml"))
-    assert len(rows) == 3_000
-    assert 0.2 < rows["label"].mean() < 0.5
 
 
 def test_the_sign_for_a_broken_character_may_stand_in_a_file(tmp_path: Path) -> None:
@@ -142,19 +127,8 @@ def test_a_whole_number_is_the_same_key_whatever_its_type(tmp_path: Path) -> Non
     assert sorted(zip(rows["age"], rows["label"], strict=True)) == [(30.0, 1), (40.0, 0)]
 
 
-def test_keys_may_be_features(tmp_path: Path) -> None:
-    rows, schema = read(dataset(tmp_path, categorical=["user", "item"]))
-    assert schema.categorical == ("user", "item")
-    assert sorted(zip(rows["user"], rows["item"], strict=True)) == [("u1", "i1"), ("u2", "i2")]
-
-
 def test_a_label_without_a_rule_must_be_0_or_1(tmp_path: Path) -> None:
     with pytest.raises(
         MalformedRowError, match=r"2 of 3 fields are neither 0 nor 1 \(without `at_least` .*: line 2 '5', line 4 '4'"
     ):
         read(dataset(tmp_path, label={"column": "rating"}))
-
-
-def test_a_duplicate_user_is_named_by_its_key(tmp_path: Path) -> None:
-    with pytest.raises(DuplicateKeyError, match=r"users\.csv has 2 rows .*with the user 'u1', and 1 more keys"):
-        read(dataset(tmp_path, tables={"users": USERS + "u1,31\nu2,31\nu3,5\n"}))

@@ -12,12 +12,11 @@ from features.bundle import MODEL, Bundle, HeldOut
 from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_rows
 from tests.support.prepared_rows import MemoryRows, prepared, with_columns
-from training.evaluation.earlier import Candidate, EarlierVersion
-from training.evaluation.score import Scored, scoring_paired
+from training.evaluation.gate import Candidate, EarlierVersion
+from training.evaluation.measure import Scored, scoring_paired
+from training.evaluation.metrics import ScoreCounts, evaluate
 from training.kernels.columns import CATEGORIES, NUMBERS, TIME
 from training.kernels.hashed import hashed_fields
-from training.metrics.evaluate import evaluate
-from training.metrics.score_counts import ScoreCounts
 from training.parameters import Split, TrainingParameters
 
 SCHEMA = Schema(numeric=("price", "age"), categorical=("shop", "town"))
@@ -100,15 +99,6 @@ def test_rows_get_the_probabilities_of_both_bundles_own_models(
     counts = held_out.scan(scoring_paired(SCHEMA, scored(bundle), scored(other)))
     found = counts.sort_by([("of", "ascending"), ("bin", "ascending")]).to_pylist()
     assert [record for record in found if record["of"] < 2] == expected.batch().to_pylist()
-
-
-def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: MemoryRows, bundle: Bundle) -> None:
-    champion = beside(held_out, bundle, version=3)
-    assert champion.not_comparable is None
-    assert champion.evaluation is not None
-    assert champion.evaluation.rows == 300
-    assert champion.name == "version 3"
-    assert champion.scalars()["auc"] == champion.evaluation.auc
 
 
 def test_the_standard_error_is_that_of_the_paired_losses(dated: MemoryRows, bundle: Bundle, other: Bundle) -> None:

@@ -22,14 +22,13 @@ from tests.support.training_runs import train
 from training.datasets.errors import DatasetError, MalformedRowError
 from training.datasets.progress import silent
 from training.engines import chunks, counting
-from training.engines.local.engine import LocalEngine, processes_for
+from training.engines.local.engine import LocalEngine, LocalSource, processes_for
 from training.engines.local.pool import Pool, ProcessLostError
-from training.engines.local.source import LocalSource
 from training.engines.reading import blocks
+from training.engines.reading.criteo import parse
 from training.engines.reading.opened import Opened, Piece
 from training.engines.reading.sources import open_source
 from training.failure import DiskFullError, explain
-from training.kernels.criteo import parse
 from training.parameters import CriteoDataset
 
 WITH_SERVER_AND_TRACKER = 4
@@ -78,15 +77,6 @@ def test_parts_of_a_file_hold_each_line_once_and_know_how_many_precede_them(
             assert [block.lines_before() for block in found] == before[:-1].tolist()
 
 
-def test_a_wrong_row_in_a_later_block_is_named_by_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1_000)
-    lines = [ROW] * 40
-    lines[29] = ROW.replace("5", "five", 1)
-    (tmp_path / "day").write_text("\n".join(lines))
-    with pytest.raises(MalformedRowError, match=r"day, line 30: 'five' in the numeric column int00 is not a number"):
-        train(tmp_path / "run", "--dataset", "criteo", "--path", str(tmp_path / "day"))
-
-
 def test_the_first_of_several_wrong_rows_is_named_before_any_is_hashed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,16 +121,6 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> Non
 )
 def test_as_many_processes_run_as_pay_and_have_room(size: int, memory: int, cores: int, expected: int) -> None:
     assert processes_for(size, memory_gib=memory, cores=cores) == expected
-
-
-def test_a_full_disk_is_what_a_run_says_it_is(tmp_path: Path) -> None:
-    target = tmp_path / f"rows{chunks.SUFFIX}"
-    target.with_suffix(".partial").symlink_to("/dev/full")
-    batch = pa.RecordBatch.from_pydict({"row": np.arange(100_000)})
-    with pytest.raises(OSError, match="No space left on device") as raised:
-        chunks.write(target, [batch])
-    assert isinstance(explain(raised.value, log=tmp_path / "log"), DiskFullError)
-    assert not target.exists()
 
 
 def write_to_full_disk(target: Path) -> int:

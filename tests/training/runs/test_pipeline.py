@@ -1,23 +1,35 @@
+"""A whole run on rows like Criteo's: its bundle, its metrics and its progress, whatever the number of threads."""
+
 import json
 import re
 import stat
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import lightgbm
 import numpy as np
+import pyarrow as pa
 import pytest
+from threadpoolctl import threadpool_limits
 
 from features.bundle import Bundle
 from features.encoder import Counts, derive_encoder
+from features.schema import Schema
 from tests.support.bundles import to_rows
+from tests.support.criteo_rows import criteo
 from tests.support.pooled import pooled
 from tests.support.training_runs import Run, train
+from training import pipeline
+from training.engines import chunks
 from training.engines.counted import LocalCounts
+from training.engines.fitting import fit
+from training.kernels.columns import FEATURES, LABEL, PART, lists
 from training.kernels.encode import FoldEncoder
+from training.kernels.split import PARTS, Part
 from training.parameters import TrainingParameters
-from training.stages import pipeline
-from training.stages.pipeline import fold_encoder
+from training.pipeline import fold_encoder
+from training.progress import Progress
 
 
 def assert_same_probabilities(bundle: Bundle) -> None:
@@ -95,16 +107,6 @@ def test_a_best_version_that_cannot_be_read_any_more_stops_no_run(run: Run, tmp_
     other = train(tmp_path / "run", "--best", str(tmp_path / "bundle"))
     assert other.result.metrics["log_loss"] == run.result.metrics["log_loss"]
     assert "is not a model bundle" in other.result.metrics["best_kept"]["not_comparable"]
-
-
-def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(run: Run, tmp_path: Path) -> None:
-    other = train(tmp_path, "--num-leaves", "4", "--champion", run.result.bundle)
-    champion = other.result.metrics["champion"]
-    assert champion["not_comparable"] is None
-    assert [champion[name] for name in ("rows", "auc", "log_loss")] == [
-        run.result.metrics[name] for name in ("rows", "auc", "log_loss")
-    ]
-    assert other.result.metrics["auc"] != champion["auc"]
 
 
 def test_a_run_leaves_its_bundle_and_nothing_else(run: Run) -> None:
@@ -186,5 +188,27 @@ def test_of_few_rows_the_mean_of_three_models_serves(tmp_path: Path) -> None:
     assert not any(np.allclose(first, other) for other in others)
 
 
-def test_the_learning_curve_has_every_iteration(run: Run) -> None:
-    assert run.result.metrics["best_iteration"] == 12
+def test_validation_losses_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0)
+    inputs = drawn.normal(size=(20_000, 4))
+    label = drawn.random(20_000) < 1 / (1 + np.exp(-inputs[:, 0] - inputs[:, 1] * inputs[:, 2]))
+    part = np.where(np.arange(20_000) % 3, PARTS.index(Part.FIT), PARTS.index(Part.VALIDATION)).astype(np.int8)
+    rows = {LABEL: pa.array(label.astype(np.int8)), PART: pa.array(part), FEATURES: lists(inputs)}
+    chunks.write(tmp_path / "0.arrow", [pa.RecordBatch.from_pydict(rows)])
+    schema, parameters = Schema(numeric=tuple("abcd"), categorical=()), TrainingParameters(num_iterations=10)
+    fitted = []
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads):
+            progress = Progress(MagicMock())
+            fitted.append(fit([tmp_path / "0.arrow"], schema, parameters, rows=20_000, progress=progress))
+    first, *others = fitted
+    assert len(first.losses) == 10
+    assert [other.losses for other in others] == [first.losses] * 2
+
+
+def test_two_numbers_of_threads_make_the_very_same_bundle(tmp_path: Path) -> None:
+    hashes = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            hashes.append(train(tmp_path / str(threads), *criteo(8_000)).result.bundle_hash)
+    assert hashes[0] == hashes[1]

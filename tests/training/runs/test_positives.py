@@ -4,10 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pandas as pd
 import pytest
-import yaml
 
 from features.bundle import Bundle, NoClickModelError
 from recommend import catalogue, histories
@@ -175,11 +173,3 @@ def test_a_champion_with_a_click_model_does_not_hinder_a_run_on_positives(
 ) -> None:
     made = run(tmp_path, spec, "--champion", labelled.result.bundle)
     assert made.result.bundle_hash == alone.result.bundle_hash
-
-
-def test_the_metadata_names_what_it_was_made_from(alone: Run, spec: Path) -> None:
-    metadata = Bundle.load(Path(alone.result.bundle)).metadata
-    assert metadata.hyperparameters["engine"] == "local"
-    assert "driver_memory_gib" not in metadata.hyperparameters
-    assert msgspec.to_builtins(metadata.verdict)["accepted"] is True
-    assert yaml.safe_load(spec.read_text())["label"] == "positives"

@@ -1,5 +1,6 @@
-"""`init-data` tries keys, crosses and factors, and proposes what helps on rows that were held out."""
+"""`init-data` tries keys, crosses and factors, and proposes what helps on rows that were held out, and no others."""
 
+import io
 import json
 import re
 from pathlib import Path
@@ -9,10 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from personalize.commands.app import app
-from training import propose
+from training.arguments import parse
+from training.datasets import describe
+from training.datasets.described.files import load_spec
+from training.engines.local.engine import LocalEngine
+from training.init_data import trial
+from training.init_data.trial import Crosses, CrossSearch, candidates, factors_to_try, is_better
+from training.pipeline import Pipeline
+from training.progress import Format, Progress
 
 ROWS = 6_000
 
@@ -101,5 +111,106 @@ def test_a_large_table_is_tried_on_its_first_rows(tmp_path: Path, monkeypatch: p
     later["seen_at"] = pd.date_range("2026-01-01", periods=len(later), freq="min").astype(str)
     later.to_csv(tmp_path / "interactions.csv", index=False)
     assert "factors" in drafted(tmp_path)[0]
-    monkeypatch.setattr(propose, "SAMPLE_ROWS", 5_000)
+    monkeypatch.setattr(trial, "SAMPLE_ROWS", 5_000)
     assert "factors" not in drafted(tmp_path, "--force")[0]
+
+
+ROWS, GENRES = 6_000, ("Action", "Comedy", "Crime", "Drama", "Family", "Horror", "Noir", "War")
+SPEC = {
+    "interactions": "interactions.csv",
+    "users": {"path": "users.csv", "key": "user_id"},
+    "items": {"path": "items.csv", "key": "item_id"},
+    "label": {"column": "clicked"},
+    "numeric": ["age", "minutes"],
+    "categorical": ["user_id", "item_id", "taste", "city", "genre", {"column": "mood", "separator": "|"}, "device"],
+}
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """85 of 100 clicks are on a film of the user's favourite genre; the rest is chance."""
+    folder = tmp_path_factory.mktemp("films")
+    random = np.random.default_rng(3)
+
+    def drawn(values: tuple[str, ...], rows: int) -> list[str]:
+        chosen: list[str] = random.choice(values, rows).tolist()
+        return chosen
+
+    users = pd.DataFrame({"user_id": range(200), "taste": drawn(GENRES, 200), "city": drawn(("Rome", "Oslo"), 200)})
+    items = pd.DataFrame({"item_id": range(100), "genre": drawn(GENRES, 100), "mood": drawn(("a|b", "b", "c|a"), 100)})
+    users["age"], items["minutes"] = random.integers(16, 80, 200), random.integers(60, 180, 100)
+    clicks = pd.DataFrame({"user_id": random.integers(0, 200, ROWS), "item_id": random.integers(0, 100, ROWS)})
+    clicks["device"] = drawn(("phone", "desk"), ROWS)
+    liked = users["taste"][clicks["user_id"]].to_numpy() == items["genre"][clicks["item_id"]].to_numpy()
+    clicks["clicked"] = (random.random(ROWS) < np.where(liked, 0.85, 0.15)).astype(int)
+    for name, table in (("users", users), ("items", items), ("interactions", clicks)):
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def described(films: Path, name: str, **changes: object) -> Path:
+    file = films / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(SPEC | changes))
+    return file
+
+
+def found(file: Path, folder: Path) -> Crosses:
+    arguments = parse(["--dataset", "tables", "--spec", str(file)])
+    progress = Progress(io.StringIO(), style=Format.JSON)
+    engine = LocalEngine(data_size=0, processes=1)
+    pipeline = Pipeline(engine, arguments, describe(arguments.dataset), output=folder, progress=progress)
+    search = CrossSearch(pipeline.first_half(), arguments.training, folder=folder / "crosses", progress=progress)
+    return search.run(candidates(load_spec(file)), factors_to_try(load_spec(file)))
+
+
+def test_each_column_of_users_is_tried_with_each_of_items_but_not_key_with_key(films: Path) -> None:
+    assert set(candidates(load_spec(described(films, "all")))) == {
+        ("user_id", "genre"),
+        ("user_id", "mood"),
+        ("taste", "item_id"),
+        ("city", "item_id"),
+        ("taste", "genre"),
+        ("taste", "mood"),
+        ("city", "genre"),
+        ("city", "mood"),
+    }
+
+
+def test_what_is_named_or_cannot_be_crossed_is_not_tried(films: Path) -> None:
+    several = [{"column": name, "separator": "|"} for name in ("taste", "mood")]
+    file = described(films, "some", categorical=["city", "genre", *several], crosses=[["genre", "city"]])
+    assert set(candidates(load_spec(file))) == {("taste", "genre"), ("city", "mood")}
+
+
+def test_the_pair_that_decides_is_found_and_no_other(films: Path, tmp_path: Path) -> None:
+    crosses = found(described(films, "found", categorical=["taste", "city", "genre"]), tmp_path)
+    assert crosses.crosses == (("taste", "genre"),)
+    without, best = crosses.steps
+    assert (without.added, best.added) == ("", "taste x genre")
+    assert best.auc > without.auc
+    assert best.log_loss < without.log_loss - 0.01
+
+
+def test_what_the_description_names_stays_and_is_what_others_are_measured_beside(films: Path, tmp_path: Path) -> None:
+    file = described(films, "named", categorical=["taste", "city", "genre"], crosses=[["taste", "genre"]])
+    crosses = found(file, tmp_path)
+    assert crosses.crosses == (("taste", "genre"),)
+    assert [step.added for step in crosses.steps] == [""]
+
+
+def test_factors_are_tried_where_both_keys_are_features_of_one_value(films: Path) -> None:
+    keys = ("user_id", "item_id")
+    assert factors_to_try(load_spec(described(films, "both"))) == keys
+    assert factors_to_try(load_spec(described(films, "one", categorical=["user_id", "genre"]))) is None
+    assert factors_to_try(load_spec(described(films, "known", factors=["item_id", "user_id"]))) is None
+    several = ["user_id", {"column": "item_id", "separator": "|"}]
+    assert factors_to_try(load_spec(described(films, "several", categorical=several))) is None
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 500))
+def test_equal_or_larger_losses_are_never_better_and_smaller_ones_on_all_rows_are(seed: int, rows: int) -> None:
+    random = np.random.default_rng(seed)
+    losses = random.exponential(0.5, rows)
+    assert not is_better(losses, losses)
+    assert not is_better(losses + 0.01, losses)
+    assert is_better(losses - 0.01, losses)

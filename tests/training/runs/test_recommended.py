@@ -12,7 +12,9 @@ import yaml
 from batch.recommendations import Batch
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue
+from recommend.first_stage import FACTORS, SETTINGS
 from recommend.histories import Histories
+from recommend.learning import AlternatingLeastSquares, Ease
 from recommend.recommender import FOLDER, GOLDEN, Recommender
 from recommend.stored import FOLDER as SNAPSHOTS
 from scoring.engines import EngineName
@@ -20,11 +22,11 @@ from scoring.model.model import ServedModel, check_recommender, open_ranking
 from scoring.responses import ModelName
 from tests.support.described_tables import write_tables
 from tests.support.training_runs import Run, train
-from training.datasets.described.spec import load_spec
+from training import recommending
+from training.datasets.described.files import load_spec
 from training.datasets.errors import SpecError
 from training.engines.reading import interactions
 from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
-from training.stages import ranked
 
 USERS, ITEMS, EACH = 80, 40, 20
 
@@ -128,7 +130,7 @@ def test_what_was_seen_and_not_chosen_is_recommended_and_a_later_choice_of_it_co
 
 
 def test_a_service_ranks_as_training_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranked, "WEIGHTS", (1.0,))
+    monkeypatch.setattr(recommending, "WEIGHTS", (1.0,))
     made = run(tmp_path, written(tmp_path, crosses=[["half", "kind"]]))
     bundle = Path(made.result.bundle)
     name = ModelName(name="films", version="1")
@@ -149,7 +151,7 @@ def test_a_service_ranks_as_training_did(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_second_stage_that_gains_nothing_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranked, "WEIGHTS", (0.0,))
+    monkeypatch.setattr(recommending, "WEIGHTS", (0.0,))
     bundle = Path(run(tmp_path, written(tmp_path)).result.bundle)
     assert Recommender.load(bundle / FOLDER, open_ranking).ranking is None
     assert "The second stage gained nothing" in (bundle / "report.html").read_text()
@@ -225,3 +227,35 @@ def test_a_run_on_films_knows_the_best_that_it_could_reach(tmp_path: Path) -> No
     figures = metrics["recommender"]["figures"]
     assert figures["recommender"]["ndcg"] < figures["best reachable"]["ndcg"]
     assert ">Best reachable</th>" in (Path(made.result.bundle) / "report.html").read_text()
+
+
+def test_more_items_than_can_have_weights_get_factors_that_a_service_reproduces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ease, "most_items", ITEMS - 1)
+    monkeypatch.setattr(recommending, "WEIGHTS", (1.0,))
+    made = run(tmp_path, written(tmp_path))
+    judged, bundle = made.result.metrics["recommender"], Path(made.result.bundle)
+    assert judged["first_stage"] == "factors of items"
+    assert judged["figures"]["recommender"]["ndcg"] > judged["figures"]["popularity"]["ndcg"]
+    assert "learned as factors of items." in (bundle / "report.html").read_text()
+    listed = json.loads((bundle / "files.json").read_text())
+    assert {f"{FOLDER}/{FACTORS}", f"{FOLDER}/{SETTINGS}"} <= set(listed)
+    model = ServedModel.load(
+        bundle, name=ModelName(name="films", version="1"), engine=EngineName.LIGHTGBM, max_records=10
+    )
+    assert model.recommender is not None
+    check_recommender(model.recommender, model.bundle)
+    ten = model.recommender.recommend(np.array([model.recommender.numbers["i3"]]), 10, np.empty(0, np.int64))
+    assert {int(model.recommender.items[one.item][1:]) % 2 for one in ten} == {1}
+    model.close()
+
+
+def test_both_kinds_of_a_first_stage_are_compared_if_the_better_one_is_wanted(tmp_path: Path) -> None:
+    made = train(tmp_path / "run", "--dataset", "tables", "--spec", str(written(tmp_path)), "--first-stage", "best")
+    judged = made.result.metrics["recommender"]
+    assert set(judged["tried"]) == {Ease.name, AlternatingLeastSquares.name}
+    assert judged["first_stage"] == max(judged["tried"], key=lambda name: judged["tried"][name])
+    report = (Path(made.result.bundle) / "report.html").read_text()
+    for name, ndcg in judged["tried"].items():
+        assert f"{name} reached an NDCG@10 of {ndcg:.4f}" in report

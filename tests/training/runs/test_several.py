@@ -17,16 +17,15 @@ from tests.support.bundles import make_bundle, random_records, to_rows
 from tests.support.prepared_rows import MemoryRows, prepared
 from training.engines import chunks
 from training.engines.counted import LocalCounts
-from training.engines.local.engine import LocalEngine
-from training.engines.local.rows import LocalRows
-from training.evaluation.score import Scored, scoring_paired
+from training.engines.local.engine import LocalEngine, LocalRows
+from training.evaluation.measure import Scored, scoring_paired
+from training.evaluation.metrics import FIXED_POINT
 from training.kernels.columns import FEATURES, FOLD, RECORD_HASH, raw_columns, raw_rows
 from training.kernels.count import count
 from training.kernels.encode import FoldEncoder
 from training.kernels.split import PARTS, Division, Part
-from training.metrics.score_counts import FIXED_POINT
 from training.parameters import TrainingParameters
-from training.stages.pipeline import fold_encoder
+from training.pipeline import fold_encoder
 
 SCHEMA = Schema(
     numeric=("age",),

@@ -41,7 +41,7 @@ from training.engines.spark.store.blobs import packed, unpacked
 from training.engines.spark.store.groups import answers, groups_of, rows_beside
 from training.engines.spark.store.paths import stored
 from training.engines.spark.workers import forget_archives
-from training.kernels import tally
+from training.kernels import split
 from training.kernels.count import ValueCounts, count
 from training.parameters import CriteoDataset, TrainingParameters
 
@@ -119,7 +119,7 @@ def test_what_many_tasks_have_found_is_added_up_on_its_way(
     dataset, parameters = CriteoDataset(kind="criteo", path=str(tmp_path / "day")), TrainingParameters()
     engine = SparkEngine(session=spark, log=spark_log)
     rows, read = engine.open_source(dataset, None, silent).prepare(tmp_path / "rows")
-    found = tally.Tally.of(rows.divided(parameters, count=read["rows"]).scan(tally.kernel(CRITEO)))
+    found = split.Tally.of(rows.divided(parameters, count=read["rows"]).scan(split.tallying(CRITEO)))
     assert (sum(found.rows.values()), sum(found.clicks.values())) == (60, 20)
 
 

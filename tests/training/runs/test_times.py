@@ -109,12 +109,6 @@ def test_the_baseline_sample_has_the_ages_of_times(bundle: Bundle) -> None:
     assert set(bundle.click_model.reference.columns) == {"released", "joined"}
 
 
-def test_a_model_with_times_is_compared_with_its_champion(tables: Path, run: Run) -> None:
-    again = train(tables / "again", *options(tables), "--champion", run.result.bundle)
-    champion = again.result.metrics["champion"]
-    assert (champion["not_comparable"], champion["auc"]) == (None, run.result.metrics["auc"])
-
-
 @pytest.mark.spark
 @pytest.mark.full
 @pytest.mark.parametrize("sent_bytes", [join.SENT_BYTES, 0])

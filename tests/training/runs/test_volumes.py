@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from training.databricks import VolumeError, copy_files, try_volumes
 from training.platform import own_disk
-from training.volumes import VolumeError, copy_files, try_volumes
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

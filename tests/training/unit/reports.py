@@ -5,12 +5,10 @@ from html.parser import HTMLParser
 import numpy as np
 
 from features.schema import CRITEO
-from training.evaluation.earlier import Compared, EarlierVersion
-from training.evaluation.gate import judge
+from training.evaluation.gate import Compared, EarlierVersion, judge
+from training.evaluation.metrics import Evaluation, ScoreBins, evaluate_bins
 from training.evaluation.reachable import BestReachable
-from training.metrics.curves import ScoreBins
-from training.metrics.evaluate import Evaluation, evaluate_bins
-from training.metrics.slices import Slice
+from training.evaluation.segments import Slice
 from training.parameters import GateParameters, TrainingParameters
 from training.report import ColumnSummary, LearningCurve, ReportData, SplitSummary
 

@@ -7,7 +7,6 @@ import pytest
 
 from training.arguments import KINDS, UsageError, parse
 from training.parameters import (
-    CriteoDataset,
     FilmsDataset,
     GateParameters,
     Split,
@@ -57,18 +56,6 @@ def test_every_field_of_each_kind_of_dataset_has_an_option(kind: str) -> None:
     dataset = parse(["--dataset", kind, *given]).dataset
     assert dataset.kind == kind
     assert {name: str(getattr(dataset, name)) for name in names} == {name: VALUES[name] for name in names}
-
-
-def test_options_reach_their_models() -> None:
-    parsed = parse(["--num-leaves", "64", "--split", "time", "--gate-min-auc", "0.7", "--users", "200", "--json"])
-    assert (parsed.training.num_leaves, parsed.training.split) == (64, Split.TIME)
-    assert (parsed.gate.min_auc, parsed.dataset, parsed.result) == (0.7, FilmsDataset(users=200), Format.JSON)
-
-
-def test_each_kind_of_dataset_takes_its_own_options() -> None:
-    assert parse(["--dataset", "criteo", "--path", "day_0.gz"]).dataset == CriteoDataset(kind="criteo", path="day_0.gz")
-    tables = parse(["--dataset", "tables", "--spec", "dataset.yaml"]).dataset
-    assert tables == TablesDataset(kind="tables", spec=Path("dataset.yaml"))
 
 
 def test_all_wrong_values_are_named_at_once() -> None:

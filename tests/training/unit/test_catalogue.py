@@ -1,4 +1,4 @@
-"""Loading a catalogue: all of it or nothing, and what it withdraws stays withdrawn."""
+"""Loading a catalogue: all of it or nothing, and what it withdraws stays withdrawn; and what is stored of each user."""
 
 import os
 import subprocess
@@ -10,12 +10,15 @@ import pytest
 import yaml
 
 from features.errors import BadInputError
-from recommend import catalogue
+from recommend import catalogue, histories
 from recommend.catalogue import State
+from recommend.histories import Histories
 from recommend.stored import SnapshotError
 from tests.support.described_tables import write_tables
-from training.catalogue import Loaded, load
+from training.catalogue import Loaded, load, read_entities, write_snapshots
+from training.datasets.described.files import load_spec
 from training.datasets.errors import DatasetError
+from training.engines.reading.interactions import read_chosen
 from training.parameters import CriteoDataset, TablesDataset
 
 
@@ -76,20 +79,6 @@ def test_a_wrong_row_is_named_and_nothing_changes(
     before = target.read_bytes()
     with pytest.raises(DatasetError, match=said):
         load(dataset, written(tmp_path / "2.csv", *lines), target)
-    assert target.read_bytes() == before
-
-
-@pytest.mark.parametrize("rows", [100_000, pytest.param(1_000_000, marks=pytest.mark.full)])
-def test_the_one_wrong_row_of_many_is_named_and_nothing_changes(
-    dataset: TablesDataset, tmp_path: Path, rows: int
-) -> None:
-    target = tmp_path / "catalogue"
-    load(dataset, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
-    before = target.read_bytes()
-    lines = [f"i{number},Title,{number},x|y" for number in range(rows)]
-    lines[rows // 4 * 3] = "wrong,Title,many,x|y"
-    with pytest.raises(DatasetError, match=f"1 of {rows:,} fields is no number: line {rows // 4 * 3 + 2} 'many'"):
-        load(dataset, written(tmp_path / "many.csv", *lines), target)
     assert target.read_bytes() == before
 
 
@@ -179,3 +168,55 @@ def test_a_full_disk_leaves_the_old_catalogue(dataset: TablesDataset, tmp_path: 
     assert "What was there is unchanged." in ended.stdout
     assert target.read_bytes() == before
     assert [file.name for file in target.parent.iterdir() if not file.name.endswith(".lock")] == ["catalogue"]
+
+
+def test_pictures_in_the_table_of_items_are_left_out_of_the_catalogue(tmp_path: Path) -> None:
+    content = write_tables(
+        tmp_path,
+        interactions=pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "clicked": [1]}),
+        users=pd.DataFrame({"user_id": ["u"], "age": [1]}),
+        items=pd.DataFrame({"item_id": ["a"], "minutes": [90]}),
+    )
+    items = pd.DataFrame({"item_id": ["a"], "title": ["Alpha"], "minutes": [90], "picture": [b"\xff\xd8\xff"]})
+    items.to_parquet(tmp_path / "items.parquet")
+    content["items"]["path"] = "items.parquet"
+    file = tmp_path / "dataset.yaml"
+    file.write_text(yaml.safe_dump(content | {"numeric": ["age", "minutes"]}))
+    found = read_entities(load_spec(file), "items")
+    assert {name: values.to_pylist() for name, values in found.columns.items()} == {
+        "title": ["Alpha"],
+        "minutes": ["90"],
+    }
+
+
+ROWS = pd.DataFrame(
+    [("u1", "b", "2026-01-02"), ("u1", "c", "2026-01-01"), ("u1", "a", "2026-01-02"), ("u2", "b", "2026-01-01")],
+    columns=["user", "item", "day"],
+)
+
+
+def stored(folder: Path, rows: pd.DataFrame, **more: object) -> Histories:
+    """The histories of the choices in these rows."""
+    folder.mkdir()
+    rows.to_csv(folder / "rows.csv", index=False)
+    keys = {"users": {"key": "user"}, "items": {"key": "item"}}
+    config = {"interactions": "rows.csv", "label": "positives", "categorical": ["item"], **keys, **more}
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(config))
+    spec = load_spec(folder / "dataset.yaml")
+    write_snapshots(folder / "made", spec, read_chosen(spec))
+    return Histories(folder / "made" / histories.FILE, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("more", [{}, {"timestamp": "day"}, {"timestamp": "day", "recommend_seen": True}])
+def test_the_order_of_rows_changes_no_history(tmp_path: Path, more: dict[str, object]) -> None:
+    versions = {
+        stored(tmp_path / str(seed), ROWS.sample(frac=1, random_state=seed), **more).version for seed in range(5)
+    }
+    assert len(versions) == 1
+
+
+def test_choices_of_one_time_are_in_the_order_of_the_items_keys(tmp_path: Path) -> None:
+    """As the recommender learns from them: see `recommend.interactions.Interactions.in_order`."""
+    known = stored(tmp_path / "rows", ROWS, timestamp="day").find("u1")
+    assert known is not None
+    assert known.chosen.tolist() == [2, 0, 1]

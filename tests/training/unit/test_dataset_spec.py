@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tools.paths import ROOT
 from training import datasets
 from training.datasets.described.columns import locate
-from training.datasets.described.spec import load_spec
+from training.datasets.described.files import load_spec
 from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError, NoTimestampError, SpecError
 from training.parameters import CriteoDataset, Split, TablesDataset
 
@@ -28,11 +27,6 @@ TABLES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path / "cache"))
-
-
 def written(folder: Path, *, tables: dict[str, str] | None = None, **changes: object) -> Path:
     """A dataset in `folder`, with these changes of its config and its tables."""
     for name, content in {**TABLES, **(tables or {})}.items():
@@ -44,11 +38,6 @@ def written(folder: Path, *, tables: dict[str, str] | None = None, **changes: ob
 
 def tables(path: Path) -> TablesDataset:
     return TablesDataset(kind="tables", spec=path)
-
-
-def test_paths_start_at_the_descriptions_folder(tmp_path: Path) -> None:
-    spec = load_spec(written(tmp_path))
-    assert spec.tables["users"].path == tmp_path / "users.csv"
 
 
 def test_columns_are_found_in_the_table_that_has_them(tmp_path: Path) -> None:
@@ -221,11 +210,6 @@ def test_the_copy_in_the_lake_describes_itself(tmp_path: Path) -> None:
     ]
     original = datasets.describe(tables(path))
     assert datasets.describe(tables(tmp_path / "lake/raw/dataset.yaml")).hash == original.hash
-
-
-def test_the_example_is_a_dataset() -> None:
-    described = datasets.describe(tables(ROOT / "examples/tables/dataset.yaml"))
-    assert [file.partition for file in described.partitions] == ["interactions", "users", "items"]
 
 
 def test_a_split_by_time_needs_a_described_timestamp(tmp_path: Path) -> None:

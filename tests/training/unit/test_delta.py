@@ -16,8 +16,8 @@ from pyarrow import parquet
 from training import datasets
 from training.datasets.described.delta import DeltaProtocolError, DeltaRows, DeltaTableError, DeltaVersionError
 from training.datasets.errors import SpecError
-from training.datasets.guesses.guess import guess
 from training.datasets.manifest import recorded
+from training.init_data.guess import guess
 from training.parameters import TablesDataset
 
 DELETED = (3, 4, 7, 11, 18, 29)

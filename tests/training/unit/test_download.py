@@ -27,13 +27,6 @@ CONTENT = bytes(range(256)) * 20_000
 ROW = "\t".join(["1", *["3"] * 13, *["68fd1e64"] * 26]) + "\n"
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("PERSONALIZE_CACHE", str(folder))
-    return folder
-
-
 def fetch(served: Served, target: Path, **expected: Any) -> bytes:
     download(served.url, target, report=silent, wait=AT_ONCE, **expected)
     assert [file.name for file in target.parent.iterdir()] == [target.name]

@@ -16,8 +16,8 @@ from training.datasets.generated import films, titles
 from training.datasets.generated.films import true_chances, true_probability
 from training.engines.reading.interactions import read_chosen
 from training.evaluation.reachable import best_order
-from training.parameters import FilmsDataset, Split, TrainingParameters
-from training.stages.ranked import RankingFit
+from training.parameters import FilmsDataset, TrainingParameters
+from training.recommending import RankingFit
 
 SMALL = FilmsDataset(kind="films", users=200, films=100, seed=3)
 MOST_OF_POPULARITY, LEAST_OF_RECOMMENDER = 0.45, 0.60
@@ -131,7 +131,3 @@ def test_without_a_copy_the_tables_are_written_to_the_cache_once(
         assert spec is not None
         assert spec.interactions.paths[0].is_relative_to(tmp_path)
     assert len(list(tmp_path.glob("films/*/views.csv"))) == 1
-
-
-def test_its_views_can_be_split_by_time() -> None:
-    datasets.check_split(SMALL, Split.TIME)

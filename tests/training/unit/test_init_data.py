@@ -1,4 +1,4 @@
-"""Guessed dataset configs: what is guessed, why, and the messages if nothing can be guessed."""
+"""Guessed dataset configs: which table and column is what, why, and the messages if nothing can be guessed."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,124 @@ from personalize.terminal.output import ExitCode
 from tests.support.guessed_tables import described, films, shop
 from tools.paths import ROOT
 from training.datasets.errors import DatasetError, GuessError
-from training.datasets.guesses.guess import guess
-from training.datasets.guesses.roles import words
+from training.init_data.guess import guess
+from training.init_data.profile import words
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
+def test_keys_of_other_names_and_types_are_found(tmp_path: Path) -> None:
+    guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8))
+    assert "lists of 2 different values; requests separate them by '|'" in (tmp_path / "dataset.yaml").read_text()
+    assert guessed["interactions"] == "visits.csv"
+    assert guessed["users"] == {"path": "customers.parquet", "key": "id", "interactions_key": "customerId"}
+    assert guessed["items"] == {"path": "products.csv.gz", "key": "sku", "interactions_key": "product"}
+    assert guessed["label"] == {"column": "clicked"}
+    lists = [{"column": name, "separator": "|"} for name in ("likes", "tags")]
+    assert guessed["categorical"] == [{"column": "city", "missing": ["NA"]}, *lists]
+
+
+def test_tables_that_share_no_key_are_refused(tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        (tmp_path / f"{name}.csv").write_text(f"{name}\n{name}1\n{name}2\n")
+    with pytest.raises(GuessError, match=r"No table has a column with the keys of another, among one\.csv, three\.csv"):
+        guess(tmp_path, {})
+
+
+def test_items_without_a_table_are_named_by_their_key(tmp_path: Path) -> None:
+    films(tmp_path)
+    (tmp_path / "b.tsv").rename(tmp_path / "b.item")
+    guessed = described(tmp_path)
+    assert guessed["users"] == {"path": "c.tsv", "key": "user_id:token"}
+    assert guessed["items"] == {"key": "item_id:token"}
+    assert guessed["categorical"] == ["gender:token"]
+    text = (tmp_path / "dataset.yaml").read_text()
+    assert 'key: "item_id:token" # by its name; no table has a row for each' in text
+    assert "# Ignored, since its format is unknown: b.item" in text
+
+
+def test_interactions_alone_are_guessed(tmp_path: Path) -> None:
+    rows = [f"u{n % 7},i{n % 5},{'phone' if n % 3 else 'tablet'},{n % 2}" for n in range(70)]
+    (tmp_path / "log.csv").write_text("\n".join(["visitor,product_id,device,clicked", *rows]) + "\n")
+    assert described(tmp_path) == {
+        "interactions": "log.csv",
+        "users": {"key": "visitor"},
+        "items": {"key": "product_id"},
+        "label": {"column": "clicked"},
+        "categorical": ["device"],
+    }
+
+
+def test_a_table_that_nothing_refers_to_is_said_to_be_unused(tmp_path: Path) -> None:
+    films(tmp_path)
+    (tmp_path / "d.csv").write_text("x,y\n1,2\n")
+    assert described(tmp_path)["items"]["path"] == "b.tsv"
+    assert (
+        "# Not used, since the interactions have no column with its keys: d.csv"
+        in (tmp_path / "dataset.yaml").read_text()
+    )
+    told = {"interactions": tmp_path / "a.tsv", "users": tmp_path / "c.tsv", "items": tmp_path / "b.tsv"}
+    assert described(tmp_path, told)["items"]["path"] == "b.tsv"
+
+
+def test_a_folder_without_a_table_says_which_files_are_tables(tmp_path: Path) -> None:
+    (tmp_path / "b.item").write_text("x,y\n")
+    with pytest.raises(GuessError, match=r"has no table, .* ignored: b\.item\. .*--interactions FILE"):
+        guess(tmp_path, {})
+
+
+def log(folder: Path, *, session: str, purchases_of: int) -> Path:
+    """40 views of 4 users, each in a session of its own, every fourth with a purchase; its item counts from
+    `purchases_of` on.
+    """
+    lines = [f"user_id,item_id,{session},event_type,device"]
+    for number in range(40):
+        user, device = f"u{number % 4}", ("phone", "tablet")[number % 2]
+        lines.append(f"{user},i{number % 5},s{number},view,{device}")
+        if number % 4 == 0:
+            lines.append(f"{user},i{purchases_of + number % 5},s{number},purchase,{device}")
+    (folder / "events.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_events_of_one_user_item_and_session_are_guessed_to_be_one_row(tmp_path: Path) -> None:
+    guessed = described(log(tmp_path, session="session_id", purchases_of=0))
+    assert guessed["label"] == {"column": "event_type", "positive": ["purchase"], "negative": ["view"]}
+    assert guessed["one_row_per"] == ["user_id", "item_id", "session_id"]
+    assert guessed["categorical"] == ["device"]
+    assert "are one row: 10 of 10 with a positive event have a negative one too." in (
+        tmp_path / "dataset.yaml"
+    ).read_text(encoding="utf-8")
+
+
+def test_without_sessions_it_is_user_and_item(tmp_path: Path) -> None:
+    guessed = described(log(tmp_path, session="shop", purchases_of=0))
+    assert guessed["one_row_per"] == ["user_id", "item_id"]
+
+
+def test_events_that_have_nothing_to_do_with_each_other_stay_apart(tmp_path: Path) -> None:
+    assert "one_row_per" not in described(log(tmp_path, session="session_id", purchases_of=5))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "options", "reason"),
+    [
+        ("event", ["purchase"], [], "event is always purchase"),
+        ("at", ["2026-01-31", "2026-02-01"], [], "no column says what came of a row"),
+        ("minutes", ["1", "3", "30"], ["--label", "positives"], "as `--label positives` says"),
+    ],
+)
+def test_rows_without_negatives_are_drafted_as_positives(
+    tmp_path: Path, column: str, values: list[str], options: list[str], reason: str
+) -> None:
+    lines = [f"u{number % 4},i{number % 5},{values[number % len(values)]}" for number in range(40)]
+    (tmp_path / "listens.csv").write_text("\n".join([f"user_id,item_id,{column}", *lines]) + "\n")
+    run = CliRunner().invoke(app, ["init-data", str(tmp_path), *options])
+    assert run.exit_code == 0, run.output
+    text = (tmp_path / "dataset.yaml").read_text(encoding="utf-8")
+    assert f"# Every row is positive: {reason}. A recommender is trained, and no click model." in text
+    drafted = yaml.safe_load(text)
+    assert drafted["label"] == "positives"
+    assert "categorical" not in drafted, "the keys of positives are no features"
+    assert drafted.get("numeric") == (["minutes"] if column == "minutes" else None)
 
 
 def test_the_example_is_guessed_as_it_is_described(tmp_path: Path) -> None:

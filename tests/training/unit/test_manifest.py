@@ -9,19 +9,11 @@ import yaml
 
 from training import datasets
 from training.datasets import layout, manifest
-from training.datasets.described.identity import meaning
-from training.datasets.described.spec import TablesSpec
+from training.datasets.described.spec import TablesSpec, meaning
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.parameters import CriteoDataset, FilmsDataset, TablesDataset
 
 ROW = "\t".join(["1", *["3"] * 13, *["68fd1e64"] * 26]) + "\n"
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("PERSONALIZE_CACHE", str(folder))
-    return folder
 
 
 def criteo(path: Path) -> CriteoDataset:
@@ -69,15 +61,6 @@ def test_each_file_of_a_folder_is_a_partition(tmp_path: Path) -> None:
     assert copied == ["dt=day_0/part-00000.tsv.gz", "dt=day_1/part-00001.tsv.gz"]
 
 
-def test_the_copy_in_the_lake_does_not_change_with_the_source(tmp_path: Path) -> None:
-    source = tmp_path / "train.txt"
-    source.write_text(ROW)
-    datasets.materialize(criteo(source), tmp_path / "lake")
-    with source.open("r+") as stream:
-        stream.write("0")
-    assert layout.parts(tmp_path / "lake")[0].read_text() == ROW
-
-
 def test_a_copy_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
     datasets.materialize(FilmsDataset(), tmp_path / "lake")
@@ -102,19 +85,6 @@ def test_data_that_changed_since_it_was_planned_is_not_kept(tmp_path: Path, kind
     now = datasets.describe(dataset)
     datasets.materialize(dataset, tmp_path / "lake/raw", wanted=now.hash)
     assert len(list((tmp_path / "lake/raw").rglob("*.*sv"))) == len(now.partitions)
-
-
-def test_a_config_that_changed_since_it_was_planned_is_not_used(tmp_path: Path) -> None:
-    config = {"interactions": "clicks.csv", "label": {"column": "hit"}, "categorical": ["user"]}
-    (tmp_path / "clicks.csv").write_text("hit,user,device\n1,a,x\n0,b,y\n")
-    spec = tmp_path / "dataset.yaml"
-    spec.write_text(yaml.safe_dump(config))
-    dataset = TablesDataset(kind="tables", spec=spec)
-    planned = datasets.describe(dataset)
-    spec.write_text(yaml.safe_dump(config | {"categorical": ["user", "device"]}))
-    with pytest.raises(DatasetError, match="changed after it was planned"):
-        datasets.materialize(dataset, tmp_path / "lake", wanted=planned.hash)
-    assert not (tmp_path / "lake").exists()
 
 
 def test_a_failed_copy_leaves_nothing_behind(tmp_path: Path) -> None:

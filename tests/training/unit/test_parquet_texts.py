@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.datasets.described.values import texts_of
+from training.datasets.described.texts import texts_of
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

@@ -11,8 +11,8 @@ import yaml
 from tests.support.rows import read
 from training import datasets
 from training.datasets.described.columns import table_rules
+from training.datasets.described.files import load_spec
 from training.datasets.described.quick import look_at
-from training.datasets.described.spec import load_spec
 from training.datasets.errors import (
     ColumnError,
     DatasetError,
@@ -31,11 +31,6 @@ from training.parameters import TablesDataset
 USERS = "user,age\nu1,30\nu2,\n"
 ITEMS = "item,genres\ni1,drama|crime\ni2,drama\n"
 INTERACTIONS = "user,item,rating,seen\nu1,i1,5,2026-01-31 10:00:00\nu2,i2,1,1769853600\nu9,i1,4,2026-02-01\n"
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path / "cache"))
 
 
 def written(folder: Path, tables: Mapping[str, str | bytes] | None = None, **changes: object) -> Path:
@@ -72,96 +67,175 @@ def refused(kind: type[DatasetError], path: Path) -> str:
     return str(caught.value)
 
 
-def test_right_tables_pass(tmp_path: Path) -> None:
-    look(written(tmp_path))
+GENRES = {"column": "genres", "separator": ", "}
+BOUGHT = {"column": "event", "positive": ["buy"], "negative": ["view"]}
+EVENTS = "user,item,event,seen\nu1,i1,buy,2026-01-31 10:00:00\nu2,i2,view,1769853600\nu9,i1,buy,2026-02-01\n"
+OLD = "user,age\n" + "".join(f"u{number},old{number % 4}\n" for number in range(1, 8))
+RIGHT: dict[str, tuple[dict[str, str | bytes], dict[str, object]]] = {
+    "as they are": ({}, {}),
+    "a word that means missing": ({"users": "user,age\nu1,unkonwn\nu2,7\n"}, {"missing": ["unkonwn"]}),
+    "lines of blanks": ({"users": USERS + "\n  \n"}, {}),
+    "a separator that occurs": ({}, {"categorical": [GENRES | {"separator": "|"}]}),
+    "a column that is empty anyway": ({"users": "user,age\nu1,\nu2,\n"}, {"missing": ["NA"]}),
+    "events in lists": ({"interactions": EVENTS}, {"label": BOUGHT}),
+}
+WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, object], list[str]]] = {
+    "all wrong fields of all tables, and the first five of each": (
+        MalformedRowError,
+        {"users": OLD, "interactions": INTERACTIONS + ",i1,x,\n"},
+        {},
+        [
+            "/users.csv, number age: 7 of 7 fields are no number: line 2 'old1'",
+            "line 6 'old1' and 2 more",
+            "/interactions.csv, key user: 1 of 4 fields is no key: line 5 ''",
+            "/interactions.csv, label rating: 1 of 4 fields is no number: line 5 'x'",
+            "/interactions.csv, timestamp seen: 1 of 4 fields is no time",
+        ],
+    ),
+    "few wrong words": (
+        MalformedRowError,
+        {"users": "user,age\nu1,unkonwn\nu2,V\n"},
+        {},
+        ["""{column: 'age', missing: ["V", "unkonwn"]}"""],
+    ),
+    **{
+        f"a row of another shape: {row!r}": (
+            MalformedRowError,
+            {"users": f"{USERS}{row}\nu4,40\n"},
+            {},
+            ["users.csv: 1 of 4 rows is not split as the header is: line 4 has "],
+        )
+        for row in ("u3,4,5", 'u3,"a\nb"', "u3")
+    },
+    "one user twice": (
+        DuplicateKeyError,
+        {"users": USERS + "u1,31\n"},
+        {},
+        ["users.csv has 2 rows (lines 2, 4) with the user 'u1'. Keep one row for each key."],
+    ),
+    "two users twice": (DuplicateKeyError, {"users": USERS + "u1,31\nu2,31\n"}, {}, ["'u1', and 1 more keys"]),
+    "keys that differ in their form alone": (
+        DuplicateKeyError,
+        {"users": "user,age\n12,3\n12.0,4\n"},
+        {},
+        ["2 rows (lines 2, 3) with the user '12'"],
+    ),
+    "Latin-1": (
+        EncodingError,
+        {"items": "item,genres\ni1,drama|crime\ni2,comédie\n".encode("latin-1")},
+        {},
+        [
+            "/items.csv is not UTF-8: line 3, byte 7 is 0xe9, near 'i2,comédie' if it is Windows",
+            "iconv --from-code WINDOWS-1252 --to-code UTF-8",
+        ],
+    ),
+    "UTF-16": (EncodingError, {"items": ITEMS.encode("utf-16")}, {}, ["items.csv is not UTF-8: line 1, byte 1 is"]),
+    "a separator that never occurs": (
+        ColumnError,
+        {},
+        {"categorical": [GENRES]},
+        ["items.csv: the separator ', ' is in none of the 2 fields of the column genres", "look like 'drama|crime'"],
+    ),
+    "words that empty a whole column": (
+        ColumnError,
+        {},
+        {"missing": ["30", "NA"]},
+        [
+            "no value is left in the column age: each of its 1 filled fields is one of the texts that mean missing ",
+            "('30', 'NA')",
+        ],
+    ),
+    "one label after the join": (
+        OneClassError,
+        {"interactions": INTERACTIONS.replace("u2,i2,1", "u8,i2,1")},
+        {},
+        ["/interactions.csv that survive the join have the label 1."],
+    ),
+    "labels that are all 1": (
+        OneClassError,
+        {"interactions": INTERACTIONS.replace(",1,", ",4,")},
+        {},
+        ["Give data with clicked and unclicked rows, or write `label: positives` if there are no others."],
+    ),
+    "labels that are all 0": (
+        OneClassError,
+        {"interactions": INTERACTIONS.replace(",5,", ",1,").replace(",4,", ",1,")},
+        {},
+        ["have the label 0. Give data with clicked and unclicked rows."],
+    ),
+    "keys that match nothing": (
+        JoinError,
+        {"users": "user,age\n1,30\n2,40\n"},
+        {},
+        [
+            "/interactions.csv survive the join: 0 have a row in ",
+            "keys look like 'u1', 'u2', 'u9' in the interactions' user and '1', '2' in the users' user",
+            "3 have a row in ",
+        ],
+    ),
+    "keys with leading zeros": (
+        JoinError,
+        {"users": "user,age\n12,3\n", "interactions": "user,item,rating,seen\n012,i1,5,1\n012,i2,1,2\n"},
+        {},
+        ["keys look like '012', '012' in the interactions' user and '12' in the users' user"],
+    ),
+    "a header alone": (EmptyDatasetError, {"users": "user,age\n"}, {}, ["users.csv names its columns but has no row"]),
+    "causes of several kinds": (
+        SeveralProblemsError,
+        {"users": "user,age\nu1,old\nu1,30\n"},
+        {"categorical": [GENRES | {"separator": "/"}]},
+        [
+            "The tables cannot be used, for 3 reasons:\n1. ",
+            "line 2 'old'",
+            "2 rows (lines 2, 3) with the user 'u1'",
+            "the separator '/' is in none",
+        ],
+    ),
+    "events in neither list": (
+        MalformedRowError,
+        {"interactions": EVENTS + "u1,i2,cart,3\nu1,i2,,3\n"},
+        {"label": BOUGHT},
+        ["label event: 2 of 5 fields are an event in neither `positive` nor `negative`: line 5 'cart', line 6 ''"],
+    ),
+    "an event that never occurs": (
+        ColumnError,
+        {"interactions": EVENTS},
+        {"label": BOUGHT | {"negative": ["view", "cart"]}},
+        ["the negative event 'cart' is in no row's event. Correct `label.negative`, or leave it out."],
+    ),
+    "an event of another case": (
+        SeveralProblemsError,
+        {"interactions": EVENTS},
+        {"label": BOUGHT | {"positive": ["Buy"]}},
+        [
+            "2 of 3 fields are an event in neither `positive` nor `negative`: line 2 'buy', line 4 'buy'",
+            "the positive event 'Buy' is in no row's event",
+        ],
+    ),
+}
 
 
-def test_all_wrong_fields_of_all_tables_are_in_one_error_with_the_first_five_of_each(tmp_path: Path) -> None:
-    users = "user,age\n" + "".join(f"u{number},old{number % 4}\n" for number in range(1, 8))
-    text = refused(MalformedRowError, written(tmp_path, {"users": users, "interactions": INTERACTIONS + ",i1,x,\n"}))
-    assert f"{tmp_path}/users.csv, number age: 7 of 7 fields are no number: line 2 'old1'" in text
-    assert "line 6 'old1' and 2 more" in text
-    for part in ("key user: 1 of 4", "label rating: 1 of 4", "timestamp seen: 1 of 4"):
-        assert f"{tmp_path}/interactions.csv, {part}" in text
-    assert text.count("line 5 ''") == 2
-    assert "line 5 'x'" in text
+@pytest.mark.parametrize(("tables", "changes"), RIGHT.values(), ids=RIGHT)
+def test_right_tables_pass(tmp_path: Path, tables: dict[str, str | bytes], changes: dict[str, object]) -> None:
+    look(written(tmp_path, tables, **changes))
 
 
-def test_a_timestamp_that_is_empty_in_some_rows_is_refused(tmp_path: Path) -> None:
-    text = refused(MalformedRowError, written(tmp_path, {"interactions": INTERACTIONS + "u1,i1,3,\nu2,i1,3,\n"}))
-    assert (
-        "timestamp seen: 2 of 5 fields are no time (give seconds since 1970 or a form like 2026-01-31 23:59:00): "
-        in text
-    )
-    assert "line 5 '', line 6 ''" in text
+@pytest.mark.parametrize(("kind", "tables", "changes", "said"), WRONG.values(), ids=WRONG)
+def test_wrong_tables_are_one_error_that_says_everything(
+    tmp_path: Path,
+    kind: type[DatasetError],
+    tables: dict[str, str | bytes],
+    changes: dict[str, object],
+    said: list[str],
+) -> None:
+    text = refused(kind, written(tmp_path, tables, **changes))
+    assert [part for part in said if part not in text] == [], text
 
 
-def test_few_wrong_words_in_a_number_are_offered_as_missing(tmp_path: Path) -> None:
-    text = refused(MalformedRowError, written(tmp_path, {"users": "user,age\nu1,unkonwn\nu2,V\n"}))
-    assert """{column: 'age', missing: ["V", "unkonwn"]}""" in text
-    look(written(tmp_path, {"users": "user,age\nu1,unkonwn\nu2,7\n"}, missing=["unkonwn"]))
-
-
-@pytest.mark.parametrize("row", ["u3,4,5", 'u3,"a\nb"', "u3"])
-def test_a_row_of_another_shape_is_named(tmp_path: Path, row: str) -> None:
-    text = refused(MalformedRowError, written(tmp_path, {"users": f"{USERS}{row}\nu4,40\n"}))
-    assert "users.csv: 1 of 4 rows is not split as the header is: line 4 has " in text
-
-
-def test_lines_of_blanks_and_tabs_alone_are_no_rows(tmp_path: Path) -> None:
-    path = written(tmp_path, {"users": USERS + "\n  \n"}, items={"path": "items.tsv", "key": "item"})
+def test_lines_of_tabs_alone_are_no_rows(tmp_path: Path) -> None:
+    path = written(tmp_path, items={"path": "items.tsv", "key": "item"})
     (tmp_path / "items.tsv").write_text(ITEMS.replace(",", "\t") + "\t\n\t \n")
     look(path)
-
-
-def test_one_user_twice_is_named_with_its_lines(tmp_path: Path) -> None:
-    text = refused(DuplicateKeyError, written(tmp_path, {"users": USERS + "u1,31\n"}))
-    assert "users.csv has 2 rows (lines 2, 4) with the user 'u1'. Keep one row for each key." in text
-
-
-def test_a_file_that_is_not_utf_8_is_named_by_line_and_byte(tmp_path: Path) -> None:
-    items = "item,genres\ni1,drama|crime\ni2,comédie\n".encode("latin-1")
-    text = refused(EncodingError, written(tmp_path, {"items": items}))
-    assert f"{tmp_path}/items.csv is not UTF-8: line 3, byte 7 is 0xe9, near 'i2,comédie' if it is Windows" in text
-    assert "iconv --from-code WINDOWS-1252 --to-code UTF-8" in text
-
-
-def test_a_file_of_utf_16_is_named(tmp_path: Path) -> None:
-    text = refused(EncodingError, written(tmp_path, {"items": ITEMS.encode("utf-16")}))
-    assert "items.csv is not UTF-8: line 1, byte 1 is 0xff" in text
-
-
-def test_a_separator_that_never_occurs_is_refused(tmp_path: Path) -> None:
-    genres = {"column": "genres", "separator": ", "}
-    text = refused(ColumnError, written(tmp_path, categorical=[genres]))
-    assert "items.csv: the separator ', ' is in none of the 2 fields of the column genres" in text
-    assert "look like 'drama|crime'" in text
-    look(written(tmp_path, categorical=[genres | {"separator": "|"}]))
-
-
-def test_a_text_that_empties_a_whole_column_is_refused(tmp_path: Path) -> None:
-    text = refused(ColumnError, written(tmp_path, {"users": "user,age\nu1,30\nu2,\n"}, missing=["30", "NA"]))
-    assert (
-        "no value is left in the column age: each of its 1 filled fields is one of the texts that mean missing " in text
-    )
-    assert "('30', 'NA')" in text
-
-
-def test_a_column_that_is_empty_anyway_is_not(tmp_path: Path) -> None:
-    look(written(tmp_path, {"users": "user,age\nu1,\nu2,\n"}, missing=["NA"]))
-
-
-def test_labels_that_are_all_the_same_after_the_join_are_refused(tmp_path: Path) -> None:
-    interactions = INTERACTIONS.replace("u2,i2,1", "u8,i2,1")
-    text = refused(OneClassError, written(tmp_path, {"interactions": interactions}))
-    assert f"All 1 rows of {tmp_path}/interactions.csv that survive the join have the label 1." in text
-
-
-def test_keys_that_match_nothing_show_how_they_look_on_each_side(tmp_path: Path) -> None:
-    text = refused(JoinError, written(tmp_path, {"users": "user,age\n1,30\n2,40\n"}))
-    assert f"0 of 3 rows of {tmp_path}/interactions.csv survive the join: 0 have a row in {tmp_path}/users.csv" in text
-    assert "keys look like 'u1', 'u2', 'u9' in the interactions' user and '1', '2' in the users' user" in text
-    assert f"3 have a row in {tmp_path}/items.csv" in text
 
 
 @pytest.mark.parametrize(
@@ -172,17 +246,6 @@ def test_a_whole_number_is_the_same_key_whatever_its_type(tmp_path: Path, keys: 
     path = written(tmp_path, {"interactions": interactions}, users={"path": "users.parquet", "key": "user"})
     pd.DataFrame({"user": keys, "age": [30, 40]}).dropna().to_parquet(tmp_path / "users.parquet")
     look(path)
-
-
-def test_keys_with_leading_zeros_are_others(tmp_path: Path) -> None:
-    interactions = "user,item,rating,seen\n012,i1,5,1\n012,i2,1,2\n"
-    text = refused(JoinError, written(tmp_path, {"users": "user,age\n12,3\n", "interactions": interactions}))
-    assert "keys look like '012', '012' in the interactions' user and '12' in the users' user" in text
-
-
-def test_a_key_that_differs_in_its_form_alone_is_a_repeated_one(tmp_path: Path) -> None:
-    text = refused(DuplicateKeyError, written(tmp_path, {"users": "user,age\n12,3\n12.0,4\n"}))
-    assert "2 rows (lines 2, 3) with the user '12'" in text
 
 
 def test_a_wrong_row_of_a_parquet_file_is_named_by_its_number(tmp_path: Path) -> None:
@@ -214,25 +277,11 @@ def test_a_list_in_a_parquet_file_is_refused(tmp_path: Path) -> None:
     look(written(tmp_path, items={"path": "items.parquet", "key": "item"}, categorical=["kind"]))
 
 
-def test_a_table_of_its_header_alone_is_refused(tmp_path: Path) -> None:
-    text = refused(EmptyDatasetError, written(tmp_path, {"users": "user,age\n"}))
-    assert "users.csv names its columns but has no row" in text
-
-
 def test_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress(("item,genres\n" + "".join(f"i{n},drama\n" for n in range(50_000))).encode())
     path = written(tmp_path, items={"path": "items.csv.gz", "key": "item"})
     (tmp_path / "items.csv.gz").write_bytes(whole[: len(whole) // 2])
     assert "items.csv.gz is truncated or damaged" in refused(TruncatedFileError, path)
-
-
-def test_causes_of_several_kinds_are_listed_in_one_error(tmp_path: Path) -> None:
-    genres = {"column": "genres", "separator": "/"}
-    path = written(tmp_path, {"users": "user,age\nu1,old\nu1,30\n"}, categorical=[genres])
-    text = refused(SeveralProblemsError, path)
-    assert "The tables cannot be used, for 3 reasons:\n1. " in text
-    for part in ("line 2 'old'", "2 rows (lines 2, 3) with the user 'u1'", "the separator '/' is in none"):
-        assert part in text
 
 
 def test_of_a_long_file_only_the_beginning_is_looked_at_and_what_it_says_is_said_of_it(tmp_path: Path) -> None:
@@ -248,3 +297,49 @@ def test_every_description_of_a_dataset_takes_the_look(tmp_path: Path) -> None:
     dataset = TablesDataset(kind="tables", spec=written(tmp_path, {"users": USERS + "u3,old\n"}))
     with pytest.raises(MalformedRowError, match="line 4 'old'"):
         datasets.describe(dataset)
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ({"column": "rating", "at_least": 4, "equals": 5}, "label: give only one of `at_least`, `equals`, and"),
+        (BOUGHT | {"equals": "buy"}, "label: give only one of"),
+        ({"column": "event", "positive": ["buy"]}, "give both lists of events, `positive` and `negative`"),
+        (BOUGHT | {"positive": ["buy", "view"]}, "view cannot be both positive and negative: name each event once"),
+        ("purchases", r"label: give the label as \{column: NAME\}, or the word positives if every row is positive"),
+        ({"column": ""}, "label: give the label as"),
+        ({"at_least": 4}, r"label\.column: Field required"),
+        (BOUGHT | {"positive": [True]}, r"positive\.0: Input should be a valid string, not True"),
+    ],
+)
+def test_a_label_of_several_meanings_is_refused(tmp_path: Path, label: object, reason: str) -> None:
+    with pytest.raises(SpecError, match=reason):
+        load_spec(written(tmp_path, {"interactions": INTERACTIONS}, label=label))
+
+
+BOUGHT_ALONE = "user,item,seen\nu1,i1,2026-01-31 10:00:00\nu2,i2,1769853600\nu9,i1,2026-02-01\n"
+
+
+def test_positives_need_no_label_but_the_keys_of_users_and_items(tmp_path: Path) -> None:
+    path = written(tmp_path, {"interactions": BOUGHT_ALONE}, label="positives")
+    look(path)
+    assert datasets.describe(TablesDataset(kind="tables", spec=path)).kind == "tables"
+    load_spec(written(tmp_path, label="positives", numeric=[], categorical=[]))
+    for entity in ("users", "items"):
+        with pytest.raises(SpecError, match="`label: positives` is for recommendations, which need the keys of"):
+            load_spec(written(tmp_path, label="positives", **{entity: None}))
+
+
+def test_what_is_wrong_with_the_tables_of_positives_is_said_before(tmp_path: Path) -> None:
+    path = written(tmp_path, {"interactions": BOUGHT_ALONE + "u1,,3\n"}, label="positives")
+    with pytest.raises(MalformedRowError, match=r"key item: 1 of 4 fields is no key: line 5 ''"):
+        datasets.describe(TablesDataset(kind="tables", spec=path))
+    path = written(tmp_path, {"interactions": "user,item,seen\nu7,i1,3\n"}, label="positives")
+    with pytest.raises(JoinError, match="0 of 1 rows"):
+        datasets.describe(TablesDataset(kind="tables", spec=path))
+
+
+def test_the_word_positives_is_written_as_it_is_read(tmp_path: Path) -> None:
+    spec = load_spec(written(tmp_path, {"interactions": BOUGHT_ALONE}, label="positives"))
+    assert spec.model_dump(mode="json")["label"] == "positives"
+    assert type(spec).model_validate(spec.model_dump(mode="json")) == spec

@@ -10,7 +10,7 @@ from msgspec import structs
 from recommend.judgement import RECOMMENDER, Figures, Judgement
 from tests.support.undrawn import undrawn
 from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
-from training.evaluation.earlier import EarlierVersion
+from training.evaluation.gate import EarlierVersion
 from training.parameters import EngineName, GateParameters, TrainingParameters
 from training.report import ColumnSummary, LearningCurve
 from training.report.data import ReportData

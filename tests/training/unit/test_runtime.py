@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training import runtime
-from training.runtime import JarsError, JavaMissingError, jar_name, jar_problems, jars, java_home, java_major
+from training.runtime import JarsError, JavaMissingError, jar_name, jars, java_home, java_major
 
 JARS = [
     {"group": "g", "artifact": name, "version": "1", "sha256": hashlib.sha256(name.encode()).hexdigest()}
@@ -91,17 +91,3 @@ def test_a_jar_with_one_byte_changed_is_named(jar_folder: Path) -> None:
 
     with pytest.raises(JarsError, match=r"one-1\.jar is not the pinned file"):
         jars()
-
-
-def test_every_problem_is_reported_at_once(jar_folder: Path) -> None:
-    (jar_folder / "one-1.jar").unlink()
-    (jar_folder / "two-1.jar").write_text("x")
-
-    assert len(jar_problems(jar_folder)) == 2
-
-
-def test_the_cache_moves_with_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PERSONALIZATION_JARS", raising=False)
-    monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path))
-
-    assert runtime.jars_folder() == tmp_path / "jars"

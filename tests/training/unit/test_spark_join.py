@@ -8,7 +8,8 @@ import pytest
 import yaml
 from pyarrow import parquet
 
-from training.datasets.described.spec import TablesSpec, load_spec
+from training.datasets.described.files import load_spec
+from training.datasets.described.spec import TablesSpec
 from training.engines.spark import join
 
 USERS = 100_000

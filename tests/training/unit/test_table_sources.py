@@ -1,5 +1,6 @@
-"""Tables as they are: separators, encodings and quotes, folders of files, and one clear sentence for what is wrong."""
+"""Tables as they are: separators, encodings, quotes, folders of files and of days, and what is wrong in a sentence."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
+from deltalake import write_deltalake
 from pyarrow import parquet
 
-from features.files import sha256
 from tests.support.guessed_tables import described
+from tests.support.listings import Listing
 from tests.support.rows import read, refused
 from training import datasets
-from training.datasets import manifest
+from training.datasets.described import texts
+from training.datasets.described.files import TableFile
+from training.datasets.described.texts import Table
 from training.datasets.errors import (
+    DatasetError,
     DuplicateKeyError,
     EmptyDatasetError,
     EncodingError,
@@ -28,11 +33,6 @@ from training.parameters import TablesDataset
 
 SEEN = [("u1", "i1", "phone", 5), ("u2", "i2", "Fernseher", 1), ("u1", "i2", "phone", 4), ("u2", "i1", "", 2)]
 ROWS = pd.DataFrame(SEEN, columns=["user", "item", "device", "rating"])
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def dataset(folder: Path, interactions: object, **changes: object) -> TablesDataset:
@@ -160,27 +160,6 @@ def test_an_empty_file_in_a_folder_is_named_and_one_without_rows_is_read(tmp_pat
         datasets.describe(dataset(tmp_path, "seen"))
 
 
-def test_of_many_files_only_the_new_one_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "seen").mkdir()
-    for number in range(100):
-        (tmp_path / "seen" / f"part-{number:03}.csv").write_text(f"user,device,rating\nu{number},a,5\nu{number},b,1\n")
-    read_whole: list[str] = []
-
-    def hashed(path: Path) -> str:
-        read_whole.append(path.name)
-        return sha256(path)
-
-    monkeypatch.setattr(manifest, "sha256", hashed)
-    first = datasets.describe(dataset(tmp_path, "seen")).hash
-    assert len(read_whole) == 100
-    (tmp_path / "seen" / "part-100.csv").write_text("user,device,rating\nu1,a,1\n")
-    read_whole.clear()
-    second = datasets.describe(dataset(tmp_path, "seen")).hash
-    assert read_whole == ["part-100.csv"]
-    assert second != first
-    assert datasets.describe(dataset(tmp_path, "seen")).hash == second
-
-
 def test_a_file_of_an_unknown_format_in_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "seen").mkdir()
     ROWS.to_parquet(tmp_path / "seen" / "a.parquet")
@@ -196,12 +175,6 @@ def test_a_half_written_parquet_file_is_named(tmp_path: Path, kept: int) -> None
     (tmp_path / "seen" / "b.parquet").write_bytes(content[:kept])
     text = refused(TruncatedFileError, dataset(tmp_path, "seen"))
     assert text.startswith(f"{tmp_path}/seen/b.parquet is no whole Parquet file: its end, which lists the columns, is ")
-
-
-def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    assert f"the interactions file {tmp_path}/seen, which does not exist" in refused(
-        MissingFileError, dataset(tmp_path, "seen")
-    )
 
 
 def test_a_partitions_value_is_read_as_spark_writes_it(tmp_path: Path) -> None:
@@ -236,3 +209,127 @@ def test_init_data_says_that_a_folder_is_itself_a_table(tmp_path: Path) -> None:
     ROWS.to_parquet(place / "part-0.parquet")
     with pytest.raises(GuessError, match=r"is itself a table, of partitions such as day=2026-11-01\. Give the folder"):
         described(tmp_path)
+
+
+HEADER = "user,item,hit\n"
+SHOP = "abfss://events@shoplake.dfs.core.windows.net/shop"
+
+
+def in_days(folder: Path, *days: str, column: str = "day", **changes: Any) -> TablesDataset:
+    """Clicks of these days, each by a user of its own: u0 on the first day."""
+    for number, day in enumerate(days):
+        place = folder / "clicks" / f"day={day}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "part-0.csv").write_text(f"{HEADER}u{number},i0,1\nu{number},i1,0\n", encoding="utf-8")
+    interactions = {"path": "clicks", "days": {"column": column, "last": 2}} | changes
+    return configured(folder, interactions)
+
+
+def configured(folder: Path, interactions: dict[str, Any], **changes: Any) -> TablesDataset:
+    spec = {"interactions": interactions, "label": {"column": "hit"}, "categorical": ["user", "item"]} | changes
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    return TablesDataset(kind="tables", spec=folder / "dataset.yaml")
+
+
+def users(of: TablesDataset, copy: Path | None = None) -> list[str]:
+    return list(read(of, copy)[0]["user"])
+
+
+def test_the_latest_days_are_read_whose_names_are_dates(tmp_path: Path) -> None:
+    of = in_days(tmp_path, "2026-11-10", "2026-11-09", "20261101", "2025-12-31")
+    assert users(of) == ["u1", "u1", "u0", "u0"]
+    assert users(in_days(tmp_path, days={"column": "day"})) == ["u3", "u3", "u1", "u1", "u0", "u0", "u2", "u2"]
+
+
+def test_the_copy_has_the_latest_days_alone(tmp_path: Path) -> None:
+    of = in_days(tmp_path, "2026-11-01", "2026-11-02", "2026-11-03")
+    datasets.materialize(of, tmp_path / "lake")
+    copied = sorted(file.parent.name for file in (tmp_path / "lake").rglob("part-0.csv"))
+    assert copied == ["day=2026-11-02", "day=2026-11-03"]
+    assert users(of, tmp_path / "lake") == ["u1", "u1", "u2", "u2"]
+
+
+def test_older_days_are_no_part_of_the_identity(tmp_path: Path) -> None:
+    of = in_days(tmp_path, "2026-11-01", "2026-11-02", "2026-11-03")
+    before = datasets.describe(of)
+    (tmp_path / "clicks" / "day=2026-11-01" / "part-1.csv").write_text(f"{HEADER}u9,i0,1\n", encoding="utf-8")
+    assert datasets.describe(of) == before
+    later = datasets.describe(in_days(tmp_path, "2026-11-01", "2026-11-02", "2026-11-03", "2026-11-04"))
+    assert later.hash != before.hash
+
+
+@pytest.mark.parametrize(
+    ("days", "changes", "reason"),
+    [
+        (("2026-11-01", "yesterday"), {}, r"day=yesterday/part-0\.csv of .*clicks has 'yesterday' as its day\. Call"),
+        (("2026-11-01", "2026-02-30"), {}, r"'2026-02-30' as its day"),
+        (("2026-11-01", "__HIVE_DEFAULT_PARTITION__"), {}, r"has '' as its day"),
+        (("2026-11-01", "2026-11-02"), {"column": "dt"}, r"folders called dt=2026-11-01, and .* is in none\. Move it"),
+        (("2026-11-02",), {}, r"the last 2 of .*clicks, which has 1, from 2026-11-02 to 2026-11-02\. Write `last: 1`"),
+    ],
+)
+def test_wrong_days_are_one_sentence(
+    tmp_path: Path, days: tuple[str, ...], changes: dict[str, Any], reason: str
+) -> None:
+    message = refused(SpecError, in_days(tmp_path, *days, **changes))
+    assert re.search(reason, message), message
+
+
+@pytest.mark.parametrize("wrong", [{"last": 2}, {"column": "day", "last": -1}, {"column": "day", "first": 2}, "day"])
+def test_days_name_a_column_and_a_number(tmp_path: Path, wrong: object) -> None:
+    with pytest.raises(SpecError, match=r"is no valid dataset config: interactions\.days"):
+        datasets.describe(in_days(tmp_path, "2026-11-01", days=wrong))
+
+
+def test_a_delta_table_has_no_folders_to_choose_from(tmp_path: Path) -> None:
+    rows = pa.table({"user": ["u", "u"], "item": ["i", "j"], "hit": [0, 1], "day": ["2026-11-01", "2026-11-02"]})
+    write_deltalake(tmp_path / "clicks", rows, partition_by=["day"])
+    assert "is a Delta table, and `days` chooses among folders" in refused(SpecError, in_days(tmp_path))
+
+
+def test_in_a_container_the_latest_days_are_listed(tmp_path: Path) -> None:
+    names = [f"shop/day=2026-11-{day:02d}/part-{part}.csv" for day in (1, 9, 10) for part in (0, 1)]
+    of = configured(tmp_path, {"path": SHOP, "days": {"column": "day", "last": 2}})
+    found = datasets.describe(of, Listing(names))
+    assert [file.path.rpartition("shop/")[2] for file in found.partitions] == [
+        "day=2026-11-09/part-0.csv",
+        "day=2026-11-09/part-1.csv",
+        "day=2026-11-10/part-0.csv",
+        "day=2026-11-10/part-1.csv",
+    ]
+
+
+@pytest.mark.parametrize("name", ["shop/part-0.csv", "shop/day=2026-13-01/part-0.csv", "shop/day=2026-11-01/p.csv"])
+def test_in_a_container_wrong_days_are_refused_too(tmp_path: Path, name: str) -> None:
+    of = configured(tmp_path, {"path": SHOP, "days": {"column": "day", "last": 2}})
+    with pytest.raises(DatasetError, match=r"`days` (reads folders|needs dates|asks for the last 2 of)"):
+        datasets.describe(of, Listing([name]))
+
+
+@pytest.mark.parametrize("block_bytes", [1, 13, 1 << 20])
+@pytest.mark.parametrize("late", ["", 'u5,"3\n0"\n', "u5\n"])
+def test_a_row_has_the_place_of_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int, late: str
+) -> None:
+    monkeypatch.setattr(texts, "BLOCK_BYTES", block_bytes)
+    users = f"\ufeffuser,age\r\nu1,30\r\n\r\n \t\nu2,old\n\n\nu3,\n{late}u4,\u00e9"
+    (tmp_path / "users.csv").write_bytes(users.encode())
+    chunks = list(Table(TableFile(tmp_path / "users.csv"), ["age"]))
+    rows = [
+        (place, text)
+        for chunk in chunks
+        for place, text in zip(chunk.places.tolist(), chunk.columns["age"].to_pylist(), strict=True)
+    ]
+    assert rows == [(2, "30"), (5, "old"), (8, ""), (9 + late.count("\n"), "\u00e9")]
+    assert [place for chunk in chunks for place, _ in chunk.misshapen] == ([9] if late else [])
+
+
+@pytest.mark.parametrize("characters", range(1, 24))
+def test_what_begins_within_so_much_text_is_read(tmp_path: Path, characters: int) -> None:
+    lines = ["user\n", "u1\n", "u22\n", "u333\n", "u4\n"]
+    (tmp_path / "users.csv").write_text("".join(lines))
+    table = Table(TableFile(tmp_path / "users.csv"), ["user"], characters)
+    read = [text for chunk in table for text in chunk.columns["user"].to_pylist()]
+    starts = [sum(map(len, lines[:number])) for number in range(1, len(lines))]
+    assert read == [line.strip() for line, start in zip(lines[1:], starts, strict=True) if start <= characters]
+    assert table.whole == (len(read) == len(lines) - 1)

@@ -10,10 +10,9 @@ import pyarrow as pa
 from features.columns import Category, Field
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, files_of
-from training.datasets.described.lines import BadLinesError
-from training.datasets.described.nested import Record, flat_names, names_in, records, top_of
 from training.datasets.described.opening import open_bytes, open_rows, open_text, readable
 from training.datasets.described.spec import TablesSpec
+from training.datasets.described.texts import BadLinesError, Record, flat_names, names_in, records, top_of
 from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError, SpecError
 
 KEYS = {"users": "_user_key", "items": "_item_key"}

@@ -21,9 +21,9 @@ from features.values import (
     microseconds,
 )
 from recommend.forgotten import NOBODY, Forgotten
-from training.datasets.described.entries import Label, Time
 from training.datasets.described.files import TableFile
-from training.datasets.described.values import text_array
+from training.datasets.described.spec import Label, Time
+from training.datasets.described.texts import text_array
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,16 +1,59 @@
-"""The files of a table: their formats, and the columns that are in the names of their folders."""
+"""The files of a table: their formats, the columns that are in the names of their folders, and which days are read."""
 
 import csv
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import date
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
-from training.datasets.described.days import folder_values, latest_days
-from training.datasets.described.delta import DeltaVersion, delta_version, is_delta
-from training.datasets.described.sources import Source, TextFormat
-from training.datasets.errors import EmptyDatasetError, SpecError
+from training.datasets.described.delta import DeltaVersion, delta_version, is_delta, newest
+from training.datasets.described.spec import Days, Source, TablesSpec, TextFormat, read_spec
+from training.datasets.errors import EmptyDatasetError, MissingFileError, SpecError
+
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""What Hive and Spark write where a partition's value is missing."""
+
+
+def folder_values(name: str) -> dict[str, str]:
+    """The columns that a file's folders name, such as `day` in `day=2026-11-01`, as Hive and Spark write them."""
+    parts = (folder.partition("=") for folder in PurePosixPath(name).parts[:-1] if "=" in folder)
+    return {column: "" if value == NO_VALUE else unquote(value) for column, _, value in parts}
+
+
+def latest_days(names: Iterable[str], days: Days, shown: str) -> set[str]:
+    """The names of the files of the latest days; `shown` is the table's name.
+
+    Raises `SpecError` for a file that is in no such folder, a folder that names no date, or fewer days than asked for.
+    """
+    dated = {name: _day(name, days, shown) for name in names}
+    found = sorted({*dated.values()})
+    if len(found) < days.last:
+        raise SpecError(
+            f"`days` asks for the last {days.last} of {shown}, which has {len(found)}, from {found[0]} to {found[-1]}. "
+            f"Write `last: {len(found)}`, or wait until there are more."
+        )
+    kept = {*found[-days.last :]}
+    return {name for name, day in dated.items() if day in kept}
+
+
+def _day(name: str, days: Days, shown: str) -> str:
+    value = folder_values(name).get(days.column)
+    if value is None:
+        raise SpecError(
+            f"`days` reads folders called {days.column}=2026-11-01, and the file {name} of {shown} is in none. Move it "
+            "into one, name the column that its folders have, or leave `days` out."
+        )
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError as error:
+        raise SpecError(
+            f"`days` needs dates, but the file {name} of {shown} has {value!r} as its {days.column}. Call the folder "
+            f"{days.column}=2026-11-01, or leave `days` out."
+        ) from error
+
 
 _JSON = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".json", ".json.gz")
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", *_JSON, ".parquet")
@@ -150,3 +193,36 @@ def is_no_table(file: Path) -> bool:
     """Whether a file, or the name of one that does not exist, has an unknown format."""
     is_file = file.is_file() or (file.suffix != "" and not file.exists())
     return is_file and not file.name.endswith(SUFFIXES)
+
+
+def load_spec(path: Path) -> TablesSpec:
+    """Load the config in a YAML file, with absolute paths, and versions of Delta tables.
+
+    Raises `MissingFileError` if a file does not exist, and `SpecError` with all that is wrong if the config is not
+    valid.
+    """
+    path = path.expanduser().absolute()
+    spec = read_spec(path)
+    given = {table: tuple(path.parent / one for one in source.paths) for table, source in spec.tables.items()}
+    named = [(table, file) for table, files in given.items() for file in files]
+    unknown = [str(file) for _, file in named if is_no_table(file)]
+    if unknown:
+        raise SpecError(
+            f"{path}: the format of {', '.join(unknown)} is unknown. Give files that end in {listed_suffixes()}, or "
+            "folders of such files."
+        )
+    missing = [f"the {table} file {file}" for table, file in named if not file.exists()]
+    if missing:
+        raise MissingFileError(f"{path} names {' and '.join(missing)}, which does not exist. Correct the path.")
+    found = spec.with_paths({table: files if len(files) > 1 else files[0] for table, files in given.items()})
+    return found.with_versions({table: _version(path, source) for table, source in found.tables.items()})
+
+
+def _version(config: Path, source: Source) -> int | None:
+    """The version of a Delta table that is meant, so that a run reads no newer one."""
+    tables = [path for path in source.paths if is_delta(path)]
+    if tables and len(source.paths) > 1:
+        raise SpecError(f"{config} names {source.shown} as one table, but {tables[0]} is a Delta table: name it alone.")
+    if source.version is not None and not tables:
+        raise SpecError(f"{config} names a `version` of {source.shown}, which is no Delta table. Leave it out.")
+    return newest(tables[0]) if tables and source.version is None else source.version

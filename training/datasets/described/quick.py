@@ -1,11 +1,12 @@
 """The quick check of a dataset's tables before training, which raises everything that is wrong in one error.
 
 Each table is read whole up to `SAMPLE_CHARACTERS` of text, and its beginning where it is longer: what only all rows can
-tell (keys that match nothing, one class, a column without a value) is then left to the check on Spark, which reads all.
+tell (keys that match nothing, one class, a column without a value) is then left to the reading of all rows, which looks
+here for what is wrong.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -14,24 +15,284 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from training.datasets.described.cells import Cells, malformed
 from training.datasets.described.columns import require_columns
-from training.datasets.described.entries import Label
-from training.datasets.described.fields import TableRules, is_click, keys_of
+from training.datasets.described.fields import Check, TableRules, are_missing, checks, is_click, keys_of
 from training.datasets.described.files import TableFile
-from training.datasets.described.kept import ROWS, counted
-from training.datasets.described.problems import (
-    KEY_EXAMPLES,
-    NO_OTHERS,
-    Matches,
-    no_match,
-    no_row,
-    raise_all,
-    repeated_key,
-)
+from training.datasets.described.spec import Label, TablesSpec
 from training.datasets.described.texts import Chunk, Tables
-from training.datasets.described.uses import Uses
-from training.datasets.errors import DatasetError, DuplicateKeyError, OneClassError, require_both_classes
+from training.datasets.errors import (
+    ColumnError,
+    DatasetError,
+    DuplicateKeyError,
+    EmptyDatasetError,
+    JoinError,
+    MalformedRowError,
+    OneClassError,
+    SeveralProblemsError,
+    require_both_classes,
+)
+
+READ, ROWS = "read", "rows"
+
+
+def counted(known: Mapping[str, npt.NDArray[np.bool_]], rows: int) -> Counter[str]:
+    """Of so many interactions, those that are `READ` and those whose row is missing in each table: `known`, bool[n],
+    says by table which have one.
+    """
+    return Counter({READ: rows} | {unknown(table): int((~own).sum()) for table, own in known.items()})
+
+
+def kept(found: Mapping[str, int], spec: TablesSpec) -> str:
+    """How many rows were read and kept, and why the others were dropped, in a sentence; "" where all are kept as they
+    are, since no table is joined.
+    """
+    if not spec.one_row_per:
+        return joined(found, spec)
+    events, known = f"{found[READ]:,} events make {found[ROWS]:,} rows", _known_tables(spec)
+    return f"{events} with a known {known}{dropped(found)}" if known else events
+
+
+def joined(found: Mapping[str, int], spec: TablesSpec, first: str = "") -> str:
+    """The same of interactions or events, before these make rows; `first` is "the first " if others were not read."""
+    known = _known_tables(spec)
+    text = f"{found[ROWS]:,} of {first}{found[READ]:,} interactions have a known {known}{dropped(found)}"
+    return text if known else ""
+
+
+def dropped(found: Mapping[str, int]) -> str:
+    """The end of a sentence with the reasons; "" if nothing was dropped."""
+    reasons = [
+        f"{count:,} whose {table.removesuffix('s')} is not in the table of {table}"
+        for table in ("users", "items")
+        if (count := found.get(unknown(table), 0))
+    ]
+    return f"; dropped: {', '.join(reasons)}" if reasons else ""
+
+
+def _known_tables(spec: TablesSpec) -> str:
+    return " and ".join(table.removesuffix("s") for table in spec.joined)
+
+
+def unknown(table: str) -> str:
+    """The name of the count of interactions without a row in a table."""
+    return f"unknown {table}"
+
+
+NO_OTHERS = ", or write `label: positives` if there are no others"
+"""The way out for tables whose rows are all positive."""
+KEY_EXAMPLES = 3
+"""How many keys of each side are shown if none match."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matches:
+    """How many interactions have a row in another table by the joined key `key`, with example keys of both sides."""
+
+    key: str
+    rows: int
+    ours: Sequence[str]
+    theirs: Sequence[str]
+
+
+def raise_all(problems: Sequence[DatasetError]) -> None:
+    """Raise the error in `problems`, or one that lists them all; nothing if there are none."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        listed = "\n".join(f"{number}. {error}" for number, error in enumerate(problems, start=1))
+        raise SeveralProblemsError(f"The tables cannot be used, for {len(problems)} reasons:\n{listed}")
+
+
+def no_row(shown: str) -> EmptyDatasetError:
+    """The error for a table without rows."""
+    return EmptyDatasetError(f"{shown} names its columns but has no row. Give a file with rows in it.")
+
+
+def repeated_key(rules: TableRules, column: str, key: str, rows: str, others: int) -> DuplicateKeyError:
+    """The error for a key with several rows; `others` is the number of further such keys."""
+    more = f", and {others:,} more keys are repeated" if others else ""
+    return DuplicateKeyError(f"{rules.shown} has {rows} with the {column} {key!r}{more}. Keep one row for each key.")
+
+
+def no_match(total: str, rules: dict[str, TableRules], matches: dict[str, Matches]) -> JoinError:
+    """The error if no interaction has both a user and an item; `matches` has the matches by table."""
+    parts = [
+        f"{found.rows:,} have a row in {rules[table].shown} (keys look like {_listed(found.ours)} in the interactions' "
+        f"{rules['interactions'].keys[found.key]} and {_listed(found.theirs)} in the {table}' "
+        f"{rules[table].keys[found.key]})"
+        for table, found in matches.items()
+    ]
+    return JoinError(
+        f"0 of {total} rows of {rules['interactions'].shown} survive the join: {' and '.join(parts)}. "
+        "Make the keys the same in both tables: 12 and 12.0 are one key, 012 and u12 are others."
+    )
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return ", ".join(map(repr, keys))
+
+
+EXAMPLES = 5
+"""How many wrong fields of a column are shown."""
+_SHOWN_CHARACTERS = 60
+_MISSING_WORDS = 3
+
+
+@dataclass(kw_only=True)
+class Fault:
+    """A column's wrong fields in a file, or without a `check` its malformed rows, with the places of the first."""
+
+    file: TableFile
+    check: Check | None = None
+    count: int = 0
+    examples: list[tuple[int, str]] = field(default_factory=list)
+    values: set[str] = field(default_factory=set)
+
+    def add(self, places: Iterable[tuple[int, str]]) -> None:
+        """Count more, in the file's order."""
+        for place, text in places:
+            self.count += 1
+            if len(self.examples) < EXAMPLES:
+                self.examples.append((place, text))
+            if len(self.values) <= _MISSING_WORDS:
+                self.values.add(text)
+
+    def sentence(self, rows: str) -> str:
+        """A sentence with what is wrong and where, of so many checked `rows`: `943`, or `the first 5,000`."""
+        verb = "is" if self.count == 1 else "are"
+        if self.check is None:
+            shown = ", ".join(f"line {place} has {text}" for place, text in self.examples)
+            fault = "no JSON object" if self.file.is_json else "not split as the header is"
+            rest = f"rows {verb} {fault}: {shown}{self._more()}"
+            return f"{self.file.path}: {self.count:,} of {rows} {rest}"
+        unit = "line" if self.file.has_lines else "row"
+        shown = ", ".join(f"{unit} {place} {_short(text)!r}" for place, text in self.examples)
+        text = (
+            f"{self.file.path}, {self.check.role} {self.check.column}: {self.count:,} of {rows} fields {verb} "
+            f"{self.check.fault}: {shown}{self._more()}"
+        )
+        return text + self._advice()
+
+    def _more(self) -> str:
+        return f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
+
+    def _advice(self) -> str:
+        if self.check is None or self.check.role != "number":
+            return ""
+        if all(text.startswith("[") for text in self.values):
+            return f"; a list is as many numbers as it has with {{column: {self.check.column!r}, length: ...}}"
+        if len(self.values) > _MISSING_WORDS:
+            return ""
+        words = ", ".join(f'"{_short(text)}"' for text in sorted(self.values))
+        return f"; where that means missing, say {{column: {self.check.column!r}, missing: [{words}]}}"
+
+
+class Cells:
+    """The faults of one file of a table, gathered chunk by chunk."""
+
+    def __init__(self, file: TableFile, rules: TableRules) -> None:
+        """Without any faults yet."""
+        self.rows = 0
+        self._shape = Fault(file=file)
+        self._faults = [Fault(file=file, check=check) for check in checks(rules)]
+
+    def add(self, chunk: Chunk) -> None:
+        """Check a chunk; each distinct text of a column is checked once."""
+        self.rows += len(chunk.places) + len(chunk.misshapen)
+        self._shape.add(chunk.misshapen)
+        for fault in self._faults:
+            if fault.check is None:
+                continue
+            texts = chunk.columns[fault.check.column]
+            wrong = {text for text in fault.check.doubtful(texts).to_pylist() if not fault.check.is_right(text)}
+            if wrong:
+                fields = zip(chunk.places.tolist(), texts.to_pylist(), strict=True)
+                fault.add((place, text) for place, text in fields if text in wrong)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """All faults, malformed rows first."""
+        return [fault for fault in (self._shape, *self._faults) if fault.count]
+
+
+def malformed(sentences: Sequence[str]) -> MalformedRowError:
+    """The error for all wrong fields of all tables."""
+    way_out = "Correct the files or the dataset config."
+    if len(sentences) == 1:
+        return MalformedRowError(f"{sentences[0]}. {way_out}")
+    listed = "\n".join(f"  {sentence}" for sentence in sentences)
+    return MalformedRowError(f"Fields of {len(sentences)} columns cannot be used:\n{listed}\n{way_out}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+class Uses:
+    """Counts for each column with a separator or texts that mean missing, chunk by chunk.
+
+    `counts` has the fields that are not empty ("filled NAME"), those that are a value ("present NAME"), the values
+    with the separator ("separated NAME"), and the rows with each listed event of the label ("event NAME").
+    """
+
+    def __init__(self, rules: TableRules) -> None:
+        """Nothing is counted yet."""
+        self.counts = Counter[str]()
+        self._rules = rules
+        self._examples: dict[str, str] = {}
+
+    def add(self, columns: Mapping[str, pa.StringArray]) -> None:
+        """Count the fields of more rows."""
+        if self._rules.label and (events := self._rules.label.events):
+            for one in pc.value_counts(columns[self._rules.label.column]).to_pylist():
+                if one["values"] in events:
+                    self.counts[f"event {one['values']}"] += one["counts"]
+        for name in spoken_of(self._rules):
+            texts = columns[name]
+            present = texts.filter(pc.invert(are_missing(texts, self._rules.missing.get(name, ()))))
+            self.counts[f"filled {name}"] += len(texts) - (pc.sum(are_missing(texts, ())).as_py() or 0)
+            self.counts[f"present {name}"] += len(present)
+            if len(present):
+                self._examples.setdefault(name, present[0].as_py())
+            if separator := self._rules.separators.get(name):
+                self.counts[f"separated {name}"] += pc.sum(pc.match_substring(present, separator)).as_py() or 0
+
+    @property
+    def problems(self) -> list[ColumnError]:
+        """Errors for what the config says but the table does not show."""
+        return list(problems(self.counts, self._rules, self._examples))
+
+
+def spoken_of(rules: TableRules) -> list[str]:
+    """The feature columns with a separator, or with texts that mean missing besides the empty one."""
+    features = (feature.name for feature in rules.features)
+    return [name for name in features if name in rules.separators or rules.missing.get(name, frozenset()) > {""}]
+
+
+def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str, str]) -> Iterator[ColumnError]:
+    """Errors for columns without any value, and for separators and events in no field, given the counts of all rows."""
+    if rules.label:
+        for event, kind in rules.label.events.items():
+            if not counts.get(f"event {event}", 0):
+                yield ColumnError(
+                    f"{rules.shown}: the {kind} event {event!r} is in no row's {rules.label.column}. Correct "
+                    f"`label.{kind}`, or leave it out."
+                )
+    for name in spoken_of(rules):
+        filled, present = counts.get(f"filled {name}", 0), counts.get(f"present {name}", 0)
+        separator = rules.separators.get(name)
+        if filled and not present:
+            words = ", ".join(repr(word) for word in sorted(rules.missing[name] - {""}))
+            yield ColumnError(
+                f"{rules.shown}: no value is left in the column {name}: each of its {filled:,} filled fields is one of "
+                f"the texts that mean missing ({words}). Correct `missing`, or leave the column out."
+            )
+        elif separator and present and not counts.get(f"separated {name}", 0):
+            yield ColumnError(
+                f"{rules.shown}: the separator {separator!r} is in none of the {present:,} fields of the column "
+                f"{name}, which look like {examples.get(name, '')[:60]!r}. Correct `separator`, or leave it out."
+            )
+
 
 SAMPLE_CHARACTERS = 8_000_000
 """How much text of each table is checked: 100,000 rows of four short columns are 2 million characters."""
@@ -81,7 +342,7 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Looked:
-    """What `training.datasets.described.kept` counts; `whole` if all interactions were read. Empty if users or items
+    """What `training.datasets.described.quick` counts; `whole` if all interactions were read. Empty if users or items
     were not read to their end.
     """
 

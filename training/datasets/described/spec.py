@@ -1,22 +1,282 @@
 """The dataset config: a YAML file about interactions, users and items."""
 
+import codecs
+import string
 from collections.abc import Mapping
 from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
 
 import yaml
 from msgspec import UNSET
-from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from features.columns import MOMENT, Reading
+from features.files import is_inside
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
+from features.values import TimeFormat
 from features.yaml_text import load_yaml
 from recommend.forgotten import NOBODY, Forgotten
-from training.datasets.described.entries import CandidatesFrom, Categorical, Label, Number, Numeric, Time, TimeFeature
-from training.datasets.described.files import is_no_table, listed_suffixes
-from training.datasets.described.sources import Entity, Source, Strict, delta_version
 from training.datasets.errors import MissingFileError, SpecError
+
+_PLAIN = string.printable.encode("ascii")
+
+
+class Strict(BaseModel):
+    """A frozen part of the config that rejects unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextFormat(Strict):
+    """How the text files of a table are written."""
+
+    separator: str | None = None
+    """Between the fields of a line; by default a tab in `.tsv` files and a comma in others."""
+    encoding: str = "utf-8"
+    quote: str = '"'
+    """Around a field that contains the separator; empty if there is no such character."""
+
+    @field_validator("separator", "quote")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        if value is not None and (len(value) > 1 or not value.isascii() or value in {"\r", "\n"}):
+            raise ValueError('give one ASCII character, such as ";" or "\\t"')
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _of_single_bytes(cls, name: str) -> str:
+        try:
+            found = codecs.lookup(name).name.removesuffix("-sig")
+            plain = string.printable.encode(found)
+        except (LookupError, ValueError) as error:
+            raise ValueError("this encoding is unknown: give one of Python's, such as latin-1 or cp1252") from error
+        if plain != _PLAIN:
+            raise ValueError("this encoding isn't based on ASCII: convert the file with `iconv --to-code UTF-8`")
+        return found
+
+    @model_validator(mode="after")
+    def _different(self) -> Self:
+        if self.separator == "" or (self.separator and self.separator == self.quote):
+            raise ValueError("`separator` must be a character, and another one than `quote`")
+        return self
+
+
+class Days(Strict):
+    """Which days of a table are read: its folders name a date as this column, as in `day=2026-11-01`."""
+
+    column: str = Field(min_length=1)
+    last: int = Field(default=0, ge=0)
+    """How many of the latest days; 0 for all of them."""
+
+
+def _inside(name: str) -> str:
+    if not is_inside(name):
+        raise ValueError("give the path of a file below the table's folder, without empty parts, `.` and `..`")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_inside)]
+
+
+class Source(TextFormat):
+    """A table: a file, a folder of files, or several of both; a folder may be a Delta table."""
+
+    path: Path | tuple[Path, ...] = Field(union_mode="left_to_right")
+    files: tuple[FileName, ...] = ()
+    """The files of the folder that are meant; by default all. `up` fills it in for data in a container, where files can
+    come while a model is trained."""
+    version: int | None = Field(default=None, ge=0)
+    """Of a Delta table; the newest by default."""
+    days: Days | None = None
+    """For interactions that come in days."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:  # noqa: ANN401 - what the YAML file has
+        return {"path": value} if isinstance(value, str | Path | list | tuple) else value
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The named files and folders."""
+        return self.path if isinstance(self.path, tuple) else (self.path,)
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        first, *others = self.paths
+        return f"{first} and {len(others)} more" if others else str(first)
+
+
+class Entity(TextFormat):
+    """Users or items: one row per `key`. `interactions_key` is the key's name in the interactions, if different.
+
+    Without a `path` there is no table, only the key in the interactions.
+    """
+
+    path: Path | tuple[Path, ...] | None = Field(default=None, union_mode="left_to_right")
+    files: tuple[FileName, ...] = ()
+    version: int | None = Field(default=None, ge=0)
+    key: str
+    interactions_key: str = ""
+
+    @property
+    def foreign_key(self) -> str:
+        """The interactions' column with this table's key."""
+        return self.interactions_key or self.key
+
+    @property
+    def source(self) -> Source | None:
+        """Its table, if there is one."""
+        if self.path is None:
+            return None
+        return Source(**self.model_dump(include=set(Source.model_fields)))
+
+
+Event = Annotated[str, Field(min_length=1)]
+"""A text of the label column, such as `purchase`."""
+
+
+POSITIVES = "positives"
+"""In place of a label: every row is positive."""
+
+
+class Label(Strict):
+    """The label column of the interactions, with the rule that makes it 0 or 1. Without a rule it must be 0 or 1.
+
+    With `positive` and `negative`, every text of the column is in one of the two lists. The word `positives` instead of
+    all this says that every row is positive; `column` is empty then.
+    """
+
+    column: str
+    at_least: StrictInt | StrictFloat | None = None
+    equals: StrictInt | StrictFloat | StrictBool | str | None = None
+    positive: tuple[Event, ...] = ()
+    negative: tuple[Event, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if value == POSITIVES:
+            return {"column": ""}
+        if isinstance(value, str) or (isinstance(value, dict) and value.get("column") == ""):
+            raise ValueError(f"give the label as {{column: NAME}}, or the word {POSITIVES} if every row is positive")
+        return value
+
+    @model_serializer(mode="wrap")
+    def _written(self, written: SerializerFunctionWrapHandler) -> object:
+        return written(self) if self.column else POSITIVES
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        rules = [self.at_least is not None, self.equals is not None, bool(self.positive or self.negative)]
+        if sum(rules) > 1:
+            raise ValueError("give only one of `at_least`, `equals`, and `positive` with `negative`")
+        if bool(self.positive) is not bool(self.negative):
+            raise ValueError("give both lists of events, `positive` and `negative`")
+        if both := sorted({*self.positive} & {*self.negative}):
+            raise ValueError(f"{', '.join(both)} cannot be both positive and negative: name each event once")
+        return self
+
+    @property
+    def only_positives(self) -> bool:
+        """Whether every row is positive, so that a recommender can be trained, and no click model."""
+        return not self.column
+
+    @property
+    def events(self) -> dict[str, str]:
+        """The list that each event is in, `positive` or `negative`."""
+        return dict.fromkeys(self.positive, "positive") | dict.fromkeys(self.negative, "negative")
+
+
+class CandidatesFrom(StrEnum):
+    """The interactions that recommendations are learned from."""
+
+    POSITIVES = "positives"
+    ALL = "all"
+
+
+class Column(Strict):
+    """A column: its name, or a mapping with options."""
+
+    column: str = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"column": value}
+        if isinstance(value, dict):
+            return value
+        raise ValueError("give a column's name in quotes, or a mapping as {column: NAME}")
+
+
+class Time(Column):
+    """A column of times."""
+
+    format: TimeFormat = TimeFormat.ISO
+
+
+class Numeric(Column):
+    """A column of numbers."""
+
+    missing: tuple[str, ...] | None = None
+    """The texts that mean missing in this column; by default those of the dataset."""
+
+
+class Number(Numeric):
+    """A column of numbers, or of lists of `length` numbers: these are the columns `NAME.0`, `NAME.1`, and so on."""
+
+    length: int | None = Field(default=None, ge=1, le=4096)
+
+    @property
+    def single(self) -> list["Number"]:
+        """It, or the columns of its lists' numbers."""
+        if self.length is None:
+            return [self]
+        return [Number(column=f"{self.column}.{place}", missing=self.missing) for place in range(self.length)]
+
+
+class Categorical(Numeric):
+    """A column of categories."""
+
+    separator: str | None = Field(default=None, min_length=1)
+    """The separator of a field's values; without it, a field is one value."""
+
+
+class TimeFeature(Time, Numeric):
+    """A date and time column as a feature."""
+
+    zone: str = "UTC"
+    """The time zone of texts that name none, and of hour and weekday."""
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError) as error:  # unknown, no path within the database, a folder there
+            raise ValueError("this time zone is unknown: give one such as Europe/Berlin") from error
+        return zone
+
 
 LABEL = "label"
 """The label column of a joined dataset, 0 or 1."""
@@ -202,31 +462,9 @@ class TablesSpec(Strict):
         return self.model_copy(update=changed)
 
 
-def load_spec(path: Path) -> TablesSpec:
-    """Load the config in a YAML file, with absolute paths, and versions of Delta tables.
-
-    Raises `MissingFileError` if a file does not exist, and `SpecError` with all that is wrong if the config is not
-    valid.
-    """
-    path = path.expanduser().absolute()
-    spec = read_spec(path)
-    given = {table: tuple(path.parent / one for one in source.paths) for table, source in spec.tables.items()}
-    named = [(table, file) for table, files in given.items() for file in files]
-    unknown = [str(file) for _, file in named if is_no_table(file)]
-    if unknown:
-        raise SpecError(
-            f"{path}: the format of {', '.join(unknown)} is unknown. Give files that end in {listed_suffixes()}, or "
-            "folders of such files."
-        )
-    missing = [f"the {table} file {file}" for table, file in named if not file.exists()]
-    if missing:
-        raise MissingFileError(f"{path} names {' and '.join(missing)}, which does not exist. Correct the path.")
-    found = spec.with_paths({table: files if len(files) > 1 else files[0] for table, files in given.items()})
-    return found.with_versions({table: delta_version(path, source) for table, source in found.tables.items()})
-
-
 def read_spec(path: Path) -> TablesSpec:
-    """The config in a YAML file, with paths and addresses as they stand there; raises like `load_spec`."""
+    """The config in a YAML file, with paths and addresses as they stand there; raises like
+    `training.datasets.described.files.load_spec`."""
     try:
         content: Any = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -248,3 +486,13 @@ def _problem(detail: dict[str, Any]) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     shown = f", not {detail['input']!r}" if isinstance(detail["input"], str | int | float | date | datetime) else ""
     return f"{where}: {message}{shown}" if where else f"{message}{shown}"
+
+
+def meaning(spec: TablesSpec, paths: Mapping[str, Path | tuple[Path, ...]]) -> dict[str, object]:
+    """What of the config identifies a dataset, beside its files: with `paths` in place of those where they lie.
+
+    An option at its default is left out, so that a new option changes no dataset's identity. A default must stay as it
+    is for that.
+    """
+    placed = spec.with_paths(paths).with_versions(dict.fromkeys(spec.tables))
+    return placed.model_dump(mode="json", exclude_defaults=True)

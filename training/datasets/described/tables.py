@@ -9,12 +9,9 @@ import yaml
 
 from training.datasets.described.columns import table_rules
 from training.datasets.described.delta import write_copy
-from training.datasets.described.files import TableFile, files_of, suffix
-from training.datasets.described.identity import meaning
-from training.datasets.described.kept import dropped, joined
-from training.datasets.described.quick import look_at
-from training.datasets.described.sources import Source
-from training.datasets.described.spec import TablesSpec, load_spec
+from training.datasets.described.files import TableFile, files_of, load_spec, suffix
+from training.datasets.described.quick import dropped, joined, look_at
+from training.datasets.described.spec import Source, TablesSpec, meaning
 from training.datasets.layout import copy_checked, written_aside
 from training.datasets.manifest import File, Manifest, local_file, manifest, require_planned, write_record
 from training.datasets.progress import STAGE, Reporter

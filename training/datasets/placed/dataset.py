@@ -9,12 +9,9 @@ from pathlib import Path
 import yaml
 
 from training.datasets.described.columns import table_rules
-from training.datasets.described.days import latest_days
-from training.datasets.described.files import SUFFIXES, listed_suffixes, suffix
-from training.datasets.described.identity import meaning
+from training.datasets.described.files import SUFFIXES, latest_days, listed_suffixes, load_spec, suffix
 from training.datasets.described.quick import look_at
-from training.datasets.described.sources import Source
-from training.datasets.described.spec import load_spec, read_spec
+from training.datasets.described.spec import Source, meaning, read_spec
 from training.datasets.described.tables import SPEC
 from training.datasets.errors import DatasetError, SpecError
 from training.datasets.layout import latest, natural, part, written_aside

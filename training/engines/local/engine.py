@@ -1,18 +1,330 @@
-"""The engine that runs in processes on this machine."""
+"""The engine that runs in processes on this machine: it reads a dataset's rows, keeps them in files, and runs kernels.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+Equal rows of a whole dataset are numbered, so that each is split and sampled on its own: rows with the same record hash
+are equal in keys, time and all fields, and would else all fall on one side. Tasks of worker processes can be pickled.
+"""
+
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.schema import Schema
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.learning import AlternatingLeastSquares
 from training.datasets.progress import Reporter
+from training.engines import chunks
+from training.engines.counted import LocalCounts
+from training.engines.counting import Counting
+from training.engines.fitting import fit
 from training.engines.local.pool import Pool, cores
-from training.engines.local.source import LocalSource
+from training.engines.reading.opened import Opened, Piece
 from training.engines.reading.sources import open_source
-from training.parameters import Dataset, EngineName
+from training.engines.selection import ALL, Selection, division
+from training.kernels.columns import LABEL, RECORD_HASH
+from training.kernels.count import ValueCounts
+from training.kernels.encode import FoldEncoder, out_of_fold
+from training.kernels.hashed import NUMBER, numbered
+from training.kernels.kernel import Function, Kernel
+from training.kernels.split import Part
+from training.model.fitted import Fitted
+from training.parameters import Dataset, EngineName, TrainingParameters
 from training.progress import Progress
+from training.work import COMPLETE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Read one piece of a dataset, hash its rows, and write them to the file `target`."""
+
+    piece: Piece
+    schema: Schema
+    target: Path
+
+
+def read_piece(task: Reading) -> Counter[str]:
+    """Run the task; returns what was counted while reading the rows."""
+    found = Counter[str]()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for block in task.piece.blocks(task.schema):
+            found.update(block.found)
+            yield block.rows
+
+    chunks.write(task.target, batches())
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehashing:
+    """Give the rows at these `places` of a file, int64[m] ascending, other record `hashes`, int64[m]."""
+
+    file: Path
+    places: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.int64]
+
+
+def rehash(task: Rehashing) -> None:
+    """Run the task."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        start = 0
+        for batch in chunks.read(task.file):
+            own = slice(*np.searchsorted(task.places, [start, start + len(batch)]))
+            hashes = batch.column(RECORD_HASH).to_numpy().copy()
+            hashes[task.places[own] - start] = task.hashes[own]
+            columns = [pa.array(hashes) if name == RECORD_HASH else batch.column(name) for name in batch.schema.names]
+            yield pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+            start += len(batch)
+
+    chunks.write(task.file, batches())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selected:
+    """Rows in files."""
+
+    files: tuple[Path, ...]
+    selection: Selection
+
+    def batches(self, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
+        """The rows with these columns, in this order."""
+        return self.selection.of(chunks.read_all(self.files), columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """Run a kernel's function over some rows."""
+
+    rows: Selected
+    columns: tuple[str, ...]
+    function: Function
+
+    def run(self) -> Iterator[pa.RecordBatch]:
+        """The function's batches."""
+        return self.function(self.rows.batches(self.columns))
+
+
+def run_scan(task: Scan) -> list[pa.RecordBatch]:
+    """Run the task; returns all batches."""
+    return list(task.run())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """Run a kernel's function over some rows and write the result to `target`."""
+
+    scan: Scan
+    target: Path
+
+
+def write_scan(task: Writing) -> int:
+    """Run the task; returns how many rows were written."""
+    return chunks.write(task.target, task.scan.run())
+
+
+def count_values(task: tuple[tuple[Path, ...], Counting]) -> list[ValueCounts]:
+    """Count over rows in files; returns the counts of each column."""
+    files, counting = task
+    return counting.of(chunks.read_all(files))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRows:
+    """Rows in `files`. See `training.protocols.Rows`."""
+
+    runner: "LocalEngine"
+    schema: Schema
+    files: tuple[Path, ...]
+    selection: Selection = ALL
+
+    def part(self, *parts: Part) -> "LocalRows":
+        """The divided rows of these parts."""
+        return replace(self, selection=replace(self.selection, parts=parts))
+
+    def with_schema(self, schema: Schema) -> "LocalRows":
+        """The rows with other crosses."""
+        return replace(self, schema=schema)
+
+    def batches(self, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
+        """The rows with these columns, in this order, read in this process."""
+        return self._of(self.files).batches(columns)
+
+    def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
+        """What the kernel gives over all rows, or over those of the first file; merged as the kernel says."""
+        groups = [self.files[:1]] if first is not None else self._groups()
+        todo = [Scan(rows=self._of(group), columns=kernel.columns, function=kernel.function) for group in groups]
+        batches = [batch for part in self.runner.run(run_scan, todo) for batch in part]
+        return kernel.merge(pa.Table.from_batches(batches, kernel.schema))
+
+    def divided(self, parameters: TrainingParameters, *, count: int) -> "LocalRows":
+        """These rows, of which there are `count`, with `PART` and `FOLD`."""
+        return replace(self, selection=Selection(division=division(self, self.schema, parameters, rows_in_all=count)))
+
+    @property
+    def held_out_from(self) -> int | None:
+        """See `training.protocols.Rows`."""
+        return self.selection.held_out_from
+
+    def count(self, parameters: TrainingParameters, _folder: Path) -> LocalCounts:
+        """The category values of divided rows."""
+        columns = len(self.schema.categories)
+        bounds = np.linspace(0, columns, min(self.runner.processes, columns) + 1).astype(int).tolist()
+        some = (
+            Counting(selection=self.selection, schema=self.schema, columns=range(*bound), folds=parameters.folds)
+            for bound in pairwise(bounds)
+        )
+        found = self.runner.run(count_values, [(self.files, counting) for counting in some])
+        return LocalCounts(columns=[table for part in found for table in part], folds=parameters.folds)
+
+    def encode(self, encoder: FoldEncoder, _parameters: TrainingParameters, folder: Path) -> "LocalRows":
+        """The inputs of divided rows, one file per file of rows."""
+        kernel = out_of_fold(encoder)
+        if not (folder / COMPLETE).exists():
+            folder.mkdir()
+            scans = (
+                Scan(rows=self._of((file,)), columns=kernel.columns, function=kernel.function) for file in self.files
+            )
+            todo = [Writing(scan=scan, target=folder / file.name) for scan, file in zip(scans, self.files, strict=True)]
+            self.runner.run(write_scan, todo)
+            (folder / COMPLETE).touch()
+        return replace(self, files=chunks.files(folder), selection=ALL)
+
+    def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
+        """A model of these encoded rows."""
+        return fit(self.files, self.schema, parameters, rows=rows, progress=progress)
+
+    def _of(self, files: tuple[Path, ...]) -> Selected:
+        return Selected(files=files, selection=self.selection)
+
+    def _groups(self) -> list[tuple[Path, ...]]:
+        """The files in a few groups for each process, in order."""
+        groups = np.array_split(np.arange(len(self.files)), min(4 * self.runner.processes, len(self.files)))
+        return [tuple(self.files[index] for index in group) for group in groups]
+
+
+Numbers = npt.NDArray[np.int64]
+
+
+def number_equal_rows(runner: "LocalEngine", files: Sequence[Path]) -> None:
+    """Give equal rows in the files different record hashes.
+
+    A row's number counts the rows with its label before it, but is the same hash for every label: the hash must not
+    tell the label. Equal rows with one label can be exchanged, so their order does not matter, and rows that are added
+    later get higher numbers. This holds 17 bytes for each row of all files, and 50 for each that is not the only one of
+    its kind.
+    """
+    types = pa.schema([(RECORD_HASH, pa.int64()), (LABEL, pa.int8())])
+    tables = [pa.Table.from_batches([block.select(types.names) for block in chunks.read(file)]) for file in files]
+    rows = pa.concat_tables([types.empty_table(), *tables])
+    places, again = _repeated(*(rows.column(name).to_numpy() for name in types.names))
+    counts = np.array([len(table) for table in tables], np.int64)
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    cuts = np.searchsorted(places, [starts, ends])
+    todo = [
+        Rehashing(file=file, places=places[first:last] - start, hashes=again[first:last])
+        for file, start, first, last in zip(files, starts, *cuts, strict=True)
+        if first < last
+    ]
+    runner.run(rehash, todo)
+
+
+def _repeated(hashes: Numbers, labels: npt.NDArray[np.int8]) -> tuple[Numbers, Numbers]:
+    """The places of rows, int64[m] ascending, that are not the first of equal ones, and their hashes, int64[m]."""
+    is_one_of_several = pc.is_in(pa.array(hashes), pa.array(_several(hashes)))
+    places = np.flatnonzero(is_one_of_several.to_numpy(zero_copy_only=False))
+    places = places[np.lexsort((labels[places], hashes[places]))]
+    own, label = hashes[places], labels[places]
+    is_first = np.ones(len(places), dtype=np.bool_)
+    is_first[1:] = (own[1:] != own[:-1]) | (label[1:] != label[:-1])
+    starts = np.flatnonzero(is_first)
+    number = np.arange(len(places)) - np.repeat(starts, np.diff(starts, append=len(places)))
+    changed = number > 0
+    places, again = places[changed], numbered(own[changed], number[changed])
+    order = np.argsort(places)
+    return places[order], again[order]
+
+
+def _several(hashes: Numbers) -> Numbers:
+    """Each of the hashes that occurs more than once."""
+    ordered = np.sort(hashes)
+    again: Numbers = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    return again
+
+
+class _Summary(msgspec.Struct, frozen=True):
+    """What is kept beside the files once all of them are written."""
+
+    found: dict[str, int]
+    files: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalSource:
+    """See `training.protocols.Source`."""
+
+    runner: "LocalEngine"
+    opened: Opened
+
+    @property
+    def schema(self) -> Schema:
+        """The columns of the rows."""
+        return self.opened.schema
+
+    @property
+    def hashed_fields(self) -> tuple[str, ...]:
+        """See `training.protocols.Source`."""
+        return (*self.opened.hashed_fields, NUMBER)
+
+    def prepare(self, folder: Path) -> tuple[LocalRows, Counter[str]]:
+        """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""
+        mark = folder / COMPLETE
+        if not mark.exists():
+            folder.mkdir(parents=True)
+            mark.write_bytes(msgspec.json.encode(self._read(folder)))
+        summary = msgspec.json.decode(mark.read_bytes(), type=_Summary)
+        found = Counter(summary.found)
+        self.opened.check(found)
+        files = tuple(folder / name for name in summary.files)
+        return LocalRows(runner=self.runner, schema=self.schema, files=files), found
+
+    def _check(self) -> None:
+        """Raise the error of the first malformed row before any row is hashed, for pieces that can be checked alone.
+
+        Threads are enough, since Arrow releases the GIL, and they start a second sooner than processes.
+        """
+        checks = [piece.check for piece in self.opened.pieces if piece.check is not None]
+        with ThreadPoolExecutor(self.runner.processes) as threads:
+            for _ in threads.map(operator.call, checks):
+                pass
+
+    def _read(self, folder: Path) -> _Summary:
+        pieces = self.opened.pieces
+        todo = [
+            Reading(piece=piece, schema=self.schema, target=folder / f"{number:05d}{chunks.SUFFIX}")
+            for number, piece in enumerate(pieces)
+        ]
+        with self.opened.unchanged():
+            self._check()
+            found = self.runner.run(read_piece, todo)
+        number_equal_rows(self.runner, chunks.files(folder))
+        return _Summary(
+            found=dict(sum(found, Counter[str]())),
+            files=[reading.target.name for reading, own in zip(todo, found, strict=True) if own["rows"]],
+        )
+
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")

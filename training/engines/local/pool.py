@@ -15,7 +15,7 @@ from training.model.unneeded import Unneeded
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
-PRELOADED = ["training.engines.local.tasks", "training.evaluation.reachable", "training.evaluation.score"]
+PRELOADED = ["training.engines.local.engine", "training.evaluation.reachable", "training.evaluation.measure"]
 """Modules that every worker needs, imported once by the fork server."""
 
 

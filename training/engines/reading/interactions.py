@@ -13,9 +13,8 @@ from features.errors import PersonalizationError
 from recommend.arrays import Mask
 from recommend.interactions import Interactions
 from training.datasets.described.columns import KEYS, table_rules
-from training.datasets.described.entries import CandidatesFrom
-from training.datasets.described.kept import ROWS, counted
-from training.datasets.described.spec import TablesSpec
+from training.datasets.described.quick import ROWS, counted
+from training.datasets.described.spec import CandidatesFrom, TablesSpec
 from training.engines.reading.tables import read_all, read_heads
 from training.kernels.tables import TypedTable
 
@@ -31,7 +30,7 @@ class TooManyInteractionsError(PersonalizationError):
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
     """The choices to learn from, and the keys of all users and items by number, also of those that only occur in other
-    interactions. `found` counts rows; see `training.datasets.described.kept`.
+    interactions. `found` counts rows; see `training.datasets.described.quick`.
     """
 
     choices: Interactions

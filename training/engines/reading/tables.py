@@ -1,15 +1,17 @@
 """The tables of a dataset config: the interactions in blocks, each joined with all users and items.
 
-This only finds out that a table is malformed; `training.datasets.described.quick` then says what is wrong with it.
+Events that make one row have the first one's time and columns, and are a click if one of them is. Rows of users who
+were forgotten are left out before anything else reads them. This only finds out that a table is malformed;
+`training.datasets.described.quick` then says what is wrong with it.
 """
 
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,26 +20,94 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from training.datasets.described.columns import KEYS, header, keys_by_column, missing_by_column, table_rules
-from training.datasets.described.fields import TableRules
+from training.datasets.described.fields import TableRules, keys_of
 from training.datasets.described.files import TableFile
-from training.datasets.described.kept import counted, kept
-from training.datasets.described.lines import BadLinesError, parse
-from training.datasets.described.nested import columns_of, nested_of, parse_json, tops
 from training.datasets.described.opening import open_rows, readable
-from training.datasets.described.problems import NO_OTHERS
-from training.datasets.described.quick import look_at
+from training.datasets.described.quick import NO_OTHERS, counted, kept, look_at, problems
 from training.datasets.described.spec import TablesSpec
-from training.datasets.described.uses import problems
-from training.datasets.described.values import texts_of, with_folders
+from training.datasets.described.texts import (
+    BadLinesError,
+    columns_of,
+    nested_of,
+    parse,
+    parse_json,
+    texts_of,
+    tops,
+    with_folders,
+)
 from training.datasets.errors import ColumnError, DatasetError, require_both_classes
 from training.datasets.progress import STAGE, Reporter
 from training.engines.reading import blocks
-from training.engines.reading.events import FirstEvents, first_events
-from training.engines.reading.forgotten import without_forgotten
 from training.engines.reading.opened import Opened, Piece, version
 from training.kernels.hashed import Fields
-from training.kernels.numbers import NotNumbersError
-from training.kernels.tables import BadFieldsError, TypedTable, taken, typed
+from training.kernels.tables import BadFieldsError, NotNumbersError, TypedTable, taken, typed
+
+Numbers = npt.NDArray[np.int64]
+Values = TypeVar("Values")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstEvents:
+    """The events of a part of the interactions that are the first of their row: their `places` in the part, int64[m]
+    ascending, and the rows' `label`, int8[m].
+    """
+
+    places: Numbers
+    label: npt.NDArray[np.int8]
+
+    def among(self, blocks: Iterable[TypedTable]) -> Iterator[TypedTable]:
+        """The first events in the part's blocks, with the label of their row."""
+        start = 0
+        for block in blocks:
+            end = start + len(_required(block.label))
+            own = slice(*np.searchsorted(self.places, [start, end]))
+            yield block.of(self.places[own] - start, self.label[own])
+            start = end
+
+
+def first_events(parts: Sequence[Iterable[TypedTable]]) -> list[FirstEvents]:
+    """The first events of the rows in each of these parts: the earliest, and of several at one time the first one read.
+
+    This holds 25 bytes for each event of all parts, and as much again while it sorts them.
+    """
+    heads = [[_head(block) for block in part] for part in parts]
+    ends = np.cumsum([sum(len(key) for key, _, _ in part) for part in heads])
+    key, time, label = (
+        np.concatenate([np.empty(0, kind), *(head[place] for part in heads for head in part)])
+        for place, kind in enumerate((np.int64, np.int64, np.int8))
+    )
+    order = np.lexsort((time, key))  # which keeps the order of equal ones
+    starts = np.flatnonzero(np.diff(key[order], prepend=key[order[:1]] - 1))
+    first, clicked = order[starts], np.maximum.reduceat(label[order], starts)
+    by_place = np.argsort(first)
+    first, clicked = first[by_place], clicked[by_place]
+    cuts = np.searchsorted(first, ends[:-1])
+    places = zip(np.split(first, cuts), np.split(clicked, cuts), [0, *ends[:-1]], strict=True)
+    return [FirstEvents(places=own - start, label=labels) for own, labels, start in places]
+
+
+def _head(block: TypedTable) -> tuple[Numbers, Numbers, npt.NDArray[np.int8]]:
+    """Row key, time and label of each event; without times all are alike."""
+    key = _required(block.row_key)
+    return key, np.zeros(len(key), np.int64) if block.time is None else block.time, _required(block.label)
+
+
+def _required(values: Values | None) -> Values:
+    if values is None:
+        raise ValueError("interactions have labels, and where events make rows, keys of these")
+    return values
+
+
+def without_forgotten(texts: Mapping[str, pa.StringArray], rules: TableRules) -> Mapping[str, pa.StringArray]:
+    """The rows of users who were not forgotten."""
+    column = rules.keys.get(KEYS["users"])
+    if column is None or not rules.forgotten.users:
+        return texts
+    users = keys_of(texts[column])
+    gone = [user for user in pc.unique(users).to_pylist() if user in rules.forgotten]
+    kept = pc.invert(pc.is_in(users, pa.array(gone, pa.string())))
+    return {name: values.filter(kept) for name, values in texts.items()}
+
 
 _NOT_RIGHT = (
     BadFieldsError,

@@ -145,7 +145,7 @@ def _joined(tables: dict[str, DataFrame], spec: TablesSpec) -> DataFrame:
 
 
 def _rows_of(events: DataFrame) -> DataFrame:
-    """The rows that events make; see `training.engines.reading.events`."""
+    """The rows that events make; see `training.engines.reading.tables`."""
     first = F.struct(*(name for name in events.columns if name not in {ROW_KEY, PLACE, LABEL}))
     order = F.struct(*(name for name in (TIME, PLACE) if name in events.columns))
     rows = events.groupBy(ROW_KEY).agg(F.max(LABEL).alias(LABEL), F.min_by(first, order).alias("first"))

@@ -12,10 +12,10 @@ from pyspark.sql.pandas import serializers
 
 from training.engines.reading import sources
 from training.engines.spark import source
-from training.evaluation import golden, reachable, reference, score
+from training.evaluation import golden, measure, reachable, reference
 from training.model.unneeded import Unneeded
 
-IMPORTED = (serializers, sources, source, golden, reachable, reference, score)
+IMPORTED = (serializers, sources, source, golden, measure, reachable, reference)
 """Spark's Arrow serializers, and the modules whose functions and classes run in workers."""
 
 

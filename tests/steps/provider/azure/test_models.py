@@ -24,8 +24,7 @@ from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tests.support.bundles import MakeBundle
 from tools import azurite
-from training.metrics.curves import ScoreBins
-from training.metrics.evaluate import evaluate_bins
+from training.evaluation.metrics import ScoreBins, evaluate_bins
 from training.parameters import TrainingParameters
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")

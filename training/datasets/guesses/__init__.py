@@ -1,1 +1,0 @@
-"""Guesses a dataset config from tables, with a reason for each guess."""

@@ -1,0 +1,265 @@
+"""The quality of a model by segment of the held-out rows: those that share a frequent value of a categorical column,
+and those of users and items that the model knew or did not.
+
+A model can be right on average and wrong for one country. Segments are scored in the same pass as the held-out rows. If
+a column has several values per field, a row is in the segment of each of its frequent values. A model knew the users
+and items with a click rate of their own: keys with fewer rows than a rate needs are encoded as new ones.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.special import pdtr, pdtrc
+
+from features.columns import Category, Cross, Encoded
+from features.encoder import Encoder, RawRows
+from features.hashing import EACH, MISSING_HASH, RowOfEach, Several, hash_value, hash_values, pair_hashes
+from features.schema import Schema, cross_name
+from training.evaluation.metrics import (
+    DECIMALS,
+    SLICES,
+    InSlices,
+    ScoreBins,
+    area_under_roc,
+    calibration_error,
+    entropy,
+    reliability,
+)
+from training.kernels.columns import RAW, raw_columns, raw_rows
+from training.kernels.kernel import Kernel
+from training.protocols import Scannable
+
+SHOWN_LENGTH = 40
+"""How many characters of a value are kept."""
+_FOUND = pa.schema([("column", pa.int32()), ("hash", pa.int64()), ("text", pa.string())])
+
+
+def naming(schema: Schema, wanted: Sequence[tuple[int, int]]) -> Kernel:
+    """Finds the beginnings of the wanted values, given by column index and hash, in rows with `RAW`."""
+    return Kernel(
+        columns=(RAW, *raw_columns(schema)),
+        schema=_FOUND,
+        function=_Naming(schema=schema, wanted=tuple(wanted)),
+        by=("column", "hash"),
+        merged={"text": "max"},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Naming:
+    schema: Schema
+    wanted: tuple[tuple[int, int], ...]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        found: dict[tuple[int, int], str] = {}
+        for batch in batches:
+            texts, *columns = batch.columns
+            rows = raw_rows(columns, self.schema)
+            for index, value in (one for one in self.wanted if one not in found):
+                values = rows.values(index)
+                hashes, row_of = values if isinstance(values, Several) else (values, np.arange(len(values)))
+                places = np.flatnonzero(hashes == value)
+                if len(places):
+                    row = row_of[places[0]]
+                    text = _text(self.schema.encoded[index], list(texts[int(row)].as_py().values()), value)
+                    found[index, value] = text[:SHOWN_LENGTH]
+        named = [{"column": index, "hash": value, "text": text} for (index, value), text in found.items()]
+        yield pa.RecordBatch.from_pylist(named, schema=_FOUND)
+
+
+def _text(column: Encoded, record: Sequence[str], value: int) -> str:
+    """The text of the value of `column` with this hash, in a record that has it, given the record's categories."""
+    if isinstance(column, Category):
+        return next(one for one in column.split(record[column.index]) if hash_value(one) == value)
+    if not isinstance(column, Cross) or value == MISSING_HASH:
+        return ""
+    pairs = list(product(*(one.split(record[one.index]) for one in (column.first, column.second))))
+    first, second = (hash_values(texts) for texts in zip(*pairs, strict=True))
+    first_text, second_text = pairs[int(np.flatnonzero(pair_hashes(first, second) == value)[0])]
+    return cross_name((first_text, second_text))
+
+
+COLUMNS = 10
+"""The most columns to segment by: those with the highest gain."""
+VALUES = 5
+"""How many of a column's most frequent values get a segment; all other values share one more."""
+FIRST_ROWS = 10_000
+"""Frequent values are searched in a sample first, which avoids a pass over all rows."""
+BEYOND_CHANCE = 3.2e-5
+"""A segment is off if so few or so many clicks are less probable than this. With 60 segments of a calibrated model,
+that happens by chance in one of 250 runs."""
+MATERIAL = 0.1
+"""The difference must also be this share of the predicted clicks: on millions of rows everything is beyond chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlicedColumn:
+    """A column by its index in `Schema.categories`, and the hashes of its frequent values, int64[k]."""
+
+    index: int
+    hashes: npt.NDArray[np.int64]
+
+    @property
+    def size(self) -> int:
+        """The number of its segments: one for each of the values, and one for all others."""
+        return len(self.hashes) + 1
+
+    def places(self, all_rows: RawRows, *, start: int = 0) -> InSlices:
+        """The rows' segments, counted from `start`: 0 to k - 1 by value, k for rows with none of the values."""
+        values = all_rows.values(self.index)
+        found = self._places(values.hashes if isinstance(values, Several) else values)
+        rows: RowOfEach = EACH
+        if isinstance(values, Several):
+            frequent = found < len(self.hashes)
+            others = np.setdiff1d(values.row, values.row[frequent])
+            rows = np.concatenate((values.row[frequent], others))
+            found = np.concatenate((found[frequent], np.full(len(others), len(self.hashes), dtype=np.int32)))
+        return InSlices(rows=rows, slices=found + np.int32(start))
+
+    def _places(self, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Which of the frequent values each of `hashes` int64[m] is, int32[m], k for none."""
+        found = np.full(len(hashes), len(self.hashes), dtype=np.int32)
+        for place, value in enumerate(self.hashes):
+            found[hashes == value] = place
+        return found
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """The metrics on held-out rows with one value of a column; `value` is "" for missing, None for all others."""
+
+    column: str
+    value: str | None
+    rows: int
+    clicks: int
+    mean_probability: float
+    auc: float | None
+    """None if all rows have the same label."""
+    log_loss: float
+    normalized_entropy: float | None
+    """Log loss relative to that of the segment's click rate; None as for `auc`."""
+    calibration_error: float
+    off: bool
+    """Whether the clicks differ from the prediction beyond chance, and enough to matter."""
+
+    @property
+    def click_rate(self) -> float:
+        """Share of the rows that were clicked."""
+        return self.clicks / self.rows
+
+
+def choose(encoder: Encoder, schema: Schema, importance: Mapping[str, float]) -> tuple[SlicedColumn, ...]:
+    """The columns to segment by, chosen by their gain in `importance`, with their frequent values."""
+    gains = [sum(importance[name] for name in column.inputs) for column in schema.encoded]
+    by_gain = sorted(range(len(gains)), key=lambda index: -gains[index])
+    tables = ((index, encoder.column(index)) for index in by_gain)
+    return tuple(
+        SlicedColumn(index=index, hashes=encoder.hashes[table][_most_frequent(encoder.log_counts[table])])
+        for index, table in tables
+        if table.start < table.stop
+    )[:COLUMNS]
+
+
+def value_names(held_out: Scannable, schema: Schema, columns: Sequence[SlicedColumn]) -> Iterator[str]:
+    """The text of each value of the `columns`, in order, shortened to its first characters.
+
+    "" for a value that occurs in no row.
+    """
+    wanted = [(column.index, int(value)) for column in columns for value in column.hashes]
+    names: dict[tuple[int, int], str] = {}
+    for first in (FIRST_ROWS, None):
+        if missing := [value for value in wanted if value not in names]:
+            found = held_out.scan(naming(schema, missing), first=first)
+            names |= {(row["column"], row["hash"]): row["text"] for row in found.to_pylist()}
+    return (names.get(value, "") for value in wanted)
+
+
+def measure_slices(
+    bins: Mapping[int, ScoreBins],
+    columns: Sequence[SlicedColumn],
+    *,
+    names: Sequence[str],
+    values: Iterator[str],
+) -> tuple[Slice, ...]:
+    """The segments that have rows, in order; `names` are the schema's encoded columns."""
+    measured = []
+    of = SLICES
+    for column in columns:
+        for place in range(column.size):
+            value = next(values) if place < len(column.hashes) else None
+            if of in bins:
+                measured.append(measure_one(bins[of], column=names[column.index], value=value))
+            of += 1
+    return tuple(measured)
+
+
+def _most_frequent(log_counts: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    return np.argsort(-log_counts, kind="stable")[:VALUES]
+
+
+def measure_one(bins: ScoreBins, *, column: str, value: str | None) -> Slice:
+    """The metrics of one segment."""
+    rows, clicks = int(bins.rows.sum()), int(bins.clicks.sum())
+    mixed = 0 < clicks < rows
+    log_loss = float(bins.loss_sum.sum()) / rows
+    error, _ = calibration_error(reliability(bins))
+    return Slice(
+        column=column,
+        value=value,
+        rows=rows,
+        clicks=clicks,
+        mean_probability=round(float(bins.probability_sum.sum()) / rows, DECIMALS),
+        auc=round(area_under_roc(bins)[0], DECIMALS) if mixed else None,
+        log_loss=round(log_loss, DECIMALS),
+        normalized_entropy=round(log_loss / entropy(clicks / rows), DECIMALS) if mixed else None,
+        calibration_error=round(error, DECIMALS),
+        off=_is_off(clicks, float(bins.probability_sum.sum())),
+    )
+
+
+def _is_off(clicks: int, expected: float) -> bool:
+    """Judged by the Poisson distribution's tail: where few clicks are expected, a normal one would be far too thin."""
+    tail = pdtr(clicks, expected) if clicks < expected else pdtrc(clicks - 1, expected)
+    return bool(tail < BEYOND_CHANCE and abs(clicks - expected) > MATERIAL * expected)
+
+
+KINDS = ("known", "new")
+"""The names of a key's two segments, in the order of their numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownOrNew:
+    """The rows of users or items that the model knew, and the others: two segments of the rows.
+
+    `index` is the key's place in `Schema.categories`.
+    """
+
+    index: int
+
+    def places(self, all_rows: RawRows, encoder: Encoder, *, start: int) -> InSlices:
+        """The rows' segments, counted from `start`."""
+        values = all_rows.values(self.index)
+        hashes = values.hashes if isinstance(values, Several) else values  # keys have one value in a field
+        is_new = encoder.place(self.index, hashes) == encoder.places(self.index)
+        return InSlices(rows=EACH, slices=is_new.astype(np.int32) + np.int32(start))
+
+
+def keys_among(schema: Schema, names: Sequence[str]) -> tuple[KnownOrNew, ...]:
+    """The keys among `names` that are features, with one value in a field."""
+    return tuple(
+        KnownOrNew(index=column.index) for column in schema.texts if column.name in names and not column.separator
+    )
+
+
+def measure_keys(
+    bins: Mapping[int, ScoreBins], keys: Sequence[KnownOrNew], *, names: Sequence[str], start: int
+) -> tuple[Slice, ...]:
+    """The segments that have rows; `start` is the number of the first one, `names` are the schema's encoded columns."""
+    segments = enumerate(product(keys, KINDS), start=start)
+    return tuple(
+        measure_one(bins[of], column=names[key.index], value=kind) for of, (key, kind) in segments if of in bins
+    )

@@ -1,0 +1,326 @@
+"""Guesses the role of each column that is not a key: label, timestamp, number, category, several values, or unused."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from features.hashing import split_values
+from features.values import TimeFormat, is_number, microseconds
+from training.datasets.described.fields import is_click
+from training.datasets.described.spec import POSITIVES, Label
+from training.datasets.errors import GuessError
+from training.init_data.profile import UNIT, ColumnProfile, TableProfile, words
+
+MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
+"""Texts that usually mean missing."""
+_CODES = {"id", "code", "zip", "zipcode", "postcode", "postal", "phone", "sku", "isbn"}
+_SEPARATORS = ("|", ";", "/", ", ", ",", " ")
+_NEVER_IN_TEXT = ("|", ";")
+_MAX_WORDS = 3
+_MAX_WRONG = 0.05
+_MAX_DISTINCT = 0.5
+"""A column with more distinct values than this share of its fields says nothing about other rows."""
+_FEW_ROWS = 20
+_MIN_SEPARATED = 0.1
+_SHOWN_CHARACTERS = 40
+_MIN_USES = 5
+"""How often the values of a column with several values must occur, on average."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """A column to train on, and why; `separator` is set for columns with several values per field."""
+
+    column: str
+    table: str
+    is_numeric: bool
+    why: str
+    missing: tuple[str, ...] = ()
+    separator: str | None = None
+    length: int | None = None
+    """How many numbers the column's lists have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A column that is not used, and why."""
+
+    column: str
+    table: str
+    why: str
+
+
+def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftOut:
+    """The role of a column."""
+    if column.name in table.lists:
+        return _as_list(column, table)
+    missing = tuple(sorted(text for text in column.values if text in MISSING))
+    present = Counter({text: count for text, count in column.values.items() if text not in missing})
+    if len(present) <= 1:
+        why = "is empty" if not present else f"is always {_shown(next(iter(present)))}"
+        return LeftOut(column=column.name, table=table.path.name, why=why)
+    if column.time_formats:
+        why = "a date or a time: under `times`, its age, hour and weekday are features"
+        return LeftOut(column=column.name, table=table.path.name, why=why)
+    if any("," in text for text in present) and all(map(_is_number_with_comma, present)):
+        why = f"has numbers with a comma ({_shown(max(present, key=len))}): write them with a decimal point alone"
+        return LeftOut(column=column.name, table=table.path.name, why=why)
+    return (
+        _as_number(column, table)
+        or _as_several(column, table, present, missing)
+        or _as_category(column, table, present, missing)
+    )
+
+
+def _as_list(column: ColumnProfile, table: TableProfile) -> Feature | LeftOut:
+    """Lists as several values, or as many numbers if all have the same length of them."""
+    lists = [text.split(UNIT) for text in column.values]
+    parts = {part for one in lists for part in one}
+    lengths = {len(one) for one in lists}
+    if len(lengths) == 1 and (length := lengths.pop()) > 1 and all(map(is_number, parts)):
+        why = f"{table.path.name}: lists of {length} numbers"
+        return Feature(column=column.name, table=table.path.name, is_numeric=True, why=why, length=length)
+    separator = next((sign for sign in _SEPARATORS if not any(sign in part for part in parts)), None)
+    if separator is None or len(parts) <= 1:
+        why = "holds lists whose values contain all usual separators" if separator is None else "holds empty lists"
+        return LeftOut(column=column.name, table=table.path.name, why=why)
+    why = f"{table.path.name}: lists of {len(parts):,} different values; requests separate them by {separator!r}"
+    return Feature(column=column.name, table=table.path.name, is_numeric=False, why=why, separator=separator)
+
+
+def _as_number(column: ColumnProfile, table: TableProfile) -> Feature | None:
+    wrong = column.not_numbers
+    few_wrong = len(wrong) <= _MAX_WORDS and wrong.total() <= _MAX_WRONG * column.filled
+    all_missing = set(wrong) <= MISSING and wrong.total() < column.filled
+    is_code = _CODES & set(words(column.name)) or any(
+        text[0] == "0" and text.isdigit() and len(text) > 1 for text in column.values
+    )
+    if is_code or not (few_wrong or all_missing):
+        return None
+    numbers = column.numbers
+    why = f"{table.path.name}: {len(numbers):,} different numbers from {numbers[0]:g} to {numbers[-1]:g}"
+    if wrong:
+        why += f"; {wrong.total():,} of {column.filled:,} fields are none"
+    return Feature(column=column.name, table=table.path.name, is_numeric=True, why=why, missing=tuple(sorted(wrong)))
+
+
+def _is_number_with_comma(text: str) -> bool:
+    """Whether it is a number as in `1.234,50` or `1,234.50`, or without a comma."""
+    return is_number(text.replace(".", "").replace(",", "."))
+
+
+def _as_several(
+    column: ColumnProfile, table: TableProfile, present: Counter[str], missing: tuple[str, ...]
+) -> Feature | None:
+    """A feature with several values, if enough fields have a separator and the parts recur in other combinations."""
+    for separator in _SEPARATORS:
+        with_it = sum(count for text, count in present.items() if separator in text)
+        if with_it < _MIN_SEPARATED * present.total():
+            continue
+        parts: Counter[str] = Counter()
+        for text, count in present.items():
+            parts.update({part: count for part in split_values(text, separator) if part})
+        if parts and _come_again(parts, present, separator):
+            why = (
+                f"{table.path.name}: {len(parts):,} different values between {separator!r}, several in {with_it:,} of "
+                f"{present.total():,} fields, such as {_shown(max(present, key=len))}"
+            )
+            return Feature(
+                column=column.name,
+                table=table.path.name,
+                is_numeric=False,
+                why=why,
+                missing=missing,
+                separator=separator,
+            )
+    return None
+
+
+def _come_again(parts: Counter[str], present: Counter[str], separator: str) -> bool:
+    """Whether the parts of fields are values, and not words of a text that contains the separator by chance."""
+    uses = parts.total() / len(parts)
+    return uses > 1 if separator in _NEVER_IN_TEXT else uses >= _MIN_USES and len(parts) < len(present)
+
+
+def _as_category(
+    column: ColumnProfile, table: TableProfile, present: Counter[str], missing: tuple[str, ...]
+) -> Feature | LeftOut:
+    shown = ", ".join(_shown(text) for text, _ in present.most_common(3))
+    if len(present) > _MAX_DISTINCT * present.total() and present.total() > _FEW_ROWS:
+        why = f"has {len(present):,} different values in {present.total():,} fields ({shown}): nearly unique"
+        return LeftOut(column=column.name, table=table.path.name, why=why)
+    why = f"{table.path.name}: {len(present):,} different values, mostly {shown}"
+    return Feature(column=column.name, table=table.path.name, is_numeric=False, why=why, missing=missing)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")
+
+
+_LABELS = {
+    "label": 5, "click": 5, "clicked": 5, "target": 4, "converted": 4, "conversion": 4, "purchased": 4, "bought": 4,
+    "liked": 4, "like": 4, "rating": 4, "star": 4, "score": 3, "event": 3, "action": 3, "feedback": 3, "response": 3,
+    "outcome": 3, "purchase": 3, "behavior": 3, "behaviour": 3, "is": 1,
+}  # fmt: skip
+"""Words in a column's name, and how much each speaks for a label."""
+_BOUGHT = {"buy", "bought", "purchase", "purchased", "order", "transaction"}
+_CLICKED = {"click", "clicked", "like", "liked", "yes", "y", "t", "positive"}
+"""Names of events that count as a click, unless there is nothing beside them and purchases."""
+_ONLY_CLICKS = _BOUGHT | _CLICKED | {"1", "1.0", "true", "True"}
+_TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "seen", "created"}
+_GOOD_OF = {5.0: 4, 10.0: 7}
+"""By highest rating: from which rating on an item usually counts as liked."""
+_MAX_EVENTS = 20
+_NUMBERS_FROM = {TimeFormat.ISO: 1e8, TimeFormat.MILLISECONDS: 1e11}
+"""The smallest number that is taken for a time; in 1973, in seconds and in milliseconds."""
+_NUMBERS_BELOW = 1e14
+_ORDERS = {TimeFormat.DAY_FIRST: "day", TimeFormat.MONTH_FIRST: "month"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimestampGuess:
+    """The timestamp's column, its format, and why it is taken."""
+
+    column: str
+    format: TimeFormat
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelGuess:
+    """The label's column and its rule, as in the config, and why; the column is empty if every row is positive."""
+
+    column: str
+    rule: dict[str, object]
+    why: str
+
+
+def guess_label(table: TableProfile, columns: Sequence[ColumnProfile], told: str | None) -> LabelGuess:
+    """The interactions' label among these columns; `told` is a given label column, or `positives`.
+
+    Raises `GuessError` when none looks like one, unless all rows are of one event that is a click, or there is nothing
+    beside keys and times.
+    """
+    if told == POSITIVES and told not in table.columns:
+        return LabelGuess(column="", rule={}, why=f"as `--label {POSITIVES}` says")
+    if told is not None and told not in table.columns:
+        raise GuessError(f"{table.path} has no column {told!r}, only {', '.join(table.columns)}.")
+    candidates = [table.columns[told]] if told is not None else columns
+    ranked = sorted(candidates, key=_likeness, reverse=True)
+    for column in ranked:
+        if (told is not None or _likeness(column)) and (found := _rule(column)):
+            return _explained(column, *found)
+    if told is None and (why := _why_positives(ranked)):
+        return LabelGuess(column="", rule={}, why=why)
+    named = told or ", ".join(one.name for one in columns) or "none beside the keys"
+    raise GuessError(
+        f"No column of {table.path} looks like a label (0 and 1, ratings, or names of events), among: {named}. Name it "
+        f"with --label COLUMN, or say that every row is positive with --label {POSITIVES}."
+    )
+
+
+def _why_positives(columns: Sequence[ColumnProfile]) -> str:
+    """Why every row is taken for positive; "" if it is not."""
+    for column in columns:
+        if _likeness(column) and len(column.values) == 1 and {*column.values} & _ONLY_CLICKS:
+            return f"{column.name} is always {next(iter(column.values))}"
+    return "" if any(_time_format(column) is None for column in columns) else "no column says what came of a row"
+
+
+def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | None, list[LeftOut]]:
+    """The timestamp, and columns of times that can't be used because some rows lack them."""
+    left_out = []
+    for column in columns:
+        form = _time_format(column)
+        if form is None:
+            continue
+        if not column.is_complete:
+            why = f"a time that {column.texts['']:,} rows lack: fill it in, or remove them, to use it as timestamp"
+            left_out.append(LeftOut(column=column.name, table="interactions", why=why))
+            continue
+        return TimestampGuess(column=column.name, format=form, why=_why(column, form)), left_out
+    return None, left_out
+
+
+def _time_format(column: ColumnProfile) -> TimeFormat | None:
+    """A column's time format, or None; numbers count only if the column's name suggests a time."""
+    if column.time_formats:
+        return column.time_formats[0]
+    numbers = column.numbers
+    if column.not_numbers or not numbers or not _TIMES & set(words(column.name)) or numbers[-1] >= _NUMBERS_BELOW:
+        return None
+    if numbers[-1] < _NUMBERS_FROM[TimeFormat.MILLISECONDS]:
+        return TimeFormat.ISO if numbers[0] >= _NUMBERS_FROM[TimeFormat.ISO] else None
+    return TimeFormat.MILLISECONDS if numbers[0] >= _NUMBERS_FROM[TimeFormat.MILLISECONDS] else None
+
+
+def _why(column: ColumnProfile, form: TimeFormat) -> str:
+    texts = sorted(column.values, key=lambda text: microseconds(text, form) or 0)
+    span = f"in every row, from {texts[0]} to {texts[-1]}"
+    if form in _ORDERS:
+        others = [other for other in _ORDERS if other is not form]
+        deciding = next((text for text in texts if microseconds(text, others[0]) is None), None)
+        if deciding is None:
+            return (
+                f"dates {span}. No number over 12 tells day from month: the {_ORDERS[form]} is assumed to come first. "
+                f"Write `format: {others[0]}` if the {_ORDERS[others[0]]} does"
+            )
+        return f"dates with the {_ORDERS[form]} first, as {deciding} shows, {span}"
+    kinds = {TimeFormat.MILLISECONDS: "milliseconds since 1970", TimeFormat.ISO: "seconds since 1970"}
+    return f"{'times' if column.time_formats else kinds[form]} {span}"
+
+
+def _likeness(column: ColumnProfile) -> int:
+    """A score of how much a column looks like a label."""
+    named = max((_LABELS.get(word, 0) for word in words(column.name)), default=0)
+    binary = {text.lower() for text in column.values} in ({"0", "1"}, {"true", "false"}, {"0.0", "1.0"})
+    return named + 2 * binary if column.is_complete else 0
+
+
+def _rule(column: ColumnProfile) -> tuple[dict[str, object], str] | None:
+    """The rule that turns a column's texts into 0 and 1, and why, or None."""
+    values = {text.lower(): text for text in column.values}
+    if len(values) <= 1:
+        return None
+    if not column.not_numbers:
+        return _rule_of_numbers(column)
+    if set(values) == {"true", "false"}:
+        return {"equals": True}, "true and false"
+    if len(values) > _MAX_EVENTS:
+        return None
+    return _rule_of_events(sorted(column.values))
+
+
+def _rule_of_events(events: Sequence[str]) -> tuple[dict[str, object], str] | None:
+    """The events in two lists: clicks and purchases against the rest, or purchases against clicks."""
+    for words_of_clicks in (_BOUGHT | _CLICKED, _BOUGHT):
+        positive = [event for event in events if event.lower() in words_of_clicks]
+        negative = [event for event in events if event not in positive]
+        if positive and negative:
+            return {"positive": positive, "negative": negative}, "events by their names"
+    return None
+
+
+def _rule_of_numbers(column: ColumnProfile) -> tuple[dict[str, object], str]:
+    numbers = column.numbers
+    if set(numbers) == {0.0, 1.0}:
+        return {}, "0 and 1, so no rule is needed"
+    shown = f"numbers from {numbers[0]:g} to {numbers[-1]:g}"
+    if numbers[0] >= 0 and (good := _GOOD_OF.get(numbers[-1])):
+        return {"at_least": good}, f"{shown}, like ratings, of which {good} or more usually count as liked"
+    clicks = {number: _share(column, number) for number in numbers[1:]}
+    middle = min(clicks, key=lambda number: abs(clicks[number] - 0.5))
+    threshold = int(middle) if middle.is_integer() else middle
+    return {"at_least": threshold}, f"{shown}, cut so that about half are above, since no rating scale is known"
+
+
+def _share(column: ColumnProfile, threshold: float) -> float:
+    return sum(count for text, count in column.values.items() if float(text) >= threshold) / column.filled
+
+
+def _explained(column: ColumnProfile, rule: dict[str, object], why: str) -> LabelGuess:
+    label = Label.model_validate({"column": column.name, **rule})
+    clicks = sum(count for text, count in column.values.items() if is_click(text, label))
+    return LabelGuess(
+        column=column.name, rule=rule, why=f"{why}; so {clicks / column.filled:.1%} of the rows are clicks"
+    )

@@ -1,0 +1,166 @@
+"""Profiles of a table's columns, from its beginning, as the basis of guesses, and how its text files are written."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from features.values import TimeFormat, is_number, microseconds
+from training.datasets.described.columns import header, lists_in, require_columns
+from training.datasets.described.files import TableFile, files_of
+from training.datasets.described.opening import open_bytes, readable
+from training.datasets.described.quick import SAMPLE_CHARACTERS, no_row
+from training.datasets.described.spec import Source
+from training.datasets.described.texts import Tables
+from training.datasets.errors import GuessError
+
+UNIT = "\x1f"
+"""The separator of lists' values in profiles: ASCII's own, which is in no text."""
+IN_WORDS = (TimeFormat.ISO, TimeFormat.DAY_FIRST, TimeFormat.MONTH_FIRST)
+_PLURAL = re.compile(r"(?<=..)(?<![si])(?<![^k]u)s$")
+"""The s of `ads` and `skus`; those of `ts`, `class`, `analysis` and `status` are no plurals'."""
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """The distinct texts of a column, including the empty one, with their frequencies."""
+
+    name: str
+    texts: Counter[str]
+
+    @cached_property
+    def values(self) -> Counter[str]:
+        """The texts that are not empty."""
+        return Counter({text: count for text, count in self.texts.items() if text})
+
+    @cached_property
+    def filled(self) -> int:
+        """How many fields are not empty."""
+        return self.values.total()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no field is empty."""
+        return "" not in self.texts
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether all fields are distinct and none is empty."""
+        return self.is_complete and self.filled == len(self.values)
+
+    @cached_property
+    def not_numbers(self) -> Counter[str]:
+        """The texts that are not numbers."""
+        return Counter({text: count for text, count in self.values.items() if not is_number(text)})
+
+    @cached_property
+    def numbers(self) -> list[float]:
+        """The distinct numbers, in order."""
+        return sorted({float(text) for text in self.values if text not in self.not_numbers})
+
+    @cached_property
+    def time_formats(self) -> list[TimeFormat]:
+        """The formats that fit every filled field, if all are times in words. Both orders of day and month fit if no
+        number over 12 decides."""
+        if not self.values or len(self.not_numbers) < len(self.values):
+            return []
+        return [form for form in IN_WORDS if all(microseconds(text, form) is not None for text in self.values)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableProfile:
+    """A table's columns by name, from all its rows if `whole`, else from the first `rows`."""
+
+    source: Source
+    rows: int
+    whole: bool
+    columns: dict[str, ColumnProfile]
+    lists: list[str]
+    """Columns of lists, whose values are separated by `UNIT` in the texts."""
+
+    @property
+    def path(self) -> Path:
+        """The table's file or folder."""
+        return self.source.paths[0]
+
+    @property
+    def shown_rows(self) -> str:
+        """How many rows were profiled, in words."""
+        return f"{self.rows:,} rows" if self.whole else f"the first {self.rows:,} rows"
+
+
+def profile(path: Path) -> TableProfile:
+    """The profile of a table; raises a `DatasetError` for a file that can't be read or has no row, and `GuessError` if
+    the column names are missing.
+    """
+    source = as_written(path)
+    files = files_of(source)
+    lists, names = lists_in(files[0]), header(files[0])
+    files = tuple(replace(file, lists=tuple((name, UNIT) for name in lists)) for file in files)
+    if all(map(is_number, names)):
+        raise GuessError(
+            f"The first row of {path} must name the columns, but looks like data: {', '.join(names[:5])}. Add a header "
+            "row."
+        )
+    require_columns(files, names)
+    texts: dict[str, Counter[str]] = {name: Counter() for name in names}
+    tables, rows = Tables(files, names, SAMPLE_CHARACTERS), 0
+    for chunk in tables.chunks():
+        rows += len(chunk.places)
+        for name in names:
+            texts[name].update(chunk.columns[name].to_pylist())
+    if not rows:
+        raise no_row(source.shown)
+    columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
+    return TableProfile(source=source, rows=rows, whole=tables.whole, columns=columns, lists=lists)
+
+
+def words(name: str) -> list[str]:
+    """The words of a column's or file's name, in lower case and without a plural s."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return [_PLURAL.sub("", word) for word in re.split(r"[^a-z0-9]+", apart.lower()) if word]
+
+
+_READ_BYTES = 1 << 20
+_SEPARATORS = (";", "\t", "|", ",")
+_ENCODINGS = ("utf-8", "cp1252", "latin-1")
+"""Tried in this order. Every file is Latin-1, and nearly every file that Windows wrote is Windows-1252."""
+
+
+def as_written(path: Path) -> Source:
+    """A table, a file or a folder, with what is unusual in the first of its text files."""
+    first, *_ = files_of(Source(path=path))
+    if not first.is_text:
+        return Source(path=path)
+    with readable(first), open_bytes(first.path) as stream:
+        content = stream.read(_READ_BYTES)
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16, which reading refuses
+        return Source(path=path)
+    encoding = next(name for name in _ENCODINGS if _is_in(content, name))
+    header = content.split(b"\n", 1)[0].decode(encoding).removeprefix("\ufeff").strip("\r")
+    quote = _quote(header)
+    return Source(path=path, separator=_separator(header, first), encoding=encoding, quote=quote)
+
+
+def _is_in(content: bytes, encoding: str) -> bool:
+    """Whether the content up to its last line break is in this encoding."""
+    try:
+        content[: content.rfind(b"\n") + 1 or None].decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _separator(header: str, file: TableFile) -> str | None:
+    """The character that separates the columns' names, if it is none that the file's name says."""
+    usual = file.separator
+    if usual in header:
+        return None
+    return next((sign for sign in _SEPARATORS if sign in header), None)
+
+
+def _quote(header: str) -> str:
+    """The character around the columns' names: a single quote where all of them have one, else the usual one."""
+    is_single = header[:1] == header[-1:] == "'" and len(header) > 1 and '"' not in header
+    return "'" if is_single else '"'

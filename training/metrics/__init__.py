@@ -1,1 +1,0 @@
-"""Metrics of predicted probabilities, computed from counts by score."""

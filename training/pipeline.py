@@ -1,0 +1,447 @@
+"""A training run from rows to a sealed bundle, stage by stage.
+
+The rows are checked, hashed, split, counted and encoded, and trees are fitted; the model is compared with baselines and
+earlier versions, and the gate decides.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from features.bundle import REPORT, Bundle, BundleError, HeldOut, Metadata
+from features.encoder import MAX_ROWS, RawRows, thresholds
+from features.errors import PersonalizationError
+from features.reference import Reference
+from features.schema import Schema
+from recommend.judgement import Judgement
+from recommend.stored import FOLDER as SNAPSHOTS
+from training import report, work
+from training.bundle import NOT_OF_THE_MODEL, ClickParts, metadata_of, write_bundle
+from training.datasets import key_columns, tables_of, user_column
+from training.datasets.described.quick import kept
+from training.datasets.manifest import Manifest
+from training.evaluation import reference
+from training.evaluation.baselines import BASE_RATE, LOGISTIC_REGRESSION, base_rate, fit_logistic, leak_warnings, sample
+from training.evaluation.gate import Candidate, EarlierVersion, Judged, judge
+from training.evaluation.golden import golden_records
+from training.evaluation.measure import Scored, measure
+from training.evaluation.reachable import best_reachable
+from training.evaluation.segments import SlicedColumn, value_names
+from training.kernels import factors, split
+from training.kernels.encode import FoldEncoder, FrequentValues
+from training.kernels.hashed import NUMBER
+from training.kernels.split import Part, SplitError
+from training.model.fitted import Fitted
+from training.parameters import TrainingParameters
+from training.progress import Progress
+from training.protocols import CountTable, EncodedRows, Rows, Scannable, Source, TrainingEngine
+from training.recommending import STAGE, Recommending, recommending
+from training.report import ColumnSummary, SplitSummary
+from training.request import TrainingRequest
+from training.result import Result, metrics
+from training.stages.provenance import training_code_hash
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Divided rows, and their counts."""
+
+    rows: Rows
+    counts: dict[Part, int]
+    clicks: dict[Part, int]
+    missing: tuple[int, ...]
+    """Training rows without each of the numeric values."""
+    held_out: HeldOut
+    found: Mapping[str, int]
+    """What was counted while the rows were read."""
+
+    def part(self, *parts: Part) -> Rows:
+        """The rows of these parts."""
+        return self.rows.part(*parts)
+
+    @property
+    def training_rows(self) -> int:
+        """The rows to fit on and to stop early by."""
+        return self.counts[Part.FIT] + self.counts[Part.VALIDATION]
+
+    @property
+    def training_clicks(self) -> int:
+        """The clicks among the training rows."""
+        return self.clicks[Part.FIT] + self.clicks[Part.VALIDATION]
+
+
+def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> Prepared:
+    """Write the rows of `source` to `folder`, unless they are there already, and divide them.
+
+    Raises a `DatasetError` for malformed rows, and `SplitError` if a part has no rows or only one class.
+    """
+    rows, counted = source.prepare(folder)
+    divided = rows.divided(parameters, count=counted["rows"])
+    found = split.Tally.of(divided.scan(split.tallying(source.schema)))
+    for part in Part:
+        _check_part(part, found.rows[part], found.clicks[part])
+    fields, timestamp = source.hashed_fields, source.schema.timestamp
+    return Prepared(
+        rows=divided,
+        counts=found.rows,
+        clicks=found.clicks,
+        missing=found.missing,
+        found=counted,
+        held_out=HeldOut(fields=fields, timestamp=timestamp, since=divided.held_out_from),
+    )
+
+
+def _check_part(part: Part, rows: int, clicks: int) -> None:
+    name = part.value.replace("_", "-")
+    if rows == 0:
+        raise SplitError(f"There are no {name} rows. Give more rows, or change `train_fraction`.")
+    if clicks in {0, rows}:
+        raise SplitError(
+            f"All {rows:,} {name} rows have the label {int(clicks > 0)}, and a model needs both. "
+            "Check the label's rule, or give more rows."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """The encoded training rows, and the encoder for all other rows."""
+
+    encoder: FoldEncoder
+    counted: CountTable
+    train: EncodedRows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Half:
+    """A run up to the fit."""
+
+    schema: Schema
+    prepared: Prepared
+    encoded: Encoded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Half):
+    """A model and what it was made from."""
+
+    fitted: Fitted
+
+
+MOST_FACTORED_ROWS = 5_000_000
+"""Training rows that factors are fitted from at most: all their pairs come together in one process."""
+
+
+class FactorsError(PersonalizationError):
+    """Factors of more rows than they are fitted from."""
+
+
+def with_factors(
+    encoder: FoldEncoder, values: FrequentValues, rows: Scannable, parameters: TrainingParameters
+) -> FoldEncoder:
+    """The encoder with the factors that its schema names, from the divided training rows of which these are the values.
+
+    Each fold's rows get those that the rows outside of it give. Raises `FactorsError` where there are too many rows.
+    """
+    pair = encoder.schema.factored
+    if pair is None:
+        return encoder
+    columns, names = (pair.first.index, pair.second.index), f"{pair.first.name} and {pair.second.name}"
+    counted = int(values.rows[values.column == columns[0]].sum())
+    if counted > MOST_FACTORED_ROWS:
+        raise FactorsError(
+            f"The factors of {names} would be fitted from {counted:,} rows in one process, which takes no more than "
+            f"{MOST_FACTORED_ROWS:,}. Leave `factors` out of the dataset config, or train on fewer rows."
+        )
+    plain = encoder.encoder
+    table = rows.scan(factors.pairs_counted(plain, encoder.schema, columns, folds=parameters.folds))
+    pairs = factors.PairCounts.of(table, sizes=(plain.places(columns[0]), plain.places(columns[1])))
+    return replace(
+        encoder,
+        encoder=replace(plain, factors=factors.fit(pairs, columns, seed=parameters.seed)),
+        factors=tuple(
+            factors.fit(pairs.without(fold), columns, seed=parameters.seed) for fold in range(parameters.folds)
+        ),
+    )
+
+
+Stage = Callable[[str, str], AbstractContextManager[None]]
+"""Opens a stage with a name and a description, for the duration of a block."""
+
+
+def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> tuple[Judged, Reference]:
+    """Evaluate a model on its held-out rows and judge it; also returns the baseline sample's histograms."""
+    schema, prepared = trained.schema, trained.prepared
+    encoder = trained.encoded.encoder.encoder
+    held_out, seed = prepared.part(Part.HELD_OUT), arguments.training.seed
+    count = prepared.counts[Part.HELD_OUT]
+    with stage("baselines", "fit the baselines"):
+        rows = sample(trained.encoded.train, rows=prepared.training_rows, seed=seed)
+        logistic = fit_logistic(*rows)
+        warnings = leak_warnings(*rows, schema)
+    with stage("evaluate", f"score {count:,} held-out rows"):
+        keys = key_columns(arguments.dataset, arguments.data)
+        measured = measure(held_out, schema, encoder, trained.fitted, logistic, keys=keys)
+        reachable = best_reachable(held_out, arguments.dataset, schema)
+        sampled = reference.sample(held_out, schema, rows=count, seed=seed)
+    baselines = {BASE_RATE: base_rate(measured.evaluation, rate=prepared.training_clicks / prepared.training_rows)}
+    if measured.logistic is not None:
+        baselines[LOGISTIC_REGRESSION] = measured.logistic
+    scored = Scored(schema=schema, encoder=encoder, text=trained.fitted.text)
+    candidate = Candidate(scored=scored, parameters=arguments.training, held_out=prepared.held_out)
+    champion = _champion(candidate, held_out, sampled, arguments, stage)
+    best = _best(candidate, held_out, arguments, stage)
+    judged = Judged(
+        evaluation=measured.evaluation,
+        baselines=baselines,
+        champion=champion,
+        best=best,
+        best_reachable=reachable,
+        slices=measured.slices,
+        keys=measured.keys,
+        warnings=warnings,
+        verdict=judge(measured.evaluation, baselines, champion, arguments.gate, best=best),
+    )
+    return judged, reference.make_reference(sampled, encoder, trained.fitted.text, trained.fitted.importance)
+
+
+def _champion(
+    candidate: Candidate, held_out: Rows, sampled: RawRows, arguments: TrainingRequest, stage: Stage
+) -> EarlierVersion | None:
+    """The champion on the same held-out rows, and their drift from its baseline sample."""
+    if arguments.champion is None:
+        return None
+    with stage("champion", "score the champion on the same rows"):
+        bundle = Bundle.load(arguments.champion, mapped=False)
+        drift = reference.compare(bundle, sampled)
+        return candidate.beside(held_out, bundle, version=arguments.champion_version, drift=drift)
+
+
+def _best(candidate: Candidate, held_out: Rows, arguments: TrainingRequest, stage: Stage) -> EarlierVersion | None:
+    """The best version kept on the same held-out rows. A bundle that can no longer be read does not stop the run."""
+    if arguments.best is None:
+        return None
+    version = arguments.best_version
+    with stage("champion", "score the best version kept on the same rows"):
+        try:
+            bundle = Bundle.load(arguments.best, mapped=False)
+        except BundleError as error:
+            reason = str(error).rstrip(".")
+            return EarlierVersion(version=version, bundle_hash="", compared=None, not_comparable=reason)
+        return candidate.beside(held_out, bundle, version=version)
+
+
+FREQUENT = 10
+"""How many values are listed of a column with several values per field."""
+
+
+def split_summaries(prepared: Prepared) -> list[SplitSummary]:
+    """Rows and clicks of each part."""
+    names = {Part.FIT: "training", Part.VALIDATION: "validation", Part.HELD_OUT: "held out"}
+    return [
+        SplitSummary(name=name, rows=prepared.counts[part], clicks=prepared.clicks[part])
+        for part, name in names.items()
+    ]
+
+
+def column_summaries(prepared: Prepared, counted: CountTable, schema: Schema) -> list[ColumnSummary]:
+    """One summary per column, including crosses; `counted` has the training rows' values."""
+    rows = prepared.training_rows
+    numbers = [
+        ColumnSummary(name=column.name, role=column.role, missing_share=missing / rows, distinct=None)
+        for column, missing in zip(schema.numbers, prepared.missing, strict=True)
+    ]
+    categories = [
+        ColumnSummary(
+            name=column.name,
+            role=column.role,
+            missing_share=counted.missing(column.index) / rows,
+            distinct=counted.distinct(column.index),
+        )
+        for column in schema.encoded
+    ]
+    for column in schema.several:
+        categories[column.index] = replace(
+            categories[column.index],
+            separator=column.separator,
+            frequent=_frequent(prepared, counted, schema, column.index),
+        )
+    return numbers + categories
+
+
+def _frequent(prepared: Prepared, counted: CountTable, schema: Schema, index: int) -> list[tuple[str, int]]:
+    """The most frequent values of a column, as written in the held-out rows, and the training rows of each."""
+    hashes, rows = counted.most_frequent(index, FREQUENT)
+    names = value_names(prepared.part(Part.HELD_OUT), schema, [SlicedColumn(index=index, hashes=hashes)])
+    return [(name, count) for name, count in zip(names, rows.tolist(), strict=True) if name]
+
+
+class Pipeline:
+    """One training run with its engine and its folders."""
+
+    def __init__(
+        self,
+        engine: TrainingEngine,
+        arguments: TrainingRequest,
+        manifest: Manifest,
+        *,
+        output: Path,
+        progress: Progress,
+    ) -> None:
+        """Train as `arguments` say and write the bundle to `output / "bundle"`."""
+        self._engine = engine
+        self._arguments = arguments
+        self._manifest = manifest
+        self._training = arguments.training.model_copy(update={"engine": engine.name})
+        self._output = output
+        self._work = arguments.work or output / work.FOLDER
+        self._progress = progress
+
+    def run(self) -> Result:
+        """Train, evaluate, judge and write the bundle; intermediate files are always removed."""
+        found = work.begin(self._work, self._inputs())
+        if found:
+            self._progress("start", f"continue after {', '.join(found)}, which an earlier run had finished")
+        try:
+            trained = self._train()
+            judged, histograms = judge_model(trained, self._arguments, self._stage)
+            for warning in judged.warnings:
+                self._progress("evaluate", warning)
+            factors = self._engine.factors(self._training.seed)
+            recommended = recommending(self._arguments, self._stage, self._output / SNAPSHOTS, factors)
+            if recommended is not None:
+                self._progress(STAGE, recommended.judgement.reason)
+            return self._finish(trained, judged, histograms, recommended)
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
+
+    def _inputs(self) -> str:
+        """A hash of everything that intermediate files depend on."""
+        parameters = self._training.model_dump_json(exclude=NOT_OF_THE_MODEL)
+        passed_over = sorted(self._arguments.passed_over.users)
+        inputs = f"{self._manifest.hash} {training_code_hash()} {parameters} {passed_over}"
+        return hashlib.sha256(inputs.encode()).hexdigest()
+
+    def first_half(self) -> Half:
+        """Prepare and encode the rows: everything before the fit."""
+        prepared, schema = self._prepare()
+        return Half(schema=schema, prepared=prepared, encoded=self._encode(prepared, schema))
+
+    def _train(self) -> Trained:
+        half = self.first_half()
+        rows = half.prepared.training_rows
+        fitted = half.encoded.train.fit(self._training, rows=rows, progress=self._progress)
+        return Trained(schema=half.schema, prepared=half.prepared, encoded=half.encoded, fitted=fitted)
+
+    def _prepare(self) -> tuple[Prepared, Schema]:
+        with self._stage("read", "find the rows"):
+            source = self._engine.open_source(
+                self._arguments.dataset, self._arguments.data, self._progress, self._arguments.passed_over
+            )
+        with self._stage("prepare", "check, hash and split the rows"):
+            prepared = prepare(source, self._training, folder=self._work / "rows")
+        counts = prepared.counts
+        self._progress(
+            "prepare",
+            f"{counts[Part.FIT]:,} rows to train on, {counts[Part.VALIDATION]:,} to stop early by, "
+            f"{counts[Part.HELD_OUT]:,} held out",
+        )
+        return prepared, source.schema
+
+    def _encode(self, prepared: Prepared, schema: Schema) -> Encoded:
+        train = prepared.part(Part.FIT, Part.VALIDATION)
+        rows = prepared.training_rows
+        with self._stage("count", f"count the categories of {rows:,} rows"):
+            counted = train.count(self._training, self._work / "counts")
+            encoder = fold_encoder(counted, train, schema, self._training)
+        values = len(encoder.encoder.hashes)
+        with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
+            return Encoded(
+                encoder=encoder, counted=counted, train=train.encode(encoder, self._training, self._work / "train")
+            )
+
+    def _finish(
+        self, trained: Trained, judged: Judged, histograms: Reference, recommended: Recommending | None
+    ) -> Result:
+        from training.report import page  # noqa: PLC0415 - Matplotlib takes a second; wrong data is reported before
+
+        target = self._output / "bundle"
+        with self._stage("bundle", "write the bundle"):
+            judgement = None if recommended is None else recommended.judgement
+            metadata = self._metadata(trained, judged, judgement)
+            shown = self._report(trained, judged, metadata, judgement)
+            bundle_hash = write_bundle(
+                target,
+                schema=trained.schema,
+                metadata=metadata,
+                clicks=_click_parts(trained, histograms, user_column(self._arguments.dataset, self._arguments.data)),
+                recommender=None if recommended is None else recommended.recommender,
+                write_report=lambda path: page.write(path, shown),
+            )
+        return Result(
+            metrics=metadata.metrics,
+            bundle=str(target),
+            bundle_hash=bundle_hash,
+            verdict=judged.verdict,
+            report=str(target / REPORT),
+            rows={part.value: trained.prepared.counts[part] for part in Part},
+            seconds=self._progress.seconds,
+        )
+
+    def _metadata(self, trained: Trained, judged: Judged, judgement: Judgement | None) -> Metadata:
+        return metadata_of(
+            self._engine,
+            self._manifest,
+            self._training,
+            metrics=metrics(judged, trained.fitted, judgement),
+            verdict=judged.verdict,
+            held_out=trained.prepared.held_out,
+        )
+
+    def _report(
+        self, trained: Trained, judged: Judged, metadata: Metadata, judgement: Judgement | None
+    ) -> report.ReportData:
+        fitted = trained.fitted
+        return report.ReportData(
+            dataset=self._manifest.description,
+            **vars(judged),
+            importance=fitted.importance,
+            learning_curve=report.LearningCurve(validation=fitted.losses, best_iteration=fitted.best_iteration),
+            rows=self._rows(trained.prepared),
+            splits=split_summaries(trained.prepared),
+            columns=column_summaries(trained.prepared, trained.encoded.counted, trained.schema),
+            parameters=self._training,
+            gate=self._arguments.gate,
+            versions=metadata.library_versions,
+            hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
+            equal_rows_numbered=NUMBER in trained.prepared.held_out.fields,
+            recommender=judgement,
+        )
+
+    def _rows(self, prepared: Prepared) -> str:
+        spec = tables_of(self._arguments.dataset, self._arguments.data)
+        return "" if spec is None else kept(prepared.found, spec)
+
+    def _stage(self, name: str, detail: str) -> AbstractContextManager[None]:
+        return self._engine.stage(self._progress, name, detail)
+
+
+def _click_parts(trained: Trained, histograms: Reference, user: str | None) -> ClickParts:
+    """The click model; its golden records hold nothing of the column `user`."""
+    held_out, own = trained.prepared.part(Part.HELD_OUT), trained.encoded.encoder.encoder
+    encoder, golden = golden_records(held_out, trained.schema, own, trained.fitted, user)
+    return ClickParts(
+        trees=trained.fitted.text,
+        encoder=encoder,
+        golden=golden,
+        reference=histograms,
+    )
+
+
+def fold_encoder(counted: CountTable, rows: Scannable, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
+    """The encoders for these counted rows; `features.encoder.thresholds` decides which values get an entry."""
+    needed = thresholds(counted.values_by_rows(MAX_ROWS), min_category_rows=parameters.min_category_rows)
+    values = counted.frequent(needed)
+    return with_factors(FoldEncoder.of(values, schema, parameters), values, rows, parameters)

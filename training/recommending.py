@@ -1,0 +1,395 @@
+"""The recommender of a run: judged on held-out choices, then fitted on all of them; alone, where all rows are positive.
+
+Its second stage is LightGBM on lists of candidates as the first stage would have offered them. A candidate's label is
+whether its user chose it among the choices of a fold, of which neither the first stage nor the counts know.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from msgspec import UNSET
+
+from features.bundle import REPORT, Metadata, Verdict
+from features.columns import Category, Field, Number
+from features.encoder import MAX_ROWS, RawRows, thresholds
+from features.hashing import Several, Values
+from features.schema import Schema
+from recommend import splits
+from recommend.arrays import Indices, Mask, Scores
+from recommend.columns import PairColumns, Value
+from recommend.interactions import Interactions, Matrix
+from recommend.judgement import Judgement, fit, judge
+from recommend.learning import Ease, Learned, Learner
+from recommend.lists import Lists
+from recommend.metrics import K, Ranker, ndcg_of
+from recommend.ranking import CandidateRanking, FirstStageInputs, Numbers, log_odds
+from recommend.recommender import METRIC, Recommender
+from recommend.splits import task
+from recommend.stored import FOLDER as SNAPSHOTS
+from training.bundle import metadata_of, write_bundle
+from training.catalogue import write_snapshots
+from training.datasets import tables_of
+from training.datasets.described.columns import KEYS, table_rules
+from training.datasets.described.quick import joined
+from training.datasets.described.spec import TablesSpec
+from training.datasets.manifest import Manifest
+from training.engines.counted import LocalCounts
+from training.engines.fitting import native_parameters
+from training.engines.reading.interactions import Chosen, TooManyInteractionsError, read_chosen
+from training.engines.reading.tables import entities
+from training.evaluation.reachable import best_order
+from training.kernels.count import count
+from training.kernels.encode import FoldEncoder
+from training.kernels.tables import taken
+from training.model.native import lightgbm
+from training.parameters import FirstStages, TrainingParameters
+from training.progress import Progress
+from training.protocols import TrainingEngine
+from training.report import RecommenderReport
+from training.request import TrainingRequest
+from training.result import Result
+
+Columns = dict[str, Sequence[Value]]
+
+
+def pair_columns(spec: TablesSpec, users: list[str], items: list[str]) -> tuple[PairColumns | None, Columns]:
+    """The columns of users and items with these keys, and those of users by number; None if items have no columns.
+
+    Numbers and categories are read, and crosses of them; the keys of items, where the model reads them. The ages of
+    times need a moment, and keys of users say nothing of people whom the ranking has not met.
+    """
+    of_users, of_items = _values(spec, "users", users), _values(spec, "items", items)
+    if spec.items is not None and spec.items.foreign_key in spec.categorical_names:
+        of_items[spec.items.foreign_key] = items
+    if not of_items:
+        return None, {}
+    names = {*of_users, *of_items}
+    schema = Schema(
+        numeric=tuple(name for name in spec.numeric_names if name in names),
+        categorical=tuple(name for name in spec.categorical_names if name in names),
+        separators={name: one for name, one in spec.separators.items() if name in names} or UNSET,
+        crosses=tuple(pair for pair in spec.crosses if names.issuperset(pair)) or UNSET,
+    )
+    return PairColumns(schema=schema, items=of_items), of_users
+
+
+def _values(spec: TablesSpec, table: str, keys: list[str]) -> Columns:
+    """The numbers and categories of the users or items with these keys, by column."""
+    if table not in spec.joined:
+        return {}
+    rules = table_rules(spec)[table]
+    found = entities(spec, rules)
+    places = found.known[KEYS[table]].find(pa.array(keys, pa.string()))
+    return {
+        field.name: _stated(field, taken(found.features[field.name], places))
+        for field in rules.features
+        if type(field) in {Number, Category}
+    }
+
+
+def _stated(field: Field, values: Any) -> list[Value]:  # noqa: ANN401 - numbers in NumPy's arrays, texts in Arrow's
+    """The values as a request states them."""
+    return [field.shown(value) for value in values.tolist()] if isinstance(field, Number) else values.to_pylist()
+
+
+FOLDS = 4
+"""Parts of the choices, each of which is once what lists are labelled by."""
+MOST_LISTS = 2_000
+NEGATIVES = 0.2
+"""Share of the candidates that were not chosen from which trees are fitted: all lists are cut alike, which changes no
+order."""
+UNKNOWN = 0.3
+"""Share of the lists without their user's columns, since requests often lack them."""
+TREES, LEAVES, ROWS_OF_A_LEAF = 100, 16, 100
+WEIGHTS = (0.0, 0.1, 0.3, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
+"""The values to choose the ranking's weight from. With 0 there is no second stage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Labelled:
+    """Lists with the labels of their n candidates; `held_out`, int64[l], counts what each user chose in the fold."""
+
+    lists: Lists
+    chosen: Mask
+    held_out: Indices
+
+    @property
+    def half(self) -> Indices:
+        """One of two halves of the users for each candidate, int64[n]."""
+        half: Indices = self.lists.users[self.lists.of] % 2
+        return half
+
+    def ndcg(self, log_odds_of_each: Numbers, weight: float) -> float:
+        """The mean NDCG@10 of the lists in the order of both stages."""
+        places = self.lists.places(self.lists.standard_scores + weight * log_odds_of_each)
+        hits = np.zeros((len(self.held_out), K), np.bool_)
+        found = self.chosen & (places < K)
+        hits[self.lists.of[found], places[found]] = True
+        return float(ndcg_of(hits, self.held_out).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingFit:
+    """Fits rankings on choices of some of the items of `columns`, None without any. `users` has columns of users."""
+
+    columns: PairColumns | None
+    users: Mapping[str, Sequence[Value]]
+    parameters: TrainingParameters
+    repeats: bool = False
+
+    @classmethod
+    def of(cls, spec: TablesSpec, chosen: Chosen, parameters: TrainingParameters) -> Self:
+        """The fit on the tables of a dataset config."""
+        columns, users = pair_columns(spec, chosen.users, chosen.items)
+        return cls(columns=columns, users=users, parameters=parameters, repeats=spec.recommend_seen)
+
+    @cached_property
+    def _users(self) -> dict[int, Values]:
+        """The values of all users, and at last those of somebody of whom nothing is known."""
+        if self.columns is None:
+            return {}
+        return self.columns.read_users({name: [*values, None] for name, values in self.users.items()})
+
+    def fit(
+        self, choices: Interactions, learned: Learned, items: Indices, weight: float | None = None
+    ) -> CandidateRanking | None:
+        """See `recommend.judgement.SecondStage`: the weight is chosen by users whom the trees do not know."""
+        columns = None if self.columns is None else self.columns.of_items(items)
+        made = self._lists(choices, columns, learned)
+        if made is None:
+            return None
+        inputs, encoder = self._inputs(made, columns)
+        if weight is None:
+            weight = _best_weight(made, inputs, self.parameters)
+        if weight == 0:
+            return None
+        booster = _fitted(inputs, made.chosen, self.parameters)
+        return CandidateRanking(
+            weight=weight,
+            first_stage=self._first_stage(choices, columns),
+            encoder=None if encoder is None else encoder.encoder,
+            model=booster.model_to_string(),
+            predict=lambda inputs: np.asarray(booster.predict(inputs)),
+        )
+
+    def ranker(self, ranking: CandidateRanking, first_stage: Ranker, known: Interactions, had: Matrix) -> Ranker:
+        """See `recommend.judgement.SecondStage`."""
+        histories = known.histories()
+
+        def scores(users: Indices) -> Scores:
+            lists = Lists.offered(first_stage, histories, had, users, ranking.first_stage)
+            every = np.full((len(users), known.item_count), -np.inf, np.float32)
+            every[lists.of, lists.items] = ranking.by_both(
+                lists.first_stage, self._users, lists.users[lists.of], lists.items
+            )
+            return every
+
+        return scores
+
+    def _inputs(self, made: _Labelled, columns: PairColumns | None) -> tuple[Numbers, FoldEncoder | None]:
+        if columns is None:
+            return made.lists.first_stage, None
+        users = made.lists.users.copy()
+        users[np.random.default_rng(self.parameters.seed).random(len(users)) < UNKNOWN] = -1
+        pairs = columns.pairs(self._users, users[made.lists.of], made.lists.items)
+        folds = (made.lists.users % self.parameters.folds).astype(np.int32)[made.lists.of]
+        encoder = _fold_encoder(pairs, made.chosen, folds, self.parameters)
+        return np.column_stack([made.lists.first_stage, encoder.encode(pairs, folds)]), encoder
+
+    def _first_stage(self, known: Interactions, columns: PairColumns | None) -> FirstStageInputs:
+        choices = np.bincount(known.items, minlength=known.item_count).astype(np.int64)
+        return FirstStageInputs(choices=choices, columns=columns, repeats=self.repeats)
+
+    def _lists(self, choices: Interactions, columns: PairColumns | None, learned: Learned) -> _Labelled | None:
+        chance = np.random.default_rng(self.parameters.seed)
+        parts: list[_Labelled] = []
+        held_out_parts = self._held_out(choices, chance)
+        for held_out in held_out_parts:
+            known = choices.only(~held_out)
+            had, later = task(known, choices.only(held_out), repeats=self.repeats)
+            users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[: MOST_LISTS // len(held_out_parts)]
+            if len(users) and len(known):
+                inputs = self._first_stage(known, columns)
+                lists = Lists.offered(learned(known), known.histories(), had, users, inputs)
+                found = np.asarray(later[users[lists.of], lists.items]).ravel() > 0
+                counts = np.diff(later.indptr)[users].astype(np.int64)
+                parts.append(_Labelled(lists=lists, chosen=found, held_out=counts))
+        if not any(part.chosen.any() for part in parts):
+            return None
+        return _Labelled(
+            lists=Lists.joined([part.lists for part in parts]),
+            chosen=np.concatenate([part.chosen for part in parts]),
+            held_out=np.concatenate([part.held_out for part in parts]),
+        )
+
+    def _held_out(self, choices: Interactions, chance: np.random.Generator) -> list[Mask]:
+        """What lists are labelled by: the choices of each fold, or where own items are candidates, everybody's last
+        quarter, because what was chosen later would tell how often.
+        """
+        if self.repeats:
+            return [~splits.by_time(choices, self.parameters.seed)]
+        fold = chance.integers(0, FOLDS, len(choices))
+        return [fold == number for number in range(FOLDS)]
+
+
+def _fold_encoder(
+    pairs: RawRows, chosen: Mask, folds: npt.NDArray[np.int32], parameters: TrainingParameters
+) -> FoldEncoder:
+    """The encoder whose folds are of users: a user's own lists would tell what they chose, by what is not in them."""
+    counted = []
+    for column in pairs.schema.encoded:
+        values = column.values(pairs.fields)
+        hashes, row = (values.hashes, values.row) if isinstance(values, Several) else (values, slice(None))
+        counted.append(count(hashes, chosen[row], folds[row], number=parameters.folds))
+    counts = LocalCounts(columns=counted, folds=parameters.folds)
+    needed = thresholds(counts.values_by_rows(MAX_ROWS), min_category_rows=parameters.min_category_rows)
+    return FoldEncoder.of(counts.frequent(needed), pairs.schema, parameters)
+
+
+def _best_weight(made: _Labelled, inputs: Numbers, parameters: TrainingParameters) -> float:
+    """The weight with the best NDCG, for each half of the users by trees from the other half."""
+    odds = np.empty(len(inputs))
+    for half in range(2):
+        own = made.half == half
+        if not made.chosen[~own].any():
+            return 0.0
+        odds[own] = log_odds(np.asarray(_fitted(inputs[~own], made.chosen[~own], parameters).predict(inputs[own])))
+    return max(WEIGHTS, key=lambda weight: made.ndcg(odds, weight))
+
+
+def _fitted(inputs: Numbers, chosen: Mask, parameters: TrainingParameters) -> lightgbm.Booster:
+    kept = chosen | (np.random.default_rng(parameters.seed).random(len(chosen)) < NEGATIVES)
+    plain = parameters.of_features(inputs.shape[1]).model_copy(
+        update={"num_leaves": LEAVES, "learning_rate": 0.05, "min_data_in_leaf": ROWS_OF_A_LEAF}
+    )
+    settings = native_parameters(plain) | {"num_threads": 1}  # so few rows are not worth a second one
+    return lightgbm.train(settings, lightgbm.Dataset(inputs[kept], chosen[kept], params=settings), TREES)
+
+
+Stage = Callable[[str, str], AbstractContextManager[None]]
+STAGE = "recommend"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommending:
+    """The judgement on a recommender, and the one to serve, unless it was rejected; `rows` says what was read of the
+    interactions and dropped.
+    """
+
+    judgement: Judgement
+    recommender: Recommender | None
+    rows: str = ""
+
+
+def recommending(request: TrainingRequest, stage: Stage, snapshots: Path, factors: Learner) -> Recommending | None:
+    """Train a recommender whose first stage is weights between items, or `factors`.
+
+    The snapshots that it needs by a user's key are written into the folder `snapshots`. None for a dataset without
+    keys of users and items.
+    """
+    spec = tables_of(request.dataset, request.data, request.passed_over)
+    if spec is None or spec.users is None or spec.items is None:
+        return None
+    return recommending_from(spec, request, stage, snapshots, factors)
+
+
+def recommending_from(
+    spec: TablesSpec, request: TrainingRequest, stage: Stage, snapshots: Path, factors: Learner
+) -> Recommending:
+    """The same from the tables of a config with keys of users and items."""
+    with stage(STAGE, "learn who chooses what"):
+        try:
+            chosen = read_chosen(spec)
+        except TooManyInteractionsError as error:
+            return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
+        write_snapshots(snapshots, spec, chosen)
+        rows = joined(chosen.found, spec)
+        truth = best_order(request.dataset, chosen.users, chosen.items)
+        second_stage = RankingFit.of(spec, chosen, request.training)
+        learners, seed = learners_of(chosen, factors, request.training.first_stage), request.training.seed
+        judgement = judge(chosen.choices, seed, learners, second_stage, truth=truth)
+        if not judgement.accepted:
+            return Recommending(judgement=judgement, recommender=None, rows=rows)
+        fitted = fit(chosen.choices, chosen.items, judgement, learners=learners, second_stage=second_stage)
+        return Recommending(judgement=judgement, recommender=fitted, rows=rows)
+
+
+def learners_of(chosen: Chosen, factors: Learner, wanted: FirstStages) -> list[Learner]:
+    """What may learn a first stage from these choices: weights between items need memory for each pair of them."""
+    if len(np.unique(chosen.choices.items)) > Ease.most_items:
+        return [factors]
+    return [Ease(), factors] if wanted is FirstStages.BEST else [Ease()]
+
+
+def train_recommender(
+    engine: TrainingEngine,
+    arguments: TrainingRequest,
+    manifest: Manifest,
+    spec: TablesSpec,
+    *,
+    output: Path,
+    progress: Progress,
+) -> Result:
+    """Train on the tables of `spec` and write the bundle to `output / "bundle"`.
+
+    The verdict is the recommender's, which is compared with popularity and not with earlier versions. Raises a
+    `DatasetError` for malformed rows, and `SnapshotError` if the snapshots beside the bundle cannot be written.
+    """
+    stage = partial(engine.stage, progress)
+    parameters = arguments.training.model_copy(update={"engine": engine.name})
+    recommended = recommending_from(spec, arguments, stage, output / SNAPSHOTS, engine.factors(parameters.seed))
+    judgement, target = recommended.judgement, output / "bundle"
+    if recommended.rows:
+        progress(STAGE, recommended.rows)
+    progress(STAGE, judgement.reason)
+    with stage("bundle", "write the bundle"):
+        metadata = _metadata_of_recommender(engine, manifest, parameters, judgement)
+        bundle_hash = write_bundle(
+            target,
+            schema=spec.joined_schema,
+            metadata=metadata,
+            clicks=None,
+            recommender=recommended.recommender,
+            write_report=partial(_write_report, manifest, metadata, recommended, parameters),
+        )
+    return Result(
+        metrics=metadata.metrics,
+        bundle=str(target),
+        bundle_hash=bundle_hash,
+        verdict=metadata.verdict,
+        report=str(target / REPORT),
+        rows={},
+        seconds=progress.seconds,
+    )
+
+
+def _metadata_of_recommender(
+    engine: TrainingEngine, manifest: Manifest, parameters: TrainingParameters, judgement: Judgement
+) -> Metadata:
+    metrics = {**judgement.scalars(), METRIC: msgspec.to_builtins(judgement)}
+    verdict = Verdict(accepted=judgement.accepted, reasons=(judgement.reason,))
+    return metadata_of(engine, manifest, parameters, metrics=metrics, verdict=verdict)
+
+
+def _write_report(
+    manifest: Manifest, metadata: Metadata, recommended: Recommending, parameters: TrainingParameters, path: Path
+) -> None:
+    from training.report import page  # noqa: PLC0415 - Matplotlib takes a second; wrong data is reported before
+
+    shown = RecommenderReport(
+        dataset=manifest.description,
+        rows=recommended.rows,
+        recommender=recommended.judgement,
+        parameters=parameters,
+        versions=metadata.library_versions,
+        hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
+    )
+    page.write(path, shown)
