@@ -1,7 +1,9 @@
 """Prometheus metrics across all workers of a service.
 
-The workers share a folder of memory-mapped files. prometheus_client reads its path from an environment variable when it
-is imported, so it is imported late, once the variable is set.
+The workers share a folder of memory-mapped files, whose path prometheus_client reads from an environment variable.
+
+A summary of a worker's own metrics goes to its log once a minute; alerts and charts use these lines when there is no
+Prometheus.
 """
 
 import fcntl
@@ -13,15 +15,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Gauge, Histogram, generate_latest, values
+from prometheus_client import Counter as Meter
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from scoring.errors import DiskFullError
+from scoring.responses import Fallback
 from scoring.scratch import ScratchFolder
-
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry, Histogram
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -39,35 +41,86 @@ FILE_BYTES = 1 << 16
 
 MOST_SLOTS = 4096
 
+EVERY_SECONDS = 60.0
+ANSWERED = {"operation": "recommend", "status": "200"}
+UNKNOWN = {Fallback.UNKNOWN_USER, Fallback.NO_HISTORIES}
+"""Of a user that the request names, nothing was found."""
+
+Buckets = list[tuple[float | None, int]]
+"""Pairs of an upper bound, None for infinity, and the count above the previous bound; empty buckets are left out."""
+
 
 class Metrics:
     """A worker's metrics. No label ever contains data of a record."""
 
-    content_type: str
-    own: "CollectorRegistry"
-    """The metrics of this worker alone."""
+    content_type = CONTENT_TYPE_PLAIN_0_0_4
 
     def __init__(self) -> None:
         folder = Path(os.environ[FOLDER_VARIABLE])
         self._slot = Slot(folder)
         _reserve_disk(folder, self._slot.number)
-        import prometheus_client as prometheus  # noqa: PLC0415 - reads the variable when imported
-        from prometheus_client import values  # noqa: PLC0415 - the same
-        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - the same
-
         values.ValueClass = values.MultiProcessValue(lambda: self._slot.number)  # type: ignore[no-untyped-call] # prometheus_client has no types here
-        from scoring.worker import meters  # noqa: PLC0415 - the same
-
-        self.content_type = prometheus.CONTENT_TYPE_PLAIN_0_0_4
-        self._registry = prometheus.CollectorRegistry()
+        self._registry = CollectorRegistry()
         MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call] # prometheus_client has no types here
-        self._render = prometheus.generate_latest
-        own = self.own = prometheus.CollectorRegistry()
-        self._requests = meters.RequestMeters(own, BUCKETS)
-        self._scores = meters.ScoreMeters(own, PROBABILITY_BUCKETS)
-        self._recommended = meters.RecommendMeters(own)
-        self._worker = meters.WorkerMeters(own)
-        self._drift = meters.DriftMeters(own)
+        own = self.own = CollectorRegistry()
+        """The metrics of this worker alone."""
+        self._answered = Meter(
+            "scoring_requests",
+            "Answered requests with a valid key; incomplete ones only if the service failed.",
+            ["operation", "status"],
+            registry=own,
+        )
+        self._of_key = Meter(
+            "scoring_key_requests", "Answered or refused requests by the name of their key.", ["key"], registry=own
+        )
+        self._seconds = Histogram(
+            "scoring_request_seconds",
+            "Seconds from a complete request to its answer, waiting included.",
+            ["operation"],
+            buckets=BUCKETS,
+            registry=own,
+        )
+        self._records = Meter("scoring_records", "Scored records.", registry=own)
+        self._probability = Histogram(
+            "scoring_probability", "Predicted click probabilities.", buckets=PROBABILITY_BUCKETS, registry=own
+        )
+        self._by_fallback = Meter(
+            "scoring_fallbacks",
+            "Recommendations by what was done as the history did not suffice.",
+            ["fallback"],
+            registry=own,
+        )
+        self._ready = Gauge(
+            "scoring_ready_workers",
+            "Workers that reproduced the golden records.",
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        self._model = Gauge(
+            "scoring_model_info",
+            "Workers by the model that they serve.",
+            ["name", "version", "bundle_hash"],
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        self._dropped = Meter("scoring_log_lines_dropped", "Log lines that could not be written in time.", registry=own)
+        self._cpu = Meter("scoring_cpu_seconds", "Seconds of processor time that the workers used.", registry=own)
+        self._compared = Meter(
+            "scoring_compared_rows", "Scored rows that were compared with the model's reference.", registry=own
+        )
+        self._prediction_psi = Gauge(
+            "scoring_prediction_psi",
+            "Population stability index of probabilities against the model's held-out rows; highest of any worker.",
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._feature_psi = Gauge(
+            "scoring_feature_psi",
+            "Population stability index of a feature against the model's held-out rows; highest of any worker.",
+            ["feature"],
+            registry=own,
+            multiprocess_mode="livemax",
+        )
         self._computed = 0.0
         self._durations: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self._answers: Counter[tuple[str, int]] = Counter()
@@ -95,47 +148,47 @@ class Metrics:
 
     def dropped(self, lines: int) -> None:
         """Count dropped log lines."""
-        self._worker.dropped.inc(lines)
+        self._dropped.inc(lines)
 
     def serves(self, *, name: str, version: str, bundle_hash: str, ready: bool) -> None:
         """Set which model this worker serves, and whether it is ready."""
-        self._worker.model.labels(name, version, bundle_hash).set(1)
-        self._worker.ready.set(int(ready))
+        self._model.labels(name, version, bundle_hash).set(1)
+        self._ready.set(int(ready))
 
     def moved(self, rows: int, prediction: float, features: Mapping[str, float]) -> None:
         """Set the drift indices of the prediction and the features, computed with `rows` more rows."""
-        self._drift.rows.inc(rows)
-        self._drift.prediction.set(prediction)
+        self._compared.inc(rows)
+        self._prediction_psi.set(prediction)
         for name, index in features.items():
-            self._drift.feature.labels(name).set(index)
+            self._feature_psi.labels(name).set(index)
 
     def publish(self) -> None:
         """Write the counts to the shared files, all at once because each write costs microseconds."""
         for (operation, status), answers in self._answers.items():
-            self._requests.answered.labels(operation, str(status)).inc(answers)
+            self._answered.labels(operation, str(status)).inc(answers)
         self._answers.clear()
         for key, requests in self._used.items():
-            self._requests.used.labels(key).inc(requests)
+            self._of_key.labels(key).inc(requests)
         self._used.clear()
         for fallback, responses in self._fallbacks.items():
-            self._recommended.fallbacks.labels(fallback).inc(responses)
+            self._by_fallback.labels(fallback).inc(responses)
         self._fallbacks.clear()
         for operation, durations in self._durations.items():
-            _observe(self._requests.seconds.labels(operation), BUCKETS, durations)
+            _observe(self._seconds.labels(operation), BUCKETS, durations)
         self._durations.clear()
         if self._given:
-            self._scores.records.inc(len(self._given))
-            _observe(self._scores.probability, PROBABILITY_BUCKETS, self._given)
+            self._records.inc(len(self._given))
+            _observe(self._probability, PROBABILITY_BUCKETS, self._given)
             self._given = array("d")
         computed = time.process_time()
-        self._worker.cpu.inc(computed - self._computed)
+        self._cpu.inc(computed - self._computed)
         self._computed = computed
 
     def render(self) -> bytes:
         """All workers' metrics in Prometheus' text format; other workers' counts may be one tick old."""
         self.publish()
         self._slot.forget_dead()
-        return self._render(self._registry)
+        return generate_latest(self._registry)
 
 
 class Slot:
@@ -192,7 +245,7 @@ def _reserve_disk(folder: Path, slot: int) -> None:
             ) from error
 
 
-def _observe(histogram: "Histogram", bounds: Sequence[float], values: "array[float]") -> None:
+def _observe(histogram: Histogram, bounds: Sequence[float], values: "array[float]") -> None:
     """Add many values to a histogram with these `bounds`, faster than `Histogram.observe` for each of them."""
     buckets, total = histogram._buckets, histogram._sum  # noqa: SLF001 - it has no public way for several
     places = np.searchsorted(bounds, values)  # bounds are inclusive; the last bucket is infinity
@@ -216,3 +269,85 @@ def shared_folder() -> Iterator[Path]:
     finally:
         del os.environ[FOLDER_VARIABLE]
         folder.remove()
+
+
+class Summary:
+    """The changes of a worker's metrics since the previous summary."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """`registry` has the metrics of this worker alone."""
+        self._registry = registry
+        self._before: dict[tuple[str, ...], float] = {}
+        for _ in self._counted():
+            pass  # exclude the counts of a previous worker with the same files
+        self._began, self._computed = time.monotonic(), time.process_time()
+
+    def due(self) -> bool:
+        """Whether the next summary is due."""
+        return time.monotonic() - self._began >= EVERY_SECONDS
+
+    def fields(self) -> dict[str, object]:
+        """The next summary's fields: requests by outcome, latency in seconds, records by probability, CPU seconds."""
+        now, computed = time.monotonic(), time.process_time()
+        seconds, cpu_seconds = now - self._began, computed - self._computed
+        self._began, self._computed = now, computed
+        outcomes: Counter[str] = Counter()
+        cumulative: defaultdict[str, defaultdict[float, float]] = defaultdict(lambda: defaultdict(float))
+        others: Counter[str] = Counter()
+        for name, labels, more in self._counted():
+            if name == "scoring_requests_total":
+                outcomes[labels["status"][0]] += round(more)
+                others["recommended"] += round(more) if labels == ANSWERED else 0
+            elif name == "scoring_fallbacks_total":
+                others["unknown_users"] += round(more) if labels["fallback"] in UNKNOWN else 0
+            elif "le" in labels:
+                cumulative[name][float(labels["le"])] += more
+            else:
+                others[name] += round(more)
+        return {
+            "seconds": round(seconds, 3),
+            "cpu_seconds": round(cpu_seconds, 3),
+            "requests": outcomes.total(),
+            "rejected": outcomes["4"],
+            "failed": outcomes["5"],
+            "recommended": others["recommended"],
+            "unknown_users": others["unknown_users"],
+            "records": others["scoring_records_total"],
+            "latency": _buckets(cumulative["scoring_request_seconds_bucket"]),
+            "probability": _buckets(cumulative["scoring_probability_bucket"]),
+            "log_lines_dropped": others["scoring_log_lines_dropped_total"],
+            **self._drift(),
+        }
+
+    def _drift(self) -> dict[str, object]:
+        """Drift of the predictions from the model's held-out rows, and the feature that has drifted most."""
+        prediction = [index for _, index in self._gauge("scoring_prediction_psi")]
+        feature, index = max(self._gauge("scoring_feature_psi"), key=lambda one: one[1], default=("", None))
+        return {"prediction_psi": max(prediction, default=None), "moved_feature": feature, "feature_psi": index}
+
+    def _gauge(self, name: str) -> Iterator[tuple[str, float]]:
+        """The values of a gauge, each preceded by its label, or by an empty string if it has none."""
+        for family in self._registry.collect():
+            if family.name == name:
+                for _, labels, value, *_ in family.samples:
+                    yield "".join(labels.values()), value
+
+    def _counted(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
+        """The increase of each counter and histogram since the previous call: name, labels, difference."""
+        for family in self._registry.collect():
+            if family.type not in ("counter", "histogram"):
+                continue
+            for name, labels, value, *_ in family.samples:
+                key = (name, *labels.values())
+                yield name, labels, value - self._before.get(key, 0.0)
+                self._before[key] = value
+
+
+def _buckets(cumulative: Mapping[float, float]) -> Buckets:
+    found: Buckets = []
+    below = 0.0
+    for bound, reached in sorted(cumulative.items()):
+        if reached > below:
+            found.append((None if math.isinf(bound) else bound, round(reached - below)))
+        below = reached
+    return found

@@ -1,6 +1,6 @@
 """The KQL queries of alerts and workbook. Imports no SDK.
 
-The service's own metrics are the `summary` lines of its log (`scoring/worker/summary.py`), which Container insights
+The service's own metrics are the `summary` lines of its log (`scoring/worker/metrics.py`), which Container insights
 collects.
 """
 

@@ -26,7 +26,7 @@ from tests.support.services import (
 pytestmark = pytest.mark.slow
 
 DAYS = 40
-OFTEN = "from scoring.worker import summary; summary.EVERY_SECONDS = 0.5"
+OFTEN = "from scoring.worker import metrics; metrics.EVERY_SECONDS = 0.5"
 FIELD = re.compile(r"\bline\.(\w+)")
 
 
