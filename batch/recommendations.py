@@ -1,22 +1,27 @@
 """Recommendations for all users at once, as the service would answer, in a process for each core.
 
 Users come in parts. A part's file is written aside and renamed, and the parts lie beside the target until all are
-there, so that an interrupted run continues with those that are missing.
+there, so that an interrupted run continues with those that are missing. No process is left when the first one ends,
+however it does.
 """
 
 import glob
 import hashlib
+import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 from pyarrow import parquet
 
-from batch.processes import shared
 from features.errors import BadInputError, PersonalizationError
 from features.files import written_aside
 from recommend import catalogue, histories
@@ -30,6 +35,9 @@ from scoring.model.recommend_request import MOST_RECOMMENDED, RecommendRequest
 from scoring.model.recommending import RecommendQuery, recommend_to_each
 from scoring.model.stored import Lookups
 from scoring.responses import ModelName
+from training.engines.local.pool import LOST, ProcessLostError, end_with_parent
+
+Task = TypeVar("Task")
 
 USERS_TOGETHER = 2_000
 ANSWERED_TOGETHER = 64
@@ -48,6 +56,29 @@ SCHEMA = pa.schema(
         "version": pa.string(),
     }
 )
+
+
+def shared(function: Callable[[Task], int], tasks: Sequence[Task], processes: int) -> Iterator[int]:
+    """What a function returns for each task, in the order in which they are done.
+
+    Raises the first failing task's error, or `ProcessLostError`. Tasks that are not done then are given up.
+    """
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin) as pool:
+        try:
+            for done in as_completed([pool.submit(function, task) for task in tasks]):
+                yield done.result()
+        except BrokenProcessPool as error:
+            raise ProcessLostError(f"{LOST}. Run the command again: it continues where it stopped.") from error
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _begin() -> None:
+    """Set up a process: Ctrl-C reaches all of them, and the first one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 class NoRecommendationsError(BadInputError):

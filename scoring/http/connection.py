@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from scoring.http.admission import NOBODY, Room
+from scoring.http.admission import NOBODY
 from scoring.http.clients import KEEP_ALIVE_SECONDS, LINGER_SECONDS, SHUTDOWN_SECONDS, THROTTLE_SECONDS, Clients
 from scoring.http.front import Front
 from scoring.http.reader import MAX_PIPELINED, Reader, StopReading
@@ -71,19 +71,20 @@ def _drop(data: bytes) -> None:
     del data
 
 
-class State:
-    """The state of a connection, and the deadline that it has in it."""
+class Connection(asyncio.Protocol):
+    """A client connection. It is created before the TLS handshake, so that it can be closed during the handshake."""
 
-    def __init__(self, room: Room, client_seconds: float, *, inside: bool) -> None:
+    def __init__(self, front: Front, clients: Clients, address: str, *, inside: bool) -> None:
         """`inside` is whether it came through the inside port, where read-only routes need no key."""
+        self.address = address
         self.inside = inside
         self.known = False
         """Whether a valid key has been sent over it."""
         self.deadline = math.inf
         """When `expire` is due, by `time.perf_counter`."""
-        self._client_seconds = client_seconds
+        self._client_seconds = front.settings.client_seconds
         self._wire = Wire()
-        self._open = Pending(room)
+        self._open = Pending(front.room)
         self._receiving = False
         """Whether part of a request has arrived."""
         self._ended = self._left = self._shutting_down = self._half_closed = False
@@ -91,6 +92,15 @@ class State:
         the last; `_half_closed`: the client sends no more."""
         self._paused = self._penance = False
         """`_paused`: the client reads no responses; `_penance`: it exceeded the rate limit, and is not read from."""
+        self.key: Key | None = None
+        """The valid key that was sent last."""
+        self.identity = NOBODY
+        """What was sent last as a key."""
+        self.handshake: asyncio.Task[None] | None = None
+        self._front = front
+        self._clients = clients
+        self._most_bytes = front.settings.max_body_bytes
+        self._reader = Reader(self, front.settings.max_header_bytes)
 
     @property
     def idle(self) -> bool:
@@ -101,39 +111,6 @@ class State:
     def busy(self) -> bool:
         """Whether a complete request is waiting for its response."""
         return self._open.waits
-
-    def _linger(self, *, idle: bool) -> None:
-        """Start the deadline after the last response. With TLS, some of that may not be sent yet."""
-        all_sent = self._wire.is_plain or idle
-        self.deadline = time.perf_counter() + (LINGER_SECONDS if all_sent else self._client_seconds)
-
-    def _await_client(self) -> None:
-        self.deadline = time.perf_counter() + self._client_seconds
-
-    def _await_next(self) -> None:
-        """Start the deadline for the next request, unless the connection is waiting for something else."""
-        if self._paused or self._penance or self._left or self._open or self._receiving:
-            return
-        seconds = KEEP_ALIVE_SECONDS if self.known or self.inside else self._client_seconds
-        self.deadline = time.perf_counter() + (SHUTDOWN_SECONDS if self._shutting_down else seconds)
-
-
-class Connection(State, asyncio.Protocol):
-    """A client connection. It is created before the TLS handshake, so that it can be closed during the handshake."""
-
-    def __init__(self, front: Front, clients: Clients, address: str, *, inside: bool) -> None:
-        """`inside` is whether it came through the inside port, where read-only routes need no key."""
-        super().__init__(front.room, front.settings.client_seconds, inside=inside)
-        self.address = address
-        self.key: Key | None = None
-        """The valid key that was sent last."""
-        self.identity = NOBODY
-        """What was sent last as a key."""
-        self.handshake: asyncio.Task[None] | None = None
-        self._front = front
-        self._clients = clients
-        self._most_bytes = front.settings.max_body_bytes
-        self._reader = Reader(self, front.settings.max_header_bytes)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the deadline for the first request."""
@@ -338,3 +315,18 @@ class Connection(State, asyncio.Protocol):
         self._wire.finish(half_closed=self._half_closed)
         if idle:  # closing TLS pauses writing, but an idle client has all that it must get
             self._linger(idle=True)
+
+    def _linger(self, *, idle: bool) -> None:
+        """Start the deadline after the last response. With TLS, some of that may not be sent yet."""
+        all_sent = self._wire.is_plain or idle
+        self.deadline = time.perf_counter() + (LINGER_SECONDS if all_sent else self._client_seconds)
+
+    def _await_client(self) -> None:
+        self.deadline = time.perf_counter() + self._client_seconds
+
+    def _await_next(self) -> None:
+        """Start the deadline for the next request, unless the connection is waiting for something else."""
+        if self._paused or self._penance or self._left or self._open or self._receiving:
+            return
+        seconds = KEEP_ALIVE_SECONDS if self.known or self.inside else self._client_seconds
+        self.deadline = time.perf_counter() + (SHUTDOWN_SECONDS if self._shutting_down else seconds)

@@ -1,1 +1,4 @@
-"""A worker process: its model, keys, logs and metrics, and the supervisor that keeps it alive."""
+"""A worker process: `service` has its model and its duties, and the `supervisor` keeps it alive.
+
+`keys`, `logs` and `metrics` are its own; `snapshots` follows the users' histories and the catalogue.
+"""

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from batch.processes import shared
+from batch.recommendations import shared
 from tests.support.services import wait_until
 from tools.paths import ROOT
 from training.engines.local.pool import ProcessLostError
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 WORKING = """
 import signal
 from pathlib import Path
-from batch.processes import shared
+from batch.recommendations import shared
 from tests.batch.unit.test_processes import work
 
 if __name__ == "__main__":

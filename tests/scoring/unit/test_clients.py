@@ -65,17 +65,6 @@ def test_busy_clients_stay_and_new_ones_are_rejected() -> None:
     assert not any(one.ended for one in busy)
 
 
-def test_a_client_with_a_key_takes_no_strangers_room_and_is_never_ended_for_one() -> None:
-    clients = Clients(2)
-    known = Someone()
-    clients.let_in(known)
-    assert clients.recognize(known)
-    for number in range(3 * FEWEST_STRANGERS):
-        clients.let_in(Someone(f"10.0.2.{number}"))
-    assert not known.ended
-    assert len(clients) == FEWEST_STRANGERS + 1
-
-
 def test_no_more_clients_with_a_key_than_there_is_room_for_and_the_longest_idle_goes() -> None:
     clients = Clients(2)
     busy, longest, shorter, newest = Someone(idle=False, busy=True), *(Someone(f"10.0.0.{n}") for n in range(2, 5))

@@ -56,9 +56,8 @@ def test_a_browsers_password_is_accepted_only_where_it_may_be_and_never_remember
     with pytest.raises(Rejection, match="valid key"):
         door.require_key(someone, PASSWORD)
     assert door.require_key(someone, PASSWORD, challenge=BROWSER, basic=True).name == "web"
-    with pytest.raises(
-        Rejection, match="valid key"
-    ):  # a page of somebody else could make the browser send it over the same connection
+    # A page of somebody else could make the browser send it over the same connection.
+    with pytest.raises(Rejection, match="valid key"):
         door.require_key(someone, PASSWORD)
 
 
