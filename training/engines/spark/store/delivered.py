@@ -1,7 +1,7 @@
 """Tasks over files: each task's Python reads its own or, with a switch, gets their contents from Spark.
 
 Python reads parts of files, without copies through Java. The switch is for clusters whose workers' Python can't read
-volumes; whether there are any is unknown (decision 33).
+volumes; whether there are any is unknown.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
