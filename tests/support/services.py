@@ -53,6 +53,10 @@ def changed_service(code: str) -> list[str]:
     return [sys.executable, "-c", f"import runpy\n{code}\n{run}"]
 
 
+FOLLOWS_SOON = changed_service("from scoring.worker import snapshots\nsnapshots.LOOK_SECONDS = 0.25")
+"""A service that looks for changed snapshots 20 times as often, so that no test waits for seconds until it does."""
+
+
 @contextmanager
 def running_service(
     bundle: Path,

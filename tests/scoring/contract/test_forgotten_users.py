@@ -9,7 +9,7 @@ from recommend import histories
 from recommend.forgotten import FILE, change
 from recommend.histories import UserRow
 from tests.support.recommenders import asked, make_recommending_bundle, recommender, write_snapshots
-from tests.support.services import RunningService, changed_service, running_service, wait_until
+from tests.support.services import FOLLOWS_SOON, RunningService, changed_service, running_service, wait_until
 
 UNKNOWN = ["unknown_user", "popular"]
 
@@ -43,7 +43,9 @@ def problems(service: RunningService, event: str = "snapshot not opened") -> lis
 
 def test_a_user_is_unknown_once_forgotten_and_known_once_that_is_undone(bundle: Path, tmp_path: Path) -> None:
     snapshots = write_snapshots(tmp_path / "snapshots" / "version")
-    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"]) as service:
+    with running_service(
+        bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
+    ) as service:
         assert answered(service, "u1") == []
         forget(snapshots.parent / FILE, "u1")
         answered_within_a_minute(service, "u1", UNKNOWN)
@@ -62,7 +64,7 @@ def test_no_click_probability_is_by_the_key_or_the_columns_of_one_who_was_forgot
     snapshots = write_snapshots(tmp_path / "snapshots" / "version")
     histories.write(snapshots / histories.FILE, ["b"], [UserRow(key, b"", {"age": "30"})], "user_id")
     arguments = ["--snapshots", str(snapshots), "--workers", "1"]
-    with running_service(bundle, tmp_path, arguments=arguments) as service:
+    with running_service(bundle, tmp_path, arguments=arguments, python=FOLLOWS_SOON) as service:
 
         def probability(**record: object) -> float:
             answer = service.client.post("/score", json=record)
@@ -82,7 +84,9 @@ def test_a_list_that_becomes_unreadable_stays_in_force(bundle: Path, tmp_path: P
     snapshots = write_snapshots(tmp_path / "snapshots" / "version")
     forget(snapshots.parent / FILE, "u1")
     whole = (snapshots.parent / FILE).read_bytes()
-    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"]) as service:
+    with running_service(
+        bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
+    ) as service:
         assert answered(service, "u1") == UNKNOWN
         if gone:
             (snapshots.parent / FILE).unlink()
@@ -108,7 +112,9 @@ def test_nobody_is_known_as_long_as_the_list_cannot_be_read_at_a_start(
         (snapshots.parent / FILE).write_bytes(b"{}")
     else:
         (snapshots.parent / FILE).symlink_to(FILE)
-    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"]) as service:
+    with running_service(
+        bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
+    ) as service:
         assert answered(service, "u1") == ["no_histories", "popular"]
         assert asked(service, user="u1")["catalogue"] is not None
         by_id, nobody = ({"user": "u1", "genre": "x"}, {"genre": "x"})
@@ -134,6 +140,7 @@ def test_a_file_that_cannot_be_opened_once_is_tried_again_and_withholds_no_other
 from pathlib import Path
 from recommend.stored import SnapshotError
 from scoring.worker import snapshots
+snapshots.LOOK_SECONDS = 0.25
 opened = snapshots.{opened}
 def open_(*arguments):
     if Path({str(locked)!r}).exists():

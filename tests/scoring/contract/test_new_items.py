@@ -10,7 +10,7 @@ import pytest
 from recommend import catalogue
 from recommend.catalogue import ItemRow, Layout, State
 from tests.support.recommenders import asked, items, make_recommending_bundle, recommender, write_snapshots
-from tests.support.services import RunningService, running_service, wait_until
+from tests.support.services import FOLLOWS_SOON, RunningService, running_service, wait_until
 
 KNOWN = {"a": "x", "b": "x|y", "c": "y", "d": ""}
 NEW = {"n1": "x", "n2": "y", "n3": "", "n4": "x|y"}
@@ -126,7 +126,7 @@ def test_a_wrong_number_is_refused(running: RunningService, value: bytes) -> Non
 def test_the_setting_holds_unless_a_request_says_otherwise(bundle: Path, tmp_path: Path) -> None:
     snapshots = write_snapshots(tmp_path, genres=KNOWN | NEW)
     arguments = ["--snapshots", str(snapshots), "--new-items", "2"]
-    with running_service(bundle, tmp_path, arguments=arguments) as service:
+    with running_service(bundle, tmp_path, arguments=arguments, python=FOLLOWS_SOON) as service:
         assert len(new(asked(service, user="u2"))) == 2
         assert len(new(asked(service, user="u2", new=1))) == 1
         assert new(asked(service, user="u2", new=0)) == []

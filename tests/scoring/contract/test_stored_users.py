@@ -1,7 +1,6 @@
 """`POST /recommend` for users by id: the stored history, the catalogue, and what happens to both while it serves."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from tests.support.recommenders import (
     write_catalogue,
     write_snapshots,
 )
-from tests.support.services import RunningService, running_service
+from tests.support.services import FOLLOWS_SOON, RunningService, running_service, wait_until
 
 JSON = {"content-type": "application/json"}
 
@@ -127,28 +126,23 @@ def test_the_user_is_not_in_the_log(running: RunningService) -> None:
     assert "u1" not in running.log_file.read_text().replace(str(running.log_file), "")
 
 
-def until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not done():
-        assert time.monotonic() < end, "it was not followed within 60 seconds"
-        time.sleep(0.2)
-
-
 def test_snapshots_are_followed_and_survive_whatever_happens_to_their_files(bundle: Path, tmp_path: Path) -> None:
     snapshots = tmp_path / "snapshots"
-    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"]) as service:
+    with running_service(
+        bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
+    ) as service:
         answer = asked(service, user="u1", top=1)
         assert (answer["fallback"], answer["catalogue"]) == (["no_histories", "popular"], None)
         write_snapshots(snapshots)
-        until(lambda: asked(service, user="u1", top=1)["fallback"] == [])
+        wait_until(lambda: asked(service, user="u1", top=1)["fallback"] == [])
         version = write_catalogue(snapshots, {"c": "y"})
-        until(lambda: asked(service, user="u1")["catalogue"] == version)
+        wait_until(lambda: asked(service, user="u1")["catalogue"] == version)
         assert items(asked(service, user="u1")) == ["c"]
 
         logged = len(service.log())
         (snapshots / histories.FILE).unlink()
         (snapshots / catalogue.FILE).write_bytes(b"no catalogue")
-        until(lambda: sum(line["event"] == "snapshot not opened" for line in service.log()[logged:]) == 2)
+        wait_until(lambda: sum(line["event"] == "snapshot not opened" for line in service.log()[logged:]) == 2)
         answer = asked(service, user="u1")
         assert (items(answer), answer["catalogue"], answer["fallback"]) == (["c"], version, ["fewer"])
 
@@ -224,7 +218,9 @@ def test_answers_about_unknown_users_are_counted(bundle: Path, tmp_path: Path) -
             asked(service, **body)
         assert service.client.post("/similar", json={"item": "a"}).status_code == 200
         assert service.client.post("/recommend", json={"user": "u1", "top": 0}).status_code == 400
-        until(lambda: 'scoring_fallbacks_total{fallback="unknown_user"} 2.0' in service.client.get("/metrics").text)
+        wait_until(
+            lambda: 'scoring_fallbacks_total{fallback="unknown_user"} 2.0' in service.client.get("/metrics").text
+        )
         assert 'scoring_fallbacks_total{fallback="unknown_items"} 1.0' in service.client.get("/metrics").text
         assert service.stop() == 0
         (line,) = (line for line in service.log() if line["event"] == "summary")
