@@ -1,6 +1,7 @@
 """Retries of calls to Azure: a new role takes minutes to become effective, and services can be busy.
 
-Most of the SDKs retry 429 and 503 themselves; this is for clients that don't, and for 403.
+Most of the SDKs retry 429 and 503 themselves; this is for clients that don't, and for 403. The SDKs are imported with
+the first call: steps that run on this machine have the same base as those that need them.
 """
 
 import re
@@ -8,27 +9,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
-from typing import Protocol, TypeVar
-
-import tenacity
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
-from databricks.sdk.errors import PermissionDenied, TooManyRequests, Unauthenticated
-from databricks.sdk.errors import TemporarilyUnavailable as Unavailable
-from databricks.sdk.errors.base import DatabricksError
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from azure_clients.credentials import forget_tokens, unknown_service
 from azure_clients.errors import FORBIDDEN, TOKEN_ATTEMPTS, UNAUTHENTICATED
 from features.errors import PersonalizationError
 
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
 Answer = TypeVar("Answer")
 PASSING = frozenset({UNAUTHENTICATED, FORBIDDEN, 429, 503})
 """Statuses that a retry may change."""
-DATABRICKS_STATUS: dict[type[DatabricksError], int] = {
-    Unauthenticated: UNAUTHENTICATED,
-    PermissionDenied: FORBIDDEN,
-    TooManyRequests: 429,
-    Unavailable: 503,
-}
 
 
 class Waiting(Protocol):
@@ -70,6 +62,10 @@ def retried(what: str, call: Callable[[], Answer], context: Waiting, timeout: Ti
 
     Raises `AzureRefusedError` with Azure's message, and `StepCancelledError` after Ctrl-C.
     """
+    import tenacity  # noqa: PLC0415 - see the top
+    from azure.core.exceptions import AzureError  # noqa: PLC0415 - see the top
+    from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 - see the top
+
     out_of_time = tenacity.stop_after_delay(timeout.seconds)
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_may_pass),
@@ -88,6 +84,7 @@ def retried(what: str, call: Callable[[], Answer], context: Waiting, timeout: Ti
 
 def exists(what: str, look: Callable[[], object], context: Waiting, timeout: Timeout) -> bool:
     """Whether `look` finds something; raises like `retried`."""
+    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - see the top
 
     def found() -> bool:
         try:
@@ -126,10 +123,19 @@ def pause(seconds: float, context: Waiting) -> None:
 
 def status_of(error: BaseException | None) -> int | None:
     """The HTTP status of an SDK's error, if known; azure-ai-ml wraps errors of storage."""
+    from azure.core.exceptions import HttpResponseError  # noqa: PLC0415 - see the top
+    from databricks.sdk import errors  # noqa: PLC0415 - see the top
+
+    of_databricks = {
+        errors.Unauthenticated: UNAUTHENTICATED,
+        errors.PermissionDenied: FORBIDDEN,
+        errors.TooManyRequests: 429,
+        errors.TemporarilyUnavailable: 503,
+    }
     while error is not None:
         if isinstance(error, HttpResponseError):
             return error.status_code
-        for kind, status in DATABRICKS_STATUS.items():
+        for kind, status in of_databricks.items():
             if isinstance(error, kind):
                 return status
         error = error.__cause__
@@ -152,11 +158,11 @@ def _may_pass(error: BaseException) -> bool:
     return passing and not isinstance(error, PersonalizationError)
 
 
-def _refused_for_good(state: tenacity.RetryCallState) -> bool:
+def _refused_for_good(state: "RetryCallState") -> bool:
     return status_of(_error(state)) == UNAUTHENTICATED and state.attempt_number >= TOKEN_ATTEMPTS
 
 
-def _before_next(what: str, state: tenacity.RetryCallState, context: Waiting) -> None:
+def _before_next(what: str, state: "RetryCallState", context: Waiting) -> None:
     status = status_of(_error(state))
     if status == UNAUTHENTICATED:
         forget_tokens()
@@ -167,11 +173,11 @@ def _before_next(what: str, state: tenacity.RetryCallState, context: Waiting) ->
     context.report(f"waiting to {what}: {reason}, {state.seconds_since_start or 0.0:.0f} s so far")
 
 
-def _error(state: tenacity.RetryCallState) -> BaseException | None:
+def _error(state: "RetryCallState") -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None else None
 
 
-def _sentence(what: str, error: AzureError | DatabricksError, seconds: float) -> str:
+def _sentence(what: str, error: Exception, seconds: float) -> str:
     reason = str(getattr(error, "message", None) or error).strip().splitlines()[0]
     advice = ""
     if status_of(error) == FORBIDDEN:

@@ -1,7 +1,7 @@
 """How the steps are declared on this machine; `infra.cloud.backend` has the same methods for Azure.
 
 A backend declares each step once, and adds the inputs that only its target knows. Inputs and outputs of the steps are
-in `steps.descriptions`.
+in `steps`.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from pulumi import Output, ResourceOptions
 from features.files import sha256
 from infra.settings import SettingsError
 from infra.step_resource import StepResource
-from steps.descriptions import (
+from steps import (
     api_key,
     champion,
     data_upload,
@@ -23,9 +23,8 @@ from steps.descriptions import (
     serving_image,
     training_run,
 )
-from steps.descriptions.description import Description, StepInputs
-from steps.descriptions.serving_settings import ScoringSettings
-from steps.kinds import Place
+from steps.serving_settings import ScoringSettings
+from steps.step import Step, StepInputs
 from tools.paths import ROOT
 
 
@@ -62,30 +61,30 @@ class LocalBackend:
 
     def open(self, name: str, options: ResourceOptions) -> StepResource:
         """A folder with MLflow's database, bundles and images, which are deleted with this resource."""
-        return self._step(model_registry.LOCAL, name, model_registry.Inputs(), options)
+        return self._step(model_registry.RegistryHere, name, model_registry.Inputs(), options)
 
     def upload(self, name: str, inputs: data_upload.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
         """A folder of the lake, named by the manifest's hash."""
-        return self._step(data_upload.LOCAL, name, inputs, options)
+        return self._step(data_upload.DataUploadHere, name, inputs, options)
 
     def train(self, name: str, inputs: training_run.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
         """`python -m training` in a process of its own."""
-        return self._step(training_run.LOCAL, name, inputs, options)
+        return self._step(training_run.TrainingRunHere, name, inputs, options)
 
     def register(self, name: str, inputs: model_version.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
         """A version in MLflow's registry."""
-        return self._step(model_version.LOCAL, name, inputs, options)
+        return self._step(model_version.ModelVersionHere, name, inputs, options)
 
     def build(
         self, name: str, inputs: serving_image.Inputs[Output[str], Output[int]], options: ResourceOptions
     ) -> StepResource:
         """A folder laid out as the image is, the same for every engine."""
-        return self._step(serving_image.LOCAL, name, inputs, options)
+        return self._step(serving_image.ServingImageHere, name, inputs, options)
 
     def serve(self, name: str, args: ScoringServiceArgs, options: ResourceOptions) -> RunningService:
         """Supervised processes on a port of this machine."""
         rotation = api_key.Inputs[Output[str]](registry=args.registry, rotation=args.settings.key_rotation)
-        key = self._step(api_key.EVERYWHERE, f"{name}-key", rotation, options)
+        key = self._step(api_key.ApiKeyHere, f"{name}-key", rotation, options)
         current = key.output("current", str)
         inputs = scoring_service.Inputs[Output[str], Output[int]](
             registry=args.registry,
@@ -96,22 +95,22 @@ class LocalBackend:
             keys=(current, key.output("previous", str)),
         )
         certificate = {"certificate_hash": _certificate_hash(args.settings)}
-        service = self._step(scoring_service.LOCAL, name, inputs, options, certificate)
+        service = self._step(scoring_service.ScoringService, name, inputs, options, certificate)
         version = service.output("served_version", int)
         served = champion.Inputs[Output[str], Output[int]](version=version, refusal=args.refusal)
-        self._step(champion.LOCAL, f"{name}-champion", served, options)
+        self._step(champion.ChampionHere, f"{name}-champion", served, options)
         return RunningService(endpoint=service.output("endpoint", str), version=version, key=current)
 
     def _step(
         self,
-        description: Description[Any, Any],
+        step: type[Step[Any, Any]],
         name: str,
         inputs: StepInputs,
         options: ResourceOptions,
         further: Mapping[str, Any] | None = None,
     ) -> StepResource:
         target = {**self._target, **(further or {})}
-        return StepResource(Place.LOCAL, description, name, inputs, target=target, options=options)
+        return StepResource(step, name, inputs, target=target, options=options)
 
 
 def _certificate_hash(settings: ScoringSettings) -> str | None:

@@ -9,7 +9,7 @@ import pulumi
 from pulumi import Output, ResourceOptions
 
 from infra.backend import LocalBackend, ScoringServiceArgs
-from steps.descriptions import data_upload, model_version, serving_image, training_run
+from steps import data_upload, model_version, serving_image, training_run
 
 if TYPE_CHECKING:
     from infra.cloud.backend import CloudBackend

@@ -12,11 +12,11 @@ from features.errors import PersonalizationError
 from infra.backend import LocalBackend, ScoringServiceArgs
 from infra.components import DataUpload, ModelVersion, Registry, ScoringService, ServingImage, TrainingRun
 from infra.settings import Settings, Target, load_settings
-from steps.descriptions import data_upload, model_version, serving_image, training_run
-from steps.descriptions.serving_settings import ScoringEngine
-from steps.shared.dataset_paths import located
-from steps.shared.image_content import serving_code_hash
-from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
+from steps import data_upload, model_version, serving_image, training_run
+from steps.datasets import located
+from steps.image_content import serving_code_hash
+from steps.job_libraries import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
+from steps.serving_settings import ScoringEngine
 from training.datasets import check_split, describe, recommends
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import Manifest

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt, ValidationError, ValidationInfo, field_
 from features.errors import BadInputError, PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.settings_text import explain
-from steps.descriptions.serving_settings import ScoringSettings
+from steps.serving_settings import ScoringSettings
 from training.parameters import (
     Dataset,
     FilmsDataset,

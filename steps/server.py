@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -19,10 +19,9 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
 from features.errors import PersonalizationError, reason
-from steps.kinds import Kind, Place
-from steps.local.catalogue import local_steps
-from steps.provider.provider import Report, StepsProvider
-from steps.provider.step import Step, StepCancelledError
+from steps.catalogue import azure_steps, local_steps
+from steps.provider import Report, StepsProvider
+from steps.step import Place, StepCancelledError
 
 VERSION = "0.1.0"
 UNLIMITED = -1
@@ -70,7 +69,7 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
 async def serve(engine_address: str) -> None:
     """Serve the engine at `engine_address` (host:port) until it ends."""
     server = grpc.aio.server(interceptors=[ErrorsAsStatuses()], options=MESSAGE_OPTIONS)
-    catalogues = {Place.LOCAL: local_steps, Place.AZURE: _azure_steps}
+    catalogues = {Place.LOCAL: local_steps, Place.AZURE: azure_steps}
     steps = StepsProvider(catalogues, _reporter(engine_address))
     servicer = ProviderServicer(sys.argv, VERSION, steps, engine_address=engine_address)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
@@ -84,13 +83,6 @@ async def serve(engine_address: str) -> None:
     # A killed engine can't cancel: stop the running steps as Ctrl-C would, so that no training run is left.
     await steps.cancel()
     await server.stop(grace=None)
-
-
-def _azure_steps() -> Mapping[Kind, Step[Any, Any]]:
-    """Imported when the first Azure step is needed: stack `local` works without Azure's SDKs."""
-    from steps.azure.catalogue import azure_steps  # noqa: PLC0415 - see above
-
-    return azure_steps()
 
 
 def _reporter(engine_address: str) -> Report:

@@ -158,7 +158,7 @@ def empty_registry(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
 
     The processes that tests are distributed to share one: the folder above theirs is this run's.
     """
-    from steps.local.registry import LocalRegistry  # noqa: PLC0415 - see above
+    from steps.registry_here import LocalRegistry  # noqa: PLC0415 - see above
 
     own = tmp_path_factory.mktemp("empty")
     folder = own if worker_id == "master" else tmp_path_factory.getbasetemp().parent

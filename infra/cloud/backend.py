@@ -16,7 +16,7 @@ from infra.cloud.names import names_of
 from infra.cost.estimate import usd_per_month
 from infra.settings import Settings, azure_settings
 from infra.step_resource import StepResource
-from steps.descriptions import (
+from steps import (
     api_key,
     certificate,
     champion,
@@ -30,10 +30,9 @@ from steps.descriptions import (
     training_run,
     workspace_ready,
 )
-from steps.descriptions.description import Description, StepInputs
-from steps.kinds import Place
-from steps.shared.job_libraries import JobLibraries, job_libraries
-from steps.shared.volumes import volumes_of
+from steps.job_libraries import JobLibraries, job_libraries
+from steps.step import Step, StepInputs
+from steps.volumes import volumes_of
 from training.datasets.placed.address import Address
 
 
@@ -79,12 +78,12 @@ class CloudBackend:
     def open(self, name: str, options: ResourceOptions) -> StepResource:
         """The Azure ML workspace, which is purged at the end."""
         after = self._environment.access.models
-        return self._step(model_registry.AZURE, name, model_registry.Inputs(), options, after=after)
+        return self._step(model_registry.RegistryOnAzure, name, model_registry.Inputs(), options, after=after)
 
     def upload(self, name: str, inputs: data_upload.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
         """A folder of the lake, named by the manifest's hash."""
         after = [*self._environment.access.lake, *self._environment.storage.containers]
-        return self._step(data_upload.AZURE, name, inputs, options, after=after)
+        return self._step(data_upload.DataUploadOnAzure, name, inputs, options, after=after)
 
     def train(self, name: str, inputs: training_run.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
         """A run of the training job on Databricks."""
@@ -92,11 +91,13 @@ class CloudBackend:
         workspace = around.databricks.workspace
         wanted_libraries, installed = self._libraries(options)
         wanted = workspace_ready.Inputs[Output[str]](workspace_id=workspace.id, workspace_host=workspace.workspace_url)
-        url = self._step(workspace_ready.AZURE, "workspace-ready", wanted, options).output("url", str)
+        url = self._step(workspace_ready.WorkspaceReady, "workspace-ready", wanted, options).output("url", str)
         training = DatabricksTraining("databricks-training", around, url, wanted_libraries, options, data=self._data)
         self._target |= {"databricks_url": url, "databricks_workspace_id": workspace.id}
         after = [training, installed, *around.access.lake, *around.access.models, *around.storage.containers]
-        step = self._step(training_run.AZURE, name, inputs, options, {"job_id": training.job_id}, after=after)
+        step = self._step(
+            training_run.TrainingRunOnAzure, name, inputs, options, {"job_id": training.job_id}, after=after
+        )
         run_url = step.output("run_url", str)
         self._target |= {
             "bundle_url": step.output("bundle_url", str),
@@ -112,13 +113,13 @@ class CloudBackend:
         found = job_libraries(self._target["volumes"], engine)
         inputs = libraries.Inputs(engine=engine, wheel=found.wheel.hash, packages=found.packages)
         after = [*around.access.lake, *around.storage.containers]
-        return found, self._step(libraries.AZURE, "libraries", inputs, options, after=after)
+        return found, self._step(libraries.Libraries, "libraries", inputs, options, after=after)
 
     def register(self, name: str, inputs: model_version.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
         """A version in Azure ML."""
         around = self._environment
         after = [*around.access.models, *around.access.lake, *around.storage.containers]
-        step = self._step(model_version.AZURE, name, inputs, options, after=after)
+        step = self._step(model_version.ModelVersionOnAzure, name, inputs, options, after=after)
         self._target["bundle_url"] = step.output("served_url", str)
         return step
 
@@ -133,10 +134,10 @@ class CloudBackend:
             "target": engine,
         }
         after = [*self._environment.access.images, *self._environment.access.lake]
-        self._build = step = self._step(serving_image.AZURE, name, inputs, options, own, after=after)
+        self._build = step = self._step(serving_image.ServingImageOnAzure, name, inputs, options, own, after=after)
         self._image = step.output("image", str)
         record = environment.Inputs[Output[str], Output[int]](image=self._image, version=inputs.version)
-        self._step(environment.AZURE, f"{name}-record", record, options, after=self._environment.access.models)
+        self._step(environment.Environment, f"{name}-record", record, options, after=self._environment.access.models)
         return step
 
     def serve(self, name: str, args: ScoringServiceArgs, options: ResourceOptions) -> RunningService:
@@ -144,9 +145,9 @@ class CloudBackend:
         around = self._environment
         cluster = ClusterEnvironment(around, [self._build])
         rotation = api_key.Inputs[Output[str]](registry=args.registry, rotation=args.settings.key_rotation)
-        key = self._step(api_key.EVERYWHERE, f"{name}-key", rotation, options)
+        key = self._step(api_key.ApiKeyOnAzure, f"{name}-key", rotation, options)
         place = around.place
-        trust = self._step(certificate.AZURE, f"{name}-certificate", certificate.Inputs(host=place.host), options)
+        trust = self._step(certificate.Certificate, f"{name}-certificate", certificate.Inputs(host=place.host), options)
         access = self._let_in(cluster, options)
         serving = ClusterService(
             f"{name}-in-cluster",
@@ -165,7 +166,7 @@ class CloudBackend:
         ask_from_outside(around, serving)
         served = champion.Inputs[Output[str], Output[int]](version=args.version, refusal=args.refusal)
         after = [serving, *around.access.models]
-        self._step(champion.AZURE, f"{name}-champion", served, options, after=after)
+        self._step(champion.ChampionOnAzure, f"{name}-champion", served, options, after=after)
         version: Output[int] = Output.all(args.version, serving.deployed).apply(lambda known: int(known[0]))
         self.shown["authority"] = trust.output("authority", str)
         return RunningService(
@@ -178,11 +179,13 @@ class CloudBackend:
             cluster_id=cluster.kubernetes.id, kubeconfig=kubeconfig(cluster, self._provider)
         )
         after = [*self._environment.access.cluster, cluster.kubernetes.ready]
-        return self._step(cluster_ready.AZURE, "cluster-ready", inputs, options, after=after).output("access", str)
+        return self._step(cluster_ready.ClusterReady, "cluster-ready", inputs, options, after=after).output(
+            "access", str
+        )
 
     def _step(
         self,
-        description: Description[Any, Any],
+        step: type[Step[Any, Any]],
         name: str,
         inputs: StepInputs,
         options: ResourceOptions,
@@ -193,4 +196,4 @@ class CloudBackend:
         """`own` are inputs of this step alone, or with another value than for other steps."""
         ordered = ResourceOptions.merge(options, ResourceOptions(depends_on=[*after, *self._environment.reached]))
         target = {**self._target, **(own or {})}
-        return StepResource(Place.AZURE, description, name, inputs, target=target, options=ordered)
+        return StepResource(step, name, inputs, target=target, options=ordered)

@@ -15,7 +15,7 @@ from infra.cloud.monitoring.container_insights import ContainerInsights, Contain
 from infra.cloud.monitoring.log_analytics import DiagnosticsArgs
 from infra.cloud.serving.identities import ScoringIdentity, ScoringIdentityArgs
 from infra.cloud.serving.kubernetes import Kubernetes, KubernetesArgs
-from steps.shared.cluster_names import NAMESPACE, SERVICE_ACCOUNT
+from steps.cluster_names import NAMESPACE, SERVICE_ACCOUNT
 
 CLUSTER_LOGS = ("kube-audit-admin", "guard", "cluster-autoscaler")
 """`kube-audit` would also contain every read, at a corresponding cost."""

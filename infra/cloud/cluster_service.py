@@ -15,8 +15,8 @@ from infra.cloud.environment import Environment
 from infra.cloud.monitoring.availability import Availability, AvailabilityArgs
 from infra.cloud.serving.service_nodes import label_of_service_nodes
 from infra.workload.workload import Workload, WorkloadArgs
-from steps.descriptions.serving_settings import ScoringSettings
-from steps.shared.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET
+from steps.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET
+from steps.serving_settings import ScoringSettings
 
 HASH_DIGITS = 16
 

@@ -12,8 +12,8 @@ from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
 from infra.cloud.training.members import Members
 from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
 from infra.cloud.training.volumes import Volumes, VolumesArgs
-from steps.shared.job_libraries import JobLibraries
-from steps.shared.volumes import CONTAINERS
+from steps.job_libraries import JobLibraries
+from steps.volumes import CONTAINERS
 from training.datasets.placed.address import Address
 from training.datasets.placed.in_place import volume_of
 

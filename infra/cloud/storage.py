@@ -11,7 +11,7 @@ from pulumi_azure_native import storage
 
 from infra.cloud.site import Site
 from infra.setting_types import Replication
-from steps.shared.volumes import CONTAINERS, DELETED_DAYS, SERVED, Volume
+from steps.volumes import CONTAINERS, DELETED_DAYS, SERVED, Volume
 
 COOL_AFTER_DAYS = 30
 

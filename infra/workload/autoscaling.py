@@ -15,7 +15,7 @@ from pulumi_kubernetes.autoscaling.v2 import (
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
-from steps.shared.cluster_names import LABELS, NAME
+from steps.cluster_names import LABELS, NAME
 
 BUSY_PERCENT = 70
 """Target CPU utilization, the average of all pods."""

@@ -34,8 +34,8 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from steps.descriptions.serving_settings import WORKERS_OF_A_POD, ScoringSettings, limit_options
-from steps.shared import cluster_names
+from steps import cluster_names
+from steps.serving_settings import WORKERS_OF_A_POD, ScoringSettings, limit_options
 
 START_CHECKS = 60
 CHECK_SECONDS = 5

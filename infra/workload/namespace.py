@@ -7,7 +7,7 @@ from pulumi import Input, ResourceOptions
 from pulumi_kubernetes.core.v1 import Namespace, ServiceAccount
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from steps.shared.cluster_names import LABELS, NAMESPACE, SERVICE_ACCOUNT
+from steps.cluster_names import LABELS, NAMESPACE, SERVICE_ACCOUNT
 
 POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 CLIENT_ANNOTATION = "azure.workload.identity/client-id"

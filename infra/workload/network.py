@@ -18,7 +18,7 @@ from pulumi_kubernetes.networking.v1 import (
 )
 
 from infra.workload.place import PREFIX, Place
-from steps.shared.cluster_names import INSIDE_PORT, LABELS, NAME, PORT
+from steps.cluster_names import INSIDE_PORT, LABELS, NAME, PORT
 
 HTTPS = 443
 SYSTEM = LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"})

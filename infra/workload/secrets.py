@@ -9,7 +9,7 @@ from pulumi import Input, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from steps.shared import cluster_names
+from steps import cluster_names
 
 FILES = {
     cluster_names.KEYS_FILE: cluster_names.KEYS_SECRET,

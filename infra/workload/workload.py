@@ -15,7 +15,7 @@ from infra.workload.namespace import ScoringNamespace, ScoringNamespaceArgs
 from infra.workload.network import Network, NetworkArgs
 from infra.workload.place import Place
 from infra.workload.secrets import VaultFiles, VaultFilesArgs
-from steps.descriptions.serving_settings import ScoringSettings
+from steps.serving_settings import ScoringSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,15 +11,13 @@ from infra.azure_settings import AzureSettings
 from infra.cloud.names import names_of
 from personalize.errors import StackMissingError
 from personalize.terminal.output import say
-from steps.azure.stores.azure_registry import RUN, AzureRegistry, Entry
-from steps.azure.stores.lake import LakeFolder, bring, lake_folder
-from steps.azure.stores.registered_versions import versions_of
-from steps.azure.stores.snapshots import LakeSnapshots
-from steps.descriptions.places import Lake, MachineLearning
-from steps.local.registry import bundle_folder
-from steps.provider.step import Context
-from steps.shared.model_versions import IMPORTED, Version
-from steps.shared.volumes import Volume
+from steps.lake import LakeFolder, bring, lake_folder
+from steps.model_versions import IMPORTED, Version
+from steps.registry_here import bundle_folder
+from steps.registry_on_azure import RUN, AzureRegistry, Entry, versions_of
+from steps.snapshots_on_azure import LakeSnapshots
+from steps.step import Context, Lake, MachineLearning
+from steps.volumes import Volume
 from tools.paths import state_folder
 
 STORAGE_VERSION = "2024-01-01"

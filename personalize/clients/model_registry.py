@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from personalize.errors import StackMissingError
 from personalize.stack.on_azure import azure_of, require_packages
-from steps.local.registry import LocalRegistry
+from steps.registry_here import LocalRegistry
 from tools.paths import state_folder
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import httpx
 from features.errors import BadInputError, PersonalizationError, reason
 from features.files import write_private
 from personalize.clients.tls import trusting
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
 
 if TYPE_CHECKING:
     from personalize.stack.session import StackSession

@@ -16,7 +16,7 @@ from personalize.stack.on_azure import require_azure, stacks_of_repository
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import confirm, print_json, say, tell
-from steps.shared.dataset_paths import located
+from steps.datasets import located
 
 if TYPE_CHECKING:
     from training.datasets.placed.address import Address

@@ -14,9 +14,9 @@ from personalize.errors import StackMissingError
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import print_json, results
-from steps.local.snapshots import LocalSnapshots
-from steps.shared.dataset_paths import located
-from steps.shared.folders import StackFolder
+from steps.datasets import located
+from steps.folders import StackFolder
+from steps.snapshots_here import LocalSnapshots
 from training.catalogue import load
 
 

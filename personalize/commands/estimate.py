@@ -19,7 +19,7 @@ from infra.settings import NAMESPACE, azure_settings, load_settings
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import print_json, results, say, tell
-from steps.shared.dataset_paths import located
+from steps.datasets import located
 from tools.paths import cache_folder
 from training.parameters import Dataset, FilmsDataset, TablesDataset
 

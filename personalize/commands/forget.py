@@ -14,10 +14,10 @@ from personalize.stack.on_azure import azure_of, require_packages
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import print_json, tell
-from steps.local.snapshots import LocalSnapshots
-from steps.shared.folders import StackFolder
-from steps.shared.model_versions import Version
-from steps.shared.volumes import DELETED_DAYS
+from steps.folders import StackFolder
+from steps.model_versions import Version
+from steps.snapshots_here import LocalSnapshots
+from steps.volumes import DELETED_DAYS
 
 FORGOTTEN = (
     "{user} is forgotten: within a minute the service answers as for an unknown user, and no training reads their rows."

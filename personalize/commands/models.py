@@ -18,9 +18,9 @@ from personalize.terminal import options
 from personalize.terminal.output import print_json, say, tell
 from personalize.views.model_table import model_rows, require_version, show_models
 from recommend.recommender import METRIC
-from steps.local.snapshots import LocalSnapshots
-from steps.shared.folders import StackFolder
-from steps.shared.model_versions import Version
+from steps.folders import StackFolder
+from steps.model_versions import Version
+from steps.snapshots_here import LocalSnapshots
 from tools.paths import state_folder
 
 SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")

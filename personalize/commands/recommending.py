@@ -19,10 +19,10 @@ from personalize.stack.on_azure import require_packages, settings_of
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, messages, print_json, results, say, tell
 from recommend.forgotten import Forgotten
-from steps.descriptions.serving_settings import limit_options
-from steps.local.registry import LocalRegistry
-from steps.shared.folders import StackFolder
-from steps.shared.model_versions import MODEL
+from steps.folders import StackFolder
+from steps.model_versions import MODEL
+from steps.registry_here import LocalRegistry
+from steps.serving_settings import limit_options
 from tools.paths import state_folder
 
 MEANINGS = {

@@ -12,7 +12,7 @@ from personalize.clients.service import NO_SERVICE, Service, ServiceUnreachableE
 from personalize.commands.session import open_session
 from personalize.terminal import options
 from personalize.terminal.output import messages, print_json, tell
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
 from tools.paths import state_folder
 
 Input = Annotated[

@@ -20,7 +20,7 @@ from personalize.teardown.export import export
 from personalize.teardown.leftovers import ALWAYS, STORAGE_VERSION, leftovers, settled
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, confirm, messages, print_json, results, say, tell
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
 from tools.paths import state_folder
 
 

@@ -12,12 +12,12 @@ import tenacity
 from azure_clients import credentials
 from azure_clients.errors import TOKEN_ATTEMPTS
 from features.errors import PersonalizationError
-from steps.kinds import Kind, Place, token
+from steps.workspace_ready import WorkspaceReady
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-READY = token(Place.AZURE, Kind.WORKSPACE_READY)
+READY = WorkspaceReady.token()
 
 
 class NoMemberError(PersonalizationError):

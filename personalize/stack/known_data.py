@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.graph import UNREAD
-from steps.kinds import Kind, Place, token
-from steps.shared.dataset_paths import located
+from steps.data_upload import DataUploadOnAzure
+from steps.datasets import located
 from training.datasets.manifest import Manifest
 from training.datasets.placed.dataset import addresses
 from training.parameters import Dataset
 
-UPLOAD = token(Place.AZURE, Kind.DATA_UPLOAD)
+UPLOAD = DataUploadOnAzure.token()
 
 
 def listed_before(snapshot: Mapping[str, Any], dataset: Dataset) -> Manifest | None:

@@ -23,10 +23,9 @@ from personalize.engine.interruption import run_interruptible
 from personalize.engine.outcome import OnStep, Outcome, Update
 from personalize.engine.process import PulumiProcess
 from personalize.stack.state_edits import Refresh, Resource, forget_shown_pools, settle
-from steps.descriptions.serving_settings import ScoringSettings
-from steps.local.port import require_port
-from steps.local.service_processes import ServiceProcesses
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
+from steps.service_processes import ServiceProcesses, require_port
+from steps.serving_settings import ScoringSettings
 from tools.paths import ROOT
 from training.datasets.manifest import Manifest
 

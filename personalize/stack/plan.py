@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from features.errors import PersonalizationError
 from personalize.engine.events import Change
-from steps.kinds import Kind
+from steps.step import Kind
 
 DATA_HOLDERS = {
     "azure-native:storage:StorageAccount": "the training data and the model bundles",

@@ -5,9 +5,9 @@ from pathlib import Path
 from personalize.errors import StackBusyError, StackMissingError
 from personalize.stack.locks import read_locks
 from personalize.stack.stack_files import StackFiles
-from steps.local.service_processes import ServiceProcesses
-from steps.shared.child import end_orphan
-from steps.shared.folders import StackFolder
+from steps.child import end_orphan
+from steps.folders import StackFolder
+from steps.service_processes import ServiceProcesses
 
 
 def reset_stack(stack: str) -> tuple[int, Path]:

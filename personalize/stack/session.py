@@ -22,7 +22,7 @@ from personalize.errors import ResourcesLeftError, StackMissingError
 from personalize.stack.azure_side import AzureSide
 from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_store import PROJECT, MachineState, StateStore, outputs_of, state_store
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
 from tools.paths import ROOT, STATE_VARIABLE, stacks_folder
 from tools.toolchain import pulumi_command
 

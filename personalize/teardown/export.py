@@ -8,7 +8,7 @@ from pathlib import Path
 
 from features.bundle import BundleError, checked_hash
 from features.files import write_whole, written_aside
-from steps.shared.model_versions import INDEX, Version, folder_of
+from steps.model_versions import INDEX, Version, folder_of
 
 
 def export(versions: Sequence[Version], fetch: Callable[[Version, Path], None], folder: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from features.bundle import BundleError, checked_hash
 from features.errors import BadInputError, reason
 from personalize.teardown.export import version_folder
-from steps.shared.model_versions import INDEX, Version
+from steps.model_versions import INDEX, Version
 
 
 class KeptModelsError(BadInputError):

@@ -9,7 +9,7 @@ from features.errors import BadInputError
 from personalize.clients.model_registry import versions_of
 from personalize.errors import StackMissingError
 from personalize.terminal.output import results, tell
-from steps.shared.model_versions import NoSuchVersionError, Version
+from steps.model_versions import NoSuchVersionError, Version
 
 MEASURES = {
     "auc": "AUC",

@@ -22,9 +22,9 @@ from personalize.stack.power import Power, cluster_path, power_of
 from personalize.stack.session import StackSession
 from personalize.terminal.output import results
 from personalize.views.model_table import champion
-from steps.azure.certificate import RENEW_BEFORE
-from steps.local.service_processes import ServiceProcesses
-from steps.shared.folders import StackFolder
+from steps.certificate import RENEW_BEFORE
+from steps.folders import StackFolder
+from steps.service_processes import ServiceProcesses
 from tools.paths import state_folder
 
 MEBIBYTE = 1 << 20

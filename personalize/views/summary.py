@@ -9,7 +9,7 @@ from rich.table import Table
 from personalize.clients.service import trusted_certificate
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal.output import results, tell
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
 from tools.paths import state_folder
 
 RANKERS = ("recommender", "first stage alone", "SAR", "popularity", "best reachable")

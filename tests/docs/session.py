@@ -92,7 +92,7 @@ class Reader:
     def _move_default_port(self) -> None:
         """Change the default port in the copy, so that several sessions can run at once; pages don't set the port."""
         file, default = (
-            self.checkout.folder / "steps" / "descriptions" / "serving_settings.py",
+            self.checkout.folder / "steps" / "serving_settings.py",
             "port: int = Field(default=",
         )
         before, found, after = file.read_text(encoding="utf-8").partition(default + PORT)

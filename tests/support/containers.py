@@ -22,11 +22,9 @@ import psutil
 
 from features.bundle import checked_hash
 from scoring.engines import EngineName
-from steps.azure.image.build_context import DOCKERFILE, build_context
-from steps.descriptions.serving_image import Inputs
-from steps.shared.base_images import RECIPE
-from steps.shared.cluster_names import KEYS_FILE, SECRETS_FOLDER
-from steps.shared.image_content import serving_code_hash
+from steps.cluster_names import KEYS_FILE, SECRETS_FOLDER
+from steps.image_content import DOCKERFILE, RECIPE, build_context, serving_code_hash
+from steps.serving_image import Inputs
 from tests.support.services import KEY, RunningService, started_service
 from tools.paths import ROOT
 

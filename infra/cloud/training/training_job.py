@@ -14,7 +14,7 @@ from pulumi import Input, ResourceOptions
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import PROJECT, Names, tags_of
 from infra.setting_types import PrincipalType
-from steps.shared.job_libraries import JobLibraries
+from steps.job_libraries import JobLibraries
 from tools.versions import DATABRICKS_RUNTIME, SCALA
 from training.platform import SWITCH
 

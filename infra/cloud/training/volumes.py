@@ -12,7 +12,7 @@ import pulumi
 import pulumi_databricks as databricks
 from pulumi import Input, Output, ResourceOptions
 
-from steps.shared.volumes import CATALOG_ROOT, SCHEMA, Volume
+from steps.volumes import CATALOG_ROOT, SCHEMA, Volume
 
 ISOLATED = "ISOLATED"
 READ = ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"]
@@ -40,7 +40,7 @@ class VolumesArgs:
 
 
 class Volumes(pulumi.ComponentResource):
-    """The stack's own catalog with its external volumes, below `steps.shared.volumes.volumes_of(catalog)`."""
+    """The stack's own catalog with its external volumes, below `steps.volumes.volumes_of(catalog)`."""
 
     def __init__(self, name: str, args: VolumesArgs, opts: ResourceOptions | None = None) -> None:
         """Create them; the external locations of the containers must exist."""

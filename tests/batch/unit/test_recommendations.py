@@ -28,9 +28,9 @@ from recommend.stored import SnapshotError
 from scoring.engines import EngineName
 from scoring.model.model import ServedModel
 from scoring.responses import ModelName
-from steps.descriptions.serving_settings import ScoringSettings
-from steps.local.registry import LocalRegistry
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
+from steps.registry_here import LocalRegistry
+from steps.serving_settings import ScoringSettings
 from tests.support.recommenders import STORED_ITEMS, make_recommending_bundle, recommender, write_snapshots
 
 

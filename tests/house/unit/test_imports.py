@@ -41,7 +41,7 @@ def calls(*calls: str) -> str:
         pytest.param(
             "import steps.server", HEAVY | {"httpx", "lightgbm", "pandas", "pyarrow", "scipy"}, id="its steps"
         ),
-        pytest.param("from steps.local.registry import LocalRegistry", {"mlflow"}, id="the registry"),
+        pytest.param("from steps.registry_here import LocalRegistry", {"mlflow"}, id="the registry"),
     ],
 )
 def test_it_starts_without_what_takes_long(program: str, without: set[str]) -> None:

@@ -10,7 +10,7 @@ import tomllib
 
 import yaml
 
-from steps.shared.base_images import RECIPE
+from steps.image_content import RECIPE
 from tools import versions
 from tools.paths import ROOT
 

@@ -9,15 +9,14 @@ import pulumi
 import pulumi.runtime
 from pulumi.runtime.mocks import MockMonitor
 
-from steps.azure.catalogue import azure_steps
-from steps.kinds import Place, token
+from steps.catalogue import azure_steps
 from tests.infra.graph.recorder import computed
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"
 PEERED = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
 DEPLOYERS = ("33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444")
-STEPS = {token(Place.AZURE, kind): step for kind, step in azure_steps().items()}
+STEPS = {step.token(): step for step in azure_steps().values()}
 STEP_VALUES: dict[str, Any] = {
     "version": 3.0,
     "champion": 3.0,

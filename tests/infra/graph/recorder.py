@@ -8,11 +8,10 @@ from typing import Any
 import pulumi
 import pulumi.runtime
 
-from steps.kinds import Place, token
-from steps.local.catalogue import local_steps
-from steps.provider.step import Step
+from steps.catalogue import local_steps
+from steps.step import Step
 
-STEPS = {token(Place.LOCAL, kind): step for kind, step in local_steps().items()}
+STEPS = {step.token(): step for step in local_steps().values()}
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key by which Pulumi marks a secret value
 VALUES: dict[str, Any] = {"version": 3.0, "served_version": 3.0, "metrics": {"auc": 0.75}}
 """Computed values that are not text. Numbers are floats, as the engine delivers them."""
@@ -41,7 +40,7 @@ class Recorder(pulumi.runtime.Mocks):
 def computed(step: Step[Any, Any], args: pulumi.runtime.MockResourceArgs, values: Mapping[str, Any]) -> dict[str, Any]:
     """A step's outputs: the value in `values`, or else a text that names the output. Also validates the inputs."""
     assert step.check({name: _opened(value) for name, value in args.inputs.items()}) == {}
-    return {name: values.get(name, f"{args.name}.{name}") for name in step.description.outputs.model_fields}
+    return {name: values.get(name, f"{args.name}.{name}") for name in step.outputs.model_fields}
 
 
 def _opened(value: Any) -> Any:

@@ -11,9 +11,9 @@ import pytest
 
 from infra.graph import deploy
 from infra.settings import Settings
-from steps.descriptions.serving_settings import ScoringEngine, ScoringSettings
-from steps.shared.image_content import serving_code_hash
-from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
+from steps.image_content import serving_code_hash
+from steps.job_libraries import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
+from steps.serving_settings import ScoringEngine, ScoringSettings
 from tests.infra.graph.recorder import SECRET_MARK, Recorder, run
 from tools.paths import ROOT
 from training.datasets import describe

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
 
 from scoring.settings import parse
-from steps.descriptions.serving_settings import ScoringSettings
+from steps.serving_settings import ScoringSettings
 from tests.infra.wiring.page import resources
 from tests.infra.wiring.recording import committed, record
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from infra.network_ranges import divided
 from infra.settings import Settings, SettingsError, Target, azure_settings, load_settings
-from steps.shared.dataset_paths import located
+from steps.datasets import located
 from tests.support.azure_stack import REQUIRED
 from tools.paths import ROOT
 from training.parameters import TablesDataset

@@ -18,9 +18,8 @@ from personalize.stack.session import StackSession
 from personalize.views import logs
 from personalize.views.status import azure_status as status_of
 from personalize.views.status import show_status
-from steps.azure.certificate import Certificate
-from steps.descriptions.certificate import AzureInputs
-from steps.provider.step import Context
+from steps.certificate import AzureInputs, Certificate
+from steps.step import Context
 from tests.personalize.subscription.test_power import SETTINGS
 from tests.support.fake_manager import AnyToken, FakeManager
 

@@ -24,8 +24,8 @@ from personalize.teardown import leftovers as module
 from personalize.teardown.export import export
 from personalize.teardown.leftovers import Leftover, leftovers, settled
 from personalize.terminal.output import ExitCode
-from steps.local.registry import LocalRegistry
-from steps.shared.model_versions import INDEX, Version
+from steps.model_versions import INDEX, Version
+from steps.registry_here import LocalRegistry
 from tests.personalize.subscription.conftest import SUBSCRIPTION
 from tests.personalize.subscription.test_power import SETTINGS
 from tests.support.bundles import MakeBundle

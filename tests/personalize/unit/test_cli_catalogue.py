@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from personalize.commands.app import app
 from recommend import catalogue
 from recommend.catalogue import State
-from steps.local.registry import LocalRegistry
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
+from steps.registry_here import LocalRegistry
 from tests.support.recommenders import make_recommending_bundle, recommender
 from tools.paths import ROOT
 

@@ -12,8 +12,8 @@ from personalize.commands.forget import forget
 from recommend import histories
 from recommend.forgotten import Forgotten
 from recommend.histories import UserRow
-from steps.shared.folders import StackFolder
-from steps.shared.model_versions import Version
+from steps.folders import StackFolder
+from steps.model_versions import Version
 from tests.support.recommenders import write_snapshots
 
 FORMER, SERVING = 3, 4

@@ -16,7 +16,7 @@ from personalize.engine.outcome import Outcome
 from personalize.errors import AnotherServesError
 from personalize.stack.stack_files import StackFiles
 from recommend import histories
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
 from tests.support.recommenders import write_snapshots
 from tests.support.versions import version
 from tools.paths import ROOT

@@ -19,7 +19,7 @@ from personalize.commands import scoring
 from personalize.commands.app import app
 from personalize.stack.stack_files import StackFiles
 from personalize.views import status
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
 
 
 class Answers:

@@ -13,8 +13,8 @@ from personalize.commands.app import app
 from personalize.errors import StackMissingError
 from personalize.teardown.export import export
 from personalize.teardown.restore import KeptModelsError, restore
-from steps.local.registry import LocalRegistry
-from steps.shared.model_versions import INDEX
+from steps.model_versions import INDEX
+from steps.registry_here import LocalRegistry
 from tests.support.bundles import MakeBundle
 from tools.paths import state_folder
 

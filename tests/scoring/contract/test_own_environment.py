@@ -15,9 +15,8 @@ import pytest
 
 from features.bundle import Bundle
 from scoring.engines import EngineName
-from steps.azure.image.build_context import DOCKERFILE, build_context
-from steps.descriptions.serving_image import Inputs
-from steps.shared.image_content import serving_code_hash
+from steps.image_content import DOCKERFILE, build_context, serving_code_hash
+from steps.serving_image import Inputs
 from tools.paths import ROOT
 from tools.setup.uv import ensure_uv
 from tools.versions import PYTHON

@@ -16,7 +16,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from steps.provider.values import plain, properties
+from steps.provider import plain, properties
 from tests.simulation.resource_manager.bodies import Problem
 from tests.simulation.world import Record, RefusedError
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from steps.provider.step import UnknownValue
-from steps.provider.values import UNKNOWN
+from steps.provider import UNKNOWN
+from steps.step import UnknownValue
 from tests.simulation.resource_manager.models import (
     Anything,
     Listing,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from azure_clients.credentials import forget_tokens, resource_manager
 from personalize.stack.power import Power, switch
-from steps.azure.image.build_context import DOCKERFILE
+from steps.image_content import DOCKERFILE
 from tests.simulation.published import ROLES
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SETTLE_PAUSE, SETTLE_SECONDS, Done, SimulatedStack

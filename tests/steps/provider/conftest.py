@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from steps.local.registry import LocalRegistry
-from steps.provider.step import Context
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
+from steps.registry_here import LocalRegistry
+from steps.step import Context
 
 STACK = "test"
 

@@ -12,11 +12,9 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from features.errors import PersonalizationError
-from steps.descriptions.description import Description, Secret, StepInputs, StepOutputs
-from steps.kinds import Kind, Place
-from steps.provider.provider import Report, StepsProvider
-from steps.provider.step import Context, Created, State, Step
+from steps.provider import Report, StepsProvider
 from steps.server import ErrorsAsStatuses
+from steps.step import Context, Created, Kind, Place, Secret, State, Step, StepInputs, StepOutputs
 
 URN = "urn:pulumi:test::personalization::personalization:serving:ScoringService$personalize:local:ApiKey::key"
 
@@ -37,7 +35,10 @@ class Outputs(StepOutputs):
 class Scripted(Step[Inputs, Outputs]):
     """A step whose input selects one of the ways in which a real step may end."""
 
-    description = Description(kind=Kind.API_KEY, inputs=Inputs, outputs=Outputs, replaced_by=frozenset({"does"}))
+    kind = Kind.API_KEY
+    inputs = Inputs
+    outputs = Outputs
+    replaced_by = frozenset({"does"})
 
     def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """Succeed, fail with a known or an unknown error, or wait for an interruption."""

@@ -8,13 +8,13 @@ from typing import Any, Self
 import httpx
 import psutil
 
-from steps.local.registry import LocalRegistry
-from steps.local.scoring_service import ScoringService
-from steps.local.service_processes import ServiceProcesses
-from steps.local.serving_image import ServingImage
-from steps.provider.step import State
-from steps.shared.folders import StackFolder
-from steps.shared.image_content import serving_code_hash
+from steps.folders import StackFolder
+from steps.image_content import serving_code_hash
+from steps.registry_here import LocalRegistry
+from steps.scoring_service import ScoringService
+from steps.service_processes import ServiceProcesses
+from steps.serving_image import ServingImageHere
+from steps.step import State
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle
@@ -32,7 +32,7 @@ class ServiceStack:
         self._place(path)
         shutil.copytree(empty_registry, self.folder.registry)
         self.port = free_port()
-        images = ServingImage(lambda stack: path / stack)
+        images = ServingImageHere(lambda stack: path / stack)
         self.digests = []
         self.bundle_hashes = []
         for seed in (1, 2):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from steps.provider.step import Created, State, Step
+from steps.step import Created, State, Step
 from tests.steps.provider.conftest import STACK, Recorder
 
 BASE = {"stack": STACK, "registry": "ctr"}

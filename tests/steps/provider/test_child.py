@@ -11,9 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from steps.provider.step import StepCancelledError
-from steps.shared.child import PROCESS, Finished, end_orphan, run_child
-from steps.shared.training_streams import reason_in
+from steps.child import PROCESS, Finished, end_orphan, reason_in, run_child
+from steps.step import StepCancelledError
 from tests.steps.provider.conftest import Recorder
 
 STUBBORN = """

@@ -10,13 +10,12 @@ import pytest
 
 from features.bundle import checked_hash
 from recommend.forgotten import NOBODY
-from steps.local.data_upload import DataUpload
-from steps.local.training_run import TrainingRun, request
-from steps.provider.step import StepCancelledError
-from steps.provider.values import UNKNOWN
-from steps.shared.folders import StackFolder
-from steps.shared.model_versions import Earlier
-from steps.shared.run_folder import RESULT, RunFolder, run_id
+from steps.data_upload import DataUploadHere
+from steps.folders import StackFolder
+from steps.model_versions import Earlier
+from steps.provider import UNKNOWN
+from steps.step import StepCancelledError
+from steps.training_run import RESULT, RunFolder, TrainingRunHere, request, run_id
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import BASE, HASH, create, state
 from tests.support.bundles import MakeBundle
@@ -48,7 +47,7 @@ def training_inputs(**parameters: object) -> dict[str, Any]:
 
 def finished_run(folder: StackFolder, bundle: Path, inputs: dict[str, Any]) -> Path:
     """A run's folder, as finished training leaves it."""
-    run = folder.runs / run_id(TrainingRun().parse(inputs), NOTHING)
+    run = folder.runs / run_id(TrainingRunHere().parse(inputs), NOTHING)
     shutil.copytree(bundle, run / "output" / "bundle")
     kept = run / "output" / "bundle"
     result = {
@@ -63,11 +62,11 @@ def finished_run(folder: StackFolder, bundle: Path, inputs: dict[str, Any]) -> P
 
 
 def test_values_that_are_not_known_yet_are_not_judged() -> None:
-    assert DataUpload().check({**upload_inputs(), "registry": UNKNOWN}) == {}
+    assert DataUploadHere().check({**upload_inputs(), "registry": UNKNOWN}) == {}
 
 
 def test_who_is_forgotten_makes_another_run_but_is_no_difference_of_the_step() -> None:
-    inputs, users = TrainingRun().parse(training_inputs()), NOBODY.with_user("u1")
+    inputs, users = TrainingRunHere().parse(training_inputs()), NOBODY.with_user("u1")
     assert run_id(inputs, NOTHING, users) != run_id(inputs, NOTHING)
     assert run_id(inputs, NOTHING, users.without_user("u1")) == run_id(inputs, NOTHING)
     assert not any("forgotten" in name for name in type(inputs).model_fields)
@@ -84,22 +83,22 @@ def test_what_interrupted_runs_left_goes_with_the_next_one_that_is_finished(fold
 
 
 def test_a_hyperparameter_makes_a_new_training_run() -> None:
-    difference = TrainingRun().diff(training_inputs(), training_inputs(num_leaves=7))
+    difference = TrainingRunHere().diff(training_inputs(), training_inputs(num_leaves=7))
     assert difference.replaces == {"parameters"}
 
 
 def test_a_value_that_is_not_known_yet_counts_as_changed() -> None:
-    difference = TrainingRun().diff(training_inputs(), {**training_inputs(), "manifest_hash": UNKNOWN})
+    difference = TrainingRunHere().diff(training_inputs(), {**training_inputs(), "manifest_hash": UNKNOWN})
     assert difference.replaces == {"manifest_hash"}
 
 
 def test_data_that_moved_but_is_the_same_is_not_brought_again() -> None:
-    difference = DataUpload().diff(upload_inputs(seed=1), upload_inputs(seed=2))
+    difference = DataUploadHere().diff(upload_inputs(seed=1), upload_inputs(seed=2))
     assert (difference.changed, difference.replaces) == (frozenset({"dataset"}), frozenset())
 
 
 def test_upload_writes_the_dataset_under_its_hash(folder: StackFolder, folder_of: FolderOf, recorder: Recorder) -> None:
-    step = DataUpload(folder_of)
+    step = DataUploadHere(folder_of)
     created = create(step, upload_inputs(), recorder)
     assert created.outputs.location == f"lake/raw/{HASH}"
     assert list((folder.lake / "raw" / HASH).glob("*.csv"))
@@ -114,7 +113,7 @@ def test_upload_stops_at_an_interruption_and_leaves_nothing_half_written(
 ) -> None:
     recorder.cancelled.set()
     with pytest.raises(StepCancelledError):
-        create(DataUpload(folder_of), upload_inputs(), recorder)
+        create(DataUploadHere(folder_of), upload_inputs(), recorder)
     assert not (folder.lake / "raw" / HASH).exists()
 
 
@@ -128,14 +127,14 @@ def test_upload_keeps_no_other_data_under_the_planned_hash(
     planned = describe(TablesDataset.model_validate(dataset)).hash
     clicks.write_text("hit,user\n1,a\n0,b\n1,c\n")
     with pytest.raises(DatasetError, match="changed after it was planned"):
-        create(DataUpload(folder_of), {**BASE, "dataset": dataset, "manifest_hash": planned}, recorder)
+        create(DataUploadHere(folder_of), {**BASE, "dataset": dataset, "manifest_hash": planned}, recorder)
     assert not (folder.lake / "raw" / planned).exists()
 
 
 def test_an_old_resource_does_not_delete_data_that_a_new_one_has_adopted(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder
 ) -> None:
-    step = DataUpload(folder_of)
+    step = DataUploadHere(folder_of)
     (folder.lake / "raw" / HASH).mkdir(parents=True)
     old = state(upload_inputs(), create(step, upload_inputs(), recorder))
     create(step, upload_inputs(), recorder)
@@ -147,7 +146,7 @@ def test_a_finished_run_is_found_again(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
     run = finished_run(folder, bundle_of(1), training_inputs())
-    created = create(TrainingRun(folder_of), training_inputs(), recorder)
+    created = create(TrainingRunHere(folder_of), training_inputs(), recorder)
     assert created.id == run.name
     assert created.outputs.bundle == f"runs/{run.name}/output/bundle"
     assert created.outputs.bundle_hash == checked_hash(bundle_of(1))
@@ -165,14 +164,14 @@ def test_a_run_is_found_again_after_its_folder_was_moved(
     result = moved.finished()
     assert result is not None
     assert moved.outputs(result).bundle == f"runs/{path.name}/output/bundle"
-    assert create(TrainingRun(lambda _: tmp_path / "after"), training_inputs(), recorder).id == path.name
+    assert create(TrainingRunHere(lambda _: tmp_path / "after"), training_inputs(), recorder).id == path.name
 
 
 def test_a_run_whose_bundle_was_altered_is_gone(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
     run = finished_run(folder, bundle_of(1), training_inputs())
-    step = TrainingRun(folder_of)
+    step = TrainingRunHere(folder_of)
     known = state(training_inputs(), create(step, training_inputs(), recorder))
     model = run / "output" / "bundle" / "model.txt"
     model.write_text(model.read_text().replace("tree", "trei", 1))
@@ -183,7 +182,7 @@ def test_an_old_resource_does_not_delete_a_run_that_a_new_one_has_adopted(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
     run = finished_run(folder, bundle_of(1), training_inputs())
-    step = TrainingRun(folder_of)
+    step = TrainingRunHere(folder_of)
     old = state(training_inputs(), create(step, training_inputs(), recorder))
     new = state(training_inputs(), create(step, training_inputs(), recorder))
     step.delete(run.name, old, recorder.context)
@@ -193,7 +192,7 @@ def test_an_old_resource_does_not_delete_a_run_that_a_new_one_has_adopted(
 
 
 def test_a_run_is_named_by_everything_that_its_bundle_and_verdict_depend_on() -> None:
-    parse = TrainingRun().parse
+    parse = TrainingRunHere().parse
     inputs = training_inputs()
     names = {
         run_id(parse(inputs), NOTHING),
@@ -210,7 +209,7 @@ def test_a_run_is_named_by_everything_that_its_bundle_and_verdict_depend_on() ->
 def test_training_is_asked_for_what_the_inputs_say(folder: StackFolder, tmp_path: Path) -> None:
     inputs = training_inputs(num_leaves=7)
     earlier = Earlier(champion=version(2), best=version(1))
-    wanted = request(TrainingRun().parse(inputs), folder, earlier, tmp_path / "run")
+    wanted = request(TrainingRunHere().parse(inputs), folder, earlier, tmp_path / "run")
     assert wanted.training == TrainingParameters(num_leaves=7)
     assert wanted.dataset.model_dump(mode="json") == inputs["dataset"]
     assert wanted.data == folder.lake / "raw" / HASH

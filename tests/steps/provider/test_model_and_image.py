@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 
 from features.bundle import BundleError, checked_hash
-from steps.descriptions.model_registry import Outputs
-from steps.local.model_registry import Registry
-from steps.local.model_version import ModelVersion
-from steps.local.registry import LocalRegistry
-from steps.local.serving_image import ServingImage
-from steps.shared.api_key import ApiKey
-from steps.shared.folders import StackFolder
-from steps.shared.image_content import SERVING_PACKAGES, CodeChangedError, serving_code_hash
-from steps.shared.model_versions import NoSuchVersionError
+from steps.api_key import ApiKeyHere
+from steps.folders import StackFolder
+from steps.image_content import SERVING_PACKAGES, CodeChangedError, serving_code_hash
+from steps.model_registry import Outputs, RegistryHere
+from steps.model_version import ModelVersionHere
+from steps.model_versions import NoSuchVersionError
+from steps.registry_here import LocalRegistry
+from steps.serving_image import ServingImageHere
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle
@@ -48,7 +47,7 @@ def code_in(folder: Path) -> Path:
 def test_the_candidate_gets_the_next_version(
     registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
-    step = ModelVersion(folder_of)
+    step = ModelVersionHere(folder_of)
     created = [create(step, candidate(folder, bundle_of(seed)), recorder) for seed in (1, 2)]
     assert [made.outputs.version for made in created] == [1, 2]
     assert [version.number for version in registry.list()] == [1, 2]
@@ -59,7 +58,7 @@ def test_the_example_is_a_held_out_record_of_the_version_for_its_owner_alone(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
     for seed, requested in ((1, "latest"), (2, "latest"), (2, "1")):
-        create(ModelVersion(folder_of), candidate(folder, bundle_of(seed), requested=requested), recorder)
+        create(ModelVersionHere(folder_of), candidate(folder, bundle_of(seed), requested=requested), recorder)
         golden = bundle_of(int(requested) if requested != "latest" else seed) / "golden.jsonl"
         held_out = json.loads(golden.read_text().splitlines()[0])["record"]
         assert json.loads(folder.example.read_text()) == held_out
@@ -72,7 +71,7 @@ def test_the_example_is_a_held_out_record_of_the_version_for_its_owner_alone(
 def test_a_version_that_only_recommends_leaves_no_example_of_another_one(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle, tmp_path: Path
 ) -> None:
-    step = ModelVersion(folder_of)
+    step = ModelVersionHere(folder_of)
     create(step, candidate(folder, bundle_of(1)), recorder)
     assert folder.example.exists()
     alone = make_bundle_of_positives(tmp_path / "positives", recommender())
@@ -87,13 +86,13 @@ def test_a_version_that_was_never_registered_is_refused(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
     with pytest.raises(NoSuchVersionError):
-        create(ModelVersion(folder_of), candidate(folder, bundle_of(2), requested="9"), recorder)
+        create(ModelVersionHere(folder_of), candidate(folder, bundle_of(2), requested="9"), recorder)
 
 
 def test_a_version_is_gone_with_its_bundle(
     registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
-    step = ModelVersion(folder_of)
+    step = ModelVersionHere(folder_of)
     inputs = candidate(folder, bundle_of(1))
     created = create(step, inputs, recorder)
     assert step.read(created.id, state(inputs, created), recorder.context) is not None
@@ -115,7 +114,7 @@ def image_inputs(registry: LocalRegistry, bundle: Path, code: Path) -> dict[str,
 def test_the_same_code_and_model_give_the_same_digest(
     registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
-    step = ServingImage(folder_of)
+    step = ServingImageHere(folder_of)
     inputs = image_inputs(registry, bundle_of(1), ROOT)
     first = create(step, inputs, recorder)
     shutil.rmtree(folder.images)
@@ -127,7 +126,7 @@ def test_code_and_model_each_change_the_digest(
     registry: LocalRegistry, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle, tmp_path: Path
 ) -> None:
     code = code_in(tmp_path / "code")
-    step = ServingImage(folder_of, code)
+    step = ServingImageHere(folder_of, code)
     digests = {create(step, image_inputs(registry, bundle_of(seed), code), recorder).id for seed in (1, 2)}
     (code / "scoring" / "__init__.py").write_text('"""Edited."""\n')
     digests.add(create(step, image_inputs(registry, bundle_of(1), code), recorder).id)
@@ -137,7 +136,7 @@ def test_code_and_model_each_change_the_digest(
 def test_an_altered_image_is_gone(
     registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
-    step = ServingImage(folder_of)
+    step = ServingImageHere(folder_of)
     inputs = image_inputs(registry, bundle_of(1), ROOT)
     created = create(step, inputs, recorder)
     (folder.image(created.id) / "app" / "scoring" / "__init__.py").write_text("# altered\n")
@@ -147,7 +146,7 @@ def test_an_altered_image_is_gone(
 def test_an_image_whose_file_has_another_name_is_gone(
     registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
-    step = ServingImage(folder_of)
+    step = ServingImageHere(folder_of)
     inputs = image_inputs(registry, bundle_of(1), ROOT)
     created = create(step, inputs, recorder)
     image = folder.image(created.id)
@@ -160,7 +159,7 @@ def test_code_that_is_edited_during_the_build_gives_no_image(
 ) -> None:
     inputs = image_inputs(registry, bundle_of(1), ROOT) | {"code_hash": "0" * 64}
     with pytest.raises(CodeChangedError, match="Run `up` again"):
-        create(ServingImage(folder_of), inputs, recorder)
+        create(ServingImageHere(folder_of), inputs, recorder)
     assert list(folder.images.iterdir()) == []
 
 
@@ -171,12 +170,12 @@ def test_an_altered_bundle_gives_no_image(
     with (registry.bundle(inputs["bundle_hash"]) / "model.txt").open("a") as model:
         model.write("x")
     with pytest.raises(BundleError, match=r"model\.txt"):
-        create(ServingImage(folder_of), inputs, recorder)
+        create(ServingImageHere(folder_of), inputs, recorder)
     assert list(folder.images.iterdir()) == []
 
 
 def test_a_rotation_keeps_the_key_before_it_valid(recorder: Recorder) -> None:
-    step = ApiKey()
+    step = ApiKeyHere()
     first = {**BASE, "rotation": 1}
     known = state(first, create(step, first, recorder))
     rotated = step.update("key", known, step.parse({**BASE, "rotation": 2}), recorder.context)
@@ -185,7 +184,7 @@ def test_a_rotation_keeps_the_key_before_it_valid(recorder: Recorder) -> None:
 
 
 def test_two_rotations_end_a_leaked_key(recorder: Recorder) -> None:
-    step = ApiKey()
+    step = ApiKeyHere()
     known: dict[str, Any] = {"current": "leaked", "previous": "", "rotation": 1}
     for rotation in (2, 3):
         inputs = step.parse({**BASE, "rotation": rotation})
@@ -195,7 +194,7 @@ def test_two_rotations_end_a_leaked_key(recorder: Recorder) -> None:
 
 
 def test_keys_change_at_a_rotation_only(recorder: Recorder) -> None:
-    step = ApiKey()
+    step = ApiKeyHere()
     first = {**BASE, "rotation": 1}
     known = state(first, create(step, first, recorder))
     same = step.update("key", known, step.parse({**first, "registry": "other"}), recorder.context)
@@ -209,7 +208,7 @@ def test_deleting_the_registry_removes_versions_images_and_remains(
     for remains in (folder.images, folder.runs / "half", folder.lake / "raw" / ".half"):
         remains.mkdir(parents=True)
     folder.example.write_text("{}")
-    Registry(folder_of).delete("ctr", {"stack": STACK}, recorder.context)
+    RegistryHere(folder_of).delete("ctr", {"stack": STACK}, recorder.context)
     assert list(folder.path.iterdir()) == []
 
 
@@ -217,7 +216,7 @@ def test_deleting_the_registry_removes_versions_images_and_remains(
 def test_the_registry_is_gone_without_its_database(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder
 ) -> None:
-    step = Registry(folder_of)
+    step = RegistryHere(folder_of)
     assert step.read("ctr", {"stack": STACK, "registry": "ctr"}, recorder.context) == Outputs(registry="ctr")
     (folder.registry / "mlflow.db").unlink()
     assert step.read("ctr", {"stack": STACK, "registry": "ctr"}, recorder.context) is None

@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from steps.provider import values
+from steps import provider
 from steps.server import status_of
 from tests.steps.provider.scripted import URN, call, properties
 
@@ -45,9 +45,9 @@ def test_a_secret_is_marked_as_one() -> None:
 
 
 def test_whole_numbers_arrive_as_integers_and_others_as_they_are() -> None:
-    sent = values.properties({"rows": 3, "rate": 0.5, "each": [2, {"percent": 10}], "on": True}, frozenset())
+    sent = provider.properties({"rows": 3, "rate": 0.5, "each": [2, {"percent": 10}], "on": True}, frozenset())
     assert sent["rows"].value == 3.0  # protobuf has only one type of number
-    assert repr(values.plain(sent)) == "{'rows': 3, 'rate': 0.5, 'each': [2, {'percent': 10}], 'on': True}"
+    assert repr(provider.plain(sent)) == "{'rows': 3, 'rate': 0.5, 'each': [2, {'percent': 10}], 'on': True}"
 
 
 def test_a_preview_does_nothing_and_knows_no_computed_value() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from features.bundle import METADATA, checked_hash, seal
-from steps.local.champion import Champion
-from steps.local.model_version import ModelVersion
-from steps.local.registry import LocalRegistry
-from steps.shared.folders import StackFolder
-from steps.shared.model_versions import GateFailedError
+from steps.champion import ChampionHere
+from steps.folders import StackFolder
+from steps.model_version import ModelVersionHere
+from steps.model_versions import GateFailedError
+from steps.registry_here import LocalRegistry
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import BASE, create
 from tests.steps.provider.test_model_and_image import FolderOf, candidate
@@ -35,14 +35,14 @@ def test_a_first_candidate_that_the_gate_rejected_is_registered_and_refused(
     registry.register_imported(bundle_of(2))
     for _ in range(2):
         with pytest.raises(GateFailedError, match=r"rejected model version 2: The AUC 0\.51 is below 0\.6\."):
-            create(ModelVersion(folder_of), rejected(folder, bundle_of(1)), recorder)
+            create(ModelVersionHere(folder_of), rejected(folder, bundle_of(1)), recorder)
     assert [version.accepted for version in registry.list()] == [True, False], "an imported one is not the latest"
 
 
 def test_instead_of_a_rejected_candidate_the_newest_version_serves_that_the_stack_has_trained(
     registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
-    step, mark = ModelVersion(folder_of), Champion(folder_of)
+    step, mark = ModelVersionHere(folder_of), ChampionHere(folder_of)
     for seed in (1, 2):
         create(step, candidate(folder, bundle_of(seed)), recorder)
     registry.register_imported(bundle_of(3))

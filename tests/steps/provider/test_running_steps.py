@@ -12,8 +12,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from steps import server
-from steps.kinds import Kind
-from steps.provider.step import Context, Created
+from steps.step import Context, Created, Kind
 from tests.steps.provider.scripted import URN, Inputs, Outputs, Scripted, call, properties
 
 

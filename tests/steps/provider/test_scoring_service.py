@@ -18,10 +18,9 @@ import psutil
 import pytest
 
 from features.files import sha256
-from steps.local import scoring_service
-from steps.local.port import PortInUseError
-from steps.local.service_processes import ServiceStartError
-from steps.provider.step import Context, StepCancelledError
+from steps import scoring_service
+from steps.service_processes import PortInUseError, ServiceStartError
+from steps.step import Context, StepCancelledError
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.service_stack import KEYS, RECORD, ServiceStack
 from tests.support.bundles import MakeBundle

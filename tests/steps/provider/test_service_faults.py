@@ -14,7 +14,7 @@ from time import sleep
 import psutil
 import pytest
 
-from steps.local.scoring_service import STOPPED
+from steps.scoring_service import STOPPED
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.service_stack import ServiceStack
 from tests.support.bundles import MakeBundle
@@ -22,7 +22,7 @@ from tests.support.bundles import MakeBundle
 SERVE = """
 import json, sys
 from pathlib import Path
-from steps.local.scoring_service import ScoringService
+from steps.scoring_service import ScoringService
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
 create(ScoringService(lambda stack: Path(sys.argv[1]) / stack), json.loads(sys.argv[2]), Recorder())

@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from steps.shared.model_versions import Earlier, Version
+from steps.model_versions import Earlier, Version
 from tests.support.versions import version
 from training.evaluation.gate import Compared, EarlierVersion, judge
 from training.evaluation.metrics import Evaluation, ScoreBins, evaluate_bins

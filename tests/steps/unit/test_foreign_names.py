@@ -9,11 +9,10 @@ import pytest
 from azure_clients import credentials
 from azure_clients.retries import Timeout
 from features.errors import PersonalizationError
-from steps.azure.stores.lake import LakeFolder, lake_folder
-from steps.descriptions.places import Lake
-from steps.local.registry import bundle_folder
-from steps.provider.step import Context
-from steps.shared.volumes import Volume
+from steps.lake import LakeFolder, lake_folder
+from steps.registry_here import bundle_folder
+from steps.step import Context, Lake
+from steps.volumes import Volume
 
 PLACE = Lake(stack="dev", tenant="tenant", blob_endpoint="https://shoplake.blob.core.windows.net/")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from steps.shared.image_content import SERVING_PACKAGES, serving_code_hash
-from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
+from steps.image_content import SERVING_PACKAGES, serving_code_hash
+from steps.job_libraries import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
 from training.stages.provenance import PACKAGES, code_hash
 
 LOCK = """

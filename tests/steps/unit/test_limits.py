@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from scoring.limits import Limits, bounds_of, option
 from scoring.settings import parse
-from steps.descriptions.serving_settings import ScoringSettings, limit_options
+from steps.serving_settings import ScoringSettings, limit_options
 
 SERVICE = ["--bundle", "bundle", "--keys-file", "keys"]
 NAMES = [limit.name for limit in fields(Limits)]

@@ -11,8 +11,8 @@ from recommend import catalogue, histories
 from recommend.catalogue import State
 from recommend.histories import Histories
 from recommend.stored import FOLDER, SnapshotError
-from steps.local.snapshots import LocalSnapshots
-from steps.shared.folders import StackFolder
+from steps.folders import StackFolder
+from steps.snapshots_here import LocalSnapshots
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
 
 FIRST, SECOND = Path("a" * 64), Path("b" * 64)

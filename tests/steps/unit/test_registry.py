@@ -12,8 +12,8 @@ import pytest
 from filelock import FileLock
 
 from features.bundle import METADATA, Bundle, BundleError, seal
-from steps.local.registry import CHAMPION, DATABASE, LocalRegistry, RegistryError
-from steps.shared.model_versions import MODEL, tags_of
+from steps.model_versions import MODEL, tags_of
+from steps.registry_here import CHAMPION, DATABASE, LocalRegistry, RegistryError
 from tests.support.bundles import MakeBundle
 
 

@@ -11,8 +11,8 @@ import yaml
 
 from features.bundle import Bundle
 from features.encoder import Encoder, RawRows
-from steps.shared.folders import StackFolder
-from steps.shared.model_versions import write_example
+from steps.folders import StackFolder
+from steps.model_versions import write_example
 from tests.support.described_tables import write_tables
 from tests.support.services import running_service
 from tests.support.training_runs import Run, train

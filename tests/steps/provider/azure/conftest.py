@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from steps.azure.image.build_context import PROJECT_FILES
-from steps.shared.base_images import RECIPE
-from steps.shared.image_content import SERVING_PACKAGES
+from steps.image_content import PROJECT_FILES, RECIPE, SERVING_PACKAGES
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.databricks.objects import TYPES
 from tests.simulation.examples import (

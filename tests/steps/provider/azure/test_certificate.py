@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from steps.azure import certificate
-from steps.azure.certificate import Certificate
-from steps.descriptions.certificate import AzureInputs
-from steps.provider.step import Context, State
+from steps import certificate
+from steps.certificate import AzureInputs, Certificate
+from steps.step import Context, State
 
 HOST = "score-test.westeurope.cloudapp.azure.com"
 CONTEXT = Context(report=lambda _: None)

@@ -16,9 +16,9 @@ from personalize.errors import StackMissingError
 from personalize.teardown.export import export
 from personalize.teardown.restore import restore
 from personalize.views.model_table import model_rows, require_version
-from steps.azure.champion import Champion
-from steps.azure.model_version import ModelVersion
-from steps.local.registry import LocalRegistry
+from steps.champion import ChampionOnAzure
+from steps.model_version import ModelVersionOnAzure
+from steps.registry_here import LocalRegistry
 from tests.simulation.examples import GROUP
 from tests.simulation.world import DEFAULTS
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
@@ -70,9 +70,9 @@ def served(tmp_path: Path, bundle_of: MakeBundle, recorder: Recorder) -> str:
     """Register a version as if from another machine, and mark it as champion; returns its bundle's hash."""
     bundle = bundle_of(1)
     inputs = candidate(tmp_path, bundle)
-    create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), inputs, recorder)
+    create(ModelVersionOnAzure(lambda stack: tmp_path / stack, TIMEOUT), inputs, recorder)
     create(
-        Champion(lambda stack: tmp_path / stack, TIMEOUT),
+        ChampionOnAzure(lambda stack: tmp_path / stack, TIMEOUT),
         {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "refusal": ""},
         recorder,
     )
@@ -106,7 +106,7 @@ def test_kept_models_are_registered_beside_the_one_that_serves(
     versions.fetch(versions.get(2), tmp_path / "fetched")
     assert checked_hash(tmp_path / "fetched") == checked_hash(bundle_of(2))
     asked = candidate(tmp_path, bundle_of(1)) | {"requested": "2"}
-    created = create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), asked, Recorder())
+    created = create(ModelVersionOnAzure(lambda stack: tmp_path / stack, TIMEOUT), asked, Recorder())
     assert (created.outputs.version, created.outputs.served_hash) == (2, checked_hash(bundle_of(2)))
 
 

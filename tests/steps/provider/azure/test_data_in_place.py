@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from azure_clients.lake_files import AzureLake
-from steps.local.data_upload import DataUpload
+from steps.data_upload import DataUploadHere
 from tests.simulation.examples import URL
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import Cloud
@@ -37,8 +37,8 @@ def inputs(dataset: Dataset, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def step(tmp_path: Path) -> DataUpload:
-    return DataUpload(lambda stack: tmp_path / stack)
+def step(tmp_path: Path) -> DataUploadHere:
+    return DataUploadHere(lambda stack: tmp_path / stack)
 
 
 def reads(cloud: Cloud, since: int) -> list[str]:

@@ -8,10 +8,10 @@ from azure.storage.blob import ContainerClient
 
 from azure_clients.credentials import container
 from azure_clients.retries import AzureRefusedError, Timeout
-from steps.azure.data_upload import COMPLETE, OWNER, DataUpload
-from steps.azure.stores.lake import SHA256
-from steps.provider.step import StepCancelledError
-from steps.shared.dataset_paths import located
+from steps.data_upload import COMPLETE, OWNER, DataUploadOnAzure
+from steps.datasets import located
+from steps.lake import SHA256
+from steps.step import StepCancelledError
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import AZURE, BLOB, NOBODY, TENANT, Cloud
 from tests.steps.provider.conftest import STACK, Recorder
@@ -36,8 +36,8 @@ def inputs(digit: str, **dataset: Any) -> dict[str, Any]:
     }
 
 
-def step(tmp_path: Path, seconds: float = 120) -> DataUpload:
-    return DataUpload(lambda stack: tmp_path / stack, Timeout(seconds=seconds, pause=0.05))
+def step(tmp_path: Path, seconds: float = 120) -> DataUploadOnAzure:
+    return DataUploadOnAzure(lambda stack: tmp_path / stack, Timeout(seconds=seconds, pause=0.05))
 
 
 def lake() -> ContainerClient:

@@ -8,7 +8,7 @@ from features.errors import PersonalizationError
 from recommend import catalogue, histories
 from recommend.forgotten import FILE, NOBODY, Forgotten
 from scoring.worker.snapshots import Lake
-from steps.azure.stores.snapshots import LakeSnapshots
+from steps.snapshots_on_azure import LakeSnapshots
 from tests.steps.provider.azure.test_snapshots import VERSION, address, allowed, client, lake, left_by_a_run, pod
 from tests.support.recommenders import write_snapshots
 from tools import azurite

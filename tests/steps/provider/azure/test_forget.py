@@ -13,8 +13,8 @@ from personalize.commands.forget import forget
 from recommend import histories
 from recommend.forgotten import Forgotten
 from recommend.published import LISTED
-from steps.azure.stores.lake import LakeFolder
-from steps.azure.stores.snapshots import LakeSnapshots
+from steps.lake import LakeFolder
+from steps.snapshots_on_azure import LakeSnapshots
 from tests.simulation.fakes.runs import Run
 from tests.steps.provider.azure.conftest import BLOB, TENANT, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames

@@ -11,10 +11,9 @@ import pytest
 
 from azure_clients.credentials import container
 from azure_clients.retries import Timeout
-from steps.azure import libraries
-from steps.azure.libraries import Libraries, LibrariesChangedError
-from steps.shared.job_libraries import JobLibraries, job_libraries
-from steps.shared.wheel import build_wheel
+from steps import libraries
+from steps.job_libraries import JobLibraries, build_wheel, job_libraries
+from steps.libraries import Libraries, LibrariesChangedError
 from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create, state

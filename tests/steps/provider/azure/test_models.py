@@ -10,13 +10,12 @@ import pytest
 from azure_clients.credentials import container
 from azure_clients.retries import AzureRefusedError, Timeout
 from features.bundle import METADATA, checked_hash, seal
-from steps.azure.champion import Champion
-from steps.azure.environment import Environment
-from steps.azure.model_registry import Registry
-from steps.azure.model_version import ModelVersion
-from steps.azure.stores.azure_registry import AzureRegistry
-from steps.azure.stores.registered_versions import versions_of
-from steps.shared.model_versions import NoSuchVersionError, Version
+from steps.champion import ChampionOnAzure
+from steps.environment import Environment
+from steps.model_registry import RegistryOnAzure
+from steps.model_version import ModelVersionOnAzure
+from steps.model_versions import NoSuchVersionError, Version
+from steps.registry_on_azure import AzureRegistry, versions_of
 from tests.simulation.examples import GROUP, SUBSCRIPTION
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
@@ -74,8 +73,8 @@ def measured(bundle: Path, tmp_path: Path) -> Path:
     return with_metadata(bundle, tmp_path / "measured", metrics=metrics, hyperparameters=parameters)
 
 
-def step(tmp_path: Path) -> ModelVersion:
-    return ModelVersion(lambda stack: tmp_path / stack, TIMEOUT)
+def step(tmp_path: Path) -> ModelVersionOnAzure:
+    return ModelVersionOnAzure(lambda stack: tmp_path / stack, TIMEOUT)
 
 
 def registry(recorder: Recorder) -> AzureRegistry:
@@ -163,7 +162,7 @@ def test_there_is_a_champion_whichever_call_interrupts_its_move(
 ) -> None:
     for seed in (1, 2):
         create(step(tmp_path), candidate(tmp_path, bundle_of(seed)), recorder)
-    mark = Champion(lambda stack: tmp_path / stack, TIMEOUT)
+    mark = ChampionOnAzure(lambda stack: tmp_path / stack, TIMEOUT)
     old, new = (served(number) for number in move)
     known = state(old, create(mark, old, recorder))
     for nth in range(1, CALLS_OF_A_MOVE + 1):
@@ -197,7 +196,7 @@ def test_the_workspace_is_deleted_for_good_with_what_is_left_here(
     identity = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/models"
     record = cloud.world.get(identity)
     assert record is not None
-    owner = Registry(lambda stack: tmp_path / stack, TIMEOUT)
+    owner = RegistryOnAzure(lambda stack: tmp_path / stack, TIMEOUT)
     known = state(MACHINE_LEARNING, create(owner, MACHINE_LEARNING, recorder))
     (tmp_path / STACK / "registry" / "bundles").mkdir(parents=True)
     (tmp_path / STACK / "example.json").write_text("{}")

@@ -9,9 +9,9 @@ import pytest
 from azure_clients.credentials import container
 from azure_clients.lake_files import AzureLake
 from azure_clients.retries import Timeout
-from steps.azure.data_upload import COMPLETE, OWNER, DataUpload
-from steps.azure.databricks_run import RunFailedError
-from steps.azure.training_run import TrainingRun
+from steps.data_upload import COMPLETE, OWNER, DataUploadOnAzure
+from steps.databricks_runs import RunFailedError
+from steps.training_run import TrainingRunOnAzure
 from tests.simulation.fakes.runs import Run, TaskFailedError
 from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
 from tests.steps.provider.azure.test_training_run import Training
@@ -47,7 +47,7 @@ def upload(dataset: Dataset, wanted: str) -> dict[str, Any]:
 def send(tmp_path: Path, dataset: Dataset, recorder: Recorder) -> str:
     """Take the data step; the manifest's hash."""
     wanted = describe(dataset, AzureLake()).hash
-    step = DataUpload(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1))
+    step = DataUploadOnAzure(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1))
     create(step, upload(dataset, wanted), recorder)
     return wanted
 
@@ -137,7 +137,7 @@ def trained(
         cloud.task.work = work
         placed = {"dataset": tables.model_dump(mode="json"), "manifest_hash": wanted}
         create(
-            TrainingRun(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1)),
+            TrainingRunOnAzure(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1)),
             training_inputs(cloud, 41) | placed,
             recorder,
         )

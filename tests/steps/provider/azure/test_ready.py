@@ -14,10 +14,9 @@ from starlette.routing import Route
 
 from azure_clients.credentials import credential
 from azure_clients.retries import AzureRefusedError, Timeout
-from steps.azure.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
-from steps.azure.unity_catalog import PrivilegesMissingError
-from steps.azure.workspace_ready import MetastoreMissingError, WorkspaceReady
-from steps.provider.step import StepCancelledError
+from steps.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
+from steps.step import StepCancelledError
+from steps.workspace_ready import MetastoreMissingError, PrivilegesMissingError, WorkspaceReady
 from tests.simulation.certificates import Authority
 from tests.simulation.examples import CLUSTER, DEPLOYER
 from tests.simulation.fakes.service import Listener, application

@@ -16,10 +16,10 @@ from features.errors import BadInputError
 from personalize.clients import azure_models
 from personalize.commands import recommending
 from personalize.commands.recommending import recommend
-from steps.azure.champion import Champion
-from steps.azure.model_version import ModelVersion
-from steps.azure.stores.snapshots import LakeSnapshots
-from steps.descriptions.serving_settings import ScoringSettings
+from steps.champion import ChampionOnAzure
+from steps.model_version import ModelVersionOnAzure
+from steps.serving_settings import ScoringSettings
+from steps.snapshots_on_azure import LakeSnapshots
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, TIMEOUT, ExampleNames
 from tests.steps.provider.azure.test_models import candidate
@@ -57,9 +57,9 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def bundle(cloud: Cloud, tmp_path: Path) -> Iterator[Path]:
     """The bundle of the version that serves; nobody has histories yet."""
     made = make_recommending_bundle(tmp_path / "bundle", recommender())
-    create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
+    create(ModelVersionOnAzure(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
     serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "refusal": ""}
-    create(Champion(lambda stack: tmp_path / stack, TIMEOUT), serving, Recorder())
+    create(ChampionOnAzure(lambda stack: tmp_path / stack, TIMEOUT), serving, Recorder())
     yield made
     cloud.world.set("ml_assets", {})
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from features.bundle import checked_hash
-from steps.azure.champion import Champion
-from steps.shared.model_versions import GateFailedError
+from steps.champion import ChampionOnAzure
+from steps.model_versions import GateFailedError
 from tests.steps.provider.azure.conftest import Cloud
 from tests.steps.provider.azure.test_models import (
     TIMEOUT,
@@ -51,7 +51,7 @@ def test_instead_of_a_rejected_candidate_the_newest_version_serves_that_the_stac
     assert found.refusal.startswith("The gate rejected model version 3: The AUC 0.51 is below 0.6. Version 1 serves.")
     for _ in range(2):
         with pytest.raises(GateFailedError, match="rejected model version 3"):
-            create(Champion(lambda stack: tmp_path / stack, TIMEOUT), served(1, found.refusal), recorder)
+            create(ChampionOnAzure(lambda stack: tmp_path / stack, TIMEOUT), served(1, found.refusal), recorder)
         assert [entry.number for entry in registry(recorder).list() if entry.champion] == [1]
     registry(recorder).register(bundle_of(2), imported["bundle_url"], {"run": "https://adb-1"})
     again = create(step(tmp_path), candidate(tmp_path, rejected), recorder).outputs

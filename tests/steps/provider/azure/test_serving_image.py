@@ -15,11 +15,9 @@ import pytest
 from azure_clients.credentials import container
 from azure_clients.retries import Timeout
 from features.bundle import checked_hash
-from steps.azure.image.build_context import PROJECT_FILES, build_context
-from steps.azure.image.registry_build import BuildFailedError
-from steps.azure.serving_image import ServingImage
-from steps.shared.base_images import RECIPE, base_images
-from steps.shared.image_content import serving_code_hash
+from steps.image_build import BuildFailedError
+from steps.image_content import PROJECT_FILES, RECIPE, base_images, build_context, serving_code_hash
+from steps.serving_image import ServingImageOnAzure
 from tests.simulation.examples import GROUP
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
@@ -64,8 +62,8 @@ def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
     }
 
 
-def step(tmp_path: Path, code: Path) -> ServingImage:
-    return ServingImage(lambda stack: tmp_path / stack, TIMEOUT, code)
+def step(tmp_path: Path, code: Path) -> ServingImageOnAzure:
+    return ServingImageOnAzure(lambda stack: tmp_path / stack, TIMEOUT, code)
 
 
 def test_the_image_holds_code_and_model_and_nothing_else(

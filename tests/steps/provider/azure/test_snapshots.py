@@ -16,9 +16,9 @@ from recommend.catalogue import State
 from recommend.histories import Histories
 from scoring.errors import FetchError
 from scoring.worker.snapshots import Lake
-from steps.azure.stores.snapshots import LakeSnapshots
-from steps.descriptions.places import Lake as LakePlace
-from steps.provider.step import Context
+from steps.snapshots_on_azure import LakeSnapshots
+from steps.step import Context
+from steps.step import Lake as LakePlace
 from tests.simulation.examples import LAKE, example
 from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots

@@ -10,11 +10,10 @@ import pytest
 from azure_clients.credentials import container, databricks
 from azure_clients.retries import Timeout
 from features.bundle import BundleError, checked_hash
-from steps.azure.databricks_run import RunFailedError, token
-from steps.azure.training_run import TrainingResultError, TrainingRun
-from steps.provider.step import StepCancelledError
-from steps.shared.model_versions import Earlier
-from steps.shared.run_folder import RESULT, run_id
+from steps.databricks_runs import RunFailedError, token
+from steps.model_versions import Earlier
+from steps.step import StepCancelledError
+from steps.training_run import RESULT, TrainingResultError, TrainingRunOnAzure, run_id
 from tests.simulation.databricks.objects import JOB
 from tests.simulation.fakes.cluster import FAILED
 from tests.simulation.fakes.runs import LibraryError, Run, TaskFailedError
@@ -91,8 +90,8 @@ def inputs(cloud: Cloud, seed: int) -> dict[str, Any]:
     }
 
 
-def step(tmp_path: Path) -> TrainingRun:
-    return TrainingRun(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1))
+def step(tmp_path: Path) -> TrainingRunOnAzure:
+    return TrainingRunOnAzure(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1))
 
 
 def test_a_run_brings_its_bundle_and_shows_where_it_is(

@@ -14,9 +14,9 @@ from personalize.commands.catalogue import Action
 from personalize.commands.catalogue import catalogue as load_catalogue
 from recommend import catalogue, histories
 from recommend.catalogue import ItemRow, Layout, State
-from steps.azure.champion import Champion
-from steps.azure.model_version import ModelVersion
-from steps.azure.stores.snapshots import LakeSnapshots
+from steps.champion import ChampionOnAzure
+from steps.model_version import ModelVersionOnAzure
+from steps.snapshots_on_azure import LakeSnapshots
 from tests.simulation.examples import config_in_place
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, Cloud
 from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
@@ -144,7 +144,7 @@ def test_after_two_rollbacks_the_latest_version_still_knows_its_users(
     cloud: Cloud, lake: LakeSnapshots, tmp_path: Path
 ) -> None:
     cloud.world.set("ml_assets", {})
-    step, mark = (kind(lambda stack: tmp_path / stack, TIMEOUT) for kind in (ModelVersion, Champion))
+    step, mark = (kind(lambda stack: tmp_path / stack, TIMEOUT) for kind in (ModelVersionOnAzure, ChampionOnAzure))
     hashes: list[str] = []
 
     def serve(inputs: dict[str, Any]) -> None:
@@ -172,9 +172,9 @@ def served(cloud: Cloud, tmp_path: Path) -> str:
     """The hash of the bundle of a version that serves, the only one that is registered."""
     cloud.world.set("ml_assets", {})
     made = make_recommending_bundle(tmp_path / "bundle", recommender())
-    create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
+    create(ModelVersionOnAzure(lambda stack: tmp_path / stack, TIMEOUT), candidate(tmp_path, made), Recorder())
     serving = {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": 1, "refusal": ""}
-    create(Champion(lambda stack: tmp_path / stack, TIMEOUT), serving, Recorder())
+    create(ChampionOnAzure(lambda stack: tmp_path / stack, TIMEOUT), serving, Recorder())
     return checked_hash(made)
 
 

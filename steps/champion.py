@@ -1,0 +1,119 @@
+"""The last step: marks the version that serves as the champion, and reports a candidate that the gate rejected.
+
+Later candidates are compared with the champion. A refusal is an output of the step that registers versions, so that
+keys and the service follow the settings all the same. Raised here, it fails this `up` and each one after it, without
+training, until there is another candidate.
+"""
+
+from typing import Generic
+
+from steps.model_versions import GateFailedError, keeping_snapshots
+from steps.registry_here import LocalRegistry
+from steps.registry_on_azure import AzureRegistry
+from steps.snapshots_here import LocalSnapshots
+from steps.snapshots_on_azure import LakeSnapshots
+from steps.step import (
+    AzureStep,
+    Context,
+    Created,
+    Kind,
+    Lake,
+    MachineLearning,
+    NumberT,
+    Stack,
+    State,
+    Step,
+    StepInputs,
+    StepOutputs,
+    TextT,
+)
+
+
+class Inputs(StepInputs, Generic[TextT, NumberT]):
+    """The version that serves."""
+
+    version: NumberT
+    refusal: TextT
+    """Why it is not the candidate, which the gate rejected; else empty."""
+
+
+class LocalInputs(Inputs[str, int], Stack):
+    """On this machine."""
+
+
+class AzureInputs(Inputs[str, int], MachineLearning, Lake):
+    """Also the Azure ML workspace, and the lake with the snapshots."""
+
+
+class Outputs(StepOutputs):
+    """The tagged version."""
+
+    champion: int
+
+
+class ChampionHere(Step[LocalInputs, Outputs]):
+    """Sets an alias in the registry."""
+
+    kind = Kind.CHAMPION
+    inputs = LocalInputs
+    outputs = Outputs
+    replaced_by = frozenset({"stack"})
+
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
+        """Mark it, and remove the snapshots of versions that need not keep them.
+
+        Raises `GateFailedError` or `NoSuchVersionError`.
+        """
+        del context
+        folder = self.folder(inputs.stack)
+        registry = LocalRegistry(folder.registry)
+        kept = keeping_snapshots(registry.list(), inputs.version)
+        if kept is not None:
+            LocalSnapshots(folder).keep(kept)
+        registry.set_champion(inputs.version)
+        if inputs.refusal:
+            raise GateFailedError(inputs.refusal)
+        return Created(inputs.stack, Outputs(champion=inputs.version))
+
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
+        """None if another version is marked, so that the next `up` marks this one again."""
+        registry = LocalRegistry(self.folder(state["stack"]).registry)
+        found = registry.get_champion() if registry.exists else None
+        marked = found is not None and found.number == state["version"]
+        return super().read(identity, state, context) if marked else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: the alias is deleted with the registry."""
+
+
+class ChampionOnAzure(AzureStep[AzureInputs, Outputs]):
+    """Sets a tag in the registry."""
+
+    kind = Kind.CHAMPION
+    inputs = AzureInputs
+    outputs = Outputs
+    replaced_by = frozenset({"stack", "workspace"})
+
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+        """Mark it, and remove the snapshots of versions that need not keep them.
+
+        Raises `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`.
+        """
+        context.report(f"marking version {inputs.version} as the champion")
+        registry = AzureRegistry(inputs, context, self._timeout)
+        kept = keeping_snapshots(registry.list(), inputs.version)
+        if kept is not None:
+            LakeSnapshots(inputs, self._timeout, context).keep(kept)
+        registry.set_champion(inputs.version)
+        if inputs.refusal:
+            raise GateFailedError(inputs.refusal)
+        return Created(inputs.workspace, Outputs(champion=inputs.version))
+
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
+        """None if another version is marked, so that the next `up` marks this one again."""
+        found = AzureRegistry(self.parse(state), context, self._timeout).champion()
+        marked = found is not None and found.number == state["version"]
+        return super().read(identity, state, context) if marked else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: the tag is deleted with the registry."""

@@ -1,0 +1,72 @@
+"""Records the image in Azure ML as an environment, as part of the model's lineage."""
+
+from typing import Generic
+
+from azure_clients.retries import exists, retried
+from steps.step import (
+    AzureStep,
+    Context,
+    Created,
+    Kind,
+    MachineLearning,
+    NumberT,
+    State,
+    StepInputs,
+    StepOutputs,
+    TextT,
+    workspace_client,
+)
+
+NAME = "scoring"
+VERSION_DIGITS = 32
+
+
+class Inputs(StepInputs, Generic[TextT, NumberT]):
+    """An image by its digest, `HOST/NAME@sha256:...`, and the model version in it."""
+
+    image: TextT
+    version: NumberT
+
+
+class AzureInputs(Inputs[str, int], MachineLearning):
+    """Also the Azure ML workspace."""
+
+
+class Outputs(StepOutputs):
+    """Its name and version in Azure ML, `NAME:VERSION`."""
+
+    environment: str
+
+
+class Environment(AzureStep[AzureInputs, Outputs]):
+    """One version of the environment `scoring` for each image, named by the first digits of the image's digest."""
+
+    kind = Kind.ENVIRONMENT
+    inputs = AzureInputs
+    outputs = Outputs
+    replaced_by = frozenset({"stack", "workspace", "image"})
+
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+        """Record it; an existing version is the same image. Raises `AzureRefusedError`."""
+        from azure.ai.ml.entities import Environment as Asset  # noqa: PLC0415 - takes a second
+
+        context.report("recording the image in Azure ML")
+        version = inputs.image.rpartition(":")[2][:VERSION_DIGITS]
+        client = workspace_client(inputs)
+        tags = {"model_version": str(inputs.version)}
+        asset = Asset(name=NAME, version=version, image=inputs.image, tags=tags)
+        retried("record the image", lambda: client.environments.create_or_update(asset), context, self._timeout)
+        return Created(version, Outputs(environment=f"{NAME}:{version}"))
+
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
+        """None if Azure ML does not have it."""
+        inputs = self.parse(state)
+        client = workspace_client(inputs)
+
+        found = exists(
+            "look at the environment", lambda: client.environments.get(NAME, identity), context, self._timeout
+        )
+        return super().read(identity, state, context) if found else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: records are deleted with the registry."""

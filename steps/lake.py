@@ -1,0 +1,230 @@
+"""Folders in a container of the lake, sent in parallel with checksums, fetched and removed, and the bundles in them.
+
+The Blob endpoint also works for accounts with a hierarchical namespace, where folders are listed as entries.
+"""
+
+import functools
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from azure_clients import credentials
+from azure_clients.retries import Timeout, retried
+from features.bundle import BundleError, checked_hash
+from features.errors import PersonalizationError
+from features.files import is_inside, sha256, written_aside
+from steps.step import Context, Lake
+from steps.volumes import Volume
+
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
+SHA256 = "sha256"
+"""Metadata of a completely uploaded blob: its content's hash."""
+FILES_AT_ONCE = 4
+BLOCKS_AT_ONCE = 2
+MEGABYTE = 1e6
+Answer = TypeVar("Answer")
+
+
+class LakeNameError(PersonalizationError):
+    """A name in the lake, or an address in the registry, that leads out of its folder."""
+
+
+class LakeFolder:
+    """The folder `name` of a volume; the volume's own for an empty one."""
+
+    def __init__(self, inputs: Lake, volume: Volume, name: str, timeout: Timeout) -> None:
+        """Makes no request yet."""
+        self._client: ContainerClient = credentials.container(inputs.tenant, inputs.blob_endpoint, volume.container)
+        self._volume = volume
+        self._inputs = inputs
+        self._name = PurePosixPath(name)
+        self._path = str(volume.folder / self._name)
+        self._timeout = timeout
+
+    @property
+    def url(self) -> str:
+        """Its address, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH`."""
+        host = self._inputs.blob_endpoint.removeprefix("https://").rstrip("/").replace(".blob.", ".dfs.", 1)
+        return f"abfss://{self._volume.container}@{host}/{self._path}"
+
+    def on_cluster(self, volumes: str) -> Path:
+        """Its path on a cluster's machines; `volumes` is the folder with the stack's volumes."""
+        return Path(volumes) / self._volume / self._name
+
+    def below(self, name: str) -> "LakeFolder":
+        """The folder `name` in this one."""
+        return LakeFolder(self._inputs, self._volume, str(self._name / name), self._timeout)
+
+    def send(self, folder: Path, context: Context) -> None:
+        """Upload every file below `folder` that the lake does not have with the same content, several in parallel.
+
+        Raises `AzureRefusedError`, and `StepCancelledError` after Ctrl-C: uploaded files stay.
+        """
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        total = sum(file.stat().st_size for file in files)
+        sent = 0
+
+        def send_one(file: Path) -> int:
+            self._send_file(file, file.relative_to(folder).as_posix(), context)
+            return file.stat().st_size
+
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+            try:
+                for size in pool.map(send_one, files):
+                    sent += size
+                    context.report(f"upload: {sent / MEGABYTE:,.1f} of {total / MEGABYTE:,.1f} MB")
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def write(self, name: str, content: bytes, context: Context) -> None:
+        """Write one small file."""
+        blob = self._client.get_blob_client(f"{self._path}/{name}")
+        self._ask("write to the lake", lambda: blob.upload_blob(content, overwrite=True), context)
+
+    def read(self, name: str, context: Context) -> bytes | None:
+        """The content of one small file; None if it does not exist."""
+        blob = self._client.get_blob_client(f"{self._path}/{name}")
+        content: bytes | None = self._ask(
+            "read the lake", lambda: _or_none(lambda: blob.download_blob().readall()), context
+        )
+        return content
+
+    def change(self, name: str, changed: Callable[[bytes | None], bytes | None], context: Context) -> None:
+        """Replace one small file by what `changed` makes of its content, None if it does not exist.
+
+        It is asked again if somebody else has changed the file meanwhile, and leaves it as it is by returning None.
+        """
+        from azure.core import MatchConditions  # noqa: PLC0415 - an extra
+        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError  # noqa: PLC0415 - an extra
+
+        blob = self._client.get_blob_client(f"{self._path}/{name}")
+
+        unchanged = MatchConditions.IfNotModified
+
+        def write() -> bool:
+            before = _or_none(blob.download_blob)
+            content = changed(None if before is None else before.readall())
+            if content is None:
+                return True
+            is_as_read: dict[str, Any] = (
+                {"overwrite": False}
+                if before is None
+                else {
+                    "overwrite": True,
+                    "etag": before.properties.etag,
+                    "match_condition": unchanged,
+                }
+            )
+            try:
+                blob.upload_blob(content, **is_as_read)
+            except (ResourceModifiedError, ResourceExistsError):
+                return False
+            return True
+
+        while not self._ask("write to the lake", write, context):
+            context.raise_if_cancelled()
+
+    def names(self, context: Context) -> frozenset[str]:
+        """The paths of all files in it; none if it, or the container, does not exist."""
+        return self._ask("list the lake", lambda: frozenset(_or_none(lambda: list(self._files())) or ()), context)
+
+    def fetch(self, folder: Path, context: Context) -> None:
+        """Download every file to `folder`; raises `LakeNameError` for a name that leads out of it."""
+        for name in self._ask("list the lake", lambda: list(self._files()), context):
+            if not is_inside(name):
+                raise LakeNameError(f"{self.url} has {name}, whose path leads elsewhere. Delete this blob.")
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._ask("read the lake", functools.partial(self._fetch_file, name, target), context)
+            context.raise_if_cancelled()
+
+    def remove(self, context: Context) -> None:
+        """Delete all of it; succeeds if it, or the container, does not exist."""
+
+        def work() -> None:
+            # In a hierarchical account folders are entries, and only empty ones can be deleted: longest names first.
+            for name in [*sorted(_or_none(lambda: list(self._entries())) or [], reverse=True), self._path]:
+                _or_none(functools.partial(self._client.delete_blob, name))
+
+        self._ask("delete from the lake", work, context)
+
+    def _fetch_file(self, name: str, target: Path) -> None:
+        with target.open("wb") as stream:
+            self._client.get_blob_client(f"{self._path}/{name}").download_blob().readinto(stream)
+
+    def _send_file(self, file: Path, name: str, context: Context) -> None:
+        context.raise_if_cancelled()
+        digest = sha256(file)
+        blob = self._client.get_blob_client(f"{self._path}/{name}")
+        if (
+            self._ask(
+                "read the lake", lambda: _or_none(lambda: blob.get_blob_properties().metadata.get(SHA256)), context
+            )
+            == digest
+        ):
+            return
+
+        def progress(_current: int, _total: int | None) -> None:
+            context.raise_if_cancelled()
+
+        def work() -> None:
+            with file.open("rb") as stream:
+                blob.upload_blob(
+                    stream,
+                    overwrite=True,
+                    metadata={SHA256: digest},
+                    validate_content=True,
+                    max_concurrency=BLOCKS_AT_ONCE,
+                    progress_hook=progress,
+                )
+
+        self._ask("write to the lake", work, context)
+
+    def _ask(self, what: str, call: Callable[[], Answer], context: Context) -> Answer:
+        return retried(what, call, context, self._timeout)
+
+    def _entries(self) -> Iterable[str]:
+        """Names of everything below the folder, including folders if they are entries."""
+        return (blob.name for blob in self._client.list_blobs(name_starts_with=f"{self._path}/"))
+
+    def _files(self) -> Iterator[str]:
+        for blob in self._client.list_blobs(name_starts_with=f"{self._path}/", include=["metadata"]):
+            if (blob.metadata or {}).get("hdi_isfolder") != "true":
+                yield blob.name.removeprefix(f"{self._path}/")
+
+
+def lake_folder(inputs: Lake, url: str, timeout: Timeout) -> LakeFolder:
+    """The folder at the address `url` in the volume for bundles. Raises `LakeNameError` if it leads elsewhere."""
+    name = url.split("/", 3)[3].removeprefix(f"{Volume.MODELS.folder}/")
+    if not is_inside(name):
+        raise LakeNameError(f"{url} is not a bundle's address: its path leads elsewhere. Register the model again.")
+    return LakeFolder(inputs, Volume.MODELS, name, timeout)
+
+
+def bring(folder: LakeFolder, target: Path, bundle_hash: str, context: Context) -> None:
+    """Download the bundle in `folder` to `target`, unless it is there. Raises `BundleError` if its hash is another."""
+    if target.is_dir() and checked_hash(target) == bundle_hash:
+        return
+    context.report("fetching the bundle")
+    with written_aside(target) as aside:
+        folder.fetch(aside, context)
+        found = checked_hash(aside)
+        if found != bundle_hash:
+            raise BundleError(
+                f"The bundle in {folder.url} has the hash {found}, but {bundle_hash} was expected. Train again."
+            )
+        shutil.rmtree(target, ignore_errors=True)
+
+
+def _or_none(look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is looked for
+    """The result of `look`; None if it does not exist."""
+    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - an extra
+
+    try:
+        return look()
+    except ResourceNotFoundError:
+        return None

@@ -1,0 +1,128 @@
+"""The model registry, which owns versions, bundles and images: created before the steps that use it, and deleted after
+them.
+
+On Azure, the name of a deleted Azure ML workspace stays reserved for 14 days, and Pulumi's Azure provider has no option
+against that. So this step deletes the workspace permanently, before the provider's own delete.
+"""
+
+import shutil
+
+from azure_clients.retries import exists, pause, retried
+from steps.child import end_orphan
+from steps.model_versions import MODEL
+from steps.registry_here import LocalRegistry
+from steps.step import (
+    AzureStep,
+    Context,
+    Created,
+    Kind,
+    MachineLearning,
+    Stack,
+    State,
+    Step,
+    StepInputs,
+    StepOutputs,
+    workspace_client,
+)
+
+
+class Inputs(StepInputs):
+    """Only what the target adds."""
+
+
+class LocalInputs(Inputs, Stack):
+    """In the stack's folder."""
+
+
+class AzureInputs(Inputs, MachineLearning):
+    """In an Azure ML workspace."""
+
+
+class Outputs(StepOutputs):
+    """The registered model's name."""
+
+    registry: str
+
+
+class RegistryHere(Step[LocalInputs, Outputs]):
+    """Creates the registry; its deletion also removes what other steps left in the stack's folder."""
+
+    kind = Kind.REGISTRY
+    inputs = LocalInputs
+    outputs = Outputs
+    replaced_by = frozenset({"stack"})
+
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
+        """Create the registry, or adopt an existing one."""
+        context.report("opening the model registry")
+        folder = self.folder(inputs.stack)
+        LocalRegistry(folder.registry).create()
+        return Created(MODEL, Outputs(registry=MODEL))
+
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
+        """None if the database is gone; raises `RegistryError` if it is damaged."""
+        registry = LocalRegistry(self.folder(state["stack"]).registry)
+        if not registry.exists:
+            return None
+        registry.check()
+        return super().read(identity, state, context)
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Remove versions, bundles, images, and leftovers of interrupted uploads and runs, which no other step owns."""
+        del identity, context
+        folder = self.folder(state["stack"])
+        for run in folder.runs.glob("*"):
+            end_orphan(run)
+        LocalRegistry(folder.registry).delete()
+        for remains in (folder.images, folder.runs, folder.lake, folder.snapshots):
+            shutil.rmtree(remains, ignore_errors=True)
+        folder.example.unlink(missing_ok=True)
+
+
+class RegistryOnAzure(AzureStep[AzureInputs, Outputs]):
+    """The models of an Azure ML workspace."""
+
+    kind = Kind.REGISTRY
+    inputs = AzureInputs
+    outputs = Outputs
+    replaced_by = frozenset({"stack", "subscription", "resource_group", "workspace"})
+
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+        """Wait until the workspace responds; raises `AzureRefusedError`."""
+        self._look(inputs, context)
+        return Created(inputs.workspace, Outputs(registry=MODEL))
+
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
+        """None if there is no workspace."""
+        found = self._look(self.parse(state), context)
+        return super().read(identity, state, context) if found else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Delete the workspace permanently, and the files of the steps on this machine."""
+        del identity
+        inputs = self.parse(state)
+        context.report("deleting the Azure ML workspace permanently")
+        retried("delete the Azure ML workspace", lambda: self._purge(inputs, context), context, self._timeout)
+        folder = self.folder(inputs.stack)
+        for remains in (folder.registry, folder.images, folder.runs, folder.lake):
+            shutil.rmtree(remains, ignore_errors=True)
+        folder.example.unlink(missing_ok=True)
+
+    def _look(self, inputs: AzureInputs, context: Context) -> bool:
+        client = workspace_client(inputs)
+        return exists(
+            "reach the Azure ML workspace", lambda: client.workspaces.get(inputs.workspace), context, self._timeout
+        )
+
+    def _purge(self, inputs: AzureInputs, context: Context) -> None:
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - an extra
+
+        try:
+            deletion = workspace_client(inputs).workspaces.begin_delete(
+                inputs.workspace, delete_dependent_resources=False, permanently_delete=True
+            )
+        except ResourceNotFoundError:
+            return
+        while not deletion.done():
+            pause(self._timeout.pause, context)
+        deletion.result()

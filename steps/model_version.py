@@ -1,0 +1,197 @@
+"""Step 3: registers the candidate as a new version, or selects the version that the settings request."""
+
+from pathlib import Path
+from typing import Any, Generic
+
+from azure_clients.retries import AzureRefusedError
+from features.bundle import METADATA, REPORT
+from recommend.published import RECORD, Published, decode
+from recommend.recommender import METRIC
+from steps.lake import bring, lake_folder
+from steps.model_versions import LATEST, Version, find, write_example
+from steps.registry_here import LocalRegistry, bundle_folder
+from steps.registry_on_azure import RUN, AzureRegistry, Entry, version_of, versions_of
+from steps.snapshots_here import LocalSnapshots
+from steps.snapshots_on_azure import LakeSnapshots
+from steps.step import (
+    AzureStep,
+    Context,
+    Created,
+    Kind,
+    Lake,
+    MachineLearning,
+    Stack,
+    State,
+    Step,
+    StepInputs,
+    StepOutputs,
+    TextT,
+    after_failure,
+)
+
+
+class Inputs(StepInputs, Generic[TextT]):
+    """A candidate's bundle; and `latest`, or the number of an older version to serve instead."""
+
+    registry: TextT
+    bundle: TextT
+    bundle_hash: TextT
+    requested: str
+
+
+class LocalInputs(Inputs[str], Stack):
+    """In MLflow's registry."""
+
+
+class AzureInputs(Inputs[str], MachineLearning, Lake):
+    """In Azure ML, with the bundle in the lake, and its lineage."""
+
+    bundle_url: str
+    data_url: str
+    run_url: str
+
+
+class Outputs(StepOutputs):
+    """The version to serve, its bundle's hash, the metrics of its evaluation, and the path of its report.
+
+    `refusal` is the reason if it is not the candidate, because the gate rejected that; else empty.
+    """
+
+    version: int
+    served_hash: str
+    metrics: dict[str, Any]
+    report: str
+    refusal: str
+
+
+class AzureOutputs(Outputs):
+    """Its bundle in the lake."""
+
+    served_url: str
+
+
+class ModelVersionHere(Step[LocalInputs, Outputs]):
+    """Registers the candidate. Versions belong to the registry, so deleting this resource deletes none."""
+
+    kind = Kind.MODEL_VERSION
+    inputs = LocalInputs
+    outputs = Outputs
+    replaced_by = frozenset({"stack", "bundle_hash", "requested"})
+
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
+        """Register or look up the version, and publish its snapshots once it may serve.
+
+        Raises `GateFailedError` or `NoSuchVersionError`.
+        """
+        folder = self.folder(inputs.stack)
+        registry = LocalRegistry(folder.registry)
+        if inputs.requested == LATEST:
+            context.report("registering the candidate")
+            candidate = registry.register(folder.path / inputs.bundle)
+            version, refusal = candidate.instead(registry.list(), registry.bundle(candidate.bundle_hash) / REPORT)
+        else:
+            version, refusal = registry.get(int(inputs.requested)), ""
+        bundle = registry.bundle(version.bundle_hash)
+        version.require_accepted(bundle / REPORT)
+        if METRIC in version.metrics:
+            champion = registry.get_champion()
+            output = (folder.path / inputs.bundle).parent if version.bundle_hash == inputs.bundle_hash else None
+            LocalSnapshots(folder).publish(bundle, None if champion is None else champion.bundle_hash, output)
+        write_example(folder, bundle)
+        outputs = Outputs(
+            version=version.number,
+            served_hash=version.bundle_hash,
+            metrics=version.metrics,
+            report=folder.relative(bundle / REPORT),
+            refusal=refusal,
+        )
+        return Created(str(version.number), outputs)
+
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
+        """None if the registry or the version's bundle is gone."""
+        registry = LocalRegistry(self.folder(state["stack"]).registry)
+        kept = registry.exists and registry.bundle(state["served_hash"]).is_dir()
+        return super().read(identity, state, context) if kept else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Do nothing: the registry owns its versions."""
+
+
+class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
+    """Registers the candidate. Deleting this resource deletes no version: the registry owns them."""
+
+    kind = Kind.MODEL_VERSION
+    inputs = AzureInputs
+    outputs = AzureOutputs
+    replaced_by = frozenset({"stack", "workspace", "bundle_hash", "requested"})
+
+    def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
+        """Register or find the version, and publish its snapshots once it may serve.
+
+        Raises `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`.
+        """
+        folder = self.folder(inputs.stack)
+        registry = AzureRegistry(inputs, context, self._timeout)
+        entry, refusal = self._entry(inputs, registry, context)
+        version, kept = self._brought(inputs, entry, context)
+        version.require_accepted(kept / REPORT)
+        if METRIC in version.metrics:
+            serving = registry.champion()
+            made = self._made(inputs, context) if version.bundle_hash == inputs.bundle_hash else None
+            snapshots = LakeSnapshots(inputs, self._timeout, context)
+            snapshots.publish(kept, None if serving is None else serving.bundle_hash, made)
+        write_example(folder, kept)
+        outputs = AzureOutputs(
+            version=entry.number,
+            served_hash=entry.bundle_hash,
+            served_url=entry.bundle_url,
+            metrics=version.metrics,
+            report=folder.relative(kept / REPORT),
+            refusal=refusal,
+        )
+        return Created(str(entry.number), outputs)
+
+    def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> AzureOutputs:
+        """Same bundle, other run or location: its version does not change."""
+        del identity, inputs, context
+        return self.known(old)
+
+    def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
+        """None if the registry does not have it."""
+        registry = AzureRegistry(self.parse(state), context, self._timeout)
+        known = any(str(entry.number) == identity for entry in registry.list())
+        return super().read(identity, state, context) if known else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: the registry owns its versions."""
+
+    def _entry(self, inputs: AzureInputs, registry: AzureRegistry, context: Context) -> tuple[Entry, str]:
+        """The version to serve, and why it is not the candidate."""
+        if inputs.requested != LATEST:
+            return registry.get(int(inputs.requested)), ""
+        context.report("registering the candidate in Azure ML")
+        lineage = {"data": inputs.data_url, RUN: inputs.run_url}
+        try:
+            entry = registry.register(self.folder(inputs.stack).path / inputs.bundle, inputs.bundle_url, lineage)
+        except AzureRefusedError as error:
+            cause = f"correct what the message names in the Azure ML workspace {inputs.workspace}"
+            raise AzureRefusedError(f"{error}\n{after_failure(cause)}") from error
+        candidate, kept = self._brought(inputs, entry, context)
+        if candidate.accepted:
+            return entry, ""
+        LakeSnapshots(inputs, self._timeout, context).discard(self._made(inputs, context))
+        entries = registry.list()
+        version, refusal = candidate.instead(versions_of(entries, inputs, context, self._timeout), kept / REPORT)
+        return find(entries, version.number), refusal
+
+    def _brought(self, inputs: AzureInputs, entry: Entry, context: Context) -> tuple[Version, Path]:
+        """A version with its bundle on this machine, which is checked."""
+        kept = bundle_folder(self.folder(inputs.stack).registry, entry.bundle_hash)
+        bring(lake_folder(inputs, entry.bundle_url, self._timeout), kept, entry.bundle_hash, context)
+        return version_of(entry, (kept / METADATA).read_bytes()), kept
+
+    def _made(self, inputs: AzureInputs, context: Context) -> Published:
+        """The snapshots that the candidate's run has made."""
+        run = lake_folder(inputs, inputs.bundle_url.rpartition("/")[0], self._timeout)
+        record = run.read(RECORD, context)
+        return {} if record is None else decode(record)

@@ -1,0 +1,197 @@
+"""The model registry of an Azure ML workspace.
+
+Tags are kept short, because Azure ML documents no limit for their length: `versions_of` reads the rest from the bundles
+in the lake. A version's content is immutable, but its tags are not. The champion's tag contains its time, so that the
+champion is clear even after an interruption between two writes.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from azure_clients.retries import Timeout, retried
+from features.bundle import METADATA, Bundle, Metadata
+from steps.lake import lake_folder
+from steps.model_versions import IMPORTED, MODEL, Version, find, short_tags, tags_of
+from steps.step import Context, Lake, MachineLearning, workspace_client
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import Model
+
+
+CHAMPION = "champion"
+FORMER = "former"
+"""The champion's tag once another version serves."""
+REGISTERED = "registered"
+RUN = "run"
+"""The tag with the address of the run that trained a version, or `IMPORTED`."""
+BUNDLE_URL = "bundle_url"
+READ_AT_ONCE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A registered version as far as its tags tell, among them its bundle's address in the lake."""
+
+    number: int
+    bundle_hash: str
+    bundle_url: str
+    tags: Mapping[str, str]
+    champion: bool
+    registered: datetime
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the gate accepted it."""
+        return bool(json.loads(self.tags["accepted"]))
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was imported, and is not this stack's own."""
+        return self.tags.get(RUN) == IMPORTED
+
+
+class AzureRegistry:
+    """The versions of the project's model in a workspace."""
+
+    def __init__(self, inputs: MachineLearning, context: Context, timeout: Timeout) -> None:
+        """Makes no request yet."""
+        self._client = workspace_client(inputs)
+        self._context = context
+        self._timeout = timeout
+
+    def list(self) -> list[Entry]:
+        """All versions, oldest first."""
+        models = self._models()
+        champion = max(models, key=_champion_since, default=None)
+        entries = [_entry(model, champion=model is champion and bool(_champion_since(model))) for model in models]
+        return sorted(entries, key=lambda entry: entry.number)
+
+    def get(self, number: int) -> Entry:
+        """The version `number`; raises `NoSuchVersionError`."""
+        return find(self.list(), number)
+
+    def champion(self) -> Entry | None:
+        """The champion; None before the first."""
+        return next((entry for entry in self.list() if entry.champion), None)
+
+    def register(self, folder: Path, bundle_url: str, lineage: Mapping[str, str]) -> Entry:
+        """Upload the bundle in `folder` as a new version, unless it is registered already.
+
+        `lineage` are the data and the run that it comes from; those of an imported version are replaced once this
+        stack has trained it. Raises `BundleError` if the bundle is incomplete.
+        """
+        from azure.ai.ml.entities import Model  # noqa: PLC0415 - takes a second
+
+        bundle = Bundle.load(folder)
+        entries = self.list()
+        for entry in entries:
+            if entry.bundle_hash == bundle.hash:
+                if entry.imported and lineage[RUN] != IMPORTED:
+                    self._adopt(entry.number, lineage)
+                return entry
+        number = max((entry.number for entry in entries), default=0) + 1
+        tags = {**short_tags(bundle.hash, bundle.metadata), **lineage, BUNDLE_URL: bundle_url, REGISTERED: _now()}
+        model = Model(name=MODEL, version=str(number), type="custom_model", path=folder, tags=tags)
+        self._put("register the model", model)
+        return self.get(number)
+
+    def set_champion(self, number: int) -> None:
+        """Mark `number` as the champion, then unmark the others; raises `NoSuchVersionError`.
+
+        In this order there is a champion after every call: of two marked versions, the later mark counts.
+        """
+        self.get(number)
+        models = {_number(model): model for model in self._models()}
+        self._mark(models.pop(number), _now())
+        for model in models.values():
+            if _champion_since(model):
+                self._mark(model, FORMER)
+
+    def _adopt(self, number: int, lineage: Mapping[str, str]) -> None:
+        model = next(model for model in self._models() if _number(model) == number)
+        _tags(model).update(lineage)
+        self._put("register the model", model)
+
+    def _mark(self, model: "Model", mark: str) -> None:
+        _tags(model)[CHAMPION] = mark
+        self._put("mark the champion", model)
+
+    def _models(self) -> "Sequence[Model]":
+        return retried("list the models", self._found, self._context, self._timeout)
+
+    def _found(self) -> "Sequence[Model]":
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - an extra
+
+        try:
+            return list(self._client.models.list(MODEL))
+        except ResourceNotFoundError:
+            return []
+
+    def _put(self, what: str, model: "Model") -> None:
+        retried(what, lambda: self._client.models.create_or_update(model), self._context, self._timeout)
+
+
+def versions_of(entries: Sequence[Entry], lake: Lake, context: Context, timeout: Timeout) -> list[Version]:
+    """The version of each entry, in the same order. Raises `AzureRefusedError`.
+
+    A version whose bundle is no longer in the lake is not accepted, because it can neither serve nor be compared with.
+    """
+
+    def read(entry: Entry) -> Version:
+        content = lake_folder(lake, entry.bundle_url, timeout).read(METADATA, context)
+        return _lost(entry) if content is None else version_of(entry, content)
+
+    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        return list(pool.map(read, entries))
+
+
+def version_of(entry: Entry, metadata: bytes) -> Version:
+    """The version of an entry whose bundle has this `metadata.json`."""
+    mark = {IMPORTED: "true"} if entry.imported else {}
+    tags = tags_of(entry.bundle_hash, msgspec.json.decode(metadata, type=Metadata)) | mark
+    return Version.of(entry.number, tags, champion=entry.champion, registered=entry.registered)
+
+
+def _lost(entry: Entry) -> Version:
+    reason = f"Its bundle is no longer at {entry.bundle_url}."
+    nothing = {"accepted": "false", "reasons": json.dumps([reason]), "hyperparameters": "{}", "metrics": "{}"}
+    tags = {**entry.tags, **nothing}
+    return Version.of(entry.number, tags, champion=entry.champion, registered=entry.registered)
+
+
+def _entry(model: "Model", *, champion: bool) -> Entry:
+    tags = _tags(model)
+    return Entry(
+        number=_number(model),
+        bundle_hash=tags["bundle_hash"],
+        bundle_url=tags[BUNDLE_URL],
+        tags=tags,
+        champion=champion,
+        registered=datetime.fromisoformat(tags[REGISTERED]),
+    )
+
+
+def _champion_since(model: "Model") -> str:
+    """When a version became the champion, sortable by time; empty if it is not the champion."""
+    since = _tags(model).get(CHAMPION, "")
+    return "" if since == FORMER else since
+
+
+def _number(model: "Model") -> int:
+    return int(model.version or 0)
+
+
+def _tags(model: "Model") -> dict[str, str]:
+    """The tags, which can be changed in place; the SDK types them loosely."""
+    return cast("dict[str, str]", model.tags)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,180 @@
+"""Steps 4 and 5: an image with the serving code and one model version, named by the digest of its content.
+
+On this machine it is a folder laid out like the image.
+"""
+
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Generic
+
+from azure_clients.retries import USUAL, Timeout
+from steps.image_build import BuildFailedError, RegistryBuild, build
+from steps.image_content import BuildContext, base_images, build_context, fill, image_digest
+from steps.lake import bring, lake_folder
+from steps.registry_here import LocalRegistry, bundle_folder
+from steps.step import (
+    AzureStep,
+    ContainerRegistry,
+    Context,
+    Created,
+    Kind,
+    Lake,
+    NumberT,
+    Stack,
+    State,
+    Step,
+    StepInputs,
+    StepOutputs,
+    TextT,
+    after_failure,
+)
+from tools.paths import ROOT, state_folder
+
+ENTRYPOINT = """#!/bin/sh
+# Starts this image's own code on this image's own model; `$PERSONALIZE_PYTHON` is the interpreter with the libraries.
+here=$(cd "$(dirname "$0")" && pwd -P)
+cd "$here/app"
+exec env PYTHONPATH="$here/app" OPENBLAS_NUM_THREADS=1 "$PERSONALIZE_PYTHON" -m scoring --image "$here" "$@"
+"""
+REPOSITORY = "scoring"
+FIXES_LAST = timedelta(days=7)
+"""How long an image counts as up to date: the build installs Debian's security fixes of the day."""
+
+
+class Inputs(StepInputs, Generic[TextT, NumberT]):
+    """A model version, the hash of the serving code (64 hexadecimal digits), and its libraries' locked versions."""
+
+    registry: TextT
+    version: NumberT
+    bundle_hash: TextT
+    code_hash: str
+    libraries: dict[str, str]
+
+
+class LocalInputs(Inputs[str, int], Stack):
+    """A folder with the image's layout."""
+
+
+class AzureInputs(Inputs[str, int], ContainerRegistry, Lake):
+    """In a container registry, with the bundle from the lake."""
+
+    bundle_url: str
+    target: str
+    """Stage of the Dockerfile: the engine."""
+    private: bool
+    """Whether the registry has no public access, which also excludes ACR Tasks."""
+
+
+class Outputs(StepOutputs):
+    """`sha256:` and 64 hexadecimal digits."""
+
+    digest: str
+
+
+class AzureOutputs(Outputs):
+    """The full reference, `HOST/NAME@sha256:...`."""
+
+    image: str
+
+
+class ServingImageHere(Step[LocalInputs, Outputs]):
+    """Builds `images/<digest>`. Images belong to the registry, so deleting this resource deletes no image."""
+
+    kind = Kind.SERVING_IMAGE
+    inputs = LocalInputs
+    outputs = Outputs
+    replaced_by = frozenset({"stack", "version", "bundle_hash", "code_hash", "libraries"})
+
+    def __init__(self, folder_of: Callable[[str], Path] = state_folder, code: Path = ROOT) -> None:
+        """`code` is the folder of the serving packages."""
+        super().__init__(folder_of)
+        self._code = code
+
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
+        """Build the image in a temporary folder, renamed once it is complete; an existing image is reused."""
+        context.report(f"building the image of model version {inputs.version}")
+        folder = self.folder(inputs.stack)
+        registry = LocalRegistry(folder.registry)
+        folder.images.mkdir(parents=True, exist_ok=True)
+        unfinished = folder.images / f".{uuid.uuid4().hex}"
+        try:
+            self._fill(unfinished, registry.bundle(registry.get(inputs.version).bundle_hash), inputs)
+            digest = image_digest(unfinished)
+            if not folder.image(digest).is_dir():
+                unfinished.rename(folder.image(digest))
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        return Created(digest, Outputs(digest=digest))
+
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
+        """None if the folder is gone, or if its content doesn't match the digest in its name."""
+        image = self.folder(state["stack"]).image(identity)
+        return super().read(identity, state, context) if image.is_dir() and image_digest(image) == identity else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Do nothing: the registry owns the images."""
+
+    def _fill(self, image: Path, bundle: Path, inputs: LocalInputs) -> None:
+        fill(image, self._code, bundle, inputs)
+        entrypoint = image / "entrypoint"
+        entrypoint.write_text(ENTRYPOINT)
+        entrypoint.chmod(0o755)
+
+
+class ServingImageOnAzure(AzureStep[AzureInputs, AzureOutputs]):
+    """Builds the image. Deleting this resource deletes no image: the container registry owns them."""
+
+    kind = Kind.SERVING_IMAGE
+    inputs = AzureInputs
+    outputs = AzureOutputs
+    replaced_by = frozenset({"stack", "registry_name", "version", "bundle_hash", "target", "code_hash", "libraries"})
+
+    def __init__(
+        self,
+        folder_of: Callable[[str], Path] = state_folder,
+        timeout: Timeout = USUAL,
+        code: Path = ROOT,
+    ) -> None:
+        """`code` is the folder of the serving packages and of the project's files."""
+        super().__init__(folder_of, timeout)
+        self._code = code
+
+    def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
+        """Build it; raises `BuildFailedError`, `BundleError`, `CodeChangedError` or `AzureRefusedError`."""
+        bundle = bundle_folder(self.folder(inputs.stack).registry, inputs.bundle_hash)
+        bring(lake_folder(inputs, inputs.bundle_url, self._timeout), bundle, inputs.bundle_hash, context)
+        with build_context(self._code, bundle, inputs, target=inputs.target) as content:
+            digest = self._build(content, inputs, context)
+        outputs = AzureOutputs(digest=digest, image=f"{inputs.login_server}/{REPOSITORY}@{digest}")
+        return Created(digest, outputs)
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: the image may still be served, and an older version is one `serve` away."""
+
+    def _build(self, content: BuildContext, inputs: AzureInputs, context: Context) -> str:
+        """The digest of a recent image in the registry, or else of a new one.
+
+        If the build fails and the registry has an older image of the same content, that one is used, so that a return
+        to an earlier version always works.
+        """
+        known = RegistryBuild(inputs, context, self._timeout).find(content, REPOSITORY)
+        if known is not None and known.age < FIXES_LAST:
+            return known.digest
+        try:
+            return build(inputs, content, REPOSITORY, context, self._timeout, private=inputs.private)
+        except BuildFailedError as error:
+            if known is None:
+                advice = after_failure(_mended(str(error), base_images(self._code)))
+                raise BuildFailedError(f"{error}\n{advice}") from error
+            context.report(f"using the image of {known.age.days} days ago, because the build failed: {error}")
+            return known.digest
+
+
+def _mended(log: str, bases: Sequence[str]) -> str:
+    """What to do about a failed build. Docker and BuildKit name a base that is gone in different sentences."""
+    gone = [base for base in bases if re.search(rf"{base.rpartition('@')[2]}.* not found", log)]
+    return f"set another digest for {' and '.join(gone)} in scoring/Dockerfile" if gone else "fix the cause"

@@ -1,1 +1,0 @@
-"""Code that steps on this machine and on Azure share."""

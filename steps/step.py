@@ -1,0 +1,289 @@
+"""A step: a kind of resource with its inputs, its outputs, and what it does.
+
+Each step has a module of its own. `Inputs` are the same here and on Azure, `LocalInputs` and `AzureInputs` add what
+only one of them knows, and `Outputs` are what the step computes; field names are the names in the stack's state. The
+classes after them do the work, with plain Python values, so that tests need no Pulumi engine.
+
+No step imports Azure's SDKs before it runs: the program imports each step that it declares.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from azure_clients import credentials
+from azure_clients.retries import USUAL, Timeout
+from features.errors import PersonalizationError
+from steps.folders import StackFolder
+from tools.paths import state_folder
+from training.parameters import Parameters
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+
+class Place(StrEnum):
+    """Where a step runs, the middle part of its token."""
+
+    LOCAL = "local"
+    AZURE = "azure"
+
+
+class Kind(StrEnum):
+    """A step's resource type, the last part of its token. It is in the state of every stack."""
+
+    REGISTRY = "Registry"
+    WORKSPACE_READY = "WorkspaceReady"
+    CLUSTER_READY = "ClusterReady"
+    DATA_UPLOAD = "DataUpload"
+    LIBRARIES = "Libraries"
+    TRAINING_RUN = "TrainingRun"
+    MODEL_VERSION = "ModelVersion"
+    SERVING_IMAGE = "ServingImage"
+    ENVIRONMENT = "Environment"
+    API_KEY = "ApiKey"
+    CERTIFICATE = "Certificate"
+    SCORING_SERVICE = "ScoringService"
+    CHAMPION = "Champion"
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+TextT = TypeVar("TextT")
+NumberT = TypeVar("NumberT")
+"""Types of inputs that another resource computes: `str` and `int` in a step, `Output[str]` and `Output[int]` in the
+graph, where the values are not known yet."""
+
+
+class StepInputs(Parameters):
+    """Inputs of a step."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)  # for Pulumi's `Output`
+
+
+class StepOutputs(Parameters):
+    """Outputs of a step. No field may have the name of an input, because the state contains both."""
+
+
+class _Secret:
+    """Marks a field that is encrypted in the state."""
+
+
+ValueT = TypeVar("ValueT")
+Secret = Annotated[ValueT, _Secret()]
+InputsT = TypeVar("InputsT", bound=StepInputs)
+OutputsT = TypeVar("OutputsT", bound=StepOutputs)
+
+
+class Stack(StepInputs):
+    """The stack's name, which is also the name of its folder."""
+
+    stack: str
+
+
+class Directory(Stack):
+    """The Entra ID tenant for sign-in."""
+
+    tenant: str
+
+
+class Lake(Directory):
+    """The lake's Blob endpoint, `https://ACCOUNT.blob.core.windows.net/`."""
+
+    blob_endpoint: str
+
+
+class MachineLearning(Directory):
+    """An Azure ML workspace."""
+
+    subscription: str
+    resource_group: str
+    workspace: str
+
+
+class ContainerRegistry(Directory):
+    """A container registry."""
+
+    subscription: str
+    resource_group: str
+    registry_name: str
+    login_server: str
+
+
+State = Mapping[str, Any]
+"""A resource's inputs and outputs by name, as plain Python values."""
+
+
+class StepCancelledError(PersonalizationError):
+    """The user interrupted the run; the next one continues from what is finished."""
+
+
+class UnknownValue:
+    """A value that is unknown in a preview. Unequal to everything, so that whatever depends on it counts as changed."""
+
+    def __eq__(self, other: object) -> bool:
+        """Never equal."""
+        return False
+
+    __hash__ = None  # type: ignore[assignment]  # unequal to itself, so it cannot be a key
+
+    def __repr__(self) -> str:
+        """For error messages."""
+        return "<not known yet>"
+
+
+@dataclass(frozen=True)
+class Context:
+    """For a running step: shows progress next to its resource, and tells it when the user has pressed Ctrl-C."""
+
+    report: Callable[[str], None]
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `StepCancelledError` once the user has pressed Ctrl-C."""
+        if self.cancelled.is_set():
+            raise StepCancelledError("Interrupted. Run `up` again to continue from what is finished.")
+
+
+@dataclass(frozen=True)
+class Created(Generic[OutputsT]):
+    """A new resource: its ID and outputs."""
+
+    id: str
+    outputs: OutputsT
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Names of changed inputs, and of those that replace the resource."""
+
+    changed: frozenset[str]
+    replaces: frozenset[str]
+
+
+class Step(ABC, Generic[InputsT, OutputsT]):
+    """One kind of resource. Every method may be called again after an interruption, and then continues.
+
+    A change of an input in `replaced_by` creates a new resource. The old one is deleted after everything else has
+    succeeded. A class raises `TypeError` for conflicting or unknown names.
+    """
+
+    place: ClassVar[Place] = Place.LOCAL
+    kind: ClassVar[Kind]
+    inputs: ClassVar[type[StepInputs]]
+    """The model of `InputsT`."""
+    outputs: ClassVar[type[StepOutputs]]
+    """The model of `OutputsT`."""
+    replaced_by: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - Python's own signature
+        """Check the names."""
+        super().__init_subclass__(**options)
+        if not hasattr(cls, "kind"):
+            return
+        twice = cls.inputs.model_fields.keys() & cls.outputs.model_fields.keys()
+        unknown = cls.replaced_by - cls.inputs.model_fields.keys()
+        if twice or unknown:
+            raise TypeError(f"{cls.kind}: computed and given: {sorted(twice)}; no inputs: {sorted(unknown)}")
+
+    def __init__(self, folder_of: Callable[[str], Path] = state_folder) -> None:
+        """`folder_of` returns a stack's folder by name."""
+        self._folder_of = folder_of
+
+    @classmethod
+    def token(cls) -> str:
+        """The resource type, which is in the state of every stack."""
+        return f"personalize:{cls.place}:{cls.kind}"
+
+    @classmethod
+    def secrets(cls) -> frozenset[str]:
+        """Inputs and outputs that are encrypted in the state."""
+        fields: dict[str, Any] = {**cls.inputs.model_fields, **cls.outputs.model_fields}
+        return frozenset(
+            name for name, found in fields.items() if any(isinstance(mark, _Secret) for mark in found.metadata)
+        )
+
+    def folder(self, stack: str) -> StackFolder:
+        """The folder of `stack`."""
+        return StackFolder(self._folder_of(stack))
+
+    def check(self, inputs: State) -> dict[str, str]:
+        """Errors by input; unknown values are not checked."""
+        try:
+            self.parse(inputs)
+        except ValidationError as error:
+            problems = {str(detail["loc"][0]): detail["msg"] for detail in error.errors()}
+            return {name: problem for name, problem in problems.items() if not _holds_unknown(inputs.get(name))}
+        return {}
+
+    def diff(self, old: State, new: State) -> Difference:
+        """Compare the state of a resource with its new inputs."""
+        changed = frozenset(name for name in self.inputs.model_fields if old.get(name) != new.get(name))
+        return Difference(changed, changed & self.replaced_by)
+
+    @abstractmethod
+    def create(self, inputs: InputsT, context: Context) -> Created[OutputsT]:
+        """Create the resource, or reuse what an interrupted run left."""
+
+    def update(self, identity: str, old: State, inputs: InputsT, context: Context) -> OutputsT:
+        """Update the resource to these inputs. Not called if the resource is replaced."""
+        del identity, old
+        return self.create(inputs, context).outputs
+
+    def read(self, identity: str, state: State, context: Context) -> OutputsT | None:
+        """The actual outputs; None if the resource no longer exists."""
+        del identity, context
+        return self.known(state)
+
+    @abstractmethod
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Delete the resource; succeeds if it does not exist."""
+
+    def parse(self, inputs: State) -> InputsT:
+        """The inputs as their model; raises pydantic's `ValidationError`."""
+        return cast("InputsT", _model(self.inputs, inputs))
+
+    def known(self, state: State) -> OutputsT:
+        """The outputs in the state."""
+        return cast("OutputsT", _model(self.outputs, state))
+
+
+class AzureStep(Step[InputsT, OutputsT], ABC, Generic[InputsT, OutputsT]):
+    """A step on Azure, which keeps what it downloads in the stack's folder."""
+
+    place = Place.AZURE
+
+    def __init__(self, folder_of: Callable[[str], Path] = state_folder, timeout: Timeout = USUAL) -> None:
+        """`timeout` is how long to wait until roles are effective."""
+        super().__init__(folder_of)
+        self._timeout = timeout
+
+
+def workspace_client(inputs: MachineLearning) -> "MLClient":
+    """A client of the Azure ML workspace."""
+    return credentials.machine_learning(inputs.tenant, inputs.subscription, inputs.resource_group, inputs.workspace)
+
+
+def after_failure(remedy: str) -> str:
+    """The end of the message of a failed step for which the serving cluster waits."""
+    return (
+        f"The steps after this one, such as the serving cluster, were not created or changed: {remedy}, then run `up` "
+        "again."
+    )
+
+
+def _model(model: type[ModelT], values: State) -> ModelT:
+    return model.model_validate({name: value for name, value in values.items() if name in model.model_fields})
+
+
+def _holds_unknown(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    if isinstance(value, Mapping):
+        return any(_holds_unknown(part) for part in value.values())
+    if isinstance(value, list):
+        return any(_holds_unknown(part) for part in value)
+    return isinstance(value, UnknownValue)

@@ -1,0 +1,390 @@
+"""Step 2: a candidate model, trained once for each set of inputs, whatever the gate's verdict.
+
+Here it runs `python -m training` in its own process; on Azure a job on Databricks trains, and its bundle is downloaded
+to this machine. The run's folder is named by a hash of everything that the model depends on.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic
+
+from azure_clients import credentials
+from features.bundle import REPORT, BundleError, checked_hash
+from features.errors import PersonalizationError
+from features.files import write_whole
+from recommend.forgotten import FILE as FORGOTTEN
+from recommend.forgotten import NOBODY, Forgotten
+from steps.child import Finished, clean_environment, end_orphan, progress_shown, reason_in, run_child
+from steps.data_upload import COMPLETE
+from steps.databricks_runs import JobRuns, RunFailedError
+from steps.datasets import listing_in, located, placed_data
+from steps.folders import StackFolder, claim, owns, release
+from steps.lake import LakeFolder, bring, lake_folder
+from steps.model_versions import Earlier, Version
+from steps.registry_here import LocalRegistry
+from steps.registry_on_azure import AzureRegistry, Entry, versions_of
+from steps.snapshots_on_azure import LakeSnapshots
+from steps.step import (
+    AzureStep,
+    Context,
+    Created,
+    Kind,
+    Lake,
+    MachineLearning,
+    Stack,
+    State,
+    Step,
+    StepInputs,
+    StepOutputs,
+    TextT,
+    after_failure,
+)
+from steps.volumes import Volume
+from training.parameters import Dataset, GateParameters, TrainingParameters
+from training.progress import Format
+from training.request import LakeRequest, TrainingRequest
+
+MODEL_INPUTS = frozenset({"manifest_hash", "parameters", "gate", "code_hash", "libraries"})
+"""The inputs that determine the model."""
+REQUEST = "request.json"
+RESULT = "result.json"
+PATHS = ("bundle", "report")
+"""What in a result is a path."""
+OUTPUT = "output"
+"""The folder for training's output."""
+BUNDLE = "bundle"
+"""Folder of a run, in the lake and on this machine."""
+
+
+class Inputs(StepInputs, Generic[TextT]):
+    """Everything that a model depends on, except for the champion that its gate compares it with."""
+
+    registry: TextT
+    dataset: Dataset
+    location: TextT
+    manifest_hash: TextT
+    parameters: TrainingParameters
+    gate: GateParameters
+    code_hash: str
+    libraries: dict[str, str]
+    """The libraries' locked versions: another version makes another model."""
+
+
+class LocalInputs(Inputs[str], Stack):
+    """In its own process."""
+
+
+class AzureInputs(Inputs[str], MachineLearning, Lake):
+    """By a job on Databricks, with the registry for the champion."""
+
+    databricks_url: str
+    databricks_workspace_id: str
+    job_id: str
+    volumes: str
+    """The folder with the stack's volumes on the cluster's machines, `/Volumes/...`."""
+
+
+class Outputs(StepOutputs):
+    """The bundle's path in the stack's folder, its hash, the results, and the proof of who owns the run's folder."""
+
+    bundle: str
+    bundle_hash: str
+    verdict: dict[str, Any]
+    metrics: dict[str, Any]
+    report: str
+    claim: str
+
+
+class AzureOutputs(Outputs):
+    """The bundle's address in the lake, and the URL of the run's page."""
+
+    bundle_url: str
+    run_url: str
+
+
+class TrainingFailedError(PersonalizationError):
+    """A training run ended without a bundle."""
+
+
+class TrainingResultError(PersonalizationError):
+    """A run succeeded without a result."""
+
+
+def run_id(inputs: Inputs[str], earlier: Earlier, forgotten: Forgotten = NOBODY) -> str:
+    """16 hexadecimal digits, different for each set of values that the run's bundle or verdict depends on.
+
+    `forgotten` are the users whose rows it does not read.
+    """
+    fields = inputs.model_dump(mode="json", include=set(MODEL_INPUTS))
+    champion = earlier.champion.bundle_hash if earlier.champion else None
+    best = [earlier.best.bundle_hash] if earlier.best else []
+    return hashlib.sha256(
+        json.dumps([fields, champion, *best, *sorted(forgotten.users)], sort_keys=True).encode()
+    ).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of the run `identity`."""
+
+    stack: StackFolder
+    identity: str
+
+    @property
+    def path(self) -> Path:
+        """Its path."""
+        return self.stack.runs / self.identity
+
+    def begin(self) -> None:
+        """Create it; files from which training can resume are kept."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / RESULT).unlink(missing_ok=True)
+
+    def keep(self, result: dict[str, Any]) -> None:
+        """Save the result, with paths relative to this folder; from now on the run is reused."""
+        paths = {name: Path(result[name]).relative_to(self.path).as_posix() for name in PATHS}
+        write_whole(self.path / RESULT, json.dumps(result | paths))
+
+    def finished(self) -> dict[str, Any] | None:
+        """The result, if there is one and its bundle is complete, else None."""
+        try:
+            result: dict[str, Any] = json.loads((self.path / RESULT).read_text())
+            result |= {name: str(self.path / result[name]) for name in PATHS}
+            return result if checked_hash(Path(result["bundle"])) == result["bundle_hash"] else None
+        except (OSError, ValueError, KeyError, BundleError):
+            return None
+
+    def outputs(self, result: dict[str, Any]) -> Outputs:
+        """The outputs of a finished run, for the resource that owns the folder from now on."""
+        return Outputs(
+            bundle=self.stack.relative(Path(result["bundle"])),
+            bundle_hash=result["bundle_hash"],
+            verdict=result["verdict"],
+            metrics=result["metrics"],
+            report=self.stack.relative(Path(result["report"])),
+            claim=claim(self.path),
+        )
+
+    def remove_interrupted(self) -> None:
+        """Remove what other runs left that never finished: it may have rows of users who were forgotten since."""
+        for path in self.stack.runs.glob("[!.]*"):
+            if path != self.path and not (path / RESULT).is_file():
+                end_orphan(path)
+                shutil.rmtree(path, ignore_errors=True)
+
+    def remove(self, state: State) -> None:
+        """Delete it, unless another resource owns it now; the registry has its own copies of bundles."""
+        if owns(self.path, state["claim"]):
+            end_orphan(self.path)
+            shutil.rmtree(self.path, ignore_errors=True)
+            release(self.path)
+
+
+class TrainingRunHere(Step[LocalInputs, Outputs]):
+    """Trains into `runs/<run id>`; a finished run is reused instead of repeated."""
+
+    kind = Kind.TRAINING_RUN
+    inputs = LocalInputs
+    outputs = Outputs
+    replaced_by = MODEL_INPUTS | {"stack"}
+
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
+        """Train; raises `TrainingFailedError` with training's error message, or `StepCancelledError` after Ctrl-C."""
+        folder = self.folder(inputs.stack)
+        earlier = LocalRegistry(folder.registry).earlier(inputs.parameters)
+        run = RunFolder(folder, run_id(inputs, earlier, Forgotten.load(folder.forgotten)))
+        end_orphan(run.path)
+        result = run.finished()
+        if result is None:
+            run.begin()
+            result = _train(request(inputs, folder, earlier, run.path), run.path, context)
+            run.keep(result)
+            run.remove_interrupted()
+        return Created(run.identity, run.outputs(result))
+
+    def update(self, identity: str, old: State, inputs: LocalInputs, context: Context) -> Outputs:
+        """Keep the model: the only possible change is that the same data comes from another place."""
+        del inputs
+        return self.read(identity, old, context) or self.known(old)
+
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
+        """None if the run's result or its bundle is gone."""
+        run = RunFolder(self.folder(state["stack"]), identity)
+        return super().read(identity, state, context) if run.finished() else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Remove the run's folder; the registry has its own copy of a registered bundle."""
+        del context
+        RunFolder(self.folder(state["stack"]), identity).remove(state)
+
+
+class TrainingRunOnAzure(AzureStep[AzureInputs, AzureOutputs]):
+    """Trains on Databricks into the folder `runs/<run id>` of the volume `models`; a successful run is reused."""
+
+    kind = Kind.TRAINING_RUN
+    inputs = AzureInputs
+    outputs = AzureOutputs
+    replaced_by = MODEL_INPUTS | {"stack"}
+
+    def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
+        """Train, unless it is done; raises `RunFailedError` with the task's error, or `AzureRefusedError`."""
+        registered = {entry.number: entry for entry in AzureRegistry(inputs, context, self._timeout).list()}
+        versions = versions_of(list(registered.values()), inputs, context, self._timeout)
+        earlier = Earlier.among(versions, inputs.parameters)
+        forgotten = LakeSnapshots(inputs, self._timeout, context).forgotten()
+        identity = run_id(inputs, earlier, forgotten)
+        run = RunFolder(self.folder(inputs.stack), identity)
+        lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", self._timeout)
+        request = self._request(inputs, earlier, registered, lake, context)
+        client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
+        runs = JobRuns(client, context, self._timeout, int(inputs.job_id))
+        try:
+            with self._unchanged(inputs, context):
+                address = runs.succeed(identity, request, _left_result(lake, context))
+        except RunFailedError as error:
+            raise RunFailedError(f"{error}\n{after_failure('fix the cause')}") from error
+        result = run.finished() or self._bring(run, lake, context)
+        outputs = run.outputs(result).model_dump()
+        return Created(identity, AzureOutputs(**outputs, bundle_url=f"{lake.url}/{BUNDLE}", run_url=address))
+
+    def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> AzureOutputs:
+        """Same model, other location: it does not change."""
+        del inputs
+        return self.read(identity, old, context) or self.known(old)
+
+    def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
+        """None if its result is no longer in the lake. Files that are missing on this machine are downloaded again."""
+        inputs = self.parse(state)
+        lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", self._timeout)
+        if lake.read(RESULT, context) is None:
+            return None
+        run = RunFolder(self.folder(inputs.stack), identity)
+        if run.finished() is None:
+            self._bring(run, lake, context)
+        return super().read(identity, state, context)
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Delete the local copy. The files in the lake belong to the registry, whose versions refer to them."""
+        del context
+        RunFolder(self.folder(state["stack"]), identity).remove(state)
+
+    def _request(
+        self,
+        inputs: AzureInputs,
+        earlier: Earlier,
+        registered: Mapping[int, Entry],
+        lake: LakeFolder,
+        context: Context,
+    ) -> LakeRequest:
+        """The run into `lake`, with paths on the cluster's machines."""
+        raw = LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, self._timeout)
+
+        def bundle(version: Version | None) -> Path | None:
+            if version is None:
+                return None
+            return lake_folder(inputs, registered[version.number].bundle_url, self._timeout).on_cluster(inputs.volumes)
+
+        champion, best = earlier.champion, earlier.best
+        snapshots = LakeSnapshots(inputs, self._timeout, context).on_cluster(inputs.volumes)
+        return LakeRequest(
+            dataset=located(inputs.dataset),
+            training=inputs.parameters,
+            gate=inputs.gate,
+            data=raw.on_cluster(inputs.volumes),
+            manifest_hash=inputs.manifest_hash,
+            fetch=raw.read(COMPLETE, context) is None,
+            champion=bundle(champion),
+            champion_version=champion.number if champion else None,
+            best=bundle(best),
+            best_version=best.number if best else None,
+            forgotten=snapshots / FORGOTTEN,
+            output=lake.on_cluster(inputs.volumes),
+            work=Path(inputs.volumes) / Volume.WORK,
+            snapshots=snapshots,
+        )
+
+    @contextmanager
+    def _unchanged(self, inputs: AzureInputs, context: Context) -> Iterator[None]:
+        """Raise `ChangedFileError` before or after the block if a file that the job reads in place is not as listed.
+
+        An error in the block may come from such a change: then it is the cause.
+        """
+        placed = placed_data(inputs.dataset, inputs.tenant)
+        if placed is None:
+            yield
+            return
+        raw = LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, self._timeout)
+        listing = listing_in(raw, context)
+        placed.require_unchanged(listing)
+        try:
+            yield
+        except RunFailedError:
+            placed.require_unchanged(listing)
+            raise
+        placed.require_unchanged(listing)
+
+    def _bring(self, run: RunFolder, lake: LakeFolder, context: Context) -> dict[str, Any]:
+        """Download the result and its bundle, and check the bundle's hash."""
+        content = lake.read(RESULT, context)
+        if content is None:
+            raise TrainingResultError(
+                f"The training run succeeded, but {lake.url} contains no {RESULT}. Check that the volume `models` in "
+                "Databricks lies on this storage account, then run `up` again."
+            )
+        result: dict[str, Any] = json.loads(content)
+        run.path.mkdir(parents=True, exist_ok=True)
+        bundle: Path = run.path / BUNDLE
+        bring(lake.below(BUNDLE), bundle, result["bundle_hash"], context)
+        result |= {"bundle": str(bundle), "report": str(bundle / REPORT)}
+        run.keep(result)
+        return result
+
+
+def request(inputs: LocalInputs, folder: StackFolder, earlier: Earlier, run: Path) -> TrainingRequest:
+    """The request for `python -m training`, with its output in the folder `run`."""
+    registry = LocalRegistry(folder.registry)
+    champion, best = earlier.champion, earlier.best
+    return TrainingRequest(
+        dataset=located(inputs.dataset),
+        training=inputs.parameters,
+        gate=inputs.gate,
+        data=folder.path / inputs.location,
+        champion=registry.bundle(champion.bundle_hash) if champion else None,
+        champion_version=champion.number if champion else None,
+        best=registry.bundle(best.bundle_hash) if best else None,
+        best_version=best.number if best else None,
+        forgotten=folder.forgotten,
+        output=run / OUTPUT,
+        progress=Format.JSON,
+        result=Format.JSON,
+    )
+
+
+def _train(wanted: TrainingRequest, run: Path, context: Context) -> dict[str, Any]:
+    (run / REQUEST).write_text(wanted.model_dump_json(indent=2) + "\n")
+    command = [sys.executable, "-m", "training", "--request", str(run / REQUEST)]
+    finished = run_child(
+        command, folder=run, environment=clean_environment(), on_line=progress_shown(context.report), context=context
+    )
+    if finished.code != 0:
+        raise TrainingFailedError(reason_in(finished.error) or _silent_end(finished, run))
+    result: dict[str, Any] = json.loads(finished.output)
+    return result
+
+
+def _silent_end(finished: Finished, run: Path) -> str:
+    """The message for a run that ended without an error message: it was killed, by hand or because memory ran out."""
+    return (
+        f"Training ended with code {finished.code} and without a word. A negative code is the number of the signal "
+        f"that ended it; 9 is most often a machine without enough memory. Its logs are in {run}."
+    )
+
+
+def _left_result(lake: LakeFolder, context: Context) -> Callable[[], bool]:
+    return lambda: lake.read(RESULT, context) is not None
