@@ -1,5 +1,5 @@
-"""The Pulumi program: settings, graph, outputs."""
+"""The Pulumi program: settings, dataset, and one of two programs."""
 
-from infra.graph import program
+from infra.program import program
 
 program()

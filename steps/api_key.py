@@ -1,21 +1,20 @@
 """The service's API keys: the current and the previous one, so that clients can switch without an outage."""
 
 import secrets
-from typing import Generic
 
-from steps.step import Context, Created, Kind, Place, Secret, Stack, State, Step, StepInputs, StepOutputs, TextT
+from steps.step import Context, Created, Kind, Place, Secret, Stack, State, Step, StepInputs, StepOutputs
 
 KEY_BYTES = 32
 
 
-class Inputs(StepInputs, Generic[TextT]):
+class Inputs(StepInputs):
     """Each new value of `rotation` creates a new key."""
 
-    registry: TextT
+    registry: str
     rotation: int
 
 
-class LocalInputs(Inputs[str], Stack):
+class LocalInputs(Inputs, Stack):
     """The same on every target: the keys are stored only in the stack's state."""
 
 

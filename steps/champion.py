@@ -5,8 +5,6 @@ keys and the service follow the settings all the same. Raised here, it fails thi
 training, until there is another candidate.
 """
 
-from typing import Generic
-
 from steps.model_versions import GateFailedError, keeping_snapshots
 from steps.registry_here import LocalRegistry
 from steps.registry_on_azure import AzureRegistry
@@ -19,29 +17,27 @@ from steps.step import (
     Kind,
     Lake,
     MachineLearning,
-    NumberT,
     Stack,
     State,
     Step,
     StepInputs,
     StepOutputs,
-    TextT,
 )
 
 
-class Inputs(StepInputs, Generic[TextT, NumberT]):
+class Inputs(StepInputs):
     """The version that serves."""
 
-    version: NumberT
-    refusal: TextT
+    version: int
+    refusal: str
     """Why it is not the candidate, which the gate rejected; else empty."""
 
 
-class LocalInputs(Inputs[str, int], Stack):
+class LocalInputs(Inputs, Stack):
     """On this machine."""
 
 
-class AzureInputs(Inputs[str, int], MachineLearning, Lake):
+class AzureInputs(Inputs, MachineLearning, Lake):
     """Also the Azure ML workspace, and the lake with the snapshots."""
 
 

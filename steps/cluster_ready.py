@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from typing import Any, Generic
+from typing import Any
 
 import httpx
 import yaml
@@ -17,7 +17,7 @@ from azure_clients.credentials import KUBERNETES, credential
 from azure_clients.kubernetes_token import API, COMMAND
 from azure_clients.retries import Deadline, retried
 from features.errors import PersonalizationError
-from steps.step import AzureStep, Context, Created, Directory, Kind, State, StepInputs, StepOutputs, TextT
+from steps.step import AzureStep, Context, Created, Directory, Kind, State, StepInputs, StepOutputs
 
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
@@ -26,14 +26,14 @@ NEEDED = ("secretproviderclasses.secrets-store.csi.x-k8s.io",)
 ACCESS = {"verb": "create", "group": "apps", "resource": "deployments", "namespace": "default"}
 
 
-class Inputs(StepInputs, Generic[TextT]):
+class Inputs(StepInputs):
     """A cluster: its resource ID, and Azure's kubeconfig for it, in base64."""
 
-    cluster_id: TextT
-    kubeconfig: TextT
+    cluster_id: str
+    kubeconfig: str
 
 
-class AzureInputs(Inputs[str], Directory):
+class AzureInputs(Inputs, Directory):
     """Also the tenant for sign-in."""
 
 

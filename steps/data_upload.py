@@ -6,7 +6,7 @@ container stays there, and the folder only has its listing and its config.
 """
 
 import uuid
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING
 
 from steps.datasets import copy_dataset, placed_data, remove_copy
 from steps.folders import claim, owns, release
@@ -22,7 +22,6 @@ from steps.step import (
     Step,
     StepInputs,
     StepOutputs,
-    TextT,
 )
 from steps.volumes import Volume
 from training.parameters import CriteoDataset, Dataset
@@ -37,22 +36,22 @@ OWNER = "_OWNER"
 """Contains which resource may delete the folder: the last one that created or reused it."""
 
 
-class Inputs(StepInputs, Generic[TextT]):
+class Inputs(StepInputs):
     """A dataset, and its manifest's hash (64 hexadecimal digits), which changes with the data; and the manifest's
     `versions` of Delta tables, None without any: what was uploaded before there were such tables stays as it is.
     """
 
-    registry: TextT
+    registry: str
     dataset: Dataset
     manifest_hash: str
     versions: dict[str, int] | None = None
 
 
-class LocalInputs(Inputs[str], Stack):
+class LocalInputs(Inputs, Stack):
     """To the lake folder."""
 
 
-class AzureInputs(Inputs[str], Lake):
+class AzureInputs(Inputs, Lake):
     """To the lake; of data in a container that Databricks reads in place, only what describes it."""
 
     volumes: str

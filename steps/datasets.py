@@ -36,7 +36,7 @@ def located(dataset: Dataset) -> Dataset:
             return dataset
 
 
-def copy_dataset(inputs: "Inputs[str]", folder: Path, report: "Reporter") -> None:
+def copy_dataset(inputs: "Inputs", folder: Path, report: "Reporter") -> None:
     """Copy the dataset to `folder`, completely or not at all; raises `DatasetError` if it isn't as planned."""
     from training.datasets import materialize  # noqa: PLC0415 - see the top
     from training.datasets.placed.dataset import addresses, fetch  # noqa: PLC0415 - see the top

@@ -1,7 +1,5 @@
 """Records the image in Azure ML as an environment, as part of the model's lineage."""
 
-from typing import Generic
-
 from azure_clients.retries import exists, retried
 from steps.step import (
     AzureStep,
@@ -9,11 +7,9 @@ from steps.step import (
     Created,
     Kind,
     MachineLearning,
-    NumberT,
     State,
     StepInputs,
     StepOutputs,
-    TextT,
     workspace_client,
 )
 
@@ -21,14 +17,14 @@ NAME = "scoring"
 VERSION_DIGITS = 32
 
 
-class Inputs(StepInputs, Generic[TextT, NumberT]):
+class Inputs(StepInputs):
     """An image by its digest, `HOST/NAME@sha256:...`, and the model version in it."""
 
-    image: TextT
-    version: NumberT
+    image: str
+    version: int
 
 
-class AzureInputs(Inputs[str, int], MachineLearning):
+class AzureInputs(Inputs, MachineLearning):
     """Also the Azure ML workspace."""
 
 

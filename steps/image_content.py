@@ -72,7 +72,7 @@ def serving_code_hash(root: Path = ROOT) -> str:
     return code_hash(SERVING_PACKAGES, root)
 
 
-def fill(image: Path, code: Path, bundle: Path, inputs: "Inputs[str, int]") -> None:
+def fill(image: Path, code: Path, bundle: Path, inputs: "Inputs") -> None:
     """Put `model`, `app` and `image.json` into the new folder `image`; `code` holds the serving packages.
 
     Raises `BundleError` if the bundle is incomplete, `CodeChangedError` if the code's hash differs from the inputs'.
@@ -113,7 +113,7 @@ def base_images(root: Path = ROOT) -> tuple[str, ...]:
 
 
 @contextmanager
-def build_context(code: Path, bundle: Path, inputs: "Inputs[str, int]", *, target: str) -> Iterator[BuildContext]:
+def build_context(code: Path, bundle: Path, inputs: "Inputs", *, target: str) -> Iterator[BuildContext]:
     """The context of one model and the serving code in `code`, deleted at the end of the block.
 
     Raises `BundleError` or `CodeChangedError`.

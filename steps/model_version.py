@@ -1,7 +1,7 @@
 """Step 3: registers the candidate as a new version, or selects the version that the settings request."""
 
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any
 
 from azure_clients.retries import AzureRefusedError
 from features.bundle import METADATA, REPORT
@@ -25,25 +25,24 @@ from steps.step import (
     Step,
     StepInputs,
     StepOutputs,
-    TextT,
     after_failure,
 )
 
 
-class Inputs(StepInputs, Generic[TextT]):
+class Inputs(StepInputs):
     """A candidate's bundle; and `latest`, or the number of an older version to serve instead."""
 
-    registry: TextT
-    bundle: TextT
-    bundle_hash: TextT
+    registry: str
+    bundle: str
+    bundle_hash: str
     requested: str
 
 
-class LocalInputs(Inputs[str], Stack):
+class LocalInputs(Inputs, Stack):
     """In MLflow's registry."""
 
 
-class AzureInputs(Inputs[str], MachineLearning, Lake):
+class AzureInputs(Inputs, MachineLearning, Lake):
     """In Azure ML, with the bundle in the lake, and its lineage."""
 
     bundle_url: str

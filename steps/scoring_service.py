@@ -7,7 +7,7 @@ replace this step.
 import json
 import shutil
 import sys
-from typing import Generic, assert_never
+from typing import assert_never
 
 from features.files import write_private, write_whole
 from steps.child import clean_environment, run_child
@@ -27,14 +27,12 @@ from steps.step import (
     Created,
     Difference,
     Kind,
-    NumberT,
     Secret,
     Stack,
     State,
     Step,
     StepInputs,
     StepOutputs,
-    TextT,
 )
 from tools.paths import ROOT
 from training.runtime import jars, java_home
@@ -47,18 +45,18 @@ ANSWER_SECONDS = 15.0
 LAST_LINES = 3
 
 
-class Inputs(StepInputs, Generic[TextT, NumberT]):
+class Inputs(StepInputs):
     """The image to serve, its model version and bundle, and the valid API keys, the current one first."""
 
-    registry: TextT
-    digest: TextT
-    version: NumberT
-    bundle_hash: TextT
+    registry: str
+    digest: str
+    version: int
+    bundle_hash: str
     settings: ScoringSettings
-    keys: Secret[tuple[TextT, TextT]]
+    keys: Secret[tuple[str, str]]
 
 
-class LocalInputs(Inputs[str, int], Stack):
+class LocalInputs(Inputs, Stack):
     """On this machine."""
 
     certificate_hash: str | None = None

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Generic
 
 from azure_clients.retries import USUAL, Timeout
 from steps.image_build import BuildFailedError, RegistryBuild, build
@@ -23,13 +22,11 @@ from steps.step import (
     Created,
     Kind,
     Lake,
-    NumberT,
     Stack,
     State,
     Step,
     StepInputs,
     StepOutputs,
-    TextT,
     after_failure,
 )
 from tools.paths import ROOT, state_folder
@@ -45,21 +42,21 @@ FIXES_LAST = timedelta(days=7)
 """How long an image counts as up to date: the build installs Debian's security fixes of the day."""
 
 
-class Inputs(StepInputs, Generic[TextT, NumberT]):
+class Inputs(StepInputs):
     """A model version, the hash of the serving code (64 hexadecimal digits), and its libraries' locked versions."""
 
-    registry: TextT
-    version: NumberT
-    bundle_hash: TextT
+    registry: str
+    version: int
+    bundle_hash: str
     code_hash: str
     libraries: dict[str, str]
 
 
-class LocalInputs(Inputs[str, int], Stack):
+class LocalInputs(Inputs, Stack):
     """A folder with the image's layout."""
 
 
-class AzureInputs(Inputs[str, int], ContainerRegistry, Lake):
+class AzureInputs(Inputs, ContainerRegistry, Lake):
     """In a container registry, with the bundle from the lake."""
 
     bundle_url: str

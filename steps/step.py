@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from azure_clients import credentials
 from azure_clients.retries import USUAL, Timeout
@@ -54,16 +54,10 @@ class Kind(StrEnum):
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-TextT = TypeVar("TextT")
-NumberT = TypeVar("NumberT")
-"""Types of inputs that another resource computes: `str` and `int` in a step, `Output[str]` and `Output[int]` in the
-graph, where the values are not known yet."""
 
 
 class StepInputs(Parameters):
     """Inputs of a step."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)  # for Pulumi's `Output`
 
 
 class StepOutputs(Parameters):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any
 
 from azure_clients import credentials
 from features.bundle import REPORT, BundleError, checked_hash
@@ -42,7 +42,6 @@ from steps.step import (
     Step,
     StepInputs,
     StepOutputs,
-    TextT,
     after_failure,
 )
 from steps.volumes import Volume
@@ -62,13 +61,13 @@ BUNDLE = "bundle"
 """Folder of a run, in the lake and on this machine."""
 
 
-class Inputs(StepInputs, Generic[TextT]):
+class Inputs(StepInputs):
     """Everything that a model depends on, except for the champion that its gate compares it with."""
 
-    registry: TextT
+    registry: str
     dataset: Dataset
-    location: TextT
-    manifest_hash: TextT
+    location: str
+    manifest_hash: str
     parameters: TrainingParameters
     gate: GateParameters
     code_hash: str
@@ -76,11 +75,11 @@ class Inputs(StepInputs, Generic[TextT]):
     """The libraries' locked versions: another version makes another model."""
 
 
-class LocalInputs(Inputs[str], Stack):
+class LocalInputs(Inputs, Stack):
     """In its own process."""
 
 
-class AzureInputs(Inputs[str], MachineLearning, Lake):
+class AzureInputs(Inputs, MachineLearning, Lake):
     """By a job on Databricks, with the registry for the champion."""
 
     databricks_url: str
@@ -116,7 +115,7 @@ class TrainingResultError(PersonalizationError):
     """A run succeeded without a result."""
 
 
-def run_id(inputs: Inputs[str], earlier: Earlier, forgotten: Forgotten = NOBODY) -> str:
+def run_id(inputs: Inputs, earlier: Earlier, forgotten: Forgotten = NOBODY) -> str:
     """16 hexadecimal digits, different for each set of values that the run's bundle or verdict depends on.
 
     `forgotten` are the users whose rows it does not read.

@@ -7,12 +7,12 @@ in Unity Catalog").
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING
 
 from azure_clients import credentials
 from azure_clients.retries import Deadline, retried
 from features.errors import PersonalizationError
-from steps.step import AzureStep, Context, Created, Directory, Kind, State, StepInputs, StepOutputs, TextT
+from steps.step import AzureStep, Context, Created, Directory, Kind, State, StepInputs, StepOutputs
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -27,14 +27,14 @@ ADMINS, ADMINS_GROUP = "admins", "_workspace_admins_"
 METASTORE = "metastore"
 
 
-class Inputs(StepInputs, Generic[TextT]):
+class Inputs(StepInputs):
     """A workspace: its resource ID, and its host without a scheme."""
 
-    workspace_id: TextT
-    workspace_host: TextT
+    workspace_id: str
+    workspace_host: str
 
 
-class AzureInputs(Inputs[str], Directory):
+class AzureInputs(Inputs, Directory):
     """Also the tenant for sign-in."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infra.graph import UNREAD
+from infra.program import UNREAD
 from steps.data_upload import DataUploadOnAzure
 from steps.datasets import located
 from training.datasets.manifest import Manifest

@@ -15,7 +15,7 @@ from pulumi.automation.errors import CommandError
 
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
-from infra.graph import program
+from infra.program import program
 from personalize.engine.automation import InterruptiblePulumi, Workspace
 from personalize.engine.events import EventReader
 from personalize.engine.failures import Advise, explain

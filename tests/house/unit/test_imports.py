@@ -37,7 +37,7 @@ def calls(*calls: str) -> str:
         pytest.param(
             calls("estimate --stack prod"), HEAVY | {"grpc", "httpx", "numpy", "pandas", "pulumi"}, id="estimate"
         ),
-        pytest.param("import infra.graph", SDKS, id="a stack on this machine"),
+        pytest.param("import infra.program", SDKS, id="a stack on this machine"),
         pytest.param(
             "import steps.server", HEAVY | {"httpx", "lightgbm", "pandas", "pyarrow", "scipy"}, id="its steps"
         ),

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.graph import deploy
+from infra.program import deploy
 from infra.settings import Settings
 from steps.image_content import serving_code_hash
 from steps.job_libraries import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions

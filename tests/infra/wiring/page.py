@@ -74,7 +74,7 @@ def recorded(page: str) -> dict[str, Any]:
     """All resources and outputs of a page, as `dev.yaml` shows them. Every stack is named `dev`: names say nothing."""
     options = VARIANTS.get(page, {})
     azure = {name: value for name, value in options.items() if name != "dataset"}
-    with patch("infra.graph.AzureLake", lambda _: Listing(["clicks/days/day_0.tsv"])):
+    with patch("infra.program.AzureLake", lambda _: Listing(["clicks/days/day_0.tsv"])):
         stack = page if page == "prod" else WHOLE
         return _shown(record(committed(stack, options.get("dataset"), **azure), WHOLE))
 

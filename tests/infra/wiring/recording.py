@@ -9,7 +9,7 @@ import yaml
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockMonitor, Mocks
 
-from infra.graph import deploy
+from infra.program import deploy
 from infra.settings import Settings, load_settings
 from tests.infra.graph.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
 from tests.infra.graph.recorder import SECRET_MARK

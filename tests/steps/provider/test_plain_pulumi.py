@@ -57,7 +57,7 @@ class TestWhatTheLanguageHostLooksFor:
 
     def test_the_environment_beside_the_lock_file_runs_the_program(self, exports: str) -> None:
         assert (ROOT / "uv.lock").is_file()
-        code = "import pulumi, infra.graph"
+        code = "import pulumi, infra.program"
         answer = run(exports, str(ROOT / ".venv" / "bin" / "python"), "-c", code)
         assert answer.returncode == 0, answer.stderr
 

@@ -1,0 +1,558 @@
+"""The program of a stack on Azure, from top to bottom, in the order in which its resources come up.
+
+First what the steps need, then the steps of `on_machine.py`, with the same names, and at the end the cluster with the
+service. The cluster costs by the hour, so it waits for the serving image: a failed training or build, or a rejected
+model, costs no cluster.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pulumi
+import pulumi_azure_native as azure_native
+import pulumi_databricks as databricks
+import pulumi_kubernetes as kubernetes
+from pulumi import InvokeOutputOptions, Output, ResourceOptions
+from pulumi_azure_native import containerservice
+
+from infra.cloud.access import Access, AccessArgs, ClusterAccessArgs
+from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
+from infra.cloud.monitoring.alerts import Alerts, AlertsArgs
+from infra.cloud.monitoring.availability import Availability, AvailabilityArgs
+from infra.cloud.monitoring.container_insights import ContainerInsights, ContainerInsightsArgs
+from infra.cloud.monitoring.log_analytics import DiagnosticsArgs, Monitoring, MonitoringArgs, send_logs
+from infra.cloud.names import names_of
+from infra.cloud.network.private_network import SERVICE
+from infra.cloud.network.private_stack import PrivateStack, PrivateStackArgs
+from infra.cloud.serving.container_registry import ContainerRegistry, ContainerRegistryArgs
+from infra.cloud.serving.identities import ScoringIdentity, ScoringIdentityArgs
+from infra.cloud.serving.key_vault import KeyVault, KeyVaultArgs
+from infra.cloud.serving.kubernetes import Kubernetes, KubernetesArgs
+from infra.cloud.serving.service_nodes import label_of_service_nodes
+from infra.cloud.site import sites
+from infra.cloud.storage import Storage, StorageArgs
+from infra.cloud.training.databricks import Databricks, DatabricksArgs
+from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
+from infra.cloud.training.members import Members
+from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
+from infra.cloud.training.volumes import Volumes, VolumesArgs
+from infra.cost.estimate import usd_per_month
+from infra.private_links import Service
+from infra.setting_types import Network
+from infra.settings import Settings, azure_settings
+from infra.step_resource import Group, StepResource
+from infra.workload.place import inside, on_the_internet
+from infra.workload.workload import Workload, WorkloadArgs
+from steps.api_key import ApiKeyOnAzure
+from steps.certificate import Certificate
+from steps.champion import ChampionOnAzure
+from steps.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, NAMESPACE, PRIVATE_KEY_SECRET, SERVICE_ACCOUNT
+from steps.cluster_ready import ClusterReady
+from steps.data_upload import DataUploadOnAzure
+from steps.environment import Environment
+from steps.image_content import serving_code_hash
+from steps.job_libraries import SERVING_LIBRARIES, TRAINING_LIBRARIES, job_libraries, locked_versions
+from steps.libraries import Libraries
+from steps.model_registry import RegistryOnAzure
+from steps.model_version import ModelVersionOnAzure
+from steps.serving_image import ServingImageOnAzure
+from steps.training_run import TrainingRunOnAzure
+from steps.volumes import CONTAINERS, volumes_of
+from steps.workspace_ready import WorkspaceReady
+from training.datasets.manifest import Manifest
+from training.datasets.placed.address import Address
+from training.datasets.placed.in_place import volume_of
+from training.stages.provenance import training_code_hash
+
+DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")
+CLUSTER_LOGS = ("kube-audit-admin", "guard", "cluster-autoscaler")
+"""`kube-audit` would also contain every read, at a corresponding cost."""
+STORAGE_METRICS = "Transaction"
+"""Storage has this category instead of `AllMetrics`, which Azure refuses for it with a 400
+(Azure/terraform-azurerm-avm-res-storage-storageaccount#325), or stores under other names, which is drift; Microsoft's
+own Bicep modules still deploy it."""
+HASH_DIGITS = 16
+
+
+def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
+    settings: Settings, stack: str, manifest: Manifest, *, data: Sequence[Address], recommends: bool
+) -> dict[str, Output[Any]]:
+    """Declare the stack for the dataset with this manifest; return its outputs, `key` being secret.
+
+    `data` are the folders of containers with data that training reads in place, and `recommends` is whether the dataset
+    has users and items.
+    """
+    azure = azure_settings(settings)
+    names = names_of(stack, azure)
+    groups = sites(azure, names)
+
+    # ---- What the steps need, except the serving cluster.
+    provider = azure_native.Provider("azure", subscription_id=azure.subscription, tenant_id=azure.tenant)
+    environment = Group("azure:Environment", "environment", ResourceOptions(providers=[provider]))
+    own = ResourceOptions(parent=environment)
+    private = None
+    if azure.network is Network.PRIVATE:
+        private = PrivateStack(PrivateStackArgs(site=groups.serving, settings=azure, names=names), own)
+    monitoring = Monitoring(
+        "monitoring",
+        MonitoringArgs(
+            site=groups.serving,
+            names=names,
+            cap_gb=azure.log_cap_gb,
+            retention_days=azure.log_retention_days,
+            mail=azure.alert_mail,
+            given=azure.log_analytics,
+        ),
+        own,
+    )
+    workspace = Databricks(
+        "databricks",
+        DatabricksArgs(
+            site=groups.training,
+            subscription=azure.subscription,
+            names=names,
+            network=private.databricks if private else None,
+        ),
+        own,
+    )
+    storage = Storage(
+        "storage",
+        StorageArgs(
+            site=groups.training,
+            lake_name=names.lake,
+            workspace_name=names.workspace_storage,
+            replication=azure.storage_replication,
+            tenant=azure.tenant,
+            connector=workspace.connector.id,
+        ),
+        own,
+    )
+    vault = KeyVault("key-vault", KeyVaultArgs(site=groups.serving, name=names.vault, tenant=azure.tenant), own)
+    images = ContainerRegistry(
+        "container-registry",
+        ContainerRegistryArgs(site=groups.serving, name=names.registry, tier=azure.registry_tier),
+        own,
+    )
+    machine_learning = MachineLearning(
+        "machine-learning",
+        MachineLearningArgs(
+            site=groups.training,
+            name=names.machine_learning,
+            storage_account=storage.workspace.id,
+            vault=vault.id,
+            insights=monitoring.insights.id,
+            registry=images.id,
+        ),
+        own,
+    )
+    # What must exist, in addition to a service itself, before the service can be called.
+    reached: Sequence[pulumi.Resource] = []
+    if private:
+        reached = private.reached(
+            {
+                Service.LAKE: storage.lake.id,
+                Service.WORKSPACE_STORAGE: storage.workspace.id,
+                Service.VAULT: vault.id,
+                Service.REGISTRY: images.id,
+                Service.MACHINE_LEARNING: machine_learning.id,
+                Service.DATABRICKS: workspace.workspace.id,
+            }
+        )
+    access = Access(
+        "access",
+        AccessArgs(
+            subscription=azure.subscription,
+            deployers=azure.deployers,
+            lake=storage.lake.id,
+            workspace_storage=storage.workspace.id,
+            machine_learning=machine_learning.id,
+            registry=images.id,
+            connector_principal=workspace.connector_principal,
+        ),
+        own,
+    )
+
+    def watch(name: str, args: DiagnosticsArgs) -> None:
+        """Send a resource's logs and, with `azure.service_metrics`, its metrics to Log Analytics."""
+        send_logs(name, args if azure.service_metrics else replace(args, metrics=None), own)
+
+    logs = monitoring.logs
+    watch("lake", DiagnosticsArgs(resource=storage.blob_service_id, workspace=logs, metrics=STORAGE_METRICS))
+    watch("vault", DiagnosticsArgs(resource=vault.id, workspace=logs))
+    watch("registry", DiagnosticsArgs(resource=images.id, workspace=logs))
+    watch("machine-learning", DiagnosticsArgs(resource=machine_learning.id, workspace=logs))
+    watch(
+        "databricks",
+        DiagnosticsArgs(resource=workspace.workspace.id, workspace=logs, categories=DATABRICKS_LOGS, metrics=None),
+    )
+    lake = [*access.lake, *storage.containers, *reached]
+    """What a step waits for that uses the lake; those after it add what else they use."""
+    models = [*access.models, *reached]
+
+    # ---- The registry: the Azure ML workspace, which is purged at the end.
+    opened = StepResource(
+        RegistryOnAzure,
+        "registry",
+        Group("registry:Registry", "registry"),
+        after=models,
+        stack=stack,
+        tenant=azure.tenant,
+        subscription=azure.subscription,
+        resource_group=groups.training.group,
+        workspace=machine_learning.name,
+    )
+    registry = opened.text("registry")
+
+    # ---- The dataset: a folder of the lake, named by the manifest's hash.
+    volumes = volumes_of(names.catalog_object)
+    uploaded = StepResource(
+        DataUploadOnAzure,
+        "data",
+        Group("data:DataUpload", "data"),
+        after=lake,
+        stack=stack,
+        tenant=azure.tenant,
+        blob_endpoint=storage.blob_endpoint,
+        volumes=volumes,
+        registry=registry,
+        dataset=settings.dataset,
+        manifest_hash=manifest.hash,
+        versions=manifest.versions or None,
+    )
+
+    # ---- Training: a job on Databricks, with what it needs inside the workspace.
+    trained = Group("training:TrainingRun", "training")
+    found = job_libraries(volumes, settings.training.engine)
+    libraries = StepResource(
+        Libraries,
+        "libraries",
+        trained,
+        after=lake,
+        stack=stack,
+        tenant=azure.tenant,
+        blob_endpoint=storage.blob_endpoint,
+        volumes=volumes,
+        engine=settings.training.engine,
+        wheel=found.wheel.hash,
+        packages=found.packages,
+    )
+    ready = StepResource(
+        WorkspaceReady,
+        "workspace-ready",
+        trained,
+        after=reached,
+        stack=stack,
+        tenant=azure.tenant,
+        workspace_id=workspace.workspace.id,
+        workspace_host=workspace.workspace.workspace_url,
+    )
+    url = ready.text("url")
+    in_workspace = Group("azure:DatabricksTraining", "databricks-training", ResourceOptions(parent=trained))
+    catalog = databricks.Provider(
+        "databricks",
+        host=url,
+        azure_workspace_resource_id=workspace.workspace.id,
+        opts=ResourceOptions(parent=in_workspace),
+    )
+    inner = ResourceOptions(parent=in_workspace, providers=[catalog])
+    members = Members("members", azure.deployers, azure.training_run_as, workspace.workspace, inner)
+    lake_access = LakeAccess(
+        "lake-access",
+        LakeAccessArgs(
+            name=names.catalog_object,
+            connector=workspace.connector.id,
+            containers={name: storage.lake_url(name) for name in CONTAINERS},
+            read=sorted({replace(folder, path="") for folder in data}),
+            managers=members.deployers,
+        ),
+        _after(inner, members),
+    )
+    Volumes(
+        "volumes",
+        VolumesArgs(
+            catalog=names.catalog_object,
+            lake_url=storage.lake_url,
+            data={volume_of(folder): str(folder) for folder in data},
+            principals=members.names,
+            managers=members.deployers,
+        ),
+        _after(inner, lake_access, members, *access.lake),
+    )
+    job = TrainingJob(
+        "training-job",
+        TrainingJobArgs(settings=azure, names=names, libraries=found),
+        workspace.workspace,
+        _after(inner, members),
+    )
+    training = StepResource(
+        TrainingRunOnAzure,
+        "training",
+        trained,
+        after=[in_workspace, libraries, *access.models, *lake],
+        stack=stack,
+        tenant=azure.tenant,
+        subscription=azure.subscription,
+        resource_group=groups.training.group,
+        workspace=machine_learning.name,
+        blob_endpoint=storage.blob_endpoint,
+        volumes=volumes,
+        databricks_url=url,
+        databricks_workspace_id=workspace.workspace.id,
+        job_id=job.job_id,
+        registry=registry,
+        dataset=settings.dataset,
+        location=uploaded.text("location"),
+        manifest_hash=uploaded.text("uploaded_hash"),
+        parameters=settings.training,
+        gate=settings.gate,
+        code_hash=training_code_hash(),
+        libraries=locked_versions(TRAINING_LIBRARIES),
+    )
+
+    # ---- The model's version in Azure ML, and its image in the container registry.
+    model = StepResource(
+        ModelVersionOnAzure,
+        "model",
+        Group("registry:ModelVersion", "model"),
+        after=[*access.models, *lake],
+        stack=stack,
+        tenant=azure.tenant,
+        subscription=azure.subscription,
+        resource_group=groups.training.group,
+        workspace=machine_learning.name,
+        blob_endpoint=storage.blob_endpoint,
+        registry=registry,
+        bundle=training.text("bundle"),
+        bundle_hash=training.text("bundle_hash"),
+        bundle_url=training.text("bundle_url"),
+        data_url=uploaded.text("location"),
+        run_url=training.text("run_url"),
+        requested=str(settings.model_version),
+    )
+    version = model.output("version", int)
+    built = Group("serving:ServingImage", "image")
+    image = StepResource(
+        ServingImageOnAzure,
+        "image",
+        built,
+        after=[*access.images, *access.lake, *reached],
+        stack=stack,
+        tenant=azure.tenant,
+        subscription=azure.subscription,
+        resource_group=groups.serving.group,
+        registry_name=images.name,
+        login_server=images.server,
+        private=private is not None,
+        target=settings.scoring.engine,
+        blob_endpoint=storage.blob_endpoint,
+        registry=registry,
+        version=version,
+        bundle_hash=model.text("served_hash"),
+        bundle_url=model.text("served_url"),
+        code_hash=serving_code_hash(),
+        libraries=locked_versions(SERVING_LIBRARIES),
+    )
+    StepResource(
+        Environment,
+        "image-record",
+        built,
+        after=models,
+        stack=stack,
+        tenant=azure.tenant,
+        subscription=azure.subscription,
+        resource_group=groups.training.group,
+        workspace=machine_learning.name,
+        image=image.text("image"),
+        version=version,
+    )
+
+    # ---- The cluster, the identity of its pods, and monitoring.
+    cluster = Kubernetes(
+        "kubernetes",
+        KubernetesArgs(
+            site=groups.serving,
+            names=names,
+            settings=azure,
+            logs=logs,
+            network=private.cluster if private else None,
+            after=[image],
+        ),
+        own,
+    )
+    identity = ScoringIdentity(
+        "scoring-identity",
+        ScoringIdentityArgs(
+            site=groups.serving,
+            name=names.scoring_identity,
+            issuer=cluster.issuer,
+            namespace=NAMESPACE,
+            service_account=SERVICE_ACCOUNT,
+        ),
+        own,
+    )
+    access.open_cluster(
+        ClusterAccessArgs(
+            cluster=cluster.id,
+            registry=images.id,
+            vault=vault.id,
+            kubelet_principal=cluster.kubelet_principal,
+            scoring_principal=identity.principal_id,
+            snapshots=storage.snapshots if recommends else None,
+        )
+    )
+    watch("cluster", DiagnosticsArgs(resource=cluster.id, workspace=logs, categories=CLUSTER_LOGS))
+    if azure.container_insights:
+        ContainerInsights(
+            "container-insights",
+            ContainerInsightsArgs(site=groups.serving, name=names.container_rule, cluster=cluster.id, workspace=logs),
+            own,
+        )
+    Alerts(
+        "alerts",
+        AlertsArgs(
+            site=groups.serving,
+            names=names,
+            cluster=cluster.id,
+            logs=logs,
+            operators=monitoring.operators.id,
+            namespace=NAMESPACE,
+            container_logs=azure.container_insights,
+            recommends=recommends,
+        ),
+        own,
+    )
+
+    # ---- The service: its keys and certificate in the vault, pods in the cluster behind a load balancer.
+    serving = Group("serving:ScoringService", "service")
+    place = (
+        inside(names.private_host, SERVICE, private.service_address)
+        if private
+        else on_the_internet(names.dns_label, azure.location)
+    )
+    key = StepResource(
+        ApiKeyOnAzure,
+        "service-key",
+        serving,
+        after=reached,
+        stack=stack,
+        registry=registry,
+        rotation=settings.scoring.key_rotation,
+    )
+    certificate = StepResource(Certificate, "service-certificate", serving, after=reached, stack=stack, host=place.host)
+    # Azure's kubeconfig is the same for every deployer, and without a secret. A private cluster has a public DNS name
+    # for an address that only the peered network reaches.
+    credentials = containerservice.list_managed_cluster_user_credentials_output(
+        resource_group_name=groups.serving.group,
+        resource_name=cluster.name,
+        server_fqdn="public" if private else None,
+        opts=InvokeOutputOptions(provider=provider, depends_on=access.cluster),
+    )
+    let_in = StepResource(
+        ClusterReady,
+        "cluster-ready",
+        serving,
+        after=[*access.cluster, cluster.ready, *reached],
+        stack=stack,
+        tenant=azure.tenant,
+        cluster_id=cluster.id,
+        kubeconfig=credentials.apply(lambda answer: answer.kubeconfigs[0].value),
+    )
+    in_cluster = Group("azure:ClusterService", "service-in-cluster", ResourceOptions(parent=serving))
+    secrets = [
+        vault.secret(KEYS_SECRET, Output.all(key.text("current"), key.text("previous")).apply(_lines)),
+        vault.secret(CERTIFICATE_SECRET, certificate.text("certificate")),
+        vault.secret(PRIVATE_KEY_SECRET, certificate.text("private_key")),
+    ]
+    objects = kubernetes.Provider(
+        "cluster",
+        kubeconfig=let_in.text("access"),
+        enable_server_side_apply=True,
+        cluster_identifier=cluster.id,
+        opts=ResourceOptions(parent=in_cluster),
+    )
+    pool_label, pool = label_of_service_nodes(azure)
+    pods = Workload(
+        "workload",
+        WorkloadArgs(
+            azure=azure,
+            scoring=settings.scoring,
+            image=image.text("image"),
+            place=place,
+            vault=vault.name,
+            client_id=identity.client_id,
+            certificate_hash=certificate.text("certificate").apply(_hash),
+            snapshots=storage.snapshots_of(model.text("served_hash")) if recommends else None,
+            pool_label=pool_label,
+            pool=pool,
+        ),
+        ResourceOptions(
+            parent=in_cluster,
+            providers=[objects],
+            depends_on=[*secrets, *access.pods, cluster.ready],
+            transformations=[partial(_gone_with, cluster.cluster)],
+        ),
+    )
+    if azure.availability_test:
+        # Once the service answers, so that a first `up` counts as no outage.
+        Availability(
+            "availability",
+            AvailabilityArgs(site=groups.serving, names=names, monitoring=monitoring, host=place.host),
+            _after(own, in_cluster),
+        )
+    StepResource(
+        ChampionOnAzure,
+        "service-champion",
+        serving,
+        after=[in_cluster, *models],
+        stack=stack,
+        tenant=azure.tenant,
+        subscription=azure.subscription,
+        resource_group=groups.training.group,
+        workspace=machine_learning.name,
+        blob_endpoint=storage.blob_endpoint,
+        version=version,
+        refusal=model.text("refusal"),
+    )
+
+    # Known once the pods are ready.
+    served: Output[int] = Output.all(version, pods.deployed).apply(lambda known: int(known[0]))
+    studio = f"https://ml.azure.com/?wsid={{}}&tid={azure.tenant}"
+    return {
+        "endpoint": served.apply(lambda _: f"https://{place.host}"),
+        "key": key.text("current"),
+        "model_version": served,
+        "metrics": model.output("metrics", dict[str, Any]),
+        "report": model.text("report"),
+        "image_digest": image.text("digest"),
+        "bundle_hash": model.text("served_hash"),
+        "machine_learning": machine_learning.id.apply(studio.format),
+        "usd_per_month": Output.from_input(usd_per_month(stack, azure, recommends=recommends)),
+        "databricks": url,
+        "run": training.text("run_url"),
+        "authority": certificate.text("authority"),
+    }
+
+
+def _after(options: ResourceOptions, *before: pulumi.Resource) -> ResourceOptions:
+    return ResourceOptions.merge(options, ResourceOptions(depends_on=list(before)))
+
+
+def _gone_with(
+    cluster: pulumi.Resource, declared: pulumi.ResourceTransformationArgs
+) -> pulumi.ResourceTransformationResult | None:
+    """Leave objects in the cluster to the cluster's deletion: of a stopped one, the API server is gone."""
+    if not isinstance(declared.resource, pulumi.CustomResource):
+        return None
+    opts = ResourceOptions.merge(declared.opts, ResourceOptions(deleted_with=cluster))
+    return pulumi.ResourceTransformationResult(declared.props, opts)
+
+
+def _lines(keys: Sequence[str]) -> str:
+    return "".join(f"{key}\n" for key in keys if key)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
