@@ -1,33 +1,112 @@
-"""The settings of a stack on Azure. Imports no SDK, because stack `local` reads this model too."""
+"""The settings of a stack on Azure, with their types. Imports no SDK, because stack `local` reads this model too."""
 
-from typing import Self
+import ipaddress
+from enum import StrEnum
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
 
-from infra.private_rules import require_network
-from infra.setting_types import (
-    EXAMPLE_GROUP,
-    EXAMPLE_LOGS,
-    EXAMPLE_NETWORK,
-    AddressRange,
-    AddressRanges,
-    Deployer,
-    GroupId,
-    GroupName,
-    Guid,
-    KubernetesTier,
-    LogsId,
-    Mail,
-    Network,
-    NetworkId,
-    Region,
-    RegistryTier,
-    Replication,
-    VmSize,
-    Zone,
-)
+from infra.private import require_places
 from tools.versions import KUBERNETES
 from training.parameters import Parameters
+
+ANYWHERE = "anywhere"
+Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+AddressRange = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$")]
+_GROUP = r"^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+"
+GroupId = Annotated[str, StringConstraints(pattern=rf"{_GROUP}$")]
+NetworkId = Annotated[str, StringConstraints(pattern=rf"{_GROUP}/providers/Microsoft\.Network/virtualNetworks/[^/]+$")]
+LogsId = Annotated[
+    str, StringConstraints(pattern=rf"{_GROUP}/providers/Microsoft\.OperationalInsights/workspaces/[^/]+$")
+]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")]
+GroupName = Annotated[str, StringConstraints(pattern=r"^[\w\-.()]{0,89}[\w\-()]$")]
+VmSize = Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_-]+$")]
+Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+EXAMPLE_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub"
+EXAMPLE_NETWORK = f"{EXAMPLE_GROUP}/providers/Microsoft.Network/virtualNetworks/hub"
+EXAMPLE_LOGS = f"{EXAMPLE_GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs"
+
+
+def other_regions(location: str) -> str:
+    """Large regions to try where `location` has no machines."""
+    return " or ".join(region for region in ("northeurope", "swedencentral", "westeurope") if region != location)
+
+
+def _ranges(value: object) -> object:
+    """The word `anywhere`, or IPv4 ranges; raises `ValueError` for anything else, an empty list too."""
+    given = value if isinstance(value, list | tuple) else ()
+    if value == ANYWHERE or (given and all(_is_range(one) for one in given)):
+        return value
+    raise ValueError("must be a list of IPv4 ranges, at least one, or the word `anywhere`")
+
+
+def _is_range(text: object) -> bool:
+    try:
+        ipaddress.IPv4Network(str(text))
+    except ValueError:
+        return False
+    return "/" in str(text)
+
+
+AddressRanges = Annotated[Literal["anywhere"] | tuple[str, ...], BeforeValidator(_ranges)]
+
+
+class PrincipalType(StrEnum):
+    """The kind of an Entra ID principal."""
+
+    USER = "User"
+    GROUP = "Group"
+    SERVICE_PRINCIPAL = "ServicePrincipal"
+
+
+class KubernetesTier(StrEnum):
+    """The pricing tier of the cluster's control plane, which decides its SLA."""
+
+    FREE = "Free"
+    STANDARD = "Standard"
+
+
+class RegistryTier(StrEnum):
+    """Size and speed of the container registry."""
+
+    BASIC = "Basic"
+    STANDARD = "Standard"
+    PREMIUM = "Premium"
+
+
+class Replication(StrEnum):
+    """Where Azure keeps the copies of the data."""
+
+    LOCAL = "Standard_LRS"
+    ZONES = "Standard_ZRS"
+
+
+class Network(StrEnum):
+    """Where the stack can be reached from."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class Zone(StrEnum):
+    """An availability zone."""
+
+    FIRST = "1"
+    SECOND = "2"
+    THIRD = "3"
+
+
+class Deployer(Parameters):
+    """A principal that may run `up`. All deployers get the same roles."""
+
+    object_id: Guid
+    """The object id in Entra ID."""
+    type: PrincipalType
+    """Its kind."""
+    databricks_name: str | None = None
+    """Its name in Databricks: a mail address, a group's name or an application's client id. Without it a deployer can
+    neither change nor delete there what another one has created."""
 
 
 class AzureSettings(Parameters):
@@ -176,5 +255,29 @@ class AzureSettings(Parameters):
 
     @model_validator(mode="after")
     def _inside(self) -> Self:
-        require_network(self)
+        _require_network(self)
         return self
+
+
+def _require_network(settings: AzureSettings) -> None:
+    """Raise `ValueError` if settings of a private network are missing, contradict others, or are a public stack's."""
+    given = {"peered_network": settings.peered_network, "private_dns_zones": settings.private_dns_zones}
+    if settings.network is Network.PUBLIC:
+        for name, value in given.items():
+            if value is not None:
+                raise ValueError(f"{name} is for `network: private`: remove it, or set that")
+        return
+    if settings.peered_network is None:
+        raise ValueError("network private needs peered_network: the network from which the stack is deployed")
+    for name, value in given.items():
+        if value is not None and value.split("/")[2] != settings.subscription:
+            raise ValueError(f"{name} must be in the stack's subscription")
+    if settings.registry_tier is not RegistryTier.PREMIUM:
+        raise ValueError("network private needs registry_tier Premium: no other has private endpoints")
+    if settings.authorized_ip_ranges != ANYWHERE:
+        raise ValueError(
+            "authorized_ip_ranges is for a public API server: with network private, whose API server only the network "
+            "reaches, write `anywhere`"
+        )
+    nodes = settings.system_nodes_max + settings.scoring_nodes_max
+    require_places(settings.network_range, nodes=nodes, machines=settings.training_workers + 1)

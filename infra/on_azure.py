@@ -18,38 +18,40 @@ import pulumi_kubernetes as kubernetes
 from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerservice
 
+from infra.azure_settings import Network
 from infra.cloud.access import Access, AccessArgs, ClusterAccessArgs
+from infra.cloud.cluster import Kubernetes, KubernetesArgs, ScoringIdentity, ScoringIdentityArgs, label_of_service_nodes
+from infra.cloud.container_registry import ContainerRegistry, ContainerRegistryArgs
+from infra.cloud.databricks import Databricks, DatabricksArgs, Members, TrainingJob, TrainingJobArgs
+from infra.cloud.key_vault import KeyVault, KeyVaultArgs
 from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
-from infra.cloud.monitoring.alerts import Alerts, AlertsArgs
-from infra.cloud.monitoring.availability import Availability, AvailabilityArgs
-from infra.cloud.monitoring.container_insights import ContainerInsights, ContainerInsightsArgs
-from infra.cloud.monitoring.log_analytics import DiagnosticsArgs, Monitoring, MonitoringArgs, send_logs
+from infra.cloud.monitoring import (
+    Alerts,
+    AlertsArgs,
+    Availability,
+    AvailabilityArgs,
+    ContainerInsights,
+    ContainerInsightsArgs,
+    DiagnosticsArgs,
+    Monitoring,
+    MonitoringArgs,
+    send_logs,
+)
 from infra.cloud.names import names_of
-from infra.cloud.network.private_network import SERVICE
-from infra.cloud.network.private_stack import PrivateStack, PrivateStackArgs
-from infra.cloud.serving.container_registry import ContainerRegistry, ContainerRegistryArgs
-from infra.cloud.serving.identities import ScoringIdentity, ScoringIdentityArgs
-from infra.cloud.serving.key_vault import KeyVault, KeyVaultArgs
-from infra.cloud.serving.kubernetes import Kubernetes, KubernetesArgs
-from infra.cloud.serving.service_nodes import label_of_service_nodes
+from infra.cloud.network import SERVICE, PrivateStack, PrivateStackArgs
 from infra.cloud.site import sites
 from infra.cloud.storage import Storage, StorageArgs
-from infra.cloud.training.databricks import Databricks, DatabricksArgs
-from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
-from infra.cloud.training.members import Members
-from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
-from infra.cloud.training.volumes import Volumes, VolumesArgs
+from infra.cloud.unity_catalog import LakeAccess, LakeAccessArgs, Volumes, VolumesArgs
 from infra.cost.estimate import usd_per_month
-from infra.private_links import Service
-from infra.setting_types import Network
+from infra.private import Service
 from infra.settings import Settings, azure_settings
 from infra.step_resource import Group, StepResource
-from infra.workload.place import inside, on_the_internet
+from infra.workload.names import CERTIFICATE_SECRET, KEYS_SECRET, NAMESPACE, PRIVATE_KEY_SECRET, SERVICE_ACCOUNT
+from infra.workload.network import inside, on_the_internet
 from infra.workload.workload import Workload, WorkloadArgs
 from steps.api_key import ApiKeyOnAzure
 from steps.certificate import Certificate
 from steps.champion import ChampionOnAzure
-from steps.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, NAMESPACE, PRIVATE_KEY_SECRET, SERVICE_ACCOUNT
 from steps.cluster_ready import ClusterReady
 from steps.data_upload import DataUploadOnAzure
 from steps.environment import Environment

@@ -26,7 +26,7 @@ OVER = {"TERMINATED", "SKIPPED", "INTERNAL_ERROR"}
 """States in which a run has ended, as the SDK's `RunLifeCycleState` names them."""
 SUCCESS = "SUCCESS"
 REQUEST = "request"
-"""The job's only parameter (`infra.cloud.training.training_job`)."""
+"""The job's only parameter (`infra.cloud.databricks`)."""
 LIBRARY = re.compile(
     r"Library installation failed for library due to user error for ([^\n]+)(?:.*Error Message: (.+))?", re.DOTALL
 )

@@ -39,7 +39,7 @@ LOG_LINES = 20
 Answer = TypeVar("Answer")
 USER = "00000000-0000-0000-0000-000000000000"
 """The user name for sign-in with a token."""
-REQUEST_SECONDS = 30.0
+EXCHANGE_SECONDS = 30.0
 LOGIN_SECONDS = 60.0
 
 
@@ -266,7 +266,7 @@ class DockerBuild:
         token = credential(self.registry.tenant).get_token(MANAGER_SCOPE).token
         form = {"grant_type": "access_token", "service": server, "access_token": token}
         try:
-            answer = httpx.post(f"https://{server}/oauth2/exchange", data=form, timeout=REQUEST_SECONDS)
+            answer = httpx.post(f"https://{server}/oauth2/exchange", data=form, timeout=EXCHANGE_SECONDS)
             refresh = answer.raise_for_status().json()["refresh_token"]
             subprocess.run(  # noqa: S603 - the command is Docker's own
                 [docker, "login", server, "--username", USER, "--password-stdin"],

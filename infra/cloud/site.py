@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from pulumi import Output
 
-from infra.azure_settings import AzureSettings
+from infra.azure_settings import AzureSettings, Network
 from infra.cloud.names import Names, tags_of
-from infra.setting_types import Network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import storage
 
+from infra.azure_settings import Replication
 from infra.cloud.site import Site
-from infra.setting_types import Replication
 from steps.volumes import CONTAINERS, DELETED_DAYS, SERVED, Volume
 
 COOL_AFTER_DAYS = 30

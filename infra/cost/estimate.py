@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from infra.azure_settings import AzureSettings
+from infra.azure_settings import AzureSettings, KubernetesTier
 from infra.cost.prices import VM, Confidence, Figure, Price, Prices, PriceUnknownError, snapshot
 from infra.cost.scenarios import DAYS, DISK_GIB, Scenario, of_settings
-from infra.setting_types import KubernetesTier
 
 HOURS_PER_MONTH = 730
 CENT = Decimal("0.01")

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from infra.azure_settings import AzureSettings
-from infra.private_links import LINKS, ZONES
-from infra.setting_types import KubernetesTier, Network, RegistryTier, Replication
+from infra.azure_settings import AzureSettings, KubernetesTier, Network, RegistryTier, Replication
+from infra.private import LINKS, ZONES
 
 PLACES = ("emea-nl-ams-azr", "emea-gb-db3-azr", "emea-fr-pra-edge", "emea-ru-msa-edge", "us-va-ash-azr")
 """West Europe, North Europe, France Central, UK South, East US, as Microsoft's page "Application Insights availability
@@ -13,9 +12,9 @@ tests" names them; it recommends five, and an alert when all but two fail."""
 EVERY_SECONDS = 300
 """Interval between the requests of a location."""
 METRIC_ALERTS = 2
-"""On the nodes (`infra/cloud/monitoring/alerts.py`); an availability test has one more."""
+"""On the nodes (`infra/cloud/monitoring.py`); an availability test has one more."""
 QUERY_ALERTS, SERVICE_QUERY_ALERTS = 1, 6
-"""On training runs, and on the service's logs where they are collected (`infra/cloud/monitoring/queries.py`); a service
+"""On training runs, and on the service's logs where they are collected (`infra/cloud/queries.py`); a service
 that recommends has one more of these."""
 REFERENCE = "reference"
 ONE_MACHINE = "one-machine"

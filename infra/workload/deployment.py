@@ -34,7 +34,7 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from steps import cluster_names
+from infra.workload import names
 from steps.serving_settings import WORKERS_OF_A_POD, ScoringSettings, limit_options
 
 START_CHECKS = 60
@@ -90,13 +90,13 @@ class ScoringPods(pulumi.ComponentResource):
         self.deployment = Deployment(
             "deployment",
             metadata=ObjectMetaArgs(
-                name=cluster_names.NAME,
+                name=names.NAME,
                 namespace=args.namespace,
-                labels=cluster_names.LABELS,
+                labels=names.LABELS,
                 annotations={"pulumi.com/timeoutSeconds": str(2 * args.rollout_seconds)},
             ),
             spec=DeploymentSpecArgs(
-                selector=LabelSelectorArgs(match_labels=cluster_names.LABELS),
+                selector=LabelSelectorArgs(match_labels=names.LABELS),
                 strategy=DeploymentStrategyArgs(
                     type="RollingUpdate",
                     rolling_update=RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
@@ -104,7 +104,7 @@ class ScoringPods(pulumi.ComponentResource):
                 progress_deadline_seconds=args.rollout_seconds,
                 template=PodTemplateSpecArgs(
                     metadata=ObjectMetaArgs(
-                        labels={**cluster_names.LABELS, "azure.workload.identity/use": "true"},
+                        labels={**names.LABELS, "azure.workload.identity/use": "true"},
                         annotations={CERTIFICATE_ANNOTATION: args.certificate_hash},
                     ),
                     spec=self._pod(),
@@ -126,9 +126,9 @@ class ScoringPods(pulumi.ComponentResource):
             enable_service_links=False,
             security_context=PodSecurityContextArgs(
                 run_as_non_root=True,
-                run_as_user=cluster_names.USER,
-                run_as_group=cluster_names.USER,
-                fs_group=cluster_names.USER,
+                run_as_user=names.USER,
+                run_as_group=names.USER,
+                fs_group=names.USER,
                 seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
             ),
             node_selector={self._args.pool_label: self._args.pool},
@@ -136,7 +136,7 @@ class ScoringPods(pulumi.ComponentResource):
                 TolerationArgs(key=self._args.pool_label, operator="Equal", value=self._args.pool, effect="NoSchedule")
             ],
             topology_spread_constraints=[_spread(key) for key in SPREAD_OVER],
-            termination_grace_period_seconds=cluster_names.LEAVE_SECONDS + 2 * int(self._limits()[DRAIN]),
+            termination_grace_period_seconds=names.LEAVE_SECONDS + 2 * int(self._limits()[DRAIN]),
             containers=[self._container()],
             volumes=[
                 VolumeArgs(name="secrets", csi=vault_files),
@@ -147,12 +147,12 @@ class ScoringPods(pulumi.ComponentResource):
     def _container(self) -> ContainerArgs:
         size = {"cpu": f"{self._args.cpu_millicores}m", "memory": f"{self._args.memory_mib}Mi"}
         return ContainerArgs(
-            name=cluster_names.NAME,
+            name=names.NAME,
             image=self._args.image,
             args=self._arguments(),
             ports=[
-                ContainerPortArgs(name="https", container_port=cluster_names.PORT),
-                ContainerPortArgs(name="inside", container_port=cluster_names.INSIDE_PORT),
+                ContainerPortArgs(name="https", container_port=names.PORT),
+                ContainerPortArgs(name="inside", container_port=names.INSIDE_PORT),
             ],
             resources=ResourceRequirementsArgs(requests=size, limits=size),
             security_context=SecurityContextArgs(
@@ -164,11 +164,9 @@ class ScoringPods(pulumi.ComponentResource):
             startup_probe=_probe("/readyz", failures=START_CHECKS),
             readiness_probe=_probe("/readyz", failures=2),
             liveness_probe=_probe("/healthz", failures=6),
-            lifecycle=LifecycleArgs(
-                pre_stop=LifecycleHandlerArgs(sleep=SleepActionArgs(seconds=cluster_names.LEAVE_SECONDS))
-            ),
+            lifecycle=LifecycleArgs(pre_stop=LifecycleHandlerArgs(sleep=SleepActionArgs(seconds=names.LEAVE_SECONDS))),
             volume_mounts=[
-                VolumeMountArgs(name="secrets", mount_path=cluster_names.SECRETS_FOLDER, read_only=True),
+                VolumeMountArgs(name="secrets", mount_path=names.SECRETS_FOLDER, read_only=True),
                 *(VolumeMountArgs(name=name, mount_path=path) for name, path, _ in self._folders()),
             ],
         )
@@ -179,7 +177,7 @@ class ScoringPods(pulumi.ComponentResource):
         return [("scratch", SCRATCH, SCRATCH_SIZE), *snapshots]
 
     def _limits(self) -> dict[str, str]:
-        return {DRAIN: str(cluster_names.DRAIN_SECONDS), **limit_options(self._args.scoring)}
+        return {DRAIN: str(names.DRAIN_SECONDS), **limit_options(self._args.scoring)}
 
     def _arguments(self) -> list[Input[str]]:
         """Arguments for `python -m scoring`, to which the image's entry point adds its model and version."""
@@ -188,15 +186,15 @@ class ScoringPods(pulumi.ComponentResource):
         drain_seconds = limits.pop(DRAIN)
         options = {
             "--host": "0.0.0.0",  # noqa: S104 - inside the pod; the network policy restricts access
-            "--port": cluster_names.PORT,
+            "--port": names.PORT,
             "--inside-host": "0.0.0.0",  # noqa: S104 - as above
-            "--inside-port": cluster_names.INSIDE_PORT,
+            "--inside-port": names.INSIDE_PORT,
             "--workers": scoring.workers or WORKERS_OF_A_POD,
             "--engine": scoring.engine.value,
             **limits,
-            "--keys-file": cluster_names.KEYS_FILE,
-            "--tls-cert": cluster_names.CERTIFICATE_FILE,
-            "--tls-key": cluster_names.PRIVATE_KEY_FILE,
+            "--keys-file": names.KEYS_FILE,
+            "--tls-cert": names.CERTIFICATE_FILE,
+            "--tls-key": names.PRIVATE_KEY_FILE,
             DRAIN: drain_seconds,
             "--log-requests": "refused",  # Log Analytics bills by volume; each minute has a summary
         }
@@ -225,5 +223,5 @@ def _spread(key: str) -> TopologySpreadConstraintArgs:
         topology_key=key,
         max_skew=1,
         when_unsatisfiable="ScheduleAnyway",
-        label_selector=LabelSelectorArgs(match_labels=cluster_names.LABELS),
+        label_selector=LabelSelectorArgs(match_labels=names.LABELS),
     )

@@ -1,6 +1,10 @@
-"""Service and network policy: pods have no outgoing connections except to the lake."""
+"""The service's host, its load balancer, and the pods' network policy: nothing leaves except to the lake.
 
-from collections.abc import Sequence
+The annotations by which Azure gives the host to the load balancer are those of Azure's cloud provider for Kubernetes
+("Use an internal load balancer with AKS").
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -17,9 +21,9 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
-from infra.workload.place import PREFIX, Place
-from steps.cluster_names import INSIDE_PORT, LABELS, NAME, PORT
+from infra.workload.names import INSIDE_PORT, LABELS, NAME, PORT
 
+PREFIX = "service.beta.kubernetes.io/azure-"
 HTTPS = 443
 SYSTEM = LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"})
 READS_METRICS = "personalization/reads-metrics"
@@ -53,6 +57,30 @@ TO_AZURE = [
     ),
 ]
 """A network policy allows addresses, and Entra ID and storage have no fixed ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The host name, and the annotations of the Service."""
+
+    host: str
+    annotations: Mapping[str, str]
+
+
+def on_the_internet(label: str, location: str) -> Place:
+    """A public address, with a name in Azure's domain."""
+    return Place(host=f"{label}.{location}.cloudapp.azure.com", annotations={f"{PREFIX}dns-label-name": label})
+
+
+def inside(host: str, subnet: str, address: str) -> Place:
+    """An address in `subnet`, the name of a subnet of the cluster's network. `host` must be defined in DNS
+    elsewhere."""
+    annotations = {
+        f"{PREFIX}load-balancer-internal": "true",
+        f"{PREFIX}load-balancer-internal-subnet": subnet,
+        f"{PREFIX}load-balancer-ipv4": address,
+    }
+    return Place(host=host, annotations=annotations)
 
 
 @dataclass(frozen=True, kw_only=True)

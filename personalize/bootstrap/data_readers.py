@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from azure_clients.resource_manager import ResourceManager
+from infra.azure_settings import PrincipalType
 from infra.cloud.names import Names
-from infra.setting_types import PrincipalType
 from personalize.bootstrap.groups import group_paths
 from personalize.bootstrap.rights import BLOB_READER, ROLE_NAMES
 

@@ -7,10 +7,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from infra.azure_settings import AzureSettings
+from infra.azure_settings import AzureSettings, PrincipalType
 from infra.cloud.names import names_of, role_assignment_name
 from infra.cloud.role_list import Role
-from infra.setting_types import PrincipalType
 from personalize.bootstrap.groups import group_paths
 from personalize.bootstrap.item import Item
 from personalize.bootstrap.names import StateNames

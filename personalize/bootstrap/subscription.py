@@ -10,9 +10,8 @@ import tenacity
 from azure_clients.errors import ManagerRefusedError
 from azure_clients.resource_manager import ResourceManager
 from features.errors import PersonalizationError
-from infra.azure_settings import AzureSettings
+from infra.azure_settings import AzureSettings, PrincipalType
 from infra.cloud.names import names_of
-from infra.setting_types import PrincipalType
 from personalize.bootstrap.data_readers import connector
 from personalize.bootstrap.groups import group_lock, group_paths, stack_groups
 from personalize.bootstrap.item import Item, State

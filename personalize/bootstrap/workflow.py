@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from azure_clients.resource_manager import ResourceManager
+from infra.azure_settings import PrincipalType
 from infra.cloud.role_list import Role
-from infra.setting_types import PrincipalType
 from personalize.bootstrap.item import Item, item_at
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.rights import BLOB_READER, KEY_USER, READER, Right, given

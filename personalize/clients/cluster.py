@@ -15,8 +15,8 @@ from azure_clients.cluster import cluster_client
 from azure_clients.errors import ManagerRefusedError
 from features.errors import PersonalizationError, reason
 from infra.azure_settings import AzureSettings
+from infra.workload.names import LABELS, NAME, NAMESPACE
 from personalize.stack.power import VERSION, cluster_path
-from steps.cluster_names import LABELS, NAME, NAMESPACE
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())

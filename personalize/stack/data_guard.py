@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from features.errors import PersonalizationError
-from infra.azure_settings import AzureSettings
+from infra.azure_settings import AzureSettings, Network
 from infra.cloud.names import names_of
-from infra.setting_types import Network
 
 ACCOUNT = "azure-native:storage:StorageAccount"
 DATABRICKS = "azure-native:databricks:Workspace"

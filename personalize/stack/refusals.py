@@ -8,8 +8,7 @@ ErrCode_InsufficientVCPUQuota error", and Databricks' termination reasons (Clust
 import re
 from collections.abc import Mapping, Sequence
 
-from infra.azure_settings import AzureSettings
-from infra.setting_types import other_regions
+from infra.azure_settings import AzureSettings, other_regions
 
 NOT_AVAILABLE = re.compile(
     "AllocationFailed|OverconstrainedAllocationRequest|SkuNotAvailable|AKSCapacityError|VMSizeNotSupported|"

@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 
 from features.bundle import checked_hash
+from infra.workload.names import KEYS_FILE, SECRETS_FOLDER
 from scoring.engines import EngineName
-from steps.cluster_names import KEYS_FILE, SECRETS_FOLDER
 from steps.image_content import DOCKERFILE, RECIPE, build_context, serving_code_hash
 from steps.serving_image import Inputs
 from tests.support.services import KEY, RunningService, started_service

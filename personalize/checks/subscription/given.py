@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from infra.private_links import ZONES
+from infra.private import ZONES
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.free_names import GROUP_VERSION
 from personalize.checks.subscription.subject import Subject, bad, good

@@ -4,7 +4,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from azure_clients import credentials
 from azure_clients.errors import ManagerRefusedError
-from infra.setting_types import Deployer, PrincipalType
+from infra.azure_settings import Deployer, PrincipalType
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.subject import Subject, bad, good, remark
 

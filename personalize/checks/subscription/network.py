@@ -3,8 +3,8 @@
 import ipaddress
 from collections.abc import Iterator
 
-from infra.network_ranges import divided
-from infra.setting_types import Network
+from infra.azure_settings import Network
+from infra.private import divided
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.free_names import NETWORK_VERSION, VAULT_VERSION
 from personalize.checks.subscription.subject import Subject, bad, good, remark

@@ -2,7 +2,7 @@
 
 import shutil
 
-from infra.setting_types import Network
+from infra.azure_settings import Network
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.state_store import (
     STORAGE_VERSION,

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.azure_settings import other_regions
 from infra.cost.scenarios import DISK_GIB
-from infra.setting_types import other_regions
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.subject import Subject, bad, good, remark
 

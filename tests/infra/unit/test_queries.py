@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from infra.cloud.monitoring.queries import ALERTS, CHARTS, SLOW_SECONDS, SLOWEST_SECONDS, whole
+from infra.cloud.queries import ALERTS, CHARTS, SLOW_SECONDS, SLOWEST_SECONDS, whole
 from scoring.worker.metrics import BUCKETS
 from tools import kusto
 

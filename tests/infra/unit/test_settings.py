@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from infra.network_ranges import divided
+from infra.private import divided
 from infra.settings import Settings, SettingsError, Target, azure_settings, load_settings
 from steps.datasets import located
 from tests.support.azure_stack import REQUIRED

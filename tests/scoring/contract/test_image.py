@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from features.bundle import Bundle
+from infra.workload.names import USER
 from scoring.engines import EngineName
-from steps.cluster_names import USER
 from tests.support.containers import Image, ImageBuilder, first_process, running_container
 from tests.support.recommenders import asked, items, make_recommending_bundle, ranking_recommender
 from tests.support.services import RunningService, is_ready, wait_until

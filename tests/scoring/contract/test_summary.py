@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from features.bundle import Bundle
-from infra.cloud.monitoring.queries import ALERTS, CHARTS
+from infra.cloud.queries import ALERTS, CHARTS
 from scoring.model.click_model import BATCH_ROWS
 from tests.support.certificates import make_certificate
 from tests.support.raw_http import HEAD, HEALTH, connected, score

@@ -1,9 +1,11 @@
-"""Divides a private stack's address range into subnets, and checks it.
+"""What only a private stack has: an address range, divided into subnets, and private endpoints with their DNS zones.
 
-Imports no SDK, because settings are checked on every machine.
+Imports no SDK, because settings are checked on every machine. Groups and zones are those of Microsoft's "Azure Private
+Endpoint private DNS zone values" for the public cloud.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 POD_RANGE = "10.244.0.0/16"
@@ -72,3 +74,49 @@ def require_places(text: str, *, nodes: int, machines: int) -> None:
         free = subnet.num_addresses - KEPT_BY_AZURE
         if wanted > free:
             raise ValueError(f"network_range {text} has {free} addresses for {wanted} nodes: widen it")
+
+
+BLOB = "privatelink.blob.core.windows.net"
+FILE = "privatelink.file.core.windows.net"
+LAKE = "privatelink.dfs.core.windows.net"
+VAULT = "privatelink.vaultcore.azure.net"
+REGISTRY = "privatelink.azurecr.io"
+MACHINE_LEARNING = "privatelink.api.azureml.ms"
+NOTEBOOKS = "privatelink.notebooks.azure.net"
+DATABRICKS = "privatelink.azuredatabricks.net"
+ZONES = (BLOB, FILE, LAKE, VAULT, REGISTRY, MACHINE_LEARNING, NOTEBOOKS, DATABRICKS)
+
+
+class Service(StrEnum):
+    """A resource with private endpoints."""
+
+    LAKE = "lake"
+    WORKSPACE_STORAGE = "workspace-storage"
+    VAULT = "vault"
+    REGISTRY = "registry"
+    MACHINE_LEARNING = "machine-learning"
+    DATABRICKS = "databricks"
+
+
+@dataclass(frozen=True)
+class Link:
+    """One endpoint: to a part of a service, which Azure calls its group, with the DNS zones of its names."""
+
+    name: str
+    service: Service
+    group: str
+    zones: tuple[str, ...]
+
+
+LINKS = (
+    Link("lake-blob", Service.LAKE, "blob", (BLOB,)),
+    Link("lake-dfs", Service.LAKE, "dfs", (LAKE,)),
+    Link("ml-blob", Service.WORKSPACE_STORAGE, "blob", (BLOB,)),
+    Link("ml-file", Service.WORKSPACE_STORAGE, "file", (FILE,)),
+    Link("vault", Service.VAULT, "vault", (VAULT,)),
+    Link("registry", Service.REGISTRY, "registry", (REGISTRY,)),
+    Link("models", Service.MACHINE_LEARNING, "amlworkspace", (MACHINE_LEARNING, NOTEBOOKS)),
+    Link("databricks", Service.DATABRICKS, "databricks_ui_api", (DATABRICKS,)),
+    Link("databricks-sign-in", Service.DATABRICKS, "browser_authentication", (DATABRICKS,)),
+)
+"""Azure ML keeps its own files in blobs and in a file share. Databricks' second endpoint is for browser sign-in."""

@@ -1,6 +1,7 @@
-"""The AKS cluster: its system pool, the scoring pool, and its maintenance windows.
+"""The AKS cluster: its system pool, the scoring pool, its maintenance windows, and the identity of the service's pods.
 
-AKS accepts only one change of a cluster at a time, so each resource here depends on the one before it.
+AKS accepts only one change of a cluster at a time, so each resource here depends on the one before it. In the stack's
+own network a cluster also needs an identity with roles on its subnets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,20 +9,70 @@ from dataclasses import dataclass
 
 import pulumi
 from pulumi import Input, ResourceOptions
-from pulumi_azure_native import containerservice
+from pulumi_azure_native import containerservice, managedidentity
 from pulumi_azure_native.containerservice.outputs import (
     ManagedClusterOIDCIssuerProfileResponse,
     UserAssignedIdentityManagedClusterResponse,
 )
 
-from infra.azure_settings import AzureSettings
+from infra.azure_settings import ANYWHERE, AzureSettings
+from infra.cloud.access import Grant, assign
 from infra.cloud.names import SYSTEM_POOL, Names
-from infra.cloud.serving.cluster_network import ClusterNetwork
-from infra.cloud.serving.service_nodes import POOL_LABEL, SCORING
+from infra.cloud.role_list import Role
 from infra.cloud.site import Site, known
 from infra.cost.scenarios import DISK_GIB
-from infra.network_ranges import POD_RANGE, SERVICE_RANGE
-from infra.setting_types import ANYWHERE
+from infra.private import POD_RANGE, SERVICE_RANGE
+
+POOL_LABEL = "personalization/pool"
+"""Label of the scoring pool's nodes, the same for a pool that replaces another."""
+SCORING = "scoring"
+MODE_LABEL = "kubernetes.azure.com/mode"
+"""AKS's own label, `system` or `user` (learn.microsoft.com/azure/aks/use-system-pools)."""
+
+
+def label_of_service_nodes(settings: AzureSettings) -> tuple[str, str]:
+    """Name and value of the label."""
+    return (MODE_LABEL, "system") if settings.shares_nodes else (POOL_LABEL, SCORING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterNetworkArgs:
+    """Location and name of the identity, and the IDs of the subnets for nodes and load balancer."""
+
+    site: Site
+    name: str
+    subscription: str
+    nodes: Input[str]
+    service: Input[str]
+
+
+class ClusterNetwork(pulumi.ComponentResource):
+    """The identity's ID and the nodes' subnet; the cluster must wait for `roles`."""
+
+    def __init__(self, name: str, args: ClusterNetworkArgs, opts: ResourceOptions | None = None) -> None:
+        """Create the identity and assign both roles."""
+        super().__init__("personalization:azure:ClusterNetwork", name, None, opts)
+        made = managedidentity.UserAssignedIdentity(
+            "aks-identity",
+            resource_name_=args.name,
+            resource_group_name=args.site.group,
+            location=args.site.location,
+            tags=args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+        self.identity = made.id
+        self.nodes = args.nodes
+        self.roles: list[pulumi.Resource] = []
+        for called, subnet in (("nodes", args.nodes), ("service", args.service)):
+            grant = Grant(
+                subscription=args.subscription,
+                scope=subnet,
+                role=Role.NETWORK_CONTRIBUTOR,
+                principal=made.principal_id,
+            )
+            self.roles.append(assign(f"cluster-{called}-subnet", grant, ResourceOptions(parent=self)))
+        self.register_outputs({})
+
 
 MAX_PODS = 110
 WINDOWS = ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")
@@ -247,3 +298,47 @@ def _kubelet(profile: Mapping[str, UserAssignedIdentityManagedClusterResponse] |
     if object_id is None:
         raise ValueError("Azure returned no object ID for the nodes' identity")
     return object_id
+
+
+AUDIENCE = "api://AzureADTokenExchange"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringIdentityArgs:
+    """Location and name of the identity, and the service account that it is linked to."""
+
+    site: Site
+    name: str
+    issuer: Input[str]
+    """The cluster's OIDC issuer."""
+    namespace: str
+    service_account: str
+
+
+class ScoringIdentity(pulumi.ComponentResource):
+    """The identity with its federated credential."""
+
+    def __init__(self, name: str, args: ScoringIdentityArgs, opts: ResourceOptions | None = None) -> None:
+        """Create the identity."""
+        super().__init__("personalization:azure:ScoringIdentity", name, None, opts)
+        identity = managedidentity.UserAssignedIdentity(
+            "scoring-identity",
+            resource_name_=args.name,
+            resource_group_name=args.site.group,
+            location=args.site.location,
+            tags=args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+        managedidentity.FederatedIdentityCredential(
+            "scoring-credential",
+            federated_identity_credential_resource_name="scoring",
+            resource_name_=identity.name,
+            resource_group_name=args.site.group,
+            issuer=args.issuer,
+            subject=f"system:serviceaccount:{args.namespace}:{args.service_account}",
+            audiences=[AUDIENCE],
+            opts=ResourceOptions(parent=self),
+        )
+        self.principal_id = identity.principal_id
+        self.client_id = identity.client_id
+        self.register_outputs({"principal_id": self.principal_id, "client_id": self.client_id})

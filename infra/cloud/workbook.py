@@ -5,7 +5,7 @@ from typing import Any
 
 from pulumi import Input
 
-from infra.cloud.monitoring.queries import CHARTS, Chart, whole
+from infra.cloud.queries import CHARTS, Chart, whole
 
 LOGS = "microsoft.operationalinsights/workspaces"
 CLUSTER = "microsoft.containerservice/managedclusters"

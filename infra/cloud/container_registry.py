@@ -6,8 +6,8 @@ import pulumi
 from pulumi import ResourceOptions
 from pulumi_azure_native import containerregistry
 
+from infra.azure_settings import RegistryTier
 from infra.cloud.site import Site
-from infra.setting_types import RegistryTier
 
 ACCESS = containerregistry.PublicNetworkAccess
 

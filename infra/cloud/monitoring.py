@@ -1,0 +1,406 @@
+"""Monitoring: Log Analytics with a daily cap, Application Insights, container insights, and the alerts.
+
+Container insights' add-on collects nothing without a collection rule and its association. The availability test calls
+the service every few minutes from several locations; it does not check the service's certificate, because Azure does
+not know the stack's own authority.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Input, ResourceOptions
+from pulumi_azure_native import applicationinsights, monitor, operationalinsights
+from pulumi_azure_native.applicationinsights import WebTestKind
+
+from infra.cloud.names import Names, resource_groups
+from infra.cloud.queries import ALERTS, Alert, whole
+from infra.cloud.site import Site
+from infra.cloud.workbook import workbook
+from infra.cost.scenarios import EVERY_SECONDS, PLACES
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringArgs:
+    """Location, names, daily cap, retention and mail address."""
+
+    site: Site
+    names: Names
+    cap_gb: float
+    """GB per day."""
+    retention_days: int
+    mail: str
+    given: str | None
+    """The ID of an existing workspace, which has its own cap and retention."""
+
+
+class Monitoring(pulumi.ComponentResource):
+    """The workspace `logs`, Application Insights on it, and the action group `operators`."""
+
+    def __init__(self, name: str, args: MonitoringArgs, opts: ResourceOptions | None = None) -> None:
+        """Create them, except a workspace that is given."""
+        super().__init__("personalization:azure:Monitoring", name, None, opts)
+        self.logs = args.given or self._workspace(args).id
+        """The ID of the workspace."""
+        self.insights = self._application_insights(args)
+        self.operators = self._action_group(args)
+        self.register_outputs({"logs": self.logs, "insights": self.insights.id, "operators": self.operators.id})
+
+    def _workspace(self, args: MonitoringArgs) -> operationalinsights.Workspace:
+        return operationalinsights.Workspace(
+            "logs",
+            workspace_name=args.names.logs,
+            resource_group_name=args.site.group,
+            location=args.site.location,
+            sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
+            retention_in_days=args.retention_days,
+            workspace_capping=operationalinsights.WorkspaceCappingArgs(daily_quota_gb=args.cap_gb),
+            tags=args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _application_insights(self, args: MonitoringArgs) -> applicationinsights.Component:
+        return applicationinsights.Component(
+            "insights",
+            resource_name_=args.names.insights,
+            resource_group_name=args.site.group,
+            location=args.site.location,
+            kind="web",
+            application_type=applicationinsights.ApplicationType.WEB,
+            ingestion_mode=applicationinsights.IngestionMode.LOG_ANALYTICS,
+            workspace_resource_id=self.logs,
+            disable_local_auth=True,
+            tags=args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _action_group(self, args: MonitoringArgs) -> monitor.ActionGroup:
+        return monitor.ActionGroup(
+            "operators",
+            action_group_name=args.names.action_group,
+            resource_group_name=args.site.group,
+            location="global",
+            group_short_name="operators",
+            enabled=True,
+            email_receivers=[
+                monitor.MicrosoftCommonEmailReceiverArgs(
+                    name="operators", email_address=args.mail, use_common_alert_schema=True
+                )
+            ],
+            tags=args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagnosticsArgs:
+    """A resource and the workspace for its logs: all of them, unless `categories` selects some."""
+
+    resource: Input[str]
+    """The resource's ID; for a storage account that of its Blob service, which has the logs."""
+    workspace: Input[str]
+    categories: Sequence[str] = ()
+    metrics: str | None = "AllMetrics"
+    """The category of its metrics, None for a resource without any."""
+
+
+def send_logs(name: str, args: DiagnosticsArgs, opts: ResourceOptions) -> monitor.DiagnosticSetting:
+    """Send a resource's logs to Log Analytics, and its metrics if it has any."""
+    metrics = [monitor.DiagnosticsMetricSettingsArgs(category=args.metrics, enabled=True)] if args.metrics else []
+    logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in args.categories]
+    everything = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)]
+    return monitor.DiagnosticSetting(
+        f"{name}-logs",
+        name="to-log-analytics",
+        resource_uri=args.resource,
+        workspace_id=args.workspace,
+        logs=logs or everything,
+        metrics=metrics,
+        opts=opts,
+    )
+
+
+STREAM = "Microsoft-ContainerInsights-Group-Default"
+EXTENSION = "ContainerInsights"
+DESTINATION = "log-analytics"
+SETTINGS = {"dataCollectionSettings": {"interval": "1m", "namespaceFilteringMode": "Off", "enableContainerLogV2": True}}
+"""Logs go to the table that the queries read; the older table does not contain a pod's namespace."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerInsightsArgs:
+    """A cluster, and the workspace for its logs."""
+
+    site: Site
+    name: str
+    cluster: Input[str]
+    workspace: Input[str]
+
+
+class ContainerInsights(pulumi.ComponentResource):
+    """The collection rule, and its association with the cluster."""
+
+    def __init__(self, name: str, args: ContainerInsightsArgs, opts: ResourceOptions | None = None) -> None:
+        """Create both."""
+        super().__init__("personalization:azure:ContainerInsights", name, None, opts)
+        rule = monitor.DataCollectionRule(
+            "containers",
+            data_collection_rule_name=args.name,
+            resource_group_name=args.site.group,
+            location=args.site.location,
+            data_sources=monitor.DataCollectionRuleDataSourcesArgs(
+                extensions=[
+                    monitor.ExtensionDataSourceArgs(
+                        name=EXTENSION, extension_name=EXTENSION, streams=[STREAM], extension_settings=SETTINGS
+                    )
+                ]
+            ),
+            destinations=monitor.DataCollectionRuleDestinationsArgs(
+                log_analytics=[
+                    monitor.LogAnalyticsDestinationArgs(name=DESTINATION, workspace_resource_id=args.workspace)
+                ]
+            ),
+            data_flows=[monitor.DataFlowArgs(streams=[STREAM], destinations=[DESTINATION])],
+            tags=args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+        monitor.DataCollectionRuleAssociation(
+            "containers-of-cluster",
+            association_name=f"{EXTENSION}Extension",
+            resource_uri=args.cluster,
+            data_collection_rule_id=rule.id,
+            opts=ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+
+EVERY = "PT5M"
+WINDOW = "PT15M"
+WARNING = 2
+MORE = "GreaterThan"
+"""For query rules; the SDK's enum of this name has another service's values."""
+CLUSTER_NAMESPACE = "Microsoft.ContainerService/managedClusters"
+METRICS = {"node-cpu": ("node_cpu_usage_percentage", 85), "node-memory": ("node_memory_working_set_percentage", 90)}
+"""AKS metric and threshold (average, percent) by alert."""
+RUNBOOKS = {
+    "node-cpu": "overload",
+    "node-memory": "overload",
+    "failed-training": "failed-training",
+    "service-errors": "service-errors",
+    "error-rate": "service-errors",
+    "latency": "overload",
+    "no-traffic": "no-traffic",
+    "drift": "drift",
+    "unknown-users": "unknown-users",
+    "certificate-expiry": "expired-certificate",
+    "budget": "bill",
+    "availability": "unreachable",
+}
+"""The runbook of each alert, a page of `docs/runbooks`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertsArgs:
+    """The monitored resources, and who is notified."""
+
+    site: Site
+    names: Names
+    cluster: Input[str]
+    logs: Input[str]
+    operators: Input[str]
+    namespace: str
+    """Kubernetes namespace of the service."""
+    container_logs: bool
+    """Whether the pods' logs are collected."""
+    recommends: bool
+    """Whether the service recommends."""
+
+
+class Alerts(pulumi.ComponentResource):
+    """Metric alerts on the nodes, query alerts on training runs and the service, and the workbook."""
+
+    def __init__(self, name: str, args: AlertsArgs, opts: ResourceOptions | None = None) -> None:
+        """Create all of them."""
+        super().__init__("personalization:azure:Alerts", name, None, opts)
+        self._args = args
+        for alert, (metric, threshold) in METRICS.items():
+            self._metric(alert, metric, threshold)
+        for alert, found in ALERTS.items():
+            if (args.container_logs or not found.of_service) and (args.recommends or not found.of_recommendations):
+                self._query(alert, found)
+        applicationinsights.Workbook(
+            "workbook",
+            resource_name_=args.names.workbook,
+            resource_group_name=args.site.group,
+            location=args.site.location,
+            kind=applicationinsights.WorkbookSharedTypeKind.SHARED,
+            category="workbook",
+            display_name=f"Personalization, stack {args.names.stack}",
+            source_id=args.logs,
+            serialized_data=pulumi.Output.json_dumps(
+                workbook(
+                    stack=args.names.stack,
+                    cluster=args.cluster,
+                    logs=args.logs,
+                    namespace=args.namespace,
+                    groups=resource_groups(args.names),
+                    of_service=args.container_logs,
+                )
+            ),
+            tags=args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+    def _metric(self, name: str, metric: str, threshold: float) -> None:
+        monitor.MetricAlert(
+            name,
+            rule_name=self._args.names.alert(name),
+            resource_group_name=self._args.site.group,
+            location="global",
+            description=what_to_do(name),
+            enabled=True,
+            severity=WARNING,
+            scopes=[self._args.cluster],
+            evaluation_frequency=EVERY,
+            window_size=WINDOW,
+            criteria=monitor.MetricAlertSingleResourceMultipleMetricCriteriaArgs(
+                odata_type="Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
+                all_of=[
+                    monitor.MetricCriteriaArgs(
+                        criterion_type="StaticThresholdCriterion",
+                        name=name,
+                        metric_namespace=CLUSTER_NAMESPACE,
+                        metric_name=metric,
+                        operator=monitor.Operator.GREATER_THAN,
+                        threshold=threshold,
+                        time_aggregation=monitor.AggregationTypeEnum.AVERAGE,
+                        skip_metric_validation=True,  # a new cluster has no metrics yet
+                    )
+                ],
+            ),
+            actions=[monitor.MetricAlertActionArgs(action_group_id=self._args.operators)],
+            tags=self._args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _query(self, name: str, alert: Alert) -> None:
+        monitor.ScheduledQueryRule(
+            name,
+            rule_name=self._args.names.alert(name),
+            resource_group_name=self._args.site.group,
+            location=self._args.site.location,
+            description=what_to_do(name),
+            enabled=True,
+            severity=WARNING,
+            scopes=[self._args.logs],
+            evaluation_frequency=EVERY,
+            window_size=alert.window,
+            skip_query_validation=True,  # the tables are created with their first rows
+            criteria=monitor.ScheduledQueryRuleCriteriaArgs(
+                all_of=[
+                    monitor.ConditionArgs(
+                        query=whole(alert.query, self._args.namespace),
+                        time_aggregation=monitor.TimeAggregation.COUNT,
+                        operator=MORE,
+                        threshold=0,
+                    )
+                ]
+            ),
+            actions=monitor.ActionsArgs(action_groups=[self._args.operators]),
+            tags=self._args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+
+
+def what_to_do(alert: str) -> str:
+    """Text for the alert's mail."""
+    return f"What to do: docs/runbooks/{RUNBOOKS[alert]}.md"
+
+
+ALERT = "availability"
+FAILING = len(PLACES) - 2
+TIMEOUT_SECONDS = 30
+READY = "/readyz"
+OK = 200
+TEST_EVERY = "PT1M"
+TEST_WINDOW = "PT5M"
+"""Each location calls once in this time. Both values are from Microsoft's template for this alert."""
+CRITICAL = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvailabilityArgs:
+    """What is tested, and who is notified."""
+
+    site: Site
+    names: Names
+    monitoring: Monitoring
+    host: str
+
+
+class Availability(pulumi.ComponentResource):
+    """The test and its alert."""
+
+    def __init__(self, name: str, args: AvailabilityArgs, opts: ResourceOptions | None = None) -> None:
+        """Create both; the service should respond by then."""
+        super().__init__("personalization:azure:Availability", name, None, opts)
+        self._args = args
+        self._called = args.names.alert(ALERT)
+        self._alert(self._test())
+        self.register_outputs({})
+
+    def _test(self) -> applicationinsights.WebTest:
+        site = self._args.site
+        return applicationinsights.WebTest(
+            "availability-test",
+            web_test_name=self._called,
+            synthetic_monitor_id=self._called,
+            resource_group_name=site.group,
+            location=site.location,
+            kind=WebTestKind.STANDARD,
+            web_test_kind=WebTestKind.STANDARD,
+            enabled=True,
+            frequency=EVERY_SECONDS,
+            timeout=TIMEOUT_SECONDS,
+            retry_enabled=True,
+            locations=[applicationinsights.WebTestGeolocationArgs(location=place) for place in PLACES],
+            request=applicationinsights.WebTestPropertiesRequestArgs(
+                request_url=f"https://{self._args.host}{READY}",
+                http_verb="GET",
+                follow_redirects=False,
+                parse_dependent_requests=False,
+            ),
+            validation_rules=applicationinsights.WebTestPropertiesValidationRulesArgs(
+                expected_http_status_code=OK, s_sl_check=False
+            ),
+            # This tag assigns the results to Application Insights.
+            tags=self._args.monitoring.insights.id.apply(
+                lambda found: {**site.tags, f"hidden-link:{found}": "Resource"}
+            ),
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _alert(self, test: applicationinsights.WebTest) -> None:
+        site, monitoring = self._args.site, self._args.monitoring
+        monitor.MetricAlert(
+            ALERT,
+            rule_name=self._called,
+            resource_group_name=site.group,
+            location="global",
+            description=what_to_do(ALERT),
+            enabled=True,
+            severity=CRITICAL,
+            scopes=[test.id, monitoring.insights.id],
+            evaluation_frequency=TEST_EVERY,
+            window_size=TEST_WINDOW,
+            criteria=monitor.WebtestLocationAvailabilityCriteriaArgs(
+                odata_type="Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria",
+                web_test_id=test.id,
+                component_id=monitoring.insights.id,
+                failed_location_count=FAILING,
+            ),
+            actions=[monitor.MetricAlertActionArgs(action_group_id=monitoring.operators.id)],
+            tags=site.tags,
+            opts=ResourceOptions(parent=self),
+        )

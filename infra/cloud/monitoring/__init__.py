@@ -1,1 +1,0 @@
-"""Monitoring on Azure: logs, metrics, queries and alerts."""

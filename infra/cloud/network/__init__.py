@@ -1,1 +1,0 @@
-"""The network of a private stack: addresses, DNS names and private endpoints."""

@@ -1,1 +1,0 @@
-"""Serving on Azure: the cluster, the container registry, the vault, and the identity of the pods."""
