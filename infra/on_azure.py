@@ -18,23 +18,21 @@ import pulumi_kubernetes as kubernetes
 from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerservice
 
-from infra.azure_settings import Network
+from infra.azure_settings import ANYWHERE, Network
 from infra.cloud.access import Access, AccessArgs, ClusterAccessArgs
 from infra.cloud.cluster import Kubernetes, KubernetesArgs, ScoringIdentity, ScoringIdentityArgs, label_of_service_nodes
-from infra.cloud.container_registry import ContainerRegistry, ContainerRegistryArgs
+from infra.cloud.container_registry import container_registry
 from infra.cloud.databricks import Databricks, DatabricksArgs, Members, TrainingJob, TrainingJobArgs
-from infra.cloud.key_vault import KeyVault, KeyVaultArgs
-from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
+from infra.cloud.key_vault import KeyVault
+from infra.cloud.machine_learning import machine_learning
 from infra.cloud.monitoring import (
     Alerts,
     AlertsArgs,
     Availability,
     AvailabilityArgs,
-    ContainerInsights,
-    ContainerInsightsArgs,
-    DiagnosticsArgs,
     Monitoring,
     MonitoringArgs,
+    container_insights,
     send_logs,
 )
 from infra.cloud.names import names_of
@@ -43,12 +41,12 @@ from infra.cloud.site import sites
 from infra.cloud.storage import Storage, StorageArgs
 from infra.cloud.unity_catalog import LakeAccess, LakeAccessArgs, Volumes, VolumesArgs
 from infra.cost.estimate import usd_per_month
-from infra.private import Service
+from infra.private import Service, divided
 from infra.settings import Settings, azure_settings
 from infra.step_resource import Group, StepResource
 from infra.workload.names import CERTIFICATE_SECRET, KEYS_SECRET, NAMESPACE, PRIVATE_KEY_SECRET, SERVICE_ACCOUNT
 from infra.workload.network import inside, on_the_internet
-from infra.workload.workload import Workload, WorkloadArgs
+from infra.workload.workload import Workload
 from steps.api_key import ApiKeyOnAzure
 from steps.certificate import Certificate
 from steps.champion import ChampionOnAzure
@@ -132,23 +130,16 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         ),
         own,
     )
-    vault = KeyVault("key-vault", KeyVaultArgs(site=groups.serving, name=names.vault, tenant=azure.tenant), own)
-    images = ContainerRegistry(
-        "container-registry",
-        ContainerRegistryArgs(site=groups.serving, name=names.registry, tier=azure.registry_tier),
-        own,
-    )
-    machine_learning = MachineLearning(
-        "machine-learning",
-        MachineLearningArgs(
-            site=groups.training,
-            name=names.machine_learning,
-            storage_account=storage.workspace.id,
-            vault=vault.id,
-            insights=monitoring.insights.id,
-            registry=images.id,
-        ),
-        own,
+    vault = KeyVault(groups.serving, environment, name=names.vault, tenant=azure.tenant)
+    images = container_registry(groups.serving, environment, name=names.registry, tier=azure.registry_tier)
+    models = machine_learning(
+        groups.training,
+        environment,
+        name=names.machine_learning,
+        storage_account=storage.workspace.id,
+        vault=vault.id,
+        insights=monitoring.insights.id,
+        registry=images.id,
     )
     # What must exist, in addition to a service itself, before the service can be called.
     reached: Sequence[pulumi.Resource] = []
@@ -159,7 +150,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
                 Service.WORKSPACE_STORAGE: storage.workspace.id,
                 Service.VAULT: vault.id,
                 Service.REGISTRY: images.id,
-                Service.MACHINE_LEARNING: machine_learning.id,
+                Service.MACHINE_LEARNING: models.id,
                 Service.DATABRICKS: workspace.workspace.id,
             }
         )
@@ -170,41 +161,37 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
             deployers=azure.deployers,
             lake=storage.lake.id,
             workspace_storage=storage.workspace.id,
-            machine_learning=machine_learning.id,
+            machine_learning=models.id,
             registry=images.id,
             connector_principal=workspace.connector_principal,
         ),
         own,
     )
 
-    def watch(name: str, args: DiagnosticsArgs) -> None:
-        """Send a resource's logs and, with `azure.service_metrics`, its metrics to Log Analytics."""
-        send_logs(name, args if azure.service_metrics else replace(args, metrics=None), own)
-
+    # Azure's services send their logs to Log Analytics and, with `azure.service_metrics`, their metrics.
     logs = monitoring.logs
-    watch("lake", DiagnosticsArgs(resource=storage.blob_service_id, workspace=logs, metrics=STORAGE_METRICS))
-    watch("vault", DiagnosticsArgs(resource=vault.id, workspace=logs))
-    watch("registry", DiagnosticsArgs(resource=images.id, workspace=logs))
-    watch("machine-learning", DiagnosticsArgs(resource=machine_learning.id, workspace=logs))
-    watch(
-        "databricks",
-        DiagnosticsArgs(resource=workspace.workspace.id, workspace=logs, categories=DATABRICKS_LOGS, metrics=None),
-    )
+    metrics, of_storage = ("AllMetrics", STORAGE_METRICS) if azure.service_metrics else (None, None)
+    watch = partial(send_logs, parent=environment, workspace=logs)
+    watch("lake", resource=storage.blob_service_id, metrics=of_storage)
+    watch("vault", resource=vault.id, metrics=metrics)
+    watch("registry", resource=images.id, metrics=metrics)
+    watch("machine-learning", resource=models.id, metrics=metrics)
+    watch("databricks", resource=workspace.workspace.id, categories=DATABRICKS_LOGS, metrics=None)
     lake = [*access.lake, *storage.containers, *reached]
     """What a step waits for that uses the lake; those after it add what else they use."""
-    models = [*access.models, *reached]
+    registered = [*access.models, *reached]
 
     # ---- The registry: the Azure ML workspace, which is purged at the end.
     opened = StepResource(
         RegistryOnAzure,
         "registry",
         Group("registry:Registry", "registry"),
-        after=models,
+        after=registered,
         stack=stack,
         tenant=azure.tenant,
         subscription=azure.subscription,
         resource_group=groups.training.group,
-        workspace=machine_learning.name,
+        workspace=models.name,
     )
     registry = opened.text("registry")
 
@@ -298,7 +285,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         tenant=azure.tenant,
         subscription=azure.subscription,
         resource_group=groups.training.group,
-        workspace=machine_learning.name,
+        workspace=models.name,
         blob_endpoint=storage.blob_endpoint,
         volumes=volumes,
         databricks_url=url,
@@ -324,7 +311,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         tenant=azure.tenant,
         subscription=azure.subscription,
         resource_group=groups.training.group,
-        workspace=machine_learning.name,
+        workspace=models.name,
         blob_endpoint=storage.blob_endpoint,
         registry=registry,
         bundle=training.text("bundle"),
@@ -346,7 +333,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         subscription=azure.subscription,
         resource_group=groups.serving.group,
         registry_name=images.name,
-        login_server=images.server,
+        login_server=images.login_server,
         private=private is not None,
         target=settings.scoring.engine,
         blob_endpoint=storage.blob_endpoint,
@@ -361,12 +348,12 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         Environment,
         "image-record",
         built,
-        after=models,
+        after=registered,
         stack=stack,
         tenant=azure.tenant,
         subscription=azure.subscription,
         resource_group=groups.training.group,
-        workspace=machine_learning.name,
+        workspace=models.name,
         image=image.text("image"),
         version=version,
     )
@@ -405,13 +392,9 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
             snapshots=storage.snapshots if recommends else None,
         )
     )
-    watch("cluster", DiagnosticsArgs(resource=cluster.id, workspace=logs, categories=CLUSTER_LOGS))
+    watch("cluster", resource=cluster.id, categories=CLUSTER_LOGS, metrics=metrics)
     if azure.container_insights:
-        ContainerInsights(
-            "container-insights",
-            ContainerInsightsArgs(site=groups.serving, name=names.container_rule, cluster=cluster.id, workspace=logs),
-            own,
-        )
+        container_insights(groups.serving, environment, name=names.container_rule, cluster=cluster.id, workspace=logs)
     Alerts(
         "alerts",
         AlertsArgs(
@@ -475,27 +458,31 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         cluster_identifier=cluster.id,
         opts=ResourceOptions(parent=in_cluster),
     )
-    pool_label, pool = label_of_service_nodes(azure)
     pods = Workload(
         "workload",
-        WorkloadArgs(
-            azure=azure,
-            scoring=settings.scoring,
-            image=image.text("image"),
-            place=place,
-            vault=vault.name,
-            client_id=identity.client_id,
-            certificate_hash=certificate.text("certificate").apply(_hash),
-            snapshots=storage.snapshots_of(model.text("served_hash")) if recommends else None,
-            pool_label=pool_label,
-            pool=pool,
-        ),
         ResourceOptions(
             parent=in_cluster,
             providers=[objects],
             depends_on=[*secrets, *access.pods, cluster.ready],
             transformations=[partial(_gone_with, cluster.cluster)],
         ),
+        image=image.text("image"),
+        scoring=settings.scoring,
+        place=place,
+        vault=vault.name,
+        tenant=azure.tenant,
+        client_id=identity.client_id,
+        certificate_hash=certificate.text("certificate").apply(_hash),
+        snapshots=storage.snapshots_of(model.text("served_hash")) if recommends else None,
+        endpoints=str(divided(azure.network_range).endpoints) if private else None,
+        sources=() if azure.allowed_sources == ANYWHERE else azure.allowed_sources,
+        tested=azure.availability_test,
+        nodes=label_of_service_nodes(shared=azure.shares_nodes),
+        cpu_millicores=azure.cpu_millicores,
+        memory_mib=azure.memory_mib,
+        rollout_seconds=azure.rollout_seconds,
+        replicas_min=azure.replicas_min,
+        replicas_max=azure.replicas_max,
     )
     if azure.availability_test:
         # Once the service answers, so that a first `up` counts as no outage.
@@ -508,12 +495,12 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         ChampionOnAzure,
         "service-champion",
         serving,
-        after=[in_cluster, *models],
+        after=[in_cluster, *registered],
         stack=stack,
         tenant=azure.tenant,
         subscription=azure.subscription,
         resource_group=groups.training.group,
-        workspace=machine_learning.name,
+        workspace=models.name,
         blob_endpoint=storage.blob_endpoint,
         version=version,
         refusal=model.text("refusal"),
@@ -530,7 +517,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         "report": model.text("report"),
         "image_digest": image.text("digest"),
         "bundle_hash": model.text("served_hash"),
-        "machine_learning": machine_learning.id.apply(studio.format),
+        "machine_learning": models.id.apply(studio.format),
         "usd_per_month": Output.from_input(usd_per_month(stack, azure, recommends=recommends)),
         "databricks": url,
         "run": training.text("run_url"),

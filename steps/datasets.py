@@ -8,15 +8,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azure_clients.lake_files import AzureLake
 from features.errors import PersonalizationError
-from steps.lake import LakeFolder
-from steps.step import Context
 from tools.paths import ROOT
 from training.parameters import CriteoDataset, Dataset, TablesDataset
 
 if TYPE_CHECKING:
     from steps.data_upload import Inputs
+    from steps.lake import LakeFolder
+    from steps.step import Context
     from training.datasets.manifest import Manifest
     from training.datasets.progress import Reporter
 
@@ -43,6 +42,8 @@ def copy_dataset(inputs: "Inputs", folder: Path, report: "Reporter") -> None:
 
     placed = located(inputs.dataset)
     if addresses(placed):
+        from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - see the top
+
         fetch(placed, folder, AzureLake(), report, wanted=inputs.manifest_hash)
     else:
         materialize(placed, folder, report, versions=inputs.versions, wanted=inputs.manifest_hash)
@@ -61,6 +62,8 @@ class PlacedData:
 
     def __init__(self, dataset: Dataset, tenant: str) -> None:
         """Makes no request yet."""
+        from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - see the top
+
         self._dataset, self._lake = located(dataset), AzureLake(tenant)
 
     def write_places(self, folder: Path, volumes: str, wanted: str) -> None:
@@ -83,7 +86,7 @@ def placed_data(dataset: Dataset, tenant: str) -> PlacedData | None:
     return PlacedData(dataset, tenant) if addresses(located(dataset)) else None
 
 
-def listing_in(folder: LakeFolder, context: Context) -> "Manifest":
+def listing_in(folder: "LakeFolder", context: "Context") -> "Manifest":
     """The listing that the data step wrote; raises `ListingMissingError` if it is gone."""
     from training.datasets.manifest import RECORD, manifest_in  # noqa: PLC0415 - see the top
 

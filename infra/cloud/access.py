@@ -15,34 +15,31 @@ from infra.cloud.names import role_assignment_name
 from infra.cloud.role_list import Role
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grant:
-    """A role for a principal on a resource."""
+def assign(
+    name: str,
+    parent: pulumi.Resource,
+    *,
+    scope: Input[str],
+    role: Role,
+    principal: Input[str],
+    subscription: str,
+    kind: PrincipalType = PrincipalType.SERVICE_PRINCIPAL,
+) -> authorization.RoleAssignment:
+    """Give a role on the resource `scope` to a principal, both by ID.
 
-    subscription: str
-    scope: Input[str]
-    """The resource's ID."""
-    role: Role
-    principal: Input[str]
-    """Object ID."""
-    type: PrincipalType = PrincipalType.SERVICE_PRINCIPAL
-    """Always sent: by default Azure looks for a user, and does not find a new identity."""
-
-
-def assign(name: str, grant: Grant, opts: ResourceOptions) -> authorization.RoleAssignment:
-    """Assign the role. Its name is the same for every deployer, so that nobody's `up` changes it."""
-    definition = f"/subscriptions/{grant.subscription}/providers/Microsoft.Authorization/roleDefinitions/{grant.role}"
-    physical = Output.all(grant.scope, grant.principal).apply(
-        lambda known: role_assignment_name(known[0], grant.role, known[1])
-    )
+    The assignment's name is the same for every deployer, so that nobody's `up` changes it. The principal's kind is
+    always sent: by default Azure looks for a user, and does not find a new identity.
+    """
     return authorization.RoleAssignment(
         name,
-        role_assignment_name=physical,
-        scope=grant.scope,
-        role_definition_id=definition,
-        principal_id=grant.principal,
-        principal_type=authorization.PrincipalType(grant.type.value),
-        opts=opts,
+        role_assignment_name=Output.all(scope, principal).apply(
+            lambda known: role_assignment_name(known[0], role, known[1])
+        ),
+        scope=scope,
+        role_definition_id=f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}",
+        principal_id=principal,
+        principal_type=authorization.PrincipalType(kind.value),
+        opts=ResourceOptions(parent=parent),
     )
 
 
@@ -123,21 +120,17 @@ class Access(pulumi.ComponentResource):
     def _give(
         self, assignments: list[pulumi.Resource], deployer: Deployer, name: str, scope: Input[str], role: Role
     ) -> None:
-        grant = Grant(
-            subscription=self._subscription,
-            scope=scope,
-            role=role,
-            principal=deployer.object_id,
-            type=deployer.type,
+        assignments.append(
+            assign(
+                f"{deployer.object_id}-{name}",
+                self,
+                scope=scope,
+                role=role,
+                principal=deployer.object_id,
+                subscription=self._subscription,
+                kind=deployer.type,
+            )
         )
-        assignments.append(assign(f"{deployer.object_id}-{name}", grant, ResourceOptions(parent=self)))
 
     def _service(self, name: str, scope: Input[str], role: Role, principal: Input[str]) -> pulumi.Resource:
-        grant = Grant(
-            subscription=self._subscription,
-            scope=scope,
-            role=role,
-            principal=principal,
-            type=PrincipalType.SERVICE_PRINCIPAL,
-        )
-        return assign(name, grant, ResourceOptions(parent=self))
+        return assign(name, self, scope=scope, role=role, principal=principal, subscription=self._subscription)

@@ -16,7 +16,7 @@ from pulumi_azure_native.containerservice.outputs import (
 )
 
 from infra.azure_settings import ANYWHERE, AzureSettings
-from infra.cloud.access import Grant, assign
+from infra.cloud.access import assign
 from infra.cloud.names import SYSTEM_POOL, Names
 from infra.cloud.role_list import Role
 from infra.cloud.site import Site, known
@@ -30,9 +30,9 @@ MODE_LABEL = "kubernetes.azure.com/mode"
 """AKS's own label, `system` or `user` (learn.microsoft.com/azure/aks/use-system-pools)."""
 
 
-def label_of_service_nodes(settings: AzureSettings) -> tuple[str, str]:
-    """Name and value of the label."""
-    return (MODE_LABEL, "system") if settings.shares_nodes else (POOL_LABEL, SCORING)
+def label_of_service_nodes(*, shared: bool) -> tuple[str, str]:
+    """Name and value of the label of the nodes that the service runs on: the cluster's own if they are `shared`."""
+    return (MODE_LABEL, "system") if shared else (POOL_LABEL, SCORING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +64,16 @@ class ClusterNetwork(pulumi.ComponentResource):
         self.nodes = args.nodes
         self.roles: list[pulumi.Resource] = []
         for called, subnet in (("nodes", args.nodes), ("service", args.service)):
-            grant = Grant(
-                subscription=args.subscription,
-                scope=subnet,
-                role=Role.NETWORK_CONTRIBUTOR,
-                principal=made.principal_id,
+            self.roles.append(
+                assign(
+                    f"cluster-{called}-subnet",
+                    self,
+                    scope=subnet,
+                    role=Role.NETWORK_CONTRIBUTOR,
+                    principal=made.principal_id,
+                    subscription=args.subscription,
+                )
             )
-            self.roles.append(assign(f"cluster-{called}-subnet", grant, ResourceOptions(parent=self)))
         self.register_outputs({})
 
 

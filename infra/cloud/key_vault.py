@@ -1,7 +1,5 @@
 """The Key Vault with the service's API keys and private key; only the pods' identity may read them."""
 
-from dataclasses import dataclass
-
 import pulumi
 from pulumi import Input, ResourceOptions
 from pulumi_azure_native import keyvault
@@ -15,42 +13,33 @@ _CLOSED = keyvault.NetworkRuleSetArgs(
 """Azure ML keeps its workspace's secrets here, and is one of Azure's trusted services."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeyVaultArgs:
-    """Location, name and tenant."""
-
-    site: Site
-    name: str
-    tenant: str
-
-
 class KeyVault(pulumi.ComponentResource):
-    """The vault. With `protect`, a deleted vault also can't be purged during its retention.
+    """The vault. With the site's `protect`, a deleted vault also can't be purged during its retention.
 
     Purge protection can't be switched off again, so without `protect` the setting is left out.
     """
 
-    def __init__(self, name: str, args: KeyVaultArgs, opts: ResourceOptions | None = None) -> None:
+    def __init__(self, site: Site, parent: pulumi.Resource, *, name: str, tenant: str) -> None:
         """Create the vault."""
-        super().__init__("personalization:azure:KeyVault", name, None, opts)
-        self._site = args.site
+        super().__init__("personalization:azure:KeyVault", "key-vault", None, ResourceOptions(parent=parent))
+        self._site = site
         self.vault = keyvault.Vault(
             "vault",
-            vault_name=args.name,
-            resource_group_name=args.site.group,
-            location=args.site.location,
+            vault_name=name,
+            resource_group_name=site.group,
+            location=site.location,
             properties=keyvault.VaultPropertiesArgs(
-                tenant_id=args.tenant,
+                tenant_id=tenant,
                 sku=keyvault.SkuArgs(family=keyvault.SkuFamily.A, name=keyvault.SkuName.STANDARD),
                 enable_rbac_authorization=True,
                 enable_soft_delete=True,
                 soft_delete_retention_in_days=RETENTION_DAYS,
-                enable_purge_protection=True if args.site.protect else None,
-                public_network_access="Disabled" if args.site.private else "Enabled",
-                network_acls=_CLOSED if args.site.private else None,
+                enable_purge_protection=True if site.protect else None,
+                public_network_access="Disabled" if site.private else "Enabled",
+                network_acls=_CLOSED if site.private else None,
             ),
-            tags=args.site.tags,
-            opts=ResourceOptions(parent=self, protect=args.site.protect),
+            tags=site.tags,
+            opts=ResourceOptions(parent=self, protect=site.protect),
         )
         self.id = self.vault.id
         self.name = known(self.vault.name)

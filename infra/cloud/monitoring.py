@@ -18,6 +18,7 @@ from infra.cloud.queries import ALERTS, Alert, whole
 from infra.cloud.site import Site
 from infra.cloud.workbook import workbook
 from infra.cost.scenarios import EVERY_SECONDS, PLACES
+from infra.step_resource import Group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,31 +93,30 @@ class Monitoring(pulumi.ComponentResource):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class DiagnosticsArgs:
-    """A resource and the workspace for its logs: all of them, unless `categories` selects some."""
+def send_logs(
+    name: str,
+    parent: pulumi.Resource,
+    *,
+    resource: Input[str],
+    workspace: Input[str],
+    categories: Sequence[str] = (),
+    metrics: str | None,
+) -> None:
+    """Send a resource's logs to Log Analytics: all of them, unless `categories` selects some; and its metrics.
 
-    resource: Input[str]
-    """The resource's ID; for a storage account that of its Blob service, which has the logs."""
-    workspace: Input[str]
-    categories: Sequence[str] = ()
-    metrics: str | None = "AllMetrics"
-    """The category of its metrics, None for a resource without any."""
-
-
-def send_logs(name: str, args: DiagnosticsArgs, opts: ResourceOptions) -> monitor.DiagnosticSetting:
-    """Send a resource's logs to Log Analytics, and its metrics if it has any."""
-    metrics = [monitor.DiagnosticsMetricSettingsArgs(category=args.metrics, enabled=True)] if args.metrics else []
-    logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in args.categories]
+    `resource` is the resource's ID; for a storage account that of its Blob service, which has the logs. `metrics` is
+    the category of its metrics, None for none.
+    """
+    logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in categories]
     everything = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)]
-    return monitor.DiagnosticSetting(
+    monitor.DiagnosticSetting(
         f"{name}-logs",
         name="to-log-analytics",
-        resource_uri=args.resource,
-        workspace_id=args.workspace,
+        resource_uri=resource,
+        workspace_id=workspace,
         logs=logs or everything,
-        metrics=metrics,
-        opts=opts,
+        metrics=[monitor.DiagnosticsMetricSettingsArgs(category=metrics, enabled=True)] if metrics else [],
+        opts=ResourceOptions(parent=parent),
     )
 
 
@@ -127,51 +127,37 @@ SETTINGS = {"dataCollectionSettings": {"interval": "1m", "namespaceFilteringMode
 """Logs go to the table that the queries read; the older table does not contain a pod's namespace."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ContainerInsightsArgs:
-    """A cluster, and the workspace for its logs."""
-
-    site: Site
-    name: str
-    cluster: Input[str]
-    workspace: Input[str]
-
-
-class ContainerInsights(pulumi.ComponentResource):
-    """The collection rule, and its association with the cluster."""
-
-    def __init__(self, name: str, args: ContainerInsightsArgs, opts: ResourceOptions | None = None) -> None:
-        """Create both."""
-        super().__init__("personalization:azure:ContainerInsights", name, None, opts)
-        rule = monitor.DataCollectionRule(
-            "containers",
-            data_collection_rule_name=args.name,
-            resource_group_name=args.site.group,
-            location=args.site.location,
-            data_sources=monitor.DataCollectionRuleDataSourcesArgs(
-                extensions=[
-                    monitor.ExtensionDataSourceArgs(
-                        name=EXTENSION, extension_name=EXTENSION, streams=[STREAM], extension_settings=SETTINGS
-                    )
-                ]
-            ),
-            destinations=monitor.DataCollectionRuleDestinationsArgs(
-                log_analytics=[
-                    monitor.LogAnalyticsDestinationArgs(name=DESTINATION, workspace_resource_id=args.workspace)
-                ]
-            ),
-            data_flows=[monitor.DataFlowArgs(streams=[STREAM], destinations=[DESTINATION])],
-            tags=args.site.tags,
-            opts=ResourceOptions(parent=self),
-        )
-        monitor.DataCollectionRuleAssociation(
-            "containers-of-cluster",
-            association_name=f"{EXTENSION}Extension",
-            resource_uri=args.cluster,
-            data_collection_rule_id=rule.id,
-            opts=ResourceOptions(parent=self),
-        )
-        self.register_outputs({})
+def container_insights(
+    site: Site, parent: pulumi.Resource, *, name: str, cluster: Input[str], workspace: Input[str]
+) -> None:
+    """The collection rule, and its association with the cluster, whose logs the workspace gets."""
+    group = Group("azure:ContainerInsights", "container-insights", ResourceOptions(parent=parent))
+    rule = monitor.DataCollectionRule(
+        "containers",
+        data_collection_rule_name=name,
+        resource_group_name=site.group,
+        location=site.location,
+        data_sources=monitor.DataCollectionRuleDataSourcesArgs(
+            extensions=[
+                monitor.ExtensionDataSourceArgs(
+                    name=EXTENSION, extension_name=EXTENSION, streams=[STREAM], extension_settings=SETTINGS
+                )
+            ]
+        ),
+        destinations=monitor.DataCollectionRuleDestinationsArgs(
+            log_analytics=[monitor.LogAnalyticsDestinationArgs(name=DESTINATION, workspace_resource_id=workspace)]
+        ),
+        data_flows=[monitor.DataFlowArgs(streams=[STREAM], destinations=[DESTINATION])],
+        tags=site.tags,
+        opts=ResourceOptions(parent=group),
+    )
+    monitor.DataCollectionRuleAssociation(
+        "containers-of-cluster",
+        association_name=f"{EXTENSION}Extension",
+        resource_uri=cluster,
+        data_collection_rule_id=rule.id,
+        opts=ResourceOptions(parent=group),
+    )
 
 
 EVERY = "PT5M"

@@ -72,10 +72,8 @@ class ScoringPodsArgs:
     """A new certificate restarts the pods, because the service reads it only once."""
     snapshots: Input[str] | None
     """The address of the version's histories and catalogue, if the service recommends."""
-    pool_label: str
-    """Label of the nodes that run the service, and the taint of a pool of its own."""
-    pool: str
-    """The label's value."""
+    nodes: tuple[str, str]
+    """Label of the nodes that run the service, name and value, and the taint of a pool of its own."""
 
 
 class ScoringPods(pulumi.ComponentResource):
@@ -115,6 +113,7 @@ class ScoringPods(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _pod(self) -> PodSpecArgs:
+        label, pool = self._args.nodes
         vault_files = CSIVolumeSourceArgs(
             driver="secrets-store.csi.k8s.io",
             read_only=True,
@@ -131,10 +130,8 @@ class ScoringPods(pulumi.ComponentResource):
                 fs_group=names.USER,
                 seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
             ),
-            node_selector={self._args.pool_label: self._args.pool},
-            tolerations=[
-                TolerationArgs(key=self._args.pool_label, operator="Equal", value=self._args.pool, effect="NoSchedule")
-            ],
+            node_selector={label: pool},
+            tolerations=[TolerationArgs(key=label, operator="Equal", value=pool, effect="NoSchedule")],
             topology_spread_constraints=[_spread(key) for key in SPREAD_OVER],
             termination_grace_period_seconds=names.LEAVE_SECONDS + 2 * int(self._limits()[DRAIN]),
             containers=[self._container()],
