@@ -20,7 +20,7 @@ from pulumi_azure_native import containerservice
 
 from infra.azure_settings import ANYWHERE, Network
 from infra.cloud.access import Access, AccessArgs, ClusterAccessArgs
-from infra.cloud.cluster import Kubernetes, KubernetesArgs, ScoringIdentity, ScoringIdentityArgs, label_of_service_nodes
+from infra.cloud.cluster import Kubernetes, KubernetesArgs, NodePool, label_of_service_nodes, scoring_identity
 from infra.cloud.container_registry import container_registry
 from infra.cloud.databricks import Databricks, DatabricksArgs, Members, TrainingJob, TrainingJobArgs
 from infra.cloud.key_vault import KeyVault
@@ -95,7 +95,17 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
     own = ResourceOptions(parent=environment)
     private = None
     if azure.network is Network.PRIVATE:
-        private = PrivateStack(PrivateStackArgs(site=groups.serving, settings=azure, names=names), own)
+        private = PrivateStack(
+            PrivateStackArgs(
+                site=groups.serving,
+                names=names,
+                subscription=azure.subscription,
+                network_range=azure.network_range,
+                peered_network=str(azure.peered_network),
+                private_dns_zones=azure.private_dns_zones,
+            ),
+            own,
+        )
     monitoring = Monitoring(
         "monitoring",
         MonitoringArgs(
@@ -272,7 +282,18 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
     )
     job = TrainingJob(
         "training-job",
-        TrainingJobArgs(settings=azure, names=names, libraries=found),
+        TrainingJobArgs(
+            name=names.databricks,
+            tags=groups.training.tags,
+            deployers=azure.deployers,
+            run_as=azure.training_run_as,
+            mail=azure.alert_mail,
+            vm_size=azure.training_vm_size,
+            workers=azure.training_workers,
+            timeout_seconds=azure.training_timeout_minutes * 60,
+            binary_files=azure.training_binary_files,
+            libraries=found,
+        ),
         workspace.workspace,
         _after(inner, members),
     )
@@ -359,28 +380,37 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
     )
 
     # ---- The cluster, the identity of its pods, and monitoring.
+    scoring_nodes = NodePool(
+        vm_size=azure.scoring_vm_size, nodes_min=azure.scoring_nodes_min, nodes_max=azure.scoring_nodes_max
+    )
     cluster = Kubernetes(
         "kubernetes",
         KubernetesArgs(
             site=groups.serving,
             names=names,
-            settings=azure,
-            logs=logs,
+            tenant=azure.tenant,
+            version=azure.kubernetes_version,
+            tier=azure.kubernetes_tier,
+            authorized_ip_ranges=() if azure.authorized_ip_ranges == ANYWHERE else azure.authorized_ip_ranges,
+            system=NodePool(
+                vm_size=azure.system_vm_size, nodes_min=azure.system_nodes_min, nodes_max=azure.system_nodes_max
+            ),
+            scoring=None if azure.shares_nodes else scoring_nodes,
+            zones=[zone.value for zone in azure.zones],
+            ephemeral_os_disks=azure.ephemeral_os_disks,
+            pods_logs=logs if azure.container_insights else None,
             network=private.cluster if private else None,
             after=[image],
         ),
         own,
     )
-    identity = ScoringIdentity(
-        "scoring-identity",
-        ScoringIdentityArgs(
-            site=groups.serving,
-            name=names.scoring_identity,
-            issuer=cluster.issuer,
-            namespace=NAMESPACE,
-            service_account=SERVICE_ACCOUNT,
-        ),
-        own,
+    identity = scoring_identity(
+        groups.serving,
+        environment,
+        name=names.scoring_identity,
+        issuer=cluster.issuer,
+        namespace=NAMESPACE,
+        service_account=SERVICE_ACCOUNT,
     )
     access.open_cluster(
         ClusterAccessArgs(

@@ -15,13 +15,14 @@ from pulumi_azure_native.containerservice.outputs import (
     UserAssignedIdentityManagedClusterResponse,
 )
 
-from infra.azure_settings import ANYWHERE, AzureSettings
+from infra.azure_settings import KubernetesTier
 from infra.cloud.access import assign
 from infra.cloud.names import SYSTEM_POOL, Names
 from infra.cloud.role_list import Role
 from infra.cloud.site import Site, known
 from infra.cost.scenarios import DISK_GIB
 from infra.private import POD_RANGE, SERVICE_RANGE
+from infra.step_resource import Group
 
 POOL_LABEL = "personalization/pool"
 """Label of the scoring pool's nodes, the same for a pool that replaces another."""
@@ -84,14 +85,33 @@ OUTBOUND = containerservice.OutboundType
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodePool:
+    """The nodes of a pool; the autoscaler sets their number in between."""
+
+    vm_size: str
+    nodes_min: int
+    nodes_max: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class KubernetesArgs:
     """Location, names and sizes."""
 
     site: Site
     names: Names
-    settings: AzureSettings
-    logs: Input[str]
-    """ID of the Log Analytics workspace."""
+    tenant: str
+    version: str
+    """Minor version of Kubernetes, of the control plane and of each pool."""
+    tier: KubernetesTier
+    authorized_ip_ranges: Sequence[str]
+    """Those that may reach a public API server; empty for all."""
+    system: NodePool
+    scoring: NodePool | None
+    """None: the service runs on the system nodes."""
+    zones: Sequence[str]
+    ephemeral_os_disks: bool
+    pods_logs: Input[str] | None
+    """ID of the Log Analytics workspace that gets the pods' logs, if any does."""
     network: ClusterNetwork | None
     """The nodes' network in a private stack; None: AKS creates one."""
     after: Sequence[pulumi.Resource] = ()
@@ -113,11 +133,11 @@ class Kubernetes(pulumi.ComponentResource):
         written: pulumi.Resource = self.cluster
         for window in WINDOWS:
             written = self._window(window, written)
-        self.ready = written if args.settings.shares_nodes else self._scoring_pool(written)
+        self.ready = self._scoring_pool(args.scoring, written) if args.scoring else written
         self.register_outputs({"cluster": self.id, "issuer": self.issuer})
 
     def _cluster(self) -> containerservice.ManagedCluster:
-        site, settings = self._args.site, self._args.settings
+        site, args = self._args.site, self._args
         return containerservice.ManagedCluster(
             "cluster",
             resource_name_=self._args.names.cluster,
@@ -125,19 +145,19 @@ class Kubernetes(pulumi.ComponentResource):
             location=site.location,
             node_resource_group=self._args.names.nodes_group,
             dns_prefix=self._args.names.dns_prefix,
-            kubernetes_version=settings.kubernetes_version,
-            sku=containerservice.ManagedClusterSKUArgs(name="Base", tier=settings.kubernetes_tier.value),
+            kubernetes_version=args.version,
+            sku=containerservice.ManagedClusterSKUArgs(name="Base", tier=args.tier.value),
             identity=self._identity(),
             enable_rbac=True,
             disable_local_accounts=True,
             aad_profile=containerservice.ManagedClusterAADProfileArgs(
-                managed=True, enable_azure_rbac=True, tenant_id=settings.tenant
+                managed=True, enable_azure_rbac=True, tenant_id=args.tenant
             ),
             oidc_issuer_profile=containerservice.ManagedClusterOIDCIssuerProfileArgs(enabled=True),
             security_profile=_security(),
             network_profile=_network(self._args.network),
             addon_profiles=self._addons(),
-            agent_pool_profiles=[self._system_pool()],
+            agent_pool_profiles=[self._system_pool(args.system)],
             api_server_access_profile=self._api_server(),
             auto_upgrade_profile=containerservice.ManagedClusterAutoUpgradeProfileArgs(
                 upgrade_channel=containerservice.UpgradeChannel.PATCH,
@@ -166,16 +186,14 @@ class Kubernetes(pulumi.ComponentResource):
     def _api_server(self) -> containerservice.ManagedClusterAPIServerAccessProfileArgs:
         """A private one has an address in the network and a public DNS name, so it needs no private zone."""
         if self._args.network is None:
-            ranges = self._args.settings.authorized_ip_ranges
             return containerservice.ManagedClusterAPIServerAccessProfileArgs(
-                authorized_ip_ranges=[] if ranges == ANYWHERE else list(ranges)
+                authorized_ip_ranges=list(self._args.authorized_ip_ranges)
             )
         return containerservice.ManagedClusterAPIServerAccessProfileArgs(
             enable_private_cluster=True, enable_private_cluster_public_fqdn=True, private_dns_zone="none"
         )
 
-    def _system_pool(self) -> containerservice.ManagedClusterAgentPoolProfileArgs:
-        settings = self._args.settings
+    def _system_pool(self, pool: NodePool) -> containerservice.ManagedClusterAgentPoolProfileArgs:
         return containerservice.ManagedClusterAgentPoolProfileArgs(
             name=SYSTEM_POOL,
             mode=containerservice.AgentPoolMode.SYSTEM,
@@ -183,27 +201,26 @@ class Kubernetes(pulumi.ComponentResource):
             os_type=containerservice.OSType.LINUX,
             os_disk_type=self._disk(),
             os_disk_size_gb=DISK_GIB,
-            vm_size=settings.system_vm_size,
+            vm_size=pool.vm_size,
             vnet_subnet_id=self._subnet(),
             # Set on each pool, which otherwise keeps its version when the control plane is upgraded.
-            orchestrator_version=settings.kubernetes_version,
-            count=settings.system_nodes_min,
-            min_count=settings.system_nodes_min,
-            max_count=settings.system_nodes_max,
+            orchestrator_version=self._args.version,
+            count=pool.nodes_min,
+            min_count=pool.nodes_min,
+            max_count=pool.nodes_max,
             enable_auto_scaling=True,
-            availability_zones=[zone.value for zone in settings.zones],
+            availability_zones=list(self._args.zones),
             max_pods=MAX_PODS,
             upgrade_settings=containerservice.AgentPoolUpgradeSettingsArgs(max_surge="1"),
         )
 
-    def _scoring_pool(self, written: pulumi.Resource) -> containerservice.AgentPool:
+    def _scoring_pool(self, pool: NodePool, written: pulumi.Resource) -> containerservice.AgentPool:
         """Properties that can't change in place are part of its name, so a new pool exists before the old one is
         deleted."""
-        settings = self._args.settings
-        zones = [zone.value for zone in settings.zones]
+        zones = list(self._args.zones)
         return containerservice.AgentPool(
             "scoring-pool",
-            agent_pool_name=self._args.names.scoring_pool(settings.scoring_vm_size, *zones),
+            agent_pool_name=self._args.names.scoring_pool(pool.vm_size, *zones),
             resource_name_=self.cluster.name,
             resource_group_name=self._args.site.group,
             mode=containerservice.AgentPoolMode.USER,
@@ -211,12 +228,12 @@ class Kubernetes(pulumi.ComponentResource):
             os_type=containerservice.OSType.LINUX,
             os_disk_type=self._disk(),
             os_disk_size_gb=DISK_GIB,
-            vm_size=settings.scoring_vm_size,
+            vm_size=pool.vm_size,
             vnet_subnet_id=self._subnet(),
-            orchestrator_version=settings.kubernetes_version,
-            count=settings.scoring_nodes_min,
-            min_count=settings.scoring_nodes_min,
-            max_count=settings.scoring_nodes_max,
+            orchestrator_version=self._args.version,
+            count=pool.nodes_min,
+            min_count=pool.nodes_min,
+            max_count=pool.nodes_max,
             enable_auto_scaling=True,
             availability_zones=zones,
             max_pods=MAX_PODS,
@@ -237,7 +254,7 @@ class Kubernetes(pulumi.ComponentResource):
         return self._args.network.nodes if self._args.network else None
 
     def _disk(self) -> containerservice.OSDiskType:
-        ephemeral = self._args.settings.ephemeral_os_disks
+        ephemeral = self._args.ephemeral_os_disks
         return containerservice.OSDiskType.EPHEMERAL if ephemeral else containerservice.OSDiskType.MANAGED
 
     def _window(self, window: str, written: pulumi.Resource) -> containerservice.MaintenanceConfiguration:
@@ -261,9 +278,9 @@ class Kubernetes(pulumi.ComponentResource):
                 enabled=True, config={"enableSecretRotation": "true", "rotationPollInterval": "2m"}
             )
         }
-        if self._args.settings.container_insights:
+        if self._args.pods_logs is not None:
             addons["omsagent"] = containerservice.ManagedClusterAddonProfileArgs(
-                enabled=True, config={"logAnalyticsWorkspaceResourceID": self._args.logs, "useAADAuth": "true"}
+                enabled=True, config={"logAnalyticsWorkspaceResourceID": self._args.pods_logs, "useAADAuth": "true"}
             )
         return addons
 
@@ -306,42 +323,27 @@ def _kubelet(profile: Mapping[str, UserAssignedIdentityManagedClusterResponse] |
 AUDIENCE = "api://AzureADTokenExchange"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoringIdentityArgs:
-    """Location and name of the identity, and the service account that it is linked to."""
-
-    site: Site
-    name: str
-    issuer: Input[str]
-    """The cluster's OIDC issuer."""
-    namespace: str
-    service_account: str
-
-
-class ScoringIdentity(pulumi.ComponentResource):
-    """The identity with its federated credential."""
-
-    def __init__(self, name: str, args: ScoringIdentityArgs, opts: ResourceOptions | None = None) -> None:
-        """Create the identity."""
-        super().__init__("personalization:azure:ScoringIdentity", name, None, opts)
-        identity = managedidentity.UserAssignedIdentity(
-            "scoring-identity",
-            resource_name_=args.name,
-            resource_group_name=args.site.group,
-            location=args.site.location,
-            tags=args.site.tags,
-            opts=ResourceOptions(parent=self),
-        )
-        managedidentity.FederatedIdentityCredential(
-            "scoring-credential",
-            federated_identity_credential_resource_name="scoring",
-            resource_name_=identity.name,
-            resource_group_name=args.site.group,
-            issuer=args.issuer,
-            subject=f"system:serviceaccount:{args.namespace}:{args.service_account}",
-            audiences=[AUDIENCE],
-            opts=ResourceOptions(parent=self),
-        )
-        self.principal_id = identity.principal_id
-        self.client_id = identity.client_id
-        self.register_outputs({"principal_id": self.principal_id, "client_id": self.client_id})
+def scoring_identity(
+    site: Site, parent: pulumi.Resource, *, name: str, issuer: Input[str], namespace: str, service_account: str
+) -> managedidentity.UserAssignedIdentity:
+    """The identity of the service's pods, linked to their service account by the cluster's OIDC `issuer`."""
+    own = ResourceOptions(parent=Group("azure:ScoringIdentity", "scoring-identity", ResourceOptions(parent=parent)))
+    identity = managedidentity.UserAssignedIdentity(
+        "scoring-identity",
+        resource_name_=name,
+        resource_group_name=site.group,
+        location=site.location,
+        tags=site.tags,
+        opts=own,
+    )
+    managedidentity.FederatedIdentityCredential(
+        "scoring-credential",
+        federated_identity_credential_resource_name="scoring",
+        resource_name_=identity.name,
+        resource_group_name=site.group,
+        issuer=issuer,
+        subject=f"system:serviceaccount:{namespace}:{service_account}",
+        audiences=[AUDIENCE],
+        opts=own,
+    )
+    return identity

@@ -6,7 +6,7 @@ workspace ("Could not find principal"; Microsoft's page "Service principals", on
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ import pulumi_databricks
 from pulumi import Input, ResourceOptions
 from pulumi_azure_native import databricks
 
-from infra.azure_settings import AzureSettings, Deployer, PrincipalType
-from infra.cloud.names import PROJECT, Names, tags_of
+from infra.azure_settings import Deployer, PrincipalType
+from infra.cloud.names import PROJECT, Names
 from infra.cloud.site import Site
 from steps.job_libraries import JobLibraries
 from tools.versions import DATABRICKS_RUNTIME, SCALA
@@ -160,10 +160,21 @@ SINGLE_NODE = {"spark.databricks.cluster.profile": "singleNode", "spark.master":
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingJobArgs:
-    """The cluster's size, and the code to run on it."""
+    """Name and tags of policy and job, the cluster's size, and the code to run on it."""
 
-    settings: AzureSettings
-    names: Names
+    name: str
+    tags: Mapping[str, str]
+    deployers: Sequence[Deployer]
+    """Those who manage both."""
+    run_as: str | None
+    """The application ID of the principal that it runs as; None: the deployer that first ran `up`."""
+    mail: str
+    """Address for failed runs."""
+    vm_size: str
+    workers: int
+    """Beside the driver; 0 trains on the driver alone."""
+    timeout_seconds: int
+    binary_files: bool
     libraries: JobLibraries
 
 
@@ -181,11 +192,10 @@ class TrainingJob(pulumi.ComponentResource):
         super().__init__("personalization:azure:TrainingJob", name, None, opts)
         self._args = args
         self._options = ResourceOptions(parent=self, deleted_with=workspace)
-        self._tags = tags_of(args.settings, args.names.stack)
         policy = pulumi_databricks.ClusterPolicy(
             "training-policy",
-            name=args.names.databricks,
-            definition=json.dumps(_policy(args.settings), sort_keys=True),
+            name=args.name,
+            definition=json.dumps(_policy(args), sort_keys=True),
             opts=self._options,
         )
         self._let_manage("training-policy", "CAN_USE", cluster_policy_id=policy.id)
@@ -194,8 +204,7 @@ class TrainingJob(pulumi.ComponentResource):
         self.register_outputs({"job_id": self.job_id, "url": self.job.url})
 
     def _job(self, policy: pulumi_databricks.ClusterPolicy) -> pulumi_databricks.Job:
-        settings, libraries = self._args.settings, self._args.libraries
-        timeout_seconds = settings.training_timeout_minutes * 60
+        args, libraries = self._args, self._args.libraries
         task = pulumi_databricks.JobTaskArgs(
             task_key=ENTRY_POINT,
             job_cluster_key=CLUSTER,
@@ -208,21 +217,21 @@ class TrainingJob(pulumi.ComponentResource):
                 pulumi_databricks.JobTaskLibraryArgs(requirements=libraries.requirements_path),
                 *(pulumi_databricks.JobTaskLibraryArgs(jar=jar) for jar in libraries.jar_paths),
             ],
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=args.timeout_seconds,
             max_retries=0,
         )
         cluster = self._cluster(policy)
         job = pulumi_databricks.Job(
             "training-job",
-            name=self._args.names.databricks,
+            name=args.name,
             max_concurrent_runs=1,
             job_clusters=[pulumi_databricks.JobJobClusterArgs(job_cluster_key=CLUSTER, new_cluster=cluster)],
             tasks=[task],
             parameters=[pulumi_databricks.JobParameterArgs(name=REQUEST, default="{}")],
-            run_as=_run_as(settings),
-            email_notifications=pulumi_databricks.JobEmailNotificationsArgs(on_failures=[settings.alert_mail]),
-            timeout_seconds=timeout_seconds,
-            tags=self._tags,
+            run_as=None if args.run_as is None else pulumi_databricks.JobRunAsArgs(service_principal_name=args.run_as),
+            email_notifications=pulumi_databricks.JobEmailNotificationsArgs(on_failures=[args.mail]),
+            timeout_seconds=args.timeout_seconds,
+            tags=args.tags,
             opts=self._options,
         )
         self._let_manage("training-job", "CAN_MANAGE", job_id=job.id)
@@ -242,7 +251,7 @@ class TrainingJob(pulumi.ComponentResource):
         (databricks/terraform-provider-databricks, permission_definitions.go; Databricks, "Create and manage compute
         policies").
         """
-        named = [one for one in self._args.settings.deployers if one.databricks_name is not None]
+        named = [one for one in self._args.deployers if one.databricks_name is not None]
         if named:
             given = [
                 pulumi_databricks.PermissionsAccessControlArgs(
@@ -259,35 +268,28 @@ class TrainingJob(pulumi.ComponentResource):
             )
 
     def _cluster(self, policy: pulumi_databricks.ClusterPolicy) -> pulumi_databricks.JobJobClusterNewClusterArgs:
-        settings = self._args.settings
-        alone = settings.training_workers == 0
+        args = self._args
+        alone = args.workers == 0
         return pulumi_databricks.JobJobClusterNewClusterArgs(
             spark_version=RUNTIME,
-            node_type_id=settings.training_vm_size,
-            num_workers=settings.training_workers,
+            node_type_id=args.vm_size,
+            num_workers=args.workers,
             policy_id=policy.id,
             data_security_mode=DEDICATED,
             runtime_engine="STANDARD",
             azure_attributes=pulumi_databricks.JobJobClusterNewClusterAzureAttributesArgs(
                 availability=ON_DEMAND, first_on_demand=1
             ),
-            spark_conf={**(SINGLE_NODE if alone else {}), **(BINARY_FILES if settings.training_binary_files else {})},
-            custom_tags={**self._tags, **({"ResourceClass": "SingleNode"} if alone else {})},
+            spark_conf={**(SINGLE_NODE if alone else {}), **(BINARY_FILES if args.binary_files else {})},
+            custom_tags={**args.tags, **({"ResourceClass": "SingleNode"} if alone else {})},
         )
 
 
-def _run_as(settings: AzureSettings) -> pulumi_databricks.JobRunAsArgs | None:
-    """By default the job runs as the deployer that first ran `up`."""
-    if settings.training_run_as is None:
-        return None
-    return pulumi_databricks.JobRunAsArgs(service_principal_name=settings.training_run_as)
-
-
-def _policy(settings: AzureSettings) -> dict[str, Any]:
+def _policy(args: TrainingJobArgs) -> dict[str, Any]:
     """The allowed clusters: exactly the job's, no autoscaling."""
     fixed = {
-        "num_workers": settings.training_workers,
-        "node_type_id": settings.training_vm_size,
+        "num_workers": args.workers,
+        "node_type_id": args.vm_size,
         "spark_version": RUNTIME,
         "data_security_mode": DEDICATED,
         "azure_attributes.availability": ON_DEMAND,

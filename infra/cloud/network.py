@@ -11,7 +11,6 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import network, privatedns
 
-from infra.azure_settings import AzureSettings
 from infra.cloud.cluster import ClusterNetwork, ClusterNetworkArgs
 from infra.cloud.databricks import DatabricksNetwork
 from infra.cloud.names import Names
@@ -310,11 +309,16 @@ class PrivateEndpoints(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateStackArgs:
-    """The stack's settings and names, and the location of its network."""
+    """The location, names and addresses of the stack's network, and the one that it is peered with."""
 
     site: Site
-    settings: AzureSettings
     names: Names
+    subscription: str
+    network_range: str
+    peered_network: str
+    """The ID of the network from which the stack is deployed and used."""
+    private_dns_zones: str | None
+    """The ID of a resource group that has the zones of all services already."""
 
 
 class PrivateStack:
@@ -323,10 +327,10 @@ class PrivateStack:
     def __init__(self, args: PrivateStackArgs, opts: ResourceOptions) -> None:
         """Create the network and what the cluster needs in it."""
         self._args, self._opts = args, opts
-        self._ranges = divided(args.settings.network_range)
+        self._ranges = divided(args.network_range)
         self.service_address = str(self._ranges.service_address)
         """The address of the service's load balancer."""
-        self._peered = str(args.settings.peered_network)
+        self._peered = args.peered_network
         self._network = PrivateNetwork(
             "private-network",
             PrivateNetworkArgs(site=args.site, names=args.names, ranges=self._ranges, peered_network=self._peered),
@@ -340,7 +344,7 @@ class PrivateStack:
             ClusterNetworkArgs(
                 site=args.site,
                 name=args.names.cluster_identity,
-                subscription=args.settings.subscription,
+                subscription=args.subscription,
                 nodes=self._network.subnet(CLUSTER),
                 service=self._network.subnet(SERVICE),
             ),
@@ -356,7 +360,7 @@ class PrivateStack:
                 site=site,
                 zones=ZONES,
                 networks={OWN: self._network.id, "peered": self._peered},
-                given=self._args.settings.private_dns_zones,
+                given=self._args.private_dns_zones,
                 link=self._args.names.network,
                 host=self._args.names.private_host,
                 address=self.service_address,
