@@ -69,6 +69,16 @@ def test_the_project_is_described_everywhere_by_one_sentence() -> None:
     assert HELP.startswith(sentence)
 
 
+def test_the_lines_that_a_recipe_adds_are_in_the_code() -> None:
+    for recipe in re.findall(r"^```diff\n(.*?)^```", words(ROOT / "CONTRIBUTING.md"), re.DOTALL | re.MULTILINE):
+        code = ""
+        for line in recipe.splitlines():
+            if line.startswith("# "):
+                code = words(ROOT / line.removeprefix("# "))
+            else:
+                assert line.removeprefix("+").strip() in code
+
+
 @pytest.mark.parametrize("page", OTHER_PAGES)
 def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", words(page))
