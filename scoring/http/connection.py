@@ -30,8 +30,13 @@ class Wire:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it has no TLS, which can't close one direction, nor tell when all is sent."""
+        """Whether it has no TLS, which can't close one direction, nor tell when all is sent before it is closed."""
         return self._transport is not None and self._transport.can_write_eof()
+
+    @property
+    def is_all_sent(self) -> bool:
+        """Whether nothing waits to be sent after `finish`; with TLS its last message waits behind what does."""
+        return self._transport is None or self._transport.get_write_buffer_size() == 0
 
     def open(self, transport: asyncio.BaseTransport) -> None:
         """Use `transport` from now on."""
@@ -313,7 +318,7 @@ class Connection(asyncio.Protocol):
         if not self._paused:
             self._linger(idle=idle)
         self._wire.finish(half_closed=self._half_closed)
-        if idle:  # closing TLS pauses writing, but an idle client has all that it must get
+        if idle and self._wire.is_all_sent:  # closing TLS pauses writing, though nothing waits to be sent
             self._linger(idle=True)
 
     def _linger(self, *, idle: bool) -> None:
