@@ -1,4 +1,8 @@
-"""Which Pulumi CLI is used: the one on PATH if it is recent enough, else the one in the cache."""
+"""Which Pulumi CLI is used: the one on PATH if it is recent enough, else the one in the cache.
+
+The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
+library.
+"""
 
 import os
 import re
@@ -38,10 +42,14 @@ def cached_pulumi() -> Path:
 
 def pulumi_version(command: Path) -> tuple[int, ...]:
     """Version that a Pulumi CLI reports; empty if it does not start or reports none."""
-    environment = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    return reported_version(str(command), "version", PULUMI_SKIP_UPDATE_CHECK="true")
+
+
+def reported_version(*command: str, **variables: str) -> tuple[int, ...]:
+    """Version that a command prints with these environment variables; empty if it fails, or prints none."""
     try:
-        answer = subprocess.run(  # noqa: S603 - the command is the CLI that PATH or the cache has
-            [command, "version"], capture_output=True, check=False, text=True, timeout=20, env=environment
+        answer = subprocess.run(  # noqa: S603 - the callers' own programs
+            command, capture_output=True, check=False, text=True, timeout=20, env=os.environ | variables
         )
     except (OSError, subprocess.TimeoutExpired):
         return ()

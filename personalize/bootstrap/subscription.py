@@ -12,14 +12,21 @@ from azure_clients.resource_manager import ResourceManager
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings, PrincipalType
 from infra.cloud.names import names_of
-from personalize.bootstrap.data_readers import connector
-from personalize.bootstrap.groups import group_lock, group_paths, stack_groups
-from personalize.bootstrap.item import Item, State
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.providers import NAMESPACES, REGISTERED, VERSION, provider_path, unregistered
-from personalize.bootstrap.rights import deployer_rights, deployer_role, given
-from personalize.bootstrap.state_store import state_store
-from personalize.bootstrap.workflow import IDENTITY_VERSION, Workflows
+from personalize.bootstrap.resources import (
+    NAMESPACES,
+    REGISTERED,
+    RESOURCES_VERSION,
+    Item,
+    State,
+    group_lock,
+    group_paths,
+    provider_path,
+    stack_groups,
+    state_store,
+    unregistered,
+)
+from personalize.bootstrap.rights import IDENTITY_VERSION, Workflows, connector, deployer_rights, deployer_role, given
 
 REGISTRATION_SECONDS = 900.0
 REGISTRATION_PAUSE_SECONDS = 10.0
@@ -144,7 +151,7 @@ class Bootstrap:
         if dry_run:
             return State.MISSING
         for namespace in missing:
-            self.manager.post(f"{provider_path(self.settings.subscription, namespace)}/register", VERSION)
+            self.manager.post(f"{provider_path(self.settings.subscription, namespace)}/register", RESOURCES_VERSION)
         self._await_providers()
         return State.MADE
 

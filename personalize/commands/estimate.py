@@ -17,8 +17,7 @@ from infra.cost.prices import Figure, snapshot
 from infra.cost.scenarios import ONE_MACHINE, REFERENCE, SCENARIOS, Scenario, of_settings
 from infra.settings import NAMESPACE, azure_settings, load_settings
 from personalize.stack.stack_files import StackFiles
-from personalize.terminal import options
-from personalize.terminal.output import print_json, results, say, tell
+from personalize.terminal import Json, print_json, results, say, tell
 from steps.datasets import located
 from tools.paths import cache_folder
 from training.parameters import Dataset, FilmsDataset, TablesDataset
@@ -52,7 +51,7 @@ def estimate(
     live: Annotated[
         bool, typer.Option("--live", help="Use Azure's current price list, not the project's snapshot.")
     ] = False,
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Estimate the monthly price of a stack on Azure, line by line.
 

@@ -10,8 +10,7 @@ import typer
 import yaml
 
 from features.errors import BadInputError
-from personalize.terminal import options
-from personalize.terminal.output import print_json, say, tell
+from personalize.terminal import Json, print_json, say, tell
 from training.datasets.described.columns import table_rules
 from training.datasets.described.files import load_spec
 from training.datasets.described.quick import look_at
@@ -43,7 +42,7 @@ def init_data(
         bool, typer.Option(help="Try the keys, their crosses and factors as features, half a minute at most.")
     ] = True,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Write a dataset config for your tables: interactions, and users and items if you have them.
 
@@ -73,7 +72,7 @@ def _drafted(target: Path, guessed: Guess, *, trial: bool) -> tuple[TablesSpec, 
         if trial and guessed.keys and guessed.label.column and (gains := _tried(spec, guessed)):
             guessed = replace(guessed, gains=gains)
             spec = _written(target, guessed)
-    except KeyboardInterrupt:
+    except BaseException:
         if former is None:
             target.unlink(missing_ok=True)  # run again, the command would refuse to overwrite it
         else:

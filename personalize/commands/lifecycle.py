@@ -1,24 +1,44 @@
-"""`up`, `preview` and `reset`: the life of a stack."""
+"""`up`, `preview` and `reset`: the life of a stack, what is agreed before the first `up` on Azure, and its result."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from personalize.commands.session import open_session
-from personalize.engine.events import Change
-from personalize.engine.outcome import OnStep, Outcome
+from features.errors import PersonalizationError
+from infra.azure_settings import AzureSettings
+from infra.cost.estimate import bill
+from infra.cost.prices import PriceUnknownError
+from personalize.commands.operations import diagnose_stack, show_findings
+from personalize.commands.progress import StepDisplay
+from personalize.errors import StackBusyError, StackMissingError
+from personalize.stack.events import Change, OnStep, Outcome
 from personalize.stack.on_azure import azure_of, require_packages
 from personalize.stack.plan import SHOWN, harmless, lost_with, refuse_changes, refuse_data_loss, why_not_to_train
-from personalize.stack.processes import reset_stack
+from personalize.stack.service import trusted_certificate
 from personalize.stack.session import StackSession
-from personalize.terminal import options
-from personalize.terminal.output import confirm, messages, print_json, tell, without_secrets
-from personalize.terminal.progress import StepDisplay
-from personalize.views.azure_plan import agree, azure_outcome, show_azure_outcome
-from personalize.views.summary import show_summary
+from personalize.stack.stack_files import StackFiles
+from personalize.stack.state_store import read_locks
+from personalize.terminal import (
+    Json,
+    SettingsFile,
+    Stack,
+    Yes,
+    confirm,
+    messages,
+    print_json,
+    results,
+    tell,
+    without_secrets,
+)
+from steps.child import end_orphan
+from steps.folders import StackFolder
+from steps.service_processes import ServiceProcesses
+from tools.paths import state_folder
 
 PLANNED = {"create": "new", "update": "changed", "replace": "replaced", "delete": "deleted"}
 NOT_READ = "The data was not read: new files, or another meaning of its columns, would train a model too."
@@ -49,10 +69,10 @@ def up(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Check the subscription before the first `up` on Azure.")
     ] = True,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
+    stack: Stack = "local",
+    config_file: SettingsFile = None,
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Bring a stack up: data, training, model registry, service.
 
@@ -61,7 +81,7 @@ def up(
 
     Example: .venv/bin/personalize up --stack dev
     """
-    session = open_session(stack, config_file)
+    session = StackSession(stack, config_file)
     if data_loss_refused or if_new_data:
         changes = shown_operation(session.preview, plan=True).resources
         if data_loss_refused:
@@ -130,12 +150,12 @@ def preview(
     expect_no_changes: Annotated[
         bool, typer.Option("--expect-no-changes", help="Fail if something would change that is not harmless.")
     ] = False,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
-    as_json: options.Json = False,
+    stack: Stack = "local",
+    config_file: SettingsFile = None,
+    as_json: Json = False,
 ) -> None:
     """Show what `up` would change, and change nothing."""
-    session = open_session(stack, config_file)
+    session = StackSession(stack, config_file)
 
     def plan(on_step: OnStep) -> Outcome:
         return session.preview(on_step, refresh=refresh, known_data=known_data)
@@ -172,7 +192,7 @@ def _meaning(change: Change) -> str:
     return f"; this deletes {lost}" if lost else f"; harmless: {reason}" if reason else ""
 
 
-def reset(*, stack: options.Stack = "local", yes: options.Yes = False, as_json: options.Json = False) -> None:
+def reset(*, stack: Stack = "local", yes: Yes = False, as_json: Json = False) -> None:
     """Delete a stack's folder without Pulumi, when its state or passphrase is lost.
 
     Stops the service first. Models and data copies go too.
@@ -203,3 +223,234 @@ def changes_in_words(outcome: Outcome) -> str:
     words = {"same": "unchanged", "create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
     done = [f"{count} {words.get(kind, kind)}" for kind, count in sorted(outcome.changes.items()) if count]
     return f"{', '.join(done) or 'nothing to do'}, {outcome.seconds:.0f} s."
+
+
+def reset_stack(stack: str) -> tuple[int, Path]:
+    """Stop the stack's service and training, and delete its folder. Returns the number of the service's processes, and
+    the folder.
+
+    Raises `StackMissingError` if there is no folder, `StackBusyError` during an update of the stack.
+    """
+    files = StackFiles(stack)
+    folder = files.folder
+    if not folder.is_dir():
+        raise StackMissingError(f"There is nothing to reset: {folder} does not exist.")
+    for lock in read_locks(files.state):
+        if not lock.is_stale():
+            raise StackBusyError(f"Stack {stack} is being changed by {lock}. {lock.way_out}; then run this again.")
+    service = ServiceProcesses(StackFolder(folder))
+    processes = service.all()
+    service.end(processes)
+    for run in StackFolder(folder).runs.glob("*/"):
+        end_orphan(run)
+    files.delete()
+    return len(processes), folder
+
+
+DAILY = "with 30 trainings of an hour, estimated"
+
+
+class PreflightFailedError(PersonalizationError):
+    """The subscription lacks something that `up` needs."""
+
+
+def announcement(stack: str, settings: AzureSettings) -> list[str]:
+    """The parts of the stack and its monthly price, in lines."""
+    zones = f"in zones {', '.join(settings.zones)}" if settings.zones else "without zones"
+    nodes = 1 + settings.training_workers
+    return [
+        f"Stack {stack} will be created in subscription {settings.subscription}, region {settings.location}:",
+        "  - storage for the data and the models, Azure ML's registry of models, a container registry, a Key Vault",
+        f"  - a Databricks workspace, whose job trains on {nodes} node(s) {settings.training_vm_size} and then leaves",
+        f"  - a Kubernetes cluster (AKS, tier {settings.kubernetes_tier}) {zones}: {_pools(settings)}",
+        "  - a load balancer with a public address for the service; logs, alerts and a budget",
+        _money(stack, settings),
+    ]
+
+
+def _pools(settings: AzureSettings) -> str:
+    system = f"{_nodes(settings.system_nodes_min, settings.system_nodes_max)} {settings.system_vm_size}"
+    if settings.shares_nodes:
+        return f"{system} for its own pods and the service"
+    scoring = f"{_nodes(settings.scoring_nodes_min, settings.scoring_nodes_max)} {settings.scoring_vm_size}"
+    return f"{system} of its own, {scoring} that score"
+
+
+def _nodes(least: int, most: int) -> str:
+    return f"{least} node(s)" if least == most else f"{least} to {most} nodes"
+
+
+def _money(stack: str, settings: AzureSettings) -> str:
+    try:
+        costs = bill(stack, settings)
+    except PriceUnknownError as error:
+        return f"Its price is unknown: {error}"
+    always, training = costs.total("always_on"), costs.total("training")
+    return (
+        f"About {always.likely:,.0f} USD a month ({always.low:,.0f} to {always.high:,.0f}) while it is up, and "
+        f"{training.likely / int(costs.scenario.trainings):,.2f} for each hour's training; prices of "
+        f"{costs.prices.as_of}, most of them unverified. `.venv/bin/personalize estimate --stack {stack}` "
+        "shows each line."
+    )
+
+
+def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, yes: bool, check: bool) -> None:
+    """Before a stack's first `up`: print its price, check the subscription, and ask.
+
+    Raises `PreflightFailedError` if the subscription lacks something, `BadInputError` if there is no terminal.
+    """
+    for line in announcement(stack, settings):
+        messages.print(line, markup=False)
+    if check:
+        findings = diagnose_stack(stack, settings_file)
+        if not all(finding["ok"] for finding in findings):
+            show_findings([finding for finding in findings if not finding["ok"]], to=messages)
+            raise PreflightFailedError(
+                f"Nothing was created: the subscription is not ready for stack {stack}, see above. "
+                f"`.venv/bin/personalize doctor --stack {stack}` checks again; `up --no-check` goes on without it."
+            )
+    confirm("Create it?", yes=yes)
+
+
+def azure_outcome(stack: str, outputs: dict[str, Any]) -> dict[str, Any]:
+    """The results of an `up` on Azure by name."""
+    certificate = trusted_certificate(StackFiles(stack), outputs)
+    return {
+        "endpoint": outputs.get("endpoint"),
+        "certificate": str(certificate) if certificate else None,
+        "model_version": outputs.get("model_version"),
+        "image_digest": outputs.get("image_digest"),
+        "training_run": outputs.get("run"),
+        "databricks": outputs.get("databricks"),
+        "machine_learning": outputs.get("machine_learning"),
+        "usd_per_month": outputs.get("usd_per_month"),
+    }
+
+
+def show_azure_outcome(found: dict[str, Any]) -> None:
+    """Print it for a person."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    titles = {
+        "certificate": "CA certificate",
+        "image_digest": "image",
+        "training_run": "training run",
+        "databricks": "Databricks",
+        "machine_learning": "Azure ML",
+    }
+    for name, title in titles.items():
+        if found[name]:
+            table.add_row(title, str(found[name]))
+    if found["usd_per_month"] is not None:
+        table.add_row("a month", f"about {found['usd_per_month']:,.0f} USD {DAILY}")
+    results.print()
+    results.print(table)
+
+
+RANKERS = ("recommender", "first stage alone", "SAR", "popularity", "best reachable")
+"""What a judgement compares, in the order of the table: the engine sorts the names in its outputs."""
+
+
+def show_summary(outputs: dict[str, Any], stack: str, config_file: Path | None = None) -> None:
+    """Print the outputs of an update for a person, with commands for this stack and stack file."""
+    if "endpoint" not in outputs:
+        return
+    flag = "" if stack == "local" else f" --stack {stack}"
+    if config_file is not None:
+        flag += f" --config-file {shlex.quote(str(config_file))}"
+    metrics = outputs["metrics"] if isinstance(outputs.get("metrics"), dict) else {}
+    recommender = metrics.get("recommender")
+    tell(f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.")
+    if StackFiles(stack).is_pinned:
+        tell(f"It stays in service, even if `up` trains a newer one, until `.venv/bin/personalize serve latest{flag}`.")
+    if recommender and recommender["accepted"]:
+        tell(f"Recommend items to a user:\n\n  .venv/bin/personalize recommend{flag} USER --top 5\n")
+    scores = not recommender or "auc" in metrics
+    if scores:
+        _tell_how_to_score(outputs, stack, flag)
+    tables: list[Table | str] = [metrics_table(metrics)] if metrics and scores else []
+    tables += [recommender_table(recommender)] if recommender else []
+    for number, table in enumerate(tables):
+        if number:
+            results.print()
+        results.print(table)
+    tell(f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)")
+
+
+def _tell_how_to_score(outputs: dict[str, Any], stack: str, flag: str) -> None:
+    """Print commands that request a click probability."""
+    tell("Request a click probability:\n")
+    if (own := StackFolder(state_folder(stack)).example).is_file():
+        example = shlex.quote(str(shown_path(own)))
+        trusted = trusted_certificate(StackFiles(stack), outputs)
+        trust = f"--cacert {shlex.quote(str(shown_path(trusted)))} " if trusted else ""
+        # Through a pipe, as an argument would show in the machine's list of processes.
+        tell(
+            f"  .venv/bin/personalize key{flag} --header |\n"
+            f"    curl -s -H @- -H 'Content-Type: application/json' {trust}-d @{example} {outputs['endpoint']}/score\n"
+            f"  .venv/bin/personalize predict{flag} {example}\n"
+        )
+    else:  # the model was registered from another machine
+        tell(f"  .venv/bin/personalize predict{flag} --example > record.json\n")
+        tell(f"  .venv/bin/personalize predict{flag} record.json\n")
+
+
+def metrics_table(metrics: dict[str, Any]) -> Table:
+    """The model beside its baselines, on the same held-out rows."""
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    for title in (f"on {metrics['rows']:,} held-out rows", "AUC", "log loss", "calibration error"):
+        table.add_column(title, justify="left" if title.startswith("on ") else "right")
+    table.add_row("this model", *_scores(metrics), f"{metrics['calibration_error']:.4f}", style="bold")
+    for name, scores in metrics.get("baselines", {}).items():
+        table.add_row(name.replace("_", " "), *_scores(scores))
+    reasons = []
+    for key, called in (("champion", "the champion before it"), ("best_kept", "the best version kept")):
+        if (earlier := metrics.get(key)) and (reason := earlier.get("not_comparable")):
+            reasons.append(f"{called.capitalize()} is not compared, because {reason}.")
+        elif earlier:
+            since = earlier.get("since")
+            table.add_row(f"{called}, from {since} on" if since else called, *_scores(earlier))
+    if reasons:
+        table.caption = " ".join(reasons)
+    if best := metrics.get("best_reachable"):
+        table.add_row("best reachable", *_scores(best))
+    return table
+
+
+def recommender_table(judgement: dict[str, Any]) -> Table | str:
+    """The recommender beside what it was compared with, and the reason if it does not serve."""
+    figures, of_new = judgement["figures"], judgement["figures_of_new"]
+    if not figures:
+        return str(judgement["reason"])
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    if not judgement["accepted"]:
+        table.caption = judgement["reason"]
+    table.add_column(f"recommending to {judgement['users']:,} users")
+    for title in ("NDCG@10", "recall@10", "coverage", "popular"):
+        table.add_column(title, justify="right")
+    if of_new:
+        table.add_column(f"NDCG@10, {judgement['new_users']:,} new users", justify="right")
+    for name in (name for name in RANKERS if name in figures):
+        row, ours = figures[name], name == RANKERS[0]
+        shares = (f"{row[share]:.1%}" for share in ("coverage", "popular"))
+        table.add_row(
+            "this recommender" if ours else name,
+            *(f"{row[metric]:.4f}" for metric in ("ndcg", "recall")),
+            *shares,
+            *([f"{of_new[name]['ndcg']:.4f}"] if of_new else []),
+            style="bold" if ours else None,
+        )
+    return table
+
+
+def shown_path(path: Path) -> Path:
+    """`path`, relative to the working directory if it is inside."""
+    try:
+        return path.absolute().relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def _scores(scores: dict[str, Any]) -> tuple[str, str]:
+    return f"{scores['auc']:.4f}", f"{scores['log_loss']:.4f}"

@@ -1,35 +1,34 @@
-"""`models`, `serve`, `import-models` and `report`: what the registry holds, and which version serves."""
+"""`models`, `serve`, `import-models` and `report`: the registry's versions, which one serves, and saved ones."""
 
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain, count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from filelock import FileLock, Timeout
+from rich.table import Table
 
-from features.errors import BadInputError
+from features.bundle import BundleError, checked_hash
+from features.errors import BadInputError, reason
+from features.files import write_whole, written_aside
 from infra.settings import NAMESPACE
-from personalize.clients.model_registry import versions_of
 from personalize.commands.lifecycle import show_update
-from personalize.commands.session import open_session
-from personalize.engine.outcome import OnStep, Outcome
-from personalize.errors import AnotherServesError
-from personalize.stack.on_azure import azure_of
-from personalize.teardown.restore import restore
-from personalize.terminal import options
-from personalize.terminal.output import print_json, say, tell
-from personalize.views.model_table import model_rows, require_version, show_models
+from personalize.errors import AnotherServesError, StackBusyError, StackMissingError
+from personalize.stack.events import OnStep, Outcome
+from personalize.stack.on_azure import azure_of, snapshots_of, versions_of
+from personalize.stack.session import StackSession
+from personalize.terminal import Json, SettingsFile, Stack, print_json, results, say, tell
 from recommend.recommender import METRIC
-from steps.folders import StackFolder
-from steps.model_versions import Version
-from steps.snapshots_here import LocalSnapshots
-from tools.paths import state_folder
+from steps.model_versions import INDEX, NoSuchVersionError, Version, folder_of
 
 SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
 """What `serve` brings up to date. Data and training stay, even if their settings or their code changed meanwhile."""
 
 
-def models(
-    *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
-) -> None:
+def models(*, stack: Stack = "local", config_file: SettingsFile = None, as_json: Json = False) -> None:
     """List the model versions, newest first. The champion is the one that serves."""
     rows = model_rows(stack, config_file)
     if as_json:
@@ -44,9 +43,9 @@ def serve(
         typer.Argument(metavar="VERSION", help="A number that `models` lists, or `latest`: the newest accepted one."),
     ],
     *,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
-    as_json: options.Json = False,
+    stack: Stack = "local",
+    config_file: SettingsFile = None,
+    as_json: Json = False,
 ) -> None:
     """Serve another version of the model, without training.
 
@@ -56,10 +55,22 @@ def serve(
     Example: .venv/bin/personalize serve 3
     """
     wanted: str | int = version if version == "latest" else _number(version)
-    session = open_session(stack, config_file)
+    session = StackSession(stack, config_file)
     session.require()
     if isinstance(wanted, int):
         _say_who_is_known(require_version(stack, wanted, config_file), stack, config_file)
+    session.files.create_folders()
+    try:
+        with FileLock(session.files.folder / "serve.lock", timeout=0, mode=0o600):
+            _serve(session, wanted, as_json=as_json, config_file=config_file)
+    except Timeout as error:
+        raise StackBusyError(
+            f"Another `serve` of stack {stack} is running. Wait for it to end, then run this again."
+        ) from error
+
+
+def _serve(session: StackSession, wanted: str | int, config_file: Path | None, *, as_json: bool) -> None:
+    """Pin the version and update the service. A failed update leaves the choice as it was."""
     name, before = f"{NAMESPACE}:model_version", session.files.read_overrides()
     others = {key: value for key, value in before.items() if key != name}
     committed = (session.files.committed().get("config") or {}).get(name, "latest")
@@ -74,20 +85,14 @@ def serve(
             session.files.write_overrides(before)
             raise
 
-    show_update(update, stack, config_file, as_json=as_json)
+    show_update(update, session.stack, config_file, as_json=as_json)
 
 
 def _say_who_is_known(version: Version, stack: str, config_file: Path | None) -> None:
     """Say which users a version will know that is served by its number, if its dataset has users."""
     if METRIC not in version.metrics or version.champion:
         return
-    azure = azure_of(stack, config_file)
-    if azure is None:
-        known = LocalSnapshots(StackFolder(state_folder(stack))).knows_users(version.bundle_hash)
-    else:
-        from personalize.clients.azure_models import snapshots_of  # noqa: PLC0415 - needs Azure's packages
-
-        known = snapshots_of(stack, azure).knows_users(version.bundle_hash)
+    known = snapshots_of(stack, config_file).knows_users(version.bundle_hash)
     if known:
         say(f"Version {version.number} knows the users of its own data: newer ones are unknown until `serve latest`.")
     else:
@@ -99,9 +104,9 @@ def import_models(
         Path, typer.Argument(metavar="FOLDER", help="The folder in which `destroy --keep-data` saved them.")
     ],
     *,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
-    as_json: options.Json = False,
+    stack: Stack = "local",
+    config_file: SettingsFile = None,
+    as_json: Json = False,
 ) -> None:
     """Register models that `destroy --keep-data` saved.
 
@@ -119,12 +124,12 @@ def import_models(
 def report(
     *,
     show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
-    as_json: options.Json = False,
+    stack: Stack = "local",
+    config_file: SettingsFile = None,
+    as_json: Json = False,
 ) -> None:
     """Print the path of the served model's report (HTML)."""
-    path = served_report(stack, config_file)
+    path = _served_report(stack, config_file)
     if as_json:
         print_json({"report": path})
     else:
@@ -133,22 +138,20 @@ def report(
         typer.launch(path.as_uri())
 
 
-def served_report(stack: str, config_file: Path | None) -> Path:
-    """The report in the served model's bundle. Raises `BadInputError` if there is none yet."""
-    outputs, _ = open_session(stack, config_file).outputs()
-    path = _report(stack, config_file, Path(outputs.get("report", "")))
-    if path is None or not path.is_file():
+def _served_report(stack: str, config_file: Path | None) -> Path:
+    """The report of the served model; downloaded if another machine deployed the stack to Azure.
+
+    Raises `BadInputError` if there is none yet.
+    """
+    outputs, _ = StackSession(stack, config_file).outputs()
+    path = Path(outputs.get("report", ""))
+    if not path.is_file() and (settings := azure_of(stack, config_file)) is not None:
+        from personalize.stack.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages
+
+        path = AzureVersions(stack, settings).report() or path
+    if not path.is_file():
         raise BadInputError("The stack has no report yet: `.venv/bin/personalize up` did not finish. Run it again.")
     return path
-
-
-def _report(stack: str, config_file: Path | None, path: Path) -> Path | None:
-    """The report at `path`. If another machine deployed the stack to Azure, the report is downloaded."""
-    if path.is_file() or (settings := azure_of(stack, config_file)) is None:
-        return path
-    from personalize.clients.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages
-
-    return AzureVersions(stack, settings).report()
 
 
 def _number(text: str) -> int:
@@ -157,3 +160,161 @@ def _number(text: str) -> int:
     raise BadInputError(
         f"{text!r} is not a model version: give a number that `.venv/bin/personalize models` lists, or `latest`."
     )
+
+
+MEASURES = {
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "ndcg": "NDCG@10",
+    "recall": "recall@10",
+}
+"""The metrics of a click model, and those of a model that only recommends."""
+SHOWN = ("auc", "log_loss", "ndcg")
+
+
+def model_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:
+    """The versions as plain values, newest first. Raises `StackMissingError` if there are none."""
+    versions = versions_of(stack, settings_file).list()
+    if not versions:
+        raise StackMissingError(f"Stack {stack} has no models yet. `.venv/bin/personalize up` trains the first.")
+    return [
+        {
+            "version": version.number,
+            "champion": version.champion,
+            "accepted": version.accepted,
+            "reasons": list(version.reasons),
+            "registered": version.registered.isoformat(timespec="seconds"),
+            **{name: version.metrics.get(name) for name in MEASURES},
+            "bundle_hash": version.bundle_hash,
+            "manifest_hash": version.manifest_hash,
+            "code_hash": version.code_hash,
+            "hyperparameters": version.hyperparameters,
+        }
+        for version in reversed(versions)
+    ]
+
+
+def show_models(rows: list[dict[str, Any]]) -> None:
+    """Print the versions with the champion marked, then the gate's reasons for each rejected one."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    measured = [name for name in SHOWN if any(row[name] is not None for row in rows)]
+    for title in ("version", *(MEASURES[name] for name in measured)):
+        table.add_column(title, justify="right")
+    for title in ("registered", "data", "code", ""):
+        table.add_column(title)
+    for row in rows:
+        state = "[green]champion[/]" if row["champion"] else "" if row["accepted"] else "[red]rejected[/]"
+        scores = ("" if row[name] is None else f"{row[name]:.4f}" for name in measured)
+        hashes = (row["manifest_hash"][:10], row["code_hash"][:10])
+        table.add_row(str(row["version"]), *scores, row["registered"].replace("T", " ")[:19], *hashes, state)
+    results.print(table)
+    for row in rows:
+        if not row["accepted"]:
+            tell(f"version {row['version']}: {' '.join(row['reasons'])}")
+
+
+def champion(stack: str, settings_file: Path | None = None) -> int | None:
+    """The version that serves, None before the first one."""
+    found = versions_of(stack, settings_file).get_champion()
+    return found.number if found else None
+
+
+def require_version(stack: str, version: int, settings_file: Path | None = None) -> Version:
+    """The version; raises `BadInputError` if the registry has no such one, or if the gate rejected it."""
+    try:
+        found = versions_of(stack, settings_file).get(version)
+    except NoSuchVersionError as error:
+        raise BadInputError(str(error)) from error
+    if not found.accepted:
+        raise BadInputError(f"The gate rejected model version {version}: {' '.join(found.reasons)} Choose another one.")
+    return found
+
+
+def export(versions: Sequence[Version], fetch: Callable[[Version, Path], None], folder: Path) -> Path:
+    """Save `versions` in `folder`. `fetch` copies a version's bundle to a path that does not exist yet.
+
+    Bundles that an interrupted run saved are kept. If the folder has other bundles, those of an earlier export, then
+    `<folder>-2` is used, or the next one that has none. Returns the index. Raises what `fetch` raises, or `BundleError`
+    if a bundle differs from the registered one.
+    """
+    others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    folder = next(one for one in chain([folder], others) if _takes(one, versions))
+    folder.mkdir(parents=True, exist_ok=True)
+    for version in versions:
+        target = version_folder(folder, version.number)
+        if not target.is_dir():
+            _save(version, fetch, target)
+    index = folder / INDEX
+    write_whole(index, json.dumps([asdict(version) for version in versions], indent=2, default=str) + "\n")
+    return index
+
+
+def version_folder(folder: Path, number: int) -> Path:
+    """The folder of a version's bundle in an export."""
+    return folder / folder_of(number)
+
+
+def _takes(folder: Path, versions: Sequence[Version]) -> bool:
+    """Whether a folder does not exist yet, or has only bundles of these versions."""
+    hashes = {folder_of(version.number): version.bundle_hash for version in versions}
+    there = folder.glob("version-*")
+    return not folder.exists() or (folder.is_dir() and all(_whole(one, hashes.get(one.name, "")) for one in there))
+
+
+def _save(version: Version, fetch: Callable[[Version, Path], None], target: Path) -> None:
+    with written_aside(target) as aside:
+        fetch(version, aside)
+        found = checked_hash(aside)
+        if found != version.bundle_hash:
+            raise BundleError(
+                f"The bundle of version {version.number} has the hash {found}, but {version.bundle_hash} is "
+                "registered. Nothing was deleted. Check the registry first."
+            )
+
+
+def _whole(folder: Path, bundle_hash: str) -> bool:
+    try:
+        return folder.is_dir() and checked_hash(folder) == bundle_hash
+    except BundleError:
+        return False
+
+
+class KeptModelsError(BadInputError):
+    """A folder that is not an unchanged export."""
+
+
+def restore(folder: Path, register: Callable[[Path], Version]) -> dict[int, Version]:
+    """Register every saved version, oldest first. Returns the new version by the old number.
+
+    All bundles are compared with the index first: raises `KeptModelsError` if one is missing or changed. A bundle that
+    is registered already keeps its number, so an interrupted call can be repeated.
+    """
+    kept = _kept(folder)
+    for number, bundle_hash in kept.items():
+        _require_whole(version_folder(folder, number), bundle_hash)
+    return {number: register(version_folder(folder, number)) for number in kept}
+
+
+def _kept(folder: Path) -> Mapping[int, str]:
+    """The bundles' hashes by version number."""
+    index = folder / INDEX
+    try:
+        entries = json.loads(index.read_text(encoding="utf-8"))
+        return {int(entry["number"]): str(entry["bundle_hash"]) for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KeptModelsError(
+            f"{index} cannot be used: {reason(error)}. Name the folder of a `destroy --keep-data`."
+        ) from error
+
+
+def _require_whole(bundle: Path, bundle_hash: str) -> None:
+    try:
+        found = checked_hash(bundle)
+    except BundleError as error:
+        raise KeptModelsError(f"Nothing was imported: {error}") from error
+    if found != bundle_hash:
+        raise KeptModelsError(
+            f"Nothing was imported: the bundle in {bundle} has the hash {found}, but {bundle_hash} was saved there. "
+            "Restore the folder from a copy."
+        )

@@ -1,70 +1,42 @@
-"""`status`, `logs`, `doctor` and `settings`."""
+"""`doctor`, `settings`, `pause` and `resume`."""
 
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from features.errors import BadInputError
-from personalize.stack.on_azure import azure_of, require_packages
-from personalize.terminal import options
-from personalize.terminal.output import ExitCode, print_json, tell
-from personalize.views.health import diagnose_machine, diagnose_stack, show_findings
-from personalize.views.logs import file_log, pod_log
-from personalize.views.settings_table import setting_rows, show_settings
-from personalize.views.status import collect_status, show_status
-
-
-def status(
-    *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
-) -> None:
-    """Show the service, the model, the requests and the last update of a stack.
-
-    On Azure, the cluster and its pods too.
-    """
-    found = collect_status(stack, config_file)
-    if as_json:
-        print_json(found)
-    else:
-        show_status(found)
+from azure_clients import credentials
+from infra.azure_settings import AzureSettings
+from infra.cost.estimate import Line, estimate
+from infra.cost.prices import snapshot
+from infra.cost.scenarios import of_settings
+from infra.settings import NAMESPACE, Settings, load_settings
+from infra.settings_text import SettingRow, describe_settings
+from personalize.checks.machine import Finding, Status, diagnose
+from personalize.checks.subject import subject_of
+from personalize.errors import StackMissingError
+from personalize.stack.cluster import Power, cluster_path, power_of, switch
+from personalize.stack.on_azure import azure_of, require_azure, require_packages
+from personalize.stack.service import READY_SECONDS, Service, ServiceUnreachableError
+from personalize.stack.session import StackSession
+from personalize.stack.stack_files import StackFiles
+from personalize.terminal import ExitCode, Json, SettingsFile, Stack, print_json, results, say, tell
 
 
-def logs(
-    *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until Ctrl-C.")] = False,
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="Print the last N lines of each file or pod.", metavar="N")
-    ] = 50,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
-    as_json: options.Json = False,
-) -> None:
-    """Print the log of the service: of its processes, or of its pods on Azure."""
-    if follow and as_json:
-        raise BadInputError("--json prints one object, and --follow never ends. Leave one of them out.")
-    settings = azure_of(stack, config_file)
-    if settings is not None:
-        require_packages()
-    log = file_log(stack, lines) if settings is None else pod_log(stack, settings, lines)
-    if as_json:
-        print_json({"logs": log.last})
-        return
-    for name, last in log.last.items():
-        for line in [f"==> {name} <==", *last] if len(log.last) > 1 else last:
-            tell(line)
-    for line in log.new if follow else ():
-        tell(line)
-
-
-def doctor(
-    *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
-) -> None:
+def doctor(*, stack: Stack = "local", config_file: SettingsFile = None, as_json: Json = False) -> None:
     """Check this machine for what the project needs, and print how to fix what is missing.
 
     With a stack on Azure, its subscription is checked too: sign-in, roles, quotas, names.
 
     Example: .venv/bin/personalize doctor --stack dev
     """
-    findings = [*diagnose_machine(), *diagnose_stack(stack, config_file)]
+    findings = [*_rows(diagnose()), *diagnose_stack(stack, config_file)]
     if as_json:
         print_json({"findings": findings})
     else:
@@ -75,9 +47,9 @@ def doctor(
 
 def settings(
     *,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
-    as_json: options.Json = False,
+    stack: Stack = "local",
+    config_file: SettingsFile = None,
+    as_json: Json = False,
 ) -> None:
     """List every setting of a stack, with its value and its meaning."""
     rows = setting_rows(stack, config_file)
@@ -85,3 +57,160 @@ def settings(
         print_json({row["key"]: row["value"] for row in rows})
     else:
         show_settings(rows)
+
+
+MARKS = {Status.OK: "[green]✔[/]", Status.REMARK: "[yellow]![/]"} | dict.fromkeys(
+    (Status.MISSING, Status.WRONG), "[red]✘[/]"
+)
+
+
+def diagnose_stack(stack: str, settings_file: Path | None) -> list[dict[str, Any]]:
+    """The findings about a stack's subscription as plain values; none for a local stack. Raises `SettingsError`."""
+    settings = azure_of(stack, settings_file)
+    if settings is None:
+        return []
+    require_packages()
+    from personalize.checks.preflight import examine  # noqa: PLC0415 - needs Azure's packages
+
+    return _rows(examine(subject_of(stack, settings)))
+
+
+def _rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """The findings as plain values."""
+    return [asdict(finding) | {"ok": finding.ok} for finding in findings]
+
+
+def show_findings(findings: list[dict[str, Any]], *, to: Console = results) -> None:
+    """Print each finding, and below the table how to fix the bad ones."""
+    table = Table.grid(padding=(0, 2))
+    for finding in findings:
+        table.add_row(MARKS[finding["status"]], finding["name"], finding["found"], _need(finding))
+    to.print(table)
+    bad = [finding for finding in findings if not finding["ok"]]
+    to.print()
+    for finding in findings:
+        if finding["fix"]:
+            to.print(f"{finding['name']}: {finding['fix']}", markup=False)
+    if not bad:
+        to.print("Nothing is missing.", markup=False)
+
+
+def _need(finding: dict[str, Any]) -> str:
+    return "" if finding["ok"] else f"needs {finding['wanted']}"
+
+
+def setting_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:
+    """Each setting with its value in the stack, its default, its allowed values and its meaning."""
+    settings = load_settings(StackFiles(stack, settings_file).effective())
+    return [
+        row._asdict() | {"key": f"{NAMESPACE}:{key}", "value": _value(settings, key)}
+        for row in describe_settings(Settings)
+        if (key := _plain_key(row, settings)) is not None
+    ]
+
+
+def show_settings(rows: list[dict[str, Any]]) -> None:
+    """Print the settings. Values other than the default are bold."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("setting", no_wrap=True)
+    for title in ("value", "what it is", "allowed"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        value = Text(str(row["value"]), style="" if str(row["value"]) == row["default"] else "bold")
+        key = Text(row["key"].removeprefix(f"{NAMESPACE}:"))
+        table.add_row(key, value, Text(row["description"]), Text(row["kind"]))
+    results.print(table)
+
+
+def markdown_table(rows: Iterable[SettingRow]) -> Iterator[str]:
+    """A table of settings with their defaults, line by line."""
+    yield "| setting | what it is | allowed | default |"
+    yield "|---|---|---|---|"
+    for row in rows:
+        kind = row.kind.replace("|", "\\|")
+        default = row.default if row.default in ("required", "none") else f"`{row.default}`"
+        yield f"| `{row.key}` | {row.description} | {kind} | {default} |"
+
+
+def _plain_key(row: SettingRow, settings: Settings) -> str | None:
+    """`dataset.users` for `dataset (films).users` if the stack's dataset is of that kind, else None.
+
+    Also None for the fields of an object that the stack leaves out.
+    """
+    name, _, rest = row.key.partition(" (")
+    if not rest:
+        return None if getattr(settings, name.partition(".")[0]) is None else row.key
+    kind, _, inner = rest.partition(").")
+    return f"{name}.{inner}" if getattr(settings, name).kind == kind else None
+
+
+def _value(settings: Settings, key: str) -> Any:  # noqa: ANN401 - whatever a setting holds
+    value: Any = settings
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+NODES = "vm/"
+"""Prefix of the prices of nodes, which a stopped cluster does not have."""
+
+
+def pause(*, stack: Stack = "dev", config_file: SettingsFile = None, as_json: Json = False) -> None:
+    """Stop the cluster of a stack on Azure, to save the price of its nodes.
+
+    The service is down meanwhile. Models and data stay.
+    """
+    settings = require_azure(stack, config_file)
+
+    changed = _switch(stack, settings, Power.STOPPED)
+    lines = remaining(stack, settings)
+    usd = float(sum(line.usd.likely for line in lines))
+    if as_json:
+        costs = {line.name: float(line.usd.likely) for line in lines}
+        print_json({"changed": changed, "power": Power.STOPPED, "still_usd_per_month": costs})
+        return
+    tell(f"The cluster of stack {stack} {'is stopped' if changed else 'was stopped already'}.")
+    shown = ", ".join(f"{line.name} {line.usd.likely:,.0f}" for line in lines)
+    tell(f"What still costs money, about {usd:,.0f} USD a month at most: {shown}.")
+    tell(f"`.venv/bin/personalize resume --stack {stack}` starts it again.")
+
+
+def resume(*, stack: Stack = "dev", config_file: SettingsFile = None, as_json: Json = False) -> None:
+    """Start the cluster of a paused stack, and wait until the service answers. Exit code 1 means that it does not."""
+    settings = require_azure(stack, config_file)
+
+    changed = _switch(stack, settings, Power.RUNNING)
+    seconds = _await_service(stack)
+    if as_json:
+        print_json({"changed": changed, "power": Power.RUNNING, "service_ready": seconds is not None})
+    else:
+        tell(f"The cluster of stack {stack} {'runs again' if changed else 'was running already'}.")
+        if seconds is None:
+            tell(f"The service does not answer yet; `.venv/bin/personalize status --stack {stack}` shows more.")
+        else:
+            tell(f"The service answered after {seconds:.0f} s.")
+    if seconds is None:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def remaining(stack: str, settings: AzureSettings) -> list[Line]:
+    """What may cost money while the cluster is stopped. Its disks and its tier may be free then."""
+    bill = estimate(of_settings(stack, settings), snapshot())
+    return [line for line in bill.lines if line.part == "always_on" and not line.price.id.startswith(NODES)]
+
+
+def _switch(stack: str, settings: AzureSettings, wanted: Power) -> bool:
+    manager, path = credentials.resource_manager(settings.tenant), cluster_path(stack, settings)
+    if power_of(manager, path) is None:
+        raise StackMissingError(f"Stack {stack} has no cluster. Run `.venv/bin/personalize up --stack {stack}` first.")
+    say(f"{'Stopping' if wanted is Power.STOPPED else 'Starting'} the cluster, which takes Azure some minutes ...")
+    return switch(manager, path, wanted)
+
+
+def _await_service(stack: str) -> float | None:
+    """Seconds until the service was ready; None when it is not in time, or when the stack has none."""
+    try:
+        service = Service.of(StackSession(stack))
+    except ServiceUnreachableError:
+        return None
+    return service.await_ready(READY_SECONDS)

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from infra.settings import Settings
 from infra.settings_text import describe_settings
-from personalize.views.settings_table import markdown_table
+from personalize.commands.operations import markdown_table
 from tools.paths import ROOT
 
 START = "<!-- made by `python -m personalize.docs.tables` -->\n"

@@ -10,10 +10,15 @@ from features.files import write_whole
 from infra.azure_settings import AzureSettings
 from infra.settings import load_settings
 from personalize.errors import StackPausedError
-from personalize.stack.data_guard import CLUSTER, begins_anew, refuse_to_change_network, refuse_to_replace_data
+from personalize.stack.cluster import Power, power_of
 from personalize.stack.databricks_access import join
-from personalize.stack.pool_guard import refuse_to_change_system_nodes
-from personalize.stack.power import Power, power_of
+from personalize.stack.guards import (
+    CLUSTER,
+    begins_anew,
+    refuse_to_change_network,
+    refuse_to_change_system_nodes,
+    refuse_to_replace_data,
+)
 from personalize.stack.refusals import advice
 from personalize.stack.stack_files import StackFiles
 

@@ -1,13 +1,22 @@
-"""Whether a stack is on Azure, and what its commands need."""
+"""Whether a stack is on Azure, what its commands need there, and its models here or there."""
 
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from features.errors import BadInputError, PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.settings import Settings, load_settings
+from personalize.errors import StackMissingError
 from personalize.stack.stack_files import StackFiles
-from tools.paths import ROOT
+from steps.folders import StackFolder
+from steps.registry_here import LocalRegistry
+from steps.snapshots_here import LocalSnapshots
+from tools.paths import ROOT, state_folder
+
+if TYPE_CHECKING:
+    from personalize.stack.azure_models import AzureVersions
+    from steps.snapshots_on_azure import LakeSnapshots
 
 
 class PackagesMissingError(PersonalizationError):
@@ -55,3 +64,31 @@ def require_packages() -> None:
         raise PackagesMissingError(
             "The packages for Azure are not installed. `.venv/bin/python -m tools.setup.azure` installs them (300 MB)."
         )
+
+
+def versions_of(stack: str, settings_file: Path | None = None) -> "LocalRegistry | AzureVersions":
+    """The versions of a stack. Raises `StackMissingError` for one on this machine that has no registry."""
+    settings = azure_of(stack, settings_file)
+    if settings is not None:
+        require_packages()
+        from personalize.stack.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages
+
+        return AzureVersions(stack, settings)
+    registry = LocalRegistry(state_folder(stack) / "registry")
+    if not registry.exists:
+        raise StackMissingError(f"Stack {stack} has no models yet. `.venv/bin/personalize up` trains the first.")
+    return registry
+
+
+def snapshots_of(stack: str, settings_file: Path | None = None) -> "LocalSnapshots | LakeSnapshots":
+    """The snapshots that a stack's service follows. Raises `StackMissingError` if there is no such stack."""
+    settings = azure_of(stack, settings_file)
+    if settings is not None:
+        require_packages()
+        from personalize.stack.azure_models import lake_snapshots  # noqa: PLC0415 - needs Azure's packages
+
+        return lake_snapshots(stack, settings)
+    folder = state_folder(stack)
+    if not folder.is_dir():
+        raise StackMissingError(f"There is no stack {stack}. `.venv/bin/personalize up` creates it.")
+    return LocalSnapshots(StackFolder(folder))

@@ -1,4 +1,4 @@
-"""The engine's operations on one stack, with the program in this process.
+"""The engine's operations on one stack, by the Automation API, with the program in this process.
 
 Pulumi's packages take a quarter of a second to import, so `personalize.stack.session` imports this module when needed.
 """
@@ -8,26 +8,80 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pulumi
-from pulumi.automation import Stack, UpResult
-from pulumi.automation.errors import CommandError
+from pulumi.automation import CommandResult, LocalWorkspace, PulumiCommand, Stack, UpResult
+from pulumi.automation.errors import CommandError, create_command_error
+from semver import VersionInfo
 
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
-from infra.program import program
-from personalize.engine.automation import InterruptiblePulumi, Workspace
-from personalize.engine.events import EventReader
-from personalize.engine.failures import Advise, explain
-from personalize.engine.interruption import run_interruptible
-from personalize.engine.outcome import OnStep, Outcome, Update
-from personalize.engine.process import PulumiProcess
-from personalize.stack.state_edits import Refresh, Resource, forget_shown_pools, settle
+from infra.program import UNREAD, program
+from personalize.stack.events import Advise, EventReader, OnStep, Outcome, Update, explain
+from personalize.stack.interrupted import Refresh, Resource, forget_shown_pools, settle
+from personalize.stack.process import OutputCallback, PulumiProcess, run_interruptible
+from steps.data_upload import DataUploadOnAzure
+from steps.datasets import located
 from steps.folders import StackFolder
 from steps.service_processes import ServiceProcesses, require_port
 from steps.serving_settings import ScoringSettings
 from tools.paths import ROOT
+from tools.versions import PULUMI
 from training.datasets.manifest import Manifest
+from training.datasets.placed.dataset import addresses
+from training.parameters import Dataset
+
+UPLOAD = DataUploadOnAzure.token()
+
+
+def listed_before(snapshot: Mapping[str, Any], dataset: Dataset) -> Manifest | None:
+    """What identified the data at the last update; None for data that is not in containers, which anybody may read."""
+    if not addresses(located(dataset)):
+        return None
+    for resource in snapshot.get("resources") or ():
+        if resource["type"] == UPLOAD:
+            inputs = resource["inputs"]
+            return Manifest(
+                kind="",
+                hash=inputs["manifest_hash"],
+                partitions=(),
+                description="listed by the last update",
+                versions=inputs.get("versions") or {},
+            )
+    return UNREAD
+
+
+class InterruptiblePulumi(PulumiCommand):
+    """Runs the CLI's commands by `process`, which can be interrupted."""
+
+    def __init__(self, process: PulumiProcess) -> None:
+        # The set-up has checked the version; doing it again costs a third of a second per command.
+        self.command = str(process.executable)
+        self.version = VersionInfo.parse(PULUMI)
+        self._process = process
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: OutputCallback | None = None,
+        on_error: OutputCallback | None = None,
+    ) -> CommandResult:
+        """As `PulumiCommand.run`; raises its `CommandError`s."""
+        finished = self._process.run(args, cwd, additional_env, on_output, on_error)
+        result = CommandResult(stdout=finished.stdout, stderr=finished.stderr, code=finished.code)
+        if result.code != 0:
+            raise create_command_error(result)
+        return result
+
+
+class Workspace(LocalWorkspace):
+    """Does not change the machine's selected stack, since every command here names its stack."""
+
+    def select_stack(self, stack_name: str) -> None:
+        """Nothing to do."""
 
 
 @dataclass
@@ -97,7 +151,7 @@ class Operations:
         require_port(scoring, ServiceProcesses(StackFolder(folder)))
 
     def forget_shown_pools(self) -> None:
-        """See `personalize.stack.state_edits`."""
+        """See `personalize.stack.interrupted`."""
         forget_shown_pools(self._stack())
 
     def _operate(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from features.errors import PersonalizationError
-from personalize.engine.events import Change
+from personalize.stack.events import Change
 from steps.step import Kind
 
 DATA_HOLDERS = {

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from infra.settings import Target, load_settings
-from personalize.engine.events import EventReader
-from personalize.engine.failures import explain
-from personalize.engine.outcome import OnStep, Outcome, Update
-from personalize.engine.process import PulumiProcess
 from personalize.errors import ResourcesLeftError, StackMissingError
 from personalize.stack.azure_side import AzureSide
+from personalize.stack.events import EventReader, OnStep, Outcome, Update, explain
+from personalize.stack.process import PulumiProcess
 from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_store import PROJECT, MachineState, StateStore, outputs_of, state_store
+from personalize.terminal import say
 from steps.folders import StackFolder
 from tools.paths import ROOT, STATE_VARIABLE, stacks_folder
 from tools.toolchain import pulumi_command
@@ -38,9 +37,9 @@ class StackSession:
     def __init__(
         self,
         stack: str = "local",
-        *,
         settings_file: Path | None = None,
-        say: Say = lambda _: None,
+        *,
+        say: Say = say,
         scratch: Path | None = None,
     ) -> None:
         """`scratch` is a folder for files and state that nobody keeps, for a plan of a stack that does not exist."""
@@ -133,7 +132,7 @@ class StackSession:
             self._azure.enter(snapshot)
         listed = None
         if known_data:
-            from personalize.stack.known_data import listed_before  # noqa: PLC0415 - reads datasets, which takes long
+            from personalize.stack.operations import listed_before  # noqa: PLC0415 - reads datasets, which takes long
 
             listed = listed_before(snapshot, load_settings(self.files.effective()).dataset)
         return self._engine.preview(on_step, refresh=refresh, listed=listed)

@@ -1,22 +1,137 @@
-"""The state backend of a stack, and the encryption of the secrets in it."""
+"""The state backend of a stack, the encryption of the secrets in it, its locks, and who uses it."""
 
 import json
 import shlex
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
+from azure_clients.credentials import AUTHORITY, IdentityError, client_assertion, workflow_client
+from features.files import private_folder, write_private
 from infra.azure_settings import AzureSettings
 from personalize.bootstrap.names import StateNames
-from personalize.engine.identity import engine_identity
-from personalize.errors import EngineFailedError, EngineForbiddenError, StateUnreachableError, StateUnreadableError
-from personalize.stack.locks import clear_stale
+from personalize.errors import (
+    EngineFailedError,
+    EngineForbiddenError,
+    StackBusyError,
+    StateUnreachableError,
+    StateUnreadableError,
+)
 from personalize.stack.stack_files import StackFiles
 from training.datasets.placed.address import Address
 from training.datasets.placed.listing import ForbiddenLakeError, UnreadableLakeError
+
+FILE = "assertion"
+RENEW_SECONDS = 120.0
+_renewed: set[Path] = set()
+_lock = threading.Lock()
+
+
+def engine_identity(tenant: str, folder: Path) -> dict[str, str]:
+    """Environment variables for the engine. `folder` is the stack's. Raises `IdentityError` without a token."""
+    client = workflow_client()
+    if client is None:
+        return {"AZURE_TOKEN_CREDENTIALS": "AzureCLICredential"}
+    file = folder / FILE
+    _keep(file)
+    return {
+        "AZURE_TOKEN_CREDENTIALS": "WorkloadIdentityCredential",
+        "AZURE_CLIENT_ID": client,
+        "AZURE_TENANT_ID": tenant,
+        "AZURE_FEDERATED_TOKEN_FILE": str(file),
+        "AZURE_AUTHORITY_HOST": AUTHORITY,
+    }
+
+
+def _keep(file: Path) -> None:
+    """Write the token, and keep renewing it."""
+    with _lock:
+        if file in _renewed and file.is_file():
+            return
+        private_folder(file.parent)
+        write_private(file, client_assertion())
+        if file not in _renewed:
+            _renewed.add(file)
+            threading.Thread(target=_renew, args=(file,), name="assertion", daemon=True).start()
+
+
+def _renew(file: Path) -> None:
+    pause = threading.Event()
+    while not pause.wait(RENEW_SECONDS):
+        try:
+            if file.parent.is_dir():  # a destroy deletes the stack's folder
+                write_private(file, client_assertion())
+        except (IdentityError, OSError):
+            continue  # the last one is valid for some minutes; the next attempt may succeed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """A lock file of the engine."""
+
+    path: Path
+    pid: int
+    user: str
+    host: str
+    since: datetime
+
+    def is_stale(self) -> bool:
+        """Whether the process ran on this machine and has ended, even if another one has its ID now."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            ended = process.status() == psutil.STATUS_ZOMBIE  # it was killed, and its parent has not read its exit code
+            return ended or process.create_time() > self.since.timestamp()
+        except psutil.NoSuchProcess:
+            return True
+
+    @property
+    def way_out(self) -> str:
+        """How to get rid of the lock. Its process ID means nothing on another machine."""
+        if self.host == socket.gethostname():
+            return f"Wait for it to end, or stop it with `kill -INT {self.pid}`"
+        return (
+            "Wait for it to end. If it has ended, or if this machine had another name then, delete "
+            f"{shlex.quote(str(self.path))}"
+        )
+
+    def __str__(self) -> str:
+        here = "" if self.host == socket.gethostname() else f" on {self.host}"
+        return f"process {self.pid}{here}, started by {self.user} at {self.since.astimezone(UTC):%H:%M:%S} UTC"
+
+
+def read_locks(state: Path) -> list[Lock]:
+    """The locks in a state folder, without files that disappear or are half-written while they are read."""
+    found = []
+    for path in sorted((state / ".pulumi" / "locks").rglob("*.json")):
+        try:
+            content = json.loads(path.read_text())
+            since = datetime.fromisoformat(content["timestamp"])
+            lock = Lock(path=path, pid=content["pid"], user=content["username"], host=content["hostname"], since=since)
+        except (OSError, ValueError, KeyError):
+            continue
+        found.append(lock)
+    return found
+
+
+def clear_stale(state: Path, stack: str, say: Callable[[str], None]) -> None:
+    """Remove the locks of ended processes. Raises `StackBusyError` for a process that still runs."""
+    for lock in read_locks(state):
+        if not lock.is_stale():
+            raise StackBusyError(f"Stack {stack} is being changed by {lock}. {lock.way_out}; then run this again.")
+        lock.path.unlink(missing_ok=True)
+        say(f"Removed the lock of a process that has ended ({lock}).")
+
 
 PROJECT = "personalization"
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the engine's own mark, known to all

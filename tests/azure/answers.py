@@ -16,7 +16,7 @@ from features.errors import PersonalizationError, reason
 from features.yaml_text import load_yaml
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names, names_of
-from personalize.clients.cluster import Cluster
+from personalize.stack.cluster import Cluster
 
 ASSUMPTIONS = Path(__file__).with_name("assumptions.yaml")
 GROUP = "/subscriptions/{subscription}/resourceGroups"

@@ -14,8 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from personalize.stack.locks import read_locks
-from personalize.stack.state_store import read_snapshot
+from personalize.stack.state_store import read_locks, read_snapshot
 from tests.e2e.conftest import LENIENT_GATE, TRAINING, add_day
 from tests.e2e.life import Life, changed
 from tests.e2e.processes import computing, listening, service_processes, wait_for

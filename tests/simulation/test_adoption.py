@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
-from personalize.stack.adoption import AZURE_PATHS, identity_of
+from personalize.stack.interrupted import AZURE_PATHS, identity_of
 from tests.simulation.databricks.objects import PERMISSIONS
 from tests.simulation.databricks.objects import TYPES as DATABRICKS
 from tests.simulation.examples import OBJECTS, RESOURCES

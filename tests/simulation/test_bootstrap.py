@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from personalize.bootstrap.names import STATE_GROUP
-from personalize.bootstrap.providers import NAMESPACES
-from personalize.checks.doctor import diagnose
+from personalize.bootstrap.resources import NAMESPACES
+from personalize.checks.machine import diagnose
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.published import ROLES

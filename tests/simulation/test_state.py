@@ -14,9 +14,9 @@ import yaml
 from azure_clients import credentials
 from infra.azure_settings import AzureSettings
 from personalize.bootstrap.subscription import Bootstrap
-from personalize.engine import identity
 from personalize.errors import StackMissingError, StateUnreachableError
 from personalize.stack import state_store
+from personalize.stack import state_store as identity
 from personalize.stack.session import StackSession
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs

@@ -22,7 +22,7 @@ from tools.paths import ROOT, cache_folder
 from tools.setup.console import SetupError, run_reported
 from tools.setup.trust import trusting
 from tools.setup.uv import ensure_uv
-from tools.toolchain import version_numbers
+from tools.toolchain import reported_version, version_numbers
 from tools.versions import GO
 
 BUILD_TIMEOUT_SECONDS = 3600
@@ -88,18 +88,7 @@ def build(program: GoProgram, target: Path, toolchain: Toolchain) -> None:
 def go_on_path() -> str:
     """The Go on PATH if it is recent enough, else empty."""
     command = shutil.which("go")
-    return command if command and go_version(command) >= version_numbers(GO) else ""
-
-
-def go_version(command: str) -> tuple[int, ...]:
-    """Version that a Go command reports; empty if it does not start."""
-    try:
-        answer = subprocess.run(  # noqa: S603 - the Go that PATH has
-            [command, "version"], capture_output=True, check=False, text=True, timeout=20
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return version_numbers(answer.stdout)
+    return command if command and reported_version(command, "version") >= version_numbers(GO) else ""
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import urllib.request
 import zipfile
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tools import machine
 from tools.paths import ROOT
 from tools.setup.console import SetupError, say
 from tools.setup.trust import tls
+from tools.toolchain import reported_version, version_numbers
 from training.runtime import cache_folder
 
 TIMEOUT_SECONDS = 60
@@ -51,7 +51,7 @@ class LockedUv:
 def find_uv(locked: LockedUv) -> Path | None:
     """A uv of at least the locked release, on PATH or in the cache; None if there is none."""
     on_path = shutil.which("uv")
-    if on_path and _version(on_path) >= _numbers(locked.version):
+    if on_path and reported_version(on_path, "--version") >= version_numbers(locked.version):
         return Path(on_path)
     cached = _cached(locked)
     return cached if os.access(cached, os.X_OK) else None
@@ -96,16 +96,3 @@ def unpack(wheel: bytes, locked: LockedUv, target: Path) -> None:
         aside.write_bytes(archive.read(program))
     aside.chmod(0o755)
     aside.replace(target)
-
-
-def _version(command: str) -> tuple[int, ...]:
-    try:
-        answer = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 - the uv that PATH has
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return _numbers(answer.stdout)
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    match = re.search(r"\d+(?:\.\d+)+", text)
-    return tuple(int(part) for part in match[0].split(".")) if match else ()

@@ -19,7 +19,7 @@ from batch import recommendations
 from batch.recommendations import SCHEMA, Batch, NoRecommendationsError, Opened, OutputError
 from features.bundle import checked_hash
 from features.errors import BadInputError
-from personalize.commands import recommending
+from personalize.commands import service as recommending
 from personalize.commands.app import app
 from recommend import histories
 from recommend.forgotten import NOBODY, change

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.state_store import account_path, container_path, key_path, vault_path
+from personalize.bootstrap.resources import account_path, container_path, key_path, vault_path
 from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
 
 if TYPE_CHECKING:
-    from personalize.checks.subscription.subject import Subject
+    from personalize.checks.subject import Subject
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"
@@ -32,7 +32,7 @@ class World:
     def __init__(self) -> None:
         """Begin with a subscription that passes."""
         from infra.azure_settings import AzureSettings  # noqa: PLC0415 - needs no SDK, but the names below do
-        from personalize.checks.subscription.subject import Subject  # noqa: PLC0415 - needs Azure's packages
+        from personalize.checks.subject import Subject  # noqa: PLC0415 - needs Azure's packages
         from tests.support.fake_manager import GRAPH, FakeManager  # noqa: PLC0415 - see above
 
         self.fake: FakeManager = FakeManager()

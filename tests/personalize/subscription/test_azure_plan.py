@@ -7,9 +7,9 @@ import pytest
 
 from features.errors import BadInputError
 from infra.cost.estimate import usd_per_month
-from personalize.checks.doctor import Status
-from personalize.views import azure_plan
-from personalize.views.azure_plan import PreflightFailedError, agree, announcement, azure_outcome, show_azure_outcome
+from personalize.checks.machine import Status
+from personalize.commands import lifecycle as azure_plan
+from personalize.commands.lifecycle import PreflightFailedError, agree, announcement, azure_outcome, show_azure_outcome
 from tests.personalize.subscription.test_power import SETTINGS
 
 GOOD = {"name": "roles", "status": Status.OK, "found": "", "wanted": "", "fix": "", "ok": True}

@@ -1,4 +1,4 @@
-"""The bootstrap: it creates everything in order and only once, and tells the repository the IDs."""
+"""The bootstrap: it creates everything in order and only once, and tells repository and owners of data what to do."""
 
 import json
 import re
@@ -9,14 +9,15 @@ import pytest
 
 from azure_clients.errors import ManagerRefusedError
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import Names
+from infra.cloud.names import Names, names_of
 from infra.cloud.role_list import Role
-from personalize.bootstrap.item import NotRecoveredError, State
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.rights import only_roles
+from personalize.bootstrap.resources import NotRecoveredError, State, group_paths
+from personalize.bootstrap.rights import only_roles, reader_commands
 from personalize.bootstrap.subscription import Bootstrap, RegistrationUnfinishedError
 from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
 from tests.support.fake_manager import Call, FakeManager
+from training.datasets.placed.address import Address
 
 PRINCIPAL = "77777777-7777-4777-8777-777777777777"
 PREVIEW = "99999999-9999-4999-8999-999999999999"
@@ -240,3 +241,43 @@ def test_without_a_repository_there_are_no_identities(fake: FakeManager) -> None
     done.run(dry_run=False)
     assert "managedidentity" not in json.dumps(fake.changes()).lower().replace("microsoft.managedidentity/register", "")
     assert (done.deployer(), list(done.variables())) == (None, [""])
+
+
+CONNECTOR = "66666666-6666-4666-8666-666666666666"
+
+
+def test_the_owner_of_a_container_is_told_whom_to_let_read() -> None:
+    fake = FakeManager()
+    stack = bootstrap(fake)
+    assert stack.workflows is not None
+    for preview, principal in ((False, PRINCIPAL), (True, PREVIEW)):
+        fake.resources[stack.workflows.path(preview=preview).lower()] = {"properties": {"principalId": principal}}
+    deploying = {CALLER: "User", PRINCIPAL: "ServicePrincipal"}
+    assert stack.readers() == deploying, "not the identity of pull requests, whose code nobody has reviewed"
+    names = names_of("dev", stack.settings)
+    place = f"{group_paths(names)[0]}/providers/Microsoft.Databricks/accessConnectors/{names.connector}"
+    fake.resources[place.lower()] = {"identity": {"type": "SystemAssigned", "principalId": CONNECTOR}}
+    assert stack.readers() == deploying | {CONNECTOR: "ServicePrincipal"}
+    tables = [Address("shoplake", "events", "users.csv"), Address("shoplake", "events", "days")]
+    assert reader_commands(tables, stack.readers())[-1] == (
+        "az role assignment create --role 'Storage Blob Data Reader' "
+        f"--assignee-object-id {CONNECTOR} --assignee-principal-type ServicePrincipal "
+        '--scope "$(az storage account show --name shoplake --query id --output tsv)'
+        '/blobServices/default/containers/events"'
+    )
+    assert len(reader_commands(tables, stack.readers())) == 3
+
+
+@pytest.mark.parametrize("stack", ["Dev_EU", "dev.eu", "-dev-", "ü", "x" * 100])
+def test_any_stack_has_a_container_and_a_key_that_azure_accepts(stack: str) -> None:
+    names = StateNames(subscription=SUBSCRIPTION, stack=stack)
+    assert re.fullmatch(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", names.container)
+    assert re.fullmatch(r"[A-Za-z0-9-]{1,127}", names.key)
+    assert names.container != StateNames(subscription=SUBSCRIPTION, stack="dev-eu").container
+
+
+def test_the_names_are_ones_that_azure_takes() -> None:
+    names = StateNames(subscription=SUBSCRIPTION, stack="dev")
+    assert re.fullmatch("[a-z0-9]{3,24}", names.account)
+    assert re.fullmatch("[a-z][a-z0-9-]{1,22}[a-z0-9]", names.vault)
+    assert StateNames(subscription=CALLER, stack="dev").account != names.account

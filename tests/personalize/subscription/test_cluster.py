@@ -10,14 +10,12 @@ import pytest
 
 from azure_clients import credentials
 from features.errors import BadInputError
-from personalize.clients.cluster import Cluster, ClusterUnreachableError, Pod
-from personalize.clients.service import AUTHORITY, Service
-from personalize.clients.tls import trusting
-from personalize.stack.power import cluster_path
+from personalize.commands import status as logs
+from personalize.commands.status import azure_status as status_of
+from personalize.commands.status import show_status
+from personalize.stack.cluster import Cluster, ClusterUnreachableError, Pod, cluster_path
+from personalize.stack.service import AUTHORITY, Service, trusting
 from personalize.stack.session import StackSession
-from personalize.views import logs
-from personalize.views.status import azure_status as status_of
-from personalize.views.status import show_status
 from steps.certificate import AzureInputs, Certificate
 from steps.step import Context
 from tests.personalize.subscription.test_power import SETTINGS

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 from azure_clients import credentials
 from azure_clients.errors import ManagerRefusedError
 from features.errors import BadInputError
-from personalize.commands import power
+from personalize.commands import operations as power
 from personalize.commands.app import app
-from personalize.commands.power import remaining
-from personalize.stack.power import Power, cluster_path, power_of, switch
-from personalize.terminal.output import ExitCode
+from personalize.commands.operations import remaining
+from personalize.stack.cluster import Power, cluster_path, power_of, switch
+from personalize.terminal import ExitCode
 from tests.support.azure_stack import azure_stack
 from tests.support.fake_manager import Call, FakeManager
 
@@ -47,20 +47,6 @@ def fake() -> FakeManager:
     made.answer("/operations/1$", operation)
     made.headers["POST"] = {"Azure-AsyncOperation": "https://management.azure.com/operations/1?api-version=1"}
     return made
-
-
-def test_a_cluster_is_stopped_and_started_again(fake: FakeManager) -> None:
-    manager = fake.manager()
-    assert switch(manager, PATH, Power.STOPPED)
-    assert power_of(manager, PATH) is Power.STOPPED
-    assert switch(manager, PATH, Power.RUNNING)
-    assert power_of(manager, PATH) is Power.RUNNING
-    assert fake.changes() == [f"POST {PATH}/stop", f"POST {PATH}/start"]
-
-
-def test_what_is_as_wanted_is_left_alone(fake: FakeManager) -> None:
-    assert not switch(fake.manager(), PATH, Power.RUNNING)
-    assert fake.changes() == []
 
 
 def test_a_refusal_is_azure_s_own_sentence(fake: FakeManager) -> None:
@@ -94,6 +80,7 @@ def test_the_command_says_what_still_costs(fake: FakeManager, tmp_path: Path, mo
     command = ["pause", "--stack", "dev", "--config-file", str(stack_file(tmp_path)), "--json"]
     first, second = (json.loads(CliRunner().invoke(app, command).stdout) for _ in range(2))
     assert (first["changed"], second["changed"], second["power"]) == (True, False, "Stopped")
+    assert fake.changes() == [f"POST {PATH}/stop"]
     assert first["still_usd_per_month"]["NAT gateway"] == 36.0
 
 
@@ -102,12 +89,15 @@ def test_a_resume_ends_well_only_if_the_service_answers(
     fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float | None, code: int
 ) -> None:
     monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
-    monkeypatch.setattr(power, "open_session", lambda _: None)
+    fake.resources[PATH.lower()]["properties"]["powerState"] = {"code": "Stopped"}
+    monkeypatch.setattr(power, "StackSession", lambda _: None)
     service = SimpleNamespace(await_ready=lambda _: seconds)
     monkeypatch.setattr(power, "Service", SimpleNamespace(of=lambda _: service))
     done = CliRunner().invoke(app, ["resume", "--stack", "dev", "--config-file", str(stack_file(tmp_path)), "--json"])
-    assert json.loads(done.stdout)["service_ready"] is (seconds is not None)
+    found = json.loads(done.stdout)
+    assert (found["changed"], found["service_ready"]) == (True, seconds is not None)
     assert done.exit_code == code
+    assert fake.changes() == [f"POST {PATH}/start"]
 
 
 def test_a_stack_on_this_machine_has_nothing_to_pause() -> None:

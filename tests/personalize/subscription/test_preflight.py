@@ -9,11 +9,23 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from azure_clients.credentials import DATABRICKS, IdentityError
 from infra.cloud.names import Names
-from personalize.checks.doctor import Status
-from personalize.checks.subscription.preflight import examine
-from personalize.checks.subscription.subject import Subject
-from tests.personalize.subscription.conftest import SUBSCRIPTION, TENANT, World
-from tests.personalize.subscription.findings import faults, named
+from infra.cloud.role_list import Role
+from personalize.bootstrap.resources import group_paths
+from personalize.bootstrap.rights import deployer_role_id, only_roles
+from personalize.checks.machine import Finding, Status
+from personalize.checks.preflight import examine
+from personalize.checks.subject import Subject
+from tests.personalize.subscription.conftest import CALLER, GROUP, SUBSCRIPTION, TENANT, World
+
+
+def faults(findings: list[Finding]) -> dict[str, Finding]:
+    return {found.name: found for found in findings if not found.ok}
+
+
+def named(findings: list[Finding], name: str) -> Finding:
+    [found] = [found for found in findings if found.name == name]
+    return found
+
 
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -149,3 +161,176 @@ def test_a_refused_question_is_a_finding_of_its_own(world: World) -> None:
     found = faults(examine(world.subject()))
     assert list(found) == ["VM sizes"]
     assert "AuthorizationFailed" in found["VM sizes"].found
+
+
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+ROLE_ADMINISTRATOR = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
+NAMES = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
+
+
+def test_a_variable_that_gives_a_client_another_identity_is_named(world: World) -> None:
+    others = {"ARM_CLIENT_SECRET": "secret", "ARM_USE_MSI": "true", "DATABRICKS_TOKEN": "overridden"}
+    found = faults(examine(world.subject(environment=others)))
+    assert found["identity"].fix == "unset ARM_CLIENT_SECRET ARM_USE_MSI"
+    assert "secret" not in found["identity"].found
+
+
+def test_a_deployer_by_a_group_passes(world: World) -> None:
+    world.fake.answer("/checkMemberObjects$", {"value": [GROUP]})
+    findings = examine(world.subject(deployers=[{"object_id": GROUP, "type": "Group"}]))
+    assert faults(findings) == {}
+    [asked] = [call for call in world.fake.calls if call.path.endswith("/checkMemberObjects")]
+    assert (asked.path, asked.body) == (f"/v1.0/directoryObjects/{CALLER}/checkMemberObjects", {"ids": [GROUP]})
+
+
+def test_a_directory_that_does_not_answer_stops_nothing(world: World) -> None:
+    world.fake.refused["checkMemberObjects"] = (403, "Authorization_RequestDenied")
+    found = named(examine(world.subject(deployers=[{"object_id": GROUP, "type": "Group"}])), "deployer")
+    assert found.status is Status.REMARK
+    assert "Authorization_RequestDenied" in found.found
+
+
+def test_an_owner_needs_no_other_role(world: World) -> None:
+    world.give_roles(OWNER, scope="/providers/Microsoft.Management/managementGroups/all")
+    assert named(examine(world.subject()), "roles").status is Status.OK
+
+
+def test_a_role_on_another_group_is_not_one_on_the_stack_s(world: World) -> None:
+    world.give_roles(OWNER, scope=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/other")
+    found = named(examine(world.subject()), "roles")
+    assert found.status is Status.WRONG
+    assert f"Contributor on {SUBSCRIPTION}" in found.found
+
+
+def in_groups(world: World, *scopes: str, condition: str = "") -> None:
+    """The groups exist, and the signed-in identity has the deployer's roles in those of `scopes`."""
+    for group in group_paths(NAMES):
+        world.fake.resources[group.lower()] = {"id": group}
+    subscription = f"/subscriptions/{SUBSCRIPTION}"
+    definition = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/"
+    given = [
+        {"scope": scope, "roleDefinitionId": definition + role, "condition": condition if role != CONTRIBUTOR else None}
+        for scope in scopes
+        for role in (CONTRIBUTOR, ROLE_ADMINISTRATOR)
+    ]
+    given.append({"scope": subscription, "roleDefinitionId": definition + deployer_role_id(SUBSCRIPTION)})
+    world.fake.answer("^GET .*/roleAssignments$", {"value": [{"properties": one} for one in given]})
+
+
+def test_the_rights_that_bootstrap_gives_are_enough(world: World) -> None:
+    in_groups(world, *group_paths(NAMES), condition=only_roles(*Role))
+    assert named(examine(world.subject()), "roles").status is Status.OK
+
+
+def test_rights_in_one_group_alone_are_not(world: World) -> None:
+    in_groups(world, group_paths(NAMES)[0])
+    found = named(examine(world.subject()), "roles")
+    assert (found.status, NAMES.training_group in found.found) == (Status.WRONG, False)
+    assert f"Contributor on {NAMES.serving_group}" in found.found
+    assert "an owner of the subscription runs" in found.fix
+
+
+def test_rights_in_groups_that_are_not_there_yet_create_none(world: World) -> None:
+    in_groups(world, *group_paths(NAMES))
+    world.fake.resources.clear()
+    assert named(examine(world.subject()), "roles").status is Status.WRONG
+
+
+def test_a_condition_on_the_giving_of_roles_is_said(world: World) -> None:
+    world.give_roles(CONTRIBUTOR, ROLE_ADMINISTRATOR, condition="@Resource[...]")
+    found = named(examine(world.subject()), "roles")
+    assert found.status is Status.REMARK
+    assert found.fix.endswith("runs `.venv/bin/personalize bootstrap --stack dev`, which renews the condition")
+
+
+HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/hub"
+LOGS = f"{HUB}/providers/Microsoft.OperationalInsights/workspaces/logs"
+
+
+def test_a_given_resource_that_is_missing_is_named_with_its_setting(world: World) -> None:
+    subject = world.subject(training_group="theirs", log_analytics=LOGS)
+    world.fake.resources[LOGS.lower()] = {}
+    found = named(examine(subject), "given resources")
+    assert found.status is Status.WRONG
+    assert "resourceGroups/theirs (`azure.training_group`)" in found.found
+    assert "log_analytics" not in found.found
+    world.fake.resources[f"/subscriptions/{SUBSCRIPTION}/resourcegroups/theirs"] = {}
+    assert named(examine(subject), "given resources").status is Status.OK
+
+
+def test_a_stack_that_creates_all_of_its_own_is_asked_for_nothing(world: World) -> None:
+    assert "given resources" not in {found.name for found in examine(world.subject())}
+
+
+def test_a_zone_that_is_restricted_for_the_subscription_does_not_count(world: World) -> None:
+    world.restrictions["Standard_D2ds_v5"] = [{"type": "Zone", "restrictionInfo": {"zones": ["2"]}}]
+    assert "not offered in zone 2" in named(examine(world.subject(zones=["1", "2"])), "VM sizes").found
+
+
+GONE = [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
+
+
+def test_a_size_that_is_gone_is_told_with_sizes_and_regions_to_try(world: World) -> None:
+    world.restrictions["Standard_E4ds_v5"] = GONE
+    world.usages["standardEADSv5Family"] = (0, 3)
+    found = named(examine(world.subject()), "VM sizes")
+    assert found.status is Status.WRONG
+    assert "Standard_E4ds_v5 (`azure.training_vm_size`) is not available to this subscription in we" in found.found
+    assert found.fix.startswith("choose another VM size (westeurope has Standard_D4ds_v5, Standard_E8ds_v5), or ")
+    assert found.fix.endswith("another `azure.location`, such as northeurope or swedencentral")
+
+
+def test_a_quota_for_the_first_nodes_only_is_a_remark(world: World) -> None:
+    # Nodes with 4 and 2 vCPUs, one of each at first, at most two and three; an upgrade adds one of each.
+    world.usages["standardDDSv5Family"] = (0, 8)
+    found = named(examine(world.subject()), "quota")
+    assert found.status is Status.REMARK
+    assert "the highest number of nodes" in found.found
+    assert "standardDDSv5Family 20 free" in found.fix
+
+
+def test_the_region_s_own_limit_counts_too(world: World) -> None:
+    world.usages["cores"] = (0, 7)
+    assert named(examine(world.subject()), "quota").found == "7 vCPUs of cores free"
+
+
+SHARED: dict[str, Any] = {"scoring_nodes_max": 0, "system_nodes_max": 1, "replicas_max": 4, "ephemeral_os_disks": True}
+"""As in stack `dev`: one node of 4 vCPUs, and 4 more for training."""
+
+
+@pytest.mark.parametrize(("free", "status"), [(7, Status.WRONG), (10, Status.REMARK), (12, Status.OK)])
+def test_an_upgrade_during_a_training_run_needs_more_than_the_ten_vcpus_of_a_new_subscription(
+    world: World, free: int, status: Status
+) -> None:
+    world.usages["cores"] = (0, free)
+    found = named(examine(world.subject(**SHARED)), "quota")
+    assert found.status is status
+    if status is Status.REMARK:
+        assert "an upgrade adds for a while (Sundays from 2:00 UTC) during a training run: 10 vCPUs" in found.found
+        assert "cores 12 free" in found.fix
+
+
+def test_a_size_whose_own_disk_is_too_small_for_the_system_is_found(world: World) -> None:
+    assert named(examine(world.subject(**SHARED)), "VM sizes").status is Status.OK
+    world.own_disks["Standard_D4ds_v5"] = 65_535
+    found = named(examine(world.subject(**SHARED)), "VM sizes")
+    assert (
+        "Standard_D4ds_v5 (`azure.system_vm_size`) has no disk of 64 GiB for `azure.ephemeral_os_disks`" in found.found
+    )
+    assert named(examine(world.subject()), "VM sizes").status is Status.OK
+
+
+def create_cluster(world: World) -> None:
+    """Create the stack's cluster."""
+    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{names.serving_group}"
+    path = f"{group}/providers/Microsoft.ContainerService/managedClusters/{names.cluster}"
+    world.fake.resources[path.lower()] = {"name": names.cluster}
+
+
+def test_nodes_that_are_there_already_need_no_quota_again(world: World) -> None:
+    create_cluster(world)
+    world.usages["standardDDSv5Family"] = (8, 24)  # 8 for more nodes and 6 for those of an upgrade
+    assert named(examine(world.subject()), "quota").status is Status.OK
+    world.usages["standardDDSv5Family"] = (8, 8)
+    assert named(examine(world.subject()), "quota").status is Status.REMARK

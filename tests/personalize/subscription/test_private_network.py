@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from personalize.checks.doctor import Finding, Status
-from personalize.checks.subscription.network import check_network
-from personalize.checks.subscription.preflight import examine
-from personalize.checks.subscription.services import check_builds
+from personalize.checks.machine import Finding, Status
+from personalize.checks.network import check_network
+from personalize.checks.preflight import examine
+from personalize.checks.services import check_builds
 from tests.personalize.subscription.conftest import SUBSCRIPTION, World
 
 HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from infra.azure_settings import AzureSettings
-from personalize.bootstrap.repository import commands
+from personalize.commands.github import commands
 from personalize.stack import on_azure
 from personalize.stack.on_azure import azure_of_file, stacks_of_repository
 from tools.paths import ROOT

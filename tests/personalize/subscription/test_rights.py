@@ -4,7 +4,7 @@ import pytest
 
 from infra.cloud.names import Names
 from infra.cloud.role_list import Role
-from personalize.bootstrap.item import State
+from personalize.bootstrap.resources import State
 from personalize.bootstrap.rights import MANAGED_GROUPS, only_roles
 from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION
 from tests.personalize.subscription.test_bootstrap import PREVIEW, PRINCIPAL, body, bootstrap, fake, made

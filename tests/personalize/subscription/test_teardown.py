@@ -1,4 +1,4 @@
-"""Destroying a stack on Azure: what is asked, what is saved, and what is left and why."""
+"""`destroy` on Azure: what it asks, saves, and says about what is left."""
 
 import json
 import shutil
@@ -15,15 +15,15 @@ from azure_clients import credentials
 from features.bundle import BundleError, checked_hash
 from features.errors import BadInputError
 from infra.cloud.names import Names
-from personalize.commands import teardown
+from personalize.commands import destroy as module
+from personalize.commands import destroy as teardown
 from personalize.commands.app import app
-from personalize.engine.outcome import Outcome
+from personalize.commands.destroy import Leftover, leftovers, settled
+from personalize.commands.models import export
 from personalize.errors import StackMissingError
+from personalize.stack.events import Outcome
 from personalize.stack.session import StackSession
-from personalize.teardown import leftovers as module
-from personalize.teardown.export import export
-from personalize.teardown.leftovers import Leftover, leftovers, settled
-from personalize.terminal.output import ExitCode
+from personalize.terminal import ExitCode
 from steps.model_versions import INDEX, Version
 from steps.registry_here import LocalRegistry
 from tests.personalize.subscription.conftest import SUBSCRIPTION
@@ -189,7 +189,7 @@ def test_a_stack_that_is_gone_is_still_looked_for(destroy: Destroy, monkeypatch:
 def test_the_models_are_saved_before_anything_is_deleted(
     destroy: Destroy, registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("personalize.commands.teardown.versions_of", lambda *_: registry)
+    monkeypatch.setattr("personalize.commands.destroy.versions_of", lambda *_: registry)
     saved = json.loads(destroy(listed(FakeManager()), "--yes", "--keep-data", "--json").stdout)["saved"]
     assert Path(saved) == tmp_path / "personalization-dev-export"
     assert (Path(saved) / "version-2" / "report.html").is_file()
@@ -223,3 +223,29 @@ def test_without_a_registry_it_goes_on_unless_there_may_be_models(
     done = destroy(listed(FakeManager()), "--yes", "--keep-data", "--json")
     assert done.exit_code == (ExitCode.FAILED if has_bundles else ExitCode.OK)
     assert ("no models yet" in str(done.exception)) is has_bundles
+
+
+def test_the_groups_stay_empty_with_the_rights_in_them_and_cost_nothing() -> None:
+    left = found(groups=[{"name": NAMES.training_group, "tags": OURS}, {"name": NAMES.serving_group, "tags": OURS}])
+    assert {one.name for one in left} == {NAMES.training_group, NAMES.serving_group}
+    assert not any(one.billable for one in left)
+    assert all("stays for the next `up`" in one.why for one in left)
+    assert f"an owner deletes it: `az group delete --name {left[0].name}`" in left[0].why
+
+
+def test_a_given_group_is_not_the_stack_s_to_tell_about() -> None:
+    given = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a", given_training="theirs", given_serving="others")
+    fake = listed(FakeManager(), groups=[{"name": "theirs"}, {"name": "others", "tags": OURS}])
+    assert leftovers(fake.manager(), given) == []
+
+
+def test_what_others_put_into_a_group_is_told_and_what_azure_put_there_is_free() -> None:
+    fake = listed(FakeManager(), groups=[{"name": NAMES.serving_group, "tags": OURS}])
+    inside = [
+        {"id": "/x/vm", "name": "vm", "type": "Microsoft.Compute/virtualMachines"},
+        {"id": "/x/smart", "name": "smart", "type": "microsoft.alertsManagement/smartDetectorAlertRules"},
+    ]
+    fake.answer(f"^GET .*/resourceGroups/{NAMES.serving_group}/resources$", {"value": inside})
+    left = leftovers(fake.manager(), NAMES)
+    assert {one.name: one.billable for one in left} == {"vm": True, "smart": False, NAMES.serving_group: False}
+    assert "az resource delete --ids /x/vm" in left[0].why

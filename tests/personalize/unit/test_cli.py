@@ -14,8 +14,7 @@ from features.errors import BadInputError, PersonalizationError
 from infra.settings import SettingsError
 from personalize import errors
 from personalize.commands import app as command_line
-from personalize.stack import stack_files
-from personalize.terminal.output import ExitCode
+from personalize.terminal import ExitCode
 from training.datasets.errors import DatasetError
 
 Run = Callable[..., tuple[int, str, str]]
@@ -24,7 +23,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run `personalize` on a machine without any stack; returns exit code, standard output, standard error."""
-    monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / ".personalize"))
     monkeypatch.delenv("PERSONALIZE_DEBUG", raising=False)
 
     def call(*arguments: str) -> tuple[int, str, str]:
@@ -129,9 +128,7 @@ def test_each_kind_of_error_has_its_exit_code(error: PersonalizationError, code:
 
 def test_progress_that_nobody_reads_any_more_does_not_stop_an_update() -> None:
     code = (
-        "from personalize.terminal.output import messages\n"
-        "for _ in range(3): messages.print('x' * 100_000)\n"
-        "print('went on')"
+        "from personalize.terminal import messages\nfor _ in range(3): messages.print('x' * 100_000)\nprint('went on')"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

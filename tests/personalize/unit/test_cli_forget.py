@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from features.errors import BadInputError
-from personalize.commands import forget as command
-from personalize.commands.forget import forget
+from personalize.commands import data as command
+from personalize.commands.data import forget
 from recommend import histories
 from recommend.forgotten import Forgotten
 from recommend.histories import UserRow
@@ -52,7 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFolder:
     """The folder of stack `local`, with histories for two versions; only the former knows `old`."""
     monkeypatch.setattr(command, "azure_of", lambda *_: None)
     monkeypatch.setattr(command, "versions_of", lambda *_: Versions())
-    monkeypatch.setattr("personalize.stack.stack_files.state_folder", lambda stack: tmp_path / stack)
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
     found = StackFolder(tmp_path / "local")
     for number in (FORMER, SERVING):
         write_snapshots(found.snapshots_of(version(number).bundle_hash))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,10 +15,10 @@ from pulumi.automation.errors import CommandError
 from personalize import errors
 from personalize.commands import app as command_line
 from personalize.commands import lifecycle
-from personalize.engine.automation import InterruptiblePulumi
-from personalize.engine.interruption import SIGNALS, run_interruptible
-from personalize.engine.process import PulumiProcess
-from personalize.terminal.output import ExitCode
+from personalize.stack.operations import InterruptiblePulumi
+from personalize.stack.process import SIGNALS, PulumiProcess, run_interruptible
+from personalize.terminal import ExitCode
+from tools.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +126,28 @@ def test_nothing_begins_after_a_signal_whose_exception_was_lost(
     assert "Run the same command again to continue" in capsys.readouterr().err
     run_interruptible(lambda: begun.append("of another command"), lambda: True, lambda _: None)
     assert begun == ["of another command"]
+
+
+IMPORTING = """
+import signal, sys
+
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Pressed())
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from personalize.__main__ import main
+
+main()
+"""
+
+
+def test_ctrl_c_while_the_commands_are_imported_is_an_interruption_too() -> None:
+    ended = subprocess.run([sys.executable, "-c", IMPORTING], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (ended.returncode, ended.stdout) == (ExitCode.INTERRUPTED, "")
+    assert ended.stderr == "error: Interrupted. Run the same command again to continue.\n"
 
 
 def test_ctrl_c_counts_where_a_shell_lets_its_background_jobs_ignore_it() -> None:

@@ -2,18 +2,18 @@
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from features.errors import BadInputError
-from personalize.commands import lifecycle, models, operations
+from personalize.commands import lifecycle, models
 from personalize.commands.app import app
-from personalize.engine.outcome import Outcome
-from personalize.errors import AnotherServesError
+from personalize.errors import AnotherServesError, StackBusyError
+from personalize.stack.events import Outcome
 from personalize.stack.stack_files import StackFiles
 from recommend import histories
 from steps.folders import StackFolder
@@ -56,7 +56,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
     made = Session(Path(shutil.copy(ROOT / "Pulumi.local.yaml", tmp_path / "Pulumi.local.yaml")))
     for module in (lifecycle, models):
-        monkeypatch.setattr(module, "open_session", lambda *_: made)
+        monkeypatch.setattr(module, "StackSession", lambda *_: made)
     monkeypatch.setattr(models, "require_version", lambda *_: version(3))
     return made
 
@@ -95,6 +95,14 @@ def test_a_version_that_cannot_be_served_leaves_the_choice_as_it_was(session: Se
     assert isinstance(typed("serve", "3").exception, BadInputError)
     assert session.given["overrides"]["personalization:model_version"] == 3
     assert session.files.read_overrides() == {"personalization:model_version": 2, "other": 1}
+
+
+def test_a_second_serve_at_once_is_refused_and_changes_no_choice(session: Session) -> None:
+    session.files.write_overrides({"personalization:model_version": 2})
+    with FileLock(session.files.folder / "serve.lock"):
+        assert isinstance(typed("serve", "3").exception, StackBusyError)
+    assert session.files.read_overrides() == {"personalization:model_version": 2}
+    assert typed("serve", "3", "--json").exit_code == 0
 
 
 def test_a_version_that_serves_stays_chosen_though_nobody_reads_the_result(
@@ -143,15 +151,3 @@ def test_a_version_that_is_not_there_is_found_before_anything_changes(
     assert isinstance(typed("serve", "9").exception, BadInputError)
     assert session.given == {}
     assert session.files.read_overrides() == {}
-
-
-def test_as_many_lines_of_the_log_are_shown_as_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-
-    def file_log(_: str, lines: int) -> SimpleNamespace:
-        asked.append(lines)
-        return SimpleNamespace(last={"scoring.log": ["x"]}, new=())
-
-    monkeypatch.setattr(operations, "file_log", file_log)
-    typed("logs", "-n", "3")
-    assert asked == [3]

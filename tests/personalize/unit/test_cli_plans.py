@@ -8,8 +8,7 @@ from typer.testing import CliRunner, Result
 
 from personalize.commands import lifecycle
 from personalize.commands.app import app
-from personalize.engine.events import Change
-from personalize.engine.outcome import Outcome
+from personalize.stack.events import Change, Outcome
 from personalize.stack.plan import DataAtRiskError, UnexpectedChangesError
 
 ACCOUNT = "azure-native:storage:StorageAccount"
@@ -81,7 +80,7 @@ class Planned:
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> Planned:
     made = Planned()
-    monkeypatch.setattr(lifecycle, "open_session", lambda *_: made)
+    monkeypatch.setattr(lifecycle, "StackSession", lambda *_: made)
     return made
 
 

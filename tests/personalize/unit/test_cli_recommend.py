@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from features.errors import BadInputError
-from personalize.clients.service import Service
 from personalize.commands.app import app
+from personalize.stack.service import Service
 
 ANSWER: dict[str, Any] = {
     "items": [

@@ -1,18 +1,24 @@
-"""Output of the commands: the summary of an update, the status, and the logs."""
+"""Output of the commands: the steps of an update, the status, the logs, and what `reset` leaves."""
 
 import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
 from personalize import errors
-from personalize.stack import processes
-from personalize.views import logs
-from personalize.views.status import traffic
+from personalize.commands import lifecycle as processes
+from personalize.commands import status as logs
+from personalize.commands.app import app
+from personalize.commands.progress import StepDisplay
+from personalize.commands.status import traffic
+from personalize.stack.events import Phase, StepUpdate
 
 
 def test_the_traffic_is_summed_over_operations() -> None:
@@ -34,10 +40,12 @@ def test_the_traffic_is_summed_over_operations() -> None:
     }
 
 
-def test_only_the_last_lines_of_a_log_are_shown(tmp_path: Path) -> None:
-    file = tmp_path / "scoring.log"
-    file.write_text("".join(f"line {number}\n" for number in range(100)))
-    assert logs.last_lines(file, 2) == ["line 98", "line 99"]
+def test_as_many_lines_of_the_log_are_shown_as_were_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
+    service = tmp_path / "local" / "service"
+    service.mkdir(parents=True)
+    (service / "scoring.log").write_text("".join(f"line {number}\n" for number in range(100)))
+    assert CliRunner().invoke(app, ["logs", "-n", "2"]).stdout == "line 98\nline 99\n"
 
 
 def test_a_followed_log_survives_its_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,3 +94,41 @@ def test_reset_leaves_a_stack_alone_while_it_is_changed(tmp_path: Path, monkeypa
     with pytest.raises(errors.StackBusyError, match=f"kill -INT {os.getpid()}"):
         processes.reset_stack("local")
     assert lock.exists()
+
+
+def shown(updates: list[StepUpdate]) -> str:
+    stream = StringIO()
+    with StepDisplay(Console(file=stream, force_terminal=False, width=90, color_system=None)).shown() as display:
+        for update in updates:
+            display(update)
+    return stream.getvalue()
+
+
+def step(phase: Phase, operation: str = "", text: str = "") -> StepUpdate:
+    return StepUpdate(step="TrainingRun", phase=phase, operation=operation, text=text)
+
+
+def test_without_a_terminal_each_stage_is_one_line() -> None:
+    messages = [step(Phase.MESSAGE, text=f"fit: iteration {number} of 50") for number in range(1, 51)]
+    lines = shown(
+        [step(Phase.STARTED, "create"), *messages, step(Phase.MESSAGE, text="evaluate"), step(Phase.FINISHED, "create")]
+    ).splitlines()
+    assert lines == [
+        "training: creating",
+        "training: fit: iteration 1 of 50",
+        "training: evaluate",
+        "training: created",
+    ]
+
+
+def test_on_a_terminal_the_newest_message_stands_beside_its_step() -> None:
+    display = StepDisplay(Console(file=StringIO(), force_terminal=True))
+    for text in ("fit: iteration 7 of 50", "fit: iteration 8 of 50"):
+        display(step(Phase.STARTED, "create"))
+        display(step(Phase.MESSAGE, text=text))
+    screen = Console(file=StringIO(), width=90)
+    with screen.capture() as captured:
+        screen.print(display)
+    [line] = captured.get().splitlines()
+    assert "training" in line
+    assert "fit: iteration 8 of 50" in line

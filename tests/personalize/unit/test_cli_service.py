@@ -14,11 +14,11 @@ import yaml
 from typer.testing import CliRunner
 
 from features.errors import BadInputError
-from personalize.clients.service import Service, ServiceRefusedError, ServiceUnreachableError, trusted_certificate
-from personalize.commands import scoring
+from personalize.commands import service as scoring
+from personalize.commands import status
 from personalize.commands.app import app
+from personalize.stack.service import Service, ServiceRefusedError, ServiceUnreachableError, trusted_certificate
 from personalize.stack.stack_files import StackFiles
-from personalize.views import status
 from steps.folders import StackFolder
 
 
@@ -63,6 +63,11 @@ def service(answers: Answers) -> Iterator[Service]:
 def test_a_number_that_is_none_is_left_to_the_service_to_refuse(service: Service, answers: Answers) -> None:
     service.post("/score", {"age": math.inf})
     assert answers.asked == ("application/json", {"age": math.inf})
+
+
+def test_half_of_a_character_is_left_to_the_service_to_refuse(service: Service, answers: Answers) -> None:
+    service.post("/score", {"genre": "\ud800"})
+    assert answers.asked == ("application/json", {"genre": "\ud800"})
 
 
 @pytest.mark.parametrize("settings", [{}, {"tls_certificate": "planned.pem", "tls_key": "planned-key.pem"}])
@@ -199,6 +204,6 @@ def test_the_key_of_a_stack_without_a_service_is_no_defect(
     monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
     stack = SimpleNamespace(outputs=lambda: ({"bundle_hash": "x"}, frozenset()))
-    monkeypatch.setattr(scoring, "open_session", lambda *_: stack)
+    monkeypatch.setattr(scoring, "StackSession", lambda *_: stack)
     with pytest.raises(ServiceUnreachableError, match=r"no service yet.* the gate rejected the model"):
         printed("key", *options)

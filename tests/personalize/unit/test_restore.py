@@ -10,9 +10,8 @@ from typer.testing import CliRunner
 
 from features.bundle import checked_hash
 from personalize.commands.app import app
+from personalize.commands.models import KeptModelsError, export, restore
 from personalize.errors import StackMissingError
-from personalize.teardown.export import export
-from personalize.teardown.restore import KeptModelsError, restore
 from steps.model_versions import INDEX
 from steps.registry_here import LocalRegistry
 from tests.support.bundles import MakeBundle

@@ -8,7 +8,7 @@ import pytest
 from personalize.commands import app as command_line
 from personalize.errors import NotAStackFolderError
 from personalize.stack.stack_files import StackFiles
-from personalize.terminal.output import ExitCode
+from personalize.terminal import ExitCode
 from tools.paths import state_folder
 from tools.stack_names import StackNameError
 

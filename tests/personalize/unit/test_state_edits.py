@@ -8,8 +8,10 @@ from pulumi.automation import CommandError, CommandResult, Deployment
 
 from infra.azure_settings import AzureSettings
 from personalize.errors import StackBusyError
-from personalize.stack import operations, state_edits
-from personalize.stack.state_edits import CLUSTER, forget_shown_pools, settle
+from personalize.stack import interrupted as state_edits
+from personalize.stack import operations
+from personalize.stack.interrupted import CLUSTER_TYPE as CLUSTER
+from personalize.stack.interrupted import forget_shown_pools, settle
 from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 
 AZURE = azure_stack()

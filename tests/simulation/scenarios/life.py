@@ -13,7 +13,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from azure_clients.credentials import forget_tokens, resource_manager
-from personalize.stack.power import Power, switch
+from personalize.stack.cluster import Power, switch
 from steps.image_content import DOCKERFILE
 from tests.simulation.published import ROLES
 from tests.simulation.scenarios.report import Report

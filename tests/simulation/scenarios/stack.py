@@ -17,8 +17,7 @@ from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.commands.models import SERVING_STEPS
-from personalize.engine.events import StepUpdate
-from personalize.engine.outcome import Outcome
+from personalize.stack.events import Outcome, StepUpdate
 from personalize.stack.session import StackSession
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.fakes.runs import Run, Runs

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from features.errors import BadInputError
 from personalize.commands.app import app, exit_code
-from personalize.terminal.output import ExitCode
+from personalize.terminal import ExitCode
 from tests.support.guessed_tables import described, films, shop
 from tools.paths import ROOT
 from training.datasets.errors import DatasetError, GuessError
@@ -316,15 +316,18 @@ def test_the_command_writes_the_file_and_never_over_another_unasked(tmp_path: Pa
     assert "a.tsv" in (tmp_path / "dataset.yaml").read_text()
 
 
-def test_what_the_tables_do_not_bear_out_is_said_after_the_file_is_written(tmp_path: Path) -> None:
+def test_what_the_tables_do_not_bear_out_is_said_and_the_command_can_be_run_again(tmp_path: Path) -> None:
     films(tmp_path)
+    before = (tmp_path / "a.tsv").read_text()
     with (tmp_path / "a.tsv").open("a") as stream:
         stream.write("7\t\t3\t881250949\n")
     run = CliRunner().invoke(app, ["init-data", str(tmp_path)])
     assert isinstance(run.exception, DatasetError)
     assert exit_code(run.exception) is ExitCode.BAD_INPUT
     assert "key item_id:token: 1 of 1,001 fields is no key: line 1002 ''" in str(run.exception)
-    assert (tmp_path / "dataset.yaml").exists()
+    assert not (tmp_path / "dataset.yaml").exists()
+    (tmp_path / "a.tsv").write_text(before)
+    assert CliRunner().invoke(app, ["init-data", str(tmp_path)]).exit_code == 0
 
 
 def test_an_interrupted_command_can_be_run_again_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,10 @@ from azure_clients.retries import Timeout
 from features.bundle import REPORT, checked_hash
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
-from personalize.clients import azure_models
-from personalize.clients.azure_models import AzureVersions
+from personalize.commands.models import export, model_rows, require_version, restore
 from personalize.errors import StackMissingError
-from personalize.teardown.export import export
-from personalize.teardown.restore import restore
-from personalize.views.model_table import model_rows, require_version
+from personalize.stack import azure_models
+from personalize.stack.azure_models import AzureVersions
 from steps.champion import ChampionOnAzure
 from steps.model_version import ModelVersionOnAzure
 from steps.registry_here import LocalRegistry
@@ -60,7 +58,7 @@ def _stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     cloud.world.set("ml_assets", {})
     monkeypatch.setattr(azure_models, "names_of", ExampleNames)
     monkeypatch.setattr(azure_models, "state_folder", lambda stack: tmp_path / "here" / stack)
-    monkeypatch.setattr("personalize.clients.model_registry.azure_of", lambda *_: SETTINGS)
+    monkeypatch.setattr("personalize.stack.on_azure.azure_of", lambda *_: SETTINGS)
     yield
     cloud.world.set("ml_assets", {})
 

@@ -7,9 +7,9 @@ import pytest
 
 from azure_clients import credentials
 from features.errors import BadInputError
-from personalize.clients import azure_models
-from personalize.commands import forget as command
-from personalize.commands.forget import forget
+from personalize.commands import data as command
+from personalize.commands.data import forget
+from personalize.stack import azure_models, on_azure
 from recommend import histories
 from recommend.forgotten import Forgotten
 from recommend.published import LISTED
@@ -36,7 +36,8 @@ def _stack(lake: LakeSnapshots, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stack with the example names, which has forgotten nobody."""
     del lake  # it has no snapshots
     monkeypatch.setattr(azure_models, "names_of", ExampleNames)
-    monkeypatch.setattr(command, "azure_of", lambda *_: SETTINGS)
+    for module in (command, on_azure):
+        monkeypatch.setattr(module, "azure_of", lambda *_: SETTINGS)
     monkeypatch.setattr(command, "versions_of", lambda *_: azure_models.AzureVersions("test", SETTINGS))
 
 

@@ -13,9 +13,9 @@ from batch import recommendations
 from batch.recommendations import NoRecommendationsError
 from features.bundle import checked_hash
 from features.errors import BadInputError
-from personalize.clients import azure_models
-from personalize.commands import recommending
-from personalize.commands.recommending import recommend
+from personalize.commands import service as recommending
+from personalize.commands.service import recommend
+from personalize.stack import azure_models
 from steps.champion import ChampionOnAzure
 from steps.model_version import ModelVersionOnAzure
 from steps.serving_settings import ScoringSettings

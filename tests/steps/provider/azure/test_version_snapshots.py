@@ -9,9 +9,9 @@ import yaml
 
 from azure_clients.retries import Timeout
 from features.bundle import checked_hash
-from personalize.clients import azure_models
-from personalize.commands.catalogue import Action
-from personalize.commands.catalogue import catalogue as load_catalogue
+from personalize.commands.data import Action
+from personalize.commands.data import catalogue as load_catalogue
+from personalize.stack import azure_models
 from recommend import catalogue, histories
 from recommend.catalogue import ItemRow, Layout, State
 from steps.champion import ChampionOnAzure

@@ -1,0 +1,109 @@
+"""The signed-in identity: whether all clients use the same one, and whether `azure.deployers` names it."""
+
+from azure.core.exceptions import ClientAuthenticationError
+
+from azure_clients import credentials
+from azure_clients.errors import ManagerRefusedError
+from infra.azure_settings import Deployer, PrincipalType
+from personalize.checks.machine import Finding
+from personalize.checks.subject import Subject, bad, good, remark
+
+MACHINE_LEARNING = "https://ml.azure.com/.default"
+SUBSCRIPTION_VERSION = "2022-12-01"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+FOREIGN = {
+    "ARM_CLIENT_SECRET": "Pulumi's Azure provider",
+    "ARM_CLIENT_CERTIFICATE_PATH": "Pulumi's Azure provider",
+    "ARM_USE_MSI": "Pulumi's Azure provider",
+    "AZURE_CLIENT_SECRET": "the store of Pulumi's state",
+    "AZURE_USERNAME": "the store of Pulumi's state",
+}
+"""Environment variables that give a client another identity, and that client. Databricks' are overridden
+(`databricks_sign_in`)."""
+
+
+def check_subscription(subject: Subject) -> Finding:
+    """Whether the subscription exists, is enabled and belongs to the directory in the settings."""
+    name, wanted = "subscription", f"{subject.settings.subscription}, enabled"
+    found = subject.manager.get(subject.subscription, SUBSCRIPTION_VERSION)
+    if found is None:
+        fix = "set `azure.subscription` to one that `az account list --output table` shows, or `az login` elsewhere"
+        return bad(name, f"{subject.settings.subscription} is not visible to the signed-in identity", wanted, fix)
+    if found.get("state") != "Enabled":
+        return bad(name, f"it is {found.get('state')}", wanted, "enable it in the portal, or use another subscription")
+    if (tenant := found.get("tenantId")) != subject.settings.tenant:
+        return bad(name, f"it belongs to the directory {tenant}", wanted, f"set `azure.tenant` to {tenant}")
+    return good(name, f"{found.get('displayName') or subject.settings.subscription}, enabled", wanted)
+
+
+def check_identity(subject: Subject) -> Finding:
+    """Whether the tokens for all services, and other vendors' clients, belong to one identity."""
+    scopes = {
+        "the Resource Manager": credentials.MANAGER_SCOPE,
+        "storage": credentials.STORAGE,
+        "Databricks": credentials.DATABRICKS,
+        "Kubernetes": credentials.KUBERNETES,
+        "Azure ML": MACHINE_LEARNING,
+    }
+    owners = {service: owner for service, scope in scopes.items() if (owner := owner_of(subject, scope)) is not None}
+    wanted = "one identity for all services"
+    if len(set(owners.values())) > 1:
+        found = ", ".join(f"{service}: {owner}" for service, owner in owners.items())
+        return bad("identity", found, wanted, "`az account clear`, then `az login --tenant` with one account")
+    foreign = [f"{name} ({client})" for name, client in FOREIGN.items() if subject.environment.get(name)]
+    if foreign:
+        names = " ".join(name.partition(" ")[0] for name in foreign)
+        return bad("identity", f"others by {', '.join(foreign)}", wanted, f"unset {names}")
+    if unknown := ", ".join(service for service in scopes if service not in owners):
+        found = f"{_shown(subject)} for {', '.join(owners)}; the directory does not know {unknown} yet"
+        fix = f".venv/bin/personalize bootstrap --stack {subject.stack}: a service comes with its resource provider"
+        return remark("identity", found, wanted, fix)
+    return good("identity", f"{_shown(subject)} for {', '.join(owners)}", wanted)
+
+
+def owner_of(subject: Subject, scope: str) -> str | None:
+    """The owner of the token for a service; None if the directory does not know the service yet."""
+    try:
+        return str(subject.claims(scope).get("oid"))
+    except ClientAuthenticationError as error:
+        if credentials.unknown_service(error):
+            return None
+        raise
+
+
+def check_deployer(subject: Subject) -> Finding:
+    """Whether `azure.deployers` names the signed-in identity, or a group that it belongs to."""
+    own = str(subject.caller.get("oid"))
+    named = {deployer.object_id: deployer for deployer in subject.settings.deployers}
+    wanted = "`azure.deployers` names the signed-in identity, or its group"
+    fix = f"add `{{object_id: {own}, type: {_type(subject)}}}` to `azure.deployers`"
+    if own in named:
+        return _typed(named[own], subject, wanted)
+    groups = [identity for identity, deployer in named.items() if deployer.type is PrincipalType.GROUP]
+    if not groups or set(groups) == {NOBODY}:
+        return bad("deployer", f"{_shown(subject)} is not a deployer", wanted, fix)
+    try:
+        member = subject.graph.post(f"/v1.0/directoryObjects/{own}/checkMemberObjects", "", {"ids": groups})
+    except ManagerRefusedError as error:
+        return remark("deployer", f"the directory does not say who is in {', '.join(groups)} ({error})", wanted, fix)
+    if member.get("value"):
+        return good("deployer", f"{_shown(subject)}, in {member['value'][0]}", wanted)
+    return bad("deployer", f"{_shown(subject)} is in none of {', '.join(groups)}", wanted, fix)
+
+
+def _typed(deployer: Deployer, subject: Subject, wanted: str) -> Finding:
+    kind = _type(subject)
+    if deployer.type.value == kind:
+        return good("deployer", _shown(subject), wanted)
+    fix = f"set `type: {kind}` for {deployer.object_id} in `azure.deployers`"
+    return bad("deployer", f"{deployer.object_id} is named as a {deployer.type.value} and is a {kind}", wanted, fix)
+
+
+def _type(subject: Subject) -> str:
+    return PrincipalType.SERVICE_PRINCIPAL if subject.caller.get("idtyp") == "app" else PrincipalType.USER
+
+
+def _shown(subject: Subject) -> str:
+    """The name in the token, or its ID."""
+    claims = subject.caller
+    return str(claims.get("upn") or claims.get("unique_name") or claims.get("appid") or claims.get("oid"))

@@ -1,0 +1,80 @@
+"""All checks of a subscription. They change nothing, and every bad finding has a fix."""
+
+from collections.abc import Callable
+
+from azure.core.exceptions import ClientAuthenticationError
+
+from azure_clients.credentials import IdentityError
+from azure_clients.errors import ManagerRefusedError
+from personalize.checks.identity import NOBODY, check_deployer, check_identity, check_subscription
+from personalize.checks.machine import Finding
+from personalize.checks.names import check_given, check_names
+from personalize.checks.network import check_network
+from personalize.checks.permissions import check_providers, check_roles
+from personalize.checks.services import check_builds, check_kubernetes, check_metastore, check_state
+from personalize.checks.sizes import check_sizes
+from personalize.checks.subject import Subject, bad, unmade
+
+UNREGISTERED = ("MissingRegistrationForLocation", "MissingSubscriptionRegistration", "SubscriptionNotRegistered")
+"""Azure's error codes for a provider that is not registered ("Resolve errors for resource provider registration",
+Microsoft)."""
+Check = Callable[[Subject], Finding | list[Finding]]
+CHECKS: dict[str, Check] = {
+    "identity": check_identity,
+    "deployer": check_deployer,
+    "roles": check_roles,
+    "resource providers": check_providers,
+    "VM sizes": check_sizes,
+    "Kubernetes": check_kubernetes,
+    "image builds": check_builds,
+    "metastore": check_metastore,
+    "state": check_state,
+    "names": check_names,
+    "peered network": check_network,
+    "given resources": check_given,
+}
+"""The checks of an existing subscription, by the name of their finding."""
+
+
+def examine(subject: Subject) -> list[Finding]:
+    """All findings about the subscription; only one if nobody is signed in or the subscription is missing."""
+    if found := _placeholders(subject):
+        return [found]
+    try:
+        first = check_subscription(subject)
+    except (ClientAuthenticationError, IdentityError, ManagerRefusedError) as error:
+        fix = f"az login --tenant {subject.settings.tenant}"
+        return [bad("sign-in", str(error).strip().splitlines()[0], "a sign-in to Azure", fix)]
+    if not first.ok:
+        return [first]
+    return [first, *(finding for name, check in CHECKS.items() for finding in _findings(name, check, subject))]
+
+
+def _findings(name: str, check: Check, subject: Subject) -> list[Finding]:
+    try:
+        found = check(subject)
+    except (ManagerRefusedError, ClientAuthenticationError) as error:
+        if isinstance(error, ManagerRefusedError) and error.code in UNREGISTERED:
+            fix = f".venv/bin/personalize bootstrap --stack {subject.stack}, which registers it; then check again"
+            return [unmade(name, "its resource provider is not registered yet", "an answer from Azure", fix)]
+        fix = "read Azure's message; the roles above allow the request. Try again if Azure was busy"
+        return [bad(name, str(error).strip().splitlines()[0], "an answer from Azure", fix)]
+    return found if isinstance(found, list) else [found]
+
+
+def _placeholders(subject: Subject) -> Finding | None:
+    """A finding if the stack file still has the example's IDs, which are zeros."""
+    settings = subject.settings
+    ids = {
+        "azure.subscription": settings.subscription,
+        "azure.tenant": settings.tenant,
+        "azure.deployers": next((one.object_id for one in settings.deployers if one.object_id == NOBODY), ""),
+    }
+    unset = [f"`{name}`" for name, value in ids.items() if value == NOBODY]
+    if not unset:
+        return None
+    fix = (
+        f"put your own into Pulumi.{subject.stack}.yaml: `az account show` prints subscription and tenant, "
+        "`az ad signed-in-user show --query id` your object ID"
+    )
+    return bad("stack file", f"{', '.join(unset)} are still the example's zeros", "your own IDs", fix)

@@ -1,0 +1,123 @@
+"""Services that a subscription or its Databricks account may lack, which only shows when `up` needs them."""
+
+import shutil
+
+from infra.azure_settings import Network
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.resources import (
+    STORAGE_VERSION,
+    VAULT_VERSION,
+    account_path,
+    container_path,
+    key_path,
+    vault_path,
+)
+from personalize.checks.identity import SUBSCRIPTION_VERSION
+from personalize.checks.machine import Finding
+from personalize.checks.names import DATABRICKS_VERSION
+from personalize.checks.subject import Subject, bad, good, remark, unmade
+from personalize.stack.cluster import CLUSTER_VERSION
+
+LIMITED_OFFERS = ("FreeTrial", "AzureForStudents", "DreamSpark", "AzurePass", "Sponsored")
+"""Prefixes of the `quotaId` of offers paid by credit. ACR Tasks refuses such subscriptions."""
+RUNS_VERSION = "2025-03-01-preview"
+DOCKER = "`docker buildx` on this machine"
+TASKS = "a subscription that may use ACR Tasks"
+
+
+def check_builds(subject: Subject) -> Finding:
+    """Whether the registry may build the image, judged by past builds and the offer: Azure tells only when asked."""
+    if subject.settings.network is Network.PRIVATE:
+        found = "ACR Tasks cannot reach a private registry"
+        if shutil.which("docker"):
+            return good("image builds", f"{found}: docker builds the image", DOCKER)
+        return bad("image builds", found, DOCKER, "install Docker with buildx on this machine")
+    if _has_built(subject):
+        return good("image builds", "ACR Tasks, which has built for this stack", TASKS)
+    policies = (subject.manager.get(subject.subscription, SUBSCRIPTION_VERSION) or {}).get("subscriptionPolicies") or {}
+    return _by_offer(str(policies.get("quotaId") or "unknown"), limited=policies.get("spendingLimit") == "On")
+
+
+def _by_offer(offer: str, *, limited: bool) -> Finding:
+    """The finding for an offer, with a spending limit or without."""
+    docker = shutil.which("docker") is not None
+    if offer.startswith(LIMITED_OFFERS) or limited:
+        found = f"the offer {offer}{' with a spending limit' if limited else ''}, which ACR Tasks refuses"
+        if docker:
+            return remark("image builds", found, TASKS, f"nothing: {DOCKER} builds the image instead")
+        fix = "install Docker with buildx on this machine, or change to pay-as-you-go in the portal"
+        return bad("image builds", found, TASKS, fix)
+    if docker:
+        return good("image builds", f"ACR Tasks by the offer ({offer}), or else {DOCKER}", TASKS)
+    found = f"ACR Tasks by the offer ({offer}), but it refuses some new subscriptions with any offer"
+    fix = (
+        "nothing yet: `up` tries a small build before it pays for machines. If that is refused, install Docker with "
+        "buildx on this machine, or ask Azure's support (https://aka.ms/azuresupport), which can take days"
+    )
+    return remark("image builds", found, TASKS, fix)
+
+
+def _has_built(subject: Subject) -> bool:
+    registry = subject.serving("Microsoft.ContainerRegistry/registries", subject.names.registry)
+    runs = subject.manager.list(f"{registry}/runs", RUNS_VERSION)
+    return any((run.get("properties") or {}).get("status") == "Succeeded" for run in runs)
+
+
+def check_metastore(subject: Subject) -> Finding:
+    """Whether Unity Catalog has a metastore in the region, judged by existing workspaces."""
+    location, wanted = subject.settings.location, "a Unity Catalog metastore in the region"
+    path = f"{subject.subscription}/providers/Microsoft.Databricks/workspaces"
+    there = [
+        workspace
+        for workspace in subject.manager.list(path, DATABRICKS_VERSION)
+        if str(workspace.get("location")).replace(" ", "").lower() == location
+    ]
+    with_catalog = [workspace for workspace in there if (workspace.get("properties") or {}).get("isUcEnabled")]
+    if with_catalog:
+        return good("metastore", f"used by {with_catalog[0]['name']} in {location}", wanted)
+    if there:
+        fix = (
+            f"an account admin creates a metastore for {location} in https://accounts.azuredatabricks.net (Catalog) "
+            "and turns on its automatic assignment"
+        )
+        return remark("metastore", f"the workspaces in {location} use none", wanted, fix)
+    fix = (
+        "nothing, if the Databricks account is from November 2023 or later: the first workspace creates one. In an "
+        "older account, an account admin must create it for the region; `up` checks it before training"
+    )
+    return remark("metastore", f"unknown, since there is no workspace in {location} yet", wanted, fix)
+
+
+def check_state(subject: Subject) -> Finding:
+    """Whether the state backend exists."""
+    names = StateNames(subscription=subject.settings.subscription, stack=subject.stack)
+    wanted = f"storage account {names.account} and Key Vault {names.vault}"
+    there = {
+        names.account: subject.manager.get(account_path(names), STORAGE_VERSION),
+        f"container {names.container}": subject.manager.get(container_path(names), STORAGE_VERSION),
+        names.vault: subject.manager.get(vault_path(names), VAULT_VERSION),
+        f"key {names.key}": subject.manager.get(key_path(names), VAULT_VERSION),
+    }
+    if missing := [name for name, found in there.items() if found is None]:
+        fix = f".venv/bin/personalize bootstrap --stack {subject.stack}"
+        return unmade("state", f"missing: {', '.join(missing)}", wanted, fix)
+    return good("state", f"in {names.account}", wanted)
+
+
+def check_kubernetes(subject: Subject) -> Finding:
+    """Whether AKS offers the minor version in the region."""
+    location, version = subject.settings.location, subject.settings.kubernetes_version
+    path = f"{subject.subscription}/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"
+    offered = [
+        str(entry["version"])
+        for entry in (subject.manager.get(path, CLUSTER_VERSION) or {}).get("values") or ()
+        if not entry.get("isPreview")
+    ]
+    wanted = f"Kubernetes {version} on offer in {location}"
+    if version in offered:
+        return good("Kubernetes", f"{', '.join(sorted(offered))} on offer", wanted)
+    if not offered:
+        return remark("Kubernetes", f"AKS lists no versions in {location}", wanted, "nothing; `up` will show it")
+    return bad(
+        "Kubernetes", f"{', '.join(sorted(offered))} on offer", wanted, "set `azure.kubernetes_version` to one of them"
+    )

@@ -1,0 +1,136 @@
+"""What a preflight checks: a stack's settings and names, the subscription, and the signed-in identity."""
+
+import base64
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from azure_clients import credentials
+from azure_clients.resource_manager import ResourceManager
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import Names, names_of
+from personalize.checks.machine import Finding, Status
+from personalize.stack.cluster import CLUSTER_VERSION, cluster_path
+
+AZURE_NAMES = "168.63.129.16"
+"""Azure's name server for virtual networks. Nothing is sent to it."""
+NOWHERE = "127.0.0.1"
+CLAIMS_PART = 1
+"""The second of a token's three parts has its claims."""
+
+
+def own_address() -> str:
+    """The source address for Azure's name server; loopback if there is no route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            asked.connect((AZURE_NAMES, 53))  # for a datagram, this chooses the address and sends nothing
+            return str(asked.getsockname()[0])
+        except OSError:
+            return NOWHERE
+
+
+def addresses_of(host: str) -> list[str]:
+    """The addresses of a host by this machine's name server; empty for an unknown name."""
+    try:
+        found = socket.getaddrinfo(host, 443, socket.AF_INET, socket.SOCK_STREAM)
+    except socket.gaierror:
+        return []
+    return sorted({str(entry[4][0]) for entry in found})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A stack in a subscription, up or not. `claims` returns the claims of a token for a scope."""
+
+    stack: str
+    settings: AzureSettings
+    manager: ResourceManager
+    graph: ResourceManager
+    claims: Callable[[str], dict[str, Any]]
+    environment: Mapping[str, str]
+    own_address: Callable[[], str] = own_address
+    addresses: Callable[[str], list[str]] = addresses_of
+    """Resolves a host on this machine."""
+
+    @property
+    def subscription(self) -> str:
+        """The Resource Manager's path of the subscription."""
+        return f"/subscriptions/{self.settings.subscription}"
+
+    @cached_property
+    def _lists(self) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+        return {}
+
+    def listed(self, path: str, version: str, **query: str) -> list[dict[str, Any]]:
+        """All entries of a list in the Resource Manager, asked for once."""
+        key = (path, *query.values())
+        if key not in self._lists:
+            self._lists[key] = list(self.manager.list(path, version, **query))
+        return self._lists[key]
+
+    @cached_property
+    def names(self) -> Names:
+        """The names of the stack's resources."""
+        return names_of(self.stack, self.settings)
+
+    @cached_property
+    def caller(self) -> dict[str, Any]:
+        """The claims of the token for the Resource Manager."""
+        return self.claims(credentials.MANAGER_SCOPE)
+
+    @cached_property
+    def cluster_exists(self) -> bool:
+        """Whether the stack's cluster exists, whose nodes count as used already."""
+        return self.manager.get(cluster_path(self.stack, self.settings), CLUSTER_VERSION) is not None
+
+    def training(self, kind: str, name: str) -> str:
+        """The path of a resource in the training group."""
+        return f"{self.subscription}/resourceGroups/{self.names.training_group}/providers/{kind}/{name}"
+
+    def serving(self, kind: str, name: str) -> str:
+        """The path of a resource in the serving group."""
+        return f"{self.subscription}/resourceGroups/{self.names.serving_group}/providers/{kind}/{name}"
+
+
+def subject_of(stack: str, settings: AzureSettings) -> Subject:
+    """The subject for the signed-in identity. Makes no request yet."""
+    signed_in = credentials.credential(settings.tenant)
+    return Subject(
+        stack=stack,
+        settings=settings,
+        manager=credentials.resource_manager(settings.tenant),
+        graph=credentials.graph(settings.tenant),
+        claims=lambda scope: claims_of(signed_in.get_token(scope).token),
+        environment=os.environ,
+    )
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """The claims of a token. The service that gets it checks its signature."""
+    payload = token.split(".")[CLAIMS_PART]
+    found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return found if isinstance(found, dict) else {}
+
+
+def good(name: str, found: str, wanted: str) -> Finding:
+    """A finding without a fault."""
+    return Finding(name=name, status=Status.OK, found=found, wanted=wanted)
+
+
+def bad(name: str, found: str, wanted: str, fix: str) -> Finding:
+    """A fault that stops `up`."""
+    return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix)
+
+
+def unmade(name: str, found: str, wanted: str, fix: str) -> Finding:
+    """A fault that stops `up`, and that `personalize bootstrap` fixes."""
+    return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix, by_bootstrap=True)
+
+
+def remark(name: str, found: str, wanted: str, fix: str) -> Finding:
+    """Something that may matter later, or is not known yet."""
+    return Finding(name=name, status=Status.REMARK, found=found, wanted=wanted, fix=fix)

@@ -1,1 +1,0 @@
-"""Clients of the running service, the cluster and the model registries."""

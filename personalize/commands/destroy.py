@@ -1,0 +1,283 @@
+"""`destroy`: deletes a stack, and on Azure finds what is left by tags and names, since the state is gone."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from azure_clients import credentials
+from azure_clients.errors import ManagerRefusedError
+from azure_clients.resource_manager import ResourceManager
+from features.errors import BadInputError
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import PROJECT, PROJECT_TAG, READABLE_LENGTH, STACK_TAG, TOKEN_LENGTH, Names, names_of
+from personalize.bootstrap.names import STATE_GROUP
+from personalize.bootstrap.resources import RESOURCES_VERSION, STORAGE_VERSION, VAULT_VERSION
+from personalize.commands.lifecycle import changes_in_words, shown_operation, summary_of
+from personalize.commands.models import export
+from personalize.errors import StackMissingError
+from personalize.stack.on_azure import azure_of, require_packages, versions_of
+from personalize.stack.session import StackSession
+from personalize.terminal import (
+    ExitCode,
+    Json,
+    SettingsFile,
+    Stack,
+    Yes,
+    confirm,
+    messages,
+    print_json,
+    results,
+    say,
+    tell,
+)
+from steps.folders import StackFolder
+from tools.paths import state_folder
+
+
+def destroy(
+    *,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="First save all models and their reports in a folder here.")
+    ] = False,
+    delete_data: Annotated[
+        bool, typer.Option("--delete-data", help="On Azure: delete the data lake without a second question.")
+    ] = False,
+    stack: Stack = "local",
+    config_file: SettingsFile = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a stack: the service, all models, the copy of the data and the stack's folder.
+
+    On Azure it ends with a list of what is left and why. Exit code 1 means that something still costs money.
+
+    Example: .venv/bin/personalize destroy --stack dev --keep-data
+    """
+    session = StackSession(stack, config_file)
+    azure = azure_of(stack, config_file)
+    if azure is not None:
+        require_packages()
+    found: dict[str, Any] = {"changes": {}, "steps": {}, "seconds": 0.0}
+    if session.exists():
+        _agree(stack, azure, yes=yes, delete_data=delete_data)
+        if keep_data and (saved := _save(stack, config_file)) is not None:
+            found["saved"] = str(saved)
+        outcome = shown_operation(session.destroy)
+        found |= summary_of(outcome)
+        if not as_json:
+            tell(f"\nStack {stack} is gone: {changes_in_words(outcome)}")
+    else:
+        session.files.finish_deletion()
+        say(f"Stack {stack} is not up, so there is nothing to destroy.")
+    costing = _look(stack, azure, found, as_json=as_json) if azure is not None else False
+    if as_json:
+        print_json(found)
+    if costing:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _agree(stack: str, azure: AzureSettings | None, *, yes: bool, delete_data: bool) -> None:
+    """Ask, and on Azure a second time if there is a data lake. Raises `BadInputError` if the stack is protected."""
+    if azure is not None and azure.protect:
+        raise BadInputError(
+            f"Stack {stack} is protected against deletion. Set `azure.protect` to false, run "
+            f"`.venv/bin/personalize up --stack {stack}`, then destroy it."
+        )
+    confirm(f"Delete stack {stack}, with its service and all its models?", yes=yes)
+    lake = _lake(stack, azure) if azure is not None else None
+    if lake is None or delete_data:
+        return
+    if not messages.is_terminal:
+        raise BadInputError(f"This would also delete the data lake {lake}. Add `--delete-data` to confirm it.")
+    typed = typer.prompt(f"The data lake {lake} will be deleted too. Type its name to confirm", err=True)
+    if typed != lake:
+        raise BadInputError(f"You typed {typed!r}, not {lake!r}: nothing was deleted.")
+
+
+def _lake(stack: str, azure: AzureSettings) -> str | None:
+    """The name of the stack's data lake, None if there is none."""
+    names = names_of(stack, azure)
+    group = azure.group_id(names.training_group)
+    path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
+    there = credentials.resource_manager(azure.tenant).get(path, STORAGE_VERSION) is not None
+    return names.lake if there else None
+
+
+def _save(stack: str, config_file: Path | None) -> Path | None:
+    """Save the stack's models, also those that an update registers meanwhile; returns the folder.
+
+    None without a registry, as after an interrupted deletion.
+    """
+    try:
+        versions = versions_of(stack, config_file)
+        registered = versions.list()
+    except StackMissingError:
+        if StackFolder(state_folder(stack)).registry.exists():  # it lost its list, but may have bundles
+            raise
+        say("There are no models to save.")
+        return None
+    while True:
+        say(f"Saving {len(registered)} model version(s) ...")
+        folder = export(registered, versions.fetch, Path(f"personalization-{stack}-export").absolute()).parent
+        before, registered = registered, versions.list()
+        if registered == before:
+            break
+    say(f"They are saved in {folder}.")
+    return folder
+
+
+def _look(stack: str, azure: AzureSettings, found: dict[str, Any], *, as_json: bool) -> bool:
+    """Put what is left on Azure into `found`, and print it. Returns whether some of it costs money."""
+    manager = credentials.resource_manager(azure.tenant)
+    names = names_of(stack, azure)
+    left = settled(lambda: leftovers(manager, names), say, time.sleep)
+    found["left"] = [asdict(one) for one in left]
+    costing = [one for one in left if one.billable]
+    if as_json:
+        return bool(costing)
+    for one in left:
+        mark = "[red]costs money[/]" if one.billable else "[dim]free[/]"
+        results.print(f"  {mark}  {one.kind} {one.name}: ", end="")
+        tell(one.why)
+    for sentence in ALWAYS:
+        results.print(f"  free  {sentence}", markup=False, style="dim")
+    tell("Something is left that costs money." if costing else "Nothing is left that costs money.")
+    return bool(costing)
+
+
+LOGS_VERSION = "2023-09-01"
+TRIES = 10
+PAUSE_SECONDS = 30.0
+FREE_KINDS = frozenset({"microsoft.alertsmanagement/smartdetectoralertrules", "microsoft.insights/actiongroups"})
+"""What Azure itself adds to a group with Application Insights, and leaves there (Microsoft, "Smart detection")."""
+GROUPS = ("rg-training", "rg-serving", "rg-databricks", "rg-nodes")
+STATE_STAYS = (
+    f"it holds the state of every stack of the subscription, for some cents a month. After the last stack, run "
+    f"`az lock delete --name keep --resource-group {STATE_GROUP}`, then `az group delete --name {STATE_GROUP}`. Its "
+    "Key Vault cannot be purged: for 90 days its name stays taken, and `bootstrap` recovers it"
+)
+ALWAYS = (
+    "Unity Catalog's entry of the Databricks workspace stays in the account console; it costs nothing",
+    "NetworkWatcherRG belongs to the subscription, where Azure itself made it; it costs nothing",
+)
+"""What `destroy` cannot delete, and nobody needs to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftover:
+    """Something that is left: whether it costs money, and why it stays or how to delete it."""
+
+    name: str
+    kind: str
+    billable: bool
+    why: str
+
+
+def leftovers(manager: ResourceManager, names: Names) -> list[Leftover]:
+    """Everything that is left of the stack, what costs money first. Raises `ManagerRefusedError`."""
+    path, stack = f"/subscriptions/{names.subscription}", names.stack
+    found = [
+        *_groups(manager, path, names),
+        *_resources(manager, path, stack),
+        *_vaults(manager, path, stack),
+        *_logs(manager, path, stack),
+    ]
+    return sorted(found, key=lambda one: (not one.billable, one.kind, one.name))
+
+
+def _groups(manager: ResourceManager, path: str, names: Names) -> Iterator[Leftover]:
+    stack, given = names.stack, (names.given_training, names.given_serving)
+    for group in manager.list(f"{path}/resourcegroups", RESOURCES_VERSION):
+        name = str(group["name"])
+        if name == STATE_GROUP:
+            yield Leftover(name=name, kind="resource group", billable=False, why=STATE_STAYS)
+            continue
+        if name in given:
+            continue
+        if name in (names.training_group, names.serving_group):
+            yield from _contents(manager, f"{path}/resourceGroups/{name}", name)
+            continue
+        tagged = group.get("tags") or {}
+        if not (_ours(tagged, stack) or (_named(name, stack) and STACK_TAG not in tagged)):
+            continue
+        manager_of_it = str(group.get("managedBy") or "")
+        if manager_of_it:
+            why = f"delete {manager_of_it.rpartition('/')[2]}, to which the group belongs"
+        else:
+            why = f"`az group delete --name {name}` deletes it with everything in it"
+        yield Leftover(name=name, kind="resource group", billable=True, why=why)
+
+
+def _contents(manager: ResourceManager, path: str, name: str) -> Iterator[Leftover]:
+    """A group that `bootstrap` or the first `up` created, and what is in it without the stack's tags."""
+    why = (
+        "it stays for the next `up`, with the deployers' rights in it and the budget for it. When the stack is gone "
+        f"for good, an owner deletes it: `az group delete --name {name}`"
+    )
+    yield Leftover(name=name, kind="resource group", billable=False, why=why)
+    for resource in manager.list(f"{path}/resources", RESOURCES_VERSION):
+        if PROJECT_TAG in (resource.get("tags") or {}):
+            continue
+        kind = str(resource["type"])
+        why = f"it is not the stack's own; `az resource delete --ids {resource['id']}` deletes it"
+        yield Leftover(name=str(resource["name"]), kind=kind, billable=kind.lower() not in FREE_KINDS, why=why)
+
+
+def _resources(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
+    query = {"$filter": f"tagName eq '{PROJECT_TAG}' and tagValue eq '{PROJECT}'"}
+    for resource in manager.list(f"{path}/resources", RESOURCES_VERSION, **query):
+        if _ours(resource.get("tags") or {}, stack):
+            why = f"`az resource delete --ids {resource['id']}` deletes it"
+            yield Leftover(name=str(resource["name"]), kind=str(resource["type"]), billable=True, why=why)
+
+
+def _vaults(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
+    for vault in manager.list(f"{path}/providers/Microsoft.KeyVault/deletedVaults", VAULT_VERSION):
+        properties = vault.get("properties") or {}
+        if _ours(properties.get("tags") or {}, stack):
+            until = str(properties.get("scheduledPurgeDate") or "some days from now")[:10]
+            why = f"soft-deleted until {until}, its name is taken until then; it costs nothing"
+            yield Leftover(name=str(vault["name"]), kind="Key Vault", billable=False, why=why)
+
+
+def _logs(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
+    """Deleted workspaces. A subscription that never had one may refuse the request."""
+    try:
+        deleted = list(manager.list(f"{path}/providers/Microsoft.OperationalInsights/deletedWorkspaces", LOGS_VERSION))
+    except ManagerRefusedError:
+        return
+    for workspace in deleted:
+        if _named(str(workspace["name"]), stack, "logs"):
+            why = "soft-deleted for 14 days, its name is taken until then; it costs nothing"
+            yield Leftover(name=str(workspace["name"]), kind="Log Analytics", billable=False, why=why)
+
+
+def _ours(tags: Mapping[str, Any], stack: str) -> bool:
+    return tags.get(PROJECT_TAG) == PROJECT and tags.get(STACK_TAG) == stack
+
+
+def _named(name: str, stack: str, *prefixes: str) -> bool:
+    """Whether a name belongs to a stack of this name, with any suffix."""
+    readable = re.sub("[^a-z0-9]", "", stack.lower())[:READABLE_LENGTH]
+    begin = "|".join(prefixes or GROUPS)
+    return re.fullmatch(f"({begin})-{readable}[a-z2-7]{{{TOKEN_LENGTH}}}", name) is not None
+
+
+def settled(
+    look: Callable[[], list[Leftover]], say: Callable[[str], None], pause: Callable[[float], None]
+) -> list[Leftover]:
+    """The result of `look` when nothing costs money any more, or after some minutes, since Azure's lists lag."""
+    found = look()
+    for _ in range(TRIES):
+        costing = [one for one in found if one.billable]
+        if not costing:
+            break
+        say(f"Azure still lists {len(costing)} thing(s) that cost money; checking again in {PAUSE_SECONDS:.0f} s ...")
+        pause(PAUSE_SECONDS)
+        found = look()
+    return found

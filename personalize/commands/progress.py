@@ -1,0 +1,156 @@
+"""Shows the steps of an update: live lines on a terminal, fewer plain lines elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from personalize.stack.events import Phase, StepUpdate, title
+
+PAST = {
+    "same": "unchanged",
+    "create": "created",
+    "update": "updated",
+    "create-replacement": "replaced",
+    "delete": "deleted",
+    "refresh": "looked at",
+    "read": "read",
+}
+PRESENT = {
+    "create": "creating",
+    "update": "updating",
+    "create-replacement": "replacing",
+    "delete": "deleting",
+    "refresh": "looking",
+    "read": "reading",
+}
+PLAN = {
+    "same": "stays as it is",
+    "create": "would be created",
+    "update": "would be updated",
+    "create-replacement": "would be replaced",
+    "delete": "would be deleted",
+}
+IGNORED = ("replace", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace")
+"""The other events of a replacement; its `create-replacement` is enough."""
+PLAIN_SECONDS = 10.0
+"""Minimum time between two plain lines about the same stage of a step."""
+
+
+@dataclass
+class Row:
+    """One step's line."""
+
+    title: str
+    started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    phase: Phase = Phase.STARTED
+    text: str = ""
+    last_line: float = float("-inf")
+    last_stage: str = ""
+    spinner: Spinner = field(default_factory=lambda: Spinner("dots"))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the step started, or that it took."""
+        return (self.ended or time.monotonic()) - self.started
+
+
+class StepDisplay:
+    """Shows the updates of steps on `console`. It can be called from any thread."""
+
+    def __init__(self, console: Console, *, plan: bool = False) -> None:
+        self._console = console
+        self._past = PLAN if plan else PAST
+        self._present = {} if plan else PRESENT
+        self._live = console.is_terminal
+        self._start = Row("starting")
+        self.rows: dict[str, Row] = {}
+
+    @contextmanager
+    def shown(self) -> Iterator["StepDisplay"]:
+        """Show the steps while the body runs; other output to the same console appears above them."""
+        if not self._live:
+            yield self
+            return
+        with Live(self, console=self._console, refresh_per_second=8):
+            try:
+                yield self
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        """Mark the open steps as stopped: the engine may not report the end of each."""
+        for row in self.rows.values():
+            if row.ended is None:
+                row.phase, row.ended, row.text = Phase.FAILED, time.monotonic(), "stopped"
+
+    def __call__(self, update: StepUpdate) -> None:
+        """Take an update of a step."""
+        if update.operation in IGNORED:
+            return
+        if update.phase is Phase.MESSAGE and update.step not in self.rows:
+            if update.text:
+                self._console.print(update.text, markup=False, style="dim")
+            return
+        row = self.rows.setdefault(update.step, Row(title(update.step)))
+        row.phase = update.phase
+        match update.phase:
+            case Phase.STARTED:
+                row.started, row.ended = time.monotonic(), None
+                row.text = self._present.get(update.operation, "")
+            case Phase.MESSAGE:
+                row.text = update.text.removeprefix(f"{row.title}: ")
+            case Phase.FINISHED:
+                row.ended = time.monotonic()
+                row.text = update.text or self._past.get(update.operation, update.operation)
+            case Phase.FAILED:
+                row.ended, row.text = time.monotonic(), update.text or "failed"
+        if not self._live and not (update.operation == "refresh" and update.text == ""):
+            self._plain_line(row)
+
+    def _plain_line(self, row: Row) -> None:
+        stage = f"{row.phase}{row.text.partition(':')[0]}" if row.phase is Phase.MESSAGE else row.phase
+        now = time.monotonic()
+        if not row.text or (stage == row.last_stage and now - row.last_line < PLAIN_SECONDS):
+            return
+        row.last_stage, row.last_line = stage, now
+        took = f" in {row.seconds:.0f} s" if row.ended and row.seconds >= 1 else ""
+        self._console.print(f"{row.title}: {row.text}{took}", markup=False, soft_wrap=True)
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        """The steps as a table, for `rich`."""
+        # Room for the `^C` that a terminal prints on an interrupt: it would wrap and move the table.
+        table = Table.grid(padding=(0, 1), expand=False)
+        table.width = options.max_width - len("^C^C")
+        table.add_column(width=1)
+        table.add_column(no_wrap=True, min_width=15)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True, justify="right", min_width=5)
+        for row in list(self.rows.values()) or [self._start]:
+            table.add_row(_mark(row), Text(row.title), Text(row.text, style=_style(row)), _took(row))
+        yield Group(table)
+
+
+def _mark(row: Row) -> Text | Spinner:
+    match row.phase:
+        case Phase.FINISHED:
+            return Text("✔", style="green")
+        case Phase.FAILED:
+            return Text("✘", style="red")
+        case _:
+            return row.spinner
+
+
+def _style(row: Row) -> str:
+    return "red" if row.phase is Phase.FAILED else "dim" if row.phase is Phase.FINISHED else ""
+
+
+def _took(row: Row) -> Text:
+    return Text(f"{row.seconds:.0f} s" if row.seconds >= 1 else "", style="dim")

@@ -1,0 +1,297 @@
+"""`status` and `logs`: a stack's service, its processes or pods, and what they log."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import typer
+from cryptography import x509
+from prometheus_client.parser import text_string_to_metric_families
+from rich.markup import escape
+from rich.table import Table
+
+from azure_clients import credentials
+from features.errors import BadInputError
+from infra.azure_settings import AzureSettings
+from personalize.commands.models import champion
+from personalize.stack.cluster import Cluster, ClusterUnreachableError, Power, cluster_path, power_of
+from personalize.stack.on_azure import azure_of, require_packages
+from personalize.stack.service import Service, ServiceRefusedError, ServiceUnreachableError
+from personalize.stack.session import StackSession
+from personalize.terminal import Json, SettingsFile, Stack, print_json, results, tell
+from steps.certificate import RENEW_BEFORE
+from steps.folders import StackFolder
+from steps.service_processes import ServiceProcesses
+from tools.paths import state_folder
+
+MEBIBYTE = 1 << 20
+QUANTILES = (0.5, 0.99)
+PORTAL = "https://portal.azure.com/#@{tenant}/resource"
+LINKS = {"databricks": "Databricks", "run": "training run", "image_digest": "image"}
+"""Outputs of the stack that are links, and their names."""
+
+
+def status(*, stack: Stack = "local", config_file: SettingsFile = None, as_json: Json = False) -> None:
+    """Show the service, the model, the requests and the last update of a stack.
+
+    On Azure, the cluster and its pods too.
+    """
+    found = collect_status(stack, config_file)
+    if as_json:
+        print_json(found)
+    else:
+        show_status(found)
+
+
+def logs(
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until Ctrl-C.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="Print the last N lines of each file or pod.", metavar="N")
+    ] = 50,
+    stack: Stack = "local",
+    config_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Print the log of the service: of its processes, or of its pods on Azure."""
+    if follow and as_json:
+        raise BadInputError("--json prints one object, and --follow never ends. Leave one of them out.")
+    settings = azure_of(stack, config_file)
+    if settings is not None:
+        require_packages()
+    log = file_log(stack, lines) if settings is None else pod_log(stack, settings, lines)
+    if as_json:
+        print_json({"logs": log.last})
+        return
+    for name, last in log.last.items():
+        for line in [f"==> {name} <==", *last] if len(log.last) > 1 else last:
+            tell(line)
+    for line in log.new if follow else ():
+        tell(line)
+
+
+def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, Any]:
+    """The stack's status as plain values. Raises `StackMissingError` if it is not up."""
+    session = StackSession(stack, settings_file)
+    outputs, _ = session.outputs()
+    azure = azure_of(stack, settings_file)
+    found: dict[str, Any] = {
+        "stack": stack,
+        "endpoint": outputs.get("endpoint"),
+        "model_version": outputs.get("model_version"),
+        "pinned": session.files.read_overrides().get("personalization:model_version", "latest"),
+        "champion": champion(stack, settings_file),
+        "metrics": outputs.get("metrics"),
+        "last_update": _last_update(session),
+        "service": {"ready": False},
+    }
+    if "endpoint" in outputs:
+        service = Service.of(session, outputs)
+        found["service"] = _service(service) | (_processes(stack) if azure is None else {})
+    if azure is not None:
+        found |= azure_status(stack, azure, outputs)
+    return found
+
+
+def azure_status(stack: str, settings: AzureSettings, outputs: dict[str, Any]) -> dict[str, Any]:
+    """The cluster with its pods or its problem, and links. Raises `ManagerRefusedError`."""
+    path = cluster_path(stack, settings)
+    power = power_of(credentials.resource_manager(settings.tenant), path)
+    cluster: dict[str, Any] = {"power": power, "pods": [], "problem": None}
+    if power is None:
+        cluster["problem"] = "there is no cluster"
+    elif power is Power.STOPPED:
+        cluster["problem"] = f"stopped; `.venv/bin/personalize resume --stack {stack}` starts it"
+    else:
+        try:
+            cluster["pods"] = [asdict(pod) for pod in Cluster.of(stack, settings).pods()]
+        except ClusterUnreachableError as error:
+            cluster["problem"] = str(error)
+    if certificate := outputs.get("authority"):
+        ends = x509.load_pem_x509_certificate(str(certificate).encode()).not_valid_after_utc
+        cluster["certificate_days"] = (ends - datetime.now(UTC)).days
+    links = {title: outputs[name] for name, title in LINKS.items() if name in outputs}
+    return {"cluster": cluster, "links": links | {"portal": PORTAL.format(tenant=settings.tenant) + path}}
+
+
+def show_status(found: dict[str, Any]) -> None:
+    """Print the status for a person."""
+    service, update, metrics = found["service"], found["last_update"], found["metrics"]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("stack", found["stack"])
+    if found["endpoint"] is None:
+        table.add_row("service", "[red]none yet[/]: `.venv/bin/personalize up` creates it")
+    else:
+        broken = "[red]does not answer[/]: `.venv/bin/personalize up --refresh` repairs it"
+        table.add_row("service", "[green]ready[/]" if service["ready"] else broken)
+        table.add_row("endpoint", str(found["endpoint"]))
+        pinned = "" if found["pinned"] == "latest" else " (pinned; `.venv/bin/personalize serve latest` ends that)"
+        table.add_row("model version", f"{found['model_version']}{pinned}, champion is {found['champion']}")
+    if metrics:
+        table.add_row(*_quality(metrics))
+    if "requests" in service:
+        table.add_row("requests", _requests(service))
+    elif "metrics_problem" in service:
+        table.add_row("requests", f"[red]unknown[/]: {escape(service['metrics_problem'])}")
+    for name, text in _azure_rows(found):
+        table.add_row(name, text)
+    if "processes" in service:
+        table.add_row("processes", f"{service['processes']}, {service['memory_mib']:,} MiB")
+    if update:
+        table.add_row("last update", f"{update['kind']} {update['result']} at {update['time']}")
+    results.print(table)
+
+
+def _quality(metrics: dict[str, Any]) -> tuple[str, str]:
+    """What the model was measured on, and its metrics: the click model's, or of one that only recommends its own."""
+    if "auc" in metrics:
+        return "held-out rows", f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}"
+    return "held-out choices", (
+        f"NDCG@10 {metrics['ndcg']:.4f}, recall@10 {metrics['recall']:.4f}, by popularity "
+        f"{metrics['popularity_ndcg']:.4f} and {metrics['popularity_recall']:.4f}"
+    )
+
+
+def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The rows that only a stack on Azure has."""
+    if "cluster" not in found:
+        return
+    cluster = found["cluster"]
+    yield "cluster", str(cluster["power"]) if cluster["problem"] is None else f"[red]{escape(cluster['problem'])}[/]"
+    for pod in cluster["pods"]:
+        state = "ready" if pod["ready"] else "[red]not ready[/]"
+        yield "pod", f"{pod['name']}: {state}, {pod['restarts']} restarts, on {pod['node'] or 'no node'}"
+    if (days := cluster.get("certificate_days")) is not None:
+        soon = "" if days >= RENEW_BEFORE.days else "; [red]`.venv/bin/personalize up --refresh` renews it[/]"
+        yield "certificate", f"{days} days left{soon}"
+    for name, value in found["links"].items():
+        yield name, str(value)
+
+
+def _service(service: Service) -> dict[str, Any]:
+    if not service.ready():
+        return {"ready": False}
+    try:
+        return {"ready": True} | traffic(service.metrics())
+    except (ServiceRefusedError, ServiceUnreachableError) as error:
+        return {"ready": True, "metrics_problem": str(error)}
+
+
+def _processes(stack: str) -> dict[str, Any]:
+    processes = ServiceProcesses(StackFolder(state_folder(stack))).all()
+    memory = 0
+    for process in processes:
+        with suppress(psutil.Error), process.oneshot():  # one may just have ended
+            memory += process.memory_info().rss
+    return {"processes": len(processes), "memory_mib": memory // MEBIBYTE}
+
+
+def traffic(text: str) -> dict[str, Any]:
+    """Requests by status, scored records and latency quantiles in seconds, from Prometheus's text format."""
+    requests: dict[str, int] = {}
+    records = 0
+    buckets: dict[float, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == "scoring_requests_total":
+                status = sample.labels["status"]
+                requests[status] = requests.get(status, 0) + int(sample.value)
+            elif sample.name == "scoring_records_total":
+                records += int(sample.value)
+            elif sample.name == "scoring_request_seconds_bucket":
+                bound = float(sample.labels["le"])
+                buckets[bound] = buckets.get(bound, 0.0) + sample.value
+    latency = {f"p{quantile * 100:.0f}_seconds_below": _quantile(buckets, quantile) for quantile in QUANTILES}
+    return {"requests": requests, "records": records, "latency": latency}
+
+
+def _quantile(buckets: dict[float, float], quantile: float) -> float | None:
+    """The upper bound of the quantile's bucket; None without requests."""
+    total = buckets.get(float("inf"), 0.0)
+    reached = [bound for bound, count in sorted(buckets.items()) if count >= quantile * total]
+    return reached[0] if total and reached else None
+
+
+def _requests(service: dict[str, Any]) -> str:
+    by_status = ", ".join(f"{count:,} with {status}" for status, count in sorted(service["requests"].items()))
+    below = service["latency"]["p99_seconds_below"]
+    latency = f"; 99 of 100 in at most {below * 1000:g} ms" if below else ""
+    return f"{by_status or 'none yet'}; {service['records']:,} records scored{latency}"
+
+
+def _last_update(session: StackSession) -> dict[str, Any] | None:
+    update = session.last_update()
+    if update is None:
+        return None
+    return {"kind": update.kind, "result": update.result, "time": f"{update.started:%Y-%m-%d %H:%M:%S} UTC"}
+
+
+POLL_SECONDS = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """The last lines of the service's log by file or pod, and its new lines."""
+
+    last: dict[str, list[str]]
+    new: Iterator[str]
+
+
+def file_log(stack: str, count: int) -> Log:
+    """The last `count` lines of each log file. Raises `BadInputError` if there is no file."""
+    folder = state_folder(stack) / "service"
+    files = sorted(folder.rglob("*.log"))
+    if not files:
+        raise BadInputError(f"Stack {stack} has no logs: it has no service. `.venv/bin/personalize up` starts one.")
+    new = follow_lines(files)  # starts before the last lines are read, so that no line is lost
+    return Log(last={str(file.relative_to(folder)): last_lines(file, count) for file in files}, new=new)
+
+
+def pod_log(stack: str, settings: AzureSettings, count: int) -> Log:
+    """The last `count` lines of each pod. A new line starts with its pod's name.
+
+    Raises `BadInputError` if there are no pods, `ClusterUnreachableError`.
+    """
+    cluster = Cluster.of(stack, settings)
+    names = [pod.name for pod in cluster.pods()]
+    if not names:
+        raise BadInputError(
+            f"Stack {stack} has no logs: it has no pods. `.venv/bin/personalize up --stack {stack}` starts them."
+        )
+    new = (f"{name}: {line}" for name, line in cluster.follow(names))
+    return Log(last={name: cluster.lines(name, count) for name in names}, new=new)
+
+
+def last_lines(file: Path, count: int) -> list[str]:
+    """The last `count` lines of a file."""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        return [line.rstrip("\n") for line in deque(lines, maxlen=count)]
+
+
+def follow_lines(files: list[Path]) -> Iterator[str]:
+    """Lines that are added from now on, also after a file was rotated."""
+    return _follow({file: file.stat().st_size for file in files})
+
+
+def _follow(positions: dict[Path, int]) -> Iterator[str]:
+    while True:
+        for file, position in list(positions.items()):
+            size = file.stat().st_size if file.exists() else 0
+            start = position if size >= position else 0
+            if size > start:
+                with file.open("rb") as stream:
+                    stream.seek(start)
+                    complete = stream.read(size - start).rpartition(b"\n")
+                positions[file] = start + len(complete[0]) + len(complete[1])
+                yield from complete[0].decode("utf-8", errors="replace").splitlines()
+            else:
+                positions[file] = start
+        time.sleep(POLL_SECONDS)

@@ -1,1 +1,0 @@
-"""Pulumi's engine as a child process: events, failures and interruption."""

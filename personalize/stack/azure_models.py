@@ -1,0 +1,112 @@
+"""The models of a stack on Azure: its versions in Azure ML, their bundles and the service's snapshots in the lake."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from azure_clients import credentials
+from azure_clients.retries import Timeout
+from features.bundle import REPORT, checked_hash
+from features.files import private_folder
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import names_of
+from personalize.bootstrap.resources import STORAGE_VERSION
+from personalize.errors import StackMissingError
+from personalize.terminal import say
+from steps.lake import LakeFolder, bring, lake_folder
+from steps.model_versions import IMPORTED, Version
+from steps.registry_here import bundle_folder
+from steps.registry_on_azure import RUN, AzureRegistry, Entry, versions_of
+from steps.snapshots_on_azure import LakeSnapshots
+from steps.step import Context, Lake, MachineLearning
+from steps.volumes import Volume
+from tools.paths import state_folder
+
+LOOK = Timeout(seconds=20, pause=2)
+"""A command that only reads does not wait for new roles to take effect, as `up` does."""
+
+
+class AzureVersions:
+    """The versions of a stack in Azure ML."""
+
+    def __init__(self, stack: str, settings: AzureSettings) -> None:
+        """Makes no request yet."""
+        self._stack = stack
+        self._settings = settings
+        self._names = names_of(stack, settings)
+        self._context = Context(report=say)
+        inputs = MachineLearning(
+            stack=stack,
+            tenant=settings.tenant,
+            subscription=settings.subscription,
+            resource_group=self._names.training_group,
+            workspace=self._names.machine_learning,
+        )
+        self._registry = AzureRegistry(inputs, self._context, LOOK)
+
+    def list(self) -> list[Version]:
+        """All versions, oldest first; none without a workspace. Raises `AzureRefusedError`."""
+        return list(self._versions(self._registry.list()))
+
+    def get(self, number: int) -> Version:
+        """The version `number`; raises `NoSuchVersionError`."""
+        return self._versions([self._registry.get(number)])[0]
+
+    def get_champion(self) -> Version | None:
+        """The version that serves, None before the first one."""
+        found = self.serving()
+        return self._versions([found])[0] if found else None
+
+    def register_imported(self, bundle: Path) -> Version:
+        """Upload a bundle to the lake that another stack has trained, and register it.
+
+        Raises `AzureRefusedError` or `BundleError`.
+        """
+        folder = LakeFolder(self._lake(), Volume.MODELS, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
+        folder.send(bundle, self._context)
+        return self._versions([self._registry.register(bundle, folder.url, {RUN: IMPORTED})])[0]
+
+    def fetch(self, version: Version, target: Path) -> None:
+        """Download a version's bundle to `target`. Raises as `bundle` does."""
+        self.bundle(self._registry.get(version.number), target)
+
+    def bundle(self, entry: Entry, target: Path | None = None) -> Path:
+        """A version's bundle on this machine, in `target` if given; downloaded from the lake if it is missing.
+
+        Raises `AzureRefusedError`, or `BundleError` if it differs from the registered one.
+        """
+        kept = target or bundle_folder(state_folder(self._stack) / "registry", entry.bundle_hash)
+        private_folder(kept.parent)
+        bring(lake_folder(self._lake(), entry.bundle_url, LOOK), kept, entry.bundle_hash, self._context)
+        return kept
+
+    def serving(self) -> Entry | None:
+        """The version that serves, None before the first one. Raises `AzureRefusedError`."""
+        return self._registry.champion()
+
+    def report(self) -> Path | None:
+        """The report of the version that serves, None before the first one."""
+        found = self.serving()
+        return self.bundle(found) / REPORT if found else None
+
+    def _versions(self, entries: Sequence[Entry]) -> Sequence[Version]:
+        return versions_of(entries, self._lake(), self._context, LOOK) if entries else []
+
+    def _lake(self) -> Lake:
+        return lake_of(self._stack, self._settings)
+
+
+def lake_snapshots(stack: str, settings: AzureSettings) -> LakeSnapshots:
+    """The snapshots that a stack's service follows. Raises `StackMissingError`."""
+    return LakeSnapshots(lake_of(stack, settings), LOOK, Context(report=say))
+
+
+def lake_of(stack: str, settings: AzureSettings) -> Lake:
+    """The lake of a stack. Raises `StackMissingError`."""
+    names = names_of(stack, settings)
+    group = settings.group_id(names.training_group)
+    path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
+    account = credentials.resource_manager(settings.tenant).get(path, STORAGE_VERSION)
+    if account is None:
+        raise StackMissingError(f"Stack {stack} has no lake. `.venv/bin/personalize up --stack {stack}` creates it.")
+    endpoint = str(account["properties"]["primaryEndpoints"]["blob"])
+    return Lake(stack=stack, tenant=settings.tenant, blob_endpoint=endpoint)

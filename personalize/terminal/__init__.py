@@ -1,1 +1,0 @@
-"""Shared by the commands: options, output and progress."""

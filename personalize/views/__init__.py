@@ -1,1 +1,0 @@
-"""The output of commands: each module gathers and prints one thing."""
