@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import signal
 import sys
 from collections import Counter
@@ -226,7 +227,7 @@ async def _send_raw(running: RunningService, requests: Iterator[bytes]) -> Count
                     while part := await asyncio.wait_for(reader.read(65536), 0.6):
                         received += part
             writer.transport.abort()
-            for answer in received.split(b"HTTP/1.1 ")[1:]:
+            for answer in re.split(rb"HTTP/1\.1 (?=\d{3} )", received)[1:]:
                 head, _, body = answer.partition(b"\r\n\r\n")
                 status = int(head[:3])
                 assert status < 500 or status == 501, request
