@@ -149,7 +149,8 @@ def _targets(measured: Sequence[Figures]) -> list[Target]:
             at_most("10 M rows, engine local: peak memory", 6, run["peak_memory_mib"] / MEGABYTES_IN_GB, "GB"),
         ]
     for run in (run for run in measured if run["engine"] != LOCAL):
-        if wanted := {MILLION: 14_000, 4 * MILLION: 22_000}.get(run["rows"]):
+        # What SynapseML had on a Xeon when LightGBM's own distributed fit went.
+        if wanted := {MILLION: 5_800, 4 * MILLION: 8_850}.get(run["rows"]):
             name = f"{run['rows'] / MILLION:g} M rows on {run['engine']}, without its start: rows a second a core"
             targets.append(at_least(name, wanted, run["rows_a_second_a_core"]))
     return targets
