@@ -29,6 +29,7 @@ from recommend.first_stage import DIMENSIONS, ItemFactors
 from recommend.ranking import CandidateRanking, FirstStageInputs
 from recommend.recommender import Recommender
 from scoring.http.batcher import Batcher
+from scoring.http.connection import Connection
 from scoring.http.request import Request
 from scoring.model.model import open_ranking, with_kernel
 from scoring.model.operations import OPERATIONS
@@ -166,7 +167,7 @@ async def turns(found: Service, requests: int) -> tuple[list[float], dict[str, i
 
     batcher._work = timed  # type: ignore[method-assign] # noqa: SLF001 - the same
     for body in (random_body(chance) for _ in range(requests)):
-        request = Request(_Client(), b"POST", b"/recommend", {}, b"id")
+        request = Request(cast("Connection", _Client()), b"POST", b"/recommend", {}, b"id")
         request.operation = OPERATIONS["/recommend"]
         request.body, request.size, request.arrived = body, len(body), time.perf_counter()
         asked.append(request)

@@ -3,10 +3,13 @@
 import math
 import time
 from collections import OrderedDict
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from scoring.request_errors import Refusal, unauthorized
 from scoring.worker.keys import Key, KeyRing
+
+if TYPE_CHECKING:
+    from scoring.http.connection import Connection
 
 ALWAYS_TAKEN = 4
 """This many requests may always wait, at any pace: one slow request says little about the next."""
@@ -90,21 +93,6 @@ class Identity(NamedTuple):
 NOBODY = Identity(None, b"", -1)
 
 
-class Caller(Protocol):
-    """The part of a connection that the checks use."""
-
-    address: str
-    inside: bool
-    known: bool
-    key: Key | None
-    """The valid key that was sent last."""
-    identity: Identity
-
-    def recognize(self) -> bool:
-        """Count it as a client with a key from now on. Returns False if there is no room."""
-        ...
-
-
 class Rate:
     """A token bucket: `most` requests a second, at least 1, and a burst of as many after a second's pause."""
 
@@ -156,7 +144,7 @@ class Doorkeeper:
         self._rates: dict[str, Rate] = {}
 
     def require_key(
-        self, caller: Caller, authorization: bytes, *, challenge: bytes = b"Bearer", basic: bool = False
+        self, caller: "Connection", authorization: bytes, *, challenge: bytes = b"Bearer", basic: bool = False
     ) -> Key:
         """The request's key. With `basic`, it may be the password of basic authentication.
 
@@ -176,7 +164,7 @@ class Doorkeeper:
         caller.key = key
         return key
 
-    def admit(self, caller: Caller, key: Key, *, limited: bool = True) -> None:
+    def admit(self, caller: "Connection", key: Key, *, limited: bool = True) -> None:
         """Raise a `Rejection` if there is no room for one more client, and above the key's rate limit.
 
         Unless `limited`, the request does not count towards that.
@@ -190,7 +178,7 @@ class Doorkeeper:
             if not rate.take(time.perf_counter()):
                 raise Refusal.TOO_MANY_REQUESTS(TOO_OFTEN.format("this key"))
 
-    def count_stranger(self, caller: Caller) -> None:
+    def count_stranger(self, caller: "Connection") -> None:
         """Raise a `Rejection` if a request without a key exceeds the rate limit."""
         if not self._strangers.take(caller.address, time.perf_counter()):
             raise Refusal.TOO_MANY_REQUESTS(TOO_OFTEN.format("requests without a key from this address"))

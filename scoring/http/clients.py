@@ -7,9 +7,12 @@ oldest idle anonymous one, which leaves a client that has just connected time to
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from scoring.worker.keys import Key
+
+if TYPE_CHECKING:
+    from scoring.http.connection import Connection
 
 STRANGERS = 2
 """The limit for clients with a key is this many times that for anonymous connections."""
@@ -33,42 +36,6 @@ THROTTLE_SECONDS = 1.0
 """How long nothing is read from an anonymous connection above the rate limit, so that more requests cost nothing."""
 
 
-class Client(Protocol):
-    """A connection, tracked from before its TLS handshake."""
-
-    address: str
-    deadline: float
-    """When `expire` is due, by `time.perf_counter`."""
-    key: Key | None
-    """The valid key that was sent last."""
-
-    @property
-    def idle(self) -> bool:
-        """Whether it has no request in progress, not even a partial one."""
-        ...
-
-    @property
-    def busy(self) -> bool:
-        """Whether a complete request is waiting for its response."""
-        ...
-
-    def farewell(self) -> None:
-        """Close it after its next response."""
-        ...
-
-    def revoke(self) -> None:
-        """Close it, as its key is no longer valid, after the responses to its complete requests."""
-        ...
-
-    def end(self) -> None:
-        """Close it at once."""
-        ...
-
-    def expire(self, now: float) -> None:
-        """Handle the deadline, which has passed."""
-        ...
-
-
 class Clients:
     """The connections to one port of a worker."""
 
@@ -77,17 +44,17 @@ class Clients:
         self._most = most
         self._most_strangers = max(most // STRANGERS, FEWEST_STRANGERS)
         self._most_of_address = self._most_strangers // OF_ONE_ADDRESS
-        self._known: dict[Client, None] = {}
-        self._strangers: dict[Client, None] = {}
+        self._known: dict[Connection, None] = {}
+        self._strangers: dict[Connection, None] = {}
         self._of_address: Counter[str] = Counter()
 
-    def __iter__(self) -> Iterator[Client]:
+    def __iter__(self) -> Iterator["Connection"]:
         return iter([*self._known, *self._strangers])
 
     def __len__(self) -> int:
         return len(self._known) + len(self._strangers)
 
-    def let_in(self, client: Client) -> bool:
+    def let_in(self, client: "Connection") -> bool:
         """Add an anonymous connection, closing another one at the limit. Returns False if none can be closed."""
         crowded = self._of_address[client.address] >= self._most_of_address
         if crowded or len(self._strangers) >= self._most_strangers:
@@ -99,7 +66,7 @@ class Clients:
         self._of_address[client.address] += 1
         return True
 
-    def recognize(self, client: Client) -> bool:
+    def recognize(self, client: "Connection") -> bool:
         """Count an anonymous connection as a client's, as it has sent a valid key.
 
         At the limit this closes the client that has been idle for longest. Returns False if none is idle.
@@ -121,7 +88,7 @@ class Clients:
             self._of_address[client.address] += 1
             client.revoke()
 
-    def drop(self, client: Client) -> None:
+    def drop(self, client: "Connection") -> None:
         """Remove a closed connection."""
         if client in self._known:
             del self._known[client]
@@ -135,7 +102,7 @@ class Clients:
             if client.deadline < now:
                 client.expire(now)
 
-    def _oldest_stranger(self, address: str | None) -> Client | None:
+    def _oldest_stranger(self, address: str | None) -> "Connection | None":
         """The connection to close first, from `address` if given: the oldest idle one, else one still sending."""
         slow = None
         for client in self._strangers:
@@ -147,11 +114,11 @@ class Clients:
                 slow = client
         return slow
 
-    def _end(self, client: Client) -> None:
+    def _end(self, client: "Connection") -> None:
         self.drop(client)
         client.end()
 
-    def _forget_stranger(self, client: Client) -> None:
+    def _forget_stranger(self, client: "Connection") -> None:
         if client in self._strangers:
             del self._strangers[client]
             self._of_address[client.address] -= 1

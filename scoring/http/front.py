@@ -5,16 +5,20 @@ The key is checked first, so a request without one costs no more than this check
 
 import asyncio
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import httptools
 
-from scoring.http.admission import AddressRates, Caller, Doorkeeper, Room
+from scoring.http.admission import AddressRates, Doorkeeper, Room
 from scoring.http.batcher import Batcher
 from scoring.http.looks import CHECKS, Looks
-from scoring.http.request import Answering, Request, RequestIds, Writer, require_json
+from scoring.http.request import Request, RequestIds, Writer, require_json
 from scoring.model.operations import OPERATIONS
 from scoring.request_errors import Headers, Refusal, Rejection, method_not_allowed
 from scoring.worker.service import Service
+
+if TYPE_CHECKING:
+    from scoring.http.connection import Connection
 
 BY_TARGET = {path.encode(): operation for path, operation in OPERATIONS.items()}
 
@@ -44,7 +48,7 @@ class Front:
         self._looks = Looks(service)
         self._looking: set[asyncio.Task[None]] = set()
 
-    def request(self, where: Answering, method: bytes, target: bytes, headers: Headers) -> Request:
+    def request(self, where: "Connection", method: bytes, target: bytes, headers: Headers) -> Request:
         """Create a request from its head."""
         named = dict(headers)
         operation = BY_TARGET.get(target)
@@ -58,7 +62,7 @@ class Front:
         request.operation = operation
         return request
 
-    def admit(self, caller: Caller, request: Request) -> bool:
+    def admit(self, caller: "Connection", request: Request) -> bool:
         """Raise `Rejection` if the body must not be read. Returns whether the client expects `100 Continue`."""
         headers = request.headers
         authorization = headers.get(b"authorization", b"")
@@ -107,7 +111,7 @@ class Front:
             if seconds is not None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 self._service.metrics.answered(name, status, seconds)
 
-    def _admit_look(self, caller: Caller, request: Request, authorization: bytes) -> None:
+    def _admit_look(self, caller: "Connection", request: Request, authorization: bytes) -> None:
         if authorization or not (caller.inside or request.path in CHECKS):
             request.key = self._doorkeeper.require_key(caller, authorization, challenge=BROWSER, basic=True)
             # A rollout asks often whether the service is ready and knows the key: a low limit must not keep it out.

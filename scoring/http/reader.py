@@ -3,11 +3,14 @@
 Offers to upgrade to another protocol are ignored, and the request is served as HTTP/1.1.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import httptools
 
 from scoring.request_errors import Headers, Refusal, Rejection, method_not_allowed
+
+if TYPE_CHECKING:
+    from scoring.http.connection import Connection
 
 MAX_PIPELINED = 32
 """Requests that a client may send without waiting for their responses."""
@@ -23,37 +26,13 @@ LINE_BYTES = 3
 
 
 class StopReading(Exception):  # noqa: N818 - no failure: the parser is left from within one of its callbacks
-    """Raised by a receiver to stop parsing."""
-
-
-class Receiver(Protocol):
-    """Receives requests part by part."""
-
-    def begin(self) -> None:
-        """Called at the first byte of a request."""
-        ...
-
-    def head(self, method: bytes, target: bytes, headers: Headers, *, keep_alive: bool) -> None:
-        """Called after the last header; header names are in lower case."""
-        ...
-
-    def part(self, body: bytes) -> None:
-        """Called for each part of the body."""
-        ...
-
-    def whole(self) -> None:
-        """Called after the last byte."""
-        ...
-
-    def misunderstood(self, rejection: Rejection, target: bytes, headers: Headers) -> None:
-        """Called when the input is invalid or stays incomplete; `target` and `headers` are what was parsed."""
-        ...
+    """Raised by a connection to stop parsing."""
 
 
 class Reader:
     """The parser of one connection."""
 
-    def __init__(self, receiver: Receiver, max_header_bytes: int) -> None:
+    def __init__(self, receiver: "Connection", max_header_bytes: int) -> None:
         self.in_head = False
         """Whether a request has begun and its head is incomplete."""
         self._in_request = False

@@ -11,13 +11,14 @@ from email.utils import formatdate
 from http import HTTPStatus
 from itertools import count
 from secrets import token_hex
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from scoring.http.admission import Room
 from scoring.model.operations import Operation
 from scoring.request_errors import Headers, Refusal, Rejection
 
 if TYPE_CHECKING:
+    from scoring.http.connection import Connection
     from scoring.worker.keys import Key
 
 JSON = b"application/json"
@@ -41,14 +42,6 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     headers: Headers
-
-
-class Answering(Protocol):
-    """Sends the responses of a connection."""
-
-    def answered(self) -> None:
-        """Called when a request of this connection has its response."""
-        ...
 
 
 class RequestIds:
@@ -87,7 +80,7 @@ class Request:
     )
 
     def __init__(
-        self, where: Answering, method: bytes, path: bytes, headers: Mapping[bytes, bytes], request_id: bytes
+        self, where: "Connection", method: bytes, path: bytes, headers: Mapping[bytes, bytes], request_id: bytes
     ) -> None:
         """The names in `headers` are in lower case. `where` sends the response."""
         self.where = where

@@ -64,6 +64,14 @@ def test_a_password_scores_for_the_services_own_page_alone(
     assert answer.headers.get("www-authenticate") == (None if status == 200 else "Bearer")
 
 
+def test_each_request_of_a_connection_is_judged_by_what_it_sends(two_doors: RunningService) -> None:
+    """A page of somebody else could make the browser send the password over the connection of the service's own."""
+    password = {"authorization": f"Basic {base64.b64encode(f'anybody:{KEY}'.encode()).decode()}"}
+    sent = [({}, 200), (WRONG, 401), ({}, 200), (password | {"sec-fetch-site": "same-origin"}, 200), (password, 401)]
+    for headers, status in sent:
+        assert two_doors.client.post("/score", headers=headers, json={}).status_code == status
+
+
 @pytest.mark.parametrize("path", ["/", "/metrics", "/openapi.json", "/healthz", "/readyz"])
 @pytest.mark.usefixtures("two_doors")
 def test_the_operators_port_needs_no_key(inside_port: int, path: str) -> None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -15,13 +16,6 @@ from scoring.model.operations import SCORE, ExplainQuery, Operation
 from scoring.model.stored import Lookups
 from scoring.request_errors import Refusal, Rejection
 from scoring.worker.service import Service
-
-
-class Client:
-    """Keeps what is answered."""
-
-    def answered(self) -> None:
-        """Nothing is sent."""
 
 
 class Explained(ExplainQuery):
@@ -73,7 +67,7 @@ def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True, max
 
 
 def request(query: object, *, arrived: float = float("inf")) -> Request:
-    made = Request(Client(), b"POST", b"/score", {}, b"id")
+    made = Request(MagicMock(), b"POST", b"/score", {}, b"id")
     made.operation = Operation("score", lambda *_: cast("Any", query))
     made.arrived = arrived
     return made

@@ -1,91 +1,65 @@
 """Connection limits: which client is disconnected when there is no space, and how often a client may ask."""
 
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
 from scoring.http.admission import MAX_ADDRESSES, AddressRates, Rate
 from scoring.http.clients import FEWEST_STRANGERS, OF_ONE_ADDRESS, Clients
-from scoring.worker.keys import Key
 
 MOST_OF_ADDRESS = FEWEST_STRANGERS // OF_ONE_ADDRESS
+State = dict[str, Any]
+IDLE: State = {"idle": True, "busy": False}
+SLOW: State = {"idle": False, "busy": False}
+BUSY: State = {"idle": False, "busy": True}
 
 
-class Someone:
-    """A connection whose state a test sets."""
-
-    def __init__(self, address: str = "10.0.0.1", *, idle: bool = True, busy: bool = False) -> None:
-        self.address = address
-        self.deadline = 0.0
-        self.key: Key | None = None
-        self.idle = idle
-        self.busy = busy
-        self.ended = self.expired = False
-
-    def farewell(self) -> None:
-        """Send nothing."""
-
-    def revoke(self) -> None:
-        """Send nothing."""
-
-    def end(self) -> None:
-        """Record the call."""
-        self.ended = True
-
-    def expire(self, _: float) -> None:
-        """Record the call."""
-        self.expired = True
+def someone(address: str = "10.0.0.1", **state: object) -> Any:
+    """A connection, which is idle unless the test says otherwise."""
+    return MagicMock(address=address, deadline=0.0, **IDLE | state)
 
 
-def test_the_oldest_idle_stranger_of_a_crowded_address_goes_first() -> None:
+@pytest.mark.parametrize(
+    ("others", "newest", "is_let_in", "ended"),
+    [
+        ([someone("10.0.0.2"), someone(**SLOW)] + [someone() for _ in range(MOST_OF_ADDRESS - 1)], someone(), True, 2),
+        ([someone(f"10.0.1.{number}") for number in range(FEWEST_STRANGERS)], someone(), True, 0),
+        ([someone(**BUSY) for _ in range(MOST_OF_ADDRESS)], someone(), False, None),
+        ([someone(**BUSY) for _ in range(MOST_OF_ADDRESS)], someone("10.0.0.2"), True, None),
+    ],
+    ids=["an address is crowded", "there are many addresses", "all of an address are busy", "another address"],
+)
+def test_a_new_stranger_takes_the_place_of_the_oldest_idle_one(
+    others: list[Any], newest: Any, *, is_let_in: bool, ended: int | None
+) -> None:
     clients = Clients(2)
-    elsewhere = Someone("10.0.0.2")
-    slow = Someone(idle=False)
-    others = [Someone() for _ in range(MOST_OF_ADDRESS - 1)]
-    for one in (elsewhere, slow, *others):
-        assert clients.let_in(one)
-    newest = Someone()
-    assert clients.let_in(newest)
-    assert [one.ended for one in (elsewhere, slow, *others, newest)] == [False, False, True] + [False] * (
-        MOST_OF_ADDRESS - 1
-    )
-
-
-def test_strangers_of_many_addresses_have_room_together() -> None:
-    clients = Clients(2)
-    many = [Someone(f"10.0.1.{number}") for number in range(FEWEST_STRANGERS + 3)]
-    for one in many:
-        assert clients.let_in(one)
-    assert [one.ended for one in many] == [True] * 3 + [False] * FEWEST_STRANGERS
-    assert len(clients) == FEWEST_STRANGERS
-
-
-def test_busy_clients_stay_and_new_ones_are_rejected() -> None:
-    clients = Clients(2)
-    busy = [Someone(idle=False, busy=True) for _ in range(MOST_OF_ADDRESS)]
-    assert all(clients.let_in(one) for one in busy)
-    assert not clients.let_in(Someone())
-    assert clients.let_in(Someone("10.0.0.2"))
-    assert not any(one.ended for one in busy)
+    assert all(clients.let_in(one) for one in others)
+    assert clients.let_in(newest) is is_let_in
+    assert [place for place, one in enumerate(others) if one.end.called] == ([] if ended is None else [ended])
 
 
 def test_no_more_clients_with_a_key_than_there_is_room_for_and_the_longest_idle_goes() -> None:
     clients = Clients(2)
-    busy, longest, shorter, newest = Someone(idle=False, busy=True), *(Someone(f"10.0.0.{n}") for n in range(2, 5))
+    busy, longest, shorter, newest = someone(**BUSY), *(someone(f"10.0.0.{n}") for n in range(2, 5))
     longest.deadline, shorter.deadline = 1.0, 2.0
     for one in (longest, shorter):
         clients.let_in(one)
         assert clients.recognize(one)
     clients.let_in(newest)
     assert clients.recognize(newest)
-    assert (longest.ended, shorter.ended) == (True, False)
+    assert (longest.end.called, shorter.end.called) == (True, False)
     assert len(clients) == 2
     clients.let_in(busy)
     shorter.idle = newest.idle = False
     assert not clients.recognize(busy)
-    assert not shorter.ended
+    assert not shorter.end.called
 
 
 def test_a_closed_connection_makes_room_for_its_address() -> None:
     clients = Clients(2)
     for _ in range(3 * MOST_OF_ADDRESS):
-        one = Someone(idle=False, busy=True)
+        one = someone(**BUSY)
         assert clients.let_in(one)
         clients.drop(one)
     assert len(clients) == 0
@@ -93,13 +67,13 @@ def test_a_closed_connection_makes_room_for_its_address() -> None:
 
 def test_a_pause_of_the_machine_takes_nothing_of_a_clients_time() -> None:
     clients = Clients(1)
-    client = Someone()
+    client = someone()
     client.deadline = 3.0
     clients.let_in(client)
     clients.sweep(10.0, 8.0)
-    assert not client.expired
+    client.expire.assert_not_called()
     clients.sweep(11.5)
-    assert client.expired
+    client.expire.assert_called_once_with(11.5)
 
 
 def test_a_rate_lets_as_many_through_as_a_second_has() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import msgspec
 import pytest
@@ -23,7 +24,7 @@ from scoring.model.recommend_request import (
 )
 from scoring.model.recommending import RecommendQuery
 from scoring.request_errors import Refusal, Rejection
-from tests.scoring.unit.test_batcher import Client, batcher, request, statuses, until, zeros
+from tests.scoring.unit.test_batcher import batcher, request, statuses, until, zeros
 
 MANY_ITEMS = 100_000
 LARGEST_COST = 70_000
@@ -65,7 +66,7 @@ def test_a_request_above_the_limits_is_refused(changed: dict[str, Any]) -> None:
 
 
 def _asked(cost: float, *, disconnected: bool = False) -> Request:
-    made = Request(Client(), b"POST", b"/recommend", {}, b"%f" % cost)
+    made = Request(MagicMock(), b"POST", b"/recommend", {}, b"%f" % cost)
     made.disconnected = disconnected
     return made
 
