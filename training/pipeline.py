@@ -274,7 +274,7 @@ def column_summaries(prepared: Prepared, counted: CountTable, schema: Schema) ->
 def _frequent(prepared: Prepared, counted: CountTable, schema: Schema, index: int) -> list[tuple[str, int]]:
     """The most frequent values of a column, as written in the held-out rows, and the training rows of each."""
     hashes, rows = counted.most_frequent(index, FREQUENT)
-    names = value_names(prepared.part(Part.HELD_OUT), schema, [SlicedColumn(index=index, hashes=hashes)])
+    (names,) = value_names(prepared.part(Part.HELD_OUT), schema, [SlicedColumn(index=index, hashes=hashes)])
     return [(name, count) for name, count in zip(names, rows.tolist(), strict=True) if name]
 
 

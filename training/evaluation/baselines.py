@@ -14,7 +14,7 @@ import pyarrow as pa
 from scipy.special import expit
 
 from features.schema import Schema
-from training.evaluation.metrics import Evaluation, ScoreBins, evaluate_bins
+from training.evaluation.metrics import Evaluation, evaluate
 from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
 from training.kernels.kernel import Kernel
 from training.kernels.split import about
@@ -56,8 +56,7 @@ class Logistic:
 
 def base_rate(held_out: Evaluation, *, rate: float) -> Evaluation:
     """The evaluation of always predicting `rate`, the training rows' click rate, on the rows of `held_out`."""
-    clicks, others = held_out.clicks, held_out.rows - held_out.clicks
-    return evaluate_bins(ScoreBins.of_constant(clicks=clicks, others=others, probability=rate))
+    return evaluate(np.arange(held_out.rows) < held_out.clicks, np.full(held_out.rows, rate))
 
 
 def sample(train: Scannable, *, rows: int, seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
+import numpy.typing as npt
 
 from features.bundle import Bundle, HeldOut, Verdict
 from features.values import shown_time
 from training.evaluation.baselines import NAMES
-from training.evaluation.measure import Scored, scoring_paired
-from training.evaluation.metrics import FIXED_POINT, SQUARES, Evaluation, EvaluationError, evaluate_bins, score_bins
+from training.evaluation.measure import Scored, score
+from training.evaluation.metrics import DECIMALS, Evaluation, EvaluationError, evaluate, losses
 from training.evaluation.reachable import BestReachable
 from training.evaluation.reference import Drift
 from training.evaluation.segments import Slice
@@ -108,18 +108,15 @@ class Candidate:
         clicks, since = bundle.click_model, self._later_cut(bundle)
         text = clicks.trees.read_text(encoding="utf-8")
         earlier = Scored(schema=bundle.schema, encoder=clicks.encoder, text=text)
-        counts = rows.scan(scoring_paired(self.scored.schema, earlier, self.scored, since=since))
-        is_squares = pc.equal(counts.column("of"), SQUARES)
-        bins = score_bins(counts.filter(pc.invert(is_squares)))
-        if not bins:
+        found = score(rows, self.scored.schema, earlier, self.scored, since=since)
+        if not len(found.clicked):
             raise EvaluationError(f"there is none from {since and shown_time(since)} on")
-        evaluations = [evaluate_bins(bins[number]) for number in (0, 1)]
-        (total,) = counts.filter(is_squares).column("loss_sum").to_pylist()
-        losses = [float(bins[number].loss_sum.sum()) for number in (0, 1)]
+        evaluations = [evaluate(found.clicked, probability) for probability in found.probabilities]
+        theirs, ours = (losses(found.clicked, probability) for probability in found.probabilities)
         return Compared(
             earlier=evaluations[0],
             ours=evaluations[1],
-            standard_error=standard_error(losses[0] - losses[1], total / FIXED_POINT, rows=evaluations[0].rows),
+            standard_error=standard_error(theirs - ours),
             since=None if since is None else shown_time(since),
         )
 
@@ -150,11 +147,11 @@ class Candidate:
         return None
 
 
-def standard_error(total: float, squares: float, *, rows: int) -> float:
-    """The standard error of the mean of differences in `rows` rows, from their `total` and that of their `squares`."""
-    if rows == 1:
+def standard_error(differences: npt.NDArray[np.float64]) -> float:
+    """The standard error of the mean of the rows' `differences`, float64[n]."""
+    if len(differences) == 1:
         return float("inf")
-    return float(np.sqrt(max(0.0, squares - total**2 / rows) / rows / (rows - 1)))
+    return round(float(differences.std(ddof=1) / np.sqrt(len(differences))), DECIMALS)
 
 
 def _only_recommends(bundle: Bundle) -> str | None:

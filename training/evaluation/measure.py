@@ -1,40 +1,27 @@
-"""Scores the held-out rows with all compared models, overall and by segment, in one pass.
+"""Scores the held-out rows with all compared models in one pass, and measures the model overall and by segment.
 
 Native LightGBM scores whole batches; golden records prove that SynapseML's transformer gives the same probabilities.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.encoder import Encoder, RawRows
+from features.encoder import Encoder
 from features.schema import Schema
 from training.evaluation.baselines import Logistic
-from training.evaluation.metrics import (
-    BY,
-    COLUMNS,
-    MERGED,
-    SLICES,
-    Evaluation,
-    InSlices,
-    ScoreCounts,
-    evaluate_bins,
-    score_bins,
-    squares,
-)
+from training.evaluation.metrics import Clicked, Evaluation, evaluate
 from training.evaluation.segments import (
-    KINDS,
     KnownOrNew,
     Slice,
     SlicedColumn,
     choose,
     keys_among,
-    measure_keys,
-    measure_slices,
+    measure_segments,
     value_names,
 )
 from training.kernels.columns import LABEL, TIME, raw_columns, raw_rows
@@ -42,9 +29,6 @@ from training.kernels.kernel import Kernel
 from training.model.fitted import Fitted
 from training.model.native import lightgbm
 from training.protocols import Scannable
-
-Scorer = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
-"""Inputs float64[n, m] to click probabilities float64[n]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,110 +41,67 @@ class Scored:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Paired:
-    """Scores prepared rows of `schema` by two versions, whose columns they all have; only those from `since` on."""
+class Scores:
+    """n held-out rows: whether they were clicked, bool[n], the probabilities of each model, float64[n], and for each
+    column of segments which of these a row is in, int8[n], as bits.
+    """
+
+    clicked: Clicked
+    probabilities: Sequence[npt.NDArray[np.float64]]
+    segments: Sequence[npt.NDArray[np.int8]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scoring:
+    """Scores prepared rows of `schema`, which has the columns of all `versions`; see `score`."""
 
     schema: Schema
-    versions: tuple[Scored, Scored]
+    versions: tuple[Scored, ...]
+    logistic: Logistic | None
+    segmented: tuple[SlicedColumn | KnownOrNew, ...]
     since: int | None
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        counts = ScoreCounts(models=2)
         boosters = [lightgbm.Booster(model_str=version.text) for version in self.versions]
         for batch in batches:
             late = batch if self.since is None else batch.filter(pa.array(batch.column(TIME).to_numpy() >= self.since))
             if len(late) == 0:
                 continue
-            clicked = late.column(LABEL).to_numpy() == 1
             rows = raw_rows([late.column(name) for name in raw_columns(self.schema)], self.schema)
-            found = []
-            for number, (version, booster) in enumerate(zip(self.versions, boosters, strict=True)):
-                inputs = rows.of(version.schema).encode(version.encoder)
-                # One thread, because there is one such task per core.
-                found.append(np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64))
-                counts.add(clicked, found[-1], model=number)
-            yield squares(clicked, *found)
-        yield counts.batch()
-
-
-def scoring_paired(schema: Schema, one: Scored, other: Scored, *, since: int | None = None) -> Kernel:
-    """The `ScoreCounts` of prepared rows of `schema` by two versions, numbers 0 and 1, and the record `SQUARES`.
-
-    The versions' columns are among those of `schema`. With `since`, microseconds since 1970, earlier rows are left out.
-    """
-    columns = dict.fromkeys((LABEL, *raw_columns(schema), *([] if since is None else [TIME])))
-    function = _Paired(schema=schema, versions=(one, other), since=since)
-    return Kernel(columns=tuple(columns), schema=COLUMNS, function=function, by=BY, merged=MERGED)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Scoring:
-    """Scores prepared rows of `schema` by a model of the same schema."""
-
-    schema: Schema
-    encoder: Encoder
-    model: str
-    others: tuple[Scorer, ...]
-    sliced: tuple[SlicedColumn, ...]
-    keys: tuple[KnownOrNew, ...]
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        counts = ScoreCounts(models=1 + len(self.others), slices=sum(self._sizes))
-        booster = lightgbm.Booster(model_str=self.model)
-        for batch in batches:
-            label, *columns_of_inputs = batch.columns
-            rows = raw_rows(columns_of_inputs, self.schema)
-            inputs = rows.encode(self.encoder)
+            inputs = [rows.of(version.schema).encode(version.encoder) for version in self.versions]
             # One thread, because there is one such task per core.
-            probability = np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64)
-            clicked = label.to_numpy() == 1
-            counts.add(clicked, probability, slices=self._places(rows))
-            for number, scorer in enumerate(self.others, start=1):
-                counts.add(clicked, scorer(inputs), model=number)
-        yield counts.batch()
+            found = [one.predict(own, num_threads=1) for one, own in zip(boosters, inputs, strict=True)]
+            if self.logistic is not None:
+                found.append(self.logistic.probability(inputs[0]))
+            segments = [column.bits(rows, self.versions[0].encoder) for column in self.segmented]
+            arrays = [late.column(LABEL).cast(pa.int8()), *map(pa.array, (*found, *segments))]
+            yield pa.RecordBatch.from_arrays(arrays, schema=self.types)
 
     @property
-    def _sizes(self) -> list[int]:
-        """How many segments each of `sliced`, then each of `keys` has."""
-        return [*(column.size for column in self.sliced), *(len(KINDS) for _ in self.keys)]
-
-    def _places(self, rows: RawRows) -> list[InSlices]:
-        starts = list(accumulate(self._sizes, initial=0))
-        of_keys = starts[len(self.sliced) :]
-        return [
-            *(column.places(rows, start=start) for column, start in zip(self.sliced, starts, strict=False)),
-            *(key.places(rows, self.encoder, start=start) for key, start in zip(self.keys, of_keys, strict=False)),
-        ]
+    def types(self) -> pa.Schema:
+        """The label, a probability by each model, and the bits of each column of segments, by number."""
+        models = len(self.versions) + (self.logistic is not None)
+        kinds = [*[pa.float64()] * models, *[pa.int8()] * len(self.segmented)]
+        return pa.schema([(LABEL, pa.int8()), *((str(number), kind) for number, kind in enumerate(kinds))])
 
 
-def scoring(
+def score(
+    rows: Scannable,
     schema: Schema,
-    encoder: Encoder,
-    *,
-    model: str,
-    others: Sequence[Scorer] = (),
-    sliced: Sequence[SlicedColumn] = (),
-    keys: Sequence[KnownOrNew] = (),
-) -> Kernel:
-    """The `ScoreCounts` of prepared rows of `schema`: LightGBM's `model` is number 0, the `others` are from 1 on.
-
-    Model 0's rows are also counted by segment: for each value of the columns `sliced`, one column after the other, then
-    for each of the `keys`.
+    *versions: Scored,
+    logistic: Logistic | None = None,
+    segmented: Sequence[SlicedColumn | KnownOrNew] = (),
+    since: int | None = None,
+) -> Scores:
+    """The scores of prepared rows of `schema` by these versions, and at last by logistic regression on the first one's
+    inputs. With `since`, microseconds since 1970, earlier rows are left out.
     """
-    return Kernel(
-        columns=(LABEL, *raw_columns(schema)),
-        schema=COLUMNS,
-        function=_Scoring(
-            schema=schema,
-            encoder=encoder,
-            model=model,
-            others=tuple(others),
-            sliced=tuple(sliced),
-            keys=tuple(keys),
-        ),
-        by=BY,
-        merged=MERGED,
-    )
+    function = _Scoring(schema=schema, versions=versions, logistic=logistic, segmented=tuple(segmented), since=since)
+    columns = dict.fromkeys((LABEL, *raw_columns(schema), *([] if since is None else [TIME])))
+    table = rows.scan(Kernel(columns=tuple(columns), schema=function.types, function=function))
+    label, *found = (column.to_numpy() for column in table.columns)
+    models = len(found) - len(segmented)
+    return Scores(clicked=label == 1, probabilities=found[:models], segments=found[models:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,16 +128,19 @@ def measure(
 
     Raises `EvaluationError` if nothing can be measured.
     """
-    sliced = choose(encoder, schema, fitted.importance)
-    others = [] if logistic is None else [logistic.probability]
-    known = keys_among(schema, keys)
-    kernel = scoring(schema, encoder, model=fitted.text, others=others, sliced=sliced, keys=known)
-    bins = score_bins(held_out.scan(kernel))
-    names = value_names(held_out, schema, sliced)
-    evaluations = [evaluate_bins(bins[of]) for of in sorted(bins) if of < SLICES]
+    sliced, known = choose(encoder, schema, fitted.importance), keys_among(schema, keys)
+    scored = Scored(schema=schema, encoder=encoder, text=fitted.text)
+    found = score(held_out, schema, scored, logistic=logistic, segmented=[*sliced, *known])
+    evaluation, *others = (evaluate(found.clicked, probability) for probability in found.probabilities)
+    names = [*value_names(held_out, schema, sliced), *(key.names for key in known)]
+    indexes = [*(column.index for column in sliced), *(key.index for key in known)]
+    segments = [
+        measure_segments(found.clicked, found.probabilities[0], bits, column=schema.categories[index], names=own)
+        for index, own, bits in zip(indexes, names, found.segments, strict=True)
+    ]
     return Measured(
-        evaluation=evaluations[0],
-        logistic=evaluations[1] if others else None,
-        slices=measure_slices(bins, sliced, names=schema.categories, values=names),
-        keys=measure_keys(bins, known, names=schema.categories, start=SLICES + sum(column.size for column in sliced)),
+        evaluation=evaluation,
+        logistic=others[0] if others else None,
+        slices=tuple(chain.from_iterable(segments[: len(sliced)])),
+        keys=tuple(chain.from_iterable(segments[len(sliced) :])),
     )

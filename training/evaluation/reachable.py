@@ -1,25 +1,22 @@
 """The metrics of the true probabilities of generated rows: the best that any model can reach."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from features.schema import Schema
 from recommend.metrics import Ranker
 from training.datasets.generated import films
-from training.evaluation.metrics import BY, COLUMNS, MERGED, ScoreCounts, evaluate_counts
+from training.evaluation.metrics import evaluate
 from training.kernels.columns import LABEL, NUMBERS, RAW, matrix
 from training.kernels.kernel import Kernel
 from training.parameters import Dataset, FilmsDataset
 from training.protocols import Scannable
 
-Truth = Callable[[Mapping[str, Any]], npt.NDArray[np.float64]]
-"""The true click probabilities of rows, float64[n], whose fields are given by the columns' names."""
+_SCORED = pa.schema([(LABEL, pa.int8()), ("probability", pa.float64())])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +31,9 @@ def best_reachable(held_out: Scannable, dataset: Dataset, schema: Schema) -> Bes
     """The best reachable AUC and log loss on these prepared rows; None unless they are generated."""
     if not isinstance(dataset, FilmsDataset):
         return None
-    truth = partial(films.true_probability, dataset=dataset)
-    evaluation = evaluate_counts(held_out.scan(scoring_truth(schema, truth)))
+    function = partial(_score, schema=schema, dataset=dataset)
+    label, probability = held_out.scan(Kernel(columns=(LABEL, NUMBERS, RAW), schema=_SCORED, function=function)).columns
+    evaluation = evaluate(label.to_numpy() == 1, probability.to_numpy())
     return BestReachable(auc=evaluation.auc, log_loss=evaluation.log_loss)
 
 
@@ -46,23 +44,10 @@ def best_order(dataset: Dataset, users: Sequence[str], items: Sequence[str]) -> 
     return lambda asked: films.true_chances([users[user] for user in asked], items, dataset).astype(np.float32)
 
 
-def scoring_truth(schema: Schema, truth: Truth) -> Kernel:
-    """The `ScoreCounts` of generated rows by their true click probabilities."""
-    return Kernel(
-        columns=(LABEL, NUMBERS, RAW),
-        schema=COLUMNS,
-        function=partial(_score, schema=schema, truth=truth),
-        by=BY,
-        merged=MERGED,
-    )
-
-
-def _score(batches: Iterable[pa.RecordBatch], *, schema: Schema, truth: Truth) -> Iterator[pa.RecordBatch]:
-    counts = ScoreCounts()
+def _score(batches: Iterable[pa.RecordBatch], *, schema: Schema, dataset: FilmsDataset) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         label, numbers, raw = batch.columns
         texts = [column.to_numpy(zero_copy_only=False) for column in raw.flatten()]
-        columns = [*matrix(numbers, len(schema.numeric)).T, *texts]
-        probability = truth(dict(zip(schema.features, columns, strict=True)))
-        counts.add(label.to_numpy() == 1, probability)
-    yield counts.batch()
+        columns = dict(zip(schema.features, [*matrix(numbers, len(schema.numeric)).T, *texts], strict=True))
+        probability = films.true_probability(columns, dataset)
+        yield pa.RecordBatch.from_arrays([label.cast(pa.int8()), pa.array(probability)], schema=_SCORED)

@@ -9,6 +9,7 @@ and items with a click rate of their own: keys with fewer rows than a rate needs
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -18,16 +19,16 @@ from scipy.special import pdtr, pdtrc
 
 from features.columns import Category, Cross, Encoded
 from features.encoder import Encoder, RawRows
-from features.hashing import EACH, MISSING_HASH, RowOfEach, Several, hash_value, hash_values, pair_hashes
+from features.hashing import MISSING_HASH, Several, hash_value, hash_values, pair_hashes
 from features.schema import Schema, cross_name
 from training.evaluation.metrics import (
     DECIMALS,
-    SLICES,
-    InSlices,
-    ScoreBins,
-    area_under_roc,
+    Clicked,
+    Numbers,
     calibration_error,
     entropy,
+    in_order,
+    losses,
     reliability,
 )
 from training.kernels.columns import RAW, raw_columns, raw_rows
@@ -104,29 +105,30 @@ class SlicedColumn:
     index: int
     hashes: npt.NDArray[np.int64]
 
-    @property
-    def size(self) -> int:
-        """The number of its segments: one for each of the values, and one for all others."""
-        return len(self.hashes) + 1
-
-    def places(self, all_rows: RawRows, *, start: int = 0) -> InSlices:
-        """The rows' segments, counted from `start`: 0 to k - 1 by value, k for rows with none of the values."""
+    def bits(self, all_rows: RawRows, _encoder: Encoder) -> npt.NDArray[np.int8]:
+        """The segments of n rows, int8[n]: bits 0 to k - 1 by value, bit k for rows with none of the values."""
         values = all_rows.values(self.index)
-        found = self._places(values.hashes if isinstance(values, Several) else values)
-        rows: RowOfEach = EACH
-        if isinstance(values, Several):
-            frequent = found < len(self.hashes)
-            others = np.setdiff1d(values.row, values.row[frequent])
-            rows = np.concatenate((values.row[frequent], others))
-            found = np.concatenate((found[frequent], np.full(len(others), len(self.hashes), dtype=np.int32)))
-        return InSlices(rows=rows, slices=found + np.int32(start))
-
-    def _places(self, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        """Which of the frequent values each of `hashes` int64[m] is, int32[m], k for none."""
-        found = np.full(len(hashes), len(self.hashes), dtype=np.int32)
+        hashes, row = values if isinstance(values, Several) else (values, np.arange(len(values)))
+        bits = np.zeros(len(all_rows), np.int8)
         for place, value in enumerate(self.hashes):
-            found[hashes == value] = place
-        return found
+            bits[row[hashes == value]] |= 1 << place
+        bits[bits == 0] = 1 << len(self.hashes)
+        return bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownOrNew:
+    """A key by its index in `Schema.categories`: the rows of users or items that the model knew, and the others."""
+
+    index: int
+    names: ClassVar[tuple[str, ...]] = ("known", "new")
+
+    def bits(self, all_rows: RawRows, encoder: Encoder) -> npt.NDArray[np.int8]:
+        """The segments of n rows, int8[n]: bit 0 for known ones, bit 1 for new ones."""
+        values = all_rows.values(self.index)
+        hashes = values.hashes if isinstance(values, Several) else values  # keys have one value in a field
+        is_new = encoder.place(self.index, hashes) == encoder.places(self.index)
+        return np.where(is_new, np.int8(2), np.int8(1))
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,90 +166,6 @@ def choose(encoder: Encoder, schema: Schema, importance: Mapping[str, float]) ->
     )[:COLUMNS]
 
 
-def value_names(held_out: Scannable, schema: Schema, columns: Sequence[SlicedColumn]) -> Iterator[str]:
-    """The text of each value of the `columns`, in order, shortened to its first characters.
-
-    "" for a value that occurs in no row.
-    """
-    wanted = [(column.index, int(value)) for column in columns for value in column.hashes]
-    names: dict[tuple[int, int], str] = {}
-    for first in (FIRST_ROWS, None):
-        if missing := [value for value in wanted if value not in names]:
-            found = held_out.scan(naming(schema, missing), first=first)
-            names |= {(row["column"], row["hash"]): row["text"] for row in found.to_pylist()}
-    return (names.get(value, "") for value in wanted)
-
-
-def measure_slices(
-    bins: Mapping[int, ScoreBins],
-    columns: Sequence[SlicedColumn],
-    *,
-    names: Sequence[str],
-    values: Iterator[str],
-) -> tuple[Slice, ...]:
-    """The segments that have rows, in order; `names` are the schema's encoded columns."""
-    measured = []
-    of = SLICES
-    for column in columns:
-        for place in range(column.size):
-            value = next(values) if place < len(column.hashes) else None
-            if of in bins:
-                measured.append(measure_one(bins[of], column=names[column.index], value=value))
-            of += 1
-    return tuple(measured)
-
-
-def _most_frequent(log_counts: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-    return np.argsort(-log_counts, kind="stable")[:VALUES]
-
-
-def measure_one(bins: ScoreBins, *, column: str, value: str | None) -> Slice:
-    """The metrics of one segment."""
-    rows, clicks = int(bins.rows.sum()), int(bins.clicks.sum())
-    mixed = 0 < clicks < rows
-    log_loss = float(bins.loss_sum.sum()) / rows
-    error, _ = calibration_error(reliability(bins))
-    return Slice(
-        column=column,
-        value=value,
-        rows=rows,
-        clicks=clicks,
-        mean_probability=round(float(bins.probability_sum.sum()) / rows, DECIMALS),
-        auc=round(area_under_roc(bins)[0], DECIMALS) if mixed else None,
-        log_loss=round(log_loss, DECIMALS),
-        normalized_entropy=round(log_loss / entropy(clicks / rows), DECIMALS) if mixed else None,
-        calibration_error=round(error, DECIMALS),
-        off=_is_off(clicks, float(bins.probability_sum.sum())),
-    )
-
-
-def _is_off(clicks: int, expected: float) -> bool:
-    """Judged by the Poisson distribution's tail: where few clicks are expected, a normal one would be far too thin."""
-    tail = pdtr(clicks, expected) if clicks < expected else pdtrc(clicks - 1, expected)
-    return bool(tail < BEYOND_CHANCE and abs(clicks - expected) > MATERIAL * expected)
-
-
-KINDS = ("known", "new")
-"""The names of a key's two segments, in the order of their numbers."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnownOrNew:
-    """The rows of users or items that the model knew, and the others: two segments of the rows.
-
-    `index` is the key's place in `Schema.categories`.
-    """
-
-    index: int
-
-    def places(self, all_rows: RawRows, encoder: Encoder, *, start: int) -> InSlices:
-        """The rows' segments, counted from `start`."""
-        values = all_rows.values(self.index)
-        hashes = values.hashes if isinstance(values, Several) else values  # keys have one value in a field
-        is_new = encoder.place(self.index, hashes) == encoder.places(self.index)
-        return InSlices(rows=EACH, slices=is_new.astype(np.int32) + np.int32(start))
-
-
 def keys_among(schema: Schema, names: Sequence[str]) -> tuple[KnownOrNew, ...]:
     """The keys among `names` that are features, with one value in a field."""
     return tuple(
@@ -255,11 +173,55 @@ def keys_among(schema: Schema, names: Sequence[str]) -> tuple[KnownOrNew, ...]:
     )
 
 
-def measure_keys(
-    bins: Mapping[int, ScoreBins], keys: Sequence[KnownOrNew], *, names: Sequence[str], start: int
-) -> tuple[Slice, ...]:
-    """The segments that have rows; `start` is the number of the first one, `names` are the schema's encoded columns."""
-    segments = enumerate(product(keys, KINDS), start=start)
-    return tuple(
-        measure_one(bins[of], column=names[key.index], value=kind) for of, (key, kind) in segments if of in bins
+def value_names(held_out: Scannable, schema: Schema, columns: Sequence[SlicedColumn]) -> list[list[str]]:
+    """The text of each value of each of the `columns`, shortened to its first characters.
+
+    "" for a value that occurs in no row.
+    """
+    wanted = [[(column.index, int(value)) for value in column.hashes] for column in columns]
+    names: dict[tuple[int, int], str] = {}
+    for first in (FIRST_ROWS, None):
+        if missing := [value for own in wanted for value in own if value not in names]:
+            found = held_out.scan(naming(schema, missing), first=first)
+            names |= {(row["column"], row["hash"]): row["text"] for row in found.to_pylist()}
+    return [[names.get(value, "") for value in own] for own in wanted]
+
+
+def measure_segments(
+    clicked: Clicked, probability: Numbers, bits: npt.NDArray[np.int8], *, column: str, names: Sequence[str]
+) -> list[Slice]:
+    """The segments of a column that have rows, from all n rows and their `bits`; `names` are those of its values."""
+    rows_of = ((name, (bits >> place) & 1 == 1) for place, name in enumerate([*names, None]))
+    return [_measured(clicked[rows], probability[rows], column, name) for name, rows in rows_of if rows.any()]
+
+
+def _most_frequent(log_counts: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    return np.argsort(-log_counts, kind="stable")[:VALUES]
+
+
+def _measured(clicked: Clicked, probability: Numbers, column: str, value: str | None) -> Slice:
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - takes seconds; wrong data is reported before
+
+    clicked, probability = in_order(clicked, probability)
+    rows, clicks, expected = len(clicked), int(clicked.sum()), float(probability.sum())
+    mixed = 0 < clicks < rows
+    log_loss = float(losses(clicked, probability).mean())
+    error, _ = calibration_error(reliability(clicked, probability))
+    return Slice(
+        column=column,
+        value=value,
+        rows=rows,
+        clicks=clicks,
+        mean_probability=round(expected / rows, DECIMALS),
+        auc=round(float(roc_auc_score(clicked, probability)), DECIMALS) if mixed else None,
+        log_loss=round(log_loss, DECIMALS),
+        normalized_entropy=round(log_loss / entropy(clicks / rows), DECIMALS) if mixed else None,
+        calibration_error=round(error, DECIMALS),
+        off=_is_off(clicks, expected),
     )
+
+
+def _is_off(clicks: int, expected: float) -> bool:
+    """Judged by the Poisson distribution's tail: where few clicks are expected, a normal one would be far too thin."""
+    tail = pdtr(clicks, expected) if clicks < expected else pdtrc(clicks - 1, expected)
+    return bool(tail < BEYOND_CHANCE and abs(clicks - expected) > MATERIAL * expected)

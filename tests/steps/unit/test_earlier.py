@@ -3,16 +3,17 @@
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pytest
 
 from steps.model_versions import Earlier, Version
 from tests.support.versions import version
 from training.evaluation.gate import Compared, EarlierVersion, judge
-from training.evaluation.metrics import Evaluation, ScoreBins, evaluate_bins
+from training.evaluation.metrics import Evaluation, evaluate
 from training.parameters import GateParameters, TrainingParameters
 
 PARAMETERS = TrainingParameters()
-TEMPLATE = evaluate_bins(ScoreBins.of_constant(clicks=450, others=1_563, probability=0.22))
+TEMPLATE = evaluate(np.arange(2_013) < 450, np.full(2_013, 0.22))
 
 
 def measured(log_loss: float) -> Evaluation:

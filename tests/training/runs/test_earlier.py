@@ -13,8 +13,8 @@ from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_rows
 from tests.support.prepared_rows import MemoryRows, prepared, with_columns
 from training.evaluation.gate import Candidate, EarlierVersion
-from training.evaluation.measure import Scored, scoring_paired
-from training.evaluation.metrics import ScoreCounts, evaluate
+from training.evaluation.measure import Scored, score
+from training.evaluation.metrics import evaluate
 from training.kernels.columns import CATEGORIES, NUMBERS, TIME
 from training.kernels.hashed import hashed_fields
 from training.parameters import Split, TrainingParameters
@@ -93,12 +93,9 @@ def probabilities(bundle: Bundle) -> npt.NDArray[np.float64]:
 def test_rows_get_the_probabilities_of_both_bundles_own_models(
     held_out: MemoryRows, bundle: Bundle, other: Bundle
 ) -> None:
-    expected = ScoreCounts(models=2)
-    for number, one in enumerate((bundle, other)):
-        expected.add(CLICKED, probabilities(one), model=number)
-    counts = held_out.scan(scoring_paired(SCHEMA, scored(bundle), scored(other)))
-    found = counts.sort_by([("of", "ascending"), ("bin", "ascending")]).to_pylist()
-    assert [record for record in found if record["of"] < 2] == expected.batch().to_pylist()
+    found = score(held_out, SCHEMA, scored(bundle), scored(other))
+    np.testing.assert_array_equal(found.clicked, CLICKED)
+    np.testing.assert_array_equal(found.probabilities, [probabilities(bundle), probabilities(other)])
 
 
 def test_the_standard_error_is_that_of_the_paired_losses(dated: MemoryRows, bundle: Bundle, other: Bundle) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from features.schema import CRITEO
 from training.evaluation.gate import Compared, EarlierVersion, judge
-from training.evaluation.metrics import Evaluation, ScoreBins, evaluate_bins
+from training.evaluation.metrics import Evaluation, evaluate
 from training.evaluation.reachable import BestReachable
 from training.evaluation.segments import Slice
 from training.parameters import GateParameters, TrainingParameters
@@ -18,13 +18,8 @@ VOID = {"meta", "br", "img", "link", "input", "hr"}
 def evaluation_of(*, skill: float, rows: int = 4_000, seed: int = 1) -> Evaluation:
     """Calibrated probabilities of `rows` rows, with clicks drawn from them; a larger `skill` spreads them more."""
     generator = np.random.default_rng(seed)
-    probability = np.sort(1 / (1 + np.exp(1.4 - skill * generator.normal(size=rows))))[::-1]
-    clicks = (generator.random(rows) < probability).astype(np.int64)
-    loss = np.where(clicks, -np.log(probability), -np.log1p(-probability))
-    tied = np.ones(rows, dtype=bool)
-    return evaluate_bins(
-        ScoreBins(clicks=clicks, others=1 - clicks, probability_sum=probability, loss_sum=loss, tied=tied)
-    )
+    probability = 1 / (1 + np.exp(1.4 - skill * generator.normal(size=rows)))
+    return evaluate(generator.random(rows) < probability, probability)
 
 
 def report_data(*, gate: GateParameters | None = None, with_champion: bool = True) -> ReportData:

@@ -4,14 +4,15 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import msgspec
+import numpy as np
 import pytest
 
 from training.evaluation.gate import Compared, EarlierVersion, judge
-from training.evaluation.metrics import Evaluation, ScoreBins, evaluate_bins
+from training.evaluation.metrics import Evaluation, evaluate
 from training.evaluation.reference import Drift, Moved
 from training.parameters import GateParameters
 
-TEMPLATE = evaluate_bins(ScoreBins.of_constant(clicks=450, others=1_563, probability=0.22))
+TEMPLATE = evaluate(np.arange(2_013) < 450, np.full(2_013, 0.22))
 GATE = GateParameters()
 
 

@@ -7,8 +7,7 @@ from features.encoder import Encoder, RawRows
 from features.hashing import MISSING_HASH, Several, hash_values, pair_hashes
 from features.schema import Schema
 from tests.support.prepared_rows import MemoryRows, prepared
-from training.evaluation.metrics import SLICES, ScoreBins
-from training.evaluation.segments import SHOWN_LENGTH, SlicedColumn, choose, measure_slices, value_names
+from training.evaluation.segments import SHOWN_LENGTH, Slice, SlicedColumn, choose, measure_segments, value_names
 
 SCHEMA = Schema(numeric=(), categorical=("c0", "c1", "c2"))
 
@@ -30,8 +29,12 @@ def gains(**columns: float) -> dict[str, float]:
     return {f"{name}_{kind}": gain for name, gain in columns.items() for kind in ("rate", "log_count")}
 
 
-def bins(*, rows: int, clicks: int, probability: float) -> ScoreBins:
-    return ScoreBins.of_constant(clicks=clicks, others=rows - clicks, probability=probability)
+def constant(*, rows: int, clicks: int, probability: float) -> Slice:
+    """A segment whose rows all have the same probability."""
+    (found,) = measure_segments(
+        np.arange(rows) < clicks, np.full(rows, probability), np.ones(rows, np.int8), column="a", names=["seven"]
+    )
+    return found
 
 
 def test_the_columns_with_the_largest_gain_are_sliced_by_their_most_frequent_values() -> None:
@@ -44,82 +47,59 @@ def test_the_columns_with_the_largest_gain_are_sliced_by_their_most_frequent_val
 def test_a_row_is_in_the_slice_of_its_value_or_in_that_of_all_others() -> None:
     column = SlicedColumn(index=1, hashes=np.array([7, 5]))
     fields = [np.array([7, 5, 5]), np.array([5, 7, 9]), np.array([7, 7, 7])]
-    found = column.places(RawRows(schema=SCHEMA, fields=fields), start=10)
-    assert np.arange(3)[found.rows].tolist() == [0, 1, 2]
-    assert found.slices.tolist() == [11, 10, 12]
+    found = column.bits(RawRows(schema=SCHEMA, fields=fields), encoder([]))
+    assert found.tolist() == [0b10, 0b1, 0b100]
 
 
-def test_a_row_is_in_the_slice_of_each_frequent_value_it_has_or_once_in_that_of_all_others() -> None:
+def test_a_row_is_in_the_slice_of_each_frequent_value_it_has_or_in_that_of_all_others() -> None:
     column = SlicedColumn(index=0, hashes=np.array([7, 5]))
     values = Several(hashes=np.array([3, 5, 7, 8, 9, 7]), row=np.array([0, 0, 0, 1, 1, 2]))
     schema = Schema(numeric=(), categorical=("c0",), separators={"c0": "|"})
-    found = column.places(RawRows(schema=schema, fields=[values]), start=10)
-    rows = np.arange(3)[found.rows]
-    assert sorted(zip(rows.tolist(), found.slices.tolist(), strict=True)) == [(0, 10), (0, 11), (1, 12), (2, 10)]
+    found = column.bits(RawRows(schema=schema, fields=[values]), encoder([]))
+    assert found.tolist() == [0b11, 0b100, 0b1]
 
 
-def test_each_slice_is_measured_under_its_columns_and_values_name() -> None:
-    columns = [SlicedColumn(index=1, hashes=np.array([7])), SlicedColumn(index=0, hashes=np.array([8, 9]))]
-    scored = {
-        0: bins(rows=500, clicks=100, probability=0.2),
-        SLICES: bins(rows=400, clicks=80, probability=0.2),
-        SLICES + 1: bins(rows=100, clicks=20, probability=0.2),
-        SLICES + 3: bins(rows=500, clicks=100, probability=0.2),
-    }
-    found = measure_slices(scored, columns, names=("a", "b"), values=iter(["seven", "eight", "nine"]))
+def test_each_slice_with_rows_is_measured_under_its_columns_and_values_name() -> None:
+    """Every second of 500 rows has both of two values, every fifth of the others none of the three."""
+    bits = np.where(np.arange(500) % 2 == 0, 0b11, np.where(np.arange(500) % 5 == 0, 0b1000, 0b1)).astype(np.int8)
+    clicked = np.arange(500) % 10 < 2
+    found = measure_segments(clicked, np.full(500, 0.2), bits, column="b", names=["six", "seven", "eight"])
     assert [(part.column, part.value, part.rows) for part in found] == [
-        ("b", "seven", 400),
-        ("b", None, 100),
-        ("a", "nine", 500),
+        ("b", "six", 450),
+        ("b", "seven", 250),
+        ("b", None, 50),
     ]
-    assert found[0].auc == 0.5
-    assert found[0].log_loss == pytest.approx(0.500402, abs=1e-6)
-    assert found[0].normalized_entropy == pytest.approx(1.0)
-    assert found[0].calibration_error == pytest.approx(0.0)
+    assert found[1].clicks == 50
+    assert found[1].auc == 0.5
+    assert found[1].log_loss == pytest.approx(0.500402, abs=1e-6)
+    assert found[1].normalized_entropy == pytest.approx(1.0)
+    assert found[1].calibration_error == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize(
-    ("rows", "clicks", "off"),
+    ("probability", "rows", "clicks", "off"),
     [
-        pytest.param(1_000, 200, False, id="as predicted"),
-        pytest.param(1_000, 240, False, id="by chance"),
-        pytest.param(1_000_000, 205_000, False, id="beyond chance but too little to matter"),
-        pytest.param(1_000, 300, True, id="too many"),
-        pytest.param(10_000, 1_700, True, id="too few"),
-        pytest.param(1, 1, False, id="the click of a single row"),
+        pytest.param(0.2, 1_000, 200, False, id="as predicted"),
+        pytest.param(0.2, 1_000, 240, False, id="by chance"),
+        pytest.param(0.2, 1_000_000, 205_000, False, id="beyond chance but too little to matter"),
+        pytest.param(0.2, 1_000, 300, True, id="too many"),
+        pytest.param(0.2, 10_000, 1_700, True, id="too few"),
+        pytest.param(0.2, 1, 1, False, id="the click of a single row"),
+        pytest.param(0.01, 20, 3, False, id="three of 0.2: 1 - exp(-0.2) (1 + 0.2 + 0.02) is 0.0011"),
+        pytest.param(0.01, 20, 4, False, id="four of 0.2: less 0.2^3 / 6 exp(-0.2), 0.000057"),
+        pytest.param(0.01, 20, 5, True, id="five of 0.2: less 0.2^4 / 24 exp(-0.2), 0.0000023"),
+        pytest.param(0.01, 1_040, 0, True, id="none of 10.4: exp(-10.4) is 0.0000304"),
+        pytest.param(0.01, 1_030, 0, False, id="none of 10.3: exp(-10.3) is 0.0000336"),
     ],
 )
 def test_a_slice_is_off_when_its_clicks_miss_by_more_than_chance_and_enough_to_matter(
-    *, rows: int, clicks: int, off: bool
+    *, probability: float, rows: int, clicks: int, off: bool
 ) -> None:
-    column = SlicedColumn(index=0, hashes=np.array([7]))
-    scored = {SLICES: bins(rows=rows, clicks=clicks, probability=0.2)}
-    (found,) = measure_slices(scored, [column], names=("a",), values=iter(["seven"]))
-    assert found.off is off
-
-
-@pytest.mark.parametrize(
-    ("rows", "clicks", "off"),
-    [
-        pytest.param(20, 3, False, id="three of 0.2: 1 - exp(-0.2) (1 + 0.2 + 0.02) is 0.0011"),
-        pytest.param(20, 4, False, id="four of 0.2: less 0.2^3 / 6 exp(-0.2), 0.000057"),
-        pytest.param(20, 5, True, id="five of 0.2: less 0.2^4 / 24 exp(-0.2), 0.0000023"),
-        pytest.param(1_040, 0, True, id="none of 10.4: exp(-10.4) is 0.0000304"),
-        pytest.param(1_030, 0, False, id="none of 10.3: exp(-10.3) is 0.0000336"),
-    ],
-)
-def test_chance_is_exact_where_few_clicks_are_expected(*, rows: int, clicks: int, off: bool) -> None:
-    scored = {SLICES: bins(rows=rows, clicks=clicks, probability=0.01)}
-    (found,) = measure_slices(
-        scored, [SlicedColumn(index=0, hashes=np.array([7]))], names=("a",), values=iter(["seven"])
-    )
-    assert found.off is off
+    assert constant(rows=rows, clicks=clicks, probability=probability).off is off
 
 
 def test_a_slice_of_one_label_has_no_auc() -> None:
-    column = SlicedColumn(index=0, hashes=np.array([7]))
-    scored = {SLICES: bins(rows=10, clicks=0, probability=0.2)}
-    (found,) = measure_slices(scored, [column], names=("a",), values=iter([""]))
+    found = constant(rows=10, clicks=0, probability=0.2)
     assert found.auc is None
     assert found.normalized_entropy is None
     assert found.log_loss == pytest.approx(-np.log(0.8))
@@ -138,14 +118,14 @@ def test_names_are_found_among_the_first_rows_or_after_them(pieces: int) -> None
         SlicedColumn(index=0, hashes=hash_values(["three", "never seen", "one"])),
     ]
     found = value_names(MemoryRows(tuple(batches)), OF_TEXTS, columns)
-    assert list(found) == ["x" * SHOWN_LENGTH, "", "three", "", "one"]
+    assert found == [["x" * SHOWN_LENGTH, ""], ["three", "", "one"]]
 
 
 def test_of_a_field_with_several_values_the_one_is_named() -> None:
     schema = Schema(numeric=(), categorical=("a", "b"), separators={"b": "|"})
     records = [{"a": "", "b": text} for text in ("Drama|Comedy", " Noir || War ", "")]
     columns = [SlicedColumn(index=1, hashes=hash_values(["War", "Western", "Comedy", ""]))]
-    assert list(value_names(MemoryRows((prepared(records, schema),)), schema, columns)) == ["War", "", "Comedy", ""]
+    assert value_names(MemoryRows((prepared(records, schema),)), schema, columns) == [["War", "", "Comedy", ""]]
 
 
 def test_a_pair_is_named_by_both_values() -> None:
@@ -155,8 +135,4 @@ def test_a_pair_is_named_by_both_values() -> None:
     hashes = pair_hashes(*(hash_values(texts) for texts in zip(*pairs, strict=True)))
     columns = [SlicedColumn(index=2, hashes=np.append(hashes, MISSING_HASH))]
     found = value_names(MemoryRows((prepared(records, schema),)), schema, columns)
-    assert list(found) == ["u1 x Comedy", "u2 x War", "", ""]
-
-
-def test_no_columns_need_no_names() -> None:
-    assert list(value_names(MemoryRows(()), OF_TEXTS, [])) == []
+    assert found == [["u1 x Comedy", "u2 x War", "", ""]]

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from azure_clients.credentials import container
@@ -23,7 +24,7 @@ from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tests.support.bundles import MakeBundle
 from tools import azurite
-from training.evaluation.metrics import ScoreBins, evaluate_bins
+from training.evaluation.metrics import evaluate
 from training.parameters import TrainingParameters
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
@@ -67,7 +68,7 @@ def with_metadata(bundle: Path, copy: Path, **changes: Any) -> Path:
 
 def measured(bundle: Path, tmp_path: Path) -> Path:
     """The bundle with as many metrics and parameters as training writes."""
-    figures = evaluate_bins(ScoreBins.of_constant(clicks=450, others=1_563, probability=0.22)).scalars()
+    figures = evaluate(np.arange(2_013) < 450, np.full(2_013, 0.22)).scalars()
     metrics = figures | {"champion": figures, "best_kept": figures, "slices": [], "keys": []}
     parameters = TrainingParameters().model_dump(mode="json")
     return with_metadata(bundle, tmp_path / "measured", metrics=metrics, hyperparameters=parameters)
