@@ -29,10 +29,6 @@ MAX_PAGES = 50
 NOT_ON_DEMAND = ("Spot", "Low Priority")
 
 
-class LivePricesError(PersonalizationError):
-    """Azure's price list could not be read."""
-
-
 class PriceList:
     """The API with paging, retries and a cache for a day in `folder`. `url` and `wait` are for tests."""
 
@@ -70,7 +66,7 @@ class PriceList:
         )
 
     def items(self, condition: str) -> list[dict[str, Any]]:
-        """All pages of a query. Raises `LivePricesError`."""
+        """All pages of a query. Raises `PersonalizationError`."""
         file = self._folder / f"{hashlib.sha256(f'{self._url} {condition}'.encode()).hexdigest()}.json"
         if (cached := _read(file)) is not None:
             return cached
@@ -85,7 +81,7 @@ class PriceList:
                     _write(file, items)
                     return items
                 link = str(page["NextPageLink"])
-        raise LivePricesError(
+        raise PersonalizationError(
             f"Azure's price list has more than {MAX_PAGES} pages for `{condition}`. Leave --live out."
         )
 
@@ -98,7 +94,7 @@ class PriceList:
             page = json.loads(answer.text, parse_float=Decimal, parse_int=Decimal)
             return {"Items": list(page["Items"]), "NextPageLink": page.get("NextPageLink")}
         except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LivePricesError(
+            raise PersonalizationError(
                 f"Azure's price list cannot be read: {_said(error)}. Try again later, or leave "
                 "--live out to use the project's snapshot."
             ) from error

@@ -23,10 +23,6 @@ DELETED = "ConflictError"
 """Azure's error code if a deleted Key Vault holds the name (alan-turing-institute/data-safe-haven#2523 quotes it)."""
 
 
-class NotRecoveredError(PersonalizationError):
-    """A deleted resource holds a name, and Azure did not recover it."""
-
-
 class State(StrEnum):
     """The result for an item."""
 
@@ -56,7 +52,7 @@ class Item:
     def ensure(self, manager: ResourceManager, *, dry_run: bool) -> State:
         """Create or recover it, unless it exists or `dry_run` is given.
 
-        Raises `ManagerRefusedError` or `NotRecoveredError`.
+        Raises `ManagerRefusedError` or `PersonalizationError`.
         """
         path = self.path()
         found = None if path is None else manager.get(path, self.version)
@@ -79,7 +75,7 @@ class Item:
             manager.put(path, self.version, body)
         except ManagerRefusedError as error:
             name = path.rpartition("/")[2]
-            raise NotRecoveredError(
+            raise PersonalizationError(
                 f"{name} was deleted, still holds its name, and was not recovered: {error} Run `az keyvault recover "
                 f"--name {name}`, which recovers it in the region where it was; then run `bootstrap` again."
             ) from error

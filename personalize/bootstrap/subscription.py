@@ -37,10 +37,6 @@ NOT_KNOWN_SECONDS = 600.0
 roles; Azure/terraform-azurerm-caf-enterprise-scale quotes the error for new ones in its wiki ("Troubleshooting")."""
 
 
-class RegistrationUnfinishedError(PersonalizationError):
-    """Azure did not register the resource providers in time."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Bootstrap:
     """The bootstrap for one stack's settings. `say` gets a line for each resource; `pause` waits some seconds."""
@@ -74,7 +70,7 @@ class Bootstrap:
     def run(self, *, dry_run: bool) -> dict[str, State]:
         """Create what is missing, or nothing with `dry_run`. Returns the result for each resource by its title.
 
-        Raises `ManagerRefusedError` or `RegistrationUnfinishedError`. The next run continues from there.
+        Raises `ManagerRefusedError` or `PersonalizationError`. The next run continues from there.
         """
         found = {"resource providers": self._providers(dry_run=dry_run)}
         for item in self._items():
@@ -163,7 +159,7 @@ class Bootstrap:
                 return
             self.say(f"waiting for {len(missing)} of {len(NAMESPACES)} resource providers")
             self.pause(REGISTRATION_PAUSE_SECONDS)
-        raise RegistrationUnfinishedError(
+        raise PersonalizationError(
             f"Azure has not registered {', '.join(missing)} within {REGISTRATION_SECONDS / 60:.0f} minutes: their "
             f"state is not `{REGISTERED}`. Run the same command again later."
         )

@@ -250,10 +250,6 @@ def reset_stack(stack: str) -> tuple[int, Path]:
 DAILY = "with 30 trainings of an hour, estimated"
 
 
-class PreflightFailedError(PersonalizationError):
-    """The subscription lacks something that `up` needs."""
-
-
 def announcement(stack: str, settings: AzureSettings) -> list[str]:
     """The parts of the stack and its monthly price, in lines."""
     zones = f"in zones {', '.join(settings.zones)}" if settings.zones else "without zones"
@@ -297,7 +293,7 @@ def _money(stack: str, settings: AzureSettings) -> str:
 def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, yes: bool, check: bool) -> None:
     """Before a stack's first `up`: print its price, check the subscription, and ask.
 
-    Raises `PreflightFailedError` if the subscription lacks something, `BadInputError` if there is no terminal.
+    Raises `PersonalizationError` if the subscription lacks something, `BadInputError` if there is no terminal.
     """
     for line in announcement(stack, settings):
         messages.print(line, markup=False)
@@ -305,7 +301,7 @@ def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, ye
         findings = diagnose_stack(stack, settings_file)
         if not all(finding["ok"] for finding in findings):
             show_findings([finding for finding in findings if not finding["ok"]], to=messages)
-            raise PreflightFailedError(
+            raise PersonalizationError(
                 f"Nothing was created: the subscription is not ready for stack {stack}, see above. "
                 f"`.venv/bin/personalize doctor --stack {stack}` checks again; `up --no-check` goes on without it."
             )

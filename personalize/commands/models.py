@@ -280,14 +280,10 @@ def _whole(folder: Path, bundle_hash: str) -> bool:
         return False
 
 
-class KeptModelsError(BadInputError):
-    """A folder that is not an unchanged export."""
-
-
 def restore(folder: Path, register: Callable[[Path], Version]) -> dict[int, Version]:
     """Register every saved version, oldest first. Returns the new version by the old number.
 
-    All bundles are compared with the index first: raises `KeptModelsError` if one is missing or changed. A bundle that
+    All bundles are compared with the index first: raises `BadInputError` if one is missing or changed. A bundle that
     is registered already keeps its number, so an interrupted call can be repeated.
     """
     kept = _kept(folder)
@@ -303,7 +299,7 @@ def _kept(folder: Path) -> Mapping[int, str]:
         entries = json.loads(index.read_text(encoding="utf-8"))
         return {int(entry["number"]): str(entry["bundle_hash"]) for entry in entries}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KeptModelsError(
+        raise BadInputError(
             f"{index} cannot be used: {reason(error)}. Name the folder of a `destroy --keep-data`."
         ) from error
 
@@ -312,9 +308,9 @@ def _require_whole(bundle: Path, bundle_hash: str) -> None:
     try:
         found = checked_hash(bundle)
     except BundleError as error:
-        raise KeptModelsError(f"Nothing was imported: {error}") from error
+        raise BadInputError(f"Nothing was imported: {error}") from error
     if found != bundle_hash:
-        raise KeptModelsError(
+        raise BadInputError(
             f"Nothing was imported: the bundle in {bundle} has the hash {found}, but {bundle_hash} was saved there. "
             "Restore the folder from a copy."
         )

@@ -12,13 +12,7 @@ from infra.settings import load_settings
 from personalize.errors import StackPausedError
 from personalize.stack.cluster import Power, power_of
 from personalize.stack.databricks_access import join
-from personalize.stack.guards import (
-    CLUSTER,
-    begins_anew,
-    refuse_to_change_network,
-    refuse_to_change_system_nodes,
-    refuse_to_replace_data,
-)
+from personalize.stack.guards import CLUSTER, moves_storage, refuse_to_change_network, refuse_to_change_system_nodes
 from personalize.stack.refusals import advice
 from personalize.stack.stack_files import StackFiles
 
@@ -41,43 +35,40 @@ class AzureSide:
         """Variables for the engine's providers. Raises `IdentityError` for a workflow without an application."""
         return databricks_sign_in() if self.settings else {}
 
-    def refuse_to_replace_data(self, snapshot: Mapping[str, Any]) -> None:
-        """Raise `DataWouldBeReplacedError` if an update with the settings would replace the storage."""
-        if self.settings:
-            refuse_to_replace_data(snapshot.get("resources") or (), self.settings, self.files.stack)
+    def moves_storage(self, snapshot: Mapping[str, Any], *, allowed: bool) -> bool:
+        """Whether an update with the settings deletes the stack first; refused unless `allowed`."""
+        resources = snapshot.get("resources") or ()
+        return self.settings is not None and moves_storage(resources, self.settings, self.files.stack, allowed=allowed)
 
-    def refuse_to_change_network(self, snapshot: Mapping[str, Any]) -> None:
-        """Raise `NetworkWouldChangeError` if an update would move resources into another network."""
+    def refuse_update(self, snapshot: Mapping[str, Any]) -> None:
+        """Raise `PersonalizationError` if Azure can't change the stack to its settings."""
         if self.settings:
             refuse_to_change_network(snapshot.get("resources") or (), self.settings)
+        self.refuse_plan(snapshot)
 
-    def refuse_to_change_system_nodes(self, snapshot: Mapping[str, Any]) -> None:
-        """Raise `SystemNodesWouldChangeError` if an update would change what AKS can't change."""
+    def refuse_plan(self, snapshot: Mapping[str, Any]) -> None:
+        """Raise `PersonalizationError` for other system nodes, and `StackPausedError` if the cluster is stopped."""
         if self.settings:
             refuse_to_change_system_nodes(snapshot.get("resources") or (), self.settings)
+            self._require_running(snapshot, self.settings)
 
-    def require_running(self, snapshot: Mapping[str, Any]) -> None:
-        """Raise `StackPausedError` if the cluster is stopped: nothing may be trained that could not be served then.
+    def _require_running(self, snapshot: Mapping[str, Any], settings: AzureSettings) -> None:
+        """Nothing may be trained that could not be served then.
 
         "You can only start or delete a stopped AKS cluster" (Microsoft, "Stop and start an AKS cluster").
         """
         clusters = [one["id"] for one in snapshot.get("resources") or () if one["type"] == CLUSTER and one.get("id")]
-        if not self.settings or not clusters:
+        if not clusters:
             return
-        manager = resource_manager(self.settings.tenant)
+        manager = resource_manager(settings.tenant)
         if any(power_of(manager, cluster) is Power.STOPPED for cluster in clusters):
             raise StackPausedError(
                 f"Stack {self.files.stack} is paused: its cluster is stopped, and Azure allows only to start or delete "
                 f"it. Run `.venv/bin/personalize resume --stack {self.files.stack}` first. Nothing was changed."
             )
 
-    def begins_anew(self, snapshot: Mapping[str, Any]) -> bool:
-        """Whether an update with the settings would replace the storage. Raises `NamesTakenError`."""
-        resources = snapshot.get("resources") or ()
-        return self.settings is not None and begins_anew(resources, self.settings, self.files.stack)
-
     def enter(self, snapshot: Mapping[str, Any]) -> None:
-        """Make the signed-in identity a member of Databricks, where a role is not enough. Raises `NoMemberError`."""
+        """Make the signed-in identity a member of Databricks, where a role is not enough."""
         if self.settings:
             join(snapshot.get("resources") or (), self.settings.tenant)
 

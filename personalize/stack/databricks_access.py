@@ -20,17 +20,13 @@ if TYPE_CHECKING:
 READY = WorkspaceReady.token()
 
 
-class NoMemberError(PersonalizationError):
-    """The Databricks workspace does not admit the identity that is signed in."""
-
-
 POLICY = "databricks:index/clusterPolicy:ClusterPolicy"
 JOB = "databricks:index/job:Job"
 Resources = Iterable[Mapping[str, Any]]
 
 
 def join(resources: Resources, tenant: str) -> None:
-    """Become a member of the workspace in the state `resources`, if it has one. Raises `NoMemberError`."""
+    """Become a member of the workspace in the state `resources`, if it has one. Raises `PersonalizationError`."""
     client = _client(resources, tenant)
     if client is None:
         return
@@ -47,7 +43,7 @@ def join(resources: Resources, tenant: str) -> None:
     try:
         asking(client.current_user.me)
     except DatabricksError as error:
-        raise NoMemberError(
+        raise PersonalizationError(
             f"The Databricks workspace {client.config.host} does not admit the identity that is signed in: "
             f"{error}. Give it the role Contributor on the workspace, or let a member add it; then run this again."
         ) from error

@@ -14,7 +14,6 @@ from personalize.errors import (
     EngineFailedError,
     EngineForbiddenError,
     GateRejectedError,
-    PassphraseWrongError,
     StackBusyError,
     StepFailedError,
 )
@@ -236,7 +235,7 @@ def explain(
     if LOCKED in text:
         return _busy(text, stack)
     if "incorrect passphrase" in text:
-        return PassphraseWrongError(
+        return PersonalizationError(
             f"The passphrase file of stack {stack} does not decrypt its state. Restore the right file, or run "
             f"`.venv/bin/personalize reset --stack {stack} --yes` and `.venv/bin/personalize up` to start afresh."
         )

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from steps.snapshots_on_azure import LakeSnapshots
 
 
-class PackagesMissingError(PersonalizationError):
-    """The packages for Azure are not installed."""
-
-
 def settings_of(stack: str, settings_file: Path | None = None) -> Settings:
     """The settings of a stack. Raises `SettingsError`."""
     return load_settings(StackFiles(stack, settings_file).effective())
@@ -34,7 +30,7 @@ def azure_of(stack: str, settings_file: Path | None = None) -> AzureSettings | N
 
 
 def require_azure(stack: str, settings_file: Path | None = None) -> AzureSettings:
-    """The settings of a stack on Azure. Raises `BadInputError` for a local one, or `PackagesMissingError`."""
+    """The settings of a stack on Azure. Raises `BadInputError` for a local one, or `PersonalizationError`."""
     settings = azure_of(stack, settings_file)
     if settings is None:
         raise BadInputError(f"Stack {stack} is not on Azure. Name a stack that is, as `--stack dev`.")
@@ -59,9 +55,9 @@ def azure_of_file(stack: str) -> AzureSettings | None:
 
 
 def require_packages() -> None:
-    """Raise `PackagesMissingError` if Azure's packages are not installed."""
+    """Raise `PersonalizationError` if Azure's packages are not installed."""
     if importlib.util.find_spec("pulumi_azure_native") is None:
-        raise PackagesMissingError(
+        raise PersonalizationError(
             "The packages for Azure are not installed. `.venv/bin/python -m tools.setup.azure` installs them (300 MB)."
         )
 

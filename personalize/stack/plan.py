@@ -49,24 +49,16 @@ SHOWN = 6
 """Names or paths in one sentence."""
 
 
-class DataAtRiskError(PersonalizationError):
-    """An update would delete data."""
-
-
-class UnexpectedChangesError(PersonalizationError):
-    """A plan has changes, and none were expected."""
-
-
 def lost_with(change: Change) -> str | None:
     """The data that a change would delete; None if it would delete none."""
     return DATA_HOLDERS.get(change.type) if change.operation in LOSES else None
 
 
 def refuse_data_loss(changes: Sequence[Change]) -> None:
-    """Raise `DataAtRiskError` if the changes would delete data."""
+    """Raise `PersonalizationError` if the changes would delete data."""
     losses = [f"{one.name} ({one.operation}), and with it {lost}" for one in changes if (lost := lost_with(one))]
     if losses:
-        raise DataAtRiskError(
+        raise PersonalizationError(
             f"This would delete data: {'; '.join(losses)}. Nothing was changed. Copy the data first, then leave out "
             "`--refuse-data-loss`; on GitHub the label `replaces-data` on the pull request does that."
         )
@@ -81,9 +73,9 @@ def harmless(change: Change) -> str | None:
 
 
 def refuse_changes(changes: Sequence[Change], stack: str) -> None:
-    """Raise `UnexpectedChangesError` for changes that are not harmless."""
+    """Raise `PersonalizationError` for changes that are not harmless."""
     if names := [one.name for one in changes if harmless(one) is None]:
-        raise UnexpectedChangesError(
+        raise PersonalizationError(
             f"Stack {stack} differs from its settings, its data or its last deployment in {_listed(names)}. "
             f"`.venv/bin/personalize up --stack {stack} --refresh` makes it as the settings say."
         )

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from features.errors import PersonalizationError
 from infra.settings import Target, load_settings
-from personalize.errors import ResourcesLeftError, StackMissingError
+from personalize.errors import StackMissingError
 from personalize.stack.azure_side import AzureSide
 from personalize.stack.events import EventReader, OnStep, Outcome, Update, explain
 from personalize.stack.process import PulumiProcess
@@ -90,22 +91,18 @@ class StackSession:
     ) -> Outcome:
         """Update the stack to its settings; with `refresh`, read the resources' real state first.
 
-        `only` names the steps to update; the others stay unchanged. Raises `DataWouldBeReplacedError` if that would
-        delete the stack's storage. With `replace_data` the whole stack is deleted first, or `NamesTakenError` is raised
-        if its names would be taken. `PortInUseError` is raised before training.
+        `only` names the steps to update; the others stay unchanged. Settings that move the stack's storage are refused;
+        with `replace_data` the whole stack is deleted first, or refused if its names would be taken. `PortInUseError`
+        is raised before training.
         """
         self.prepare()
         self._require_port()
         snapshot = self._state.snapshot()
-        if not replace_data:
-            self._azure.refuse_to_replace_data(snapshot)
-        elif self._azure.begins_anew(snapshot):
+        if self._azure.moves_storage(snapshot, allowed=replace_data):
             self._say("Azure cannot move data: the whole stack is deleted first, then recreated.")
             self._take_down(snapshot, on_step)
             snapshot = self._state.snapshot()
-        self._azure.refuse_to_change_network(snapshot)
-        self._azure.refuse_to_change_system_nodes(snapshot)
-        self._azure.require_running(snapshot)
+        self._azure.refuse_update(snapshot)
         self._go_on_from(snapshot)
         if refresh and self._azure.settings:
             self._refresh([])
@@ -117,8 +114,8 @@ class StackSession:
     def preview(self, on_step: OnStep, *, refresh: bool = False, known_data: bool = False) -> Outcome:
         """Plan an `up`, and write nothing; with `refresh`, read the resources' real state first.
 
-        With `known_data`, data in containers is not read, but planned with as the last update listed it. Raises
-        `SystemNodesWouldChangeError` for a plan that AKS refuses.
+        With `known_data`, data in containers is not read, but planned with as the last update listed it. A plan that
+        AKS would refuse is refused.
         """
         if not self._is_scratch and not self.exists():
             with TemporaryDirectory(prefix="personalize-") as scratch:
@@ -126,8 +123,7 @@ class StackSession:
                 return new.preview(on_step, known_data=known_data)
         self.prepare()
         snapshot = self._state.snapshot()
-        self._azure.refuse_to_change_system_nodes(snapshot)
-        self._azure.require_running(snapshot)
+        self._azure.refuse_plan(snapshot)
         if refresh:
             self._azure.enter(snapshot)
         listed = None
@@ -179,11 +175,11 @@ class StackSession:
         return f"{start}::**", f"{start}$**"
 
     def _take_down(self, snapshot: Mapping[str, Any], on_step: OnStep) -> Outcome:
-        """Delete all resources. Raises `ResourcesLeftError` if Pulumi's state still has some."""
+        """Delete all resources. Raises `PersonalizationError` if Pulumi's state still has some."""
         self._go_on_from(snapshot)
         outcome = self._engine.destroy(on_step)
         if left := self._state.snapshot().get("resources"):
-            raise ResourcesLeftError(
+            raise PersonalizationError(
                 f"{len(left)} resources of stack {self.stack} are still in Pulumi's state, so the state and the "
                 f"stack's folder are kept. Run this again."
             )

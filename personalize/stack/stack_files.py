@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
+from features.errors import BadInputError, PersonalizationError
 from features.files import private_folder, write_private
 from features.yaml_text import load_yaml
-from personalize.errors import NotAStackFolderError, PassphraseLostError, StackFileInvalidError, StackFileMissingError
 from tools.paths import ROOT, stacks_folder, state_folder
 
 ENCRYPTION = ("encryptionsalt", "secretsprovider", "encryptedkey")
@@ -43,10 +43,10 @@ class StackFiles:
     def delete(self) -> None:
         """Delete the stack's folder; with the last stack, the folder of all stacks.
 
-        Raises `NotAStackFolderError` for anything but a folder of its own beside those of other stacks.
+        Raises `PersonalizationError` for anything but a folder of its own beside those of other stacks.
         """
         if self.folder.is_symlink() or self.folder.resolve().parent != stacks_folder().resolve():
-            raise NotAStackFolderError(
+            raise PersonalizationError(
                 f"{self.folder} is not a folder inside {stacks_folder()}, so it is not deleted. If it is a link, "
                 "delete the link and the folder behind it yourself."
             )
@@ -71,10 +71,10 @@ class StackFiles:
         write_private(self.passphrase, secrets.token_urlsafe(32))
 
     def check_passphrase(self) -> None:
-        """Raise `PassphraseLostError` if the passphrase file is missing or empty."""
+        """Raise `PersonalizationError` if the passphrase file is missing or empty."""
         if self.passphrase.is_file() and self.passphrase.stat().st_size > 0:
             return
-        raise PassphraseLostError(
+        raise PersonalizationError(
             f"The passphrase of stack {self.stack} is gone: {self.passphrase} is missing or empty, so Pulumi can't "
             "decrypt the state. Restore the file from a backup. Without one, "
             f"`.venv/bin/personalize reset --stack {self.stack} --yes` stops the service and deletes the stack's "
@@ -82,17 +82,17 @@ class StackFiles:
         )
 
     def committed(self) -> dict[str, Any]:
-        """The content of the committed stack file. Raises `StackFileMissingError` or `StackFileInvalidError`."""
+        """The content of the committed stack file. Raises `BadInputError` or `BadInputError`."""
         if not self.source.is_file():
             if self.source != ROOT / f"Pulumi.{self.stack}.yaml":
-                raise StackFileMissingError(f"There is no stack file {self.source}, which `--config-file` names.")
-            raise StackFileMissingError(
+                raise BadInputError(f"There is no stack file {self.source}, which `--config-file` names.")
+            raise BadInputError(
                 f"There is no stack {self.stack}: {self.source} does not exist. Copy Pulumi.local.yaml to that name "
                 "and edit it, or leave `--stack` out."
             )
         content = _mapping(self.source)
         if not isinstance(content.get("config") or {}, dict):
-            raise StackFileInvalidError(f"{self.source}: `config` must hold `key: value` lines, one per setting.")
+            raise BadInputError(f"{self.source}: `config` must hold `key: value` lines, one per setting.")
         return content
 
     def render(self) -> None:
@@ -138,7 +138,7 @@ def _mapping(path: Path) -> dict[str, Any]:
         content = load_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise StackFileInvalidError(f"{path} is not valid YAML: {reason}. Correct it and run again.") from error
+        raise BadInputError(f"{path} is not valid YAML: {reason}. Correct it and run again.") from error
     if not isinstance(content or {}, dict):
-        raise StackFileInvalidError(f"{path} must hold `key: value` lines.")
+        raise BadInputError(f"{path} must hold `key: value` lines.")
     return content or {}

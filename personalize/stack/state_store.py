@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import psutil
 
 from azure_clients.credentials import AUTHORITY, IdentityError, client_assertion, workflow_client
+from features.errors import PersonalizationError
 from features.files import private_folder, write_private
 from infra.azure_settings import AzureSettings
 from personalize.bootstrap.names import StateNames
@@ -23,8 +24,6 @@ from personalize.errors import (
     EngineFailedError,
     EngineForbiddenError,
     StackBusyError,
-    StateUnreachableError,
-    StateUnreadableError,
 )
 from personalize.stack.stack_files import StackFiles
 from training.datasets.placed.address import Address
@@ -184,7 +183,7 @@ class MachineState:
         initialise(self._files, self._run)
 
     def check(self) -> None:
-        """Raise `PassphraseLostError` if it cannot be read."""
+        """Raise `PersonalizationError` if it cannot be read."""
         self._files.check_passphrase()
 
     def clear_locks(self, say: Say) -> None:
@@ -220,7 +219,7 @@ class SubscriptionState:
             try:
                 self._known = self._look(in_backend(self._files.stack))
             except EngineFailedError as error:
-                raise StateUnreachableError(
+                raise PersonalizationError(
                     f"Run `.venv/bin/personalize bootstrap --stack {self._files.stack}` first, as the owner of "
                     f"subscription {self._azure.subscription}: it creates the stack's state backend and gives "
                     f"`azure.deployers` access. Now the backend can't be used: {error}"
@@ -325,7 +324,7 @@ def in_backend(stack: str) -> str:
 
 
 def read_snapshot(file: Path) -> dict[str, Any]:
-    """The last snapshot with its secrets encrypted; empty before the first. Raises `StateUnreadableError`."""
+    """The last snapshot with its secrets encrypted; empty before the first. Raises `PersonalizationError`."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return dict(content.get("checkpoint", {}).get("latest") or {})
@@ -336,7 +335,7 @@ def read_snapshot(file: Path) -> dict[str, Any]:
             if kept.is_file() and kept.stat().st_size
             else "Restore the file from a backup."
         )
-        raise StateUnreadableError(
+        raise PersonalizationError(
             f"Pulumi's state in {file} is empty or incomplete, as after a full disk. {way_out}"
         ) from error
 

@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from azure_clients import credentials
+from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from personalize.bootstrap.subscription import Bootstrap
-from personalize.errors import StackMissingError, StateUnreachableError
+from personalize.errors import StackMissingError
 from personalize.stack import state_store
 from personalize.stack import state_store as identity
 from personalize.stack.session import StackSession
@@ -131,7 +132,7 @@ def test_two_machines_share_a_stack_that_leaves_no_secret_on_them_until_one_dest
 
 def test_without_a_state_backend_the_error_names_bootstrap(simulated: World, machine: Machine) -> None:
     del simulated
-    with pytest.raises(StateUnreachableError, match=r"^Run .*personalize bootstrap --stack dev` first"):
+    with pytest.raises(PersonalizationError, match=r"^Run .*personalize bootstrap --stack dev` first"):
         machine("one").exists()
 
 
@@ -141,7 +142,7 @@ def test_a_caller_without_a_role_on_the_state_backend_is_told(
     monkeypatch.setattr(state_store, "ROLE_SECONDS", -1.0)
     bootstrapped(simulated)
     simulated.set("caller", "99999999-9999-4999-8999-999999999999")
-    with pytest.raises(StateUnreachableError, match=r"gives `azure\.deployers` access"):
+    with pytest.raises(PersonalizationError, match=r"gives `azure\.deployers` access"):
         machine("one").exists()
 
 

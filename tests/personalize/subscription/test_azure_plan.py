@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from features.errors import BadInputError
+from features.errors import BadInputError, PersonalizationError
 from infra.cost.estimate import usd_per_month
 from personalize.checks.machine import Status
 from personalize.commands import lifecycle as azure_plan
-from personalize.commands.lifecycle import PreflightFailedError, agree, announcement, azure_outcome, show_azure_outcome
+from personalize.commands.lifecycle import agree, announcement, azure_outcome, show_azure_outcome
 from tests.personalize.subscription.test_power import SETTINGS
 
 GOOD = {"name": "roles", "status": Status.OK, "found": "", "wanted": "", "fix": "", "ok": True}
@@ -35,7 +35,7 @@ def test_a_size_without_a_known_price_stops_nothing() -> None:
 
 def test_a_subscription_that_is_not_ready_stops_it_before_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [GOOD, BAD])
-    with pytest.raises(PreflightFailedError, match="Nothing was created"):
+    with pytest.raises(PersonalizationError, match="Nothing was created"):
         agree("dev", SETTINGS, None, yes=True, check=True)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from azure_clients.errors import ManagerRefusedError
+from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names, names_of
 from infra.cloud.role_list import Role
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.resources import NotRecoveredError, State, group_paths
+from personalize.bootstrap.resources import State, group_paths
 from personalize.bootstrap.rights import only_roles, reader_commands
-from personalize.bootstrap.subscription import Bootstrap, RegistrationUnfinishedError
+from personalize.bootstrap.subscription import Bootstrap
 from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
 from tests.support.fake_manager import Call, FakeManager
 from training.datasets.placed.address import Address
@@ -107,7 +108,7 @@ def test_it_goes_on_where_it_was_refused(fake: FakeManager) -> None:
 
 def test_a_provider_that_is_never_registered_is_named(fake: FakeManager) -> None:
     fake.answer("^(GET|POST) .*/Microsoft.Databricks(/register)?$", {"registrationState": "Registering"})
-    with pytest.raises(RegistrationUnfinishedError, match=r"registered Microsoft\.Databricks within 15 minutes"):
+    with pytest.raises(PersonalizationError, match=r"registered Microsoft\.Databricks within 15 minutes"):
         bootstrap(fake).run(dry_run=False)
 
 
@@ -119,7 +120,7 @@ def test_a_deleted_vault_that_azure_does_not_recover_is_named_with_the_way_out(f
 
     fake.answer(r"^PUT .*/vaults/[^/]+$", put)
     with pytest.raises(
-        NotRecoveredError, match=rf"`az keyvault recover --name {NAMES.vault}`, .* run `bootstrap` again"
+        PersonalizationError, match=rf"`az keyvault recover --name {NAMES.vault}`, .* run `bootstrap` again"
     ):
         bootstrap(fake).run(dry_run=False)
 

@@ -8,25 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.azure_settings import AzureSettings
+from features.errors import PersonalizationError
 from infra.cloud.names import Names
 from personalize.errors import StackPausedError
 from personalize.stack.azure_side import AzureSide, following
-from personalize.stack.guards import (
-    ACCOUNT,
-    CLUSTER,
-    DATABRICKS,
-    NETWORK,
-    DataWouldBeReplacedError,
-    NamesTakenError,
-    NetworkWouldChangeError,
-    SystemNodesWouldChangeError,
-    refuse_to_change_network,
-    refuse_to_change_system_nodes,
-)
+from personalize.stack.guards import ACCOUNT, CLUSTER, DATABRICKS, NETWORK
 from personalize.stack.session import StackSession
 from personalize.stack.stack_files import StackFiles
-from tests.support.azure_stack import REQUIRED, SUBSCRIPTION, azure_stack
+from tests.support.azure_stack import REQUIRED, SUBSCRIPTION
 
 OTHER = "22222222-2222-4222-8222-222222222222"
 AZURE = {**REQUIRED, "location": "westeurope", "suffix": "a"}
@@ -57,39 +46,26 @@ def snapshot() -> dict[str, Any]:
     return {"resources": [{"type": "pulumi:pulumi:Stack"}, *accounts]}
 
 
-@pytest.mark.parametrize(
-    "changes", [{"location": "northeurope", "suffix": "b"}, {"suffix": "b"}, {"subscription": OTHER}]
-)
-def test_settings_that_would_make_the_storage_anew_are_refused_unless_that_is_asked_for(
-    state: Path, changes: dict[str, str]
-) -> None:
+MOVES = [{"location": "northeurope", "suffix": "b"}, {"suffix": "b"}, {"subscription": OTHER}]
+SAME_NAMES = {"location": "northeurope"}
+
+
+@pytest.mark.parametrize("changes", [*MOVES, SAME_NAMES])
+def test_the_storage_is_made_anew_only_if_that_is_asked_for(state: Path, changes: dict[str, str]) -> None:
     moved = side(state, **changes)
-    with pytest.raises(DataWouldBeReplacedError, match="--replace-data"):
-        moved.refuse_to_replace_data(snapshot())
-    assert moved.begins_anew(snapshot())
+    with pytest.raises(PersonalizationError, match=r"Azure cannot move data.*--replace-data"):
+        moved.moves_storage(snapshot(), allowed=False)
+    if changes in MOVES:
+        assert moved.moves_storage(snapshot(), allowed=True)
+    else:
+        with pytest.raises(PersonalizationError, match=r"Set `azure.suffix` to another value than a\. Nothing was"):
+            moved.moves_storage(snapshot(), allowed=True)
 
 
 def test_a_stack_that_stays_passes_and_one_that_was_never_up_may_go_anywhere(state: Path) -> None:
-    stays = side(state)
-    stays.refuse_to_replace_data(snapshot())
-    assert not stays.begins_anew(snapshot())
-    side(state, location="northeurope").refuse_to_replace_data({})
-
-
-def test_another_region_with_the_same_names_is_refused_before_anything_is_deleted(state: Path) -> None:
-    moved = side(state, location="northeurope")
-    with pytest.raises(DataWouldBeReplacedError, match="--replace-data"):
-        moved.refuse_to_replace_data(snapshot())
-    with pytest.raises(NamesTakenError, match=r"Set `azure.suffix` to another value than a\. Nothing was deleted"):
-        moved.begins_anew(snapshot())
-
-
-def test_other_nodes_for_the_system_are_refused_by_the_settings_of_the_stack_file(state: Path) -> None:
-    pool = {"name": "system", "vmSize": "Standard_D4ds_v5", "osDiskType": "Managed"}
-    made = {"resources": [{"type": CLUSTER, "inputs": {"agentPoolProfiles": [pool]}}]}
-    side(state).refuse_to_change_system_nodes(made)
-    with pytest.raises(SystemNodesWouldChangeError):
-        side(state, system_vm_size="Standard_D8ds_v5").refuse_to_change_system_nodes(made)
+    for allowed in (True, False):
+        assert not side(state).moves_storage(snapshot(), allowed=allowed)
+        assert not side(state, location="northeurope").moves_storage({}, allowed=allowed)
 
 
 def test_the_suffix_is_another_one_after_a_destroy_and_the_rest_of_the_file_stays(state: Path) -> None:
@@ -133,112 +109,69 @@ def test_a_paused_stack_is_resumed_first(
     manager = SimpleNamespace(get=lambda asked, _: found if asked == path else pytest.fail(asked))
     monkeypatch.setattr("personalize.stack.azure_side.resource_manager", lambda _: manager)
     known = {"resources": [{"type": "pulumi:pulumi:Stack"}, {"type": CLUSTER, "id": path}]}
-    with (
-        pytest.raises(StackPausedError, match=r"`\.venv/bin/personalize resume --stack dev` first")
-        if refused
-        else (nullcontext())
-    ):
-        side(state).require_running(known)
+    for refuse in (side(state).refuse_update, side(state).refuse_plan):
+        with pytest.raises(StackPausedError, match="resume --stack dev` first") if refused else nullcontext():
+            refuse(known)
 
 
 def test_only_a_stack_that_has_a_cluster_is_asked_about(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("personalize.stack.azure_side.resource_manager", lambda _: pytest.fail("asked"))
-    side(state).require_running(snapshot())
-    side(state).require_running({"resources": [{"type": CLUSTER, "id": ""}]})
+    side(state).refuse_plan(snapshot())
+    side(state).refuse_plan({"resources": [{"type": CLUSTER, "id": ""}]})
 
 
 HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
 PRIVATE = {"network": "private", "peered_network": HUB, "registry_tier": "Premium"}
-MADE_PUBLIC = [
-    {"type": "pulumi:pulumi:Stack"},
-    {"type": DATABRICKS, "inputs": {"workspaceName": "databricks-dev"}},
-    {"type": CLUSTER, "inputs": {"resourceName": "aks-dev"}},
-]
-MADE_PRIVATE = [*MADE_PUBLIC, {"type": NETWORK, "inputs": {"addressSpace": {"addressPrefixes": ["10.100.0.0/16"]}}}]
+POOL = {"name": "system", "vmSize": "Standard_D4ds_v5", "osDiskType": "Managed", "availabilityZones": ["1", "2"]}
+SHOWN_POOL = {"name": "scoring1", "vmSize": "Standard_D2ds_v5", "osDiskType": "Managed"}
+"""A refresh puts it beside the system pool in the cluster."""
+IN_CLUSTER = {"type": CLUSTER, "inputs": {"agentPoolProfiles": [POOL, SHOWN_POOL]}}
+MADE_PUBLIC = [{"type": "pulumi:pulumi:Stack"}, {"type": DATABRICKS, "inputs": {}}, IN_CLUSTER]
+IN_NETWORK = {"type": NETWORK, "inputs": {"addressSpace": {"addressPrefixes": ["10.100.0.0/16"]}}}
+MADE_PRIVATE = [*MADE_PUBLIC, IN_NETWORK]
 
 
 @pytest.mark.parametrize(
     ("resources", "changes"),
     [
         (MADE_PUBLIC, {}),
+        (MADE_PUBLIC, {"scoring_vm_size": "Standard_D8ds_v5"}),
+        (MADE_PUBLIC, {"system_nodes_max": 5}),
+        (MADE_PUBLIC, {"scoring_nodes_max": 0}),
+        ([IN_CLUSTER | {"initErrors": ["AllocationFailed"]}], {"system_vm_size": "Standard_D8ds_v5"}),
         (MADE_PRIVATE, PRIVATE),
         (MADE_PRIVATE, PRIVATE | {"peered_network": HUB.replace("virtualNetworks/hub", "virtualNetworks/other")}),
         ([], PRIVATE),
-        (MADE_PRIVATE[-1:], {}),  # an `up` that stopped before it put anything into the network
+        ([IN_NETWORK], {}),  # an `up` that stopped before it put anything into the network
     ],
 )
-def test_a_stack_that_stays_in_its_network_passes(resources: list[dict[str, Any]], changes: dict[str, Any]) -> None:
-    refuse_to_change_network(resources, azure_stack(**changes))
+def test_what_azure_can_change_passes(state: Path, resources: list[dict[str, Any]], changes: dict[str, Any]) -> None:
+    side(state, zones=["2", "1"], **changes).refuse_update({"resources": resources})
 
 
 @pytest.mark.parametrize(
-    ("resources", "changes", "made", "wanted"),
+    ("resources", "changes", "settings", "goes"),
     [
-        (MADE_PUBLIC, PRIVATE, "public", "private"),
-        (MADE_PRIVATE, {}, "private", "public"),
-        (MADE_PRIVATE, PRIVATE | {"network_range": "10.101.0.0/16"}, "10.100.0.0/16", "10.101.0.0/16"),
+        (MADE_PUBLIC, PRIVATE, ("network: public`", "network: private`"), "the Databricks workspace with its jobs"),
+        (MADE_PRIVATE, {}, ("network: private`", "network: public`"), "Lake, models, images and vault would stay"),
+        (MADE_PRIVATE, PRIVATE | {"network_range": "10.101.0.0/16"}, ("10.100.0.0/16`", "10.101.0.0/16`"), "recreated"),
+        (MADE_PUBLIC, {"system_vm_size": "Standard_D8ds_v5"}, ("D4ds_v5`", "D8ds_v5`"), "first node"),
+        (MADE_PUBLIC, {"ephemeral_os_disks": True}, ("os_disks: false`", "os_disks: true`"), "first node pool"),
+        (MADE_PUBLIC, {"zones": ["1"]}, ("zones: ['1', '2']`", "zones: ['1']`"), "first node pool"),
     ],
 )
-def test_another_network_is_refused_with_what_would_go_and_what_would_stay(
-    resources: list[dict[str, Any]], changes: dict[str, Any], made: str, wanted: str
+def test_what_azure_cannot_change_is_refused_with_both_settings_and_the_way_out(
+    state: Path, resources: list[dict[str, Any]], changes: dict[str, Any], settings: tuple[str, str], goes: str
 ) -> None:
-    with pytest.raises(NetworkWouldChangeError) as refused:
-        refuse_to_change_network(resources, azure_stack(**changes))
+    with pytest.raises(PersonalizationError) as refused:
+        side(state, **{"zones": ["2", "1"]} | changes).refuse_update({"resources": resources})
     said = str(refused.value)
-    before, _, after = said.partition(". Nothing moves")[0].partition(", and the settings say")
-    assert made in before
-    assert wanted in after
-    assert "the Databricks workspace databricks-dev with its jobs" in said
-    assert "the cluster aks-dev" in said
-    assert "Lake, models, images and vault would stay" in said
-
-
-POOL = {"name": "system", "vmSize": "Standard_D4ds_v5", "osDiskType": "Managed", "availabilityZones": ["1", "2"]}
-SHOWN_POOL = {"name": "scoring1", "vmSize": "Standard_D2ds_v5", "osDiskType": "Managed"}
-
-
-def with_pool(**changes: object) -> list[dict[str, Any]]:
-    """A state with a cluster, which after a refresh shows the scoring pool too."""
-    pools = [POOL | changes, SHOWN_POOL]
-    return [{"type": "pulumi:pulumi:Stack"}, {"type": CLUSTER, "inputs": {"agentPoolProfiles": pools}}]
-
-
-def of_pool(**changes: object) -> AzureSettings:
-    """Settings of the stack whose cluster is `with_pool`."""
-    return azure_stack(**{"zones": ["2", "1"]} | changes)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{}, {"scoring_vm_size": "Standard_D8ds_v5"}, {"system_nodes_max": 5}, {"scoring_nodes_max": 0}],
-    ids=str,
-)
-def test_what_aks_can_change_passes(changes: dict[str, object]) -> None:
-    refuse_to_change_system_nodes(with_pool(), of_pool(**changes))
-    refuse_to_change_system_nodes([{"type": "pulumi:pulumi:Stack"}], of_pool(**changes))
-
-
-def test_a_cluster_whose_creation_failed_may_get_other_nodes() -> None:
-    (stack, cluster) = with_pool()
-    failed = cluster | {"initErrors": ["AllocationFailed"]}
-    refuse_to_change_system_nodes([stack, failed], of_pool(system_vm_size="Standard_D8ds_v5"))
-
-
-@pytest.mark.parametrize(
-    ("changes", "before", "after"),
-    [
-        (
-            {"system_vm_size": "Standard_D8ds_v5"},
-            "`azure.system_vm_size: Standard_D4ds_v5`",
-            "`azure.system_vm_size: Standard_D8ds_v5`",
-        ),
-        ({"ephemeral_os_disks": True}, "`azure.ephemeral_os_disks: false`", "`azure.ephemeral_os_disks: true`"),
-        ({"zones": ["1"]}, "`azure.zones: ['1', '2']`", "`azure.zones: ['1']`"),
-    ],
-)
-def test_another_first_pool_is_refused_with_what_to_do(changes: dict[str, object], before: str, after: str) -> None:
-    with pytest.raises(SystemNodesWouldChangeError) as refused:
-        refuse_to_change_system_nodes(with_pool(), of_pool(**changes))
-    said = str(refused.value)
-    assert f"was created with {before}, and the settings say {after}." in said
+    made, _, wanted = said.partition(". ")[0].partition(", and the settings say")
+    assert (settings[0] in made, settings[1] in wanted) == (True, True), said
+    assert goes in said
     assert "Restore the setting." in said
+
+
+def test_a_plan_that_aks_would_refuse_is_refused_too(state: Path) -> None:
+    with pytest.raises(PersonalizationError, match="first node pool"):
+        side(state, system_vm_size="Standard_D8ds_v5").refuse_plan({"resources": MADE_PUBLIC})

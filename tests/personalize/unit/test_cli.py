@@ -114,7 +114,6 @@ def test_something_unforeseen_is_a_sentence_too(run: Run, monkeypatch: pytest.Mo
         (BadInputError("x"), ExitCode.BAD_INPUT),
         (SettingsError("x"), ExitCode.BAD_INPUT),
         (DatasetError("x"), ExitCode.BAD_INPUT),
-        (errors.StackFileInvalidError("x"), ExitCode.BAD_INPUT),
         (errors.GateRejectedError("x"), ExitCode.GATE_REJECTED),
         (errors.StepFailedError("x"), ExitCode.FAILED),
         (errors.StackBusyError("x"), ExitCode.FAILED),

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from features.errors import PersonalizationError
 from personalize.commands import lifecycle
 from personalize.commands.app import app
 from personalize.stack.events import Change, Outcome
-from personalize.stack.plan import DataAtRiskError, UnexpectedChangesError
 
 ACCOUNT = "azure-native:storage:StorageAccount"
 WORKBOOK = "azure-native:applicationinsights:Workbook"
@@ -102,7 +102,7 @@ def test_what_holds_data_is_neither_replaced_nor_deleted_if_that_is_refused(
 ) -> None:
     planned.changes = (ALERT, change("it", kind, operation))
     for command in (("up", "--json"), ("preview", "--json")):
-        said = refused(DataAtRiskError, *command, "--refuse-data-loss")
+        said = refused(PersonalizationError, *command, "--refuse-data-loss")
         assert f"it ({operation}), and with it {HOLD_DATA[kind]}" in said
     assert planned.updates == 0
     assert typed("up", "--json").exit_code == 0
@@ -165,14 +165,14 @@ def test_a_service_that_lags_behind_is_no_new_data(planned: Planned) -> None:
 
 def test_data_in_a_resource_that_would_be_replaced_is_refused_before_the_training(planned: Planned) -> None:
     planned.changes = (*NEW_DATA, LAKE)
-    assert "lake (replace)" in refused(DataAtRiskError, "up", "--if-new-data", "--refuse-data-loss", "--json")
+    assert "lake (replace)" in refused(PersonalizationError, "up", "--if-new-data", "--refuse-data-loss", "--json")
 
 
 def differs(planned: Planned, *changes: Change) -> str | None:
     """What `preview --refresh --expect-no-changes` says of these changes; None if it ends with 0."""
     planned.changes = changes
     done = typed("preview", "--refresh", "--expect-no-changes")
-    assert done.exception is None or isinstance(done.exception, UnexpectedChangesError)
+    assert done.exception is None or isinstance(done.exception, PersonalizationError)
     return str(done.exception) if done.exception else None
 
 

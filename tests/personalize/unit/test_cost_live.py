@@ -20,11 +20,12 @@ import pytest
 from tenacity import wait_none
 from typer.testing import CliRunner
 
+from features.errors import PersonalizationError
 from infra.cost.prices import Figure, snapshot
 from personalize import retail_prices
 from personalize.commands import estimate
 from personalize.commands.app import app
-from personalize.retail_prices import ATTEMPTS, CACHE_SECONDS, LivePricesError, PriceList
+from personalize.retail_prices import ATTEMPTS, CACHE_SECONDS, PriceList
 
 ITEMS = json.loads((Path(__file__).parent / "retail_prices" / "hand_written_items.json").read_text())["Items"]
 REGION = "westeurope"
@@ -134,7 +135,7 @@ def test_a_busy_api_is_asked_again(api: Api, prices: PriceList) -> None:
 
 def test_an_api_that_stays_away_is_one_sentence(api: Api, prices: PriceList) -> None:
     api.failures = [503] * 10
-    with pytest.raises(LivePricesError, match=r"cannot be read: .*status 503.*leave --live out"):
+    with pytest.raises(PersonalizationError, match=r"cannot be read: .*status 503.*leave --live out"):
         prices.refreshed(snapshot(), {VM}, REGION)
     assert len(api.requests) == ATTEMPTS
 
@@ -142,7 +143,7 @@ def test_an_api_that_stays_away_is_one_sentence(api: Api, prices: PriceList) -> 
 @pytest.mark.parametrize("body", ["<html>", "[]", "{}", '{"Items": 3}', '{"Items": ['])
 def test_an_answer_of_another_form_is_one_sentence(api: Api, prices: PriceList, body: str) -> None:
     api.body = body
-    with pytest.raises(LivePricesError, match="cannot be read"):
+    with pytest.raises(PersonalizationError, match="cannot be read"):
         prices.refreshed(snapshot(), {VM}, REGION)
 
 

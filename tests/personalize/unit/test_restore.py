@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from features.bundle import checked_hash
+from features.errors import BadInputError
 from personalize.commands.app import app
-from personalize.commands.models import KeptModelsError, export, restore
+from personalize.commands.models import export, restore
 from personalize.errors import StackMissingError
 from steps.model_versions import INDEX
 from steps.registry_here import LocalRegistry
@@ -106,7 +107,7 @@ def test_nothing_is_imported_when_one_bundle_is_not_what_was_saved(
     if damage == "exchanged":
         shutil.copytree(saved / "version-1", second)
     registry = registry_of(tmp_path / "new")
-    with pytest.raises(KeptModelsError, match="Nothing was imported"):
+    with pytest.raises(BadInputError, match="Nothing was imported"):
         restore(saved, registry.register_imported)
     assert registry.list() == []
 
@@ -117,7 +118,7 @@ def test_a_folder_that_no_destroy_wrote_is_refused(
 ) -> None:
     if content is not None:
         (tmp_path / INDEX).write_text(content)
-    with pytest.raises(KeptModelsError, match=r"versions\.json cannot be used.*destroy --keep-data"):
+    with pytest.raises(BadInputError, match=r"versions\.json cannot be used.*destroy --keep-data"):
         restore(tmp_path, registry_of(tmp_path / "new").register_imported)
 
 

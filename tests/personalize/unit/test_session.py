@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from features.errors import PersonalizationError
-from personalize.errors import ResourcesLeftError, StackMissingError
+from personalize.errors import StackMissingError
 from personalize.stack import session as sessions
 from personalize.stack.events import Outcome
 from personalize.stack.operations import Operations, listed_before
@@ -91,10 +91,8 @@ def test_locks_and_the_encryption_are_looked_at_before_anything_is_read(session_
     [
         ("state", "clear_locks"),
         ("engine", "require_port"),
-        ("azure", "refuse_to_replace_data"),
-        ("azure", "require_running"),
-        ("azure", "refuse_to_change_network"),
-        ("azure", "refuse_to_change_system_nodes"),
+        ("azure", "moves_storage"),
+        ("azure", "refuse_update"),
     ],
 )
 def test_what_refuses_ends_the_update_before_the_engine_starts(session_of: Make, part: str, refuses: str) -> None:
@@ -107,14 +105,13 @@ def test_what_refuses_ends_the_update_before_the_engine_starts(session_of: Make,
 
 
 def test_a_paused_stack_is_destroyed_without_a_question(session_of: Make) -> None:
-    session, calls = session_of(azure={"require_running": refuse})
+    session, calls = session_of(azure={"refuse_update": refuse, "refuse_plan": refuse})
     session.destroy(lambda _: None)
     assert "engine destroy" in calls
 
 
-@pytest.mark.parametrize("guard", ["require_running", "refuse_to_change_system_nodes"])
-def test_a_plan_that_aks_refuses_ends_a_preview_before_the_engine_starts(session_of: Make, guard: str) -> None:
-    session, calls = session_of(azure={guard: refuse})
+def test_a_plan_that_aks_refuses_ends_a_preview_before_the_engine_starts(session_of: Make) -> None:
+    session, calls = session_of(azure={"refuse_plan": refuse})
     with pytest.raises(RefusedError):
         session.preview(lambda _: None)
     assert "engine preview" not in calls
@@ -128,10 +125,10 @@ def test_what_a_killed_engine_left_is_settled_first(session_of: Make) -> None:
 
 def test_a_stack_that_was_deleted_for_a_move_is_read_again(session_of: Make) -> None:
     snapshots = iter([OLD, NEW, NEW])
-    session, calls = session_of(state={"snapshot": lambda: next(snapshots)}, azure={"begins_anew": True})
+    session, calls = session_of(state={"snapshot": lambda: next(snapshots)}, azure={"moves_storage": True})
     session.up(lambda _: None, replace_data=True)
     assert calls.count("engine settle") == 1, "what the old state left open is gone with it"
-    assert calls.index("engine destroy") < calls.index("azure refuse_to_change_network") < calls.index("engine up")
+    assert calls.index("engine destroy") < calls.index("azure refuse_update") < calls.index("engine up")
 
 
 def test_only_the_named_steps_and_what_belongs_to_them_are_updated(session_of: Make) -> None:
@@ -169,15 +166,15 @@ LEFT = {"resources": [{"type": "one"}, {"type": "two"}]}
 
 def test_a_stack_with_resources_in_its_state_keeps_state_folder_and_suffix(session_of: Make) -> None:
     session, calls = session_of(state={"snapshot": LEFT})
-    with pytest.raises(ResourcesLeftError, match="2 resources of stack local are still in"):
+    with pytest.raises(PersonalizationError, match="2 resources of stack local are still in"):
         session.destroy(lambda _: None)
     assert not {"azure renew_suffix", "state forget"} & set(calls)
     assert session.files.folder.exists()
 
 
 def test_data_is_not_replaced_while_resources_are_in_the_state(session_of: Make) -> None:
-    session, calls = session_of(state={"snapshot": LEFT}, azure={"begins_anew": True})
-    with pytest.raises(ResourcesLeftError):
+    session, calls = session_of(state={"snapshot": LEFT}, azure={"moves_storage": True})
+    with pytest.raises(PersonalizationError, match="still in Pulumi's state"):
         session.up(lambda _: None, replace_data=True)
     assert "engine up" not in calls
 
@@ -255,8 +252,7 @@ def test_a_look_at_what_is_really_there_is_let_into_databricks_first(
     monkeypatch.setattr(session, "prepare", lambda: None)
     session.__dict__["_state"] = SimpleNamespace(exists=lambda: True, snapshot=lambda: {"resources": []})
     session.__dict__["_azure"] = SimpleNamespace(
-        require_running=lambda _: None,
-        refuse_to_change_system_nodes=lambda _: None,
+        refuse_plan=lambda _: None,
         enter=lambda _: seen.append("entered"),
     )
     session.__dict__["_engine"] = SimpleNamespace(preview=lambda *_, **given: seen.append(given["refresh"]))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from features.errors import PersonalizationError
 from personalize.commands import app as command_line
-from personalize.errors import NotAStackFolderError
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import ExitCode
 from tools.paths import state_folder
@@ -77,7 +77,7 @@ def test_what_is_not_a_folder_beside_other_stacks_is_not_deleted(base: Path, fol
     before = sorted(base.parent.rglob("*"))
     files = StackFiles("local")
     files.folder = base / folder
-    with pytest.raises(NotAStackFolderError):
+    with pytest.raises(PersonalizationError, match="is not a folder inside"):
         files.delete()
     assert sorted(base.parent.rglob("*")) == before
 

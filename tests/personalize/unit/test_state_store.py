@@ -18,12 +18,12 @@ import pytest
 import yaml
 
 from azure_clients.lake_files import AzureLake
+from features.errors import PersonalizationError
 from personalize.bootstrap.names import StateNames
 from personalize.errors import (
     EngineFailedError,
     EngineForbiddenError,
     StackBusyError,
-    StateUnreadableError,
 )
 from personalize.stack import state_store
 from personalize.stack.session import StackSession
@@ -228,7 +228,7 @@ def test_a_damaged_state_names_the_copy_of_the_engine_if_there_is_one(
     copy = file.with_name("local.json.bak")
     if kept:
         copy.write_text(json.dumps({"checkpoint": {"latest": {"resources": [1, 2]}}}))
-    with pytest.raises(StateUnreadableError) as caught:
+    with pytest.raises(PersonalizationError) as caught:
         read_snapshot(file)
     command = re.search("`(cp .*)`", str(caught.value))
     assert (command is not None) is kept

@@ -31,6 +31,7 @@ HOLDING_DATA = (
 )
 SMALLER, LARGEST = "Standard_D2ds_v5", "Standard_D8ds_v5"
 OTHER_REGION = "northeurope"
+SYSTEM_NODES = "AKS can't change this for a cluster's first node pool"
 NEW_CODE = ROOT / "scoring" / "simulated_change.py"
 """In the scenarios' copy of the project."""
 Step = Callable[[SimulatedStack], None]
@@ -122,8 +123,8 @@ def own_nodes(stack: SimulatedStack, report: Report) -> None:
     """Other system nodes are refused before anything happens; the service gets a pool of its own, which stays."""
     calls, size = len(stack.calls()), stack.settings["azure"]["system_vm_size"]
     stack.settings["azure"]["system_vm_size"] = LARGEST
-    refused = [type(stack.fails(operate)).__name__ for operate in (stack.preview, stack.up)]
-    report.want("what refuses other system nodes", ["SystemNodesWouldChangeError"] * 2, refused)
+    refused = [SYSTEM_NODES in str(stack.fails(operate)) for operate in (stack.preview, stack.up)]
+    report.want("whether other system nodes are refused", [True] * 2, refused)
     report.want("calls to Azure until then", 0, len(stack.calls()) - calls)
     stack.settings["azure"] |= {"system_vm_size": size, "scoring_nodes_max": 3, "scoring_vm_size": SMALLER}
     done = stack.up()
@@ -174,10 +175,11 @@ def another_region(stack: SimulatedStack, report: Report) -> None:
     """Another region is refused before anything happens."""
     calls, region = len(stack.calls()), stack.settings["azure"]["location"]
     stack.settings["azure"]["location"] = OTHER_REGION
-    error = stack.fails(stack.up)
-    report.want("an `up` in another region is refused by", "DataWouldBeReplacedError", type(error).__name__)
-    error = stack.fails(lambda: stack.up(replace_data=True))
-    report.want("one with `--replace-data` and the old names is refused by", "NamesTakenError", type(error).__name__)
+    refused = [
+        "Azure cannot move data" in str(stack.fails(stack.up)),
+        "can't reuse the names" in str(stack.fails(lambda: stack.up(replace_data=True))),
+    ]
+    report.want("whether another region is refused, and one with `--replace-data` and old names", [True] * 2, refused)
     report.want("calls to Azure of an `up` that was refused", 0, len(stack.calls()) - calls)
     stack.settings["azure"]["location"] = region
 
