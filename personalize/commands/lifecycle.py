@@ -87,32 +87,18 @@ def up(
         if data_loss_refused:
             refuse_data_loss(changes)
         if if_new_data and (reason := why_not_to_train(changes)):
-            _skip(reason, as_json=as_json)
+            (print_json({"skipped": reason}) if as_json else tell(reason))
             return
-    _agree_on_azure(session, config_file, yes=yes, check=check)
+    settings = azure_of(stack, config_file)
+    if settings is not None:
+        require_packages()
+        if not session.exists():
+            agree(stack, settings, config_file, yes=yes, check=check)
 
     def update(on_step: OnStep) -> Outcome:
         return session.up(on_step, refresh=refresh, replace_data=replace_data)
 
     show_update(update, stack, config_file, as_json=as_json)
-
-
-def _skip(reason: str, *, as_json: bool) -> None:
-    """Say why nothing was done."""
-    if as_json:
-        print_json({"skipped": reason})
-    else:
-        tell(reason)
-
-
-def _agree_on_azure(session: StackSession, config_file: Path | None, *, yes: bool, check: bool) -> None:
-    """Ask before the first `up` on Azure; any other `up` needs no confirmation."""
-    settings = azure_of(session.stack, config_file)
-    if settings is None:
-        return
-    require_packages()
-    if not session.exists():
-        agree(session.stack, settings, config_file, yes=yes, check=check)
 
 
 def show_update(
@@ -121,21 +107,10 @@ def show_update(
     """Run an update, show its steps, and print its result."""
     outcome = shown_operation(update)
     if as_json:
-        outputs = without_secrets(outcome.outputs, outcome.secret)
-        print_json(summary_of(outcome) | {"outputs": outputs} | _on_azure(outcome, stack, config_file))
+        print_json(summary_of(outcome) | {"outputs": without_secrets(outcome.outputs, outcome.secret)})
         return
-
     tell(f"\n{changes_in_words(outcome)}")
     show_summary(outcome.outputs, stack, config_file)
-    if found := _on_azure(outcome, stack, config_file):
-        show_azure_outcome(found["azure"])
-
-
-def _on_azure(outcome: Outcome, stack: str, config_file: Path | None) -> dict[str, dict[str, object]]:
-    if azure_of(stack, config_file) is None or "endpoint" not in outcome.outputs:
-        return {}
-
-    return {"azure": azure_outcome(stack, outcome.outputs)}
 
 
 def preview(
@@ -248,32 +223,18 @@ def reset_stack(stack: str) -> tuple[int, Path]:
 
 
 DAILY = "with 30 trainings of an hour, estimated"
+LINKS = {"image_digest": "image", "run": "training run", "databricks": "Databricks", "machine_learning": "Azure ML"}
+"""The outputs of a stack on Azure that a person may look up, and their names."""
 
 
-def announcement(stack: str, settings: AzureSettings) -> list[str]:
-    """The parts of the stack and its monthly price, in lines."""
-    zones = f"in zones {', '.join(settings.zones)}" if settings.zones else "without zones"
-    nodes = 1 + settings.training_workers
-    return [
-        f"Stack {stack} will be created in subscription {settings.subscription}, region {settings.location}:",
-        "  - storage for the data and the models, Azure ML's registry of models, a container registry, a Key Vault",
-        f"  - a Databricks workspace, whose job trains on {nodes} node(s) {settings.training_vm_size} and then leaves",
-        f"  - a Kubernetes cluster (AKS, tier {settings.kubernetes_tier}) {zones}: {_pools(settings)}",
-        "  - a load balancer with a public address for the service; logs, alerts and a budget",
-        _money(stack, settings),
-    ]
-
-
-def _pools(settings: AzureSettings) -> str:
-    system = f"{_nodes(settings.system_nodes_min, settings.system_nodes_max)} {settings.system_vm_size}"
-    if settings.shares_nodes:
-        return f"{system} for its own pods and the service"
-    scoring = f"{_nodes(settings.scoring_nodes_min, settings.scoring_nodes_max)} {settings.scoring_vm_size}"
-    return f"{system} of its own, {scoring} that score"
-
-
-def _nodes(least: int, most: int) -> str:
-    return f"{least} node(s)" if least == most else f"{least} to {most} nodes"
+def announcement(stack: str, settings: AzureSettings) -> str:
+    """What `up` creates, and its monthly price."""
+    return (
+        f"Stack {stack} will be created in subscription {settings.subscription}, region {settings.location}: a data "
+        "lake, Azure ML's registry of models, a container registry, a Key Vault, a Databricks workspace for training, "
+        "a Kubernetes cluster with a public address for the service, logs, alerts and a budget.\n"
+        f"{_money(stack, settings)}"
+    )
 
 
 def _money(stack: str, settings: AzureSettings) -> str:
@@ -285,8 +246,8 @@ def _money(stack: str, settings: AzureSettings) -> str:
     return (
         f"About {always.likely:,.0f} USD a month ({always.low:,.0f} to {always.high:,.0f}) while it is up, and "
         f"{training.likely / int(costs.scenario.trainings):,.2f} for each hour's training; prices of "
-        f"{costs.prices.as_of}, most of them unverified. `.venv/bin/personalize estimate --stack {stack}` "
-        "shows each line."
+        f"{costs.prices.as_of}, most of them unverified. `.venv/bin/personalize estimate --stack {stack}` shows the "
+        "nodes and each line."
     )
 
 
@@ -295,8 +256,7 @@ def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, ye
 
     Raises `PersonalizationError` if the subscription lacks something, `BadInputError` if there is no terminal.
     """
-    for line in announcement(stack, settings):
-        messages.print(line, markup=False)
+    messages.print(announcement(stack, settings), markup=False)
     if check:
         findings = diagnose_stack(stack, settings_file)
         if not all(finding["ok"] for finding in findings):
@@ -308,40 +268,19 @@ def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, ye
     confirm("Create it?", yes=yes)
 
 
-def azure_outcome(stack: str, outputs: dict[str, Any]) -> dict[str, Any]:
-    """The results of an `up` on Azure by name."""
-    certificate = trusted_certificate(StackFiles(stack), outputs)
-    return {
-        "endpoint": outputs.get("endpoint"),
-        "certificate": str(certificate) if certificate else None,
-        "model_version": outputs.get("model_version"),
-        "image_digest": outputs.get("image_digest"),
-        "training_run": outputs.get("run"),
-        "databricks": outputs.get("databricks"),
-        "machine_learning": outputs.get("machine_learning"),
-        "usd_per_month": outputs.get("usd_per_month"),
-    }
-
-
-def show_azure_outcome(found: dict[str, Any]) -> None:
-    """Print it for a person."""
+def links_table(outputs: dict[str, Any], certificate: Path | None) -> Table:
+    """Where to look at the parts of a stack on Azure, and its price."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    titles = {
-        "certificate": "CA certificate",
-        "image_digest": "image",
-        "training_run": "training run",
-        "databricks": "Databricks",
-        "machine_learning": "Azure ML",
-    }
-    for name, title in titles.items():
-        if found[name]:
-            table.add_row(title, str(found[name]))
-    if found["usd_per_month"] is not None:
-        table.add_row("a month", f"about {found['usd_per_month']:,.0f} USD {DAILY}")
-    results.print()
-    results.print(table)
+    if certificate is not None:
+        table.add_row("CA certificate", str(certificate))
+    for name, title in LINKS.items():
+        if name in outputs:
+            table.add_row(title, str(outputs[name]))
+    if "usd_per_month" in outputs:
+        table.add_row("a month", f"about {outputs['usd_per_month']:,.0f} USD {DAILY}")
+    return table
 
 
 RANKERS = ("recommender", "first stage alone", "SAR", "popularity", "best reachable")
@@ -372,6 +311,9 @@ def show_summary(outputs: dict[str, Any], stack: str, config_file: Path | None =
             results.print()
         results.print(table)
     tell(f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)")
+    if azure_of(stack, config_file) is not None:
+        results.print()
+        results.print(links_table(outputs, trusted_certificate(StackFiles(stack), outputs)))
 
 
 def _tell_how_to_score(outputs: dict[str, Any], stack: str, flag: str) -> None:

@@ -9,7 +9,8 @@ from features.errors import BadInputError, PersonalizationError
 from infra.cost.estimate import usd_per_month
 from personalize.checks.machine import Status
 from personalize.commands import lifecycle as azure_plan
-from personalize.commands.lifecycle import agree, announcement, azure_outcome, show_azure_outcome
+from personalize.commands.lifecycle import agree, announcement, links_table
+from personalize.terminal import results
 from tests.personalize.subscription.test_power import SETTINGS
 
 GOOD = {"name": "roles", "status": Status.OK, "found": "", "wanted": "", "fix": "", "ok": True}
@@ -28,7 +29,7 @@ OUTPUTS: dict[str, Any] = {
 
 def test_a_size_without_a_known_price_stops_nothing() -> None:
     settings = SETTINGS.model_copy(update={"scoring_vm_size": "Standard_M416ms_v2"})
-    assert "unknown: No price is known for Standard_M416ms_v2" in announcement("dev", settings)[-1]
+    assert "unknown: No price is known for Standard_M416ms_v2" in announcement("dev", settings)
     assert usd_per_month("dev", settings) is None
     assert usd_per_month("dev", SETTINGS) == 353.78  # 336.14 always on, 17.64 for trainings
 
@@ -50,18 +51,13 @@ def test_it_spends_nothing_where_nobody_can_answer(monkeypatch: pytest.MonkeyPat
         agree("dev", SETTINGS, None, yes=False, check=True)
 
 
-def test_it_ends_with_everything_that_one_needs_next(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
-    found = azure_outcome("dev", OUTPUTS)
-    assert (found["endpoint"], found["model_version"], found["image_digest"]) == (
-        OUTPUTS["endpoint"],
-        3,
-        "sha256:abc",
-    )
-    assert Path(found["certificate"]).read_text() == "PEM"
-    show_azure_outcome(found)
-    screen = capfd.readouterr().out
-    for shown in ("authority.pem", "sha256:abc", "run/2", "about 287 USD", "ml.azure.com"):
-        assert shown in screen
+def test_it_ends_with_everything_that_one_needs_next(capfd: pytest.CaptureFixture[str]) -> None:
+    results.print(links_table(OUTPUTS, Path("authority.pem")))
+    assert [line.strip().split(maxsplit=1) for line in capfd.readouterr().out.splitlines()] == [
+        ["CA", "certificate  authority.pem"],
+        ["image", "sha256:abc"],
+        ["training", "run    https://adb-1/#job/1/run/2"],
+        ["Databricks", "https://adb-1"],
+        ["Azure", "ML        https://ml.azure.com/?wsid=/subscriptions/1"],
+        ["a", "month         about 287 USD with 30 trainings of an hour, estimated"],
+    ]
