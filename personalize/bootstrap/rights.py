@@ -50,9 +50,7 @@ READS = (
     "Microsoft.ContainerService/locations/kubernetesVersions/read",
     "Microsoft.Databricks/workspaces/read",
     "Microsoft.KeyVault/checkNameAvailability/read",
-    "Microsoft.KeyVault/deletedVaults/read",
     "Microsoft.Network/locations/checkDnsNameAvailability/read",
-    "Microsoft.OperationalInsights/deletedWorkspaces/read",
     "Microsoft.Resources/subscriptions/providers/read",
     "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
@@ -78,7 +76,7 @@ def deployer_role(subscription: str) -> Item:
     scope = f"/subscriptions/{subscription}"
     properties = {
         "roleName": f"Personalization deployer of {subscription}",  # unique in the directory
-        "description": "Reads quota, resource providers and deleted vaults; lets Databricks create its managed group.",
+        "description": "Reads quota and resource providers; lets Databricks create its managed group.",
         "type": "CustomRole",
         "permissions": [{"actions": [*READS, *MANAGED_GROUPS], "notActions": []}],
         "assignableScopes": [scope],

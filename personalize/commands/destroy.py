@@ -10,13 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from azure_clients import credentials
-from azure_clients.errors import ManagerRefusedError
 from azure_clients.resource_manager import ResourceManager
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import PROJECT, PROJECT_TAG, READABLE_LENGTH, STACK_TAG, TOKEN_LENGTH, Names, names_of
 from personalize.bootstrap.names import STATE_GROUP
-from personalize.bootstrap.resources import RESOURCES_VERSION, STORAGE_VERSION, VAULT_VERSION
+from personalize.bootstrap.resources import RESOURCES_VERSION, STORAGE_VERSION
 from personalize.commands.lifecycle import changes_in_words, shown_operation, summary_of
 from personalize.commands.models import export
 from personalize.errors import StackMissingError
@@ -150,7 +149,6 @@ def _look(stack: str, azure: AzureSettings, found: dict[str, Any], *, as_json: b
     return bool(costing)
 
 
-LOGS_VERSION = "2023-09-01"
 TRIES = 10
 PAUSE_SECONDS = 30.0
 FREE_KINDS = frozenset({"microsoft.alertsmanagement/smartdetectoralertrules", "microsoft.insights/actiongroups"})
@@ -162,6 +160,7 @@ STATE_STAYS = (
     "Key Vault cannot be purged: for 90 days its name stays taken, and `bootstrap` recovers it"
 )
 ALWAYS = (
+    "Key Vault and Log Analytics workspace are soft-deleted: their names stay taken for days; they cost nothing",
     "Unity Catalog's entry of the Databricks workspace stays in the account console; it costs nothing",
     "NetworkWatcherRG belongs to the subscription, where Azure itself made it; it costs nothing",
 )
@@ -180,13 +179,8 @@ class Leftover:
 
 def leftovers(manager: ResourceManager, names: Names) -> list[Leftover]:
     """Everything that is left of the stack, what costs money first. Raises `ManagerRefusedError`."""
-    path, stack = f"/subscriptions/{names.subscription}", names.stack
-    found = [
-        *_groups(manager, path, names),
-        *_resources(manager, path, stack),
-        *_vaults(manager, path, stack),
-        *_logs(manager, path, stack),
-    ]
+    path = f"/subscriptions/{names.subscription}"
+    found = [*_groups(manager, path, names), *_resources(manager, path, names.stack)]
     return sorted(found, key=lambda one: (not one.billable, one.kind, one.name))
 
 
@@ -236,36 +230,14 @@ def _resources(manager: ResourceManager, path: str, stack: str) -> Iterator[Left
             yield Leftover(name=str(resource["name"]), kind=str(resource["type"]), billable=True, why=why)
 
 
-def _vaults(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
-    for vault in manager.list(f"{path}/providers/Microsoft.KeyVault/deletedVaults", VAULT_VERSION):
-        properties = vault.get("properties") or {}
-        if _ours(properties.get("tags") or {}, stack):
-            until = str(properties.get("scheduledPurgeDate") or "some days from now")[:10]
-            why = f"soft-deleted until {until}, its name is taken until then; it costs nothing"
-            yield Leftover(name=str(vault["name"]), kind="Key Vault", billable=False, why=why)
-
-
-def _logs(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
-    """Deleted workspaces. A subscription that never had one may refuse the request."""
-    try:
-        deleted = list(manager.list(f"{path}/providers/Microsoft.OperationalInsights/deletedWorkspaces", LOGS_VERSION))
-    except ManagerRefusedError:
-        return
-    for workspace in deleted:
-        if _named(str(workspace["name"]), stack, "logs"):
-            why = "soft-deleted for 14 days, its name is taken until then; it costs nothing"
-            yield Leftover(name=str(workspace["name"]), kind="Log Analytics", billable=False, why=why)
-
-
 def _ours(tags: Mapping[str, Any], stack: str) -> bool:
     return tags.get(PROJECT_TAG) == PROJECT and tags.get(STACK_TAG) == stack
 
 
-def _named(name: str, stack: str, *prefixes: str) -> bool:
-    """Whether a name belongs to a stack of this name, with any suffix."""
+def _named(name: str, stack: str) -> bool:
+    """Whether a group belongs to a stack of this name, with any suffix."""
     readable = re.sub("[^a-z0-9]", "", stack.lower())[:READABLE_LENGTH]
-    begin = "|".join(prefixes or GROUPS)
-    return re.fullmatch(f"({begin})-{readable}[a-z2-7]{{{TOKEN_LENGTH}}}", name) is not None
+    return re.fullmatch(f"({'|'.join(GROUPS)})-{readable}[a-z2-7]{{{TOKEN_LENGTH}}}", name) is not None
 
 
 def settled(

@@ -42,24 +42,13 @@ Destroy = Callable[..., Result]
 
 def listed(fake: FakeManager, **lists: list[dict[str, Any]]) -> FakeManager:
     """Let the subscription contain these resources and nothing else."""
-    paths = {"groups": "/resourcegroups$", "resources": f"{SUBSCRIPTION}/resources$", "vaults": "/deletedVaults$"}
-    for name, path in (paths | {"logs": "/deletedWorkspaces$"}).items():
+    for name, path in {"groups": "/resourcegroups$", "resources": f"{SUBSCRIPTION}/resources$"}.items():
         fake.answer(f"^GET .*{path}", {"value": lists.get(name, [])})
     return fake
 
 
 def found(**lists: list[dict[str, Any]]) -> list[Leftover]:
     return leftovers(listed(FakeManager(), **lists).manager(), NAMES)
-
-
-def test_what_is_soft_deleted_is_told_with_its_end_and_costs_nothing() -> None:
-    properties = {"scheduledPurgeDate": "2026-12-02T10:00:00Z", "tags": OURS}
-    left = found(
-        vaults=[{"name": NAMES.vault, "properties": properties}, {"name": "other", "properties": {"tags": {}}}],
-        logs=[{"name": NAMES.logs}, {"name": "logs-of-somebody"}],
-    )
-    assert [(one.name, one.billable) for one in left] == [(NAMES.vault, False), (NAMES.logs, False)]
-    assert "until 2026-12-02" in left[0].why
 
 
 def test_a_resource_of_the_stack_that_is_still_there_costs_money() -> None:
