@@ -11,11 +11,10 @@ import typer
 
 from features.errors import BadInputError
 from personalize.errors import StackMissingError
-from personalize.stack.on_azure import azure_of, settings_of, snapshots_of, versions_of
+from personalize.stack.on_azure import settings_of, snapshots_of, versions_of
 from personalize.terminal import Json, SettingsFile, Stack, print_json, results, tell
 from steps.datasets import located
 from steps.model_versions import Version
-from steps.volumes import DELETED_DAYS
 from training.catalogue import load
 
 
@@ -57,33 +56,18 @@ FORGOTTEN = (
     "{user} is forgotten: within a minute the service answers as for an unknown user, and no training reads their rows."
 )
 KEPT = (
-    " The stored histories of {versions} {have} them; nothing reads them there any more. Histories are kept for the "
-    "version that serves, the one before and the newest accepted one, so these go once two newer ones have served."
+    "The stored histories of model version {versions} may still have them, until two newer versions have served; "
+    "nothing reads them there any more."
 )
-NOT_KEPT = " No stored histories have them."
-REMAINS = (
-    " What else remains: the copy of the data in the stack's {place}, until there is other data; what {runs}; models "
-    "trained before, which hold no rows but have learned from them, until `destroy`; your own tables, and files that "
-    "you have written."
-)
-RUNS_HERE = "the last training and interrupted ones left there, until the next one"
-RUNS_IN_LAKE = "interrupted runs left there, until `destroy`"
-IN_LAKE = f" What is deleted from the lake can be restored for {DELETED_DAYS} days."
-AT_ONCE = (
-    "The service knows {user} again within a minute: the histories of model version {serving}, which serves, still "
-    "have them."
-)
-AT_ONCE_IN_LAKE = (
-    "The service knows {user} again within a minute, if it did before: the histories of model version {serving}, which "
-    "serves, were made before they were forgotten."
-)
+REMAINS = "docs/how-to/recommend.md lists what else remains, such as models that were trained before."
+KNOWN = "The service knows {user} again within a minute, from the histories of model version {serving}, which serves."
 NEXT_TRAINING = (
     "{user} comes back with the next training, which reads their rows again. Only changed data, settings or code cause "
     "one."
 )
 NEWER = (
-    " `.venv/bin/personalize serve {newest}{of_stack}` brings them back sooner: the histories of that version {have} "
-    "them."
+    "`.venv/bin/personalize serve {newest} --stack {stack}` brings them back sooner: the histories of that version may "
+    "still have them."
 )
 
 
@@ -101,7 +85,6 @@ def forget(
 
     .venv/bin/personalize forget u017
     """
-    azure = azure_of(stack, config_file)
     if not user:
         raise BadInputError("Give the ID of a user, which is not empty.")
     users = snapshots_of(stack, config_file)
@@ -116,32 +99,15 @@ def forget(
     if as_json:
         at_once = {"at_once": serving in numbers} if undo else {}
         print_json({"user": user, "forgotten": not undo, "versions": numbers} | at_once)
-    elif undo:
-        tell(_told_undone(user, numbers, serving, stack=stack, on_azure=azure is not None))
-    else:
-        tell(_told(user, numbers, on_azure=azure is not None))
-
-
-def _told_undone(user: str, versions: list[int], serving: int, *, stack: str, on_azure: bool) -> str:
-    """After a rollback, a newer version than the one that is `serving` may have the user."""
-    if serving in versions:
-        return (AT_ONCE_IN_LAKE if on_azure else AT_ONCE).format(user=user, serving=serving)
-    of_stack = "" if stack == "local" else f" --stack {stack}"
-    newer = NEWER if max(versions, default=0) > serving else ""
-    told = NEXT_TRAINING + newer
-    return told.format(user=user, newest=max(versions, default=0), of_stack=of_stack, have=_have(on_azure=on_azure))
-
-
-def _have(*, on_azure: bool) -> str:
-    return "may still have" if on_azure else "still have"
-
-
-def _told(user: str, versions: list[int], *, on_azure: bool) -> str:
-    names = f"model version{'s' if len(versions) > 1 else ''} {' and '.join(map(str, versions))}"
-    kept = KEPT.format(versions=names, have=_have(on_azure=on_azure)) if versions else NOT_KEPT
-    place, runs = ("lake", RUNS_IN_LAKE) if on_azure else ("folder", RUNS_HERE)
-    remains = REMAINS.format(place=place, runs=runs) + (IN_LAKE if on_azure else "")
-    return FORGOTTEN.format(user=user) + kept + remains
+        return
+    if not undo:
+        told = [FORGOTTEN, *([KEPT] if numbers else []), REMAINS]
+    elif serving in numbers:
+        told = [KNOWN]
+    else:  # after a rollback, a newer version than the one that serves may have the user
+        told = [NEXT_TRAINING, *([NEWER] if max(numbers, default=0) > serving else [])]
+    values = {"versions": " and ".join(map(str, numbers)), "newest": max(numbers, default=0), "stack": stack}
+    tell(" ".join(told).format(user=user, serving=serving, **values))
 
 
 def _versions(stack: str, config_file: Path | None) -> Sequence[Version]:

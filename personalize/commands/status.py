@@ -1,10 +1,9 @@
 """`status` and `logs`: a stack's service, its processes or pods, and what they log."""
 
-import time
-from collections import deque
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,17 +62,40 @@ def logs(
     if follow and as_json:
         raise BadInputError("--json prints one object, and --follow never ends. Leave one of them out.")
     settings = azure_of(stack, config_file)
-    if settings is not None:
-        require_packages()
-    log = file_log(stack, lines) if settings is None else pod_log(stack, settings, lines)
-    if as_json:
-        print_json({"logs": log.last})
+    if settings is None:
+        _file_logs(stack, lines, follow=follow, as_json=as_json)
         return
-    for name, last in log.last.items():
-        for line in [f"==> {name} <==", *last] if len(log.last) > 1 else last:
+    require_packages()
+    cluster = Cluster.of(stack, settings)
+    names = [pod.name for pod in cluster.pods()]
+    if not names:
+        raise BadInputError(
+            f"Stack {stack} has no logs: it has no pods. `.venv/bin/personalize up --stack {stack}` starts them."
+        )
+    new = cluster.follow(names) if follow else ()
+    last = {name: cluster.lines(name, lines) for name in names}
+    if as_json:
+        print_json({"logs": last})
+        return
+    for name, own in last.items():
+        for line in [f"==> {name} <==", *own]:
             tell(line)
-    for line in log.new if follow else ():
-        tell(line)
+    for name, line in new:
+        tell(f"{name}: {line}")
+
+
+def _file_logs(stack: str, count: int, *, follow: bool, as_json: bool) -> None:
+    """Print the log files of a stack on this machine by `tail`, which also follows a file that is rotated."""
+    folder = state_folder(stack) / "service"
+    files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*.log"))
+    if not files:
+        raise BadInputError(f"Stack {stack} has no logs: it has no service. `.venv/bin/personalize up` starts one.")
+    tail = ["tail", "-n", str(count)]
+    if as_json:
+        shown = {file: subprocess.check_output([*tail, file], cwd=folder, text=True).splitlines() for file in files}  # noqa: S603 - our files
+        print_json({"logs": shown})
+    else:
+        subprocess.run([*tail, *(["-F"] if follow else []), *files], cwd=folder, check=False)  # noqa: S603 - our files
 
 
 def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, Any]:
@@ -232,66 +254,3 @@ def _last_update(session: StackSession) -> dict[str, Any] | None:
     if update is None:
         return None
     return {"kind": update.kind, "result": update.result, "time": f"{update.started:%Y-%m-%d %H:%M:%S} UTC"}
-
-
-POLL_SECONDS = 0.3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Log:
-    """The last lines of the service's log by file or pod, and its new lines."""
-
-    last: dict[str, list[str]]
-    new: Iterator[str]
-
-
-def file_log(stack: str, count: int) -> Log:
-    """The last `count` lines of each log file. Raises `BadInputError` if there is no file."""
-    folder = state_folder(stack) / "service"
-    files = sorted(folder.rglob("*.log"))
-    if not files:
-        raise BadInputError(f"Stack {stack} has no logs: it has no service. `.venv/bin/personalize up` starts one.")
-    new = follow_lines(files)  # starts before the last lines are read, so that no line is lost
-    return Log(last={str(file.relative_to(folder)): last_lines(file, count) for file in files}, new=new)
-
-
-def pod_log(stack: str, settings: AzureSettings, count: int) -> Log:
-    """The last `count` lines of each pod. A new line starts with its pod's name.
-
-    Raises `BadInputError` if there are no pods, `ClusterUnreachableError`.
-    """
-    cluster = Cluster.of(stack, settings)
-    names = [pod.name for pod in cluster.pods()]
-    if not names:
-        raise BadInputError(
-            f"Stack {stack} has no logs: it has no pods. `.venv/bin/personalize up --stack {stack}` starts them."
-        )
-    new = (f"{name}: {line}" for name, line in cluster.follow(names))
-    return Log(last={name: cluster.lines(name, count) for name in names}, new=new)
-
-
-def last_lines(file: Path, count: int) -> list[str]:
-    """The last `count` lines of a file."""
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        return [line.rstrip("\n") for line in deque(lines, maxlen=count)]
-
-
-def follow_lines(files: list[Path]) -> Iterator[str]:
-    """Lines that are added from now on, also after a file was rotated."""
-    return _follow({file: file.stat().st_size for file in files})
-
-
-def _follow(positions: dict[Path, int]) -> Iterator[str]:
-    while True:
-        for file, position in list(positions.items()):
-            size = file.stat().st_size if file.exists() else 0
-            start = position if size >= position else 0
-            if size > start:
-                with file.open("rb") as stream:
-                    stream.seek(start)
-                    complete = stream.read(size - start).rpartition(b"\n")
-                positions[file] = start + len(complete[0]) + len(complete[1])
-                yield from complete[0].decode("utf-8", errors="replace").splitlines()
-            else:
-                positions[file] = start
-        time.sleep(POLL_SECONDS)

@@ -1,6 +1,7 @@
 """The pods of a stack on Azure and their logs. The answers are written by hand from Kubernetes' documentation."""
 
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from azure_clients import credentials
 from features.errors import BadInputError
-from personalize.commands import status as logs
+from personalize.commands import status
 from personalize.commands.status import azure_status as status_of
 from personalize.commands.status import show_status
 from personalize.stack.cluster import Cluster, ClusterUnreachableError, Pod, cluster_path
@@ -46,7 +47,10 @@ def answer(request: httpx.Request) -> httpx.Response:
             return httpx.Response(404)
 
 
-def cluster(handler: Callable[[httpx.Request], httpx.Response] = answer) -> Cluster:
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def cluster(handler: Answer = answer) -> Cluster:
     return Cluster(httpx.Client(transport=httpx.MockTransport(handler), base_url="https://cluster"))
 
 
@@ -80,34 +84,39 @@ def test_a_pod_that_is_not_placed_yet_is_not_ready() -> None:
     assert (found.ready, found.node) == (False, "")
 
 
-def test_the_log_is_that_of_each_pod_under_its_name(reached: FakeManager) -> None:
-    assert reached.resources
-    assert logs.pod_log("dev", SETTINGS, 5).last == {"a": ["one", "5 lines"], "b": ["one", "5 lines"]}
+WAITING = 'container "scoring" in pod "b" is waiting to start: trying and failing to pull image'
 
 
-def test_a_pod_that_has_not_started_says_why_beside_the_others_logs(
-    reached: FakeManager, monkeypatch: pytest.MonkeyPatch
+def half(request: httpx.Request) -> httpx.Response:
+    """One pod answers with its log, the other has not started."""
+    status = {"kind": "Status", "status": "Failure", "reason": "BadRequest", "code": 400, "message": WAITING}
+    return httpx.Response(400, json=status) if request.url.path.endswith("/b/log") else answer(request)
+
+
+@pytest.mark.parametrize(("answers", "of_b"), [(answer, ["one", "5 lines"]), (half, [WAITING])])
+def test_the_log_is_that_of_each_pod_or_why_it_has_none(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], answers: Answer, of_b: list[str]
 ) -> None:
-    assert reached.resources
-    waiting = 'container "scoring" in pod "b" is waiting to start: trying and failing to pull image'
-    status = {"kind": "Status", "status": "Failure", "reason": "BadRequest", "code": 400, "message": waiting}
-
-    def half(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(400, json=status) if request.url.path.endswith("/b/log") else answer(request)
-
-    monkeypatch.setattr(Cluster, "of", lambda *_: cluster(half))
-    assert logs.pod_log("dev", SETTINGS, 5).last == {"a": ["one", "5 lines"], "b": [waiting]}
+    monkeypatch.setattr(status, "azure_of", lambda *_: SETTINGS)
+    monkeypatch.setattr(Cluster, "of", lambda *_: cluster(answers))
+    status.logs(stack="dev", lines=5, as_json=True)
+    assert json.loads(capfd.readouterr().out) == {"logs": {"a": ["one", "5 lines"], "b": of_b}}
 
 
-def test_new_lines_carry_their_pod_s_name_and_end_with_the_pods(reached: FakeManager) -> None:
-    assert reached.resources
-    assert sorted(logs.pod_log("dev", SETTINGS, 0).new) == ["a: new of a", "b: new of b"]
+def test_new_lines_carry_their_pod_s_name_and_end_with_the_pods(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(status, "azure_of", lambda *_: SETTINGS)
+    monkeypatch.setattr(Cluster, "of", lambda *_: cluster())
+    status.logs(stack="dev", lines=0, follow=True)
+    assert sorted(capfd.readouterr().out.splitlines()[-2:]) == ["a: new of a", "b: new of b"]
 
 
 def test_a_stack_without_pods_has_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "azure_of", lambda *_: SETTINGS)
     monkeypatch.setattr(Cluster, "of", lambda *_: cluster(lambda _: httpx.Response(200, json={"items": []})))
     with pytest.raises(BadInputError, match="it has no pods"):
-        logs.pod_log("dev", SETTINGS, 5)
+        status.logs(stack="dev")
 
 
 def test_a_caller_without_read_access_is_sent_to_doctor() -> None:

@@ -10,14 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner
 
 from personalize import errors
 from personalize.commands import lifecycle as processes
-from personalize.commands import status as logs
-from personalize.commands.app import app
 from personalize.commands.progress import StepDisplay
-from personalize.commands.status import traffic
+from personalize.commands.status import logs, traffic
 from personalize.stack.events import Phase, StepUpdate
 
 
@@ -40,25 +37,17 @@ def test_the_traffic_is_summed_over_operations() -> None:
     }
 
 
-def test_as_many_lines_of_the_log_are_shown_as_were_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_lines_of_the_log_are_shown_as_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
     service = tmp_path / "local" / "service"
     service.mkdir(parents=True)
     (service / "scoring.log").write_text("".join(f"line {number}\n" for number in range(100)))
-    assert CliRunner().invoke(app, ["logs", "-n", "2"]).stdout == "line 98\nline 99\n"
-
-
-def test_a_followed_log_survives_its_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
-    file = tmp_path / "scoring.log"
-    file.write_text("before\n")
-    lines = logs.follow_lines([file])
-    with file.open("a") as stream:
-        stream.write("new\n")
-    assert next(lines) == "new"
-    file.rename(tmp_path / "scoring.log.1")
-    file.write_text("x\n")
-    assert next(lines) == "x"
+    logs(lines=2)
+    assert capfd.readouterr().out == "line 98\nline 99\n"
+    logs(lines=1, as_json=True)
+    assert json.loads(capfd.readouterr().out) == {"logs": {"scoring.log": ["line 99"]}}
 
 
 def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
