@@ -1,14 +1,10 @@
 """Prices from Azure's Retail Prices API, which needs no account. Prices without a clear answer stay unchanged."""
 
-import hashlib
 import json
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,25 +12,22 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from tenacity.wait import wait_base
 
 from features.errors import PersonalizationError, reason
-from features.files import write_whole
 from infra.cost.prices import VM, Figure, Price, Prices
 
 URL = "https://prices.azure.com/api/retail/prices"
 VERSION = "2023-01-01-preview"
-CACHE_SECONDS = 24 * 3600
 TIMEOUT_SECONDS = 20.0
 ATTEMPTS = 4
-MAX_PAGES = 50
-"""A query with more pages is not the one that we meant."""
 NOT_ON_DEMAND = ("Spot", "Low Priority")
 
 
 class PriceList:
-    """The API with paging, retries and a cache for a day in `folder`. `url` and `wait` are for tests."""
+    """The API with paging, retries and each query asked once. `transport` and `wait` are for tests."""
 
-    def __init__(self, folder: Path, *, url: str = URL, wait: wait_base | None = None) -> None:
-        self._folder, self._url = folder, url
+    def __init__(self, *, transport: httpx.BaseTransport | None = None, wait: wait_base | None = None) -> None:
+        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, transport=transport)
         self._wait = wait or wait_random_exponential(multiplier=1, max=20)
+        self._known: dict[str, list[dict[str, Any]]] = {}
 
     def refreshed(self, prices: Prices, names: set[str], region: str) -> Prices:
         """`prices` with the API's prices of `names` for `region`. A note lists those that the API does not have."""
@@ -48,12 +41,12 @@ class PriceList:
                 rows[name] = found
         today = datetime.now(UTC).date().isoformat()
         note = f"not in Azure's price list under a name we know, from the snapshot of {prices.as_of}: {', '.join(kept)}"
-        source = f"Azure's Retail Prices API for {region}, read within a day"
+        source = f"Azure's Retail Prices API for {region}, read just now"
         return replace(prices, rows=rows, as_of=today, source=source, region=region, notes=(note,) if kept else ())
 
     def _price(self, row: Price, region: str) -> Price | None:
         """The only price of the row; None if there are none, several, or prices for another unit."""
-        items = [item for item in self.items(_filter(row, region)) if _is_on_demand(item)]
+        items = [item for item in self._items(_filter(row, region)) if _is_on_demand(item)]
         paid = [item for item in items if item["retailPrice"] > 0]  # a first tier may be free
         if not paid or {item["unitOfMeasure"] for item in paid} != {row.unit_of_measure or "1 Hour"}:
             return None
@@ -65,38 +58,31 @@ class PriceList:
             row, usd=Figure.exact(usd.pop()), region=region, confidence="good", source="Azure's Retail Prices API"
         )
 
-    def items(self, condition: str) -> list[dict[str, Any]]:
+    def _items(self, condition: str) -> list[dict[str, Any]]:
         """All pages of a query. Raises `PersonalizationError`."""
-        file = self._folder / f"{hashlib.sha256(f'{self._url} {condition}'.encode()).hexdigest()}.json"
-        if (cached := _read(file)) is not None:
-            return cached
-        items: list[dict[str, Any]] = []
-        parameters = {"api-version": VERSION, "currencyCode": "'USD'", "$filter": condition}
-        link = str(httpx.URL(self._url, params=parameters))
-        with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
-            for _ in range(MAX_PAGES):
-                page = self._page(client, link)
+        if condition not in self._known:
+            items: list[dict[str, Any]] = []
+            parameters = {"api-version": VERSION, "currencyCode": "'USD'", "$filter": condition}
+            link: str | None = str(httpx.URL(URL, params=parameters))
+            while link:
+                page = self._page(link)
                 items += page["Items"]
-                if not page["NextPageLink"]:
-                    _write(file, items)
-                    return items
-                link = str(page["NextPageLink"])
-        raise PersonalizationError(
-            f"Azure's price list has more than {MAX_PAGES} pages for `{condition}`. Leave --live out."
-        )
+                link = page["NextPageLink"]
+            self._known[condition] = items
+        return self._known[condition]
 
-    def _page(self, client: httpx.Client, link: str) -> dict[str, Any]:
+    def _page(self, link: str) -> dict[str, Any]:
         attempts = Retrying(
             stop=stop_after_attempt(ATTEMPTS), wait=self._wait, retry=retry_if_exception(_may_pass), reraise=True
         )
         try:
-            answer = attempts(lambda: client.get(link).raise_for_status())
+            answer = attempts(lambda: self._client.get(link).raise_for_status())
             page = json.loads(answer.text, parse_float=Decimal, parse_int=Decimal)
             return {"Items": list(page["Items"]), "NextPageLink": page.get("NextPageLink")}
         except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise PersonalizationError(
-                f"Azure's price list cannot be read: {_said(error)}. Try again later, or leave "
-                "--live out to use the project's snapshot."
+                f"Azure's price list cannot be read: {reason(error)}. Try again later, or leave --live out to use the "
+                "project's snapshot."
             ) from error
 
 
@@ -122,27 +108,3 @@ def _may_pass(error: BaseException) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code == httpx.codes.TOO_MANY_REQUESTS or error.response.is_server_error
     return isinstance(error, httpx.TransportError)
-
-
-def _said(error: Exception) -> str:
-    """The error in one line, without the URL."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return f"it answered with HTTP status {error.response.status_code}"
-    return reason(error)
-
-
-def _read(file: Path) -> list[dict[str, Any]] | None:
-    """The content of a cached file, None if it is missing, old or damaged."""
-    try:
-        if time.time() - file.stat().st_mtime > CACHE_SECONDS:
-            return None
-        items = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
-    except (OSError, ValueError):
-        return None
-    return items if isinstance(items, list) else None
-
-
-def _write(file: Path, items: list[dict[str, Any]]) -> None:
-    with suppress(OSError):  # a cache that cannot be written: the prices are asked for again next time
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, json.dumps(items, default=float))

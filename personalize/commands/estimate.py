@@ -19,7 +19,6 @@ from infra.settings import NAMESPACE, azure_settings, load_settings
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import Json, print_json, results, say, tell
 from steps.datasets import located
-from tools.paths import cache_folder
 from training.parameters import Dataset, FilmsDataset, TablesDataset
 
 PARTS: dict[Part, str] = {"always_on": "always on", "training": "training"}
@@ -64,23 +63,23 @@ def estimate(
         raise BadInputError("--qps sizes a stack, and a scenario has fixed nodes: leave one of the two out.")
     first = scenario or stack
     other = compare or (REFERENCE if first != REFERENCE else ONE_MACHINE)
-    shown = _estimate(_scenario(first, trainings, hours, qps), live=live)
-    beside = _estimate(_scenario(other, trainings, hours), live=live)
+    shown, beside = _estimates(_scenario(first, trainings, hours, qps), _scenario(other, trainings, hours), live=live)
     if as_json:
         print_json(content(shown) | {"beside": content(beside)})
         return
     _show(shown, beside)
 
 
-def _estimate(wanted: Scenario, *, live: bool) -> Estimate:
+def _estimates(*wanted: Scenario, live: bool) -> list[Estimate]:
     prices = snapshot()
-    found = bill(wanted, prices)
+    found = [bill(one, prices) for one in wanted]
     if not live:
         return found
     from personalize.retail_prices import PriceList  # noqa: PLC0415 - an HTTP client that the snapshot does not need
 
-    used = {line.price.id for line in found.lines}
-    return bill(wanted, PriceList(cache_folder() / "prices").refreshed(prices, used, wanted.region))
+    listed = PriceList()
+    used = [{line.price.id for line in one.lines} for one in found]
+    return [bill(one, listed.refreshed(prices, ids, one.region)) for one, ids in zip(wanted, used, strict=True)]
 
 
 def _scenario(name: str, trainings: float, hours: float, qps: float | None = None) -> Scenario:
