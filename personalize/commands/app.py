@@ -21,7 +21,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from features.errors import BadInputError, PersonalizationError, reason
 from personalize.errors import GateRejectedError, StackPausedError, UpdateInterruptedError
-from personalize.stack.process import as_ctrl_c
+from personalize.stack.signals import as_ctrl_c
 from personalize.terminal import ExitCode, messages
 
 

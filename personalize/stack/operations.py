@@ -11,23 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.automation import CommandResult, LocalWorkspace, PulumiCommand, Stack, UpResult
-from pulumi.automation.errors import CommandError, create_command_error
-from semver import VersionInfo
+from pulumi.automation import LocalWorkspace, Stack, UpResult
+from pulumi.automation.errors import CommandError
 
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.program import UNREAD, program
 from personalize.stack.events import Advise, EventReader, OnStep, Outcome, Update, explain
 from personalize.stack.interrupted import Refresh, Resource, forget_shown_pools, settle
-from personalize.stack.process import OutputCallback, PulumiProcess, run_interruptible
+from personalize.stack.pulumi_command import InterruptiblePulumi
+from personalize.stack.signals import run_interruptible
 from steps.data_upload import DataUploadOnAzure
 from steps.datasets import located
 from steps.folders import StackFolder
 from steps.service_processes import ServiceProcesses, require_port
 from steps.serving_settings import ScoringSettings
 from tools.paths import ROOT
-from tools.versions import PULUMI
 from training.datasets.manifest import Manifest
 from training.datasets.placed.dataset import addresses
 from training.parameters import Dataset
@@ -52,31 +51,6 @@ def listed_before(snapshot: Mapping[str, Any], dataset: Dataset) -> Manifest | N
     return UNREAD
 
 
-class InterruptiblePulumi(PulumiCommand):
-    """Runs the CLI's commands by `process`, which can be interrupted."""
-
-    def __init__(self, process: PulumiProcess) -> None:
-        # The set-up has checked the version; doing it again costs a third of a second per command.
-        self.command = str(process.executable)
-        self.version = VersionInfo.parse(PULUMI)
-        self._process = process
-
-    def run(
-        self,
-        args: list[str],
-        cwd: str,
-        additional_env: Mapping[str, str],
-        on_output: OutputCallback | None = None,
-        on_error: OutputCallback | None = None,
-    ) -> CommandResult:
-        """As `PulumiCommand.run`; raises its `CommandError`s."""
-        finished = self._process.run(args, cwd, additional_env, on_output, on_error)
-        result = CommandResult(stdout=finished.stdout, stderr=finished.stderr, code=finished.code)
-        if result.code != 0:
-            raise create_command_error(result)
-        return result
-
-
 class Workspace(LocalWorkspace):
     """Does not change the machine's selected stack, since every command here names its stack."""
 
@@ -86,13 +60,13 @@ class Workspace(LocalWorkspace):
 
 @dataclass
 class Operations:
-    """The operations on the stack `name`, run by `process` with these environment variables. `say` gets messages.
+    """The operations on the stack `name`, run by `pulumi` with these environment variables. `say` gets messages.
 
     `advise` adds to the errors of failed steps.
     """
 
     name: str
-    process: PulumiProcess
+    pulumi: InterruptiblePulumi
     variables: Callable[[], Mapping[str, str]]
     say: Callable[[str], None]
     advise: Advise
@@ -169,7 +143,7 @@ class Operations:
 
         def interrupt() -> bool:
             reader.cancelled = True
-            return self.process.interrupt()
+            return self.pulumi.interrupt()
 
         try:
             result = run_interruptible(lambda: call(stack, reader), interrupt, self.say)
@@ -193,7 +167,7 @@ class Operations:
             work_dir=str(ROOT),
             program=partial(self._program, reads_data=reads_data, listed=listed),
             env_vars=self.variables(),
-            pulumi_command=InterruptiblePulumi(self.process),
+            pulumi_command=self.pulumi,
         )
         return Stack.select(self.name, workspace)
 

@@ -18,7 +18,6 @@ from infra.settings import Target, load_settings
 from personalize.errors import StackMissingError
 from personalize.stack.azure_side import AzureSide
 from personalize.stack.events import EventReader, OnStep, Outcome, Update, explain
-from personalize.stack.process import PulumiProcess
 from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_store import PROJECT, MachineState, StateStore, outputs_of, state_store
 from personalize.terminal import say
@@ -28,6 +27,7 @@ from tools.toolchain import pulumi_command
 
 if TYPE_CHECKING:
     from personalize.stack.operations import Operations
+    from personalize.stack.pulumi_command import InterruptiblePulumi
 
 Say = Callable[[str], None]
 
@@ -194,9 +194,11 @@ class StackSession:
         return outputs | report
 
     @cached_property
-    def _pulumi(self) -> PulumiProcess:
+    def _pulumi(self) -> "InterruptiblePulumi":
         """Found on first use: a missing stack file is reported first, and requests to the service need no engine."""
-        return PulumiProcess(pulumi_command(), self._say)
+        from personalize.stack.pulumi_command import InterruptiblePulumi  # noqa: PLC0415 - a quarter of a second
+
+        return InterruptiblePulumi(pulumi_command(), self._say)
 
     @cached_property
     def _engine(self) -> "Operations":
@@ -213,10 +215,12 @@ class StackSession:
 
     def _command(self, arguments: list[str], folder: Path = ROOT) -> str:
         """The output of the Pulumi CLI. Raises the error that explains its failure."""
-        done = self._pulumi.run(arguments, str(folder), self.environment())
-        if done.code:
-            raise explain(arguments[0], f"{done.stdout}\n{done.stderr}", EventReader(lambda _: None), self.stack)
-        return done.stdout
+        from pulumi.automation.errors import CommandError  # noqa: PLC0415 - see `_pulumi`
+
+        try:
+            return self._pulumi.run(arguments, str(folder), self.environment()).stdout
+        except CommandError as error:
+            raise explain(arguments[0], str(error), EventReader(lambda _: None), self.stack) from error
 
     def _go_on_from(self, snapshot: Mapping[str, Any]) -> None:
         """Become a member where the stack is, and resolve what a killed engine left open."""

@@ -15,8 +15,8 @@ from pulumi.automation.errors import CommandError
 from personalize import errors
 from personalize.commands import app as command_line
 from personalize.commands import lifecycle
-from personalize.stack.operations import InterruptiblePulumi
-from personalize.stack.process import SIGNALS, PulumiProcess, run_interruptible
+from personalize.stack.pulumi_command import InterruptiblePulumi
+from personalize.stack.signals import SIGNALS, run_interruptible
 from personalize.terminal import ExitCode
 from tools.paths import ROOT
 
@@ -31,7 +31,7 @@ def as_in_a_terminal() -> Iterator[None]:
 
 
 @pytest.fixture
-def slow_pulumi(tmp_path: Path) -> Iterator[PulumiProcess]:
+def slow_pulumi(tmp_path: Path) -> Iterator[InterruptiblePulumi]:
     """Cancels as Pulumi does: an update ends with an error, a deletion with exit code 0."""
     script = tmp_path / "pulumi"
     script.write_text(
@@ -39,7 +39,7 @@ def slow_pulumi(tmp_path: Path) -> Iterator[PulumiProcess]:
         f"echo $2 >> {tmp_path}/begun\necho started\nwhile :; do sleep 0.05; done\n"
     )
     script.chmod(0o755)
-    pulumi = PulumiProcess(script)
+    pulumi = InterruptiblePulumi(script)
     yield pulumi
     pulumi.interrupt()
 
@@ -47,7 +47,7 @@ def slow_pulumi(tmp_path: Path) -> Iterator[PulumiProcess]:
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("operation", ["up", "destroy"])
 def test_a_signal_reaches_pulumi_once_and_the_command_ends_as_interrupted(
-    slow_pulumi: PulumiProcess, tmp_path: Path, operation: str, number: int
+    slow_pulumi: InterruptiblePulumi, tmp_path: Path, operation: str, number: int
 ) -> None:
     said: list[str] = []
     started = threading.Event()
@@ -58,10 +58,9 @@ def test_a_signal_reaches_pulumi_once_and_the_command_ends_as_interrupted(
         os.kill(os.getpid(), number)
 
     threading.Thread(target=send).start()
-    command = InterruptiblePulumi(slow_pulumi)
     with pytest.raises(errors.UpdateInterruptedError, match="Run the same command again") as caught:
         run_interruptible(
-            lambda: command.run([operation], str(tmp_path), {}, on_output=lambda _: started.set()),
+            lambda: slow_pulumi.run([operation], str(tmp_path), {}, on_output=lambda _: started.set()),
             slow_pulumi.interrupt,
             said.append,
         )
@@ -71,7 +70,7 @@ def test_a_signal_reaches_pulumi_once_and_the_command_ends_as_interrupted(
 
 
 def test_a_command_outside_an_operation_is_interrupted_too_and_no_other_one_begins(
-    slow_pulumi: PulumiProcess, tmp_path: Path
+    slow_pulumi: InterruptiblePulumi, tmp_path: Path
 ) -> None:
     def interrupt(_: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -189,7 +188,7 @@ def test_variables_of_another_project_do_not_reach_pulumi(tmp_path: Path, monkey
     script = tmp_path / "pulumi"
     script.write_text("#!/bin/sh\necho ${PULUMI_CONFIG_PASSPHRASE-unset}\n")
     script.chmod(0o755)
-    assert PulumiProcess(script).run(["up"], str(tmp_path), {}).stdout == "unset"
+    assert InterruptiblePulumi(script).run(["up"], str(tmp_path), {}).stdout == "unset"
 
 
 def test_pulumi_finds_the_projects_own_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,5 +196,5 @@ def test_pulumi_finds_the_projects_own_commands(tmp_path: Path, monkeypatch: pyt
     script = tmp_path / "pulumi"
     script.write_text('#!/bin/sh\necho "$PATH"\n')
     script.chmod(0o755)
-    found = PulumiProcess(script).run(["up"], str(tmp_path), {}).stdout.split(":")
+    found = InterruptiblePulumi(script).run(["up"], str(tmp_path), {}).stdout.split(":")
     assert found[:2] == [str(tmp_path), str(Path(sys.executable).parent)]
