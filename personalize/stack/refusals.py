@@ -12,14 +12,12 @@ from infra.azure_settings import AzureSettings, other_regions
 
 NOT_AVAILABLE = re.compile(
     "AllocationFailed|OverconstrainedAllocationRequest|SkuNotAvailable|AKSCapacityError|VMSizeNotSupported|"
-    "is not allowed in your subscription|CLOUD_PROVIDER_LAUNCH_FAILURE|CLOUD_PROVIDER_RESOURCE_STOCKOUT"
+    "is not allowed in your subscription|CLOUD_PROVIDER_LAUNCH_FAILURE|CLOUD_PROVIDER_RESOURCE_STOCKOUT|"
+    "InsufficientVCPUQuota|AZURE_QUOTA_EXCEEDED_EXCEPTION|QuotaExceeded"
 )
 REGION_FULL = re.compile("Total Regional Cores|regional vcpu quota")
-FAMILY_FULL = re.compile("InsufficientVCPUQuota|AZURE_QUOTA_EXCEEDED_EXCEPTION|QuotaExceeded")
 SIZES = {"TrainingRun": "training", "ManagedCluster": "system", "AgentPool": "scoring"}
 """Whose VM size a step or a resource needs."""
-SERIES = re.compile(r"a?ds_v[45]$")
-"""The end of a VM size's name; other series have the same machine with other processors, and a quota of their own."""
 GIVING = re.compile("'Microsoft\\.Authorization/roleAssignments/(?:write|delete)'")
 """The action in a refusal to assign or remove a role; other refusals name the assignment's path."""
 LACKING = re.compile(r"User does not have ([A-Z][A-Z ]+) on ([A-Za-z]+(?: [A-Z][a-z]+)?)(?: ['\"]([^'\"]*))?")
@@ -68,14 +66,24 @@ def _of_size(part: str, text: str, stack: str, settings: AzureSettings) -> str |
             f"The quota for {settings.location} has too few vCPUs for all of this at once: request more in the portal "
             "(Quotas, Compute, Total Regional vCPUs), then run `up` again, which continues from here."
         )
-    if NOT_AVAILABLE.search(text) or FAMILY_FULL.search(text):
-        return _another(part, stack, settings)
+    if NOT_AVAILABLE.search(text):
+        return (
+            f"Azure gives this subscription no {getattr(settings, f'{part}_vm_size')} in {settings.location} now: set "
+            f"`azure.{part}_vm_size` to another size that `.venv/bin/personalize doctor --stack {stack}` accepts, for a "
+            "cluster that already runs request more quota, or `destroy` and set `azure.location` to "
+            f"{other_regions(settings.location)}, then run `up` again."
+        )
     return None
 
 
 def _in_unity_catalog(text: str, settings: AzureSettings) -> str | None:
     if lacking := LACKING.search(text):
-        return _grant(*lacking.groups())
+        privilege, kind, name = lacking.groups()
+        place = "METASTORE" if kind.lower() == "metastore" or not name else f"{kind.upper()} {name}"
+        return (
+            "The signed-in identity may not do this in Unity Catalog: let a metastore admin of Databricks run "
+            f"`GRANT {privilege} ON {place} TO ...` for it in an SQL editor of the workspace, then run this again."
+        )
     if OVERLAPS in text:
         return (
             "In each region's metastore, Unity Catalog lets only one external location and one volume cover a path, "
@@ -83,25 +91,3 @@ def _in_unity_catalog(text: str, settings: AzureSettings) -> str | None:
             "each stack a container of its own, or deploy one of them in another region, then run this again."
         )
     return None
-
-
-def _grant(privilege: str, kind: str, name: str | None) -> str:
-    """The grant that a deployer lacks in Unity Catalog."""
-    place = "METASTORE" if kind.lower() == "metastore" or not name else f"{kind.upper()} {name}"
-    return (
-        "The signed-in identity may not do this in Unity Catalog: let a metastore admin of Databricks run "
-        f"`GRANT {privilege} ON {place} TO ...` for it in an SQL editor of the workspace, then run this again."
-    )
-
-
-def _another(part: str, stack: str, settings: AzureSettings) -> str:
-    """Other VM sizes and regions to try."""
-    chosen: str = getattr(settings, f"{part}_vm_size")
-    alike = sorted({SERIES.sub(series, chosen) for series in ("ads_v5", "ds_v4", "ds_v5")} - {chosen})
-    such = f" such as {' or '.join(alike)}" if alike else ""
-    quota = ", or for a cluster that already runs request more quota" if part == "system" else ""
-    return (
-        f"Azure gives this subscription no {chosen} in {settings.location} now: set `azure.{part}_vm_size` to another "
-        f"size{such} that `.venv/bin/personalize doctor --stack {stack}` accepts{quota}, or `destroy` and set "
-        f"`azure.location` to {other_regions(settings.location)}, then run `up` again."
-    )
