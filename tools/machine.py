@@ -1,4 +1,4 @@
-"""What this machine is, and how its package manager installs what is missing.
+"""What this machine is, and what installs what it lacks.
 
 The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
 library.
@@ -7,64 +7,16 @@ library.
 import ctypes
 import os
 import platform
-import shutil
 from pathlib import Path
 
 TESTED = "Linux x86_64"
 """The platform that the tests run on."""
 
-PACKAGE_MANAGERS = ("apt-get", "dnf", "zypper", "pacman", "apk", "brew")
-
-INSTALL = {
-    "apt-get": "apt-get install -y {}",
-    "dnf": "dnf install -y {}",
-    "zypper": "zypper install -y {}",
-    "pacman": "pacman -S --noconfirm {}",
-    "apk": "apk add {}",
-    "brew": "brew install {}",
-}
-
-PACKAGES = {
-    "openmp": {
-        "apt-get": "libgomp1",
-        "dnf": "libgomp",
-        "zypper": "libgomp1",
-        "pacman": "gcc-libs",
-        "apk": "libgomp",
-        "brew": "libomp",
-    },
-    "java": {
-        "apt-get": "openjdk-17-jre-headless",
-        "dnf": "java-17-openjdk-headless",
-        "zypper": "java-17-openjdk-headless",
-        "pacman": "jre17-openjdk-headless",
-        "apk": "openjdk17-jre-headless",
-        "brew": "openjdk@17",
-    },
-}
-"""The name of each package, by package manager."""
-
-
+OPENMP = "`apt-get install libgomp1`, `dnf install libgomp` or `brew install libomp`"
+JAVA = "`apt-get install openjdk-17-jre-headless`, `dnf install java-17-openjdk-headless` or `brew install openjdk@17`"
+"""How the package managers of Debian, of Fedora and of macOS install it."""
 OPENMP_FOLDERS = ("/opt/homebrew/opt/libomp/lib", "/usr/local/opt/libomp/lib", "/opt/local/lib/libomp")
 """Where LightGBM's wheel for macOS looks for OpenMP beside the system's own folders."""
-
-
-def package_manager() -> str:
-    """The machine's package manager, one of `PACKAGE_MANAGERS`; empty if it has none of them."""
-    return next((manager for manager in PACKAGE_MANAGERS if shutil.which(manager)), "")
-
-
-def install_command(thing: str, manager: str, *, is_root: bool) -> str:
-    """The command that installs `thing`, a key of `PACKAGES`; advice in words if `manager` is empty."""
-    if not manager:
-        return f"install {thing} with this machine's package manager"
-    command = INSTALL[manager].format(PACKAGES[thing][manager])
-    return command if is_root or manager == "brew" else f"sudo {command}"  # Homebrew refuses root
-
-
-def is_root() -> bool:
-    """Whether this process may install packages without sudo."""
-    return os.geteuid() == 0
 
 
 def platform_name() -> str:

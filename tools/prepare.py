@@ -17,6 +17,7 @@ from tools.paths import ROOT, cache_folder
 from tools.setup.console import INTERRUPTED, SetupError, elapsed, say
 from tools.setup.packages import ensure_packages
 from tools.setup.uv import ensure_uv
+from tools.toolchain import version_numbers
 from tools.versions import GLIBC
 
 OLDEST_PYTHON = (3, 10)
@@ -46,25 +47,15 @@ def check_machine() -> None:
     """Raise `SetupError` if this machine lacks something that no later step can install."""
     if machine.platform_name() != machine.TESTED:
         say(f"note: this machine is {machine.platform_name()}, and the project is tested on {machine.TESTED} only.")
-    if machine.is_linux():
-        _check_c_library()
+    if machine.is_linux() and version_numbers(version := machine.glibc_version()) < version_numbers(GLIBC):
+        raise SetupError(
+            f"the GNU C library here is {version or 'another one'}, and the Python packages need at least {GLIBC}; use "
+            "a newer Linux that has it, such as Debian or Ubuntu"
+        )
     if not machine.openmp_loads():
-        fix = machine.install_command("openmp", machine.package_manager(), is_root=machine.is_root())
         raise SetupError(
-            f"{machine.openmp_library()}, the OpenMP runtime that LightGBM needs, is not installed; run: {fix}"
-        )
-
-
-def _check_c_library() -> None:
-    version = machine.glibc_version()
-    if not version:
-        raise SetupError(
-            f"this Linux has no GNU C library, which the Python packages need (at least {GLIBC}); use another Linux, "
-            "such as Debian or Ubuntu"
-        )
-    if tuple(map(int, version.split("."))) < tuple(map(int, GLIBC.split("."))):
-        raise SetupError(
-            f"the GNU C library here is {version}, and the Python packages need at least {GLIBC}; use a newer Linux"
+            f"{machine.openmp_library()}, the OpenMP runtime that LightGBM needs, is not installed; {machine.OPENMP} "
+            "installs it"
         )
 
 

@@ -20,47 +20,27 @@ from personalize.stack.cluster import CLUSTER_VERSION
 
 LIMITED_OFFERS = ("FreeTrial", "AzureForStudents", "DreamSpark", "AzurePass", "Sponsored")
 """Prefixes of the `quotaId` of offers paid by credit. ACR Tasks refuses such subscriptions."""
-RUNS_VERSION = "2025-03-01-preview"
 DOCKER = "`docker buildx` on this machine"
 TASKS = "a subscription that may use ACR Tasks"
 
 
 def check_builds(subject: Subject) -> Finding:
-    """Whether the registry may build the image, judged by past builds and the offer: Azure tells only when asked."""
+    """Whether the registry may build the image, judged by the network and the subscription's offer."""
+    docker = shutil.which("docker") is not None
     if subject.settings.network is Network.PRIVATE:
         found = "ACR Tasks cannot reach a private registry"
-        if shutil.which("docker"):
+        if docker:
             return good("image builds", f"{found}: docker builds the image", DOCKER)
         return bad("image builds", found, DOCKER, "install Docker with buildx on this machine")
-    if _has_built(subject):
-        return good("image builds", "ACR Tasks, which has built for this stack", TASKS)
     policies = (subject.manager.get(subject.subscription, SUBSCRIPTION_VERSION) or {}).get("subscriptionPolicies") or {}
-    return _by_offer(str(policies.get("quotaId") or "unknown"), limited=policies.get("spendingLimit") == "On")
-
-
-def _by_offer(offer: str, *, limited: bool) -> Finding:
-    """The finding for an offer, with a spending limit or without."""
-    docker = shutil.which("docker") is not None
-    if offer.startswith(LIMITED_OFFERS) or limited:
-        found = f"the offer {offer}{' with a spending limit' if limited else ''}, which ACR Tasks refuses"
-        if docker:
-            return remark("image builds", found, TASKS, f"nothing: {DOCKER} builds the image instead")
-        fix = "install Docker with buildx on this machine, or change to pay-as-you-go in the portal"
-        return bad("image builds", found, TASKS, fix)
+    offer, limited = str(policies.get("quotaId") or "unknown"), policies.get("spendingLimit") == "On"
+    if not offer.startswith(LIMITED_OFFERS) and not limited:
+        return good("image builds", f"ACR Tasks by the offer ({offer})", TASKS)
+    found = f"the offer {offer}{' with a spending limit' if limited else ''}, which ACR Tasks refuses"
     if docker:
-        return good("image builds", f"ACR Tasks by the offer ({offer}), or else {DOCKER}", TASKS)
-    found = f"ACR Tasks by the offer ({offer}), but it refuses some new subscriptions with any offer"
-    fix = (
-        "nothing yet: `up` tries a small build before it pays for machines. If that is refused, install Docker with "
-        "buildx on this machine, or ask Azure's support (https://aka.ms/azuresupport), which can take days"
-    )
-    return remark("image builds", found, TASKS, fix)
-
-
-def _has_built(subject: Subject) -> bool:
-    registry = subject.serving("Microsoft.ContainerRegistry/registries", subject.names.registry)
-    runs = subject.manager.list(f"{registry}/runs", RUNS_VERSION)
-    return any((run.get("properties") or {}).get("status") == "Succeeded" for run in runs)
+        return remark("image builds", found, TASKS, f"nothing: {DOCKER} builds the image instead")
+    fix = "install Docker with buildx on this machine, or change to pay-as-you-go in the portal"
+    return bad("image builds", found, TASKS, fix)
 
 
 def check_metastore(subject: Subject) -> Finding:

@@ -18,7 +18,7 @@ LEAST_VCPUS = 4
 """Of a size that is proposed: what the cluster's own pods need, and training too."""
 SURGE = 1
 """Nodes that an upgrade adds to each pool for a while."""
-UPGRADE = "the nodes that an upgrade adds for a while (Sundays from 2:00 UTC) during a training run"
+MOST = "the highest number of nodes and those that an upgrade adds for a while (Sundays from 2:00 UTC)"
 
 
 @dataclass(frozen=True)
@@ -98,19 +98,22 @@ def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterato
 
 def _quota(location: str, uses: list[Use], sizes: Mapping[str, Mapping[str, Any]], free: Mapping[str, int]) -> Finding:
     first = _vcpus_of(sizes, [(use.size, use.first) for use in uses])
-    most = _vcpus_of(sizes, [(use.size, use.most) for use in uses])
-    surged = _vcpus_of(sizes, [(use.size, use.most + use.surge) for use in uses])
-    left = {family: free.get(family.lower()) for family in surged}
+    most = _vcpus_of(sizes, [(use.size, use.most + use.surge) for use in uses])
+    left = {family: free.get(family.lower()) for family in most}
     families = [family for family, count in first.items() if count and family != ALL_FAMILIES]
     wanted = ", ".join(f"{first[family]} vCPUs of {family}" for family in families)
-    for needed, missing in (first, ""), (most, "the highest number of nodes"), (surged, UPGRADE):
+    for needed in (first, most):
         short = [family for family, room in left.items() if room is not None and room < needed[family]]
         if not short:
             continue
-        fix = _more(location, {family: surged[family] for family in short}, _others(location, uses, sizes, free))
-        if not missing:
+        asked = ", ".join(f"{family} {most[family]} free" for family in short)
+        fix = (
+            f"request more in the portal (Quotas, Compute, {location}): {asked}; or choose fewer nodes, or "
+            f"{_others(location, uses, sizes, free)}"
+        )
+        if needed is first:
             return bad("quota", _shown(short, left), wanted, fix)
-        return remark("quota", f"enough to start, but not for {missing}: {_shown(short, left)}", wanted, fix)
+        return remark("quota", f"enough to start, but not for {MOST}: {_shown(short, left)}", wanted, fix)
     return good("quota", _shown([family for family in left if left[family] is not None], left), wanted)
 
 
@@ -121,11 +124,6 @@ def _vcpus_of(sizes: Mapping[str, Mapping[str, Any]], nodes: Iterable[tuple[str,
         for family in (str(sizes[size]["family"]), ALL_FAMILIES):
             needed[family] += count * _vcpus(sizes[size])
     return needed
-
-
-def _more(location: str, wanted: Mapping[str, int], others: str) -> str:
-    asked = ", ".join(f"{family} {count} free" for family, count in wanted.items())
-    return f"request more in the portal (Quotas, Compute, {location}): {asked}; or choose fewer nodes, or {others}"
 
 
 def _shown(families: list[str], left: Mapping[str, int | None]) -> str:

@@ -59,9 +59,7 @@ def settings(
         show_settings(rows)
 
 
-MARKS = {Status.OK: "[green]✔[/]", Status.REMARK: "[yellow]![/]"} | dict.fromkeys(
-    (Status.MISSING, Status.WRONG), "[red]✘[/]"
-)
+MARKS = {Status.OK: "[green]✔[/]", Status.REMARK: "[yellow]![/]", Status.WRONG: "[red]✘[/]"}
 
 
 def diagnose_stack(stack: str, settings_file: Path | None) -> list[dict[str, Any]]:

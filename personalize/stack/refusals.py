@@ -69,8 +69,8 @@ def _of_size(part: str, text: str, stack: str, settings: AzureSettings) -> str |
     if NOT_AVAILABLE.search(text):
         return (
             f"Azure gives this subscription no {getattr(settings, f'{part}_vm_size')} in {settings.location} now: set "
-            f"`azure.{part}_vm_size` to another size that `.venv/bin/personalize doctor --stack {stack}` accepts, for a "
-            "cluster that already runs request more quota, or `destroy` and set `azure.location` to "
+            f"`azure.{part}_vm_size` to another size that `.venv/bin/personalize doctor --stack {stack}` accepts, for "
+            "a cluster that already runs request more quota, or `destroy` and set `azure.location` to "
             f"{other_regions(settings.location)}, then run `up` again."
         )
     return None

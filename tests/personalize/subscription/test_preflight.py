@@ -306,7 +306,7 @@ def test_an_upgrade_during_a_training_run_needs_more_than_the_ten_vcpus_of_a_new
     found = named(examine(world.subject(**SHARED)), "quota")
     assert found.status is status
     if status is Status.REMARK:
-        assert "an upgrade adds for a while (Sundays from 2:00 UTC) during a training run: 10 vCPUs" in found.found
+        assert "an upgrade adds for a while (Sundays from 2:00 UTC): 10 vCPUs" in found.found
         assert "cores 12 free" in found.fix
 
 

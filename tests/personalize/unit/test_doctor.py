@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from personalize.checks.machine import Finding, Status, diagnose
-from tools.toolchain import version_numbers
+from tools.toolchain import PulumiMissingError, version_numbers
 from tools.versions import PULUMI
+from training.runtime import JavaMissingError
 
 GIB = 2**30
 
@@ -17,26 +19,24 @@ HEALTHY: dict[str, Any] = {
     "machine.platform_name": "Linux x86_64",
     "machine.glibc_version": "2.36",
     "machine.openmp_loads": True,
-    "machine.package_manager": "apt-get",
-    "machine.is_root": False,
     "platform.python_version": "3.11.9",
-    "_uv": Path("/usr/bin/uv"),
-    "_packages_in_sync": True,
-    "_java": Path("/usr/lib/jvm/java-17"),
+    "find_uv": Path("/usr/bin/uv"),
+    "packages_in_sync": True,
+    "java_home": Path("/usr/lib/jvm/java-17"),
     "jar_problems": [],
-    "_pulumi": (Path("/usr/bin/pulumi"), version_numbers(PULUMI)),
-    "_free_disk_bytes": 50 * GIB,
+    "pulumi_command": Path("/usr/bin/pulumi"),
+    "pulumi_version": version_numbers(PULUMI),
+    "shutil.disk_usage": SimpleNamespace(free=50 * GIB),
     "psutil.virtual_memory": SimpleNamespace(total=16 * GIB),
 }
-"""What is read of the machine, by the function that `checks.machine` calls."""
+"""What is read of the machine, by the function that `checks.machine` calls; an error is raised."""
 BROKEN: dict[str, tuple[str, Any]] = {
     "C library": ("machine.glibc_version", ""),
     "OpenMP": ("machine.openmp_loads", False),
     "Python": ("platform.python_version", "3.12.1"),
-    "uv": ("_uv", None),
-    "Python packages": ("_packages_in_sync", False),
-    "Pulumi": ("_pulumi", None),
-    "disk space": ("_free_disk_bytes", GIB),
+    "Python packages": ("packages_in_sync", False),
+    "Pulumi": ("pulumi_command", PulumiMissingError("none")),
+    "disk space": ("shutil.disk_usage", SimpleNamespace(free=GIB)),
     "memory": ("psutil.virtual_memory", SimpleNamespace(total=2 * GIB)),
 }
 Diagnose = Callable[[dict[str, Any]], dict[str, Finding]]
@@ -48,7 +48,8 @@ def diagnosed(monkeypatch: pytest.MonkeyPatch) -> Diagnose:
 
     def on(changes: dict[str, Any]) -> dict[str, Finding]:
         for name, answer in (HEALTHY | changes).items():
-            monkeypatch.setattr(f"personalize.checks.machine.{name}", lambda *_, answer=answer: answer)
+            given = {"side_effect": answer} if isinstance(answer, Exception) else {"return_value": answer}
+            monkeypatch.setattr(f"personalize.checks.machine.{name}", Mock(**given))
         return {found.name: found for found in diagnose()}
 
     return on
@@ -66,6 +67,10 @@ def test_each_fault_is_found_alone_and_comes_with_a_fix(diagnosed: Diagnose, nam
     assert faults[0].wanted
 
 
+def test_without_uv_the_packages_are_not_as_locked_either(diagnosed: Diagnose) -> None:
+    assert [name for name, found in diagnosed({"find_uv": None}).items() if not found.ok] == ["uv", "Python packages"]
+
+
 def test_another_platform_is_a_remark_and_needs_no_gnu_c_library(diagnosed: Diagnose) -> None:
     found = diagnosed({"machine.platform_name": "Darwin arm64", "machine.glibc_version": ""})
     assert all(one.ok for one in found.values())
@@ -74,14 +79,17 @@ def test_another_platform_is_a_remark_and_needs_no_gnu_c_library(diagnosed: Diag
 
 
 def test_a_pulumi_that_does_not_start_is_wrong(diagnosed: Diagnose) -> None:
-    found = diagnosed({"_pulumi": (Path("/cache/bin/pulumi"), ())})["Pulumi"]
+    found = diagnosed({"pulumi_command": Path("/cache/bin/pulumi"), "pulumi_version": ()})["Pulumi"]
     assert found.status is Status.WRONG
     assert "rm -f /cache/bin/pulumi" in found.fix
 
 
 @pytest.mark.parametrize(
     ("name", "changes"),
-    [("Java", {"_java": None}), ("Spark jars", {"jar_problems": ["jsch-0.1.54.jar is missing"]})],
+    [
+        ("Java", {"java_home": JavaMissingError("none")}),
+        ("Spark jars", {"jar_problems": ["jsch-0.1.54.jar is missing"]}),
+    ],
 )
 def test_what_spark_alone_needs_is_a_remark_with_the_way_to_get_it(
     diagnosed: Diagnose, name: str, changes: dict[str, Any]

@@ -69,7 +69,7 @@ def test_another_platform_is_told_that_it_is_not_tested_and_goes_on(
     assert capsys.readouterr().err == said
 
 
-@pytest.mark.parametrize(("version", "reason"), [("", "no GNU C library"), ("2.17", "here is 2.17")])
+@pytest.mark.parametrize(("version", "reason"), [("", "here is another one"), ("2.17", "here is 2.17")])
 def test_a_c_library_that_no_package_runs_on_is_refused(
     version: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,10 +81,8 @@ def test_a_c_library_that_no_package_runs_on_is_refused(
 
 def test_a_missing_openmp_runtime_is_refused_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "openmp_loads", lambda: False)
-    monkeypatch.setattr(machine, "package_manager", lambda: "dnf")
-    monkeypatch.setattr(machine, "is_root", lambda: False)
 
-    with pytest.raises(SetupError, match=r"run: sudo dnf install -y libgomp$"):
+    with pytest.raises(SetupError, match="`dnf install libgomp` or"):
         prepare.check_machine()
 
 
