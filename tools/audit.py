@@ -12,18 +12,15 @@ from tools.paths import ROOT
 from tools.setup.console import exit_status
 from tools.setup.golang import GoProgram, built
 
-SCANNER = GoProgram(
-    name="osv-scanner",
-    module=ROOT / "tools" / "osv-scanner",
-    package="github.com/google/osv-scanner/v2/cmd/osv-scanner",
-)
+SCANNER = GoProgram("osv-scanner", "osv-scanner", "github.com/google/osv-scanner/v2/cmd/osv-scanner")
 LOCKS = ("uv.lock", "tools/pulumi/go.mod")
 
 
 def audit() -> None:
     """Run the scanner; ends the process with its status, which is not 0 for a vulnerability."""
     locks = [part for lock in LOCKS for part in ("--lockfile", lock)]
-    sys.exit(subprocess.run([built(SCANNER), "scan", "source", *locks], cwd=ROOT, check=False).returncode)  # noqa: S603 - ours
+    (scanner,) = built(SCANNER)
+    sys.exit(subprocess.run([scanner, "scan", "source", *locks], cwd=ROOT, check=False).returncode)  # noqa: S603 - ours
 
 
 if __name__ == "__main__":

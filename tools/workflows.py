@@ -12,9 +12,7 @@ from tools.paths import ROOT
 from tools.setup.console import SetupError
 from tools.setup.golang import GoProgram, built
 
-ACTIONLINT = GoProgram(
-    name="actionlint", module=ROOT / "tools" / "actionlint", package="github.com/rhysd/actionlint/cmd/actionlint"
-)
+ACTIONLINT = GoProgram("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint")
 ZIZMOR = Path(sys.executable).with_name("zizmor")
 CHECKED = ROOT / ".github"
 
@@ -23,7 +21,7 @@ def main() -> int:
     """Run both, whatever the first finds; returns 1 if either has a finding."""
     try:
         commands: list[list[str | Path]] = [
-            [built(ACTIONLINT), "-color"],
+            [*built(ACTIONLINT), "-color"],
             [ZIZMOR, "--offline", "--no-progress", "--persona=pedantic", CHECKED],
         ]
     except SetupError as error:

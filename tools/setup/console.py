@@ -4,17 +4,20 @@ The set-up reads this module with the machine's own Python before any package is
 library.
 """
 
+import os
 import subprocess
 import sys
-import threading
+import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from features.errors import PersonalizationError
 
 SECONDS_BETWEEN_LINES = 10
+LONGEST_SHOWN = 2_000
+"""Bytes of the end of a command's output."""
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells."""
 
@@ -36,56 +39,44 @@ def elapsed(seconds: float) -> str:
 
 
 def run_reported(
-    command: Sequence[str],
-    what: str,
-    *,
-    folder: Path,
-    environment: Mapping[str, str],
-    timeout_seconds: float,
-    progress: Callable[[int, str], str] = lambda _count, line: line.strip()[:80],
+    command: Sequence[str], what: str, *, folder: Path, environment: Mapping[str, str], timeout_seconds: float
 ) -> None:
-    """Run a command to its end, reporting progress every few seconds.
+    """Run a command to its end, reporting its last line every few seconds.
 
-    `progress` gets the number of lines that the command has printed, and the last of them. Raises `SetupError` with the
-    command's last lines if it fails, does not start or takes longer than `timeout_seconds`.
+    Raises `SetupError` with the command's last lines if it fails, does not start or takes longer than
+    `timeout_seconds`.
     """
     say(f"{what} ...")
     started = time.monotonic()
-    process = _start(command, what, folder, environment)
-    output = _Output(process)
-    try:
-        while _still_runs(process):
-            spent = time.monotonic() - started
-            if spent > timeout_seconds:
-                raise SetupError(f"{what}: still running after {elapsed(spent)}; its last lines: {output.tail()}")
-            words = progress(output.count, output.line())
-            say(f"  {what}: {words + ', ' if words else ''}{elapsed(spent)}")
-    finally:
-        process.kill()
-        process.wait()
-    output.thread.join(timeout=1)
-    if process.returncode != 0:
-        raise SetupError(f"{what}: {command[0]} ended with status {process.returncode}: {output.tail()}")
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the callers' own fixed commands
+                command,
+                cwd=str(folder),
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        except OSError as error:
+            raise SetupError(f"{what}: {command[0]} does not start ({error})") from error
+        try:
+            while _still_runs(process):
+                spent = time.monotonic() - started
+                if spent > timeout_seconds:
+                    last = " / ".join(_last_lines(output))
+                    raise SetupError(f"{what}: still running after {elapsed(spent)}; its last lines: {last}")
+                say(f"  {what}: {', '.join([line[:80] for line in _last_lines(output)[-1:]] + [elapsed(spent)])}")
+        finally:
+            process.kill()
+            process.wait()
+        if process.returncode != 0:
+            last = " / ".join(_last_lines(output)) or "it printed nothing"
+            raise SetupError(f"{what}: {command[0]} ended with status {process.returncode}: {last}")
     say(f"{what}: done in {elapsed(time.monotonic() - started)}")
 
 
-def _start(command: Sequence[str], what: str, folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    try:
-        return subprocess.Popen(  # noqa: S603 - the callers' own fixed commands
-            command,
-            cwd=str(folder),
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except OSError as error:
-        raise SetupError(f"{what}: {command[0]} does not start ({error})") from error
-
-
-def _still_runs(process: subprocess.Popen[str]) -> bool:
+def _still_runs(process: "subprocess.Popen[bytes]") -> bool:
     """Wait until the next progress line is due; False if the process has ended by then."""
     try:
         process.wait(timeout=SECONDS_BETWEEN_LINES)
@@ -94,27 +85,11 @@ def _still_runs(process: subprocess.Popen[str]) -> bool:
     return False
 
 
-class _Output:
-    """The lines that a process prints, read at once so that it never blocks on a full pipe."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.count = 0
-        self._last: deque[str] = deque(maxlen=6)
-        self._process = process
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
-
-    def _read(self) -> None:
-        for line in self._process.stdout or ():
-            self.count += 1
-            if line.strip():
-                self._last.append(line.strip())
-
-    def line(self) -> str:
-        return self._last[-1] if self._last else ""
-
-    def tail(self) -> str:
-        return " / ".join(self._last) or "it printed nothing"
+def _last_lines(output: IO[bytes], count: int = 6) -> list[str]:
+    """The last lines that are not empty, read without moving the place where the process writes."""
+    size = os.fstat(output.fileno()).st_size
+    text = os.pread(output.fileno(), LONGEST_SHOWN, max(0, size - LONGEST_SHOWN)).decode(errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()][-count:]
 
 
 def exit_status(prepare: Callable[[], object]) -> int:

@@ -5,7 +5,9 @@ The caches of the machine's own Go are neither read nor written.
 """
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -29,17 +31,33 @@ BUILD_TIMEOUT_SECONDS = 3600
 DOWNLOAD_TIMEOUT_SECONDS = 1800
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class GoProgram:
-    """A `main` package of a module in this repository, or of a module that it pins."""
+    """A `main` package of a module in `tools`, or of a module that it pins."""
 
     name: str
-    """Its name in messages."""
-    module: Path
-    """Folder with the `go.mod`."""
+    """Its file's name."""
+    module: str
+    """Folder in `tools` with the `go.mod`."""
     package: str
     """Import path of the package to build."""
-    linker_flags: str = "-s -w"
+    versioned_by: str = ""
+    """The module whose version is the program's."""
+    variables: tuple[str, ...] = ()
+    """Go variables set at link time; `{version}`, `{major}` and `{minor}` are filled in."""
+    embedded: str = ""
+    """Folder in `versioned_by` with the JSON files that the program embeds."""
+    cache: str = "go-programs"
+    """Folder in the cache."""
+
+    @property
+    def path(self) -> Path:
+        """Its path in the cache; the folder's name depends on the module's pins and sources."""
+        digest = hashlib.sha256(json.dumps([self.package, self.variables]).encode())
+        for source in sorted((ROOT / "tools" / self.module).iterdir()):
+            if source.is_file():
+                digest.update(source.name.encode() + b"\0" + source.read_bytes())
+        return cache_folder() / self.cache / f"{self.name}-{digest.hexdigest()[:12]}" / self.name
 
 
 class Toolchain(NamedTuple):
@@ -49,40 +67,59 @@ class Toolchain(NamedTuple):
     environment: dict[str, str]
 
 
-def built(program: GoProgram) -> Path:
-    """Path of the program in the cache, built if it is missing; its folder is named by a hash of the module's pins.
-
-    Raises `SetupError` as `build` does.
-    """
-    pins = b"".join((program.module / name).read_bytes() for name in ("go.mod", "go.sum"))
-    target = cache_folder() / program.name / hashlib.sha256(pins).hexdigest()[:12] / program.name
-    if not os.access(target, os.X_OK):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with go_toolchain() as toolchain, written_aside(target) as aside:
-            build(program, aside, toolchain)
-    return target
+def built(*programs: GoProgram) -> list[Path]:
+    """Paths of the programs in the cache, each built aside and renamed if it is missing; raises `SetupError`."""
+    missing = [program for program in programs if not os.access(program.path, os.X_OK)]
+    if missing:
+        with go_toolchain() as toolchain:
+            for program in missing:
+                program.path.parent.mkdir(parents=True, exist_ok=True)
+                with written_aside(program.path) as aside:
+                    build(program, aside, toolchain)
+    return [program.path for program in programs]
 
 
 def build(program: GoProgram, target: Path, toolchain: Toolchain) -> None:
     """Build `program` into the file `target`; raises `SetupError` if Go, a module or the compiler fails."""
-    # Not `go mod download`, which fetches every module in go.mod; many are not part of the program.
-    run_reported(
-        [*toolchain.command, "list", "-deps", program.package],
-        f"Fetching the Go modules of {program.name}",
-        folder=program.module,
-        environment=toolchain.environment,
-        timeout_seconds=DOWNLOAD_TIMEOUT_SECONDS,
-    )
-    total = _package_count(program, toolchain)
-    options = ["-v", "-trimpath", "-ldflags", program.linker_flags, "-o", str(target)]
-    run_reported(
-        [*toolchain.command, "build", *options, program.package],
-        f"Building {program.name} (some minutes, this once)",
-        folder=program.module,
-        environment=toolchain.environment,
-        timeout_seconds=BUILD_TIMEOUT_SECONDS,
-        progress=lambda count, _line: f"{count} of at most {total} packages",
-    )
+    with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as folder:
+        source = Path(shutil.copytree(ROOT / "tools" / program.module, Path(folder) / "source"))
+        if program.embedded:
+            _borrow(source, program, toolchain)
+        # Not `go mod download`, which fetches every module in go.mod; many are not part of the program.
+        run_reported(
+            [*toolchain.command, "list", "-deps", program.package],
+            f"Fetching the Go modules of {program.name}",
+            folder=source,
+            environment=toolchain.environment,
+            timeout_seconds=DOWNLOAD_TIMEOUT_SECONDS,
+        )
+        options = ["-v", "-trimpath", "-ldflags", _linker_flags(program, source), "-o", str(target)]
+        run_reported(
+            [*toolchain.command, "build", *options, program.package],
+            f"Building {program.name} (some minutes, this once)",
+            folder=source,
+            environment=toolchain.environment,
+            timeout_seconds=BUILD_TIMEOUT_SECONDS,
+        )
+
+
+def _linker_flags(program: GoProgram, source: Path) -> str:
+    flags = ["-s -w"]
+    if program.variables:
+        pins = (source / "go.mod").read_text(encoding="utf-8")
+        found = re.search(rf"{re.escape(program.versioned_by)} (v\S+)", pins)
+        if found is None:
+            raise SetupError(f"tools/{program.module}/go.mod does not pin {program.versioned_by}")
+        major, minor = found[1].removeprefix("v").split(".")[:2]
+        flags += [f"-X {text.format(version=found[1], major=major, minor=minor)}" for text in program.variables]
+    return " ".join(flags)
+
+
+def _borrow(source: Path, program: GoProgram, toolchain: Toolchain) -> None:
+    """Copy the files that the program embeds from a pinned module; Go only embeds files of the program's own module."""
+    downloaded = json.loads(go_output(toolchain, source, "mod", "download", "-json", program.versioned_by))
+    for name in ("schema.json", "terraform-mapping.json"):
+        shutil.copyfile(Path(downloaded["Dir"]) / program.embedded / name, source / name)
 
 
 def go_on_path() -> str:
@@ -120,11 +157,6 @@ def _clear_what_was_killed() -> None:
         process = folder.name.split("-")[1]
         if process.isdigit() and not psutil.pid_exists(int(process)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _package_count(program: GoProgram, toolchain: Toolchain) -> int:
-    """How many packages the program consists of; progress is reported against this number."""
-    return len(go_output(toolchain, program.module, "list", "-deps", program.package).splitlines())
 
 
 def go_output(toolchain: Toolchain, module: Path, *arguments: str) -> str:

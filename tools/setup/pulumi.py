@@ -3,18 +3,18 @@
 from pathlib import Path
 
 from features.files import written_aside
-from tools.paths import ROOT
 from tools.setup.console import SetupError, say
 from tools.setup.golang import GoProgram, build, go_toolchain
 from tools.toolchain import PulumiMissingError, cached_pulumi, pulumi_command, pulumi_version, version_numbers
 from tools.versions import PULUMI
 
 PROGRAM = GoProgram(
-    name=f"the Pulumi CLI {PULUMI}",
-    module=ROOT / "tools" / "pulumi",
-    package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    "pulumi",
+    "pulumi",
+    "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    "github.com/pulumi/pulumi/pkg/v3",
     # The Automation API refuses a CLI that does not know its own version.
-    linker_flags=f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",
+    ("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",),
 )
 
 
