@@ -5,15 +5,15 @@ import shlex
 import shutil
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+import tenacity
 
 from azure_clients.credentials import AUTHORITY, IdentityError, client_assertion, workflow_client
 from features.errors import PersonalizationError
@@ -31,8 +31,6 @@ from training.datasets.placed.listing import ForbiddenLakeError, UnreadableLakeE
 
 FILE = "assertion"
 RENEW_SECONDS = 120.0
-_renewed: set[Path] = set()
-_lock = threading.Lock()
 
 
 def engine_identity(tenant: str, folder: Path) -> dict[str, str]:
@@ -41,7 +39,10 @@ def engine_identity(tenant: str, folder: Path) -> dict[str, str]:
     if client is None:
         return {"AZURE_TOKEN_CREDENTIALS": "AzureCLICredential"}
     file = folder / FILE
-    _keep(file)
+    private_folder(folder)
+    _keep_renewed(file)
+    if not file.is_file():  # an earlier destroy deleted it
+        write_private(file, client_assertion())
     return {
         "AZURE_TOKEN_CREDENTIALS": "WorkloadIdentityCredential",
         "AZURE_CLIENT_ID": client,
@@ -51,16 +52,11 @@ def engine_identity(tenant: str, folder: Path) -> dict[str, str]:
     }
 
 
-def _keep(file: Path) -> None:
-    """Write the token, and keep renewing it."""
-    with _lock:
-        if file in _renewed and file.is_file():
-            return
-        private_folder(file.parent)
-        write_private(file, client_assertion())
-        if file not in _renewed:
-            _renewed.add(file)
-            threading.Thread(target=_renew, args=(file,), name="assertion", daemon=True).start()
+@cache
+def _keep_renewed(file: Path) -> None:
+    """Write the token, and a new one every two minutes, as long as this process lives."""
+    write_private(file, client_assertion())
+    threading.Thread(target=_renew, args=(file,), name="assertion", daemon=True).start()
 
 
 def _renew(file: Path) -> None:
@@ -234,7 +230,7 @@ class SubscriptionState:
     def check(self) -> None:
         """Take the encryption of secrets from the state, in case another machine created the stack."""
         self._files.create_folders()
-        found = self._snapshot.get("secrets_providers") or {}
+        found = self.snapshot().get("secrets_providers") or {}
         state = found.get("state") or {}
         if found.get("type") == "cloud":
             self._files.keep_encryption({"secretsprovider": state["url"], "encryptedkey": state["encryptedkey"]})
@@ -245,20 +241,15 @@ class SubscriptionState:
 
     def snapshot(self) -> Mapping[str, Any]:
         """See `MachineState`."""
-        self.__dict__.pop("_snapshot", None)
-        return self._snapshot
+        if not self.exists():
+            return {}
+        exported = json.loads(self._run(["stack", "export", "--stack", self._files.stack]))
+        return exported.get("deployment") or {}  # what a state file has as its checkpoint's `latest`
 
     def forget(self) -> None:
         """See `MachineState`."""
         self._run(["stack", "rm", self._files.stack, "--yes", "--preserve-config"])
         self._known = False
-
-    @cached_property
-    def _snapshot(self) -> Mapping[str, Any]:
-        if not self.exists():
-            return {}
-        exported = json.loads(self._run(["stack", "export", "--stack", self._files.stack]))
-        return exported.get("deployment") or {}  # what a state file has as its checkpoint's `latest`
 
     @property
     def _names(self) -> StateNames:
@@ -290,16 +281,15 @@ def patiently(call: Callable[[], Answer], say: Say) -> Answer:
 
     Raises `EngineForbiddenError` if it is still refused then.
     """
-    started = time.monotonic()
-    while True:
-        try:
-            return call()
-        except EngineForbiddenError:
-            waited = time.monotonic() - started
-            if waited > ROLE_SECONDS:
-                raise
-            say(f"waiting for the state backend: the role on it is not effective yet, {waited:.0f} s so far")
-            time.sleep(ROLE_PAUSE_SECONDS)
+    waiting = "waiting for the state backend: the role on it is not effective yet, {:.0f} s so far"
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(EngineForbiddenError),
+        stop=tenacity.stop_after_delay(ROLE_SECONDS),
+        wait=tenacity.wait_fixed(ROLE_PAUSE_SECONDS),
+        before_sleep=lambda state: say(waiting.format(state.seconds_since_start)),
+        reraise=True,
+    )
+    return attempts(call)
 
 
 def initialise(files: StackFiles, run: Run, *options: str) -> None:
