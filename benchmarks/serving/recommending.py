@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from batch.recommendations import ANSWERED_TOGETHER, USERS_TOGETHER, Batch, Opened
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.serving import bodies
 from benchmarks.serving.peers import recommending
 from benchmarks.serving.process import apart, free_port, running, wait
 from benchmarks.serving.wrk import closed_loop, require_wrk
 from features.bundle import Bundle
+from personalize.all_users import ANSWERED_TOGETHER, USERS_TOGETHER, Batch, Opened
 from recommend import catalogue
 from recommend.first_stage import DIMENSIONS, ItemFactors
 from recommend.recommender import FOLDER, ITEMS, Recommender
@@ -64,7 +64,7 @@ def main() -> None:
         options = ("films", "--users", str(USERS), "--films", str(FILMS))
         bundle = arguments.bundle or bodies.train(Path(folder), *options)
         points = _measure(bundle, Path(folder), arguments.seconds)
-        many, batch = many_items(), users_a_second(bundle, Path(folder))
+        many, batch = many_items(), users_a_second(bundle)
     own = {IN_PROCESS: many, BATCH: batch}
     print(json.dumps(points | own, indent=1))
     found = [
@@ -122,14 +122,15 @@ def many_items() -> dict[str, float]:
     return {"p50": float(np.median(milliseconds)), "p99": float(np.quantile(milliseconds, 0.99))}
 
 
-def users_a_second(bundle: Path, folder: Path) -> float:
+def users_a_second(bundle: Path) -> float:
     """How many users a process recommends films to in a second, with the histories that they have."""
     name = ModelName(name="films", version="1")
     opened = Opened(Batch(bundle=bundle, snapshots=bundle.parent / "snapshots", name=name, top=TOP))
-    users = opened.histories.active_users()
-    opened.write((folder / "first.parquet", users[:ANSWERED_TOGETHER]))  # reads the films' columns
+    users = opened.histories.active_users()[:USERS_TOGETHER]
+    opened.recommended(users[:ANSWERED_TOGETHER])  # reads the films' columns
     start = time.perf_counter()
-    return opened.write((folder / "batch.parquet", users[:USERS_TOGETHER])) / (time.perf_counter() - start)
+    opened.recommended(users)
+    return len(users) / (time.perf_counter() - start)
 
 
 def _requests(bundle: Path) -> list[bytes]:

@@ -18,7 +18,7 @@ from infra.settings import Settings
 from personalize.stack.on_azure import require_packages, settings_of
 from personalize.stack.service import NO_SERVICE, Service, ServiceUnreachableError
 from personalize.stack.session import StackSession
-from personalize.terminal import ExitCode, Json, SettingsFile, Stack, messages, print_json, results, say, tell
+from personalize.terminal import Json, SettingsFile, Stack, messages, print_json, results, say, tell
 from recommend.forgotten import Forgotten
 from steps.folders import StackFolder
 from steps.model_versions import MODEL
@@ -266,11 +266,7 @@ def _recommend_all(
     settings = settings_of(stack, config_file)
     if new is None:
         new = int(limit_options(settings.scoring).get("--new-items", 0))
-    try:
-        users, number = _write(stack, settings, out, top, new)
-    except KeyboardInterrupt:
-        say("Stopped. The same command continues where it stopped.")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    users, number = _write(stack, settings, out, top, new)
     if as_json:
         print_json({"file": str(out), "users": users, "version": str(number)})
     else:
@@ -279,7 +275,7 @@ def _recommend_all(
 
 def _write(stack: str, settings: Settings, out: Path, top: int, new: int) -> tuple[int, int]:
     """Write the file; returns the numbers of users and of the version."""
-    from batch.recommendations import Batch  # noqa: PLC0415 - LightGBM and Arrow, which a request does not need
+    from personalize.all_users import Batch  # noqa: PLC0415 - LightGBM and Arrow, which a request does not need
     from scoring.responses import ModelName  # noqa: PLC0415 - see above
 
     with ExitStack() as fetched:

@@ -20,8 +20,7 @@ AZURE = "personalization:azure"
 DEV = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
 """A page shows only the settings to change."""
 FOLDERS = (
-    "features|recommend|training|scoring|batch|tools|azure_clients|steps|infra|personalize|tests|benchmarks|examples"
-    "|docs"
+    "features|recommend|training|scoring|tools|azure_clients|steps|infra|personalize|tests|benchmarks|examples|docs"
 )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from batch.recommendations import Batch
+from personalize.all_users import Batch
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue
 from recommend.first_stage import FACTORS, SETTINGS

@@ -1,8 +1,7 @@
-"""Recommendations for all users are those of the service, and an interrupted run continues."""
+"""Recommendations for all users are those of the service, in a file that is complete or not there."""
 
 import asyncio
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +14,14 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from batch import recommendations
-from batch.recommendations import SCHEMA, Batch, NoRecommendationsError, Opened, OutputError
 from features.bundle import checked_hash
 from features.errors import BadInputError
+from personalize import all_users
+from personalize.all_users import SCHEMA, Batch, NoRecommendationsError, OutputError
 from personalize.commands import service as recommending
 from personalize.commands.app import app
 from recommend import histories
-from recommend.forgotten import NOBODY, change
+from recommend.forgotten import change
 from recommend.histories import UserRow
 from recommend.stored import SnapshotError
 from scoring.engines import EngineName
@@ -100,8 +99,8 @@ def test_new_items_take_the_last_places(small: Batch, tmp_path: Path) -> None:
 def test_several_processes_write_what_one_writes(small: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     users = many(small, 50)
     small.write(tmp_path / "one.parquet", silent)
-    monkeypatch.setattr(recommendations, "USERS_TOGETHER", 20)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(all_users, "USERS_TOGETHER", 20)
+    monkeypatch.setattr(all_users, "cores", lambda: 2)
     reports: list[tuple[int, int]] = []
     small.write(tmp_path / "two.parquet", lambda done, total: reports.append((done, total)))
     one, two = (pd.read_parquet(tmp_path / name) for name in ("one.parquet", "two.parquet"))
@@ -111,73 +110,19 @@ def test_several_processes_write_what_one_writes(small: Batch, tmp_path: Path, m
     assert reports[-1] == (50, 50)
 
 
-def interrupted(small: Batch, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that Ctrl-C ends after the first of its parts."""
-    monkeypatch.setattr(recommendations, "USERS_TOGETHER", 20)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-
+def test_an_interrupted_run_leaves_nothing(small: Batch, tmp_path: Path) -> None:
     def report(done: int, _total: int) -> None:
         if done:
             raise KeyboardInterrupt
 
+    before = {*tmp_path.iterdir()}
     with pytest.raises(KeyboardInterrupt):
-        small.write(target, report)
-    assert not target.exists()
-
-
-def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The users whose part is written from now on."""
-    users: list[str] = []
-    write = Opened.write
-
-    def noted(opened: Opened, part: tuple[Path, list[str]]) -> int:
-        users.extend(part[1])
-        return write(opened, part)
-
-    monkeypatch.setattr(Opened, "write", noted)
-    return users
-
-
-def test_an_interrupted_run_continues_with_the_missing_parts(
-    small: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    users, target = many(small, 50), tmp_path / "recs.parquet"
-    interrupted(small, target, monkeypatch)
-    again = written(monkeypatch)
-    assert small.write(target, silent) == 50
-    assert again == users[20:]
-    assert pd.read_parquet(target)["user"].unique().tolist() == users
-
-
-@pytest.mark.parametrize("changed", ["histories", "catalogue", "top", "forgotten", "new"])
-def test_after_a_change_it_starts_anew(
-    changed: str, small: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    users, target = many(small, 50), tmp_path / "[1].parquet"
-    of_another = tmp_path / ".1.parquet.parts-0"  # `target` as a pattern would match it
-    of_another.mkdir()
-    interrupted(small, target, monkeypatch)
-    other = small
-    match changed:
-        case "histories":
-            users = many(small, 51)
-        case "catalogue":
-            write_snapshots(small.snapshots, genres={"a": "z"})
-            many(small, 50)
-        case "top":
-            other = replace(small, top=1)
-        case "forgotten":
-            other = replace(small, forgotten=NOBODY.with_user(users.pop(0)))
-        case _:
-            other = replace(small, new=1)
-    again = written(monkeypatch)
-    other.write(target, silent)
-    assert again == users
-    assert list(tmp_path.glob(".*")) == [of_another]
+        small.write(tmp_path / "recs.parquet", report)
+    assert {*tmp_path.iterdir()} == before
 
 
 def test_what_cannot_be_done_is_said(small: Batch, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="continues where it stopped"):
+    with pytest.raises(OutputError, match="Free space or name another file"):
         small.write(tmp_path / "nowhere" / "recs.parquet", silent)
     with pytest.raises(BadInputError, match="2,000 items for each user are too many: give 1,000"):
         Batch(bundle=small.bundle, snapshots=small.snapshots, name=small.name, top=2_000).write(tmp_path / "x", silent)
@@ -234,14 +179,3 @@ def test_all_users_need_a_file_and_nothing_about_one_user(arguments: Sequence[st
 def test_a_name_that_promises_another_format_is_refused() -> None:
     with pytest.raises(BadInputError, match=r"ends in \.parquet, not recs\.csv"):
         run("--out", "recs.csv")
-
-
-@pytest.mark.slow
-def test_ctrl_c_says_how_to_continue(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(*_: object) -> int:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Batch, "write", stopped)
-    found = run("--out", str(stack / "recs.parquet"))
-    assert found.exit_code == 130
-    assert "continues where it stopped" in found.stderr

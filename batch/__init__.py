@@ -1,1 +1,0 @@
-"""Recommendations for all users at once, on this machine."""
