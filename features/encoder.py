@@ -6,7 +6,7 @@ in one process, so both training engines and the service use the same ones.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -193,30 +193,6 @@ class Encoder:
         if self.factors is None:
             raise EncoderError("The schema names factors, but the encoder has none. Train the model again.")
         return self.factors.products(first, second)
-
-    def with_values(self, index: int, hashes: Hashes, like: int) -> Self:
-        """The same with these values in column `index`, where new ones are encoded like the one at the place `like`."""
-        own = self.column(index)
-        new = np.setdiff1d(hashes, self.hashes[own])
-        places = np.searchsorted(self.hashes[own], new)
-        rates, log_counts = (
-            np.insert(of, own.start + places, of[own.start + like]) for of in (self.rates, self.log_counts)
-        )
-        factors = self.factors
-        if factors is not None:
-            first, second = (
-                np.insert(of, places, of[like], axis=0) if column == index else of
-                for column, of in zip(factors.columns, (factors.first, factors.second), strict=True)
-            )
-            factors = Factors(columns=factors.columns, first=first, second=second)
-        return replace(
-            self,
-            offsets=self.offsets + len(new) * (np.arange(len(self.offsets)) > index),
-            hashes=np.insert(self.hashes, own.start + places, new),
-            rates=rates,
-            log_counts=log_counts,
-            factors=factors,
-        )
 
     def save(self, bundle: Path) -> None:
         """Write the encoder's files into the folder `encoder` of a bundle."""

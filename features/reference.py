@@ -105,12 +105,6 @@ def stability_index(reference: Sequence[float] | npt.NDArray[np.generic], rows: 
     return float(((actual - expected) * np.log(actual / expected)).sum())
 
 
-def chance_index(bins: int, reference_rows: float, rows: float) -> float:
-    """The average index of two samples from the same distribution (Yurdakul 2018, "Statistical Properties of
-    Population Stability Index")."""
-    return (bins - 1) * (1 / reference_rows + 1 / rows)
-
-
 def _shares(rows: Numbers) -> Numbers:
     padded = rows + PSEUDO_ROWS
     shares: Numbers = padded / padded.sum()

@@ -171,6 +171,3 @@ class GateParameters(Parameters):
     max_log_loss_rise: float = Field(default=0.002, ge=0)
     """How much higher the log loss may be than the champion's, and than that of the best version kept, on the same
     held-out rows. A rise by less than two standard errors of the paired difference is never too much."""
-    max_drift: float = Field(default=0.0, ge=0)
-    """Highest accepted population stability index of the new data against what the champion was trained on, in the
-    predictions or any column; 0 accepts any. A value above 0.25 is usually called a shift."""

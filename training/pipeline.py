@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from features.bundle import REPORT, Bundle, BundleError, HeldOut, Metadata
-from features.encoder import MAX_ROWS, RawRows, thresholds
+from features.encoder import MAX_ROWS, thresholds
 from features.errors import PersonalizationError
 from features.reference import Reference
 from features.schema import Schema
@@ -191,8 +191,9 @@ def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> t
         baselines[LOGISTIC_REGRESSION] = measured.logistic
     scored = Scored(schema=schema, encoder=encoder, text=trained.fitted.text)
     candidate = Candidate(scored=scored, parameters=arguments.training, held_out=prepared.held_out)
-    champion = _champion(candidate, held_out, sampled, arguments, stage)
-    best = _best(candidate, held_out, arguments, stage)
+    champion, best = None, _best(candidate, held_out, arguments, stage)
+    if arguments.champion is not None:
+        champion = _earlier(candidate, held_out, arguments.champion, arguments.champion_version, stage)
     judged = Judged(
         evaluation=measured.evaluation,
         baselines=baselines,
@@ -207,30 +208,21 @@ def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> t
     return judged, reference.make_reference(sampled, encoder, trained.fitted.text, trained.fitted.importance)
 
 
-def _champion(
-    candidate: Candidate, held_out: Rows, sampled: RawRows, arguments: TrainingRequest, stage: Stage
-) -> EarlierVersion | None:
-    """The champion on the same held-out rows, and their drift from its baseline sample."""
-    if arguments.champion is None:
-        return None
-    with stage("champion", "score the champion on the same rows"):
-        bundle = Bundle.load(arguments.champion, mapped=False)
-        drift = reference.compare(bundle, sampled)
-        return candidate.beside(held_out, bundle, version=arguments.champion_version, drift=drift)
+def _earlier(candidate: Candidate, held_out: Rows, bundle: Path, version: int | None, stage: Stage) -> EarlierVersion:
+    """An earlier version on the same held-out rows."""
+    with stage("champion", "score an earlier version on the same rows"):
+        return candidate.beside(held_out, Bundle.load(bundle, mapped=False), version=version)
 
 
 def _best(candidate: Candidate, held_out: Rows, arguments: TrainingRequest, stage: Stage) -> EarlierVersion | None:
-    """The best version kept on the same held-out rows. A bundle that can no longer be read does not stop the run."""
+    """The best version kept, if it is another one. A bundle that can no longer be read does not stop the run."""
     if arguments.best is None:
         return None
-    version = arguments.best_version
-    with stage("champion", "score the best version kept on the same rows"):
-        try:
-            bundle = Bundle.load(arguments.best, mapped=False)
-        except BundleError as error:
-            reason = str(error).rstrip(".")
-            return EarlierVersion(version=version, bundle_hash="", compared=None, not_comparable=reason)
-        return candidate.beside(held_out, bundle, version=version)
+    try:
+        return _earlier(candidate, held_out, arguments.best, arguments.best_version, stage)
+    except BundleError as error:
+        reason = str(error).rstrip(".")
+        return EarlierVersion(version=arguments.best_version, bundle_hash="", compared=None, not_comparable=reason)
 
 
 FREQUENT = 10
@@ -430,12 +422,11 @@ class Pipeline:
 
 def _click_parts(trained: Trained, histograms: Reference, user: str | None) -> ClickParts:
     """The click model; its golden records hold nothing of the column `user`."""
-    held_out, own = trained.prepared.part(Part.HELD_OUT), trained.encoded.encoder.encoder
-    encoder, golden = golden_records(held_out, trained.schema, own, trained.fitted, user)
+    held_out, encoder = trained.prepared.part(Part.HELD_OUT), trained.encoded.encoder.encoder
     return ClickParts(
         trees=trained.fitted.text,
         encoder=encoder,
-        golden=golden,
+        golden=golden_records(held_out, trained.schema, encoder, trained.fitted, user),
         reference=histograms,
     )
 

@@ -18,7 +18,6 @@ from training.evaluation.baselines import NAMES
 from training.evaluation.measure import Scored, score
 from training.evaluation.metrics import DECIMALS, Evaluation, EvaluationError, evaluate, losses
 from training.evaluation.reachable import BestReachable
-from training.evaluation.reference import Drift
 from training.evaluation.segments import Slice
 from training.parameters import GateParameters, Split, TrainingParameters
 from training.protocols import Scannable
@@ -50,8 +49,6 @@ class EarlierVersion:
     bundle_hash: str
     compared: Compared | None
     not_comparable: str | None = None
-    drift: Drift | None = None
-    """The held-out rows' drift from its baseline sample."""
 
     @property
     def name(self) -> str:
@@ -76,7 +73,6 @@ class EarlierVersion:
             "version": self.version,
             "bundle_hash": self.bundle_hash,
             "not_comparable": self.not_comparable,
-            "drift": None if self.drift is None else self.drift.scalars(),
         } | measured
 
 
@@ -88,9 +84,7 @@ class Candidate:
     parameters: TrainingParameters
     held_out: HeldOut
 
-    def beside(
-        self, rows: Scannable, bundle: Bundle, *, version: int | None = None, drift: Drift | None = None
-    ) -> EarlierVersion:
+    def beside(self, rows: Scannable, bundle: Bundle, *, version: int | None = None) -> EarlierVersion:
         """Score and evaluate a bundle and the candidate on `rows`, the candidate's prepared held-out rows."""
         schema = self.scored.schema
         reason = _only_recommends(bundle) or _other_columns(bundle.schema.lacking(schema)) or self._seen_by(bundle)
@@ -100,9 +94,7 @@ class Candidate:
                 compared = self._compared(rows, bundle)
             except EvaluationError as error:
                 reason = f"on the rows that it has not seen, {str(error)[0].lower()}{str(error)[1:].rstrip('.')}"
-        return EarlierVersion(
-            version=version, bundle_hash=bundle.hash, compared=compared, not_comparable=reason, drift=drift
-        )
+        return EarlierVersion(version=version, bundle_hash=bundle.hash, compared=compared, not_comparable=reason)
 
     def _compared(self, rows: Scannable, bundle: Bundle) -> Compared:
         clicks, since = bundle.click_model, self._later_cut(bundle)
@@ -245,8 +237,6 @@ def _checks(
     for called, earlier in (("champion", champion), ("best version kept", best)):
         if earlier is not None:
             yield _earlier(called, earlier, gate)
-    if champion is not None and champion.drift is not None:
-        yield _drift(champion.drift, gate.max_drift)
 
 
 def _auc(evaluation: Evaluation, gate: GateParameters) -> Check:
@@ -292,19 +282,6 @@ def _earlier(called: str, earlier: EarlierVersion, gate: GateParameters) -> Chec
         reason=f"Log loss {compared.ours.log_loss:.4f} is {_difference(compared.gain)} than that of the {called} "
         f"({earlier.name}, {compared.earlier.log_loss:.4f}) on the same {compared.ours.rows:,} held-out rows{since}"
         f"{limit if rise > 0 else ''}.",
-    )
-
-
-def _drift(drift: Drift, limit: float) -> Check:
-    """Whether the drift from the champion's baseline sample is at most `limit`; 0 is no limit."""
-    worst = drift.worst
-    passed = limit == 0 or worst.index <= limit
-    verb = "has no limit" if limit == 0 else f"is {'at most' if passed else 'above'} {limit:.4f}"
-    return Check(
-        passed=passed,
-        reason=f"Drift of {worst.index:.4f} in {'the ' if worst is drift.prediction else 'the column '}{worst.name} "
-        f"from what the champion was trained on {verb} (chance alone gives about {drift.chance:.4f} on {drift.rows:,} "
-        "rows).",
     )
 
 

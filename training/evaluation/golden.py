@@ -8,9 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.bundle import GoldenRecord
-from features.columns import Category, Cross, Number
+from features.columns import Number
 from features.encoder import Encoder, RawRows
-from features.hashing import MISSING_HASH, Several
 from features.schema import Schema
 from training.kernels.columns import CATEGORIES, NUMBERS, RAW, TIME, matrix, raw_columns, raw_rows, raw_types
 from training.kernels.hashed import content_hashes, raw_type
@@ -19,20 +18,16 @@ from training.model.fitted import Fitted
 from training.protocols import Scannable
 
 GOLDEN_RECORDS = 100
-MADE_UP = "made-up user"
-"""The key of a user who does not exist."""
 _SHOWN = "_shown"
 """A hash of what a row shows as a record. Equal rows, and rows of other users, make one record."""
 
 
 def golden_records(
     held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted, user: str | None
-) -> tuple[Encoder, tuple[GoldenRecord, ...]]:
+) -> tuple[GoldenRecord, ...]:
     """At most `GOLDEN_RECORDS` distinct held-out records, chosen by content, so every run takes the same ones.
 
-    No record has a user's key, which is in the column `user`: the first one and every second one after it are without
-    that column, the others name a made-up user. The encoder that is returned knows that user, too, so the
-    probabilities still prove that keys are hashed and looked up as in training.
+    They are without the column `user`, which has users' keys: nothing in a bundle is about a single user.
     """
     types = pa.schema([(_SHOWN, pa.uint64()), (RAW, raw_type(len(schema.texts))), *raw_types(schema)])
     function = partial(_lowest, schema=schema, types=types, user=user)
@@ -48,36 +43,20 @@ def golden_records(
     fields = [*rows.fields]
     for field in schema.fields:
         if field.name == user:
-            known = MADE_UP if isinstance(field, Category) else None
-            shown[field.at] = [known if row % 2 else None for row in range(len(rows))]
+            shown[field.at] = [None] * len(rows)
             fields[field.at] = field.read(shown[field.at])
-    rows = RawRows(schema=schema, fields=fields)
-    encoder = _with_made_up_user(encoder, rows, user)
-    probabilities = fitted.predict(rows.encode(encoder)).tolist()
+    probabilities = fitted.predict(RawRows(schema=schema, fields=fields).encode(encoder)).tolist()
     records = (
         dict(zip(schema.features, record, strict=True))
         for record in zip(*(shown[field.at] for field in schema.fields), strict=True)
     )
-    return encoder, tuple(
+    return tuple(
         GoldenRecord(
-            record={name: value for name, value in record.items() if value is not None or name != user},
+            record={name: value for name, value in record.items() if name != user},
             probability=probability,
         )
         for record, probability in zip(records, probabilities, strict=True)
     )
-
-
-def _with_made_up_user(encoder: Encoder, rows: RawRows, user: str | None) -> Encoder:
-    """The encoder with the keys and crosses in the column `user` of these rows, which count like the most frequent."""
-    for index, column in enumerate(rows.schema.encoded):
-        own = encoder.log_counts[encoder.column(index)]
-        if own.size and user in (
-            (column.first.name, column.second.name) if isinstance(column, Cross) else (column.name,)
-        ):
-            values = rows.values(index)
-            hashes = values.hashes if isinstance(values, Several) else values
-            encoder = encoder.with_values(index, hashes[hashes != MISSING_HASH], like=int(own.argmax()))
-    return encoder
 
 
 def _lowest(

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from features.encoder import Encoder, EncoderError, Factors, RawRows
+from features.encoder import Encoder, EncoderError, RawRows
 from features.hashing import Several
 from features.schema import Schema
 
@@ -153,18 +152,3 @@ def test_a_missing_or_broken_file_is_refused(tmp_path: Path, name: str, content:
     file.unlink() if content is None else file.write_bytes(content)
     with pytest.raises(EncoderError, match=r"cannot be read.*Train the model again"):
         Encoder.load(tmp_path)
-
-
-def test_more_values_are_encoded_like_one_and_change_no_other() -> None:
-    tables = [{1: (0.1, 1.0), 5: (0.5, 5.0)}, {2: (0.2, 2.0), 4: (0.4, 4.0)}]
-    first, second = (np.arange(6, dtype=np.float32).reshape(3, 2) + start for start in (0, 10))
-    encoder = replace(encoder_of(tables), factors=Factors(columns=(0, 1), first=first, second=second))
-    found = encoder.with_values(0, np.array([7, 5, 3, -1, 3]), like=1)
-    assert found.hashes.tolist() == [-1, 1, 3, 5, 7, 2, 4]
-    assert found.offsets.tolist() == [0, 5, 7]
-    hundredths = [round(100 * float(rate)) for rate in found.rates]
-    assert hundredths == [50, 10, 50, 50, 50, 20, 40]
-    assert found.log_counts.tolist() == [5.0, 1.0, 5.0, 5.0, 5.0, 2.0, 4.0]
-    assert found.factors is not None
-    assert found.factors.first.tolist() == [[2, 3], [0, 1], [2, 3], [2, 3], [2, 3], [4, 5]]
-    assert found.factors.second.tolist() == second.tolist()

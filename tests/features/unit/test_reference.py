@@ -15,7 +15,6 @@ from features.reference import (
     Histogram,
     Reference,
     ReferenceUnreadableError,
-    chance_index,
     column_values,
     stability_index,
 )
@@ -87,20 +86,6 @@ def test_an_empty_bin_gives_a_finite_index() -> None:
 def test_an_empty_bin_counts_as_half_a_row() -> None:
     # Shares of 0.5 / 101 and 100.5 / 101, the other way round in the other sample: twice 100 / 101 of ln 201.
     assert stability_index([0, 100], np.array([100, 0])) == pytest.approx(200 / 101 * math.log(201))
-
-
-def test_chance_gives_about_the_index_that_is_expected_of_it() -> None:
-    generator = np.random.default_rng(1)
-    found = []
-    for _ in range(300):
-        histogram = Histogram.of(generator.normal(size=2_000))
-        found.append(stability_index(histogram.rows[:-1], histogram.count(generator.normal(size=1_000))[:-1]))
-    assert np.mean(found) == pytest.approx(chance_index(BINS, 2_000, 1_000), rel=0.15)
-
-
-def test_chance_counts_the_degrees_of_freedom_which_are_one_fewer_than_the_bins() -> None:
-    """By the formula (B - 1) (1 / N + 1 / M) of Yurdakul 2018, for ten bins: 9 / 900 + 9 / 1800."""
-    assert chance_index(10, 900, 1_800) == pytest.approx(0.015)
 
 
 def test_a_category_counts_by_its_rate_and_an_unknown_one_as_missing() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from training.evaluation.gate import Compared, EarlierVersion, judge
 from training.evaluation.metrics import Evaluation, evaluate
-from training.evaluation.reference import Drift, Moved
 from training.parameters import GateParameters
 
 TEMPLATE = evaluate(np.arange(2_013) < 450, np.full(2_013, 0.22))
@@ -36,13 +35,6 @@ def lost(version: int) -> EarlierVersion:
     return EarlierVersion(version=version, bundle_hash="", compared=None, not_comparable=reason)
 
 
-def drifted(index: float) -> EarlierVersion:
-    """The champion, from whose baseline sample a column has drifted by this much."""
-    columns = (Moved(name="cat03", index=index),)
-    drift = Drift(rows=2_013, chance=0.0011, prediction=Moved(name="prediction", index=0.01), columns=columns)
-    return replace(earlier(0.4642), drift=drift)
-
-
 def test_a_candidate_that_passes_everything_is_accepted_with_all_reasons() -> None:
     verdict = judge(measured(), BASELINES, earlier(0.4642), GATE)
     chance = TEMPLATE.calibration_noise
@@ -63,8 +55,6 @@ LOGISTIC = "that of the baseline logistic regression (0.4700)"
 CHAMPION = "that of the champion (version 3, 0.46"
 SAME_ROWS = "on the same 2,013 held-out rows, "
 MORE = f"{SAME_ROWS}more than the allowed rise of 0.0020, "
-OF_DRIFT = "Drift of 0.3000 in the column cat03 from what the champion was trained on "
-CHANCE = "(chance alone gives about 0.0011 on 2,013 rows)."
 
 
 @pytest.mark.parametrize(
@@ -92,7 +82,6 @@ CHANCE = "(chance alone gives about 0.0011 on 2,013 rows)."
             {},
             f"Log loss 0.4630 is 0.0030 higher than {CHAMPION}00) {MORE}and than two",
         ),
-        ({}, drifted(0.3), {"max_drift": 0.25}, f"{OF_DRIFT}is above 0.2500 {CHANCE}"),
     ],
 )
 def test_one_missed_threshold_rejects_and_comes_first(
@@ -118,8 +107,6 @@ def test_one_missed_threshold_rejects_and_comes_first(
             {},
             f"Log loss 0.4630 is 0.0030 higher than {CHAMPION}00) {MORE}but within two standard errors (0.0032).",
         ),
-        (drifted(0.3), {"max_drift": 0.35}, f"{OF_DRIFT}is at most 0.3500 {CHANCE}"),
-        (drifted(0.3), {}, f"{OF_DRIFT}has no limit {CHANCE}"),
     ],
 )
 def test_what_does_not_reject_is_said_too(champion: EarlierVersion | None, gate: dict[str, float], reason: str) -> None:
