@@ -1,10 +1,10 @@
 """The command line of `python -m training`: one option per parameter, generated from the parameters' own models."""
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import EnumMeta
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, NamedTuple, NoReturn, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -18,12 +18,18 @@ KINDS: Mapping[str, type[BaseModel]] = {
     get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(get_args(Dataset)[0])
 }
 """The model of each kind of dataset."""
-_GROUPS = {"dataset", "training", "gate", "result"}
-"""The fields of a request that have options of their own."""
 
 
 class UsageError(PersonalizationError):
     """Options that do not make a training run."""
+
+
+class _Option(NamedTuple):
+    """The place in a request that an option fills: a field, or one of a group of fields."""
+
+    place: tuple[str, ...]
+    help: str
+    choices: list[str] | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -33,25 +39,25 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(arguments: Sequence[str]) -> TrainingRequest:
     """The run that options or a request ask for; raises `UsageError` naming everything that is wrong."""
-    parser = _parser()
-    given = vars(parser.parse_args(arguments))
-    if given["request"] is not None:
-        beside = [name for name, value in given.items() if name != "request" and value != parser.get_default(name)]
-        if beside:
-            raise UsageError(f"--request says everything, but {', '.join(beside)} was given too. Leave one out.")
-        return _read(given["request"])
-    fields = {name: given[name] for name in TrainingRequest.model_fields if name not in _GROUPS}
-    request = {name: value for name, value in fields.items() if value is not None} | {
-        "dataset": _dataset_fields(given),
-        "training": _chosen(given, TrainingParameters, ""),
-        "gate": _chosen(given, GateParameters, "gate_"),
-        "result": Format.JSON if given["json"] else Format.TEXT,
-    }
+    options = _options()
+    found = vars(_parser(options).parse_args(arguments))
+    given = {name: value for name, value in found.items() if value not in {None, False}}
+    if file := given.pop("request", None):
+        if given:
+            raise UsageError(f"--request says everything, but {', '.join(given)} was given too. Leave one out.")
+        return _read(file)
+    request: dict[str, Any] = {"dataset": {"kind": FilmsDataset().kind}, "training": {}, "gate": {}}
+    request["result"] = Format.JSON if given.pop("json", False) else Format.TEXT
+    for name, value in given.items():
+        *group, field = options[name].place
+        (request[group[0]] if group else request)[field] = value
     try:
         return TrainingRequest.model_validate(request)
     except ValidationError as error:
+        names = {option.place: _written(name) for name, option in options.items()}
         problems = (
-            f"{_option(problem['loc'])} {problem['input'] if problem['type'] != 'missing' else ''}: {problem['msg']}"
+            f"{names[tuple(dict.fromkeys(str(problem['loc'][end]) for end in (0, -1)))]} "
+            f"{problem['input'] if problem['type'] != 'missing' else ''}: {problem['msg']}"
             for problem in error.errors()
         )
         raise UsageError(f"{'; '.join(problems)}. `python -m training --help` lists the options.") from error
@@ -67,74 +73,45 @@ def _read(file: Path) -> TrainingRequest:
         raise UsageError(f"The request {file} is not valid: {'; '.join(problems)}.") from error
 
 
-def _parser() -> _Parser:
+def _options() -> dict[str, _Option]:
+    """The options by their names. A dataset's field that training has too says whose it is."""
+    found = {"dataset": _Option(("dataset", "kind"), "The kind of dataset.", [*KINDS])}
+    for kind, model in KINDS.items():
+        for name, field in model.model_fields.items():
+            option = f"dataset_{name}" if name in TrainingParameters.model_fields else name
+            if name != "kind":
+                before = f"{found[option].help} " if option in found else ""
+                found[option] = _Option(("dataset", name), f"{before}{kind}: {_help(field)}")
+    for name, field in TrainingRequest.model_fields.items():
+        if name not in {"dataset", "training", "gate", "result"}:
+            found[name] = _Option((name,), _help(field), _choices(field))
+    for group, prefix, model in (("training", "", TrainingParameters), ("gate", "gate_", GateParameters)):
+        for name, field in model.model_fields.items():
+            found[prefix + name] = _Option((group, name), _help(field), _choices(field))
+    return found
+
+
+def _parser(options: Mapping[str, _Option]) -> _Parser:
     parser = _Parser(prog="python -m training", description="Train a click model and write its bundle.")
-    _add_dataset(parser.add_argument_group("dataset"))
-    run = parser.add_argument_group("run")
-    run.add_argument("--request", type=Path, help="JSON file with the whole request (see `training/request.py`).")
-    run.add_argument("--json", action="store_true", help="Print the result as one JSON object on standard output.")
-    _add_fields(run, TrainingRequest, "", leave_out=_GROUPS)
-    _add_fields(parser.add_argument_group("training"), TrainingParameters, "")
-    _add_fields(parser.add_argument_group("gate"), GateParameters, "gate_")
+    groups = {title: parser.add_argument_group(title) for title in ("dataset", "run", "training", "gate")}
+    groups["run"].add_argument("--request", type=Path, help="JSON file with the whole request.")
+    groups["run"].add_argument("--json", action="store_true", help="Print the result as JSON on standard output.")
+    for name, option in options.items():
+        group = groups[option.place[0] if len(option.place) > 1 else "run"]
+        metavar = None if option.choices else "VALUE"
+        group.add_argument(_written(name), choices=option.choices, metavar=metavar, help=option.help)
     return parser
-
-
-def _add_dataset(group: "argparse._ArgumentGroup") -> None:
-    """Add the options that say which dataset is meant."""
-    group.add_argument("--dataset", choices=[*KINDS], default=FilmsDataset().kind)
-    for name in _dataset_names():
-        fields = {kind: model.model_fields[name] for kind, model in KINDS.items() if name in model.model_fields}
-        meanings = " ".join(f"{kind}: {_help(field)}" for kind, field in fields.items())
-        group.add_argument(_dataset_option(name), metavar="VALUE", help=meanings)
-
-
-def _dataset_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the dataset that the options of `_add_dataset` give, as they were typed."""
-    options = {name: _dataset_option(name).removeprefix("--").replace("-", "_") for name in _dataset_names()}
-    values = {name: given[option] for name, option in options.items()}
-    return {"kind": given["dataset"]} | {name: value for name, value in values.items() if value is not None}
-
-
-def _dataset_names() -> list[str]:
-    fields = (name for model in KINDS.values() for name in model.model_fields)
-    return [name for name in dict.fromkeys(fields) if name != "kind"]
-
-
-def _dataset_option(name: str) -> str:
-    """The option for a field of a dataset; a name that training has too says whose it is."""
-    return _written(f"dataset_{name}" if name in TrainingParameters.model_fields else name)
 
 
 def _written(name: str) -> str:
     return f"--{name}".replace("_", "-")
 
 
-def _add_fields(
-    group: "argparse._ArgumentGroup", model: type[BaseModel], prefix: str, *, leave_out: Iterable[str] = ()
-) -> None:
-    for name, field in model.model_fields.items():
-        if name in leave_out:
-            continue
-        choices = [str(choice.value) for choice in field.annotation] if isinstance(field.annotation, EnumMeta) else None
-        metavar = None if choices else "VALUE"
-        group.add_argument(_written(prefix + name), choices=choices, metavar=metavar, help=_help(field))
+def _choices(field: FieldInfo) -> list[str] | None:
+    return [str(choice.value) for choice in field.annotation] if isinstance(field.annotation, EnumMeta) else None
 
 
 def _help(field: FieldInfo) -> str:
     """What a field means, and its default if it has one."""
     description = (field.description or "").replace("%", "%%")
     return description if field.is_required() or field.default is None else f"{description} (default: {field.default})"
-
-
-def _chosen(given: Mapping[str, Any], model: type[BaseModel], prefix: str) -> dict[str, Any]:
-    values = {name: given[prefix + name] for name in model.model_fields}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _option(place: tuple[int | str, ...]) -> str:
-    """The option for a place in a request."""
-    group, *inside = map(str, place)
-    if group == "dataset":
-        return _dataset_option(inside[-1])
-    names = {"training": inside, "gate": ["gate", *inside]}.get(group, [group])
-    return _written("_".join(names))

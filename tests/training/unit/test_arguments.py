@@ -25,17 +25,13 @@ def test_without_options_the_reference_model_is_trained_on_films() -> None:
     assert (parsed.result, parsed.progress, parsed.data, parsed.champion) == (Format.TEXT, Format.TEXT, None, None)
 
 
-@pytest.mark.parametrize("name", TrainingParameters.model_fields)
-def test_every_training_parameter_has_an_option(name: str) -> None:
-    default = getattr(TrainingParameters(), name)
-    parsed = parse([f"--{name.replace('_', '-')}", str(default)])
-    assert getattr(parsed.training, name) == default
-
-
-@pytest.mark.parametrize("name", GateParameters.model_fields)
-def test_every_gate_parameter_has_an_option(name: str) -> None:
-    parsed = parse([f"--gate-{name.replace('_', '-')}", "0.015625"])
-    assert getattr(parsed.gate, name) == 0.015625
+def test_every_parameter_of_training_and_gate_has_an_option() -> None:
+    defaults = TrainingParameters().model_dump(mode="json").items()
+    options = [part for name, value in defaults for part in (f"--{name.replace('_', '-')}", str(value))]
+    options += [part for name in GateParameters.model_fields for part in (f"--gate-{name.replace('_', '-')}", "0.25")]
+    parsed = parse(options)
+    assert parsed.training == TrainingParameters()
+    assert {*parsed.gate.model_dump().values()} == {0.25}
 
 
 VALUES = {
