@@ -1,11 +1,9 @@
 """Writes a run's bundle aside, seals it, and moves it into place once it is complete."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import msgspec
@@ -24,6 +22,7 @@ from features.bundle import (
     seal,
 )
 from features.encoder import Encoder
+from features.files import written_aside
 from features.reference import FILE as REFERENCE
 from features.reference import Reference
 from features.schema import Schema
@@ -32,6 +31,8 @@ from recommend.recommender import Recommender
 from training.datasets.manifest import Manifest
 from training.parameters import TrainingParameters
 from training.protocols import TrainingEngine
+from training.report import RecommenderReport, ReportData
+from training.result import Result
 from training.stages.provenance import library_versions, training_code_hash
 
 NOT_OF_THE_MODEL = {"driver_memory_gib", "memory_gib"}
@@ -53,35 +54,6 @@ class ClickParts:
         (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in self.golden))
         (folder / REFERENCE).write_bytes(self.reference.to_json())
         self.encoder.save(folder)
-
-
-@contextmanager
-def written_aside(target: Path) -> Iterator[Path]:
-    """A new folder that replaces `target` if the block ends without an error, and is removed otherwise."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        yield aside
-        publish(aside, target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def publish(folder: Path, target: Path) -> None:
-    """Rename `folder` to `target`; a former `target` is removed only once the new one is in place."""
-    folder.chmod(0o755)
-    if not target.exists():
-        folder.rename(target)
-        return
-    former = Path(mkdtemp(prefix=f".{target.name}-former-", dir=target.parent)) / target.name
-    target.rename(former)
-    try:
-        folder.rename(target)
-    except OSError:
-        former.rename(target)
-        raise
-    finally:
-        shutil.rmtree(former.parent, ignore_errors=True)
 
 
 def metadata_of(
@@ -114,15 +86,34 @@ def write_bundle(
     metadata: Metadata,
     clicks: ClickParts | None,
     recommender: Recommender | None,
-    write_report: Callable[[Path], None],
-) -> str:
-    """Write a bundle to the folder `target` and return its hash. After a failure nothing is left there."""
+    shown: ReportData | RecommenderReport,
+    rows: dict[str, int],
+    seconds: dict[str, float],
+) -> Result:
+    """Write a bundle to the folder `target`, in place of a former one. After a failure nothing has changed there.
+
+    `shown` is what its report shows, `rows` counts the rows by part of the split.
+    """
+    from training.report import page  # noqa: PLC0415 - Matplotlib takes a second; wrong data is reported before
+
+    target.parent.mkdir(parents=True, exist_ok=True)
     with written_aside(target) as folder:
+        folder.mkdir()
         (folder / SCHEMA).write_bytes(schema.to_json())
         (folder / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n")
         if clicks is not None:
             clicks.save(folder)
         if recommender is not None:
             recommender.save(folder / RECOMMENDER, seed=metadata.seed)
-        write_report(folder / REPORT)
-        return seal(folder)
+        (folder / REPORT).write_text(page.render(shown), encoding="utf-8")
+        bundle_hash = seal(folder)
+        shutil.rmtree(target, ignore_errors=True)
+    return Result(
+        metrics=metadata.metrics,
+        bundle=str(target),
+        bundle_hash=bundle_hash,
+        verdict=metadata.verdict,
+        report=str(target / REPORT),
+        rows=rows,
+        seconds=seconds,
+    )

@@ -11,12 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from features.bundle import REPORT, Bundle, BundleError, HeldOut, Metadata
+from features.bundle import Bundle, BundleError, HeldOut
 from features.encoder import MAX_ROWS, thresholds
 from features.errors import PersonalizationError
 from features.reference import Reference
 from features.schema import Schema
-from recommend.judgement import Judgement
 from recommend.stored import FOLDER as SNAPSHOTS
 from training import report, work
 from training.bundle import NOT_OF_THE_MODEL, ClickParts, metadata_of, write_bundle
@@ -357,78 +356,49 @@ class Pipeline:
     def _finish(
         self, trained: Trained, judged: Judged, histograms: Reference, recommended: Recommending | None
     ) -> Result:
-        from training.report import page  # noqa: PLC0415 - Matplotlib takes a second; wrong data is reported before
-
-        target = self._output / "bundle"
+        prepared, fitted, encoder = trained.prepared, trained.fitted, trained.encoded.encoder.encoder
+        dataset, data = self._arguments.dataset, self._arguments.data
+        judgement = None if recommended is None else recommended.judgement
         with self._stage("bundle", "write the bundle"):
-            judgement = None if recommended is None else recommended.judgement
-            metadata = self._metadata(trained, judged, judgement)
-            shown = self._report(trained, judged, metadata, judgement)
-            bundle_hash = write_bundle(
-                target,
+            user, held_out = user_column(dataset, data), prepared.part(Part.HELD_OUT)
+            golden = golden_records(held_out, trained.schema, encoder, fitted, user)
+            metadata = metadata_of(
+                self._engine,
+                self._manifest,
+                self._training,
+                metrics=metrics(judged, fitted, judgement),
+                verdict=judged.verdict,
+                held_out=prepared.held_out,
+            )
+            spec = tables_of(dataset, data)
+            shown = report.ReportData(
+                dataset=self._manifest.description,
+                **vars(judged),
+                importance=fitted.importance,
+                learning_curve=report.LearningCurve(validation=fitted.losses, best_iteration=fitted.best_iteration),
+                rows="" if spec is None else kept(prepared.found, spec),
+                splits=split_summaries(prepared),
+                columns=column_summaries(prepared, trained.encoded.counted, trained.schema),
+                parameters=self._training,
+                gate=self._arguments.gate,
+                versions=metadata.library_versions,
+                hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
+                equal_rows_numbered=NUMBER in prepared.held_out.fields,
+                recommender=judgement,
+            )
+            return write_bundle(
+                self._output / "bundle",
                 schema=trained.schema,
                 metadata=metadata,
-                clicks=_click_parts(trained, histograms, user_column(self._arguments.dataset, self._arguments.data)),
+                clicks=ClickParts(trees=fitted.text, encoder=encoder, golden=golden, reference=histograms),
                 recommender=None if recommended is None else recommended.recommender,
-                write_report=lambda path: page.write(path, shown),
+                shown=shown,
+                rows={part.value: prepared.counts[part] for part in Part},
+                seconds=self._progress.seconds,
             )
-        return Result(
-            metrics=metadata.metrics,
-            bundle=str(target),
-            bundle_hash=bundle_hash,
-            verdict=judged.verdict,
-            report=str(target / REPORT),
-            rows={part.value: trained.prepared.counts[part] for part in Part},
-            seconds=self._progress.seconds,
-        )
-
-    def _metadata(self, trained: Trained, judged: Judged, judgement: Judgement | None) -> Metadata:
-        return metadata_of(
-            self._engine,
-            self._manifest,
-            self._training,
-            metrics=metrics(judged, trained.fitted, judgement),
-            verdict=judged.verdict,
-            held_out=trained.prepared.held_out,
-        )
-
-    def _report(
-        self, trained: Trained, judged: Judged, metadata: Metadata, judgement: Judgement | None
-    ) -> report.ReportData:
-        fitted = trained.fitted
-        return report.ReportData(
-            dataset=self._manifest.description,
-            **vars(judged),
-            importance=fitted.importance,
-            learning_curve=report.LearningCurve(validation=fitted.losses, best_iteration=fitted.best_iteration),
-            rows=self._rows(trained.prepared),
-            splits=split_summaries(trained.prepared),
-            columns=column_summaries(trained.prepared, trained.encoded.counted, trained.schema),
-            parameters=self._training,
-            gate=self._arguments.gate,
-            versions=metadata.library_versions,
-            hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
-            equal_rows_numbered=NUMBER in trained.prepared.held_out.fields,
-            recommender=judgement,
-        )
-
-    def _rows(self, prepared: Prepared) -> str:
-        spec = tables_of(self._arguments.dataset, self._arguments.data)
-        return "" if spec is None else kept(prepared.found, spec)
 
     def _stage(self, name: str, detail: str) -> AbstractContextManager[None]:
         return self._engine.stage(self._progress, name, detail)
-
-
-def _click_parts(trained: Trained, histograms: Reference, user: str | None) -> ClickParts:
-    """The click model; its golden records hold nothing of the column `user`."""
-    held_out, encoder = trained.prepared.part(Part.HELD_OUT), trained.encoded.encoder.encoder
-    return ClickParts(
-        trees=trained.fitted.text,
-        encoder=encoder,
-        golden=golden_records(held_out, trained.schema, encoder, trained.fitted, user),
-        reference=histograms,
-    )
 
 
 def fold_encoder(counted: CountTable, rows: Scannable, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:

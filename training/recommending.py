@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from msgspec import UNSET
 
-from features.bundle import REPORT, Metadata, Verdict
+from features.bundle import Verdict
 from features.columns import Category, Field, Number
 from features.encoder import MAX_ROWS, RawRows, thresholds
 from features.hashing import Several, Values
@@ -346,50 +346,32 @@ def train_recommender(
     stage = partial(engine.stage, progress)
     parameters = arguments.training.model_copy(update={"engine": engine.name})
     recommended = recommending_from(spec, arguments, stage, output / SNAPSHOTS, engine.factors(parameters.seed))
-    judgement, target = recommended.judgement, output / "bundle"
-    if recommended.rows:
-        progress(STAGE, recommended.rows)
-    progress(STAGE, judgement.reason)
+    judgement = recommended.judgement
+    for line in filter(None, (recommended.rows, judgement.reason)):
+        progress(STAGE, line)
     with stage("bundle", "write the bundle"):
-        metadata = _metadata_of_recommender(engine, manifest, parameters, judgement)
-        bundle_hash = write_bundle(
-            target,
+        metadata = metadata_of(
+            engine,
+            manifest,
+            parameters,
+            metrics={**judgement.scalars(), METRIC: msgspec.to_builtins(judgement)},
+            verdict=Verdict(accepted=judgement.accepted, reasons=(judgement.reason,)),
+        )
+        shown = RecommenderReport(
+            dataset=manifest.description,
+            rows=recommended.rows,
+            recommender=judgement,
+            parameters=parameters,
+            versions=metadata.library_versions,
+            hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
+        )
+        return write_bundle(
+            output / "bundle",
             schema=spec.joined_schema,
             metadata=metadata,
             clicks=None,
             recommender=recommended.recommender,
-            write_report=partial(_write_report, manifest, metadata, recommended, parameters),
+            shown=shown,
+            rows={},
+            seconds=progress.seconds,
         )
-    return Result(
-        metrics=metadata.metrics,
-        bundle=str(target),
-        bundle_hash=bundle_hash,
-        verdict=metadata.verdict,
-        report=str(target / REPORT),
-        rows={},
-        seconds=progress.seconds,
-    )
-
-
-def _metadata_of_recommender(
-    engine: TrainingEngine, manifest: Manifest, parameters: TrainingParameters, judgement: Judgement
-) -> Metadata:
-    metrics = {**judgement.scalars(), METRIC: msgspec.to_builtins(judgement)}
-    verdict = Verdict(accepted=judgement.accepted, reasons=(judgement.reason,))
-    return metadata_of(engine, manifest, parameters, metrics=metrics, verdict=verdict)
-
-
-def _write_report(
-    manifest: Manifest, metadata: Metadata, recommended: Recommending, parameters: TrainingParameters, path: Path
-) -> None:
-    from training.report import page  # noqa: PLC0415 - Matplotlib takes a second; wrong data is reported before
-
-    shown = RecommenderReport(
-        dataset=manifest.description,
-        rows=recommended.rows,
-        recommender=recommended.judgement,
-        parameters=parameters,
-        versions=metadata.library_versions,
-        hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
-    )
-    page.write(path, shown)

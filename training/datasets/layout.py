@@ -3,13 +3,12 @@
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TypeVar
 
+from features import files
 from training.datasets.errors import DatasetError, MissingFileError, SpecError
 
 Item = TypeVar("Item")
@@ -84,19 +83,17 @@ def copy_checked(source: Path, target: Path, sha256: str) -> None:
 def written_aside(folder: Path) -> Iterator[Path]:
     """A new folder that becomes `folder` if the block ends without an error, and is removed otherwise."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        yield aside
-        if written := _parts(aside):
-            names = (path.relative_to(aside).as_posix() for path in written)
-            (aside / LISTING).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-        aside.rename(folder)
+        with files.written_aside(folder) as aside:
+            aside.mkdir()
+            yield aside
+            if written := _parts(aside):
+                names = (path.relative_to(aside).as_posix() for path in written)
+                (aside / LISTING).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     except OSError as error:
         raise DatasetError(
             f"The dataset cannot be written to {folder}: {error}. Free space or correct permissions, then run again."
         ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _parts(folder: Path) -> list[Path]:

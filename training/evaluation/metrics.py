@@ -25,7 +25,7 @@ smaller bins would measure the sample and not the model."""
 HISTOGRAM_BINS = 40
 DECIMALS = 9
 """Decimals of the metrics; further ones would differ between machines."""
-CURVES = frozenset({"roc", "precision_recall", "reliability", "histogram"})
+CURVES = frozenset({"roc", "reliability", "histogram"})
 
 Clicked = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
@@ -72,8 +72,6 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the clicks among the tenth of the rows with the highest probabilities."""
     roc: tuple[tuple[float, float], ...]
     """(false positive rate, true positive rate) from (0, 0) to (1, 1), at most `CURVE_POINTS` points."""
-    precision_recall: tuple[tuple[float, float], ...]
-    """(recall, precision) by falling probability, at most `CURVE_POINTS` points."""
     reliability: tuple[ReliabilityBin, ...]
     histogram: Histogram
 
@@ -106,7 +104,6 @@ def evaluate(clicked: Clicked, probability: Numbers) -> Evaluation:
             "Give more rows, or hold out a larger share with a lower `train_fraction`."
         )
     false_rate, true_rate, _ = metrics.roc_curve(clicked, probability, drop_intermediate=False)
-    precision, recall, _ = metrics.precision_recall_curve(clicked, probability)
     picked = (clicks * true_rate + (rows - clicks) * false_rate) / rows
     groups = reliability(clicked, probability)
     error, noise = calibration_error(groups)
@@ -125,9 +122,7 @@ def evaluate(clicked: Clicked, probability: Numbers) -> Evaluation:
         rows=rows,
         clicks=clicks,
         **{name: round(float(value), DECIMALS) for name, value in figures.items()},
-        roc=_thin(false_rate, true_rate, along=false_rate + true_rate),
-        # The last point has precision 1 and no rows; the others come by rising threshold.
-        precision_recall=_thin(recall[-2::-1], precision[-2::-1], along=recall[-2::-1]),
+        roc=_thin(false_rate, true_rate),
         reliability=groups,
         histogram=_histogram(probability),
     )
@@ -191,8 +186,9 @@ def _histogram(probability: Numbers) -> Histogram:
     return Histogram(highest=highest, rows=tuple(rows.tolist()))
 
 
-def _thin(x: Numbers, y: Numbers, *, along: Numbers) -> tuple[tuple[float, float], ...]:
-    """At most `CURVE_POINTS` of the points, evenly spread over the rising quantity `along`, both ends kept."""
+def _thin(x: Numbers, y: Numbers) -> tuple[tuple[float, float], ...]:
+    """At most `CURVE_POINTS` of the points of a rising curve, evenly spread along it, both ends kept."""
+    along = x + y
     wanted = np.linspace(along[0], along[-1], CURVE_POINTS)
     chosen = np.unique(np.minimum(np.searchsorted(along, wanted), len(along) - 1))
     return tuple((round(float(x[index]), 6), round(float(y[index]), 6)) for index in chosen)

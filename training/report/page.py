@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,13 +15,27 @@ from training.evaluation.metrics import Evaluation
 from training.report import plots
 from training.report.data import RecommenderReport, ReportData
 
+ITS_OWN = {
+    *("feature_fraction", "feature_fraction_by_node", "lambda_l2"),
+    *("folds", "min_category_rows", "smoothing", "seed", "engine", "first_stage"),
+}
+"""The parameters that a recommender depends on. All others are of a click model or of the run."""
 
-def write(path: Path, data: ReportData | RecommenderReport) -> None:
-    """Write the page to `path`, aside and then renamed, so that it is never incomplete."""
-    html = render(data) if isinstance(data, ReportData) else render_recommender(data)
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(html, encoding="utf-8")
-    aside.replace(path)
+
+def render(data: ReportData | RecommenderReport) -> str:
+    """The page as HTML: the same bytes for the same data."""
+    if isinstance(data, RecommenderReport):
+        template = environment().get_template("recommender_alone.html")
+        return template.render(data=data, parameters=rows_of(data.parameters, ITS_OWN))
+    template = environment().get_template("report.html")
+    return template.render(
+        data=data,
+        checks=checks(data.evaluation, data.baselines, data.champion, data.gate, best=data.best),
+        comparison=_comparison(data),
+        parameters=[*rows_of(data.parameters), *(("gate " + name, *rest) for name, *rest in rows_of(data.gate))],
+        slices=sorted(data.slices, key=lambda part: not part.off),
+        plots=_plots(data),
+    )
 
 
 @cache
@@ -39,31 +52,12 @@ def environment() -> Environment:
     return created
 
 
-def render(data: ReportData) -> str:
-    """The page as HTML: the same bytes for the same data."""
-    return (
-        environment()
-        .get_template("report.html")
-        .render(
-            data=data,
-            checks=checks(data.evaluation, data.baselines, data.champion, data.gate, best=data.best),
-            comparison=_comparison(data),
-            parameters=[*rows_of(data.parameters), *(("gate " + name, *rest) for name, *rest in rows_of(data.gate))],
-            slices=sorted(data.slices, key=lambda part: not part.off),
-            plots=_plots(data),
-        )
-    )
-
-
 def _plots(data: ReportData) -> dict[str, Markup]:
     drawn = {
         "roc": plots.roc(data),
-        "precision_recall": plots.precision_recall(data),
         "calibration": plots.calibration(data),
         "importance": plots.importance(data.importance),
     }
-    if data.slices:
-        drawn["slices"] = plots.slices(data.slices)
     if data.learning_curve.validation:
         drawn["learning_curve"] = plots.learning_curve(data.learning_curve)
     return drawn
@@ -107,16 +101,3 @@ def _count(value: int) -> str:
 
 def _percent(share: float, digits: int = 1) -> str:
     return f"{share:.{digits}%}"
-
-
-ITS_OWN = {
-    *("feature_fraction", "feature_fraction_by_node", "lambda_l2"),
-    *("folds", "min_category_rows", "smoothing", "seed", "engine", "first_stage"),
-}
-"""The parameters that a recommender depends on. All others are of a click model or of the run."""
-
-
-def render_recommender(data: RecommenderReport) -> str:
-    """The page as HTML: the same bytes for the same data."""
-    template = environment().get_template("recommender_alone.html")
-    return template.render(data=data, parameters=rows_of(data.parameters, ITS_OWN))

@@ -2,9 +2,9 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +15,6 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from training.evaluation.baselines import LOGISTIC_REGRESSION
 from training.evaluation.metrics import Evaluation, ReliabilityBin
-from training.evaluation.segments import Slice
 from training.report.data import LearningCurve, ReportData
 
 TEXT = "#010101"
@@ -91,26 +90,9 @@ def _inline(document: str, drawn: Plot) -> Markup:
 
 
 TOP_FEATURES = 20
-LOWEST_RECALL = 0.01
-"""Below this recall, precision depends on a handful of rows and jumps between 0 and 1."""
 NAME_LENGTH = 28
 NORMAL_95 = 1.96
 """Half-width of the interval that holds 95 % of a normal distribution, in standard deviations."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Line:
-    """The style of one model's curve."""
-
-    label: str
-    evaluation: Evaluation
-    color: str
-    style: str
-    width: float
-
-    def draw(self, axes: Axes, points: Sequence[tuple[float, float]], label: str) -> None:
-        x, y = zip(*points, strict=True)
-        axes.plot(x, y, label=label, color=self.color, linestyle=self.style, linewidth=self.width)
 
 
 def roc(data: ReportData) -> Markup:
@@ -118,26 +100,15 @@ def roc(data: ReportData) -> Markup:
     with plot("roc", f"ROC curve, area {data.evaluation.auc:.3f}") as drawn:
         axes = drawn.axes()
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":", label="guessing, area 0.500")
-        for line in _lines(data):
-            line.draw(axes, line.evaluation.roc, f"{line.label}, area {line.evaluation.auc:.3f}")
+        for label, evaluation, style in _lines(data):
+            axes.plot(*zip(*evaluation.roc, strict=True), label=f"{label}, area {evaluation.auc:.3f}", **style)
         axes.set(xlabel="share of unclicked rows picked", ylabel="share of clicked rows picked")
-        _percent_square(axes)
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        for spine in axes.spines.values():
+            spine.set_color(LINE)
         axes.legend(loc="lower right")
-    return drawn.svg
-
-
-def precision_recall(data: ReportData) -> Markup:
-    """Precision against recall."""
-    evaluation = data.evaluation
-    with plot("pr", f"Precision-recall curve, average precision {evaluation.average_precision:.3f}") as drawn:
-        axes = drawn.axes()
-        for line in _lines(data):
-            shown = [point for point in line.evaluation.precision_recall if point[0] >= LOWEST_RECALL]
-            line.draw(axes, shown, line.label)
-        axes.axhline(evaluation.base_rate, color=MUTED, linewidth=1, linestyle=":", label="guessing (click rate)")
-        axes.set(xlabel="share of all clicks that were picked", ylabel="share of the picked rows that were clicked")
-        _percent_square(axes)
-        axes.legend(loc="upper right")
     return drawn.svg
 
 
@@ -164,31 +135,6 @@ def calibration(data: ReportData) -> Markup:
         lower.set(xlabel="predicted probability", ylabel="rows")
         lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
         lower.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-    return drawn.svg
-
-
-def slices(parts: Sequence[Slice]) -> Markup:
-    """Observed click rate against predicted probability of each segment; those that are off are labelled."""
-    off = [part for part in parts if part.off]
-    fine = [part for part in parts if not part.off]
-    limit = min(1.0, 1.08 * max(max(part.mean_probability, part.click_rate) for part in parts))
-    with plot("slices", f"{len(off)} of {len(parts)} segments are off", height_inches=4.0) as drawn:
-        axes = drawn.axes()
-        axes.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle=":")
-        for group, color, label in ((fine, MODEL, "as predicted, or off by chance"), (off, OTHER, "off")):
-            if group:
-                predicted = [part.mean_probability for part in group]
-                observed = [part.click_rate for part in group]
-                axes.scatter(predicted, observed, s=_areas(group), color=color, alpha=0.6, linewidth=0, label=label)
-        for part in off:
-            axes.annotate(
-                short_name(part.column), (part.mean_probability, part.click_rate), (4, 4), textcoords="offset points"
-            )
-        axes.set(xlabel="predicted probability", ylabel="observed click rate", xlim=(0, limit), ylim=(0, limit))
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(6))
-            axis.set_major_formatter(PercentFormatter(1, decimals=None))
-        axes.legend(loc="upper left")
     return drawn.svg
 
 
@@ -225,20 +171,14 @@ def learning_curve(curve: LearningCurve) -> Markup:
     return drawn.svg
 
 
-def _lines(data: ReportData) -> list[_Line]:
-    """The curves to draw, this model's last and so on top."""
-    lines = []
+def _lines(data: ReportData) -> list[tuple[str, Evaluation, dict[str, Any]]]:
+    """The models whose curves are drawn, this one last and so on top: a label, the evaluation and the line's style."""
+    lines: list[tuple[str, Evaluation, dict[str, Any]]] = []
     if regression := data.baselines.get(LOGISTIC_REGRESSION):
-        lines.append(_Line(label="logistic regression", evaluation=regression, color=OTHER, style="-.", width=1.2))
+        lines.append(("logistic regression", regression, {"color": OTHER, "linestyle": "-.", "linewidth": 1.2}))
     if data.champion and data.champion.evaluation:
-        lines.append(_Line(label="champion", evaluation=data.champion.evaluation, color=TEXT, style="--", width=1.2))
-    return [*lines, _Line(label="this model", evaluation=data.evaluation, color=MODEL, style="-", width=2)]
-
-
-def _areas(parts: Sequence[Slice]) -> list[float]:
-    """The areas of the dots in square points: proportional to the rows, with a visible minimum."""
-    most = max(part.rows for part in parts)
-    return [12 + 108 * part.rows / most for part in parts]
+        lines.append(("champion", data.champion.evaluation, {"color": TEXT, "linestyle": "--", "linewidth": 1.2}))
+    return [*lines, ("this model", data.evaluation, {"color": MODEL, "linewidth": 2})]
 
 
 def short_name(name: str) -> str:
@@ -246,14 +186,6 @@ def short_name(name: str) -> str:
     half = NAME_LENGTH // 2
     fitting = name if len(name) <= NAME_LENGTH else f"{name[:half]}…{name[-half:]}"
     return fitting.replace("$", r"\$")
-
-
-def _percent_square(axes: Axes) -> None:
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
-    for spine in axes.spines.values():
-        spine.set_color(LINE)
 
 
 def _interval(part: ReliabilityBin) -> tuple[float, float]:

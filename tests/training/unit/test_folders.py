@@ -1,35 +1,8 @@
-"""Bundles and intermediate files: whole or not at all, and reused by runs on the same inputs only."""
+"""Intermediate files are reused by runs on the same inputs only."""
 
 from pathlib import Path
 
-import pytest
-
 from training import work
-from training.bundle import publish, written_aside
-
-
-def test_a_failure_keeps_what_was_there(tmp_path: Path) -> None:
-    target = tmp_path / "bundle"
-    target.mkdir()
-    (target / "model.txt").write_text("former")
-
-    def fail() -> None:
-        with written_aside(target):
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(OSError, match="No space left"):
-        fail()
-    assert (target / "model.txt").read_text() == "former"
-
-
-def test_a_new_folder_takes_the_place_of_the_former(tmp_path: Path) -> None:
-    target, new = tmp_path / "bundle", tmp_path / "new"
-    for folder, text in ((target, "former"), (new, "new")):
-        folder.mkdir()
-        (folder / "model.txt").write_text(text)
-    publish(new, target)
-    assert (target / "model.txt").read_text() == "new"
-    assert list(tmp_path.iterdir()) == [target]
 
 
 def stage(folder: Path, name: str, *, finished: bool) -> None:

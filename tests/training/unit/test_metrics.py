@@ -36,15 +36,12 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
     assert evaluate(clicked[order], probability[order]) == evaluate(clicked, probability)
 
 
-def test_long_curves_are_thinned_without_losing_their_area_or_their_ends() -> None:
+def test_a_long_curve_is_thinned_without_losing_its_area_or_its_ends() -> None:
     found = evaluate(*calibrated(1, 1, rows=20_000))
-    for curve, area in ((found.roc, found.auc), (found.precision_recall, found.average_precision)):
-        x, y = np.array(curve).T
-        assert len(curve) <= metrics.CURVE_POINTS
-        assert x.tolist() == sorted(x)
-        assert np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) == pytest.approx(area, abs=5e-3)
+    x, y = np.array(found.roc).T
+    assert len(found.roc) <= metrics.CURVE_POINTS
+    assert np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) == pytest.approx(found.auc, abs=1e-3)
     assert (found.roc[0], found.roc[-1]) == ((0, 0), (1, 1))
-    assert found.precision_recall[-1][0] == 1
 
 
 def test_rows_are_grouped_evenly_for_calibration_and_never_too_finely() -> None:

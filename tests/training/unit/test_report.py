@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -14,7 +13,7 @@ from training.evaluation.gate import EarlierVersion
 from training.parameters import EngineName, GateParameters, TrainingParameters
 from training.report import ColumnSummary, LearningCurve
 from training.report.data import ReportData
-from training.report.page import render, write
+from training.report.page import render
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def test_ids_are_unique_and_every_reference_is_met(html: str) -> None:
 
 def test_every_plot_takes_its_colours_from_the_page(html: str) -> None:
     plots = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
-    assert len(plots) == 6
+    assert len(plots) == 4
     for plot in plots:
         assert "var(--model)" in plot
         assert set(re.findall(r"#[0-9a-f]{6}\b", plot)) == set()
@@ -194,12 +193,6 @@ def test_a_model_without_a_single_split_is_still_reported() -> None:
         learning_curve=LearningCurve(validation=(), best_iteration=0),
     )
     assert "Training report" in render(data)
-
-
-def test_the_file_appears_whole_and_alone(tmp_path: Path) -> None:
-    write(tmp_path / "report.html", report_data())
-    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
-    assert (tmp_path / "report.html").read_text(encoding="utf-8").endswith("</html>")
 
 
 def test_a_recommender_has_figures_for_known_and_for_new_users_where_a_moment_divides_the_rows() -> None:
