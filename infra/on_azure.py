@@ -19,27 +19,19 @@ from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerservice
 
 from infra.azure_settings import ANYWHERE, Network
-from infra.cloud.access import Access, AccessArgs, ClusterAccessArgs
-from infra.cloud.cluster import Kubernetes, KubernetesArgs, NodePool, label_of_service_nodes, scoring_identity
+from infra.cloud.access import assign, assign_deployers
+from infra.cloud.cluster import Kubernetes, NodePool, label_of_service_nodes, scoring_identity
 from infra.cloud.container_registry import container_registry
-from infra.cloud.databricks import Databricks, DatabricksArgs, Members, TrainingJob, TrainingJobArgs
+from infra.cloud.databricks import Databricks, training_job, workspace_members
 from infra.cloud.key_vault import KeyVault
 from infra.cloud.machine_learning import machine_learning
-from infra.cloud.monitoring import (
-    Alerts,
-    AlertsArgs,
-    Availability,
-    AvailabilityArgs,
-    Monitoring,
-    MonitoringArgs,
-    container_insights,
-    send_logs,
-)
+from infra.cloud.monitoring import Monitoring, alerts, availability, container_insights, send_logs
 from infra.cloud.names import names_of
-from infra.cloud.network import SERVICE, PrivateStack, PrivateStackArgs
+from infra.cloud.network import SERVICE, PrivateStack
+from infra.cloud.role_list import Role
 from infra.cloud.site import sites
-from infra.cloud.storage import Storage, StorageArgs
-from infra.cloud.unity_catalog import LakeAccess, LakeAccessArgs, Volumes, VolumesArgs
+from infra.cloud.storage import Storage
+from infra.cloud.unity_catalog import catalog_volumes, lake_access
 from infra.cost.estimate import usd_per_month
 from infra.private import Service, divided
 from infra.settings import Settings, azure_settings
@@ -96,49 +88,37 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
     private = None
     if azure.network is Network.PRIVATE:
         private = PrivateStack(
-            PrivateStackArgs(
-                site=groups.serving,
-                names=names,
-                subscription=azure.subscription,
-                network_range=azure.network_range,
-                peered_network=str(azure.peered_network),
-                private_dns_zones=azure.private_dns_zones,
-            ),
+            groups.serving,
+            names,
             own,
+            subscription=azure.subscription,
+            network_range=azure.network_range,
+            peered_network=str(azure.peered_network),
+            private_dns_zones=azure.private_dns_zones,
         )
     monitoring = Monitoring(
-        "monitoring",
-        MonitoringArgs(
-            site=groups.serving,
-            names=names,
-            cap_gb=azure.log_cap_gb,
-            retention_days=azure.log_retention_days,
-            mail=azure.alert_mail,
-            given=azure.log_analytics,
-        ),
+        groups.serving,
+        names,
         own,
+        cap_gb=azure.log_cap_gb,
+        retention_days=azure.log_retention_days,
+        mail=azure.alert_mail,
+        given=azure.log_analytics,
     )
     workspace = Databricks(
-        "databricks",
-        DatabricksArgs(
-            site=groups.training,
-            subscription=azure.subscription,
-            names=names,
-            network=private.databricks if private else None,
-        ),
+        groups.training,
+        names,
         own,
+        subscription=azure.subscription,
+        network=private.databricks if private else None,
     )
     storage = Storage(
-        "storage",
-        StorageArgs(
-            site=groups.training,
-            lake_name=names.lake,
-            workspace_name=names.workspace_storage,
-            replication=azure.storage_replication,
-            tenant=azure.tenant,
-            connector=workspace.connector.id,
-        ),
+        groups.training,
+        names,
         own,
+        replication=azure.storage_replication,
+        tenant=azure.tenant,
+        connector=workspace.connector.id,
     )
     vault = KeyVault(groups.serving, environment, name=names.vault, tenant=azure.tenant)
     images = container_registry(groups.serving, environment, name=names.registry, tier=azure.registry_tier)
@@ -164,19 +144,25 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
                 Service.DATABRICKS: workspace.workspace.id,
             }
         )
-    access = Access(
-        "access",
-        AccessArgs(
-            subscription=azure.subscription,
-            deployers=azure.deployers,
-            lake=storage.lake.id,
-            workspace_storage=storage.workspace.id,
-            machine_learning=models.id,
-            registry=images.id,
-            connector_principal=workspace.connector_principal,
+    # The roles before the cluster: of the deployers, and of the identity with which Databricks accesses the lake.
+    roles = Group("azure:Access", "access", own)
+    give = partial(assign, parent=roles, subscription=azure.subscription)
+    give_deployers = partial(assign_deployers, parent=roles, deployers=azure.deployers, subscription=azure.subscription)
+    uses_lake = [
+        *give_deployers("lake", scope=storage.lake.id, role=Role.BLOB_DATA_CONTRIBUTOR),
+        give(
+            "connector-lake",
+            scope=storage.lake.id,
+            role=Role.BLOB_DATA_CONTRIBUTOR,
+            principal=workspace.connector_principal,
         ),
-        own,
-    )
+    ]
+    uses_models = [
+        *give_deployers("workspace-blobs", scope=storage.workspace.id, role=Role.BLOB_DATA_CONTRIBUTOR),
+        *give_deployers("workspace-files", scope=storage.workspace.id, role=Role.FILE_DATA_CONTRIBUTOR),
+        *give_deployers("models", scope=models.id, role=Role.DATA_SCIENTIST),
+    ]
+    pushes_images = give_deployers("images", scope=images.id, role=Role.REGISTRY_PUSH)
 
     # Azure's services send their logs to Log Analytics and, with `azure.service_metrics`, their metrics.
     logs = monitoring.logs
@@ -187,9 +173,9 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
     watch("registry", resource=images.id, metrics=metrics)
     watch("machine-learning", resource=models.id, metrics=metrics)
     watch("databricks", resource=workspace.workspace.id, categories=DATABRICKS_LOGS, metrics=None)
-    lake = [*access.lake, *storage.containers, *reached]
+    lake = [*uses_lake, *storage.containers, *reached]
     """What a step waits for that uses the lake; those after it add what else they use."""
-    registered = [*access.models, *reached]
+    registered = [*uses_models, *reached]
 
     # ---- The registry: the Azure ML workspace, which is purged at the end.
     opened = StepResource(
@@ -257,51 +243,42 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         opts=ResourceOptions(parent=in_workspace),
     )
     inner = ResourceOptions(parent=in_workspace, providers=[catalog])
-    members = Members("members", azure.deployers, azure.training_run_as, workspace.workspace, inner)
-    lake_access = LakeAccess(
-        "lake-access",
-        LakeAccessArgs(
-            name=names.catalog_object,
-            connector=workspace.connector.id,
-            containers={name: storage.lake_url(name) for name in CONTAINERS},
-            read=sorted({replace(folder, path="") for folder in data}),
-            managers=members.deployers,
-        ),
-        _after(inner, members),
+    members = workspace_members(azure.deployers, azure.training_run_as, workspace.workspace, inner)
+    located = lake_access(
+        _after(inner, members.group),
+        name=names.catalog_object,
+        connector=workspace.connector.id,
+        containers={name: storage.lake_url(name) for name in CONTAINERS},
+        read=sorted({replace(folder, path="") for folder in data}),
+        managers=members.deployers,
     )
-    Volumes(
-        "volumes",
-        VolumesArgs(
-            catalog=names.catalog_object,
-            lake_url=storage.lake_url,
-            data={volume_of(folder): str(folder) for folder in data},
-            principals=members.names,
-            managers=members.deployers,
-        ),
-        _after(inner, lake_access, members, *access.lake),
+    catalog_volumes(
+        _after(inner, located, members.group, *uses_lake),
+        catalog=names.catalog_object,
+        lake_url=storage.lake_url,
+        data={volume_of(folder): str(folder) for folder in data},
+        principals=members.names,
+        managers=members.deployers,
     )
-    job = TrainingJob(
-        "training-job",
-        TrainingJobArgs(
-            name=names.databricks,
-            tags=groups.training.tags,
-            deployers=azure.deployers,
-            run_as=azure.training_run_as,
-            mail=azure.alert_mail,
-            vm_size=azure.training_vm_size,
-            workers=azure.training_workers,
-            timeout_seconds=azure.training_timeout_minutes * 60,
-            binary_files=azure.training_binary_files,
-            libraries=found,
-        ),
+    job = training_job(
         workspace.workspace,
-        _after(inner, members),
+        _after(inner, members.group),
+        name=names.databricks,
+        tags=groups.training.tags,
+        deployers=azure.deployers,
+        run_as=azure.training_run_as,
+        mail=azure.alert_mail,
+        vm_size=azure.training_vm_size,
+        workers=azure.training_workers,
+        timeout_seconds=azure.training_timeout_minutes * 60,
+        binary_files=azure.training_binary_files,
+        libraries=found,
     )
     training = StepResource(
         TrainingRunOnAzure,
         "training",
         trained,
-        after=[in_workspace, libraries, *access.models, *lake],
+        after=[in_workspace, libraries, *uses_models, *lake],
         stack=stack,
         tenant=azure.tenant,
         subscription=azure.subscription,
@@ -311,7 +288,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         volumes=volumes,
         databricks_url=url,
         databricks_workspace_id=workspace.workspace.id,
-        job_id=job.job_id,
+        job_id=job.id,
         registry=registry,
         dataset=settings.dataset,
         location=uploaded.text("location"),
@@ -327,7 +304,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         ModelVersionOnAzure,
         "model",
         Group("registry:ModelVersion", "model"),
-        after=[*access.models, *lake],
+        after=[*uses_models, *lake],
         stack=stack,
         tenant=azure.tenant,
         subscription=azure.subscription,
@@ -348,7 +325,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         ServingImageOnAzure,
         "image",
         built,
-        after=[*access.images, *access.lake, *reached],
+        after=[*pushes_images, *uses_lake, *reached],
         stack=stack,
         tenant=azure.tenant,
         subscription=azure.subscription,
@@ -384,25 +361,22 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         vm_size=azure.scoring_vm_size, nodes_min=azure.scoring_nodes_min, nodes_max=azure.scoring_nodes_max
     )
     cluster = Kubernetes(
-        "kubernetes",
-        KubernetesArgs(
-            site=groups.serving,
-            names=names,
-            tenant=azure.tenant,
-            version=azure.kubernetes_version,
-            tier=azure.kubernetes_tier,
-            authorized_ip_ranges=() if azure.authorized_ip_ranges == ANYWHERE else azure.authorized_ip_ranges,
-            system=NodePool(
-                vm_size=azure.system_vm_size, nodes_min=azure.system_nodes_min, nodes_max=azure.system_nodes_max
-            ),
-            scoring=None if azure.shares_nodes else scoring_nodes,
-            zones=[zone.value for zone in azure.zones],
-            ephemeral_os_disks=azure.ephemeral_os_disks,
-            pods_logs=logs if azure.container_insights else None,
-            network=private.cluster if private else None,
-            after=[image],
-        ),
+        groups.serving,
+        names,
         own,
+        tenant=azure.tenant,
+        version=azure.kubernetes_version,
+        tier=azure.kubernetes_tier,
+        authorized_ip_ranges=() if azure.authorized_ip_ranges == ANYWHERE else azure.authorized_ip_ranges,
+        system=NodePool(
+            vm_size=azure.system_vm_size, nodes_min=azure.system_nodes_min, nodes_max=azure.system_nodes_max
+        ),
+        scoring=None if azure.shares_nodes else scoring_nodes,
+        zones=[zone.value for zone in azure.zones],
+        ephemeral_os_disks=azure.ephemeral_os_disks,
+        pods_logs=logs if azure.container_insights else None,
+        network=private.cluster if private else None,
+        after=[image],
     )
     identity = scoring_identity(
         groups.serving,
@@ -412,32 +386,35 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         namespace=NAMESPACE,
         service_account=SERVICE_ACCOUNT,
     )
-    access.open_cluster(
-        ClusterAccessArgs(
-            cluster=cluster.id,
-            registry=images.id,
-            vault=vault.id,
-            kubelet_principal=cluster.kubelet_principal,
-            scoring_principal=identity.principal_id,
-            snapshots=storage.snapshots if recommends else None,
+    uses_cluster = [
+        *give_deployers("cluster-credentials", scope=cluster.id, role=Role.CLUSTER_USER),
+        *give_deployers("cluster", scope=cluster.id, role=Role.CLUSTER_ADMIN),
+    ]
+    of_pods = [
+        give("nodes-pull", scope=images.id, role=Role.REGISTRY_PULL, principal=cluster.kubelet_principal),
+        give("pods-secrets", scope=vault.id, role=Role.SECRETS_USER, principal=identity.principal_id),
+    ]
+    if recommends:
+        of_pods.append(
+            give(
+                "pods-snapshots",
+                scope=storage.snapshots,
+                role=Role.BLOB_DATA_READER,
+                principal=identity.principal_id,
+            )
         )
-    )
     watch("cluster", resource=cluster.id, categories=CLUSTER_LOGS, metrics=metrics)
     if azure.container_insights:
         container_insights(groups.serving, environment, name=names.container_rule, cluster=cluster.id, workspace=logs)
-    Alerts(
-        "alerts",
-        AlertsArgs(
-            site=groups.serving,
-            names=names,
-            cluster=cluster.id,
-            logs=logs,
-            operators=monitoring.operators.id,
-            namespace=NAMESPACE,
-            container_logs=azure.container_insights,
-            recommends=recommends,
-        ),
-        own,
+    alerts(
+        groups.serving,
+        names,
+        environment,
+        monitoring,
+        cluster=cluster.id,
+        namespace=NAMESPACE,
+        container_logs=azure.container_insights,
+        recommends=recommends,
     )
 
     # ---- The service: its keys and certificate in the vault, pods in the cluster behind a load balancer.
@@ -463,13 +440,13 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         resource_group_name=groups.serving.group,
         resource_name=cluster.name,
         server_fqdn="public" if private else None,
-        opts=InvokeOutputOptions(provider=provider, depends_on=access.cluster),
+        opts=InvokeOutputOptions(provider=provider, depends_on=uses_cluster),
     )
     let_in = StepResource(
         ClusterReady,
         "cluster-ready",
         serving,
-        after=[*access.cluster, cluster.ready, *reached],
+        after=[*uses_cluster, cluster.ready, *reached],
         stack=stack,
         tenant=azure.tenant,
         cluster_id=cluster.id,
@@ -493,7 +470,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         ResourceOptions(
             parent=in_cluster,
             providers=[objects],
-            depends_on=[*secrets, *access.pods, cluster.ready],
+            depends_on=[*secrets, *of_pods, cluster.ready],
             transformations=[partial(_gone_with, cluster.cluster)],
         ),
         image=image.text("image"),
@@ -516,11 +493,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
     )
     if azure.availability_test:
         # Once the service answers, so that a first `up` counts as no outage.
-        Availability(
-            "availability",
-            AvailabilityArgs(site=groups.serving, names=names, monitoring=monitoring, host=place.host),
-            _after(own, in_cluster),
-        )
+        availability(groups.serving, names, _after(own, in_cluster), monitoring, host=place.host)
     StepResource(
         ChampionOnAzure,
         "service-champion",

@@ -6,6 +6,7 @@ own network a cluster also needs an identity with roles on its subnets.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi import Input, ResourceOptions
@@ -37,45 +38,39 @@ def label_of_service_nodes(*, shared: bool) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterNetworkArgs:
-    """Location and name of the identity, and the IDs of the subnets for nodes and load balancer."""
-
-    site: Site
-    name: str
-    subscription: str
-    nodes: Input[str]
-    service: Input[str]
-
-
-class ClusterNetwork(pulumi.ComponentResource):
+class ClusterNetwork:
     """The identity's ID and the nodes' subnet; the cluster must wait for `roles`."""
 
-    def __init__(self, name: str, args: ClusterNetworkArgs, opts: ResourceOptions | None = None) -> None:
-        """Create the identity and assign both roles."""
-        super().__init__("personalization:azure:ClusterNetwork", name, None, opts)
-        made = managedidentity.UserAssignedIdentity(
-            "aks-identity",
-            resource_name_=args.name,
-            resource_group_name=args.site.group,
-            location=args.site.location,
-            tags=args.site.tags,
-            opts=ResourceOptions(parent=self),
+    identity: Input[str]
+    nodes: Input[str]
+    roles: Sequence[pulumi.Resource]
+
+
+def cluster_network(
+    site: Site, opts: ResourceOptions, *, name: str, subscription: str, nodes: Input[str], service: Input[str]
+) -> ClusterNetwork:
+    """An identity with roles on the subnets for nodes and load balancer, both by ID."""
+    group = Group("azure:ClusterNetwork", "cluster-network", opts)
+    made = managedidentity.UserAssignedIdentity(
+        "aks-identity",
+        resource_name_=name,
+        resource_group_name=site.group,
+        location=site.location,
+        tags=site.tags,
+        opts=ResourceOptions(parent=group),
+    )
+    roles = [
+        assign(
+            f"cluster-{called}-subnet",
+            group,
+            scope=subnet,
+            role=Role.NETWORK_CONTRIBUTOR,
+            principal=made.principal_id,
+            subscription=subscription,
         )
-        self.identity = made.id
-        self.nodes = args.nodes
-        self.roles: list[pulumi.Resource] = []
-        for called, subnet in (("nodes", args.nodes), ("service", args.service)):
-            self.roles.append(
-                assign(
-                    f"cluster-{called}-subnet",
-                    self,
-                    scope=subnet,
-                    role=Role.NETWORK_CONTRIBUTOR,
-                    principal=made.principal_id,
-                    subscription=args.subscription,
-                )
-            )
-        self.register_outputs({})
+        for called, subnet in (("nodes", nodes), ("service", service))
+    ]
+    return ClusterNetwork(identity=made.id, nodes=nodes, roles=roles)
 
 
 MAX_PODS = 110
@@ -92,73 +87,86 @@ class NodePool:
     nodes_min: int
     nodes_max: int
 
-
-@dataclass(frozen=True, kw_only=True)
-class KubernetesArgs:
-    """Location, names and sizes."""
-
-    site: Site
-    names: Names
-    tenant: str
-    version: str
-    """Minor version of Kubernetes, of the control plane and of each pool."""
-    tier: KubernetesTier
-    authorized_ip_ranges: Sequence[str]
-    """Those that may reach a public API server; empty for all."""
-    system: NodePool
-    scoring: NodePool | None
-    """None: the service runs on the system nodes."""
-    zones: Sequence[str]
-    ephemeral_os_disks: bool
-    pods_logs: Input[str] | None
-    """ID of the Log Analytics workspace that gets the pods' logs, if any does."""
-    network: ClusterNetwork | None
-    """The nodes' network in a private stack; None: AKS creates one."""
-    after: Sequence[pulumi.Resource] = ()
-    """What must exist before the cluster, which costs by the hour."""
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """As arguments of either kind of pool."""
+        return {
+            "vm_size": self.vm_size,
+            "count": self.nodes_min,
+            "min_count": self.nodes_min,
+            "max_count": self.nodes_max,
+            "enable_auto_scaling": True,
+        }
 
 
 class Kubernetes(pulumi.ComponentResource):
     """The cluster. `ready` is its last change: wait for that before you use the cluster."""
 
-    def __init__(self, name: str, args: KubernetesArgs, opts: ResourceOptions | None = None) -> None:
-        """Create cluster, maintenance windows and scoring pool."""
-        super().__init__("personalization:azure:Kubernetes", name, None, opts)
-        self._args = args
-        self.cluster = self._cluster()
-        self.id = self.cluster.id
-        self.name = self.cluster.name
-        self.kubelet_principal = self.cluster.identity_profile.apply(_kubelet)
-        self.issuer = known(self.cluster.oidc_issuer_profile.apply(_issuer))
-        written: pulumi.Resource = self.cluster
-        for window in WINDOWS:
-            written = self._window(window, written)
-        self.ready = self._scoring_pool(args.scoring, written) if args.scoring else written
-        self.register_outputs({"cluster": self.id, "issuer": self.issuer})
+    def __init__(
+        self,
+        site: Site,
+        names: Names,
+        opts: ResourceOptions,
+        *,
+        tenant: str,
+        version: str,
+        tier: KubernetesTier,
+        authorized_ip_ranges: Sequence[str],
+        system: NodePool,
+        scoring: NodePool | None,
+        zones: Sequence[str],
+        ephemeral_os_disks: bool,
+        pods_logs: Input[str] | None,
+        network: ClusterNetwork | None,
+        after: Sequence[pulumi.Resource],
+    ) -> None:
+        """Create cluster, maintenance windows and scoring pool, once all of `after` exists.
 
-    def _cluster(self) -> containerservice.ManagedCluster:
-        site, args = self._args.site, self._args
-        return containerservice.ManagedCluster(
+        `version` is Kubernetes' minor version, `authorized_ip_ranges` are those that may reach a public API server
+        (empty for all), `pods_logs` is the ID of the Log Analytics workspace that gets the pods' logs, if any does, and
+        `network` the nodes' in a private stack; else AKS creates one. Without `scoring` the service runs on the system
+        nodes.
+        """
+        super().__init__("personalization:azure:Kubernetes", "kubernetes", None, opts)
+        disks = containerservice.OSDiskType
+        nodes: dict[str, Any] = {
+            "type": containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
+            "os_type": containerservice.OSType.LINUX,
+            "os_disk_type": disks.EPHEMERAL if ephemeral_os_disks else disks.MANAGED,
+            "os_disk_size_gb": DISK_GIB,
+            "vnet_subnet_id": network.nodes if network else None,
+            # Set on each pool, which otherwise keeps its version when the control plane is upgraded.
+            "orchestrator_version": version,
+            "availability_zones": list(zones),
+            "max_pods": MAX_PODS,
+            "upgrade_settings": containerservice.AgentPoolUpgradeSettingsArgs(max_surge="1"),
+        }
+        """What both pools have."""
+        self.cluster = containerservice.ManagedCluster(
             "cluster",
-            resource_name_=self._args.names.cluster,
+            resource_name_=names.cluster,
             resource_group_name=site.group,
             location=site.location,
-            node_resource_group=self._args.names.nodes_group,
-            dns_prefix=self._args.names.dns_prefix,
-            kubernetes_version=args.version,
-            sku=containerservice.ManagedClusterSKUArgs(name="Base", tier=args.tier.value),
-            identity=self._identity(),
+            node_resource_group=names.nodes_group,
+            dns_prefix=names.dns_prefix,
+            kubernetes_version=version,
+            sku=containerservice.ManagedClusterSKUArgs(name="Base", tier=tier.value),
+            identity=_identity(network),
             enable_rbac=True,
             disable_local_accounts=True,
             aad_profile=containerservice.ManagedClusterAADProfileArgs(
-                managed=True, enable_azure_rbac=True, tenant_id=args.tenant
+                managed=True, enable_azure_rbac=True, tenant_id=tenant
             ),
             oidc_issuer_profile=containerservice.ManagedClusterOIDCIssuerProfileArgs(enabled=True),
             security_profile=_security(),
-            network_profile=_network(self._args.network),
-            addon_profiles=self._addons(),
-            agent_pool_profiles=[self._system_pool(args.system)],
-            api_server_access_profile=self._api_server(),
+            network_profile=_network(network),
+            addon_profiles=_addons(pods_logs),
+            agent_pool_profiles=[
+                containerservice.ManagedClusterAgentPoolProfileArgs(
+                    name=SYSTEM_POOL, mode=containerservice.AgentPoolMode.SYSTEM, **nodes, **system.sizes
+                )
+            ],
+            api_server_access_profile=_api_server(network, authorized_ip_ranges),
             auto_upgrade_profile=containerservice.ManagedClusterAutoUpgradeProfileArgs(
                 upgrade_channel=containerservice.UpgradeChannel.PATCH,
                 node_os_upgrade_channel=containerservice.NodeOSUpgradeChannel.NODE_IMAGE,
@@ -168,121 +176,84 @@ class Kubernetes(pulumi.ComponentResource):
             opts=ResourceOptions(
                 parent=self,
                 ignore_changes=["agentPoolProfiles[*].count"],
-                depends_on=[*self._args.after, *(self._args.network.roles if self._args.network else ())],
+                depends_on=[*after, *(network.roles if network else ())],
             ),
         )
-
-    def _identity(self) -> containerservice.ManagedClusterIdentityArgs:
-        """In the stack's own network the cluster needs roles before it exists, and so an existing identity."""
-        if self._args.network is None:
-            return containerservice.ManagedClusterIdentityArgs(
-                type=containerservice.ResourceIdentityType.SYSTEM_ASSIGNED
+        self.id = self.cluster.id
+        self.name = self.cluster.name
+        self.kubelet_principal = self.cluster.identity_profile.apply(_kubelet)
+        self.issuer = known(self.cluster.oidc_issuer_profile.apply(_issuer))
+        self.ready: pulumi.Resource = self.cluster
+        for window in WINDOWS:
+            weekly = containerservice.WeeklyScheduleArgs(day_of_week=containerservice.WeekDay.SUNDAY, interval_weeks=1)
+            self.ready = containerservice.MaintenanceConfiguration(
+                window,
+                config_name=window,
+                resource_name_=self.cluster.name,
+                resource_group_name=site.group,
+                maintenance_window=containerservice.MaintenanceWindowArgs(
+                    duration_hours=WINDOW_HOURS,
+                    start_time="02:00",
+                    schedule=containerservice.ScheduleArgs(weekly=weekly),
+                ),
+                opts=ResourceOptions(parent=self, depends_on=[self.ready], deleted_with=self.cluster),
             )
-        return containerservice.ManagedClusterIdentityArgs(
-            type=containerservice.ResourceIdentityType.USER_ASSIGNED,
-            user_assigned_identities=[self._args.network.identity],
-        )
-
-    def _api_server(self) -> containerservice.ManagedClusterAPIServerAccessProfileArgs:
-        """A private one has an address in the network and a public DNS name, so it needs no private zone."""
-        if self._args.network is None:
-            return containerservice.ManagedClusterAPIServerAccessProfileArgs(
-                authorized_ip_ranges=list(self._args.authorized_ip_ranges)
+        if scoring:
+            self.ready = containerservice.AgentPool(
+                "scoring-pool",
+                # What can't change in place is part of its name, so a new pool exists before the old one is deleted.
+                agent_pool_name=names.scoring_pool(scoring.vm_size, *zones),
+                resource_name_=self.cluster.name,
+                resource_group_name=site.group,
+                mode=containerservice.AgentPoolMode.USER,
+                node_labels={POOL_LABEL: SCORING},
+                node_taints=[f"{POOL_LABEL}={SCORING}:NoSchedule"],
+                tags=site.tags,
+                **nodes,
+                **scoring.sizes,
+                opts=ResourceOptions(
+                    parent=self,
+                    depends_on=[self.ready],
+                    deleted_with=self.cluster,  # AKS changes no pool of a stopped cluster, but deletes the cluster
+                    ignore_changes=["count"],
+                    delete_before_replace=False,  # Azure's provider would delete the pods' nodes first
+                ),
             )
-        return containerservice.ManagedClusterAPIServerAccessProfileArgs(
-            enable_private_cluster=True, enable_private_cluster_public_fqdn=True, private_dns_zone="none"
+        self.register_outputs({})
+
+
+def _identity(own: ClusterNetwork | None) -> containerservice.ManagedClusterIdentityArgs:
+    """In the stack's own network the cluster needs roles before it exists, and so an existing identity."""
+    kinds = containerservice.ResourceIdentityType
+    if own is None:
+        return containerservice.ManagedClusterIdentityArgs(type=kinds.SYSTEM_ASSIGNED)
+    return containerservice.ManagedClusterIdentityArgs(
+        type=kinds.USER_ASSIGNED, user_assigned_identities=[own.identity]
+    )
+
+
+def _api_server(
+    own: ClusterNetwork | None, ranges: Sequence[str]
+) -> containerservice.ManagedClusterAPIServerAccessProfileArgs:
+    """A private one has an address in the network and a public DNS name, so it needs no private zone."""
+    if own is None:
+        return containerservice.ManagedClusterAPIServerAccessProfileArgs(authorized_ip_ranges=list(ranges))
+    return containerservice.ManagedClusterAPIServerAccessProfileArgs(
+        enable_private_cluster=True, enable_private_cluster_public_fqdn=True, private_dns_zone="none"
+    )
+
+
+def _addons(pods_logs: Input[str] | None) -> dict[str, containerservice.ManagedClusterAddonProfileArgs]:
+    addons = {
+        "azureKeyvaultSecretsProvider": containerservice.ManagedClusterAddonProfileArgs(
+            enabled=True, config={"enableSecretRotation": "true", "rotationPollInterval": "2m"}
         )
-
-    def _system_pool(self, pool: NodePool) -> containerservice.ManagedClusterAgentPoolProfileArgs:
-        return containerservice.ManagedClusterAgentPoolProfileArgs(
-            name=SYSTEM_POOL,
-            mode=containerservice.AgentPoolMode.SYSTEM,
-            type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
-            os_type=containerservice.OSType.LINUX,
-            os_disk_type=self._disk(),
-            os_disk_size_gb=DISK_GIB,
-            vm_size=pool.vm_size,
-            vnet_subnet_id=self._subnet(),
-            # Set on each pool, which otherwise keeps its version when the control plane is upgraded.
-            orchestrator_version=self._args.version,
-            count=pool.nodes_min,
-            min_count=pool.nodes_min,
-            max_count=pool.nodes_max,
-            enable_auto_scaling=True,
-            availability_zones=list(self._args.zones),
-            max_pods=MAX_PODS,
-            upgrade_settings=containerservice.AgentPoolUpgradeSettingsArgs(max_surge="1"),
+    }
+    if pods_logs is not None:
+        addons["omsagent"] = containerservice.ManagedClusterAddonProfileArgs(
+            enabled=True, config={"logAnalyticsWorkspaceResourceID": pods_logs, "useAADAuth": "true"}
         )
-
-    def _scoring_pool(self, pool: NodePool, written: pulumi.Resource) -> containerservice.AgentPool:
-        """Properties that can't change in place are part of its name, so a new pool exists before the old one is
-        deleted."""
-        zones = list(self._args.zones)
-        return containerservice.AgentPool(
-            "scoring-pool",
-            agent_pool_name=self._args.names.scoring_pool(pool.vm_size, *zones),
-            resource_name_=self.cluster.name,
-            resource_group_name=self._args.site.group,
-            mode=containerservice.AgentPoolMode.USER,
-            type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
-            os_type=containerservice.OSType.LINUX,
-            os_disk_type=self._disk(),
-            os_disk_size_gb=DISK_GIB,
-            vm_size=pool.vm_size,
-            vnet_subnet_id=self._subnet(),
-            orchestrator_version=self._args.version,
-            count=pool.nodes_min,
-            min_count=pool.nodes_min,
-            max_count=pool.nodes_max,
-            enable_auto_scaling=True,
-            availability_zones=zones,
-            max_pods=MAX_PODS,
-            node_labels={POOL_LABEL: SCORING},
-            node_taints=[f"{POOL_LABEL}={SCORING}:NoSchedule"],
-            upgrade_settings=containerservice.AgentPoolUpgradeSettingsArgs(max_surge="1"),
-            tags=self._args.site.tags,
-            opts=ResourceOptions(
-                parent=self,
-                depends_on=[written],
-                deleted_with=self.cluster,  # AKS changes no pool of a stopped cluster, but deletes the cluster
-                ignore_changes=["count"],
-                delete_before_replace=False,  # Azure's provider would delete the pods' nodes first
-            ),
-        )
-
-    def _subnet(self) -> Input[str] | None:
-        return self._args.network.nodes if self._args.network else None
-
-    def _disk(self) -> containerservice.OSDiskType:
-        ephemeral = self._args.ephemeral_os_disks
-        return containerservice.OSDiskType.EPHEMERAL if ephemeral else containerservice.OSDiskType.MANAGED
-
-    def _window(self, window: str, written: pulumi.Resource) -> containerservice.MaintenanceConfiguration:
-        weekly = containerservice.WeeklyScheduleArgs(day_of_week=containerservice.WeekDay.SUNDAY, interval_weeks=1)
-        return containerservice.MaintenanceConfiguration(
-            window,
-            config_name=window,
-            resource_name_=self.cluster.name,
-            resource_group_name=self._args.site.group,
-            maintenance_window=containerservice.MaintenanceWindowArgs(
-                duration_hours=WINDOW_HOURS,
-                start_time="02:00",
-                schedule=containerservice.ScheduleArgs(weekly=weekly),
-            ),
-            opts=ResourceOptions(parent=self, depends_on=[written], deleted_with=self.cluster),
-        )
-
-    def _addons(self) -> dict[str, containerservice.ManagedClusterAddonProfileArgs]:
-        addons = {
-            "azureKeyvaultSecretsProvider": containerservice.ManagedClusterAddonProfileArgs(
-                enabled=True, config={"enableSecretRotation": "true", "rotationPollInterval": "2m"}
-            )
-        }
-        if self._args.pods_logs is not None:
-            addons["omsagent"] = containerservice.ManagedClusterAddonProfileArgs(
-                enabled=True, config={"logAnalyticsWorkspaceResourceID": self._args.pods_logs, "useAADAuth": "true"}
-            )
-        return addons
+    return addons
 
 
 def _security() -> containerservice.ManagedClusterSecurityProfileArgs:

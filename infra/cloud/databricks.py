@@ -18,6 +18,7 @@ from pulumi_azure_native import databricks
 from infra.azure_settings import Deployer, PrincipalType
 from infra.cloud.names import PROJECT, Names
 from infra.cloud.site import Site
+from infra.step_resource import Group
 from steps.job_libraries import JobLibraries
 from tools.versions import DATABRICKS_RUNTIME, SCALA
 from training.platform import SWITCH
@@ -36,33 +37,29 @@ class DatabricksNetwork:
     containers: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatabricksArgs:
-    """The workspace's location, names and network."""
-
-    site: Site
-    subscription: str
-    names: Names
-    network: DatabricksNetwork | None
-    """None: Databricks creates its own network."""
-
-
 class Databricks(pulumi.ComponentResource):
     """The workspace and its access connector. Databricks creates the managed resource group, which must not exist."""
 
-    def __init__(self, name: str, args: DatabricksArgs, opts: ResourceOptions | None = None) -> None:
-        """Create both."""
-        super().__init__("personalization:azure:Databricks", name, None, opts)
-        site = args.site
+    def __init__(
+        self,
+        site: Site,
+        names: Names,
+        opts: ResourceOptions,
+        *,
+        subscription: str,
+        network: DatabricksNetwork | None,
+    ) -> None:
+        """Create both; without a `network`, Databricks creates its own."""
+        super().__init__("personalization:azure:Databricks", "databricks", None, opts)
         self.workspace = databricks.Workspace(
             "databricks-workspace",
-            workspace_name=args.names.databricks,
+            workspace_name=names.databricks,
             resource_group_name=site.group,
             location=site.location,
             sku=databricks.SkuArgs(name="premium"),
             compute_mode=databricks.ComputeMode.HYBRID,  # can't be changed later, so it is set explicitly
-            managed_resource_group_id=f"/subscriptions/{args.subscription}/resourceGroups/{args.names.databricks_group}",
-            parameters=_parameters(args.network),
+            managed_resource_group_id=f"/subscriptions/{subscription}/resourceGroups/{names.databricks_group}",
+            parameters=_parameters(network),
             public_network_access=ACCESS.DISABLED if site.private else ACCESS.ENABLED,
             # Clusters that use a private endpoint need no rules for Databricks' public addresses.
             required_nsg_rules=RULES.NO_AZURE_DATABRICKS_RULES if site.private else RULES.ALL_RULES,
@@ -71,7 +68,7 @@ class Databricks(pulumi.ComponentResource):
         )
         self.connector = databricks.AccessConnector(
             "lake-access",
-            connector_name=args.names.connector,
+            connector_name=names.connector,
             resource_group_name=site.group,
             location=site.location,
             identity=databricks.ManagedServiceIdentityArgs(type=databricks.ManagedServiceIdentityType.SYSTEM_ASSIGNED),
@@ -79,7 +76,7 @@ class Databricks(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self),
         )
         self.connector_principal = self.connector.identity.apply(_principal)
-        self.register_outputs({"workspace": self.workspace.id, "url": self.workspace.workspace_url})
+        self.register_outputs({})
 
 
 def _parameters(network: DatabricksNetwork | None) -> databricks.WorkspaceCustomParametersArgs:
@@ -100,42 +97,41 @@ def _principal(identity: databricks.outputs.ManagedServiceIdentityResponse | Non
     return identity.principal_id
 
 
-class Members(pulumi.ComponentResource):
-    """The deployers' service principals in the workspace. `names` are all names for grants."""
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """Principals by their names in Databricks, once `group` exists: the service principals among them are members."""
 
-    def __init__(
-        self,
-        name: str,
-        deployers: Sequence[Deployer],
-        run_as: str | None,
-        workspace: pulumi.Resource,
-        opts: ResourceOptions | None = None,
-    ) -> None:
-        """Add them; `run_as` is the application ID of the one that training runs as.
+    group: pulumi.Resource
+    deployers: Mapping[str, str]
+    """Those who manage the stack's objects, by object ID."""
+    names: Mapping[str, str]
+    """All that need grants, by logical name."""
 
-        They are deleted with `workspace`, because one of them may be destroying the stack.
-        """
-        super().__init__("personalization:azure:Members", name, None, opts)
-        applications = {
-            deployer.object_id: deployer.databricks_name
-            for deployer in deployers
-            if deployer.type is PrincipalType.SERVICE_PRINCIPAL and deployer.databricks_name is not None
-        }
-        if run_as is not None and run_as not in applications.values():
-            applications["training"] = run_as
-        for called, application in applications.items():
-            pulumi_databricks.ServicePrincipal(
-                f"member-{called}",
-                application_id=application,
-                force=True,  # one that has deployed before is already a member
-                opts=ResourceOptions(parent=self, deleted_with=workspace),
-            )
-        named = {one.object_id: one.databricks_name for one in deployers if one.databricks_name is not None}
-        self.deployers: dict[str, str] = named
-        """The names of those who manage the stack's objects, by object ID."""
-        self.names: dict[str, str] = {**named, **applications}
-        """By logical name."""
-        self.register_outputs({})
+
+def workspace_members(
+    deployers: Sequence[Deployer], run_as: str | None, workspace: pulumi.Resource, opts: ResourceOptions
+) -> Members:
+    """Add service principals to the workspace; `run_as` is the application ID of the one that training runs as.
+
+    They are deleted with `workspace`, because one of them may be destroying the stack.
+    """
+    group = Group("azure:Members", "members", opts)
+    named = {one.object_id: one.databricks_name for one in deployers if one.databricks_name is not None}
+    applications = {
+        one.object_id: named[one.object_id]
+        for one in deployers
+        if one.type is PrincipalType.SERVICE_PRINCIPAL and one.object_id in named
+    }
+    if run_as is not None and run_as not in applications.values():
+        applications["training"] = run_as
+    for called, application in applications.items():
+        pulumi_databricks.ServicePrincipal(
+            f"member-{called}",
+            application_id=application,
+            force=True,  # one that has deployed before is already a member
+            opts=ResourceOptions(parent=group, deleted_with=workspace),
+        )
+    return Members(group=group, deployers=named, names={**named, **applications})
 
 
 ENTRY_POINT = "train"
@@ -158,138 +154,115 @@ BINARY_FILES = {SWITCH: "true"}
 SINGLE_NODE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*, 4]"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingJobArgs:
-    """Name and tags of policy and job, the cluster's size, and the code to run on it."""
+def training_job(
+    workspace: pulumi.Resource,
+    opts: ResourceOptions,
+    *,
+    name: str,
+    tags: Mapping[str, str],
+    deployers: Sequence[Deployer],
+    run_as: str | None,
+    mail: str,
+    vm_size: str,
+    workers: int,
+    timeout_seconds: int,
+    binary_files: bool,
+    libraries: JobLibraries,
+) -> pulumi_databricks.Job:
+    """Cluster policy and job of this name, in the workspace of the given Databricks provider; deleted with it.
 
-    name: str
-    tags: Mapping[str, str]
-    deployers: Sequence[Deployer]
-    """Those who manage both."""
-    run_as: str | None
-    """The application ID of the principal that it runs as; None: the deployer that first ran `up`."""
-    mail: str
-    """Address for failed runs."""
-    vm_size: str
-    workers: int
-    """Beside the driver; 0 trains on the driver alone."""
-    timeout_seconds: int
-    binary_files: bool
-    libraries: JobLibraries
+    The `deployers` manage both. `run_as` is the application ID of the principal that the job runs as, or else it is the
+    deployer that first ran `up`; failed runs are reported to `mail`. With 0 `workers` the driver trains alone.
+    """
+    own = ResourceOptions(
+        parent=Group("azure:TrainingJob", "training-job", opts),
+        deleted_with=workspace,
+    )
+    alone = workers == 0
+    policy = pulumi_databricks.ClusterPolicy(
+        "training-policy", name=name, definition=json.dumps(_policy(workers, vm_size), sort_keys=True), opts=own
+    )
+    _let_manage("training-policy", deployers, "CAN_USE", own, cluster_policy_id=policy.id)
+    cluster = pulumi_databricks.JobJobClusterNewClusterArgs(
+        spark_version=RUNTIME,
+        node_type_id=vm_size,
+        num_workers=workers,
+        policy_id=policy.id,
+        data_security_mode=DEDICATED,
+        runtime_engine="STANDARD",
+        azure_attributes=pulumi_databricks.JobJobClusterNewClusterAzureAttributesArgs(
+            availability=ON_DEMAND, first_on_demand=1
+        ),
+        spark_conf={**(SINGLE_NODE if alone else {}), **(BINARY_FILES if binary_files else {})},
+        custom_tags={**tags, **({"ResourceClass": "SingleNode"} if alone else {})},
+    )
+    task = pulumi_databricks.JobTaskArgs(
+        task_key=ENTRY_POINT,
+        job_cluster_key=CLUSTER,
+        python_wheel_task=pulumi_databricks.JobTaskPythonWheelTaskArgs(
+            package_name=PROJECT,
+            entry_point=ENTRY_POINT,
+            parameters=[f"{{{{job.parameters.{REQUEST}}}}}"],
+        ),
+        libraries=[
+            pulumi_databricks.JobTaskLibraryArgs(requirements=libraries.requirements_path),
+            *(pulumi_databricks.JobTaskLibraryArgs(jar=jar) for jar in libraries.jar_paths),
+        ],
+        timeout_seconds=timeout_seconds,
+        max_retries=0,
+    )
+    job = pulumi_databricks.Job(
+        "training-job",
+        name=name,
+        max_concurrent_runs=1,
+        job_clusters=[pulumi_databricks.JobJobClusterArgs(job_cluster_key=CLUSTER, new_cluster=cluster)],
+        tasks=[task],
+        parameters=[pulumi_databricks.JobParameterArgs(name=REQUEST, default="{}")],
+        run_as=None if run_as is None else pulumi_databricks.JobRunAsArgs(service_principal_name=run_as),
+        email_notifications=pulumi_databricks.JobEmailNotificationsArgs(on_failures=[mail]),
+        timeout_seconds=timeout_seconds,
+        tags=tags,
+        opts=own,
+    )
+    _let_manage("training-job", deployers, "CAN_MANAGE", own, job_id=job.id)
+    return job
 
 
-class TrainingJob(pulumi.ComponentResource):
-    """Cluster policy and job in the workspace of the given Databricks provider."""
+def _let_manage(
+    resource: str,
+    deployers: Sequence[Deployer],
+    level: str,
+    own: ResourceOptions,
+    *,
+    job_id: Input[str] | None = None,
+    cluster_policy_id: Input[str] | None = None,
+) -> None:
+    """Give every deployer this level on the job or policy, which belongs to whoever created it.
 
-    def __init__(
-        self,
-        name: str,
-        args: TrainingJobArgs,
-        workspace: pulumi.Resource,
-        opts: ResourceOptions | None = None,
-    ) -> None:
-        """Create them; they are deleted with the workspace."""
-        super().__init__("personalization:azure:TrainingJob", name, None, opts)
-        self._args = args
-        self._options = ResourceOptions(parent=self, deleted_with=workspace)
-        policy = pulumi_databricks.ClusterPolicy(
-            "training-policy",
-            name=args.name,
-            definition=json.dumps(_policy(args), sort_keys=True),
-            opts=self._options,
-        )
-        self._let_manage("training-policy", "CAN_USE", cluster_policy_id=policy.id)
-        self.job = self._job(policy)
-        self.job_id = self.job.id
-        self.register_outputs({"job_id": self.job_id, "url": self.job.url})
-
-    def _job(self, policy: pulumi_databricks.ClusterPolicy) -> pulumi_databricks.Job:
-        args, libraries = self._args, self._args.libraries
-        task = pulumi_databricks.JobTaskArgs(
-            task_key=ENTRY_POINT,
-            job_cluster_key=CLUSTER,
-            python_wheel_task=pulumi_databricks.JobTaskPythonWheelTaskArgs(
-                package_name=PROJECT,
-                entry_point=ENTRY_POINT,
-                parameters=[f"{{{{job.parameters.{REQUEST}}}}}"],
-            ),
-            libraries=[
-                pulumi_databricks.JobTaskLibraryArgs(requirements=libraries.requirements_path),
-                *(pulumi_databricks.JobTaskLibraryArgs(jar=jar) for jar in libraries.jar_paths),
-            ],
-            timeout_seconds=args.timeout_seconds,
-            max_retries=0,
-        )
-        cluster = self._cluster(policy)
-        job = pulumi_databricks.Job(
-            "training-job",
-            name=args.name,
-            max_concurrent_runs=1,
-            job_clusters=[pulumi_databricks.JobJobClusterArgs(job_cluster_key=CLUSTER, new_cluster=cluster)],
-            tasks=[task],
-            parameters=[pulumi_databricks.JobParameterArgs(name=REQUEST, default="{}")],
-            run_as=None if args.run_as is None else pulumi_databricks.JobRunAsArgs(service_principal_name=args.run_as),
-            email_notifications=pulumi_databricks.JobEmailNotificationsArgs(on_failures=[args.mail]),
-            timeout_seconds=args.timeout_seconds,
-            tags=args.tags,
-            opts=self._options,
-        )
-        self._let_manage("training-job", "CAN_MANAGE", job_id=job.id)
-        return job
-
-    def _let_manage(
-        self,
-        resource: str,
-        level: str,
-        *,
-        job_id: Input[str] | None = None,
-        cluster_policy_id: Input[str] | None = None,
-    ) -> None:
-        """Give every deployer this level: the object belongs to whoever created it.
-
-        A cluster policy has only CAN_USE; it is changed by workspace admins, which Contributors on the workspace are
-        (databricks/terraform-provider-databricks, permission_definitions.go; Databricks, "Create and manage compute
-        policies").
-        """
-        named = [one for one in self._args.deployers if one.databricks_name is not None]
-        if named:
-            given = [
-                pulumi_databricks.PermissionsAccessControlArgs(
-                    permission_level=level, **{FIELD[one.type]: one.databricks_name}
-                )
-                for one in named
-            ]
-            pulumi_databricks.Permissions(
-                f"{resource}-permissions",
-                access_controls=given,
-                job_id=job_id,
-                cluster_policy_id=cluster_policy_id,
-                opts=self._options,
-            )
-
-    def _cluster(self, policy: pulumi_databricks.ClusterPolicy) -> pulumi_databricks.JobJobClusterNewClusterArgs:
-        args = self._args
-        alone = args.workers == 0
-        return pulumi_databricks.JobJobClusterNewClusterArgs(
-            spark_version=RUNTIME,
-            node_type_id=args.vm_size,
-            num_workers=args.workers,
-            policy_id=policy.id,
-            data_security_mode=DEDICATED,
-            runtime_engine="STANDARD",
-            azure_attributes=pulumi_databricks.JobJobClusterNewClusterAzureAttributesArgs(
-                availability=ON_DEMAND, first_on_demand=1
-            ),
-            spark_conf={**(SINGLE_NODE if alone else {}), **(BINARY_FILES if args.binary_files else {})},
-            custom_tags={**args.tags, **({"ResourceClass": "SingleNode"} if alone else {})},
+    A cluster policy has only CAN_USE; it is changed by workspace admins, which Contributors on the workspace are
+    (databricks/terraform-provider-databricks, permission_definitions.go; Databricks, "Create and manage compute
+    policies").
+    """
+    given = [
+        pulumi_databricks.PermissionsAccessControlArgs(permission_level=level, **{FIELD[one.type]: one.databricks_name})
+        for one in deployers
+        if one.databricks_name is not None
+    ]
+    if given:
+        pulumi_databricks.Permissions(
+            f"{resource}-permissions",
+            access_controls=given,
+            job_id=job_id,
+            cluster_policy_id=cluster_policy_id,
+            opts=own,
         )
 
 
-def _policy(args: TrainingJobArgs) -> dict[str, Any]:
+def _policy(workers: int, vm_size: str) -> dict[str, Any]:
     """The allowed clusters: exactly the job's, no autoscaling."""
     fixed = {
-        "num_workers": args.workers,
-        "node_type_id": args.vm_size,
+        "num_workers": workers,
+        "node_type_id": vm_size,
         "spark_version": RUNTIME,
         "data_security_mode": DEDICATED,
         "azure_attributes.availability": ON_DEMAND,

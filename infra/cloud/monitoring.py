@@ -6,7 +6,6 @@ not know the stack's own authority.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pulumi
 from pulumi import Input, ResourceOptions
@@ -14,83 +13,74 @@ from pulumi_azure_native import applicationinsights, monitor, operationalinsight
 from pulumi_azure_native.applicationinsights import WebTestKind
 
 from infra.cloud.names import Names, resource_groups
-from infra.cloud.queries import ALERTS, Alert, whole
+from infra.cloud.queries import ALERTS, whole
 from infra.cloud.site import Site
 from infra.cloud.workbook import workbook
 from infra.cost.scenarios import EVERY_SECONDS, PLACES
 from infra.step_resource import Group
 
 
-@dataclass(frozen=True, kw_only=True)
-class MonitoringArgs:
-    """Location, names, daily cap, retention and mail address."""
-
-    site: Site
-    names: Names
-    cap_gb: float
-    """GB per day."""
-    retention_days: int
-    mail: str
-    given: str | None
-    """The ID of an existing workspace, which has its own cap and retention."""
-
-
 class Monitoring(pulumi.ComponentResource):
     """The workspace `logs`, Application Insights on it, and the action group `operators`."""
 
-    def __init__(self, name: str, args: MonitoringArgs, opts: ResourceOptions | None = None) -> None:
-        """Create them, except a workspace that is given."""
-        super().__init__("personalization:azure:Monitoring", name, None, opts)
-        self.logs = args.given or self._workspace(args).id
-        """The ID of the workspace."""
-        self.insights = self._application_insights(args)
-        self.operators = self._action_group(args)
-        self.register_outputs({"logs": self.logs, "insights": self.insights.id, "operators": self.operators.id})
-
-    def _workspace(self, args: MonitoringArgs) -> operationalinsights.Workspace:
-        return operationalinsights.Workspace(
-            "logs",
-            workspace_name=args.names.logs,
-            resource_group_name=args.site.group,
-            location=args.site.location,
-            sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
-            retention_in_days=args.retention_days,
-            workspace_capping=operationalinsights.WorkspaceCappingArgs(daily_quota_gb=args.cap_gb),
-            tags=args.site.tags,
-            opts=ResourceOptions(parent=self),
+    def __init__(
+        self,
+        site: Site,
+        names: Names,
+        opts: ResourceOptions,
+        *,
+        cap_gb: float,
+        retention_days: int,
+        mail: str,
+        given: str | None,
+    ) -> None:
+        """Create them, except a workspace that is `given` by ID, which has its own daily cap and retention."""
+        super().__init__("personalization:azure:Monitoring", "monitoring", None, opts)
+        own = ResourceOptions(parent=self)
+        self.logs: Input[str] = (
+            given
+            or operationalinsights.Workspace(
+                "logs",
+                workspace_name=names.logs,
+                resource_group_name=site.group,
+                location=site.location,
+                sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
+                retention_in_days=retention_days,
+                workspace_capping=operationalinsights.WorkspaceCappingArgs(daily_quota_gb=cap_gb),
+                tags=site.tags,
+                opts=own,
+            ).id
         )
-
-    def _application_insights(self, args: MonitoringArgs) -> applicationinsights.Component:
-        return applicationinsights.Component(
+        """The ID of the workspace."""
+        self.insights = applicationinsights.Component(
             "insights",
-            resource_name_=args.names.insights,
-            resource_group_name=args.site.group,
-            location=args.site.location,
+            resource_name_=names.insights,
+            resource_group_name=site.group,
+            location=site.location,
             kind="web",
             application_type=applicationinsights.ApplicationType.WEB,
             ingestion_mode=applicationinsights.IngestionMode.LOG_ANALYTICS,
             workspace_resource_id=self.logs,
             disable_local_auth=True,
-            tags=args.site.tags,
-            opts=ResourceOptions(parent=self),
+            tags=site.tags,
+            opts=own,
         )
-
-    def _action_group(self, args: MonitoringArgs) -> monitor.ActionGroup:
-        return monitor.ActionGroup(
+        self.operators = monitor.ActionGroup(
             "operators",
-            action_group_name=args.names.action_group,
-            resource_group_name=args.site.group,
+            action_group_name=names.action_group,
+            resource_group_name=site.group,
             location="global",
             group_short_name="operators",
             enabled=True,
             email_receivers=[
                 monitor.MicrosoftCommonEmailReceiverArgs(
-                    name="operators", email_address=args.mail, use_common_alert_schema=True
+                    name="operators", email_address=mail, use_common_alert_schema=True
                 )
             ],
-            tags=args.site.tags,
-            opts=ResourceOptions(parent=self),
+            tags=site.tags,
+            opts=own,
         )
+        self.register_outputs({})
 
 
 def send_logs(
@@ -185,69 +175,32 @@ RUNBOOKS = {
 """The runbook of each alert, a page of `docs/runbooks`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class AlertsArgs:
-    """The monitored resources, and who is notified."""
+def alerts(
+    site: Site,
+    names: Names,
+    parent: pulumi.Resource,
+    monitoring: Monitoring,
+    *,
+    cluster: Input[str],
+    namespace: str,
+    container_logs: bool,
+    recommends: bool,
+) -> None:
+    """Metric alerts on the nodes, query alerts on training runs and the service, and the workbook.
 
-    site: Site
-    names: Names
-    cluster: Input[str]
-    logs: Input[str]
-    operators: Input[str]
-    namespace: str
-    """Kubernetes namespace of the service."""
-    container_logs: bool
-    """Whether the pods' logs are collected."""
-    recommends: bool
-    """Whether the service recommends."""
-
-
-class Alerts(pulumi.ComponentResource):
-    """Metric alerts on the nodes, query alerts on training runs and the service, and the workbook."""
-
-    def __init__(self, name: str, args: AlertsArgs, opts: ResourceOptions | None = None) -> None:
-        """Create all of them."""
-        super().__init__("personalization:azure:Alerts", name, None, opts)
-        self._args = args
-        for alert, (metric, threshold) in METRICS.items():
-            self._metric(alert, metric, threshold)
-        for alert, found in ALERTS.items():
-            if (args.container_logs or not found.of_service) and (args.recommends or not found.of_recommendations):
-                self._query(alert, found)
-        applicationinsights.Workbook(
-            "workbook",
-            resource_name_=args.names.workbook,
-            resource_group_name=args.site.group,
-            location=args.site.location,
-            kind=applicationinsights.WorkbookSharedTypeKind.SHARED,
-            category="workbook",
-            display_name=f"Personalization, stack {args.names.stack}",
-            source_id=args.logs,
-            serialized_data=pulumi.Output.json_dumps(
-                workbook(
-                    stack=args.names.stack,
-                    cluster=args.cluster,
-                    logs=args.logs,
-                    namespace=args.namespace,
-                    groups=resource_groups(args.names),
-                    of_service=args.container_logs,
-                )
-            ),
-            tags=args.site.tags,
-            opts=ResourceOptions(parent=self),
-        )
-        self.register_outputs({})
-
-    def _metric(self, name: str, metric: str, threshold: float) -> None:
+    `namespace` is the service's in Kubernetes, `container_logs` whether the pods' logs are collected.
+    """
+    own = ResourceOptions(parent=Group("azure:Alerts", "alerts", ResourceOptions(parent=parent)))
+    for name, (metric, threshold) in METRICS.items():
         monitor.MetricAlert(
             name,
-            rule_name=self._args.names.alert(name),
-            resource_group_name=self._args.site.group,
+            rule_name=names.part(name),
+            resource_group_name=site.group,
             location="global",
             description=what_to_do(name),
             enabled=True,
             severity=WARNING,
-            scopes=[self._args.cluster],
+            scopes=[cluster],
             evaluation_frequency=EVERY,
             window_size=WINDOW,
             criteria=monitor.MetricAlertSingleResourceMultipleMetricCriteriaArgs(
@@ -265,38 +218,61 @@ class Alerts(pulumi.ComponentResource):
                     )
                 ],
             ),
-            actions=[monitor.MetricAlertActionArgs(action_group_id=self._args.operators)],
-            tags=self._args.site.tags,
-            opts=ResourceOptions(parent=self),
+            actions=[monitor.MetricAlertActionArgs(action_group_id=monitoring.operators.id)],
+            tags=site.tags,
+            opts=own,
         )
-
-    def _query(self, name: str, alert: Alert) -> None:
+    for name, alert in ALERTS.items():
+        if (alert.of_service and not container_logs) or (alert.of_recommendations and not recommends):
+            continue
         monitor.ScheduledQueryRule(
             name,
-            rule_name=self._args.names.alert(name),
-            resource_group_name=self._args.site.group,
-            location=self._args.site.location,
+            rule_name=names.part(name),
+            resource_group_name=site.group,
+            location=site.location,
             description=what_to_do(name),
             enabled=True,
             severity=WARNING,
-            scopes=[self._args.logs],
+            scopes=[monitoring.logs],
             evaluation_frequency=EVERY,
             window_size=alert.window,
             skip_query_validation=True,  # the tables are created with their first rows
             criteria=monitor.ScheduledQueryRuleCriteriaArgs(
                 all_of=[
                     monitor.ConditionArgs(
-                        query=whole(alert.query, self._args.namespace),
+                        query=whole(alert.query, namespace),
                         time_aggregation=monitor.TimeAggregation.COUNT,
                         operator=MORE,
                         threshold=0,
                     )
                 ]
             ),
-            actions=monitor.ActionsArgs(action_groups=[self._args.operators]),
-            tags=self._args.site.tags,
-            opts=ResourceOptions(parent=self),
+            actions=monitor.ActionsArgs(action_groups=[monitoring.operators.id]),
+            tags=site.tags,
+            opts=own,
         )
+    applicationinsights.Workbook(
+        "workbook",
+        resource_name_=names.workbook,
+        resource_group_name=site.group,
+        location=site.location,
+        kind=applicationinsights.WorkbookSharedTypeKind.SHARED,
+        category="workbook",
+        display_name=f"Personalization, stack {names.stack}",
+        source_id=monitoring.logs,
+        serialized_data=pulumi.Output.json_dumps(
+            workbook(
+                stack=names.stack,
+                cluster=cluster,
+                logs=monitoring.logs,
+                namespace=namespace,
+                groups=resource_groups(names),
+                of_service=container_logs,
+            )
+        ),
+        tags=site.tags,
+        opts=own,
+    )
 
 
 def what_to_do(alert: str) -> str:
@@ -315,78 +291,54 @@ TEST_WINDOW = "PT5M"
 CRITICAL = 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class AvailabilityArgs:
-    """What is tested, and who is notified."""
-
-    site: Site
-    names: Names
-    monitoring: Monitoring
-    host: str
-
-
-class Availability(pulumi.ComponentResource):
-    """The test and its alert."""
-
-    def __init__(self, name: str, args: AvailabilityArgs, opts: ResourceOptions | None = None) -> None:
-        """Create both; the service should respond by then."""
-        super().__init__("personalization:azure:Availability", name, None, opts)
-        self._args = args
-        self._called = args.names.alert(ALERT)
-        self._alert(self._test())
-        self.register_outputs({})
-
-    def _test(self) -> applicationinsights.WebTest:
-        site = self._args.site
-        return applicationinsights.WebTest(
-            "availability-test",
-            web_test_name=self._called,
-            synthetic_monitor_id=self._called,
-            resource_group_name=site.group,
-            location=site.location,
-            kind=WebTestKind.STANDARD,
-            web_test_kind=WebTestKind.STANDARD,
-            enabled=True,
-            frequency=EVERY_SECONDS,
-            timeout=TIMEOUT_SECONDS,
-            retry_enabled=True,
-            locations=[applicationinsights.WebTestGeolocationArgs(location=place) for place in PLACES],
-            request=applicationinsights.WebTestPropertiesRequestArgs(
-                request_url=f"https://{self._args.host}{READY}",
-                http_verb="GET",
-                follow_redirects=False,
-                parse_dependent_requests=False,
-            ),
-            validation_rules=applicationinsights.WebTestPropertiesValidationRulesArgs(
-                expected_http_status_code=OK, s_sl_check=False
-            ),
-            # This tag assigns the results to Application Insights.
-            tags=self._args.monitoring.insights.id.apply(
-                lambda found: {**site.tags, f"hidden-link:{found}": "Resource"}
-            ),
-            opts=ResourceOptions(parent=self),
-        )
-
-    def _alert(self, test: applicationinsights.WebTest) -> None:
-        site, monitoring = self._args.site, self._args.monitoring
-        monitor.MetricAlert(
-            ALERT,
-            rule_name=self._called,
-            resource_group_name=site.group,
-            location="global",
-            description=what_to_do(ALERT),
-            enabled=True,
-            severity=CRITICAL,
-            scopes=[test.id, monitoring.insights.id],
-            evaluation_frequency=TEST_EVERY,
-            window_size=TEST_WINDOW,
-            criteria=monitor.WebtestLocationAvailabilityCriteriaArgs(
-                odata_type="Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria",
-                web_test_id=test.id,
-                component_id=monitoring.insights.id,
-                failed_location_count=FAILING,
-            ),
-            actions=[monitor.MetricAlertActionArgs(action_group_id=monitoring.operators.id)],
-            tags=site.tags,
-            opts=ResourceOptions(parent=self),
-        )
+def availability(site: Site, names: Names, opts: ResourceOptions, monitoring: Monitoring, *, host: str) -> None:
+    """The test and its alert; the service at `host` should respond by then."""
+    own = ResourceOptions(parent=Group("azure:Availability", "availability", opts))
+    called = names.part(ALERT)
+    test = applicationinsights.WebTest(
+        "availability-test",
+        web_test_name=called,
+        synthetic_monitor_id=called,
+        resource_group_name=site.group,
+        location=site.location,
+        kind=WebTestKind.STANDARD,
+        web_test_kind=WebTestKind.STANDARD,
+        enabled=True,
+        frequency=EVERY_SECONDS,
+        timeout=TIMEOUT_SECONDS,
+        retry_enabled=True,
+        locations=[applicationinsights.WebTestGeolocationArgs(location=place) for place in PLACES],
+        request=applicationinsights.WebTestPropertiesRequestArgs(
+            request_url=f"https://{host}{READY}",
+            http_verb="GET",
+            follow_redirects=False,
+            parse_dependent_requests=False,
+        ),
+        validation_rules=applicationinsights.WebTestPropertiesValidationRulesArgs(
+            expected_http_status_code=OK, s_sl_check=False
+        ),
+        # This tag assigns the results to Application Insights.
+        tags=monitoring.insights.id.apply(lambda found: {**site.tags, f"hidden-link:{found}": "Resource"}),
+        opts=own,
+    )
+    monitor.MetricAlert(
+        ALERT,
+        rule_name=called,
+        resource_group_name=site.group,
+        location="global",
+        description=what_to_do(ALERT),
+        enabled=True,
+        severity=CRITICAL,
+        scopes=[test.id, monitoring.insights.id],
+        evaluation_frequency=TEST_EVERY,
+        window_size=TEST_WINDOW,
+        criteria=monitor.WebtestLocationAvailabilityCriteriaArgs(
+            odata_type="Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria",
+            web_test_id=test.id,
+            component_id=monitoring.insights.id,
+            failed_location_count=FAILING,
+        ),
+        actions=[monitor.MetricAlertActionArgs(action_group_id=monitoring.operators.id)],
+        tags=site.tags,
+        opts=own,
+    )

@@ -26,6 +26,18 @@ POOL_PREFIX = "s"
 POOL_TOKEN_LENGTH = 10
 
 
+class Name:
+    """A name in `Names`: this beginning, then letters and digits of the stack's name and of the token."""
+
+    def __init__(self, beginning: str) -> None:
+        """`beginning` has a hyphen at its end unless the service allows none."""
+        self._beginning = beginning
+
+    def __get__(self, names: "Names", _: object = None) -> str:
+        """The whole name."""
+        return f"{self._beginning}{names.readable}{names.token}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Names:
     """The names of one stack. Each is valid for its service, whatever the stack's name (tested)."""
@@ -45,6 +57,50 @@ class Names:
         return _token("\n".join(parts), TOKEN_LENGTH)
 
     @property
+    def readable(self) -> str:
+        """At most eight lower-case letters and digits of the stack's name."""
+        return re.sub("[^a-z0-9]", "", self.stack.lower())[:READABLE_LENGTH]
+
+    databricks_group = Name("rg-databricks-")
+    """Resource group that Databricks creates and manages; it must not exist before."""
+    nodes_group = Name("rg-nodes-")
+    """Resource group that AKS creates for its nodes."""
+    lake = Name("lake")
+    """Storage account of the data lake."""
+    workspace_storage = Name("ml")
+    """Storage account for Azure ML's own files."""
+    registry = Name("acr")
+    """Container registry."""
+    vault = Name("kv")
+    """Key Vault."""
+    logs = Name("logs-")
+    """Log Analytics workspace."""
+    insights = Name("insights-")
+    """Application Insights."""
+    machine_learning = Name("ml-")
+    """Azure ML workspace."""
+    databricks = Name("databricks-")
+    """Databricks workspace."""
+    connector = Name("lake-access-")
+    """The identity with which Databricks accesses the lake."""
+    cluster = Name("aks-")
+    """AKS cluster."""
+    dns_prefix = Name("aks-")
+    """First label of the API server's host."""
+    dns_label = Name("score-")
+    """First label of the service's host, unique in the region."""
+    scoring_identity = Name("id-scoring-")
+    """The identity of the service's pods."""
+    network = Name("network-")
+    """The network of a private stack, and its peerings."""
+    cluster_identity = Name("id-aks-")
+    """The identity of a private stack's cluster."""
+    action_group = Name("operators-")
+    """The action group for alerts."""
+    container_rule = Name("containers-")
+    """The data collection rule for the pods' logs."""
+
+    @property
     def training_group(self) -> str:
         """Resource group of data, training and registry. It outlives a destroy, and so has no suffix."""
         return self.given_training or self._lasting("rg-training")
@@ -55,110 +111,15 @@ class Names:
         return self.given_serving or self._lasting("rg-serving")
 
     @property
-    def databricks_group(self) -> str:
-        """Resource group that Databricks creates and manages; it must not exist before."""
-        return self._long("rg-databricks")
-
-    @property
-    def nodes_group(self) -> str:
-        """Resource group that AKS creates for its nodes."""
-        return self._long("rg-nodes")
-
-    @property
-    def lake(self) -> str:
-        """Storage account of the data lake."""
-        return self._short("lake")
-
-    @property
-    def workspace_storage(self) -> str:
-        """Storage account for Azure ML's own files."""
-        return self._short("ml")
-
-    @property
-    def registry(self) -> str:
-        """Container registry."""
-        return self._short("acr")
-
-    @property
-    def vault(self) -> str:
-        """Key Vault."""
-        return self._short("kv")
-
-    @property
-    def logs(self) -> str:
-        """Log Analytics workspace."""
-        return self._long("logs")
-
-    @property
-    def insights(self) -> str:
-        """Application Insights."""
-        return self._long("insights")
-
-    @property
-    def machine_learning(self) -> str:
-        """Azure ML workspace."""
-        return self._long("ml")
-
-    @property
-    def databricks(self) -> str:
-        """Databricks workspace."""
-        return self._long("databricks")
-
-    @property
-    def connector(self) -> str:
-        """The identity with which Databricks accesses the lake."""
-        return self._long("lake-access")
-
-    @property
-    def cluster(self) -> str:
-        """AKS cluster."""
-        return self._long("aks")
-
-    @property
-    def dns_prefix(self) -> str:
-        """First label of the API server's host."""
-        return self._long("aks")
-
-    @property
-    def dns_label(self) -> str:
-        """First label of the service's host, unique in the region."""
-        return self._long("score")
-
-    @property
-    def scoring_identity(self) -> str:
-        """The identity of the service's pods."""
-        return self._long("id-scoring")
-
-    @property
-    def network(self) -> str:
-        """The network of a private stack, and its peerings."""
-        return self._long("network")
-
-    @property
-    def cluster_identity(self) -> str:
-        """The identity of a private stack's cluster."""
-        return self._long("id-aks")
+    def budget(self) -> str:
+        """The budget. It outlives a destroy too."""
+        return self._lasting("budget")
 
     @property
     def private_host(self) -> str:
         """The service's host in a private stack: its own DNS zone below `internal`, which is reserved for private
         use."""
         return f"{self.dns_label}.internal"
-
-    @property
-    def action_group(self) -> str:
-        """The action group for alerts."""
-        return self._long("operators")
-
-    @property
-    def container_rule(self) -> str:
-        """The data collection rule for the pods' logs."""
-        return self._long("containers")
-
-    @property
-    def budget(self) -> str:
-        """The budget. It outlives a destroy too."""
-        return self._lasting("budget")
 
     @property
     def workbook(self) -> str:
@@ -168,36 +129,20 @@ class Names:
     @property
     def catalog_object(self) -> str:
         """Storage credential, external locations and catalog in Unity Catalog, unique in the metastore."""
-        return self._long("lake").replace("-", "_")
+        return f"lake_{self.readable}{self.token}"
 
-    def of_network(self, name: str) -> str:
-        """A part of a private stack's network."""
-        return self._long(name)
-
-    def alert(self, name: str) -> str:
-        """An alert rule."""
-        return self._long(name)
+    def part(self, name: str) -> str:
+        """An alert rule, or a part of a private stack's network."""
+        return f"{name}-{self.readable}{self.token}"
 
     def scoring_pool(self, *properties: str) -> str:
         """The scoring pool. Its name depends on the properties, because a pool's VM size can't be changed in place."""
         return POOL_PREFIX + _token("\n".join(properties), POOL_TOKEN_LENGTH)
 
-    def _long(self, prefix: str) -> str:
-        """At most 34 characters: lower-case letters, digits and single hyphens between them."""
-        return f"{prefix}-{self._readable}{self.token}"
-
     def _lasting(self, prefix: str) -> str:
-        """The same form, for what stays when the suffix changes."""
+        """A name that stays when the suffix changes."""
         token = _token("\n".join((self.project, self.stack, self.subscription.lower())), TOKEN_LENGTH)
-        return f"{prefix}-{self._readable}{token}"
-
-    def _short(self, prefix: str) -> str:
-        """At most 22 lower-case letters and digits, the first a letter."""
-        return f"{prefix}{self._readable}{self.token}"
-
-    @property
-    def _readable(self) -> str:
-        return re.sub("[^a-z0-9]", "", self.stack.lower())[:READABLE_LENGTH]
+        return f"{prefix}-{self.readable}{token}"
 
 
 def names_of(stack: str, settings: "AzureSettings") -> Names:

@@ -3,41 +3,41 @@
 Neither accepts keys: readers and writers need a role.
 """
 
-from dataclasses import dataclass
-
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import storage
 
 from infra.azure_settings import Replication
+from infra.cloud.names import Names
 from infra.cloud.site import Site
 from steps.volumes import CONTAINERS, DELETED_DAYS, SERVED, Volume
 
 COOL_AFTER_DAYS = 30
 
 
-@dataclass(frozen=True, kw_only=True)
-class StorageArgs:
-    """Location, names and replication of the accounts."""
-
-    site: Site
-    lake_name: str
-    workspace_name: str
-    replication: Replication
-    tenant: str
-    connector: Input[str]
-    """ID of the identity with which Databricks accesses the lake, even a private stack's from outside."""
-
-
 class Storage(pulumi.ComponentResource):
     """The accounts. `blob_endpoint` is the lake's, for uploads; `lake_url` has a container's address for Databricks."""
 
-    def __init__(self, name: str, args: StorageArgs, opts: ResourceOptions | None = None) -> None:
-        """Create the accounts, the lake's containers and its lifecycle rule."""
-        super().__init__("personalization:azure:Storage", name, None, opts)
-        self._site, self._args = args.site, args
-        self.lake = self._account("lake", args.lake_name, hierarchical=True)
-        self.workspace = self._account("workspace-storage", args.workspace_name, hierarchical=False)
+    def __init__(
+        self,
+        site: Site,
+        names: Names,
+        opts: ResourceOptions,
+        *,
+        replication: Replication,
+        tenant: str,
+        connector: Input[str],
+    ) -> None:
+        """Create the accounts, the lake's containers and its lifecycle rule.
+
+        `connector` is the ID of the identity with which Databricks accesses the lake, even a private stack's from
+        outside.
+        """
+        super().__init__("personalization:azure:Storage", "storage", None, opts)
+        self._site, self._replication = site, replication
+        self._connector = storage.ResourceAccessRuleArgs(tenant_id=tenant, resource_id=connector)
+        self.lake = self._account("lake", names.lake, hierarchical=True)
+        self.workspace = self._account("workspace-storage", names.workspace_storage, hierarchical=False)
         service = self._keep_deleted()
         lake = {container: self._container(container, service) for container in CONTAINERS}
         self.containers = [*lake.values()]
@@ -45,7 +45,7 @@ class Storage(pulumi.ComponentResource):
         self._cool_down()
         self.blob_service_id = Output.concat(self.lake.id, "/blobServices/default")
         self.blob_endpoint = self.lake.primary_endpoints.apply(lambda endpoints: endpoints.blob)
-        self.register_outputs({"lake": self.lake.id, "workspace": self.workspace.id})
+        self.register_outputs({})
 
     def lake_url(self, container: str) -> Output[str]:
         """The `abfss://` address of a container of the lake, with a slash at the end."""
@@ -63,7 +63,7 @@ class Storage(pulumi.ComponentResource):
             resource_group_name=self._site.group,
             location=self._site.location,
             kind=storage.Kind.STORAGE_V2,
-            sku=storage.SkuArgs(name=storage.SkuName(self._args.replication.value)),
+            sku=storage.SkuArgs(name=storage.SkuName(self._replication.value)),
             is_hns_enabled=hierarchical,
             allow_blob_public_access=False,
             allow_shared_key_access=False,
@@ -92,11 +92,10 @@ class Storage(pulumi.ComponentResource):
             return storage.NetworkRuleSetArgs(
                 default_action=storage.DefaultAction.ALLOW, bypass=storage.Bypass.AZURE_SERVICES
             )
-        connector = storage.ResourceAccessRuleArgs(tenant_id=self._args.tenant, resource_id=self._args.connector)
         return storage.NetworkRuleSetArgs(
             default_action=storage.DefaultAction.DENY,
             bypass=storage.Bypass.NONE if by_connector else storage.Bypass.AZURE_SERVICES,
-            resource_access_rules=[connector] if by_connector else None,
+            resource_access_rules=[self._connector] if by_connector else None,
         )
 
     def _keep_deleted(self) -> storage.BlobServiceProperties:

@@ -10,12 +10,12 @@ deleted with its object: a deployer who destroys the stack needs it until then.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import pulumi
 import pulumi_databricks as databricks
 from pulumi import Input, Output, ResourceOptions
 
+from infra.step_resource import Group
 from steps.volumes import CATALOG_ROOT, SCHEMA, Volume
 from training.datasets.placed.address import Address
 
@@ -26,72 +26,61 @@ MANAGE_LOCATION = ["CREATE_EXTERNAL_VOLUME", "CREATE_MANAGED_STORAGE", "MANAGE"]
 privileges and securable objects")."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LakeAccessArgs:
-    """The connector, and the lake's containers by name."""
+def lake_access(
+    opts: ResourceOptions,
+    *,
+    name: str,
+    connector: Input[str],
+    containers: Mapping[str, Input[str]],
+    read: Sequence[Address],
+    managers: Mapping[str, str],
+) -> pulumi.Resource:
+    """The storage credential of the access `connector`, and an external location for each container.
 
-    name: str
-    connector: Input[str]
-    """ID of the access connector."""
-    containers: Mapping[str, Input[str]]
-    """`abfss://` addresses."""
-    read: Sequence[Address] = ()
-    """Containers of others, with data that training only reads."""
-    managers: Mapping[str, str]
-    """The deployers' names in Databricks, by logical name."""
-
-
-class LakeAccess(pulumi.ComponentResource):
-    """The storage credential, and an external location for each container."""
-
-    def __init__(self, name: str, args: LakeAccessArgs, opts: ResourceOptions | None = None) -> None:
-        """Create all of them."""
-        super().__init__("personalization:azure:LakeAccess", name, None, opts)
-        credential = databricks.StorageCredential(
-            "lake-credential",
-            name=args.name,
-            azure_managed_identity=databricks.StorageCredentialAzureManagedIdentityArgs(
-                access_connector_id=args.connector
-            ),
-            isolation_mode=ISOLATED_LOCATION,
-            skip_validation=True,  # the connector's role takes minutes to become effective
-            force_destroy=True,
-            opts=ResourceOptions(parent=self),
+    `containers` are the lake's `abfss://` addresses by name, `read` those of others, with data that training only
+    reads, and `managers` the deployers' names in Databricks by logical name.
+    """
+    group = Group("azure:LakeAccess", "lake-access", opts)
+    own = ResourceOptions(parent=group)
+    credential = databricks.StorageCredential(
+        "lake-credential",
+        name=name,
+        azure_managed_identity=databricks.StorageCredentialAzureManagedIdentityArgs(access_connector_id=connector),
+        isolation_mode=ISOLATED_LOCATION,
+        skip_validation=True,  # the connector's role takes minutes to become effective
+        force_destroy=True,
+        opts=own,
+    )
+    for called, principal in managers.items():
+        databricks.Grant(
+            f"lake-credential-{called}",
+            principal=principal,
+            privileges=MANAGE_CREDENTIAL,
+            storage_credential=credential.name,
+            opts=ResourceOptions(parent=group, deleted_with=credential),
         )
-        for called, principal in args.managers.items():
+    of_others = {f"{one.account}-{one.container}": str(one) for one in read}
+    for container, url in {**containers, **of_others}.items():
+        location = databricks.ExternalLocation(
+            f"location-{container}",
+            name=f"{name}_{container}",
+            url=url,
+            credential_name=credential.name,
+            read_only=container in of_others or None,
+            isolation_mode=ISOLATED_LOCATION,
+            skip_validation=True,
+            force_destroy=True,
+            opts=own,
+        )
+        for called, principal in managers.items():
             databricks.Grant(
-                f"lake-credential-{called}",
+                f"location-{container}-{called}",
                 principal=principal,
-                privileges=MANAGE_CREDENTIAL,
-                storage_credential=credential.name,
-                opts=ResourceOptions(parent=self, deleted_with=credential),
+                privileges=MANAGE_LOCATION,
+                external_location=location.name,
+                opts=ResourceOptions(parent=group, deleted_with=location),
             )
-        self._locations(args, credential)
-        self.register_outputs({})
-
-    def _locations(self, args: LakeAccessArgs, credential: databricks.StorageCredential) -> None:
-        read = {f"{one.account}-{one.container}": str(one) for one in args.read}
-        for container, url in {**args.containers, **read}.items():
-            location = databricks.ExternalLocation(
-                f"location-{container}",
-                name=f"{args.name}_{container}",
-                url=url,
-                credential_name=credential.name,
-                read_only=container in read or None,
-                isolation_mode=ISOLATED_LOCATION,
-                skip_validation=True,
-                force_destroy=True,
-                opts=ResourceOptions(parent=self),
-            )
-            in_location = ResourceOptions(parent=self, deleted_with=location)
-            for called, principal in args.managers.items():
-                databricks.Grant(
-                    f"location-{container}-{called}",
-                    principal=principal,
-                    privileges=MANAGE_LOCATION,
-                    external_location=location.name,
-                    opts=in_location,
-                )
+    return group
 
 
 ISOLATED = "ISOLATED"
@@ -104,71 +93,62 @@ WRITTEN = (Volume.RAW, Volume.MODELS, Volume.WORK, Volume.SNAPSHOTS)
 """The volumes that the job writes to."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class VolumesArgs:
-    """The catalog's name, the lake's containers, and the principals that use the volumes."""
+def catalog_volumes(
+    opts: ResourceOptions,
+    *,
+    catalog: str,
+    lake_url: Callable[[str], Output[str]],
+    data: Mapping[str, str],
+    principals: Mapping[str, str],
+    managers: Collection[str],
+) -> None:
+    """The stack's own `catalog` with its external volumes, below `steps.volumes.volumes_of(catalog)`.
 
-    catalog: str
-    lake_url: Callable[[str], Output[str]]
-    """A container's `abfss://` address, with a slash at the end."""
-    data: Mapping[str, str]
-    """Folders of others that training reads in place, by the volumes' names."""
-    principals: Mapping[str, str]
-    """Their names in Databricks, by logical name."""
-    managers: Collection[str]
-    """The logical names of those among them who deploy."""
-
-
-class Volumes(pulumi.ComponentResource):
-    """The stack's own catalog with its external volumes, below `steps.volumes.volumes_of(catalog)`."""
-
-    def __init__(self, name: str, args: VolumesArgs, opts: ResourceOptions | None = None) -> None:
-        """Create them; the external locations of the containers must exist."""
-        super().__init__("personalization:azure:Volumes", name, None, opts)
-        self._own = ResourceOptions(parent=self)
-        root, folder = CATALOG_ROOT
-        self._catalog = databricks.Catalog(
-            "catalog",
-            name=args.catalog,
-            storage_root=Output.concat(args.lake_url(root), folder),  # new metastores have no storage of their own
-            isolation_mode=ISOLATED,
-            force_destroy=True,
-            opts=self._own,
-        )
-        self._schema = databricks.Schema(
-            "schema", name=SCHEMA, catalog_name=self._catalog.name, force_destroy=True, opts=self._own
-        )
-        made = {
-            volume: self._volume(volume, Output.concat(args.lake_url(volume.container), volume.folder))
-            for volume in Volume
-        }
-        for called, folder in args.data.items():
-            self._volume(called, folder)
-        for called, principal in args.principals.items():
-            databricks.Grant(
-                f"catalog-{called}",
-                principal=principal,
-                privileges=sorted([*READ, *(MANAGE if called in args.managers else [])]),
-                catalog=self._catalog.name,
-                opts=ResourceOptions(parent=self, deleted_with=self._catalog),
-            )
-            for volume in WRITTEN:
-                databricks.Grant(
-                    f"volume-{volume}-{called}",
-                    principal=principal,
-                    privileges=WRITE,
-                    volume=made[volume].id,
-                    opts=ResourceOptions(parent=self, deleted_with=self._catalog),
-                )
-        self.register_outputs({})
-
-    def _volume(self, name: str, location: Input[str]) -> databricks.Volume:
-        return databricks.Volume(
-            f"volume-{name}",
-            name=name,
-            catalog_name=self._catalog.name,
-            schema_name=self._schema.name,
+    The external locations of the containers must exist. `lake_url` gives a container's `abfss://` address with a slash
+    at the end, `data` are folders of others that training reads in place, by the volumes' names, and `principals` the
+    names in Databricks of those who use the volumes, by logical name; the `managers` among them deploy.
+    """
+    group = Group("azure:Volumes", "volumes", opts)
+    own = ResourceOptions(parent=group)
+    root, root_folder = CATALOG_ROOT
+    made = databricks.Catalog(
+        "catalog",
+        name=catalog,
+        storage_root=Output.concat(lake_url(root), root_folder),  # new metastores have no storage of their own
+        isolation_mode=ISOLATED,
+        force_destroy=True,
+        opts=own,
+    )
+    schema = databricks.Schema("schema", name=SCHEMA, catalog_name=made.name, force_destroy=True, opts=own)
+    places: dict[str, Input[str]] = {
+        volume.value: Output.concat(lake_url(volume.container), volume.folder) for volume in Volume
+    }
+    volumes = {
+        called: databricks.Volume(
+            f"volume-{called}",
+            name=called,
+            catalog_name=made.name,
+            schema_name=schema.name,
             volume_type="EXTERNAL",
-            storage_location=location,
-            opts=self._own,
+            storage_location=place,
+            opts=own,
         )
+        for called, place in {**places, **data}.items()
+    }
+    with_catalog = ResourceOptions(parent=group, deleted_with=made)
+    for called, principal in principals.items():
+        databricks.Grant(
+            f"catalog-{called}",
+            principal=principal,
+            privileges=sorted([*READ, *(MANAGE if called in managers else [])]),
+            catalog=made.name,
+            opts=with_catalog,
+        )
+        for volume in WRITTEN:
+            databricks.Grant(
+                f"volume-{volume}-{called}",
+                principal=principal,
+                privileges=WRITE,
+                volume=volumes[volume].id,
+                opts=with_catalog,
+            )

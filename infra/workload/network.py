@@ -21,6 +21,7 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
+from infra.step_resource import Group
 from infra.workload.names import INSIDE_PORT, LABELS, NAME, PORT
 
 PREFIX = "service.beta.kubernetes.io/azure-"
@@ -83,82 +84,69 @@ def inside(host: str, subnet: str, address: str) -> Place:
     return Place(host=host, annotations=annotations)
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkArgs:
-    """The service's host, the addresses that may reach it, and what the pods may send."""
+def service_network(
+    opts: ResourceOptions,
+    *,
+    namespace: Input[str],
+    place: Place,
+    fetches: bool,
+    endpoints: str | None,
+    sources: Sequence[str],
+    tested: bool,
+) -> pulumi.Resource:
+    """The load balancer, and the pods' network policy. TLS ends in the pods.
 
-    namespace: Input[str]
-    place: Place
-    fetches: bool
-    """Whether the pods fetch snapshots from the lake."""
-    endpoints: str | None
-    """The range of the private endpoints that the pods need, if any."""
-    sources: Sequence[str]
-    """IP ranges that may reach the service; empty for all."""
-    tested: bool
-    """Whether Azure's availability test must reach the service."""
-
-
-class Network(pulumi.ComponentResource):
-    """The load balancer, and the pods' network policy. TLS ends in the pods."""
-
-    def __init__(self, name: str, args: NetworkArgs, opts: ResourceOptions | None = None) -> None:
-        """Create both."""
-        super().__init__("personalization:workload:Network", name, None, opts)
-        port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
-        inside = NetworkPolicyPortArgs(port=INSIDE_PORT, protocol="TCP")
-        NetworkPolicy(
-            "network-policy",
-            metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=LABELS),
-            spec=NetworkPolicySpecArgs(
-                pod_selector=LabelSelectorArgs(),  # every pod of the namespace
-                policy_types=["Ingress", "Egress"],  # without an egress rule nothing may leave
-                ingress=[
-                    NetworkPolicyIngressRuleArgs(ports=[port]),
-                    NetworkPolicyIngressRuleArgs(ports=[inside], from_=LOOKING),
-                ],
-                egress=_egress(args) or None,
-            ),
-            opts=ResourceOptions(parent=self),
-        )
-        self.service = Service(
-            "load-balancer",
-            metadata=ObjectMetaArgs(
-                name=NAME,
-                namespace=args.namespace,
-                labels=LABELS,
-                annotations={**args.place.annotations, **_let_in(args)},
-            ),
-            spec=ServiceSpecArgs(
-                type="LoadBalancer",
-                load_balancer_source_ranges=None if args.tested else list(args.sources) or None,
-                selector=LABELS,
-                ports=[ServicePortArgs(name="https", port=HTTPS, target_port="https", protocol="TCP")],
-            ),
-            opts=ResourceOptions(parent=self),
-        )
-        self.register_outputs({})
-
-
-def _egress(args: NetworkArgs) -> list[NetworkPolicyEgressRuleArgs]:
-    """Where the pods may connect to."""
-    rules = []
-    if args.fetches:
-        rules += TO_AZURE
-    if args.endpoints is not None:
-        lake = NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=args.endpoints))
+    `fetches` is whether the pods fetch snapshots from the lake, `endpoints` the range of the private endpoints that
+    they need, if any, `sources` the IP ranges that may reach the service (empty for all), and `tested` whether Azure's
+    availability test must reach it.
+    """
+    group = Group("workload:Network", "network", opts)
+    own = ResourceOptions(parent=group)
+    port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
+    inside = NetworkPolicyPortArgs(port=INSIDE_PORT, protocol="TCP")
+    egress = [*TO_AZURE] if fetches else []
+    if fetches and endpoints is not None:
+        lake = NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=endpoints))
         https = NetworkPolicyPortArgs(port=HTTPS, protocol="TCP")
-        rules.append(NetworkPolicyEgressRuleArgs(ports=[https], to=[lake]))
-    return rules
+        egress.append(NetworkPolicyEgressRuleArgs(ports=[https], to=[lake]))
+    NetworkPolicy(
+        "network-policy",
+        metadata=ObjectMetaArgs(name=NAME, namespace=namespace, labels=LABELS),
+        spec=NetworkPolicySpecArgs(
+            pod_selector=LabelSelectorArgs(),  # every pod of the namespace
+            policy_types=["Ingress", "Egress"],  # without an egress rule nothing may leave
+            ingress=[
+                NetworkPolicyIngressRuleArgs(ports=[port]),
+                NetworkPolicyIngressRuleArgs(ports=[inside], from_=LOOKING),
+            ],
+            egress=egress or None,
+        ),
+        opts=own,
+    )
+    Service(
+        "load-balancer",
+        metadata=ObjectMetaArgs(
+            name=NAME,
+            namespace=namespace,
+            labels=LABELS,
+            annotations={**place.annotations, **(_let_in(sources) if tested and sources else {})},
+        ),
+        spec=ServiceSpecArgs(
+            type="LoadBalancer",
+            load_balancer_source_ranges=None if tested else list(sources) or None,
+            selector=LABELS,
+            ports=[ServicePortArgs(name="https", port=HTTPS, target_port="https", protocol="TCP")],
+        ),
+        opts=own,
+    )
+    return group
 
 
-def _let_in(args: NetworkArgs) -> dict[str, str]:
+def _let_in(sources: Sequence[str]) -> dict[str, str]:
     """Annotations that let in the sources and the availability test, which has no fixed addresses but a service tag.
 
     Azure's network security group applies these. `loadBalancerSourceRanges` would apply in the nodes too, which know no
     tags, and keep the test out (github.com/kubernetes-sigs/cloud-provider-azure, accesscontrol.go). The tag is that of
     Microsoft's page "IP addresses used by Azure Monitor".
     """
-    if not (args.tested and args.sources):
-        return {}
-    return {f"{PREFIX}allowed-ip-ranges": ",".join(args.sources), f"{PREFIX}allowed-service-tags": TEST_TAG}
+    return {f"{PREFIX}allowed-ip-ranges": ",".join(sources), f"{PREFIX}allowed-service-tags": TEST_TAG}

@@ -20,9 +20,9 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 
 from infra.step_resource import Group
 from infra.workload import names
-from infra.workload.deployment import ScoringPods, ScoringPodsArgs
+from infra.workload.deployment import scoring_pods
 from infra.workload.names import LABELS, NAME, NAMESPACE, SERVICE_ACCOUNT
-from infra.workload.network import Network, NetworkArgs, Place
+from infra.workload.network import Place, service_network
 from steps.serving_settings import ScoringSettings
 
 POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
@@ -103,34 +103,28 @@ class Workload(pulumi.ComponentResource):
             },
             opts=ResourceOptions(parent=files),
         )
-        network = Network(
-            "network",
-            NetworkArgs(
-                namespace=namespace,
-                place=place,
-                fetches=snapshots is not None,
-                endpoints=endpoints if snapshots is not None else None,
-                sources=sources,
-                tested=tested,
-            ),
+        network = service_network(
             own,
+            namespace=namespace,
+            place=place,
+            fetches=snapshots is not None,
+            endpoints=endpoints,
+            sources=sources,
+            tested=tested,
         )
-        pods = ScoringPods(
-            "pods",
-            ScoringPodsArgs(
-                namespace=namespace,
-                account=account.metadata.apply(lambda metadata: metadata.name or SERVICE_ACCOUNT),
-                secret_provider=NAME,
-                image=image,
-                scoring=scoring,
-                cpu_millicores=cpu_millicores,
-                memory_mib=memory_mib,
-                rollout_seconds=rollout_seconds,
-                certificate_hash=certificate_hash,
-                snapshots=snapshots,
-                nodes=nodes,
-            ),
+        pods = scoring_pods(
             ResourceOptions(parent=self, depends_on=[files, network]),
+            namespace=namespace,
+            account=account.metadata.apply(lambda metadata: metadata.name or SERVICE_ACCOUNT),
+            secret_provider=NAME,
+            image=image,
+            scoring=scoring,
+            cpu_millicores=cpu_millicores,
+            memory_mib=memory_mib,
+            rollout_seconds=rollout_seconds,
+            certificate_hash=certificate_hash,
+            snapshots=snapshots,
+            nodes=nodes,
         )
         scaled = Group("workload:Scaling", "scaling", ResourceOptions(parent=self, depends_on=[pods]))
         metadata = ObjectMetaArgs(name=NAME, namespace=namespace, labels=LABELS)
@@ -156,7 +150,7 @@ class Workload(pulumi.ComponentResource):
             ),
             opts=ResourceOptions(parent=scaled),
         )
-        self.deployed = pods.deployment.id
+        self.deployed = pods.id
         self.register_outputs({})
 
 
