@@ -17,13 +17,13 @@ from benchmarks.results import publish
 from benchmarks.serving import bodies
 from benchmarks.serving.bodies import ALL_NEW, AS_IT_COMES, HEAVY_TAIL, Mix, together
 from benchmarks.serving.figures import table
+from benchmarks.serving.load import Load
 from benchmarks.serving.loops import endure, open_loops
 from benchmarks.serving.peers import Peer, install_all, peers
 from benchmarks.serving.process import apart, core_seconds, event_loop, free_port, memory, running, wait
 from benchmarks.serving.targets import BATCH, BATCHES, CONNECTIONS, MOST, OURS, RANKED, SPARK, Figures, targets
 from benchmarks.serving.wrk import closed_loop, require_wrk
 from features.bundle import Bundle
-from tests.support.load import Load
 
 WARM_UP_SECONDS = 3.0
 RANKINGS = 15

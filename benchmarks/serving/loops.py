@@ -9,10 +9,10 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.serving.load import Load, run_load
 from benchmarks.serving.targets import ABOVE, BATCHES, STEADY, Figures
 from benchmarks.serving.wrk import closed_loop
 from features.bundle import Bundle
-from tests.support.load import Load, run_load
 
 TOLERANCE = 1e-9
 CHECK_SECONDS = 0.1

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchmarks.serving.load import Load
 from tests.support.bundles import Record
-from tests.support.load import Load
 from tools.setup.uv import ensure_uv
 from training.runtime import cache_folder, jars, java_home
 

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 import httpx
 import psutil
 
+from benchmarks.serving.load import Load
 from benchmarks.serving.peers import Peer
-from tests.support.load import Load
 
 START_SECONDS = 240.0
 FIRST_PORT = 18_500

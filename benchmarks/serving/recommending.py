@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.serving import bodies
+from benchmarks.serving.load import Load, run_load
 from benchmarks.serving.peers import recommending
 from benchmarks.serving.process import apart, free_port, running, wait
 from benchmarks.serving.wrk import closed_loop, require_wrk
@@ -34,7 +35,6 @@ from recommend.first_stage import DIMENSIONS, ItemFactors
 from recommend.recommender import FOLDER, ITEMS, Recommender
 from scoring.model.model import with_kernel
 from scoring.responses import ModelName
-from tests.support.load import Load, run_load
 from training.progress import background
 
 USERS, FILMS, HISTORY, TOP = 6_000, 2_000, 100, 10

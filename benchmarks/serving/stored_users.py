@@ -19,13 +19,13 @@ import numpy as np
 
 from benchmarks.results import Target, at_most, publish
 from benchmarks.serving import bodies
+from benchmarks.serving.load import Load, run_load
 from benchmarks.serving.peers import Peer, recommending
 from benchmarks.serving.process import apart, event_loop, free_port, own_memory, running, wait
 from benchmarks.serving.recommending import FILMS, TOP, USERS
 from recommend import catalogue, histories
 from recommend.histories import PACKED, UserRow
 from recommend.recommender import FOLDER, ITEMS
-from tests.support.load import Load, run_load
 
 STORED = 10_000_000
 MOST_ITEMS = 100

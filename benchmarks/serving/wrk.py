@@ -1,7 +1,7 @@
 """Closed loops by `wrk`, whose clients cost so little that the server is what is measured.
 
 The bodies are sent in turn. Latencies in a closed loop count from sending, because no request is due at a given time;
-latencies under a given load are measured in the open loop (`tests.support.load`).
+latencies under a given load are measured in the open loop (`benchmarks.serving.load`).
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.support.load import TIMEOUT_SECONDS, Load
+from benchmarks.serving.load import TIMEOUT_SECONDS, Load
 
 SCRIPT = """
 local requests, at, sizes = {}, 0, {}

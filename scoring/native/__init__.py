@@ -5,6 +5,7 @@ It computes the same as `features.encoder`, `recommend` and LightGBM, to the las
 
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy.typing as npt
@@ -80,9 +81,9 @@ class Kernel(Protocol):
         ...
 
 
-def load() -> Kernel | None:
-    """The kernel of this source; None if it was not built or cannot be loaded."""
-    file = target()
+def load(file: Path | None = None) -> Kernel | None:
+    """The kernel in a file, by default that of this source; None if it was not built or cannot be loaded."""
+    file = file or target()
     if not file.exists():
         return None
     loader = ExtensionFileLoader("kernel", str(file))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -172,6 +173,30 @@ def wait_until(condition: Any, *, seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} seconds"
         time.sleep(0.05)
+
+
+@contextmanager
+def sending(service: RunningService, clients: int) -> Iterator[list[int]]:
+    """So many clients that ask for one score after another meanwhile: their statuses, 0 for a connection that broke."""
+    ended, statuses = Event(), list[int]()
+
+    def send() -> None:
+        with httpx.Client(base_url=service.url, headers=service.client.headers, timeout=60) as client:
+            while not ended.is_set():
+                try:
+                    statuses.append(client.post("/score", json={}).status_code)
+                except httpx.TransportError:
+                    statuses.append(0)
+
+    threads = [Thread(target=send) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield statuses
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
 
 
 @contextmanager

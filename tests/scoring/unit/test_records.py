@@ -1,7 +1,6 @@
 """Decoding of requests, compared with plain Python."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,30 +62,6 @@ def test_a_field_given_twice_is_always_found(
         types.read_rank(b'{"user": {}, "items": [' + body.encode() + b"]}")
 
 
-@given(st.binary(max_size=200))
-def test_any_bytes_are_either_decoded_or_rejected(body: bytes) -> None:
-    for read in (TYPES.read_score, TYPES.read_rank):
-        rejection = _rejection(read, body)
-        if rejection is not None:
-            assert rejection.status == 400
-            assert json.loads(rejection.body())["error"]["code"] == rejection.refusal.name.lower()
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*SCHEMA.features, "x"]), inner),
-    max_leaves=8,
-)
-
-
-@given(json_values)
-def test_any_json_is_either_decoded_or_rejected(value: Any) -> None:
-    for body in (value, {"records": [value]}, {"user": value, "items": [value]}):
-        for read in (TYPES.read_score, TYPES.read_rank):
-            rejection = _rejection(read, json.dumps(body).encode())
-            assert rejection is None or rejection.status == 400
-
-
 @pytest.mark.parametrize(
     ("body", "cause", "field"),
     [
@@ -113,14 +88,6 @@ def test_a_long_unknown_name_is_cut() -> None:
 def test_a_column_named_like_the_batch_is_refused() -> None:
     with pytest.raises(RecordTypeError, match="`records`"):
         RequestTypes(Schema(numeric=("records",), categorical=()), max_records=5)
-
-
-def _rejection(read: Callable[[bytes], object], body: bytes) -> Rejection | None:
-    try:
-        read(body)
-    except Rejection as rejection:
-        return rejection
-    return None
 
 
 def _expected(record: dict[str, Any], name: str) -> Any:

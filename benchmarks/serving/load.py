@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from itertools import cycle
 from typing import Any
 
@@ -121,7 +122,7 @@ class _Senders:
                 await asyncio.sleep(0.01)
             else:
                 self.answers.statuses[status] += 1
-                latencies = self.answers.accepted if status == 200 else self.answers.refused
+                latencies = self.answers.accepted if status == HTTPStatus.OK else self.answers.refused
                 latencies.append(self.now() - due)
             if not kept and writer is not None:
                 writer.transport.abort()
