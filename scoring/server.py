@@ -4,15 +4,15 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
-from pathlib import Path
 
 import uvloop
+from prometheus_client.multiprocess import mark_process_dead
 
 from features.bundle import Bundle
-from scoring.errors import KeysError, ListenError, TlsError
+from scoring.errors import ListenError
 from scoring.http.serving import serve as serve_worker
 from scoring.http.serving import tls_context
 from scoring.settings import ServerSettings
@@ -31,24 +31,29 @@ Python's 5 milliseconds, the slowest answers take more than twice as long."""
 def serve(settings: ServerSettings) -> int:
     """Serve until a signal arrives, and return the exit code.
 
-    Raises `PersonalizationError`, before any worker starts, if the bundle, the keys, the certificate or the address
+    Raises `PersonalizationError`, before any worker starts, if the bundle, the keys, the certificate or an address
     cannot be used.
     """
     Bundle.load(settings.bundle)
-    keys = _keys_file(settings)
-    KeyRing(keys)
-    _check_certificate(settings)
+    KeyRing(settings.keys_file)
+    tls_context(settings)
     sink = LogSink(file=settings.log_file)
     configure(sink)
     allow_open_files()
-    with listening_socket(settings) as listener, inside_socket(settings) as inside, shared_folder():
-        host, port = listener.getsockname()[:2]
-        places = {} if inside is None else {"inside_port": inside.getsockname()[1]}
-        sink.event("listening", host=host, port=port, workers=settings.workers, **places)
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(_listening(settings.host, settings.port))]
+        host, port = listeners[0].getsockname()[:2]
+        ports = {"port": port}
+        if settings.inside_port is not None:
+            listeners.append(stack.enter_context(_listening(settings.inside_host, settings.inside_port)))
+            ports["inside_port"] = listeners[1].getsockname()[1]
+        stack.enter_context(shared_folder())
+        sink.event("listening", host=host, workers=settings.workers, **ports)
         sink.flush()
         supervisor = Supervisor(
-            partial(work, settings, listener, inside),
-            [listener] if inside is None else [listener, inside],
+            partial(work, settings, listeners),
+            mark_process_dead,
+            listeners,
             workers=settings.workers,
             drain_seconds=settings.drain_seconds,
             sink=sink,
@@ -58,15 +63,15 @@ def serve(settings: ServerSettings) -> int:
     return code
 
 
-def work(settings: ServerSettings, listener: socket.socket, inside: socket.socket | None, pulse: int) -> int:
-    """Run a worker in its own process and return its exit code. It writes heartbeats to the pipe `pulse`."""
+def work(settings: ServerSettings, listeners: Sequence[socket.socket], place: int, pulse: int) -> int:
+    """Run the worker at a place in its own process; returns its exit code. It writes heartbeats to the pipe `pulse`."""
     sink = LogSink(file=settings.log_file)
     configure(sink)
     sys.setswitchinterval(SWITCH_SECONDS)
     sink.event("worker started", process=os.getpid())
     try:
-        service = Service(settings, KeyRing(_keys_file(settings)), sink)
-        uvloop.run(serve_worker(service, listener, inside, pulse))
+        service = Service(settings, KeyRing(settings.keys_file), sink, place)
+        uvloop.run(serve_worker(service, listeners, pulse))
     except Exception as error:  # noqa: BLE001 - why a worker ends belongs into the log, whatever it is
         sink.event("worker failed", level="error", **reason(error))
         return COULD_NOT_START
@@ -75,22 +80,8 @@ def work(settings: ServerSettings, listener: socket.socket, inside: socket.socke
     return 0
 
 
-@contextmanager
-def inside_socket(settings: ServerSettings) -> Iterator[socket.socket | None]:
-    """The socket of the inside port, None without one. Raises `ListenError` if it cannot be opened."""
-    if settings.inside_port is None:
-        yield None
-        return
-    with _bind(settings.inside_host, settings.inside_port) as listener:
-        yield listener
-
-
-def listening_socket(settings: ServerSettings) -> socket.socket:
-    """The socket that accepts connections. Raises `ListenError` if it cannot be opened."""
-    return _bind(settings.host, settings.port)
-
-
-def _bind(host: str, port: int) -> socket.socket:
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that accepts connections. Raises `ListenError` if it cannot be opened."""
     try:
         return socket.create_server((host, port), backlog=BACKLOG, reuse_port=False)
     except OSError as error:
@@ -105,19 +96,3 @@ def allow_open_files() -> None:
     _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # macOS rejects the maximum that it reports
         resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
-
-
-def _check_certificate(settings: ServerSettings) -> None:
-    try:
-        tls_context(settings)
-    except OSError as error:  # includes `ssl.SSLError`
-        raise TlsError(
-            f"The certificate {settings.tls_certificate} with the key {settings.tls_key} cannot be used: {error}. "
-            "Both must be PEM files that belong together."
-        ) from error
-
-
-def _keys_file(settings: ServerSettings) -> Path:
-    if settings.keys_file is None:
-        raise KeysError("The service needs a file with its keys. Name it with --keys-file.")
-    return settings.keys_file

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -30,7 +31,7 @@ class ServerSettings(Limits):
     """The settings of a running service."""
 
     bundle: Path
-    keys_file: Path | None
+    keys_file: Path
     snapshots: Path | None
     snapshots_from: str | None
     check: bool
@@ -61,6 +62,7 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
             parser.error(f"--image {values['image']} is not an image's folder: {error!r}")
     if not values["check"] and values["keys_file"] is None:
         parser.error("--keys-file is required to serve")
+    values["keys_file"] = values["keys_file"] or Path(os.devnull)
     values.setdefault("key_requests", None)
     values.setdefault("queue_seconds", QUEUE_SECONDS[values["engine"]])
     if values["snapshots_from"] is not None and values["snapshots"] is None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
+from scoring.errors import TlsError
 from scoring.http.clients import Clients
 from scoring.http.connection import Connection
 from scoring.http.front import Front
@@ -115,8 +116,8 @@ class Door:
             client.connection_lost(None)
 
 
-async def serve(service: Service, listener: socket.socket, inside: socket.socket | None, pulse: int) -> None:
-    """Serve on `listener` and, if given, on `inside`, where read-only routes need no key.
+async def serve(service: Service, listeners: Sequence[socket.socket], pulse: int) -> None:
+    """Serve on the first of the `listeners`, and on further ones inside, where read-only routes need no key.
 
     Returns after SIGTERM, SIGINT or the supervisor's end. Each heartbeat writes a byte to the pipe `pulse`. Raises
     `PersonalizationError` if the model cannot be served.
@@ -128,9 +129,11 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
         loop.add_signal_handler(number, stop.set)
     front = Front(service)
     await service.start()
-    doors = [Door(front, listener, Clients(settings.max_connections), tls=tls_context(settings), inside=False)]
-    if inside is not None:
-        doors.append(Door(front, inside, Clients(MOST_INSIDE), tls=None, inside=True))
+    outside, *others = listeners
+    doors = [
+        Door(front, outside, Clients(settings.max_connections), tls=tls_context(settings), inside=False),
+        *(Door(front, inside, Clients(MOST_INSIDE), tls=None, inside=True) for inside in others),
+    ]
     for door in doors:
         door.open()
     tasks = [
@@ -193,9 +196,15 @@ async def _leave(doors: Sequence[Door], settings: ServerSettings) -> None:
 
 
 def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
-    """The context for HTTPS, None without a certificate. Raises `OSError` if the files cannot be used."""
+    """The context for HTTPS, None without a certificate. Raises `TlsError` if the files cannot be used."""
     if settings.tls_certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as error:  # includes `ssl.SSLError`
+        raise TlsError(
+            f"The certificate {settings.tls_certificate} with the key {settings.tls_key} cannot be used: {error}. "
+            "Both must be PEM files that belong together."
+        ) from error
     return context

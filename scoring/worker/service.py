@@ -18,7 +18,7 @@ from scoring.responses import ModelName
 from scoring.settings import RequestLines, ServerSettings
 from scoring.worker.keys import KeyRing
 from scoring.worker.logs import LogSink, describe
-from scoring.worker.metrics import Metrics, Summary
+from scoring.worker.metrics import Metrics
 from scoring.worker.snapshots import Following, Lake
 
 TICK_SECONDS = 0.25
@@ -43,12 +43,12 @@ ACCESS_LINE = (
 class Service:
     """The state that all routes share."""
 
-    def __init__(self, settings: ServerSettings, keys: KeyRing, sink: LogSink) -> None:
+    def __init__(self, settings: ServerSettings, keys: KeyRing, sink: LogSink, place: int) -> None:
+        """Of the worker at this place."""
         self.settings = settings
         self.keys = keys
         self.sink = sink
-        self.metrics = Metrics()
-        self._summary = Summary(self.metrics.own)
+        self.metrics = Metrics(place)
         self._certificate_end = certificate_end(settings.tls_certificate)
         self._every_line = settings.log_requests is RequestLines.ALL
         self._refusals = RefusalLines(sink)
@@ -183,7 +183,7 @@ class Service:
             self._refusal = "The service is stopping."
 
     def _summarize_when_due(self) -> None:
-        if self._summary.due():
+        if self.metrics.summary_is_due():
             self._summarize()
 
     def _summarize(self) -> None:
@@ -195,7 +195,7 @@ class Service:
             version=self.settings.model_version if model is None else model.name.version,
             bundle_hash="" if model is None else model.bundle.hash,
             certificate_end=self._certificate_end,
-            **self._summary.fields(),
+            **self.metrics.summary(),
         )
 
     def _compare(self) -> None:

@@ -64,6 +64,7 @@ class Pauses:
 class _Place:
     """The place of one of the configured workers."""
 
+    number: int
     process: int = 0
     """The worker's process id; 0 while there is none."""
     pulse: int = -1
@@ -81,20 +82,23 @@ class Supervisor:
 
     def __init__(
         self,
-        work: Callable[[int], int],
+        work: Callable[[int, int], int],
+        ended: Callable[[int], None],
         listeners: Sequence[socket],
         *,
         workers: int,
         drain_seconds: float,
         sink: LogSink,
     ) -> None:
-        """`work` runs a worker and returns its exit code; its argument is the pipe to which heartbeats are written.
+        """`work` runs a worker and returns its exit code; its arguments are the worker's place, from 0, and the pipe to
+        which heartbeats are written. `ended` is called with the place of a worker that has ended.
 
         When told to end, this process closes `listeners`, as the workers do.
         """
         self._work = work
+        self._ended = ended
         self._listeners = listeners
-        self._places = [_Place() for _ in range(workers)]
+        self._places = [_Place(number=number) for number in range(workers)]
         self._drain_seconds = drain_seconds
         self._sink = sink
         self._stopping = False
@@ -131,13 +135,13 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until the child has its own handlers
         process = os.fork()
         if not process:
-            self._become_worker(reading, writing)
+            self._become_worker(place, reading, writing)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         os.close(writing)
         os.set_blocking(reading, False)
         place.process, place.pulse, place.began, place.beat = process, reading, time.monotonic(), 0.0
 
-    def _become_worker(self, reading: int, writing: int) -> None:
+    def _become_worker(self, own: _Place, reading: int, writing: int) -> None:
         """Run a worker, then end the process.
 
         Closes the inherited pipes of the other workers: while one is open here, its worker doesn't notice that the
@@ -152,7 +156,7 @@ class Supervisor:
             for place in self._places:
                 if place.process:
                     os.close(place.pulse)
-            code = self._work(writing)
+            code = self._work(own.number, writing)
         finally:
             os._exit(code)
 
@@ -211,6 +215,7 @@ class Supervisor:
                 "a worker ended", level="error", process=place.process, code=code, next_in_seconds=round(pause, 1)
             )
         os.close(place.pulse)
+        self._ended(place.number)
         place.process, place.due = 0, now + pause
 
     def _end_all(self) -> None:

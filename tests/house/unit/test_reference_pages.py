@@ -49,7 +49,7 @@ def test_the_page_about_http_has_every_code() -> None:
 
 def test_the_page_about_http_has_every_metric() -> None:
     with shared_folder():
-        families = list(Metrics().own.collect())
+        families = list(Metrics(0).own.collect())
     assert first_column("http.md", "Metrics") == {
         f"{family.name}_total" if family.type == "counter" else family.name for family in families
     }

@@ -1,6 +1,5 @@
 """Workers that hang, end or cannot start, and services whose parent ends: the rest keeps serving, workers return."""
 
-import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -72,10 +71,12 @@ def test_metrics_count_the_living_and_files_do_not_pile_up(
             workers(running).pop().kill()
             wait_until(lambda number=killed: sum(line["event"] == "ready" for line in running.log()) == 2 + number)
         assert len(list(folder.glob("*.db"))) == files
-        shutil.copy(next(folder.glob("gauge_livesum_*.db")), folder / "gauge_livesum_9.db")  # a slot without a worker
         wait_until(lambda: len(workers(running)) == 2)
         assert metric(running, "scoring_ready_workers") == 2
         assert metric(running, COUNTED) == 1
+    with running_service(bundle.path, tmp_path) as again:  # which has fewer workers
+        assert metric(again, "scoring_ready_workers") == 1
+        assert metric(again, COUNTED) == 1
 
 
 def test_a_service_outlives_the_shell_that_started_it(bundle: Bundle, tmp_path: Path) -> None:

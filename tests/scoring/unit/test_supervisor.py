@@ -29,12 +29,12 @@ class SteppedClock(Clock):
 class Stepped(Supervisor):
     """Moves the clock by the next of `steps` in each turn, and stops after the last one."""
 
-    def __init__(self, work: Callable[[int], int], clock: Clock, steps: Iterable[float], *, beats: bool) -> None:
+    def __init__(self, work: Callable[[int, int], int], clock: Clock, steps: Iterable[float], *, beats: bool) -> None:
         self.events: list[str] = []
         sink = SimpleNamespace(
             event=lambda event, **_: self.events.append(event), flush=lambda: None, rotate=lambda: None
         )
-        super().__init__(work, [], workers=1, drain_seconds=60, sink=cast("LogSink", sink))
+        super().__init__(work, lambda _: None, [], workers=1, drain_seconds=60, sink=cast("LogSink", sink))
         self._clock, self._steps, self._beats = clock, iter(steps), beats
 
     def start_one(self) -> int:
@@ -70,20 +70,20 @@ def own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def _beats_once(pulse: int) -> int:
+def _beats_once(_: int, pulse: int) -> int:
     os.write(pulse, b"+")
     signal.pause()
     return 0
 
 
-def _never_beats(_: int) -> int:
+def _never_beats(*_: int) -> int:
     signal.pause()
     return 0
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("work", [_beats_once, _never_beats])
-def test_a_pause_of_the_machine_costs_no_worker(clock: Clock, work: Callable[[int], int]) -> None:
+def test_a_pause_of_the_machine_costs_no_worker(clock: Clock, work: Callable[[int, int], int]) -> None:
     made = Stepped(work, clock, [STEP, FREEZE, STEP, STEP, FREEZE, STEP], beats=work is _beats_once)
     assert made.run() == 0
     assert made.events == []
@@ -103,7 +103,7 @@ def test_a_pause_while_the_workers_end_takes_nothing_of_their_time(
     sent: list[int] = []
     told = os.pipe()
 
-    def drains(pulse: int) -> int:
+    def drains(_: int, pulse: int) -> int:
         signal.signal(signal.SIGTERM, lambda *_: None)
         os.write(pulse, b"+")
         os.read(told[0], 1)
@@ -139,7 +139,7 @@ def test_a_signal_right_after_the_fork_is_not_lost(monkeypatch: pytest.MonkeyPat
         return process
 
     monkeypatch.setattr(supervisor, "os", SimpleNamespace(**{**vars(os), "fork": fork}))
-    process = Stepped(lambda _: 0, Clock(), [], beats=False).start_one()
+    process = Stepped(lambda *_: 0, Clock(), [], beats=False).start_one()
     _, status = os.waitpid(process, 0)
     assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
