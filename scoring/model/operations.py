@@ -5,7 +5,8 @@ Reading and answering are separate steps, because the records of several request
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,22 +15,20 @@ import numpy.typing as npt
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import read_recommend, read_similar
 from scoring.model.recommending import RecommendQuery, SimilarQuery
-from scoring.model.records import RankQuery, Values
+from scoring.model.records import Values
 from scoring.model.stored import Lookups
 from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, RankAnswer, RankedItem, ScoreAnswer
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Query(Protocol):
+class Query(NamedTuple):
     """A checked request."""
 
     rows: list[Values]
     """The records to score."""
-
-    def answer(self, probabilities: Sequence[float], model: ServedModel) -> bytes:
-        """The response's JSON, given the probability of each of `rows` by `model`."""
-        ...
+    answer: Callable[[Sequence[float], ServedModel], bytes]
+    """The response's JSON, given the probability of each of `rows` by a model."""
 
 
 class Operation(NamedTuple):
@@ -42,31 +41,18 @@ class Operation(NamedTuple):
     """Whether it scores no records, and takes longer."""
 
 
-@dataclass(slots=True)
-class _Single:
-    rows: list[Values]
-
-    def answer(self, probabilities: Sequence[float], model: ServedModel) -> bytes:
-        return _encode(ScoreAnswer(probability=probabilities[0], model=model.name))
+def _one(probabilities: Sequence[float], model: ServedModel) -> bytes:
+    return _encode(ScoreAnswer(probability=probabilities[0], model=model.name))
 
 
-@dataclass(slots=True)
-class _Batch:
-    rows: list[Values]
-
-    def answer(self, probabilities: Sequence[float], model: ServedModel) -> bytes:
-        return _encode(BatchAnswer(probabilities=list(probabilities), model=model.name))
+def _several(probabilities: Sequence[float], model: ServedModel) -> bytes:
+    return _encode(BatchAnswer(probabilities=list(probabilities), model=model.name))
 
 
-@dataclass(slots=True)
-class _Ranking:
-    rows: list[Values]
-    top: int | None
-
-    def answer(self, probabilities: Sequence[float], model: ServedModel) -> bytes:
-        order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[: self.top]
-        items = [RankedItem(index=index, probability=probabilities[index]) for index in order]
-        return _encode(RankAnswer(items=items, model=model.name))
+def _ranked(top: int | None, probabilities: Sequence[float], model: ServedModel) -> bytes:
+    order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[:top]
+    items = [RankedItem(index=index, probability=probabilities[index]) for index in order]
+    return _encode(RankAnswer(items=items, model=model.name))
 
 
 @dataclass(slots=True)
@@ -91,12 +77,12 @@ class ExplainQuery:
 
 def _read_score(model: ServedModel, body: bytes, lookups: Lookups) -> Query:
     rows, is_batch = model.click_model.types.read_score(body, lookups)
-    return _Batch(rows) if is_batch else _Single(rows)
+    return Query(rows, _several if is_batch else _one)
 
 
 def _read_rank(model: ServedModel, body: bytes, lookups: Lookups) -> Query:
-    query: RankQuery = model.click_model.types.read_rank(body, lookups)
-    return _Ranking(query.rows, query.top)
+    rows, top = model.click_model.types.read_rank(body, lookups)
+    return Query(rows, partial(_ranked, top))
 
 
 def _read_explain(model: ServedModel, body: bytes, lookups: Lookups) -> ExplainQuery:

@@ -57,64 +57,48 @@ AtMost = Annotated[
 ]
 
 
+UserKey = Annotated[str | int, msgspec.Meta(description="A user's key, as in the tables; a whole number is its text.")]
+History = Annotated[
+    list[ItemKey],
+    msgspec.Meta(max_length=MOST_CHOSEN, description="What somebody chose, the latest last; added to the user's own."),
+]
+Context = Annotated[
+    dict[str, str | int | float | None],
+    msgspec.Meta(
+        max_length=MOST_USER_COLUMNS, description="Columns of the user, as in the tables; they go before stored ones."
+    ),
+]
+New = Annotated[
+    float,
+    msgspec.Meta(
+        ge=0,
+        le=MOST_RECOMMENDED,
+        multiple_of=1,
+        description="How many of the last places new items may take, which nobody has chosen or seen yet; without it "
+        "as the service is set.",
+    ),
+]
+Seen = Annotated[
+    bool,
+    msgspec.Meta(description="Whether to recommend what the user chose; without it as the dataset config says."),
+]
+Details = Annotated[bool, msgspec.Meta(description="Whether to return what is known of the user, too.")]
+
+
 class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A user, whose history is stored, or somebody's history, or both."""
 
-    user: (
-        Annotated[str | int, msgspec.Meta(description="A user's key, as in the tables; a whole number is its text.")]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
-    history: (
-        Annotated[
-            list[ItemKey],
-            msgspec.Meta(
-                max_length=MOST_CHOSEN, description="What somebody chose, the latest last; added to the user's own."
-            ),
-        ]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
+    user: UserKey | msgspec.UnsetType = msgspec.UNSET
+    history: History | msgspec.UnsetType = msgspec.UNSET
     top: Top | msgspec.UnsetType = msgspec.UNSET
     exclude: Exclude | msgspec.UnsetType = msgspec.UNSET
     show: Show | msgspec.UnsetType = msgspec.UNSET
-    context: (
-        Annotated[
-            dict[str, str | int | float | None],
-            msgspec.Meta(
-                max_length=MOST_USER_COLUMNS,
-                description="Columns of the user, as in the tables; they go before stored ones.",
-            ),
-        ]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
+    context: Context | msgspec.UnsetType = msgspec.UNSET
     filter: Filter | msgspec.UnsetType = msgspec.UNSET
     at_most: AtMost | msgspec.UnsetType = msgspec.UNSET
-    new: (
-        Annotated[
-            float,
-            msgspec.Meta(
-                ge=0,
-                le=MOST_RECOMMENDED,
-                multiple_of=1,
-                description="How many of the last places new items may take, which nobody has chosen or seen yet; "
-                "without it as the service is set.",
-            ),
-        ]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
-    seen: (
-        Annotated[
-            bool,
-            msgspec.Meta(
-                description="Whether to recommend what the user chose; without it as the dataset config says."
-            ),
-        ]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
-
-    details: (
-        Annotated[bool, msgspec.Meta(description="Whether to return what is known of the user, too.")]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
+    new: New | msgspec.UnsetType = msgspec.UNSET
+    seen: Seen | msgspec.UnsetType = msgspec.UNSET
+    details: Details | msgspec.UnsetType = msgspec.UNSET
 
 
 class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from scoring.request_errors import Refusal
 RECORDS = "records"
 
 NOTHING = Lookups()
+Decoder = msgspec.json.Decoder[Any]
 
 ABSENT_NUMBER = float("nan")
 """The value of a number or time that is not in the body: a NaN, recognized by identity. Null is None instead."""
@@ -33,21 +34,13 @@ Null is None; an absent number or time is `ABSENT_NUMBER`, an absent category UN
 
 
 @dataclass(frozen=True, kw_only=True)
-class RankQuery:
-    """A checked `POST /rank`: each item's values merged with the user's, and how many items to return."""
-
-    rows: list[Values]
-    top: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Decoders:
     """The types of a record, of a batch and of a request to rank, and what decodes them, with a record or a batch."""
 
     types: tuple[type[msgspec.Struct], type[msgspec.Struct], type[msgspec.Struct]]
-    record: msgspec.json.Decoder[Any]
-    either: msgspec.json.Decoder[Any]
-    rank: msgspec.json.Decoder[Any]
+    record: Decoder
+    either: Decoder
+    rank: Decoder
 
     @classmethod
     def of(cls, fields: list[Any], names: dict[str, str], max_records: int) -> Self:
@@ -99,11 +92,7 @@ class RequestTypes:
 
     def read_score(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], bool]:
         """The records of a `POST /score`, and whether they came as a batch; raises a `Rejection`."""
-        try:
-            request = self._plain.either.decode(body)
-        except WRONG as error:
-            request = self._by_id(self._described.either, body, error)
-        values = msgspec.structs.astuple(request)
+        values = msgspec.structs.astuple(self._decoded(self._plain.either, self._described.either, body))
         records = values[-1]
         if records is msgspec.UNSET:
             row = values[:-1]
@@ -118,36 +107,32 @@ class RequestTypes:
 
     def read_record(self, body: bytes, lookups: Lookups = NOTHING) -> Values:
         """The one record of a `POST /explain`; raises a `Rejection`."""
-        try:
-            request = self._plain.record.decode(body)
-        except WRONG as error:
-            request = self._by_id(self._described.record, body, error)
-        row = msgspec.structs.astuple(request)
+        row = msgspec.structs.astuple(self._decoded(self._plain.record, self._described.record, body))
         refuse_duplicates(body, self._given(row))
         return self._filled([row], "", lookups)[0]
 
-    def read_rank(self, body: bytes, lookups: Lookups = NOTHING) -> RankQuery:
-        """The query of a `POST /rank`; raises a `Rejection`."""
-        try:
-            request: Any = self._plain.rank.decode(body)
-        except WRONG as error:
-            request = self._by_id(self._described.rank, body, error)
+    def read_rank(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], int | None]:
+        """Each item's values of a `POST /rank`, merged with the user's, and how many to return; raises `Rejection`."""
+        request = self._decoded(self._plain.rank, self._described.rank, body)
         user = msgspec.structs.astuple(request.user)
         items = [msgspec.structs.astuple(item) for item in request.items]
         top = None if request.top in (None, msgspec.UNSET) else int(request.top)
         own_fields = 2 + (request.top is not msgspec.UNSET)
         refuse_duplicates(body, own_fields + self._given(user, *items))
         shared = [(index, value) for index, value in enumerate(user) if not _is_absent(value)]
-        return RankQuery(rows=self._filled([_joined(shared, item) for item in items], "items", lookups), top=top)
+        return self._filled([_joined(shared, item) for item in items], "items", lookups), top
 
-    def _by_id(self, decoder: msgspec.json.Decoder[Any], body: bytes, error: Exception) -> Any:  # noqa: ANN401 - as its type
-        """The request in a body that without ids has an `error`: most have none, and their types are faster."""
-        if self._described is self._plain:
-            raise rejection_for(error, body) from error
+    def _decoded(self, plain: Decoder, described: Decoder, body: bytes) -> Any:  # noqa: ANN401 - as its type
+        """The request in a body. Most have no ids, and the `plain` types are faster."""
         try:
-            return decoder.decode(body)
-        except WRONG as second:
-            raise rejection_for(second, body) from second
+            return plain.decode(body)
+        except WRONG as error:
+            if described is plain:
+                raise rejection_for(error, body) from error
+        try:
+            return described.decode(body)
+        except WRONG as error:
+            raise rejection_for(error, body) from error
 
     def _filled(self, rows: list[Values], place: str, lookups: Lookups) -> list[Values]:
         """The rows with what is stored about users and items that they name, if they can."""
