@@ -46,7 +46,6 @@ class Front:
         )
         self._doorkeeper = Doorkeeper(service.keys, strangers, settings.key_requests)
         self._looks = Looks(service)
-        self._looking: set[asyncio.Task[None]] = set()
 
     def request(self, where: "Connection", method: bytes, target: bytes, headers: Headers) -> Request:
         """Create a request from its head."""
@@ -85,9 +84,7 @@ class Front:
     def finish(self, request: Request) -> None:
         """Answer a request that is complete, or whose body is not needed."""
         if request.operation is None:
-            task = asyncio.get_running_loop().create_task(self._look(request))
-            self._looking.add(task)
-            task.add_done_callback(self._looking.discard)
+            asyncio.get_running_loop().call_soon(self._look, request)
         elif request.size:
             self.batcher.submit(request)
         else:
@@ -119,9 +116,9 @@ class Front:
         elif not caller.inside:
             self._doorkeeper.count_stranger(caller)
 
-    async def _look(self, request: Request) -> None:
+    def _look(self, request: Request) -> None:
         """Answer a read-only route. Only errors are recorded, never health checks: they would fill log and metrics."""
-        answer = await self._looks.answer(request)
+        answer = self._looks.answer(request)
         request.reply(*answer)
         if answer.status >= HTTPStatus.BAD_REQUEST and request.path not in CHECKS:
             self.record(request, answer.status)

@@ -1,8 +1,6 @@
 """The read-only routes: the page, health, readiness, metrics and the OpenAPI document."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import unquote
 
@@ -18,9 +16,6 @@ from scoring.worker.service import Service
 CHECKS = frozenset({b"/healthz", b"/readyz"})
 """Health checks. They are public, and one that reports a failure is neither counted nor logged."""
 
-RENEW_SECONDS = 0.25
-"""Rendering the metrics takes milliseconds, so it is done at most once in this time; requests share the result."""
-
 Found = tuple[bytes, Headers]
 """A body, and the headers in addition to those of every response, which says that it is JSON unless they do."""
 
@@ -30,9 +25,8 @@ class Looks:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._metrics = _Shared(service.metrics.render)
         self._description = b""
-        self._routes: dict[str, Callable[[Request], Awaitable[Found]]] = {
+        self._routes: dict[str, Callable[[Request], Found]] = {
             "/": self._page,
             "/healthz": self._health,
             "/readyz": self._ready,
@@ -40,30 +34,30 @@ class Looks:
             "/openapi.json": self._describe,
         }
 
-    async def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Answer:
         """The response of the route that `request` names."""
         try:
-            return Answer(HTTPStatus.OK, *await self._found(request))
+            return Answer(HTTPStatus.OK, *self._found(request))
         except Exception as error:  # noqa: BLE001 - also a mistake of ours must not leave a client without an answer
             rejection = self._service.rejection_of(error, request.request_id)
             return Answer(rejection.status, rejection.body(), rejection.headers)
 
-    async def _found(self, request: Request) -> Found:
+    def _found(self, request: Request) -> Found:
         route = self._routes.get(unquote(request.path.decode("latin-1")))
         if route is None:
             raise Refusal.NOT_FOUND("This path does not exist; /openapi.json lists those that do.")
         if request.method not in {b"GET", b"HEAD"}:
             raise method_not_allowed(request.method, allowed="GET, HEAD")
-        return await route(request)
+        return route(request)
 
-    async def _page(self, _: Request) -> Found:
+    def _page(self, _: Request) -> Found:
         content, headers = render()
         return content, [(name.encode(), value.encode()) for name, value in headers.items()]
 
-    async def _health(self, _: Request) -> Found:
+    def _health(self, _: Request) -> Found:
         return msgspec.json.encode(HealthAnswer(status="running")), []
 
-    async def _ready(self, request: Request) -> Found:
+    def _ready(self, request: Request) -> Found:
         model = self._service.model
         answer = ReadyAnswer(
             status="ready",
@@ -75,30 +69,10 @@ class Looks:
         )
         return msgspec.json.encode(answer), []
 
-    async def _figures(self, _: Request) -> Found:
-        return await self._metrics.get(), [(b"content-type", self._service.metrics.content_type.encode())]
+    def _figures(self, _: Request) -> Found:
+        return self._service.metrics.render(), [(b"content-type", self._service.metrics.content_type.encode())]
 
-    async def _describe(self, _: Request) -> Found:
+    def _describe(self, _: Request) -> Found:
         model = self._service.model
         self._description = self._description or msgspec.json.encode(describe_service(model))
         return self._description, []
-
-
-class _Shared:
-    """Computes a value once for all callers that wait for it. No caller gets a value computed before its call."""
-
-    def __init__(self, make: Callable[[], bytes]) -> None:
-        self._make = make
-        self._made = 0.0
-        self._next: asyncio.Task[bytes] | None = None
-
-    async def get(self) -> bytes:
-        if self._next is None:
-            self._next = asyncio.create_task(self._renew())
-        return await asyncio.shield(self._next)
-
-    async def _renew(self) -> bytes:
-        await asyncio.sleep(max(0.0, self._made + RENEW_SECONDS - time.monotonic()))
-        self._next = None  # later callers need a newer value
-        self._made = time.monotonic()
-        return self._make()

@@ -76,11 +76,6 @@ class Service:
         """The users' histories and the catalogue."""
         return Lookups() if self._following is None else self._following.lookups
 
-    @property
-    def ready(self) -> bool:
-        """Whether the model has reproduced its golden records and its engine is running."""
-        return self._model is not None and self._model.ready
-
     async def start(self) -> None:
         """Load the model and score the golden records.
 
