@@ -20,7 +20,7 @@ from scoring.http.front import Front
 from scoring.settings import ServerSettings
 from scoring.worker.keys import KeyRing
 from scoring.worker.service import Service
-from scoring.worker.supervisor import Pauses
+from scoring.worker.supervisor import RunningTime
 
 ACCEPTED_TOGETHER = 8
 """Connections accepted per turn of the event loop, so that a flood of them can't occupy the loop."""
@@ -166,29 +166,25 @@ async def _beat(pulse: int, stop: asyncio.Event) -> None:
 
 async def _sweep(doors: Sequence[Door], keys: KeyRing) -> None:
     """Keep the deadlines of all connections, and close those of removed keys."""
-    pauses, generation = Pauses(), keys.generation
+    running, generation = RunningTime(), keys.generation
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        stood_still = pauses.turn()
+        running.turn()
         if keys.generation != generation:
             generation = keys.generation
             for door in doors:
                 door.clients.revoke(keys.holds)
         for door in doors:
-            door.clients.sweep(time.perf_counter(), stood_still)
+            door.clients.sweep(time.perf_counter(), running.stood_still)
 
 
 async def _leave(doors: Sequence[Door], settings: ServerSettings) -> None:
     """Stop accepting, finish the open requests within `drain_seconds`, and tell clients with their last response."""
-    pauses = Pauses()
-    end = pauses.now + settings.drain_seconds
+    running = RunningTime()
     for door in doors:
         door.farewell()
         door.close()
-    while any(len(door.clients) for door in doors):
-        end += pauses.turn()
-        if pauses.now > end:
-            break
+    while any(len(door.clients) for door in doors) and running.turn() <= settings.drain_seconds:  # noqa: ASYNC110 - an end of connections is no event
         await asyncio.sleep(SWEEP_SECONDS / 2)
     for door in doors:
         for client in door.clients:

@@ -14,8 +14,8 @@ from socket import socket
 
 from scoring.worker.logs import LogSink
 
-PAUSE_SECONDS = 1.0
-"""A loop whose turn took this long has stood still: turns take a tenth of a second."""
+LONGEST_TURN_SECONDS = 0.5
+"""What a turn of a loop counts at most: turns take a tenth of a second."""
 
 LOOK_SECONDS = 0.05
 HUNG_SECONDS = 4.0
@@ -41,23 +41,28 @@ COULD_NOT_START = 3
 """Exit code of a worker that could not start serving, or failed."""
 
 
-class Pauses:
-    """The pauses of a loop that asks in each turn: this process stood still, as in a frozen virtual machine.
+class RunningTime:
+    """Seconds for which this process ran, as far as a loop tells that asks in each of its turns.
 
-    Whoever was waited for could not act meanwhile either, or could not be heard, so the time does not count against
-    them.
+    Of a longer turn, in which it stood still as in a frozen virtual machine, only `LONGEST_TURN_SECONDS` count: whoever
+    was waited for could not act meanwhile either, or could not be heard.
     """
 
     def __init__(self) -> None:
         """The first turn begins."""
-        self.now = time.monotonic()
+        self.now = 0.0
         """When the latest turn began."""
+        self.stood_still = 0.0
+        """What of the turn before it does not count."""
+        self._began = time.monotonic()
 
     def turn(self) -> float:
-        """Begin the next turn; returns for how many seconds the loop stood still before, which is mostly 0."""
-        before, self.now = self.now, time.monotonic()
-        took = self.now - before
-        return took if took >= PAUSE_SECONDS else 0.0
+        """Begin the next turn; returns when."""
+        before, self._began = self._began, time.monotonic()
+        counted = min(self._began - before, LONGEST_TURN_SECONDS)
+        self.stood_still = self._began - before - counted
+        self.now += counted
+        return self.now
 
 
 @dataclass(kw_only=True)
@@ -69,8 +74,8 @@ class _Place:
     """The worker's process id; 0 while there is none."""
     pulse: int = -1
     began: float = 0.0
-    beat: float = 0.0
-    """The time of its latest heartbeat, or of the latest pause of the supervisor after it; 0 before the first."""
+    beat: float | None = None
+    """The time of its latest heartbeat."""
     failures: int = 0
     """How many workers in a row ended before `PROVEN_SECONDS`."""
     due: float = 0.0
@@ -103,7 +108,7 @@ class Supervisor:
         self._sink = sink
         self._stopping = False
         self._served = False
-        self._pauses = Pauses()
+        self._time = RunningTime()
 
     def run(self) -> int:
         """Supervise until a signal, or until a worker fails to start before any has served; returns the exit code."""
@@ -112,11 +117,10 @@ class Supervisor:
         code = 0
         while not self._stopping:
             for place in self._places:
-                if not place.process and time.monotonic() >= place.due:
+                if not place.process and self._time.now >= place.due:
                     self._start(place)
             self._listen()
-            if self._pauses.turn():
-                self._begin_anew()
+            self._time.turn()
             ended = [self._tend(place) for place in self._places]
             if COULD_NOT_START in ended and not self._served:
                 code = 1
@@ -139,7 +143,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         os.close(writing)
         os.set_blocking(reading, False)
-        place.process, place.pulse, place.began, place.beat = process, reading, time.monotonic(), 0.0
+        place.process, place.pulse, place.began, place.beat = process, reading, self._time.now, None
 
     def _become_worker(self, own: _Place, reading: int, writing: int) -> None:
         """Run a worker, then end the process.
@@ -172,25 +176,17 @@ class Supervisor:
             except BlockingIOError:
                 continue
             if beats:
-                pulses[pulse].beat = time.monotonic()
+                pulses[pulse].beat = self._time.now
                 self._served = True
         if ready:
             time.sleep(LOOK_SECONDS)  # the pipe of a worker that has ended is always ready
-
-    def _begin_anew(self) -> None:
-        """Give all workers time for their next heartbeat, since this process stood still and may have missed some."""
-        for place in self._places:
-            if place.beat:
-                place.beat = self._pauses.now
-            else:
-                place.began = self._pauses.now
 
     def _tend(self, place: _Place) -> int | None:
         """Clean up after a worker that has ended, or that hangs and is killed; returns its exit code, else None."""
         if not place.process:
             return None
-        now = self._pauses.now
-        last = place.beat or place.began + START_SECONDS - HUNG_SECONDS
+        now = self._time.now
+        last = place.began + START_SECONDS - HUNG_SECONDS if place.beat is None else place.beat
         if now - last > HUNG_SECONDS:
             self._sink.event("a worker hangs and is ended", level="error", process=place.process)
             os.kill(place.process, signal.SIGKILL)
@@ -205,7 +201,7 @@ class Supervisor:
         return code
 
     def _bury(self, place: _Place, now: float, code: int) -> None:
-        proven = bool(place.beat) and now - place.began > PROVEN_SECONDS
+        proven = place.beat is not None and now - place.began > PROVEN_SECONDS
         place.failures = 0 if proven else place.failures + 1
         pause = 0.0
         if place.failures > 1 or code == COULD_NOT_START:
@@ -224,14 +220,14 @@ class Supervisor:
         for place in self._places:
             if place.process:
                 os.kill(place.process, signal.SIGTERM)
-        end = time.monotonic() + self._drain_seconds + KILL_SECONDS
+        end = self._time.turn() + self._drain_seconds + KILL_SECONDS
         for place in self._places:
             while place.process:
-                end += self._pauses.turn()
+                now = self._time.turn()
                 found, _ = os.waitpid(place.process, os.WNOHANG)
                 if found:
                     place.process = 0
-                elif self._pauses.now > end:
+                elif now > end:
                     os.kill(place.process, signal.SIGKILL)
                     end += KILL_SECONDS
                 else:

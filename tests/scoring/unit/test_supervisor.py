@@ -45,7 +45,7 @@ class Stepped(Supervisor):
 
     def _listen(self) -> None:
         super()._listen()
-        while self._beats and not self._places[0].beat:
+        while self._beats and self._places[0].beat is None:
             super()._listen()
         step = next(self._steps, None)
         if step is None or "a worker ended" in self.events:
