@@ -1,6 +1,7 @@
 """Small recommenders for tests, in bundles."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,8 @@ def make_bundle_of_positives(folder: Path, made: Recommender) -> Path:
     return folder
 
 
-def write_snapshots(folder: Path, *, genres: dict[str, str] | None = None) -> Path:
-    """The histories of three users and a catalogue of all items but 17, in `folder`.
+def write_snapshots(folder: Path, *, genres: dict[str, str] | None = None, withdrawn: Sequence[str] = ()) -> Path:
+    """The histories of three users and a catalogue of all items but 17, in `folder`; some were `withdrawn` from it.
 
     u1 chose b and is 30; u2 only is in the users' table; "3" chose an item that the recommender does not know.
     """
@@ -111,16 +112,17 @@ def write_snapshots(folder: Path, *, genres: dict[str, str] | None = None) -> Pa
         UserRow("u2", b"", {"age": "40"}),
     ]
     histories.write(folder / histories.FILE, STORED_ITEMS, rows, "user_id")
-    write_catalogue(folder, genres or {"a": "x", "b": "x|y", "c": "y", "d": ""})
+    write_catalogue(folder, genres or {"a": "x", "b": "x|y", "c": "y", "d": ""}, withdrawn)
     return folder
 
 
-def write_catalogue(folder: Path, genres: dict[str, str]) -> str:
+def write_catalogue(folder: Path, genres: dict[str, str], withdrawn: Sequence[str] = ()) -> str:
     """A catalogue of items with these genres in `folder`, and its version."""
     items = [
         ItemRow(key, {"title": f"Film {key}"} | ({"genre": genre} if genre else {}), State.TRAINED)
         for key, genre in genres.items()
     ]
+    items += [ItemRow(key, {"genre": "x"}, State.WITHDRAWN) for key in withdrawn]
     layout = Layout(item_column="item_id", separators={"title": "", "genre": "|"})
     return catalogue.write(folder / catalogue.FILE, items, layout)
 

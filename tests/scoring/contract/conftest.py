@@ -13,6 +13,7 @@ from features.bundle import Bundle
 from scoring.engines import EngineName
 from tests.support.bundles import make_bundle
 from tests.support.containers import PULLED, ImageBuilder, running_container, what_is_missing
+from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
 from tests.support.services import (
     LONG_TIMEOUTS,
     RunningService,
@@ -25,6 +26,7 @@ from tests.support.services import (
 
 MAX_RECORDS = 200
 MAX_BODY_BYTES = 300_000
+NEW_ITEMS = {"n1": "x", "n2": "y", "n3": "", "n4": "x|y"}
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +97,33 @@ def bundle_copy(tmp_path: Path) -> Path:
     return make_bundle(tmp_path / "bundle", rows=500, trees=2)
 
 
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with a click model of age and genre, and a recommender of the items a, b, c, d and 17."""
+    return make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", recommender())
+
+
+@pytest.fixture(scope="session")
+def film_service(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service of this bundle with snapshots: u1 is 30 and chose b, u2 is 40 and chose none. n1 to n4 are new items,
+    `gone` is one that somebody chose and the recommender lacks, and `withdrawn` is not in the catalogue any more."""
+    genres = {"a": "x", "b": "x | y", "c": " y", "d": "", "gone": "x"}  # with spaces, as people write several values
+    folder = tmp_path_factory.mktemp("films")
+    snapshots = write_snapshots(folder / "snapshots", genres=genres | NEW_ITEMS, withdrawn=["withdrawn"])
+    arguments = ["--snapshots", str(snapshots), "--max-body-bytes", "2000000"]
+    with running_service(films, folder, arguments=arguments) as running:
+        yield running
+
+
 def as_json(value: object) -> bytes:
     """`value` as JSON."""
     return msgspec.json.encode(value)
+
+
+def refusal(service: RunningService, path: str, body: object) -> tuple[int, str, str | None]:
+    """The status, code and field of the answer to a body, given as bytes or as a value."""
+    content = body if isinstance(body, bytes) else as_json(body)
+    answer = service.client.post(path, content=content, headers={"content-type": "application/json"})
+    error = answer.json()["error"]
+    assert error["message"].endswith(".")
+    return answer.status_code, error["code"], error["field"]

@@ -14,11 +14,6 @@ from tests.support.services import FOLLOWS_SOON, RunningService, changed_service
 UNKNOWN = ["unknown_user", "popular"]
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_recommending_bundle(tmp_path_factory.mktemp("films") / "bundle", recommender())
-
-
 def forget(file: Path, user: str) -> None:
     change(file, lambda before: before.with_user(user))
 
@@ -41,10 +36,10 @@ def problems(service: RunningService, event: str = "snapshot not opened") -> lis
     return [line["reason"] for line in service.log() if line["event"] == event]
 
 
-def test_a_user_is_unknown_once_forgotten_and_known_once_that_is_undone(bundle: Path, tmp_path: Path) -> None:
+def test_a_user_is_unknown_once_forgotten_and_known_once_that_is_undone(films: Path, tmp_path: Path) -> None:
     snapshots = write_snapshots(tmp_path / "snapshots" / "version")
     with running_service(
-        bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
+        films, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
     ) as service:
         assert answered(service, "u1") == []
         forget(snapshots.parent / FILE, "u1")
@@ -80,12 +75,12 @@ def test_no_click_probability_is_by_the_key_or_the_columns_of_one_who_was_forgot
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_a_list_that_becomes_unreadable_stays_in_force(bundle: Path, tmp_path: Path, *, gone: bool) -> None:
+def test_a_list_that_becomes_unreadable_stays_in_force(films: Path, tmp_path: Path, *, gone: bool) -> None:
     snapshots = write_snapshots(tmp_path / "snapshots" / "version")
     forget(snapshots.parent / FILE, "u1")
     whole = (snapshots.parent / FILE).read_bytes()
     with running_service(
-        bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
+        films, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
     ) as service:
         assert answered(service, "u1") == UNKNOWN
         if gone:
@@ -104,7 +99,7 @@ def test_a_list_that_becomes_unreadable_stays_in_force(bundle: Path, tmp_path: P
 
 @pytest.mark.parametrize("altered", [True, False])
 def test_nobody_is_known_as_long_as_the_list_cannot_be_read_at_a_start(
-    bundle: Path, tmp_path: Path, *, altered: bool
+    films: Path, tmp_path: Path, *, altered: bool
 ) -> None:
     """It was altered, or the system can't say whether there is one: a link to itself can't be followed."""
     snapshots = write_snapshots(tmp_path / "snapshots" / "version")
@@ -113,7 +108,7 @@ def test_nobody_is_known_as_long_as_the_list_cannot_be_read_at_a_start(
     else:
         (snapshots.parent / FILE).symlink_to(FILE)
     with running_service(
-        bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
+        films, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
     ) as service:
         assert answered(service, "u1") == ["no_histories", "popular"]
         assert asked(service, user="u1")["catalogue"] is not None
@@ -132,7 +127,7 @@ def test_nobody_is_known_as_long_as_the_list_cannot_be_read_at_a_start(
 @pytest.mark.parametrize("error", ["SnapshotError('it was locked')", "RuntimeError('it was locked')"])
 @pytest.mark.parametrize("opened", ["Histories", "Catalogue"])
 def test_a_file_that_cannot_be_opened_once_is_tried_again_and_withholds_no_other(
-    bundle: Path, tmp_path: Path, opened: str, error: str
+    films: Path, tmp_path: Path, opened: str, error: str
 ) -> None:
     folder, locked = write_snapshots(tmp_path / "snapshots" / "version"), tmp_path / "locked"
     locked.touch()
@@ -149,7 +144,7 @@ def open_(*arguments):
 snapshots.{opened} = open_
 """
     arguments = ["--snapshots", str(folder), "--workers", "1"]
-    with running_service(bundle, tmp_path, arguments=arguments, python=changed_service(code)) as service:
+    with running_service(films, tmp_path, arguments=arguments, python=changed_service(code)) as service:
         answer = asked(service, user="u1")
         found = (answer["fallback"][0] != "no_histories", answer["catalogue"] is not None)
         assert found == (opened != "Histories", opened != "Catalogue")

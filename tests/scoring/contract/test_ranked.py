@@ -10,6 +10,7 @@ from features.bundle import TreesError
 from recommend.recommender import FOLDER, Recommender
 from scoring.model.model import open_ranking
 from scoring.model.stored import read_stored
+from tests.scoring.contract.conftest import refusal
 from tests.support.recommenders import asked, items, make_recommending_bundle, ranking_recommender, write_snapshots
 from tests.support.services import RunningService, running_service
 
@@ -69,9 +70,7 @@ def test_a_whole_number_is_a_category(ranking: RunningService) -> None:
     ],
 )
 def test_a_wrong_context_is_refused_by_column(ranking: RunningService, context: object, code: str, field: str) -> None:
-    answer = ranking.client.post("/recommend", json={"history": ["d"], "context": context})
-    assert answer.status_code == 400
-    assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == (code, field)
+    assert refusal(ranking, "/recommend", {"history": ["d"], "context": context}) == (400, code, field)
 
 
 def test_stored_texts_are_read_as_the_columns_that_they_are() -> None:
