@@ -1,4 +1,4 @@
-"""Faults the service must survive: bad bodies and requests by the thousand, killed workers, full disks, clock jumps."""
+"""Faults the service must survive: bad bodies and requests by the thousand, killed workers, full disks."""
 
 import asyncio
 import http.client
@@ -26,8 +26,6 @@ from tests.support.services import (
     KEY,
     LONG_TIMEOUTS,
     RunningService,
-    changed_service,
-    is_ready,
     metric,
     running_service,
     sending,
@@ -44,12 +42,6 @@ RecordProperty = Callable[[str, object], None]
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 GROWTH_BYTES = 20 << 20
 """Allowed growth of a worker's memory during the bad bodies: its cache of category values, and Python's reserves."""
-
-JUMPING_CLOCK = """
-import itertools, time
-clock, jumps = time.time, itertools.cycle([0.0, 86400.0, -86400.0, 3.0])
-time.time = lambda: clock() + next(jumps)
-"""
 
 
 @pytest.fixture
@@ -154,16 +146,6 @@ def test_a_disk_that_fills_up_does_not_end_the_service(bundle: Bundle, tmp_path:
             counted = f'scoring_requests_total{{operation="{path[1:]}",status="{status}"}}'
             assert metric(running, counted.replace("nothing", "other")) == 1
         assert running.stop() == 0
-
-
-def test_a_clock_that_jumps_changes_no_answer(bundle: Bundle, tmp_path: Path) -> None:
-    with running_service(bundle.path, tmp_path, python=changed_service(JUMPING_CLOCK)) as running:
-        for golden in bundle.click_model.golden * 4:
-            answer = running.client.post("/score", json=golden.record)
-            assert answer.json()["probability"] == pytest.approx(golden.probability, abs=1e-9)
-        spent = metric(running, 'scoring_request_seconds_sum{operation="score"}')
-        assert 0 < spent < 10
-        assert is_ready(running)
 
 
 def test_nothing_is_left_of_a_service_that_ended(bundle: Bundle, tmp_path: Path, own_temporary: Path) -> None:

@@ -31,16 +31,10 @@ PATIENT = "from scoring.http import connection; connection.SHUTDOWN_SECONDS = 60
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 
 
-@pytest.fixture(params=["1", "2"], ids=["one worker", "two workers"])
-def workers_option(request: pytest.FixtureRequest) -> list[str]:
-    """How many workers the service has, as arguments."""
-    return ["--workers", request.param]
-
-
 @pytest.fixture
-def shutting_down(workers_option: list[str], bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
+def shutting_down(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
     """A service for one test, which waits at shutdown until a slow machine has sent its next request."""
-    arguments = [*workers_option, *LONG_TIMEOUTS, "--drain-seconds", "60"]
+    arguments = ["--workers", "2", *LONG_TIMEOUTS, "--drain-seconds", "60"]
     with running_service(bundle.path, tmp_path, arguments=arguments, python=changed_service(PATIENT)) as running:
         running.client.close()  # its connection is idle, too
         yield running
@@ -83,9 +77,9 @@ def test_a_client_that_connected_but_has_not_asked_yet_is_answered(
 
 
 def test_an_idle_client_holds_the_service_for_a_moment_only(
-    workers_option: list[str], bundle: Bundle, tmp_path: Path, record: dict[str, Any]
+    bundle: Bundle, tmp_path: Path, record: dict[str, Any]
 ) -> None:
-    arguments = [*workers_option, *LONG_TIMEOUTS, "--drain-seconds", "3600"]
+    arguments = ["--workers", "2", *LONG_TIMEOUTS, "--drain-seconds", "3600"]
     with running_service(bundle.path, tmp_path, arguments=arguments) as running:
         connection = connect(running)
         assert score(connection, record) == (200, None)

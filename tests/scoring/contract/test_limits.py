@@ -109,19 +109,6 @@ def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: Runn
     assert metric(tight, counted) >= statuses.count(503)
 
 
-def test_looks_at_the_health_take_no_place_in_the_queue(tight: RunningService) -> None:
-    with ExitStack() as stack:
-        looking = [stack.enter_context(_accepted(tight)) for _ in range(10)]
-        scoring = [stack.enter_context(_accepted(tight)) for _ in range(2)]
-        with stopped(tight):
-            for connection in looking:
-                connection.sendall(HEALTH)
-            for connection in scoring:
-                connection.sendall(SCORE)
-        assert [answer(connection)[0] for connection in scoring] == [200, 200]
-        assert {answer(connection)[0] for connection in looking} == {200}
-
-
 def test_a_request_whose_turn_comes_too_late_is_refused(
     bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -52,13 +52,6 @@ def test_rank_returns_the_top_items_only(client: httpx.Client, bundle: Bundle) -
     assert client.post("/rank", json={"user": {}, "items": items, "top": 10**6}).json()["items"] == whole
 
 
-def test_rank_joins_the_user_and_each_item(client: httpx.Client, record: dict[str, Any]) -> None:
-    user = {name: record[name] for name in list(record)[:20]}
-    item = {name: record[name] for name in list(record)[20:]}
-    ranked = client.post("/rank", json={"user": user, "items": [item]}).json()["items"][0]
-    assert ranked["probability"] == client.post("/score", json=record).json()["probability"]
-
-
 def test_what_an_item_states_itself_holds_instead_of_what_the_user_states(
     client: httpx.Client, record: dict[str, Any]
 ) -> None:

@@ -189,16 +189,12 @@ def test_refusals_without_end_write_a_few_lines_and_their_number(small: RunningS
     assert len(written) + rest["count"] == 300
 
 
-def test_ids_of_requests_are_no_other_workers(bundle: Bundle, tmp_path: Path) -> None:
+def test_ids_of_requests_are_no_other_workers(two_workers: RunningService) -> None:
     ids = []
-    for start in range(2):
-        folder = tmp_path / str(start)
-        folder.mkdir()
-        with running_service(bundle.path, folder, arguments=["--workers", "2"]) as running:
-            for _ in range(40):
-                with connected(running) as connection:
-                    connection.sendall(HEALTH)
-                    ids.append(answer(connection)[1]["x-request-id"])
+    for _ in range(40):
+        with connected(two_workers) as connection:
+            connection.sendall(HEALTH)
+            ids.append(answer(connection)[1]["x-request-id"])
     assert len(set(ids)) == len(ids)
 
 

@@ -130,40 +130,6 @@ def test_a_batch_is_no_larger_than_it_may_be_and_nothing_is_left() -> None:
 
 
 @pytest.mark.timeout(60)
-def test_each_request_gets_the_probabilities_of_its_own_records() -> None:
-    async def ask() -> list[Request]:
-        queue = batcher(lambda inputs: [number / 8 for number in range(len(inputs))])
-        asked = [request(Scored(rows)) for rows in (2, 3, 1)]
-        for one in asked:
-            queue.submit(one)
-        await until(lambda: all(statuses(asked)))
-        return asked
-
-    assert [one.answer.body for one in asyncio.run(ask()) if one.answer] == [b"0", b"0.25", b"0.625"]
-
-
-@pytest.mark.timeout(60)
-def test_a_request_that_waited_too_long_is_refused_and_a_client_that_left_costs_no_score() -> None:
-    rows: list[int] = []
-
-    def score(inputs: Any) -> list[float]:
-        rows.append(len(inputs))
-        return zeros(inputs)
-
-    async def ask() -> None:
-        queue = batcher(score, deadline_seconds=5.0)
-        late, gone, good = request(Scored(), arrived=0.0), request(Scored()), request(Scored())
-        gone.disconnected = True
-        for one in (late, gone, good):
-            queue.submit(one)
-        await until(lambda: queue.queue_of(SCORE).waiting == 0)
-        assert statuses([late, good]) == [Refusal.DEADLINE_EXCEEDED("").status, 200]
-
-    asyncio.run(ask())
-    assert rows == [1]
-
-
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("now", [True, False], ids=["here", "in another process"])
 @pytest.mark.parametrize("fails", [False, True])
 def test_an_engine_answers_everybody_and_frees_the_places_that_they_took(*, now: bool, fails: bool) -> None:

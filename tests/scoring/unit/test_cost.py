@@ -1,7 +1,6 @@
 """What a turn of the event loop may cost: estimates, since times depend on the machine."""
 
-import asyncio
-from typing import Any, cast
+from typing import Any
 from unittest.mock import MagicMock
 
 import msgspec
@@ -9,7 +8,6 @@ import pytest
 
 from scoring.http.recommendations import RECOMMENDED_TOGETHER, TURN_COST, Recommendations, estimated
 from scoring.http.request import Request
-from scoring.model.operations import OPERATIONS
 from scoring.model.recommend_request import (
     MOST_CHOSEN,
     MOST_EXCLUDED,
@@ -23,8 +21,7 @@ from scoring.model.recommend_request import (
     read_recommend,
 )
 from scoring.model.recommending import RecommendQuery
-from scoring.request_errors import Refusal, Rejection
-from tests.scoring.unit.test_batcher import batcher, request, statuses, until, zeros
+from scoring.request_errors import Rejection
 
 MANY_ITEMS = 100_000
 LARGEST_COST = 70_000
@@ -101,14 +98,6 @@ def test_a_turn_costs_no_more_than_it_may_unless_one_request_does(costs: list[fl
     assert read == asked, "one was read twice"
 
 
-def test_requests_that_need_no_answer_cost_nothing() -> None:
-    waiting = Recommendations(lambda one, _: None if one.request_id == b"0.000000" else (RecommendQuery(LARGEST), 1.0))
-    for one in (_asked(0.0), _asked(1.0, disconnected=True), _asked(2.0)):
-        waiting.add(one)
-    taken, chosen = waiting.take(RECOMMENDED_TOGETHER)
-    assert (taken, [one.request_id for one, _ in chosen]) == (3, [b"2.000000"])
-
-
 def test_a_turn_refuses_one_long_body_or_many_short_ones() -> None:
     waiting = Recommendations(lambda *_: None)
     for size in (4 << 20, 4 << 20, 100, 100, 100):
@@ -116,22 +105,3 @@ def test_a_turn_refuses_one_long_body_or_many_short_ones() -> None:
         one.size = size
         waiting.add(one)
     assert [waiting.take(RECOMMENDED_TOGETHER) for _ in range(3)] == [(1, []), (1, []), (3, [])]
-
-
-@pytest.mark.timeout(60)
-def test_a_cost_that_cannot_be_estimated_fails_its_request_alone() -> None:
-    class Broken(RecommendQuery):
-        def stored(self, *_: object) -> Any:
-            raise Refusal.WRONG_COUNT("as if the snapshot was bad")
-
-    async def ask() -> list[int]:
-        queue = batcher(zeros)
-        asked = [request(kind(RecommendRequest(history=[]))) for kind in (Broken, Broken)]
-        for one in asked:
-            one.operation = cast("Any", one.operation)._replace(recommends=True)
-            queue.submit(one)
-        await until(lambda: all(statuses(asked)))
-        assert queue.queue_of(OPERATIONS["/recommend"]).waiting == 0
-        return statuses(asked)
-
-    assert asyncio.run(ask()) == [400, 400]

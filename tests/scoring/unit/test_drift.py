@@ -31,15 +31,6 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     return Watch(SCHEMA, Reference(prediction=Histogram.of(np.array(probabilities)), columns=columns))
 
 
-def test_nothing_is_said_before_a_batch_is_whole(watch: Watch) -> None:
-    watch.see(*rows(BATCH_ROWS - 1))
-    assert watch.compare() is None
-    watch.see(*rows(5))
-    compared = watch.compare()
-    assert compared is not None
-    assert compared[0] == BATCH_ROWS
-
-
 def test_no_more_rows_are_kept_than_a_batch_needs(watch: Watch) -> None:
     inputs, probabilities = rows(100 * BATCH_ROWS)
     kept = weakref.ref(inputs)
@@ -76,11 +67,3 @@ def test_one_odd_batch_hardly_shows_among_many(watch: Watch) -> None:
     compared = watch.compare()
     assert compared is not None
     assert compared[1] < 0.03
-
-
-def test_a_batch_is_taken_now_and_then_only(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(click_model, "BATCH_SECONDS", 3600.0)
-    watch.see(*rows(BATCH_ROWS))
-    assert watch.compare() is not None
-    watch.see(*rows(BATCH_ROWS))
-    assert watch.compare() is None
