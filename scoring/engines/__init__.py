@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -49,12 +49,8 @@ class Engine(Protocol):
 
 def open_engine(name: EngineName, model: Path, booster: Booster) -> Engine:
     """The engine `name` for the LightGBM model file `model`, which `booster` has loaded; raises `EngineError`."""
-    match name:
-        case EngineName.LIGHTGBM:
-            return LightGbmEngine(model, booster)
-        case EngineName.SPARK_SERVING:
-            from scoring.engines.spark_serving import SparkServingEngine  # noqa: PLC0415 - only those who use it pay for it
+    if name is EngineName.LIGHTGBM:
+        return LightGbmEngine(model, booster)
+    from scoring.engines.spark_serving import SparkServingEngine  # noqa: PLC0415 - only those who use it pay for it
 
-            return SparkServingEngine(model, booster)
-        case _:
-            assert_never(name)
+    return SparkServingEngine(model, booster)

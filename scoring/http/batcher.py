@@ -135,10 +135,7 @@ class Batcher:
         start = 0
         for request, query in batch:
             end = start + len(query.rows)
-            if isinstance(query, ExplainQuery):
-                self._explain(request, query, model, inputs[start:end].copy(), probabilities[start])
-            else:
-                self._answer(request, query, model, probabilities[start:end])
+            self._answer(request, query, model, inputs[start:end], probabilities[start:end])
             start = end
         return 0
 
@@ -151,10 +148,7 @@ class Batcher:
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(request, error)
         else:
-            if isinstance(query, ExplainQuery):
-                self._explain(request, query, model, inputs, probabilities[0])
-            else:
-                self._answer(request, query, model, probabilities)
+            self._answer(request, query, model, inputs, probabilities)
         finally:
             self._records.answer(1)
 
@@ -208,7 +202,17 @@ class Batcher:
                 service.metrics.fell_back(query.fallback)
                 self._send(request, body, [])
 
-    def _answer(self, request: Request, query: Query, model: ServedModel, probabilities: list[float]) -> None:
+    def _answer(
+        self,
+        request: Request,
+        query: Query | ExplainQuery,
+        model: ServedModel,
+        inputs: Inputs,
+        probabilities: list[float],
+    ) -> None:
+        if isinstance(query, ExplainQuery):
+            self._explain(request, query, model, inputs.copy(), probabilities[0])
+            return
         try:
             body = query.answer(probabilities, model)
         except Exception as error:  # noqa: BLE001 - as above

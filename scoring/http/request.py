@@ -7,6 +7,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from itertools import count
@@ -59,45 +60,26 @@ class RequestIds:
         return b"%b-%x" % (self._process, next(self._serial))
 
 
+@dataclass(slots=True, eq=False)
 class Request:
-    """A request whose head has arrived."""
+    """A request whose head has arrived. The names in `headers` are in lower case; `where` sends the response."""
 
-    __slots__ = (
-        "answer",
-        "arrived",
-        "body",
-        "disconnected",
-        "headers",
-        "keep_alive",
-        "key",
-        "method",
-        "operation",
-        "parts",
-        "path",
-        "request_id",
-        "size",
-        "where",
-    )
-
-    def __init__(
-        self, where: "Connection", method: bytes, path: bytes, headers: Mapping[bytes, bytes], request_id: bytes
-    ) -> None:
-        """The names in `headers` are in lower case. `where` sends the response."""
-        self.where = where
-        self.method = method
-        self.path = path
-        self.headers = headers
-        self.request_id = request_id
-        self.operation: Operation | None = None
-        self.key: Key | None = None
-        self.body: bytes | bytearray = b""
-        self.size = self.parts = 0
-        self.arrived = 0.0
-        """When its last byte arrived, by `time.perf_counter`; 0 before that."""
-        self.keep_alive = True
-        self.disconnected = False
-        """Whether the client has disconnected."""
-        self.answer: Answer | None = None
+    where: "Connection"
+    method: bytes
+    path: bytes
+    headers: Mapping[bytes, bytes]
+    request_id: bytes
+    operation: Operation | None = None
+    key: "Key | None" = None
+    body: bytes | bytearray = b""
+    size: int = 0
+    parts: int = 0
+    arrived: float = 0.0
+    """When its last byte arrived, by `time.perf_counter`; 0 before that."""
+    keep_alive: bool = True
+    disconnected: bool = False
+    """Whether the client has disconnected."""
+    answer: Answer | None = None
 
     @property
     def wants_body(self) -> bool:

@@ -193,14 +193,14 @@ async def _leave(doors: Sequence[Door], settings: ServerSettings) -> None:
 
 def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
     """The context for HTTPS, None without a certificate. Raises `TlsError` if the files cannot be used."""
-    if settings.tls_certificate is None:
+    if settings.tls_cert is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
     except OSError as error:  # includes `ssl.SSLError`
         raise TlsError(
-            f"The certificate {settings.tls_certificate} with the key {settings.tls_key} cannot be used: {error}. "
+            f"The certificate {settings.tls_cert} with the key {settings.tls_key} cannot be used: {error}. "
             "Both must be PEM files that belong together."
         ) from error
     return context

@@ -49,7 +49,7 @@ class Service:
         self.keys = keys
         self.sink = sink
         self.metrics = Metrics(place)
-        self._certificate_end = certificate_end(settings.tls_certificate)
+        self._certificate_end = certificate_end(settings.tls_cert)
         self._every_line = settings.log_requests is RequestLines.ALL
         self._refusals = RefusalLines(sink)
         self._model: ServedModel | None = None

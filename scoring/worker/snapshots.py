@@ -244,17 +244,13 @@ class _Problem:
         try:
             result = await work
         except Exception as error:  # noqa: BLE001 - as above
-            self._tell(
-                str(error) if isinstance(error, PersonalizationError) else f"{type(error).__name__}: {error}", fields
-            )
+            known = isinstance(error, PersonalizationError)
+            before, self.told = self.told, str(error) if known else f"{type(error).__name__}: {error}"
+            if self.told != before:
+                self._sink.event(self._event, level="error", reason=self.told, **fields)
             return None
         self.told = ""
         return result
-
-    def _tell(self, reason: str, fields: Mapping[str, object]) -> None:
-        if reason != self.told:
-            self._sink.event(self._event, level="error", reason=reason, **fields)
-        self.told = reason
 
 
 class _Followed(Generic[OpenedT]):
