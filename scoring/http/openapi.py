@@ -79,10 +79,8 @@ def describe_service(model: ServedModel) -> Mapping[str, object]:
 def _looks(healthy: Json, ready: Json, error: Json) -> Json:
     """The read-only paths. Health and readiness are public, the others need the key, except at the inside port."""
     runs, is_ready = _response("The process is running.", healthy), _response("The service is ready to score.", ready)
-    figures, document = (
-        _text("The metrics in Prometheus' text format."),
-        _response("This document.", {"type": "object"}),
-    )
+    figures = _response("The metrics in Prometheus' text format.", {"type": "string"}, "text/plain")
+    document = _response("This document.", {"type": "object"})
     ready_refused = (Refusal.UNAUTHORIZED, Refusal.NOT_READY)
     found = {
         "healthz": _look("healthz", "Whether the process runs", runs, error),
@@ -168,20 +166,8 @@ def _look(identity: str, summary: str, found: Json, error: Json, *causes: Refusa
     return {"operationId": identity, "summary": summary, "security": security, "responses": {"200": found, **refused}}
 
 
-def _text(description: str) -> Json:
-    return {
-        "description": description,
-        "headers": REQUEST_ID,
-        "content": {"text/plain": {"schema": {"type": "string"}}},
-    }
-
-
-def _response(description: str, schema: Json) -> Json:
-    return {
-        "description": description,
-        "headers": REQUEST_ID,
-        "content": {"application/json": {"schema": schema}},
-    }
+def _response(description: str, schema: Json, kind: str = "application/json") -> Json:
+    return {"description": description, "headers": REQUEST_ID, "content": {kind: {"schema": schema}}}
 
 
 def _item_columns(model: ServedModel) -> Collection[str]:

@@ -80,15 +80,6 @@ class Watch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explanation:
-    """A record's raw score (log odds) as the average plus each feature's contribution: LightGBM's SHAP values."""
-
-    raw_score: float
-    average: float
-    contributions: dict[str, float]
-
-
-@dataclass(frozen=True, kw_only=True)
 class ClickModel:
     """A loaded click model. `types` are the requests that name its columns."""
 
@@ -129,17 +120,15 @@ class ClickModel:
         found: list[float] = self.booster.predict(inputs, Prediction.PROBABILITY).tolist()
         return found
 
-    def explain(self, inputs: npt.NDArray[np.float64]) -> Explanation:
-        """Explain the score of a record from its `inputs`, float64[1, f]. Safe outside the event loop's thread.
+    def explain(self, inputs: npt.NDArray[np.float64]) -> tuple[float, float, dict[str, float]]:
+        """The raw score (log odds) of a record with these `inputs`, float64[1, f], the average one, and what each feature
+        adds to that: LightGBM's SHAP values, of a feature with several inputs their sum.
 
-        A feature with several inputs gets the sum of their contributions.
+        Safe outside the event loop's thread.
         """
         *contributions, average = self.booster.predict(inputs, Prediction.CONTRIBUTIONS)[0].tolist()
-        return Explanation(
-            raw_score=float(self.booster.predict(inputs, Prediction.RAW_SCORE)[0]),
-            average=average,
-            contributions={name: sum(contributions[own]) for name, own in self.schema.places.items()},
-        )
+        raw_score = float(self.booster.predict(inputs, Prediction.RAW_SCORE)[0])
+        return raw_score, average, {name: sum(contributions[own]) for name, own in self.schema.places.items()}
 
     def close(self) -> None:
         """Free the engine and the model."""

@@ -39,12 +39,12 @@ class ServedModel:
     def load(cls, path: Path, *, name: ModelName, engine: EngineName, max_records: int) -> Self:
         """Load the bundle in `path`; raises a `PersonalizationError` if it was altered or cannot be served."""
         bundle = Bundle.load(path)
-        by_id = METRIC in bundle.metadata.metrics
+        by_id, folder = METRIC in bundle.metadata.metrics, path / FOLDER
         return cls(
             name=name,
             bundle=bundle,
             clicks=ClickModel.load(bundle, engine=engine, max_records=max_records, by_id=by_id),
-            recommender=_recommender(path / FOLDER),
+            recommender=with_kernel(Recommender.load(folder, open_ranking)) if folder.is_dir() else None,
         )
 
     @property
@@ -93,10 +93,6 @@ class ServedModel:
         records = 0 if self.clicks is None else await self.clicks.check_golden(self.bundle.hash)
         requests = 0 if self.recommender is None else check_recommender(self.recommender, self.bundle)
         return records or requests
-
-
-def _recommender(folder: Path) -> Recommender | None:
-    return with_kernel(Recommender.load(folder, open_ranking)) if folder.is_dir() else None
 
 
 def open_ranking(model: Path, inputs: int) -> Predict:

@@ -63,12 +63,12 @@ class ExplainQuery:
 
     def explain(self, inputs: npt.NDArray[np.float64], probability: float, model: ServedModel) -> bytes:
         """The response's JSON, from the record's `inputs`, float64[1, f]."""
-        found = model.click_model.explain(inputs)
-        strongest = sorted(found.contributions.items(), key=lambda one: -abs(one[1]))
+        raw_score, average, contributions = model.click_model.explain(inputs)
+        strongest = sorted(contributions.items(), key=lambda one: -abs(one[1]))
         answer = ExplainAnswer(
             probability=probability,
-            raw_score=found.raw_score,
-            average=found.average,
+            raw_score=raw_score,
+            average=average,
             contributions=[Contribution(feature=feature, contribution=value) for feature, value in strongest],
             model=model.name,
         )

@@ -138,7 +138,10 @@ class RecommendQuery:
         past = np.unique(history).tolist() if request.details is True else []
         named = {*past[:MOST_SHOWN], *(one.item for one in found), *(item for one in found for item in one.because)}
         said = _said(named, recommender, lookups.catalogue, complain)
-        shown = {item: _shown(recommender.items[item], said.get(item), names) for item in named}
+        shown = {
+            item: HistoryItem(item=recommender.items[item], columns=said[item].shown(names) if item in said else {})
+            for item in named
+        }
         answer = RecommendAnswer(
             items=[_recommended(one, shown) for one in found] + [one.shown(names) for one in new],
             fallback=self.fallback,
@@ -270,11 +273,6 @@ def _said(
         except SnapshotError as error:
             complain(error)
     return {}
-
-
-def _shown(key: str, said: ItemTexts | None, names: list[str]) -> HistoryItem:
-    """An item with those of its columns that are to be shown and not missing."""
-    return HistoryItem(item=key, columns={} if said is None else said.shown(names))
 
 
 def _recommended(found: Recommended, shown: Mapping[int, HistoryItem]) -> RecommendedItem:

@@ -40,11 +40,6 @@ class KeyRing:
         self._keys = self._read()
 
     @property
-    def current(self) -> bytes:
-        """The first key."""
-        return self._keys[0].secret
-
-    @property
     def names(self) -> list[str]:
         """The keys' names."""
         return [key.name for key in self._keys]

@@ -115,7 +115,7 @@ class Service:
         """Run the periodic duties until cancelled."""
         duties: list[Callable[[], object]] = [
             self._follow_keys,
-            self._follow_snapshots,
+            *([] if self._following is None else [self._following.follow]),
             self._refusals.tell,
             self._flush_log,
             self._compare,
@@ -146,10 +146,6 @@ class Service:
         if text not in self._complaints and len(self._complaints) < MOST_COMPLAINTS:
             self._complaints.add(text)
             self.sink.event("snapshot altered", level="error", reason=text)
-
-    def _follow_snapshots(self) -> None:
-        if self._following is not None:
-            self._following.follow()
 
     def log(self, operation: str, status: int, seconds: float | None, request_id: bytes) -> None:
         """Log one response; `seconds` is None if its request was incomplete."""
