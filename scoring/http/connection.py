@@ -15,63 +15,6 @@ from scoring.request_errors import Headers, Refusal, Rejection, unauthorized
 from scoring.worker.keys import Key
 
 
-class Wire:
-    """Sends, and decides whether the client is read from."""
-
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
-        self.write: Callable[[bytes], None] = _drop
-        """Sends bytes after what was written before."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a transport."""
-        return self._transport is not None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it has no TLS, which can't close one direction, nor tell when all is sent before it is closed."""
-        return self._transport is not None and self._transport.can_write_eof()
-
-    @property
-    def is_all_sent(self) -> bool:
-        """Whether nothing waits to be sent after `finish`; with TLS its last message waits behind what does."""
-        return self._transport is None or self._transport.get_write_buffer_size() == 0
-
-    def open(self, transport: asyncio.BaseTransport) -> None:
-        """Use `transport` from now on."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not a subclass of asyncio's
-        self.write = self._transport.write
-
-    def stop_reading(self) -> None:
-        """Read nothing from the client until `read_on`."""
-        if self._transport is not None:
-            self._transport.pause_reading()
-
-    def read_on(self) -> None:
-        """Read from the client again."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
-
-    def finish(self, *, half_closed: bool) -> None:
-        """Send nothing after what was written; the protocol's writing is paused until all of that is sent.
-
-        A client that has `half_closed` the connection has sent all that it will, and need not be listened to.
-        """
-        if self._transport is None:
-            return
-        self._transport.set_write_buffer_limits(0)
-        if self.is_plain and not half_closed:
-            self._transport.write_eof()
-        else:
-            self._transport.close()
-
-    def abort(self) -> None:
-        """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
-
 def _drop(data: bytes) -> None:
     del data
 
@@ -88,7 +31,8 @@ class Connection(asyncio.Protocol):
         self.deadline = math.inf
         """When `expire` is due, by `time.perf_counter`."""
         self._client_seconds = front.settings.client_seconds
-        self._wire = Wire()
+        self._transport: asyncio.Transport | None = None
+        self._write: Callable[[bytes], None] = _drop
         self._open = Pending(front.room)
         self._receiving = False
         """Whether part of a request has arrived."""
@@ -119,7 +63,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the deadline for the first request."""
-        self._wire.open(transport)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not a subclass of asyncio's
+        self._write = self._transport.write
         self._await_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -141,12 +86,12 @@ class Connection(asyncio.Protocol):
         self._paused = True
         self._await_client()
         if not self._left:  # at the end, what arrives is dropped: closing a connection with unread bytes resets it
-            self._wire.stop_reading()
+            self._stop_reading()
 
     def resume_writing(self) -> None:
         """Called when the client has read them."""
         self._paused = False
-        self._wire.read_on()
+        self._read_on()
         if self._left:
             self._linger(idle=False)
         self._await_next()
@@ -156,7 +101,7 @@ class Connection(asyncio.Protocol):
         self._ended = self._half_closed = True
         self._receiving = False
         self._open.forget_partial()
-        if self._open and self._wire.is_plain:
+        if self._open and self._is_plain:
             self._open.end_with_last()
             return True
         self._left = True
@@ -184,7 +129,7 @@ class Connection(asyncio.Protocol):
             self._skip_body(request)
             if rejection.refusal is Refusal.TOO_MANY_REQUESTS and not self.known:
                 self._penance = True
-                self._wire.stop_reading()
+                self._stop_reading()
                 self.deadline = time.perf_counter() + THROTTLE_SECONDS
             self._front.refuse(request, rejection)
         else:
@@ -193,7 +138,7 @@ class Connection(asyncio.Protocol):
                 request.arrived = time.perf_counter()
                 self._front.finish(request)
             elif expects_word and len(self._open) == 1:
-                self._wire.write(CONTINUE)
+                self._write(CONTINUE)
         if self._ended:
             raise StopReading
 
@@ -246,7 +191,7 @@ class Connection(asyncio.Protocol):
         while self._open and (found := self._open.answered()) is not None:
             request, answer = found
             close = not request.keep_alive
-            self._wire.write(self._front.writer.answer(request, answer, close=close))
+            self._write(self._front.writer.answer(request, answer, close=close))
             if close:
                 self._leave()
                 return
@@ -282,8 +227,8 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """Close at once."""
         self._ended = True
-        if self._wire.is_open:
-            self._wire.abort()
+        if self._transport is not None:
+            self._transport.abort()
         elif self.handshake is not None:
             self.handshake.cancel()
 
@@ -293,13 +238,26 @@ class Connection(asyncio.Protocol):
             self.end()
         elif self._penance:
             self._penance = False
-            self._wire.read_on()
+            self._read_on()
             self.deadline = now + self._client_seconds
         elif not self._receiving:
             self._leave(idle=True)
         else:
             late, what = (Refusal.SLOW_HEAD, "headers") if self._reader.in_head else (Refusal.SLOW_BODY, "body")
             self._reader.give_up(late(f"The {what} did not arrive within {self._client_seconds:g} seconds."))
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether there is no TLS, which can't close one direction, nor tell when all is sent before it is closed."""
+        return self._transport is not None and self._transport.can_write_eof()
+
+    def _stop_reading(self) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _skip_body(self, request: Request) -> None:
         """Drop the body of a request, and stop reading here if it may be large."""
@@ -317,13 +275,19 @@ class Connection(asyncio.Protocol):
         self._ended = self._left = True
         if not self._paused:
             self._linger(idle=idle)
-        self._wire.finish(half_closed=self._half_closed)
-        if idle and self._wire.is_all_sent:  # closing TLS pauses writing, though nothing waits to be sent
+        if self._transport is None:
+            return
+        self._transport.set_write_buffer_limits(0)  # writing is paused until all is sent
+        if self._is_plain and not self._half_closed:
+            self._transport.write_eof()
+        else:  # a client that has sent all that it will need not be listened to
+            self._transport.close()
+        if idle and not self._transport.get_write_buffer_size():  # closing TLS pauses writing, though all is sent
             self._linger(idle=True)
 
     def _linger(self, *, idle: bool) -> None:
         """Start the deadline after the last response. With TLS, some of that may not be sent yet."""
-        all_sent = self._wire.is_plain or idle
+        all_sent = self._is_plain or idle
         self.deadline = time.perf_counter() + (LINGER_SECONDS if all_sent else self._client_seconds)
 
     def _await_client(self) -> None:

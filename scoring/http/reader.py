@@ -18,9 +18,6 @@ MAX_PIPELINED = 32
 PARSED_TOGETHER = 16 << 10
 """The most bytes that are parsed before sizes are checked again. A read may have many more."""
 
-END_OF_HEAD = b"\r\n\r\n"
-"""Also the end of a chunked body, with its trailers."""
-
 LINE_BYTES = 3
 """The least that a header has beside its name and value: a colon and the end of its line."""
 
@@ -40,10 +37,9 @@ class Reader:
         self._max_header_bytes = max_header_bytes
         self._parser = self._new_parser()
         self._begun = 0
-        self._head_bytes = self._unparsed_bytes = 0
-        self._is_chunked = False
-        self._piece, self._at = b"", 0
-        """What is being parsed, and in a chunked body how far it is known to be: the parser does not tell."""
+        self._head_bytes = self._piece_bytes = self._framing_bytes = 0
+        """`_framing_bytes`: those of a request beside its body, as chunk extensions: at most as many as the body has,
+        and as headers may have. In the part of a read in which it begins none is counted."""
         self._refusal: Rejection | None = None
         self._target = b""
         self._headers: Headers = []
@@ -75,7 +71,7 @@ class Reader:
         self._begun += 1
         if self._begun > MAX_PIPELINED:  # all in one read, so none can have been answered
             raise StopReading
-        self._head_bytes = self._unparsed_bytes = 0
+        self._head_bytes, self._framing_bytes = 0, -self._piece_bytes
         self._target = b""
         self._headers = []
         self._receiver.begin()
@@ -115,35 +111,24 @@ class Reader:
                 Refusal.UNKNOWN_CODING("The body is encoded; send it as it is, in chunks or with its length.")
             )
         self.in_head = False
-        self._unparsed_bytes = 0
-        self._is_chunked = b"transfer-encoding" in names
-        if self._is_chunked:
-            self._at = self._piece.rfind(END_OF_HEAD) + len(END_OF_HEAD)
-            self._unparsed_bytes = len(self._piece) - self._at
+        self._framing_bytes = min(self._framing_bytes, 0)
         keep_alive = parser.should_keep_alive() and newer
         self._receiver.head(method, self._target, self._headers, keep_alive=keep_alive)
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser for each part of a body."""
-        if self._is_chunked:
-            self._limit_before(body)
-        self._unparsed_bytes = len(self._piece) - self._at if self._is_chunked else 0
+        self._framing_bytes -= 2 * len(body)
         self._receiver.part(body)
 
     def on_message_complete(self) -> None:
         """Called by the parser at the end of a request."""
-        if self._is_chunked:
-            self._limit_before(END_OF_HEAD)
-            self._is_chunked = False
         self._in_request = False
         if not self._parser.should_upgrade():
             self._receiver.whole()
 
     def _parse(self, data: bytes) -> bool:
         """Parse a part of a read; returns whether to go on with the next one."""
-        if self._in_request:
-            self._unparsed_bytes += len(data)
-        self._piece, self._at = data, 0
+        self._piece_bytes = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -151,17 +136,11 @@ class Reader:
         except httptools.HttpParserError as error:
             self._fail(error)
             return False
-        if self._in_request and self._unparsed_bytes > self._max_header_bytes:
+        self._framing_bytes += len(data)
+        if self._in_request and self._framing_bytes > self._max_header_bytes:
             self.give_up(self._headers_too_large())
             return False
         return True
-
-    def _limit_before(self, part: bytes) -> None:
-        """Reject a chunked body whose extensions before this `part`, or trailers before its end, are too large."""
-        start = max(self._piece.find(part, self._at), self._at)
-        if self._unparsed_bytes - (len(self._piece) - start) > self._max_header_bytes:
-            raise self._stop(self._headers_too_large())
-        self._at = min(start + len(part), len(self._piece))
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
@@ -195,7 +174,7 @@ class Reader:
             piece = pieces.pop()
             if not piece:
                 continue
-            self._piece, self._at = bytes(piece), 0
+            self._piece_bytes = len(piece)
             try:
                 self._parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:

@@ -121,8 +121,8 @@ class ClickModel:
         return found
 
     def explain(self, inputs: npt.NDArray[np.float64]) -> tuple[float, float, dict[str, float]]:
-        """The raw score (log odds) of a record with these `inputs`, float64[1, f], the average one, and what each feature
-        adds to that: LightGBM's SHAP values, of a feature with several inputs their sum.
+        """The raw score (log odds) of a record with these `inputs`, float64[1, f], the average one, and what each
+        feature adds to that: LightGBM's SHAP values, of a feature with several inputs their sum.
 
         Safe outside the event loop's thread.
         """

@@ -64,8 +64,8 @@ TOO_LARGE = {
     "many short headers": HEAD + b"a:\r\n" * 5000 + b"content-length: 2\r\n\r\n{}",
     "a long target": b"GET /healthz?" + b"x" * 20_000 + b" HTTP/1.0\r\n\r\n",
     "an endless extension": HEAD + CHUNKED + b"\r\n2;" + b"x" * LARGE,
-    "an extension": HEAD + CHUNKED + b"\r\n2;" + b"x" * 20_000 + b"\r\n{}\r\n0\r\n\r\n",
-    "an extension at the end": HEAD + CHUNKED + b"\r\n2\r\n{}\r\n0;" + b"x" * 20_000 + b"\r\n\r\n",
+    "an extension": HEAD + CHUNKED + b"\r\n2;" + b"x" * LARGE + b"\r\n{}\r\n0\r\n\r\n",
+    "an extension at the end": HEAD + CHUNKED + b"\r\n2\r\n{}\r\n0;" + b"x" * LARGE + b"\r\n\r\n",
     "an endless trailer": HEAD + CHUNKED + b"\r\n2\r\n{}\r\n0\r\n" + b"x" * LARGE,
     "trailers": HEAD + CHUNKED + b"\r\n2\r\n{}\r\n0\r\n" + b"a:\r\n" * 6000 + b"\r\n",
 }
