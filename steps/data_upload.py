@@ -143,9 +143,9 @@ class DataUploadOnAzure(AzureStep[AzureInputs, Outputs]):
 
 def _fetched_by_job(dataset: Dataset) -> bool:
     # Its modules take longer to import than all other steps together.
-    from training.datasets.published.remote import source_of  # noqa: PLC0415 - see above
+    from training.datasets.published.remote import PUBLISHED  # noqa: PLC0415 - see above
 
-    return isinstance(dataset, CriteoDataset) and source_of(dataset.path) is not None
+    return isinstance(dataset, CriteoDataset) and dataset.path in PUBLISHED
 
 
 def reporter(context: Context) -> "Reporter":

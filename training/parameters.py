@@ -35,8 +35,8 @@ class CriteoDataset(Parameters):
 
     kind: Literal["criteo"]
     path: str = Field(min_length=1, examples=["train.txt", "day_0.gz", "sample"])
-    """A file (plain or gzip) or a folder of such files, here or in Azure Storage, a URL, or `sample` or `full` for what
-    Criteo published."""
+    """A file (plain or gzip) or a folder of such files, here or in Azure Storage, or `sample` or `full` for what Criteo
+    published."""
     days: int = Field(default=0, ge=0)
     """How many of a folder's files to train on, the latest by name, one file per day; 0 for all of them."""
 

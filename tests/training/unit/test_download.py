@@ -1,9 +1,7 @@
-"""Downloads resume after an interruption, and are verified."""
+"""Downloads continue after a cut, and are verified."""
 
-import gzip
 import hashlib
 import io
-import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +12,7 @@ import tenacity
 
 from tests.support.file_server import Served, serving
 from training import datasets
-from training.datasets.errors import DatasetError, DownloadError, TruncatedFileError
-from training.datasets.layout import parts
+from training.datasets.errors import DownloadError, TruncatedFileError
 from training.datasets.progress import silent
 from training.datasets.published import download as downloads
 from training.datasets.published import remote
@@ -47,44 +44,16 @@ def test_a_cut_download_continues_where_it_was_cut(tmp_path: Path) -> None:
     assert served.requests == [None, "bytes=2000000-", "bytes=3000000-"]
 
 
-def test_more_cuts_than_attempts_are_no_failure_while_bytes_arrive(tmp_path: Path) -> None:
-    with serving(Served(content=CONTENT, cut_after=[100_000] * 12)) as served:
-        assert fetch(served, tmp_path / "to/rows") == CONTENT
-
-
-def test_a_later_command_continues_the_download_of_an_earlier_one(tmp_path: Path) -> None:
-    target = tmp_path / "to/rows"
-    with serving(Served(content=CONTENT, cut_after=[2_000_000, *[0] * 10])) as served:
-        with pytest.raises(DownloadError, match="2,000,000 bytes are kept; run the command again to resume"):
-            fetch(served, target)
-        served.cut_after.clear()
-        served.requests.clear()
-        assert fetch(served, target) == CONTENT
-    assert served.requests == ["bytes=2000000-"]
-
-
-def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(tmp_path: Path) -> None:
-    target = tmp_path / "to/rows"
-    with serving(Served(content=CONTENT, cut_after=[2_000_000, *[0] * 10])) as served:
-        with pytest.raises(DownloadError):
-            fetch(served, target)
-        served.cut_after.clear()
-        served.content, served.etag = CONTENT[::-1], '"second"'
-        assert fetch(served, target) == CONTENT[::-1]
+def test_an_address_that_does_not_answer_is_one_clear_error(tmp_path: Path) -> None:
+    with serving(Served(content=b"")) as served:
+        pass
+    with pytest.raises(DownloadError, match=r"could not be downloaded: .* give the path of a local copy"):
+        fetch(served, tmp_path / "to/rows")
 
 
 def test_a_server_without_ranges_sends_everything_again(tmp_path: Path) -> None:
     with serving(Served(content=CONTENT, ranges=False, cut_after=[2_000_000])) as served:
         assert fetch(served, tmp_path / "to/rows") == CONTENT
-
-
-def test_a_complete_partial_file_is_taken_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "to").mkdir()
-    (tmp_path / "to/rows.partial").write_bytes(CONTENT)
-    (tmp_path / "to/rows.version").write_text('"first"')
-    with serving(Served(content=CONTENT)) as served:
-        assert fetch(served, tmp_path / "to/rows") == CONTENT
-    assert served.requests == [f"bytes={len(CONTENT)}-"]
 
 
 def test_passing_server_errors_are_tried_again(tmp_path: Path) -> None:
@@ -125,59 +94,6 @@ def test_a_file_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
         fetch(served, tmp_path / "to/rows", size=6)
 
 
-def test_a_disk_that_is_too_small_is_noticed_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # noqa: SLF001 - its type
-    with serving(Served(content=CONTENT)) as served, pytest.raises(DownloadError, match="PERSONALIZE_CACHE"):
-        fetch(served, tmp_path / "to/rows")
-
-
-def test_two_processes_do_not_write_the_same_file(tmp_path: Path) -> None:
-    with (
-        serving(Served(content=CONTENT)) as served,
-        downloads._alone(tmp_path / "rows.partial"),  # noqa: SLF001 - stands for the other process
-        pytest.raises(DownloadError, match="Another process"),
-    ):
-        download(served.url, tmp_path / "rows", report=silent)
-
-
-def test_an_address_is_described_by_size_and_version(tmp_path: Path) -> None:
-    with serving(Served(content=ROW.encode())) as served:
-        dataset = CriteoDataset(kind="criteo", path=served.url)
-        first = datasets.describe(dataset)
-        assert [(file.size, file.identity) for file in first.partitions] == [(len(ROW), '"first"')]
-        served.etag = '"second"'
-        assert datasets.describe(dataset).hash != first.hash
-        datasets.materialize(dataset, tmp_path / "lake")
-    assert parts(tmp_path / "lake")[0].read_text() == ROW
-
-
-def test_an_address_that_changed_since_it_was_planned_is_not_kept(tmp_path: Path) -> None:
-    with serving(Served(content=ROW.encode())) as served:
-        dataset = CriteoDataset(kind="criteo", path=served.url)
-        planned = datasets.describe(dataset)
-        served.etag = '"second"'
-        with pytest.raises(DatasetError, match="changed after it was planned"):
-            datasets.materialize(dataset, tmp_path / "lake", wanted=planned.hash)
-    assert not (tmp_path / "lake").exists()
-
-
-def test_what_is_in_the_cache_needs_no_network(tmp_path: Path) -> None:
-    with serving(Served(content=gzip.compress(ROW.encode()))) as served:
-        dataset = CriteoDataset(kind="criteo", path=served.url)
-        datasets.materialize(dataset, tmp_path / "first")
-        described = datasets.describe(dataset)
-    assert datasets.describe(dataset) == described
-    datasets.materialize(dataset, tmp_path / "second")
-    assert gzip.decompress(parts(tmp_path / "second")[0].read_bytes()).decode() == ROW
-
-
-def test_an_address_that_does_not_answer_is_one_clear_error() -> None:
-    with serving(Served(content=b"")) as served:
-        pass
-    with pytest.raises(DownloadError, match=r"cannot be reached: .* give the path of a local copy"):
-        datasets.describe(CriteoDataset(kind="criteo", path=served.url))
-
-
 def test_the_published_files_are_known_without_a_network() -> None:
     hashes = {datasets.describe(CriteoDataset(kind="criteo", path=name)).hash for name in ("sample", "full")}
     assert len(hashes) == 2
@@ -196,9 +112,11 @@ def archive(files: dict[str, bytes]) -> bytes:
 def test_an_archive_is_unpacked_to_its_rows_and_nothing_else(tmp_path: Path) -> None:
     content = archive({"../../escape.txt": b"x", "dac/train.txt": ROW.encode(), "readme.txt": b"y"})
     with serving(Served(content=content)) as served:
-        rows = remote.fetch(remote.Source(url=served.url, member="train.txt"), silent)
+        source = remote.Source(url=served.url, member="train.txt")
+        rows = remote.fetch(source, silent)
     assert rows.read_text() == ROW
-    assert sorted(file.name for file in rows.parent.iterdir()) == ["file.json", "rows.tsv"]
+    assert [file.name for file in rows.parent.iterdir()] == ["rows.tsv"]
+    assert remote.fetch(source, silent) == rows, "the server is gone"
     assert [file.relative_to(tmp_path) for file in tmp_path.rglob("escape.txt")] == []
 
 

@@ -35,8 +35,8 @@ class Address:
 def address_of(text: str) -> Address | None:
     """The address that a path means, or None for a local path, or for a URL of something else.
 
-    A URL with a query is none: a signature in it gives access, so it is downloaded like any other. One slash after the
-    scheme is enough, since a `Path` loses the second. Raises `SpecError` for an address that no file can have.
+    A URL with a query is none, since a signature in it gives access. One slash after the scheme is enough, since a
+    `Path` loses the second. Raises `SpecError` for an address that no file can have.
     """
     if found := _LAKE.fullmatch(text):
         container, account, path = found.groups()

@@ -14,8 +14,8 @@ from training.parameters import CriteoDataset
 
 
 def describe(dataset: CriteoDataset) -> Manifest:
-    """The manifest of the dataset's files; a remote file is identified by its server's version."""
-    if source := remote.source_of(dataset.path):
+    """The manifest of the dataset's files; published ones are identified by their checksum or address."""
+    if source := remote.PUBLISHED.get(dataset.path):
         files = latest([remote.describe(source)], dataset.days, source.url)
         return manifest(dataset.kind, f"Criteo rows from {source.url}", files)
     files = [local_file(path, partition) for path, partition in _sources(dataset)]
@@ -25,7 +25,7 @@ def describe(dataset: CriteoDataset) -> Manifest:
 
 def materialize(dataset: CriteoDataset, folder: Path, report: Reporter, wanted: str | None = None) -> None:
     """Copy or download the files into `folder`; raises `DatasetError` if one changes meanwhile, or isn't `wanted`."""
-    source = remote.source_of(dataset.path)
+    source = remote.PUBLISHED.get(dataset.path)
     rows = remote.fetch(source, report) if source else None
     found = describe(dataset)
     require_planned(found, wanted)
@@ -43,7 +43,7 @@ def materialize(dataset: CriteoDataset, folder: Path, report: Reporter, wanted: 
 
 def fetch(dataset: CriteoDataset, report: Reporter) -> Sequence[Path]:
     """The dataset's files; remote ones are downloaded."""
-    if source := remote.source_of(dataset.path):
+    if source := remote.PUBLISHED.get(dataset.path):
         return [remote.fetch(source, report)]
     return [file for file, _ in _sources(dataset)]
 
@@ -62,7 +62,7 @@ def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:
         sources = [(path, WHOLE)]
     else:
         raise MissingFileError(
-            f"There is no file or folder {path}. Give the path of Criteo's rows, a URL, `sample` or `full`."
+            f"There is no file or folder {path}. Give the path of Criteo's rows, `sample` or `full`."
         )
     kept = latest(sources, dataset.days, dataset.path)
     for file, _ in kept:

@@ -1,4 +1,4 @@
-"""Criteo's published files and other remote rows, cached after the download."""
+"""Criteo's published files, cached after the download."""
 
 import gzip
 import hashlib
@@ -9,20 +9,20 @@ from pathlib import Path
 import msgspec
 from tenacity.wait import wait_base
 
+from features.files import written_aside
 from training.datasets.errors import DownloadError, TruncatedFileError
-from training.datasets.gzipped import DAMAGED, is_gzip
+from training.datasets.gzipped import DAMAGED
 from training.datasets.manifest import WHOLE, File
-from training.datasets.placed.address import address_of
 from training.datasets.progress import STAGE, Reporter
-from training.datasets.published.download import BACK_OFF, CHUNK_BYTES, Checksum, download, probe
+from training.datasets.published.download import BACK_OFF, CHUNK_BYTES, Checksum, download
 from training.runtime import cache_folder
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A remote file: rows, or an archive (.tar.gz) with the rows in `member`. `size` is in bytes."""
+    """An archive (.tar.gz) with the rows in `member`. `size` is in bytes."""
 
     url: str
-    member: str | None = None
+    member: str
     size: int | None = None
     checksum: Checksum | None = None
 
@@ -46,88 +46,48 @@ PUBLISHED = {
 """Neither file could be downloaded where this was written, so both addresses are unverified."""
 
 
-def source_of(path: str) -> Source | None:
-    """The remote file that a dataset's `path` means, or None for a local path or one in Azure Storage."""
-    if path in PUBLISHED:
-        return PUBLISHED[path]
-    if not path.startswith(("http://", "https://")) or address_of(path) is not None:
-        return None
-    if path.endswith((".tar.gz", ".tgz", ".zip")):
-        raise DownloadError(f"{path} is an archive. Give the URL of a plain or gzip file of rows.")
-    return Source(url=path)
-
-
 def describe(source: Source) -> File:
-    """The file's entry in a manifest. A published or cached file needs no network.
-
-    Raises `DownloadError` if the server does not answer and the file is not cached.
-    """
-    if source.checksum:
-        return File(partition=WHOLE, path=source.url, size=source.size or 0, identity=source.checksum.value)
-    if source.size:
-        return File(partition=WHOLE, path=source.url, size=source.size, identity=source.url)
-    note = _folder(source) / "file.json"
-    try:
-        version = probe(source.url)
-    except DownloadError:
-        if not note.exists():
-            raise
-        return msgspec.json.decode(note.read_bytes(), type=File)
-    mark = version.mark or f"{source.url} {version.size}"
-    return File(partition=WHOLE, path=source.url, size=version.size or 0, identity=mark)
+    """The file's entry in a manifest, for which no network is needed."""
+    identity = source.checksum.value if source.checksum else source.url
+    return File(partition=WHOLE, path=source.url, size=source.size or 0, identity=identity)
 
 
 def fetch(source: Source, report: Reporter, *, wait: wait_base = BACK_OFF) -> Path:
-    """The local file of the rows, downloaded and unpacked if this version is not cached.
+    """The local file of the rows, downloaded and unpacked if it is not cached.
 
     Raises `DownloadError` or `TruncatedFileError` if that fails.
     """
-    file = describe(source)
-    folder = _folder(source)
-    note = folder / "file.json"
-    here = sorted(folder.glob("rows.*"))
-    if here and note.exists() and msgspec.json.decode(note.read_bytes(), type=File) == file:
-        return here[0]
-    for outdated in here:
-        outdated.unlink()
-    fetched = folder / "download"
-    download(source.url, fetched, report=report, size=source.size, checksum=source.checksum, wait=wait)
-    if source.member:
+    folder = cache_folder() / "downloads" / hashlib.sha256(source.url.encode()).hexdigest()[:16]
+    rows, archive = folder / "rows.tsv", folder / "download"
+    if not rows.exists():
+        download(source.url, archive, report=report, size=source.size, checksum=source.checksum, wait=wait)
         report(STAGE, f"unpacking {source.member}")
-        rows = _unpack(fetched, source.member, folder / "rows.tsv")
-    else:
-        rows = fetched.replace(folder / ("rows.tsv.gz" if is_gzip(fetched) else "rows.tsv"))
-    note.write_bytes(msgspec.json.encode(file))
+        _unpack(archive, source.member, rows)
     return rows
 
 
-def _folder(source: Source) -> Path:
-    return cache_folder() / "downloads" / hashlib.sha256(source.url.encode()).hexdigest()[:16]
-
-
-def _unpack(archive: Path, member: str, target: Path) -> Path:
+def _unpack(archive: Path, member: str, target: Path) -> None:
     """Write the archive's file `member` to `target`, and remove the archive.
 
     Only that file's bytes are used, under our own name, so an archive can't write anywhere else. The archive is read to
     its end, which has gzip's checksum.
     """
-    aside = target.with_name(target.name + ".partial")
-    found = False
     try:
-        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as entries:
+        with (
+            gzip.open(archive) as stream,
+            tarfile.open(fileobj=stream, mode="r|") as entries,
+            written_aside(target) as aside,
+        ):
             for entry in entries:
                 content = entries.extractfile(entry) if entry.isfile() and Path(entry.name).name == member else None
                 if content:
-                    found = True
                     with aside.open("wb") as output:
                         shutil.copyfileobj(content, output, CHUNK_BYTES)
             while stream.read(CHUNK_BYTES):
                 pass
+            if not aside.exists():
+                raise DownloadError(f"The downloaded archive has no file {member}. Give a local copy of the rows.")
     except (*DAMAGED, tarfile.TarError) as error:
-        archive.unlink()
-        aside.unlink(missing_ok=True)
         raise TruncatedFileError(f"The downloaded archive is damaged: {error}. Run the command again.") from error
-    archive.unlink()
-    if not found:
-        raise DownloadError(f"The downloaded archive has no file {member}. Give a local copy of the rows.")
-    return aside.replace(target)
+    finally:
+        archive.unlink()
