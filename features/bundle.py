@@ -12,7 +12,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,7 +46,7 @@ class TreesError(PersonalizationError):
 
 
 def check_trees(model: Path, inputs: int) -> None:
-    """Raise `TreesError` unless all inputs, splits, leaves and sets of categories that the trees name exist.
+    """Raise `TreesError` unless all inputs, splits and leaves that the trees name exist.
 
     Raises `OSError` for a file that can't be read.
     """
@@ -100,10 +99,10 @@ def _check_tree(tree: Mapping[str, str], inputs: int) -> None:
         raise ValueError(f"{name} splits by an input beyond the {inputs} that there are")
     if not _is_tree(left, right):
         raise ValueError(f"{name} has splits whose children are not one tree")
-    thresholds = np.array([float(text) for text in tree["threshold"].split()])
-    if len(thresholds) != splits:
-        raise ValueError(f"{name} has {len(thresholds)} thresholds for {splits} splits")
-    _check_sets(tree, thresholds[(kinds & _CATEGORICAL) > 0])
+    if len(tree["threshold"].split()) != splits:
+        raise ValueError(f"{name} has not a threshold for each of its {splits} splits")
+    if (kinds & _CATEGORICAL).any() or tree.get("num_cat", "0") != "0":
+        raise ValueError(f"{name} splits by sets of categories")
 
 
 def _is_tree(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> bool:
@@ -117,18 +116,6 @@ def _is_tree(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> bool:
         and np.array_equal(np.sort(~children[~inner]), np.arange(len(left) + 1))
         and bool(np.all(children[inner] > parents[inner]))
     )
-
-
-def _check_sets(tree: Mapping[str, str], chosen: npt.NDArray[np.float64]) -> None:
-    """The thresholds of categorical splits number sets of categories, which lie one after the other as bits."""
-    (sets,) = _whole(tree, "num_cat", 1) if "num_cat" in tree else (0,)
-    if not np.isin(chosen, np.arange(max(sets, 0))).all():
-        raise ValueError(f"tree {tree['Tree']} splits by a set of categories beyond the {sets} that there are")
-    if sets > 0:
-        bounds = _whole(tree, "cat_boundaries", sets + 1).tolist()
-        _whole(tree, "cat_threshold", bounds[-1])
-        if bounds[0] != 0 or any(end <= start for start, end in pairwise(bounds)):
-            raise ValueError(f"tree {tree['Tree']} has sets of categories that overlap")
 
 
 def _whole(fields: Mapping[str, str], name: str, count: int | None = None) -> npt.NDArray[np.int64]:

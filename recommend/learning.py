@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
-from typing import Protocol, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -57,31 +57,23 @@ SHARES = (0.35, 0.5, 0.7, 0.95)
 """The regularisations to choose from, in units of `noise`: factors have no part of what is not above it."""
 
 
-class Learner(Protocol):
+class Learner(ABC):
     """Learns one kind of a first stage."""
 
-    @property
-    def name(self) -> str:
-        """What a report calls the kind."""
-        ...
+    name: ClassVar[str]
+    """What a report calls the kind."""
+    most_items: ClassVar[int]
+    """The most items that it can learn about."""
+    regularisations: ClassVar[tuple[float, ...]]
+    """The values to choose from, ascending."""
 
-    @property
-    def most_items(self) -> int:
-        """The most items that it can learn about."""
-        ...
-
-    @property
-    def regularisations(self) -> tuple[float, ...]:
-        """The values to choose from, ascending."""
-        ...
-
+    @abstractmethod
     def fit(self, training: Interactions, regularisation: float) -> FirstStage:
         """The first stage to serve."""
-        ...
 
+    @abstractmethod
     def ranker(self, training: Interactions, regularisation: float) -> Ranker:
         """Ranks items for the users of `training` as the first stage would, or a little better: it need not be cut."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,20 +157,8 @@ def _gram(chosen: Matrix) -> npt.NDArray[np.float64]:
     return gram
 
 
-def ease(training: Interactions, regularisation: float) -> Ranker:
-    """Ranks items by the sum of the weights from all items that a user chose."""
-    chosen = training.matrix()
-    weights = item_weights(chosen, regularisation).astype(np.float32)
-
-    def scores(users: Indices) -> Scores:
-        return np.asarray(chosen[users].astype(np.float32) @ weights)
-
-    return scores
-
-
-@dataclass(frozen=True)
-class Ease:
-    """Learns `ItemWeights`; see `recommend.learning.Learner`."""
+class Ease(Learner):
+    """Learns `ItemWeights`."""
 
     name = WEIGHTS_NAME
     most_items = MOST_WEIGHTED_ITEMS
@@ -189,8 +169,10 @@ class Ease:
         return ItemWeights.cut(item_weights(training.matrix(), regularisation))
 
     def ranker(self, training: Interactions, regularisation: float) -> Ranker:
-        """By all weights."""
-        return ease(training, regularisation)
+        """Ranks items by the sum of all weights from all items that a user chose."""
+        chosen = training.matrix()
+        weights = item_weights(chosen, regularisation).astype(np.float32)
+        return lambda users: np.asarray(chosen[users].astype(np.float32) @ weights)
 
 
 def noise(training: Interactions) -> float:
@@ -207,8 +189,8 @@ def sample(training: Interactions) -> Interactions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactorLearner(ABC):
-    """Learns `ItemFactors`; see `recommend.learning.Learner`. The same `seed` gives the same factors."""
+class FactorLearner(Learner):
+    """Learns `ItemFactors`. The same `seed` gives the same factors."""
 
     seed: int
     name = FACTORS_NAME

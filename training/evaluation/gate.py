@@ -87,8 +87,11 @@ class Candidate:
     def beside(self, rows: Scannable, bundle: Bundle, *, version: int | None = None) -> EarlierVersion:
         """Score and evaluate a bundle and the candidate on `rows`, the candidate's prepared held-out rows."""
         schema = self.scored.schema
-        reason = _only_recommends(bundle) or _other_columns(bundle.schema.lacking(schema)) or self._seen_by(bundle)
-        compared = None
+        reason, compared = self._seen_by(bundle), None
+        if lacking := bundle.schema.lacking(schema):
+            reason = f"it needs columns that this dataset does not have as such ({', '.join(lacking[:5])})"
+        if bundle.clicks is None:
+            reason = "it has no click model, as it was trained on positives alone"
         if reason is None:
             try:
                 compared = self._compared(rows, bundle)
@@ -146,16 +149,6 @@ def standard_error(differences: npt.NDArray[np.float64]) -> float:
     return round(float(differences.std(ddof=1) / np.sqrt(len(differences))), DECIMALS)
 
 
-def _only_recommends(bundle: Bundle) -> str | None:
-    return "it has no click model, as it was trained on positives alone" if bundle.clicks is None else None
-
-
-def _other_columns(lacking: Sequence[str]) -> str | None:
-    if not lacking:
-        return None
-    return f"it needs columns that this dataset does not have as such ({', '.join(lacking[:5])})"
-
-
 def _split(parameters: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {parameters.get(name)}" for name in ("split", "seed", "train_fraction"))
 
@@ -205,7 +198,7 @@ def judge(
     `best` is the best version kept, unless that is the champion. Without it, small losses against the last champion
     would add up over runs.
     """
-    made = checks(evaluation, baselines, champion, gate, best=best)
+    made = sorted(checks(evaluation, baselines, champion, gate, best=best), key=lambda check: check.passed)
     return Verdict(accepted=all(check.passed for check in made), reasons=tuple(check.reason for check in made))
 
 
@@ -216,18 +209,8 @@ def checks(
     gate: GateParameters,
     *,
     best: EarlierVersion | None = None,
-) -> tuple[Check, ...]:
-    """All checks, failed ones first."""
-    return tuple(sorted(_checks(evaluation, baselines, champion, gate, best), key=lambda check: check.passed))
-
-
-def _checks(
-    evaluation: Evaluation,
-    baselines: Mapping[str, Evaluation],
-    champion: EarlierVersion | None,
-    gate: GateParameters,
-    best: EarlierVersion | None,
 ) -> Iterator[Check]:
+    """All checks of a candidate."""
     yield _auc(evaluation, gate)
     yield _calibration(evaluation, gate)
     for name, baseline in baselines.items():

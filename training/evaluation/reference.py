@@ -3,8 +3,7 @@
 They are computed from a bounded sample in this process: with 50,000 rows, chance adds less than 0.0005 to an index.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +11,8 @@ import pyarrow as pa
 from features.encoder import Encoder, RawRows
 from features.reference import Histogram, Reference, column_values
 from features.schema import Schema
+from training.evaluation.baselines import sampled
 from training.kernels.columns import RECORD_HASH, raw_columns, raw_rows, raw_types
-from training.kernels.kernel import Kernel
-from training.kernels.split import about
 from training.model.native import lightgbm
 from training.protocols import Scannable
 
@@ -25,20 +23,10 @@ COLUMNS = 100
 
 
 def sample(held_out: Scannable, schema: Schema, *, rows: int, seed: int) -> RawRows:
-    """About `ROWS` of the `rows` prepared rows, chosen by content, so every run takes the same ones."""
+    """About `ROWS` of the `rows` prepared rows."""
     types = pa.schema([(RECORD_HASH, pa.int64()), *raw_types(schema)])
-    columns = tuple(types.names)
-    chosen = partial(_sample, rows=rows, seed=seed, columns=columns)
-    table = held_out.scan(Kernel(columns=columns, schema=types, function=chosen))
+    table = sampled(held_out, types, most=ROWS, rows=rows, seed=seed, purpose="reference")
     return raw_rows([table.column(name).combine_chunks() for name in raw_columns(schema)], schema)
-
-
-def _sample(
-    batches: Iterable[pa.RecordBatch], *, rows: int, seed: int, columns: tuple[str, ...]
-) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        chosen = about(ROWS, batch.column(0).to_numpy(), rows=rows, seed=seed, purpose="reference")
-        yield pa.RecordBatch.from_arrays(batch.filter(pa.array(chosen)).columns, names=columns)
 
 
 def make_reference(sampled: RawRows, encoder: Encoder, model: str, importance: Mapping[str, float]) -> Reference:

@@ -8,7 +8,6 @@ and items with a click rate of their own: keys with fewer rows than a rate needs
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import ClassVar
 
 import msgspec
@@ -17,10 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import pdtr, pdtrc
 
-from features.columns import Category, Cross, Encoded
 from features.encoder import Encoder, RawRows
-from features.hashing import MISSING_HASH, Several, hash_value, hash_values, pair_hashes
-from features.schema import Schema, cross_name
+from features.hashing import Several, hash_value
+from features.schema import Schema
 from training.evaluation.metrics import (
     DECIMALS,
     Clicked,
@@ -66,23 +64,11 @@ class _Naming:
                 hashes, row_of = values if isinstance(values, Several) else (values, np.arange(len(values)))
                 places = np.flatnonzero(hashes == value)
                 if len(places):
-                    row = row_of[places[0]]
-                    text = _text(self.schema.encoded[index], list(texts[int(row)].as_py().values()), value)
-                    found[index, value] = text[:SHOWN_LENGTH]
+                    column, record = self.schema.texts[index], texts[int(row_of[places[0]])].as_py()
+                    own = column.split(list(record.values())[index])
+                    found[index, value] = next(text for text in own if hash_value(text) == value)[:SHOWN_LENGTH]
         named = [{"column": index, "hash": value, "text": text} for (index, value), text in found.items()]
         yield pa.RecordBatch.from_pylist(named, schema=_FOUND)
-
-
-def _text(column: Encoded, record: Sequence[str], value: int) -> str:
-    """The text of the value of `column` with this hash, in a record that has it, given the record's categories."""
-    if isinstance(column, Category):
-        return next(one for one in column.split(record[column.index]) if hash_value(one) == value)
-    if not isinstance(column, Cross) or value == MISSING_HASH:
-        return ""
-    pairs = list(product(*(one.split(record[one.index]) for one in (column.first, column.second))))
-    first, second = (hash_values(texts) for texts in zip(*pairs, strict=True))
-    first_text, second_text = pairs[int(np.flatnonzero(pair_hashes(first, second) == value)[0])]
-    return cross_name((first_text, second_text))
 
 
 COLUMNS = 10
@@ -156,7 +142,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 def choose(encoder: Encoder, schema: Schema, importance: Mapping[str, float]) -> tuple[SlicedColumn, ...]:
     """The columns to segment by, chosen by their gain in `importance`, with their frequent values."""
-    gains = [sum(importance[name] for name in column.inputs) for column in schema.encoded]
+    gains = [sum(importance[name] for name in column.inputs) for column in schema.texts]
     by_gain = sorted(range(len(gains)), key=lambda index: -gains[index])
     tables = ((index, encoder.column(index)) for index in by_gain)
     return tuple(

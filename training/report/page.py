@@ -28,9 +28,10 @@ def render(data: ReportData | RecommenderReport) -> str:
         template = environment().get_template("recommender_alone.html")
         return template.render(data=data, parameters=rows_of(data.parameters, ITS_OWN))
     template = environment().get_template("report.html")
+    made = checks(data.evaluation, data.baselines, data.champion, data.gate, best=data.best)
     return template.render(
         data=data,
-        checks=checks(data.evaluation, data.baselines, data.champion, data.gate, best=data.best),
+        checks=sorted(made, key=lambda check: check.passed),
         comparison=_comparison(data),
         parameters=[*rows_of(data.parameters), *(("gate " + name, *rest) for name, *rest in rows_of(data.gate))],
         slices=sorted(data.slices, key=lambda part: not part.off),

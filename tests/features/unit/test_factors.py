@@ -65,23 +65,6 @@ def test_factors_survive_their_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.factors.second, written.factors.second)
 
 
-def test_an_encoder_without_factors_has_the_files_that_it_had(tmp_path: Path) -> None:
-    plain = encoder()
-    Encoder(**{**vars(plain), "factors": None}).save(tmp_path)
-    assert sorted(file.name for file in (tmp_path / "encoder").iterdir()) == [
-        "hashes.npy",
-        "layout.json",
-        "log_counts.npy",
-        "rates.npy",
-    ]
-    assert set(msgspec.json.decode((tmp_path / "encoder" / "layout.json").read_bytes())) == {
-        "columns",
-        "offsets",
-        "unseen",
-    }
-    assert Encoder.load(tmp_path).factors is None
-
-
 def test_vectors_of_other_columns_are_refused() -> None:
     right = encoder()
     assert right.factors is not None

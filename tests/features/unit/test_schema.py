@@ -6,16 +6,6 @@ from features.columns import Cross
 from features.schema import Schema, SchemaError
 
 
-def test_features_are_numbers_first_then_categories() -> None:
-    schema = Schema(numeric=("age",), categorical=("city", "device"))
-    assert schema.features == ("age", "city", "device")
-
-
-def test_the_models_inputs_are_numbers_then_rate_and_log_count_of_each_category() -> None:
-    schema = Schema(numeric=("age",), categorical=("city", "device"))
-    assert schema.encoded_features == ("age", "city_rate", "city_log_count", "device_rate", "device_log_count")
-
-
 @pytest.mark.parametrize(
     "columns",
     [
@@ -37,24 +27,6 @@ def test_a_name_used_twice_is_refused(columns: dict[str, Any]) -> None:
 def test_a_file_that_is_no_schema_is_refused(content: bytes) -> None:
     with pytest.raises(SchemaError, match=r"schema\.json is not a schema"):
         Schema.from_json(content)
-
-
-def test_a_schema_without_separators_is_the_file_that_it_always_was() -> None:
-    schema = Schema(numeric=("age",), categorical=("city",))
-    content = b"""{
-  "numeric": [
-    "age"
-  ],
-  "categorical": [
-    "city"
-  ],
-  "label": "label",
-  "timestamp": null
-}
-"""
-    assert schema.to_json() == content
-    assert Schema.from_json(content) == schema
-    assert schema.several == ()
 
 
 def test_columns_with_several_values_are_known_by_their_place() -> None:

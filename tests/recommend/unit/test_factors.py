@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from features.bundle import BundleError
 from recommend import learning
-from recommend.first_stage import FACTORS, MOST_FACTORED_ITEMS, SETTINGS, ItemFactors
+from recommend.first_stage import FACTORS, SETTINGS, ItemFactors
 from recommend.interactions import Interactions
 from recommend.learning import AlternatingLeastSquares, noise
 from recommend.recommender import Recommender, read_golden
@@ -135,15 +135,6 @@ def test_missing_and_cut_files_of_factors_are_refused(tmp_path: Path, name: str)
     (folder / SETTINGS).write_bytes((tmp_path / SETTINGS).read_bytes())
     with pytest.raises(BundleError, match="not of 300 items"):
         Recommender.load(folder, no_model)
-
-
-def test_as_many_items_as_there_may_be_fit_into_sixty_four_megabytes(tmp_path: Path) -> None:
-    factors = np.zeros((MOST_FACTORED_ITEMS, 64), np.float32)
-    made = Recommender(
-        items=[f"item-{item:09}" for item in range(MOST_FACTORED_ITEMS)], first_stage=ItemFactors.rounded(factors, 1.0)
-    )
-    made.save(tmp_path / "recommend", seed=1)
-    assert sum(file.stat().st_size for file in (tmp_path / "recommend").iterdir()) <= 64 * 10**6
 
 
 def test_a_sample_has_whole_users_and_ranks_for_all(monkeypatch: pytest.MonkeyPatch) -> None:

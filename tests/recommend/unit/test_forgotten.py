@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recommend.forgotten import NOBODY, Forgotten, change
+from recommend.forgotten import Forgotten, change
 from recommend.stored import SnapshotError
 
 
@@ -84,9 +84,3 @@ def test_one_who_is_killed_while_they_write_leaves_the_former_list_and_no_other_
     forget(file, "u3")
     assert [user in Forgotten.load(file) for user in ("u1", "u2", "u3")] == [True, False, True]
     assert {one.name for one in tmp_path.iterdir()} == {"list", ".list.lock"}
-
-
-def test_a_list_before_the_first_user_names_nobody() -> None:
-    assert NOBODY.users == frozenset()
-    assert "u1" not in NOBODY
-    assert NOBODY.without_user("u1") == NOBODY

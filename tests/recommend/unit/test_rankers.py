@@ -8,7 +8,7 @@ from sklearn.metrics import jaccard_score
 
 from recommend.first_stage import ItemWeights
 from recommend.interactions import Interactions
-from recommend.learning import REGULARISATIONS, Ease, choose, ease, item_weights
+from recommend.learning import REGULARISATIONS, Ease, choose, item_weights
 from recommend.metrics import evaluate, popularity, sar
 
 DAYS = 86_400.0
@@ -76,7 +76,7 @@ def test_uncut_weights_score_as_ease_does() -> None:
     rows, items = seen.nonzero()
     training = interactions(*((user, item, 1, 0) for user, item in zip(rows, items, strict=True)), users=60, items=12)
     weights = ItemWeights.cut(item_weights(seen, 50.0))
-    for user, scores in enumerate(ease(training, 50.0)(np.arange(60))):
+    for user, scores in enumerate(Ease().ranker(training, 50.0)(np.arange(60))):
         assert weights.scores(seen[user].indices.astype(np.int64)) == pytest.approx(scores, abs=2e-3)
 
 
@@ -92,7 +92,7 @@ def test_the_regularisation_is_one_of_those_tried_and_the_best_of_them() -> None
     training = interactions(*rows, users=80, items=40)
     fitted = chance.random(len(training)) < 0.8
     seen, test = training.only(fitted).matrix(), training.only(~fitted).matrix()
-    reached = [evaluate(ease(training.only(fitted), one), seen, test).ndcg for one in REGULARISATIONS]
+    reached = [evaluate(Ease().ranker(training.only(fitted), one), seen, test).ndcg for one in REGULARISATIONS]
     found = choose([Ease()], training, fitted)
     assert found.regularisation == REGULARISATIONS[int(np.argmax(reached))]
     assert found.reached == {"weights between items": max(reached)}

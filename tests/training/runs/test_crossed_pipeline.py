@@ -86,14 +86,6 @@ def test_golden_records_name_no_user(crossed: Run, tmp_path: Path) -> None:
     assert set(json.loads(folder.example.read_text())) == {"minutes", "genres"}
 
 
-def test_the_report_names_the_cross_and_measures_its_frequent_pairs(crossed: Run) -> None:
-    page = (Path(crossed.result.bundle) / "report.html").read_text(encoding="utf-8")
-    assert CROSS in page
-    slices = [one["value"] for one in crossed.result.metrics["slices"] if one["column"] == CROSS]
-    assert all(value is None or value.split(" x ")[1] in GENRES for value in slices)
-    assert len(slices) > 1
-
-
 def test_the_service_makes_the_pairs_by_itself(crossed: Run, tmp_path: Path) -> None:
     bundle = Bundle.load(Path(crossed.result.bundle))
     user = {"minutes": 90, "user_id": "3"}  # likes films noirs

@@ -108,10 +108,6 @@ def test_a_large_training_set_is_sampled_by_content(rows: pd.DataFrame, monkeypa
         np.testing.assert_array_equal(first, second)
 
 
-def test_columns_without_a_single_value_leave_nothing_to_fit(rows: pd.DataFrame) -> None:
-    assert fit_logistic(rows[["absent"]].to_numpy(), rows["label"].to_numpy()) is None
-
-
 LEAK_SCHEMA = Schema(numeric=("price", "age"), categorical=("shop",))
 
 

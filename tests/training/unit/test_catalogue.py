@@ -1,8 +1,5 @@
 """Loading a catalogue: all of it or nothing, and what it withdraws stays withdrawn; and what is stored of each user."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -147,27 +144,6 @@ def test_a_file_that_was_cut_off_is_refused(dataset: TablesDataset, tmp_path: Pa
     with pytest.raises(DatasetError, match=name):
         load(dataset, file, target)
     assert target.read_bytes() == before
-
-
-def test_a_full_disk_leaves_the_old_catalogue(dataset: TablesDataset, tmp_path: Path) -> None:
-    target = tmp_path / "snapshots" / "catalogue"
-    load(dataset, written(tmp_path / "1.csv", "a,A,90,x|y"), target)
-    before = target.read_bytes()
-    writing = (
-        "import resource, signal, sys; from pathlib import Path; from recommend import catalogue, stored\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-        "rows = [catalogue.ItemRow(str(n), {'title': 'A film'}, catalogue.State.LOADED) for n in range(5_000)]\n"
-        "try:\n"
-        "    catalogue.write(Path(sys.argv[1]), rows, catalogue.Layout(item_column='', separators={}))\n"
-        "except stored.SnapshotError as error:\n"
-        "    print(error)\n"
-    )
-    command = [sys.executable, "-c", writing, str(target)]
-    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": "."}, check=True, capture_output=True, text=True)
-    assert "What was there is unchanged." in ended.stdout
-    assert target.read_bytes() == before
-    assert [file.name for file in target.parent.iterdir() if not file.name.endswith(".lock")] == ["catalogue"]
 
 
 def test_pictures_in_the_table_of_items_are_left_out_of_the_catalogue(tmp_path: Path) -> None:

@@ -63,12 +63,6 @@ def test_users_and_films_are_unique_and_views_name_both_once(folder: Path) -> No
     assert 0.3 < views["watched"].mean() < 0.45
 
 
-def test_more_films_than_titles_are_sequels() -> None:
-    made = titles.draw(np.random.default_rng(1), [0] * 400)
-    assert len({*made}) == 400
-    assert sum(title.endswith(" 3") for title in made) == 400 - 2 * 160
-
-
 def test_the_true_probabilities_are_calibrated_and_no_others_are_better(folder: Path) -> None:
     views = table(folder, "views")
     columns = {str(name): values for name, values in views.items()}

@@ -1,6 +1,5 @@
 """LightGBM's model text: means of models, scaled leaves, the names of inputs; and how LightGBM is imported."""
 
-import importlib
 import re
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from training.engines.fitting import native_parameters
 from training.model.calibrate import PlattScaling, fit_scaling, scaled
 from training.model.fitted import seeds_of_refits, slot_names
 from training.model.trees import mean_of
-from training.model.unneeded import without
 from training.parameters import TrainingParameters
 
 TREES = 7
@@ -197,16 +195,3 @@ def test_lightgbm_brings_no_pandas_and_hides_none(before: str, loaded: str) -> N
     code = CODE.format(before=before)
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines() == [loaded, "Booster DataFrame sklearn"]
-
-
-def test_what_reads_rows_needs_neither_of_them() -> None:
-    code = "import sys, training.pipeline, training.engines.local.engine; print('sklearn' in sys.modules)"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.split() == ["False"]
-
-
-def test_a_library_is_missing_in_the_block_and_there_again_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
-    with without("colorsys"), pytest.raises(ModuleNotFoundError):
-        importlib.import_module("colorsys")
-    assert importlib.import_module("colorsys").__name__ == "colorsys"

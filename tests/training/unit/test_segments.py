@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.encoder import Encoder, RawRows
-from features.hashing import MISSING_HASH, Several, hash_values, pair_hashes
+from features.hashing import Several, hash_values
 from features.schema import Schema
 from tests.support.prepared_rows import MemoryRows, prepared
 from training.evaluation.segments import SHOWN_LENGTH, Slice, SlicedColumn, choose, measure_segments, value_names
@@ -126,13 +126,3 @@ def test_of_a_field_with_several_values_the_one_is_named() -> None:
     records = [{"a": "", "b": text} for text in ("Drama|Comedy", " Noir || War ", "")]
     columns = [SlicedColumn(index=1, hashes=hash_values(["War", "Western", "Comedy", ""]))]
     assert value_names(MemoryRows((prepared(records, schema),)), schema, columns) == [["War", "", "Comedy", ""]]
-
-
-def test_a_pair_is_named_by_both_values() -> None:
-    schema = Schema(numeric=(), categorical=("a", "b"), separators={"b": "|"}, crosses=(("a", "b"),))
-    records = [{"a": "u1", "b": "Drama|Comedy"}, {"a": "", "b": "War"}, {"a": "u2", "b": "War"}]
-    pairs = [("u1", "Comedy"), ("u2", "War"), ("u1", "War")]
-    hashes = pair_hashes(*(hash_values(texts) for texts in zip(*pairs, strict=True)))
-    columns = [SlicedColumn(index=2, hashes=np.append(hashes, MISSING_HASH))]
-    found = value_names(MemoryRows((prepared(records, schema),)), schema, columns)
-    assert found == [["u1 x Comedy", "u2 x War", "", ""]]
