@@ -33,15 +33,14 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Item:
-    """A resource at a path. The body is computed when needed, since it may depend on an earlier item."""
+    """A resource at a path, which is None while it depends on something that does not exist yet."""
 
     title: str
-    path: Callable[[], str | None]
-    """None while it depends on something that does not exist yet."""
+    path: str | None
     version: str
-    body: Callable[[], Mapping[str, Any]]
+    body: Mapping[str, Any]
     settled: Callable[[Mapping[str, Any]], bool] = lambda _: True
     """Whether an existing resource has the right values, for one that Azure creates with others."""
     recovery: Mapping[str, Any] | None = None
@@ -52,21 +51,20 @@ class Item:
     def ensure(self, manager: ResourceManager, *, dry_run: bool) -> State:
         """Create or recover it, unless it exists or `dry_run` is given.
 
-        Raises `ManagerRefusedError` or `PersonalizationError`.
+        Raises `ManagerRefusedError`, or `PersonalizationError` if a deleted one is not recovered.
         """
-        path = self.path()
-        found = None if path is None else manager.get(path, self.version)
+        found = None if self.path is None else manager.get(self.path, self.version)
         if found is not None and self.settled(found):
             return State.THERE
-        if dry_run or path is None:
+        if dry_run or self.path is None:
             return State.MISSING
         try:
-            manager.put(path, self.version, self.body())
+            manager.put(self.path, self.version, self.body)
         except ManagerRefusedError as error:
             if error.code == EXISTS:
                 return State.THERE
             if error.code == DELETED and self.recovery is not None:
-                return self._recover(manager, path, self.recovery)
+                return self._recover(manager, self.path, self.recovery)
             raise
         return State.MADE
 
@@ -80,21 +78,6 @@ class Item:
                 f"--name {name}`, which recovers it in the region where it was; then run `bootstrap` again."
             ) from error
         return State.RECOVERED
-
-    def tried(self, ensure: Callable[[], State], say: Callable[[str], None]) -> State:
-        """The result of `ensure`. If Azure refuses an optional item, `say` gets the reason."""
-        try:
-            return ensure()
-        except ManagerRefusedError as error:
-            if not self.optional:
-                raise
-            say(f"The {self.title} is missing or not as the settings say: {error} {self.optional}")
-            return State.REFUSED
-
-
-def item_at(title: str, path: str, version: str, body: Mapping[str, Any]) -> Item:
-    """An item that depends on no other item."""
-    return Item(title=title, path=lambda: path, version=version, body=lambda: body)
 
 
 NAMESPACES = (
@@ -173,32 +156,32 @@ def key_path(names: StateNames) -> str:
 
 def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]:
     """The parts of the state backend, in the order of their creation."""
-    account, vault = account_path(names), vault_path(names)
-    yield item_at(
-        f"resource group {names.group}", group_path(names), RESOURCES_VERSION, {"location": location, "tags": TAGS}
-    )
-    yield item_at(f"storage account {names.account}", account, STORAGE_VERSION, _account(location))
+    group, account, vault = group_path(names), account_path(names), vault_path(names)
+    yield Item(f"resource group {names.group}", group, RESOURCES_VERSION, {"location": location, "tags": TAGS})
+    yield Item(f"storage account {names.account}", account, STORAGE_VERSION, _account(location))
     yield Item(
-        title="old versions of the state",
-        path=lambda: f"{account}/blobServices/default",
-        version=STORAGE_VERSION,
-        body=_versions,
+        "old versions of the state",
+        f"{account}/blobServices/default",
+        STORAGE_VERSION,
+        _versions(),
         settled=lambda found: bool(found["properties"].get("isVersioningEnabled")),
     )
-    yield item_at(
-        f"container {names.container}", container_path(names), STORAGE_VERSION, {"properties": {"publicAccess": "None"}}
-    )
+    private = {"properties": {"publicAccess": "None"}}
+    yield Item(f"container {names.container}", container_path(names), STORAGE_VERSION, private)
     yield Item(
-        title=f"Key Vault {names.vault}",
-        path=lambda: vault,
-        version=VAULT_VERSION,
-        body=lambda: _vault(tenant, location),
+        f"Key Vault {names.vault}",
+        vault,
+        VAULT_VERSION,
+        _vault(tenant, location),
         recovery=_recovery(tenant, location),
     )
-    yield item_at(f"key {names.key}", key_path(names), VAULT_VERSION, _key())
-    lock = f"{group_path(names)}/providers/Microsoft.Authorization/locks/keep"
-    level = {"level": "CanNotDelete", "notes": "Holds Pulumi's state of every stack."}
-    yield item_at("lock against deletion", lock, LOCK_VERSION, {"properties": level})
+    yield Item(f"key {names.key}", key_path(names), VAULT_VERSION, _key())
+    yield _lock("lock against deletion", group, "Holds Pulumi's state of every stack.")
+
+
+def _lock(title: str, group: str, notes: str) -> Item:
+    path = f"{group}/providers/Microsoft.Authorization/locks/keep"
+    return Item(title, path, LOCK_VERSION, {"properties": {"level": "CanNotDelete", "notes": notes}})
 
 
 def _account(location: str) -> dict[str, Any]:
@@ -273,7 +256,7 @@ def stack_groups(stack: str, settings: AzureSettings, manager: ResourceManager) 
     for path in group_paths(names):
         if path.rpartition("/")[2] in (names.given_training, names.given_serving):
             continue
-        yield item_at(f"resource group {path.rpartition('/')[2]}", path, RESOURCES_VERSION, body)
+        yield Item(f"resource group {path.rpartition('/')[2]}", path, RESOURCES_VERSION, body)
     if settings.monthly_budget is not None:
         yield _budget(names, settings.monthly_budget, settings.alert_mail, manager)
 
@@ -283,22 +266,18 @@ def group_lock(names: Names) -> Item:
 
     The serving group has none: it would keep `up` from replacing pools of nodes.
     """
-    group = group_paths(names)[0]
-    level = {"level": "CanNotDelete", "notes": "Holds the data and the models of a protected stack."}
-    path = f"{group}/providers/Microsoft.Authorization/locks/keep"
-    return item_at(f"lock of {names.training_group}", path, LOCK_VERSION, {"properties": level})
+    notes = "Holds the data and the models of a protected stack."
+    return _lock(f"lock of {names.training_group}", group_paths(names)[0], notes)
 
 
 def _budget(names: Names, amount: int, mail: str, manager: ResourceManager) -> Item:
+    """Keeps the start of an existing budget, which can't be changed, and names its version (`eTag`)."""
     path = f"/subscriptions/{names.subscription}/providers/Microsoft.Consumption/budgets/{names.budget}"
-
-    def body() -> Mapping[str, Any]:
-        """Keeps the start of an existing budget, which can't be changed, and names its version (`eTag`)."""
-        old = manager.get(path, BUDGET_VERSION) or {}
-        start = datetime.now(UTC).strftime("%Y-%m-01T00:00:00Z")
-        period = (old.get("properties") or {}).get("timePeriod") or {"startDate": start}
-        version = {"eTag": old["eTag"]} if "eTag" in old else {}
-        return {**version, "properties": _terms(amount, mail, resource_groups(names)) | {"timePeriod": period}}
+    old = manager.get(path, BUDGET_VERSION) or {}
+    start = datetime.now(UTC).strftime("%Y-%m-01T00:00:00Z")
+    period = (old.get("properties") or {}).get("timePeriod") or {"startDate": start}
+    version = {"eTag": old["eTag"]} if "eTag" in old else {}
+    body = {**version, "properties": _terms(amount, mail, resource_groups(names)) | {"timePeriod": period}}
 
     def settled(found: Mapping[str, Any]) -> bool:
         terms = found["properties"]
@@ -306,8 +285,7 @@ def _budget(names: Names, amount: int, mail: str, manager: ResourceManager) -> I
         groups = ((terms.get("filter") or {}).get("dimensions") or {}).get("values") or ()
         return terms.get("amount") == amount and mails == {mail} and set(groups) == set(resource_groups(names))
 
-    title = "budget"
-    return Item(title=title, path=lambda: path, version=BUDGET_VERSION, body=body, settled=settled, optional=NO_BUDGET)
+    return Item("budget", path, BUDGET_VERSION, body, settled=settled, optional=NO_BUDGET)
 
 
 def _terms(amount: int, mail: str, groups: Sequence[str]) -> dict[str, Any]:

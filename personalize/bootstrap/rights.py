@@ -5,7 +5,7 @@ of `prod`.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from infra.azure_settings import AzureSettings, PrincipalType
 from infra.cloud.names import Names, names_of, role_assignment_name
 from infra.cloud.role_list import Role
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.resources import TAGS, Item, container_path, group_path, group_paths, item_at, key_path
+from personalize.bootstrap.resources import TAGS, Item, container_path, group_path, group_paths, key_path
 
 if TYPE_CHECKING:
     from training.datasets.placed.address import Address
@@ -81,13 +81,11 @@ def deployer_role(subscription: str) -> Item:
         "permissions": [{"actions": [*READS, *MANAGED_GROUPS], "notActions": []}],
         "assignableScopes": [scope],
     }
-    path = f"{scope}/{DEFINITIONS}/{deployer_role_id(subscription)}"
-    body = {"properties": properties}
     return Item(
-        title="the deployers' own role",
-        path=lambda: path,
-        version=ROLE_VERSION,
-        body=lambda: body,
+        "the deployers' own role",
+        f"{scope}/{DEFINITIONS}/{deployer_role_id(subscription)}",
+        ROLE_VERSION,
+        {"properties": properties},
         settled=lambda found: set(found["properties"]["permissions"][0]["actions"]) == {*READS, *MANAGED_GROUPS},
     )
 
@@ -123,20 +121,16 @@ def deployer_rights(stack: str, settings: AzureSettings) -> Iterator[Right]:
     yield Right(KEY_USER, key_path(state))
 
 
-def given(right: Right, who: str, principal: Callable[[], str | None], kind: PrincipalType) -> Item:
-    """The assignment of a right to `who`, whose object ID may not be known yet."""
-    subscription = right.scope.split("/")[2]
-
-    def path() -> str | None:
-        known = principal()
-        return known and assignment_path(right, known)
-
-    name = ROLE_NAMES.get(right.role, "of deployers")
+def given(right: Right, who: str, principal: str | None, kind: PrincipalType) -> Item:
+    """The assignment of a right to `who`, whose object ID is None as long as it is not known."""
+    definition = f"/subscriptions/{right.scope.split('/')[2]}/{DEFINITIONS}/{right.role}"
+    properties = {"roleDefinitionId": definition, "principalId": principal, "principalType": kind.value}
+    limited = {"condition": right.condition, "conditionVersion": "2.0"} if right.condition else {}
     return Item(
-        title=f"role {name} of {who} on {right.scope.rpartition('/')[2]}",
-        path=path,
-        version=ROLE_VERSION,
-        body=lambda: _assignment(right, subscription, str(principal()), kind),
+        f"role {ROLE_NAMES.get(right.role, 'of deployers')} of {who} on {right.scope.rpartition('/')[2]}",
+        principal and assignment_path(right, principal),
+        ROLE_VERSION,
+        {"properties": properties | limited},
         settled=lambda found: same_condition(found["properties"].get("condition"), right.condition),
     )
 
@@ -150,13 +144,6 @@ def same_condition(one: str | None, other: str | None) -> bool:
     """Whether two conditions differ in white space at most, which the portal's editor adds. Azure may return null."""
     first, second = ("".join((text or "").split()) for text in (one, other))
     return first == second
-
-
-def _assignment(right: Right, subscription: str, principal: str, kind: PrincipalType) -> dict[str, dict[str, str]]:
-    definition = f"/subscriptions/{subscription}/{DEFINITIONS}/{right.role}"
-    properties = {"roleDefinitionId": definition, "principalId": principal, "principalType": kind.value}
-    limited = {"condition": right.condition, "conditionVersion": "2.0"} if right.condition else {}
-    return {"properties": properties | limited}
 
 
 def only_roles(*roles: str) -> str:
@@ -201,21 +188,23 @@ class Workflows:
         return f"{group_path(self.names)}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{identity}"
 
     def items(self, manager: ResourceManager) -> Iterator[Item]:
-        """The identities, the tokens that they accept, and their roles, in the order of their creation."""
+        """The identities, the tokens that they accept, and their roles.
+
+        Each is created before the next is asked for, since the roles need the identity's object ID.
+        """
         for preview in (False, True):
             path = self.path(preview=preview)
             name = path.rpartition("/")[2]
-            body = {"location": self.location, "tags": TAGS}
-            yield item_at(f"identity {name}", path, IDENTITY_VERSION, body)
-            yield from (self._trust(path, environment) for environment in self.environments(preview=preview))
+            yield Item(f"identity {name}", path, IDENTITY_VERSION, {"location": self.location, "tags": TAGS})
+            for environment in self.environments(preview=preview):
+                subject = f"{self.subject}:environment:{environment}"
+                body = {"properties": {"issuer": ISSUER, "subject": subject, "audiences": [AUDIENCE]}}
+                credential = f"{path}/federatedIdentityCredentials/{environment}"
+                yield Item(f"trust in {subject}", credential, IDENTITY_VERSION, body)
+            found = manager.get(path, IDENTITY_VERSION)
+            principal = None if found is None else str(found["properties"]["principalId"])
             for right in self._rights(preview=preview):
-                yield self._given(manager, path, right)
-
-    def _trust(self, identity: str, environment: str) -> Item:
-        subject = f"{self.subject}:environment:{environment}"
-        body = {"properties": {"issuer": ISSUER, "subject": subject, "audiences": [AUDIENCE]}}
-        credential = f"{identity}/federatedIdentityCredentials/{environment}"
-        return item_at(f"trust in {subject}", credential, IDENTITY_VERSION, body)
+                yield given(right, name, principal, PrincipalType.SERVICE_PRINCIPAL)
 
     def _rights(self, *, preview: bool) -> Iterator[Right]:
         if preview:
@@ -229,13 +218,6 @@ class Workflows:
             yield Right(KEY_USER, key_path(self.names))
         else:
             yield from self.deployer
-
-    def _given(self, manager: ResourceManager, identity: str, right: Right) -> Item:
-        def principal() -> str | None:
-            found = manager.get(identity, IDENTITY_VERSION)
-            return None if found is None else str(found["properties"]["principalId"])
-
-        return given(right, identity.rpartition("/")[2], principal, PrincipalType.SERVICE_PRINCIPAL)
 
 
 CONNECTOR_VERSION = "2024-05-01"

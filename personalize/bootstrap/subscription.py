@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 import tenacity
 
@@ -74,7 +73,13 @@ class Bootstrap:
         """
         found = {"resource providers": self._providers(dry_run=dry_run)}
         for item in self._items():
-            found[item.title] = item.tried(partial(self._ensure, item, dry_run=dry_run), self.say)
+            try:
+                found[item.title] = self._ensure(item, dry_run=dry_run)
+            except ManagerRefusedError as error:
+                if not item.optional:
+                    raise
+                self.say(f"The {item.title} is missing or not as the settings say: {error} {item.optional}")
+                found[item.title] = State.REFUSED
             self.say(f"{item.title}: {found[item.title]}")
         return found
 
@@ -123,7 +128,7 @@ class Bootstrap:
         yield deployer_role(self.settings.subscription)
         for deployer in self.settings.deployers:
             for right in deployer_rights(self.stack, self.settings):
-                yield given(right, deployer.object_id, partial(str, deployer.object_id), deployer.type)
+                yield given(right, deployer.object_id, deployer.object_id, deployer.type)
         if self.workflows is not None:
             yield from self.workflows.items(self.manager)
 
