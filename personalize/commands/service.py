@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from features.errors import BadInputError
+from features.errors import BadInputError, reason
 from infra.azure_settings import AzureSettings
 from infra.settings import Settings
 from personalize.stack.on_azure import require_packages, settings_of
@@ -157,18 +157,13 @@ def read_json(file: str | None, command: str) -> Any:  # noqa: ANN401 - whatever
         )
     where = "standard input" if file == "-" else file
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        return json.loads(text)
-    except OSError as error:
-        raise BadInputError(
-            f"{file} can't be read: {error.strerror}. Give a JSON file, or - for standard input."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise BadInputError(f"{file} is not text: byte {error.start} is not UTF-8. Give a JSON file.") from error
+        return json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise BadInputError(f"{where}, line {error.lineno}: this is not JSON ({error.msg}).") from error
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{where} can't be read: a number is too long, or lists are nested too deeply.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInputError(
+            f"{where} can't be read: {reason(error)}. Give a JSON file in UTF-8, or - for standard input."
+        ) from error
 
 
 MEANINGS = {
