@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from personalize.stack.state_store import (
     PROJECT,
     MachineState,
     SubscriptionState,
-    clear_stale,
     is_there,
     outputs_of,
     read_locks,
@@ -178,34 +177,79 @@ def test_every_call_waits_for_the_roles_that_bootstrap_has_just_given(
     assert len(said) == len([line for line in said if "is not effective yet" in line]) == len(refused)
 
 
-def lock(files: StackFiles, pid: int, host: str) -> Path:
-    file = files.state / ".pulumi" / "locks" / "organization" / PROJECT / "dev" / f"{pid}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    moment = datetime.now(UTC).isoformat()
-    file.write_text(json.dumps({"pid": pid, "username": "ada", "hostname": host, "timestamp": moment}))
-    return file
+HERE = socket.gethostname()
 
 
-def test_a_lock_that_is_held_refuses_and_stays(files: StackFiles) -> None:
-    held = lock(files, os.getpid(), socket.gethostname())
-    with pytest.raises(StackBusyError, match=f"process {os.getpid()}.*kill -INT {os.getpid()}"):
-        MachineState(files, Backend()).clear_locks(lambda _: None)
-    assert held.is_file()
+def write_lock(state: Path, pid: int, host: str = HERE, since: datetime | None = None) -> Path:
+    """A lock file as the engine writes it."""
+    path = state / ".pulumi" / "locks" / "organization" / PROJECT / "dev" / f"{pid}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    moment = (since or datetime.now(UTC)).isoformat()
+    path.write_text(json.dumps({"pid": pid, "username": "ada", "hostname": host, "timestamp": moment}))
+    return path
 
 
-def test_a_lock_of_an_ended_process_is_removed_and_said(files: StackFiles) -> None:
-    ended = lock(files, 2**22 + 1, socket.gethostname())  # above Linux's largest number of a process
-    said: list[str] = []
+@pytest.fixture(scope="module")
+def processes() -> Iterator[dict[str, int]]:
+    """The IDs of a process that runs, of one that has ended, and of one that was killed and that nobody waits for."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    zombie = subprocess.Popen([sys.executable, "-c", ""])
+    while psutil.Process(zombie.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    yield {"running": os.getpid(), "ended": ended.pid, "zombie": zombie.pid}
+    zombie.wait()
+
+
+def clear(files: StackFiles, said: list[str]) -> None:
     MachineState(files, Backend()).clear_locks(said.append)
-    assert not ended.exists()
+
+
+@pytest.mark.parametrize(
+    ("process", "since"),
+    [("ended", None), ("zombie", None), ("running", datetime(2020, 1, 1, tzinfo=UTC))],
+    ids=["it is gone", "it was killed", "its ID went to another one"],
+)
+def test_the_lock_of_a_process_that_has_ended_is_removed_and_said(
+    files: StackFiles, processes: dict[str, int], process: str, since: datetime | None
+) -> None:
+    left = write_lock(files.state, processes[process], since=since)
+    said: list[str] = []
+    clear(files, said)
+    assert not left.exists()
     assert len(said) == 1
 
 
-def test_an_ended_lock_does_not_hide_one_that_is_held(files: StackFiles) -> None:
-    lock(files, 2**22 + 1, socket.gethostname())
-    lock(files, 7, "another-machine")
-    with pytest.raises(StackBusyError, match="on another-machine"):
-        MachineState(files, Backend()).clear_locks(lambda _: None)
+@pytest.mark.parametrize(
+    ("process", "host", "who", "way_out"),
+    [
+        ("running", HERE, r"process {pid},", r"or stop it with `kill -INT {pid}`; then run this again\."),
+        (
+            "ended",
+            "elsewhere",
+            r"process {pid} on elsewhere",
+            r"another name then, delete .?{path}",
+        ),
+    ],
+)
+def test_a_lock_that_is_held_refuses_and_stays(
+    files: StackFiles, processes: dict[str, int], process: str, host: str, *, who: str, way_out: str
+) -> None:
+    pid = processes[process]
+    write_lock(files.state, processes["zombie"])  # it does not hide the other one
+    held = write_lock(files.state, pid, host)
+    with pytest.raises(StackBusyError) as caught:
+        clear(files, [])
+    said = str(caught.value)
+    for wanted in (who, way_out):
+        assert re.search(wanted.format(pid=pid, path=re.escape(str(held))), said)
+    assert ("kill" in said) is (host == HERE), "no process here is to be ended for one on another machine"
+    assert held.is_file()
+
+
+def test_a_half_written_lock_is_left_to_the_engine(tmp_path: Path) -> None:
+    write_lock(tmp_path, 1).write_text("{")
+    assert read_locks(tmp_path) == []
 
 
 def test_secret_outputs_are_named_and_not_shown() -> None:
@@ -245,56 +289,3 @@ def test_a_relative_folder_of_stacks_is_the_same_for_the_steps(tmp_path: Path, m
     monkeypatch.setenv("PERSONALIZE_STATE", environment["PERSONALIZE_STATE"])
     monkeypatch.chdir("/")
     assert state_folder("local") == tmp_path / "my state" / "local"
-
-
-def write_lock(state: Path, *, pid: int, host: str | None = None, since: datetime | None = None) -> Path:
-    path = state / ".pulumi" / "locks" / "organization" / "personalization" / "local" / "id.json"
-    path.parent.mkdir(parents=True)
-    moment = (since or datetime.now(UTC)).isoformat()
-    content = {"pid": pid, "username": "ada", "hostname": host or socket.gethostname(), "timestamp": moment}
-    path.write_text(json.dumps(content))
-    return path
-
-
-def finished_process() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
-def test_the_lock_of_a_process_that_was_killed_and_that_nobody_waits_for_is_stale(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.01)
-    write_lock(tmp_path, pid=process.pid)
-    assert read_locks(tmp_path)[0].is_stale()
-    process.wait()
-
-
-@pytest.mark.parametrize(("ended", "days"), [(True, 0), (False, 30)], ids=["it is gone", "its id went to another one"])
-def test_the_lock_of_a_process_that_is_gone_is_stale(tmp_path: Path, *, ended: bool, days: int) -> None:
-    pid = finished_process() if ended else os.getpid()
-    write_lock(tmp_path, pid=pid, since=datetime.now(UTC) - timedelta(days=days))
-    assert read_locks(tmp_path)[0].is_stale()
-
-
-def test_the_lock_of_another_machine_is_never_stale(tmp_path: Path) -> None:
-    write_lock(tmp_path, pid=finished_process(), host="elsewhere")
-    [lock] = read_locks(tmp_path)
-    assert not lock.is_stale()
-    assert "on elsewhere" in str(lock)
-
-
-def test_the_way_out_of_a_lock_of_another_machine_ends_no_process_here(tmp_path: Path) -> None:
-    path = write_lock(tmp_path / "my state", pid=os.getpid(), host="elsewhere")
-    with pytest.raises(StackBusyError) as caught:
-        clear_stale(tmp_path / "my state", "local", lambda _: None)
-    assert "kill" not in str(caught.value)
-    assert f"if this machine had another name then, delete '{path}'; then run this again." in str(caught.value)
-    path.unlink()
-    clear_stale(tmp_path / "my state", "local", lambda _: None)
-
-
-def test_a_half_written_lock_is_left_to_the_engine(tmp_path: Path) -> None:
-    write_lock(tmp_path, pid=1).write_text("{")
-    assert read_locks(tmp_path) == []
