@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import psutil
 import typer
 from cryptography import x509
-from prometheus_client.parser import text_string_to_metric_families
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,7 +20,7 @@ from infra.azure_settings import AzureSettings
 from personalize.commands.models import champion
 from personalize.stack.cluster import Cluster, ClusterUnreachableError, Power, cluster_path, power_of
 from personalize.stack.on_azure import azure_of, require_packages
-from personalize.stack.service import Service, ServiceRefusedError, ServiceUnreachableError
+from personalize.stack.service import Service
 from personalize.stack.session import StackSession
 from personalize.terminal import Json, SettingsFile, Stack, print_json, results, tell
 from steps.certificate import RENEW_BEFORE
@@ -30,14 +29,13 @@ from steps.service_processes import ServiceProcesses
 from tools.paths import state_folder
 
 MEBIBYTE = 1 << 20
-QUANTILES = (0.5, 0.99)
 PORTAL = "https://portal.azure.com/#@{tenant}/resource"
 LINKS = {"databricks": "Databricks", "run": "training run", "image_digest": "image"}
 """Outputs of the stack that are links, and their names."""
 
 
 def status(*, stack: Stack = "local", config_file: SettingsFile = None, as_json: Json = False) -> None:
-    """Show the service, the model, the requests and the last update of a stack.
+    """Show the service, the model and the last update of a stack.
 
     On Azure, the cluster and its pods too.
     """
@@ -115,7 +113,7 @@ def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, A
     }
     if "endpoint" in outputs:
         service = Service.of(session, outputs)
-        found["service"] = _service(service) | (_processes(stack) if azure is None else {})
+        found["service"] = {"ready": service.ready()} | (_processes(stack) if azure is None else {})
     if azure is not None:
         found |= azure_status(stack, azure, outputs)
     return found
@@ -159,10 +157,6 @@ def show_status(found: dict[str, Any]) -> None:
         table.add_row("model version", f"{found['model_version']}{pinned}, champion is {found['champion']}")
     if metrics:
         table.add_row(*_quality(metrics))
-    if "requests" in service:
-        table.add_row("requests", _requests(service))
-    elif "metrics_problem" in service:
-        table.add_row("requests", f"[red]unknown[/]: {escape(service['metrics_problem'])}")
     for name, text in _azure_rows(found):
         table.add_row(name, text)
     if "processes" in service:
@@ -198,15 +192,6 @@ def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield name, str(value)
 
 
-def _service(service: Service) -> dict[str, Any]:
-    if not service.ready():
-        return {"ready": False}
-    try:
-        return {"ready": True} | traffic(service.metrics())
-    except (ServiceRefusedError, ServiceUnreachableError) as error:
-        return {"ready": True, "metrics_problem": str(error)}
-
-
 def _processes(stack: str) -> dict[str, Any]:
     processes = ServiceProcesses(StackFolder(state_folder(stack))).all()
     memory = 0
@@ -214,39 +199,6 @@ def _processes(stack: str) -> dict[str, Any]:
         with suppress(psutil.Error), process.oneshot():  # one may just have ended
             memory += process.memory_info().rss
     return {"processes": len(processes), "memory_mib": memory // MEBIBYTE}
-
-
-def traffic(text: str) -> dict[str, Any]:
-    """Requests by status, scored records and latency quantiles in seconds, from Prometheus's text format."""
-    requests: dict[str, int] = {}
-    records = 0
-    buckets: dict[float, float] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.name == "scoring_requests_total":
-                status = sample.labels["status"]
-                requests[status] = requests.get(status, 0) + int(sample.value)
-            elif sample.name == "scoring_records_total":
-                records += int(sample.value)
-            elif sample.name == "scoring_request_seconds_bucket":
-                bound = float(sample.labels["le"])
-                buckets[bound] = buckets.get(bound, 0.0) + sample.value
-    latency = {f"p{quantile * 100:.0f}_seconds_below": _quantile(buckets, quantile) for quantile in QUANTILES}
-    return {"requests": requests, "records": records, "latency": latency}
-
-
-def _quantile(buckets: dict[float, float], quantile: float) -> float | None:
-    """The upper bound of the quantile's bucket; None without requests."""
-    total = buckets.get(float("inf"), 0.0)
-    reached = [bound for bound, count in sorted(buckets.items()) if count >= quantile * total]
-    return reached[0] if total and reached else None
-
-
-def _requests(service: dict[str, Any]) -> str:
-    by_status = ", ".join(f"{count:,} with {status}" for status, count in sorted(service["requests"].items()))
-    below = service["latency"]["p99_seconds_below"]
-    latency = f"; 99 of 100 in at most {below * 1000:g} ms" if below else ""
-    return f"{by_status or 'none yet'}; {service['records']:,} records scored{latency}"
 
 
 def _last_update(session: StackSession) -> dict[str, Any] | None:

@@ -110,13 +110,6 @@ class Service:
             )
         return dict(paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"])
 
-    def metrics(self) -> str:
-        """The service's metrics in Prometheus's text format. Raises `ServiceRefusedError`."""
-        response = self._request("GET", "/metrics")
-        if not response.is_success:
-            raise ServiceRefusedError(f"The service refuses it ({response.status_code}): {_message(response)}")
-        return response.text
-
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - passed on
         try:
             with httpx.Client(

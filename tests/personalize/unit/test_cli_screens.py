@@ -1,4 +1,4 @@
-"""Output of the commands: the steps of an update, the status, the logs, and what `reset` leaves."""
+"""Output of the commands: the steps of an update, the logs, and what `reset` leaves."""
 
 import json
 import os
@@ -14,27 +14,8 @@ from rich.console import Console
 from personalize import errors
 from personalize.commands import lifecycle as processes
 from personalize.commands.progress import StepDisplay
-from personalize.commands.status import logs, traffic
+from personalize.commands.status import logs
 from personalize.stack.events import Phase, StepUpdate
-
-
-def test_the_traffic_is_summed_over_operations() -> None:
-    text = (
-        "# TYPE scoring_requests_total counter\n"
-        'scoring_requests_total{operation="score",status="200"} 98.0\n'
-        'scoring_requests_total{operation="rank",status="200"} 1.0\n'
-        'scoring_requests_total{operation="score",status="400"} 1.0\n'
-        "# TYPE scoring_records_total counter\nscoring_records_total 120.0\n"
-        "# TYPE scoring_request_seconds histogram\n"
-        'scoring_request_seconds_bucket{operation="score",le="0.001"} 60.0\n'
-        'scoring_request_seconds_bucket{operation="score",le="0.01"} 99.0\n'
-        'scoring_request_seconds_bucket{operation="score",le="+Inf"} 100.0\n'
-    )
-    assert traffic(text) == {
-        "requests": {"200": 99, "400": 1},
-        "records": 120,
-        "latency": {"p50_seconds_below": 0.001, "p99_seconds_below": 0.01},
-    }
 
 
 def test_as_many_lines_of_the_log_are_shown_as_were_asked_for(

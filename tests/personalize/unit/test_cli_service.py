@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 
 from features.errors import BadInputError
 from personalize.commands import service as scoring
-from personalize.commands import status
 from personalize.commands.app import app
 from personalize.stack.service import Service, ServiceRefusedError, ServiceUnreachableError, trusted_certificate
 from personalize.stack.stack_files import StackFiles
@@ -103,18 +102,6 @@ def test_a_service_that_is_not_ready_is_no_fault_of_the_caller(service: Service,
     answers.status, answers.body = 503, {"error": {"message": "The model is loading."}}
     with pytest.raises(ServiceRefusedError, match=r"503.*The model is loading"):
         service.post("/score", {})
-
-
-def test_a_service_that_refuses_its_metrics_still_has_a_status(
-    service: Service, answers: Answers, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Service, "ready", lambda _: True)
-    answers.status, answers.body = 429, {"error": {"message": "Too many requests with this key."}}
-    found = status._service(service)  # noqa: SLF001 - `collect_status` needs a stack
-    assert found == {"ready": True, "metrics_problem": "The service refuses it (429): Too many requests with this key."}
-    nothing = dict.fromkeys(("model_version", "champion", "metrics", "last_update"))
-    status.show_status(nothing | {"stack": "local", "endpoint": "http://x", "pinned": "latest", "service": found})
-    assert "unknown: The service refuses it (429)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_service_that_is_gone_names_the_way_out() -> None:
