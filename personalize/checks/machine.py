@@ -44,8 +44,6 @@ class Finding:
     found: str
     wanted: str
     fix: str = ""
-    by_bootstrap: bool = False
-    """Whether `personalize bootstrap` fixes it."""
 
     @property
     def ok(self) -> bool:

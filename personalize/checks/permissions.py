@@ -15,7 +15,7 @@ from personalize.bootstrap.rights import (
     same_condition,
 )
 from personalize.checks.machine import Finding
-from personalize.checks.subject import Subject, bad, good, remark, unmade
+from personalize.checks.subject import Subject, bad, good, remark
 
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 ACCESS_ADMINISTRATOR = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
@@ -75,7 +75,7 @@ def check_providers(subject: Subject) -> Finding:
             f".venv/bin/personalize bootstrap --stack {subject.stack} "
             "(or `az provider register --wait --namespace` for each)"
         )
-        return unmade("resource providers", f"not registered: {', '.join(missing)}", wanted, fix)
+        return bad("resource providers", f"not registered: {', '.join(missing)}", wanted, fix)
     return good("resource providers", f"all {len(NAMESPACES)}", wanted)
 
 

@@ -13,7 +13,7 @@ from personalize.checks.network import check_network
 from personalize.checks.permissions import check_providers, check_roles
 from personalize.checks.services import check_builds, check_kubernetes, check_metastore, check_state
 from personalize.checks.sizes import check_sizes
-from personalize.checks.subject import Subject, bad, unmade
+from personalize.checks.subject import Subject, bad
 
 UNREGISTERED = ("MissingRegistrationForLocation", "MissingSubscriptionRegistration", "SubscriptionNotRegistered")
 """Azure's error codes for a provider that is not registered ("Resolve errors for resource provider registration",
@@ -56,7 +56,7 @@ def _findings(name: str, check: Check, subject: Subject) -> list[Finding]:
     except (ManagerRefusedError, ClientAuthenticationError) as error:
         if isinstance(error, ManagerRefusedError) and error.code in UNREGISTERED:
             fix = f".venv/bin/personalize bootstrap --stack {subject.stack}, which registers it; then check again"
-            return [unmade(name, "its resource provider is not registered yet", "an answer from Azure", fix)]
+            return [bad(name, "its resource provider is not registered yet", "an answer from Azure", fix)]
         fix = "read Azure's message; the roles above allow the request. Try again if Azure was busy"
         return [bad(name, str(error).strip().splitlines()[0], "an answer from Azure", fix)]
     return found if isinstance(found, list) else [found]

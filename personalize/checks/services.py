@@ -15,7 +15,7 @@ from personalize.bootstrap.resources import (
 from personalize.checks.identity import SUBSCRIPTION_VERSION
 from personalize.checks.machine import Finding
 from personalize.checks.names import DATABRICKS_VERSION
-from personalize.checks.subject import Subject, bad, good, remark, unmade
+from personalize.checks.subject import Subject, bad, good, remark
 from personalize.stack.cluster import CLUSTER_VERSION
 
 LIMITED_OFFERS = ("FreeTrial", "AzureForStudents", "DreamSpark", "AzurePass", "Sponsored")
@@ -80,7 +80,7 @@ def check_state(subject: Subject) -> Finding:
     }
     if missing := [name for name, found in there.items() if found is None]:
         fix = f".venv/bin/personalize bootstrap --stack {subject.stack}"
-        return unmade("state", f"missing: {', '.join(missing)}", wanted, fix)
+        return bad("state", f"missing: {', '.join(missing)}", wanted, fix)
     return good("state", f"in {names.account}", wanted)
 
 

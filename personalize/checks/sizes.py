@@ -52,7 +52,7 @@ def check_sizes(subject: Subject) -> list[Finding]:
 def _vm_sizes(subject: Subject, location: str) -> Mapping[str, Mapping[str, Any]]:
     """The VM sizes of a region by name, with what restricts the subscription."""
     path = f"{subject.subscription}/providers/Microsoft.Compute/skus"
-    listed = subject.listed(path, SKUS_VERSION, **{"$filter": f"location eq '{location}'"})
+    listed = subject.manager.list(path, SKUS_VERSION, **{"$filter": f"location eq '{location}'"})
     return {str(sku["name"]): sku for sku in listed if sku.get("resourceType") == "virtualMachines"}
 
 
@@ -61,7 +61,7 @@ def _free_vcpus(subject: Subject) -> Mapping[str, int]:
     path = f"{subject.subscription}/providers/Microsoft.Compute/locations/{subject.settings.location}/usages"
     return {
         str(usage["name"]["value"]).lower(): int(usage["limit"]) - int(usage["currentValue"])
-        for usage in subject.listed(path, USAGES_VERSION)
+        for usage in subject.manager.list(path, USAGES_VERSION)
     }
 
 

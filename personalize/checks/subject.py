@@ -62,17 +62,6 @@ class Subject:
         return f"/subscriptions/{self.settings.subscription}"
 
     @cached_property
-    def _lists(self) -> dict[tuple[str, ...], list[dict[str, Any]]]:
-        return {}
-
-    def listed(self, path: str, version: str, **query: str) -> list[dict[str, Any]]:
-        """All entries of a list in the Resource Manager, asked for once."""
-        key = (path, *query.values())
-        if key not in self._lists:
-            self._lists[key] = list(self.manager.list(path, version, **query))
-        return self._lists[key]
-
-    @cached_property
     def names(self) -> Names:
         """The names of the stack's resources."""
         return names_of(self.stack, self.settings)
@@ -124,11 +113,6 @@ def good(name: str, found: str, wanted: str) -> Finding:
 def bad(name: str, found: str, wanted: str, fix: str) -> Finding:
     """A fault that stops `up`."""
     return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix)
-
-
-def unmade(name: str, found: str, wanted: str, fix: str) -> Finding:
-    """A fault that stops `up`, and that `personalize bootstrap` fixes."""
-    return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix, by_bootstrap=True)
 
 
 def remark(name: str, found: str, wanted: str, fix: str) -> Finding:

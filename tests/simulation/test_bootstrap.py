@@ -70,7 +70,9 @@ def bad(found: dict[str, Any]) -> dict[str, bool]:
     """The subscription's failed checks, each with whether `bootstrap` fixes it; this machine's checks are left out."""
     machine = {finding.name for finding in diagnose()}
     return {
-        one["name"]: one["by_bootstrap"] for one in found["findings"] if not one["ok"] and one["name"] not in machine
+        one["name"]: "personalize bootstrap" in one["fix"]
+        for one in found["findings"]
+        if not one["ok"] and one["name"] not in machine
     }
 
 

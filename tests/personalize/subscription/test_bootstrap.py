@@ -150,49 +150,42 @@ def test_the_form_of_github_s_subject_is_a_setting(fake: FakeManager) -> None:
     assert subject == "repo:octo@1/clicks@2:environment:dev"
 
 
-def roles(fake: FakeManager, principal: str) -> set[str]:
-    """The roles assigned to a principal."""
-    given = [call.body["properties"] for call in made(fake) if call.body and "/roleAssignments/" in call.path]
-    own = [properties for properties in given if properties["principalId"] == principal]
-    return {str(properties["roleDefinitionId"]).rpartition("/")[2] for properties in own}
-
-
-def test_the_preview_s_identity_may_change_nothing(fake: FakeManager) -> None:
-    bootstrap(fake).run(dry_run=False)
-    changing = {Role.BLOB_DATA_CONTRIBUTOR, "b24988ac-6180-42a0-ab88-20f7382dd24c"}
-    assert changing < roles(fake, PRINCIPAL)
-    reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-    assert roles(fake, PREVIEW) == {reader, BLOB_READER, KEY_USER, Role.CLUSTER_USER}, "none inside the cluster"
+def roles(fake: FakeManager) -> set[tuple[str, str, str]]:
+    """Principal, role and scope of each assignment."""
+    given = [call for call in made(fake) if "/roleAssignments/" in call.path]
+    return {
+        (
+            str((call.body or {})["properties"]["principalId"]),
+            str((call.body or {})["properties"]["roleDefinitionId"]).rpartition("/")[2],
+            call.path.partition("/providers/Microsoft.Authorization/")[0].rpartition("/")[2],
+        )
+        for call in given
+    }
 
 
 def test_the_preview_s_identity_reads_the_stack_s_groups_and_state_and_nothing_else(fake: FakeManager) -> None:
     bootstrap(fake).run(dry_run=False)
-    scopes = {
-        call.path.partition("/providers/Microsoft.Authorization/")[0]
-        for call in made(fake)
-        if call.body and call.body.get("properties", {}).get("principalId") == PREVIEW
-    }
-    own = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/"
-    state = f"{own}{NAMES.group}/providers"
     names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
-    assert scopes == {
-        own + names.training_group,
-        own + names.serving_group,
-        f"{state}/Microsoft.Storage/storageAccounts/{NAMES.account}/blobServices/default/containers/state-dev",
-        f"{state}/Microsoft.KeyVault/vaults/{NAMES.vault}/keys/pulumi-dev",
+    reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+    assert {(role, scope) for principal, role, scope in roles(fake) if principal == PREVIEW} == {
+        (reader, names.training_group),
+        (reader, names.serving_group),
+        (Role.CLUSTER_USER, names.serving_group),  # none inside the cluster
+        (BLOB_READER, "state-dev"),
+        (KEY_USER, "pulumi-dev"),
     }
+
+
+def test_the_workflow_s_identity_has_the_rights_of_a_deployer(fake: FakeManager) -> None:
+    bootstrap(fake).run(dry_run=False)
+    ours, deployer = ({one[1:] for one in roles(fake) if one[0] == principal} for principal in (PRINCIPAL, CALLER))
+    assert ours == deployer > set()
 
 
 def test_nobody_is_let_at_the_state_of_another_stack(fake: FakeManager) -> None:
     bootstrap(fake).run(dry_run=False)
     data = {Role.BLOB_DATA_CONTRIBUTOR, BLOB_READER, KEY_USER}
-    scopes = {
-        call.path.partition("/providers/Microsoft.Authorization/")[0].rpartition("/")[2]
-        for call in made(fake)
-        if call.body and "/roleAssignments/" in call.path
-        if call.body["properties"]["roleDefinitionId"].rpartition("/")[2] in data
-    }
-    assert scopes == {"state-dev", "pulumi-dev"}
+    assert {scope for _, role, scope in roles(fake) if role in data} == {"state-dev", "pulumi-dev"}
 
 
 def test_the_workflow_may_give_the_stack_s_roles_and_no_others(fake: FakeManager) -> None:

@@ -125,7 +125,7 @@ def test_what_a_new_subscription_lacks_is_what_the_bootstrap_mends(world: World)
     findings = examine(new_subscription(world))
     left = faults(findings)
     assert set(left) == {"resource providers", "state", "VM sizes", "Kubernetes", "names"}
-    assert all(found.by_bootstrap and "personalize bootstrap --stack dev" in found.fix for found in left.values())
+    assert all("personalize bootstrap --stack dev" in found.fix for found in left.values())
     identity = named(findings, "identity")
     assert (identity.status, "Databricks" in identity.found) == (Status.REMARK, True)
 
@@ -190,18 +190,6 @@ def test_a_directory_that_does_not_answer_stops_nothing(world: World) -> None:
     assert "Authorization_RequestDenied" in found.found
 
 
-def test_an_owner_needs_no_other_role(world: World) -> None:
-    world.give_roles(OWNER, scope="/providers/Microsoft.Management/managementGroups/all")
-    assert named(examine(world.subject()), "roles").status is Status.OK
-
-
-def test_a_role_on_another_group_is_not_one_on_the_stack_s(world: World) -> None:
-    world.give_roles(OWNER, scope=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/other")
-    found = named(examine(world.subject()), "roles")
-    assert found.status is Status.WRONG
-    assert f"Contributor on {SUBSCRIPTION}" in found.found
-
-
 def in_groups(world: World, *scopes: str, condition: str = "") -> None:
     """The groups exist, and the signed-in identity has the deployer's roles in those of `scopes`."""
     for group in group_paths(NAMES):
@@ -217,30 +205,48 @@ def in_groups(world: World, *scopes: str, condition: str = "") -> None:
     world.fake.answer("^GET .*/roleAssignments$", {"value": [{"properties": one} for one in given]})
 
 
-def test_the_rights_that_bootstrap_gives_are_enough(world: World) -> None:
-    in_groups(world, *group_paths(NAMES), condition=only_roles(*Role))
-    assert named(examine(world.subject()), "roles").status is Status.OK
+TRAINING, SERVING = group_paths(NAMES)
+GIVEN: dict[str, tuple[Callable[[World], object], Status, str]] = {
+    "the rights that bootstrap gives": (
+        lambda world: in_groups(world, TRAINING, SERVING, condition=only_roles(*Role)),
+        Status.OK,
+        "may create resources",
+    ),
+    "an owner of all subscriptions": (
+        lambda world: world.give_roles(OWNER, scope="/providers/Microsoft.Management/managementGroups/all"),
+        Status.OK,
+        "may create resources",
+    ),
+    "an owner of another group": (
+        lambda world: world.give_roles(OWNER, scope=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/other"),
+        Status.WRONG,
+        f"Contributor on {SUBSCRIPTION}",
+    ),
+    "rights in one group": (
+        lambda world: in_groups(world, TRAINING),
+        Status.WRONG,
+        f"missing: Contributor on {NAMES.serving_group}",
+    ),
+    "rights in groups that are not there yet": (
+        lambda world: (in_groups(world, TRAINING, SERVING), world.fake.resources.clear()),
+        Status.WRONG,
+        f"Contributor on {SUBSCRIPTION}",
+    ),
+    "another condition": (
+        lambda world: world.give_roles(CONTRIBUTOR, ROLE_ADMINISTRATOR, condition="@Resource[...]"),
+        Status.REMARK,
+        "a condition limits which roles",
+    ),
+}
 
 
-def test_rights_in_one_group_alone_are_not(world: World) -> None:
-    in_groups(world, group_paths(NAMES)[0])
+@pytest.mark.parametrize("rights", GIVEN)
+def test_roles_are_enough_if_they_cover_the_stack_s_groups(world: World, rights: str) -> None:
+    give, status, said = GIVEN[rights]
+    give(world)
     found = named(examine(world.subject()), "roles")
-    assert (found.status, NAMES.training_group in found.found) == (Status.WRONG, False)
-    assert f"Contributor on {NAMES.serving_group}" in found.found
-    assert "an owner of the subscription runs" in found.fix
-
-
-def test_rights_in_groups_that_are_not_there_yet_create_none(world: World) -> None:
-    in_groups(world, *group_paths(NAMES))
-    world.fake.resources.clear()
-    assert named(examine(world.subject()), "roles").status is Status.WRONG
-
-
-def test_a_condition_on_the_giving_of_roles_is_said(world: World) -> None:
-    world.give_roles(CONTRIBUTOR, ROLE_ADMINISTRATOR, condition="@Resource[...]")
-    found = named(examine(world.subject()), "roles")
-    assert found.status is Status.REMARK
-    assert found.fix.endswith("runs `.venv/bin/personalize bootstrap --stack dev`, which renews the condition")
+    assert (found.status, said in found.found) == (status, True), found
+    assert ("an owner of the subscription runs" in found.fix) is (status is not Status.OK)
 
 
 HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/hub"
