@@ -108,24 +108,16 @@ def _lake(stack: str, azure: AzureSettings) -> str | None:
 
 
 def _save(stack: str, config_file: Path | None) -> Path | None:
-    """Save the stack's models, also those that an update registers meanwhile; returns the folder.
-
-    None without a registry, as after an interrupted deletion.
-    """
+    """Save the stack's models; returns the folder. None without a registry, as after an interrupted deletion."""
     try:
         versions = versions_of(stack, config_file)
-        registered = versions.list()
+        versions.list()
     except StackMissingError:
         if StackFolder(state_folder(stack)).registry.exists():  # it lost its list, but may have bundles
             raise
         say("There are no models to save.")
         return None
-    while True:
-        say(f"Saving {len(registered)} model version(s) ...")
-        folder = export(registered, versions.fetch, Path(f"personalization-{stack}-export").absolute()).parent
-        before, registered = registered, versions.list()
-        if registered == before:
-            break
+    folder = export(versions.list, versions.fetch, Path(f"personalization-{stack}-export").absolute())
     say(f"They are saved in {folder}.")
     return folder
 

@@ -93,8 +93,8 @@ def registry(empty_registry: Path, tmp_path: Path, bundle_of: MakeBundle) -> Loc
 
 def test_every_version_is_saved_whole_with_its_report_and_an_index(registry: LocalRegistry, tmp_path: Path) -> None:
     versions = registry.list()
-    index = export(versions, registry.fetch, tmp_path / "saved")
-    assert [entry["number"] for entry in json.loads(index.read_text())] == [1, 2]
+    saved = export(registry.list, registry.fetch, tmp_path / "saved")
+    assert [entry["number"] for entry in json.loads((saved / INDEX).read_text())] == [1, 2]
     for version in versions:
         folder = tmp_path / "saved" / f"version-{version.number}"
         assert checked_hash(folder) == version.bundle_hash
@@ -102,23 +102,11 @@ def test_every_version_is_saved_whole_with_its_report_and_an_index(registry: Loc
     assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["version-1", "version-2", INDEX]
 
 
-def test_what_an_interrupted_export_saved_is_not_fetched_again(registry: LocalRegistry, tmp_path: Path) -> None:
-    export(registry.list()[:1], registry.fetch, tmp_path / "saved")
-    fetched: list[int] = []
-
-    def fetch(version: Version, target: Path) -> None:
-        fetched.append(version.number)
-        registry.fetch(version, target)
-
-    export(registry.list(), fetch, tmp_path / "saved")
-    assert fetched == [2]
-
-
 def test_a_bundle_that_is_not_the_registered_one_stops_the_destroy(registry: LocalRegistry, tmp_path: Path) -> None:
     first, second = registry.list()
     with pytest.raises(BundleError, match="Nothing was deleted"):
-        export([first], lambda _, target: registry.fetch(second, target), tmp_path / "saved")
-    assert list((tmp_path / "saved").iterdir()) == []
+        export(lambda: [first], lambda _, target: registry.fetch(second, target), tmp_path / "saved")
+    assert [path.name for path in tmp_path.iterdir()] == ["registry"]
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_kept_models_are_registered_beside_the_one_that_serves(
     shutil.copytree(empty_registry, tmp_path / "earlier")
     earlier = LocalRegistry(tmp_path / "earlier")
     earlier.register(bundle_of(2))
-    export(earlier.list(), earlier.fetch, tmp_path / "saved")
+    export(earlier.list, earlier.fetch, tmp_path / "saved")
     versions = AzureVersions(STACK, SETTINGS)
     assert {old: new.number for old, new in restore(tmp_path / "saved", versions.register_imported).items()} == {1: 2}
     assert {old: new.number for old, new in restore(tmp_path / "saved", versions.register_imported).items()} == {1: 2}
