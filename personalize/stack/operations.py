@@ -77,33 +77,18 @@ class Operations:
 
         The targets are steps after training, so the data isn't read for them.
         """
-
-        def operate(stack: Stack, reader: EventReader) -> object:
-            return stack.up(
-                on_event=reader,
-                refresh=refresh or None,
-                target=list(targets) or None,
-                show_secrets=False,
-                suppress_outputs=True,
-            )
-
-        return self._operate("update", operate, on_step, reads_data=not targets)
+        call = partial(
+            Stack.up, refresh=refresh or None, target=list(targets) or None, show_secrets=False, suppress_outputs=True
+        )
+        return self._operate("update", call, on_step, reads_data=not targets)
 
     def preview(self, on_step: OnStep, *, refresh: bool, listed: Manifest | None = None) -> Outcome:
         """Plan an `up`, with the data that was `listed` before if that is given."""
-
-        def operate(stack: Stack, reader: EventReader) -> object:
-            return stack.preview(on_event=reader, refresh=refresh or None)
-
-        return self._operate("preview", operate, on_step, listed=listed)
+        return self._operate("preview", partial(Stack.preview, refresh=refresh or None), on_step, listed=listed)
 
     def destroy(self, on_step: OnStep) -> Outcome:
         """Delete all resources of the stack."""
-
-        def operate(stack: Stack, reader: EventReader) -> object:
-            return stack.destroy(on_event=reader, show_secrets=False)
-
-        return self._operate("destroy", operate, on_step)
+        return self._operate("destroy", partial(Stack.destroy, show_secrets=False), on_step)
 
     def last_update(self) -> Update | None:
         """The newest operation on the stack."""
@@ -131,7 +116,7 @@ class Operations:
     def _operate(
         self,
         operation: str,
-        call: Callable[[Stack, EventReader], object],
+        call: Callable[..., object],
         on_step: OnStep,
         *,
         reads_data: bool = True,
@@ -146,7 +131,7 @@ class Operations:
             return self.pulumi.interrupt()
 
         try:
-            result = run_interruptible(lambda: call(stack, reader), interrupt, self.say)
+            result = run_interruptible(lambda: call(stack, on_event=reader), interrupt, self.say)
         except CommandError as error:
             if self._program_error:
                 raise self._program_error from error

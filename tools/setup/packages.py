@@ -20,42 +20,36 @@ JAVA_EXTRA = "java"
 
 def ensure_packages(uv: Path) -> bool:
     """Install what `.venv` lacks; returns whether anything was missing. Raises `SetupError`, after uv's own output."""
-    if packages_in_sync(uv):
-        return False
-    say("Installing the locked Python packages into .venv (some 700 MB the first time) ...")
-    if _sync(uv).returncode != 0:
-        raise SetupError(
-            "uv cannot install the packages (its output is above); it needs the package index and "
-            f"Python {PYTHON}, which it downloads if the machine has none"
-        )
-    return True
+    return _ensure(uv, "the locked Python packages (some 700 MB the first time)")
 
 
 def ensure_azure_packages(uv: Path, *groups: str) -> None:
-    """Install the additional packages for stacks on Azure, 300 MB, and the given dependency groups.
-
-    Raises `SetupError`, after uv's own output.
-    """
-    wanted = ["--extra", AZURE_EXTRA, *(part for group in groups for part in ("--group", group))]
-    if _sync(uv, *wanted, "--check", "--quiet").returncode == 0:
-        return
-    say("Installing the packages for Azure into .venv (some 300 MB the first time) ...")
-    if _sync(uv, *wanted).returncode != 0:
-        raise SetupError("uv cannot install the packages for Azure (its output is above)")
-
-
-def packages_in_sync(uv: Path) -> bool:
-    """Whether `.venv` has the locked packages."""
-    return _sync(uv, "--check", "--quiet").returncode == 0
+    """Install the additional packages for stacks on Azure, and the given dependency groups, as `ensure_packages`."""
+    further = [part for group in groups for part in ("--group", group)]
+    _ensure(uv, "the packages for Azure (some 300 MB the first time)", "--extra", AZURE_EXTRA, *further)
 
 
 def ensure_java(uv: Path) -> None:
     """Install a Java from a Python package if the machine has no Java 17; raises `SetupError`."""
-    if system_java_homes() or _sync(uv, "--extra", JAVA_EXTRA, "--check", "--quiet").returncode == 0:
-        return
-    say(f"This machine has no Java {JAVA}; installing the one that comes as a Python package.")
-    if _sync(uv, "--extra", JAVA_EXTRA).returncode != 0:
-        raise SetupError("uv cannot install Java's package (its output is above)")
+    if not system_java_homes():
+        _ensure(uv, f"Java {JAVA}, which this machine does not have, as a Python package", "--extra", JAVA_EXTRA)
+
+
+def packages_in_sync(uv: Path, *options: str) -> bool:
+    """Whether `.venv` has the locked packages."""
+    return _sync(uv, *options, "--check", "--quiet").returncode == 0
+
+
+def _ensure(uv: Path, what: str, *options: str) -> bool:
+    if packages_in_sync(uv, *options):
+        return False
+    say(f"Installing {what} into .venv ...")
+    if _sync(uv, *options).returncode != 0:
+        raise SetupError(
+            f"uv cannot install {what} (its output is above); it needs the package index and Python {PYTHON}, which it "
+            "downloads if the machine has none"
+        )
+    return True
 
 
 def _sync(uv: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
