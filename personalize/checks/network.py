@@ -1,14 +1,13 @@
 """Whether a private stack can be deployed from this machine, which must be in the peered network."""
 
 import ipaddress
-from collections.abc import Iterator
 
 from infra.azure_settings import Network
 from infra.private import divided
 from personalize.bootstrap.resources import VAULT_VERSION
 from personalize.checks.machine import Finding
 from personalize.checks.names import NETWORK_VERSION
-from personalize.checks.subject import Subject, bad, good, remark
+from personalize.checks.subject import Subject, bad, good
 
 PAGE = "docs/how-to/private-network.md"
 
@@ -29,33 +28,20 @@ def check_network(subject: Subject) -> list[Finding]:
         said = f"it has {', '.join(overlapping)}, which overlaps {own}"
         return [bad("peered network", said, wanted, "set another `azure.network_range` before the first `up`")]
     shown = ", ".join(map(str, ranges))
-    return [good("peered network", f"{peered.rpartition('/')[2]} with {shown}", wanted), _place(subject, ranges)]
-
-
-def _place(subject: Subject, ranges: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> Finding:
-    """Whether this machine is inside: by a name of the stack or, before there is one, by its own address."""
-    wanted = "a machine in the peered network, where `up` must run"
+    place = f"{peered.rpartition('/')[2]} with {shown}"
     vault = subject.serving("Microsoft.KeyVault/vaults", subject.names.vault)
-    if subject.manager.get(vault, VAULT_VERSION) is None:
-        own = subject.own_address()
-        if any(ipaddress.ip_address(own) in one for one in ranges):
-            return good("this machine", f"has {own}, in the peered network", wanted)
-        found = f"has {own}, which is not in the peered network; after the first `up`, the stack's names show it"
-        return remark(
-            "this machine", found, wanted, f"nothing if a VPN leads there; otherwise run this in that network: {PAGE}"
-        )
+    created = subject.manager.get(vault, VAULT_VERSION) is not None
+    return [good("peered network", place, wanted), *([_place(subject)] if created else [])]
+
+
+def _place(subject: Subject) -> Finding:
+    """Whether this machine is inside, by a name of the stack: outside it has another address, or none."""
+    wanted = "a machine in the peered network, where `up` must run"
     host = f"{subject.names.vault}.vault.azure.net"
-    outside = list(_outside(subject.addresses(host), divided(subject.settings.network_range).network))
-    if not outside:
+    network = divided(subject.settings.network_range).network
+    found = subject.addresses(host)
+    outside = [address for address in found if ipaddress.ip_address(address) not in network]
+    if found and not outside:
         return good("this machine", f"resolves {host} to a private address", wanted)
-    found = f"resolves {host} to {', '.join(outside)}: it is outside the stack's network"
-    return bad("this machine", found, wanted, f"run this in the peered network, with Azure's name server: {PAGE}")
-
-
-def _outside(addresses: list[str], network: ipaddress.IPv4Network) -> Iterator[str]:
-    """The addresses outside the stack's network; none at all counts as one."""
-    if not addresses:
-        yield "no address"
-    for address in addresses:
-        if ipaddress.ip_address(address) not in network:
-            yield address
+    said = f"resolves {host} to {', '.join(outside) or 'no address'}: it is outside the stack's network"
+    return bad("this machine", said, wanted, f"run this in the peered network, with Azure's name server: {PAGE}")

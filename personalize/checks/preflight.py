@@ -11,7 +11,7 @@ from personalize.checks.machine import Finding
 from personalize.checks.names import check_given, check_names
 from personalize.checks.network import check_network
 from personalize.checks.permissions import check_providers, check_roles
-from personalize.checks.services import check_builds, check_kubernetes, check_metastore, check_state
+from personalize.checks.services import check_builds, check_kubernetes, check_state
 from personalize.checks.sizes import check_sizes
 from personalize.checks.subject import Subject, bad
 
@@ -27,7 +27,6 @@ CHECKS: dict[str, Check] = {
     "VM sizes": check_sizes,
     "Kubernetes": check_kubernetes,
     "image builds": check_builds,
-    "metastore": check_metastore,
     "state": check_state,
     "names": check_names,
     "peered network": check_network,

@@ -1,4 +1,4 @@
-"""Services that a subscription or its Databricks account may lack, which only shows when `up` needs them."""
+"""Services that a subscription may lack, which only shows when `up` needs them."""
 
 import shutil
 
@@ -14,7 +14,6 @@ from personalize.bootstrap.resources import (
 )
 from personalize.checks.identity import SUBSCRIPTION_VERSION
 from personalize.checks.machine import Finding
-from personalize.checks.names import DATABRICKS_VERSION
 from personalize.checks.subject import Subject, bad, good, remark
 from personalize.stack.cluster import CLUSTER_VERSION
 
@@ -41,31 +40,6 @@ def check_builds(subject: Subject) -> Finding:
         return remark("image builds", found, TASKS, f"nothing: {DOCKER} builds the image instead")
     fix = "install Docker with buildx on this machine, or change to pay-as-you-go in the portal"
     return bad("image builds", found, TASKS, fix)
-
-
-def check_metastore(subject: Subject) -> Finding:
-    """Whether Unity Catalog has a metastore in the region, judged by existing workspaces."""
-    location, wanted = subject.settings.location, "a Unity Catalog metastore in the region"
-    path = f"{subject.subscription}/providers/Microsoft.Databricks/workspaces"
-    there = [
-        workspace
-        for workspace in subject.manager.list(path, DATABRICKS_VERSION)
-        if str(workspace.get("location")).replace(" ", "").lower() == location
-    ]
-    with_catalog = [workspace for workspace in there if (workspace.get("properties") or {}).get("isUcEnabled")]
-    if with_catalog:
-        return good("metastore", f"used by {with_catalog[0]['name']} in {location}", wanted)
-    if there:
-        fix = (
-            f"an account admin creates a metastore for {location} in https://accounts.azuredatabricks.net (Catalog) "
-            "and turns on its automatic assignment"
-        )
-        return remark("metastore", f"the workspaces in {location} use none", wanted, fix)
-    fix = (
-        "nothing, if the Databricks account is from November 2023 or later: the first workspace creates one. In an "
-        "older account, an account admin must create it for the region; `up` checks it before training"
-    )
-    return remark("metastore", f"unknown, since there is no workspace in {location} yet", wanted, fix)
 
 
 def check_state(subject: Subject) -> Finding:

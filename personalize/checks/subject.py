@@ -16,21 +16,8 @@ from infra.cloud.names import Names, names_of
 from personalize.checks.machine import Finding, Status
 from personalize.stack.cluster import CLUSTER_VERSION, cluster_path
 
-AZURE_NAMES = "168.63.129.16"
-"""Azure's name server for virtual networks. Nothing is sent to it."""
-NOWHERE = "127.0.0.1"
 CLAIMS_PART = 1
 """The second of a token's three parts has its claims."""
-
-
-def own_address() -> str:
-    """The source address for Azure's name server; loopback if there is no route."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        try:
-            asked.connect((AZURE_NAMES, 53))  # for a datagram, this chooses the address and sends nothing
-            return str(asked.getsockname()[0])
-        except OSError:
-            return NOWHERE
 
 
 def addresses_of(host: str) -> list[str]:
@@ -52,7 +39,6 @@ class Subject:
     graph: ResourceManager
     claims: Callable[[str], dict[str, Any]]
     environment: Mapping[str, str]
-    own_address: Callable[[], str] = own_address
     addresses: Callable[[str], list[str]] = addresses_of
     """Resolves a host on this machine."""
 

@@ -89,8 +89,6 @@ class World:
         fake.answer("/usages$", lambda _: {"value": [self._usage(name) for name in self.usages]})
         offered = [{"version": version, "isPreview": None} for version in ("1.34", "1.35", "1.36")]
         fake.answer("/kubernetesVersions$", {"values": offered})
-        catalog = {"name": "other", "location": "westeurope", "properties": {"isUcEnabled": True}}
-        fake.answer("GET .*/Microsoft.Databricks/workspaces$", {"value": [catalog]})
         self.give_roles("b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168")
         names = StateNames(subscription=SUBSCRIPTION, stack="dev")
         for path in (account_path(names), container_path(names), vault_path(names), key_path(names)):

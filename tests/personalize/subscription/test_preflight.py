@@ -34,7 +34,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 def test_a_subscription_that_has_everything_passes_and_nothing_is_changed(world: World) -> None:
     findings = examine(world.subject())
     assert [(found.name, found.status) for found in findings if found.status is not Status.OK] == []
-    assert len(findings) == 12
+    assert len(findings) == 11
     assert {line.rpartition("/")[2] for line in world.fake.changes()} == {"checkNameAvailability"}
 
 
