@@ -5,7 +5,7 @@ of `prod`.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -163,24 +163,24 @@ ISSUER = "https://token.actions.githubusercontent.com"
 AUDIENCE = "api://AzureADTokenExchange"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Workflows:
-    """The workflows of a repository for one stack. `subject` is the prefix of the subject in GitHub's tokens."""
+    """The workflows of the settings' repository for one stack."""
 
-    names: StateNames
-    subject: str
-    location: str
-    groups: tuple[str, str]
-    """Paths of the stack's groups for training and serving."""
-    deployer: Sequence[Right]
-    """What deployers may do."""
+    stack: str
+    settings: AzureSettings
+
+    @property
+    def names(self) -> StateNames:
+        """The names of what the bootstrap creates."""
+        return StateNames(subscription=self.settings.subscription, stack=self.stack)
 
     def environments(self, *, preview: bool) -> tuple[str, ...]:
         """The GitHub environments in which workflows with this identity run.
 
         The nightly one is for runs on the main branch without an approval.
         """
-        return (f"{self.names.stack}-preview",) if preview else (self.names.stack, f"{self.names.stack}-nightly")
+        return (f"{self.stack}-preview",) if preview else (self.stack, f"{self.stack}-nightly")
 
     def path(self, *, preview: bool) -> str:
         """The Resource Manager's path of the identity."""
@@ -192,12 +192,13 @@ class Workflows:
 
         Each is created before the next is asked for, since the roles need the identity's object ID.
         """
+        subjects = self.settings.github_subject.replace("{repository}", str(self.settings.github_repository))
         for preview in (False, True):
             path = self.path(preview=preview)
             name = path.rpartition("/")[2]
-            yield Item(f"identity {name}", path, IDENTITY_VERSION, {"location": self.location, "tags": TAGS})
+            yield Item(f"identity {name}", path, IDENTITY_VERSION, {"location": self.settings.location, "tags": TAGS})
             for environment in self.environments(preview=preview):
-                subject = f"{self.subject}:environment:{environment}"
+                subject = f"{subjects}:environment:{environment}"
                 body = {"properties": {"issuer": ISSUER, "subject": subject, "audiences": [AUDIENCE]}}
                 credential = f"{path}/federatedIdentityCredentials/{environment}"
                 yield Item(f"trust in {subject}", credential, IDENTITY_VERSION, body)
@@ -212,12 +213,13 @@ class Workflows:
             # cluster: a dry run would need the same rights as the change ("Dry-run authorization" in Kubernetes' API
             # concepts), and without them Pulumi's provider compares with the state (pulumi-kubernetes#2419, and
             # `Create` and `Update` of the version in tools/pulumi-kubernetes).
-            yield from (Right(READER, group) for group in self.groups)
-            yield Right(Role.CLUSTER_USER, self.groups[1])
+            groups = group_paths(names_of(self.stack, self.settings))
+            yield from (Right(READER, group) for group in groups)
+            yield Right(Role.CLUSTER_USER, groups[1])
             yield Right(BLOB_READER, container_path(self.names))
             yield Right(KEY_USER, key_path(self.names))
         else:
-            yield from self.deployer
+            yield from deployer_rights(self.stack, self.settings)
 
 
 CONNECTOR_VERSION = "2024-05-01"

@@ -19,7 +19,6 @@ from personalize.bootstrap.resources import (
     Item,
     State,
     group_lock,
-    group_paths,
     provider_path,
     stack_groups,
     state_store,
@@ -54,17 +53,7 @@ class Bootstrap:
     @property
     def workflows(self) -> Workflows | None:
         """GitHub's workflows, None if the settings name no repository."""
-        repository = self.settings.github_repository
-        if repository is None:
-            return None
-        subject = self.settings.github_subject.replace("{repository}", repository)
-        return Workflows(
-            names=self.names,
-            subject=subject,
-            location=self.settings.location,
-            groups=group_paths(names_of(self.stack, self.settings)),
-            deployer=tuple(deployer_rights(self.stack, self.settings)),
-        )
+        return Workflows(self.stack, self.settings) if self.settings.github_repository else None
 
     def run(self, *, dry_run: bool) -> dict[str, State]:
         """Create what is missing, or nothing with `dry_run`. Returns the result for each resource by its title.

@@ -30,13 +30,7 @@ PRESENT = {
     "refresh": "looking",
     "read": "reading",
 }
-PLAN = {
-    "same": "stays as it is",
-    "create": "would be created",
-    "update": "would be updated",
-    "create-replacement": "would be replaced",
-    "delete": "would be deleted",
-}
+PLAN = {operation: f"would be {done}" for operation, done in PAST.items()} | {"same": "stays as it is"}
 IGNORED = ("replace", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace")
 """The other events of a replacement; its `create-replacement` is enough."""
 PLAIN_SECONDS = 10.0

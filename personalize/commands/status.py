@@ -205,4 +205,4 @@ def _last_update(session: StackSession) -> dict[str, Any] | None:
     update = session.last_update()
     if update is None:
         return None
-    return {"kind": update.kind, "result": update.result, "time": f"{update.started:%Y-%m-%d %H:%M:%S} UTC"}
+    return {"kind": update.kind, "result": update.result, "time": f"{update.start_time:%Y-%m-%d %H:%M:%S} UTC"}

@@ -4,7 +4,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -204,16 +203,6 @@ class Outcome:
     """The change of each resource that changed or would change."""
     data_read: bool = True
     """False for a plan with the data as the last update listed it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """The engine's record of an operation."""
-
-    kind: str
-    result: str
-    started: datetime
-    """In UTC, without a time zone."""
 
 
 DEBUG_HINT = "Run it again with `--debug` to see all of Pulumi's output."

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.automation import LocalWorkspace, Stack, UpResult
+from pulumi.automation import LocalWorkspace, Stack, UpdateSummary, UpResult
 from pulumi.automation.errors import CommandError
 
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.program import UNREAD, program
-from personalize.stack.events import Advise, EventReader, OnStep, Outcome, Update, explain
+from personalize.stack.events import Advise, EventReader, OnStep, Outcome, explain
 from personalize.stack.interrupted import Refresh, Resource, forget_shown_pools, settle
 from personalize.stack.pulumi_command import InterruptiblePulumi
 from personalize.stack.signals import run_interruptible
@@ -90,10 +90,9 @@ class Operations:
         """Delete all resources of the stack."""
         return self._operate("destroy", partial(Stack.destroy, show_secrets=False), on_step)
 
-    def last_update(self) -> Update | None:
+    def last_update(self) -> UpdateSummary | None:
         """The newest operation on the stack."""
-        found = self._stack().info(show_secrets=False)
-        return None if found is None else Update(kind=found.kind, result=found.result, started=found.start_time)
+        return self._stack().info(show_secrets=False)
 
     def settle(self, pending: Sequence[Resource], azure: AzureSettings | None, refresh: Refresh) -> str:
         """Resolve the operations that a killed engine left open. Returns a message.

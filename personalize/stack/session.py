@@ -17,7 +17,7 @@ from features.errors import PersonalizationError
 from infra.settings import Target, load_settings
 from personalize.errors import StackMissingError
 from personalize.stack.azure_side import AzureSide
-from personalize.stack.events import EventReader, OnStep, Outcome, Update, explain
+from personalize.stack.events import EventReader, OnStep, Outcome, explain
 from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_store import PROJECT, MachineState, StateStore, outputs_of, state_store
 from personalize.terminal import say
@@ -26,6 +26,8 @@ from tools.paths import ROOT, STATE_VARIABLE, stacks_folder
 from tools.toolchain import pulumi_command
 
 if TYPE_CHECKING:
+    from pulumi.automation import UpdateSummary
+
     from personalize.stack.operations import Operations
     from personalize.stack.pulumi_command import InterruptiblePulumi
 
@@ -151,7 +153,7 @@ class StackSession:
         known, secret = outputs_of(self._state.snapshot())
         return self._with_path(known | self._in_clear(secret)), secret
 
-    def last_update(self) -> Update | None:
+    def last_update(self) -> "UpdateSummary | None":
         """The newest operation of the engine on this stack."""
         self.require()
         return self._engine.last_update()

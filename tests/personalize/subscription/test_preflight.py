@@ -206,6 +206,14 @@ def in_groups(world: World, *scopes: str, condition: str = "") -> None:
 
 
 TRAINING, SERVING = group_paths(NAMES)
+
+
+def before_the_groups(world: World) -> None:
+    """The roles are given, and the groups do not exist."""
+    in_groups(world, TRAINING, SERVING)
+    world.fake.resources.clear()
+
+
 GIVEN: dict[str, tuple[Callable[[World], object], Status, str]] = {
     "the rights that bootstrap gives": (
         lambda world: in_groups(world, TRAINING, SERVING, condition=only_roles(*Role)),
@@ -228,7 +236,7 @@ GIVEN: dict[str, tuple[Callable[[World], object], Status, str]] = {
         f"missing: Contributor on {NAMES.serving_group}",
     ),
     "rights in groups that are not there yet": (
-        lambda world: (in_groups(world, TRAINING, SERVING), world.fake.resources.clear()),
+        before_the_groups,
         Status.WRONG,
         f"Contributor on {SUBSCRIPTION}",
     ),
