@@ -65,20 +65,15 @@ def typed(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 
 
-@pytest.mark.parametrize("option", ["refresh", "replace_data"])
-def test_an_option_of_up_is_the_sessions(session: Session, option: str) -> None:
-    typed("up", f"--{option.replace('_', '-')}", "--json")
-    assert {name: session.given[name] for name in ("refresh", "replace_data")} == {
-        "refresh": option == "refresh",
-        "replace_data": option == "replace_data",
-    }
-
-
-def test_a_preview_reads_what_is_there_if_it_is_told_to(session: Session) -> None:
-    typed("preview", "--refresh", "--json")
-    assert session.given["refresh"] is True
-    typed("preview", "--json")
-    assert session.given["refresh"] is False
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("up", "refresh"), ("up", "replace_data"), ("preview", "refresh"), ("preview", "known_data")],
+)
+def test_an_option_is_the_sessions(session: Session, command: str, option: str) -> None:
+    typed(command, "--json")
+    assert session.given[option] is False
+    typed(command, f"--{option.replace('_', '-')}", "--json")
+    assert session.given[option] is True
 
 
 def test_serving_a_version_runs_no_step_before_it(session: Session) -> None:

@@ -59,14 +59,10 @@ def service(answers: Answers) -> Iterator[Service]:
     server.server_close()
 
 
-def test_a_number_that_is_none_is_left_to_the_service_to_refuse(service: Service, answers: Answers) -> None:
-    service.post("/score", {"age": math.inf})
-    assert answers.asked == ("application/json", {"age": math.inf})
-
-
-def test_half_of_a_character_is_left_to_the_service_to_refuse(service: Service, answers: Answers) -> None:
-    service.post("/score", {"genre": "\ud800"})
-    assert answers.asked == ("application/json", {"genre": "\ud800"})
+@pytest.mark.parametrize("value", [math.inf, "\ud800"])
+def test_what_is_no_json_is_left_to_the_service_to_refuse(service: Service, answers: Answers, value: object) -> None:
+    service.post("/score", {"age": value})
+    assert answers.asked == ("application/json", {"age": value})
 
 
 @pytest.mark.parametrize("settings", [{}, {"tls_certificate": "planned.pem", "tls_key": "planned-key.pem"}])
@@ -91,17 +87,21 @@ def test_the_key_does_not_show_in_a_representation(service: Service) -> None:
     assert "secret-key" not in repr(service)
 
 
-def test_what_the_service_finds_fault_with_is_bad_input(service: Service, answers: Answers) -> None:
-    answers.status = 400
-    answers.body = {"error": {"code": "unknown_field", "message": "The field x is unknown.", "field": "x"}}
-    with pytest.raises(BadInputError, match=r"refused it: The field x is unknown\."):
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        (400, {"message": "The field x is unknown.", "field": "x"}, BadInputError, r"refused it: The field x is unk"),
+        (503, {"message": "The model is loading."}, ServiceRefusedError, r"503.*The model is loading"),
+        (401, {}, ServiceRefusedError, r"up --refresh` repairs that"),
+        (404, {}, BadInputError, r"does not answer /score"),
+    ],
+)
+def test_the_service_s_own_words_tell_whose_fault_it_is(
+    service: Service, answers: Answers, status: int, body: object, *, kind: type[Exception], said: str
+) -> None:
+    answers.status, answers.body = status, {"error": body}
+    with pytest.raises(kind, match=said):
         service.post("/score", {"x": 1})
-
-
-def test_a_service_that_is_not_ready_is_no_fault_of_the_caller(service: Service, answers: Answers) -> None:
-    answers.status, answers.body = 503, {"error": {"message": "The model is loading."}}
-    with pytest.raises(ServiceRefusedError, match=r"503.*The model is loading"):
-        service.post("/score", {})
 
 
 def test_a_service_that_is_gone_names_the_way_out() -> None:

@@ -4,6 +4,7 @@ import pytest
 from pulumi.automation import CommandResult, EngineEvent
 from pulumi.automation.errors import create_command_error
 
+from features.errors import PersonalizationError
 from personalize import errors
 from personalize.stack.events import EventReader, Phase, StepUpdate, clean, explain
 from personalize.stack.refusals import advice
@@ -109,33 +110,28 @@ def test_another_version_that_serves_instead_is_an_error_of_its_own(refusal: str
     assert type(explain("update", failed(), reader, "local")) is kind
 
 
-def test_another_update_is_named_by_its_process() -> None:
-    stderr = (
-        "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
-        "lock file with `pulumi cancel`.\n  file:///x/y.json: created by ada@host (pid 77) at 2026-11-25T00:00:00Z"
-    )
-    error = explain("update", failed(stderr), EventReader(lambda _: None), "local")
-    assert isinstance(error, errors.StackBusyError)
-    assert "process 77 of ada@host" in str(error)
-    assert '`eval "$(make env STACK=local)"` and `pulumi cancel --yes` do' in str(error)
+LOCK = (
+    "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
+    "lock file with `pulumi cancel`.\n  file:///x/y.json: created by ada@host (pid 77) at 2026-11-25T00:00:00Z"
+)
+BACKEND = 'error: read ".pulumi/meta.yaml": GET https://state.blob.core.windows.net/state/.pulumi/meta.yaml\nRESPONSE '
 
 
-def test_an_unknown_failure_keeps_the_engines_own_words() -> None:
-    error = explain("update", failed("error: something odd"), EventReader(lambda _: None), "local")
-    assert isinstance(error, errors.EngineFailedError)
-    assert "something odd" in str(error)
-
-
-def test_only_what_azure_forbids_may_be_a_role_that_does_not_count_yet() -> None:
-    text = (
-        'error: read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml"): GET '
-        "https://state.blob.core.windows.net/state/.pulumi/meta.yaml\n"
-        "RESPONSE {status}\nERROR CODE: {code}\n"
-    )
-    forbidden = text.replace("{status}", "403: 403 This request is not authorized to perform this operation.")
-    gone = text.replace("{status}", "404: 404 The specified container does not exist.")
-    assert type(explain("update", forbidden, EventReader(print), "dev")) is errors.EngineForbiddenError
-    assert type(explain("update", gone, EventReader(print), "dev")) is errors.EngineFailedError
+@pytest.mark.parametrize(
+    ("stderr", "kind", "said"),
+    [
+        (LOCK, errors.StackBusyError, "process 77 of ada@host"),
+        (LOCK, errors.StackBusyError, '`eval "$(make env STACK=dev)"` and `pulumi cancel --yes` do'),
+        ("error: incorrect passphrase", PersonalizationError, "Restore the right file"),
+        ("error: something odd", errors.EngineFailedError, "something odd"),
+        (f"{BACKEND}403: 403 This request is not authorized", errors.EngineForbiddenError, "could not finish"),
+        (f"{BACKEND}404: 404 The container does not exist", errors.EngineFailedError, "could not finish"),
+    ],
+)
+def test_a_failure_outside_the_steps_is_explained(stderr: str, kind: type[Exception], said: str) -> None:
+    error = explain("update", failed(stderr), EventReader(lambda _: None), "dev")
+    assert type(error) is kind, "only what Azure forbids may be a role that is not effective yet"
+    assert said in str(error)
 
 
 STOCKOUT = (

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -79,11 +78,31 @@ def refuse(*_: object, **__: object) -> None:
     raise RefusedError("no")
 
 
-def test_locks_and_the_encryption_are_looked_at_before_anything_is_read(session_of: Make) -> None:
-    session, calls = session_of()
-    session.up(lambda _: None)
-    assert calls[:4] == ["state exists", "state check", "state clear_locks", "engine require_port"]
-    assert calls.index("state clear_locks") < calls.index("state snapshot") < calls.index("engine up")
+ORDERS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "locks and encryption before anything is read": (
+        {},
+        {},
+        ["state check", "state clear_locks", "engine require_port", "state snapshot", "engine up"],
+    ),
+    "what a killed engine left before the update": (
+        {"state": {"snapshot": OLD}},
+        {},
+        ["azure enter", "engine settle", "engine up"],
+    ),
+    "pools that are shown twice, after a refresh on Azure": (
+        {"azure": {"settings": object()}},
+        {"refresh": True},
+        ["refresh", "engine forget_shown_pools", "engine up"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ORDERS)
+def test_an_update_looks_first_at_what_could_go_wrong(session_of: Make, what: str) -> None:
+    answers, options, order = ORDERS[what]
+    session, calls = session_of(**answers)
+    session.up(lambda _: None, **options)
+    assert [call for call in calls if call in order] == order
 
 
 @pytest.mark.parametrize(
@@ -117,12 +136,6 @@ def test_a_plan_that_aks_refuses_ends_a_preview_before_the_engine_starts(session
     assert "engine preview" not in calls
 
 
-def test_what_a_killed_engine_left_is_settled_first(session_of: Make) -> None:
-    session, calls = session_of(state={"snapshot": OLD})
-    session.up(lambda _: None)
-    assert calls.index("azure enter") < calls.index("engine settle") < calls.index("engine up")
-
-
 def test_a_stack_that_was_deleted_for_a_move_is_read_again(session_of: Make) -> None:
     snapshots = iter([OLD, NEW, NEW])
     session, calls = session_of(state={"snapshot": lambda: next(snapshots)}, azure={"moves_storage": True})
@@ -138,12 +151,6 @@ def test_only_the_named_steps_and_what_belongs_to_them_are_updated(session_of: M
     session.up(lambda _: None, only=("ScoringService",))
     start = "urn:pulumi:local::personalization::**:ScoringService"
     assert given["targets"] == [f"{start}::**", f"{start}$**"]
-
-
-def test_after_a_refresh_on_azure_pools_that_are_shown_twice_are_forgotten(session_of: Make) -> None:
-    session, calls = session_of(azure={"settings": object()})
-    session.up(lambda _: None, refresh=True)
-    assert calls.index("refresh") < calls.index("engine forget_shown_pools") < calls.index("engine up")
 
 
 def test_a_stack_is_forgotten_after_its_resources_and_its_files_last(session_of: Make) -> None:
@@ -218,23 +225,22 @@ def test_the_key_is_the_one_that_the_service_of_this_machine_reads(folder: Path)
     assert not (folder.parent / "calls").exists()
 
 
-@pytest.mark.parametrize("left", [None, ""], ids=["no file", "an empty file"])
-def test_a_key_that_is_in_the_state_alone_is_asked_of_the_engine(folder: Path, left: str | None) -> None:
-    state(folder, key=ENCRYPTED)
-    if left is not None:
-        (folder / "service" / "keys").write_text(left)
+@pytest.mark.parametrize(
+    ("keys", "stated"),
+    [(None, {"key": ENCRYPTED}), ("", {"key": ENCRYPTED}), ("a\n", {"key": ENCRYPTED, "token": ENCRYPTED})],
+    ids=["no file", "an empty file", "another secret"],
+)
+def test_secrets_that_no_file_has_are_asked_of_the_engine(
+    folder: Path, keys: str | None, stated: dict[str, object]
+) -> None:
+    state(folder, **stated)
+    if keys is not None:
+        (folder / "service" / "keys").write_text(keys)
     found, secret = StackSession().outputs()
-    assert (found["key"], found["metrics"]) == ("the-engine-s", {"auc": 0.5})
-    assert secret == {"key"}
+    told = {"key": "the-engine-s", "token": "another"}
+    assert {name: found[name] for name in secret} == {name: told[name] for name in stated}
+    assert found["metrics"] == {"auc": 0.5}
     assert "--show-secrets" in (folder.parent / "calls").read_text()
-
-
-def test_a_secret_beside_the_key_is_asked_of_the_engine(folder: Path) -> None:
-    state(folder, key=ENCRYPTED, token=ENCRYPTED)
-    (folder / "service" / "keys").write_text("the-service-s\n")
-    found, secret = StackSession().outputs()
-    assert found["token"] == "another"  # noqa: S105 - the stand-in's
-    assert secret == {"key", "token"}
 
 
 @pytest.mark.usefixtures("folder")
@@ -244,20 +250,10 @@ def test_a_stack_that_was_never_up_has_no_outputs() -> None:
 
 
 @pytest.mark.parametrize("refresh", [True, False])
-def test_a_look_at_what_is_really_there_is_let_into_databricks_first(
-    monkeypatch: pytest.MonkeyPatch, *, refresh: bool
-) -> None:
-    seen: list[Any] = []
-    session = StackSession("dev")
-    monkeypatch.setattr(session, "prepare", lambda: None)
-    session.__dict__["_state"] = SimpleNamespace(exists=lambda: True, snapshot=lambda: {"resources": []})
-    session.__dict__["_azure"] = SimpleNamespace(
-        refuse_plan=lambda _: None,
-        enter=lambda _: seen.append("entered"),
-    )
-    session.__dict__["_engine"] = SimpleNamespace(preview=lambda *_, **given: seen.append(given["refresh"]))
+def test_a_plan_that_reads_resources_is_let_into_databricks_first(session_of: Make, *, refresh: bool) -> None:
+    session, calls = session_of()
     session.preview(lambda _: None, refresh=refresh)
-    assert seen == (["entered", True] if refresh else [False])
+    assert calls[-2:] == ["azure enter" if refresh else "azure refuse_plan", "engine preview"]
 
 
 @pytest.mark.parametrize("stack", ["local", "dev"])
