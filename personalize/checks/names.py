@@ -28,24 +28,17 @@ def check_names(subject: Subject) -> Finding:
 
 def _global_names(subject: Subject) -> Iterator[str]:
     names = subject.names
-    storage, registries, vaults = "Microsoft.Storage", "Microsoft.ContainerRegistry", "Microsoft.KeyVault"
     asked = (
-        (storage, "storageAccounts", subject.training(f"{storage}/storageAccounts", names.lake), STORAGE_VERSION),
-        (
-            storage,
-            "storageAccounts",
-            subject.training(f"{storage}/storageAccounts", names.workspace_storage),
-            STORAGE_VERSION,
-        ),
-        (registries, "registries", subject.serving(f"{registries}/registries", names.registry), REGISTRY_VERSION),
-        (vaults, "vaults", subject.serving(f"{vaults}/vaults", names.vault), VAULT_VERSION),
+        (subject.training("Microsoft.Storage/storageAccounts", names.lake), STORAGE_VERSION),
+        (subject.training("Microsoft.Storage/storageAccounts", names.workspace_storage), STORAGE_VERSION),
+        (subject.serving("Microsoft.ContainerRegistry/registries", names.registry), REGISTRY_VERSION),
+        (subject.serving("Microsoft.KeyVault/vaults", names.vault), VAULT_VERSION),
     )
-    for provider, kind, path, version in asked:
-        name = path.rpartition("/")[2]
-        body = {"name": name, "type": f"{provider}/{kind}"}
-        answer = subject.manager.post(
-            f"{subject.subscription}/providers/{provider}/checkNameAvailability", version, body
-        )
+    for path, version in asked:
+        kind, _, name = path.rpartition("/providers/")[2].rpartition("/")
+        provider = kind.partition("/")[0]
+        question = f"{subject.subscription}/providers/{provider}/checkNameAvailability"
+        answer = subject.manager.post(question, version, {"name": name, "type": kind})
         if not answer.get("nameAvailable") and subject.manager.get(path, version) is None:
             yield f"{provider} {name}: {answer.get('message') or answer.get('reason')}"
 

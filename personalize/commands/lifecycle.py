@@ -257,14 +257,12 @@ def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, ye
     Raises `PersonalizationError` if the subscription lacks something, `BadInputError` if there is no terminal.
     """
     messages.print(announcement(stack, settings), markup=False)
-    if check:
-        findings = diagnose_stack(stack, settings_file)
-        if not all(finding["ok"] for finding in findings):
-            show_findings([finding for finding in findings if not finding["ok"]], to=messages)
-            raise PersonalizationError(
-                f"Nothing was created: the subscription is not ready for stack {stack}, see above. "
-                f"`.venv/bin/personalize doctor --stack {stack}` checks again; `up --no-check` goes on without it."
-            )
+    if check and (bad := [finding for finding in diagnose_stack(stack, settings_file) if not finding.ok]):
+        show_findings(bad, to=messages)
+        raise PersonalizationError(
+            f"Nothing was created: the subscription is not ready for stack {stack}, see above. "
+            f"`.venv/bin/personalize doctor --stack {stack}` checks again; `up --no-check` goes on without it."
+        )
     confirm("Create it?", yes=yes)
 
 

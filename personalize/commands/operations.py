@@ -36,12 +36,12 @@ def doctor(*, stack: Stack = "local", config_file: SettingsFile = None, as_json:
 
     Example: .venv/bin/personalize doctor --stack dev
     """
-    findings = [*_rows(diagnose()), *diagnose_stack(stack, config_file)]
+    findings = [*diagnose(), *diagnose_stack(stack, config_file)]
     if as_json:
-        print_json({"findings": findings})
+        print_json({"findings": [asdict(finding) | {"ok": finding.ok} for finding in findings]})
     else:
         show_findings(findings)
-    if not all(finding["ok"] for finding in findings):
+    if not all(finding.ok for finding in findings):
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -62,39 +62,30 @@ def settings(
 MARKS = {Status.OK: "[green]✔[/]", Status.REMARK: "[yellow]![/]", Status.WRONG: "[red]✘[/]"}
 
 
-def diagnose_stack(stack: str, settings_file: Path | None) -> list[dict[str, Any]]:
-    """The findings about a stack's subscription as plain values; none for a local stack. Raises `SettingsError`."""
+def diagnose_stack(stack: str, settings_file: Path | None) -> list[Finding]:
+    """The findings about a stack's subscription; none for a local stack. Raises `SettingsError`."""
     settings = azure_of(stack, settings_file)
     if settings is None:
         return []
     require_packages()
     from personalize.checks.preflight import examine  # noqa: PLC0415 - needs Azure's packages
 
-    return _rows(examine(subject_of(stack, settings)))
+    return examine(subject_of(stack, settings))
 
 
-def _rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """The findings as plain values."""
-    return [asdict(finding) | {"ok": finding.ok} for finding in findings]
-
-
-def show_findings(findings: list[dict[str, Any]], *, to: Console = results) -> None:
+def show_findings(findings: list[Finding], *, to: Console = results) -> None:
     """Print each finding, and below the table how to fix the bad ones."""
     table = Table.grid(padding=(0, 2))
     for finding in findings:
-        table.add_row(MARKS[finding["status"]], finding["name"], finding["found"], _need(finding))
+        need = "" if finding.ok else f"needs {finding.wanted}"
+        table.add_row(MARKS[finding.status], finding.name, finding.found, need)
     to.print(table)
-    bad = [finding for finding in findings if not finding["ok"]]
     to.print()
     for finding in findings:
-        if finding["fix"]:
-            to.print(f"{finding['name']}: {finding['fix']}", markup=False)
-    if not bad:
+        if finding.fix:
+            to.print(f"{finding.name}: {finding.fix}", markup=False)
+    if all(finding.ok for finding in findings):
         to.print("Nothing is missing.", markup=False)
-
-
-def _need(finding: dict[str, Any]) -> str:
-    return "" if finding["ok"] else f"needs {finding['wanted']}"
 
 
 def setting_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:

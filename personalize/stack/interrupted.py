@@ -14,6 +14,7 @@ from pulumi.automation import Deployment, Stack
 
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import SYSTEM_POOL
+from personalize.stack import guards
 from personalize.stack.databricks_access import numbered_identity
 
 GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
@@ -102,7 +103,6 @@ def identity_of(kind: str, inputs: Mapping[str, Any], subscription: str) -> str 
 
 
 CREATING = "creating"
-CLUSTER_TYPE = "azure-native:containerservice:ManagedCluster"
 POOLS = "agentPoolProfiles"
 Refresh = Callable[[list[str]], object]
 Resource = Mapping[str, Any]
@@ -151,7 +151,7 @@ def forget_shown_pools(stack: Stack) -> None:
     exported = stack.export_stack()
     deployment = dict(exported.deployment or {})
     before = deployment.get("resources") or []
-    after = [_without_shown(item) if item["type"] == CLUSTER_TYPE else item for item in before]
+    after = [_without_shown(item) if item["type"] == guards.CLUSTER else item for item in before]
     if after != before:
         stack.import_stack(Deployment(version=exported.version, deployment=deployment | {"resources": after}))
 

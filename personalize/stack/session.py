@@ -111,7 +111,8 @@ class StackSession:
             self._engine.forget_shown_pools()
             refresh = False
         targets = [target for step in only for target in self._with_children(step)]
-        return self._located(self._engine.up(on_step, refresh=refresh, targets=targets))
+        outcome = self._engine.up(on_step, refresh=refresh, targets=targets)
+        return replace(outcome, outputs=self._with_path(outcome.outputs))
 
     def preview(self, on_step: OnStep, *, refresh: bool = False, known_data: bool = False) -> Outcome:
         """Plan an `up`, and write nothing; with `refresh`, read the resources' real state first.
@@ -186,9 +187,6 @@ class StackSession:
                 f"stack's folder are kept. Run this again."
             )
         return outcome
-
-    def _located(self, outcome: Outcome) -> Outcome:
-        return replace(outcome, outputs=self._with_path(outcome.outputs))
 
     def _with_path(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """The outputs with the report's full path: the state has it relative to the stack's folder, which may move."""

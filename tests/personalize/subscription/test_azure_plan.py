@@ -7,14 +7,14 @@ import pytest
 
 from features.errors import BadInputError, PersonalizationError
 from infra.cost.estimate import usd_per_month
-from personalize.checks.machine import Status
+from personalize.checks.machine import Finding, Status
 from personalize.commands import lifecycle as azure_plan
 from personalize.commands.lifecycle import agree, announcement, links_table
 from personalize.terminal import results
 from tests.personalize.subscription.test_power import SETTINGS
 
-GOOD = {"name": "roles", "status": Status.OK, "found": "", "wanted": "", "fix": "", "ok": True}
-BAD = GOOD | {"status": Status.WRONG, "fix": "ask the owner", "ok": False}
+GOOD = Finding(name="roles", status=Status.OK, found="", wanted="")
+BAD = Finding(name="roles", status=Status.WRONG, found="", wanted="", fix="ask the owner")
 OUTPUTS: dict[str, Any] = {
     "endpoint": "https://score.westeurope.cloudapp.azure.com",
     "model_version": 3,

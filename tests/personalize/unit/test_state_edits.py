@@ -10,7 +10,7 @@ from infra.azure_settings import AzureSettings
 from personalize.errors import StackBusyError
 from personalize.stack import interrupted as state_edits
 from personalize.stack import operations
-from personalize.stack.interrupted import CLUSTER_TYPE as CLUSTER
+from personalize.stack.guards import CLUSTER
 from personalize.stack.interrupted import forget_shown_pools, settle
 from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 
