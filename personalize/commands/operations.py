@@ -1,6 +1,5 @@
 """`doctor`, `settings`, `pause` and `resume`."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,15 @@ from infra.azure_settings import AzureSettings
 from infra.cost.estimate import Line, estimate
 from infra.cost.prices import snapshot
 from infra.cost.scenarios import of_settings
-from infra.settings import NAMESPACE, Settings, load_settings
+from infra.settings import NAMESPACE, Settings
 from infra.settings_text import SettingRow, describe_settings
 from personalize.checks.machine import Finding, Status, diagnose
 from personalize.checks.subject import subject_of
 from personalize.errors import StackMissingError
 from personalize.stack.cluster import Power, cluster_path, power_of, switch
-from personalize.stack.on_azure import azure_of, require_azure, require_packages
+from personalize.stack.on_azure import azure_of, require_azure, require_packages, settings_of
 from personalize.stack.service import READY_SECONDS, Service, ServiceUnreachableError
 from personalize.stack.session import StackSession
-from personalize.stack.stack_files import StackFiles
 from personalize.terminal import ExitCode, Json, SettingsFile, Stack, print_json, results, say, tell
 
 
@@ -51,12 +49,24 @@ def settings(
     config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
-    """List every setting of a stack, with its value and its meaning."""
-    rows = setting_rows(stack, config_file)
+    """List every setting of a stack, with its value and its meaning; another value than the default is bold."""
+    given = settings_of(stack, config_file)
+    rows = [
+        (row._replace(key=key), _value(given, key))
+        for row in describe_settings(Settings)
+        if (key := _plain_key(row, given)) is not None
+    ]
     if as_json:
-        print_json({row["key"]: row["value"] for row in rows})
-    else:
-        show_settings(rows)
+        print_json({f"{NAMESPACE}:{row.key}": value for row, value in rows})
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("setting", no_wrap=True)
+    for title in ("value", "what it is", "allowed"):
+        table.add_column(title, overflow="fold")
+    for row, value in rows:
+        shown = Text(str(value), style="" if str(value) == row.default else "bold")
+        table.add_row(Text(row.key), shown, Text(row.description), Text(row.kind))
+    results.print(table)
 
 
 MARKS = {Status.OK: "[green]✔[/]", Status.REMARK: "[yellow]![/]", Status.WRONG: "[red]✘[/]"}
@@ -86,39 +96,6 @@ def show_findings(findings: list[Finding], *, to: Console = results) -> None:
             to.print(f"{finding.name}: {finding.fix}", markup=False)
     if all(finding.ok for finding in findings):
         to.print("Nothing is missing.", markup=False)
-
-
-def setting_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:
-    """Each setting with its value in the stack, its default, its allowed values and its meaning."""
-    settings = load_settings(StackFiles(stack, settings_file).effective())
-    return [
-        row._asdict() | {"key": f"{NAMESPACE}:{key}", "value": _value(settings, key)}
-        for row in describe_settings(Settings)
-        if (key := _plain_key(row, settings)) is not None
-    ]
-
-
-def show_settings(rows: list[dict[str, Any]]) -> None:
-    """Print the settings. Values other than the default are bold."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("setting", no_wrap=True)
-    for title in ("value", "what it is", "allowed"):
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        value = Text(str(row["value"]), style="" if str(row["value"]) == row["default"] else "bold")
-        key = Text(row["key"].removeprefix(f"{NAMESPACE}:"))
-        table.add_row(key, value, Text(row["description"]), Text(row["kind"]))
-    results.print(table)
-
-
-def markdown_table(rows: Iterable[SettingRow]) -> Iterator[str]:
-    """A table of settings with their defaults, line by line."""
-    yield "| setting | what it is | allowed | default |"
-    yield "|---|---|---|---|"
-    for row in rows:
-        kind = row.kind.replace("|", "\\|")
-        default = row.default if row.default in ("required", "none") else f"`{row.default}`"
-        yield f"| `{row.key}` | {row.description} | {kind} | {default} |"
 
 
 def _plain_key(row: SettingRow, settings: Settings) -> str | None:

@@ -4,17 +4,26 @@ A test finds outdated ones. The page is in git so that it can be read without bu
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from infra.settings import Settings
-from infra.settings_text import describe_settings
-from personalize.commands.operations import markdown_table
+from infra.settings_text import SettingRow, describe_settings
 from tools.paths import ROOT
 
 START = "<!-- made by `python -m personalize.docs.tables` -->\n"
 END = "<!-- end of what is made -->\n"
 PAGE = ROOT / "docs" / "reference" / "settings.md"
+
+
+def markdown_table(rows: Iterable[SettingRow]) -> Iterator[str]:
+    """A table of settings with their defaults, line by line."""
+    yield "| setting | what it is | allowed | default |"
+    yield "|---|---|---|---|"
+    for row in rows:
+        kind = row.kind.replace("|", "\\|")
+        default = row.default if row.default in ("required", "none") else f"`{row.default}`"
+        yield f"| `{row.key}` | {row.description} | {kind} | {default} |"
 
 
 def settings_tables() -> Iterator[str]:
