@@ -57,7 +57,7 @@ from steps.workspace_ready import WorkspaceReady
 from training.datasets.manifest import Manifest
 from training.datasets.placed.address import Address
 from training.datasets.placed.in_place import volume_of
-from training.stages.provenance import training_code_hash
+from training.provenance import training_code_hash
 
 DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")
 CLUSTER_LOGS = ("kube-audit-admin", "guard", "cluster-autoscaler")

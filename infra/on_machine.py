@@ -25,7 +25,7 @@ from tools.paths import ROOT
 from training.datasets.manifest import Manifest
 from training.parameters import EngineName
 from training.runtime import require_spark
-from training.stages.provenance import training_code_hash
+from training.provenance import training_code_hash
 
 
 def on_machine(settings: Settings, stack: str, manifest: Manifest) -> dict[str, Output[Any]]:

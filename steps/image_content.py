@@ -21,7 +21,7 @@ from features.bundle import checked_hash
 from features.errors import PersonalizationError
 from features.files import sha256
 from tools.paths import ROOT
-from training.stages.provenance import code_hash, source_files
+from training.provenance import code_hash, source_files
 
 if TYPE_CHECKING:
     from steps.serving_image import Inputs

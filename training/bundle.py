@@ -31,9 +31,9 @@ from recommend.recommender import Recommender
 from training.datasets.manifest import Manifest
 from training.parameters import TrainingParameters
 from training.protocols import TrainingEngine
+from training.provenance import library_versions, training_code_hash
 from training.report import RecommenderReport, ReportData
 from training.result import Result
-from training.stages.provenance import library_versions, training_code_hash
 
 NOT_OF_THE_MODEL = {"driver_memory_gib", "memory_gib"}
 """Parameters that affect the run but not the model, and so are not in the bundle."""

@@ -28,7 +28,6 @@ from training.evaluation.gate import Candidate, EarlierVersion, Judged, judge
 from training.evaluation.golden import golden_records
 from training.evaluation.measure import Scored, measure
 from training.evaluation.reachable import best_reachable
-from training.evaluation.segments import SlicedColumn, value_names
 from training.kernels import factors, split
 from training.kernels.encode import FoldEncoder, FrequentValues
 from training.kernels.hashed import NUMBER
@@ -37,11 +36,11 @@ from training.model.fitted import Fitted
 from training.parameters import TrainingParameters
 from training.progress import Progress
 from training.protocols import CountTable, EncodedRows, Rows, Scannable, Source, TrainingEngine
+from training.provenance import training_code_hash
 from training.recommending import STAGE, Recommending, recommending
 from training.report import ColumnSummary, SplitSummary
 from training.request import TrainingRequest
 from training.result import Result, metrics
-from training.stages.provenance import training_code_hash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,10 +223,6 @@ def _best(candidate: Candidate, held_out: Rows, arguments: TrainingRequest, stag
         return EarlierVersion(version=arguments.best_version, bundle_hash="", compared=None, not_comparable=reason)
 
 
-FREQUENT = 10
-"""How many values are listed of a column with several values per field."""
-
-
 def split_summaries(prepared: Prepared) -> list[SplitSummary]:
     """Rows and clicks of each part."""
     names = {Part.FIT: "training", Part.VALIDATION: "validation", Part.HELD_OUT: "held out"}
@@ -244,29 +239,17 @@ def column_summaries(prepared: Prepared, counted: CountTable, schema: Schema) ->
         ColumnSummary(name=column.name, role=column.role, missing_share=missing / rows, distinct=None)
         for column, missing in zip(schema.numbers, prepared.missing, strict=True)
     ]
-    categories = [
+    separators = {column.name: column.separator for column in schema.several}
+    return numbers + [
         ColumnSummary(
             name=column.name,
             role=column.role,
             missing_share=counted.missing(column.index) / rows,
             distinct=counted.distinct(column.index),
+            separator=separators.get(column.name),
         )
         for column in schema.encoded
     ]
-    for column in schema.several:
-        categories[column.index] = replace(
-            categories[column.index],
-            separator=column.separator,
-            frequent=_frequent(prepared, counted, schema, column.index),
-        )
-    return numbers + categories
-
-
-def _frequent(prepared: Prepared, counted: CountTable, schema: Schema, index: int) -> list[tuple[str, int]]:
-    """The most frequent values of a column, as written in the held-out rows, and the training rows of each."""
-    hashes, rows = counted.most_frequent(index, FREQUENT)
-    (names,) = value_names(prepared.part(Part.HELD_OUT), schema, [SlicedColumn(index=index, hashes=hashes)])
-    return [(name, count) for name, count in zip(names, rows.tolist(), strict=True) if name]
 
 
 class Pipeline:

@@ -47,10 +47,6 @@ class CountTable(Protocol):
         """How many rows lack a value of the column."""
         ...
 
-    def most_frequent(self, index: int, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The hashes and rows, int64[m] each, of the column's most frequent values, without the missing one."""
-        ...
-
 
 class Scannable(Protocol):
     """Rows that kernels can run over."""

@@ -14,8 +14,8 @@ from training.datasets.manifest import Manifest
 from training.failure import explain
 from training.progress import Progress
 from training.protocols import TrainingEngine
+from training.provenance import training_code_hash
 from training.request import TrainingRequest
-from training.stages.provenance import training_code_hash
 from training.streams import LOG, output_to
 
 if TYPE_CHECKING:

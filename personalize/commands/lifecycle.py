@@ -345,8 +345,7 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
         if (earlier := metrics.get(key)) and (reason := earlier.get("not_comparable")):
             reasons.append(f"{called.capitalize()} is not compared, because {reason}.")
         elif earlier:
-            since = earlier.get("since")
-            table.add_row(f"{called}, from {since} on" if since else called, *_scores(earlier))
+            table.add_row(called, *_scores(earlier))
     if reasons:
         table.caption = " ".join(reasons)
     if best := metrics.get("best_reachable"):

@@ -1,8 +1,7 @@
 """The gate: decides whether a candidate may serve, with a reason for every check.
 
 It compares a candidate with baselines, and with earlier versions on the candidate's held-out rows. That is fair only if
-the version has not trained on these rows: after another split it is left out, and after a split by time that held out
-only later rows, both are measured on those.
+the version has not trained on these rows, so after another split it is left out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.bundle import Bundle, HeldOut, Verdict
+from features.bundle import Bundle, BundledClicks, HeldOut, Verdict
+from features.schema import Schema
 from features.values import shown_time
 from training.evaluation.baselines import NAMES
 from training.evaluation.measure import Scored, score
-from training.evaluation.metrics import DECIMALS, Evaluation, EvaluationError, evaluate, losses
+from training.evaluation.metrics import DECIMALS, Evaluation, evaluate, losses
 from training.evaluation.reachable import BestReachable
 from training.evaluation.segments import Slice
 from training.parameters import GateParameters, Split, TrainingParameters
@@ -26,13 +26,12 @@ from training.protocols import Scannable
 @dataclass(frozen=True, kw_only=True)
 class Compared:
     """Two versions on the same rows: the `earlier` one and `ours`, and the standard error of the mean difference of
-    their log losses. `since` is when these rows begin, if not all held-out rows are among them.
+    their log losses.
     """
 
     earlier: Evaluation
     ours: Evaluation
     standard_error: float
-    since: str | None = None
 
     @property
     def gain(self) -> float:
@@ -67,7 +66,6 @@ class EarlierVersion:
             measured = self.compared.earlier.scalars() | {
                 "log_loss_of_candidate": self.compared.ours.log_loss,
                 "standard_error": self.compared.standard_error,
-                "since": self.compared.since,
             }
         return {
             "version": self.version,
@@ -93,34 +91,15 @@ class Candidate:
         if bundle.clicks is None:
             reason = "it has no click model, as it was trained on positives alone"
         if reason is None:
-            try:
-                compared = self._compared(rows, bundle)
-            except EvaluationError as error:
-                reason = f"on the rows that it has not seen, {str(error)[0].lower()}{str(error)[1:].rstrip('.')}"
+            compared = self._compared(rows, bundle.schema, bundle.click_model)
         return EarlierVersion(version=version, bundle_hash=bundle.hash, compared=compared, not_comparable=reason)
 
-    def _compared(self, rows: Scannable, bundle: Bundle) -> Compared:
-        clicks, since = bundle.click_model, self._later_cut(bundle)
-        text = clicks.trees.read_text(encoding="utf-8")
-        earlier = Scored(schema=bundle.schema, encoder=clicks.encoder, text=text)
-        found = score(rows, self.scored.schema, earlier, self.scored, since=since)
-        if not len(found.clicked):
-            raise EvaluationError(f"there is none from {since and shown_time(since)} on")
+    def _compared(self, rows: Scannable, schema: Schema, clicks: BundledClicks) -> Compared:
+        earlier = Scored(schema=schema, encoder=clicks.encoder, text=clicks.trees.read_text(encoding="utf-8"))
+        found = score(rows, self.scored.schema, earlier, self.scored)
         evaluations = [evaluate(found.clicked, probability) for probability in found.probabilities]
         theirs, ours = (losses(found.clicked, probability) for probability in found.probabilities)
-        return Compared(
-            earlier=evaluations[0],
-            ours=evaluations[1],
-            standard_error=standard_error(theirs - ours),
-            since=None if since is None else shown_time(since),
-        )
-
-    def _later_cut(self, bundle: Bundle) -> int | None:
-        """From when the version held rows out, if that is later than from when the candidate does."""
-        ours, theirs = self.held_out.since, bundle.metadata.held_out
-        if ours is None or theirs is None or theirs.since is None or theirs.since <= ours:
-            return None
-        return theirs.since
+        return Compared(earlier=evaluations[0], ours=evaluations[1], standard_error=standard_error(theirs - ours))
 
     def _seen_by(self, bundle: Bundle) -> str | None:
         """Why the version may have trained on rows that are held out now, or None when it cannot have."""
@@ -136,6 +115,8 @@ class Candidate:
                 f"its rows were split by the time in {theirs.timestamp} instead of {self.held_out.timestamp}, so it "
                 "may have seen some of these rows"
             )
+        if by_time and (theirs.since or 0) > (self.held_out.since or 0):
+            return f"it was trained on rows until {shown_time(theirs.since or 0)}, so it has seen some of these rows"
         if not by_time and {*theirs.fields} != {*self.held_out.fields}:
             differing = sorted({*theirs.fields} ^ {*self.held_out.fields})
             return f"other columns decided its split ({', '.join(differing[:5])}), so it has seen some of these rows"
@@ -259,11 +240,10 @@ def _earlier(called: str, earlier: EarlierVersion, gate: GateParameters) -> Chec
     limit = f", {'within' if within else 'more than'} the allowed rise of {gate.max_log_loss_rise:.4f}"
     if not within:
         limit += f", {'but within' if by_chance else 'and than'} two standard errors ({chance:.4f})"
-    since = f" from {compared.since} on" if compared.since else ""
     return Check(
         passed=within or by_chance,
         reason=f"Log loss {compared.ours.log_loss:.4f} is {_difference(compared.gain)} than that of the {called} "
-        f"({earlier.name}, {compared.earlier.log_loss:.4f}) on the same {compared.ours.rows:,} held-out rows{since}"
+        f"({earlier.name}, {compared.earlier.log_loss:.4f}) on the same {compared.ours.rows:,} held-out rows"
         f"{limit if rise > 0 else ''}.",
     )
 

@@ -24,7 +24,7 @@ from training.evaluation.segments import (
     measure_segments,
     value_names,
 )
-from training.kernels.columns import LABEL, TIME, raw_columns, raw_rows
+from training.kernels.columns import LABEL, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 from training.model.fitted import Fitted
 from training.model.native import lightgbm
@@ -59,22 +59,19 @@ class _Scoring:
     versions: tuple[Scored, ...]
     logistic: Logistic | None
     segmented: tuple[SlicedColumn | KnownOrNew, ...]
-    since: int | None
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         boosters = [lightgbm.Booster(model_str=version.text) for version in self.versions]
         for batch in batches:
-            late = batch if self.since is None else batch.filter(pa.array(batch.column(TIME).to_numpy() >= self.since))
-            if len(late) == 0:
-                continue
-            rows = raw_rows([late.column(name) for name in raw_columns(self.schema)], self.schema)
+            label, *columns = batch.columns
+            rows = raw_rows(columns, self.schema)
             inputs = [rows.of(version.schema).encode(version.encoder) for version in self.versions]
             # One thread, because there is one such task per core.
             found = [one.predict(own, num_threads=1) for one, own in zip(boosters, inputs, strict=True)]
             if self.logistic is not None:
                 found.append(self.logistic.probability(inputs[0]))
             segments = [column.bits(rows, self.versions[0].encoder) for column in self.segmented]
-            arrays = [late.column(LABEL).cast(pa.int8()), *map(pa.array, (*found, *segments))]
+            arrays = [label.cast(pa.int8()), *map(pa.array, (*found, *segments))]
             yield pa.RecordBatch.from_arrays(arrays, schema=self.types)
 
     @property
@@ -91,14 +88,12 @@ def score(
     *versions: Scored,
     logistic: Logistic | None = None,
     segmented: Sequence[SlicedColumn | KnownOrNew] = (),
-    since: int | None = None,
 ) -> Scores:
     """The scores of prepared rows of `schema` by these versions, and at last by logistic regression on the first one's
-    inputs. With `since`, microseconds since 1970, earlier rows are left out.
+    inputs.
     """
-    function = _Scoring(schema=schema, versions=versions, logistic=logistic, segmented=tuple(segmented), since=since)
-    columns = dict.fromkeys((LABEL, *raw_columns(schema), *([] if since is None else [TIME])))
-    table = rows.scan(Kernel(columns=tuple(columns), schema=function.types, function=function))
+    function = _Scoring(schema=schema, versions=versions, logistic=logistic, segmented=tuple(segmented))
+    table = rows.scan(Kernel(columns=(LABEL, *raw_columns(schema)), schema=function.types, function=function))
     label, *found = (column.to_numpy() for column in table.columns)
     models = len(found) - len(segmented)
     return Scores(clicked=label == 1, probabilities=found[:models], segments=found[models:])

@@ -22,10 +22,9 @@ probabilities crowd together near zero, where bins of equal width would hold nea
 CALIBRATION_BIN_ROWS = 400
 """The fewest rows per calibration bin. By chance alone the click rate of 400 rows is off by up to 0.02 on average, so
 smaller bins would measure the sample and not the model."""
-HISTOGRAM_BINS = 40
 DECIMALS = 9
 """Decimals of the metrics; further ones would differ between machines."""
-CURVES = frozenset({"roc", "reliability", "histogram"})
+CURVES = frozenset({"roc", "reliability"})
 
 Clicked = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
@@ -41,13 +40,6 @@ class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     clicks: int
     mean_probability: float
-
-
-class Histogram(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows by probability, in `HISTOGRAM_BINS` bins of equal width from 0 to `highest`."""
-
-    highest: float
-    rows: tuple[int, ...]
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +65,6 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     roc: tuple[tuple[float, float], ...]
     """(false positive rate, true positive rate) from (0, 0) to (1, 1), at most `CURVE_POINTS` points."""
     reliability: tuple[ReliabilityBin, ...]
-    histogram: Histogram
 
     @property
     def base_rate(self) -> float:
@@ -124,7 +115,6 @@ def evaluate(clicked: Clicked, probability: Numbers) -> Evaluation:
         **{name: round(float(value), DECIMALS) for name, value in figures.items()},
         roc=_thin(false_rate, true_rate),
         reliability=groups,
-        histogram=_histogram(probability),
     )
 
 
@@ -178,12 +168,6 @@ def calibration_error(bins: Sequence[ReliabilityBin]) -> tuple[float, float]:
 def entropy(rate: float) -> float:
     """Log loss in nats of always predicting `rate`, the click rate, strictly between 0 and 1."""
     return float(entr(rate) + entr(1 - rate))
-
-
-def _histogram(probability: Numbers) -> Histogram:
-    highest = float(probability.max())
-    rows, _ = np.histogram(probability, bins=HISTOGRAM_BINS, range=(0, highest or 1.0))
-    return Histogram(highest=highest, rows=tuple(rows.tolist()))
 
 
 def _thin(x: Numbers, y: Numbers) -> tuple[tuple[float, float], ...]:

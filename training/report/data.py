@@ -29,8 +29,7 @@ class SplitSummary:
 class ColumnSummary:
     """One column: its share of missing values from 0 to 1, and its distinct values if they were counted.
 
-    If a field can have several values, they are separated by `separator`, and `frequent` has the most frequent ones
-    with their numbers of training rows.
+    If a field can have several values, they are separated by `separator`.
     """
 
     name: str
@@ -38,7 +37,6 @@ class ColumnSummary:
     missing_share: float
     distinct: int | None
     separator: str | None = None
-    frequent: Sequence[tuple[str, int]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

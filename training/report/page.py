@@ -70,8 +70,7 @@ def _comparison(data: ReportData) -> list[dict[str, Any]]:
     rows = [_measured("This model", ours, ours)]
     for called, earlier in (("Champion", data.champion), ("Best version kept", data.best)):
         if earlier and (compared := earlier.compared):
-            since = f", from {compared.since} on" if compared.since else ""
-            rows.append(_measured(f"{called} ({earlier.name}{since})", compared.earlier, compared.ours))
+            rows.append(_measured(f"{called} ({earlier.name})", compared.earlier, compared.ours))
     rows += [_measured(NAMES.get(name, name).capitalize(), other, ours) for name, other in data.baselines.items()]
     if best := data.best_reachable:
         known = {"auc": best.auc, "log_loss": best.log_loss, "gain": best.log_loss - ours.log_loss}

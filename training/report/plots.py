@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from scipy.stats import binomtest
 
 from training.evaluation.baselines import LOGISTIC_REGRESSION
-from training.evaluation.metrics import Evaluation, ReliabilityBin
+from training.evaluation.metrics import Evaluation
 from training.report.data import LearningCurve, ReportData
 
 TEXT = "#010101"
@@ -91,8 +91,6 @@ def _inline(document: str, drawn: Plot) -> Markup:
 
 TOP_FEATURES = 20
 NAME_LENGTH = 28
-NORMAL_95 = 1.96
-"""Half-width of the interval that holds 95 % of a normal distribution, in standard deviations."""
 
 
 def roc(data: ReportData) -> Markup:
@@ -113,28 +111,21 @@ def roc(data: ReportData) -> Markup:
 
 
 def calibration(data: ReportData) -> Markup:
-    """Observed click rate against predicted probability, with a histogram of the predictions below."""
+    """Observed click rate against predicted probability, with the 95 % Wilson score interval of each."""
     bins = data.evaluation.reliability
     predicted = [part.mean_probability for part in bins]
     observed = [part.clicks / part.rows for part in bins]
-    low, high = np.array([_interval(part) for part in bins]).T
+    low, high = zip(*(binomtest(part.clicks, part.rows).proportion_ci(method="wilson") for part in bins), strict=True)
     limit = min(1.0, 1.08 * max(*predicted, *high))
-    with plot("calibration", "Observed click rate by predicted probability", height_inches=4.4) as drawn:
-        upper, lower = drawn.figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-        upper.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle=":", label="perfect")
-        upper.vlines(predicted, low, high, color=MODEL, linewidth=1, alpha=0.6, label="95 % interval")
-        upper.plot(predicted, observed, color=MODEL, marker="o", markersize=4, linewidth=1.2, label="this model")
-        upper.set(ylabel="observed click rate", xlim=(0, limit), ylim=(0, limit))
-        upper.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-        upper.legend(loc="upper left")
-        histogram = data.evaluation.histogram
-        width = histogram.highest / len(histogram.rows)
-        lower.bar(
-            np.arange(len(histogram.rows)) * width, histogram.rows, width=width, align="edge", color=MODEL, alpha=0.5
-        )
-        lower.set(xlabel="predicted probability", ylabel="rows")
-        lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
-        lower.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    with plot("calibration", "Observed click rate by predicted probability") as drawn:
+        axes = drawn.axes()
+        axes.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle=":", label="perfect")
+        axes.vlines(predicted, low, high, color=MODEL, linewidth=1, alpha=0.6, label="95 % interval")
+        axes.plot(predicted, observed, color=MODEL, marker="o", markersize=4, linewidth=1.2, label="this model")
+        axes.set(xlabel="predicted probability", ylabel="observed click rate", xlim=(0, limit), ylim=(0, limit))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axes.legend(loc="upper left")
     return drawn.svg
 
 
@@ -186,12 +177,3 @@ def short_name(name: str) -> str:
     half = NAME_LENGTH // 2
     fitting = name if len(name) <= NAME_LENGTH else f"{name[:half]}…{name[-half:]}"
     return fitting.replace("$", r"\$")
-
-
-def _interval(part: ReliabilityBin) -> tuple[float, float]:
-    """The 95 % Wilson score interval of the bin's click rate."""
-    rate, squared = part.clicks / part.rows, NORMAL_95**2
-    center = (rate + squared / (2 * part.rows)) / (1 + squared / part.rows)
-    spread = np.sqrt(rate * (1 - rate) / part.rows + squared / (4 * part.rows**2))
-    half = NORMAL_95 / (1 + squared / part.rows) * spread
-    return float(center - half), float(center + half)

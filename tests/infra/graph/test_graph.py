@@ -19,8 +19,8 @@ from tools.paths import ROOT
 from training.datasets import describe
 from training.datasets.errors import NoTimestampError
 from training.parameters import CriteoDataset, EngineName, FilmsDataset, Split, TablesDataset, TrainingParameters
+from training.provenance import training_code_hash
 from training.runtime import JarsError, JavaMissingError
-from training.stages.provenance import training_code_hash
 
 
 @pytest.fixture(scope="module")

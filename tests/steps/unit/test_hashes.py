@@ -6,7 +6,7 @@ import pytest
 
 from steps.image_content import SERVING_PACKAGES, serving_code_hash
 from steps.job_libraries import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
-from training.stages.provenance import PACKAGES, code_hash
+from training.provenance import PACKAGES, code_hash
 
 LOCK = """
 [[package]]

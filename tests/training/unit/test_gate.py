@@ -1,6 +1,5 @@
 """The gate accepts a candidate only if every threshold is met, and says by how much."""
 
-from dataclasses import replace
 from types import MappingProxyType
 
 import msgspec
@@ -118,17 +117,6 @@ def test_what_does_not_reject_is_said_too(champion: EarlierVersion | None, gate:
 def test_a_threshold_that_is_just_met_passes() -> None:
     gate = GateParameters(min_auc=0.7, max_calibration_error=0.01)
     assert judge(measured(auc=0.7, calibration_error=0.01), BASELINES, None, gate).accepted
-
-
-def test_a_candidate_is_compared_by_its_loss_on_the_rows_that_the_champion_has_not_seen() -> None:
-    """On all held-out rows it has 0.463, on the later ones 0.470."""
-    pair = earlier(0.4695, ours=0.4700).compared
-    assert pair is not None
-    since = EarlierVersion(version=3, bundle_hash="", compared=replace(pair, since="2026-11-01 00:00:00 UTC"))
-    assert judge(measured(), BASELINES, since, GATE).reasons[-1] == (
-        "Log loss 0.4700 is 0.0005 higher than that of the champion (version 3, 0.4695) on the same 2,013 held-out "
-        "rows from 2026-11-01 00:00:00 UTC on, within the allowed rise of 0.0020."
-    )
 
 
 def test_losses_do_not_add_up_over_runs_that_each_lose_a_little() -> None:

@@ -132,18 +132,16 @@ def test_markup_in_the_data_stays_text() -> None:
     assert "script" not in Page(render(data)).tags
 
 
-def test_a_column_of_several_values_names_its_separator_and_most_frequent_values(html: str) -> None:
+def test_a_column_of_several_values_names_its_separator(html: str) -> None:
     column = ColumnSummary(
         name="genres",
         role="categorical",
         missing_share=0.01,
         distinct=18,
         separator=" <|",
-        frequent=[("Drama & Co", 39_895), ("<b>", 7)],
     )
     page = text_of(replace(report_data(), columns=[column]))
     assert "<b>genres</b> has several values per field, separated by <code>&#34; &lt;|&#34;</code>" in page
-    assert "Most frequent in the training rows: Drama &amp; Co (39,895), &lt;b&gt; (7)." in page
     assert "a row is in the segment of each" in page
     assert "several values per field" not in html
     assert "a row is in the segment of each" not in html

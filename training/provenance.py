@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("features", "recommend", "training")
 LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "xxhash")
 

@@ -1,1 +1,0 @@
-"""What a model depends on besides its data."""
