@@ -117,13 +117,12 @@ class ItemWeights:
     def load(cls, folder: Path, items: int) -> Self:
         """See `FirstStage`."""
         others, weights = (np.asarray(np.load(folder / name, mmap_mode="r")) for name in (OTHERS, WEIGHTS))
-        is_known = weights.dtype in {np.dtype(np.float32), np.dtype(np.float16)}  # earlier bundles have 16 bits
-        types = others.dtype == np.uint16 and is_known and others.shape == weights.shape
+        types = others.dtype == np.uint16 and weights.dtype == np.float32 and others.shape == weights.shape
         if not types or len(others) != items or others.max(initial=0) >= items:
             raise ValueError(f"{OTHERS} and {WEIGHTS} are not of {items} items")
         if not np.all(others[:, :-1] < others[:, 1:]):
             raise ValueError(f"{OTHERS} has a row whose items do not ascend")
-        return cls(others=others, weights=weights.astype(np.float32, copy=False))
+        return cls(others=others, weights=weights)
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):

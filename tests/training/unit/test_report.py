@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -10,7 +11,7 @@ from recommend.judgement import RECOMMENDER, Figures, Judgement
 from tests.support.undrawn import undrawn
 from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
 from training.evaluation.gate import EarlierVersion
-from training.parameters import EngineName, GateParameters, TrainingParameters
+from training.parameters import GateParameters
 from training.report import ColumnSummary, LearningCurve
 from training.report.data import ReportData
 from training.report.page import render
@@ -80,45 +81,48 @@ def test_the_comparison_says_by_how_much_the_champion_is_beaten(html: str) -> No
     assert f"{gain:.4f} better" in html
 
 
-def test_a_champion_that_cannot_be_compared_is_named_with_the_reason() -> None:
-    champion = EarlierVersion(
-        version=3, bundle_hash="ab" * 32, compared=None, not_comparable="it needs the column price"
-    )
-    page = text_of(replace(report_data(), champion=champion))
-    assert "(version 3) is not compared, because it needs the column price." in page
+LOST = EarlierVersion(version=3, bundle_hash="ab" * 32, compared=None, not_comparable="it needs the column price")
+OFF = slice_of("device", "tablet", observed=0.4, off=True)
+GENRES = ColumnSummary(name="genres", role="categorical", missing_share=0.01, distinct=18, separator=" <|")
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"champion": LOST}, "(version 3) is not compared, because it needs the column price."),
+        ({"champion": None}, "nothing served before this model"),
+        ({"best": replace(LOST, version=1)}, "The <b>best version kept</b> (version 1) is not compared"),
+        ({"equal_rows_numbered": False}, "Equal rows are all on one side, because engine"),
+        ({"columns": [GENRES]}, "several values per field, separated by <code>&#34; &lt;|&#34;</code>"),
+        ({"columns": [GENRES]}, "a row is in the segment of each"),
+        ({"slices": [slice_of("cat01", "05db9164"), OFF]}, "1 of 2 segments are off"),
+        ({"warnings": ["The column paid leaks."]}, "<b>Warning:</b> The column paid leaks."),
+    ],
+)
+def test_the_page_names_what_is_special(html: str, changes: dict[str, Any], shown: str) -> None:
+    assert shown in text_of(replace(report_data(), **changes))
+    assert shown not in html
+
+
+@pytest.mark.parametrize(
+    ("changes", "hidden"), [({"best_reachable": None}, "Best reachable"), ({"slices": []}, "segments")]
+)
+def test_what_there_is_not_is_not_named(html: str, changes: dict[str, Any], hidden: str) -> None:
+    assert hidden in html
+    assert hidden not in text_of(replace(report_data(), **changes))
+
+
+def test_a_segment_that_is_off_comes_first() -> None:
+    page = text_of(replace(report_data(), slices=[slice_of("cat01", "05db9164"), OFF]))
+    assert page.index("tablet") < page.index("05db9164")
 
 
 def test_what_could_not_be_compared_is_neither_green_nor_red() -> None:
-    lost = EarlierVersion(version=3, bundle_hash="ab" * 32, compared=None, not_comparable="it needs the column price")
-    for data in (replace(report_data(), champion=lost), report_data(with_champion=False)):
+    for data in (replace(report_data(), champion=LOST), report_data(with_champion=False)):
         page = text_of(data)
         assert page.count('class="unmade"') == 1
         assert page.count('class="passed"') == len(report_data().verdict.reasons) - 1
         assert 'class="failed"' not in page
-
-
-def test_the_page_says_where_equal_rows_are_all_on_one_side() -> None:
-    kept = "Equal rows are all on one side, because engine spark does not number them"
-    parameters = TrainingParameters(engine=EngineName.SPARK)
-    page = text_of(replace(report_data(), equal_rows_numbered=False, parameters=parameters))
-    assert kept in page
-    assert kept not in text_of(replace(report_data(), parameters=parameters))
-
-
-def test_the_best_version_kept_stands_beside_the_champion() -> None:
-    data = report_data()
-    assert data.champion is not None
-    page = text_of(replace(data, best=replace(data.champion, version=1)))
-    assert "Best version kept (version 1)" in page
-    assert "the accepted version with the lowest normalized entropy so far" in page
-
-
-def test_without_a_champion_the_page_says_that_nothing_served_before() -> None:
-    assert "nothing served before this model" in text_of(report_data(with_champion=False))
-
-
-def test_real_data_has_no_best_reachable_row() -> None:
-    assert "Best reachable" not in text_of(replace(report_data(), best_reachable=None))
 
 
 def test_markup_in_the_data_stays_text() -> None:
@@ -132,33 +136,6 @@ def test_markup_in_the_data_stays_text() -> None:
     assert "script" not in Page(render(data)).tags
 
 
-def test_a_column_of_several_values_names_its_separator(html: str) -> None:
-    column = ColumnSummary(
-        name="genres",
-        role="categorical",
-        missing_share=0.01,
-        distinct=18,
-        separator=" <|",
-    )
-    page = text_of(replace(report_data(), columns=[column]))
-    assert "<b>genres</b> has several values per field, separated by <code>&#34; &lt;|&#34;</code>" in page
-    assert "a row is in the segment of each" in page
-    assert "several values per field" not in html
-    assert "a row is in the segment of each" not in html
-
-
-def test_a_segment_that_is_off_is_counted_named_and_comes_first() -> None:
-    good, bad = slice_of("cat01", "05db9164"), slice_of("device", "tablet", observed=0.4, off=True)
-    page = text_of(replace(report_data(), slices=[good, bad]))
-    assert "1 of 2 segments are off" in page
-    assert page.index("tablet") < page.index("05db9164")
-
-
-def test_without_a_segment_that_is_off_the_page_says_so(html: str) -> None:
-    assert "None of the 3 segments is off" in html
-    assert 'class="off"' not in html
-
-
 def test_known_and_new_users_are_told_apart(html: str) -> None:
     section = html.partition("<h2>Known and new users and items</h2>")[2].partition("</section>")[0]
     assert "they have at least 10 rows in training" in section
@@ -166,16 +143,6 @@ def test_known_and_new_users_are_told_apart(html: str) -> None:
         assert f'<th scope="row">user_id</th><td>{kind}</td><td class="number">1,000</td>' in section
     assert "0.7100" in section  # AUC
     assert "Known and new" not in text_of(replace(report_data(), keys=[]))
-
-
-def test_a_warning_about_the_data_stands_beside_the_checks(html: str) -> None:
-    page = text_of(replace(report_data(), warnings=["The column paid alone predicts the label."]))
-    assert "<b>Warning:</b> The column paid alone predicts the label." in page
-    assert "Warning:" not in html
-
-
-def test_a_dataset_without_categories_has_no_segments() -> None:
-    assert "segments" not in text_of(replace(report_data(), slices=[]))
 
 
 def test_a_feature_name_is_never_taken_for_a_formula() -> None:
