@@ -283,9 +283,11 @@ class Pipeline:
             judged, histograms = judge_model(trained, self._arguments, self._stage)
             for warning in judged.warnings:
                 self._progress("evaluate", warning)
-            factors = self._engine.factors(self._training.seed)
-            recommended = recommending(self._arguments, self._stage, self._output / SNAPSHOTS, factors)
-            if recommended is not None:
+            recommended, request = None, self._arguments
+            spec = tables_of(request.dataset, request.data, request.passed_over)
+            if spec is not None and spec.users is not None and spec.items is not None:
+                factors = self._engine.factors(self._training.seed)
+                recommended = recommending(spec, request, self._stage, self._output / SNAPSHOTS, factors)
                 self._progress(STAGE, recommended.judgement.reason)
             return self._finish(trained, judged, histograms, recommended)
         finally:

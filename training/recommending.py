@@ -36,7 +36,6 @@ from recommend.splits import task
 from recommend.stored import FOLDER as SNAPSHOTS
 from training.bundle import metadata_of, write_bundle
 from training.catalogue import write_snapshots
-from training.datasets import tables_of
 from training.datasets.described.columns import KEYS, table_rules
 from training.datasets.described.quick import joined
 from training.datasets.described.spec import TablesSpec
@@ -289,22 +288,13 @@ class Recommending:
     rows: str = ""
 
 
-def recommending(request: TrainingRequest, stage: Stage, snapshots: Path, factors: Learner) -> Recommending | None:
-    """Train a recommender whose first stage is weights between items, or `factors`.
-
-    The snapshots that it needs by a user's key are written into the folder `snapshots`. None for a dataset without
-    keys of users and items.
-    """
-    spec = tables_of(request.dataset, request.data, request.passed_over)
-    if spec is None or spec.users is None or spec.items is None:
-        return None
-    return recommending_from(spec, request, stage, snapshots, factors)
-
-
-def recommending_from(
+def recommending(
     spec: TablesSpec, request: TrainingRequest, stage: Stage, snapshots: Path, factors: Learner
 ) -> Recommending:
-    """The same from the tables of a config with keys of users and items."""
+    """Train a recommender whose first stage is weights between items, or `factors`, from tables with keys of both.
+
+    The snapshots that it needs by a user's key are written into the folder `snapshots`.
+    """
     with stage(STAGE, "learn who chooses what"):
         try:
             chosen = read_chosen(spec)
@@ -345,7 +335,7 @@ def train_recommender(
     """
     stage = partial(engine.stage, progress)
     parameters = arguments.training.model_copy(update={"engine": engine.name})
-    recommended = recommending_from(spec, arguments, stage, output / SNAPSHOTS, engine.factors(parameters.seed))
+    recommended = recommending(spec, arguments, stage, output / SNAPSHOTS, engine.factors(parameters.seed))
     judgement = recommended.judgement
     for line in filter(None, (recommended.rows, judgement.reason)):
         progress(STAGE, line)

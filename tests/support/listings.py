@@ -1,12 +1,13 @@
 """A container by a stand-in, for tests that need no Blob service."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 from training.datasets.placed.address import Address
-from training.datasets.placed.listing import Blob, NoLake
+from training.datasets.placed.listing import Blob
 
 
-class Listing(NoLake):
+class Listing:
     """A container with these files."""
 
     def __init__(self, names: Sequence[str], size: int = 1) -> None:
@@ -17,3 +18,7 @@ class Listing(NoLake):
         """All of them."""
         del address
         return self._files
+
+    def fetch(self, *_: object) -> NoReturn:
+        """There is nothing in them."""
+        raise NotImplementedError

@@ -11,19 +11,24 @@ from training.datasets.errors import required_timestamp
 from training.datasets.generated import film_files
 from training.datasets.manifest import Manifest
 from training.datasets.placed import dataset as placed
-from training.datasets.placed.listing import NO_LAKE, Lake
+from training.datasets.placed.listing import Lake, UnreadableLakeError
 from training.datasets.progress import Reporter, silent
 from training.datasets.published import criteo
 from training.parameters import CriteoDataset, Dataset, FilmsDataset, Split, TablesDataset
 
 
-def describe(dataset: Dataset, lake: Lake = NO_LAKE) -> Manifest:
+def describe(dataset: Dataset, lake: Lake | None = None) -> Manifest:
     """The dataset's manifest. Reads only files that have changed, and the beginning of tables.
 
     Raises a `DatasetError` if a file is missing or empty, if tables do not match their config, or if files are in a
-    container that `lake` can't list.
+    container, and there is no `lake`, or it can't list them.
     """
-    if placed.addresses(dataset):
+    if found := placed.addresses(dataset):
+        if lake is None:
+            raise UnreadableLakeError(
+                f"The data is at {min(found.values())}, and only `preview`, `up` and the commands of a stack read it "
+                "there. Give a local copy."
+            )
         return placed.describe(dataset, lake)
     match dataset:
         case FilmsDataset():

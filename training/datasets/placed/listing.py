@@ -58,25 +58,6 @@ class Lake(Protocol):
         ...
 
 
-class NoLake:
-    """For callers that read local files alone."""
-
-    def files(self, address: Address) -> Sequence[Blob]:
-        """Raises `UnreadableLakeError`."""
-        raise UnreadableLakeError(
-            f"The data is at {address}, and only `preview`, `up` and the commands of a stack read it there. Give a "
-            "local copy."
-        )
-
-    def fetch(self, address: Address, file: Blob, target: Path, on_bytes: Callable[[int], None]) -> None:
-        """Never called, because nothing is listed."""
-        del file, target, on_bytes
-        self.files(address)
-
-
-NO_LAKE = NoLake()
-
-
 def listed(address: Address, lake: Lake) -> Sequence[tuple[str, Blob]]:
     """The data files at the address, each with its name below it, in the order of these names.
 
