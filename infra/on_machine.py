@@ -24,8 +24,8 @@ from steps.training_run import TrainingRunHere
 from tools.paths import ROOT
 from training.datasets.manifest import Manifest
 from training.parameters import EngineName
-from training.runtime import require_spark
 from training.provenance import training_code_hash
+from training.runtime import require_spark
 
 
 def on_machine(settings: Settings, stack: str, manifest: Manifest) -> dict[str, Output[Any]]:
