@@ -64,83 +64,6 @@ HUNG_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-class SparkProcess:
-    """A Spark process for one model, on a port of the loopback address; one at a time."""
-
-    def __init__(self, model: Path, booster: Booster) -> None:
-        """`booster` holds the same model, to check Spark's scores; raises `EngineError` if Spark isn't installed."""
-        _require_spark()
-        self.port = 0
-        """The running Spark's port; a new one after each `start`."""
-        self._model = model
-        self._booster = booster
-        self._process: subprocess.Popen[bytes] | None = None
-        self._folder: ScratchFolder | None = None
-
-    async def start(self) -> None:
-        """Start Spark, ending a running one, and wait until it gives the model's score.
-
-        Raises `EngineError` if Spark ends meanwhile or gives another score. There is no time limit.
-        """
-        self._spawn()
-        await self._prove()
-
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection to the running Spark. It opens at its first call, and reopens at the next call after a close."""
-        return http.client.HTTPConnection("127.0.0.1", self.port)
-
-    def exit_code(self) -> int | None:
-        """Spark's exit code; None while it runs, and before it was started."""
-        return None if self._process is None else self._process.poll()
-
-    async def check(self, seconds: float) -> None:
-        """Request one score from Spark; raises one of `FAILURES` if there is no response within `seconds`."""
-        await call(self.connect(), np.zeros((1, self._booster.features)), seconds)
-
-    def end(self) -> None:
-        """End Spark if it is running, and remove its folder."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if self._folder is not None:
-            self._folder.remove()
-
-    def _spawn(self) -> None:
-        self.end()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.port = port
-        command = [sys.executable, "-m", "scoring.engines.spark_query", "--model", str(self._model)]
-        self._folder = ScratchFolder("spark-serving")
-        command += ["--features", str(self._booster.features), "--port", str(port), "--folder", str(self._folder.path)]
-        self._process = subprocess.Popen(  # noqa: S603 - this package's own module
-            command, stdin=subprocess.PIPE, stdout=STANDARD_ERROR
-        )
-
-    async def _prove(self) -> None:
-        """Wait for the first score and compare it with the model's."""
-        probe = np.zeros((1, self._booster.features))
-        expected = float(self._booster.predict(probe, Prediction.PROBABILITY)[0])
-        while True:
-            if self._process is None or self._process.poll() is not None:
-                raise EngineError("Spark ended while it was starting; the lines above in the log say why.")
-            try:
-                found = (await call(self.connect(), probe, PROBE_SECONDS))[0]
-            except FAILURES:
-                await asyncio.sleep(POLL_SECONDS)
-                continue
-            if not abs(found - expected) <= TOLERANCE:
-                raise EngineError(f"Spark scores {found!r} where the model gives {expected!r}. Serve another version.")
-            return
-
-
 async def call(connection: http.client.HTTPConnection, rows: Rows, seconds: float) -> list[float]:
     """Spark's probabilities for `rows`, float64[n, f]; raises one of `FAILURES`.
 
@@ -183,13 +106,19 @@ class _Job:
 
 
 class SparkServingEngine:
-    """A Spark process that scores for one worker."""
+    """A Spark process that scores for one worker, on a port of the loopback address."""
 
     def __init__(self, model: Path, booster: Booster) -> None:
         """`booster` holds the same model, to check Spark's scores; raises `EngineError` if Spark isn't installed."""
+        _require_spark()
         self.ready = False
         self.score_now = None
-        self._spark = SparkProcess(model, booster)
+        self._model, self._booster = model, booster
+        self._probe = np.zeros((1, booster.features))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: ScratchFolder | None = None
+        self._port = 0
+        """The running Spark's; each has another one."""
         self._waiting: deque[_Job] = deque()
         self._rows_waiting = 0
         self._failures = 0
@@ -227,12 +156,61 @@ class SparkServingEngine:
         self.ready = False
         for task in self._tasks:
             task.cancel()
-        self._spark.end()
+        self._end()
 
     async def _launch(self) -> None:
-        await self._spark.start()
+        self._end()
+        self._spawn()
+        await self._prove()
         self._failures = 0
         self.ready = True
+
+    def _spawn(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        command = [sys.executable, "-m", "scoring.engines.spark_query", "--model", str(self._model)]
+        self._folder = ScratchFolder("spark-serving")
+        command += ["--features", str(self._booster.features), "--port", str(self._port)]
+        self._process = subprocess.Popen(  # noqa: S603 - this package's own module
+            [*command, "--folder", str(self._folder.path)], stdin=subprocess.PIPE, stdout=STANDARD_ERROR
+        )
+
+    async def _prove(self) -> None:
+        """Wait for the first score, however long, and compare it with the model's; raises `EngineError`."""
+        expected = float(self._booster.predict(self._probe, Prediction.PROBABILITY)[0])
+        while self._exit_code() is None:
+            try:
+                found = (await call(self._connect(), self._probe, PROBE_SECONDS))[0]
+            except FAILURES:
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            if not abs(found - expected) <= TOLERANCE:
+                raise EngineError(f"Spark scores {found!r} where the model gives {expected!r}. Serve another version.")
+            return
+        raise EngineError("Spark ended while it was starting; the lines above in the log say why.")
+
+    def _connect(self) -> http.client.HTTPConnection:
+        """A connection to the running Spark. It opens at its first call, and reopens at the next call after a close."""
+        return http.client.HTTPConnection("127.0.0.1", self._port)
+
+    def _exit_code(self) -> int | None:
+        """Spark's exit code; None while it runs, and before it was started."""
+        return None if self._process is None else self._process.poll()
+
+    def _end(self) -> None:
+        """End Spark if it is running, and remove its folder."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self._folder is not None:
+            self._folder.remove()
 
     async def _keep_alive(self) -> None:
         while True:
@@ -253,26 +231,26 @@ class SparkServingEngine:
         """Why Spark must be restarted; None if it needn't be."""
         if not self.ready:
             return "Spark could not be started"
-        if (code := self._spark.exit_code()) is not None:
+        if (code := self._exit_code()) is not None:
             return f"Spark ended with exit code {code}"
         if self._failures < MAX_FAILURES:
             return None
         try:
-            await self._spark.check(HUNG_SECONDS)
+            await call(self._connect(), self._probe, HUNG_SECONDS)
         except FAILURES:
             return f"Spark did not answer within {HUNG_SECONDS:g} seconds"
         self._failures = 0
         return None
 
     async def _send(self) -> None:
-        connection = self._spark.connect()
+        connection = self._connect()
         while True:
             while not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
             jobs = self._take()
-            if connection.port != self._spark.port:
-                connection = self._spark.connect()
+            if connection.port != self._port:
+                connection = self._connect()
             try:
                 answers = await self._score_together(connection, np.concatenate([job.rows for job in jobs]))
             except Exception as error:  # noqa: BLE001 - who waits gets an answer, and the next call its turn

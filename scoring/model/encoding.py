@@ -5,9 +5,6 @@ For the kernel, the tables of all columns are merged into one sorted array, each
 number. There is no cache: a value that was never seen costs the same as a known one.
 """
 
-from dataclasses import dataclass
-from typing import Self
-
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -22,45 +19,6 @@ HASH_BITS = 64
 
 Hashes = npt.NDArray[np.uint64]
 Inputs = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tables:
-    """The encoder's tables of all columns, merged.
-
-    `keys`, uint64[v] ascending, has the values' hashes, each mixed with its column's number in `salts`, uint64[c].
-    `pairs`, float32[v + c, 2], has the rate and log count of each, followed by those of each column's unknown values.
-    Keys whose upper bits, down to bit `shift`, are the number `b` lie from `starts[b]` to before `starts[b + 1]`,
-    uint32[2 ** (64 - shift) + 1]: at most one on average. `vectors`, float32[m, d], are those of the factors, and
-    `vector_of`, uint32[v + c], is the index of each entry's vector; both are empty without factors.
-    """
-
-    salts: Hashes
-    keys: Hashes
-    pairs: npt.NDArray[np.float32]
-    starts: npt.NDArray[np.uint32]
-    shift: int
-    vectors: npt.NDArray[np.float32]
-    vector_of: npt.NDArray[np.uint32]
-
-    @classmethod
-    def of(cls, encoder: Encoder) -> Self:
-        """The merged tables of an encoder."""
-        owner = np.repeat(np.arange(len(encoder.columns)), np.diff(encoder.offsets))
-        hashes = encoder.hashes.view(np.uint64)
-        salts = _salts(owner, hashes, len(encoder.columns))
-        keys = hashes ^ salts[owner]
-        order = np.argsort(keys)
-        known = np.column_stack((encoder.rates, encoder.log_counts))[order]
-        keys = keys[order]
-        shift = HASH_BITS - max(len(keys).bit_length(), 1)
-        first = np.arange(2 ** (HASH_BITS - shift), dtype=np.uint64) << np.uint64(shift)
-        starts = np.append(np.searchsorted(keys, first), len(keys)).astype(np.uint32)
-        pairs = np.concatenate((known, encoder.unseen)).astype(np.float32)
-        vectors, vector_of = _vectors(encoder, order)
-        return cls(
-            salts=salts, keys=keys, pairs=pairs, starts=starts, shift=shift, vectors=vectors, vector_of=vector_of
-        )
 
 
 _IN_KERNEL = (Number, Category, Cross, FactorPair)
@@ -95,30 +53,50 @@ class RowEncoder:
 
 
 def _prepared(schema: Schema, encoder: Encoder, kernel: Kernel) -> object:
-    tables, pair = Tables.of(encoder), schema.factored
+    """The encoder's tables of all columns, merged, for `kernel.encode`.
+
+    `keys`, uint64[v] ascending, has the values' hashes, each mixed with its column's number in `salts`, uint64[c].
+    `pairs`, float32[v + c, 2], has the rate and log count of each, followed by those of each column's unknown values.
+    Keys whose upper bits, down to bit `shift`, are the number `b` lie from `starts[b]` to before `starts[b + 1]`,
+    uint32[2 ** (64 - shift) + 1]: at most one on average.
+    """
+    owner = np.repeat(np.arange(len(encoder.columns)), np.diff(encoder.offsets))
+    hashes = encoder.hashes.view(np.uint64)
+    salts = _salts(owner, hashes, len(encoder.columns))
+    keys = hashes ^ salts[owner]
+    order = np.argsort(keys)
+    keys = keys[order]
+    known = np.column_stack((encoder.rates, encoder.log_counts))[order]
+    pairs = np.concatenate((known, encoder.unseen)).astype(np.float32)
+    shift = HASH_BITS - max(len(keys).bit_length(), 1)
+    first = np.arange(2 ** (HASH_BITS - shift), dtype=np.uint64) << np.uint64(shift)
+    starts = np.append(np.searchsorted(keys, first), len(keys)).astype(np.uint32)
     crosses = [(column.first.index, column.second.index) for column in schema.encoded if isinstance(column, Cross)]
+    vectors, vector_of = _vectors(encoder, order)
+    pair = schema.factored
     return kernel.prepare_tables(
         len(schema.fields),
         len(schema.encoded_features),
         len(schema.numeric),
-        tables.keys,
-        tables.starts,
-        tables.pairs,
-        tables.salts,
-        tables.shift,
+        keys,
+        starts,
+        pairs,
+        salts,
+        shift,
         tuple(column.separator or None for column in schema.texts),
         np.array(crosses, dtype=np.int64),
-        tables.vectors,
-        tables.vector_of,
+        vectors,
+        vector_of,
         (pair.first.index, pair.second.index) if pair else (0, 0),
-        tables.vectors.shape[1],
+        vectors.shape[1],
     )
 
 
 def _vectors(encoder: Encoder, order: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint32]]:
-    """The vectors of both columns' values, float32[m, d], and the index of each value's vector, uint32[v + c].
+    """The vectors of both columns' values, float32[m, d], and the index of each value's vector, uint32[v + c]; both are
+    empty without factors.
 
-    `order` is the values' order in `Tables.keys`; each column's unknown values follow.
+    `order` is the values' order among the merged keys; each column's unknown values follow.
     """
     factors = encoder.factors
     if factors is None:

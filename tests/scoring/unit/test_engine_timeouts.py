@@ -7,6 +7,7 @@ from functools import wraps
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 
 from scoring.engines import spark_query, spark_serving
 from scoring.engines.lightgbm import Booster
-from scoring.engines.spark_serving import Rows, SparkProcess, SparkServingEngine, call
+from scoring.engines.spark_serving import Rows, SparkServingEngine, call
 from scoring.request_errors import Rejection
 
 
@@ -61,39 +62,37 @@ class _Broken(http.client.HTTPConnection):
         raise ValueError("nobody knows why")
 
 
-class _Stubborn:
-    """A Spark that starts once, ends, and then fails to start a few times, for a different reason each time."""
-
-    port = 1
+class _Stubborn(SparkServingEngine):
+    """Its Spark starts once, ends, and then fails to start a few times, for a different reason each time."""
 
     def __init__(self) -> None:
+        super().__init__(Path(), cast("Booster", SimpleNamespace(features=2)))
         self.failures: list[BaseException | None] = [None, OSError("no memory"), RuntimeError("a surprise"), None]
-        self.ended = False
+        self.code: int | None = None
 
-    async def start(self) -> None:
+    def _spawn(self) -> None:
         failure = self.failures.pop(0)
         if failure is not None:
             raise failure
-        self.ended = False
+        self.code = None
 
-    def connect(self) -> http.client.HTTPConnection:
-        return _Broken("127.0.0.1", self.port)
+    async def _prove(self) -> None:
+        """Ask for nothing."""
 
-    def exit_code(self) -> int | None:
-        return 1 if self.ended else None
+    def _connect(self) -> http.client.HTTPConnection:
+        return _Broken("127.0.0.1", self._port)
 
-    def end(self) -> None:
-        """Do nothing."""
+    def _exit_code(self) -> int | None:
+        return self.code
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> tuple[SparkServingEngine, _Stubborn]:
-    """An engine with a stubborn Spark, and this Spark."""
-    spark = _Stubborn()
-    monkeypatch.setattr(spark_serving, "SparkProcess", lambda *_: cast("SparkProcess", spark))
+def serving(monkeypatch: pytest.MonkeyPatch) -> _Stubborn:
+    """An engine with a stubborn Spark."""
+    monkeypatch.setattr(spark_serving, "_require_spark", lambda: None)
     monkeypatch.setattr(spark_serving, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(spark_serving, "POLL_SECONDS", 0.01)
-    return SparkServingEngine(Path(), cast("Booster", None)), spark
+    return _Stubborn()
 
 
 async def _becomes(condition: Callable[[], bool]) -> None:
@@ -105,19 +104,15 @@ async def _becomes(condition: Callable[[], bool]) -> None:
 
 
 @in_a_loop
-async def test_a_spark_that_cannot_start_for_whatever_reason_is_tried_until_it_does(
-    engine: tuple[SparkServingEngine, _Stubborn],
-) -> None:
-    serving, spark = engine
+async def test_a_spark_that_cannot_start_for_whatever_reason_is_tried_until_it_does(serving: _Stubborn) -> None:
     await serving.start()
-    spark.ended = True
-    await _becomes(lambda: not spark.failures and serving.ready)
+    serving.code = 1
+    await _becomes(lambda: not serving.failures and serving.ready)
     serving.close()
 
 
 @in_a_loop
-async def test_a_call_that_fails_for_whatever_reason_is_answered(engine: tuple[SparkServingEngine, _Stubborn]) -> None:
-    serving, _ = engine
+async def test_a_call_that_fails_for_whatever_reason_is_answered(serving: _Stubborn) -> None:
     await serving.start()
     with pytest.raises(Rejection, match="did not answer"):
         await asyncio.wait_for(serving.score(np.zeros((1, 2))), 20)
@@ -126,10 +121,9 @@ async def test_a_call_that_fails_for_whatever_reason_is_answered(engine: tuple[S
 
 @in_a_loop
 async def test_more_records_than_may_wait_for_spark_are_refused(
-    engine: tuple[SparkServingEngine, _Stubborn], monkeypatch: pytest.MonkeyPatch
+    serving: _Stubborn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spark_serving, "MAX_WAITING", 4)
-    serving, _ = engine
     serving.ready = True  # nothing takes what waits
     waiting = asyncio.create_task(serving.score(np.zeros((4, 2))))
     await asyncio.sleep(0)
@@ -140,14 +134,13 @@ async def test_more_records_than_may_wait_for_spark_are_refused(
 
 @in_a_loop
 async def test_requests_that_share_a_call_of_few_records_get_their_own_answers(
-    engine: tuple[SparkServingEngine, _Stubborn], monkeypatch: pytest.MonkeyPatch
+    serving: _Stubborn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def sums(_: http.client.HTTPConnection, rows: Rows, _seconds: float) -> list[float]:
         assert len(rows) <= spark_query.SLOTS
         return [float(row.sum()) for row in rows]
 
     monkeypatch.setattr(spark_serving, "call", sums)
-    serving, _ = engine
     await serving.start()
     asked = [np.full((rows, 2), float(number)) for number, rows in enumerate((1, 2, 1, 20, 3))]
     found = await asyncio.wait_for(asyncio.gather(*map(serving.score, asked)), 20)
