@@ -180,8 +180,8 @@ class BundledClicks(msgspec.Struct, frozen=True, kw_only=True):
 
     trees: Path
     encoder: Encoder
-    reference: Reference | None
-    """The baseline sample for drift; None in bundles that were written before there was one."""
+    reference: Reference
+    """The baseline sample for drift."""
     golden: tuple[GoldenRecord, ...]
 
     @classmethod
@@ -197,7 +197,7 @@ class BundledClicks(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             trees=path / MODEL,
             encoder=Encoder.load(path, mapped=mapped).fitting(schema),
-            reference=Reference.from_json((path / REFERENCE).read_bytes()) if (path / REFERENCE).exists() else None,
+            reference=Reference.from_json((path / REFERENCE).read_bytes()),
             golden=tuple(msgspec.json.decode(line, type=GoldenRecord) for line in lines),
         )
 

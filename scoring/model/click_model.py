@@ -37,21 +37,19 @@ GOLDEN_TOLERANCE = 1e-9
 
 
 class Watch:
-    """Compares a sample of the scored rows with the model's baseline sample; does nothing if there is none."""
+    """Compares a sample of the scored rows with the model's baseline sample."""
 
-    def __init__(self, schema: Schema, reference: Reference | None) -> None:
+    def __init__(self, schema: Schema, reference: Reference) -> None:
         self._schema = schema
         self._reference = reference
-        self._wanted = 0 if reference is None else BATCH_ROWS
+        self._wanted = BATCH_ROWS
         self._next = time.monotonic()
         self._seen: list[tuple[npt.NDArray[np.float64], Sequence[float]]] = []
-        columns = {} if reference is None else reference.columns
-        places = {column.name: place for place, column in enumerate(schema.columns)}
-        self._columns = [(places[name], histogram) for name, histogram in columns.items()]
-        self._counts: list[Weights] = [np.zeros(len(histogram.rows)) for histogram in columns.values()]
-        self._prediction: Weights = np.zeros(0 if reference is None else len(reference.prediction.rows))
-        self.names = tuple(columns)
-        """The columns whose drift is measured."""
+        self._places = {column.name: place for place, column in enumerate(schema.columns)}
+        self._counts: dict[str, Weights] = {
+            name: np.zeros(len(histogram.rows)) for name, histogram in reference.columns.items()
+        }
+        self._prediction: Weights = np.zeros(len(reference.prediction.rows))
 
     def see(self, inputs: npt.NDArray[np.float64], probabilities: Sequence[float]) -> None:
         """Keep scored rows, inputs float64[n, m], if more are needed."""
@@ -63,7 +61,7 @@ class Watch:
 
     def compare(self) -> tuple[int, float, dict[str, float]] | None:
         """The number of compared rows, and the index of the prediction and of each column; None if no batch is due."""
-        if self._reference is None or self._wanted > 0 or time.monotonic() < self._next:
+        if self._wanted > 0 or time.monotonic() < self._next:
             return None
         inputs = np.concatenate([inputs for inputs, _ in self._seen])
         probabilities = np.concatenate([probabilities for _, probabilities in self._seen])
@@ -73,9 +71,9 @@ class Watch:
         values = column_values(self._schema, inputs)
         self._prediction = KEPT * self._prediction + self._reference.prediction.count(probabilities)
         indices = {}
-        for place, (name, (index, histogram)) in enumerate(zip(self.names, self._columns, strict=True)):
-            self._counts[place] = KEPT * self._counts[place] + histogram.count(values[:, index])
-            indices[name] = stability_index(histogram.rows, self._counts[place])
+        for name, histogram in self._reference.columns.items():
+            self._counts[name] = KEPT * self._counts[name] + histogram.count(values[:, self._places[name]])
+            indices[name] = stability_index(histogram.rows, self._counts[name])
         return len(inputs), stability_index(self._reference.prediction.rows, self._prediction), indices
 
 

@@ -1,13 +1,11 @@
 """Metrics of drift: the service compares the records it scores with those its model was trained on."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from features.bundle import FILES, Bundle, seal
-from features.reference import FILE
+from features.bundle import Bundle
 from features.schema import CRITEO
 from scoring.model.click_model import BATCH_ROWS, BATCH_SECONDS
 from tests.support.bundles import Record, random_records
@@ -57,18 +55,3 @@ def test_rows_like_the_models_have_not_moved_and_others_have(watched: RunningSer
         return {name for name, index in features.items() if index > 0.25} == {"int03", "cat07"}
 
     wait_until(shifted, seconds=6 * BATCH_SECONDS)
-
-
-def test_a_bundle_without_a_reference_is_served_and_not_watched(tmp_path: Path, bundle: Bundle) -> None:
-    older = tmp_path / "bundle"
-    older.mkdir()
-    for file in bundle.path.rglob("*"):
-        if file.is_file() and file.name not in {FILE, FILES}:
-            target = older / file.relative_to(bundle.path)
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(file.read_bytes())
-    seal(older)
-    (tmp_path / "service").mkdir()
-    with running_service(older, tmp_path / "service") as running:
-        send(running, random_records(CRITEO, RECORDS))
-        assert moved(running) == (0.0, 0.0, {})

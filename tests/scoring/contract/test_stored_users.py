@@ -58,6 +58,7 @@ def test_a_history_is_added_to_the_users_own(film_service: RunningService) -> No
         ("u2", ["popular"]),
         (3, ["popular"]),
         ("3", ["popular"]),
+        ("3.0", ["popular"]),
         ("nobody", ["unknown_user", "popular"]),
         (17, ["unknown_user", "popular"]),
         ("", ["unknown_user", "popular"]),
