@@ -53,27 +53,19 @@ def score(connection: http.client.HTTPConnection, record: dict[str, Any]) -> tup
     return answer.status, answer.headers["connection"]
 
 
+@pytest.mark.parametrize("has_asked", [True, False])
 def test_the_next_request_on_an_open_connection_is_answered_and_the_last(
-    shutting_down: RunningService, record: dict[str, Any]
-) -> None:
-    connection = connect(shutting_down)
-    assert score(connection, record) == (200, None)
-    shutting_down.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: not accepts(shutting_down))
-    assert score(connection, record) == (200, "close")
-    assert shutting_down.process.wait(60) == 0
-
-
-def test_a_client_that_connected_but_has_not_asked_yet_is_answered(
-    shutting_down: RunningService, record: dict[str, Any]
+    shutting_down: RunningService, record: dict[str, Any], *, has_asked: bool
 ) -> None:
     connection = connect(shutting_down)
     connection.connect()
     port = connection.sock.getsockname()[1]
     wait_until(lambda: port in client_ports(shutting_down))
+    assert not has_asked or score(connection, record) == (200, None)
     shutting_down.process.send_signal(signal.SIGTERM)
     wait_until(lambda: not accepts(shutting_down))
     assert score(connection, record) == (200, "close")
+    assert shutting_down.process.wait(60) == 0
 
 
 def test_an_idle_client_holds_the_service_for_a_moment_only(

@@ -42,15 +42,6 @@ def genres(films: Bundle) -> list[str]:
     return sorted({value.strip() for text in texts for value in text.split("|")} - {""})[:3]
 
 
-def test_single_and_batch_give_what_training_gives(client: httpx.Client, films: Bundle) -> None:
-    records = [golden.record for golden in films.click_model.golden]
-    expected = [golden.probability for golden in films.click_model.golden]
-    together = client.post("/score", json={"records": records}).json()["probabilities"]
-    alone = [client.post("/score", json=record).json()["probability"] for record in records]
-    assert together == pytest.approx(expected, abs=1e-12)
-    assert alone == pytest.approx(expected, abs=1e-12)
-
-
 def test_order_repetition_and_spaces_make_no_difference(client: httpx.Client, films: Bundle) -> None:
     orders = ["|".join(order) for order in permutations(genres(films))]
     odd = " | ".join([*genres(films), "", genres(films)[0]])

@@ -65,7 +65,13 @@ def test_a_port_in_use_is_named_in_a_sentence(bundle: Bundle, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "cannot be read"), ("", "has 0 keys"), ("a\n" * 17, "has 17 keys"), ("short\n", "shorter than 16")],
+    [
+        (None, "cannot be read"),
+        ("", "has 0 keys"),
+        ("a\n" * 17, "has 17 keys"),
+        ("short\n", "shorter than 16"),
+        (f"web={KEY}\nweb={KEY}x", "the same name"),
+    ],
 )
 def test_a_keys_file_that_cannot_be_used_is_named(
     bundle: Bundle, tmp_path: Path, content: str | None, sentence: str

@@ -49,32 +49,20 @@ def small(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
         yield running
 
 
-def test_idle_strangers_take_no_place_of_clients_with_a_key(small: RunningService) -> None:
+@pytest.mark.parametrize(
+    "sent", [HEALTH, b"POST /score HTTP/1.1\r\nhost: x\r\nx-more: "], ids=["idle", "half a request"]
+)
+def test_strangers_take_no_place_of_clients_with_a_key(small: RunningService, sent: bytes) -> None:
     with ExitStack() as stack:
         before = stack.enter_context(connected(small))
         before.sendall(SCORE)
         assert answer(before)[0] == 200
         for _ in range(10 * MOST):
-            stranger = stack.enter_context(connected(small))
-            stranger.sendall(HEALTH)
-            with suppress(ConnectionError, AssertionError):  # the service may close it before it answers
-                answer(stranger)
-        before.sendall(SCORE)
-        assert answer(before)[0] == 200
-        for _ in range(3):
-            later = stack.enter_context(connected(small))
-            later.sendall(SCORE)
-            assert answer(later)[0] == 200
-
-
-def test_strangers_with_half_a_request_take_no_place_either(small: RunningService) -> None:
-    with ExitStack() as stack:
-        for _ in range(10 * MOST):
-            with suppress(ConnectionError):
-                stack.enter_context(connected(small)).sendall(b"POST /score HTTP/1.1\r\nhost: x\r\nx-more: ")
-        client = stack.enter_context(connected(small))
-        client.sendall(SCORE)
-        assert answer(client)[0] == 200
+            with suppress(ConnectionError):  # the service may close it before it has all
+                stack.enter_context(connected(small)).sendall(sent)
+        for client in (before, *(stack.enter_context(connected(small)) for _ in range(3))):
+            client.sendall(SCORE)
+            assert answer(client)[0] == 200
         wait_until(lambda: worker(small).num_fds() < 5 * MOST)
 
 

@@ -47,13 +47,6 @@ def scored(client: httpx.Client, **record: Any) -> float:
     return float(answer.json()["probability"])
 
 
-def test_single_and_batch_give_what_training_gives(client: httpx.Client, bundle: Bundle) -> None:
-    records = [golden.record for golden in bundle.click_model.golden]
-    assert all(isinstance(record["at"], float) for record in records)
-    together = client.post("/score", json={"records": records}).json()["probabilities"]
-    assert together == pytest.approx([golden.probability for golden in bundle.click_model.golden], abs=1e-12)
-
-
 def test_the_same_time_scores_the_same_in_any_spelling(client: httpx.Client) -> None:
     one = scored(client, released="2025-07-01 08:15:00", at=AT)
     assert one == scored(client, released="2025-07-01T06:15:00Z", at="2026-01-31T13:00:00+01:00")

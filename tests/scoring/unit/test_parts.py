@@ -6,24 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from scoring.errors import KeysError
-from scoring.worker.keys import Key, KeyRing
+from scoring.worker.keys import KeyRing
 from scoring.worker.logs import WAITING_LINES, LogSink
 
 KEY = b"0123456789abcdef"
-
-
-def test_a_key_goes_by_its_name_or_by_its_place(tmp_path: Path) -> None:
-    keys = _ring(tmp_path, b"mobile-app=" + KEY + b"\n" + KEY[::-1] + b"\nMDEyMzQ1Njc4OWFiY2RlZg==\n")
-    assert keys.names == ["mobile-app", "key-2", "key-3"]
-    assert keys.find(b"Bearer " + KEY) == Key("mobile-app", KEY)
-    assert keys.find(b"Bearer mobile-app=" + KEY) is None
-    assert keys.find(b"Bearer MDEyMzQ1Njc4OWFiY2RlZg==") is not None
-
-
-def test_two_keys_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(KeysError, match="the same name"):
-        _ring(tmp_path, b"web=" + KEY + b"\nweb=" + KEY[::-1])
 
 
 def test_every_key_is_compared_in_constant_time_whatever_is_given(
