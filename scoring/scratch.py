@@ -19,11 +19,12 @@ UNLOCKED_SECONDS = 60.0
 class ScratchFolder:
     """A temporary folder of this process; its name starts with its kind."""
 
-    def __init__(self, kind: str, *, within: str | None = None) -> None:
-        """Create it in `within` (default: the system's temporary folder), and remove abandoned ones of its `kind`."""
-        place = within or tempfile.gettempdir()
-        remove_abandoned(kind, Path(place))
-        self.path = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=place))
+    def __init__(self, kind: str) -> None:
+        """Create it, and remove this user's abandoned ones of its `kind`."""
+        for folder in Path(tempfile.gettempdir()).glob(f"{kind}-*"):
+            if _is_abandoned(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+        self.path = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
         aside = self.path / f"{LOCK}.new"
         self._lock = os.open(aside, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -33,13 +34,6 @@ class ScratchFolder:
         """Remove the folder and its contents."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
-
-
-def remove_abandoned(kind: str, place: Path) -> None:
-    """Remove this user's folders of this kind in `place` whose process has ended."""
-    for folder in place.glob(f"{kind}-*"):
-        if _is_abandoned(folder):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_abandoned(folder: Path) -> bool:

@@ -6,7 +6,7 @@ the split has none.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,14 +78,8 @@ def open_forest(model: Path, features: int, kernel: Kernel) -> object | None:
 
 def _fields(text: str) -> dict[str, str]:
     """The lines `name=value` before the first empty line, as a mapping."""
-    return dict(_pairs(text.strip("\n").split("\n\n", 1)[0]))
-
-
-def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.splitlines():
-        name, separator, value = line.partition("=")
-        if separator:
-            yield name, value
+    lines = text.strip("\n").split("\n\n", 1)[0].splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 def _tree(fields: Mapping[str, str], features: int) -> list[_Piece] | None:

@@ -11,7 +11,7 @@ import httptools
 
 from scoring.http.admission import AddressRates, Doorkeeper, Room
 from scoring.http.batcher import Batcher
-from scoring.http.looks import CHECKS, Looks
+from scoring.http.looks import CHECKS, look
 from scoring.http.request import Request, RequestIds, Writer, require_json
 from scoring.model.operations import OPERATIONS
 from scoring.request_errors import Headers, Refusal, Rejection, method_not_allowed
@@ -45,7 +45,6 @@ class Front:
             each=settings.address_requests, together=STRANGERS_TOGETHER * settings.address_requests
         )
         self._doorkeeper = Doorkeeper(service.keys, strangers, settings.key_requests)
-        self._looks = Looks(service)
 
     def request(self, where: "Connection", method: bytes, target: bytes, headers: Headers) -> Request:
         """Create a request from its head."""
@@ -118,7 +117,7 @@ class Front:
 
     def _look(self, request: Request) -> None:
         """Answer a read-only route. Only errors are recorded, never health checks: they would fill log and metrics."""
-        answer = self._looks.answer(request)
+        answer = look(self._service, request)
         request.reply(*answer)
         if answer.status >= HTTPStatus.BAD_REQUEST and request.path not in CHECKS:
             self.record(request, answer.status)

@@ -6,12 +6,13 @@ from functools import cache
 from pathlib import Path
 
 from features.reference import MAJOR_SHIFT, STABLE
+from scoring.request_errors import Headers
 
 HERE = Path(__file__).parent
 
 
 @cache
-def render() -> tuple[bytes, dict[str, str]]:
+def render() -> tuple[bytes, Headers]:
     """The page and its headers, whose policy allows only its own scripts and styles, and calls to this service."""
     names = ("page.css", "page.js", "recommend.js", "figures.js", "page.html")
     style, script, recommend, figures, whole = ((HERE / name).read_text(encoding="utf-8") for name in names)
@@ -23,13 +24,13 @@ def render() -> tuple[bytes, dict[str, str]]:
         f"style-src {_source(style)}; style-src-attr 'none'; "
         "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    headers = {
-        "content-security-policy": policy,
-        "content-type": "text/html; charset=utf-8",
-        "cache-control": "no-cache",
-        "referrer-policy": "no-referrer",
-        "x-content-type-options": "nosniff",
-    }
+    headers = [
+        (b"content-security-policy", policy.encode()),
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"cache-control", b"no-cache"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
     return whole.encode(), headers
 
 
