@@ -102,7 +102,6 @@ def service(folder: Path) -> Service:
         settings=settings,
         model=model,
         lookups=lookups,
-        complain=None,
         rejection_of=rejection_of,
         metrics=SimpleNamespace(scored=lambda _: None, fell_back=lambda _: None),
     )
@@ -146,7 +145,7 @@ class _Client:
 def _warm(found: Service) -> None:
     """Do what the golden requests do before a service is ready: some tables are made once."""
     query = RecommendQuery(RecommendRequest(history=["item 1"], at_most=dict.fromkeys(NAMES, 1.0), new=1))
-    recommend_to_each([query], found.model, found.lookups, found.complain)
+    recommend_to_each([query], found.model, found.lookups)
     gc.collect()
     gc.freeze()  # as a worker does
 

@@ -138,9 +138,7 @@ class Opened:
         for start in range(0, len(users), ANSWERED_TOGETHER):
             together = users[start : start + ANSWERED_TOGETHER]
             asked = [self._query(user) for user in together]
-            for user, answer in zip(
-                together, recommend_to_each(asked, self._model, self._lookups, _complain), strict=True
-            ):
+            for user, answer in zip(together, recommend_to_each(asked, self._model, self._lookups), strict=True):
                 if isinstance(answer, Exception):
                     raise answer
                 rows += [
@@ -153,10 +151,6 @@ class Opened:
 
     def _query(self, user: str) -> RecommendQuery:
         return RecommendQuery(RecommendRequest(user=user, top=self._batch.top, show=[]), reasons=False)
-
-
-def _complain(error: SnapshotError) -> None:
-    raise error
 
 
 @lru_cache(maxsize=1)

@@ -135,7 +135,7 @@ class Batcher:
         start = 0
         for request, query in batch:
             end = start + len(query.rows)
-            self._answer(request, query, model, inputs[start:end], probabilities[start:end])
+            self._answer(request, query, model, probabilities[start:end], inputs=inputs, start=start)
             start = end
         return 0
 
@@ -148,7 +148,7 @@ class Batcher:
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(request, error)
         else:
-            self._answer(request, query, model, inputs, probabilities)
+            self._answer(request, query, model, probabilities, inputs=inputs, start=0)
         finally:
             self._records.answer(1)
 
@@ -180,7 +180,7 @@ class Batcher:
         if query is None:
             return None
         try:
-            return query, cost_of(query, service.model.recommender, service.lookups, service.complain)
+            return query, cost_of(query, service.model.recommender, service.lookups)
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(request, error)
             return None
@@ -188,9 +188,7 @@ class Batcher:
     def _recommend(self, queries: list[tuple[Request, RecommendQuery]]) -> None:
         service = self._service
         try:
-            answers = recommend_to_each(
-                [query for _, query in queries], service.model, service.lookups, service.complain
-            )
+            answers = recommend_to_each([query for _, query in queries], service.model, service.lookups)
         except Exception as error:  # noqa: BLE001 - as above
             answers = [error] * len(queries)
         for (request, query), answer in zip(queries, answers, strict=True):
@@ -207,11 +205,14 @@ class Batcher:
         request: Request,
         query: Query | ExplainQuery,
         model: ServedModel,
-        inputs: Inputs,
         probabilities: list[float],
+        *,
+        inputs: Inputs,
+        start: int,
     ) -> None:
+        """Answer a request by the probabilities of its records, whose inputs begin at `start`."""
         if isinstance(query, ExplainQuery):
-            self._explain(request, query, model, inputs.copy(), probabilities[0])
+            self._explain(request, query, model, inputs[start : start + 1].copy(), probabilities[0])
             return
         try:
             body = query.answer(probabilities, model)

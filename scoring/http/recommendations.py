@@ -13,7 +13,6 @@ import msgspec
 
 from recommend.ranking import CANDIDATES
 from recommend.recommender import REASONED, Recommender
-from recommend.stored import SnapshotError
 from scoring.http.request import Request
 from scoring.model.recommend_request import MOST_CANDIDATES, RecommendRequest
 from scoring.model.recommending import DEFAULT_TOP, RecommendQuery
@@ -55,14 +54,12 @@ BESIDE_RECORDS = 4
 """The same where records wait, which so many delay by a few milliseconds."""
 
 
-def cost_of(
-    query: RecommendQuery, recommender: Recommender | None, lookups: Lookups, complain: Callable[[SnapshotError], None]
-) -> float:
+def cost_of(query: RecommendQuery, recommender: Recommender | None, lookups: Lookups) -> float:
     """The cost of a checked request beside its body."""
     if recommender is None:
         return 0.0
     request = query.request
-    chosen = len(request.history or ()) + len(query.stored(lookups, complain).chosen)
+    chosen = len(request.history or ()) + len(query.stored(lookups).chosen)
     wants_new = lookups.places > 0 if request.new is msgspec.UNSET else request.new > 0
     return estimated(request, items=len(recommender.items), chosen=chosen, wants_new=wants_new)
 

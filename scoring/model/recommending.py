@@ -6,7 +6,7 @@ call, which costs little more.
 """
 
 import secrets
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -54,40 +54,6 @@ class NewItem(NamedTuple):
         return RecommendedItem(item=self.key, score=None, reason="new", because=[], columns=self.said.shown(names))
 
 
-def best_new(
-    request: RecommendRequest,
-    top: int,
-    match: Mask | None,
-    history: Indices,
-    *,
-    recommender: Recommender,
-    lookups: Lookups,
-    complain: Callable[[SnapshotError], None],
-) -> list[NewItem]:
-    """The new items for the last of `top` places, as many as wanted; the first place is never theirs.
-
-    `match`, bool[c], says which items of the catalogue the filter allows, None for all, and `history`, int64[h], is
-    what somebody chose of the recommender's items. What the request names as chosen or excluded is not new. `complain`
-    gets what is wrong with a catalogue that was altered. Raises like `varied`.
-    """
-    most = min(lookups.places if request.new is msgspec.UNSET else int(request.new), top - 1)
-    catalogue, new = lookups.catalogue, lookups.new
-    if not most or catalogue is None or new is None or not len(new.numbers):
-        return []
-    scores = new.scores(_known_scores(history, recommender))
-    named = {key_of(key) for keys in (request.history, request.exclude) if keys is not msgspec.UNSET for key in keys}
-    try:
-        is_named = np.isin(new.numbers, catalogue.among(named - recommender.numbers.keys()))
-        scores[is_named if match is None else is_named | ~match[new.numbers]] = -np.inf
-        numbers = new.numbers[::-1][best_of(scores[::-1], MOST_NEW_COMPARED)]  # of equal ones the latest first
-        kept = numbers[varied(numbers, most, request, catalogue)].tolist()
-        keys = [catalogue.key(number) for number in kept]
-        return [NewItem(one, key, catalogue.item(key, one)) for one, key in zip(kept, keys, strict=True)]
-    except SnapshotError as error:
-        complain(error)
-        return []
-
-
 def _known_scores(history: Indices, recommender: Recommender) -> npt.NDArray[np.float64]:
     """The scores of known items, float64[m]; without a history by their popularity, in the order of which they are."""
     if len(history):
@@ -112,22 +78,20 @@ class RecommendQuery:
     fallback: list[Fallback] = field(default_factory=list)
     _own: Stored | None = None
 
-    def steps(
-        self, recommender: Recommender, model: ServedModel, lookups: Lookups, complain: Callable[[SnapshotError], None]
-    ) -> Generator[Wanted, Ranked, Found]:
+    def steps(self, recommender: Recommender, model: ServedModel, lookups: Lookups) -> Generator[Wanted, Ranked, Found]:
         """What has to be ranked, perhaps several times, and at last what was found; see `scoring.model.recommending`.
 
         Raises `UNKNOWN_FIELD` for columns that the catalogue does not have, and like `read_context`.
         """
         request = self.request
         names = _to_show(request, lookups.catalogue)
-        stored = self.stored(lookups, complain)
+        stored = self.stored(lookups)
         history = np.concatenate([stored.chosen, self._history(recommender)])
         match = matching(request, lookups.catalogue)
         excluded = np.concatenate([self._excluded(recommender, history), left_out(match, lookups.catalogue)])
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
         user = self._user(stored, recommender)
-        new = best_new(request, top, match, history, recommender=recommender, lookups=lookups, complain=complain)
+        new = self._new(top, match, history, recommender, lookups)
         wanted = Wanted(history, top - len(new), excluded, user)
         items, scores = yield from self._varied(wanted, new, lookups)
         found = recommender.explained(history if self.reasons else _NOBODY.chosen, items, scores)
@@ -137,7 +101,7 @@ class RecommendQuery:
             self.fallback.append(Fallback.FEWER)
         past = np.unique(history).tolist() if request.details is True else []
         named = {*past[:MOST_SHOWN], *(one.item for one in found), *(item for one in found for item in one.because)}
-        said = _said(named, recommender, lookups.catalogue, complain)
+        said = _said(named, recommender, lookups)
         shown = {
             item: HistoryItem(item=recommender.items[item], columns=said[item].shown(names) if item in said else {})
             for item in named
@@ -155,6 +119,33 @@ class RecommendQuery:
         texts = [said[one.item] for one in found] + [one.said for one in new]
         columns = self._columns(stored, user, model, lookups)
         return Found(answer, pairs(columns, texts, model.bundle.schema.fields))
+
+    def _new(
+        self, top: int, match: Mask | None, history: Indices, recommender: Recommender, lookups: Lookups
+    ) -> list[NewItem]:
+        """The new items for the last of `top` places, as many as wanted; the first place is never theirs.
+
+        `match`, bool[c], says which items of the catalogue the filter allows, None for all. What the request names as
+        chosen or excluded is not new. Raises like `varied`.
+        """
+        request, catalogue, new = self.request, lookups.catalogue, lookups.new
+        most = min(lookups.places if request.new is msgspec.UNSET else int(request.new), top - 1)
+        if not most or catalogue is None or new is None or not len(new.numbers):
+            return []
+        scores = new.scores(_known_scores(history, recommender))
+        named = {
+            key_of(key) for keys in (request.history, request.exclude) if keys is not msgspec.UNSET for key in keys
+        }
+        try:
+            is_named = np.isin(new.numbers, catalogue.among(named - recommender.numbers.keys()))
+            scores[is_named if match is None else is_named | ~match[new.numbers]] = -np.inf
+            numbers = new.numbers[::-1][best_of(scores[::-1], MOST_NEW_COMPARED)]  # of equal ones the latest first
+            kept = numbers[varied(numbers, most, request, catalogue)].tolist()
+            keys = [catalogue.key(number) for number in kept]
+            return [NewItem(one, key, catalogue.item(key, one)) for one, key in zip(kept, keys, strict=True)]
+        except SnapshotError as error:
+            lookups.complain(error)
+            return []
 
     def _excluded(self, recommender: Recommender, history: Indices) -> Indices:
         """The items that the request does not want, or that were chosen and are not to be repeated."""
@@ -179,20 +170,20 @@ class RecommendQuery:
                 return items[kept], scores[kept]
             candidates = min(4 * candidates, MOST_CANDIDATES)
 
-    def stored(self, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> Stored:
+    def stored(self, lookups: Lookups) -> Stored:
         """What is stored of the user that the request names, as it was when this was first asked."""
         if self._own is None:
-            self._own = self._find(lookups, complain)
+            self._own = self._find(lookups)
         return self._own
 
-    def _find(self, lookups: Lookups, complain: Callable[[SnapshotError], None]) -> Stored:
+    def _find(self, lookups: Lookups) -> Stored:
         user = self.request.user
         if user is msgspec.UNSET:
             return _NOBODY
         try:
             found = lookups.find(key_of(user))
         except SnapshotError as error:
-            complain(error)
+            lookups.complain(error)
             self.fallback.append(Fallback.NO_HISTORIES)
             return _NOBODY
         if found is None:
@@ -256,14 +247,9 @@ def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetTy
     return np.array([number for number in found if number is not None], dtype=np.int64)
 
 
-def _said(
-    items: Collection[int],
-    recommender: Recommender,
-    catalogue: Catalogue | None,
-    complain: Callable[[SnapshotError], None],
-) -> dict[int, ItemTexts]:
+def _said(items: Collection[int], recommender: Recommender, lookups: Lookups) -> dict[int, ItemTexts]:
     """What the catalogue says of each item; nothing without a catalogue, or if it was altered."""
-    if catalogue is not None:
+    if (catalogue := lookups.catalogue) is not None:
         numbers = catalogue.numbers[[*items]].tolist() if items else ()
         try:
             return {
@@ -271,7 +257,7 @@ def _said(
                 for item, number in zip(items, numbers, strict=True)
             }
         except SnapshotError as error:
-            complain(error)
+            lookups.complain(error)
     return {}
 
 
@@ -297,19 +283,13 @@ def _known_user(
 
 
 def recommend_to_each(
-    queries: Sequence[RecommendQuery],
-    model: ServedModel,
-    lookups: Lookups,
-    complain: Callable[[SnapshotError], None],
+    queries: Sequence[RecommendQuery], model: ServedModel, lookups: Lookups
 ) -> list[RecommendAnswer | Exception]:
-    """The response to each query, or why there is none: `NO_RECOMMENDER` if the model has none, or see `steps`.
-
-    `complain` gets what is wrong with a snapshot that was altered.
-    """
+    """The response to each query, or why there is none: `NO_RECOMMENDER` if the model has none, or see `steps`."""
     recommender = model.recommender
     if recommender is None:
         return [Refusal.NO_RECOMMENDER(model.why_no_recommender) for _ in queries]
-    running = [query.steps(recommender, model, lookups, complain) for query in queries]
+    running = [query.steps(recommender, model, lookups) for query in queries]
     found: list[Wanted | Found | Exception] = [_next(one, None) for one in running]
     while waiting := [(number, one) for number, one in enumerate(found) if isinstance(one, Wanted)]:
         every = recommender.best_of_each([one for _, one in waiting])

@@ -4,7 +4,7 @@ Records that name a user or an item by id get its stored columns for what they d
 reads columns of users, which a `POST /recommend` may give as its `context`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -34,6 +34,10 @@ ID_FIELDS = [
 MOST_LISTED = 20
 
 
+def _raised(error: SnapshotError) -> None:
+    raise error
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lookups:
     """The open snapshots, and the catalogue's new items."""
@@ -45,6 +49,8 @@ class Lookups:
     new: NewItems | None = None
     places: int = 0
     """How many of the last places new items may take, unless a request says otherwise."""
+    complain: Callable[[SnapshotError], None] = _raised
+    """Gets what is wrong with a snapshot that was altered, without which a recommendation can be made."""
 
     def find(self, user: str) -> Stored | None:
         """What is stored of a user, None if they are unknown or were forgotten; raises `SnapshotError`."""

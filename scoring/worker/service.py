@@ -94,7 +94,14 @@ class Service:
         else:
             if model.has_users_and_items and settings.snapshots is not None:
                 lake = None if settings.snapshots_from is None else Lake(settings.snapshots_from, settings.snapshots)
-                self._following = Following(settings.snapshots, model, settings.new_items, self.sink, lake)
+                self._following = Following(
+                    settings.snapshots,
+                    model,
+                    places=settings.new_items,
+                    sink=self.sink,
+                    lake=lake,
+                    complain=self._complain,
+                )
                 await self._following.refresh()
             self._model = model
             self.sink.event(
@@ -140,7 +147,7 @@ class Service:
         except KeysError as error:
             self.sink.event("keys not read again, the old ones stay valid", level="error", reason=str(error))
 
-    def complain(self, error: SnapshotError) -> None:
+    def _complain(self, error: SnapshotError) -> None:
         """Log what is wrong with a snapshot that was altered: each problem once, since every request may meet it."""
         text = str(error)
         if text not in self._complaints and len(self._complaints) < MOST_COMPLAINTS:

@@ -28,6 +28,7 @@ from recommend.forgotten import FILE as FORGOTTEN
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories
 from recommend.published import CURRENT, decode, place
+from recommend.stored import SnapshotError
 from scoring.errors import FetchError
 from scoring.model.model import ServedModel
 from scoring.model.stored import Lookups
@@ -172,13 +173,23 @@ def _opened_url(url: str, *, data: bytes | None = None, headers: Mapping[str, st
 class Following:
     """The snapshots in a folder, which a lake may fill, for a model's recommender, and the users who were forgotten."""
 
-    def __init__(self, folder: Path, model: ServedModel, places: int, sink: LogSink, lake: Lake | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        model: ServedModel,
+        *,
+        places: int,
+        sink: LogSink,
+        lake: Lake | None,
+        complain: Callable[[SnapshotError], None],
+    ) -> None:
         """Opens nothing yet. New items may take so many `places`."""
         items = [] if model.recommender is None else model.recommender.items
         fields = model.bundle.schema.fields
         self._recommends = model.recommender is not None
         self._columns, self._places = model.compared_columns, places
         self._lake = lake
+        self._complain = complain
         self._fetched = -FETCH_SECONDS
         self._not_fetched = _Problem("snapshots not fetched", sink)
         self._forgotten = _Followed(folder.parent / FORGOTTEN, lambda file: Forgotten.decode(file.read_bytes()), sink)
@@ -215,6 +226,7 @@ class Following:
             catalogue=self._catalogue.current,
             new=self._new,
             places=self._places,
+            complain=self._complain,
         )
 
     def _who_is_forgotten(self) -> Forgotten | None:

@@ -61,7 +61,6 @@ def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True, max
         rejection_of=rejection_of,
         metrics=SimpleNamespace(scored=lambda _: None, fell_back=lambda _: None),
         lookups=Lookups(),
-        complain=None,
     )
     return Batcher(cast("Service", service), lambda *_: None)
 

@@ -38,7 +38,7 @@ def answered(asked: RecommendRequest, file: Path, columns: dict[str, Callable[[s
         click_model=clicks,
     )
     lookups = Lookups(catalogue=Catalogue(file, KEYS))
-    (found,) = recommend_to_each([RecommendQuery(asked)], cast("Any", model), lookups, lambda _: None)
+    (found,) = recommend_to_each([RecommendQuery(asked)], cast("Any", model), lookups)
     assert isinstance(found, RecommendAnswer)
     return found
 
