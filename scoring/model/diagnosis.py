@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -30,8 +30,7 @@ KINDS = {
 }
 
 
-WRONG = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding a body that is wrong raises; `rejection_for` says why."""
+Decoded = TypeVar("Decoded")
 
 
 class _NonFinite:
@@ -42,8 +41,15 @@ class _Pairs(list[tuple[str, Any]]):
     """A JSON object's fields in order, including repeated names."""
 
 
-def rejection_for(error: Exception, body: bytes) -> Rejection:
-    """The rejection for msgspec's `error` about `body`."""
+def decoded(decode: Callable[[bytes], Decoded], body: bytes) -> Decoded:
+    """The `body` by one of msgspec's decoders; raises the `Rejection` of one that is wrong."""
+    try:
+        return decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _rejection(error, body) from error
+
+
+def _rejection(error: Exception, body: bytes) -> Rejection:
     if isinstance(error, msgspec.ValidationError):
         return _invalid(str(error))
     if isinstance(error, UnicodeDecodeError):

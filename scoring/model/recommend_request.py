@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from scoring.model.diagnosis import WRONG, refuse_duplicates, rejection_for
+from scoring.model.diagnosis import decoded, refuse_duplicates
 from scoring.request_errors import Refusal
 
 MOST_CHOSEN = 1_000
@@ -136,11 +136,8 @@ def read_similar(body: bytes) -> RecommendRequest:
     return _checked(_similar, body).recommended()
 
 
-def _checked(decoded: Callable[[bytes], _Asked], body: bytes) -> _Asked:
-    try:
-        request = decoded(body)
-    except WRONG as error:
-        raise rejection_for(error, body) from error
+def _checked(decode: Callable[[bytes], _Asked], body: bytes) -> _Asked:
+    request = decoded(decode, body)
     refuse_duplicates(body, _given(request))
     if request.filter is not msgspec.UNSET and sum(map(len, request.filter.values())) > MOST_VALUES:
         raise Refusal.WRONG_COUNT(f"A filter may have {MOST_VALUES} values in all; send fewer.", field="filter")

@@ -4,15 +4,14 @@ Columns can have any name, so the types' attributes are numbered, and only their
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import msgspec
 
 from features.columns import Field, Number
 from features.schema import Schema
 from scoring.errors import RecordTypeError
-from scoring.model.diagnosis import WRONG, refuse_duplicates, rejection_for
+from scoring.model.diagnosis import decoded, refuse_duplicates
 from scoring.model.stored import ID_FIELDS, ITEM, USER, Lookups, filled
 from scoring.native import KERNEL, Kernel
 from scoring.request_errors import Refusal
@@ -20,7 +19,6 @@ from scoring.request_errors import Refusal
 RECORDS = "records"
 
 NOTHING = Lookups()
-Decoder = msgspec.json.Decoder[Any]
 
 ABSENT_NUMBER = float("nan")
 """The value of a number or time that is not in the body: a NaN, recognized by identity. Null is None instead."""
@@ -31,38 +29,6 @@ Values = tuple[Value, ...]
 
 Null is None; an absent number or time is `ABSENT_NUMBER`, an absent category UNSET. All of them are missing values.
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Decoders:
-    """The types of a record, of a batch and of a request to rank, and what decodes them, with a record or a batch."""
-
-    types: tuple[type[msgspec.Struct], type[msgspec.Struct], type[msgspec.Struct]]
-    record: Decoder
-    either: Decoder
-    rank: Decoder
-
-    @classmethod
-    def of(cls, fields: list[Any], names: dict[str, str], max_records: int) -> Self:
-        """For records with these fields."""
-        record = _struct("Record", fields, names, "A record: every feature is optional.")
-        several = _several(record, max_records)
-        batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
-        # JSON Schema counts 3.0 as an integer, so the service does, too.
-        count = Annotated[float, msgspec.Meta(ge=1, multiple_of=1, description="How many items to return.")]
-        rank = _struct(
-            "RankRequest",
-            [
-                ("user", Annotated[record, msgspec.Meta(description="Features that all items share.")]),
-                ("items", Annotated[several, msgspec.Meta(description="The features of each item to rank.")]),
-                ("top", count | msgspec.UnsetType | None, msgspec.UNSET),
-            ],
-            {},
-            "A user and the items to rank for them. An item's own fields override the user's.",
-        )
-        either = _struct("Either", [*fields, (RECORDS, several | msgspec.UnsetType, msgspec.UNSET)], names, "")
-        decoders = [msgspec.json.Decoder(kind, dec_hook=_parsed) for kind in (record, either, rank)]
-        return cls(types=(record, batch, rank), record=decoders[0], either=decoders[1], rank=decoders[2])
 
 
 class RequestTypes:
@@ -81,18 +47,37 @@ class RequestTypes:
                 "Rename the column and train the model again."
             )
         names = {f"f{field.at}": field.name for field in schema.fields}
-        fields = [(attribute, *_field(field)) for attribute, field in zip(names, schema.fields, strict=True)]
+        self._by_id = by_id and not set(schema.features) & {USER, ITEM}
+        fields = [
+            *((attribute, *_field(field)) for attribute, field in zip(names, schema.fields, strict=True)),
+            *(ID_FIELDS if self._by_id else ()),
+        ]
         self._fields = schema.fields
         self._names = (*schema.features, USER, ITEM)
         self._kernel = kernel
-        self._plain = self._described = _Decoders.of(fields, names, max_records)
-        if by_id and not set(schema.features) & {USER, ITEM}:
-            self._described = _Decoders.of([*fields, *ID_FIELDS], names, max_records)
-        self.record, self.batch, self.rank = self._described.types
+        record = self.record = _struct("Record", fields, names, "A record: every feature is optional.")
+        several = _several(record, max_records)
+        self.batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
+        # JSON Schema counts 3.0 as an integer, so the service does, too.
+        count = Annotated[float, msgspec.Meta(ge=1, multiple_of=1, description="How many items to return.")]
+        self.rank = _struct(
+            "RankRequest",
+            [
+                ("user", Annotated[record, msgspec.Meta(description="Features that all items share.")]),
+                ("items", Annotated[several, msgspec.Meta(description="The features of each item to rank.")]),
+                ("top", count | msgspec.UnsetType | None, msgspec.UNSET),
+            ],
+            {},
+            "A user and the items to rank for them. An item's own fields override the user's.",
+        )
+        either = _struct("Either", [*fields, (RECORDS, several | msgspec.UnsetType, msgspec.UNSET)], names, "")
+        self._record, self._either, self._rank = (
+            msgspec.json.Decoder(kind, dec_hook=_parsed).decode for kind in (record, either, self.rank)
+        )
 
     def read_score(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], bool]:
         """The records of a `POST /score`, and whether they came as a batch; raises a `Rejection`."""
-        values = msgspec.structs.astuple(self._decoded(self._plain.either, self._described.either, body))
+        values = msgspec.structs.astuple(decoded(self._either, body))
         records = values[-1]
         if records is msgspec.UNSET:
             row = values[:-1]
@@ -107,13 +92,13 @@ class RequestTypes:
 
     def read_record(self, body: bytes, lookups: Lookups = NOTHING) -> Values:
         """The one record of a `POST /explain`; raises a `Rejection`."""
-        row = msgspec.structs.astuple(self._decoded(self._plain.record, self._described.record, body))
+        row = msgspec.structs.astuple(decoded(self._record, body))
         refuse_duplicates(body, self._given(row))
         return self._filled([row], "", lookups)[0]
 
     def read_rank(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], int | None]:
         """Each item's values of a `POST /rank`, merged with the user's, and how many to return; raises `Rejection`."""
-        request = self._decoded(self._plain.rank, self._described.rank, body)
+        request: Any = decoded(self._rank, body)
         user = msgspec.structs.astuple(request.user)
         items = [msgspec.structs.astuple(item) for item in request.items]
         top = None if request.top in (None, msgspec.UNSET) else int(request.top)
@@ -122,22 +107,12 @@ class RequestTypes:
         shared = [(index, value) for index, value in enumerate(user) if not _is_absent(value)]
         return self._filled([_joined(shared, item) for item in items], "items", lookups), top
 
-    def _decoded(self, plain: Decoder, described: Decoder, body: bytes) -> Any:  # noqa: ANN401 - as its type
-        """The request in a body. Most have no ids, and the `plain` types are faster."""
-        try:
-            return plain.decode(body)
-        except WRONG as error:
-            if described is plain:
-                raise rejection_for(error, body) from error
-        try:
-            return described.decode(body)
-        except WRONG as error:
-            raise rejection_for(error, body) from error
-
     def _filled(self, rows: list[Values], place: str, lookups: Lookups) -> list[Values]:
         """The rows with what is stored about users and items that they name, if they can."""
-        if len(rows[0]) == len(self._fields):
+        if not self._by_id:
             return rows
+        if all(row[-2] is msgspec.UNSET and row[-1] is msgspec.UNSET for row in rows):
+            return [row[:-2] for row in rows]
         places = (f"{place}[{at}].item" if place else "item" for at in range(len(rows)))
         return filled(rows, places, self._fields, lookups)
 
