@@ -1,4 +1,5 @@
-"""Clients with a key that ask for too much: too many requests at once, pipelined too far, or in too many chunks."""
+"""Clients that ask for too much: too many requests at once, pipelined too far, in too many chunks, or with bodies that
+nobody reads and that stop midway, with which a client without a key must not take room."""
 
 import json
 import select
@@ -31,13 +32,31 @@ pytestmark = pytest.mark.slow
 SCORE = score()
 ROOM = 100_000
 """The limit in bytes of bodies that wait."""
+SIZE = 60_000
+"""Two bodies of this size are above that limit."""
+
+LENGTH = b"content-length: %d\r\n\r\n" % SIZE
+CHUNK = b"transfer-encoding: chunked\r\n\r\n%x\r\n" % SIZE
+BARE = b"%b HTTP/1.1\r\nhost: x\r\n"
+KEYLESS = HEAD.replace(b"authorization: Bearer " + KEY.encode() + b"\r\n", b"")
+BEGUN = {
+    "a wrong method": (405, BARE % b"POST /healthz" + LENGTH),
+    "a health check": (200, BARE % b"GET /healthz" + LENGTH),
+    "chunks": (200, BARE % b"GET /readyz" + CHUNK),
+    "a client that asks first": (200, BARE % b"GET /readyz" + b"expect: 100-continue\r\n" + LENGTH),
+    "another path": (401, BARE % b"POST /nothing" + LENGTH),
+    "no key": (401, KEYLESS + LENGTH),
+    "no key and chunks": (401, KEYLESS + CHUNK),
+    "a wrong key": (401, HEAD.replace(KEY.encode(), b"wrong") + LENGTH),
+    "a wrong key and method": (401, HEAD.replace(KEY.encode(), b"wrong").replace(b"POST", b"PUT") + LENGTH),
+}
 
 
-@pytest.fixture
-def narrow(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service with little space for waiting requests."""
-    limits = ["--max-queue", "2", "--max-bytes-waiting", str(ROOM), "--client-seconds", "60"]
-    with running_service(bundle.path, tmp_path, arguments=limits) as running:
+@pytest.fixture(scope="module")
+def narrow(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service with little room for requests that wait, in which clients may stall for as long as the tests take."""
+    limits = ["--max-queue", "2", "--max-bytes-waiting", str(ROOM), "--client-seconds", "3600", *LONG_TIMEOUTS]
+    with running_service(bundle.path, tmp_path_factory.mktemp("narrow"), arguments=limits) as running:
         yield running
 
 
@@ -88,6 +107,36 @@ def test_clients_that_break_off_give_their_room_back(narrow: RunningService) -> 
             wait_until(lambda: not accepted())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", resets, 0))
         wait_until(accepted)
+
+
+@pytest.mark.parametrize(("status", "begun"), BEGUN.values(), ids=BEGUN)
+def test_bodies_of_clients_without_a_key_take_no_room(narrow: RunningService, status: int, begun: bytes) -> None:
+    own = b" " * (ROOM - 10) + b"{}"
+    with ExitStack() as stack:
+        strangers = [stack.enter_context(connected(narrow)) for _ in range(5)]
+        for stranger in strangers:
+            with suppress(ConnectionError):  # the service may have closed it
+                stranger.sendall(begun + b" " * (SIZE - 1))
+        for _ in range(2):
+            client = stack.enter_context(connected(narrow))
+            client.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(own) + own)
+            assert answer(client)[0] == 200
+        for stranger in strangers:  # they are answered without the rest of their bodies
+            assert answer(stranger)[0] == status
+
+
+@pytest.mark.parametrize("framing", [b"content-length: 1000000\r\n\r\n", CHUNK], ids=["long", "of unknown length"])
+def test_a_body_that_nobody_reads_ends_the_connection_if_it_may_be_long(narrow: RunningService, framing: bytes) -> None:
+    with connected(narrow) as connection:
+        connection.sendall(BARE % b"GET /healthz" + framing + b" " * 1000)
+        assert only_answer(connection) == (200, {"status": "running"})
+
+
+def test_a_short_body_that_nobody_reads_leaves_the_connection_usable(narrow: RunningService) -> None:
+    with connected(narrow) as connection:
+        for path in (b"/healthz", b"/readyz", b"/healthz"):
+            connection.sendall(BARE % (b"GET " + path) + b"content-length: 2\r\n\r\n{}")
+            assert answer(connection)[0] == 200
 
 
 def test_a_body_in_thousands_of_tiny_chunks_is_refused_and_costs_no_memory(bundle: Bundle, tmp_path: Path) -> None:

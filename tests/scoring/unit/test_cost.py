@@ -1,9 +1,7 @@
 """What a turn of the event loop may cost: estimates, since times depend on the machine."""
 
-from typing import Any
 from unittest.mock import MagicMock
 
-import msgspec
 import pytest
 
 from scoring.http.recommendations import RECOMMENDED_TOGETHER, TURN_COST, Recommendations, estimated
@@ -15,13 +13,10 @@ from scoring.model.recommend_request import (
     MOST_RECOMMENDED,
     MOST_SHARED_COLUMNS,
     MOST_SHOWN_COLUMNS,
-    MOST_USER_COLUMNS,
     MOST_VALUES,
     RecommendRequest,
-    read_recommend,
 )
 from scoring.model.recommending import RecommendQuery
-from scoring.request_errors import Rejection
 
 MANY_ITEMS = 100_000
 LARGEST_COST = 70_000
@@ -41,25 +36,6 @@ LARGEST = RecommendRequest(
 
 def test_a_request_within_the_limits_costs_no_more_than_this() -> None:
     assert estimated(LARGEST, items=MANY_ITEMS, chosen=MOST_CHOSEN, wants_new=True) <= LARGEST_COST
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"show": ["title"] * (MOST_SHOWN_COLUMNS + 1)},
-        {"history": KEYS[: MOST_CHOSEN + 1]},
-        {"exclude": [*KEYS, "x"]},
-        {"filter": {str(number): ["x"] for number in range(MOST_FILTERED_COLUMNS + 1)}},
-        {"filter": {"one": ["x"] * (MOST_VALUES // 2), "other": ["x"] * (MOST_VALUES // 2 + 1)}},
-        {"at_most": dict.fromkeys(map(str, range(MOST_SHARED_COLUMNS + 1)), 1)},
-        {"context": dict.fromkeys(map(str, range(MOST_USER_COLUMNS + 1)), 1)},
-    ],
-    ids=["show", "history", "exclude", "columns of a filter", "values of a filter", "at_most", "context"],
-)
-def test_a_request_above_the_limits_is_refused(changed: dict[str, Any]) -> None:
-    read_recommend(msgspec.json.encode(LARGEST))
-    with pytest.raises(Rejection):
-        read_recommend(msgspec.json.encode(msgspec.structs.replace(LARGEST, **changed)))
 
 
 def _asked(cost: float, *, disconnected: bool = False) -> Request:
