@@ -94,14 +94,8 @@ class Service:
         else:
             if model.has_users_and_items and settings.snapshots is not None:
                 lake = None if settings.snapshots_from is None else Lake(settings.snapshots_from, settings.snapshots)
-                self._following = Following(
-                    settings.snapshots,
-                    model,
-                    places=settings.new_items,
-                    sink=self.sink,
-                    lake=lake,
-                    complain=self._complain,
-                )
+                lookups = Lookups(places=settings.new_items, complain=self._complain)
+                self._following = Following(settings.snapshots, model, self.sink, lake, lookups)
                 await self._following.refresh()
             self._model = model
             self.sink.event(

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -28,7 +29,6 @@ from recommend.forgotten import FILE as FORGOTTEN
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories
 from recommend.published import CURRENT, decode, place
-from recommend.stored import SnapshotError
 from scoring.errors import FetchError
 from scoring.model.model import ServedModel
 from scoring.model.stored import Lookups
@@ -173,23 +173,13 @@ def _opened_url(url: str, *, data: bytes | None = None, headers: Mapping[str, st
 class Following:
     """The snapshots in a folder, which a lake may fill, for a model's recommender, and the users who were forgotten."""
 
-    def __init__(
-        self,
-        folder: Path,
-        model: ServedModel,
-        *,
-        places: int,
-        sink: LogSink,
-        lake: Lake | None,
-        complain: Callable[[SnapshotError], None],
-    ) -> None:
-        """Opens nothing yet. New items may take so many `places`."""
+    def __init__(self, folder: Path, model: ServedModel, sink: LogSink, lake: Lake | None, lookups: Lookups) -> None:
+        """Opens nothing yet: there are the `lookups` of a service without snapshots."""
         items = [] if model.recommender is None else model.recommender.items
         fields = model.bundle.schema.fields
         self._recommends = model.recommender is not None
-        self._columns, self._places = model.compared_columns, places
+        self._columns = model.compared_columns
         self._lake = lake
-        self._complain = complain
         self._fetched = -FETCH_SECONDS
         self._not_fetched = _Problem("snapshots not fetched", sink)
         self._forgotten = _Followed(folder.parent / FORGOTTEN, lambda file: Forgotten.decode(file.read_bytes()), sink)
@@ -199,7 +189,7 @@ class Following:
         self._no_new = _Problem("new items not found", sink)
         self._looked = time.monotonic()
         self._opening: asyncio.Task[None] | None = None
-        self.lookups = Lookups()
+        self.lookups = lookups
         """The current snapshots."""
 
     def follow(self) -> None:
@@ -220,13 +210,12 @@ class Following:
         if any(changed) or self._no_new.told:
             self._new = await self._no_new.of(asyncio.to_thread(self._new_items))
         forgotten = self._who_is_forgotten()
-        self.lookups = Lookups(
+        self.lookups = replace(
+            self.lookups,
             histories=None if forgotten is None else self._histories.current,
             forgotten=forgotten or NOBODY,
             catalogue=self._catalogue.current,
             new=self._new,
-            places=self._places,
-            complain=self._complain,
         )
 
     def _who_is_forgotten(self) -> Forgotten | None:
