@@ -1,21 +1,26 @@
-"""A model with timestamp columns, and requests that set the time from which their ages are computed."""
+"""A model with timestamp columns, whose ages are computed from a time that requests may set, and with a multi-valued
+column, of which each value counts."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import httpx
+import lightgbm
+import numpy as np
 import pytest
 
-from features.bundle import Bundle
+from features.bundle import MODEL, Bundle
 from features.columns import Reading
 from features.schema import Schema
-from tests.support.bundles import make_bundle
+from tests.support.bundles import Record, make_bundle, to_rows
 from tests.support.services import RunningService, running_service
 
 SCHEMA = Schema(
     numeric=("age",),
-    categorical=("city",),
+    categorical=("city", "genres"),
+    separators={"genres": "|"},
     timestamp="seen_at",
     times={"joined": Reading(), "released": Reading(zone="Europe/Berlin")},
 )
@@ -90,5 +95,41 @@ def test_what_is_no_time_is_refused_by_the_name_of_its_field(client: httpx.Clien
 def test_a_time_is_explained_by_the_sum_of_its_inputs(client: httpx.Client) -> None:
     answer = client.post("/explain", json={"joined": "2020-01-01", "released": "2020-01-01", "at": AT}).json()
     contributions = {one["feature"]: one["contribution"] for one in answer["contributions"]}
-    assert set(contributions) == {"age", "city", "joined", "released"}
+    assert set(contributions) == {"age", "city", "genres", "joined", "released"}
     assert sum(contributions.values()) + answer["average"] == pytest.approx(answer["raw_score"], abs=1e-9)
+
+
+def genres(bundle: Bundle) -> list[str]:
+    """Three values that the model knows."""
+    texts = (str(golden.record["genres"]) for golden in bundle.click_model.golden)
+    return sorted({value.strip() for text in texts for value in text.split("|")} - {""})[:3]
+
+
+def test_order_repetition_and_spaces_make_no_difference(client: httpx.Client, bundle: Bundle) -> None:
+    orders = ["|".join(order) for order in permutations(genres(bundle))]
+    odd = " | ".join([*genres(bundle), "", genres(bundle)[0]])
+    records = [{"age": 20, "genres": text} for text in [*orders, odd]]
+    assert len(set(client.post("/score", json={"records": records}).json()["probabilities"])) == 1
+
+
+def test_missing_is_no_value_in_whatever_form(client: httpx.Client) -> None:
+    records: list[dict[str, Any]] = [{"age": 20}, *({"age": 20, "genres": text} for text in (None, "", " | "))]
+    assert len(set(client.post("/score", json={"records": records}).json()["probabilities"])) == 1
+
+
+def test_ranking_splits_the_field_too(client: httpx.Client, bundle: Bundle) -> None:
+    items = [{"genres": value} for value in genres(bundle)]
+    ranked = client.post("/rank", json={"user": {"age": 20}, "items": items}).json()
+    scored = client.post("/score", json={"records": [{"age": 20} | item for item in items]}).json()["probabilities"]
+    assert {one["index"]: one["probability"] for one in ranked["items"]} == dict(enumerate(scored))
+
+
+def test_an_explanation_names_the_column_once(client: httpx.Client, bundle: Bundle) -> None:
+    sent: Record = {"age": 20.0, "city": "", "genres": "|".join(genres(bundle)), "at": 1769860800.0}
+    answer = client.post("/explain", json=sent).json()
+    contributions = {one["feature"]: one["contribution"] for one in answer["contributions"]}
+    assert sorted(contributions) == ["age", "city", "genres", "joined", "released"]
+    assert answer["average"] + sum(contributions.values()) == pytest.approx(answer["raw_score"], abs=1e-9)
+    model = lightgbm.Booster(model_file=bundle.path / MODEL)
+    expected = np.asarray(model.predict(to_rows(SCHEMA, [sent]).encode(bundle.click_model.encoder)))
+    assert answer["probability"] == pytest.approx(float(expected[0]), abs=1e-12)
