@@ -135,7 +135,10 @@ class Batcher:
         start = 0
         for request, query in batch:
             end = start + len(query.rows)
-            self._answer(request, query, model, probabilities[start:end], inputs=inputs, start=start)
+            if isinstance(query, ExplainQuery):
+                self._explain(request, query, model, inputs[start:end].copy(), probabilities[start])
+            else:
+                self._answer(request, query, model, probabilities[start:end])
             start = end
         return 0
 
@@ -148,7 +151,10 @@ class Batcher:
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(request, error)
         else:
-            self._answer(request, query, model, probabilities, inputs=inputs, start=0)
+            if isinstance(query, ExplainQuery):
+                self._explain(request, query, model, inputs, probabilities[0])
+            else:
+                self._answer(request, query, model, probabilities)
         finally:
             self._records.answer(1)
 
@@ -200,20 +206,7 @@ class Batcher:
                 service.metrics.fell_back(query.fallback)
                 self._send(request, body, [])
 
-    def _answer(
-        self,
-        request: Request,
-        query: Query | ExplainQuery,
-        model: ServedModel,
-        probabilities: list[float],
-        *,
-        inputs: Inputs,
-        start: int,
-    ) -> None:
-        """Answer a request by the probabilities of its records, whose inputs begin at `start`."""
-        if isinstance(query, ExplainQuery):
-            self._explain(request, query, model, inputs[start : start + 1].copy(), probabilities[0])
-            return
+    def _answer(self, request: Request, query: Query, model: ServedModel, probabilities: list[float]) -> None:
         try:
             body = query.answer(probabilities, model)
         except Exception as error:  # noqa: BLE001 - as above

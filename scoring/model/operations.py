@@ -22,7 +22,8 @@ from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, RankAnsw
 _encode = msgspec.json.Encoder().encode
 
 
-class Query(NamedTuple):
+@dataclass(slots=True)
+class Query:
     """A checked request."""
 
     rows: list[Values]
