@@ -11,10 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from features.errors import PersonalizationError
 from tools import machine
 from tools.paths import ROOT, cache_folder
-from tools.setup.console import INTERRUPTED, SetupError, elapsed, say
+from tools.setup.console import SetupError, elapsed, exit_status, say
 from tools.setup.packages import ensure_packages
 from tools.setup.uv import ensure_uv
 from tools.toolchain import version_numbers
@@ -23,24 +22,17 @@ from tools.versions import GLIBC
 OLDEST_PYTHON = (3, 10)
 
 
-def main() -> int:
-    """Prepare the machine and return the exit status; an error is one line on standard error."""
+def prepare() -> None:
+    """Prepare the machine; raises `SetupError`, or ends the process with the status of the part in `.venv`."""
     started = time.monotonic()
-    try:
-        check_machine()
-        with _only_one():
-            changed = ensure_packages(ensure_uv())
-            command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "tools.setup"]
-            status = subprocess.run(command, cwd=str(ROOT), check=False).returncode  # noqa: S603 - ours
-    except PersonalizationError as error:
-        say(f"error: {error}")
-        return 1
-    except KeyboardInterrupt:
-        say("interrupted; the next run continues from here")
-        return INTERRUPTED
-    if changed and status == 0:
+    check_machine()
+    with _only_one():
+        changed = ensure_packages(ensure_uv())
+        command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "tools.setup"]
+        if status := subprocess.run(command, cwd=str(ROOT), check=False).returncode:  # noqa: S603 - ours
+            sys.exit(status)
+    if changed:
         say(f"This machine is ready, after {elapsed(time.monotonic() - started)}.")
-    return status
 
 
 def check_machine() -> None:
@@ -75,4 +67,4 @@ def _only_one() -> Iterator[None]:
 if __name__ == "__main__":
     if sys.version_info < OLDEST_PYTHON:
         sys.exit("error: the set-up needs Python 3.10 or newer as python3; install one")
-    sys.exit(main())
+    sys.exit(exit_status(prepare))

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tools.paths import ROOT
-from tools.setup.console import SetupError
+from tools.setup.console import exit_status
 from tools.setup.golang import GoProgram, built
 
 ACTIONLINT = GoProgram("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint")
@@ -17,19 +17,15 @@ ZIZMOR = Path(sys.executable).with_name("zizmor")
 CHECKED = ROOT / ".github"
 
 
-def main() -> int:
-    """Run both, whatever the first finds; returns 1 if either has a finding."""
-    try:
-        commands: list[list[str | Path]] = [
-            [*built(ACTIONLINT), "-color"],
-            [ZIZMOR, "--offline", "--no-progress", "--persona=pedantic", CHECKED],
-        ]
-    except SetupError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+def check() -> None:
+    """Run both, whatever the first finds; ends the process with 1 if either has a finding."""
+    commands: list[list[str | Path]] = [
+        [*built(ACTIONLINT), "-color"],
+        [ZIZMOR, "--offline", "--no-progress", "--persona=pedantic", CHECKED],
+    ]
     found = [subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands]  # noqa: S603 - ours
-    return int(any(found))
+    sys.exit(int(any(found)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(check))

@@ -4,10 +4,9 @@ import os
 import shlex
 import sys
 
-from features.errors import PersonalizationError
 from personalize.stack.session import StackSession
 from tools.paths import ROOT
-from tools.setup.console import say
+from tools.setup.console import exit_status
 from tools.setup.uv import ensure_uv
 from tools.toolchain import pulumi_command
 
@@ -24,16 +23,5 @@ def shell_exports(stack: str) -> list[str]:
     return [*lines, f"export PATH={shlex.quote(os.pathsep.join(folders))}:$PATH"]
 
 
-def main(stack: str) -> int:
-    """Print the lines and return the exit status."""
-    try:
-        lines = shell_exports(stack)
-    except PersonalizationError as error:
-        say(f"error: {error}")
-        return 1
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(exit_status(lambda: sys.stdout.write("\n".join(shell_exports(sys.argv[1])) + "\n")))

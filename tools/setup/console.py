@@ -100,5 +100,6 @@ def exit_status(prepare: Callable[[], object]) -> int:
         say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
+        say("interrupted; the next run continues from here")
         return INTERRUPTED
     return 0

@@ -12,7 +12,7 @@ import pytest
 from tools import machine, prepare
 from tools.paths import ROOT
 from tools.setup import packages, uv
-from tools.setup.console import SetupError
+from tools.setup.console import SetupError, exit_status
 from tools.setup.uv import LockedUv
 
 LISTED = """
@@ -91,7 +91,7 @@ def test_an_error_of_the_set_up_is_one_line_and_a_status(
 ) -> None:
     monkeypatch.setattr(machine, "openmp_loads", lambda: False)
 
-    assert prepare.main() == 1
+    assert exit_status(prepare.prepare) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 
