@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -33,6 +33,8 @@ PRESENT = {
 PLAN = {operation: f"would be {done}" for operation, done in PAST.items()} | {"same": "stays as it is"}
 IGNORED = ("replace", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace")
 """The other events of a replacement; its `create-replacement` is enough."""
+MARKS = {Phase.FINISHED: (Text("✔", style="green"), "dim"), Phase.FAILED: (Text("✘", style="red"), "red")}
+"""The mark and the style of a step that has ended; another one has a spinner."""
 PLAIN_SECONDS = 10.0
 """Minimum time between two plain lines about the same stage of a step."""
 
@@ -128,23 +130,7 @@ class StepDisplay:
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column(no_wrap=True, justify="right", min_width=5)
         for row in list(self.rows.values()) or [self._start]:
-            table.add_row(_mark(row), Text(row.title), Text(row.text, style=_style(row)), _took(row))
-        yield Group(table)
-
-
-def _mark(row: Row) -> Text | Spinner:
-    match row.phase:
-        case Phase.FINISHED:
-            return Text("✔", style="green")
-        case Phase.FAILED:
-            return Text("✘", style="red")
-        case _:
-            return row.spinner
-
-
-def _style(row: Row) -> str:
-    return "red" if row.phase is Phase.FAILED else "dim" if row.phase is Phase.FINISHED else ""
-
-
-def _took(row: Row) -> Text:
-    return Text(f"{row.seconds:.0f} s" if row.seconds >= 1 else "", style="dim")
+            mark, style = MARKS.get(row.phase, (row.spinner, ""))
+            took = f"{row.seconds:.0f} s" if row.seconds >= 1 else ""
+            table.add_row(mark, Text(row.title), Text(row.text, style=style), Text(took, style="dim"))
+        yield table
