@@ -71,6 +71,13 @@ EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 a command, option or input cannot be used, 3 the model was trained but the gate "
     "rejected it, 4 the stack is paused, 130 interrupted."
 )
+EXIT_CODES = {
+    GateRejectedError: ExitCode.GATE_REJECTED,
+    StackPausedError: ExitCode.PAUSED,
+    UpdateInterruptedError: ExitCode.INTERRUPTED,
+    BadInputError: ExitCode.BAD_INPUT,
+}
+"""By kind of error; all others are `FAILED`."""
 DEBUG_VARIABLE = "PERSONALIZE_DEBUG"
 LONGEST_SHOWN = 40
 """Characters of a text that cannot be written, up to the first one that cannot."""
@@ -187,17 +194,7 @@ def main() -> None:
 
 def exit_code(error: PersonalizationError) -> ExitCode:
     """The exit code for an error."""
-    match error:
-        case GateRejectedError():
-            return ExitCode.GATE_REJECTED
-        case StackPausedError():
-            return ExitCode.PAUSED
-        case UpdateInterruptedError():
-            return ExitCode.INTERRUPTED
-        case BadInputError():
-            return ExitCode.BAD_INPUT
-        case _:
-            return ExitCode.FAILED
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), ExitCode.FAILED)
 
 
 def _leave(sentence: str, code: ExitCode, error: Exception) -> None:

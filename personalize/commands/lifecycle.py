@@ -16,7 +16,7 @@ from infra.cost.prices import PriceUnknownError
 from personalize.commands.operations import diagnose_stack, show_findings
 from personalize.commands.progress import StepDisplay
 from personalize.errors import StackBusyError, StackMissingError
-from personalize.stack.events import Change, OnStep, Outcome
+from personalize.stack.events import OnStep, Outcome
 from personalize.stack.on_azure import azure_of, require_packages
 from personalize.stack.plan import SHOWN, harmless, lost_with, refuse_changes, refuse_data_loss, why_not_to_train
 from personalize.stack.service import trusted_certificate
@@ -151,20 +151,14 @@ def preview(
 def _planned(outcome: Outcome) -> Iterator[str]:
     """The lines of a plan: what would change, where it is known why, and how much stays."""
     for change in outcome.resources:
-        yield f"{PLANNED[change.operation]:8}  {change.name} ({change.type}){_paths(change)}{_meaning(change)}"
+        paths = [*change.properties[:SHOWN], *(["..."] if len(change.properties) > SHOWN else [])]
+        lost, reason = lost_with(change), harmless(change)
+        meaning = f"; this deletes {lost}" if lost else f"; harmless: {reason}" if reason else ""
+        named = f"{change.name} ({change.type}){': ' if paths else ''}{', '.join(paths)}"
+        yield f"{PLANNED[change.operation]:8}  {named}{meaning}"
     yield f"\n{changes_in_words(outcome)}"
     if not outcome.data_read:
         yield NOT_READ
-
-
-def _paths(change: Change) -> str:
-    more = ", ..." if len(change.properties) > SHOWN else ""
-    return f": {', '.join(change.properties[:SHOWN])}{more}" if change.properties else ""
-
-
-def _meaning(change: Change) -> str:
-    lost, reason = lost_with(change), harmless(change)
-    return f"; this deletes {lost}" if lost else f"; harmless: {reason}" if reason else ""
 
 
 def reset(*, stack: Stack = "local", yes: Yes = False, as_json: Json = False) -> None:
