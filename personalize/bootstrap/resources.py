@@ -156,79 +156,49 @@ def key_path(names: StateNames) -> str:
 
 def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]:
     """The parts of the state backend, in the order of their creation."""
-    group, account, vault = group_path(names), account_path(names), vault_path(names)
-    yield Item(f"resource group {names.group}", group, RESOURCES_VERSION, {"location": location, "tags": TAGS})
-    yield Item(f"storage account {names.account}", account, STORAGE_VERSION, _account(location))
+    group, account = group_path(names), account_path(names)
+    place = {"location": location, "tags": TAGS}
+    yield Item(f"resource group {names.group}", group, RESOURCES_VERSION, place)
+    keyless = {
+        "allowBlobPublicAccess": False,
+        "allowSharedKeyAccess": False,
+        "defaultToOAuthAuthentication": True,
+        "minimumTlsVersion": "TLS1_2",
+        "supportsHttpsTrafficOnly": True,
+    }
+    outlives_its_region = {"kind": "StorageV2", "sku": {"name": "Standard_GRS"}}
+    body = place | outlives_its_region | {"properties": keyless}
+    yield Item(f"storage account {names.account}", account, STORAGE_VERSION, body)
+    kept = {"enabled": True, "days": KEPT_DAYS}
+    versions = {"isVersioningEnabled": True, "deleteRetentionPolicy": kept, "containerDeleteRetentionPolicy": kept}
     yield Item(
         "old versions of the state",
         f"{account}/blobServices/default",
         STORAGE_VERSION,
-        _versions(),
+        {"properties": versions},
         settled=lambda found: bool(found["properties"].get("isVersioningEnabled")),
     )
     private = {"properties": {"publicAccess": "None"}}
     yield Item(f"container {names.container}", container_path(names), STORAGE_VERSION, private)
+    own = {"tenantId": tenant, "sku": VAULT_SKU}
+    # No state can be read without the key, so it can't be purged; a deleted vault comes back as it was, with its keys
+    # but without the roles on it ("Key Vault recovery management", Microsoft).
+    guarded = {"enableRbacAuthorization": True, "enableSoftDelete": True, "enablePurgeProtection": True}
     yield Item(
         f"Key Vault {names.vault}",
-        vault,
+        vault_path(names),
         VAULT_VERSION,
-        _vault(tenant, location),
-        recovery=_recovery(tenant, location),
+        place | {"properties": own | guarded},
+        recovery={"location": location, "properties": own | {"createMode": "recover"}},
     )
-    yield Item(f"key {names.key}", key_path(names), VAULT_VERSION, _key())
+    key = {"kty": "RSA", "keySize": KEY_BITS, "keyOps": ["encrypt", "decrypt", "wrapKey", "unwrapKey"]}
+    yield Item(f"key {names.key}", key_path(names), VAULT_VERSION, {"properties": key})
     yield _lock("lock against deletion", group, "Holds Pulumi's state of every stack.")
 
 
 def _lock(title: str, group: str, notes: str) -> Item:
     path = f"{group}/providers/Microsoft.Authorization/locks/keep"
     return Item(title, path, LOCK_VERSION, {"properties": {"level": "CanNotDelete", "notes": notes}})
-
-
-def _account(location: str) -> dict[str, Any]:
-    return {
-        "location": location,
-        "tags": TAGS,
-        "kind": "StorageV2",
-        "sku": {"name": "Standard_GRS"},  # the state outlives its region
-        "properties": {
-            "allowBlobPublicAccess": False,
-            "allowSharedKeyAccess": False,
-            "defaultToOAuthAuthentication": True,
-            "minimumTlsVersion": "TLS1_2",
-            "supportsHttpsTrafficOnly": True,
-        },
-    }
-
-
-def _versions() -> dict[str, Any]:
-    kept = {"enabled": True, "days": KEPT_DAYS}
-    return {
-        "properties": {
-            "isVersioningEnabled": True,
-            "deleteRetentionPolicy": kept,
-            "containerDeleteRetentionPolicy": kept,
-        }
-    }
-
-
-def _recovery(tenant: str, location: str) -> dict[str, Any]:
-    """The vault as it was, with its keys but without the roles on it ("Key Vault recovery management", Microsoft)."""
-    return {"location": location, "properties": {"tenantId": tenant, "sku": VAULT_SKU, "createMode": "recover"}}
-
-
-def _vault(tenant: str, location: str) -> dict[str, Any]:
-    properties = {
-        "tenantId": tenant,
-        "sku": VAULT_SKU,
-        "enableRbacAuthorization": True,
-        "enableSoftDelete": True,
-        "enablePurgeProtection": True,  # no state can be read without the key
-    }
-    return {"location": location, "tags": TAGS, "properties": properties}
-
-
-def _key() -> dict[str, Any]:
-    return {"properties": {"kty": "RSA", "keySize": KEY_BITS, "keyOps": ["encrypt", "decrypt", "wrapKey", "unwrapKey"]}}
 
 
 BUDGET_VERSION = "2024-08-01"
