@@ -23,13 +23,12 @@ MOST = "the highest number of nodes and those that an upgrade adds for a while (
 
 @dataclass(frozen=True)
 class Use:
-    """Nodes of one size: the setting, how many there are at first and at most, and what an upgrade adds."""
+    """Nodes of one size: the setting, and how many there are at first and at most, during an upgrade."""
 
     setting: str
     size: str
     first: int
     most: int
-    surge: int = 0
     zones: frozenset[str] = frozenset()
     disk_gib: int = 0
     """Of the VM's own disk that the system needs; 0 if it is on a managed one."""
@@ -75,7 +74,7 @@ def _uses(subject: Subject) -> Iterator[Use]:
     for pool in ("system",) if settings.shares_nodes else ("system", "scoring"):
         size, least, most = (getattr(settings, f"{pool}_{part}") for part in ("vm_size", "nodes_min", "nodes_max"))
         used = least if subject.cluster_exists else 0  # these count as used already
-        yield Use(f"{pool}_vm_size", size, least - used, most - used, SURGE, zones, disk)
+        yield Use(f"{pool}_vm_size", size, least - used, most - used + SURGE, zones, disk)
 
 
 def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterator[str]:
@@ -98,7 +97,7 @@ def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterato
 
 def _quota(location: str, uses: list[Use], sizes: Mapping[str, Mapping[str, Any]], free: Mapping[str, int]) -> Finding:
     first = _vcpus_of(sizes, [(use.size, use.first) for use in uses])
-    most = _vcpus_of(sizes, [(use.size, use.most + use.surge) for use in uses])
+    most = _vcpus_of(sizes, [(use.size, use.most) for use in uses])
     left = {family: free.get(family.lower()) for family in most}
     families = [family for family, count in first.items() if count and family != ALL_FAMILIES]
     wanted = ", ".join(f"{first[family]} vCPUs of {family}" for family in families)

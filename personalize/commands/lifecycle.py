@@ -15,14 +15,14 @@ from infra.cost.estimate import bill
 from infra.cost.prices import PriceUnknownError
 from personalize.commands.operations import diagnose_stack, show_findings
 from personalize.commands.progress import StepDisplay
-from personalize.errors import StackBusyError, StackMissingError
+from personalize.errors import StackMissingError
 from personalize.stack.events import OnStep, Outcome
 from personalize.stack.on_azure import azure_of, require_packages
 from personalize.stack.plan import SHOWN, harmless, lost_with, refuse_changes, refuse_data_loss, why_not_to_train
 from personalize.stack.service import trusted_certificate
 from personalize.stack.session import StackSession
 from personalize.stack.stack_files import StackFiles
-from personalize.stack.state_store import read_locks
+from personalize.stack.state_store import clear_stale
 from personalize.terminal import (
     Json,
     SettingsFile,
@@ -32,6 +32,7 @@ from personalize.terminal import (
     messages,
     print_json,
     results,
+    say,
     tell,
     without_secrets,
 )
@@ -204,9 +205,7 @@ def reset_stack(stack: str) -> tuple[int, Path]:
     folder = files.folder
     if not folder.is_dir():
         raise StackMissingError(f"There is nothing to reset: {folder} does not exist.")
-    for lock in read_locks(files.state):
-        if not lock.is_stale():
-            raise StackBusyError(f"Stack {stack} is being changed by {lock}. {lock.way_out}; then run this again.")
+    clear_stale(files.state, stack, say)
     service = ServiceProcesses(StackFolder(folder))
     processes = service.all()
     service.end(processes)
