@@ -9,13 +9,13 @@ import pytest
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.resources import account_path, container_path, key_path, vault_path
 from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
+from tests.support.azure_stack import REQUIRED, SUBSCRIPTION, azure_stack
 
 if TYPE_CHECKING:
     from personalize.checks.subject import Subject
 
-SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
-TENANT = "22222222-2222-4222-8222-222222222222"
-CALLER = "33333333-3333-4333-8333-333333333333"
+TENANT: str = REQUIRED["tenant"]
+CALLER: str = REQUIRED["deployers"][0]["object_id"]
 GROUP = "66666666-6666-4666-8666-666666666666"
 OFFERED = {
     "Standard_D2ds_v5": ("standardDDSv5Family", 2),
@@ -31,7 +31,6 @@ class World:
 
     def __init__(self) -> None:
         """Begin with a subscription that passes."""
-        from infra.azure_settings import AzureSettings  # noqa: PLC0415 - needs no SDK, but the names below do
         from personalize.checks.subject import Subject  # noqa: PLC0415 - needs Azure's packages
         from tests.support.fake_manager import GRAPH, FakeManager  # noqa: PLC0415 - see above
 
@@ -43,18 +42,10 @@ class World:
         """MB, of sizes with less than 150 GiB."""
         self.restrictions: dict[str, list[dict[str, Any]]] = {}
         self.usages = {"standardDDSv5Family": (0, 100), "standardEDSv5Family": (0, 100), "cores": (0, 200)}
-        self.settings: dict[str, Any] = {
-            "subscription": SUBSCRIPTION,
-            "tenant": TENANT,
-            "deployers": [{"object_id": CALLER, "type": "User"}],
-            "alert_mail": "operators@example.com",
-            "authorized_ip_ranges": "anywhere",
-            "allowed_sources": "anywhere",
-        }
         self._answer()
         self._subject = Subject(
             stack="dev",
-            settings=AzureSettings.model_validate(self.settings),
+            settings=azure_stack(),
             manager=self.fake.manager(),
             graph=self.fake.manager(GRAPH),
             claims=lambda scope: self.claims | {"oid": self.owners.get(scope, CALLER)},
@@ -63,10 +54,7 @@ class World:
 
     def subject(self, *, environment: dict[str, str] | None = None, **settings: object) -> "Subject":
         """The stack with changed settings."""
-        from infra.azure_settings import AzureSettings  # noqa: PLC0415 - see above
-
-        changed = AzureSettings.model_validate(self.settings | settings)
-        return replace(self._subject, settings=changed, environment=environment or {})
+        return replace(self._subject, settings=azure_stack(**settings), environment=environment or {})
 
     def give_roles(self, *roles: str, scope: str = f"/subscriptions/{SUBSCRIPTION}", **properties: str) -> None:
         """Assign exactly these roles to the signed-in identity."""

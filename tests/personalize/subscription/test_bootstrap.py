@@ -9,14 +9,14 @@ import pytest
 
 from azure_clients.errors import ManagerRefusedError
 from features.errors import PersonalizationError
-from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names, names_of
 from infra.cloud.role_list import Role
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.resources import State, group_paths
 from personalize.bootstrap.rights import only_roles, reader_commands
 from personalize.bootstrap.subscription import Bootstrap
-from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
+from tests.personalize.subscription.conftest import CALLER, TENANT
+from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 from tests.support.fake_manager import Call, FakeManager
 from training.datasets.placed.address import Address
 
@@ -57,16 +57,7 @@ def fake() -> FakeManager:
 
 
 def bootstrap(fake: FakeManager, say: Callable[[str], None] = lambda _: None, **settings: object) -> Bootstrap:
-    required = {
-        "subscription": SUBSCRIPTION,
-        "tenant": TENANT,
-        "deployers": [{"object_id": CALLER, "type": "User"}],
-        "alert_mail": "operators@example.com",
-        "authorized_ip_ranges": "anywhere",
-        "allowed_sources": "anywhere",
-        "github_repository": "octo/clicks",
-    }
-    azure = AzureSettings.model_validate(required | settings)
+    azure = azure_stack(**{"github_repository": "octo/clicks"} | settings)
     return Bootstrap(stack="dev", settings=azure, manager=fake.manager(), pause=lambda _: None, say=say)
 
 

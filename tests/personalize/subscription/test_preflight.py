@@ -15,7 +15,8 @@ from personalize.bootstrap.rights import deployer_role_id, only_roles
 from personalize.checks.machine import Finding, Status
 from personalize.checks.preflight import examine
 from personalize.checks.subject import Subject
-from tests.personalize.subscription.conftest import CALLER, GROUP, SUBSCRIPTION, TENANT, World
+from tests.personalize.subscription.conftest import CALLER, GROUP, TENANT, World
+from tests.support.azure_stack import SUBSCRIPTION
 
 
 def faults(findings: list[Finding]) -> dict[str, Finding]:

@@ -9,7 +9,8 @@ from personalize.checks.machine import Finding, Status
 from personalize.checks.network import check_network
 from personalize.checks.preflight import examine
 from personalize.checks.services import check_builds
-from tests.personalize.subscription.conftest import SUBSCRIPTION, World
+from tests.personalize.subscription.conftest import World
+from tests.support.azure_stack import SUBSCRIPTION
 
 HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
 PRIVATE: dict[str, Any] = {"network": "private", "peered_network": HUB, "registry_tier": "Premium"}

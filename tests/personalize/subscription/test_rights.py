@@ -6,8 +6,9 @@ from infra.cloud.names import Names
 from infra.cloud.role_list import Role
 from personalize.bootstrap.resources import State
 from personalize.bootstrap.rights import MANAGED_GROUPS, only_roles
-from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION
+from tests.personalize.subscription.conftest import CALLER
 from tests.personalize.subscription.test_bootstrap import PREVIEW, PRINCIPAL, body, bootstrap, fake, made
+from tests.support.azure_stack import SUBSCRIPTION
 from tests.support.fake_manager import FakeManager
 
 __all__ = ["fake"]

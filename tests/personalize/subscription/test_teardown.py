@@ -26,8 +26,8 @@ from personalize.stack.session import StackSession
 from personalize.terminal import ExitCode
 from steps.model_versions import INDEX, Version
 from steps.registry_here import LocalRegistry
-from tests.personalize.subscription.conftest import SUBSCRIPTION
 from tests.personalize.subscription.test_power import SETTINGS
+from tests.support.azure_stack import SUBSCRIPTION
 from tests.support.bundles import MakeBundle
 from tests.support.fake_manager import FakeManager
 
