@@ -10,6 +10,7 @@ from base64 import b32encode
 from dataclasses import dataclass
 
 STATE_GROUP = "rg-personalization-state"
+"""The resource group of all stacks. No stack's `destroy` touches it."""
 TOKEN_LENGTH = 10
 SLUG_LENGTH = 40
 SLUG_HASH = 6
@@ -21,11 +22,6 @@ class StateNames:
 
     subscription: str
     stack: str
-
-    @property
-    def group(self) -> str:
-        """The resource group. No stack's `destroy` touches it."""
-        return STATE_GROUP
 
     @property
     def account(self) -> str:

@@ -15,7 +15,7 @@ from azure_clients.resource_manager import ResourceManager
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names, names_of, resource_groups, tags_of
-from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.names import STATE_GROUP, StateNames
 
 EXISTS = "RoleAssignmentExists"
 """Azure's error code for a role that was assigned before, under another name."""
@@ -131,7 +131,7 @@ TAGS = {"project": "personalization", "purpose": "state"}
 
 def group_path(names: StateNames) -> str:
     """The resource group."""
-    return f"/subscriptions/{names.subscription}/resourceGroups/{names.group}"
+    return f"/subscriptions/{names.subscription}/resourceGroups/{STATE_GROUP}"
 
 
 def account_path(names: StateNames) -> str:
@@ -158,7 +158,7 @@ def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]
     """The parts of the state backend, in the order of their creation."""
     group, account = group_path(names), account_path(names)
     place = {"location": location, "tags": TAGS}
-    yield Item(f"resource group {names.group}", group, RESOURCES_VERSION, place)
+    yield Item(f"resource group {STATE_GROUP}", group, RESOURCES_VERSION, place)
     keyless = {
         "allowBlobPublicAccess": False,
         "allowSharedKeyAccess": False,

@@ -4,14 +4,7 @@ import shutil
 
 from infra.azure_settings import Network
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.resources import (
-    STORAGE_VERSION,
-    VAULT_VERSION,
-    account_path,
-    container_path,
-    key_path,
-    vault_path,
-)
+from personalize.bootstrap.resources import STORAGE_VERSION, VAULT_VERSION, container_path, key_path
 from personalize.checks.identity import SUBSCRIPTION_VERSION
 from personalize.checks.machine import Finding
 from personalize.checks.subject import Subject, bad, good, remark
@@ -45,11 +38,9 @@ def check_builds(subject: Subject) -> Finding:
 def check_state(subject: Subject) -> Finding:
     """Whether the state backend exists."""
     names = StateNames(subscription=subject.settings.subscription, stack=subject.stack)
-    wanted = f"storage account {names.account} and Key Vault {names.vault}"
+    wanted = f"a container in {names.account} and a key in {names.vault}"
     there = {
-        names.account: subject.manager.get(account_path(names), STORAGE_VERSION),
         f"container {names.container}": subject.manager.get(container_path(names), STORAGE_VERSION),
-        names.vault: subject.manager.get(vault_path(names), VAULT_VERSION),
         f"key {names.key}": subject.manager.get(key_path(names), VAULT_VERSION),
     }
     if missing := [name for name, found in there.items() if found is None]:

@@ -11,7 +11,7 @@ from azure_clients.errors import ManagerRefusedError
 from features.errors import PersonalizationError
 from infra.cloud.names import Names, names_of
 from infra.cloud.role_list import Role
-from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.names import STATE_GROUP, StateNames
 from personalize.bootstrap.resources import State, group_paths
 from personalize.bootstrap.rights import only_roles, reader_commands
 from personalize.bootstrap.subscription import Bootstrap
@@ -50,7 +50,7 @@ def fake() -> FakeManager:
 
     made.answer(PROVIDER, provider)
     made.answer(r"^PUT .*/userAssignedIdentities/[^/]+$", identity)
-    account = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{NAMES.group}/providers/Microsoft.Storage"
+    account = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{STATE_GROUP}/providers/Microsoft.Storage"
     service = f"{account}/storageAccounts/{NAMES.account}/blobServices/default".lower()
     made.resources[service] = {"properties": {"isVersioningEnabled": False}}  # Azure creates it with the account
     return made
