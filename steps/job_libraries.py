@@ -13,10 +13,9 @@ from functools import cached_property
 from pathlib import Path
 
 from steps.volumes import Volume
-from tools.locked import locked_packages
 from tools.paths import ROOT
 from tools.setup.wheels import SYNAPSEML as SYNAPSEML_PACKAGE
-from tools.setup.wheels import LockedWheel, locked_wheels
+from tools.setup.wheels import LockedWheel, locked_packages, locked_wheels
 from tools.versions import SYNAPSEML
 from training.parameters import EngineName
 from training.runtime import jar_name, pinned_jars

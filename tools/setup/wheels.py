@@ -8,11 +8,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import tomllib
+
 from features.errors import PersonalizationError
-from tools.locked import locked_packages
 from tools.paths import ROOT
 from tools.setup.console import exit_status, say
 from tools.versions import GLIBC, PYTHON
@@ -37,6 +39,18 @@ class LockedWheel:
     name: str
     url: str
     sha256: str
+
+
+def locked_packages(root: Path) -> list[dict[str, Any]]:
+    """The packages in `uv.lock` of the project in `root`."""
+    return _read((root / "uv.lock").read_text(encoding="utf-8"))
+
+
+@cache
+def _read(text: str) -> list[dict[str, Any]]:
+    """A stack's program asks several times, and reading takes a while."""
+    packages: list[dict[str, Any]] = tomllib.loads(text)["package"]
+    return packages
 
 
 def locked_wheels(*further: str, root: Path = ROOT) -> tuple[LockedWheel, ...]:
