@@ -17,6 +17,7 @@ from rich.table import Table
 from azure_clients import credentials
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
+from personalize.commands.lifecycle import LINKS
 from personalize.commands.models import champion
 from personalize.stack.cluster import Cluster, ClusterUnreachableError, Power, cluster_path, power_of
 from personalize.stack.on_azure import azure_of, require_packages
@@ -30,8 +31,6 @@ from tools.paths import state_folder
 
 MEBIBYTE = 1 << 20
 PORTAL = "https://portal.azure.com/#@{tenant}/resource"
-LINKS = {"databricks": "Databricks", "run": "training run", "image_digest": "image"}
-"""Outputs of the stack that are links, and their names."""
 
 
 def status(*, stack: Stack = "local", config_file: SettingsFile = None, as_json: Json = False) -> None:
@@ -76,7 +75,7 @@ def logs(
         print_json({"logs": last})
         return
     for name, own in last.items():
-        for line in [f"==> {name} <==", *own]:
+        for line in [f"==> {name} <==", *own] if len(last) > 1 else own:
             tell(line)
     for name, line in new:
         tell(f"{name}: {line}")
@@ -90,8 +89,8 @@ def _file_logs(stack: str, count: int, *, follow: bool, as_json: bool) -> None:
         raise BadInputError(f"Stack {stack} has no logs: it has no service. `.venv/bin/personalize up` starts one.")
     tail = ["tail", "-n", str(count)]
     if as_json:
-        shown = {file: subprocess.check_output([*tail, file], cwd=folder, text=True).splitlines() for file in files}  # noqa: S603 - our files
-        print_json({"logs": shown})
+        shown = {file: subprocess.check_output([*tail, file], cwd=folder) for file in files}  # noqa: S603 - our files
+        print_json({"logs": {file: text.decode(errors="replace").splitlines() for file, text in shown.items()}})
     else:
         subprocess.run([*tail, *(["-F"] if follow else []), *files], cwd=folder, check=False)  # noqa: S603 - our files
 
