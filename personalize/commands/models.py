@@ -214,12 +214,6 @@ def show_models(rows: list[dict[str, Any]]) -> None:
             tell(f"version {row['version']}: {' '.join(row['reasons'])}")
 
 
-def champion(stack: str, settings_file: Path | None = None) -> int | None:
-    """The version that serves, None before the first one."""
-    found = versions_of(stack, settings_file).get_champion()
-    return found.number if found else None
-
-
 def require_version(stack: str, version: int, settings_file: Path | None = None) -> Version:
     """The version; raises `BadInputError` if the registry has no such one, or if the gate rejected it."""
     try:

@@ -18,9 +18,8 @@ from azure_clients import credentials
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from personalize.commands.lifecycle import LINKS
-from personalize.commands.models import champion
 from personalize.stack.cluster import Cluster, ClusterUnreachableError, Power, cluster_path, power_of
-from personalize.stack.on_azure import azure_of, require_packages
+from personalize.stack.on_azure import azure_of, require_packages, versions_of
 from personalize.stack.service import Service
 from personalize.stack.session import StackSession
 from personalize.terminal import Json, SettingsFile, Stack, print_json, results, tell
@@ -100,14 +99,16 @@ def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, A
     session = StackSession(stack, settings_file)
     outputs, _ = session.outputs()
     azure = azure_of(stack, settings_file)
+    champion, update = versions_of(stack, settings_file).get_champion(), session.last_update()
     found: dict[str, Any] = {
         "stack": stack,
         "endpoint": outputs.get("endpoint"),
         "model_version": outputs.get("model_version"),
         "pinned": session.files.read_overrides().get("personalization:model_version", "latest"),
-        "champion": champion(stack, settings_file),
+        "champion": champion.number if champion else None,
         "metrics": outputs.get("metrics"),
-        "last_update": _last_update(session),
+        "last_update": update
+        and {"kind": update.kind, "result": update.result, "time": f"{update.start_time:%Y-%m-%d %H:%M:%S} UTC"},
         "service": {"ready": False},
     }
     if "endpoint" in outputs:
@@ -198,10 +199,3 @@ def _processes(stack: str) -> dict[str, Any]:
         with suppress(psutil.Error), process.oneshot():  # one may just have ended
             memory += process.memory_info().rss
     return {"processes": len(processes), "memory_mib": memory // MEBIBYTE}
-
-
-def _last_update(session: StackSession) -> dict[str, Any] | None:
-    update = session.last_update()
-    if update is None:
-        return None
-    return {"kind": update.kind, "result": update.result, "time": f"{update.start_time:%Y-%m-%d %H:%M:%S} UTC"}
