@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,7 @@ import pytest
 from tools import machine, prepare
 from tools.paths import ROOT
 from tools.setup import packages, uv
-from tools.setup.console import SetupError, exit_status
+from tools.setup.console import SetupError, exit_status, run_reported
 from tools.setup.uv import LockedUv
 
 LISTED = """
@@ -137,3 +138,15 @@ def test_an_old_uv_on_the_path_is_passed_over(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path / "cache"))
 
     assert uv.find_uv(uv.locked_uv()) is None
+
+
+def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.setup.console.SECONDS_BETWEEN_LINES", 0.05)
+
+    with pytest.raises(SetupError, match=r"still running after \d+ s"):
+        run_reported(["sleep", "60"], "It", folder=tmp_path, environment={}, timeout_seconds=0.1)
+
+
+def test_a_command_that_fails_is_reported_with_its_last_lines(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"sh ended with status 3: 3 / 4 / 5 / 6 / 7 / 8$"):
+        run_reported(["sh", "-c", "seq 8; exit 3"], "It", folder=tmp_path, environment=os.environ, timeout_seconds=60)
