@@ -9,7 +9,7 @@ import pytest
 
 from features.bundle import BundleError
 from recommend import recommender
-from recommend.first_stage import OTHERS, WEIGHTS, ItemWeights
+from recommend.first_stage import FACTORS, OTHERS, SETTINGS, WEIGHTS, ItemFactors, ItemWeights
 from recommend.ranking import Predict
 from recommend.recommender import GOLDEN, ITEMS, Recommender, read_golden
 from tests.support.recommenders import ITEM_TO_ITEM
@@ -76,10 +76,16 @@ def test_weights_whose_items_do_not_ascend_are_refused(tmp_path: Path) -> None:
         Recommender.load(folder, no_model)
 
 
-@pytest.mark.parametrize("name", [ITEMS, OTHERS, WEIGHTS])
-def test_missing_and_cut_files_are_refused(tmp_path: Path, name: str) -> None:
+WITH_FACTORS = replace(FIVE, first_stage=ItemFactors.rounded(np.eye(5, dtype=np.float32), 2.0))
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [(FIVE, ITEMS), (FIVE, OTHERS), (FIVE, WEIGHTS), (WITH_FACTORS, FACTORS), (WITH_FACTORS, SETTINGS)],
+)
+def test_missing_and_cut_files_are_refused(tmp_path: Path, made: Recommender, name: str) -> None:
     folder = tmp_path / "recommend"
-    FIVE.save(folder, seed=7)
+    made.save(folder, seed=7)
     (folder / name).write_bytes((folder / name).read_bytes()[:-3])
     with pytest.raises(BundleError, match="cannot be read"):
         Recommender.load(folder, no_model)

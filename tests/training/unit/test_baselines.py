@@ -1,5 +1,6 @@
 """The baselines learn what can be learned, and columns that leak the label are named, in either direction."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -119,36 +120,31 @@ def honest_rows(count: int = 2_000) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]
     return inputs, label
 
 
-def test_honest_columns_are_not_named() -> None:
-    assert leak_warnings(*honest_rows(), LEAK_SCHEMA) == ()
+NOISE = np.random.default_rng(1).normal(0, 0.1, 2_000)
 
 
-def test_a_number_that_tells_the_label_is_named_with_its_auc() -> None:
+@pytest.mark.parametrize(
+    ("place", "values", "named"),
+    [
+        (1, lambda label, _: label + NOISE, "The column age alone predicts the label (AUC 1.0000)."),
+        (0, lambda label, own: np.where(label == 1, np.nan, own), "The column price alone"),
+        (2, lambda label, _: np.where(label, 0.9, 0.1), "The column shop alone"),
+    ],
+    ids=["by its number", "by being missing", "by its rate"],
+)
+def test_a_column_that_tells_the_label_is_named(
+    place: int, values: Callable[[npt.NDArray[Any], npt.NDArray[Any]], npt.NDArray[Any]], named: str
+) -> None:
     inputs, label = honest_rows()
-    inputs[:, 1] = label + np.random.default_rng(1).normal(0, 0.1, len(label))
+    inputs[:, place] = values(label, inputs[:, place])
     (warning,) = leak_warnings(inputs, label, LEAK_SCHEMA)
-    assert warning.startswith("The column age alone predicts the label (AUC 1.0000).")
+    assert warning.startswith(named)
 
 
-def test_so_is_one_that_tells_it_by_being_missing() -> None:
+def test_honest_columns_infinite_numbers_and_rows_of_one_label_are_not_named() -> None:
     inputs, label = honest_rows()
-    inputs[label == 1, 0] = np.nan
-    assert "column price" in leak_warnings(inputs, label, LEAK_SCHEMA)[0]
-
-
-def test_so_is_a_category_by_its_rate() -> None:
-    inputs, label = honest_rows()
-    inputs[:, 2] = np.where(label, 0.9, 0.1)
-    assert "column shop" in leak_warnings(inputs, label, LEAK_SCHEMA)[0]
-
-
-def test_infinite_numbers_and_a_column_without_any_do_no_harm() -> None:
-    inputs, label = honest_rows()
+    assert leak_warnings(inputs, label, LEAK_SCHEMA) == ()
     inputs[:5, 0] = [np.inf, -np.inf, np.inf, -np.inf, np.nan]
     inputs[:, 1] = np.nan
     assert leak_warnings(inputs, label, LEAK_SCHEMA) == ()
-
-
-def test_a_sample_of_one_label_says_nothing() -> None:
-    inputs, label = honest_rows()
     assert leak_warnings(inputs, np.zeros_like(label), LEAK_SCHEMA) == ()

@@ -28,11 +28,31 @@ def test_keys_of_other_names_and_types_are_found(tmp_path: Path) -> None:
     assert guessed["categorical"] == [{"column": "city", "missing": ["NA"]}, *lists]
 
 
-def test_tables_that_share_no_key_are_refused(tmp_path: Path) -> None:
-    for name in ("one", "two", "three"):
-        (tmp_path / f"{name}.csv").write_text(f"{name}\n{name}1\n{name}2\n")
-    with pytest.raises(GuessError, match=r"No table has a column with the keys of another, among one\.csv, three\.csv"):
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        (
+            {name: f"{name}\n{name}1\n{name}2\n" for name in ("one.csv", "two.csv", "three.csv")},
+            r"No table has a column with the keys of another, among one\.csv, three\.csv",
+        ),
+        ({"b.item": "x,y\n"}, r"has no table, .* ignored: b\.item\. .*--interactions FILE"),
+        (
+            {"log.csv": "user_id,item_id,event\nu1,i1,view\nu1,i1,buy\nu2,i2,view\n"},
+            r"looks like a feature\. Users and items don't come back often enough",
+        ),
+        (
+            {"log.csv": "196,242,3,881250949\n186,302,3,891717742\n"},
+            r"log\.csv must name the columns, but looks like data: 196, 242, 3, 881250949",
+        ),
+    ],
+)
+def test_tables_that_mean_nothing_are_refused(tmp_path: Path, files: dict[str, str], problem: str) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(GuessError, match=problem):
         guess(tmp_path, {})
+    with pytest.raises(GuessError, match=r"is a file\. Give the folder with the tables"):
+        guess(tmp_path / next(iter(files)), {})
 
 
 def test_items_without_a_table_are_named_by_their_key(tmp_path: Path) -> None:
@@ -69,12 +89,6 @@ def test_a_table_that_nothing_refers_to_is_said_to_be_unused(tmp_path: Path) -> 
     )
     told = {"interactions": tmp_path / "a.tsv", "users": tmp_path / "c.tsv", "items": tmp_path / "b.tsv"}
     assert described(tmp_path, told)["items"]["path"] == "b.tsv"
-
-
-def test_a_folder_without_a_table_says_which_files_are_tables(tmp_path: Path) -> None:
-    (tmp_path / "b.item").write_text("x,y\n")
-    with pytest.raises(GuessError, match=r"has no table, .* ignored: b\.item\. .*--interactions FILE"):
-        guess(tmp_path, {})
 
 
 def log(folder: Path, *, session: str, purchases_of: int) -> Path:
@@ -254,23 +268,6 @@ def test_spaces_around_separated_values_make_no_other_values(tmp_path: Path) -> 
     assert "3 different values between ';'" in (tmp_path / "dataset.yaml").read_text()
 
 
-def test_a_table_without_names_of_columns_is_refused(tmp_path: Path) -> None:
-    (films(tmp_path) / "a.tsv").write_text("196\t242\t3\t881250949\n186\t302\t3\t891717742\n")
-    with pytest.raises(GuessError, match=r"a\.tsv must name the columns, but looks like data: 196, 242, 3, 881250949"):
-        guess(tmp_path, {})
-
-
-def test_a_file_is_no_folder_of_tables(tmp_path: Path) -> None:
-    with pytest.raises(GuessError, match=r"a\.tsv is a file\. Give the folder with the tables"):
-        guess(films(tmp_path) / "a.tsv", {})
-
-
-def test_rows_of_keys_that_hardly_come_back_have_no_feature(tmp_path: Path) -> None:
-    (tmp_path / "log.csv").write_text("user_id,item_id,event\nu1,i1,view\nu1,i1,buy\nu2,i2,view\n")
-    with pytest.raises(GuessError, match=r"looks like a feature\. Users and items don't come back often enough"):
-        guess(tmp_path, {})
-
-
 def test_without_a_column_of_user_keys_the_file_says_that_nothing_is_recommended(tmp_path: Path) -> None:
     (tmp_path / "visits.csv").write_text(
         "who,sku,clicked,page\n" + "".join(f"{n % 9},{n % 7},{n % 2},{n % 3}\n" for n in range(63))
@@ -327,19 +324,6 @@ def test_what_the_tables_do_not_bear_out_is_said_and_the_command_can_be_run_agai
     assert "key item_id:token: 1 of 1,001 fields is no key: line 1002 ''" in str(run.exception)
     assert not (tmp_path / "dataset.yaml").exists()
     (tmp_path / "a.tsv").write_text(before)
-    assert CliRunner().invoke(app, ["init-data", str(tmp_path)]).exit_code == 0
-
-
-def test_an_interrupted_command_can_be_run_again_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    films(tmp_path)
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as changed:
-        changed.setattr("personalize.commands.init_data.look_at", interrupted)
-        run = CliRunner().invoke(app, ["init-data", str(tmp_path)])
-    assert "Run the same command again to continue" in str(run.exception)
     assert CliRunner().invoke(app, ["init-data", str(tmp_path)]).exit_code == 0
 
 

@@ -46,18 +46,13 @@ def test_the_major_version_of_java_is_read_from_its_release_file(tmp_path: Path,
     assert java_major(install_java(tmp_path, version)) == major
 
 
-def test_java_home_wins_when_it_is_the_right_java(no_java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("version", "chosen"), [("17.0.2", "mine"), ("25.0.1", "jvm/system")])
+def test_java_home_wins_when_it_is_the_right_java(
+    no_java: Path, monkeypatch: pytest.MonkeyPatch, version: str, chosen: str
+) -> None:
     install_java(no_java / "jvm" / "system", "17.0.1")
-    monkeypatch.setenv("JAVA_HOME", str(install_java(no_java / "mine", "17.0.2")))
-
-    assert java_home() == no_java / "mine"
-
-
-def test_a_java_home_of_another_version_is_passed_over(no_java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install_java(no_java / "jvm" / "system", "17.0.1")
-    monkeypatch.setenv("JAVA_HOME", str(install_java(no_java / "mine", "25.0.1")))
-
-    assert java_home() == no_java / "jvm" / "system"
+    monkeypatch.setenv("JAVA_HOME", str(install_java(no_java / "mine", version)))
+    assert java_home() == no_java / chosen
 
 
 def test_java_on_the_path_is_found_behind_its_links(no_java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,19 +70,9 @@ def test_no_java_is_an_error_that_says_what_to_run() -> None:
         java_home()
 
 
-def test_the_pinned_jars_are_given_in_order(jar_folder: Path) -> None:
+def test_the_pinned_jars_are_given_in_order_and_a_wrong_or_missing_one_is_named(jar_folder: Path) -> None:
     assert jars() == [jar_folder / "one-1.jar", jar_folder / "two-1.jar"]
-
-
-def test_a_missing_jar_is_named(jar_folder: Path) -> None:
-    (jar_folder / "two-1.jar").unlink()
-
-    with pytest.raises(JarsError, match=r"two-1\.jar is missing.*make spark"):
-        jars()
-
-
-def test_a_jar_with_one_byte_changed_is_named(jar_folder: Path) -> None:
     (jar_folder / "one-1.jar").write_text("onE")
-
-    with pytest.raises(JarsError, match=r"one-1\.jar is not the pinned file"):
+    (jar_folder / "two-1.jar").unlink()
+    with pytest.raises(JarsError, match=r"one-1\.jar is not the pinned file.*two-1\.jar is missing.*make spark"):
         jars()
