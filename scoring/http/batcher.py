@@ -182,14 +182,11 @@ class Batcher:
 
     def _read_recommend(self, request: Request, now: float) -> tuple[RecommendQuery, float] | None:
         """The checked request and what its answer costs; None if it was refused."""
-        query, service = self._read(request, now), self._service
+        query: RecommendQuery | None = self._read(request, now)
         if query is None:
             return None
-        try:
-            return query, cost_of(query, service.model.recommender, service.lookups)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._refuse(request, error)
-            return None
+        recommender, places = self._service.model.recommender, self._service.lookups.places
+        return query, cost_of(query.request, items=0 if recommender is None else len(recommender.items), places=places)
 
     def _recommend(self, queries: list[tuple[Request, RecommendQuery]]) -> None:
         service = self._service

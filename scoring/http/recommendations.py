@@ -12,39 +12,23 @@ from dataclasses import dataclass
 import msgspec
 
 from recommend.ranking import CANDIDATES
-from recommend.recommender import REASONED, Recommender
 from scoring.http.request import Request
 from scoring.model.recommend_request import MOST_CANDIDATES, RecommendRequest
 from scoring.model.recommending import DEFAULT_TOP, RecommendQuery
-from scoring.model.stored import Lookups
 
 TURN_COST = 32_000.0
 """What a turn may cost, unless a single request costs more."""
 OF_REQUEST = 500.0
-OF_BYTE = 0.003
-"""Decoding a body."""
-OF_REFUSED_BYTE = 0.05
-"""Decoding a body that is refused, and finding out why."""
-OF_KEY = 0.25
-"""Looking up a key of the request."""
-OF_NEW_KEY = 1.0
-"""Comparing it with new items, where these are wanted."""
+OF_BYTE = 0.06
+"""Decoding a body and looking up its keys, or finding out why it is refused."""
 OF_ITEM = 0.04
 """Scoring one of all items for a history; twice, where new ones are wanted."""
 OF_MATCH = 0.012
 """Comparing an item with a column of a filter."""
-OF_VALUE = 3.0
-"""Looking up a value of a filter."""
-OF_CHOICE = 0.8
-"""Adding a choice to a history."""
-OF_CANDIDATE = 1.0
-"""Ordering a candidate by the second stage."""
-OF_SHARED = 0.3
-"""Comparing a candidate with others by a column of `at_most`."""
+OF_CANDIDATE = 2.0
+"""Ordering a candidate by the second stage, and comparing it with others by the columns of `at_most`."""
 OF_SHOWN = 20.0
-"""Reading and writing an item of the response."""
-OF_REASON = 0.012
-"""Comparing an item of the response with a choice."""
+"""Reading and writing an item of the response, with its reason."""
 
 RECOMMENDED_TOGETHER = 8
 """Requests to recommend that share a call, unless they cost too much: each takes less than half the time, and more of
@@ -54,40 +38,15 @@ BESIDE_RECORDS = 4
 """The same where records wait, which so many delay by a few milliseconds."""
 
 
-def cost_of(query: RecommendQuery, recommender: Recommender | None, lookups: Lookups) -> float:
-    """The cost of a checked request beside its body."""
-    if recommender is None:
-        return 0.0
-    request = query.request
-    chosen = len(request.history or ()) + len(query.stored(lookups).chosen)
-    wants_new = lookups.places > 0 if request.new is msgspec.UNSET else request.new > 0
-    return estimated(request, items=len(recommender.items), chosen=chosen, wants_new=wants_new)
-
-
-def estimated(request: RecommendRequest, *, items: int, chosen: int, wants_new: bool) -> float:
-    """The cost with so many `items` to recommend from, for somebody who has `chosen` so many."""
+def cost_of(request: RecommendRequest, *, items: int, places: int) -> float:
+    """The cost of a checked request beside its body, with so many `items` to recommend from, and `places` for new ones
+    unless it says otherwise."""
     top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
-    named = len(request.history or ()) + len(request.exclude or ())
-    shared = len(request.at_most or ())
-    filters = request.filter or {}
-    return (
-        OF_REQUEST
-        + (OF_KEY + OF_NEW_KEY * wants_new) * named
-        + (OF_ITEM * (1 + wants_new) + OF_MATCH * len(filters)) * items
-        + (OF_VALUE * sum(map(len, filters.values())) if filters else 0)
-        + OF_CHOICE * chosen
-        + (OF_CANDIDATE + OF_SHARED * shared) * (_candidates(top) if shared else max(top, CANDIDATES))
-        + (OF_SHOWN + OF_REASON * min(chosen, REASONED)) * top
-    )
-
-
-def _candidates(top: int) -> int:
-    """How many candidates are ordered in rounds of four times as many, if `at_most` needs the last one."""
-    every = rounds = max(top, CANDIDATES)
-    while rounds < MOST_CANDIDATES:
-        rounds = min(4 * rounds, MOST_CANDIDATES)
-        every += rounds
-    return every
+    wants_new = (places if request.new is msgspec.UNSET else request.new) > 0
+    # In rounds of four times as many, if `at_most` needs the last one.
+    candidates = 2 * MOST_CANDIDATES if request.at_most else max(top, CANDIDATES)
+    of_item = OF_ITEM * (1 + wants_new) + OF_MATCH * len(request.filter or ())
+    return OF_REQUEST + of_item * items + OF_CANDIDATE * candidates + OF_SHOWN * top
 
 
 @dataclass(slots=True)
@@ -121,7 +80,7 @@ class Recommendations:
             one = self._waiting[0]
             if one.query is None and not one.request.disconnected:
                 one.query, one.cost = self._read(one.request, now) or (None, 0.0)
-                spent += (OF_REFUSED_BYTE if one.query is None else OF_BYTE) * one.request.size
+                spent += OF_BYTE * one.request.size
             if chosen and spent + one.cost > TURN_COST:
                 break
             self._waiting.popleft()

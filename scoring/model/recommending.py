@@ -76,7 +76,6 @@ class RecommendQuery:
     request: RecommendRequest
     reasons: bool = True
     fallback: list[Fallback] = field(default_factory=list)
-    _own: Stored | None = None
 
     def steps(self, recommender: Recommender, model: ServedModel, lookups: Lookups) -> Generator[Wanted, Ranked, Found]:
         """What has to be ranked, perhaps several times, and at last what was found; see `scoring.model.recommending`.
@@ -85,7 +84,7 @@ class RecommendQuery:
         """
         request = self.request
         names = _to_show(request, lookups.catalogue)
-        stored = self.stored(lookups)
+        stored = self._stored(lookups)
         history = np.concatenate([stored.chosen, self._history(recommender)])
         match = matching(request, lookups.catalogue)
         excluded = np.concatenate([self._excluded(recommender, history), left_out(match, lookups.catalogue)])
@@ -170,13 +169,8 @@ class RecommendQuery:
                 return items[kept], scores[kept]
             candidates = min(4 * candidates, MOST_CANDIDATES)
 
-    def stored(self, lookups: Lookups) -> Stored:
-        """What is stored of the user that the request names, as it was when this was first asked."""
-        if self._own is None:
-            self._own = self._find(lookups)
-        return self._own
-
-    def _find(self, lookups: Lookups) -> Stored:
+    def _stored(self, lookups: Lookups) -> Stored:
+        """What is stored of the user that the request names."""
         user = self.request.user
         if user is msgspec.UNSET:
             return _NOBODY

@@ -4,7 +4,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from scoring.http.recommendations import RECOMMENDED_TOGETHER, TURN_COST, Recommendations, estimated
+from scoring.http.recommendations import RECOMMENDED_TOGETHER, TURN_COST, Recommendations, cost_of
 from scoring.http.request import Request
 from scoring.model.recommend_request import (
     MOST_CHOSEN,
@@ -35,7 +35,7 @@ LARGEST = RecommendRequest(
 
 
 def test_a_request_within_the_limits_costs_no_more_than_this() -> None:
-    assert estimated(LARGEST, items=MANY_ITEMS, chosen=MOST_CHOSEN, wants_new=True) <= LARGEST_COST
+    assert cost_of(LARGEST, items=MANY_ITEMS, places=0) <= LARGEST_COST
 
 
 def _asked(cost: float, *, disconnected: bool = False) -> Request:
