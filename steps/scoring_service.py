@@ -147,8 +147,7 @@ def _restart(
     service.end(before)
     context.report(f"starting {workers} processes")
     logged = service.log.stat().st_size if service.log.is_file() else 0
-    variables = _variables(inputs.settings.engine) | {"PROMETHEUS_MULTIPROC_DIR": str(folder.service / "metrics")}
-    started = service.start(command, variables)
+    started = service.start(command, _variables(inputs.settings.engine))
     context.report("waiting until the service reproduces the golden records")
     ready = False
     try:

@@ -250,18 +250,12 @@ def _observe(histogram: Histogram, bounds: Sequence[float], values: "array[float
 
 
 @contextmanager
-def shared_folder() -> Iterator[Path]:
-    """The folder shared by all workers started in this context; one that is already set is used, and not removed."""
-    if chosen := os.environ.get(FOLDER_VARIABLE):
-        Path(chosen).mkdir(parents=True, exist_ok=True)
-        for file in Path(chosen).glob("gauge_live*.db"):
-            file.unlink()  # of workers of another service; counts go on
-        yield Path(chosen)
-        return
+def shared_folder() -> Iterator[None]:
+    """The folder shared by all workers started in this context."""
     folder = ScratchFolder("scoring-metrics")
     os.environ[FOLDER_VARIABLE] = str(folder.path)
     try:
-        yield folder.path
+        yield
     finally:
         del os.environ[FOLDER_VARIABLE]
         folder.remove()
