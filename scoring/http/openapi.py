@@ -148,20 +148,14 @@ def _recommending_paths(references: Sequence[Json], error: Json) -> Json:
 
 
 def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: Json, examples: Json) -> Json:
-    responses = {str(cause.status): _response(cause.meaning, error) for cause in INPUT_ERRORS}
-    return {
-        "operationId": identity,
-        "summary": summary,
-        "security": [{"key": []}],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body, "examples": examples}}},
-        "responses": {"200": _response("Scored.", answer), **responses},
-    }
+    given = {"application/json": {"schema": body, "examples": examples}}
+    described = _look(identity, summary, _response("Scored.", answer), error, *INPUT_ERRORS)
+    return described | {"security": [{"key": []}], "requestBody": {"required": True, "content": given}}
 
 
 def _look(identity: str, summary: str, found: Json, error: Json, *causes: Refusal) -> Json:
-    """A read-only route that can respond with the errors `causes`; public unless `UNAUTHORIZED` is among them."""
-    all_causes = (Refusal.TOO_MANY_REQUESTS, *causes)
-    refused = {str(cause.status): _response(cause.meaning, error) for cause in all_causes}
+    """A route that can respond with the errors `causes`; public unless `UNAUTHORIZED` is among them."""
+    refused = {str(cause.status): _response(cause.meaning, error) for cause in (Refusal.TOO_MANY_REQUESTS, *causes)}
     security: list[Json] = [{"key": []}, {"password": []}] if Refusal.UNAUTHORIZED in causes else []
     return {"operationId": identity, "summary": summary, "security": security, "responses": {"200": found, **refused}}
 

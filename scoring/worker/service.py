@@ -121,7 +121,7 @@ class Service:
             self._flush_log,
             self._compare,
             self.metrics.publish,
-            self._summarize_when_due,
+            self._summarize,
         ]
         while True:
             await asyncio.sleep(TICK_SECONDS)
@@ -166,7 +166,7 @@ class Service:
         """Free the model and write the rest of the log."""
         self.metrics.publish()
         self._refusals.tell(last=True)
-        self._summarize()
+        self._summarize(last=True)
         self.sink.event("stopped")
         self.sink.flush()
         if self._model is not None:
@@ -174,11 +174,10 @@ class Service:
             self._model = None
             self._refusal = "The service is stopping."
 
-    def _summarize_when_due(self) -> None:
-        if self.metrics.summary_is_due():
-            self._summarize()
-
-    def _summarize(self) -> None:
+    def _summarize(self, *, last: bool = False) -> None:
+        """Log what the worker did since the summary before, once a minute and at the end."""
+        if not (last or self.metrics.summary_is_due()):
+            return
         model = self._model
         self.sink.event(
             "summary",
