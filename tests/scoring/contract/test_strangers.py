@@ -54,15 +54,14 @@ def small(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
 )
 def test_strangers_take_no_place_of_clients_with_a_key(small: RunningService, sent: bytes) -> None:
     with ExitStack() as stack:
-        before = stack.enter_context(connected(small))
-        before.sendall(SCORE)
-        assert answer(before)[0] == 200
+        before = stack.enter_context(_client(small, KEY))
         for _ in range(10 * MOST):
             with suppress(ConnectionError):  # the service may close it before it has all
                 stack.enter_context(connected(small)).sendall(sent)
-        for client in (before, *(stack.enter_context(connected(small)) for _ in range(3))):
-            client.sendall(SCORE)
-            assert answer(client)[0] == 200
+        before.sendall(SCORE)
+        assert answer(before)[0] == 200
+        for _ in range(3):
+            stack.enter_context(_client(small, KEY))
         wait_until(lambda: worker(small).num_fds() < 5 * MOST)
 
 
