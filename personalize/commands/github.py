@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,11 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from azure_clients import credentials
-from infra.settings import load_settings
 from personalize.bootstrap.rights import reader_commands
 from personalize.bootstrap.subscription import Bootstrap
-from personalize.stack.on_azure import require_azure, stacks_of_repository
-from personalize.stack.stack_files import StackFiles
+from personalize.stack.on_azure import require_azure, settings_of, stacks_of_repository
 from personalize.terminal import Json, SettingsFile, Stack, Yes, confirm, print_json, say, tell
 from steps.datasets import located
 
@@ -60,13 +59,11 @@ def _places(stack: str, config_file: Path | None) -> Sequence["Address"]:
     """Where the stack's data is, if it is in containers."""
     from training.datasets.placed.dataset import addresses  # noqa: PLC0415 - takes long, and no other command needs it
 
-    return list(addresses(located(load_settings(StackFiles(stack, config_file).effective()).dataset)).values())
+    return list(addresses(located(settings_of(stack, config_file).dataset)).values())
 
 
 def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
-    counts: dict[str, int] = {}
-    for state in found["items"].values():
-        counts[state] = counts.get(state, 0) + 1
+    counts = Counter(found["items"].values())
     tell(", ".join(f"{count} {state}" for state, count in counts.items()) + ".")
     if dry_run:
         return
