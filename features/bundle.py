@@ -197,7 +197,7 @@ class BundledClicks(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             trees=path / MODEL,
             encoder=Encoder.load(path, mapped=mapped).fitting(schema),
-            reference=Reference.from_json((path / REFERENCE).read_bytes()),
+            reference=msgspec.json.decode((path / REFERENCE).read_bytes(), type=Reference),
             golden=tuple(msgspec.json.decode(line, type=GoldenRecord) for line in lines),
         )
 

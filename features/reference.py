@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.errors import PersonalizationError
 from features.schema import Schema
 
 FILE = "reference.json"
@@ -26,10 +25,6 @@ STABLE, MAJOR_SHIFT = 0.1, 0.25
 """Data with an index up to the first is usually called stable, and from the second on shifted (Siddiqi 2006, "Credit
 Risk Scorecards")."""
 Numbers = npt.NDArray[np.float64]
-
-
-class ReferenceUnreadableError(PersonalizationError):
-    """A `reference.json` that cannot be parsed."""
 
 
 class Histogram(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,18 +53,6 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     prediction: Histogram
     columns: dict[str, Histogram]
-
-    def to_json(self) -> bytes:
-        """The bytes of `reference.json`."""
-        return msgspec.json.encode(self) + b"\n"
-
-    @classmethod
-    def from_json(cls, content: bytes) -> Self:
-        """The reference in a `reference.json`; raises `ReferenceUnreadableError` if it cannot be parsed."""
-        try:
-            return msgspec.json.decode(content, type=cls)
-        except msgspec.DecodeError as error:
-            raise ReferenceUnreadableError(f"{FILE} is not a reference: {error}. Train the model again.") from error
 
 
 def _edges(present: Numbers) -> Numbers:

@@ -52,7 +52,7 @@ class ClickParts:
         """Write the files into the bundle's `folder`."""
         (folder / MODEL).write_text(self.trees, encoding="utf-8")
         (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in self.golden))
-        (folder / REFERENCE).write_bytes(self.reference.to_json())
+        (folder / REFERENCE).write_bytes(msgspec.json.encode(self.reference))
         self.encoder.save(folder)
 
 

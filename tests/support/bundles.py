@@ -63,7 +63,7 @@ def make_bundle(
     golden = records[:GOLDEN_RECORDS]
     probabilities = np.asarray(booster.predict(encoded))
     write_golden(folder, golden, probabilities[:GOLDEN_RECORDS].tolist())
-    (folder / REFERENCE).write_bytes(_reference(schema, encoded, probabilities).to_json())
+    (folder / REFERENCE).write_bytes(msgspec.json.encode(_reference(schema, encoded, probabilities)))
     seal(folder)
     return folder
 

@@ -32,7 +32,8 @@ from training.datasets.described.fields import TableRules, keys_of
 from training.datasets.described.files import files_of
 from training.datasets.described.spec import Categorical, TablesSpec, Time
 from training.datasets.described.texts import Tables
-from training.evaluation.measure import measure
+from training.evaluation.measure import Scored, score
+from training.evaluation.metrics import evaluate, losses
 from training.init_data.guess import Gains
 from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
 from training.kernels.encode import FoldEncoder
@@ -169,18 +170,16 @@ class CrossSearch:
 
     def _fitted(self, schema: Schema, encoder: FoldEncoder, train: EncodedRows) -> Tried:
         fitted = train.fit(self._parameters, rows=REFIT_ROWS + 1, progress=self._progress)
-        found = (
-            train.part(Part.VALIDATION)
-            .scan(_losing(fitted.text))
-            .sort_by([(name, "ascending") for name in _LOST.names])
-        )
+        validation = train.part(Part.VALIDATION).scan(_losing(fitted.text))
+        ordered = validation.sort_by([(name, "ascending") for name in _LOST.names])
 
         def held_out(added: str) -> Step:
             rows = self._half.prepared.part(Part.HELD_OUT).with_schema(schema)
-            reached = measure(rows, schema, encoder.encoder, fitted, None).evaluation
+            found = score(rows, schema, Scored(schema=schema, encoder=encoder.encoder, text=fitted.text))
+            reached = evaluate(found.clicked, found.probabilities[0])
             return Step(added=added, auc=reached.auc, log_loss=reached.log_loss)
 
-        return Tried(losses=found.column("loss").to_numpy(), held_out=held_out)
+        return Tried(losses=ordered.column("loss").to_numpy(), held_out=held_out)
 
 
 def is_better(losses: Losses, than: Losses) -> bool:
@@ -202,8 +201,8 @@ def _lost(batches: Iterable[pa.RecordBatch], *, model: str) -> Iterator[pa.Recor
     for batch in batches:
         record, label, inputs = batch.columns
         probability = np.asarray(booster.predict(matrix(inputs, booster.num_feature()), num_threads=1))
-        happened = np.where(label.to_numpy() == 1, probability, 1 - probability)
-        yield pa.RecordBatch.from_arrays([record, label, pa.array(-np.log(happened))], schema=_LOST)
+        lost = losses(label.to_numpy() == 1, probability)
+        yield pa.RecordBatch.from_arrays([record, label, pa.array(lost)], schema=_LOST)
 
 
 SAMPLE_ROWS = 100_000

@@ -79,7 +79,7 @@ def test_a_bundle_of_another_format_is_refused(bundle: Path) -> None:
         Bundle.load(bundle)
 
 
-@pytest.mark.parametrize("name", ["metadata.json", "golden.jsonl"])
+@pytest.mark.parametrize("name", ["metadata.json", "golden.jsonl", "reference.json"])
 def test_a_sealed_file_of_other_content_is_refused(bundle: Path, name: str) -> None:
     (bundle / name).write_bytes(b"{}\n")
     seal(bundle)

@@ -13,8 +13,6 @@ from hypothesis.extra import numpy as arrays
 from features.reference import (
     BINS,
     Histogram,
-    Reference,
-    ReferenceUnreadableError,
     column_values,
     stability_index,
 )
@@ -93,14 +91,3 @@ def test_a_category_counts_by_its_rate_and_an_unknown_one_as_missing() -> None:
     inputs = np.array([[1.0, 0.3, 2.0, 0.2, 0.0], [np.nan, 0.4, 0.0, 0.5, 1.0]])
     values = column_values(schema, inputs)
     np.testing.assert_array_equal(values, [[1.0, 0.3, np.nan], [np.nan, np.nan, 0.5]])
-
-
-def test_a_reference_survives_its_file() -> None:
-    histogram = Histogram.of(np.array([0.1, 0.2, np.nan]))
-    reference = Reference(prediction=histogram, columns={"price": histogram})
-    assert Reference.from_json(reference.to_json()) == reference
-
-
-def test_a_file_that_is_no_reference_is_refused() -> None:
-    with pytest.raises(ReferenceUnreadableError, match="Train the model again"):
-        Reference.from_json(b'{"prediction": 1}')
