@@ -1,5 +1,5 @@
 """The report of a training run: one self-contained page, for readers who are not ML engineers."""
 
-from training.report.data import ColumnSummary, LearningCurve, RecommenderReport, ReportData, SplitSummary
+from training.report.data import ColumnSummary, RecommenderReport, ReportData, SplitSummary
 
-__all__ = ["ColumnSummary", "LearningCurve", "RecommenderReport", "ReportData", "SplitSummary"]
+__all__ = ["ColumnSummary", "RecommenderReport", "ReportData", "SplitSummary"]

@@ -9,14 +9,6 @@ from training.parameters import GateParameters, TrainingParameters
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearningCurve:
-    """Log loss of the validation rows after each iteration. `best_iteration` counts from 1."""
-
-    validation: Sequence[float]
-    best_iteration: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class SplitSummary:
     """One part of the split ("training", "validation", "held out")."""
 
@@ -47,7 +39,10 @@ class ReportData(Judged):
     """The manifest's description of the dataset."""
     importance: Mapping[str, float]
     """The gain of each encoded feature."""
-    learning_curve: LearningCurve
+    losses: Sequence[float]
+    """The log loss of the validation rows after each iteration."""
+    best_iteration: int
+    """Counted from 1."""
     rows: str
     """What was read of the interactions, and dropped, in a sentence; "" where nothing is joined."""
     splits: Sequence[SplitSummary]

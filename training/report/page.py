@@ -59,8 +59,8 @@ def _plots(data: ReportData) -> dict[str, Markup]:
         "calibration": plots.calibration(data),
         "importance": plots.importance(data.importance),
     }
-    if data.learning_curve.validation:
-        drawn["learning_curve"] = plots.learning_curve(data.learning_curve)
+    if data.losses:
+        drawn["learning_curve"] = plots.learning_curve(data.losses, data.best_iteration)
     return drawn
 
 

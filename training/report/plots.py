@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 
 from training.evaluation.baselines import LOGISTIC_REGRESSION
 from training.evaluation.metrics import Evaluation
-from training.report.data import LearningCurve, ReportData
+from training.report.data import ReportData
 
 TEXT = "#010101"
 MUTED = "#020202"
@@ -148,14 +148,13 @@ def importance(gains: Mapping[str, float]) -> Markup:
     return drawn.svg
 
 
-def learning_curve(curve: LearningCurve) -> Markup:
+def learning_curve(losses: Sequence[float], best: int) -> Markup:
     """Log loss by iteration, with the best iteration marked."""
-    best = curve.best_iteration
     with plot("learning", f"Log loss by iteration, best at iteration {best}") as drawn:
         axes = drawn.axes()
-        axes.plot(range(1, len(curve.validation) + 1), curve.validation, color=MODEL, label="validation rows")
+        axes.plot(range(1, len(losses) + 1), losses, color=MODEL, label="validation rows")
         axes.axvline(best, color=MUTED, linewidth=1, linestyle=":")
-        axes.plot(best, curve.validation[best - 1], color=MODEL, marker="o", linestyle="", label=f"best: {best}")
+        axes.plot(best, losses[best - 1], color=MODEL, marker="o", linestyle="", label=f"best: {best}")
         axes.set(xlabel="trees", ylabel="log loss (lower is better)")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="best")

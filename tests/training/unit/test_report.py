@@ -12,7 +12,7 @@ from tests.support.undrawn import undrawn
 from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
 from training.evaluation.gate import EarlierVersion
 from training.parameters import GateParameters
-from training.report import ColumnSummary, LearningCurve
+from training.report import ColumnSummary
 from training.report.data import ReportData
 from training.report.page import render
 
@@ -155,7 +155,7 @@ def test_a_model_without_a_single_split_is_still_reported() -> None:
         report_data(),
         evaluation=evaluation_of(skill=1e-9, rows=50),
         importance={},
-        learning_curve=LearningCurve(validation=(), best_iteration=0),
+        losses=(),
     )
     assert "Training report" in render(data)
 
