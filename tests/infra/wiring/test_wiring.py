@@ -14,10 +14,12 @@ pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --ex
 
 from infra.cloud.role_list import Role
 from personalize.bootstrap.rights import only_roles
+from personalize.stack.interrupted import AZURE_PATHS
 from tests.infra.graph.cloud_recorder import DEPLOYERS, TENANT
-from tests.infra.wiring.page import FOLDER, PAGES, recorded, resources, text_of
+from tests.infra.wiring.page import FOLDER, NARROW, OPTIONS, PAGES, PRIVATE, recorded, resources, text_of
 from tests.infra.wiring.recording import committed, record
 from tests.simulation.published import KUBERNETES, REGIONS, RUNTIMES, role_name
+from tests.support.azure_native import arguments_of, faults
 from tools.paths import ROOT
 
 ROLES = "authorization:RoleAssignment"
@@ -54,6 +56,9 @@ ENDPOINTS = {
     ("databricks:Workspace databricks-workspace", "browser_authentication", ("privatelink.azuredatabricks.net",)),
 }
 
+MIXED_UP = ".criteria.allOf[].operator is 'GreaterThan'"
+"""Azure has two enumerations `ConditionOperator`; azure-native has the values of one under this name."""
+
 
 def only(page: str, kind: str) -> dict[str, Any]:
     """The inputs of the only resource of a kind."""
@@ -73,6 +78,19 @@ def test_a_stack_sends_what_was_reviewed(page: str) -> None:
     assert not difference, f"`make wiring` writes it down if it is meant; compare it with Azure's pages:\n{difference}"
 
 
+@pytest.mark.parametrize("options", [{**OPTIONS, **NARROW, "scoring_nodes_max": 2}, PRIVATE], ids=["public", "private"])
+def test_azure_knows_every_value_that_it_is_sent(options: dict[str, Any]) -> None:
+    """mypy knows the fields already, but of many enumerations azure-native takes any text."""
+    found = record(committed("dev", **options), "dev").resources
+    checked = [one for one in found if one.options.get("provider") == "azure"]
+    assert checked
+    for one in checked:
+        arguments = arguments_of(one.name.partition(" ")[0])
+        plain = one.inputs.get("properties", {}).get("secret")  # of a Key Vault's secret the recording marks them
+        inputs = {**one.inputs, **({"properties": plain} if plain else {})}
+        assert [fault for fault in faults(arguments, inputs, one.name) if MIXED_UP not in fault] == []
+
+
 def sent(page: str) -> dict[str, Mapping[str, Any]]:
     """The inputs of each Azure resource, by type and name."""
     found = recorded(page)["resources"].items()
@@ -87,6 +105,12 @@ def groups(found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
             extended = own.get("scope") or own["resourceUri"]
             own = found[extended.partition("{")[2].partition("}")[0]]
         yield name, own["resourceGroupName"]
+
+
+def test_every_resource_that_azure_refuses_to_create_again_is_found_again_by_its_path() -> None:
+    """To create a setting of a parent again only changes it."""
+    kinds = {name.partition(" ")[0] for page in PAGES for name in sent(page)}
+    assert kinds - {"storage:BlobServiceProperties"} == AZURE_PATHS.keys()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -2,10 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+
+pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
+
+from pulumi._types import input_type_types
+from pulumi_azure_native import authorization, consumption, keyvault, managedidentity, resources, storage
 
 from azure_clients.errors import ManagerRefusedError
 from features.errors import PersonalizationError
@@ -16,6 +21,7 @@ from personalize.bootstrap.resources import State, group_paths
 from personalize.bootstrap.rights import only_roles, reader_commands
 from personalize.bootstrap.subscription import Bootstrap
 from tests.personalize.subscription.conftest import CALLER, TENANT
+from tests.support.azure_native import faults
 from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 from tests.support.fake_manager import Call, FakeManager
 from training.datasets.placed.address import Address
@@ -114,6 +120,42 @@ def test_a_deleted_vault_that_azure_does_not_recover_is_named_with_the_way_out(f
         PersonalizationError, match=rf"`az keyvault recover --name {NAMES.vault}`, .* run `bootstrap` again"
     ):
         bootstrap(fake).run(dry_run=False)
+
+
+KINDS: Mapping[str, type] = {
+    "/resourceGroups/[^/]+$": resources.ResourceGroupArgs,
+    "/storageAccounts/[^/]+$": storage.StorageAccountArgs,
+    "/blobServices/default$": storage.BlobServicePropertiesArgs,
+    "/containers/[^/]+$": storage.BlobContainerArgs,
+    "/vaults/[^/]+$": keyvault.VaultArgs,
+    "/keys/[^/]+$": keyvault.KeyArgs,
+    "/locks/": authorization.ManagementLockByScopeArgs,
+    "/roleAssignments/": authorization.RoleAssignmentArgs,
+    "/roleDefinitions/": authorization.RoleDefinitionArgs,
+    "/budgets/": consumption.BudgetArgs,
+    "/userAssignedIdentities/[^/]+$": managedidentity.UserAssignedIdentityArgs,
+    "/federatedIdentityCredentials/": managedidentity.FederatedIdentityCredentialArgs,
+}
+"""By the end of a path: azure-native's types, which are generated from Azure's own description of its API."""
+WHOLE = (keyvault.VaultArgs, keyvault.KeyArgs)
+"""Of all others azure-native moves the fields of `properties` to the top."""
+RENAMED = {"supportsHttpsTrafficOnly": "enableHttpsTrafficOnly", "type": "roleType"}
+IN_PATH = ("resourceGroupName", "accountName", "blobServicesName", "vaultName", "resourceName", "scope")
+
+
+def test_azure_knows_every_field_and_value_that_it_is_sent(fake: FakeManager) -> None:
+    bootstrap(fake, protect=True).run(dry_run=False)
+    met = set()
+    for call in made(fake):
+        (kind,) = [kind for ending, kind in KINDS.items() if re.search(ending, call.path)]
+        met.add(kind)
+        sent = dict(call.body or {})
+        if kind not in WHOLE:
+            sent |= sent.pop("properties", {})
+        inputs = {RENAMED.get(name, name): value for name, value in sent.items()}
+        inputs |= {name: "in the path" for name in IN_PATH if name in input_type_types(kind)}
+        assert list(faults(kind, inputs, call.path)) == []
+    assert met == {*KINDS.values()}
 
 
 def test_the_state_has_no_keys_to_lose_and_keeps_its_old_versions(fake: FakeManager) -> None:
