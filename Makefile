@@ -55,7 +55,7 @@ test-image-here: setup ## build the image on a Debian made here, without a regis
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider -m "full" -k lightgbm tests/scoring/contract/test_image.py
 
 wiring: setup ## record what the stacks send to Azure, to review what a change of the program changes
-	@$(PYTHON) -m tools.setup.azure simulation
+	@$(PYTHON) -m tools.setup.azure
 	@$(PYTHON) -m tests.infra.wiring
 
 lint: setup ## check style, formatting and imports between packages
@@ -64,7 +64,7 @@ lint: setup ## check style, formatting and imports between packages
 	.venv/bin/lint-imports
 
 types: setup ## check the types with mypy, with every dependency installed
-	@$(PYTHON) -m tools.setup.azure simulation
+	@$(PYTHON) -m tools.setup.azure
 	$(PYTHON) -m mypy
 
 workflows: setup ## check the GitHub Actions workflows with actionlint and zizmor
@@ -81,7 +81,7 @@ stack: stack-file setup ## prepare this machine for STACK
 simulate: simulation ## create, change, break and destroy stack dev on a simulated Azure, about ten minutes
 	$(PYTHON) -m tests.simulation.scenarios
 
-test-tools: spark ## prepare this machine for the tests: Azure's models, Azurite, a KQL parser, Databricks' Python and libraries
+test-tools: spark ## prepare this machine for the tests: Azure's SDKs, Azurite, a KQL parser, Databricks' Python and libraries
 	@$(PYTHON) -m tools.setup.azure simulation
 	@$(PYTHON) -m tools.azurite
 	@$(PYTHON) -m tools.kusto

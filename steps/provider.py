@@ -7,7 +7,7 @@ can't be sent.
 import asyncio
 import functools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from pulumi.provider.experimental import provider as protocol
@@ -43,21 +43,8 @@ class StepsProvider(protocol.Provider):
 
     async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
         """Return which inputs differ from the state, and which of them replace the resource."""
-        difference = self._step(request.urn).diff(plain(request.old_state), plain(request.new_inputs))
-        return protocol.DiffResponse(
-            changes=bool(difference.changed),
-            diffs=sorted(difference.changed),
-            replaces=sorted(difference.replaces),
-            detailed_diff={
-                name: protocol.PropertyDiff(
-                    protocol.PropertyDiffKind.UPDATE_REPLACE
-                    if name in difference.replaces
-                    else protocol.PropertyDiffKind.UPDATE,
-                    input_diff=name in request.new_inputs,
-                )
-                for name in difference.changed
-            },
-        )
+        found = self._step(request.urn).diff(plain(request.old_state), plain(request.new_inputs))
+        return difference(found.changed, found.replaces, request.new_inputs.keys())
 
     async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
         """Create the resource; a preview returns its inputs, and unknown values for its outputs."""
@@ -104,6 +91,22 @@ class StepsProvider(protocol.Provider):
         # A URN's third part ends with `personalize:PLACE:KIND`, after the parents' types.
         _, place, kind = urn.split("::")[2].rpartition("$")[2].split(":")
         return self._catalogues[Place(place)]()[Kind(kind)]
+
+
+def difference(changed: Collection[str], replaces: Collection[str], inputs: Collection[str]) -> protocol.DiffResponse:
+    """What the engine shows of `changed` properties, some of which are `inputs`; those in `replaces` replace."""
+    kinds = protocol.PropertyDiffKind
+    return protocol.DiffResponse(
+        changes=bool(changed),
+        diffs=sorted(changed),
+        replaces=sorted(replaces),
+        detailed_diff={
+            name: protocol.PropertyDiff(
+                kinds.UPDATE_REPLACE if name in replaces else kinds.UPDATE, input_diff=name in inputs
+            )
+            for name in changed
+        },
+    )
 
 
 def _unknown(step: Step[Any, Any]) -> State:

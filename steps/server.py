@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from pulumi.provider.experimental.provider import Provider
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
@@ -66,12 +67,10 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
     return grpc.StatusCode.INTERNAL, f"A step failed in a way that nobody foresaw: {reason(error)}. Please report it."
 
 
-async def serve(engine_address: str) -> None:
+async def serve(provider: Provider, version: str, engine_address: str) -> None:
     """Serve the engine at `engine_address` (host:port) until it ends."""
     server = grpc.aio.server(interceptors=[ErrorsAsStatuses()], options=MESSAGE_OPTIONS)
-    catalogues = {Place.LOCAL: local_steps, Place.AZURE: azure_steps}
-    steps = StepsProvider(catalogues, _reporter(engine_address))
-    servicer = ProviderServicer(sys.argv, VERSION, steps, engine_address=engine_address)
+    servicer = ProviderServicer(sys.argv, version, provider, engine_address=engine_address)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -81,7 +80,7 @@ async def serve(engine_address: str) -> None:
     while os.getppid() == engine:  # noqa: ASYNC110 - nothing signals that a parent ended
         await asyncio.sleep(ENGINE_CHECK_SECONDS)
     # A killed engine can't cancel: stop the running steps as Ctrl-C would, so that no training run is left.
-    await steps.cancel()
+    await provider.cancel()
     await server.stop(grace=None)
 
 
@@ -102,4 +101,5 @@ def _reporter(engine_address: str) -> Report:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1]))
+    catalogues = {Place.LOCAL: local_steps, Place.AZURE: azure_steps}
+    asyncio.run(serve(StepsProvider(catalogues, _reporter(sys.argv[1])), VERSION, sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Fixtures of the simulated cloud. Its models and SDKs are in the extra `azure` and the group `simulation`."""
+"""Fixtures of the simulated cloud."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,13 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.world import World
-from tests.support.azure_files import need_models
-
-
-@pytest.fixture(autouse=True, scope="session")
-def azure_packages() -> None:
-    """Skip if the packages of the Azure stack aren't installed."""
-    need_models()
+from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
 
 
 @pytest.fixture

@@ -19,17 +19,6 @@ def azure_is_there() -> bool:
     return importlib.util.find_spec("azure") is not None
 
 
-def need_models() -> None:
-    """Skip the test unless both the extra `azure` and the group `simulation` are installed, the latter with Microsoft's
-    models."""
-    try:
-        found = importlib.util.find_spec("azure.mgmt.resource")
-    except ModuleNotFoundError:
-        found = None
-    if found is None:
-        pytest.skip("needs the packages and models of Azure, which `make test-tools` installs")
-
-
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
     """A file that is skipped, unless the SDKs are installed."""
     return None if azure_is_there() else _Skipped.from_parent(parent, path=module_path)

@@ -1,6 +1,6 @@
 """`python -m tools.setup.azure [GROUP ...]` installs the packages for Azure, which stack `local` does not need.
 
-The dependency group `simulation` has what the simulated Azure needs in addition.
+The dependency group `simulation` has Node, on which the simulated Azure's Blob service runs.
 """
 
 import sys

@@ -9,6 +9,7 @@ import pulumi
 import pulumi.runtime
 from pulumi.runtime.mocks import MockMonitor
 
+from personalize.stack.interrupted import AZURE_PATHS, PART
 from steps.catalogue import azure_steps
 from tests.infra.graph.recorder import computed
 
@@ -25,43 +26,8 @@ STEP_VALUES: dict[str, Any] = {
     "digest": "sha256:" + "d" * 64,
     "certificate": "certificate.pem",
 }
-AZURE_NAMES: dict[str, str] = {
-    "azure-native:storage:StorageAccount": "accountName",
-    "azure-native:storage:BlobContainer": "containerName",
-    "azure-native:storage:BlobServiceProperties": "blobServicesName",
-    "azure-native:storage:ManagementPolicy": "managementPolicyName",
-    "azure-native:keyvault:Vault": "vaultName",
-    "azure-native:keyvault:Secret": "secretName",
-    "azure-native:operationalinsights:Workspace": "workspaceName",
-    "azure-native:applicationinsights:Component": "resourceName",
-    "azure-native:applicationinsights:Workbook": "resourceName",
-    "azure-native:applicationinsights:WebTest": "webTestName",
-    "azure-native:monitor:ActionGroup": "actionGroupName",
-    "azure-native:monitor:DiagnosticSetting": "name",
-    "azure-native:monitor:MetricAlert": "ruleName",
-    "azure-native:monitor:ScheduledQueryRule": "ruleName",
-    "azure-native:monitor:DataCollectionRule": "dataCollectionRuleName",
-    "azure-native:monitor:DataCollectionRuleAssociation": "associationName",
-    "azure-native:containerregistry:Registry": "registryName",
-    "azure-native:machinelearningservices:Workspace": "workspaceName",
-    "azure-native:databricks:Workspace": "workspaceName",
-    "azure-native:databricks:AccessConnector": "connectorName",
-    "azure-native:containerservice:ManagedCluster": "resourceName",
-    "azure-native:containerservice:AgentPool": "agentPoolName",
-    "azure-native:containerservice:MaintenanceConfiguration": "configName",
-    "azure-native:managedidentity:UserAssignedIdentity": "resourceName",
-    "azure-native:managedidentity:FederatedIdentityCredential": "federatedIdentityCredentialResourceName",
-    "azure-native:authorization:RoleAssignment": "roleAssignmentName",
-    "azure-native:network:PublicIPAddress": "publicIpAddressName",
-    "azure-native:network:NatGateway": "natGatewayName",
-    "azure-native:network:NetworkSecurityGroup": "networkSecurityGroupName",
-    "azure-native:network:VirtualNetwork": "virtualNetworkName",
-    "azure-native:network:VirtualNetworkPeering": "virtualNetworkPeeringName",
-    "azure-native:network:PrivateEndpoint": "privateEndpointName",
-    "azure-native:network:PrivateDnsZoneGroup": "privateDnsZoneGroupName",
-    "azure-native:privatedns:PrivateZone": "privateZoneName",
-    "azure-native:privatedns:VirtualNetworkLink": "virtualNetworkLinkName",
-    "azure-native:privatedns:PrivateRecordSet": "relativeRecordSetName",
+AZURE_NAMES = {f"azure-native:{kind}": PART.findall(path)[-1] for kind, path in AZURE_PATHS.items()} | {
+    "azure-native:storage:BlobServiceProperties": "blobServicesName"
 }
 """Azure's types; for each, the input that holds the resource's name."""
 NAMELESS = frozenset({"azure-native:storage:ManagementPolicy", "azure-native:storage:BlobServiceProperties"})

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.simulation.databricks.cloud import NOT_FOUND, OWNER
+from tests.simulation.databricks import OWNER
 from tests.simulation.fakes.runs import Life, Run, Runs
 from tests.simulation.fakes.service import application
 from tests.simulation.services.catalogue import DATABRICKS as WORKSPACE
@@ -97,9 +97,9 @@ class DatabricksApi:
         body: dict[str, Any] = await request.json()
         job = self._world.get(f"{workspace.id}/jobs/{body['job_id']}")
         if job is None:
-            raise RefusedError(404, NOT_FOUND, f"Job {body['job_id']} does not exist.")
+            raise RefusedError(404, "RESOURCE_DOES_NOT_EXIST", f"Job {body['job_id']} does not exist.")
         token = body.get("idempotency_token")
-        forced = "" if self._runs.known(token) else self._next_outcome()
+        forced = "" if self._runs.known(token) else self._world.take("run_outcomes")
         parameters = {name: str(value) for name, value in (body.get("job_parameters") or {}).items()}
         run = self._runs.start(
             str(body["job_id"]),
@@ -110,13 +110,6 @@ class DatabricksApi:
             forced=forced,
         )
         return JSONResponse({"run_id": run.number, "number_in_job": run.number})
-
-    def _next_outcome(self) -> str:
-        """How the next run is to end, as the test ordered."""
-        outcomes = list(self._world.setting("run_outcomes"))
-        forced = outcomes.pop(0) if outcomes else ""
-        self._world.set("run_outcomes", outcomes)
-        return forced
 
     async def list_jobs(self, request: Request) -> Response:
         """The jobs of the workspace, or those with a name."""

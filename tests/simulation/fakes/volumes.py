@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import PersonalizationError
-from tests.simulation.databricks.objects import READ, VOLUME, WRITE, covering, volume_access
+from tests.simulation.databricks import READ, VOLUME, WRITE, covering, volume_access
 from tests.simulation.fakes.runs import TaskFailedError
 from tests.simulation.tokens import STORAGE, issue
 from tests.simulation.world import World
@@ -136,7 +136,7 @@ def _connector_token(world: World, url: str) -> str:
     if location is None:
         raise TaskFailedError(f"PERMISSION_DENIED: no external location covers '{url}'.")
     name = location.inputs["name"]
-    credential = world.get(f"/metastore/storage-credentials/{location.inputs['credentialName']}")
+    credential = world.get(f"/metastore/storageCredential/{location.inputs['credentialName']}")
     connector = world.get(credential.inputs["azureManagedIdentity"]["accessConnectorId"]) if credential else None
     if connector is None:
         raise TaskFailedError(f"INVALID_STATE: the credential of External Location '{name}' leads nowhere.")

@@ -4,17 +4,15 @@ effect until they have propagated."""
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.simulation.cloud import Call, Rule, dig
 from tests.simulation.published import ROLES, role_name
-from tests.simulation.resource_manager.resource_type import Call, ResourceType, Rule, dig
 from tests.simulation.world import Record, RefusedError, World, key_of
 
 ROLE_ASSIGNMENT = "azure-native:authorization:RoleAssignment"
-ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"
-"""Of the subscription's own roles; built-in ones are published."""
 GIVERS = ("Owner", "User Access Administrator", "Role Based Access Control Administrator")
 """Roles with the actions on role assignments.
 
@@ -76,7 +74,7 @@ def _refuse_giver(action: str) -> Rule:
     """Raise unless the caller may assign or remove this role on this scope."""
 
     def refuse(call: Call) -> None:
-        caller, scope = str(call.world.setting("caller")), str(call.input("scope"))
+        caller, scope = call.caller, str(call.input("scope"))
         role = str(call.input("roleDefinitionId")).rpartition("/")[2].lower()
         conditions = list(_conditions(call.world, caller, scope))
         if any(not condition or role in _allowed(condition, action) for condition in conditions):
@@ -173,18 +171,10 @@ def _reaches(record: Record, scope: str) -> bool:
     return key_of(scope) == own or key_of(scope).startswith(own + "/")
 
 
-TYPES = [
-    ResourceType(
-        pulumi_type=ROLE_ASSIGNMENT,
-        model="azure.mgmt.authorization.v2022_04_01.models:RoleAssignmentCreateParameters",
-        path="/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
-        replaces=frozenset({"principalId", "roleDefinitionId", "principalType"}),
-        delete_rules=(_refuse_giver("delete"),),
-        rules=(
-            _refuse_giver("write"),
-            _refuse_unknown_role,
-            _refuse_unknown_principal,
-            _refuse_same_assignment,
-        ),
-    )
-]
+RULES: Mapping[str, Mapping[str, Any]] = {
+    ROLE_ASSIGNMENT: {
+        "replaces": frozenset({"principalId", "roleDefinitionId", "principalType"}),
+        "rules": (_refuse_giver("write"), _refuse_unknown_role, _refuse_unknown_principal, _refuse_same_assignment),
+        "delete_rules": (_refuse_giver("delete"),),
+    }
+}

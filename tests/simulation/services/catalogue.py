@@ -1,4 +1,5 @@
-"""All types of azure-native that the simulation knows, with their rules: here, or in a file of their own."""
+"""All types of azure-native that the simulation knows: those of a stack, by the product's own table of paths, and those
+that `bootstrap` creates or that are a setting of their parent. Their rules are here, or in a file of their own."""
 
 import time
 import uuid
@@ -6,7 +7,9 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from tests.simulation.resource_manager.resource_type import GROUP, Call, ResourceType
+from personalize.stack.interrupted import AZURE_PATHS, GROUP, STORAGE
+from personalize.stack.interrupted import VAULT as VAULT_PATH
+from tests.simulation.cloud import Call, ResourceType
 from tests.simulation.services import authorization, kubernetes, network
 from tests.simulation.services.authorization import IDENTITY, system_identity
 from tests.simulation.world import Record, RefusedError, key_of
@@ -18,10 +21,6 @@ REGISTRY = "azure-native:containerregistry:Registry"
 MACHINE_LEARNING = "azure-native:machinelearningservices:Workspace"
 DATABRICKS = "azure-native:databricks:Workspace"
 CREDENTIAL = "azure-native:managedidentity:FederatedIdentityCredential"
-ACCOUNT_PATH = GROUP + "/providers/Microsoft.Storage/storageAccounts/{accountName}"
-VAULT_PATH = GROUP + "/providers/Microsoft.KeyVault/vaults/{vaultName}"
-IDENTITY_PATH = GROUP + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}"
-INSIGHTS = GROUP + "/providers/Microsoft.Insights"
 
 
 def _note_swept(call: Call) -> None:
@@ -33,6 +32,13 @@ def _note_swept(call: Call) -> None:
 def _account_outputs(call: Call) -> dict[str, Any]:
     endpoints = {service: f"https://{call.name}.{service}.core.windows.net/" for service in ("blob", "dfs")}
     return {"name": call.name, "primaryEndpoints": endpoints}
+
+
+def _refuse_taken(call: Call) -> None:
+    """Some names no other subscription may use either."""
+    if call.old is None and call.name.lower() in call.world.taken_names(call.type.pulumi_type):
+        message = f"The name '{call.name}' is taken, or held by a deleted resource."
+        raise RefusedError(409, "NameNotAvailable", message)
 
 
 def _recover_deleted(call: Call) -> None:
@@ -89,171 +95,49 @@ def _identity_outputs(call: Call) -> dict[str, Any]:
     return {"name": call.name, "tenantId": call.world.setting("tenant"), **new}
 
 
-OWN_TYPES = [
-    ResourceType(
-        pulumi_type="azure-native:resources:ResourceGroup",
-        model="azure.mgmt.resource.resources.models:ResourceGroup",
-        path=GROUP,
-        delete_rules=(_note_swept,),
-    ),
-    ResourceType(
-        pulumi_type="azure-native:consumption:Budget",
-        model="azure.mgmt.consumption.models:Budget",
-        path="/{scope}/providers/Microsoft.Consumption/budgets/{budgetName}",
-    ),
-    ResourceType(
-        pulumi_type=ACCOUNT,
-        model="azure.mgmt.storage.models:StorageAccountCreateParameters",
-        path=ACCOUNT_PATH,
-        globally_unique=True,
-        aliases={
-            "enableHttpsTrafficOnly": "supportsHttpsTrafficOnly",
-            "networkRuleSet": "networkAcls",
-            "enableNfsV3": "isNfsV3Enabled",
-        },
-        replaces=frozenset({"isHnsEnabled"}),
-        seconds=25,
-        outputs=_account_outputs,
-    ),
-    ResourceType(
-        pulumi_type=CONTAINER,
-        model="azure.mgmt.storage.models:BlobContainer",
-        path=ACCOUNT_PATH + "/blobServices/default/containers/{containerName}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:storage:ManagementPolicy",
-        model="azure.mgmt.storage.models:ManagementPolicy",
-        path=ACCOUNT_PATH + "/managementPolicies/{managementPolicyName}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:storage:BlobServiceProperties",
-        model="azure.mgmt.storage.models:BlobServiceProperties",
-        path=ACCOUNT_PATH + "/blobServices/{blobServicesName}",
-        singleton=True,
-    ),
-    ResourceType(
-        pulumi_type=VAULT,
-        model="azure.mgmt.keyvault.models:VaultCreateOrUpdateParameters",
-        path=VAULT_PATH,
-        globally_unique=True,
-        seconds=30,
-        before_name=_recover_deleted,
-        soft_delete_days=7,
-    ),
-    ResourceType(
-        pulumi_type="azure-native:keyvault:Secret",
-        model="azure.mgmt.keyvault.models:SecretCreateOrUpdateParameters",
-        path=VAULT_PATH + "/secrets/{secretName}",
-        no_delete=True,
-    ),
-    ResourceType(
-        pulumi_type="azure-native:keyvault:Key",
-        model="azure.mgmt.keyvault.models:KeyCreateParameters",
-        path=VAULT_PATH + "/keys/{keyName}",
-        no_delete=True,
-    ),
-    ResourceType(
-        pulumi_type=REGISTRY,
-        model="azure.mgmt.containerregistry.models:Registry",
-        path=GROUP + "/providers/Microsoft.ContainerRegistry/registries/{registryName}",
-        globally_unique=True,
-        seconds=20,
-        outputs=lambda call: {"name": call.name, "loginServer": f"{call.name.lower()}.azurecr.io"},
-    ),
-    ResourceType(
-        pulumi_type=MACHINE_LEARNING,
-        model="azure.ai.ml._restclient.arm_ml_service.models:Workspace",
-        path=GROUP + "/providers/Microsoft.MachineLearningServices/workspaces/{workspaceName}",
-        replaces=frozenset({"storageAccount", "keyVault"}),
-        seconds=60,
-        rules=(_refuse_deleted_workspace,),
-        outputs=_machine_learning_outputs,
-        soft_delete_days=14,
-    ),
-    ResourceType(
-        pulumi_type=DATABRICKS,
-        model="azure.mgmt.databricks.models:Workspace",
-        path=GROUP + "/providers/Microsoft.Databricks/workspaces/{workspaceName}",
-        replaces=frozenset({"computeMode", "managedResourceGroupId", "parameters.customVirtualNetworkId"}),
-        seconds=180,
-        outputs=_databricks_outputs,
-    ),
-    ResourceType(
-        pulumi_type="azure-native:databricks:AccessConnector",
-        model="azure.mgmt.databricks.models:AccessConnector",
-        path=GROUP + "/providers/Microsoft.Databricks/accessConnectors/{connectorName}",
-        outputs=lambda call: {"name": call.name, **system_identity(call)},
-    ),
-    ResourceType(
-        pulumi_type=IDENTITY,
-        model="azure.mgmt.msi.v2024_11_30.models:Identity",
-        path=IDENTITY_PATH,
-        outputs=_identity_outputs,
-    ),
-    ResourceType(
-        pulumi_type=CREDENTIAL,
-        model="azure.mgmt.msi.v2024_11_30.models:FederatedIdentityCredential",
-        path=IDENTITY_PATH + "/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}",
-        serial=lambda identity: identity.rpartition("/federatedIdentityCredentials/")[0],
-    ),
-    ResourceType(
-        pulumi_type="azure-native:operationalinsights:Workspace",
-        model="azure.mgmt.loganalytics.models:Workspace",
-        path=GROUP + "/providers/Microsoft.OperationalInsights/workspaces/{workspaceName}",
-        seconds=40,
-    ),
-    ResourceType(
-        pulumi_type="azure-native:applicationinsights:Component",
-        model="azure.mgmt.applicationinsights.v2020_02_02.models:ApplicationInsightsComponent",
-        path=INSIGHTS + "/components/{resourceName}",
-        aliases={"applicationType": "Application_Type", "flowType": "Flow_Type", "requestSource": "Request_Source"},
-    ),
-    ResourceType(
-        pulumi_type="azure-native:applicationinsights:Workbook",
-        model="azure.mgmt.applicationinsights.v2023_06_01.models:Workbook",
-        path=INSIGHTS + "/workbooks/{resourceName}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:applicationinsights:WebTest",
-        model="azure.mgmt.applicationinsights.v2022_06_15.models:WebTest",
-        path=INSIGHTS + "/webtests/{webTestName}",
-        aliases={
-            "webTestKind": "properties.Kind",
-            "webTestName": "properties.Name",
-            "WebTestGeolocation.location": "Id",
-        },
-    ),
-    ResourceType(
-        pulumi_type="azure-native:monitor:DiagnosticSetting",
-        model="azure.mgmt.monitor.v2021_05_01_preview.models:DiagnosticSettingsResource",
-        path="/{resourceUri}/providers/microsoft.insights/diagnosticSettings/{name}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:monitor:ActionGroup",
-        model="azure.mgmt.monitor.v2022_06_01.models:ActionGroupResource",
-        path=INSIGHTS + "/actionGroups/{actionGroupName}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:monitor:MetricAlert",
-        model="azure.mgmt.monitor.v2018_03_01.models:MetricAlertResource",
-        path=INSIGHTS + "/metricAlerts/{ruleName}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:monitor:ScheduledQueryRule",
-        model="azure.mgmt.monitor.v2022_08_01_preview.models:ScheduledQueryRuleResource",
-        path=INSIGHTS + "/scheduledQueryRules/{ruleName}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:monitor:DataCollectionRule",
-        model="azure.mgmt.monitor.v2022_06_01.models:DataCollectionRuleResource",
-        path=INSIGHTS + "/dataCollectionRules/{dataCollectionRuleName}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:monitor:DataCollectionRuleAssociation",
-        model="azure.mgmt.monitor.v2022_06_01.models:DataCollectionRuleAssociationProxyOnlyResource",
-        path="/{resourceUri}/providers/Microsoft.Insights/dataCollectionRuleAssociations/{associationName}",
-    ),
-]
+OTHER_PATHS = {
+    "resources:ResourceGroup": GROUP,
+    "consumption:Budget": "/{scope}/providers/Microsoft.Consumption/budgets/{budgetName}",
+    "keyvault:Key": VAULT_PATH + "/keys/{keyName}",
+    "storage:BlobServiceProperties": STORAGE + "/blobServices/{blobServicesName}",
+}
+RULES: Mapping[str, Mapping[str, Any]] = {
+    "azure-native:resources:ResourceGroup": {"delete_rules": (_note_swept,)},
+    ACCOUNT: {
+        "replaces": frozenset({"isHnsEnabled"}),
+        "seconds": 25,
+        "rules": (_refuse_taken,),
+        "outputs": _account_outputs,
+    },
+    "azure-native:storage:BlobServiceProperties": {"singleton": True},
+    VAULT: {"seconds": 30, "rules": (_recover_deleted, _refuse_taken), "soft_delete_days": 7},
+    "azure-native:keyvault:Secret": {"no_delete": True},
+    "azure-native:keyvault:Key": {"no_delete": True},
+    REGISTRY: {
+        "seconds": 20,
+        "rules": (_refuse_taken,),
+        "outputs": lambda call: {"name": call.name, "loginServer": f"{call.name.lower()}.azurecr.io"},
+    },
+    MACHINE_LEARNING: {
+        "replaces": frozenset({"storageAccount", "keyVault"}),
+        "seconds": 60,
+        "rules": (_refuse_deleted_workspace,),
+        "outputs": _machine_learning_outputs,
+        "soft_delete_days": 14,
+    },
+    DATABRICKS: {
+        "replaces": frozenset({"computeMode", "managedResourceGroupId", "parameters.customVirtualNetworkId"}),
+        "seconds": 180,
+        "outputs": _databricks_outputs,
+    },
+    "azure-native:databricks:AccessConnector": {"outputs": lambda call: {"name": call.name, **system_identity(call)}},
+    IDENTITY: {"outputs": _identity_outputs},
+    **authorization.RULES,
+    **kubernetes.RULES,
+    **network.RULES,
+}
+"""What is particular about a type: fields of `ResourceType`."""
 TYPES: Mapping[str, ResourceType] = {
-    kind.pulumi_type: kind for kind in [*OWN_TYPES, *authorization.TYPES, *kubernetes.TYPES, *network.TYPES]
+    token: ResourceType(pulumi_type=token, path=path, **RULES.get(token, {}))
+    for token, path in ((f"azure-native:{kind}", path) for kind, path in (AZURE_PATHS | OTHER_PATHS).items())
 }

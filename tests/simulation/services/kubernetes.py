@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.simulation.resource_manager.resource_type import GROUP, Call, ResourceType
+from personalize.stack.interrupted import CLUSTER as CLUSTER_PATH
+from tests.simulation.cloud import Call, ResourceType
 from tests.simulation.services.authorization import may, system_identity
 from tests.simulation.tokens import KUBERNETES
 from tests.simulation.world import Record, RefusedError, World, key_of
 
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 POOL = "azure-native:containerservice:AgentPool"
-CLUSTER_PATH = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{resourceName}"
 FIXED = ("vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods")
 """What can't change after a pool's creation, according to the API's own descriptions."""
 CREDENTIAL_ROLES = (
@@ -39,7 +39,8 @@ def separate_pools(world: World, cluster: Record) -> list[dict[str, Any]]:
 
 def user_credentials(world: World, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The kubeconfig from AKS: the server's address, and a command that asks for a device code."""
-    identity = TYPES[0].identity(arguments, world.setting("subscription"))
+    kind = ResourceType(pulumi_type=CLUSTER, path=CLUSTER_PATH)
+    identity = kind.identity(arguments, world.setting("subscription"))
     cluster = world.get(identity)
     if cluster is None:
         raise RefusedError(404, "ResourceNotFound", f"The cluster '{identity}' was not found.")
@@ -62,20 +63,13 @@ def user_credentials(world: World, arguments: Mapping[str, Any]) -> dict[str, An
     return {"kubeconfigs": [{"name": "clusterUser", "value": value}]}
 
 
-def _with_separate_pools(world: World, cluster: Record) -> Record:
-    """The cluster as AKS shows it: its list also has the pools that are resources of their own."""
+def shown(world: World, record: Record) -> Record:
+    """A record as a later read returns it: AKS lists pools that are resources of their own in the cluster too."""
     path = ("resourceGroupName", "resourceName", "agentPoolName")
-    separate = [
-        {key: value for key, value in pool.items() if key not in path} for pool in separate_pools(world, cluster)
-    ]
-    profiles = [*cluster.inputs.get("agentPoolProfiles", []), *separate]
-    return replace(cluster, inputs={**cluster.inputs, "agentPoolProfiles": profiles}) if separate else cluster
-
-
-def _serial(identity: str) -> str:
-    """A cluster and its parts accept one write at a time."""
-    parts = identity.split("/")
-    return "/".join(parts[: parts.index("managedClusters") + 2])
+    pools = separate_pools(world, record) if record.type == CLUSTER else []
+    separate = [{key: value for key, value in pool.items() if key not in path} for pool in pools]
+    profiles = [*record.inputs.get("agentPoolProfiles", []), *separate]
+    return replace(record, inputs={**record.inputs, "agentPoolProfiles": profiles}) if separate else record
 
 
 def _refuse_stopped(call: Call) -> None:
@@ -83,7 +77,8 @@ def _refuse_stopped(call: Call) -> None:
 
     Source: learn.microsoft.com/azure/aks/start-stop-cluster. Nobody has seen the code and the wording.
     """
-    cluster = call.world.get(_serial(call.id))
+    parts = call.id.split("/")
+    cluster = call.world.get("/".join(parts[: parts.index("managedClusters") + 2]))
     if cluster is not None and cluster.outputs.get("powerState", {}).get("code") == "Stopped":
         message = f"The managed cluster '{cluster.id}' is stopped: it can only be started or deleted."
         raise RefusedError(409, "OperationNotAllowed", message)
@@ -112,34 +107,21 @@ def _cluster_outputs(call: Call) -> dict[str, Any]:
     }
 
 
-TYPES = [
-    ResourceType(
-        pulumi_type=CLUSTER,
-        model="azure.mgmt.containerservice.models:ManagedCluster",
-        path=CLUSTER_PATH,
-        replaces=frozenset({"dnsPrefix", "nodeResourceGroup"}),
-        seconds=300,
-        rules=(_refuse_stopped,),
-        outputs=_cluster_outputs,
-        shown=_with_separate_pools,
-        serial=_serial,
-    ),
-    ResourceType(
-        pulumi_type=POOL,
-        model="azure.mgmt.containerservice.models:AgentPool",
-        path=CLUSTER_PATH + "/agentPools/{agentPoolName}",
-        replaces=frozenset(FIXED),
-        seconds=120,
-        rules=(_refuse_stopped,),
-        delete_rules=(_refuse_stopped,),
-        serial=_serial,
-    ),
-    ResourceType(
-        pulumi_type="azure-native:containerservice:MaintenanceConfiguration",
-        model="azure.mgmt.containerservice.models:MaintenanceConfiguration",
-        path=CLUSTER_PATH + "/maintenanceConfigurations/{configName}",
-        rules=(_refuse_stopped,),
-        delete_rules=(_refuse_stopped,),
-        serial=_serial,
-    ),
-]
+RULES: Mapping[str, Mapping[str, Any]] = {
+    CLUSTER: {
+        "replaces": frozenset({"dnsPrefix", "nodeResourceGroup"}),
+        "seconds": 300,
+        "rules": (_refuse_stopped,),
+        "outputs": _cluster_outputs,
+    },
+    POOL: {
+        "replaces": frozenset(FIXED),
+        "seconds": 120,
+        "rules": (_refuse_stopped,),
+        "delete_rules": (_refuse_stopped,),
+    },
+    "azure-native:containerservice:MaintenanceConfiguration": {
+        "rules": (_refuse_stopped,),
+        "delete_rules": (_refuse_stopped,),
+    },
+}

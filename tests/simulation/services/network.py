@@ -3,17 +3,17 @@
 A service without public access answers only callers that reach one of its private endpoints.
 """
 
-from tests.simulation.resource_manager.resource_type import GROUP, ResourceType, dig
+from collections.abc import Mapping
+from typing import Any
+
+from tests.simulation.cloud import dig
 from tests.simulation.world import Record, RefusedError, World, key_of
 
-PROVIDER = GROUP + "/providers/Microsoft.Network"
 NETWORK = "azure-native:network:VirtualNetwork"
 PEERING = "azure-native:network:VirtualNetworkPeering"
 ENDPOINT = "azure-native:network:PrivateEndpoint"
 NAMES = "azure-native:network:PrivateDnsZoneGroup"
 LINK = "azure-native:privatedns:VirtualNetworkLink"
-ENDPOINT_PATH = PROVIDER + "/privateEndpoints/{privateEndpointName}"
-ZONE_PATH = PROVIDER + "/privateDnsZones/{privateZoneName}"
 
 
 def has_subnet(world: World, identity: str) -> bool:
@@ -100,67 +100,8 @@ def _network_of(subnet: str) -> str:
     return subnet.rpartition("/subnets/")[0]
 
 
-def _network_serial(identity: str) -> str:
-    """A network and its peerings accept one write at a time."""
-    return identity.partition("/virtualNetworkPeerings/")[0]
-
-
-TYPES = [
-    ResourceType(
-        pulumi_type="azure-native:network:PublicIPAddress",
-        model="azure.mgmt.network.models:PublicIPAddress",
-        path=PROVIDER + "/publicIPAddresses/{publicIpAddressName}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:network:NatGateway",
-        model="azure.mgmt.network.models:NatGateway",
-        path=PROVIDER + "/natGateways/{natGatewayName}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:network:NetworkSecurityGroup",
-        model="azure.mgmt.network.models:NetworkSecurityGroup",
-        path=PROVIDER + "/networkSecurityGroups/{networkSecurityGroupName}",
-    ),
-    ResourceType(
-        pulumi_type=NETWORK,
-        model="azure.mgmt.network.models:VirtualNetwork",
-        path=PROVIDER + "/virtualNetworks/{virtualNetworkName}",
-        serial=_network_serial,
-    ),
-    ResourceType(
-        pulumi_type=PEERING,
-        model="azure.mgmt.network.models:VirtualNetworkPeering",
-        path=PROVIDER + "/virtualNetworks/{virtualNetworkName}/virtualNetworkPeerings/{virtualNetworkPeeringName}",
-        serial=_network_serial,
-    ),
-    ResourceType(
-        pulumi_type=ENDPOINT,
-        model="azure.mgmt.network.models:PrivateEndpoint",
-        path=ENDPOINT_PATH,
-        replaces=frozenset({"subnet"}),
-        seconds=30,
-    ),
-    ResourceType(
-        pulumi_type=NAMES,
-        model="azure.mgmt.network.models:PrivateDnsZoneGroup",
-        path=ENDPOINT_PATH + "/privateDnsZoneGroups/{privateDnsZoneGroupName}",
-    ),
-    ResourceType(
-        pulumi_type="azure-native:privatedns:PrivateZone",
-        model="azure.mgmt.privatedns.models:PrivateZone",
-        path=ZONE_PATH,
-        seconds=15,
-    ),
-    ResourceType(
-        pulumi_type=LINK,
-        model="azure.mgmt.privatedns.models:VirtualNetworkLink",
-        path=ZONE_PATH + "/virtualNetworkLinks/{virtualNetworkLinkName}",
-        replaces=frozenset({"virtualNetwork"}),
-        seconds=15,
-    ),
-    ResourceType(
-        pulumi_type="azure-native:privatedns:PrivateRecordSet",
-        model="azure.mgmt.privatedns.models:RecordSet",
-        path=ZONE_PATH + "/{recordType}/{relativeRecordSetName}",
-    ),
-]
+RULES: Mapping[str, Mapping[str, Any]] = {
+    ENDPOINT: {"replaces": frozenset({"subnet"}), "seconds": 30},
+    "azure-native:privatedns:PrivateZone": {"seconds": 15},
+    LINK: {"replaces": frozenset({"virtualNetwork"}), "seconds": 15},
+}

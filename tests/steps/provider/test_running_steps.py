@@ -12,7 +12,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from steps import server
-from steps.step import Context, Created, Kind
+from steps.provider import StepsProvider
+from steps.step import Context, Created, Kind, Place
 from tests.steps.provider.scripted import URN, Inputs, Outputs, Scripted, call, properties
 
 
@@ -44,12 +45,12 @@ def test_a_step_ends_when_its_engine_is_gone(
             ended.append("cancelled" if context.cancelled.wait(timeout=20) else "went on")
             return super().create(inputs, context)
 
-    monkeypatch.setattr(server, "local_steps", lambda: {Kind.API_KEY: Waiting()})
+    provider = StepsProvider({Place.LOCAL: lambda: {Kind.API_KEY: Waiting()}}, lambda *_: None)
     monkeypatch.setattr(server, "ENGINE_CHECK_SECONDS", 0.01)
     monkeypatch.setattr("os.getppid", lambda: parents[0])
 
     async def main() -> None:
-        serving = asyncio.create_task(server.serve("127.0.0.1:1"))
+        serving = asyncio.create_task(server.serve(provider, server.VERSION, "127.0.0.1:1"))
         while not (port := capsys.readouterr().out.strip()):  # noqa: ASYNC110 - a line on standard output is no event
             await asyncio.sleep(0.01)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
