@@ -11,10 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
 
 from tests.simulation.scenarios import changes, interruptions, life, private
 from tests.simulation.scenarios.report import Report
@@ -35,10 +33,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.scenarios", description="Simulate stack `dev`.")
     parser.add_argument("--only", nargs="+", choices=STAGES, default=STAGES, help="these stages alone")
     parser.add_argument("--folder", type=Path, help="keep everything there, instead of in a folder that goes away")
-    parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--part", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.part:
-        return run_here(asked.folder, asked.only)
+        return run_here(asked.folder, asked.part, asked.only)
     parts = {name: [stage for stage in stages if stage in asked.only] for name, stages in PARTS.items()}
     with tempfile.TemporaryDirectory(prefix="simulate-") as temporary:
         folder = (asked.folder or Path(temporary)).resolve()
@@ -51,29 +49,10 @@ def _run(parts: Mapping[str, Sequence[str]], folder: Path) -> int:
     for name, stages in parts.items():
         project = folder / name / "project"
         _copy(project)
-        command = [sys.executable, "-u", "-m", "tests.simulation.scenarios", "--part", "--folder", str(folder / name)]
-        process = subprocess.Popen(
-            [*command, "--only", *stages],
-            cwd=project,
-            env=os.environ | {"PYTHONPATH": str(project)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        reader = threading.Thread(target=_show, args=(name, process.stdout))
-        reader.start()
-        started.append((process, reader))
-    codes = [process.wait() for process, _ in started]
-    for _, reader in started:
-        reader.join()
-    return next(filter(None, codes), 0)
-
-
-def _show(name: str, lines: IO[Any]) -> None:
-    """Print a part's lines, each with the part's name."""
-    width = max(map(len, PARTS))
-    for line in lines:
-        sys.stdout.write(f"{name:{width}} {line}")
-        sys.stdout.flush()
+        command = [sys.executable, "-u", "-m", "tests.simulation.scenarios", "--part", name, "--folder", str(folder)]
+        environment = os.environ | {"PYTHONPATH": str(project)}
+        started.append(subprocess.Popen([*command, "--only", *stages], cwd=project, env=environment))
+    return next(filter(None, [process.wait() for process in started]), 0)
 
 
 def _copy(project: Path) -> None:
@@ -83,19 +62,16 @@ def _copy(project: Path) -> None:
     (project / ".venv").symlink_to(sys.prefix)
 
 
-def run_here(folder: Path, only: Collection[str]) -> int:
+def run_here(folder: Path, part: str, only: Collection[str]) -> int:
     """Run stages in this process on one simulated Azure; returns the exit status."""
-    report = Report()
-    stack = SimulatedStack(folder, trained=folder.parent / TRAINED)
-    try:
-        with report.stage("start of the simulated Azure"):
-            stack.start()
+    report = Report(part)
+    stack = SimulatedStack(folder / part, trained=folder / TRAINED)
+    with stack.running():
+        with report.stage("bootstrap"):
             stack.world.set("pace", PACE)
             stack.bootstrap()
         _stages(stack, report, only)
-    finally:
-        stack.stop()
-    report.note("models_trained_by_spark", stack.trained)
+    report.note("models_trained_by_spark", stack.training.trained)
     return report.end()
 
 

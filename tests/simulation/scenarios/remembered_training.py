@@ -4,15 +4,15 @@ or on another simulated Azure.
 Permissions of the run's principal, the external location and its role are checked each time.
 """
 
-import fcntl
 import hashlib
 import json
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from tests.simulation.fakes.cluster import LocalCluster, volumes_of
 from tests.simulation.fakes.runs import Run
@@ -40,7 +40,8 @@ class RememberedTraining:
         asked = json.dumps([request, _libraries(run)], sort_keys=True)
         anywhere = CATALOG.sub("/Volumes", asked)
         kept = self._memory / hashlib.sha256(anywhere.encode()).hexdigest()[:16]
-        with _alone(kept):
+        kept.mkdir(parents=True, exist_ok=True)
+        with FileLock(kept / "lock"):  # others that need the same model wait
             said = kept / SAID
             if not said.exists():
                 output = self._cluster(run)
@@ -78,12 +79,3 @@ def _libraries(run: Run) -> list[str]:
     libraries = run.inputs["tasks"][0].get("libraries") or ()
     paths = [path for library in libraries for name in ("requirements", "jar") if (path := library.get(name))]
     return ["/".join(path.split("/")[-2:]) for path in paths]
-
-
-@contextmanager
-def _alone(kept: Path) -> Iterator[None]:
-    """Others that need the same model wait."""
-    kept.mkdir(parents=True, exist_ok=True)
-    with (kept / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

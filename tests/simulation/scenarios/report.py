@@ -15,6 +15,8 @@ LONGEST = 440
 class Report:
     """The results. A failed check doesn't raise: the run goes on and reports all failures."""
 
+    part: str
+    """What each line begins with."""
     checks: int = 0
     missed: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -28,13 +30,17 @@ class Report:
             self.missed.append(name)
             self.line(f"  NO  {name}: {_short(found)}, not {_short(wanted)}")
 
+    def want_in(self, name: str, sentence: str, text: object) -> None:
+        """Check that a text, such as an error's, contains `sentence`, in any case."""
+        self.want(name, sentence, sentence if sentence.lower() in str(text).lower() else str(text))
+
     def note(self, name: str, value: object) -> None:
         """Print a figure without a target."""
         self.line(f"      {name}: {value}")
 
     def line(self, text: str) -> None:
         """Print a line with the time since the start."""
-        sys.stdout.write(f"{time.monotonic() - self.started:6.0f} s {text}\n")
+        sys.stdout.write(f"{self.part:8}{time.monotonic() - self.started:6.0f} s {text}\n")
         sys.stdout.flush()
 
     def end(self) -> int:

@@ -4,9 +4,9 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
-from copy import copy, deepcopy
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from personalize.commands.models import SERVING_STEPS
 from personalize.stack.events import Outcome, StepUpdate
 from personalize.stack.session import StackSession
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
-from tests.simulation.fakes.runs import Run, Runs
+from tests.simulation.fakes.runs import Runs
 from tests.simulation.faults import Faults
 from tests.simulation.published import ROLES
 from tests.simulation.runtime.environment import runtime
@@ -50,12 +50,9 @@ Touched = frozenset[str]
 """What was done to which resource, such as "replace scoring-pool"."""
 
 
-@dataclass(frozen=True)
-class Done:
-    """The result of an operation."""
-
-    outcome: Outcome
-    touched: Touched
+def touched(outcome: Outcome) -> Touched:
+    """What an operation did to which resource."""
+    return frozenset(f"{change.operation} {change.name}" for change in outcome.resources)
 
 
 class SimulatedStack:
@@ -65,34 +62,23 @@ class SimulatedStack:
         """Nothing runs yet."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._trained = trained
-        self._training: RememberedTraining | None = None
-        self.simulation = Simulation(folder / "azure", Runs(self._train), binaries())
-        self.name = STACK
-        self.settings = _settings(STACK)
-        self._before: dict[str, str] = {}
+        world = World(folder / "azure" / "world")
+        cluster = LocalCluster(world, runtime(), spark_environment(memory_gib=TRAINING_MEMORY_GIB))
+        self.training = RememberedTraining(cluster, world, trained)
+        self.simulation = Simulation(world, Runs(self.training))
+        self.settings = _settings()
 
     @property
     def file(self) -> Path:
         """The stack file, written by `session`."""
-        return self.folder / f"Pulumi.{self.name}.yaml"
+        return self.folder / f"Pulumi.{STACK}.yaml"
 
-    def start(self) -> None:
+    @contextmanager
+    def running(self) -> Iterator[None]:
         """Start the simulated Azure, and lead this process to it."""
-        self.simulation.start()
-        environment = self.simulation.environment()
-        cluster = LocalCluster(self.world, runtime(), spark_environment(memory_gib=TRAINING_MEMORY_GIB))
-        self._training = RememberedTraining(cluster, self.world, self._trained)
-        self._before = dict(os.environ)
-        os.environ.update(environment)
-        os.environ["PERSONALIZE_STATE"] = str(self.folder / "state")
-
-    def stop(self) -> None:
-        """Stop it, and restore this process's environment."""
-        self.simulation.stop()
-        if self._before:
-            os.environ.clear()
-            os.environ.update(self._before)
+        with self.simulation.running(binaries()), self.simulation.entered():
+            os.environ["PERSONALIZE_STATE"] = str(self.folder / "state")
+            yield
 
     @property
     def world(self) -> World:
@@ -109,11 +95,6 @@ class SimulatedStack:
         made = (f"{call.operation} {call.type} {call.id}" for call in self.faults.calls())
         return [call for call in made if not STATE_CALL.match(call)]
 
-    @property
-    def trained(self) -> int:
-        """How many models Spark has trained; repeated runs got the same files."""
-        return self._training.trained if self._training else 0
-
     def bootstrap(self) -> None:
         """`personalize bootstrap`, by the subscription's owner. Afterwards deployers have the roles that it gave and no
         others."""
@@ -121,7 +102,7 @@ class SimulatedStack:
         settings = AzureSettings.model_validate(self.settings["azure"])
         self.world.set("deployer_roles", [ROLES["Owner"]])
         manager, before = credentials.resource_manager(settings.tenant), {record.id for record in self.world.all()}
-        made = Bootstrap(stack=self.name, settings=settings, manager=manager, pause=lambda _: time.sleep(SETTLE_PAUSE))
+        made = Bootstrap(stack=STACK, settings=settings, manager=manager, pause=lambda _: time.sleep(SETTLE_PAUSE))
         made.run(dry_run=False)
         self.world.set("deployer_roles", [])
         self.simulation.prepared |= {record.id for record in self.world.all()} - before
@@ -129,42 +110,31 @@ class SimulatedStack:
 
     def unlock(self) -> None:
         """What the error says that a killed command's lock causes."""
-        command = [str(pulumi_command()), "cancel", "--yes", "--stack", self.name]
+        command = [str(pulumi_command()), "cancel", "--yes", "--stack", STACK]
         environment = os.environ | self.session().environment()
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
-    def up(self, *, refresh: bool = False, replace_data: bool = False) -> Done:
+    def up(self, *, refresh: bool = False) -> Outcome:
         """`personalize up`."""
-        return self._operate(lambda session: session.up(_ignore, refresh=refresh, replace_data=replace_data))
+        return self.session().up(_ignore, refresh=refresh)
 
-    def roll_back(self, version: int | str) -> Done:
+    def roll_back(self, version: int | str) -> Outcome:
         """`personalize serve`."""
         self.settings["model_version"] = version
-        return self._operate(lambda session: session.up(_ignore, only=SERVING_STEPS))
+        return self.session().up(_ignore, only=SERVING_STEPS)
 
-    def preview(self) -> Done:
+    def preview(self) -> Outcome:
         """`personalize preview`."""
-        return self._operate(lambda session: session.preview(_ignore))
+        return self.session().preview(_ignore)
 
-    def preview_of(self, name: str) -> dict[str, int]:
-        """The changes in `personalize preview` of another committed stack, of which only the bootstrap stays."""
-        other = copy(self)
-        other.name, other.settings = name, _settings(name)
-        other.bootstrap()
-        return other.session().preview(_ignore).changes
-
-    def destroy(self) -> Done:
+    def destroy(self) -> Outcome:
         """`personalize destroy`, which writes a new suffix into the stack file because used names stay taken."""
-        done = self._operate(lambda session: session.destroy(_ignore))
-        self.read_suffix()
-        return done
-
-    def read_suffix(self) -> None:
-        """Continue with the suffix that a destroy wrote."""
+        done = self.session().destroy(_ignore)
         written = yaml.safe_load(self.file.read_text(encoding="utf-8"))["config"]
         self.settings["azure"]["suffix"] = written["personalization:azure"]["suffix"]
+        return done
 
-    def fails(self, operate: Callable[[], Done]) -> PersonalizationError:
+    def fails(self, operate: Callable[[], Outcome]) -> PersonalizationError:
         """The error of `operate`, with the product's own sentence; raises if it succeeds."""
         try:
             operate()
@@ -179,27 +149,27 @@ class SimulatedStack:
 
     def image(self) -> str:
         """The service's image, from its Deployment."""
-        (deployment,) = self._in_cluster(DEPLOYMENTS)
+        (deployment,) = self.simulation.plane.items(DEPLOYMENTS)
         return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
 
     def serving(self) -> list[str]:
         """The names of the ready pods."""
         return sorted(
             pod["metadata"]["name"]
-            for pod in self._in_cluster("/api/v1/namespaces/scoring/pods")
+            for pod in self.simulation.plane.items("/api/v1/namespaces/scoring/pods")
             if any(item["type"] == "Ready" and item["status"] == "True" for item in pod["status"]["conditions"])
         )
 
     def cordon(self, *, unschedulable: bool) -> None:
         """Let no new pod onto any node, or let them again."""
-        for node in self._in_cluster("/api/v1/nodes"):
+        for node in self.simulation.plane.items("/api/v1/nodes"):
             self.simulation.plane.cordon(node["metadata"]["name"], unschedulable=unschedulable)
 
     def settle(self) -> None:
         """Wait until all pods are ready."""
         until = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < until:
-            (deployment,) = self._in_cluster(DEPLOYMENTS)
+            (deployment,) = self.simulation.plane.items(DEPLOYMENTS)
             if len(self.serving()) == deployment["spec"]["replicas"]:
                 return
             time.sleep(SETTLE_PAUSE)
@@ -233,28 +203,16 @@ class SimulatedStack:
         """A session of the product with the stack's current settings, which it writes into the stack file."""
         config = {f"personalization:{name}": value for name, value in self.settings.items()}
         self.file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
-        return StackSession(self.name, settings_file=self.file)
-
-    def _operate(self, operate: Callable[[StackSession], Outcome]) -> Done:
-        outcome = operate(self.session())
-        return Done(outcome, frozenset(f"{change.operation} {change.name}" for change in outcome.resources))
-
-    def _in_cluster(self, path: str) -> list[dict[str, Any]]:
-        return self.simulation.plane.items(path)
-
-    def _train(self, run: Run) -> str:
-        if self._training is None:
-            raise RuntimeError("the simulation was not started")
-        return self._training(run)
+        return StackSession(STACK, settings_file=self.file)
 
 
 def _ignore(_: StepUpdate) -> None:
     """Show no progress."""
 
 
-def _settings(stack: str) -> dict[str, Any]:
-    """The settings of a committed stack file, with the simulated subscription and a small model."""
-    committed = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+def _settings() -> dict[str, Any]:
+    """The settings of the committed stack file, with the simulated subscription and a small model."""
+    committed = yaml.safe_load((ROOT / f"Pulumi.{STACK}.yaml").read_text(encoding="utf-8"))["config"]
     settings = {name.removeprefix("personalization:"): value for name, value in committed.items()} | deepcopy(SMALL)
     deployers = [{**entry, "databricks_name": entry["object_id"]} for entry in DEFAULTS["deployers"]]
     settings["azure"] |= {
