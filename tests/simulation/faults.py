@@ -15,22 +15,14 @@ from tests.simulation.world import RefusedError, World
 
 
 class FaultKind(StrEnum):
-    """What happens to the call."""
-
-    REFUSED = "refused"
-    """409, for HTTP calls only."""
+    """What happens to the call: it takes longer and succeeds, or, for HTTP calls only, it is answered with 409, 429
+    (which a retry overcomes), 503, or 401 as if the token had just expired."""
 
     SLOW = "slow"
-    """Takes longer, and succeeds."""
-
+    REFUSED = "refused"
     THROTTLED = "throttled"
-    """429, for HTTP calls only; a retry succeeds."""
-
     UNAVAILABLE = "unavailable"
-    """503, for HTTP calls only."""
-
     EXPIRED = "expired"
-    """401 as if the token had just expired, for HTTP calls only."""
 
 
 @dataclass(frozen=True)

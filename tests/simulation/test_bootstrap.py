@@ -14,10 +14,10 @@ import yaml
 from personalize.bootstrap.names import STATE_GROUP
 from personalize.bootstrap.resources import NAMESPACES
 from personalize.checks.machine import diagnose
-from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.published import ROLES
-from tests.simulation.resource_manager.arm import Arm
+from tests.simulation.resource_manager import Arm
+from tests.simulation.simulation import Simulation
 from tests.simulation.world import DEFAULTS, World
 
 Command = Callable[..., dict[str, Any]]
@@ -25,18 +25,16 @@ Command = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def subscription(world: World) -> Iterator[Internet]:
+def subscription(world: World) -> Iterator[Simulation]:
     """A subscription without registered resource providers and without resources."""
     world.set("registered_providers", [])
     world.set("deployer_roles", [ROLES["Owner"]])
-    internet = Internet(world, Runs(lambda _: "never"))
-    internet.start()
-    yield internet
-    internet.stop()
+    with Simulation(world, Runs(lambda _: "never")).running() as simulation:
+        yield simulation
 
 
 @pytest.fixture
-def personalize(subscription: Internet, tmp_path: Path) -> Command:
+def personalize(subscription: Simulation, tmp_path: Path) -> Command:
     azure = {
         "subscription": DEFAULTS["subscription"],
         "tenant": DEFAULTS["tenant"],
@@ -77,7 +75,7 @@ def bad(found: dict[str, Any]) -> dict[str, bool]:
 
 
 def test_a_new_subscription_lacks_only_what_bootstrap_creates(
-    personalize: Command, subscription: Internet, world: World
+    personalize: Command, subscription: Simulation, world: World
 ) -> None:
     before = bad(personalize("doctor"))
     assert before
@@ -87,7 +85,6 @@ def test_a_new_subscription_lacks_only_what_bootstrap_creates(
     assert set(made["items"].values()) == {"made"}
     assert set(world.setting("registered_providers")) == set(NAMESPACES)
     assert bad(personalize("doctor")) == {}
-    assert subscription.proxy is not None
     assert subscription.proxy.refused == []
 
 

@@ -19,10 +19,10 @@ from personalize.errors import StackMissingError
 from personalize.stack import state_store
 from personalize.stack import state_store as identity
 from personalize.stack.session import StackSession
-from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.published import ROLES
 from tests.simulation.services.authorization import IDENTITY
+from tests.simulation.simulation import Simulation
 from tests.simulation.world import DEFAULTS, World
 from tools import azurite
 from tools.toolchain import PulumiMissingError, pulumi_command
@@ -62,11 +62,8 @@ def simulated(world: World) -> Iterator[World]:
     except PulumiMissingError as error:
         pytest.skip(str(error))
     world.set("propagation_seconds", 0.0)
-    internet = Internet(world, Runs(lambda _: "never"))
-    internet.start()
-    with internet.entered():
+    with Simulation(world, Runs(lambda _: "never")).running() as simulation, simulation.entered():
         yield world
-    internet.stop()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630"
 VAULT = "https://vault.azure.net"
 REGISTRY = "https://containerregistry.azure.net"
 ALGORITHM = "HS256"
+LIFETIME_SECONDS = 3600
 SAME_AUDIENCE = {
     "https://management.core.windows.net": MANAGEMENT,
     "https://management.azure.com": MANAGEMENT,
@@ -35,7 +36,7 @@ def audience_of(scope: str) -> str:
 def issue(world: World, object_id: str, scope: str) -> tuple[str, int]:
     """A token of a principal for `scope`, and its expiry in seconds since the epoch."""
     tenant = str(world.setting("tenant"))
-    ends = int(time.time() + float(world.setting("token_seconds")))
+    ends = int(time.time()) + LIFETIME_SECONDS
     claims = {
         "aud": audience_of(scope),
         "iss": f"https://sts.windows.net/{tenant}/",

@@ -134,6 +134,14 @@ class World:
         )
         return [_record(row) for row in rows]
 
+    def named(self, kind: str, host: str) -> Record:
+        """The resource of a type with this name, or at the host that begins with it. Raises `RefusedError`."""
+        name = host.partition(".")[0]
+        found = (record for record in self.all(kind) if record.id.endswith(f"/{name}") and not record.deleting)
+        for record in found:
+            return record
+        raise RefusedError(404, "ResourceNotFound", f"There is no {kind} '{name}'.")
+
     def under(self, identity: str) -> list[Record]:
         """The resource `identity` (such as a resource group or an account) and its contents."""
         prefix = key_of(identity)
@@ -175,6 +183,12 @@ class World:
         """Store a setting of the simulation (any JSON value)."""
         self.database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
 
+    def take(self, name: str) -> str:
+        """Takes the first outcome from a setting that lists them; empty if there is none."""
+        first, *rest = self.setting(name) or [""]
+        self.set(name, rest)
+        return str(first)
+
     def setting(self, name: str) -> Any:
         """A setting's value, or its default. Raises `KeyError` for an unknown name."""
         row = self.database.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
@@ -196,7 +210,6 @@ DEFAULTS: Mapping[str, Any] = {
     "deployer_roles": ["b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"],
     "services_late": {},  # how many times the directory does not know a service yet, by its audience
     "token_key": "",  # created with the first token
-    "token_seconds": 3600.0,  # lifetime of a token; negative for one that has expired
     "propagation_seconds": 120.0,  # until a role assignment takes effect
     "replication_seconds": 60.0,  # until a new principal is found without its type, or a new role at all
     "registered_providers": None,  # None: all; else a list of namespaces

@@ -79,7 +79,7 @@ def blob(world: World, azurite: Azurite) -> Starlette:
     known: set[str] = set()
 
     async def forward(request: Request) -> Response:
-        account = _account(world, request.headers["host"])
+        account = world.named(ACCOUNT, request.headers["host"])
         container, _, rest = request.url.path.removeprefix("/").partition("/")
         _refuse_access(world, request, account, container)
         inner = _inner_container(world, account, container) if container else ""
@@ -109,15 +109,7 @@ def _inner_address(world: World, azurite: Azurite, address: str) -> str:
     """Azurite's address for a client's `address`."""
     parts = urlsplit(address)
     container, _, rest = parts.path.removeprefix("/").partition("/")
-    return f"{azurite.address}/{_inner_container(world, _account(world, parts.netloc), container)}/{rest}"
-
-
-def _account(world: World, host: str) -> Record:
-    name = host.partition(".")[0]
-    found = next((item for item in world.all(ACCOUNT) if item.id.endswith(f"/{name}") and not item.deleting), None)
-    if found is None:
-        raise RefusedError(404, "ResourceNotFound", f"There is no storage account '{name}'.")
-    return found
+    return f"{azurite.address}/{_inner_container(world, world.named(ACCOUNT, parts.netloc), container)}/{rest}"
 
 
 def _refuse_access(world: World, request: Request, account: Record, container: str) -> None:

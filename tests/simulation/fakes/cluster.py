@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any
 from tests.simulation.fakes.runs import LibraryError, Run, TaskFailedError
 from tests.simulation.fakes.volumes import Volumes
 from tests.simulation.runtime import launcher
-from tests.simulation.runtime.environment import Libraries, Runtime
+from tests.simulation.runtime.environment import Runtime
 from tests.simulation.world import WORLD_VARIABLE, World
 from tools.setup.console import SetupError
 from training.runtime import java_home
@@ -82,9 +83,11 @@ class LocalCluster:
         }
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
         with _stored(volumes):
-            libraries = Installation(self._runtime, volumes, folder)
-            libraries.install(task.get("libraries") or [], folder / "site")
-            return self._run(folder, run, volumes.environment(), libraries.jars)
+            libraries = task.get("libraries") or []
+            for path in filter(None, (library.get("requirements") for library in libraries)):
+                _install(self._runtime, volumes, folder, path)
+            jars = [_copied(volumes, folder, library["jar"], "jar") for library in libraries if library.get("jar")]
+            return self._run(folder, run, volumes.environment(), jars)
 
     def _run(self, folder: Path, run: Run, volumes: Mapping[str, str], jars: Sequence[Path]) -> str:
         listed = ["--jars", ",".join(str(jar) for jar in jars)] if jars else []
@@ -189,59 +192,34 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-class Installation:
-    """Installs the libraries of one run into its folder."""
+def _copied(volumes: Volumes, folder: Path, path: str, kind: str) -> Path:
+    """A file of a volume, copied to the machine's own disk as Databricks does. Raises `LibraryError`."""
+    source, target = volumes.local(path), folder / "libraries" / path.rpartition("/")[2]
+    if not source.is_file():
+        reason = "FileNotFoundException" if volumes.reads(path) else "PERMISSION_DENIED: no READ VOLUME"
+        raise LibraryError(FAILED.format(library=f'{kind}: "{path}"', reason=f"{reason}: {path}"))
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(source, target)
+    return target
 
-    def __init__(self, runtime: Runtime, volumes: Volumes, folder: Path) -> None:
-        """Nothing is installed yet."""
-        self._runtime = runtime
-        self._volumes = volumes
-        self._folder = folder
-        self.jars: list[Path] = []
-        """Java's."""
 
-    def install(self, libraries: Sequence[Mapping[str, Any]], site: Path) -> None:
-        """Install them all, Python's into `site`; raises `LibraryError`."""
-        for library in libraries:
-            if path := library.get("requirements"):
-                self._requirements(path, site)
-            else:
-                self.jars.append(self._copied(library["jar"], "jar"))
-
-    def _copied(self, path: str, kind: str) -> Path:
-        """A file of a volume, copied to the machine's own disk as Databricks does."""
-        source, target = self._volumes.local(path), self._folder / "libraries" / path.rpartition("/")[2]
-        if not source.is_file():
-            reason = "FileNotFoundException" if self._volumes.reads(path) else "PERMISSION_DENIED: no READ VOLUME"
-            raise LibraryError(FAILED.format(library=f'{kind}: "{path}"', reason=f"{reason}: {path}"))
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(source, target)
-        return target
-
-    def _requirements(self, path: str, site: Path) -> None:
-        lines = self._copied(path, "requirements").read_text(encoding="utf-8").split("\n")
-        given = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-        options = [line for line in given if line.startswith("-")]
-        libraries = Libraries(
-            wheels=[self._copied(line, "whl") for line in given if line.endswith(".whl")],
-            lines=[line for line in given if not line.endswith(".whl") and line not in options],
-            options=options,
-            found=list(self._found(options)),
-            environment=_without_index() | self._volumes.environment(),
-        )
-        try:
-            self._runtime.install(libraries, site)
-        except SetupError as error:
-            reason = (
-                f"org.apache.spark.SparkException: Process List(pip, install, -r, {path}) exited with code 1. {error}"
-            )
-            raise LibraryError(FAILED.format(library=f'requirements: "{path}"', reason=reason)) from error
-
-    def _found(self, options: Sequence[str]) -> Iterator[str]:
-        for option in options:
-            name, _, place = option.partition(" ")
-            if name == "--find-links":
-                yield from sorted(file.name for file in self._volumes.local(place).glob("*"))
+def _install(runtime: Runtime, volumes: Volumes, folder: Path, path: str) -> None:
+    """Install a requirements file for a run, into `site` in its folder. Raises `LibraryError`."""
+    text = _copied(volumes, folder, path, "requirements").read_text(encoding="utf-8")
+    given = [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
+    wheels = [_copied(volumes, folder, line, "whl") for line in given if line.endswith(".whl")]
+    lines = [line for line in given if not line.endswith(".whl")]
+    places = [line.removeprefix("--find-links ") for line in lines if line.startswith("--find-links ")]
+    found = sorted(file.name for place in places for file in volumes.local(place).glob("*"))
+    try:
+        added = runtime.install(wheels, lines, found, _without_index() | volumes.environment())
+    except SetupError as error:
+        reason = f"org.apache.spark.SparkException: Process List(pip, install, -r, {path}) exited with code 1. {error}"
+        raise LibraryError(FAILED.format(library=f'requirements: "{path}"', reason=reason)) from error
+    shutil.copytree(added, folder / "site", dirs_exist_ok=True)
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder / "site")
 
 
 def _without_index() -> dict[str, str]:

@@ -17,7 +17,7 @@ from tests.simulation.services.authorization import IDENTITY, may
 from tests.simulation.services.catalogue import CREDENTIAL
 from tests.simulation.services.kubernetes import CLUSTER
 from tests.simulation.services.network import api_server_heard
-from tests.simulation.tokens import KUBERNETES, issue, verify
+from tests.simulation.tokens import KUBERNETES, LIFETIME_SECONDS, issue, verify
 from tests.simulation.world import RefusedError, World
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -37,7 +37,7 @@ def entra(world: World) -> Starlette:
         if object_id is None:
             raise RefusedError(400, "AADSTS700016", f"Application '{client}' was not found in the directory.")
         text, ends = issue(world, object_id, form.get("scope", "").split()[0])
-        lasts = {"expires_in": int(float(world.setting("token_seconds"))), "expires_on": str(ends)}
+        lasts = {"expires_in": LIFETIME_SECONDS, "expires_on": str(ends)}
         return JSONResponse({"token_type": "Bearer", "access_token": text, **lasts})
 
     async def configuration(request: Request) -> Response:

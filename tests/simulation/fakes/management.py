@@ -7,7 +7,7 @@ What Azure ML receives is kept unchanged: a fake shows what is sent, not that Az
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,15 +15,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.simulation.cloud import PARAMETER, ResourceType
 from tests.simulation.fakes.machine_learning import asset, assets, datastore
 from tests.simulation.fakes.registry import TaskRuns
 from tests.simulation.fakes.service import application
 from tests.simulation.published import KUBERNETES
-from tests.simulation.resource_manager.arm import Arm
-from tests.simulation.resource_manager.resource_type import PARAMETER, ResourceType
-from tests.simulation.services.authorization import GIVERS, ROLE_ASSIGNMENT, ROLE_DEFINITION, may
-from tests.simulation.services.catalogue import ACCOUNT, MACHINE_LEARNING, REGISTRY, TYPES, VAULT
-from tests.simulation.services.kubernetes import CLUSTER, user_credentials
+from tests.simulation.resource_manager import Arm
+from tests.simulation.services.authorization import GIVERS, ROLE_ASSIGNMENT, may
+from tests.simulation.services.catalogue import ACCOUNT, REGISTRY, TYPES, VAULT
+from tests.simulation.services.kubernetes import user_credentials
 from tests.simulation.services.network import refuse_outside
 from tests.simulation.tokens import MANAGEMENT
 from tests.simulation.world import Record, RefusedError, World, key_of
@@ -36,8 +36,8 @@ CLUSTER_PATH = GROUP_PATH + "/providers/Microsoft.ContainerService/managedCluste
 COMPUTE_PATH = SUBSCRIPTION_PATH + "/providers/Microsoft.Compute"
 VERSIONS_PATH = SUBSCRIPTION_PATH + "/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"
 ROLES_PATH = "/{scope:path}/providers/Microsoft.Authorization/roleAssignments"
-LOCK = re.compile(r"(?P<scope>/.+)/providers/Microsoft\.Authorization/locks/[^/]+")
-DEFINITION = re.compile(r"/subscriptions/[^/]+/providers/Microsoft\.Authorization/roleDefinitions/[0-9a-f-]{36}")
+LOCK_OR_ROLE = re.compile(r".+/providers/(?P<kind>Microsoft\.Authorization/(locks|roleDefinitions))/[^/]+")
+"""Locks, and roles of the subscription's own."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 WRITERS = ("Contributor", "Owner")
 """Roles that may do everything except assigning roles; the others are named where they matter."""
@@ -55,23 +55,17 @@ WHOLE = "azure-native:keyvault:"
 """Types whose `properties` azure-native keeps unchanged."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """A VM size. `local_gib` is the largest ephemeral OS disk: its temporary disk
-    (learn.microsoft.com/azure/virtual-machines/sizes/general-purpose/ddsv5-series)."""
-
-    family: str
-    vcpus: int
-    local_gib: int
-
-
 SIZES = {
-    "Standard_D2ds_v5": Size("standardDDSv5Family", 2, 75),
-    "Standard_D4ds_v5": Size("standardDDSv5Family", 4, 150),
-    "Standard_D8ds_v5": Size("standardDDSv5Family", 8, 300),
-    "Standard_E4ds_v5": Size("standardEDSv5Family", 4, 150),
-    "Standard_E8ds_v5": Size("standardEDSv5Family", 8, 300),
+    "Standard_D2ds_v5": ("standardDDSv5Family", 2, 75),
+    "Standard_D4ds_v5": ("standardDDSv5Family", 4, 150),
+    "Standard_D8ds_v5": ("standardDDSv5Family", 8, 300),
+    "Standard_E4ds_v5": ("standardEDSv5Family", 4, 150),
+    "Standard_E8ds_v5": ("standardEDSv5Family", 8, 300),
 }
+"""By VM size: its family, its vCPUs, and the GiB of its temporary disk, which is the largest ephemeral OS disk.
+
+Source: learn.microsoft.com/azure/virtual-machines/sizes/general-purpose/ddsv5-series.
+"""
 ZONES = ["1", "2", "3"]
 QUOTA = 100
 ALL_FAMILIES = "cores"
@@ -91,9 +85,6 @@ def management(world: World) -> Starlette:
     def of_builds(endpoint: Endpoint) -> Endpoint:
         return _for(world, BUILDS, endpoint)
 
-    def of_writers(endpoint: Endpoint) -> Endpoint:
-        return _for(world, WRITERS, endpoint)
-
     namespace = SUBSCRIPTION_PATH + "/providers/{namespace}"
     routes = [
         Route(WORKSPACE_PATH + "/{kind}/{name}/versions", of_models(assets), methods=["GET"]),
@@ -108,8 +99,7 @@ def management(world: World) -> Starlette:
         Route("/logs/{run}", tasks.log, methods=["GET", "HEAD"]),
         Route(REGISTRY_PATH + "/runs", of_builds(tasks.list), methods=["GET"]),
         Route(CLUSTER_PATH + "/listClusterUserCredential", resources.user_credentials, methods=["POST"]),
-        Route(CLUSTER_PATH + "/stop", of_writers(resources.stop), methods=["POST"]),
-        Route(CLUSTER_PATH + "/start", of_writers(resources.start), methods=["POST"]),
+        Route(CLUSTER_PATH + "/{action}", _for(world, WRITERS, resources.power), methods=["POST"]),
         Route(COMPUTE_PATH + "/skus", _skus),
         Route(COMPUTE_PATH + "/locations/{location}/usages", _usages),
         Route(SUBSCRIPTION_PATH, preflight.subscription, methods=["GET"]),
@@ -207,10 +197,12 @@ class Resources:
         if not may(self._world, request.state.caller, path, *_writers(path)):
             raise RefusedError(403, "AuthorizationFailed", f"'{request.state.caller}' may not write {path}.")
         old = self._world.get(path)
-        if LOCK.fullmatch(path):
-            record = self._lock(path, body)
+        if found := LOCK_OR_ROLE.fullmatch(path):
+            record = Record(path, found["kind"], dict(body["properties"]), {}, time.time(), 0.0)
+            with self._world.transaction():
+                self._world.put(record)
         else:
-            record = self._role(path, body) if DEFINITION.fullmatch(path) else self._made(path, body, old)
+            record = self._made(path, body, old)
         return JSONResponse(_body(record), 201 if old is None else 200)
 
     async def look_up(self, request: Request) -> Response:
@@ -221,10 +213,8 @@ class Resources:
         return JSONResponse(_body(record))
 
     async def delete(self, request: Request) -> Response:
-        """Delete a cluster, or a machine learning workspace; purge the latter, which azure-native can't do."""
+        """Delete or purge a machine learning workspace: azure-native can't do the latter."""
         record = self._world.get(request.url.path)
-        if record is not None and record.type not in {MACHINE_LEARNING, CLUSTER}:
-            raise RefusedError(400, "NotSupported", f"The simulation deletes no {record.type} by HTTP.")
         with self._world.transaction():
             if record is not None:
                 self._world.remove(record.id)
@@ -239,21 +229,15 @@ class Resources:
         named = {"resourceGroupName": request.path_params["group"], "resourceName": request.path_params["cluster"]}
         return JSONResponse(user_credentials(self._world, named))
 
-    async def stop(self, request: Request) -> Response:
-        """Stop a cluster."""
-        return self._power(request, "Stopped")
-
-    async def start(self, request: Request) -> Response:
-        """Start a cluster."""
-        return self._power(request, "Running")
-
-    def _power(self, request: Request, code: str) -> Response:
-        identity = request.url.path.rpartition("/")[0]
+    async def power(self, request: Request) -> Response:
+        """Stop or start a cluster."""
+        identity, _, action = request.url.path.rpartition("/")
         with self._world.transaction():
             cluster = self._world.get(identity)
             if cluster is None:
                 raise RefusedError(404, "ResourceNotFound", f"The cluster '{identity}' was not found.")
-            self._world.put(replace(cluster, outputs=cluster.outputs | {"powerState": {"code": code}}))
+            state = {"powerState": {"code": {"stop": "Stopped", "start": "Running"}[action]}}
+            self._world.put(replace(cluster, outputs=cluster.outputs | state))
         return Response(status_code=200)
 
     def _made(self, path: str, body: Mapping[str, Any], old: Record | None) -> Record:
@@ -265,25 +249,6 @@ class Resources:
         if old is None or kind.singleton:
             return self._arm.create(kind.pulumi_type, inputs)
         return self._arm.update(kind.pulumi_type, path, inputs)
-
-    def _lock(self, path: str, body: Mapping[str, Any]) -> Record:
-        found = LOCK.fullmatch(path)
-        if found is None or self._world.get(found["scope"]) is None:
-            raise RefusedError(404, "ResourceNotFound", f"There is nothing that {path} could lock.")
-        record = Record(path, "Microsoft.Authorization/locks", dict(body["properties"]), {}, time.time(), 0.0)
-        with self._world.transaction():
-            self._world.put(record)
-        return record
-
-    def _role(self, path: str, body: Mapping[str, Any]) -> Record:
-        given = body.get("properties") or {}
-        scope = path.partition("/providers/")[0]
-        if given.get("assignableScopes") != [scope] or not given.get("roleName"):
-            raise RefusedError(400, "RoleDefinitionScopeInvalid", f"The role must be assignable at {scope} alone.")
-        record = Record(path, ROLE_DEFINITION, dict(given), {}, time.time(), 0.0)
-        with self._world.transaction():
-            self._world.put(record)
-        return record
 
 
 def _body(record: Record) -> dict[str, Any]:
@@ -298,7 +263,7 @@ def _body(record: Record) -> dict[str, Any]:
 
 def _writers(path: str) -> tuple[str, ...]:
     """The roles that may write at a path."""
-    if LOCK.fullmatch(path) or DEFINITION.fullmatch(path):
+    if LOCK_OR_ROLE.fullmatch(path):
         return LOCKERS
     return GIVERS if "/roleAssignments/" in path else WRITERS
 
@@ -349,17 +314,17 @@ async def _skus(request: Request) -> Response:
         {
             "resourceType": "virtualMachines",
             "name": name,
-            "family": size.family,
+            "family": family,
             "locations": [location],
             "locationInfo": [{"location": location, "zones": ZONES}],
             "capabilities": [
-                {"name": "vCPUs", "value": str(size.vcpus)},
+                {"name": "vCPUs", "value": str(vcpus)},
                 {"name": "EphemeralOSDiskSupported", "value": "True"},
-                {"name": "MaxResourceVolumeMB", "value": str(size.local_gib * 1024)},
+                {"name": "MaxResourceVolumeMB", "value": str(disk_gib * 1024)},
             ],
             "restrictions": [],
         }
-        for name, size in SIZES.items()
+        for name, (family, vcpus, disk_gib) in SIZES.items()
     ]
     return JSONResponse({"value": value})
 
@@ -372,6 +337,6 @@ async def _usages(_: Request) -> Response:
             "limit": 10 * QUOTA if family == ALL_FAMILIES else QUOTA,
             "unit": "Count",
         }
-        for family in (*sorted({size.family for size in SIZES.values()}), ALL_FAMILIES)
+        for family in (*sorted({family for family, *_ in SIZES.values()}), ALL_FAMILIES)
     ]
     return JSONResponse({"value": value})

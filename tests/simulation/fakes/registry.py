@@ -25,7 +25,7 @@ from tests.simulation.services import catalogue
 from tests.simulation.services.authorization import may
 from tests.simulation.services.network import refuse_outside
 from tests.simulation.tokens import MANAGEMENT, REGISTRY, issue, verify
-from tests.simulation.world import Record, RefusedError, World
+from tests.simulation.world import RefusedError, World
 
 HOST = "https://management.azure.com"
 READERS = ("Contributor", "Owner")
@@ -108,9 +108,7 @@ class TaskRuns:
         return PlainTextResponse("\n".join(self._run(request).log))
 
     def _build(self, run: TaskRun, context: bytes, dockerfile: str) -> None:
-        outcomes = list(self._world.setting("build_outcomes"))
-        forced = outcomes.pop(0) if outcomes else ""
-        self._world.set("build_outcomes", outcomes)
+        forced = self._world.take("build_outcomes")
         with tarfile.open(fileobj=io.BytesIO(context)) as archive:
             names = sorted(archive.getnames())
             reason = "the test ordered it" if forced else problem(archive, dockerfile)
@@ -180,7 +178,7 @@ def registry(world: World) -> Starlette:
 
     async def exchange(request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
-        _registry(world, form.get("service", ""))
+        world.named(catalogue.REGISTRY, form.get("service", ""))
         caller = verify(world, f"Bearer {form.get('access_token', '')}", MANAGEMENT)
         return JSONResponse({"refresh_token": issue(world, caller, REGISTRY)[0]})
 
@@ -218,7 +216,7 @@ def _challenge(request: Request) -> Response | None:
 
 def _image(world: World, request: Request) -> dict[str, Any]:
     """The newest image with the name and tag in the path, if the caller may read it."""
-    found = _registry(world, request.headers["host"])
+    found = world.named(catalogue.REGISTRY, request.headers["host"])
     caller = verify(world, request.headers["authorization"], REGISTRY)
     refuse_outside(world, caller, found, "registry")
     if not may(world, caller, found.id, *READERS):
@@ -228,11 +226,3 @@ def _image(world: World, request: Request) -> dict[str, Any]:
         if image["registry"] == found.id.rpartition("/")[2] and wanted in image["images"]:
             return dict(image)
     raise RefusedError(404, "MANIFEST_UNKNOWN", f"manifest tagged by {wanted} is not found")
-
-
-def _registry(world: World, host: str) -> Record:
-    name = host.partition(".")[0]
-    found = next((record for record in world.all(catalogue.REGISTRY) if record.id.endswith(f"/{name}")), None)
-    if found is None:
-        raise RefusedError(404, "NAME_UNKNOWN", f"There is no registry '{name}'.")
-    return found

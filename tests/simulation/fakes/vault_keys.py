@@ -14,7 +14,7 @@ from tests.simulation.fakes.service import application
 from tests.simulation.services.authorization import may
 from tests.simulation.services.catalogue import VAULT as VAULTS
 from tests.simulation.tokens import VAULT, verify
-from tests.simulation.world import Record, RefusedError, World
+from tests.simulation.world import RefusedError, World
 
 ALGORITHM = "RSA-OAEP-256"
 PADDING = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
@@ -28,7 +28,7 @@ def vault_keys(world: World) -> Starlette:
     async def operate(request: Request) -> Response:
         if "authorization" not in request.headers:
             return _challenge(world)  # the client's first request has no token: the answer names the audience
-        vault = _vault(world, request)
+        vault = world.named(VAULTS, request.headers["host"])
         caller = verify(world, request.headers["authorization"], VAULT)
         found = world.get(f"{vault.id}/keys/{request.path_params['name']}")
         if found is None:
@@ -58,14 +58,6 @@ def _challenge(world: World) -> Response:
     return JSONResponse(
         {"error": {"code": "Unauthorized", "message": "AKV10000"}}, 401, headers={"WWW-Authenticate": header}
     )
-
-
-def _vault(world: World, request: Request) -> Record:
-    name = request.headers["host"].partition(".")[0]
-    found = next((item for item in world.all(VAULTS) if item.id.endswith(f"/{name}")), None)
-    if found is None:
-        raise RefusedError(404, "VaultNotFound", f"There is no vault '{name}'.")
-    return found
 
 
 def _decoded(text: str) -> bytes:

@@ -3,17 +3,17 @@
 A cluster installs a job's libraries with pip beside the runtime's packages, and keeps those that satisfy them.
 """
 
-import fcntl
 import hashlib
 import shutil
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.parser import Parser
 from pathlib import Path
+
+from filelock import FileLock
 
 from tools.paths import cache_folder
 from tools.setup.console import run_reported
@@ -25,21 +25,6 @@ PACKAGES = Path(__file__).with_name("packages.txt")
 BUILD_SECONDS = 1800
 _OUTSIDE: Mapping[str, str] = {name: value for name, value in trusting().items() if name != "PYTHONPATH"}
 """This process's way to the package index, from before a simulation leads it to itself."""
-
-
-@dataclass(frozen=True)
-class Libraries:
-    """The Python libraries of a job."""
-
-    wheels: Sequence[Path] = ()
-    """The job's own, whose requirements pip installs too."""
-    lines: Sequence[str] = ()
-    """Other requirements."""
-    options: Sequence[str] = ()
-    """pip's options, as lines of a requirements file."""
-    found: Sequence[str] = ()
-    """Names of the files in which pip finds packages, if it doesn't ask the index."""
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,36 +43,31 @@ class Runtime:
         """The folder of its packages."""
         return self.folder / "lib" / f"python{PYTHON}" / "site-packages"
 
-    def install(self, libraries: Libraries, target: Path) -> None:
-        """Put into `target` what pip adds to the runtime for these libraries, including the wheels.
+    def install(
+        self, wheels: Sequence[Path], lines: Sequence[str], found: Sequence[str], environment: Mapping[str, str]
+    ) -> Path:
+        """The folder, in the cache, with what pip adds to the runtime for a job's `wheels` and other requirements.
 
-        Raises `SetupError` with pip's last lines.
+        `lines` are a requirements file's, with pip's options; `found` are the files in which pip finds packages if it
+        doesn't ask the index. pip sees the runtime's packages, as on a cluster. Raises `SetupError` with pip's last
+        lines.
         """
-        needed = sorted({*libraries.lines, *(line for wheel in libraries.wheels for line in _requirements(wheel))})
-        shutil.copytree(self._libraries(needed, libraries), target, dirs_exist_ok=True)
-        for wheel in libraries.wheels:
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(target)
-
-    def _libraries(self, needed: Sequence[str], libraries: Libraries) -> Path:
-        """What pip adds for these requirements, from the cache; pip sees the runtime's packages, as on a cluster."""
-        known = [self.folder.name, *needed, *libraries.found]
-        key = hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]
-        target = self.folder.with_name(f"libraries-{key}")
+        needed = sorted({*lines, *(line for wheel in wheels for line in _requirements(wheel))})
+        key = hashlib.sha256("\n".join([self.folder.name, *needed, *found]).encode()).hexdigest()[:12]
 
         def build(aside: Path) -> None:
             _run([str(self.python), "-m", "venv", "--without-pip", str(aside)], "Making a job's environment")
             site = aside / "lib" / f"python{PYTHON}" / "site-packages"
             (site / "runtime.pth").write_text(f"{self.site}\n", encoding="utf-8")
             listed = aside / "requirements.txt"
-            listed.write_text("\n".join([*libraries.options, *needed]), encoding="utf-8")
+            listed.write_text("\n".join(needed), encoding="utf-8")
             pip = [str(aside / "bin" / "python"), "-m", "pip", "install", "--no-compile", "--disable-pip-version-check"]
-            if needed:
-                what = "Installing the libraries of a job into Databricks' Python"
-                _run([*pip, "-r", str(listed)], what, libraries.environment)
+            what = "Installing the libraries of a job into Databricks' Python"
+            _run([*pip, "-r", str(listed)], what, environment)
             (site / "runtime.pth").unlink()
 
-        return _built(target, build) / "lib" / f"python{PYTHON}" / "site-packages"
+        built = _built(self.folder.with_name(f"libraries-{key}"), build)
+        return built / "lib" / f"python{PYTHON}" / "site-packages"
 
 
 def runtime() -> Runtime:
@@ -113,7 +93,8 @@ def _requirements(wheel: Path) -> Iterator[str]:
 
 def _built(target: Path, build: Callable[[Path], None]) -> Path:
     """Build `target` as a whole; others who need it wait."""
-    with _alone(target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_name(f"{target.name}.lock")):
         if not target.exists():
             aside = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent)) / target.name
             try:
@@ -122,14 +103,6 @@ def _built(target: Path, build: Callable[[Path], None]) -> Path:
             finally:
                 shutil.rmtree(aside.parent, ignore_errors=True)
     return target
-
-
-@contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / f"{target.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _run(command: Sequence[str], doing: str, environment: Mapping[str, str] = _OUTSIDE) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.certificates import Authority
-from tests.simulation.fakes.internet import Proxy
+from tests.simulation.fakes.proxy import Proxy
 from tools.paths import ROOT
 from tools.setup import trust
 from tools.setup.uv import ensure_uv

@@ -9,36 +9,25 @@ from typing import Any
 import pytest
 
 from steps.image_content import PROJECT_FILES, RECIPE, SERVING_PACKAGES
-from tests.simulation.databricks.cloud import Databricks
-from tests.simulation.databricks.objects import TYPES
-from tests.simulation.examples import (
+from tests.simulation.fakes.runs import Run, Runs
+from tests.simulation.resource_manager import Arm
+from tests.simulation.services.catalogue import DATABRICKS
+from tests.simulation.simulation import Simulation
+from tests.simulation.world import DEFAULTS, World
+from tests.steps.provider.azure.examples import (
+    CONTAINERS,
     DEPLOYER,
     GROUP,
-    OBJECTS,
-    PLAIN,
     TABLES,
     as_owner,
     config_in_place,
     create_all,
-    example,
     open_shop,
 )
-from tests.simulation.fakes.internet import Internet
-from tests.simulation.fakes.runs import Run, Runs
-from tests.simulation.resource_manager.arm import Arm
-from tests.simulation.services.catalogue import DATABRICKS
-from tests.simulation.world import DEFAULTS, World
 from tests.steps.provider.conftest import STACK
-from tests.support.azure_files import need_models, pytest_pycollect_makemodule  # noqa: F401 - a hook
+from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
 from tools.paths import ROOT
 from training.parameters import TablesDataset
-
-
-@pytest.fixture(autouse=True, scope="session")
-def azure_packages() -> None:
-    """Skip if the packages of Azure stacks are not installed."""
-    need_models()
-
 
 TENANT = DEFAULTS["tenant"]
 SUBSCRIPTION = DEFAULTS["subscription"]
@@ -46,10 +35,6 @@ NOBODY = "99999999-9999-4999-8999-999999999999"
 BLOB = "https://lakeabc.blob.core.windows.net/"
 AZURE = {"stack": STACK, "tenant": TENANT}
 MACHINE_LEARNING = {**AZURE, "subscription": SUBSCRIPTION, "resource_group": GROUP, "workspace": "models"}
-
-
-CONTAINERS = ("raw", "models", "work", "snapshots")
-"""The lake's. The examples contain the first."""
 
 
 def _empty(container: Any) -> None:
@@ -98,44 +83,29 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
-def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Internet, Cloud]]:
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulation, Cloud]]:
     """Start it once: that takes seconds."""
     world = World(tmp_path_factory.mktemp("azure") / "world")
     arm = Arm(world)
     create_all(arm)
-    container = "azure-native:storage:BlobContainer"
-    for name in CONTAINERS[1:]:
-        arm.create(container, example(container) | {"containerName": name})
-    assignment = "azure-native:authorization:RoleAssignment"
-    own_storage = {"scope": PLAIN, "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0051"}
-    arm.create(assignment, example(assignment) | own_storage)
-    workspace = world.all(DATABRICKS)[0]
-    world.set("members", {workspace.outputs["workspaceId"]: [DEPLOYER]})
-    databricks = Databricks(world, TYPES)
-    databricks.configure({"host": f"https://{workspace.outputs['workspaceUrl']}"})
-    for kind, inputs in OBJECTS:
-        databricks.create(kind, inputs)
     task = Task()
-    internet = Internet(world, Runs(task))
-    internet.start()
-    yield internet, Cloud(arm, task, internet.environment())
-    internet.stop()
+    with Simulation(world, Runs(task)).running() as simulation:
+        yield simulation, Cloud(arm, task, simulation.environment())
     world.close()
 
 
 @pytest.fixture
-def cloud(_running: tuple[Internet, Cloud]) -> Iterator[Cloud]:
+def cloud(_running: tuple[Simulation, Cloud]) -> Iterator[Cloud]:
     """The simulated Azure without blobs and models, for this process the real one; reset after each test."""
     from azure_clients import credentials  # noqa: PLC0415 - needs Azure's SDKs
 
-    internet, cloud = _running
-    with internet.entered():
+    simulation, cloud = _running
+    with simulation.entered():
         cloud.sign_in(DEPLOYER)
         cloud.world.set("ml_assets", {})
         for name in CONTAINERS:
             _empty(credentials.container(TENANT, BLOB, name))
         yield cloud
-    cloud.world.set("token_seconds", 3600.0)
     cloud.world.set("metastore", value=True)
     cloud.task.work = None
     left = cloud.arm.faults.pending()

@@ -17,9 +17,9 @@ from personalize.stack.azure_models import AzureVersions
 from steps.champion import ChampionOnAzure
 from steps.model_version import ModelVersionOnAzure
 from steps.registry_here import LocalRegistry
-from tests.simulation.examples import GROUP
 from tests.simulation.world import DEFAULTS
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
+from tests.steps.provider.azure.examples import GROUP
 from tests.steps.provider.azure.test_models import candidate
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create

@@ -7,9 +7,9 @@ import pytest
 
 from azure_clients.lake_files import AzureLake
 from steps.data_upload import DataUploadHere
-from tests.simulation.examples import URL
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import Cloud
+from tests.steps.provider.azure.examples import URL
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tools import azurite

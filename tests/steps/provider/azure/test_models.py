@@ -17,9 +17,9 @@ from steps.model_registry import RegistryOnAzure
 from steps.model_version import ModelVersionOnAzure
 from steps.model_versions import NoSuchVersionError, Version
 from steps.registry_on_azure import AzureRegistry, versions_of
-from tests.simulation.examples import GROUP, SUBSCRIPTION
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
+from tests.steps.provider.azure.examples import GROUP, SUBSCRIPTION
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tests.support.bundles import MakeBundle

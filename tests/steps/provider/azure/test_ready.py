@@ -18,11 +18,11 @@ from steps.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError
 from steps.step import StepCancelledError
 from steps.workspace_ready import MetastoreMissingError, PrivilegesMissingError, WorkspaceReady
 from tests.simulation.certificates import Authority
-from tests.simulation.examples import CLUSTER, DEPLOYER
 from tests.simulation.fakes.service import Listener, application
 from tests.simulation.faults import FaultKind
 from tests.simulation.tokens import DATABRICKS, KUBERNETES
 from tests.steps.provider.azure.conftest import AZURE, NOBODY, Cloud
+from tests.steps.provider.azure.examples import CLUSTER, DEPLOYER
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
 

@@ -18,10 +18,10 @@ from features.bundle import checked_hash
 from steps.image_build import BuildFailedError
 from steps.image_content import PROJECT_FILES, RECIPE, base_images, build_context, serving_code_hash
 from steps.serving_image import ServingImageOnAzure
-from tests.simulation.examples import GROUP
-from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
+from tests.simulation.simulation import PLUGINS
 from tests.steps.provider.azure.conftest import AZURE, BLOB, SUBSCRIPTION, TENANT, Cloud
+from tests.steps.provider.azure.examples import GROUP
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tests.support.bundles import MakeBundle

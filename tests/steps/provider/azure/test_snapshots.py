@@ -19,15 +19,15 @@ from scoring.worker.snapshots import Lake
 from steps.snapshots_on_azure import LakeSnapshots
 from steps.step import Context
 from steps.step import Lake as LakePlace
-from tests.simulation.examples import LAKE, example
+from tests.simulation.services.authorization import IDENTITY, ROLE_ASSIGNMENT
 from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
+from tests.steps.provider.azure.examples import LAKE, give
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
 from tools import azurite
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 VERSION, NEXT = "a" * 64, "b" * 64
 """Hashes of bundles."""
-ROLE, IDENTITY = "azure-native:authorization:RoleAssignment", "azure-native:managedidentity:UserAssignedIdentity"
 
 
 @pytest.fixture
@@ -55,17 +55,10 @@ def pod(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def allowed(cloud: Cloud) -> Iterator[None]:
     """The pods' identity may read the container with the snapshots."""
-    definition = example(ROLE)["roleDefinitionId"].rpartition("/")[0]
-    given = {
-        "scope": f"{LAKE}/blobServices/default/containers/snapshots",
-        "principalId": identity(cloud)["principalId"],
-        "principalType": "ServicePrincipal",
-        "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0c0001",
-        "roleDefinitionId": f"{definition}/{Role.BLOB_DATA_READER}",
-    }
-    made = cloud.arm.create(ROLE, example(ROLE) | given)
+    container, principal = f"{LAKE}/blobServices/default/containers/snapshots", identity(cloud)["principalId"]
+    made = give(cloud.arm, Role.BLOB_DATA_READER, container, principal, "ServicePrincipal")
     yield
-    cloud.arm.delete(ROLE, made.id)
+    cloud.arm.delete(ROLE_ASSIGNMENT, made)
 
 
 def address(version: str) -> str:

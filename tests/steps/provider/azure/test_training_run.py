@@ -14,7 +14,7 @@ from steps.databricks_runs import RunFailedError, token
 from steps.model_versions import Earlier
 from steps.step import StepCancelledError
 from steps.training_run import RESULT, TrainingResultError, TrainingRunOnAzure, run_id
-from tests.simulation.databricks.objects import JOB
+from tests.simulation.databricks import JOB
 from tests.simulation.fakes.cluster import FAILED
 from tests.simulation.fakes.runs import LibraryError, Run, TaskFailedError
 from tests.simulation.faults import FaultKind

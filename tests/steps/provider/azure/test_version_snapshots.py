@@ -17,8 +17,8 @@ from recommend.catalogue import ItemRow, Layout, State
 from steps.champion import ChampionOnAzure
 from steps.model_version import ModelVersionOnAzure
 from steps.snapshots_on_azure import LakeSnapshots
-from tests.simulation.examples import config_in_place
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, Cloud
+from tests.steps.provider.azure.examples import config_in_place
 from tests.steps.provider.azure.test_cli_models import SETTINGS, ExampleNames
 from tests.steps.provider.azure.test_models import candidate
 from tests.steps.provider.azure.test_snapshots import (
