@@ -13,6 +13,9 @@ from training.datasets.errors import DatasetError, MissingFileError, SpecError
 
 Item = TypeVar("Item")
 
+LISTING = "parts.txt"
+"""A file beside the partitions that lists their files, one per line, so that a missing one is noticed."""
+
 PLACES = "places.json"
 """In place of partitions: a list of pairs, a partition and the path of one of its files, which is not copied."""
 
@@ -54,10 +57,14 @@ def rows_files(folder: Path) -> list[Path]:
 
 
 def parts(folder: Path) -> list[Path]:
-    """The part files in `folder`, in order; raises `MissingFileError` if none is there."""
-    found = sorted(folder.glob("dt=*/part-*"))
+    """The part files in `folder`, in order; raises `MissingFileError` if none is there or a listed one is missing."""
+    found = _parts(folder)
     if not found:
         raise MissingFileError(f"There is no dataset in {folder}. Run the data step again.")
+    listing = folder / LISTING
+    listed = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
+    if missing := sorted(set(listed) - {path.relative_to(folder).as_posix() for path in found}):
+        raise MissingFileError(f"The dataset in {folder} lacks {', '.join(missing[:5])}. Run the data step again.")
     return found
 
 
@@ -80,7 +87,14 @@ def written_aside(folder: Path) -> Iterator[Path]:
         with files.written_aside(folder) as aside:
             aside.mkdir()
             yield aside
+            if written := _parts(aside):
+                names = (path.relative_to(aside).as_posix() for path in written)
+                (aside / LISTING).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     except OSError as error:
         raise DatasetError(
             f"The dataset cannot be written to {folder}: {error}. Free space or correct permissions, then run again."
         ) from error
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("dt=*/part-*"))
