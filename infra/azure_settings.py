@@ -245,16 +245,6 @@ class AzureSettings(Parameters):
             raise ValueError("zones contains a zone twice")
         if self.training_group is not None and self.training_group == self.serving_group:
             raise ValueError("training_group and serving_group must be two groups: a lock is on the first alone")
-        return self
-
-    @model_validator(mode="after")
-    def _asked_from_outside(self) -> Self:
-        if self.availability_test and self.network is Network.PRIVATE:
-            raise ValueError("availability_test calls the service from the internet, which network private blocks")
-        return self
-
-    @model_validator(mode="after")
-    def _inside(self) -> Self:
         _require_network(self)
         return self
 
@@ -267,6 +257,8 @@ def _require_network(settings: AzureSettings) -> None:
             if value is not None:
                 raise ValueError(f"{name} is for `network: private`: remove it, or set that")
         return
+    if settings.availability_test:
+        raise ValueError("availability_test calls the service from the internet, which network private blocks")
     if settings.peered_network is None:
         raise ValueError("network private needs peered_network: the network from which the stack is deployed")
     for name, value in given.items():

@@ -48,12 +48,7 @@ class Estimate:
 
     def total(self, part: Part | None = None) -> Figure:
         """USD per month of all lines or of one part: the sum of the printed lines."""
-        chosen = [line.usd for line in self.lines if part in (None, line.part)]
-        return Figure(
-            sum((usd.low for usd in chosen), Decimal(0)),
-            sum((usd.likely for usd in chosen), Decimal(0)),
-            sum((usd.high for usd in chosen), Decimal(0)),
-        )
+        return sum((line.usd for line in self.lines if part in (None, line.part)), Figure.exact(0))
 
     @property
     def unverified(self) -> tuple[Line, ...]:

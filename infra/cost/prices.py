@@ -36,6 +36,10 @@ class Figure:
         number = Decimal(str(value))
         return cls(number, number, number)
 
+    def __add__(self, other: "Figure") -> "Figure":
+        """The sum."""
+        return Figure(self.low + other.low, self.likely + other.likely, self.high + other.high)
+
     def __mul__(self, other: "Figure") -> "Figure":
         """The product; both are at least 0."""
         return Figure(self.low * other.low, self.likely * other.likely, self.high * other.high)
@@ -92,17 +96,8 @@ def snapshot() -> Prices:
 
 
 def _price(row: Mapping[str, Any], region: str) -> Price:
-    return Price(
-        id=row["id"],
-        usd=_figure(row),
-        unit=row["unit"],
-        region=row.get("region", region),
-        confidence=row["confidence"],
-        source=row["source"],
-        cores=row.get("cores"),
-        unit_of_measure=row.get("unitOfMeasure", ""),
-        query=row.get("query", {}),
-    )
+    stated = {name: value for name, value in row.items() if name not in {"low", "high"}}
+    return Price(**{"region": region, **stated, "usd": _figure(row)})
 
 
 def _figure(row: Mapping[str, Any]) -> Figure:

@@ -14,7 +14,7 @@ from infra.settings import Settings
 from steps.image_content import serving_code_hash
 from steps.job_libraries import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
 from steps.serving_settings import ScoringEngine, ScoringSettings
-from tests.infra.graph.recorder import SECRET_MARK, Recorder, run
+from tests.infra.graph.recorder import SECRET_MARK, STEP_VALUES, Recorder, run
 from tools.paths import ROOT
 from training.datasets import describe
 from training.datasets.errors import NoTimestampError
@@ -29,11 +29,6 @@ def declared() -> tuple[Recorder, dict[str, Any]]:
     return run(lambda: deploy(Settings(), "test"))
 
 
-def inputs(recorder: Recorder, name: str) -> dict[str, Any]:
-    """The inputs of a step."""
-    return recorder.steps[name].inputs
-
-
 @pytest.mark.parametrize(
     ("step", "given", "source"),
     [
@@ -44,7 +39,7 @@ def inputs(recorder: Recorder, name: str) -> dict[str, Any]:
         ("model", "bundle_hash", "training.bundle_hash"),
         ("image", "version", 3),
         ("image", "bundle_hash", "model.served_hash"),
-        ("service", "digest", "image.digest"),
+        ("service", "digest", STEP_VALUES["digest"]),
         ("service", "version", 3),
         ("service", "bundle_hash", "model.served_hash"),
     ],
@@ -52,15 +47,15 @@ def inputs(recorder: Recorder, name: str) -> dict[str, Any]:
 def test_each_edge_is_an_output_of_the_step_before(
     declared: tuple[Recorder, dict[str, Any]], step: str, given: str, source: object
 ) -> None:
-    assert inputs(declared[0], step)[given] == source
+    assert declared[0].steps[step][given] == source
 
 
 def test_the_dataset_is_named_by_its_manifest(declared: tuple[Recorder, dict[str, Any]]) -> None:
-    assert inputs(declared[0], "data")["manifest_hash"] == describe(FilmsDataset()).hash
+    assert declared[0].steps["data"]["manifest_hash"] == describe(FilmsDataset()).hash
 
 
 def test_training_and_image_carry_the_hashes_of_their_code(declared: tuple[Recorder, dict[str, Any]]) -> None:
-    training, image = inputs(declared[0], "training"), inputs(declared[0], "image")
+    training, image = declared[0].steps["training"], declared[0].steps["image"]
     assert (training["code_hash"], image["code_hash"]) == (training_code_hash(), serving_code_hash())
     assert training["libraries"] == locked_versions(TRAINING_LIBRARIES)
     assert image["libraries"] == locked_versions(SERVING_LIBRARIES)
@@ -73,13 +68,13 @@ def test_the_outputs_are_what_a_user_needs(declared: tuple[Recorder, dict[str, A
         "model_version": 3,
         "metrics": {"auc": 0.75},
         "report": "model.report",
-        "image_digest": "image.digest",
+        "image_digest": STEP_VALUES["digest"],
         "bundle_hash": "model.served_hash",
     }
 
 
 def test_the_keys_reach_the_service_as_a_secret(declared: tuple[Recorder, dict[str, Any]]) -> None:
-    keys = inputs(declared[0], "service")["keys"]
+    keys = declared[0].steps["service"]["keys"]
     assert SECRET_MARK in keys
     assert keys["value"] == ["service-key.current", "service-key.previous"]
 
@@ -90,7 +85,7 @@ def test_a_replaced_certificate_changes_the_service_and_its_key_stays_out_of_the
     scoring = ScoringSettings(tls_certificate=certificate, tls_key=key)
 
     def service() -> dict[str, Any]:
-        return inputs(run(lambda: deploy(Settings(scoring=scoring), "test"))[0], "service")
+        return run(lambda: deploy(Settings(scoring=scoring), "test"))[0].steps["service"]
 
     certificate.write_text("first")
     first = service()
@@ -133,18 +128,15 @@ def test_a_split_by_time_of_rows_without_a_time_declares_nothing() -> None:
     assert run(declare)[0].steps == {}
 
 
-def test_a_hyperparameter_reaches_the_training_run_and_nothing_else() -> None:
-    before, _ = run(lambda: deploy(Settings(), "test"))
-    after, _ = run(lambda: deploy(Settings(training=TrainingParameters(num_leaves=7)), "test"))
-    changed = {name for name in before.steps if before.steps[name].inputs != after.steps[name].inputs}
-    assert changed == {"training"}
-
-
-def test_a_pinned_version_changes_the_model_version_alone() -> None:
-    before, _ = run(lambda: deploy(Settings(), "test"))
-    after, _ = run(lambda: deploy(Settings(model_version=2), "test"))
-    changed = {name for name in before.steps if before.steps[name].inputs != after.steps[name].inputs}
-    assert changed == {"model"}
+@pytest.mark.parametrize(
+    ("changes", "step"),
+    [({"training": TrainingParameters(num_leaves=7)}, "training"), ({"model_version": 2}, "model")],
+)
+def test_a_setting_reaches_its_step_and_nothing_else(
+    declared: tuple[Recorder, dict[str, Any]], changes: dict[str, Any], step: str
+) -> None:
+    before, (after, _) = declared[0].steps, run(lambda: deploy(Settings(**changes), "test"))
+    assert {name for name in before if before[name] != after.steps[name]} == {step}
 
 
 def test_rows_that_the_join_drops_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import yaml
 
-from tests.infra.graph.cloud_recorder import PEERED
+from tests.infra.graph.recorder import PEERED
 from tests.infra.wiring.recording import Declared, Recording, committed, record
 from tests.support.listings import Listing
 

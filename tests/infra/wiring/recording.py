@@ -1,7 +1,7 @@
 """Everything that a stack sends: each resource with its inputs, their sources, and its other dependencies."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -11,8 +11,7 @@ from pulumi.runtime.mocks import MockMonitor, Mocks
 
 from infra.program import deploy
 from infra.settings import Settings, load_settings
-from tests.infra.graph.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
-from tests.infra.graph.recorder import SECRET_MARK
+from tests.infra.graph.recorder import DEPLOYERS, SECRET_MARK, SUBSCRIPTION, TENANT, run
 from tools.paths import ROOT
 
 OWN: Mapping[str, Any] = {
@@ -44,12 +43,12 @@ class Declared:
     """Dependencies that no input shows."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Recording:
     """The resources that a program declared, in any order, and the stack's outputs with secrets marked as in inputs."""
 
-    resources: list[Declared] = field(default_factory=list)
-    outputs: dict[str, Any] = field(default_factory=dict)
+    resources: list[Declared]
+    outputs: dict[str, Any]
 
 
 class Monitor(MockMonitor):
@@ -76,7 +75,6 @@ def committed(stack: str, dataset: Mapping[str, object] | None = None, /, **azur
 
 def record(settings: Settings, stack: str) -> Recording:
     """Record what the program declares with these settings, with mocks in place of Azure."""
-    found = Recording()
     monitors: list[Monitor] = []
 
     def watched(mocks: Mocks) -> Monitor:
@@ -90,15 +88,15 @@ def record(settings: Settings, stack: str) -> Recording:
         }
         return {**outputs, **secrets}
 
-    recorder, values = run_cloud(program, stack, watched)
-    assert isinstance(recorder, CloudRecorder)
-    found.resources = [_declared(request, made) for request, made in monitors[0].requests if request.parent]
-    found.outputs = {
-        name: {"secret": value} if values[f"{name} is secret"] else value
-        for name, value in values.items()
-        if not name.endswith(" is secret")
-    }
-    return found
+    _, values = run(program, stack, watched)
+    return Recording(
+        resources=[_declared(request, made) for request, made in monitors[0].requests if request.parent],
+        outputs={
+            name: {"secret": value} if values[f"{name} is secret"] else value
+            for name, value in values.items()
+            if not name.endswith(" is secret")
+        },
+    )
 
 
 def _declared(request: Any, made: str) -> Declared:

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
-from tests.infra.graph.cloud_recorder import SUBSCRIPTION
+from tests.infra.graph.recorder import SUBSCRIPTION
 from tests.infra.wiring.page import PRIVATE
 from tests.infra.wiring.recording import Declared, committed, record
 from tests.infra.wiring.test_wiring import ENDPOINTS

@@ -15,7 +15,7 @@ pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --ex
 from infra.cloud.role_list import Role
 from personalize.bootstrap.rights import only_roles
 from personalize.stack.interrupted import AZURE_PATHS
-from tests.infra.graph.cloud_recorder import DEPLOYERS, TENANT
+from tests.infra.graph.recorder import DEPLOYERS, TENANT
 from tests.infra.wiring.page import FOLDER, NARROW, OPTIONS, PAGES, PRIVATE, recorded, resources, text_of
 from tests.infra.wiring.recording import committed, record
 from tests.simulation.published import KUBERNETES, REGIONS, RUNTIMES, role_name
