@@ -5,11 +5,11 @@ the first call: steps that run on this machine have the same base as those that 
 """
 
 import re
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from threading import Event
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 from azure_clients.credentials import forget_tokens, unknown_service
 from azure_clients.errors import FORBIDDEN, TOKEN_ATTEMPTS, UNAUTHENTICATED
@@ -23,26 +23,12 @@ PASSING = frozenset({UNAUTHENTICATED, FORBIDDEN, 429, 503})
 """Statuses that a retry may change."""
 
 
-class Waiting(Protocol):
-    """Shows what is waited for, and can stop the wait."""
-
-    @property
-    def report(self) -> Callable[[str], None]:
-        """Shows a line of progress."""
-        ...
-
-    @property
-    def cancelled(self) -> Event:
-        """Set once the user has pressed Ctrl-C."""
-        ...
-
-    def raise_if_cancelled(self) -> None:
-        """Raise once the user has pressed Ctrl-C."""
-        ...
-
-
 class AzureRefusedError(PersonalizationError):
     """Azure or Databricks rejected a call, also after retries."""
+
+
+class StepCancelledError(PersonalizationError):
+    """The user interrupted the run; the next one continues from what is finished."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +43,22 @@ USUAL = Timeout()
 """A new role takes up to ten minutes to become effective."""
 
 
-def retried(what: str, call: Callable[[], Answer], context: Waiting, timeout: Timeout) -> Answer:
+@dataclass(frozen=True)
+class Context:
+    """For what takes long, such as a step: shows progress, and tells it when the user has pressed Ctrl-C."""
+
+    report: Callable[[str], None]
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    timeout: Timeout = USUAL
+    """How long to wait for Azure."""
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `StepCancelledError` once the user has pressed Ctrl-C."""
+        if self.cancelled.is_set():
+            raise StepCancelledError("Interrupted. Run `up` again to continue from what is finished.")
+
+
+def retried(what: str, call: Callable[[], Answer], context: Context) -> Answer:
     """The result of `call`, which is retried while Azure's response may still change. `what` completes "to ...".
 
     Raises `AzureRefusedError` with Azure's message, and `StepCancelledError` after Ctrl-C.
@@ -66,13 +67,12 @@ def retried(what: str, call: Callable[[], Answer], context: Waiting, timeout: Ti
     from azure.core.exceptions import AzureError  # noqa: PLC0415 - see the top
     from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 - see the top
 
-    out_of_time = tenacity.stop_after_delay(timeout.seconds)
+    out_of_time = tenacity.stop_after_delay(context.timeout.seconds)
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_may_pass),
         stop=lambda state: out_of_time(state) or _refused_for_good(state),
-        wait=tenacity.wait_fixed(timeout.pause),
         before_sleep=lambda state: _before_next(what, state, context),
-        sleep=lambda seconds: pause(seconds, context),
+        sleep=lambda _: pause(context),
         reraise=True,
     )
     started = time.monotonic()
@@ -82,42 +82,42 @@ def retried(what: str, call: Callable[[], Answer], context: Waiting, timeout: Ti
         raise AzureRefusedError(_sentence(what, error, time.monotonic() - started)) from error
 
 
-def exists(what: str, look: Callable[[], object], context: Waiting, timeout: Timeout) -> bool:
+def exists(what: str, look: Callable[[], object], context: Context) -> bool:
     """Whether `look` finds something; raises like `retried`."""
+    return retried(what, lambda: or_none(look), context) is not None
+
+
+def or_none(look: Callable[[], Answer]) -> Answer | None:
+    """The result of `look`; None if Azure has no such thing."""
     from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - see the top
 
-    def found() -> bool:
-        try:
-            look()
-        except ResourceNotFoundError:
-            return False
-        return True
-
-    return retried(what, found, context, timeout)
+    try:
+        return look()
+    except ResourceNotFoundError:
+        return None
 
 
 class Deadline:
     """The deadline of a polling loop."""
 
-    def __init__(self, timeout: Timeout, context: Waiting) -> None:
+    def __init__(self, context: Context) -> None:
         """Starts now."""
-        self._timeout = timeout
         self._context = context
         self._started = time.monotonic()
 
     def wait(self, message: str) -> bool:
         """Show `message` and wait until the next attempt; False if there is no time left."""
         waited = time.monotonic() - self._started
-        if waited > self._timeout.seconds:
+        if waited > self._context.timeout.seconds:
             return False
         self._context.report(f"{message}, {waited:.0f} s so far")
-        pause(self._timeout.pause, self._context)
+        pause(self._context)
         return True
 
 
-def pause(seconds: float, context: Waiting) -> None:
-    """Wait; raises `StepCancelledError` as soon as the user presses Ctrl-C."""
-    context.cancelled.wait(seconds)
+def pause(context: Context) -> None:
+    """Wait until the next attempt; raises `StepCancelledError` as soon as the user presses Ctrl-C."""
+    context.cancelled.wait(context.timeout.pause)
     context.raise_if_cancelled()
 
 
@@ -162,7 +162,7 @@ def _refused_for_good(state: "RetryCallState") -> bool:
     return status_of(_error(state)) == UNAUTHENTICATED and state.attempt_number >= TOKEN_ATTEMPTS
 
 
-def _before_next(what: str, state: "RetryCallState", context: Waiting) -> None:
+def _before_next(what: str, state: "RetryCallState", context: Context) -> None:
     status = status_of(_error(state))
     if status == UNAUTHENTICATED:
         forget_tokens()

@@ -38,7 +38,7 @@ from infra.settings import Settings, azure_settings
 from infra.step_resource import Group, StepResource
 from infra.workload.names import CERTIFICATE_SECRET, KEYS_SECRET, NAMESPACE, PRIVATE_KEY_SECRET, SERVICE_ACCOUNT
 from infra.workload.network import inside, on_the_internet
-from infra.workload.workload import Workload
+from infra.workload.workload import workload
 from steps.api_key import ApiKeyOnAzure
 from steps.certificate import Certificate
 from steps.champion import ChampionOnAzure
@@ -465,8 +465,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         cluster_identifier=cluster.id,
         opts=ResourceOptions(parent=in_cluster),
     )
-    pods = Workload(
-        "workload",
+    pods = workload(
         ResourceOptions(
             parent=in_cluster,
             providers=[objects],
@@ -510,7 +509,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
     )
 
     # Known once the pods are ready.
-    served: Output[int] = Output.all(version, pods.deployed).apply(lambda known: int(known[0]))
+    served: Output[int] = Output.all(version, pods.id).apply(lambda known: int(known[0]))
     studio = f"https://ml.azure.com/?wsid={{}}&tid={azure.tenant}"
     return {
         "endpoint": served.apply(lambda _: f"https://{place.host}"),

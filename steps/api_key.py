@@ -2,20 +2,17 @@
 
 import secrets
 
-from steps.step import Context, Created, Kind, Place, Secret, Stack, State, Step, StepInputs, StepOutputs
+from azure_clients.retries import Context
+from steps.step import Created, Kind, Place, Secret, Stack, State, Step, StepOutputs
 
 KEY_BYTES = 32
 
 
-class Inputs(StepInputs):
+class Inputs(Stack):
     """Each new value of `rotation` creates a new key."""
 
     registry: str
     rotation: int
-
-
-class LocalInputs(Inputs, Stack):
-    """The same on every target: the keys are stored only in the stack's state."""
 
 
 class Outputs(StepOutputs):
@@ -25,20 +22,20 @@ class Outputs(StepOutputs):
     previous: Secret[str]
 
 
-class ApiKeyHere(Step[LocalInputs, Outputs]):
+class ApiKeyHere(Step[Inputs, Outputs]):
     """Keys that are stored only in the stack's state, encrypted."""
 
     kind = Kind.API_KEY
-    inputs = LocalInputs
+    inputs = Inputs
     outputs = Outputs
     replaced_by = frozenset({"stack"})
 
-    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
+    def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """The first key; there is no previous one."""
         del inputs, context
         return Created("key", Outputs(current=secrets.token_urlsafe(KEY_BYTES), previous=""))
 
-    def update(self, identity: str, old: State, inputs: LocalInputs, context: Context) -> Outputs:
+    def update(self, identity: str, old: State, inputs: Inputs, context: Context) -> Outputs:
         """A new key if `rotation` changed; the old one stays valid."""
         del identity, context
         if old["rotation"] == inputs.rotation:

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from steps.step import AzureStep, Context, Created, Kind, Secret, Stack, State, StepInputs, StepOutputs
+from azure_clients.retries import Context
+from steps.step import AzureStep, Created, Kind, Secret, Stack, State, StepOutputs
 
 VALID = timedelta(days=825)
 """The longest validity that all common clients accept from a private authority."""
@@ -21,14 +22,10 @@ SKEW = timedelta(hours=1)
 NAME = "personalization"
 
 
-class Inputs(StepInputs):
+class Inputs(Stack):
     """The certificate's host name."""
 
     host: str
-
-
-class AzureInputs(Inputs, Stack):
-    """Stored only in the stack's state, so no sign-in is needed."""
 
 
 class Outputs(StepOutputs):
@@ -39,15 +36,15 @@ class Outputs(StepOutputs):
     private_key: Secret[str]
 
 
-class Certificate(AzureStep[AzureInputs, Outputs]):
+class Certificate(AzureStep[Inputs, Outputs]):
     """Creates a certificate that is stored only in the stack's state."""
 
     kind = Kind.CERTIFICATE
-    inputs = AzureInputs
+    inputs = Inputs
     outputs = Outputs
     replaced_by = frozenset({"stack", "host"})
 
-    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+    def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """Create both; the authority's key is not kept, so that it can sign nothing else."""
         del context
         authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))

@@ -5,24 +5,13 @@ keys and the service follow the settings all the same. Raised here, it fails thi
 training, until there is another candidate.
 """
 
+from azure_clients.retries import Context
 from steps.model_versions import GateFailedError, keeping_snapshots
 from steps.registry_here import LocalRegistry
 from steps.registry_on_azure import AzureRegistry
 from steps.snapshots_here import LocalSnapshots
 from steps.snapshots_on_azure import LakeSnapshots
-from steps.step import (
-    AzureStep,
-    Context,
-    Created,
-    Kind,
-    Lake,
-    MachineLearning,
-    Stack,
-    State,
-    Step,
-    StepInputs,
-    StepOutputs,
-)
+from steps.step import AzureStep, Created, Kind, Lake, MachineLearning, Stack, State, Step, StepInputs, StepOutputs
 
 
 class Inputs(StepInputs):
@@ -62,14 +51,7 @@ class ChampionHere(Step[LocalInputs, Outputs]):
         """
         del context
         folder = self.folder(inputs.stack)
-        registry = LocalRegistry(folder.registry)
-        kept = keeping_snapshots(registry.list(), inputs.version)
-        if kept is not None:
-            LocalSnapshots(folder).keep(kept)
-        registry.set_champion(inputs.version)
-        if inputs.refusal:
-            raise GateFailedError(inputs.refusal)
-        return Created(inputs.stack, Outputs(champion=inputs.version))
+        return Created(inputs.stack, _mark(inputs, LocalRegistry(folder.registry), LocalSnapshots(folder)))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """None if another version is marked, so that the next `up` marks this one again."""
@@ -96,20 +78,27 @@ class ChampionOnAzure(AzureStep[AzureInputs, Outputs]):
         Raises `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`.
         """
         context.report(f"marking version {inputs.version} as the champion")
-        registry = AzureRegistry(inputs, context, self._timeout)
-        kept = keeping_snapshots(registry.list(), inputs.version)
-        if kept is not None:
-            LakeSnapshots(inputs, self._timeout, context).keep(kept)
-        registry.set_champion(inputs.version)
-        if inputs.refusal:
-            raise GateFailedError(inputs.refusal)
-        return Created(inputs.workspace, Outputs(champion=inputs.version))
+        outputs = _mark(inputs, AzureRegistry(inputs, context), LakeSnapshots(inputs, context))
+        return Created(inputs.workspace, outputs)
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """None if another version is marked, so that the next `up` marks this one again."""
-        found = AzureRegistry(self.parse(state), context, self._timeout).champion()
+        found = AzureRegistry(self.parse(state), context).champion()
         marked = found is not None and found.number == state["version"]
         return super().read(identity, state, context) if marked else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the tag is deleted with the registry."""
+
+
+def _mark(
+    inputs: Inputs, registry: LocalRegistry | AzureRegistry, snapshots: LocalSnapshots | LakeSnapshots
+) -> Outputs:
+    """Mark the version, once only the versions that need them have snapshots."""
+    kept = keeping_snapshots(registry.list(), inputs.version)
+    if kept is not None:
+        snapshots.keep(kept)
+    registry.set_champion(inputs.version)
+    if inputs.refusal:
+        raise GateFailedError(inputs.refusal)
+    return Outputs(champion=inputs.version)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from steps.step import Context
+from azure_clients.retries import Context
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 5.0

@@ -15,9 +15,9 @@ import yaml
 from azure_clients.cluster import cluster_client
 from azure_clients.credentials import KUBERNETES, credential
 from azure_clients.kubernetes_token import API, COMMAND
-from azure_clients.retries import Deadline, retried
+from azure_clients.retries import Context, Deadline, retried
 from features.errors import PersonalizationError
-from steps.step import AzureStep, Context, Created, Directory, Kind, State, StepInputs, StepOutputs
+from steps.step import AzureStep, Created, Directory, Kind, State, StepOutputs
 
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
@@ -26,15 +26,11 @@ NEEDED = ("secretproviderclasses.secrets-store.csi.x-k8s.io",)
 ACCESS = {"verb": "create", "group": "apps", "resource": "deployments", "namespace": "default"}
 
 
-class Inputs(StepInputs):
+class Inputs(Directory):
     """A cluster: its resource ID, and Azure's kubeconfig for it, in base64."""
 
     cluster_id: str
     kubeconfig: str
-
-
-class AzureInputs(Inputs, Directory):
-    """Also the tenant for sign-in."""
 
 
 class Outputs(StepOutputs):
@@ -47,20 +43,20 @@ class ClusterNotReadyError(PersonalizationError):
     """The deployer has no access to the cluster, or an add-on is not installed."""
 
 
-class ClusterReady(AzureStep[AzureInputs, Outputs]):
+class ClusterReady(AzureStep[Inputs, Outputs]):
     """Outputs a kubeconfig once the cluster can be used."""
 
     kind = Kind.CLUSTER_READY
-    inputs = AzureInputs
+    inputs = Inputs
     outputs = Outputs
     replaced_by = frozenset({"cluster_id"})
 
-    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+    def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """Wait; raises `AzureRefusedError`, or `ClusterNotReadyError` with what is missing after ten minutes."""
         cluster = _cluster(inputs.kubeconfig)
         signed_in = credential(inputs.tenant)
-        retried("sign in to the cluster", lambda: signed_in.get_token(KUBERNETES), context, self._timeout)
-        deadline = Deadline(self._timeout, context)
+        retried("sign in to the cluster", lambda: signed_in.get_token(KUBERNETES), context)
+        deadline = Deadline(context)
         with cluster_client(cluster, inputs.tenant) as client:
             while (missing := _missing(client)) is not None:
                 if not deadline.wait(f"waiting for the cluster: {missing}"):

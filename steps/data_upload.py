@@ -8,21 +8,11 @@ container stays there, and the folder only has its listing and its config.
 import uuid
 from typing import TYPE_CHECKING
 
-from steps.datasets import copy_dataset, placed_data, remove_copy
+from azure_clients.retries import Context
+from steps.datasets import copy_dataset, is_placed, remove_copy, write_places
 from steps.folders import claim, owns, release
 from steps.lake import LakeFolder
-from steps.step import (
-    AzureStep,
-    Context,
-    Created,
-    Kind,
-    Lake,
-    Stack,
-    State,
-    Step,
-    StepInputs,
-    StepOutputs,
-)
+from steps.step import AzureStep, Created, Kind, Lake, Stack, State, Step, StepInputs, StepOutputs
 from steps.volumes import Volume
 from training.parameters import CriteoDataset, Dataset
 
@@ -106,39 +96,39 @@ class DataUploadOnAzure(AzureStep[AzureInputs, Outputs]):
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Upload what is missing; raises `DatasetError`, `AzureRefusedError`, or `StepCancelledError`."""
-        lake = self._lake(inputs)
-        if not _fetched_by_job(inputs.dataset) and lake.read(COMPLETE, context) is None:
+        lake = self._lake(inputs, context)
+        if not _fetched_by_job(inputs.dataset) and lake.read(COMPLETE) is None:
             self._send(lake, inputs, context)
         owner = uuid.uuid4().hex
-        lake.write(OWNER, owner.encode(), context)
+        lake.write(OWNER, owner.encode())
         outputs = Outputs(location=lake.url, uploaded_hash=inputs.manifest_hash, claim=owner)
         return Created(inputs.manifest_hash, outputs)
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """None if the folder has no owner any more."""
-        known = self._lake(self.parse(state)).read(OWNER, context) is not None
+        known = self._lake(self.parse(state), context).read(OWNER) is not None
         return super().read(identity, state, context) if known else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Delete the dataset's folder, unless another resource owns it now."""
         del identity
-        lake = self._lake(self.parse(state))
-        if lake.read(OWNER, context) in {None, state["claim"].encode()}:
-            lake.remove(context)
+        lake = self._lake(self.parse(state), context)
+        if lake.read(OWNER) in {None, state["claim"].encode()}:
+            lake.remove()
 
     def _send(self, lake: LakeFolder, inputs: AzureInputs, context: Context) -> None:
         """The local copy is kept until the upload is complete, so that an interrupted one can continue."""
         copy = self.folder(inputs.stack).lake / "raw" / inputs.manifest_hash
-        if (placed := placed_data(inputs.dataset, inputs.tenant)) is not None:
-            placed.write_places(copy, inputs.volumes, inputs.manifest_hash)
+        if is_placed(inputs.dataset):
+            write_places(inputs, copy)
         else:
             copy_dataset(inputs, copy, reporter(context))
-        lake.send(copy, context)
-        lake.write(COMPLETE, inputs.manifest_hash.encode(), context)
+        lake.send(copy)
+        lake.write(COMPLETE, inputs.manifest_hash.encode())
         remove_copy(copy)
 
-    def _lake(self, inputs: AzureInputs) -> LakeFolder:
-        return LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, self._timeout)
+    def _lake(self, inputs: AzureInputs, context: Context) -> LakeFolder:
+        return LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, context)
 
 
 def _fetched_by_job(dataset: Dataset) -> bool:

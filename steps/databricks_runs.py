@@ -8,13 +8,12 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from azure_clients.retries import Timeout, pause, retried
+from azure_clients.retries import Context, StepCancelledError, pause, retried
 from features.errors import PersonalizationError
 from steps.child import reason_in
-from steps.step import Context, StepCancelledError
 from training.privileges import READ, not_granted
 from training.request import LakeRequest
 
@@ -47,10 +46,7 @@ class JobRuns:
 
     client: "WorkspaceClient"
     context: Context
-    timeout: Timeout
     job: int
-    name: str = field(default="training run", kw_only=True)
-    """The name in messages."""
 
     def succeed(self, identity: str, request: LakeRequest, usable: Usable) -> str:
         """Run the job for `identity`, unless a run has succeeded, and return the run's URL.
@@ -78,19 +74,19 @@ class JobRuns:
     def _start(self, idempotency_token: str, request: LakeRequest) -> int:
         parameters = {REQUEST: request.model_dump_json()}
         waiting = self._ask(
-            f"start the {self.name}",
+            "start the training run",
             lambda: self.client.jobs.run_now(self.job, job_parameters=parameters, idempotency_token=idempotency_token),
         )
         return int(waiting.run_id)
 
     def _look(self, number: int) -> "Run":
-        return self._ask(f"look at the {self.name}", lambda: self.client.jobs.get_run(number))
+        return self._ask("look at the training run", lambda: self.client.jobs.get_run(number))
 
     def _follow(self, run: "Run") -> "Run":
         """Wait for the end of the run, and report its URL and stage meanwhile."""
         self.context.report(self._stage(run))
         while not _over(run):
-            pause(self.timeout.pause, self.context)
+            pause(self.context)
             run = self._look(run.run_id or 0)
             self.context.report(self._stage(run))
         return run
@@ -117,16 +113,16 @@ class JobRuns:
             said = reason_in(output.error or "") or reason_in(output.logs or "") or _last_line(output.error) or said
         state = (run.state.state_message if run.state else None) or ""
         reason = _ended(said.strip() or _library_missing(state) or state or "Databricks gives no reason")
-        return f"The {self.name} failed: {reason} The run is {run.run_page_url}"
+        return f"The training run failed: {reason} The run is {run.run_page_url}"
 
     def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:
-        return retried(what, call, self.context, self.timeout)
+        return retried(what, call, self.context)
 
     def _stage(self, run: "Run") -> str:
         state = run.state
         life = state.life_cycle_state.value.lower().replace("_", " ") if state and state.life_cycle_state else "unknown"
         message = f", {state.state_message}" if state and state.state_message else ""
-        return f"{self.name} {life}{message}: {run.run_page_url}"
+        return f"training run {life}{message}: {run.run_page_url}"
 
 
 def token(identity: str, job: int, attempt: int) -> str:

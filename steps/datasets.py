@@ -13,9 +13,8 @@ from tools.paths import ROOT
 from training.parameters import CriteoDataset, Dataset, TablesDataset
 
 if TYPE_CHECKING:
-    from steps.data_upload import Inputs
+    from steps.data_upload import AzureInputs, Inputs
     from steps.lake import LakeFolder
-    from steps.step import Context
     from training.datasets.manifest import Manifest
     from training.datasets.progress import Reporter
 
@@ -57,40 +56,35 @@ def remove_copy(folder: Path) -> None:
     forget_unused(folder.parent)
 
 
-class PlacedData:
-    """One dataset; `tenant` is for signing in."""
-
-    def __init__(self, dataset: Dataset, tenant: str) -> None:
-        """Makes no request yet."""
-        from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - see the top
-
-        self._dataset, self._lake = located(dataset), AzureLake(tenant)
-
-    def write_places(self, folder: Path, volumes: str, wanted: str) -> None:
-        """Write the listing and what the job needs; raises like `training.datasets.placed.in_place.write_places`."""
-        from training.datasets.placed.in_place import write_places  # noqa: PLC0415 - see the top
-
-        write_places(self._dataset, folder, self._lake, Path(volumes), wanted=wanted)
-
-    def require_unchanged(self, known: "Manifest") -> None:
-        """Raise `ChangedFileError` if a file is not what it was when it was listed, or what listing it raises."""
-        from training.datasets.placed.in_place import require_unchanged  # noqa: PLC0415 - see the top
-
-        require_unchanged(self._dataset, known, self._lake)
-
-
-def placed_data(dataset: Dataset, tenant: str) -> PlacedData | None:
-    """The dataset, if it is in containers; None for all others."""
+def is_placed(dataset: Dataset) -> bool:
+    """Whether the dataset is in containers."""
     from training.datasets.placed.dataset import addresses  # noqa: PLC0415 - see the top
 
-    return PlacedData(dataset, tenant) if addresses(located(dataset)) else None
+    return bool(addresses(located(dataset)))
 
 
-def listing_in(folder: "LakeFolder", context: "Context") -> "Manifest":
+def write_places(inputs: "AzureInputs", folder: Path) -> None:
+    """Write the listing and what the job needs; raises like `training.datasets.placed.in_place.write_places`."""
+    from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - see the top
+    from training.datasets.placed import in_place  # noqa: PLC0415 - see the top
+
+    lake = AzureLake(inputs.tenant)
+    in_place.write_places(located(inputs.dataset), folder, lake, Path(inputs.volumes), wanted=inputs.manifest_hash)
+
+
+def require_unchanged(dataset: Dataset, tenant: str, known: "Manifest") -> None:
+    """Raise `ChangedFileError` if a file is not what it was when it was listed, or what listing it raises."""
+    from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - see the top
+    from training.datasets.placed import in_place  # noqa: PLC0415 - see the top
+
+    in_place.require_unchanged(located(dataset), known, AzureLake(tenant))
+
+
+def listing_in(folder: "LakeFolder") -> "Manifest":
     """The listing that the data step wrote; raises `ListingMissingError` if it is gone."""
     from training.datasets.manifest import RECORD, manifest_in  # noqa: PLC0415 - see the top
 
-    content = folder.read(RECORD, context)
+    content = folder.read(RECORD)
     if content is None:
         raise ListingMissingError(f"There is no {RECORD} in {folder.url} any more. Run `up --refresh`.")
     return manifest_in(content)

@@ -1,31 +1,17 @@
 """Records the image in Azure ML as an environment, as part of the model's lineage."""
 
-from azure_clients.retries import exists, retried
-from steps.step import (
-    AzureStep,
-    Context,
-    Created,
-    Kind,
-    MachineLearning,
-    State,
-    StepInputs,
-    StepOutputs,
-    workspace_client,
-)
+from azure_clients.retries import Context, exists, retried
+from steps.step import AzureStep, Created, Kind, MachineLearning, State, StepOutputs, workspace_client
 
 NAME = "scoring"
 VERSION_DIGITS = 32
 
 
-class Inputs(StepInputs):
+class Inputs(MachineLearning):
     """An image by its digest, `HOST/NAME@sha256:...`, and the model version in it."""
 
     image: str
     version: int
-
-
-class AzureInputs(Inputs, MachineLearning):
-    """Also the Azure ML workspace."""
 
 
 class Outputs(StepOutputs):
@@ -34,15 +20,15 @@ class Outputs(StepOutputs):
     environment: str
 
 
-class Environment(AzureStep[AzureInputs, Outputs]):
+class Environment(AzureStep[Inputs, Outputs]):
     """One version of the environment `scoring` for each image, named by the first digits of the image's digest."""
 
     kind = Kind.ENVIRONMENT
-    inputs = AzureInputs
+    inputs = Inputs
     outputs = Outputs
     replaced_by = frozenset({"stack", "workspace", "image"})
 
-    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+    def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """Record it; an existing version is the same image. Raises `AzureRefusedError`."""
         from azure.ai.ml.entities import Environment as Asset  # noqa: PLC0415 - takes a second
 
@@ -51,17 +37,14 @@ class Environment(AzureStep[AzureInputs, Outputs]):
         client = workspace_client(inputs)
         tags = {"model_version": str(inputs.version)}
         asset = Asset(name=NAME, version=version, image=inputs.image, tags=tags)
-        retried("record the image", lambda: client.environments.create_or_update(asset), context, self._timeout)
+        retried("record the image", lambda: client.environments.create_or_update(asset), context)
         return Created(version, Outputs(environment=f"{NAME}:{version}"))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """None if Azure ML does not have it."""
         inputs = self.parse(state)
         client = workspace_client(inputs)
-
-        found = exists(
-            "look at the environment", lambda: client.environments.get(NAME, identity), context, self._timeout
-        )
+        found = exists("look at the environment", lambda: client.environments.get(NAME, identity), context)
         return super().read(identity, state, context) if found else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:

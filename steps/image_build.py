@@ -11,23 +11,25 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from azure_clients import credentials
 from azure_clients.credentials import MANAGER_SCOPE, credential
-from azure_clients.retries import Timeout, pause, retried
+from azure_clients.retries import Context, StepCancelledError, or_none, pause, retried
 from features.errors import PersonalizationError
 from steps.child import clean_environment, run_child
 from steps.image_content import DOCKERFILE, BuildContext
-from steps.step import ContainerRegistry, Context, StepCancelledError
+from steps.step import ContainerRegistry
 
 if TYPE_CHECKING:
     from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient
     from azure.mgmt.containerregistrytasks.models import Run
 
 
+REPOSITORY = "scoring"
 PRIVATE = "ACR Tasks can't access a private registry"
 SUPPORT = "or ask Azure's support to allow ACR Tasks (https://aka.ms/azuresupport, which can take days)"
 SUCCEEDED = "Succeeded"
@@ -51,27 +53,19 @@ class TasksNotAllowedError(PersonalizationError):
     """The subscription can't use ACR Tasks."""
 
 
-def build(
-    registry: ContainerRegistry,
-    content: BuildContext,
-    repository: str,
-    context: Context,
-    timeout: Timeout,
-    *,
-    private: bool,
-) -> str:
-    """Build and push `content` as `repository`; returns the image's digest, `sha256:` and 64 digits.
+def build(registry: ContainerRegistry, content: BuildContext, context: Context, *, private: bool) -> str:
+    """Build and push `content`; returns the image's digest, `sha256:` and 64 digits.
 
     Raises `BuildFailedError` or `AzureRefusedError`, and `StepCancelledError` after Ctrl-C.
     """
     why, otherwise = PRIVATE, ""
     if not private:
         try:
-            return RegistryBuild(registry, context, timeout).run(content, repository)
+            return RegistryBuild(registry, context).run(content)
         except TasksNotAllowedError as error:
             why, otherwise = f"ACR Tasks refuses this subscription ({error})", SUPPORT
     context.report(f"{why}: building with docker")
-    return DockerBuild(registry, context, why, otherwise).run(content, repository)
+    return DockerBuild(registry, context, why, otherwise).run(content)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,16 +87,15 @@ class RegistryBuild:
 
     registry: ContainerRegistry
     context: Context
-    timeout: Timeout
 
-    def run(self, content: BuildContext, repository: str) -> str:
-        """Build `content` as `repository` and return the image's digest, `sha256:` and 64 digits.
+    def run(self, content: BuildContext) -> str:
+        """Build `content` and return the image's digest, `sha256:` and 64 digits.
 
         Raises `BuildFailedError` with the end of the build's log, `TasksNotAllowedError`; Ctrl-C cancels the build
         and raises `StepCancelledError`.
         """
         self.context.report("uploading the build context")
-        number = self._schedule(self._send(content), content.target, f"{repository}:{content.tag}")
+        number = self._schedule(self._send(content), content.target, f"{REPOSITORY}:{content.tag}")
         try:
             run = self._follow(number)
         except StepCancelledError:
@@ -116,20 +109,12 @@ class RegistryBuild:
             )
         return images[0].digest
 
-    def find(self, content: BuildContext, repository: str) -> "Known | None":
+    def find(self, content: BuildContext) -> "Known | None":
         """The image of exactly this content, which is part of its tag; None if there is none."""
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - an extra
-
         images = credentials.registry_images(self.registry.tenant, self.registry.login_server)
-
-        def look() -> Known | None:
-            try:
-                tag = images.get_tag_properties(repository, content.tag)
-            except ResourceNotFoundError:
-                return None
-            return Known(digest=str(tag.digest), built=tag.last_updated_on)
-
-        return self._ask("look for the image", look)
+        look = partial(images.get_tag_properties, REPOSITORY, content.tag)
+        tag = self._ask("look for the image", lambda: or_none(look))
+        return None if tag is None else Known(digest=str(tag.digest), built=tag.last_updated_on)
 
     @property
     def _tasks(self) -> "ContainerRegistryTasksMgmtClient":
@@ -196,7 +181,7 @@ class RegistryBuild:
                 return run
             last = self._log(number).rpartition("\n")[2]
             self.context.report(f"build {number} {_status(run).lower()}: {last}")
-            pause(self.timeout.pause, self.context)
+            pause(self.context)
 
     def _log(self, number: str) -> str:
         """The end of the log so far, or why it can't be read."""
@@ -210,7 +195,7 @@ class RegistryBuild:
         return "\n".join(answer.text.strip().splitlines()[-LOG_LINES:])
 
     def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:
-        return retried(what, call, self.context, self.timeout)
+        return retried(what, call, self.context)
 
 
 def _status(run: "Run") -> str:
@@ -229,8 +214,8 @@ class DockerBuild:
     otherwise: str = ""
     """What could be done instead of installing Docker, if anything."""
 
-    def run(self, content: BuildContext, repository: str) -> str:
-        """Build and push `content` as `repository`; returns the image's digest. Raises `BuildFailedError`."""
+    def run(self, content: BuildContext) -> str:
+        """Build and push `content`; returns the image's digest. Raises `BuildFailedError`."""
         docker = shutil.which("docker")
         if docker is None:
             raise BuildFailedError(
@@ -242,7 +227,7 @@ class DockerBuild:
             facts = Path(place) / "metadata.json"
             command = [
                 *(docker, "buildx", "build", "--platform", "linux/amd64", "--push", "--progress", "plain"),
-                *("--target", content.target, "--tag", f"{self.registry.login_server}/{repository}:{content.tag}"),
+                *("--target", content.target, "--tag", f"{self.registry.login_server}/{REPOSITORY}:{content.tag}"),
                 *("--metadata-file", str(facts), str(content.folder)),
             ]
             log: list[str] = []

@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure_clients import credentials
-from azure_clients.retries import Timeout, retried
+from azure_clients.retries import Context, or_none, retried
 from features.bundle import BundleError, checked_hash
 from features.errors import PersonalizationError
 from features.files import is_inside, sha256, written_aside
-from steps.step import Context, Lake
+from steps.step import Lake
 from steps.volumes import Volume
 
 if TYPE_CHECKING:
@@ -36,14 +36,15 @@ class LakeNameError(PersonalizationError):
 class LakeFolder:
     """The folder `name` of a volume; the volume's own for an empty one."""
 
-    def __init__(self, inputs: Lake, volume: Volume, name: str, timeout: Timeout) -> None:
+    def __init__(self, inputs: Lake, volume: Volume, name: str, context: Context) -> None:
         """Makes no request yet."""
         self._client: ContainerClient = credentials.container(inputs.tenant, inputs.blob_endpoint, volume.container)
         self._volume = volume
         self._inputs = inputs
         self._name = PurePosixPath(name)
         self._path = str(volume.folder / self._name)
-        self._timeout = timeout
+        self.context = context
+        """Shows progress, limits how long Azure is waited for, and ends calls after Ctrl-C."""
 
     @property
     def url(self) -> str:
@@ -57,9 +58,9 @@ class LakeFolder:
 
     def below(self, name: str) -> "LakeFolder":
         """The folder `name` in this one."""
-        return LakeFolder(self._inputs, self._volume, str(self._name / name), self._timeout)
+        return LakeFolder(self._inputs, self._volume, str(self._name / name), self.context)
 
-    def send(self, folder: Path, context: Context) -> None:
+    def send(self, folder: Path) -> None:
         """Upload every file below `folder` that the lake does not have with the same content, several in parallel.
 
         Raises `AzureRefusedError`, and `StepCancelledError` after Ctrl-C: uploaded files stay.
@@ -69,31 +70,29 @@ class LakeFolder:
         sent = 0
 
         def send_one(file: Path) -> int:
-            self._send_file(file, file.relative_to(folder).as_posix(), context)
+            self._send_file(file, file.relative_to(folder).as_posix())
             return file.stat().st_size
 
         with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
             try:
                 for size in pool.map(send_one, files):
                     sent += size
-                    context.report(f"upload: {sent / MEGABYTE:,.1f} of {total / MEGABYTE:,.1f} MB")
+                    self.context.report(f"upload: {sent / MEGABYTE:,.1f} of {total / MEGABYTE:,.1f} MB")
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def write(self, name: str, content: bytes, context: Context) -> None:
+    def write(self, name: str, content: bytes) -> None:
         """Write one small file."""
         blob = self._client.get_blob_client(f"{self._path}/{name}")
-        self._ask("write to the lake", lambda: blob.upload_blob(content, overwrite=True), context)
+        self._ask("write to the lake", lambda: blob.upload_blob(content, overwrite=True))
 
-    def read(self, name: str, context: Context) -> bytes | None:
+    def read(self, name: str) -> bytes | None:
         """The content of one small file; None if it does not exist."""
         blob = self._client.get_blob_client(f"{self._path}/{name}")
-        content: bytes | None = self._ask(
-            "read the lake", lambda: _or_none(lambda: blob.download_blob().readall()), context
-        )
+        content: bytes | None = self._ask("read the lake", lambda: or_none(lambda: blob.download_blob().readall()))
         return content
 
-    def change(self, name: str, changed: Callable[[bytes | None], bytes | None], context: Context) -> None:
+    def change(self, name: str, changed: Callable[[bytes | None], bytes | None]) -> None:
         """Replace one small file by what `changed` makes of its content, None if it does not exist.
 
         It is asked again if somebody else has changed the file meanwhile, and leaves it as it is by returning None.
@@ -106,7 +105,7 @@ class LakeFolder:
         unchanged = MatchConditions.IfNotModified
 
         def write() -> bool:
-            before = _or_none(blob.download_blob)
+            before = or_none(blob.download_blob)
             content = changed(None if before is None else before.readall())
             if content is None:
                 return True
@@ -125,51 +124,47 @@ class LakeFolder:
                 return False
             return True
 
-        while not self._ask("write to the lake", write, context):
-            context.raise_if_cancelled()
+        while not self._ask("write to the lake", write):
+            self.context.raise_if_cancelled()
 
-    def names(self, context: Context) -> frozenset[str]:
+    def names(self) -> frozenset[str]:
         """The paths of all files in it; none if it, or the container, does not exist."""
-        return self._ask("list the lake", lambda: frozenset(_or_none(lambda: list(self._files())) or ()), context)
+        return self._ask("list the lake", lambda: frozenset(or_none(lambda: list(self._files())) or ()))
 
-    def fetch(self, folder: Path, context: Context) -> None:
+    def fetch(self, folder: Path) -> None:
         """Download every file to `folder`; raises `LakeNameError` for a name that leads out of it."""
-        for name in self._ask("list the lake", lambda: list(self._files()), context):
+        for name in self._ask("list the lake", lambda: list(self._files())):
             if not is_inside(name):
                 raise LakeNameError(f"{self.url} has {name}, whose path leads elsewhere. Delete this blob.")
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._ask("read the lake", functools.partial(self._fetch_file, name, target), context)
-            context.raise_if_cancelled()
+            self._ask("read the lake", functools.partial(self._fetch_file, name, target))
+            self.context.raise_if_cancelled()
 
-    def remove(self, context: Context) -> None:
+    def remove(self) -> None:
         """Delete all of it; succeeds if it, or the container, does not exist."""
 
         def work() -> None:
             # In a hierarchical account folders are entries, and only empty ones can be deleted: longest names first.
-            for name in [*sorted(_or_none(lambda: list(self._entries())) or [], reverse=True), self._path]:
-                _or_none(functools.partial(self._client.delete_blob, name))
+            for name in [*sorted(or_none(lambda: list(self._entries())) or [], reverse=True), self._path]:
+                or_none(functools.partial(self._client.delete_blob, name))
 
-        self._ask("delete from the lake", work, context)
+        self._ask("delete from the lake", work)
 
     def _fetch_file(self, name: str, target: Path) -> None:
         with target.open("wb") as stream:
             self._client.get_blob_client(f"{self._path}/{name}").download_blob().readinto(stream)
 
-    def _send_file(self, file: Path, name: str, context: Context) -> None:
-        context.raise_if_cancelled()
+    def _send_file(self, file: Path, name: str) -> None:
+        self.context.raise_if_cancelled()
         digest = sha256(file)
         blob = self._client.get_blob_client(f"{self._path}/{name}")
-        if (
-            self._ask(
-                "read the lake", lambda: _or_none(lambda: blob.get_blob_properties().metadata.get(SHA256)), context
-            )
-            == digest
-        ):
+        known = self._ask("read the lake", lambda: or_none(lambda: blob.get_blob_properties().metadata.get(SHA256)))
+        if known == digest:
             return
 
         def progress(_current: int, _total: int | None) -> None:
-            context.raise_if_cancelled()
+            self.context.raise_if_cancelled()
 
         def work() -> None:
             with file.open("rb") as stream:
@@ -182,10 +177,10 @@ class LakeFolder:
                     progress_hook=progress,
                 )
 
-        self._ask("write to the lake", work, context)
+        self._ask("write to the lake", work)
 
-    def _ask(self, what: str, call: Callable[[], Answer], context: Context) -> Answer:
-        return retried(what, call, context, self._timeout)
+    def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:
+        return retried(what, call, self.context)
 
     def _entries(self) -> Iterable[str]:
         """Names of everything below the folder, including folders if they are entries."""
@@ -197,34 +192,24 @@ class LakeFolder:
                 yield blob.name.removeprefix(f"{self._path}/")
 
 
-def lake_folder(inputs: Lake, url: str, timeout: Timeout) -> LakeFolder:
+def lake_folder(inputs: Lake, url: str, context: Context) -> LakeFolder:
     """The folder at the address `url` in the volume for bundles. Raises `LakeNameError` if it leads elsewhere."""
     name = url.split("/", 3)[3].removeprefix(f"{Volume.MODELS.folder}/")
     if not is_inside(name):
         raise LakeNameError(f"{url} is not a bundle's address: its path leads elsewhere. Register the model again.")
-    return LakeFolder(inputs, Volume.MODELS, name, timeout)
+    return LakeFolder(inputs, Volume.MODELS, name, context)
 
 
-def bring(folder: LakeFolder, target: Path, bundle_hash: str, context: Context) -> None:
+def bring(folder: LakeFolder, target: Path, bundle_hash: str) -> None:
     """Download the bundle in `folder` to `target`, unless it is there. Raises `BundleError` if its hash is another."""
     if target.is_dir() and checked_hash(target) == bundle_hash:
         return
-    context.report("fetching the bundle")
+    folder.context.report("fetching the bundle")
     with written_aside(target) as aside:
-        folder.fetch(aside, context)
+        folder.fetch(aside)
         found = checked_hash(aside)
         if found != bundle_hash:
             raise BundleError(
                 f"The bundle in {folder.url} has the hash {found}, but {bundle_hash} was expected. Train again."
             )
         shutil.rmtree(target, ignore_errors=True)
-
-
-def _or_none(look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is looked for
-    """The result of `look`; None if it does not exist."""
-    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - an extra
-
-    try:
-        return look()
-    except ResourceNotFoundError:
-        return None

@@ -8,29 +8,24 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from azure_clients.retries import Timeout
+from azure_clients.retries import Context
 from features.errors import PersonalizationError
 from steps.data_upload import reporter
 from steps.job_libraries import REQUIREMENTS, JobLibraries, job_libraries
 from steps.lake import LakeFolder
-from steps.step import AzureStep, Context, Created, Kind, Lake, State, StepInputs, StepOutputs
+from steps.step import AzureStep, Created, Kind, Lake, State, StepOutputs
 from steps.volumes import Volume
 from tools.setup.spark import ensure_jars
 from tools.setup.wheels import ensure_wheels
 from training.parameters import EngineName
 
 
-class Inputs(StepInputs):
-    """What trains, and hashes of the project's wheel and of all other files."""
+class Inputs(Lake):
+    """What trains, hashes of the project's wheel and of all other files, and the lake's volumes on a cluster."""
 
     engine: EngineName
     wheel: str
     packages: str
-
-
-class AzureInputs(Inputs, Lake):
-    """The lake, and its volumes on a cluster."""
-
     volumes: str
 
 
@@ -44,15 +39,15 @@ class LibrariesChangedError(PersonalizationError):
     """The code or the lock file changed while `up` ran."""
 
 
-class Libraries(AzureStep[AzureInputs, Outputs]):
+class Libraries(AzureStep[Inputs, Outputs]):
     """Uploads them to the volume for libraries."""
 
     kind = Kind.LIBRARIES
-    inputs = AzureInputs
+    inputs = Inputs
     outputs = Outputs
     replaced_by = frozenset({"stack", "blob_endpoint", "wheel", "packages", "volumes"})
 
-    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+    def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """Upload what is missing; raises `LibrariesChangedError`, `DownloadError`, `SetupError` or
         `AzureRefusedError`."""
         wanted = job_libraries(inputs.volumes, inputs.engine)
@@ -61,14 +56,14 @@ class Libraries(AzureStep[AzureInputs, Outputs]):
                 "The code of `training` and `features`, or uv.lock, changed while `up` ran, so what was planned can't "
                 "be uploaded. Run `up` again."
             )
-        send(wanted, inputs, self._timeout, context)
+        send(wanted, inputs, context)
         return Created(wanted.own, Outputs(libraries_folder=wanted.own))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """None if one of the files is no longer in the lake."""
         inputs = self.parse(state)
-        folders = [LakeFolder(inputs, Volume.LIBRARIES, name, self._timeout) for name in (identity, inputs.packages)]
-        own, packages = (folder.names(context) for folder in folders)
+        folders = [LakeFolder(inputs, Volume.LIBRARIES, name, context) for name in (identity, inputs.packages)]
+        own, packages = (folder.names() for folder in folders)
         wanted = job_libraries(inputs.volumes, inputs.engine)
         complete = wanted.files <= packages or wanted.packages != inputs.packages
         return super().read(identity, state, context) if complete and {REQUIREMENTS, wanted.wheel.name} <= own else None
@@ -77,14 +72,14 @@ class Libraries(AzureStep[AzureInputs, Outputs]):
         """Nothing: an `up` that goes back to former code uses its folder again. All of them go with the lake."""
 
 
-def send(wanted: JobLibraries, lake: Lake, timeout: Timeout, context: Context) -> None:
+def send(wanted: JobLibraries, lake: Lake, context: Context) -> None:
     """Upload what is missing; raises `DownloadError`, `SetupError` or `AzureRefusedError`."""
-    packages = LakeFolder(lake, Volume.LIBRARIES, wanted.packages, timeout)
-    if not wanted.files <= packages.names(context):
+    packages = LakeFolder(lake, Volume.LIBRARIES, wanted.packages, context)
+    if not wanted.files <= packages.names():
         _send_packages(wanted, packages, context)
-    own = LakeFolder(lake, Volume.LIBRARIES, wanted.own, timeout)
-    own.write(wanted.wheel.name, wanted.wheel.content, context)
-    own.write(REQUIREMENTS, wanted.requirements.encode(), context)
+    own = LakeFolder(lake, Volume.LIBRARIES, wanted.own, context)
+    own.write(wanted.wheel.name, wanted.wheel.content)
+    own.write(REQUIREMENTS, wanted.requirements.encode())
 
 
 def _send_packages(wanted: JobLibraries, packages: LakeFolder, context: Context) -> None:
@@ -97,4 +92,4 @@ def _send_packages(wanted: JobLibraries, packages: LakeFolder, context: Context)
     with TemporaryDirectory(prefix="libraries-") as temporary:
         for file in files:
             shutil.copyfile(file, Path(temporary) / file.name)
-        packages.send(Path(temporary), context)
+        packages.send(Path(temporary))

@@ -6,36 +6,13 @@ against that. So this step deletes the workspace permanently, before the provide
 """
 
 import shutil
+from functools import partial
 
-from azure_clients.retries import exists, pause, retried
+from azure_clients.retries import Context, exists, or_none, pause, retried
 from steps.child import end_orphan
 from steps.model_versions import MODEL
 from steps.registry_here import LocalRegistry
-from steps.step import (
-    AzureStep,
-    Context,
-    Created,
-    Kind,
-    MachineLearning,
-    Stack,
-    State,
-    Step,
-    StepInputs,
-    StepOutputs,
-    workspace_client,
-)
-
-
-class Inputs(StepInputs):
-    """Only what the target adds."""
-
-
-class LocalInputs(Inputs, Stack):
-    """In the stack's folder."""
-
-
-class AzureInputs(Inputs, MachineLearning):
-    """In an Azure ML workspace."""
+from steps.step import AzureStep, Created, Kind, MachineLearning, Stack, State, Step, StepOutputs, workspace_client
 
 
 class Outputs(StepOutputs):
@@ -44,15 +21,15 @@ class Outputs(StepOutputs):
     registry: str
 
 
-class RegistryHere(Step[LocalInputs, Outputs]):
+class RegistryHere(Step[Stack, Outputs]):
     """Creates the registry; its deletion also removes what other steps left in the stack's folder."""
 
     kind = Kind.REGISTRY
-    inputs = LocalInputs
+    inputs = Stack
     outputs = Outputs
     replaced_by = frozenset({"stack"})
 
-    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
+    def create(self, inputs: Stack, context: Context) -> Created[Outputs]:
         """Create the registry, or adopt an existing one."""
         context.report("opening the model registry")
         folder = self.folder(inputs.stack)
@@ -79,15 +56,15 @@ class RegistryHere(Step[LocalInputs, Outputs]):
         folder.example.unlink(missing_ok=True)
 
 
-class RegistryOnAzure(AzureStep[AzureInputs, Outputs]):
+class RegistryOnAzure(AzureStep[MachineLearning, Outputs]):
     """The models of an Azure ML workspace."""
 
     kind = Kind.REGISTRY
-    inputs = AzureInputs
+    inputs = MachineLearning
     outputs = Outputs
     replaced_by = frozenset({"stack", "subscription", "resource_group", "workspace"})
 
-    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+    def create(self, inputs: MachineLearning, context: Context) -> Created[Outputs]:
         """Wait until the workspace responds; raises `AzureRefusedError`."""
         self._look(inputs, context)
         return Created(inputs.workspace, Outputs(registry=MODEL))
@@ -102,27 +79,21 @@ class RegistryOnAzure(AzureStep[AzureInputs, Outputs]):
         del identity
         inputs = self.parse(state)
         context.report("deleting the Azure ML workspace permanently")
-        retried("delete the Azure ML workspace", lambda: self._purge(inputs, context), context, self._timeout)
+        retried("delete the Azure ML workspace", lambda: self._purge(inputs, context), context)
         folder = self.folder(inputs.stack)
         for remains in (folder.registry, folder.images, folder.runs, folder.lake):
             shutil.rmtree(remains, ignore_errors=True)
         folder.example.unlink(missing_ok=True)
 
-    def _look(self, inputs: AzureInputs, context: Context) -> bool:
+    def _look(self, inputs: MachineLearning, context: Context) -> bool:
         client = workspace_client(inputs)
-        return exists(
-            "reach the Azure ML workspace", lambda: client.workspaces.get(inputs.workspace), context, self._timeout
-        )
+        return exists("reach the Azure ML workspace", lambda: client.workspaces.get(inputs.workspace), context)
 
-    def _purge(self, inputs: AzureInputs, context: Context) -> None:
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - an extra
-
-        try:
-            deletion = workspace_client(inputs).workspaces.begin_delete(
-                inputs.workspace, delete_dependent_resources=False, permanently_delete=True
-            )
-        except ResourceNotFoundError:
+    def _purge(self, inputs: MachineLearning, context: Context) -> None:
+        begin = partial(workspace_client(inputs).workspaces.begin_delete, inputs.workspace)
+        deletion = or_none(lambda: begin(delete_dependent_resources=False, permanently_delete=True))
+        if deletion is None:
             return
         while not deletion.done():
-            pause(self._timeout.pause, context)
+            pause(context)
         deletion.result()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from azure_clients.retries import AzureRefusedError
+from azure_clients.retries import AzureRefusedError, Context
 from features.bundle import METADATA, REPORT
 from recommend.published import RECORD, Published, decode
 from recommend.recommender import METRIC
@@ -15,7 +15,6 @@ from steps.snapshots_here import LocalSnapshots
 from steps.snapshots_on_azure import LakeSnapshots
 from steps.step import (
     AzureStep,
-    Context,
     Created,
     Kind,
     Lake,
@@ -130,14 +129,14 @@ class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         Raises `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`.
         """
         folder = self.folder(inputs.stack)
-        registry = AzureRegistry(inputs, context, self._timeout)
+        registry = AzureRegistry(inputs, context)
         entry, refusal = self._entry(inputs, registry, context)
         version, kept = self._brought(inputs, entry, context)
         version.require_accepted(kept / REPORT)
         if METRIC in version.metrics:
             serving = registry.champion()
             made = self._made(inputs, context) if version.bundle_hash == inputs.bundle_hash else None
-            snapshots = LakeSnapshots(inputs, self._timeout, context)
+            snapshots = LakeSnapshots(inputs, context)
             snapshots.publish(kept, None if serving is None else serving.bundle_hash, made)
         write_example(folder, kept)
         outputs = AzureOutputs(
@@ -157,7 +156,7 @@ class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
 
     def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
         """None if the registry does not have it."""
-        registry = AzureRegistry(self.parse(state), context, self._timeout)
+        registry = AzureRegistry(self.parse(state), context)
         known = any(str(entry.number) == identity for entry in registry.list())
         return super().read(identity, state, context) if known else None
 
@@ -178,19 +177,19 @@ class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         candidate, kept = self._brought(inputs, entry, context)
         if candidate.accepted:
             return entry, ""
-        LakeSnapshots(inputs, self._timeout, context).discard(self._made(inputs, context))
+        LakeSnapshots(inputs, context).discard(self._made(inputs, context))
         entries = registry.list()
-        version, refusal = candidate.instead(versions_of(entries, inputs, context, self._timeout), kept / REPORT)
+        version, refusal = candidate.instead(versions_of(entries, inputs, context), kept / REPORT)
         return find(entries, version.number), refusal
 
     def _brought(self, inputs: AzureInputs, entry: Entry, context: Context) -> tuple[Version, Path]:
         """A version with its bundle on this machine, which is checked."""
         kept = bundle_folder(self.folder(inputs.stack).registry, entry.bundle_hash)
-        bring(lake_folder(inputs, entry.bundle_url, self._timeout), kept, entry.bundle_hash, context)
+        bring(lake_folder(inputs, entry.bundle_url, context), kept, entry.bundle_hash)
         return version_of(entry, (kept / METADATA).read_bytes()), kept
 
     def _made(self, inputs: AzureInputs, context: Context) -> Published:
         """The snapshots that the candidate's run has made."""
-        run = lake_folder(inputs, inputs.bundle_url.rpartition("/")[0], self._timeout)
-        record = run.read(RECORD, context)
+        run = lake_folder(inputs, inputs.bundle_url.rpartition("/")[0], context)
+        record = run.read(RECORD)
         return {} if record is None else decode(record)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -36,21 +36,30 @@ class GateFailedError(PersonalizationError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Version:
-    """A registered model version. `metrics` and `hyperparameters` are its bundle's; `accepted` is the gate's verdict.
+class Registered:
+    """A registered model version, as far as every registry tells without its bundle.
 
-    One that was `imported` is another stack's.
+    `accepted` is the gate's verdict, `champion` whether it serves. One that was `imported` is another stack's.
     """
 
     number: int
     bundle_hash: str
-    manifest_hash: str
-    code_hash: str
     accepted: bool
-    reasons: tuple[str, ...]
     champion: bool
     imported: bool
     registered: datetime
+
+
+RegisteredT = TypeVar("RegisteredT", bound=Registered)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version(Registered):
+    """A registered model version with what its bundle tells."""
+
+    manifest_hash: str
+    code_hash: str
+    reasons: tuple[str, ...]
     metrics: dict[str, Any]
     hyperparameters: dict[str, Any]
 
@@ -158,50 +167,13 @@ def _best(versions: Sequence[Version], parameters: TrainingParameters) -> Versio
     return min(comparable, key=lambda version: float(version.metrics[NORMALIZED]), default=None)
 
 
-class Numbered(Protocol):
-    """A registered version, whatever else is known of it."""
-
-    @property
-    def number(self) -> int:
-        """Its number."""
-        ...
-
-
-class Judged(Numbered, Protocol):
-    """A registered version, its place among the others, and the gate's verdict."""
-
-    @property
-    def bundle_hash(self) -> str:
-        """Its bundle's hash."""
-        ...
-
-    @property
-    def champion(self) -> bool:
-        """Whether it serves."""
-        ...
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the gate accepted it."""
-        ...
-
-    @property
-    def imported(self) -> bool:
-        """Whether another stack has trained it."""
-        ...
-
-
-NumberedT = TypeVar("NumberedT", bound=Numbered)
-JudgedT = TypeVar("JudgedT", bound=Judged)
-
-
-def newest_accepted(versions: Iterable[JudgedT]) -> JudgedT | None:
+def newest_accepted(versions: Iterable[RegisteredT]) -> RegisteredT | None:
     """The newest version that the gate accepted and that this stack trained: `latest`, if no candidate is."""
     own = [version for version in versions if version.accepted and not version.imported]
     return max(own, key=lambda version: version.number, default=None)
 
 
-def keeping_snapshots(versions: Collection[Judged], serving: int) -> set[str] | None:
+def keeping_snapshots(versions: Collection[Registered], serving: int) -> set[str] | None:
     """The bundles' hashes of the versions that keep their snapshots once `serving` is the champion.
 
     These are that version, the champion before it, and the newest accepted one, which `serve latest` serves. None if
@@ -214,7 +186,7 @@ def keeping_snapshots(versions: Collection[Judged], serving: int) -> set[str] | 
     return {version.bundle_hash for version in (now, former, newest_accepted(versions)) if version is not None}
 
 
-def find(versions: Iterable[NumberedT], number: int) -> NumberedT:
+def find(versions: Iterable[RegisteredT], number: int) -> RegisteredT:
     """The version `number`; raises `NoSuchVersionError`."""
     known = {version.number: version for version in versions}
     if number not in known:

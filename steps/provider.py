@@ -14,7 +14,8 @@ from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue, PropertyValueType
 from pulumi.runtime import rpc
 
-from steps.step import Context, Kind, Place, State, Step, UnknownValue
+from azure_clients.retries import Context
+from steps.step import Kind, Place, State, Step, UnknownValue
 
 UNKNOWN = UnknownValue()
 MARK = rpc.UNKNOWN

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from azure_clients.retries import Timeout, retried
+from azure_clients.retries import Context, or_none, retried
 from features.bundle import METADATA, Bundle, Metadata
 from steps.lake import lake_folder
-from steps.model_versions import IMPORTED, MODEL, Version, find, short_tags, tags_of
-from steps.step import Context, Lake, MachineLearning, workspace_client
+from steps.model_versions import IMPORTED, MODEL, Registered, Version, find, short_tags, tags_of
+from steps.step import Lake, MachineLearning, workspace_client
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Model
@@ -36,35 +36,20 @@ READ_AT_ONCE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class Entry(Registered):
     """A registered version as far as its tags tell, among them its bundle's address in the lake."""
 
-    number: int
-    bundle_hash: str
     bundle_url: str
     tags: Mapping[str, str]
-    champion: bool
-    registered: datetime
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the gate accepted it."""
-        return bool(json.loads(self.tags["accepted"]))
-
-    @property
-    def imported(self) -> bool:
-        """Whether it was imported, and is not this stack's own."""
-        return self.tags.get(RUN) == IMPORTED
 
 
 class AzureRegistry:
     """The versions of the project's model in a workspace."""
 
-    def __init__(self, inputs: MachineLearning, context: Context, timeout: Timeout) -> None:
+    def __init__(self, inputs: MachineLearning, context: Context) -> None:
         """Makes no request yet."""
         self._client = workspace_client(inputs)
         self._context = context
-        self._timeout = timeout
 
     def list(self) -> list[Entry]:
         """All versions, oldest first."""
@@ -124,28 +109,22 @@ class AzureRegistry:
         self._put("mark the champion", model)
 
     def _models(self) -> "Sequence[Model]":
-        return retried("list the models", self._found, self._context, self._timeout)
-
-    def _found(self) -> "Sequence[Model]":
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - an extra
-
-        try:
-            return list(self._client.models.list(MODEL))
-        except ResourceNotFoundError:
-            return []
+        return retried(
+            "list the models", lambda: or_none(lambda: list(self._client.models.list(MODEL))) or [], self._context
+        )
 
     def _put(self, what: str, model: "Model") -> None:
-        retried(what, lambda: self._client.models.create_or_update(model), self._context, self._timeout)
+        retried(what, lambda: self._client.models.create_or_update(model), self._context)
 
 
-def versions_of(entries: Sequence[Entry], lake: Lake, context: Context, timeout: Timeout) -> list[Version]:
+def versions_of(entries: Sequence[Entry], lake: Lake, context: Context) -> list[Version]:
     """The version of each entry, in the same order. Raises `AzureRefusedError`.
 
     A version whose bundle is no longer in the lake is not accepted, because it can neither serve nor be compared with.
     """
 
     def read(entry: Entry) -> Version:
-        content = lake_folder(lake, entry.bundle_url, timeout).read(METADATA, context)
+        content = lake_folder(lake, entry.bundle_url, context).read(METADATA)
         return _lost(entry) if content is None else version_of(entry, content)
 
     with ThreadPoolExecutor(READ_AT_ONCE) as pool:
@@ -173,7 +152,9 @@ def _entry(model: "Model", *, champion: bool) -> Entry:
         bundle_hash=tags["bundle_hash"],
         bundle_url=tags[BUNDLE_URL],
         tags=tags,
+        accepted=json.loads(tags["accepted"]),
         champion=champion,
+        imported=tags.get(RUN) == IMPORTED,
         registered=datetime.fromisoformat(tags[REGISTERED]),
     )
 

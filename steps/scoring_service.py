@@ -9,6 +9,7 @@ import shutil
 import sys
 from typing import assert_never
 
+from azure_clients.retries import Context
 from features.files import write_private, write_whole
 from steps.child import clean_environment, run_child
 from steps.folders import StackFolder
@@ -22,18 +23,7 @@ from steps.service_processes import (
     wait_until,
 )
 from steps.serving_settings import DRAIN_SECONDS_HERE, WORKERS_HERE, ScoringEngine, ScoringSettings, limit_options
-from steps.step import (
-    Context,
-    Created,
-    Difference,
-    Kind,
-    Secret,
-    Stack,
-    State,
-    Step,
-    StepInputs,
-    StepOutputs,
-)
+from steps.step import Created, Difference, Kind, Secret, Stack, State, Step, StepOutputs
 from tools.paths import ROOT
 from training.runtime import jars, java_home
 
@@ -45,7 +35,7 @@ ANSWER_SECONDS = 15.0
 LAST_LINES = 3
 
 
-class Inputs(StepInputs):
+class Inputs(Stack):
     """The image to serve, its model version and bundle, and the valid API keys, the current one first."""
 
     registry: str
@@ -54,11 +44,6 @@ class Inputs(StepInputs):
     bundle_hash: str
     settings: ScoringSettings
     keys: Secret[tuple[str, str]]
-
-
-class LocalInputs(Inputs, Stack):
-    """On this machine."""
-
     certificate_hash: str | None = None
     """Of the file `settings.tls_certificate`, so that a replaced certificate is served; None without TLS."""
 
@@ -71,11 +56,11 @@ class Outputs(StepOutputs):
     status: str
 
 
-class ScoringService(Step[LocalInputs, Outputs]):
+class ScoringService(Step[Inputs, Outputs]):
     """Serves an image."""
 
     kind = Kind.SCORING_SERVICE
-    inputs = LocalInputs
+    inputs = Inputs
     outputs = Outputs
     replaced_by = frozenset({"stack"})
 
@@ -86,7 +71,7 @@ class ScoringService(Step[LocalInputs, Outputs]):
         drift = frozenset(() if running else {"status"})
         return Difference(difference.changed | drift, difference.replaces)
 
-    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
+    def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """Start the service, or restart it if it must change; raises `PortInUseError` or `ServiceStartError`."""
         folder, settings = self.folder(inputs.stack), inputs.settings
         service = ServiceProcesses(folder)
@@ -137,9 +122,7 @@ def endpoint(settings: ScoringSettings) -> str:
     return f"{scheme}://{host}:{settings.port}"
 
 
-def _restart(
-    folder: StackFolder, inputs: LocalInputs, command: tuple[str, ...], probe: Probe, context: Context
-) -> None:
+def _restart(folder: StackFolder, inputs: Inputs, command: tuple[str, ...], probe: Probe, context: Context) -> None:
     """End what runs and start `command`; raises `ServiceStartError` if it does not become ready, and ends it."""
     service, workers = ServiceProcesses(folder), inputs.settings.workers or WORKERS_HERE
     before = service.all()  # also by what was served until now
@@ -174,7 +157,7 @@ def _last_words(folder: StackFolder, logged: int) -> str:
     return f": {' '.join(lines[-LAST_LINES:])}" if lines else ""
 
 
-def _command(folder: StackFolder, inputs: LocalInputs, workers: int) -> tuple[str, ...]:
+def _command(folder: StackFolder, inputs: Inputs, workers: int) -> tuple[str, ...]:
     settings = inputs.settings
     command = [str(folder.image(inputs.digest) / "entrypoint"), "--workers", str(workers)]
     command += ["--host", settings.host, "--port", str(settings.port)]
@@ -199,7 +182,7 @@ def _variables(engine: ScoringEngine) -> dict[str, str]:
             assert_never(engine)
 
 
-def _check_image(folder: StackFolder, inputs: LocalInputs, context: Context) -> None:
+def _check_image(folder: StackFolder, inputs: Inputs, context: Context) -> None:
     """Let the image score its golden records before the current service ends; raises `ServiceStartError`."""
     context.report("checking the new image")
     place = folder.service / "check"

@@ -19,10 +19,11 @@ from pulumi.provider.experimental.provider import Provider
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
+from azure_clients.retries import StepCancelledError
 from features.errors import PersonalizationError, reason
 from steps.catalogue import azure_steps, local_steps
 from steps.provider import Report, StepsProvider
-from steps.step import Place, StepCancelledError
+from steps.step import Place
 
 VERSION = "0.1.0"
 UNLIMITED = -1

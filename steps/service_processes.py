@@ -18,11 +18,11 @@ from typing import Any
 
 import psutil
 
+from azure_clients.retries import Context
 from features.errors import PersonalizationError
 from steps.child import clean_environment
 from steps.folders import StackFolder
 from steps.serving_settings import ScoringSettings
-from steps.step import Context
 
 END_SECONDS = 12.0
 """How long a service may take to end, in addition to its `--drain-seconds`."""

@@ -6,19 +6,19 @@ On this machine it is a folder laid out like the image.
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
-from azure_clients.retries import USUAL, Timeout
-from steps.image_build import BuildFailedError, RegistryBuild, build
+from azure_clients.retries import Context
+from steps.image_build import REPOSITORY, BuildFailedError, RegistryBuild, build
 from steps.image_content import BuildContext, base_images, build_context, fill, image_digest
 from steps.lake import bring, lake_folder
 from steps.registry_here import LocalRegistry, bundle_folder
 from steps.step import (
     AzureStep,
     ContainerRegistry,
-    Context,
     Created,
     Kind,
     Lake,
@@ -29,7 +29,7 @@ from steps.step import (
     StepOutputs,
     after_failure,
 )
-from tools.paths import ROOT, state_folder
+from tools.paths import ROOT
 
 ENTRYPOINT = """#!/bin/sh
 # Starts this image's own code on this image's own model; `$PERSONALIZE_PYTHON` is the interpreter with the libraries.
@@ -37,7 +37,6 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 cd "$here/app"
 exec env PYTHONPATH="$here/app" OPENBLAS_NUM_THREADS=1 "$PERSONALIZE_PYTHON" -m scoring --image "$here" "$@"
 """
-REPOSITORY = "scoring"
 FIXES_LAST = timedelta(days=7)
 """How long an image counts as up to date: the build installs Debian's security fixes of the day."""
 
@@ -85,11 +84,8 @@ class ServingImageHere(Step[LocalInputs, Outputs]):
     inputs = LocalInputs
     outputs = Outputs
     replaced_by = frozenset({"stack", "version", "bundle_hash", "code_hash", "libraries"})
-
-    def __init__(self, folder_of: Callable[[str], Path] = state_folder, code: Path = ROOT) -> None:
-        """`code` is the folder of the serving packages."""
-        super().__init__(folder_of)
-        self._code = code
+    code: ClassVar[Path] = ROOT
+    """The folder of the serving packages."""
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
         """Build the image in a temporary folder, renamed once it is complete; an existing image is reused."""
@@ -116,7 +112,7 @@ class ServingImageHere(Step[LocalInputs, Outputs]):
         """Do nothing: the registry owns the images."""
 
     def _fill(self, image: Path, bundle: Path, inputs: LocalInputs) -> None:
-        fill(image, self._code, bundle, inputs)
+        fill(image, self.code, bundle, inputs)
         entrypoint = image / "entrypoint"
         entrypoint.write_text(ENTRYPOINT)
         entrypoint.chmod(0o755)
@@ -129,22 +125,14 @@ class ServingImageOnAzure(AzureStep[AzureInputs, AzureOutputs]):
     inputs = AzureInputs
     outputs = AzureOutputs
     replaced_by = frozenset({"stack", "registry_name", "version", "bundle_hash", "target", "code_hash", "libraries"})
-
-    def __init__(
-        self,
-        folder_of: Callable[[str], Path] = state_folder,
-        timeout: Timeout = USUAL,
-        code: Path = ROOT,
-    ) -> None:
-        """`code` is the folder of the serving packages and of the project's files."""
-        super().__init__(folder_of, timeout)
-        self._code = code
+    code: ClassVar[Path] = ROOT
+    """The folder of the serving packages and of the project's files."""
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
         """Build it; raises `BuildFailedError`, `BundleError`, `CodeChangedError` or `AzureRefusedError`."""
         bundle = bundle_folder(self.folder(inputs.stack).registry, inputs.bundle_hash)
-        bring(lake_folder(inputs, inputs.bundle_url, self._timeout), bundle, inputs.bundle_hash, context)
-        with build_context(self._code, bundle, inputs, target=inputs.target) as content:
+        bring(lake_folder(inputs, inputs.bundle_url, context), bundle, inputs.bundle_hash)
+        with build_context(self.code, bundle, inputs, target=inputs.target) as content:
             digest = self._build(content, inputs, context)
         outputs = AzureOutputs(digest=digest, image=f"{inputs.login_server}/{REPOSITORY}@{digest}")
         return Created(digest, outputs)
@@ -158,14 +146,14 @@ class ServingImageOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         If the build fails and the registry has an older image of the same content, that one is used, so that a return
         to an earlier version always works.
         """
-        known = RegistryBuild(inputs, context, self._timeout).find(content, REPOSITORY)
+        known = RegistryBuild(inputs, context).find(content)
         if known is not None and known.age < FIXES_LAST:
             return known.digest
         try:
-            return build(inputs, content, REPOSITORY, context, self._timeout, private=inputs.private)
+            return build(inputs, content, context, private=inputs.private)
         except BuildFailedError as error:
             if known is None:
-                advice = after_failure(_mended(str(error), base_images(self._code)))
+                advice = after_failure(_mended(str(error), base_images(self.code)))
                 raise BuildFailedError(f"{error}\n{advice}") from error
             context.report(f"using the image of {known.age.days} days ago, because the build failed: {error}")
             return known.digest

@@ -1,6 +1,5 @@
 """How a model is served: settings that are inputs of steps."""
 
-from collections.abc import Iterator
 from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
@@ -96,11 +95,5 @@ class ScoringSettings(Parameters):
 
 def limit_options(settings: ScoringSettings) -> dict[str, str]:
     """The limits that a stack passes to the service, as options of its command line."""
-    return dict(_stated(settings))
-
-
-def _stated(settings: ScoringSettings) -> Iterator[tuple[str, str]]:
-    for limit in fields(Limits):
-        value = getattr(settings, limit.name)
-        if value is not None:
-            yield option(limit.name), str(value)
+    values = {limit.name: getattr(settings, limit.name) for limit in fields(Limits)}
+    return {option(name): str(value) for name, value in values.items() if value is not None}

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from azure_clients.retries import Timeout
+from azure_clients.retries import Context
 from features.files import sha256
 from recommend import catalogue, histories
 from recommend.forgotten import FILE as FORGOTTEN
@@ -20,7 +20,7 @@ from recommend.published import CURRENT, LISTED, Published, decode, encode, plac
 from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import items_in
 from steps.lake import LakeFolder
-from steps.step import Context, Lake
+from steps.step import Lake
 from steps.volumes import SERVED, Volume
 
 Result = TypeVar("Result")
@@ -29,10 +29,9 @@ Result = TypeVar("Result")
 class LakeSnapshots:
     """What each version has, and who was forgotten. Raises `AzureRefusedError` if Azure refuses a call."""
 
-    def __init__(self, inputs: Lake, timeout: Timeout, context: Context) -> None:
+    def __init__(self, inputs: Lake, context: Context) -> None:
         """Makes no request yet."""
-        self._folder = LakeFolder(inputs, Volume.SNAPSHOTS, SERVED, timeout)
-        self._context = context
+        self._folder = LakeFolder(inputs, Volume.SNAPSHOTS, SERVED, context)
 
     def on_cluster(self, volumes: str) -> Path:
         """The folder on a cluster's machines; `volumes` is the folder with the stack's volumes."""
@@ -40,7 +39,7 @@ class LakeSnapshots:
 
     def of(self, bundle_hash: str) -> Published:
         """The snapshots of the version with this bundle; none if it has none any more."""
-        current = self._folder.below(bundle_hash).read(CURRENT, self._context)
+        current = self._folder.below(bundle_hash).read(CURRENT)
         return {} if current is None else decode(current)
 
     def knows_users(self, bundle_hash: str) -> bool:
@@ -54,7 +53,7 @@ class LakeSnapshots:
 
     def forgotten(self) -> Forgotten:
         """The users who were forgotten."""
-        return Forgotten.decode(self._folder.read(FORGOTTEN, self._context))
+        return Forgotten.decode(self._folder.read(FORGOTTEN))
 
     def publish(self, bundle: Path, serving: str | None, made: Published | None) -> None:
         """Give the version with this `bundle` its snapshots. What is `serving`, by its bundle's hash, keeps its own.
@@ -90,14 +89,14 @@ class LakeSnapshots:
         used = self._used()
         for digest in self._there(made).values():
             if digest not in used:
-                self._folder.below(digest).remove(self._context)
+                self._folder.below(digest).remove()
 
     def keep(self, bundle_hashes: Collection[str]) -> None:
         """Remove the snapshots of all versions but those with these bundles."""
         for bundle_hash in self._versions():
             if bundle_hash not in bundle_hashes:
                 gone = self.of(bundle_hash)
-                self._folder.below(bundle_hash).remove(self._context)
+                self._folder.below(bundle_hash).remove()
                 self.discard(gone)
 
     def forget(self, user: str) -> None:
@@ -124,7 +123,7 @@ class LakeSnapshots:
         listed, found = self.forgotten(), []
         for bundle_hash in sorted(self._versions()):
             digest = self.of(bundle_hash).get(histories.FILE)
-            read = None if digest is None else self._folder.below(digest).read(LISTED, self._context) or b"0"
+            read = None if digest is None else self._folder.below(digest).read(LISTED) or b"0"
             if read is not None and user not in listed.before(read.decode()):
                 found.append(bundle_hash)
         return found
@@ -164,12 +163,12 @@ class LakeSnapshots:
 
     def _there(self, made: Published) -> Published:
         """The snapshots of these that are in the lake."""
-        there = self._folder.names(self._context)
+        there = self._folder.names()
         return {name: digest for name, digest in made.items() if place(name, digest) in there}
 
     def _versions(self) -> set[str]:
         """The hashes of the bundles of all versions that have snapshots."""
-        names = (name.partition("/") for name in self._folder.names(self._context))
+        names = (name.partition("/") for name in self._folder.names())
         return {folder for folder, _, file in names if file == CURRENT}
 
     def _used(self) -> set[str]:
@@ -182,18 +181,18 @@ class LakeSnapshots:
             after = change(before)
             return None if after == before else after.encode()
 
-        self._folder.change(FORGOTTEN, content, self._context)
+        self._folder.change(FORGOTTEN, content)
 
     def _bring(self, digest: str | None, folder: Path) -> None:
         if digest is not None:
-            self._folder.below(digest).fetch(folder, self._context)
+            self._folder.below(digest).fetch(folder)
 
     def _send(self, file: Path) -> str:
         """Upload a snapshot, and return its hash."""
         digest = sha256(file)
         with TemporaryDirectory(prefix="snapshot-") as temporary:
             (Path(temporary) / file.name).hardlink_to(file)
-            self._folder.below(digest).send(Path(temporary), self._context)
+            self._folder.below(digest).send(Path(temporary))
         return digest
 
     def _change(self, bundle_hash: str, change: Callable[[Published], Published]) -> None:
@@ -207,5 +206,5 @@ class LakeSnapshots:
             after = change(former)
             return None if after == former else encode(after)
 
-        self._folder.below(bundle_hash).change(CURRENT, content, self._context)
+        self._folder.below(bundle_hash).change(CURRENT, content)
         self.discard({name: digest for name, digest in former.items() if after.get(name) != digest})

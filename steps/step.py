@@ -1,16 +1,15 @@
 """A step: a kind of resource with its inputs, its outputs, and what it does.
 
-Each step has a module of its own. `Inputs` are the same here and on Azure, `LocalInputs` and `AzureInputs` add what
-only one of them knows, and `Outputs` are what the step computes; field names are the names in the stack's state. The
-classes after them do the work, with plain Python values, so that tests need no Pulumi engine.
+Each step has a module of its own. `Inputs` are the same here and on Azure; where there are both, `LocalInputs` and
+`AzureInputs` add what only one of them knows. `Outputs` are what the step computes. Field names are the names in the
+stack's state. The classes after them do the work, with plain Python values, so that tests need no Pulumi engine.
 
 No step imports Azure's SDKs before it runs: the program imports each step that it declares.
 """
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, cast
@@ -18,8 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, ca
 from pydantic import BaseModel, ValidationError
 
 from azure_clients import credentials
-from azure_clients.retries import USUAL, Timeout
-from features.errors import PersonalizationError
+from azure_clients.retries import Context
 from steps.folders import StackFolder
 from tools.paths import state_folder
 from training.parameters import Parameters
@@ -113,10 +111,6 @@ State = Mapping[str, Any]
 """A resource's inputs and outputs by name, as plain Python values."""
 
 
-class StepCancelledError(PersonalizationError):
-    """The user interrupted the run; the next one continues from what is finished."""
-
-
 class UnknownValue:
     """A value that is unknown in a preview. Unequal to everything, so that whatever depends on it counts as changed."""
 
@@ -129,19 +123,6 @@ class UnknownValue:
     def __repr__(self) -> str:
         """For error messages."""
         return "<not known yet>"
-
-
-@dataclass(frozen=True)
-class Context:
-    """For a running step: shows progress next to its resource, and tells it when the user has pressed Ctrl-C."""
-
-    report: Callable[[str], None]
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-    def raise_if_cancelled(self) -> None:
-        """Raise `StepCancelledError` once the user has pressed Ctrl-C."""
-        if self.cancelled.is_set():
-            raise StepCancelledError("Interrupted. Run `up` again to continue from what is finished.")
 
 
 @dataclass(frozen=True)
@@ -251,11 +232,6 @@ class AzureStep(Step[InputsT, OutputsT], ABC, Generic[InputsT, OutputsT]):
     """A step on Azure, which keeps what it downloads in the stack's folder."""
 
     place = Place.AZURE
-
-    def __init__(self, folder_of: Callable[[str], Path] = state_folder, timeout: Timeout = USUAL) -> None:
-        """`timeout` is how long to wait until roles are effective."""
-        super().__init__(folder_of)
-        self._timeout = timeout
 
 
 def workspace_client(inputs: MachineLearning) -> "MLClient":

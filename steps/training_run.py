@@ -8,13 +8,14 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from azure_clients import credentials
+from azure_clients.retries import Context
 from features.bundle import REPORT, BundleError, checked_hash
 from features.errors import PersonalizationError
 from features.files import write_whole
@@ -23,7 +24,7 @@ from recommend.forgotten import NOBODY, Forgotten
 from steps.child import Finished, clean_environment, end_orphan, progress_shown, reason_in, run_child
 from steps.data_upload import COMPLETE
 from steps.databricks_runs import JobRuns, RunFailedError
-from steps.datasets import listing_in, located, placed_data
+from steps.datasets import is_placed, listing_in, located, require_unchanged
 from steps.folders import StackFolder, claim, owns, release
 from steps.lake import LakeFolder, bring, lake_folder
 from steps.model_versions import Earlier, Version
@@ -32,7 +33,6 @@ from steps.registry_on_azure import AzureRegistry, Entry, versions_of
 from steps.snapshots_on_azure import LakeSnapshots
 from steps.step import (
     AzureStep,
-    Context,
     Created,
     Kind,
     Lake,
@@ -233,22 +233,22 @@ class TrainingRunOnAzure(AzureStep[AzureInputs, AzureOutputs]):
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
         """Train, unless it is done; raises `RunFailedError` with the task's error, or `AzureRefusedError`."""
-        registered = {entry.number: entry for entry in AzureRegistry(inputs, context, self._timeout).list()}
-        versions = versions_of(list(registered.values()), inputs, context, self._timeout)
+        registered = {entry.number: entry for entry in AzureRegistry(inputs, context).list()}
+        versions = versions_of(list(registered.values()), inputs, context)
         earlier = Earlier.among(versions, inputs.parameters)
-        forgotten = LakeSnapshots(inputs, self._timeout, context).forgotten()
+        forgotten = LakeSnapshots(inputs, context).forgotten()
         identity = run_id(inputs, earlier, forgotten)
         run = RunFolder(self.folder(inputs.stack), identity)
-        lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", self._timeout)
+        lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", context)
         request = self._request(inputs, earlier, registered, lake, context)
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
-        runs = JobRuns(client, context, self._timeout, int(inputs.job_id))
+        runs = JobRuns(client, context, int(inputs.job_id))
         try:
             with self._unchanged(inputs, context):
-                address = runs.succeed(identity, request, _left_result(lake, context))
+                address = runs.succeed(identity, request, lambda: lake.read(RESULT) is not None)
         except RunFailedError as error:
             raise RunFailedError(f"{error}\n{after_failure('fix the cause')}") from error
-        result = run.finished() or self._bring(run, lake, context)
+        result = run.finished() or self._bring(run, lake)
         outputs = run.outputs(result).model_dump()
         return Created(identity, AzureOutputs(**outputs, bundle_url=f"{lake.url}/{BUNDLE}", run_url=address))
 
@@ -260,12 +260,12 @@ class TrainingRunOnAzure(AzureStep[AzureInputs, AzureOutputs]):
     def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
         """None if its result is no longer in the lake. Files that are missing on this machine are downloaded again."""
         inputs = self.parse(state)
-        lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", self._timeout)
-        if lake.read(RESULT, context) is None:
+        lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", context)
+        if lake.read(RESULT) is None:
             return None
         run = RunFolder(self.folder(inputs.stack), identity)
         if run.finished() is None:
-            self._bring(run, lake, context)
+            self._bring(run, lake)
         return super().read(identity, state, context)
 
     def delete(self, identity: str, state: State, context: Context) -> None:
@@ -282,22 +282,22 @@ class TrainingRunOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         context: Context,
     ) -> LakeRequest:
         """The run into `lake`, with paths on the cluster's machines."""
-        raw = LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, self._timeout)
+        raw = LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, context)
 
         def bundle(version: Version | None) -> Path | None:
             if version is None:
                 return None
-            return lake_folder(inputs, registered[version.number].bundle_url, self._timeout).on_cluster(inputs.volumes)
+            return lake_folder(inputs, registered[version.number].bundle_url, context).on_cluster(inputs.volumes)
 
         champion, best = earlier.champion, earlier.best
-        snapshots = LakeSnapshots(inputs, self._timeout, context).on_cluster(inputs.volumes)
+        snapshots = LakeSnapshots(inputs, context).on_cluster(inputs.volumes)
         return LakeRequest(
             dataset=located(inputs.dataset),
             training=inputs.parameters,
             gate=inputs.gate,
             data=raw.on_cluster(inputs.volumes),
             manifest_hash=inputs.manifest_hash,
-            fetch=raw.read(COMPLETE, context) is None,
+            fetch=raw.read(COMPLETE) is None,
             champion=bundle(champion),
             champion_version=champion.number if champion else None,
             best=bundle(best),
@@ -314,23 +314,22 @@ class TrainingRunOnAzure(AzureStep[AzureInputs, AzureOutputs]):
 
         An error in the block may come from such a change: then it is the cause.
         """
-        placed = placed_data(inputs.dataset, inputs.tenant)
-        if placed is None:
+        if not is_placed(inputs.dataset):
             yield
             return
-        raw = LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, self._timeout)
-        listing = listing_in(raw, context)
-        placed.require_unchanged(listing)
+        raw = LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, context)
+        listing = listing_in(raw)
+        require_unchanged(inputs.dataset, inputs.tenant, listing)
         try:
             yield
         except RunFailedError:
-            placed.require_unchanged(listing)
+            require_unchanged(inputs.dataset, inputs.tenant, listing)
             raise
-        placed.require_unchanged(listing)
+        require_unchanged(inputs.dataset, inputs.tenant, listing)
 
-    def _bring(self, run: RunFolder, lake: LakeFolder, context: Context) -> dict[str, Any]:
+    def _bring(self, run: RunFolder, lake: LakeFolder) -> dict[str, Any]:
         """Download the result and its bundle, and check the bundle's hash."""
-        content = lake.read(RESULT, context)
+        content = lake.read(RESULT)
         if content is None:
             raise TrainingResultError(
                 f"The training run succeeded, but {lake.url} contains no {RESULT}. Check that the volume `models` in "
@@ -339,7 +338,7 @@ class TrainingRunOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         result: dict[str, Any] = json.loads(content)
         run.path.mkdir(parents=True, exist_ok=True)
         bundle: Path = run.path / BUNDLE
-        bring(lake.below(BUNDLE), bundle, result["bundle_hash"], context)
+        bring(lake.below(BUNDLE), bundle, result["bundle_hash"])
         result |= {"bundle": str(bundle), "report": str(bundle / REPORT)}
         run.keep(result)
         return result
@@ -383,7 +382,3 @@ def _silent_end(finished: Finished, run: Path) -> str:
         f"Training ended with code {finished.code} and without a word. A negative code is the number of the signal "
         f"that ended it; 9 is most often a machine without enough memory. Its logs are in {run}."
     )
-
-
-def _left_result(lake: LakeFolder, context: Context) -> Callable[[], bool]:
-    return lambda: lake.read(RESULT, context) is not None

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from azure_clients import credentials
-from azure_clients.retries import Deadline, retried
+from azure_clients.retries import Context, Deadline, retried
 from features.errors import PersonalizationError
-from steps.step import AzureStep, Context, Created, Directory, Kind, State, StepInputs, StepOutputs
+from steps.step import AzureStep, Created, Directory, Kind, State, StepOutputs
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -27,15 +27,11 @@ ADMINS, ADMINS_GROUP = "admins", "_workspace_admins_"
 METASTORE = "metastore"
 
 
-class Inputs(StepInputs):
+class Inputs(Directory):
     """A workspace: its resource ID, and its host without a scheme."""
 
     workspace_id: str
     workspace_host: str
-
-
-class AzureInputs(Inputs, Directory):
-    """Also the tenant for sign-in."""
 
 
 class Outputs(StepOutputs):
@@ -53,19 +49,19 @@ class PrivilegesMissingError(PersonalizationError):
     """The deployer lacks privileges in Unity Catalog."""
 
 
-class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
+class WorkspaceReady(AzureStep[Inputs, Outputs]):
     """Outputs the workspace's URL once it can be used."""
 
     kind = Kind.WORKSPACE_READY
-    inputs = AzureInputs
+    inputs = Inputs
     outputs = Outputs
     replaced_by = frozenset({"workspace_id", "workspace_host"})
 
-    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+    def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """Wait; raises `AzureRefusedError`, `MetastoreMissingError` or `PrivilegesMissingError`."""
         url = f"https://{inputs.workspace_host}"
         client = credentials.databricks(inputs.tenant, url, inputs.workspace_id)
-        retried("join the Databricks workspace", client.current_user.me, context, self._timeout)
+        retried("join the Databricks workspace", client.current_user.me, context)
         metastore = self._assigned(client, context)
         if metastore is None:
             raise MetastoreMissingError(
@@ -78,18 +74,18 @@ class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
 
     def _assigned(self, client: "WorkspaceClient", context: Context) -> str | None:
         """The workspace's metastore, which may be assigned minutes after the workspace's creation."""
-        deadline = Deadline(self._timeout, context)
+        deadline = Deadline(context)
         while True:
-            metastore = retried("read the metastore", lambda: _metastore(client), context, self._timeout)
+            metastore = retried("read the metastore", lambda: _metastore(client), context)
             if metastore is not None or not deadline.wait("waiting for Unity Catalog's metastore"):
                 return metastore
 
     def _wait_for_privileges(self, require: Callable[[], None], context: Context) -> None:
         """Wait until the workspace's admins have got their privileges, which also takes minutes."""
-        deadline = Deadline(self._timeout, context)
+        deadline = Deadline(context)
         while True:
             try:
-                return retried("read the privileges in Unity Catalog", require, context, self._timeout)
+                return retried("read the privileges in Unity Catalog", require, context)
             except PrivilegesMissingError:
                 if not deadline.wait("waiting for privileges in Unity Catalog"):
                     raise

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-import pulumi
 import yaml
 from pulumi import Input, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.autoscaling.v2 import (
     CrossVersionObjectReferenceArgs,
     HorizontalPodAutoscaler,
@@ -37,121 +37,115 @@ BUSY_PERCENT = 70
 """Target CPU utilization, the average of all pods."""
 
 
-class Workload(pulumi.ComponentResource):
-    """The objects, in the given provider's cluster. `deployed` is known once the pods are ready."""
+def workload(
+    opts: ResourceOptions,
+    *,
+    image: Input[str],
+    scoring: ScoringSettings,
+    place: Place,
+    vault: Input[str],
+    tenant: str,
+    client_id: Input[str],
+    certificate_hash: Input[str],
+    snapshots: Input[str] | None,
+    endpoints: str | None,
+    sources: Sequence[str],
+    tested: bool,
+    nodes: tuple[str, str],
+    cpu_millicores: int,
+    memory_mib: int,
+    rollout_seconds: int,
+    replicas_min: int,
+    replicas_max: int,
+) -> Deployment:
+    """All objects, in the given provider's cluster; the Deployment, which exists once the pods are ready.
 
-    def __init__(
-        self,
-        name: str,
-        opts: ResourceOptions,
-        *,
-        image: Input[str],
-        scoring: ScoringSettings,
-        place: Place,
-        vault: Input[str],
-        tenant: str,
-        client_id: Input[str],
-        certificate_hash: Input[str],
-        snapshots: Input[str] | None,
-        endpoints: str | None,
-        sources: Sequence[str],
-        tested: bool,
-        nodes: tuple[str, str],
-        cpu_millicores: int,
-        memory_mib: int,
-        rollout_seconds: int,
-        replicas_min: int,
-        replicas_max: int,
-    ) -> None:
-        """Create all of it, for an `image` by its full reference with digest.
+    `image` is the full reference with its digest, `vault` the vault's name, `client_id` the pods' identity, `snapshots`
+    the address of the version's histories and catalogue if the service recommends, `endpoints` the range of a private
+    stack's endpoints, `sources` the IP ranges that may reach the service (empty for all), `tested` whether Azure's
+    availability test must reach it, and `nodes` the label of the nodes that run it, name and value.
+    """
+    group = Group("workload:Workload", "workload", opts)
+    own = ResourceOptions(parent=group)
 
-        `vault` is the vault's name, `client_id` the pods' identity, `snapshots` the address of the version's histories
-        and catalogue if the service recommends, `endpoints` the range of a private stack's endpoints, `sources` the IP
-        ranges that may reach the service (empty for all), `tested` whether Azure's availability test must reach it, and
-        `nodes` the label of the nodes that run it, name and value.
-        """
-        super().__init__("personalization:workload:Workload", name, None, opts)
-        own = ResourceOptions(parent=self)
-
-        spaced = ResourceOptions(parent=Group("workload:ScoringNamespace", "namespace", own))
-        made = Namespace(
-            "namespace", metadata=ObjectMetaArgs(name=NAMESPACE, labels={**LABELS, **POD_SECURITY}), opts=spaced
-        )
-        namespace = made.metadata.apply(lambda metadata: metadata.name or NAMESPACE)
-        account = ServiceAccount(
-            "service-account",
-            metadata=ObjectMetaArgs(
-                name=SERVICE_ACCOUNT, namespace=namespace, labels=LABELS, annotations={CLIENT_ANNOTATION: client_id}
-            ),
-            automount_service_account_token=False,  # the pods never call the Kubernetes API
-            opts=spaced,
-        )
-        files = Group("workload:VaultFiles", "vault-files", own)
-        CustomResource(
-            "secret-provider",
-            api_version="secrets-store.csi.x-k8s.io/v1",
-            kind="SecretProviderClass",
-            metadata=ObjectMetaArgs(name=NAME, namespace=namespace, labels=LABELS),
-            spec={
-                "provider": "azure",
-                "parameters": {
-                    "clientID": client_id,
-                    "keyvaultName": vault,
-                    "tenantId": tenant,
-                    "objects": _objects(FILES),
-                },
+    spaced = ResourceOptions(parent=Group("workload:ScoringNamespace", "namespace", own))
+    made = Namespace(
+        "namespace", metadata=ObjectMetaArgs(name=NAMESPACE, labels={**LABELS, **POD_SECURITY}), opts=spaced
+    )
+    namespace = made.metadata.apply(lambda metadata: metadata.name or NAMESPACE)
+    account = ServiceAccount(
+        "service-account",
+        metadata=ObjectMetaArgs(
+            name=SERVICE_ACCOUNT, namespace=namespace, labels=LABELS, annotations={CLIENT_ANNOTATION: client_id}
+        ),
+        automount_service_account_token=False,  # the pods never call the Kubernetes API
+        opts=spaced,
+    )
+    files = Group("workload:VaultFiles", "vault-files", own)
+    CustomResource(
+        "secret-provider",
+        api_version="secrets-store.csi.x-k8s.io/v1",
+        kind="SecretProviderClass",
+        metadata=ObjectMetaArgs(name=NAME, namespace=namespace, labels=LABELS),
+        spec={
+            "provider": "azure",
+            "parameters": {
+                "clientID": client_id,
+                "keyvaultName": vault,
+                "tenantId": tenant,
+                "objects": _objects(FILES),
             },
-            opts=ResourceOptions(parent=files),
-        )
-        network = service_network(
-            own,
-            namespace=namespace,
-            place=place,
-            fetches=snapshots is not None,
-            endpoints=endpoints,
-            sources=sources,
-            tested=tested,
-        )
-        pods = scoring_pods(
-            ResourceOptions(parent=self, depends_on=[files, network]),
-            namespace=namespace,
-            account=account.metadata.apply(lambda metadata: metadata.name or SERVICE_ACCOUNT),
-            secret_provider=NAME,
-            image=image,
-            scoring=scoring,
-            cpu_millicores=cpu_millicores,
-            memory_mib=memory_mib,
-            rollout_seconds=rollout_seconds,
-            certificate_hash=certificate_hash,
-            snapshots=snapshots,
-            nodes=nodes,
-        )
-        scaled = Group("workload:Scaling", "scaling", ResourceOptions(parent=self, depends_on=[pods]))
-        metadata = ObjectMetaArgs(name=NAME, namespace=namespace, labels=LABELS)
-        busy = MetricTargetArgs(type="Utilization", average_utilization=BUSY_PERCENT)
-        HorizontalPodAutoscaler(
-            "autoscaler",
-            metadata=metadata,
-            spec=HorizontalPodAutoscalerSpecArgs(
-                scale_target_ref=CrossVersionObjectReferenceArgs(api_version="apps/v1", kind="Deployment", name=NAME),
-                min_replicas=replicas_min,
-                max_replicas=replicas_max,
-                metrics=[MetricSpecArgs(type="Resource", resource=ResourceMetricSourceArgs(name="cpu", target=busy))],
-            ),
-            opts=ResourceOptions(parent=scaled),
-        )
-        PodDisruptionBudget(
-            "disruption-budget",
-            metadata=metadata,
-            spec=PodDisruptionBudgetSpecArgs(
-                # A minimum of available pods would block node upgrades in a stack with one pod.
-                max_unavailable=1,
-                selector=LabelSelectorArgs(match_labels=LABELS),
-            ),
-            opts=ResourceOptions(parent=scaled),
-        )
-        self.deployed = pods.id
-        self.register_outputs({})
+        },
+        opts=ResourceOptions(parent=files),
+    )
+    network = service_network(
+        own,
+        namespace=namespace,
+        place=place,
+        fetches=snapshots is not None,
+        endpoints=endpoints,
+        sources=sources,
+        tested=tested,
+    )
+    pods = scoring_pods(
+        ResourceOptions(parent=group, depends_on=[files, network]),
+        namespace=namespace,
+        account=account.metadata.apply(lambda metadata: metadata.name or SERVICE_ACCOUNT),
+        secret_provider=NAME,
+        image=image,
+        scoring=scoring,
+        cpu_millicores=cpu_millicores,
+        memory_mib=memory_mib,
+        rollout_seconds=rollout_seconds,
+        certificate_hash=certificate_hash,
+        snapshots=snapshots,
+        nodes=nodes,
+    )
+    scaled = Group("workload:Scaling", "scaling", ResourceOptions(parent=group, depends_on=[pods]))
+    metadata = ObjectMetaArgs(name=NAME, namespace=namespace, labels=LABELS)
+    busy = MetricTargetArgs(type="Utilization", average_utilization=BUSY_PERCENT)
+    HorizontalPodAutoscaler(
+        "autoscaler",
+        metadata=metadata,
+        spec=HorizontalPodAutoscalerSpecArgs(
+            scale_target_ref=CrossVersionObjectReferenceArgs(api_version="apps/v1", kind="Deployment", name=NAME),
+            min_replicas=replicas_min,
+            max_replicas=replicas_max,
+            metrics=[MetricSpecArgs(type="Resource", resource=ResourceMetricSourceArgs(name="cpu", target=busy))],
+        ),
+        opts=ResourceOptions(parent=scaled),
+    )
+    PodDisruptionBudget(
+        "disruption-budget",
+        metadata=metadata,
+        spec=PodDisruptionBudgetSpecArgs(
+            # A minimum of available pods would block node upgrades in a stack with one pod.
+            max_unavailable=1,
+            selector=LabelSelectorArgs(match_labels=LABELS),
+        ),
+        opts=ResourceOptions(parent=scaled),
+    )
+    return pods
 
 
 def _objects(files: Mapping[str, str]) -> str:

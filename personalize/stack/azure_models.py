@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from azure_clients import credentials
-from azure_clients.retries import Timeout
+from azure_clients.retries import Context, Timeout
 from features.bundle import REPORT, checked_hash
 from features.files import private_folder
 from infra.azure_settings import AzureSettings
@@ -17,7 +17,7 @@ from steps.model_versions import IMPORTED, Version
 from steps.registry_here import bundle_folder
 from steps.registry_on_azure import RUN, AzureRegistry, Entry, versions_of
 from steps.snapshots_on_azure import LakeSnapshots
-from steps.step import Context, Lake, MachineLearning
+from steps.step import Lake, MachineLearning
 from steps.volumes import Volume
 from tools.paths import state_folder
 
@@ -33,7 +33,7 @@ class AzureVersions:
         self._stack = stack
         self._settings = settings
         self._names = names_of(stack, settings)
-        self._context = Context(report=say)
+        self._context = Context(report=say, timeout=LOOK)
         inputs = MachineLearning(
             stack=stack,
             tenant=settings.tenant,
@@ -41,7 +41,7 @@ class AzureVersions:
             resource_group=self._names.training_group,
             workspace=self._names.machine_learning,
         )
-        self._registry = AzureRegistry(inputs, self._context, LOOK)
+        self._registry = AzureRegistry(inputs, self._context)
 
     def list(self) -> list[Version]:
         """All versions, oldest first; none without a workspace. Raises `AzureRefusedError`."""
@@ -61,8 +61,8 @@ class AzureVersions:
 
         Raises `AzureRefusedError` or `BundleError`.
         """
-        folder = LakeFolder(self._lake(), Volume.MODELS, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
-        folder.send(bundle, self._context)
+        folder = LakeFolder(self._lake(), Volume.MODELS, f"{IMPORTED}/{checked_hash(bundle)}", self._context)
+        folder.send(bundle)
         return self._versions([self._registry.register(bundle, folder.url, {RUN: IMPORTED})])[0]
 
     def fetch(self, version: Version, target: Path) -> None:
@@ -76,7 +76,7 @@ class AzureVersions:
         """
         kept = target or bundle_folder(state_folder(self._stack) / "registry", entry.bundle_hash)
         private_folder(kept.parent)
-        bring(lake_folder(self._lake(), entry.bundle_url, LOOK), kept, entry.bundle_hash, self._context)
+        bring(lake_folder(self._lake(), entry.bundle_url, self._context), kept, entry.bundle_hash)
         return kept
 
     def serving(self) -> Entry | None:
@@ -89,7 +89,7 @@ class AzureVersions:
         return self.bundle(found) / REPORT if found else None
 
     def _versions(self, entries: Sequence[Entry]) -> Sequence[Version]:
-        return versions_of(entries, self._lake(), self._context, LOOK) if entries else []
+        return versions_of(entries, self._lake(), self._context) if entries else []
 
     def _lake(self) -> Lake:
         return lake_of(self._stack, self._settings)
@@ -97,7 +97,7 @@ class AzureVersions:
 
 def lake_snapshots(stack: str, settings: AzureSettings) -> LakeSnapshots:
     """The snapshots that a stack's service follows. Raises `StackMissingError`."""
-    return LakeSnapshots(lake_of(stack, settings), LOOK, Context(report=say))
+    return LakeSnapshots(lake_of(stack, settings), Context(report=say, timeout=LOOK))
 
 
 def lake_of(stack: str, settings: AzureSettings) -> Lake:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from azure_clients import credentials
+from azure_clients.retries import Context
 from features.errors import BadInputError
 from personalize.commands import status
 from personalize.commands.status import azure_status as status_of
@@ -17,8 +18,7 @@ from personalize.commands.status import show_status
 from personalize.stack.cluster import Cluster, ClusterUnreachableError, Pod, cluster_path
 from personalize.stack.service import AUTHORITY, Service, trusting
 from personalize.stack.session import StackSession
-from steps.certificate import AzureInputs, Certificate
-from steps.step import Context
+from steps.certificate import Certificate, Inputs
 from tests.personalize.subscription.test_power import SETTINGS
 from tests.support.fake_manager import AnyToken, FakeManager
 
@@ -58,7 +58,7 @@ def cluster(handler: Answer = answer) -> Cluster:
 def authority() -> str:
     """The authority of a stack's certificate, in PEM."""
     context = Context(report=lambda _: None)
-    return str(Certificate().create(AzureInputs(stack="dev", host="score"), context).outputs.authority)
+    return str(Certificate().create(Inputs(stack="dev", host="score"), context).outputs.authority)
 
 
 @pytest.fixture

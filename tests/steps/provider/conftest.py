@@ -1,36 +1,24 @@
 """Fixtures for tests of steps: a stack's folder, a recording context, and an empty registry."""
 
 import shutil
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from steps.folders import StackFolder
 from steps.registry_here import LocalRegistry
-from steps.step import Context
-
-STACK = "test"
-
-
-@dataclass
-class Recorder:
-    """A step's context, and the lines that the step reported."""
-
-    lines: list[str] = field(default_factory=list)
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def context(self) -> Context:
-        """The context that a step gets."""
-        return Context(self.lines.append, self.cancelled)
+from tests.steps.provider.steps import STACK, Recorder, Take
 
 
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
+
+
+@pytest.fixture
+def take(tmp_path: Path, recorder: Recorder) -> Take:
+    return Take(tmp_path, recorder)
 
 
 @pytest.fixture

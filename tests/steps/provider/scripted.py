@@ -11,10 +11,11 @@ from google.protobuf import struct_pb2
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2_grpc
 
+from azure_clients.retries import Context
 from features.errors import PersonalizationError
 from steps.provider import Report, StepsProvider
 from steps.server import ErrorsAsStatuses
-from steps.step import Context, Created, Kind, Place, Secret, State, Step, StepInputs, StepOutputs
+from steps.step import Created, Kind, Place, Secret, State, Step, StepInputs, StepOutputs
 
 URN = "urn:pulumi:test::personalization::personalization:serving:ScoringService$personalize:local:ApiKey::key"
 

@@ -15,8 +15,7 @@ from steps.scoring_service import ScoringService
 from steps.service_processes import ServiceProcesses
 from steps.serving_image import ServingImageHere
 from steps.step import State
-from tests.steps.provider.conftest import Recorder
-from tests.steps.provider.steps import BASE, create, state
+from tests.steps.provider.steps import BASE, Recorder, create, state
 from tests.support.bundles import MakeBundle
 from tests.support.ports import free_port
 

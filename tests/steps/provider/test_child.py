@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from azure_clients.retries import StepCancelledError
 from steps.child import PROCESS, Finished, end_orphan, reason_in, run_child
-from steps.step import StepCancelledError
-from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.steps import Recorder
 
 STUBBORN = """
 import os, signal, sys, time
@@ -48,27 +48,19 @@ def gone(pid: int) -> bool:
         return True
 
 
-def test_output_and_exit_code_come_back(tmp_path: Path, recorder: Recorder) -> None:
-    finished = run("print('result'); raise SystemExit(3)", tmp_path, recorder)
-    assert (finished.code, finished.output) == (3, "result\n")
-
-
-def test_progress_is_kept_out_of_the_log(tmp_path: Path, recorder: Recorder) -> None:
-    finished = run("import sys; sys.stderr.write('progress 1\\nerror: no rows\\n')", tmp_path, recorder)
+def test_output_and_exit_code_come_back_and_progress_is_kept_out_of_the_log(tmp_path: Path, recorder: Recorder) -> None:
+    code = "import sys; print('result'); sys.stderr.write('progress 1\\nerror: no rows\\n'); raise SystemExit(3)"
+    finished = run(code, tmp_path, recorder)
+    assert (finished.code, finished.output, finished.error) == (3, "result\n", "error: no rows")
     assert recorder.lines == ["progress 1", "error: no rows"]
-    assert finished.error == "error: no rows"
     assert (tmp_path / "stderr").read_text() == "error: no rows\n"
+    assert not (tmp_path / PROCESS).exists()
 
 
 def test_an_error_of_many_lines_comes_back_whole(tmp_path: Path, recorder: Recorder) -> None:
     code = "import sys; sys.stderr.write('before\\n' * 1_000 + 'error: wrong:\\n' + '  a column\\n' * 200)"
     finished = run(code, tmp_path, recorder)
     assert reason_in(finished.error) == "wrong:" + "\n  a column" * 200
-
-
-def test_a_finished_child_leaves_no_process_file(tmp_path: Path, recorder: Recorder) -> None:
-    run("pass", tmp_path, recorder)
-    assert not (tmp_path / PROCESS).exists()
 
 
 def test_a_running_child_is_remembered_for_an_up_after_a_kill(tmp_path: Path, recorder: Recorder) -> None:

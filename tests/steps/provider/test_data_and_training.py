@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 
+from azure_clients.retries import StepCancelledError
 from features.bundle import checked_hash
 from recommend.forgotten import NOBODY
 from steps.data_upload import DataUploadHere
 from steps.folders import StackFolder
 from steps.model_versions import Earlier
 from steps.provider import UNKNOWN
-from steps.step import StepCancelledError
 from steps.training_run import RESULT, RunFolder, TrainingRunHere, request, run_id
-from tests.steps.provider.conftest import Recorder
-from tests.steps.provider.steps import BASE, HASH, create, state
+from tests.steps.provider.steps import BASE, HASH, Recorder, Take, create
 from tests.support.bundles import MakeBundle
 from tests.support.versions import version
 from training.datasets import describe
@@ -97,29 +96,26 @@ def test_data_that_moved_but_is_the_same_is_not_brought_again() -> None:
     assert (difference.changed, difference.replaces) == (frozenset({"dataset"}), frozenset())
 
 
-def test_upload_writes_the_dataset_under_its_hash(folder: StackFolder, folder_of: FolderOf, recorder: Recorder) -> None:
-    step = DataUploadHere(folder_of)
-    created = create(step, upload_inputs(), recorder)
+def test_upload_writes_the_dataset_under_its_hash(folder: StackFolder, take: Take) -> None:
+    created = take(DataUploadHere, upload_inputs())
     assert created.outputs.location == f"lake/raw/{HASH}"
     assert list((folder.lake / "raw" / HASH).glob("*.csv"))
-    assert step.read(created.id, state(upload_inputs(), created), recorder.context) is not None
-    step.delete(created.id, state(upload_inputs(), created), recorder.context)
-    assert step.read(created.id, state(upload_inputs(), created), recorder.context) is None
+    assert created.read() is not None
+    created.delete()
+    assert created.read() is None
     assert list((folder.lake / "raw").iterdir()) == []
 
 
 def test_upload_stops_at_an_interruption_and_leaves_nothing_half_written(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder
+    folder: StackFolder, take: Take, recorder: Recorder
 ) -> None:
     recorder.cancelled.set()
     with pytest.raises(StepCancelledError):
-        create(DataUploadHere(folder_of), upload_inputs(), recorder)
+        take(DataUploadHere, upload_inputs())
     assert not (folder.lake / "raw" / HASH).exists()
 
 
-def test_upload_keeps_no_other_data_under_the_planned_hash(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, tmp_path: Path
-) -> None:
+def test_upload_keeps_no_other_data_under_the_planned_hash(folder: StackFolder, take: Take, tmp_path: Path) -> None:
     clicks, spec = tmp_path / "clicks.csv", tmp_path / "dataset.yaml"
     clicks.write_text("hit,user\n1,a\n0,b\n")
     spec.write_text("interactions: clicks.csv\nlabel: {column: hit}\ncategorical: [user]\n")
@@ -127,26 +123,21 @@ def test_upload_keeps_no_other_data_under_the_planned_hash(
     planned = describe(TablesDataset.model_validate(dataset)).hash
     clicks.write_text("hit,user\n1,a\n0,b\n1,c\n")
     with pytest.raises(DatasetError, match="changed after it was planned"):
-        create(DataUploadHere(folder_of), {**BASE, "dataset": dataset, "manifest_hash": planned}, recorder)
+        take(DataUploadHere, {**BASE, "dataset": dataset, "manifest_hash": planned})
     assert not (folder.lake / "raw" / planned).exists()
 
 
-def test_an_old_resource_does_not_delete_data_that_a_new_one_has_adopted(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder
-) -> None:
-    step = DataUploadHere(folder_of)
+def test_an_old_resource_does_not_delete_data_that_a_new_one_has_adopted(folder: StackFolder, take: Take) -> None:
     (folder.lake / "raw" / HASH).mkdir(parents=True)
-    old = state(upload_inputs(), create(step, upload_inputs(), recorder))
-    create(step, upload_inputs(), recorder)
-    step.delete(HASH, old, recorder.context)
+    old = take(DataUploadHere, upload_inputs())
+    take(DataUploadHere, upload_inputs())
+    old.delete()
     assert (folder.lake / "raw" / HASH).is_dir()
 
 
-def test_a_finished_run_is_found_again(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
+def test_a_finished_run_is_found_again(folder: StackFolder, take: Take, bundle_of: MakeBundle) -> None:
     run = finished_run(folder, bundle_of(1), training_inputs())
-    created = create(TrainingRunHere(folder_of), training_inputs(), recorder)
+    created = take(TrainingRunHere, training_inputs())
     assert created.id == run.name
     assert created.outputs.bundle == f"runs/{run.name}/output/bundle"
     assert created.outputs.bundle_hash == checked_hash(bundle_of(1))
@@ -167,27 +158,22 @@ def test_a_run_is_found_again_after_its_folder_was_moved(
     assert create(TrainingRunHere(lambda _: tmp_path / "after"), training_inputs(), recorder).id == path.name
 
 
-def test_a_run_whose_bundle_was_altered_is_gone(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
+def test_a_run_whose_bundle_was_altered_is_gone(folder: StackFolder, take: Take, bundle_of: MakeBundle) -> None:
     run = finished_run(folder, bundle_of(1), training_inputs())
-    step = TrainingRunHere(folder_of)
-    known = state(training_inputs(), create(step, training_inputs(), recorder))
+    known = take(TrainingRunHere, training_inputs())
     model = run / "output" / "bundle" / "model.txt"
     model.write_text(model.read_text().replace("tree", "trei", 1))
-    assert step.read(run.name, known, recorder.context) is None
+    assert known.read() is None
 
 
 def test_an_old_resource_does_not_delete_a_run_that_a_new_one_has_adopted(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+    folder: StackFolder, take: Take, bundle_of: MakeBundle
 ) -> None:
     run = finished_run(folder, bundle_of(1), training_inputs())
-    step = TrainingRunHere(folder_of)
-    old = state(training_inputs(), create(step, training_inputs(), recorder))
-    new = state(training_inputs(), create(step, training_inputs(), recorder))
-    step.delete(run.name, old, recorder.context)
+    old, new = (take(TrainingRunHere, training_inputs()) for _ in range(2))
+    old.delete()
     assert run.is_dir()
-    step.delete(run.name, new, recorder.context)
+    new.delete()
     assert not run.exists()
 
 

@@ -17,8 +17,7 @@ from steps.model_version import ModelVersionHere
 from steps.model_versions import NoSuchVersionError
 from steps.registry_here import LocalRegistry
 from steps.serving_image import ServingImageHere
-from tests.steps.provider.conftest import STACK, Recorder
-from tests.steps.provider.steps import BASE, create, state
+from tests.steps.provider.steps import BASE, STACK, Take
 from tests.support.bundles import MakeBundle
 from tests.support.recommenders import (
     make_bundle_of_positives,
@@ -45,20 +44,19 @@ def code_in(folder: Path) -> Path:
 
 
 def test_the_candidate_gets_the_next_version(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle
 ) -> None:
-    step = ModelVersionHere(folder_of)
-    created = [create(step, candidate(folder, bundle_of(seed)), recorder) for seed in (1, 2)]
+    created = [take(ModelVersionHere, candidate(folder, bundle_of(seed))) for seed in (1, 2)]
     assert [made.outputs.version for made in created] == [1, 2]
     assert [version.number for version in registry.list()] == [1, 2]
 
 
 @pytest.mark.usefixtures("registry")
 def test_the_example_is_a_held_out_record_of_the_version_for_its_owner_alone(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+    folder: StackFolder, take: Take, bundle_of: MakeBundle
 ) -> None:
     for seed, requested in ((1, "latest"), (2, "latest"), (2, "1")):
-        create(ModelVersionHere(folder_of), candidate(folder, bundle_of(seed), requested=requested), recorder)
+        take(ModelVersionHere, candidate(folder, bundle_of(seed), requested=requested))
         golden = bundle_of(int(requested) if requested != "latest" else seed) / "golden.jsonl"
         held_out = json.loads(golden.read_text().splitlines()[0])["record"]
         assert json.loads(folder.example.read_text()) == held_out
@@ -69,35 +67,31 @@ def test_the_example_is_a_held_out_record_of_the_version_for_its_owner_alone(
 
 @pytest.mark.usefixtures("registry")
 def test_a_version_that_only_recommends_leaves_no_example_of_another_one(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle, tmp_path: Path
+    folder: StackFolder, take: Take, bundle_of: MakeBundle, tmp_path: Path
 ) -> None:
-    step = ModelVersionHere(folder_of)
-    create(step, candidate(folder, bundle_of(1)), recorder)
+    take(ModelVersionHere, candidate(folder, bundle_of(1)))
     assert folder.example.exists()
     alone = make_bundle_of_positives(tmp_path / "positives", recommender())
-    assert create(step, candidate(folder, alone), recorder).outputs.version == 2
+    assert take(ModelVersionHere, candidate(folder, alone)).outputs.version == 2
     assert not folder.example.exists()
-    create(step, candidate(folder, alone, requested="1"), recorder)
+    take(ModelVersionHere, candidate(folder, alone, requested="1"))
     assert folder.example.exists()
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_version_that_was_never_registered_is_refused(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
+def test_a_version_that_was_never_registered_is_refused(folder: StackFolder, take: Take, bundle_of: MakeBundle) -> None:
     with pytest.raises(NoSuchVersionError):
-        create(ModelVersionHere(folder_of), candidate(folder, bundle_of(2), requested="9"), recorder)
+        take(ModelVersionHere, candidate(folder, bundle_of(2), requested="9"))
 
 
 def test_a_version_is_gone_with_its_bundle(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle
 ) -> None:
-    step = ModelVersionHere(folder_of)
     inputs = candidate(folder, bundle_of(1))
-    created = create(step, inputs, recorder)
-    assert step.read(created.id, state(inputs, created), recorder.context) is not None
+    created = take(ModelVersionHere, inputs)
+    assert created.read() is not None
     shutil.rmtree(registry.bundle(created.outputs.served_hash))
-    assert step.read(created.id, state(inputs, created), recorder.context) is None
+    assert created.read() is None
 
 
 def image_inputs(registry: LocalRegistry, bundle: Path, code: Path) -> dict[str, Any]:
@@ -112,111 +106,84 @@ def image_inputs(registry: LocalRegistry, bundle: Path, code: Path) -> dict[str,
 
 
 def test_the_same_code_and_model_give_the_same_digest(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle
 ) -> None:
-    step = ServingImageHere(folder_of)
     inputs = image_inputs(registry, bundle_of(1), ROOT)
-    first = create(step, inputs, recorder)
+    first = take(ServingImageHere, inputs)
     shutil.rmtree(folder.images)
-    assert create(step, inputs, recorder) == first
-    assert step.read(first.id, state(inputs, first), recorder.context) is not None
+    assert take(ServingImageHere, inputs).created == first.created
+    assert first.read() is not None
 
 
 def test_code_and_model_each_change_the_digest(
-    registry: LocalRegistry, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle, tmp_path: Path
+    registry: LocalRegistry, take: Take, bundle_of: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = code_in(tmp_path / "code")
-    step = ServingImageHere(folder_of, code)
-    digests = {create(step, image_inputs(registry, bundle_of(seed), code), recorder).id for seed in (1, 2)}
+    monkeypatch.setattr(ServingImageHere, "code", code)
+    digests = {take(ServingImageHere, image_inputs(registry, bundle_of(seed), code)).id for seed in (1, 2)}
     (code / "scoring" / "__init__.py").write_text('"""Edited."""\n')
-    digests.add(create(step, image_inputs(registry, bundle_of(1), code), recorder).id)
+    digests.add(take(ServingImageHere, image_inputs(registry, bundle_of(1), code)).id)
     assert len(digests) == 3
 
 
-def test_an_altered_image_is_gone(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    step = ServingImageHere(folder_of)
-    inputs = image_inputs(registry, bundle_of(1), ROOT)
-    created = create(step, inputs, recorder)
-    (folder.image(created.id) / "app" / "scoring" / "__init__.py").write_text("# altered\n")
-    assert step.read(created.id, state(inputs, created), recorder.context) is None
+def alter(image: Path) -> None:
+    (image / "app" / "scoring" / "__init__.py").write_text("# altered\n")
 
 
-def test_an_image_whose_file_has_another_name_is_gone(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    step = ServingImageHere(folder_of)
-    inputs = image_inputs(registry, bundle_of(1), ROOT)
-    created = create(step, inputs, recorder)
-    image = folder.image(created.id)
+def rename(image: Path) -> None:
     (image / "entrypoint").rename(image / "entrypoint.old")  # same contents, same order, another name
-    assert step.read(created.id, state(inputs, created), recorder.context) is None
 
 
-def test_code_that_is_edited_during_the_build_gives_no_image(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+@pytest.mark.parametrize("change", [alter, rename])
+def test_an_image_that_is_not_what_it_was_is_gone(
+    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle, change: Callable[[Path], None]
 ) -> None:
-    inputs = image_inputs(registry, bundle_of(1), ROOT) | {"code_hash": "0" * 64}
-    with pytest.raises(CodeChangedError, match="Run `up` again"):
-        create(ServingImageHere(folder_of), inputs, recorder)
-    assert list(folder.images.iterdir()) == []
+    created = take(ServingImageHere, image_inputs(registry, bundle_of(1), ROOT))
+    change(folder.image(created.id))
+    assert created.read() is None
 
 
-def test_an_altered_bundle_gives_no_image(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+def test_code_that_is_edited_meanwhile_or_an_altered_bundle_gives_no_image(
+    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle
 ) -> None:
     inputs = image_inputs(registry, bundle_of(1), ROOT)
+    with pytest.raises(CodeChangedError, match="Run `up` again"):
+        take(ServingImageHere, inputs | {"code_hash": "0" * 64})
     with (registry.bundle(inputs["bundle_hash"]) / "model.txt").open("a") as model:
         model.write("x")
     with pytest.raises(BundleError, match=r"model\.txt"):
-        create(ServingImageHere(folder_of), inputs, recorder)
+        take(ServingImageHere, inputs)
     assert list(folder.images.iterdir()) == []
 
 
-def test_a_rotation_keeps_the_key_before_it_valid(recorder: Recorder) -> None:
-    step = ApiKeyHere()
-    first = {**BASE, "rotation": 1}
-    known = state(first, create(step, first, recorder))
-    rotated = step.update("key", known, step.parse({**BASE, "rotation": 2}), recorder.context)
-    assert rotated.previous == known["current"]
-    assert rotated.current != known["current"]
-
-
-def test_two_rotations_end_a_leaked_key(recorder: Recorder) -> None:
-    step = ApiKeyHere()
-    known: dict[str, Any] = {"current": "leaked", "previous": "", "rotation": 1}
-    for rotation in (2, 3):
-        inputs = step.parse({**BASE, "rotation": rotation})
-        known = {**step.update("key", known, inputs, recorder.context).model_dump(), "rotation": rotation}
-    assert "leaked" not in known.values()
-    assert known["current"] != known["previous"]
-
-
-def test_keys_change_at_a_rotation_only(recorder: Recorder) -> None:
-    step = ApiKeyHere()
-    first = {**BASE, "rotation": 1}
-    known = state(first, create(step, first, recorder))
-    same = step.update("key", known, step.parse({**first, "registry": "other"}), recorder.context)
-    assert (same.current, same.previous) == (known["current"], "")
+def test_a_rotation_makes_a_key_and_keeps_the_one_before_it(take: Take) -> None:
+    made = take(ApiKeyHere, {**BASE, "rotation": 1})
+    known: dict[str, Any] = {**made.outputs.model_dump(), "rotation": 1}
+    leaked = known["current"]
+    found = []
+    for rotation in (1, 2, 3):
+        inputs = made.step.parse({**BASE, "registry": "other", "rotation": rotation})
+        known = {**made.step.update("key", known, inputs, take.recorder.context).model_dump(), "rotation": rotation}
+        found.append((known["current"], known["previous"]))
+    same, rotated, again = found
+    assert same == (leaked, ""), "no rotation, no new key"
+    assert rotated[1] == leaked
+    assert again[1] == rotated[0]
+    assert len({leaked, *rotated, *again}) == 3
 
 
 @pytest.mark.usefixtures("registry")
-def test_deleting_the_registry_removes_versions_images_and_remains(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder
-) -> None:
+def test_deleting_the_registry_removes_versions_images_and_remains(folder: StackFolder, take: Take) -> None:
     for remains in (folder.images, folder.runs / "half", folder.lake / "raw" / ".half"):
         remains.mkdir(parents=True)
     folder.example.write_text("{}")
-    RegistryHere(folder_of).delete("ctr", {"stack": STACK}, recorder.context)
+    take(RegistryHere, {"stack": STACK}).delete()
     assert list(folder.path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("registry")
-def test_the_registry_is_gone_without_its_database(
-    folder: StackFolder, folder_of: FolderOf, recorder: Recorder
-) -> None:
-    step = RegistryHere(folder_of)
-    assert step.read("ctr", {"stack": STACK, "registry": "ctr"}, recorder.context) == Outputs(registry="ctr")
+def test_the_registry_is_gone_without_its_database(folder: StackFolder, take: Take) -> None:
+    made = take(RegistryHere, {"stack": STACK})
+    assert made.read() == Outputs(registry="ctr")
     (folder.registry / "mlflow.db").unlink()
-    assert step.read("ctr", {"stack": STACK, "registry": "ctr"}, recorder.context) is None
+    assert made.read() is None

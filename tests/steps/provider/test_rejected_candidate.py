@@ -12,9 +12,8 @@ from steps.folders import StackFolder
 from steps.model_version import ModelVersionHere
 from steps.model_versions import GateFailedError
 from steps.registry_here import LocalRegistry
-from tests.steps.provider.conftest import Recorder
-from tests.steps.provider.steps import BASE, create
-from tests.steps.provider.test_model_and_image import FolderOf, candidate
+from tests.steps.provider.steps import BASE, Take
+from tests.steps.provider.test_model_and_image import candidate
 from tests.support.bundles import MakeBundle
 
 
@@ -29,30 +28,25 @@ def rejected(folder: StackFolder, bundle: Path, **metrics: Any) -> dict[str, Any
     return inputs | {"bundle_hash": seal(metadata.parent)}
 
 
-def test_a_first_candidate_that_the_gate_rejected_is_registered_and_refused(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+def test_instead_of_a_rejected_candidate_the_newest_version_serves_that_the_stack_has_trained(
+    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle
 ) -> None:
-    registry.register_imported(bundle_of(2))
+    registry.register_imported(bundle_of(3))
     for _ in range(2):
         with pytest.raises(GateFailedError, match=r"rejected model version 2: The AUC 0\.51 is below 0\.6\."):
-            create(ModelVersionHere(folder_of), rejected(folder, bundle_of(1)), recorder)
+            take(ModelVersionHere, rejected(folder, bundle_of(4)))
     assert [version.accepted for version in registry.list()] == [True, False], "an imported one is not the latest"
-
-
-def test_instead_of_a_rejected_candidate_the_newest_version_serves_that_the_stack_has_trained(
-    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    step, mark = ModelVersionHere(folder_of), ChampionHere(folder_of)
     for seed in (1, 2):
-        create(step, candidate(folder, bundle_of(seed)), recorder)
-    registry.register_imported(bundle_of(3))
-    served = create(step, rejected(folder, bundle_of(4)), recorder).outputs
-    assert (served.version, served.served_hash) == (2, checked_hash(bundle_of(2)))
-    assert served.refusal.startswith("The gate rejected model version 4: The AUC 0.51 is below 0.6. Version 2 serves.")
+        take(ModelVersionHere, candidate(folder, bundle_of(seed)))
+    served = take(ModelVersionHere, rejected(folder, bundle_of(4))).outputs
+    assert (served.version, served.served_hash) == (4, checked_hash(bundle_of(2)))
+    assert served.refusal.startswith("The gate rejected model version 2: The AUC 0.51 is below 0.6. Version 4 serves.")
     inputs = {**BASE, "version": served.version, "refusal": served.refusal}
     for _ in range(2):
-        with pytest.raises(GateFailedError, match="rejected model version 4"):
-            create(mark, inputs, recorder)
-        assert [version.number for version in registry.list() if version.champion] == [2]
-    create(step, candidate(folder, bundle_of(3)), recorder)
-    assert create(step, rejected(folder, bundle_of(4)), recorder).outputs.version == 3, "which it has trained, too"
+        with pytest.raises(GateFailedError, match="rejected model version 2"):
+            take(ChampionHere, inputs)
+        assert [version.number for version in registry.list() if version.champion] == [4]
+    registry.register_imported(bundle_of(5))
+    assert take(ModelVersionHere, rejected(folder, bundle_of(4))).outputs.version == 4
+    take(ModelVersionHere, candidate(folder, bundle_of(5)))
+    assert take(ModelVersionHere, rejected(folder, bundle_of(4))).outputs.version == 5, "which it has trained, too"

@@ -11,9 +11,10 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from azure_clients.retries import Context
 from steps import server
 from steps.provider import StepsProvider
-from steps.step import Context, Created, Kind, Place
+from steps.step import Created, Kind, Place
 from tests.steps.provider.scripted import URN, Inputs, Outputs, Scripted, call, properties
 
 

@@ -17,12 +17,12 @@ import httpx
 import psutil
 import pytest
 
+from azure_clients.retries import Context, StepCancelledError
 from features.files import sha256
 from steps import scoring_service
 from steps.service_processes import PortInUseError, ServiceStartError
-from steps.step import Context, StepCancelledError
-from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.service_stack import KEYS, RECORD, ServiceStack
+from tests.steps.provider.steps import Recorder
 from tests.support.bundles import MakeBundle
 from tests.support.certificates import make_certificate
 from tests.support.ports import free_port
@@ -48,15 +48,13 @@ class TestLifeOfTheService:
             assert f"Port {stack.port} of 127.0.0.1 is in use by process {os.getpid()}" in str(caught.value)
         assert not stack.folder.service.exists()
 
-    def test_the_checks_of_a_first_start_count_as_nobodys_requests(self, stack: ServiceStack) -> None:
+    def test_the_first_version_is_served_and_the_checks_of_its_start_count_as_nobodys_requests(
+        self, stack: ServiceStack
+    ) -> None:
         stack.serve(1)
         wait_until(lambda: "scoring_ready_workers 2.0" in stack.metrics())
         assert not [line for line in stack.metrics().splitlines() if line.startswith("scoring_requests_total")]
-
-    def test_the_first_version_is_served(self, stack: ServiceStack) -> None:
         assert stack.ask().json()["model"] == {"name": "ctr", "version": "1"}
-
-    def test_the_keys_are_readable_by_their_owner_alone(self, stack: ServiceStack) -> None:
         assert stack.folder.keys.stat().st_mode & 0o777 == 0o600
 
     def test_a_service_that_serves_the_same_is_left_alone(self, stack: ServiceStack) -> None:

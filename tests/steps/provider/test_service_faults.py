@@ -15,16 +15,15 @@ import psutil
 import pytest
 
 from steps.scoring_service import STOPPED
-from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.service_stack import ServiceStack
+from tests.steps.provider.steps import Recorder
 from tests.support.bundles import MakeBundle
 
 SERVE = """
 import json, sys
 from pathlib import Path
 from steps.scoring_service import ScoringService
-from tests.steps.provider.conftest import Recorder
-from tests.steps.provider.steps import create
+from tests.steps.provider.steps import Recorder, create
 create(ScoringService(lambda stack: Path(sys.argv[1]) / stack), json.loads(sys.argv[2]), Recorder())
 """
 

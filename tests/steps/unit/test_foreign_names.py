@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from azure_clients import credentials
-from azure_clients.retries import Timeout
+from azure_clients.retries import Context
 from features.errors import PersonalizationError
 from steps.lake import LakeFolder, lake_folder
 from steps.registry_here import bundle_folder
-from steps.step import Context, Lake
+from steps.step import Lake
 from steps.volumes import Volume
 
 PLACE = Lake(stack="dev", tenant="tenant", blob_endpoint="https://shoplake.blob.core.windows.net/")
+CONTEXT = Context(report=print)
 
 
 class Container:
@@ -35,16 +36,16 @@ class Container:
 def test_a_fetched_folder_writes_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     blob = f"files/runs/1/{name.format(elsewhere=tmp_path / 'evil')}"
     monkeypatch.setattr(credentials, "container", lambda *_: Container(blob))
-    folder = LakeFolder(PLACE, Volume.MODELS, "runs/1", Timeout(seconds=1, pause=0.1))
+    folder = LakeFolder(PLACE, Volume.MODELS, "runs/1", CONTEXT)
     with pytest.raises(PersonalizationError, match="evil"):
-        folder.fetch(tmp_path / "target" / "bundle", Context(report=print))
+        folder.fetch(tmp_path / "target" / "bundle")
     assert list(tmp_path.rglob("evil")) == []
 
 
 def test_a_registered_address_leads_to_no_other_folder() -> None:
     url = "abfss://models@shoplake.dfs.core.windows.net/files/runs/../../../raw"
     with pytest.raises(PersonalizationError, match="leads elsewhere"):
-        lake_folder(PLACE, url, Timeout(seconds=1, pause=0.1))
+        lake_folder(PLACE, url, CONTEXT)
 
 
 @pytest.mark.parametrize("tag", ["", "..", "../../../other", "/srv/other"])

@@ -24,17 +24,41 @@ from tests.steps.provider.azure.examples import (
     create_all,
     open_shop,
 )
-from tests.steps.provider.conftest import STACK
+from tests.steps.provider.steps import STACK
 from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
+from tools import azurite
 from tools.paths import ROOT
 from training.parameters import TablesDataset
+
+
+@pytest.fixture(autouse=True, scope="session")
+def simulated_storage() -> None:
+    """Skip if the simulated storage is not installed."""
+    if azurite.command() is None:
+        pytest.skip("needs `python -m tools.azurite`")
+
 
 TENANT = DEFAULTS["tenant"]
 SUBSCRIPTION = DEFAULTS["subscription"]
 NOBODY = "99999999-9999-4999-8999-999999999999"
 BLOB = "https://lakeabc.blob.core.windows.net/"
+VOLUMES = "/Volumes/lake_dev/training"
 AZURE = {"stack": STACK, "tenant": TENANT}
 MACHINE_LEARNING = {**AZURE, "subscription": SUBSCRIPTION, "resource_group": GROUP, "workspace": "models"}
+
+
+def container(name: str) -> Any:
+    """A container of the lake, as the signed-in identity."""
+    from azure_clients import credentials  # noqa: PLC0415 - needs Azure's SDKs
+
+    return credentials.container(TENANT, BLOB, name)
+
+
+def upload(folder: Path, name: str, path: str) -> None:
+    """Upload every file below `folder` to the path in this container of the lake."""
+    for file in (found for found in folder.rglob("*") if found.is_file()):
+        place = f"{path}/{file.relative_to(folder).as_posix()}"
+        container(name).upload_blob(place, file.read_bytes(), overwrite=True)
 
 
 def _empty(container: Any) -> None:
@@ -75,6 +99,15 @@ class Cloud:
         self.world.set("caller", who)
         credentials.forget_tokens()
 
+    def calls(self) -> int:
+        """How many calls it has got."""
+        return self.arm.faults.calls()[-1].number
+
+    def asked(self, method: str, since: int = 0) -> list[str]:
+        """The paths of its calls by an HTTP method, after so many others."""
+        calls = [call.id.partition(" ") for call in self.arm.faults.calls(since)]
+        return [path for found, _, path in calls if found == method]
+
     @property
     def workspace(self) -> dict[str, str]:
         """The step inputs that name the Databricks workspace."""
@@ -97,15 +130,14 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulat
 @pytest.fixture
 def cloud(_running: tuple[Simulation, Cloud]) -> Iterator[Cloud]:
     """The simulated Azure without blobs and models, for this process the real one; reset after each test."""
-    from azure_clients import credentials  # noqa: PLC0415 - needs Azure's SDKs
-
     simulation, cloud = _running
     with simulation.entered():
         cloud.sign_in(DEPLOYER)
         cloud.world.set("ml_assets", {})
         for name in CONTAINERS:
-            _empty(credentials.container(TENANT, BLOB, name))
+            _empty(container(name))
         yield cloud
+        cloud.sign_in(DEPLOYER)
     cloud.world.set("metastore", value=True)
     cloud.task.work = None
     left = cloud.arm.faults.pending()
@@ -136,9 +168,10 @@ def tables(shop: Any, tmp_path: Path) -> TablesDataset:
 
 
 @pytest.fixture
-def code(tmp_path: Path) -> Path:
-    """A copy of the serving code that a test may edit, with a Dockerfile."""
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the serving code that a test may edit, with a Dockerfile; images are built from it."""
     place = tmp_path / "code"
+    monkeypatch.setattr("steps.serving_image.ServingImageOnAzure.code", place)
     for package in SERVING_PACKAGES:
         shutil.copytree(ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
     (place / "training").mkdir()

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from azure_clients.retries import Context
 from steps import certificate
-from steps.certificate import AzureInputs, Certificate
-from steps.step import Context, State
+from steps.certificate import Certificate, Inputs
+from steps.step import State
 
 HOST = "score-test.westeurope.cloudapp.azure.com"
 CONTEXT = Context(report=lambda _: None)
@@ -20,7 +21,7 @@ CONTEXT = Context(report=lambda _: None)
 @pytest.fixture(scope="module")
 def made() -> State:
     """A new certificate for HOST."""
-    return Certificate().create(AzureInputs(stack="dev", host=HOST), CONTEXT).outputs.model_dump()
+    return Certificate().create(Inputs(stack="dev", host=HOST), CONTEXT).outputs.model_dump()
 
 
 def handshake(made: State, host: str, folder: Path) -> None:

@@ -9,22 +9,15 @@ from typing import Any
 
 import pytest
 
-from azure_clients.credentials import container
-from azure_clients.retries import Timeout
 from steps import libraries
 from steps.job_libraries import JobLibraries, build_wheel, job_libraries
 from steps.libraries import Libraries, LibrariesChangedError
-from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
-from tests.steps.provider.conftest import Recorder
-from tests.steps.provider.steps import create, state
-from tools import azurite
+from tests.steps.provider.azure.conftest import AZURE, BLOB, VOLUMES, Cloud, container
+from tests.steps.provider.steps import Take
 from tools.paths import ROOT
 from tools.setup.wheels import LockedWheel, locked_wheels
 from training.parameters import EngineName
 from training.runtime import pinned_jars
-
-pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
-VOLUMES = "/Volumes/lake_dev/training"
 
 
 @pytest.fixture
@@ -55,49 +48,41 @@ def inputs(wanted: JobLibraries) -> dict[str, Any]:
     }
 
 
-def step(tmp_path: Path) -> Libraries:
-    return Libraries(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1))
-
-
 def in_lake() -> dict[str, bytes]:
     """The files of the volume by path."""
-    lake = container(TENANT, BLOB, "work")
+    lake = container("work")
     names = [blob.name for blob in lake.list_blobs(name_starts_with="libraries/")]
     return {name.removeprefix("libraries/"): lake.download_blob(name).readall() for name in names}
 
 
 def test_they_are_uploaded_once_and_stay_for_an_up_that_goes_back_to_former_code(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, wanted: JobLibraries
+    cloud: Cloud, take: Take, wanted: JobLibraries
 ) -> None:
-    created = create(step(tmp_path), inputs(wanted), recorder)
+    created = take(Libraries, inputs(wanted))
     there = in_lake()
     assert there[f"{wanted.packages}/one-1-py3-none-any.whl"] == b"a wheel"
     assert there[f"{wanted.packages}/two-2.jar"] == b"a jar"
     with zipfile.ZipFile(BytesIO(there[f"{wanted.own}/{wanted.wheel.name}"])) as wheel:
         assert "training/databricks.py" in wheel.namelist()
-    last = cloud.arm.faults.calls()[-1].number
-    create(step(tmp_path), inputs(wanted), recorder)
-    sent = [call.id for call in cloud.arm.faults.calls(last) if call.id.startswith("PUT")]
-    assert not [call for call in sent if f"libraries/{wanted.packages}/" in call]
-    known = state(inputs(wanted), created)
-    assert step(tmp_path).read(created.id, known, recorder.context) is not None
-    container(TENANT, BLOB, "work").delete_blob(f"libraries/{wanted.packages}/two-2.jar")
-    assert step(tmp_path).read(created.id, known, recorder.context) is None
-    create(step(tmp_path), inputs(wanted), recorder)
-    assert step(tmp_path).read(created.id, known, recorder.context) is not None
-    container(TENANT, BLOB, "work").delete_blob(f"libraries/{wanted.own}/{wanted.wheel.name}")
-    assert step(tmp_path).read(created.id, known, recorder.context) is None
-    create(step(tmp_path), inputs(wanted), recorder)
-    step(tmp_path).delete(created.id, known, recorder.context)
-    assert step(tmp_path).read(created.id, known, recorder.context) is not None
+    before = cloud.calls()
+    take(Libraries, inputs(wanted))
+    assert not [path for path in cloud.asked("PUT", before) if f"libraries/{wanted.packages}/" in path]
+    assert created.read() is not None
+    container("work").delete_blob(f"libraries/{wanted.packages}/two-2.jar")
+    assert created.read() is None
+    take(Libraries, inputs(wanted))
+    assert created.read() is not None
+    container("work").delete_blob(f"libraries/{wanted.own}/{wanted.wheel.name}")
+    assert created.read() is None
+    take(Libraries, inputs(wanted))
+    created.delete()
+    assert created.read() is not None
 
 
 @pytest.mark.usefixtures("cloud")
-def test_code_that_changed_meanwhile_is_not_uploaded_under_the_old_name(
-    tmp_path: Path, recorder: Recorder, wanted: JobLibraries
-) -> None:
+def test_code_that_changed_meanwhile_is_not_uploaded_under_the_old_name(take: Take, wanted: JobLibraries) -> None:
     with pytest.raises(LibrariesChangedError, match="Run `up` again"):
-        create(step(tmp_path), inputs(wanted) | {"wheel": "f" * 16}, recorder)
+        take(Libraries, inputs(wanted) | {"wheel": "f" * 16})
 
 
 def test_a_cluster_asks_no_index_for_them() -> None:

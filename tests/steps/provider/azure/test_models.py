@@ -1,4 +1,4 @@
-"""The steps that keep models in Azure ML: versions, gate, champion, image record, and purge."""
+"""The steps that keep models in Azure ML: versions, gate, champion, image record, purge; and commands about models."""
 
 import json
 import shutil
@@ -8,43 +8,75 @@ from typing import Any
 import numpy as np
 import pytest
 
-from azure_clients.credentials import container
-from azure_clients.retries import AzureRefusedError, Timeout
-from features.bundle import METADATA, checked_hash, seal
+from azure_clients.retries import AzureRefusedError
+from features.bundle import METADATA, REPORT, checked_hash, seal
+from features.errors import BadInputError
+from infra.azure_settings import AzureSettings
+from personalize.commands.models import export, model_rows, require_version, restore
+from personalize.errors import StackMissingError
+from personalize.stack import azure_models
+from personalize.stack.azure_models import AzureVersions
 from steps.champion import ChampionOnAzure
 from steps.environment import Environment
 from steps.model_registry import RegistryOnAzure
 from steps.model_version import ModelVersionOnAzure
-from steps.model_versions import NoSuchVersionError, Version
+from steps.model_versions import GateFailedError, NoSuchVersionError, Version
+from steps.registry_here import LocalRegistry
 from steps.registry_on_azure import AzureRegistry, versions_of
+from steps.step import Lake, MachineLearning
 from tests.simulation.faults import FaultKind
-from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
-from tests.steps.provider.azure.examples import GROUP, SUBSCRIPTION
-from tests.steps.provider.conftest import STACK, Recorder
-from tests.steps.provider.steps import create, state
+from tests.simulation.world import DEFAULTS
+from tests.steps.provider.azure.conftest import (
+    AZURE,
+    BLOB,
+    MACHINE_LEARNING,
+    SUBSCRIPTION,
+    TENANT,
+    Cloud,
+    container,
+    upload,
+)
+from tests.steps.provider.azure.examples import GROUP
+from tests.steps.provider.azure.examples import SUBSCRIPTION as SUBSCRIPTION_ID
+from tests.steps.provider.steps import STACK, Recorder, Take
 from tests.support.bundles import MakeBundle
-from tools import azurite
 from training.evaluation.metrics import evaluate
 from training.parameters import TrainingParameters
 
-pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
-TIMEOUT = Timeout(seconds=20, pause=0.1)
 CALLS_OF_A_MOVE = 6
 """Four lists, the new mark, and the old one's removal."""
 IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "c" * 64
 LAKE = "abfss://models@lakeabc.dfs.core.windows.net"
+REJECTED = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
+SETTINGS = AzureSettings.model_validate(
+    {
+        "subscription": SUBSCRIPTION,
+        "tenant": TENANT,
+        "deployers": DEFAULTS["deployers"],
+        "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
+    }
+)
+
+
+class ExampleNames:
+    """The names of the simulated Azure's example resources; a real stack's names contain a token."""
+
+    training_group = GROUP
+    machine_learning = MACHINE_LEARNING["workspace"]
+    lake = "lakeabc"
+    databricks = "training"
+
+    def __init__(self, *_: object) -> None:
+        """Ignore the arguments: the names are the same for every stack."""
 
 
 def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[str, Any]:
     """Inputs of a model version whose bundle is where training leaves it, on this machine and in the lake."""
-    copy = tmp_path / STACK / "runs" / "run" / "bundle"
-    models = container(TENANT, BLOB, "models")
     path = f"files/runs/{checked_hash(bundle)[:16]}/bundle"
-    for file in (found for found in bundle.rglob("*") if found.is_file()):
-        name = file.relative_to(bundle)
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        (copy / name).write_bytes(file.read_bytes())
-        models.upload_blob(f"{path}/{name.as_posix()}", file.read_bytes(), overwrite=True)
+    shutil.copytree(bundle, tmp_path / STACK / "runs" / "run" / "bundle", dirs_exist_ok=True)
+    upload(bundle, "models", path)
     return {
         **MACHINE_LEARNING,
         "registry": "ctr",
@@ -56,6 +88,11 @@ def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[s
         "run_url": "https://adb-1.azuredatabricks.net/#job/1/run/2",
         "requested": requested,
     }
+
+
+def served(number: int, refusal: str = "") -> dict[str, Any]:
+    """Inputs of a champion."""
+    return {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": number, "refusal": refusal}
 
 
 def with_metadata(bundle: Path, copy: Path, **changes: Any) -> Path:
@@ -74,63 +111,47 @@ def measured(bundle: Path, tmp_path: Path) -> Path:
     return with_metadata(bundle, tmp_path / "measured", metrics=metrics, hyperparameters=parameters)
 
 
-def step(tmp_path: Path) -> ModelVersionOnAzure:
-    return ModelVersionOnAzure(lambda stack: tmp_path / stack, TIMEOUT)
-
-
 def registry(recorder: Recorder) -> AzureRegistry:
-    return AzureRegistry(step(Path()).parse(candidate_less()), recorder.context, TIMEOUT)
+    return AzureRegistry(MachineLearning(**MACHINE_LEARNING), recorder.context)
 
 
 def versions(recorder: Recorder) -> list[Version]:
     """All versions with what the lake knows of them."""
-    return versions_of(registry(recorder).list(), step(Path()).parse(candidate_less()), recorder.context, TIMEOUT)
+    return versions_of(registry(recorder).list(), Lake(**AZURE, blob_endpoint=BLOB), recorder.context)
 
 
-def candidate_less() -> dict[str, Any]:
-    """The registry's inputs, without a candidate."""
-    names = ("registry", "bundle", "bundle_hash", "bundle_url", "data_url", "run_url", "requested")
-    rest = dict.fromkeys(names, "")
-    return {**MACHINE_LEARNING, "blob_endpoint": BLOB, **rest}
+def tags(cloud: Cloud) -> dict[str, str]:
+    """Those of the only version."""
+    [shown] = cloud.world.setting("ml_assets").values()
+    found: dict[str, str] = shown["properties"]["tags"]
+    return found
 
 
 def test_a_candidate_is_registered_once_with_its_lineage(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+    cloud: Cloud, tmp_path: Path, take: Take, bundle_of: MakeBundle
 ) -> None:
     cloud.arm.faults.order("^http management PUT .*/models/", kind=FaultKind.UNAVAILABLE)
     cloud.arm.faults.order("^http management GET .*/models/", kind=FaultKind.THROTTLED)
-    created = create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder)
-    assert create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder).id == created.id == "1"
+    created = take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1)))
+    assert take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1))).id == created.id == "1"
     assert created.outputs.served_hash == checked_hash(bundle_of(1))
     assert (tmp_path / STACK / created.outputs.report).is_file()
     example = json.loads((tmp_path / STACK / "example.json").read_text())
     assert example == json.loads((bundle_of(1) / "golden.jsonl").read_text().splitlines()[0])["record"]
-    (shown,) = cloud.world.setting("ml_assets").values()
-    tags = shown["properties"]["tags"]
-    assert tags["data"] == "abfss://raw@lakeabc.dfs.core.windows.net/1"
-    assert tags["run"].startswith("https://adb-1")
-    assert shown["properties"]["modelUri"].startswith("azureml://")
+    assert tags(cloud)["data"] == "abfss://raw@lakeabc.dfs.core.windows.net/1"
+    assert tags(cloud)["run"].startswith("https://adb-1")
 
 
-def test_tags_are_as_short_as_azure_ml_keeps_them(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+def test_what_tags_must_leave_out_is_read_from_the_bundles_in_the_lake(
+    cloud: Cloud, tmp_path: Path, take: Take, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
-    create(step(tmp_path), candidate(tmp_path, measured(bundle_of(1), tmp_path)), recorder)
-    [shown] = cloud.world.setting("ml_assets").values()
-    tags = shown["properties"]["tags"]
-    assert tags["metric.auc"] == "0.5"
-    assert max(map(len, tags.values())) <= 256
-
-
-def test_what_tags_leave_out_is_read_from_the_bundles_in_the_lake(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    del cloud
     whole = measured(bundle_of(1), tmp_path)
-    create(step(tmp_path), candidate(tmp_path, whole), recorder)
+    take(ModelVersionOnAzure, candidate(tmp_path, whole))
+    assert tags(cloud)["metric.auc"] == "0.5"
+    assert max(map(len, tags(cloud).values())) <= 256
     lost = candidate(tmp_path, bundle_of(2))
-    create(step(tmp_path), lost, recorder)
-    container(TENANT, BLOB, "models").delete_blob(f"{lost['bundle_url'].split('/', 3)[3]}/{METADATA}")
+    take(ModelVersionOnAzure, lost)
+    container("models").delete_blob(f"{lost['bundle_url'].split('/', 3)[3]}/{METADATA}")
     first, second = versions(recorder)
     stored = json.loads((whole / METADATA).read_bytes())
     assert first.hyperparameters == stored["hyperparameters"]
@@ -139,72 +160,140 @@ def test_what_tags_leave_out_is_read_from_the_bundles_in_the_lake(
     assert second.reasons == (f"Its bundle is no longer at {lost['bundle_url']}.",)
 
 
-def test_an_older_version_is_found_and_its_bundle_brought(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
-) -> None:
-    del cloud
-    create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder)
+@pytest.mark.usefixtures("cloud")
+def test_an_older_version_is_found_and_its_bundle_brought(tmp_path: Path, take: Take, bundle_of: MakeBundle) -> None:
+    take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1)))
     elsewhere = tmp_path / "elsewhere"
-    created = create(step(elsewhere), candidate(elsewhere, bundle_of(2), requested="1"), recorder)
+    created = take.at(elsewhere)(ModelVersionOnAzure, candidate(elsewhere, bundle_of(2), requested="1"))
     assert created.outputs.served_hash == checked_hash(bundle_of(1))
     assert checked_hash((elsewhere / STACK / created.outputs.report).parent) == checked_hash(bundle_of(1))
     with pytest.raises(NoSuchVersionError, match="registered are: 1"):
-        create(step(tmp_path), candidate(tmp_path, bundle_of(2), requested="9"), recorder)
+        take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(2), requested="9"))
 
 
-def served(number: int, refusal: str = "") -> dict[str, Any]:
-    """Inputs of a champion."""
-    return {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": number, "refusal": refusal}
+@pytest.mark.usefixtures("cloud")
+def test_instead_of_a_rejected_candidate_the_newest_version_serves_that_the_stack_has_trained(
+    tmp_path: Path, take: Take, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    rejected = with_metadata(bundle_of(3), tmp_path / "rejected", verdict=REJECTED)
+    with pytest.raises(GateFailedError, match=r"rejected model version 1: The AUC 0\.51 is below 0\.6\."):
+        take(ModelVersionOnAzure, candidate(tmp_path, rejected))
+    assert [version.accepted for version in versions(recorder)] == [False]
+    take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1)))
+    imported = candidate(tmp_path / "imported", bundle_of(2))
+    registry(recorder).register(bundle_of(2), imported["bundle_url"], {"run": "imported"})
+    shutil.rmtree(tmp_path / STACK / "runs")
+    found = take(ModelVersionOnAzure, candidate(tmp_path, rejected)).outputs
+    assert (found.version, found.served_hash) == (2, checked_hash(bundle_of(1)))
+    assert found.refusal.startswith("The gate rejected model version 1: The AUC 0.51 is below 0.6. Version 2 serves.")
+    for _ in range(2):
+        with pytest.raises(GateFailedError, match="rejected model version 1"):
+            take(ChampionOnAzure, served(2, found.refusal))
+        assert [entry.number for entry in registry(recorder).list() if entry.champion] == [2]
+    registry(recorder).register(bundle_of(2), imported["bundle_url"], {"run": "https://adb-1"})
+    again = take(ModelVersionOnAzure, candidate(tmp_path, rejected)).outputs
+    assert again.version == 3, "which it has trained, too"
 
 
 @pytest.mark.parametrize("move", [(1, 2), (2, 1)])
 def test_there_is_a_champion_whichever_call_interrupts_its_move(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, move: tuple[int, int]
+    cloud: Cloud, tmp_path: Path, take: Take, bundle_of: MakeBundle, move: tuple[int, int]
 ) -> None:
     for seed in (1, 2):
-        create(step(tmp_path), candidate(tmp_path, bundle_of(seed)), recorder)
-    mark = ChampionOnAzure(lambda stack: tmp_path / stack, TIMEOUT)
+        take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(seed)))
     old, new = (served(number) for number in move)
-    known = state(old, create(mark, old, recorder))
     for nth in range(1, CALLS_OF_A_MOVE + 1):
-        create(mark, old, recorder)
+        before = take(ChampionOnAzure, old)
         cloud.arm.faults.order("^http management", nth=nth, kind=FaultKind.REFUSED)
         with pytest.raises(AzureRefusedError):
-            create(mark, new, recorder)
-        champion = registry(recorder).champion()
+            take(ChampionOnAzure, new)
+        champion = registry(take.recorder).champion()
         assert champion is not None, f"none after {nth - 1} calls"
         assert champion.number in move
-        create(mark, new, recorder)
-    assert [entry.number for entry in registry(recorder).list() if entry.champion] == [move[1]]
-    assert mark.read("models", known, recorder.context) is None
+        take(ChampionOnAzure, new)
+    assert [entry.number for entry in registry(take.recorder).list() if entry.champion] == [move[1]]
+    assert before.read() is None
 
 
-def test_an_image_is_recorded_once_and_found_again(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
-    record = Environment(lambda stack: tmp_path / stack, TIMEOUT)
+def test_an_image_is_recorded_once_and_found_again(cloud: Cloud, take: Take) -> None:
     wanted = {**MACHINE_LEARNING, "image": IMAGE, "version": 3}
-    created = create(record, wanted, recorder)
-    assert create(record, wanted, recorder) == created
+    record = take(Environment, wanted)
+    assert take(Environment, wanted).created == record.created
     (shown,) = cloud.world.setting("ml_assets").values()
     assert shown["properties"]["image"] == IMAGE
-    assert record.read(created.id, state(wanted, created), recorder.context) is not None
+    assert record.read() is not None
     cloud.world.set("ml_assets", {})
-    assert record.read(created.id, state(wanted, created), recorder.context) is None
+    assert record.read() is None
 
 
-def test_the_workspace_is_deleted_for_good_with_what_is_left_here(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder
-) -> None:
-    identity = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/models"
+def test_the_workspace_is_deleted_for_good_with_what_is_left_here(cloud: Cloud, tmp_path: Path, take: Take) -> None:
+    identity = f"{SUBSCRIPTION_ID}/resourceGroups/{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/models"
     record = cloud.world.get(identity)
     assert record is not None
-    owner = RegistryOnAzure(lambda stack: tmp_path / stack, TIMEOUT)
-    known = state(MACHINE_LEARNING, create(owner, MACHINE_LEARNING, recorder))
+    owner = take(RegistryOnAzure, MACHINE_LEARNING)
     (tmp_path / STACK / "registry" / "bundles").mkdir(parents=True)
     (tmp_path / STACK / "example.json").write_text("{}")
     for _ in range(2):
-        owner.delete("models", known, recorder.context)
+        owner.delete()
         assert cloud.world.get(identity) is None
         assert not cloud.world.buried(record.type)
-    assert owner.read("models", known, recorder.context) is None
+    assert owner.read() is None
     assert list((tmp_path / STACK).iterdir()) == []
     cloud.world.put(record)
+
+
+class TestCommands:
+    """`models`, `serve`, `import-models` and `report` for a stack on Azure, on a machine without local files of it."""
+
+    @pytest.fixture(autouse=True)
+    def stack(self, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The stack has the example names and no registered model."""
+        del cloud
+        monkeypatch.setattr(azure_models, "names_of", ExampleNames)
+        monkeypatch.setattr(azure_models, "state_folder", lambda stack: tmp_path / "here" / stack)
+        monkeypatch.setattr("personalize.stack.on_azure.azure_of", lambda *_: SETTINGS)
+
+    @pytest.fixture
+    def first(self, stack: None, tmp_path: Path, take: Take, bundle_of: MakeBundle) -> str:
+        """Register a version as if from another machine, and mark it as champion; returns its bundle's hash."""
+        del stack
+        take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1)))
+        take(ChampionOnAzure, served(1))
+        return checked_hash(bundle_of(1))
+
+    def test_versions_are_listed_with_the_champion_and_others_cannot_be_served(self, first: str) -> None:
+        [row] = model_rows(STACK)
+        assert (row["version"], row["champion"], row["accepted"], row["bundle_hash"]) == (1, True, True, first)
+        require_version(STACK, 1)
+        with pytest.raises(BadInputError, match="no model version 7; registered are: 1"):
+            require_version(STACK, 7)
+
+    def test_kept_models_are_registered_beside_the_one_that_serves(
+        self, first: str, tmp_path: Path, take: Take, empty_registry: Path, bundle_of: MakeBundle
+    ) -> None:
+        shutil.copytree(empty_registry, tmp_path / "earlier")
+        earlier = LocalRegistry(tmp_path / "earlier")
+        earlier.register(bundle_of(2))
+        export(earlier.list, earlier.fetch, tmp_path / "saved")
+        found = AzureVersions(STACK, SETTINGS)
+        for _ in range(2):
+            restored = restore(tmp_path / "saved", found.register_imported)
+            assert {old: new.number for old, new in restored.items()} == {1: 2}
+        assert [(one.number, one.champion) for one in found.list()] == [(1, True), (2, False)]
+        assert [one.bundle_hash for one in found.list()] == [first, checked_hash(bundle_of(2))]
+        found.fetch(found.get(2), tmp_path / "fetched")
+        assert checked_hash(tmp_path / "fetched") == checked_hash(bundle_of(2))
+        outputs = take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1), requested="2")).outputs
+        assert (outputs.version, outputs.served_hash) == (2, checked_hash(bundle_of(2)))
+
+    def test_a_stack_without_models_says_so(self) -> None:
+        with pytest.raises(StackMissingError, match="has no models yet"):
+            model_rows(STACK)
+
+    def test_the_served_report_is_fetched_from_the_lake_once(self, first: str, tmp_path: Path) -> None:
+        found = AzureVersions(STACK, SETTINGS)
+        report = found.report()
+        assert report == tmp_path / "here" / STACK / "registry" / "bundles" / first / REPORT
+        fetched = report.stat().st_ino
+        assert found.report() == report
+        assert report.stat().st_ino == fetched

@@ -13,9 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from azure_clients.credentials import credential
-from azure_clients.retries import AzureRefusedError, Timeout
+from azure_clients.retries import AzureRefusedError, StepCancelledError, Timeout
 from steps.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
-from steps.step import StepCancelledError
 from steps.workspace_ready import MetastoreMissingError, PrivilegesMissingError, WorkspaceReady
 from tests.simulation.certificates import Authority
 from tests.simulation.fakes.service import Listener, application
@@ -23,45 +22,37 @@ from tests.simulation.faults import FaultKind
 from tests.simulation.tokens import DATABRICKS, KUBERNETES
 from tests.steps.provider.azure.conftest import AZURE, NOBODY, Cloud
 from tests.steps.provider.azure.examples import CLUSTER, DEPLOYER
-from tests.steps.provider.conftest import Recorder
-from tests.steps.provider.steps import create
-
-SHORT = Timeout(seconds=1, pause=0.05)
-TIMEOUT = Timeout(seconds=60, pause=0.05)
+from tests.steps.provider.steps import SHORT, Recorder, Take
 
 
-def ready(tmp_path: Path, timeout: Timeout = TIMEOUT) -> WorkspaceReady:
-    return WorkspaceReady(lambda stack: tmp_path / stack, timeout)
-
-
-def test_the_deployer_becomes_a_member_by_signing_in(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+def test_the_deployer_becomes_a_member_by_signing_in(cloud: Cloud, take: Take) -> None:
     cloud.world.set("members", {})
-    created = create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
+    created = take(WorkspaceReady, {**AZURE, **cloud.workspace})
     assert created.outputs.model_dump() == {"url": f"https://{cloud.workspace['workspace_host']}", "metastore": "m-1"}
     assert list(cloud.world.setting("members").values()) == [[DEPLOYER]]
 
 
 def test_a_stranger_is_waited_for_and_then_told_who_may_deploy(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, take: Take, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     third_try = tenacity.stop_after_attempt(3)
     monkeypatch.setattr(tenacity, "stop_after_delay", lambda _: third_try)
     cloud.sign_in(NOBODY)
     with pytest.raises(AzureRefusedError, match=r"join the Databricks workspace.*azure\.deployers"):
-        create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
+        take(WorkspaceReady, {**AZURE, **cloud.workspace})
     assert "the role is not effective yet" in recorder.lines[-1]
 
 
 def test_a_directory_that_does_not_know_databricks_yet_is_waited_for(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder
+    cloud: Cloud, take: Take, recorder: Recorder
 ) -> None:
     cloud.world.set("services_late", {DATABRICKS: 1})
-    assert create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder).outputs.metastore == "m-1"
+    assert take(WorkspaceReady, {**AZURE, **cloud.workspace}).outputs.metastore == "m-1"
     assert any("the directory does not know the service yet" in line for line in recorder.lines)
 
 
 def test_other_sign_ins_to_databricks_on_this_machine_are_out_of_play(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, tmp_path: Path, take: Take, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = {"TOKEN": "secret", "CLIENT_ID": "other", "CLIENT_SECRET": "secret", "CONFIG_PROFILE": "other"}
     for name, value in others.items():
@@ -69,28 +60,28 @@ def test_other_sign_ins_to_databricks_on_this_machine_are_out_of_play(
     (tmp_path / ".databrickscfg").write_text("[DEFAULT]\nhost = https://adb-1.azuredatabricks.net\ntoken = x\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     cloud.world.set("members", {})
-    create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
+    take(WorkspaceReady, {**AZURE, **cloud.workspace})
     assert list(cloud.world.setting("members").values()) == [[DEPLOYER]]
 
 
-def test_waiting_ends_at_an_interruption(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+def test_waiting_ends_at_an_interruption(cloud: Cloud, take: Take, recorder: Recorder) -> None:
     cloud.sign_in(NOBODY)
     recorder.cancelled.set()
+    recorder.timeout = Timeout(seconds=60, pause=30)
     with pytest.raises(StepCancelledError):
-        create(ready(tmp_path, Timeout(seconds=60, pause=30)), {**AZURE, **cloud.workspace}, recorder)
+        take(WorkspaceReady, {**AZURE, **cloud.workspace})
 
 
-def test_a_workspace_without_a_metastore_says_who_can_make_one(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder
-) -> None:
+def test_a_workspace_without_a_metastore_says_who_can_make_one(cloud: Cloud, take: Take, recorder: Recorder) -> None:
     cloud.world.set("metastore", value=False)
+    recorder.timeout = SHORT
     with pytest.raises(MetastoreMissingError, match="account admin"):
-        create(ready(tmp_path, SHORT), {**AZURE, **cloud.workspace}, recorder)
+        take(WorkspaceReady, {**AZURE, **cloud.workspace})
 
 
-def test_a_metastore_that_is_assigned_late_is_waited_for(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+def test_a_metastore_that_is_assigned_late_is_waited_for(cloud: Cloud, take: Take, recorder: Recorder) -> None:
     cloud.world.set("metastore_late", 2)
-    created = create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
+    created = take(WorkspaceReady, {**AZURE, **cloud.workspace})
     assert created.outputs.metastore == "m-1"
     assert any("waiting for Unity Catalog's metastore" in line for line in recorder.lines)
 
@@ -106,17 +97,18 @@ def test_a_metastore_that_is_assigned_late_is_waited_for(cloud: Cloud, tmp_path:
     ],
 )
 def test_a_missing_privilege_is_reported_with_what_an_admin_grants(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, given: list[str] | None, missing: str | None
+    cloud: Cloud, take: Take, recorder: Recorder, given: list[str] | None, missing: str | None
 ) -> None:
     before = cloud.world.setting("admin_privileges")
     cloud.world.set("admin_privileges", given)
     inputs = {**AZURE, **cloud.workspace}
     try:
         if missing is None:
-            create(ready(tmp_path), inputs, recorder)
+            take(WorkspaceReady, inputs)
         else:
+            recorder.timeout = SHORT
             with pytest.raises(PrivilegesMissingError, match=missing):
-                create(ready(tmp_path, SHORT), inputs, recorder)
+                take(WorkspaceReady, inputs)
             assert "waiting for privileges in Unity Catalog" in recorder.lines[-1]
     finally:
         cloud.world.set("admin_privileges", before)
@@ -145,10 +137,10 @@ def cluster(cloud: Cloud, tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_a_cluster_is_ready_when_it_lets_the_deployer_in_and_its_add_ons_are_there(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, cluster: dict[str, Any]
+    cloud: Cloud, take: Take, recorder: Recorder, cluster: dict[str, Any]
 ) -> None:
     cloud.arm.faults.order("^http cluster POST", kind=FaultKind.EXPIRED)
-    created = create(ClusterReady(lambda stack: tmp_path / stack, TIMEOUT), cluster, recorder)
+    created = take(ClusterReady, cluster)
     for reason in ("role is not effective", "has not installed"):
         assert any(reason in line for line in recorder.lines)
     access = json.loads(created.outputs.access)
@@ -156,15 +148,16 @@ def test_a_cluster_is_ready_when_it_lets_the_deployer_in_and_its_add_ons_are_the
     assert "token" not in access["users"][0]["user"]
 
 
+@pytest.mark.usefixtures("cloud")
 def test_a_cluster_that_stays_closed_says_what_is_missing(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, cluster: dict[str, Any]
+    take: Take, recorder: Recorder, cluster: dict[str, Any]
 ) -> None:
     broken = cluster["kubeconfig"]
     given = base64.b64decode(broken).decode().replace("127.0.0.1", "127.0.0.2")
     inputs = cluster | {"kubeconfig": base64.b64encode(given.encode()).decode()}
-    del cloud
+    recorder.timeout = SHORT
     with pytest.raises(ClusterNotReadyError, match=r"cannot be reached.*authorized_ip_ranges"):
-        create(ClusterReady(lambda stack: tmp_path / stack, SHORT), inputs, recorder)
+        take(ClusterReady, inputs)
 
 
 def test_a_workflow_signs_in_with_a_new_assertion_for_each_token(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,23 +12,18 @@ from typing import Any
 
 import pytest
 
-from azure_clients.credentials import container
-from azure_clients.retries import Timeout
 from features.bundle import checked_hash
 from steps.image_build import BuildFailedError
 from steps.image_content import PROJECT_FILES, RECIPE, base_images, build_context, serving_code_hash
 from steps.serving_image import ServingImageOnAzure
 from tests.simulation.faults import FaultKind
 from tests.simulation.simulation import PLUGINS
-from tests.steps.provider.azure.conftest import AZURE, BLOB, SUBSCRIPTION, TENANT, Cloud
+from tests.steps.provider.azure.conftest import AZURE, BLOB, SUBSCRIPTION, Cloud, upload
 from tests.steps.provider.azure.examples import GROUP
-from tests.steps.provider.conftest import STACK, Recorder
-from tests.steps.provider.steps import create, state
+from tests.steps.provider.steps import STACK, Take
 from tests.support.bundles import MakeBundle
-from tools import azurite
 from tools.paths import ROOT
 
-TIMEOUT = Timeout(seconds=20, pause=0.1)
 HOST = "registryabc.azurecr.io"
 
 
@@ -62,59 +57,55 @@ def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
     }
 
 
-def step(tmp_path: Path, code: Path) -> ServingImageOnAzure:
-    return ServingImageOnAzure(lambda stack: tmp_path / stack, TIMEOUT, code)
-
-
 def test_the_image_holds_code_and_model_and_nothing_else(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+    cloud: Cloud, tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
 ) -> None:
     cloud.arm.faults.order("^http management POST .*/scheduleRun", kind=FaultKind.UNAVAILABLE)
     cloud.arm.faults.order("^http management GET .*/runs/", kind=FaultKind.THROTTLED)
     cloud.arm.faults.order("^http management POST .*/listBuildSource", kind=FaultKind.EXPIRED)
     (code / "secret.txt").write_text("not for the image")
     wanted = inputs(tmp_path, bundle_of(1), code)
-    created = create(step(tmp_path, code), wanted, recorder)
+    created = take(ServingImageOnAzure, wanted)
     assert created.outputs.image == f"{HOST}/scoring@{created.outputs.digest}"
     image = cloud.world.folder / "images" / created.outputs.digest.removeprefix("sha256:")
     files = {Path(name).name for name in PROJECT_FILES}
     assert {entry.name for entry in image.iterdir()} == {"Dockerfile", "app", "model", "image.json", *files}
     assert checked_hash(image / "model") == checked_hash(bundle_of(1))
     assert json.loads((image / "image.json").read_text())["model_version"] == 3
-    assert create(step(tmp_path, code), wanted, recorder) == created
-    assert step(tmp_path, code).read(created.id, state(wanted, created), recorder.context) is not None
+    assert take(ServingImageOnAzure, wanted).created == created.created
+    assert created.read() is not None
 
 
 def test_an_image_that_the_registry_has_is_not_built_again(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+    cloud: Cloud, tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
 ) -> None:
     wanted = inputs(tmp_path, bundle_of(3), code)
-    first = create(step(tmp_path, code), wanted, recorder)
+    first = take(ServingImageOnAzure, wanted)
     before = builds(cloud)
-    assert create(step(tmp_path, code), wanted, recorder).outputs == first.outputs
+    assert take(ServingImageOnAzure, wanted).outputs == first.outputs
     assert builds(cloud) == before
     (code / "scoring" / "note.txt").write_text("another image")
     changed = inputs(tmp_path, bundle_of(3), code)
-    assert create(step(tmp_path, code), changed, recorder).outputs.digest != first.outputs.digest
+    assert take(ServingImageOnAzure, changed).outputs.digest != first.outputs.digest
     assert builds(cloud) == before + 1
 
 
 def test_an_image_with_old_fixes_is_built_again_and_used_where_that_fails(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+    cloud: Cloud, tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
 ) -> None:
     wanted = inputs(tmp_path, bundle_of(1), code)
-    first = create(step(tmp_path, code), wanted, recorder)
+    first = take(ServingImageOnAzure, wanted).created
     before = builds(cloud)
     grow_older(cloud, days=6)
-    assert create(step(tmp_path, code), wanted, recorder) == first
+    assert take(ServingImageOnAzure, wanted).created == first
     assert builds(cloud) == before
     grow_older(cloud, days=2)
     cloud.world.set("build_outcomes", ["fail"])
-    assert create(step(tmp_path, code), wanted, recorder) == first
-    assert any(line.startswith("using the image of 8 days ago") for line in recorder.lines)
-    create(step(tmp_path, code), wanted, recorder)
+    assert take(ServingImageOnAzure, wanted).created == first
+    assert any(line.startswith("using the image of 8 days ago") for line in take.recorder.lines)
+    take(ServingImageOnAzure, wanted)
     assert builds(cloud) == before + 2
-    create(step(tmp_path, code), wanted, recorder)
+    take(ServingImageOnAzure, wanted)
     assert builds(cloud) == before + 2
 
 
@@ -138,7 +129,7 @@ def test_equal_content_gives_equal_bytes_and_code_and_model_each_change_the_tag(
     for edit, seed in (("", 1), ("", 1), ("", 2), ('"""Edited."""\n', 1)):
         if edit:
             (code / "scoring" / "__init__.py").write_text(edit)
-        parsed = step(tmp_path, code).parse(inputs(tmp_path, bundle_of(seed), code))
+        parsed = ServingImageOnAzure().parse(inputs(tmp_path, bundle_of(seed), code))
         with build_context(code, bundle_of(seed), parsed, target=parsed.target) as context:
             archive = tmp_path / f"{len(tags)}.tar.gz"
             context.pack(archive)
@@ -151,20 +142,20 @@ def test_equal_content_gives_equal_bytes_and_code_and_model_each_change_the_tag(
 
 
 def test_a_build_that_fails_shows_the_end_of_its_log(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+    cloud: Cloud, tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
 ) -> None:
     cloud.world.set("build_outcomes", ["fail"])
     sentences = r"ended as Failed[\s\S]*the test ordered it[\s\S]*or changed: fix the cause, then run `up` again\.$"
     with pytest.raises(BuildFailedError, match=sentences):
-        create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+        take(ServingImageOnAzure, inputs(tmp_path, bundle_of(1), code))
 
 
-def test_a_base_that_is_gone_is_named(tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path) -> None:
+def test_a_base_that_is_gone_is_named(tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path) -> None:
     first, second = base_images()
     gone = f"{first[:-1]}0"
     (code / RECIPE).write_text((ROOT / RECIPE).read_text().replace(first, gone))
     with pytest.raises(BuildFailedError, match=rf"manifest for {re.escape(gone)} not found") as raised:
-        create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+        take(ServingImageOnAzure, inputs(tmp_path, bundle_of(1), code))
     assert str(raised.value).endswith(
         f"changed: set another digest for {gone} in scoring/Dockerfile, then run `up` again."
     )
@@ -196,37 +187,31 @@ esac
 
 
 def test_docker_builds_where_the_registry_may_not(
-    docker: Path, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+    docker: Path, tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
 ) -> None:
     docker.write_text(DOCKER % ("d" * 64, 0))
     docker.chmod(0o755)
-    created = create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+    created = take(ServingImageOnAzure, inputs(tmp_path, bundle_of(1), code))
     assert created.outputs.digest == "sha256:" + "d" * 64
     assert f"--target lightgbm --tag {HOST}/scoring:lightgbm-" in docker.with_name("docker.arguments").read_text()
     assert docker.with_name("docker.token").read_text().count(".") == 2
-    assert "docker: step 1 of 9" in recorder.lines
-    assert not [line for line in recorder.lines if line.startswith("waiting to")]
+    assert "docker: step 1 of 9" in take.recorder.lines
+    assert not [line for line in take.recorder.lines if line.startswith("waiting to")]
 
 
 @pytest.mark.usefixtures("docker")
-def test_without_docker_too_it_says_what_to_do(
-    tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
-) -> None:
+def test_without_docker_too_it_says_what_to_do(tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path) -> None:
     refused = r"ACR Tasks refuses this subscription \(ACR Tasks requests for .*install Docker with .*, or ask Azure's"
     for private, sentence in (False, refused), (True, r"a private registry, and there is no `docker` on PATH: install"):
         with pytest.raises(BuildFailedError, match=sentence):
-            create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code) | {"private": private}, recorder)
+            take(ServingImageOnAzure, inputs(tmp_path, bundle_of(1), code) | {"private": private})
 
 
-@pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+@pytest.mark.usefixtures("cloud")
 def test_a_bundle_that_is_not_on_this_machine_is_brought(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+    tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
 ) -> None:
-    del cloud
     wanted = inputs(tmp_path, bundle_of(1), code)
-    models = container(TENANT, BLOB, "models")
-    for file in (found for found in bundle_of(1).rglob("*") if found.is_file()):
-        name = file.relative_to(bundle_of(1)).as_posix()
-        models.upload_blob(f"files/image/bundle/{name}", file.read_bytes(), overwrite=True)
+    upload(bundle_of(1), "models", "files/image/bundle")
     shutil.rmtree(tmp_path / STACK / "registry")
-    assert create(step(tmp_path, code), wanted, recorder).outputs.digest.startswith("sha256:")
+    assert take(ServingImageOnAzure, wanted).outputs.digest.startswith("sha256:")

@@ -7,28 +7,23 @@ from typing import Any
 
 import pytest
 
-from azure_clients.credentials import container, databricks
-from azure_clients.retries import Timeout
+from azure_clients.credentials import databricks
+from azure_clients.retries import StepCancelledError
 from features.bundle import BundleError, checked_hash
 from steps.databricks_runs import RunFailedError, token
 from steps.model_versions import Earlier
-from steps.step import StepCancelledError
 from steps.training_run import RESULT, TrainingResultError, TrainingRunOnAzure, run_id
 from tests.simulation.databricks import JOB
 from tests.simulation.fakes.cluster import FAILED
 from tests.simulation.fakes.runs import LibraryError, Run, TaskFailedError
 from tests.simulation.faults import FaultKind
-from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
-from tests.steps.provider.conftest import STACK, Recorder
-from tests.steps.provider.steps import create, state
+from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, VOLUMES, Cloud, container, upload
+from tests.steps.provider.steps import STACK, Recorder, Take
 from tests.support.bundles import MakeBundle
 from tests.support.services import wait_until
-from tools import azurite
 from training.parameters import GateParameters, TrainingParameters
 
-pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 DATA = "abfss://raw@lakeabc.dfs.core.windows.net/files/" + "a" * 64
-VOLUMES = "/Volumes/lake_dev/training"
 
 
 def in_container(path: str) -> str:
@@ -47,10 +42,7 @@ class Training:
         request = json.loads(run.parameters["request"])
         self.requests.append(request)
         path = in_container(request["output"])
-        models = container(TENANT, BLOB, "models")
-        for file in (found for found in self.bundle.rglob("*") if found.is_file()):
-            name = f"{path}/bundle/{file.relative_to(self.bundle).as_posix()}"
-            models.upload_blob(name, file.read_bytes(), overwrite=True)
+        upload(self.bundle, "models", f"{path}/bundle")
         result = {
             "bundle": "/local_disk0/bundle",
             "report": "/local_disk0/bundle/report.html",
@@ -58,7 +50,7 @@ class Training:
             "verdict": {"accepted": True, "reasons": []},
             "metrics": {"auc": 0.75},
         }
-        models.upload_blob(f"{path}/{RESULT}", json.dumps(result).encode(), overwrite=True)
+        container("models").upload_blob(f"{path}/{RESULT}", json.dumps(result).encode(), overwrite=True)
         return "trained"
 
 
@@ -90,47 +82,44 @@ def inputs(cloud: Cloud, seed: int) -> dict[str, Any]:
     }
 
 
-def step(tmp_path: Path) -> TrainingRunOnAzure:
-    return TrainingRunOnAzure(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1))
-
-
 def test_a_run_brings_its_bundle_and_shows_where_it_is(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+    cloud: Cloud, tmp_path: Path, take: Take, recorder: Recorder, training: Training
 ) -> None:
     for nth, kind in enumerate([FaultKind.THROTTLED, FaultKind.UNAVAILABLE, FaultKind.EXPIRED], start=1):
         cloud.arm.faults.order("^http databricks GET .*/runs/get$", nth=nth, kind=kind)
     cloud.arm.faults.order("^http databricks POST .*/run-now", kind=FaultKind.UNAVAILABLE)
-    created = create(step(tmp_path), inputs(cloud, 1), recorder)
+    created = take(TrainingRunOnAzure, inputs(cloud, 1))
     assert created.outputs.bundle_hash == checked_hash(tmp_path / STACK / created.outputs.bundle)
     assert created.outputs.bundle_url.endswith(f"/runs/{created.id}/bundle")
     assert created.outputs.run_url.startswith("https://adb-")
     assert any(line.startswith("training run ") and "https://adb-" in line for line in recorder.lines)
     (request,) = training.requests
-    assert request["data"] == f"{VOLUMES}/raw/{'a' * 64}"
-    assert request["output"] == f"{VOLUMES}/models/runs/{created.id}"
-    assert request["work"] == f"{VOLUMES}/work"
-    assert request["snapshots"] == f"{VOLUMES}/snapshots/served"
-    assert request["forgotten"] == f"{VOLUMES}/snapshots/served/forgotten.json"
-    assert request["manifest_hash"] == "a" * 64
-    assert request["champion"] is None
-    assert request["fetch"]
-    assert request["dataset"] == {"kind": "films", "users": 100, "films": 50, "seed": 1}
-    assert request["training"]["seed"] == 1
+    wanted = {
+        "data": f"{VOLUMES}/raw/{'a' * 64}",
+        "output": f"{VOLUMES}/models/runs/{created.id}",
+        "work": f"{VOLUMES}/work",
+        "snapshots": f"{VOLUMES}/snapshots/served",
+        "forgotten": f"{VOLUMES}/snapshots/served/forgotten.json",
+        "manifest_hash": "a" * 64,
+        "champion": None,
+        "fetch": True,
+        "dataset": {"kind": "films", "users": 100, "films": 50, "seed": 1},
+        "training": TrainingParameters(seed=1).model_dump(mode="json"),
+    }
+    assert {name: request[name] for name in wanted} == wanted
 
 
 def test_a_run_that_succeeded_is_used_again_even_on_another_machine(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+    cloud: Cloud, tmp_path: Path, take: Take, training: Training
 ) -> None:
-    first = create(step(tmp_path / "one"), inputs(cloud, 2), recorder)
-    second = create(step(tmp_path / "two"), inputs(cloud, 2), recorder)
+    first = take.at(tmp_path / "one")(TrainingRunOnAzure, inputs(cloud, 2))
+    second = take.at(tmp_path / "two")(TrainingRunOnAzure, inputs(cloud, 2))
     assert len(training.requests) == 1
     assert second.outputs.bundle_hash == first.outputs.bundle_hash
     assert (tmp_path / "two" / STACK / second.outputs.bundle).is_dir()
 
 
-def test_a_failed_run_says_why_and_the_next_up_tries_again(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
-) -> None:
+def test_a_failed_run_says_why_and_the_next_up_tries_again(cloud: Cloud, take: Take, training: Training) -> None:
     def fail(run: Run) -> str:
         raise TaskFailedError(f"Traceback ...\nerror: The label has one class only, in run {run.number}.")
 
@@ -140,13 +129,13 @@ def test_a_failed_run_says_why_and_the_next_up_tries_again(
         r".*were not created or changed: fix the cause, then run `up` again\.$"
     )
     with pytest.raises(RunFailedError, match=sentences):
-        create(step(tmp_path), inputs(cloud, 3), recorder)
+        take(TrainingRunOnAzure, inputs(cloud, 3))
     cloud.task.work = training
-    assert create(step(tmp_path), inputs(cloud, 3), recorder).outputs.metrics == {"auc": 0.75}
+    assert take(TrainingRunOnAzure, inputs(cloud, 3)).outputs.metrics == {"auc": 0.75}
 
 
 def test_a_library_that_is_not_there_is_named_and_the_next_up_tries_again(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+    cloud: Cloud, take: Take, training: Training
 ) -> None:
     coordinates = "com.microsoft.azure:synapseml_2.12:0.9.3"
     library = f'maven {{ coordinates: "{coordinates}" }}'
@@ -157,15 +146,15 @@ def test_a_library_that_is_not_there_is_named_and_the_next_up_tries_again(
 
     cloud.task.work = install
     with pytest.raises(RunFailedError) as raised:
-        create(step(tmp_path), inputs(cloud, 8), recorder)
+        take(TrainingRunOnAzure, inputs(cloud, 8))
     said, _ = str(raised.value).splitlines()
     assert said.startswith(f"The training run failed: Databricks can't install the library {library}: ")
     assert f"unresolved dependency: {coordinates}: not found. Run `up --refresh`, which uploads again what is" in said
     cloud.task.work = training
-    assert create(step(tmp_path), inputs(cloud, 8), recorder).outputs.metrics == {"auc": 0.75}
+    assert take(TrainingRunOnAzure, inputs(cloud, 8)).outputs.metrics == {"auc": 0.75}
 
 
-def test_a_library_that_may_not_be_read_is_not_a_missing_one(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+def test_a_library_that_may_not_be_read_is_not_a_missing_one(cloud: Cloud, take: Take) -> None:
     wheel = f"{VOLUMES}/libraries/numpy.whl"
     reason = f"PERMISSION_DENIED: no READ VOLUME: {wheel}."
 
@@ -174,7 +163,7 @@ def test_a_library_that_may_not_be_read_is_not_a_missing_one(cloud: Cloud, tmp_p
 
     cloud.task.work = install
     with pytest.raises(RunFailedError) as raised:
-        create(step(tmp_path), inputs(cloud, 9), recorder)
+        take(TrainingRunOnAzure, inputs(cloud, 9))
     said = str(raised.value)
     assert f"can't install the library whl: \"{wheel}\". The job's identity can't read the volume {VOLUMES}/" in said
     assert "Run `GRANT READ VOLUME ON VOLUME lake_dev.training.libraries TO ...` in Databricks" in said
@@ -182,19 +171,17 @@ def test_a_library_that_may_not_be_read_is_not_a_missing_one(cloud: Cloud, tmp_p
     assert "--refresh" not in said, "what is there need not be uploaded again"
 
 
-def test_a_run_that_left_nothing_where_it_was_told_to_is_not_a_success(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder
-) -> None:
+def test_a_run_that_left_nothing_where_it_was_told_to_is_not_a_success(cloud: Cloud, take: Take) -> None:
     cloud.task.work = lambda _: "trained"
     with pytest.raises(TrainingResultError, match=r"contains no result\.json\. Check that the volume `models`"):
-        create(step(tmp_path), inputs(cloud, 11), recorder)
+        take(TrainingRunOnAzure, inputs(cloud, 11))
 
 
 def test_a_run_that_is_still_going_is_taken_up_again(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+    cloud: Cloud, take: Take, recorder: Recorder, training: Training
 ) -> None:
     given = inputs(cloud, 5)
-    identity = run_id(step(tmp_path).parse(given), Earlier(champion=None, best=None))
+    identity = run_id(TrainingRunOnAzure().parse(given), Earlier(champion=None, best=None))
 
     def slow(run: Run) -> str:
         wait_until(lambda: any("https://adb-" in line for line in recorder.lines))  # the step follows this run
@@ -206,11 +193,11 @@ def test_a_run_that_is_still_going_is_taken_up_again(
     parameters = {"request": json.dumps({"output": output})}
     job = int(given["job_id"])
     client.jobs.run_now(job, job_parameters=parameters, idempotency_token=token(identity, job, 1))
-    create(step(tmp_path), given, recorder)
+    take(TrainingRunOnAzure, given)
     assert len(training.requests) == 1
 
 
-def test_an_interruption_cancels_the_run(cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training) -> None:
+def test_an_interruption_cancels_the_run(cloud: Cloud, take: Take, recorder: Recorder, training: Training) -> None:
     cloud.world.set("run_outcomes", ["hang"])
     interrupt = recorder.lines.append
 
@@ -224,34 +211,31 @@ def test_an_interruption_cancels_the_run(cloud: Cloud, tmp_path: Path, recorder:
 
     recorder.lines = Interrupting()
     with pytest.raises(StepCancelledError):
-        create(step(tmp_path), inputs(cloud, 6), recorder)
+        take(TrainingRunOnAzure, inputs(cloud, 6))
     assert any(call.id.endswith("/runs/cancel") for call in cloud.arm.faults.calls())
     assert not training.requests
 
 
-def test_a_bundle_that_was_altered_in_the_lake_is_refused(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
-) -> None:
+def test_a_bundle_that_was_altered_in_the_lake_is_refused(cloud: Cloud, take: Take, training: Training) -> None:
     def alter(run: Run) -> str:
         training(run)
         path = in_container(training.requests[-1]["output"])
-        container(TENANT, BLOB, "models").upload_blob(f"{path}/bundle/model.txt", b"tree", overwrite=True)
+        container("models").upload_blob(f"{path}/bundle/model.txt", b"tree", overwrite=True)
         return "trained"
 
     cloud.task.work = alter
     with pytest.raises(BundleError, match=r"model\.txt"):
-        create(step(tmp_path), inputs(cloud, 7), recorder)
+        take(TrainingRunOnAzure, inputs(cloud, 7))
 
 
+@pytest.mark.usefixtures("training")
 def test_what_is_missing_here_is_brought_again_and_what_is_missing_there_is_gone(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+    cloud: Cloud, tmp_path: Path, take: Take
 ) -> None:
-    del training
-    created = create(step(tmp_path), inputs(cloud, 8), recorder)
-    known = state(inputs(cloud, 8), created)
-    step(tmp_path).delete(created.id, known, recorder.context)
+    created = take(TrainingRunOnAzure, inputs(cloud, 8))
+    created.delete()
     assert not (tmp_path / STACK / created.outputs.bundle).exists()
-    assert step(tmp_path).read(created.id, known, recorder.context) is not None
+    assert created.read() is not None
     assert (tmp_path / STACK / created.outputs.bundle).is_dir()
-    container(TENANT, BLOB, "models").delete_blob(f"files/runs/{created.id}/{RESULT}")
-    assert step(tmp_path).read(created.id, known, recorder.context) is None
+    container("models").delete_blob(f"files/runs/{created.id}/{RESULT}")
+    assert created.read() is None
