@@ -111,7 +111,8 @@ class Reader:
                 Refusal.UNKNOWN_CODING("The body is encoded; send it as it is, in chunks or with its length.")
             )
         self.in_head = False
-        self._framing_bytes = min(self._framing_bytes, 0)
+        if self._framing_bytes > 0:  # noqa: PLR1730 - a call of `min` costs more, and each request does this
+            self._framing_bytes = 0
         keep_alive = parser.should_keep_alive() and newer
         self._receiver.head(method, self._target, self._headers, keep_alive=keep_alive)
 

@@ -31,6 +31,8 @@ KINDS = {
 
 
 Decoded = TypeVar("Decoded")
+WRONG = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a body that is wrong raises; `rejection_for` says why."""
 
 
 class _NonFinite:
@@ -45,11 +47,11 @@ def decoded(decode: Callable[[bytes], Decoded], body: bytes) -> Decoded:
     """The `body` by one of msgspec's decoders; raises the `Rejection` of one that is wrong."""
     try:
         return decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _rejection(error, body) from error
+    except WRONG as error:
+        raise rejection_for(error, body) from error
 
 
-def _rejection(error: Exception, body: bytes) -> Rejection:
+def rejection_for(error: Exception, body: bytes) -> Rejection:
     if isinstance(error, msgspec.ValidationError):
         return _invalid(str(error))
     if isinstance(error, UnicodeDecodeError):

@@ -11,7 +11,7 @@ import msgspec
 from features.columns import Field, Number
 from features.schema import Schema
 from scoring.errors import RecordTypeError
-from scoring.model.diagnosis import decoded, refuse_duplicates
+from scoring.model.diagnosis import WRONG, decoded, refuse_duplicates, rejection_for
 from scoring.model.stored import ID_FIELDS, ITEM, USER, Lookups, filled
 from scoring.native import KERNEL, Kernel
 from scoring.request_errors import Refusal
@@ -77,7 +77,10 @@ class RequestTypes:
 
     def read_score(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], bool]:
         """The records of a `POST /score`, and whether they came as a batch; raises a `Rejection`."""
-        values = msgspec.structs.astuple(decoded(self._either, body))
+        try:  # not by `decoded`, whose call takes a third of a percent of a score's time
+            values = msgspec.structs.astuple(self._either(body))
+        except WRONG as error:
+            raise rejection_for(error, body) from error
         records = values[-1]
         if records is msgspec.UNSET:
             row = values[:-1]
