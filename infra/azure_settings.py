@@ -151,9 +151,6 @@ class AzureSettings(Parameters):
     principal user" on it. By default the jobs run as the deployer that first ran `up`."""
     training_timeout_minutes: int = Field(default=240, ge=10, le=2880)
     """Timeout of a training run, in minutes."""
-    training_binary_files: bool = False
-    """Whether Spark reads files for training's Python processes, each as a whole and none larger than 2 GiB. Only for a
-    cluster whose workers' Python can't read the volumes, which `up` reports, and not for tables."""
     kubernetes_version: str = Field(default=KUBERNETES, pattern=r"^1\.\d{2}$")
     """Minor version of Kubernetes; patches are applied automatically in the maintenance window."""
     kubernetes_tier: KubernetesTier = KubernetesTier.FREE

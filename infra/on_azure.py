@@ -271,7 +271,6 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         vm_size=azure.training_vm_size,
         workers=azure.training_workers,
         timeout_seconds=azure.training_timeout_minutes * 60,
-        binary_files=azure.training_binary_files,
         libraries=found,
     )
     training = StepResource(

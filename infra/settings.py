@@ -19,7 +19,6 @@ from training.parameters import (
     FilmsDataset,
     GateParameters,
     Parameters,
-    TablesDataset,
     TrainingParameters,
 )
 
@@ -74,8 +73,6 @@ class Settings(Parameters):
             if wanted is not None:
                 raise ValueError("scoring.target_qps sizes a stack on Azure; a local one has scoring.workers")
             return None
-        if value.training_binary_files and isinstance(info.data.get("dataset"), TablesDataset):
-            raise ValueError("training_binary_files is not for tables, whose tasks read files themselves")
         from infra.cost.capacity import require_room, sized  # noqa: PLC0415 - a local stack needs no table of prices
 
         try:

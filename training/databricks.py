@@ -10,14 +10,10 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-
-import pyarrow as pa
-from pyspark.sql import SparkSession
 
 from features.errors import PersonalizationError
 from features.files import sha256
@@ -27,7 +23,6 @@ from recommend.stored import FOLDER as SNAPSHOTS
 from training.datasets import materialize
 from training.datasets.manifest import RECORD, Manifest, recorded
 from training.datasets.placed.in_place import folders_of, volume_of
-from training.engines.spark.store.delivered import delivers
 from training.platform import own_disk
 from training.privileges import READ, READ_AND_WRITE, not_granted
 from training.request import LakeRequest
@@ -36,11 +31,10 @@ from training.run import train
 CHUNK_BYTES = 8 << 20
 NAME_PARTS = 5
 """Of a volume's path: the root, `Volumes`, catalog, schema, volume."""
-_REFUSED = pa.schema([("refused", pa.string())])
 
 
 class VolumeError(PersonalizationError):
-    """A machine of the cluster can't use a volume."""
+    """The job can't use a volume."""
 
 
 def copy_files(source: Path, target: Path) -> None:
@@ -52,38 +46,17 @@ def copy_files(source: Path, target: Path) -> None:
             shutil.copyfileobj(reader, writer, CHUNK_BYTES)
 
 
-def try_volumes(
-    session: SparkSession, *, read: Sequence[Path], written: Sequence[Path], placed: Mapping[Path, str]
-) -> None:
-    """Use these folders from Python on every machine; raises `VolumeError` with the first refusal.
+def try_volumes(*, read: Sequence[Path], written: Sequence[Path], placed: Mapping[Path, str]) -> None:
+    """Use these folders; raises `VolumeError` with the first refusal.
 
     `placed` are the volumes of containers that the stack doesn't own, with their addresses.
-
-    Spark reports an error of its workers as the driver's stack trace, after four attempts at each task.
     """
-    tasks = session.sparkContext.defaultParallelism
-    trials = _Trials(read=tuple(read), written=tuple(written), placed=tuple(placed.items()))
-    refused = session.range(0, tasks, 1, tasks).mapInArrow(trials, "refused string").collect()
-    if refused:
-        raise VolumeError(refused[0].refused)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Trials:
-    """One task, which yields a sentence for each refusal."""
-
-    read: tuple[Path, ...]
-    written: tuple[Path, ...]
-    placed: tuple[tuple[Path, str], ...]
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for _ in batches:
-            pass
-        trials = [(_read, folder, _not_granted("read", READ)) for folder in self.read]
-        trials += [(_write, folder, _not_granted("write to", READ_AND_WRITE)) for folder in self.written]
-        trials += [(_read, folder, _not_allowed(address)) for folder, address in self.placed]
-        refused = [sentence for trial in trials if (sentence := _refusal(*trial))]
-        yield pa.RecordBatch.from_pydict({"refused": refused}, schema=_REFUSED)
+    trials = [(_read, folder, _not_granted("read", READ)) for folder in read]
+    trials += [(_write, folder, _not_granted("write to", READ_AND_WRITE)) for folder in written]
+    trials += [(_read, folder, _not_allowed(address)) for folder, address in placed.items()]
+    for trial in trials:
+        if refused := _refusal(*trial):
+            raise VolumeError(refused)
 
 
 def _refusal(use: Callable[[Path], None], folder: Path, explain: Callable[[Path, OSError], str]) -> str | None:
@@ -163,7 +136,7 @@ def _made(folder: Path, folders: ExitStack) -> Path:
 
 
 def _try(request: LakeRequest) -> None:
-    """Raise `VolumeError` if a machine can't use the request's folders, before anything takes long."""
+    """Raise `VolumeError` if the job can't use the request's folders, before anything takes long."""
     written = [request.output, request.work, *([] if request.snapshots is None else [request.snapshots])]
     if request.fetch:
         written.append(request.data)
@@ -171,9 +144,7 @@ def _try(request: LakeRequest) -> None:
     listing = recorded(request.data)
     volumes = request.data.parents[1]
     placed = {volumes / volume_of(folder): str(folder) for folder in (folders_of(listing) if listing else ())}
-    session = SparkSession.builder.getOrCreate()
-    if not delivers(session):  # else Spark reads for the workers' Python, which can't
-        try_volumes(session, read=read, written=written, placed=placed)
+    try_volumes(read=read, written=written, placed=placed)
 
 
 def _run(request: LakeRequest, own: Path, shared: Path) -> None:

@@ -8,9 +8,6 @@ from pathlib import Path
 REPLACED = ("pydantic", "pydantic_core")
 """Packages that Databricks' runtime has in versions that this project can't use, and may already have imported."""
 
-SWITCH = "spark.personalization.binaryFiles"
-"""In Spark's configuration: true if Spark is to read files for Python (`azure.training_binary_files`)."""
-
 
 def on_databricks() -> bool:
     """Whether this process runs on a Databricks cluster, which has its own Spark, SynapseML and log."""

@@ -21,7 +21,6 @@ from infra.cloud.site import Site
 from infra.step_resource import Group
 from steps.job_libraries import JobLibraries
 from tools.versions import DATABRICKS_RUNTIME, SCALA
-from training.platform import SWITCH
 
 ACCESS = databricks.PublicNetworkAccess
 RULES = databricks.RequiredNsgRules
@@ -150,7 +149,6 @@ FIELD = {
     PrincipalType.SERVICE_PRINCIPAL: "service_principal_name",
 }
 """Where the permissions of a job name a principal; a service principal by its application ID."""
-BINARY_FILES = {SWITCH: "true"}
 SINGLE_NODE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*, 4]"}
 
 
@@ -166,7 +164,6 @@ def training_job(
     vm_size: str,
     workers: int,
     timeout_seconds: int,
-    binary_files: bool,
     libraries: JobLibraries,
 ) -> pulumi_databricks.Job:
     """Cluster policy and job of this name, in the workspace of the given Databricks provider; deleted with it.
@@ -193,7 +190,7 @@ def training_job(
         azure_attributes=pulumi_databricks.JobJobClusterNewClusterAzureAttributesArgs(
             availability=ON_DEMAND, first_on_demand=1
         ),
-        spark_conf={**(SINGLE_NODE if alone else {}), **(BINARY_FILES if binary_files else {})},
+        spark_conf=SINGLE_NODE if alone else {},
         custom_tags={**tags, **({"ResourceClass": "SingleNode"} if alone else {})},
     )
     task = pulumi_databricks.JobTaskArgs(

@@ -5,7 +5,6 @@ import zlib
 from pathlib import Path
 
 from training.datasets.errors import TruncatedFileError
-from training.files import opened
 
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 """What reading a truncated or damaged gzip file raises."""
@@ -14,7 +13,7 @@ _START = b"\x1f\x8b"
 
 def is_gzip(file: Path) -> bool:
     """Whether the file's content is gzip, regardless of its name."""
-    with opened(file) as probe:
+    with file.open("rb") as probe:
         return probe.read(len(_START)) == _START
 
 

@@ -17,7 +17,6 @@ from training.datasets.errors import ColumnError, MalformedRowError, MissingFile
 from training.datasets.progress import silent
 from training.engines.reading import blocks
 from training.engines.reading.sources import open_source
-from training.engines.spark import join
 from training.engines.spark.engine import SparkEngine
 from training.parameters import TablesDataset
 
@@ -63,22 +62,18 @@ def bytes_of(run: Run, name: str) -> bytes:
 @pytest.mark.spark
 @pytest.mark.full
 def test_events_in_lists_train_the_model_of_the_labels_that_they_mean(
-    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, spark_log: Path, tmp_path: Path
 ) -> None:
     spec = written(tmp_path)
     events = train(tmp_path / "events", *options(spec))
     labels = train(tmp_path / "labels", *options(EXAMPLE / "dataset.yaml"))
     assert bytes_of(events, "model.txt") == bytes_of(labels, "model.txt")
-    monkeypatch.setattr(join, "SENT_BYTES", 0)
     joined = train_on(SparkEngine(session=spark, log=spark_log), tmp_path / "joined", *options(spec))
     assert encoder_of(joined) == encoder_of(events)
 
 
 @pytest.mark.spark
-def test_spark_notices_an_event_that_never_occurs(
-    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(join, "SENT_BYTES", 0)
+def test_spark_notices_an_event_that_never_occurs(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
     spec = written(tmp_path, label=BOUGHT | {"negative": ["view", "cart", "return"]})
     engine = SparkEngine(session=spark, log=spark_log)
     source = engine.open_source(TablesDataset(kind="tables", spec=spec), None, silent)

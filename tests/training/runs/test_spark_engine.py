@@ -1,12 +1,14 @@
-"""Engine spark: its tasks read with the kernels, and report malformed rows with the same messages."""
+"""Engine spark: Spark reads and counts, and malformed rows are reported with the same messages."""
 
+import gzip
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -17,46 +19,28 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
-from pyarrow import parquet
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.bundle import Bundle
 from features.hashing import MISSING_HASH
-from features.schema import CRITEO
-from tests.support.prepared_rows import prepared
 from tests.support.training_runs import encoder_of, train, train_on
-from tests.training.runs.test_several import SCHEMA
 from tools.paths import ROOT
-from training.datasets.errors import MalformedRowError
+from training.datasets.errors import DatasetError, MalformedRowError, TruncatedFileError
 from training.datasets.progress import silent
+from training.engines import chunks
 from training.engines.counted import LocalCounts
-from training.engines.reading import blocks
-from training.engines.spark import join
-from training.engines.spark.counted import SparkCounts, shared
+from training.engines.local.engine import LocalEngine
+from training.engines.spark.counted import SparkCounts, types_of
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.interruptible import interruptible
-from training.engines.spark.store import scans
-from training.engines.spark.store.blobs import packed, unpacked
-from training.engines.spark.store.groups import answers, groups_of, rows_beside
-from training.engines.spark.store.paths import stored
 from training.engines.spark.workers import forget_archives
-from training.kernels import split
+from training.kernels.columns import LABEL, RECORD_HASH
 from training.kernels.count import ValueCounts, count
-from training.parameters import CriteoDataset, TrainingParameters
+from training.parameters import CriteoDataset, TablesDataset
 
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 OTHER = "0" + ROW[1:]
-
-
-def test_blobs_hold_blocks_of_any_columns() -> None:
-    rows = [
-        {"age": 7.0, "tags": "a b", "city": "Köln", "device": "tv", "genres": "x|y"},
-        {"age": 8.0, "tags": "", "city": "", "device": "", "genres": "z"},
-    ]
-    block = prepared(rows, SCHEMA, label=[0, 1])
-    table = pa.Table.from_pylist([packed(block), packed(block.slice(1))])
-    assert list(unpacked(table.to_batches())) == [block, block.slice(1)]
 
 
 def test_workers_look_for_modules_in_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,17 +51,6 @@ def test_workers_look_for_modules_in_no_archive(tmp_path: Path, monkeypatch: pyt
     forget_archives()
     assert not [finder for finder in sys.path_importer_cache.values() if isinstance(finder, zipimporter)]
     assert str(tmp_path / "packed.zip") not in sys.path
-
-
-@pytest.mark.spark
-def test_tasks_read_what_spark_stored_in_order_and_nothing_else(spark: SparkSession, tmp_path: Path) -> None:
-    folder = tmp_path / "a b{1}%20;x"
-    groups = groups_of(stored(spark.range(0, 10, 1, 3), folder))
-    parquet.write_table(pa.table({"id": [99]}), folder / "_left_by_a_task_that_was_lost.parquet")
-    assert groups == groups_of(stored(spark.range(5), folder))
-    assert [row["id"] for rows in rows_beside(groups, ["id"]) for row in rows] == list(range(10))
-    of_tasks = answers(spark, groups, partial(rows_beside, columns=["id"]))
-    assert [row["id"] for task in of_tasks for rows in task for row in rows] == list(range(10))
 
 
 @pytest.mark.spark
@@ -110,24 +83,9 @@ def test_a_signal_ends_a_job_before_its_tasks_end(spark: SparkSession, tmp_path:
 
 
 @pytest.mark.spark
-def test_what_many_tasks_have_found_is_added_up_on_its_way(
-    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1_000)
-    monkeypatch.setattr(scans, "ADDED_AT_ONCE", 1)
-    (tmp_path / "day").write_text("\n".join([ROW, OTHER, OTHER] * 20))
-    dataset, parameters = CriteoDataset(kind="criteo", path=str(tmp_path / "day")), TrainingParameters()
-    engine = SparkEngine(session=spark, log=spark_log)
-    rows, read = engine.open_source(dataset, None, silent).prepare(tmp_path / "rows")
-    found = split.Tally.of(rows.divided(parameters, count=read["rows"]).scan(split.tallying(CRITEO)))
-    assert (sum(found.rows.values()), sum(found.clicks.values())) == (60, 20)
-
-
-@pytest.mark.spark
 def test_of_several_wrong_rows_the_first_is_named_by_file_and_line(
-    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, spark_log: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1_000)
     lines = [ROW, OTHER] * 20
     lines[37] = OTHER + "\tlast"
     lines[29] = OTHER.replace("5", "five", 1)
@@ -138,26 +96,79 @@ def test_of_several_wrong_rows_the_first_is_named_by_file_and_line(
 
 
 @pytest.mark.spark
-def test_counts_in_shares_say_what_the_same_counts_say_in_one_process(spark: SparkSession, tmp_path: Path) -> None:
-    """Of values in several shares, some of them missing, and of the lowest and highest hashes."""
+def test_counts_say_what_the_same_counts_say_in_one_process(spark: SparkSession) -> None:
+    """Of values that are missing, and of the lowest and highest hashes; one column has none."""
     drawn = np.random.default_rng(1)
 
     def column() -> ValueCounts:
         hashes = drawn.choice(np.array([*range(-90, 90), MISSING_HASH, 2**62, -(2**62)]), 400)
         return count(hashes, drawn.random(400) < 0.5, drawn.integers(0, 3, 400, dtype=np.int32), number=3)
 
-    parts = [[column() for _ in CRITEO.categorical] for _ in range(2)]
-    held = LocalCounts(columns=[ValueCounts.merge(tables) for tables in zip(*parts, strict=True)], folds=3)
-    stored = pa.Table.from_batches([share for part in parts for share in shared(part, 4)])
-    frame = spark.createDataFrame(stored.to_pandas(), from_arrow_schema(stored.schema))
-    shares = SparkCounts.added(frame, columns=len(CRITEO.categorical), folds=3, folder=tmp_path / "shares")
-    assert np.array_equal(shares.values_by_rows(9), held.values_by_rows(9))
-    for needed in (np.full(len(CRITEO.categorical), rows) for rows in (1, 5)):
-        found = shares.frequent(needed)
+    none = count(np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0, np.int32), number=3)
+    held = LocalCounts(columns=[column(), none, column()], folds=3)
+    numbers = [
+        (at, *map(int, (one.hash[row], *one.rows[row], *one.clicks[row])))
+        for at, one in enumerate(held.columns)
+        for row in range(len(one))
+    ]
+    on_spark = SparkCounts(table=spark.createDataFrame(numbers, from_arrow_schema(types_of(3))), columns=3, folds=3)
+    assert np.array_equal(on_spark.values_by_rows(9), held.values_by_rows(9))
+    for needed in (np.full(3, rows) for rows in (1, 5)):
+        found = on_spark.frequent(needed)
         for name, value in asdict(held.frequent(needed)).items():
             assert np.array_equal(getattr(found, name), value), name
-    assert [shares.distinct(3), shares.missing(3)] == [held.distinct(3), held.missing(3)]
-    assert np.array_equal(shares.most_frequent(3, 10), held.most_frequent(3, 10))
+    for at in range(3):
+        assert [on_spark.distinct(at), on_spark.missing(at)] == [held.distinct(at), held.missing(at)]
+    assert np.array_equal(on_spark.most_frequent(2, 10), held.most_frequent(2, 10))
+
+
+FAULTS = {
+    "a number": ("u1,i1,1,abc", "number age: 1 of 4 fields is no number: line 5 'abc'"),
+    "a label": ("u1,i1,yes,3", "label clicked: 1 of 4 fields is neither 0 nor 1"),
+    "a key": (",i1,1,3", "key user: 1 of 4 fields is no key: line 5 ''"),
+    "too many fields": ("u1,i1,1,3,4", "1 of 4 rows is not split as the header is: line 5 has 5 fields"),
+    "another encoding": ("ü1,i1,1,3", "is not UTF-8: line 5, byte 1 is 0xfc"),
+}
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_a_table_is_named_by_line(fault: str, spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
+    line, complaint = FAULTS[fault]
+    (tmp_path / "seen.csv").write_text(f"user,item,clicked,age\nu1,i1,1,3\nu2,i1,0,\nu2,i2,0,4\n{line}\n", "latin-1")
+    content = {"interactions": "seen.csv", "label": {"column": "clicked"}, "numeric": ["age"], "users": {"key": "user"}}
+    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump(content))
+    dataset = TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml")
+    source = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent)
+    with pytest.raises(DatasetError, match=re.escape(complaint)):
+        source.prepare(tmp_path / "rows")
+
+
+@pytest.mark.spark
+def test_a_gzip_file_that_was_cut_off_is_named(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
+    (tmp_path / "day.gz").write_bytes(gzip.compress("\n".join([ROW, OTHER] * 500).encode())[:-20])
+    dataset = CriteoDataset(kind="criteo", path=str(tmp_path / "day.gz"))
+    source = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent)
+    with pytest.raises(TruncatedFileError, match=r"day\.gz is truncated or damaged"):
+        source.prepare(tmp_path / "rows")
+
+
+@pytest.mark.spark
+def test_equal_rows_are_numbered_as_on_engine_local(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
+    (tmp_path / "day").write_text("\n".join([ROW, OTHER, OTHER, ROW.replace("68fd1e64", "0"), OTHER]))
+    dataset = CriteoDataset(kind="criteo", path=str(tmp_path / "day"))
+    rows, _ = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent).prepare(tmp_path / "spark")
+    with closing(LocalEngine(data_size=1)) as engine:
+        local, _ = engine.open_source(dataset, None, silent).prepare(tmp_path / "local")
+        expected = [
+            row
+            for file in local.files
+            for block in chunks.read(file)
+            for row in block.select([RECORD_HASH, LABEL]).to_pylist()
+        ]
+    found = [row.asDict() for row in rows.frame.select(RECORD_HASH, LABEL).collect()]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+    assert len({row[RECORD_HASH] for row in found}) == 4  # a click and another row of one content share theirs
 
 
 TABLES = ("--dataset", "tables", "--spec", str(ROOT / "examples/tables/dataset.yaml"), "--split", "time")
@@ -165,9 +176,8 @@ TABLES = ("--dataset", "tables", "--spec", str(ROOT / "examples/tables/dataset.y
 
 @pytest.mark.spark
 def test_tables_that_spark_joins_make_the_same_counts_and_golden_records(
-    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, spark_log: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(join, "SENT_BYTES", 0)
     joined = train_on(SparkEngine(session=spark, log=spark_log), tmp_path / "joined", *TABLES)
     local = train(tmp_path / "local", *TABLES)
     one, other = (Path(run.result.bundle) for run in (joined, local))
@@ -181,10 +191,7 @@ def test_tables_that_spark_joins_make_the_same_counts_and_golden_records(
 
 @pytest.mark.spark
 @pytest.mark.full
-def test_spark_joins_the_one_table_that_there_is(
-    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(join, "SENT_BYTES", 0)
+def test_spark_joins_the_one_table_that_there_is(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
     content = yaml.safe_load((ROOT / "examples/tables/dataset.yaml").read_text())
     content |= {"numeric": ["minutes"], "categorical": ["user_id", "genre"], "users": {"key": "user_id"}}
     content["interactions"] = str(ROOT / "examples/tables/interactions.csv")

@@ -15,8 +15,6 @@ from pyspark.sql import SparkSession
 from tests.support.training_runs import encoder_of, train, train_on
 from tools.paths import ROOT
 from training import datasets
-from training.engines.reading import blocks
-from training.engines.spark import join
 from training.engines.spark.engine import SparkEngine
 from training.parameters import TablesDataset
 
@@ -114,30 +112,14 @@ def test_figures_are_those_of_the_same_rows_as_csv(tmp_path: Path) -> None:
 
 @pytest.mark.spark
 @pytest.mark.full
-def test_figures_on_spark_are_those_of_the_same_rows_as_csv(
-    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stored", STORED)
+def test_spark_makes_the_same_counts_of_them(
+    stored: Callable[[Path], dict[str, Any]], spark: SparkSession, spark_log: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 20_000)  # several tasks
     engine = SparkEngine(session=spark, log=spark_log)
-    runs = [
-        train_on(engine, tmp_path / f"run-{stored.__name__}", *options(tmp_path / stored.__name__, stored))
-        for stored in STORED
-    ]
-    first, *others = [run.result.metrics for run in runs]
-    for other in others:
-        assert other == first
-
-
-@pytest.mark.spark
-@pytest.mark.full
-def test_tables_of_several_files_that_spark_joins_make_the_same_counts(
-    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(join, "SENT_BYTES", 0)
-    engine = SparkEngine(session=spark, log=spark_log)
-    joined = train_on(engine, tmp_path / "joined", *options(tmp_path / "folder", partitioned_parquet))
+    on_spark = train_on(engine, tmp_path / "spark", *options(tmp_path / "folder", stored))
     local = train(tmp_path / "local", *options(tmp_path / "file", one_csv))
-    assert encoder_of(joined) == encoder_of(local)
+    assert encoder_of(on_spark) == encoder_of(local)
 
 
 @pytest.mark.parametrize("stored", FILES)

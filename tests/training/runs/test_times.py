@@ -16,7 +16,6 @@ from features.values import TimeFormat
 from tests.support.described_tables import write_tables
 from tests.support.services import running_service
 from tests.support.training_runs import Run, train, train_on
-from training.engines.spark import join
 from training.engines.spark.engine import SparkEngine
 
 ROWS, ITEMS, USERS = 4_000, 300, 50
@@ -111,17 +110,9 @@ def test_the_baseline_sample_has_the_ages_of_times(bundle: Bundle) -> None:
 
 @pytest.mark.spark
 @pytest.mark.full
-@pytest.mark.parametrize("sent_bytes", [join.SENT_BYTES, 0])
-def test_spark_gives_the_same_rows_to_the_bit(  # noqa: PLR0917 - fixtures
-    tables: Path,
-    bundle: Bundle,
-    spark: SparkSession,
-    spark_log: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    sent_bytes: int,
+def test_spark_gives_the_same_rows_to_the_bit(
+    tables: Path, bundle: Bundle, spark: SparkSession, spark_log: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(join, "SENT_BYTES", sent_bytes)
     on_spark = train_on(SparkEngine(session=spark, log=spark_log), tmp_path, *options(tables))
     other = Bundle.load(Path(on_spark.result.bundle))
     assert [golden.record for golden in other.click_model.golden] == [

@@ -1,15 +1,11 @@
-"""Volumes as a cluster's Python uses them: whole files in order, tried on every machine before a run."""
+"""Volumes as the job's Python uses them: whole files in order, tried before a run."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from training.databricks import VolumeError, copy_files, try_volumes
 from training.platform import own_disk
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 
 def test_a_folder_is_copied_over_what_is_there(tmp_path: Path) -> None:
@@ -25,24 +21,22 @@ def test_a_folder_is_copied_over_what_is_there(tmp_path: Path) -> None:
     assert found == {"model.txt": b"trees", "encoder/rates.npy": b"\0\1", "_OWNER": b"kept"}
 
 
-@pytest.mark.spark
-def test_every_machine_tries_the_folders_and_leaves_nothing(spark: "SparkSession", tmp_path: Path) -> None:
+def test_a_job_tries_the_folders_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "part").write_text("row")
-    try_volumes(spark, read=[tmp_path / "data"], written=[tmp_path / "models" / "runs", tmp_path / "data"], placed={})
+    try_volumes(read=[tmp_path / "data"], written=[tmp_path / "models" / "runs", tmp_path / "data"], placed={})
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["part"]
 
 
-@pytest.mark.spark
-def test_a_refusal_names_the_volume_and_the_grant(spark: "SparkSession", tmp_path: Path) -> None:
+def test_a_refusal_names_the_volume_and_the_grant(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("no folder")
     with pytest.raises(VolumeError, match=r"can't write to the volume .*Not a directory.*GRANT READ VOLUME"):
-        try_volumes(spark, read=[], written=[tmp_path / "models" / "runs"], placed={})
+        try_volumes(read=[], written=[tmp_path / "models" / "runs"], placed={})
     with pytest.raises(VolumeError, match=r"can't read the volume .*Not a directory"):
-        try_volumes(spark, read=[tmp_path / "models"], written=[], placed={})
+        try_volumes(read=[tmp_path / "models"], written=[], placed={})
     with pytest.raises(VolumeError, match=r"can't read abfss://a@b/c by .*Not a directory.*Storage Blob Data Reader"):
-        try_volumes(spark, read=[], written=[], placed={tmp_path / "models": "abfss://a@b/c"})
-    try_volumes(spark, read=[tmp_path / "a champion that was deleted"], written=[], placed={})
+        try_volumes(read=[], written=[], placed={tmp_path / "models": "abfss://a@b/c"})
+    try_volumes(read=[tmp_path / "a champion that was deleted"], written=[], placed={})
 
 
 def test_a_machine_s_own_disk_is_spark_s_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from training.engines.spark.store.paths import path_of, to_read, to_write
+from training.engines.spark.paths import to_read, to_write
 
 
 def test_a_folder_of_this_machine_is_named_as_it_is_and_no_pattern() -> None:
@@ -13,8 +13,3 @@ def test_a_folder_of_this_machine_is_named_as_it_is_and_no_pattern() -> None:
 def test_a_volume_is_named_without_a_scheme_which_databricks_allows_for_spark() -> None:
     assert to_write(Path("/Volumes/c/training/work/x")) == "/Volumes/c/training/work/x"
     assert to_read(Path("/Volumes/c/training/work/x")) == "/Volumes/c/training/work/x"
-
-
-def test_what_spark_calls_a_file_is_the_file_again() -> None:
-    assert path_of("file:///data/a%20b%7B1%7D/part-0.parquet") == Path("/data/a b{1}/part-0.parquet")
-    assert path_of("dbfs:/Volumes/c/training/work/part-0.parquet") == Path("/Volumes/c/training/work/part-0.parquet")

@@ -16,7 +16,6 @@ from training.datasets.described.delta import DeltaRows
 from training.datasets.described.files import TableFile
 from training.datasets.errors import DatasetError, EncodingError, MalformedRowError, TruncatedFileError
 from training.datasets.gzipped import DAMAGED, truncated
-from training.files import opened, source
 
 _SHOWN_BYTES = 20
 _CUT_OFF = ("Parquet magic bytes not found", "Parquet file size is")
@@ -89,9 +88,9 @@ def _undecodable(file: TableFile, error: UnicodeDecodeError) -> EncodingError:
 
 def open_rows(file: TableFile) -> "parquet.ParquetFile | DeltaRows":
     """A Parquet file or a Delta table, to be closed by its context."""
-    return parquet.ParquetFile(source(file.path)) if file.delta is None else DeltaRows(file.path, file.delta.number)
+    return parquet.ParquetFile(file.path) if file.delta is None else DeltaRows(file.path, file.delta.number)
 
 
 def open_bytes(path: Path) -> BinaryIO:
     """Open a file's bytes, decompressed if it is gzip."""
-    return gzip.open(source(path), "rb") if path.suffix == ".gz" else opened(path)  # type: ignore[return-value] # reads lines
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value] # reads lines

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from training.datasets.gzipped import is_gzip
-from training.files import opened, source
 
 BLOCK_BYTES = 16 << 20
 """Bytes of text in memory at a time: about 65,000 Criteo rows."""
@@ -28,7 +27,7 @@ class LineBlock:
         """How many lines of the file precede it."""
         if self.lines is not None:
             return self.lines
-        with opened(self.file) as stream:
+        with self.file.open("rb") as stream:
             pieces = (min(BLOCK_BYTES, self.start - done) for done in range(0, self.start, BLOCK_BYTES))
             return sum(stream.read(size).count(b"\n") for size in pieces)
 
@@ -46,7 +45,7 @@ def of_part(file: Path, start: int, end: int) -> Iterator[LineBlock]:
     if is_gzip(file):
         yield from _of_gzip(file)
         return
-    with opened(file) as stream:
+    with file.open("rb") as stream:
         first, after = _line_start(stream, start), _line_start(stream, end)
         stream.seek(first)
         content = stream.read(after - first)
@@ -65,7 +64,7 @@ def _line_start(stream: BinaryIO, position: int) -> int:
 
 def _of_gzip(file: Path) -> Iterator[LineBlock]:
     lines = 0
-    with gzip.open(source(file)) as stream:
+    with gzip.open(file) as stream:
         rest = b""
         while more := stream.read(BLOCK_BYTES):
             end = more.rfind(b"\n") + 1

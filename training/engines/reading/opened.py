@@ -65,11 +65,18 @@ class Opened:
     @contextmanager
     def unchanged(self) -> Iterator[None]:
         """Guard a block that reads `files`; raises `DatasetError` if one of them has changed by its end."""
-        before = [version(file) for file in self.files]
-        yield
-        for file, known in zip(self.files, before, strict=True):
-            if version(file) != known:
-                raise DatasetError(f"The file {file} changed while it was read. Run the command again.")
+        with unchanged(self.files):
+            yield
+
+
+@contextmanager
+def unchanged(files: Sequence[Path]) -> Iterator[None]:
+    """Guard a block that reads `files`; raises `DatasetError` if one of them has changed by its end."""
+    before = [version(file) for file in files]
+    yield
+    for file, known in zip(files, before, strict=True):
+        if version(file) != known:
+            raise DatasetError(f"The file {file} changed while it was read. Run the command again.")
 
 
 def version(file: Path) -> tuple[int, int]:

@@ -15,6 +15,13 @@ from training.engines.reading.tables import open_tables
 from training.parameters import CriteoDataset, Dataset, FilmsDataset, TablesDataset
 
 
+def criteo_files(dataset: Dataset, data: Path | None, report: Reporter) -> list[Path]:
+    """The files of Criteo's rows, in the folder `data` or, if that is None, from their source."""
+    if not isinstance(dataset, CriteoDataset):
+        raise TypeError(f"{dataset.kind} has tables")
+    return list(criteo.fetch(dataset, report) if data is None else rows_files(data))
+
+
 def open_source(dataset: Dataset, data: Path | None, report: Reporter, passed_over: Forgotten = NOBODY) -> Opened:
     """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source.
 
@@ -22,7 +29,7 @@ def open_source(dataset: Dataset, data: Path | None, report: Reporter, passed_ov
     """
     match dataset:
         case CriteoDataset():
-            return open_criteo(criteo.fetch(dataset, report) if data is None else rows_files(data))
+            return open_criteo(criteo_files(dataset, data, report))
         case FilmsDataset():
             return open_tables(film_files.spec_of(dataset, data).without(passed_over), report)
         case TablesDataset():

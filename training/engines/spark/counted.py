@@ -1,167 +1,131 @@
-"""Count tables on Spark: each column's values with their rows and clicks per fold, partitioned by hash.
+"""Count tables on Spark: each column's values with their rows and clicks by fold, as Parquet."""
 
-A share holds the values of all columns whose hashes are in one range. It is one Spark row with a blob per column:
-int64[v, 1 + 2 * folds] of the hashes, ascending, with each one's rows and clicks per fold. Spark shuffles the tasks'
-counts by share; other tasks add them up.
-"""
-
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
+from operator import add
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from training.engines.counted import LocalCounts
-from training.engines.spark.store.blobs import WRITING
-from training.engines.spark.store.groups import Group, answers, groups_of
-from training.engines.spark.store.paths import stored
-from training.kernels.count import ValueCounts
+from features.hashing import MISSING_HASH
+from features.schema import Schema
+from training.engines.counting import Counting
+from training.engines.selection import Selection
+from training.engines.spark.interruptible import interruptible
+from training.engines.spark.paths import stored
 from training.kernels.encode import FrequentValues
+from training.kernels.split import PARTS
+
+if TYPE_CHECKING:
+    import pandas as pd  # workers, which import this module too, do without
 
 Counts = npt.NDArray[np.int64]
-Answer = TypeVar("Answer")
-SHARE = "_share"
-"""The column with the number of the share."""
+ROWS, CLICKS = "rows", "clicks"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SparkCounts:
-    """The shares in `groups`; see `training.protocols.CountTable`."""
+    """The columns `column`, `hash`, `rows_K` and `clicks_K` for each fold K; see `training.protocols.CountTable`."""
 
-    session: SparkSession
-    groups: tuple[Group, ...]
+    table: DataFrame
     columns: int
     folds: int
 
     @classmethod
-    def added(cls, parts: DataFrame, *, columns: int, folds: int, folder: Path) -> "SparkCounts":
-        """The sums over all `parts` of shares, from one shuffle, as Parquet in `folder` unless it is there already."""
-        add = partial(_added, columns=columns, folds=folds)
-        table = parts.repartition(SHARE).mapInArrow(add, from_arrow_schema(types_of(columns)))
-        groups = groups_of(stored(table, folder, options=WRITING))
-        return cls(session=parts.sparkSession, groups=groups, columns=columns, folds=folds)
+    def of(cls, rows: DataFrame, schema: Schema, *, folds: int, folder: Path) -> "SparkCounts":
+        """The counts over divided rows, as Parquet in `folder` unless they are there already.
+
+        One task per slot counts its rows, and one shuffle adds up what the tasks counted.
+        """
+        width = len(schema.categories)
+        counting = Counting(selection=Selection(parts=PARTS), schema=schema, columns=range(width), folds=folds)
+        types = types_of(folds)
+        parts = rows.select(counting.stored()).coalesce(rows.sparkSession.sparkContext.defaultParallelism)
+        counted = parts.mapInArrow(partial(_counted, counting=counting, types=types), from_arrow_schema(types))
+        sums = [F.sum(name).alias(name) for name in types.names[2:]]
+        return cls(table=stored(counted.groupBy("column", "hash").agg(*sums), folder), columns=width, folds=folds)
 
     def values_by_rows(self, most: int) -> Counts:
         """See `training.protocols.CountTable`."""
-        found: Counts = np.sum(self._asked(partial(LocalCounts.values_by_rows, most=most)), axis=0)
-        return found
+        rows = F.least(self._total(ROWS), F.lit(most)).alias(ROWS)
+        found = _on_driver(self.table.groupBy("column", rows).count())
+        counts = np.zeros((self.columns, most + 1), np.int64)
+        counts[found["column"], found[ROWS]] = found["count"]
+        return counts
 
     def frequent(self, needed_rows: Counts) -> FrequentValues:
         """See `training.protocols.CountTable`; rare values do not reach the driver."""
-        parts = self._asked(partial(LocalCounts.frequent, needed_rows=needed_rows))
-        column, hashes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("column", "hash"))
-        order = np.lexsort((hashes, column))
+        needed = F.get(F.array(*(F.lit(int(rows)) for rows in needed_rows)), F.col("column").cast("int"))
+        is_frequent = self._total(ROWS) >= needed
+        kept = _on_driver(self.table.where(is_frequent)).sort_values(["column", "hash"])
+        sums = [F.sum(name).alias(name) for name in self.table.columns[2:]]
+        rare = _on_driver(self.table.where(~is_frequent).groupBy("column").agg(*sums))
+        pools = rare.set_index("column").reindex(range(self.columns), fill_value=0)
+        rows, clicks = self._names(ROWS), self._names(CLICKS)
         return FrequentValues(
-            column=column[order],
-            hash=hashes[order],
-            rows=np.concatenate([part.rows for part in parts])[order],
-            clicks=np.concatenate([part.clicks for part in parts])[order],
-            rare_rows=np.sum([part.rare_rows for part in parts], axis=0),
-            rare_clicks=np.sum([part.rare_clicks for part in parts], axis=0),
+            column=kept["column"].to_numpy(np.int16),
+            hash=kept["hash"].to_numpy(np.int64),
+            rows=kept[rows].to_numpy(np.int64),
+            clicks=kept[clicks].to_numpy(np.int64),
+            rare_rows=pools[rows].to_numpy(np.int64),
+            rare_clicks=pools[clicks].to_numpy(np.int64),
         )
 
     def distinct(self, index: int) -> int:
         """See `training.protocols.CountTable`."""
-        return int(self._summaries[0, index])
+        return int(self._summaries[index]["distinct"]) if index in self._summaries else 0
 
     def missing(self, index: int) -> int:
         """See `training.protocols.CountTable`."""
-        return int(self._summaries[1, index])
+        return int(self._summaries[index]["missing"]) if index in self._summaries else 0
 
     def most_frequent(self, index: int, number: int) -> tuple[Counts, Counts]:
         """See `training.protocols.CountTable`."""
-        parts = self._asked(partial(LocalCounts.most_frequent, index=index, number=number))
-        hashes, rows = np.concatenate(parts, axis=1)
-        most = np.lexsort((hashes, -rows))[:number]
-        return hashes[most], rows[most]
+        own = self.table.where((F.col("column") == index) & (F.col("hash") != MISSING_HASH))
+        most = own.select("hash", self._total(ROWS).alias(ROWS)).orderBy(F.desc(ROWS), "hash").limit(number)
+        hashes, rows = _on_driver(most).to_numpy(np.int64).T
+        return hashes, rows
 
     @cached_property
-    def _summaries(self) -> Counts:
-        """Distinct values and missing rows by column, int64[2, c]."""
-        found: Counts = np.sum(self._asked(_summarised), axis=0)
-        return found
+    def _summaries(self) -> dict[int, dict[str, Any]]:
+        """Distinct values and missing rows by column."""
+        is_missing = F.col("hash") == MISSING_HASH
+        found = self.table.groupBy("column").agg(
+            F.count_if(~is_missing).alias("distinct"),
+            F.sum(F.when(is_missing, self._total(ROWS)).otherwise(0)).alias("missing"),
+        )
+        return {row["column"]: row.asDict() for row in interruptible(found, DataFrame.collect)}
 
-    def _asked(self, ask: Callable[[LocalCounts], Answer]) -> list[Answer]:
-        """The answers that `ask` gives for each task's shares."""
-        asked = partial(_asked, ask=ask, columns=self.columns, folds=self.folds)
-        return answers(self.session, self.groups, asked)
+    def _names(self, kind: str) -> list[str]:
+        return [f"{kind}_{fold}" for fold in range(self.folds)]
 
-
-def shares_for(session: SparkSession, groups: Sequence[Group]) -> int:
-    """The number of shares for values counted in these groups, so that each task's memory is bounded."""
-    return max(2 * session.sparkContext.defaultParallelism, len(groups))
-
-
-def types_of(columns: int) -> pa.Schema:
-    """The Spark columns of a table of shares."""
-    return pa.schema([(SHARE, pa.int32()), *((_name(index), pa.binary()) for index in range(columns))])
+    def _total(self, kind: str) -> Column:
+        """`ROWS` or `CLICKS` of a value over all folds."""
+        return reduce(add, map(F.col, self._names(kind)))
 
 
-def shared(tables: Sequence[ValueCounts], shares: int) -> Iterator[pa.RecordBatch]:
-    """The tables of all columns, divided into shares."""
-    ends = np.linspace(-(2.0**63), 2.0**63, shares + 1)[1:-1].astype(np.int64)
-    parts = [np.split(_packed(table), np.searchsorted(table.hash, ends)) for table in tables]
-    for number, of_columns in enumerate(zip(*parts, strict=True)):
-        yield _row(number, of_columns)
+def _on_driver(table: DataFrame) -> "pd.DataFrame":
+    return interruptible(table, DataFrame.toPandas)
 
 
-def _row(number: int, packed: Iterable[Counts]) -> pa.RecordBatch:
-    blobs = {_name(index): [part.tobytes()] for index, part in enumerate(packed)}
-    return pa.RecordBatch.from_pydict({SHARE: [number], **blobs}, schema=types_of(len(blobs)))
+def types_of(folds: int) -> pa.Schema:
+    """The columns of a table of counts."""
+    names = [f"{kind}_{fold}" for kind in (ROWS, CLICKS) for fold in range(folds)]
+    return pa.schema([("column", pa.int16()), ("hash", pa.int64()), *((name, pa.int64()) for name in names)])
 
 
-def _name(index: int) -> str:
-    return f"column_{index}"
-
-
-def _packed(table: ValueCounts) -> Counts:
-    return np.column_stack([table.hash, table.rows, table.clicks])
-
-
-def _unpacked(packed: Counts, folds: int) -> ValueCounts:
-    return ValueCounts(hash=packed[:, 0], rows=packed[:, 1 : 1 + folds], clicks=packed[:, 1 + folds :])
-
-
-def _array(blob: pa.BinaryScalar, folds: int) -> Counts:
-    return np.frombuffer(blob.as_buffer(), dtype=np.int64).reshape(-1, 1 + 2 * folds)
-
-
-def _added(batches: Iterable[pa.RecordBatch], *, columns: int, folds: int) -> Iterator[pa.RecordBatch]:
-    """The sum of several tasks' counts for each share."""
-    parts = defaultdict[int, list[list[ValueCounts]]](lambda: [[] for _ in range(columns)])
-    for batch in batches:
-        for row, number in enumerate(batch.column(SHARE).to_pylist()):
-            for index, tables in enumerate(parts[number]):
-                tables.append(_unpacked(_array(batch.column(_name(index))[row], folds), folds))
-    for number, of_columns in parts.items():
-        yield _row(number, [_packed(ValueCounts.merge(tables)) for tables in of_columns])
-
-
-def _asked(groups: Iterable[Group], *, ask: Callable[[LocalCounts], Answer], columns: int, folds: int) -> Answer:
-    return ask(_held(groups, columns=columns, folds=folds))
-
-
-def _held(groups: Iterable[Group], *, columns: int, folds: int) -> LocalCounts:
-    """The values of a few shares."""
-    contents = [group.read([_name(index) for index in range(columns)]) for group in groups]
-    blobs = ([blob for content in contents for blob in content.column(index)] for index in range(columns))
-    return LocalCounts(columns=[_joined(own, folds) for own in blobs], folds=folds)
-
-
-def _joined(blobs: Iterable[pa.BinaryScalar], folds: int) -> ValueCounts:
-    """The values in a column's blobs of different shares."""
-    empty = np.empty((0, 1 + 2 * folds), dtype=np.int64)
-    every = np.concatenate([empty, *(_array(blob, folds) for blob in blobs)])
-    return _unpacked(every[np.argsort(every[:, 0])], folds)
-
-
-def _summarised(table: LocalCounts) -> Counts:
-    indexes = range(len(table.columns))
-    return np.array([[table.distinct(index) for index in indexes], [table.missing(index) for index in indexes]])
+def _counted(batches: Iterable[pa.RecordBatch], *, counting: Counting, types: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for column, found in enumerate(counting.of(batches)):
+        numbers = [found.hash, *found.rows.T, *found.clicks.T]
+        arrays = [
+            pa.array(np.full(len(found), column, np.int16)),
+            *(pa.array(np.ascontiguousarray(one)) for one in numbers),
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=types)

@@ -15,12 +15,13 @@ from pyspark.sql import SparkSession
 from recommend.forgotten import NOBODY, Forgotten
 from training.datasets import tables_of
 from training.datasets.progress import Reporter
-from training.engines.reading.sources import open_source
+from training.engines.reading.sources import criteo_files
 from training.engines.spark.als import SparkLeastSquares
+from training.engines.spark.criteo import SparkCriteo
 from training.engines.spark.failure import explain
-from training.engines.spark.join import JoinedSource, is_for_spark
 from training.engines.spark.session import spark_session, start_workers
-from training.engines.spark.source import SparkSource
+from training.engines.spark.source import SparkSource, Typed
+from training.engines.spark.tables import SparkTables
 from training.parameters import Dataset, EngineName, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress, background
@@ -59,12 +60,15 @@ class SparkEngine:
 
     def open_source(
         self, dataset: Dataset, data: Path | None, report: Reporter, passed_over: Forgotten = NOBODY
-    ) -> SparkSource | JoinedSource:
+    ) -> SparkSource:
         """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
         spec = tables_of(dataset, data, passed_over)
-        if spec is not None and is_for_spark(spec):
-            return JoinedSource(session=self.session, spec=spec, report=report, log=self.log)
-        return SparkSource(session=self.session, opened=open_source(dataset, data, report, passed_over), log=self.log)
+        rows: Typed = (
+            SparkCriteo(session=self.session, files=criteo_files(dataset, data, report))
+            if spec is None
+            else SparkTables(session=self.session, spec=spec, report=report)
+        )
+        return SparkSource(rows=rows, log=self.log)
 
     def factors(self, seed: int) -> SparkLeastSquares:
         """By Spark's ALS."""

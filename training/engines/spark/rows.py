@@ -1,78 +1,90 @@
-"""Prepared rows as blobs in Parquet files on a file system that the whole cluster shares."""
+"""Prepared and encoded rows as Parquet files on a file system that the whole cluster shares."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.ml.linalg import VectorUDT
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+from pyspark.sql.types import StructField, StructType
 
 from features.schema import Schema
-from training.engines.counting import Counting
-from training.engines.selection import ALL, Selection, division
-from training.engines.spark.counted import SparkCounts, shared, shares_for, types_of
-from training.engines.spark.store.groups import Group, over
-from training.engines.spark.store.scans import blocks, merged, running
-from training.engines.spark.synapseml.encoded import SparkEncoded, stored_as_vectors
-from training.kernels.columns import FEATURES
+from training.engines.selection import division
+from training.engines.spark.counted import SparkCounts
+from training.engines.spark.hashes import divided
+from training.engines.spark.paths import stored
+from training.engines.spark.scans import mapped, scanned
+from training.engines.spark.synapseml.fit import fit
+from training.kernels.columns import FEATURES, PART
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel
-from training.kernels.split import Part
-from training.parameters import TrainingParameters
+from training.kernels.split import PARTS, Part
+from training.model.fitted import Fitted
+from training.parameters import Split, TrainingParameters
+from training.progress import Progress
+
+DENSE = 1
+"""The value of `VectorUDT`'s field `type` for a dense vector."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SparkRows:
-    """The blocks in `groups`. See `training.protocols.Rows`.
+    """Rows of `frame`; see `training.protocols.Rows` and `EncodedRows`. `log` is the session's log."""
 
-    `log` is the local session's log.
-    """
-
-    session: SparkSession
-    groups: tuple[Group, ...]
+    frame: DataFrame
     schema: Schema
     log: Path
-    selection: Selection = ALL
+    held_out_from: int | None = None
 
     def part(self, *parts: Part) -> "SparkRows":
-        """The divided rows of these parts."""
-        return replace(self, selection=replace(self.selection, parts=parts))
+        """The rows of these parts."""
+        return self._of(self.frame.where(F.col(PART).isin([PARTS.index(part) for part in parts])))
 
     def with_schema(self, schema: Schema) -> "SparkRows":
         """The rows with other crosses."""
         return replace(self, schema=schema)
 
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
-        """What the kernel gives over all rows, or over those of one group; merged as the kernel says."""
-        groups = self.groups if first is None else self.groups[:1]
-        return merged(self.session, groups, running(kernel, self.selection), kernel)
+        """What the kernel gives over all rows, or over the `first` ones; merged as the kernel says."""
+        return scanned(self.frame if first is None else self.frame.limit(first), kernel)
 
     def divided(self, parameters: TrainingParameters, *, count: int) -> "SparkRows":
         """These rows, of which there are `count`, with `PART` and `FOLD`."""
-        return replace(self, selection=Selection(division=division(self, self.schema, parameters, rows_in_all=count)))
-
-    @property
-    def held_out_from(self) -> int | None:
-        """See `training.protocols.Rows`."""
-        return self.selection.held_out_from
+        found = division(self, self.schema, parameters, rows_in_all=count)
+        held_out_from = found.held_out_from if parameters.split is Split.TIME else None
+        return replace(self, frame=divided(self.frame, found), held_out_from=held_out_from)
 
     def count(self, parameters: TrainingParameters, folder: Path) -> SparkCounts:
-        """The category values of divided rows, counted by one task per slot, then summed by share."""
-        width, folds = len(self.schema.categories), parameters.folds
-        counting = Counting(selection=self.selection, schema=self.schema, columns=range(width), folds=folds)
-        count = partial(_counted, counting=counting, shares=shares_for(self.session, self.groups))
-        counted = over(self.session, self.groups, count, types_of(width), tasks_of_a_slot=1)
-        return SparkCounts.added(counted, columns=width, folds=folds, folder=folder)
+        """The category values of divided rows."""
+        return SparkCounts.of(self.frame, self.schema, folds=parameters.folds, folder=folder)
 
-    def encode(self, encoder: FoldEncoder, _parameters: TrainingParameters, folder: Path) -> SparkEncoded:
-        """The inputs of divided rows as Spark's vectors."""
-        kernel = out_of_fold(encoder)
-        inputs = over(self.session, self.groups, running(kernel, self.selection), kernel.schema)
-        return SparkEncoded.of(stored_as_vectors(inputs, FEATURES, folder), schema=self.schema, log=self.log)
+    def encode(self, encoder: FoldEncoder, _parameters: TrainingParameters, folder: Path) -> "SparkRows":
+        """The inputs of divided rows as vectors."""
+        return self._of(_stored_as_vectors(mapped(self.frame, out_of_fold(encoder)), folder))
+
+    def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
+        """A model of these encoded rows."""
+        return fit(self.frame, self.schema, parameters, rows=rows, log=self.log, progress=progress)
+
+    def _of(self, frame: DataFrame) -> "SparkRows":
+        return replace(self, frame=frame)
 
 
-def _counted(groups: Iterable[Group], *, counting: Counting, shares: int) -> Iterator[pa.RecordBatch]:
-    found = counting.of(blocks(groups, counting.stored()))
-    if found:
-        yield from shared(found, shares)
+def _stored_as_vectors(frame: DataFrame, folder: Path) -> DataFrame:
+    """The encoded rows, written to `folder` unless they are there, with `FEATURES` read back as vectors.
+
+    Arrays are stored in the layout of vectors: Spark's conversion would box every number, in each pass of SynapseML.
+    """
+    fields = [StructField(FEATURES, VectorUDT()) if field.name == FEATURES else field for field in frame.schema.fields]
+    return stored(frame.withColumn(FEATURES, _dense(F.col(FEATURES))), folder, schema=StructType(fields))
+
+
+def _dense(values: Column) -> Column:
+    nothing = F.lit(None)
+    return F.struct(
+        F.lit(DENSE).cast("tinyint").alias("type"),
+        nothing.cast("int").alias("size"),
+        nothing.cast("array<int>").alias("indices"),
+        values.alias("values"),
+    )

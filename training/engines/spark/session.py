@@ -23,6 +23,12 @@ SMALL_DATA = 50_000_000
 """Bytes of data, about 200,000 Criteo rows, up to which Java uses only its fast compiler: a short run never earns back
 the time of the optimising one."""
 
+RULES = {
+    "spark.sql.ansi.enabled": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.caseSensitive": "true",
+}
+"""What our expressions mean depends on these: hashes wrap around, and a text that is no number is null."""
 STACK = "-Xss4m"
 """Room for the lineage of ALS, of which each iteration adds some stages, and which tasks read recursively."""
 
@@ -42,7 +48,10 @@ def spark_session(
     Raises `JavaMissingError` or `JarsError` if a local session cannot be started.
     """
     if on_databricks():
-        return SparkSession.builder.getOrCreate()
+        session = SparkSession.builder.getOrCreate()
+        for name, value in RULES.items():
+            session.conf.set(name, value)
+        return session
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["JAVA_HOME"] = str(java_home())
     # The host name may resolve to an address that a firewall or a network change makes unreachable.
@@ -74,7 +83,7 @@ def _settings(parameters: TrainingParameters, java: Sequence[str]) -> dict[str, 
         "spark.jars": ",".join(str(jar) for jar in jars()),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.session.timeZone": "UTC",
+        **RULES,
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
         # Small files are spread over all cores instead of being read by one.
         "spark.sql.files.openCostInBytes": str(256 * 1024),

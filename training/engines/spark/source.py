@@ -1,105 +1,80 @@
-"""A dataset's rows on Spark: its tasks read and hash the pieces, and Spark stores the results."""
+"""A dataset's rows on Spark: read and typed, hashed, and stored as Parquet with equal rows numbered."""
 
-import pickle
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
-import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
-from features.errors import PersonalizationError
 from features.schema import Schema
-from training.engines.reading.opened import HashedBlock, Opened, Piece
+from training.engines.reading.opened import unchanged
+from training.engines.spark.criteo import SparkCriteo
+from training.engines.spark.hashes import numbered, prepared
+from training.engines.spark.interruptible import interruptible
+from training.engines.spark.paths import stored
 from training.engines.spark.rows import SparkRows
-from training.engines.spark.store.blobs import PIECE, WRITING, packed
-from training.engines.spark.store.delivered import over_files
-from training.engines.spark.store.groups import groups_of, rows_beside
-from training.engines.spark.store.paths import stored
-from training.kernels.columns import LABEL, RAW, RECORD_HASH, TIME, raw_columns
+from training.engines.spark.tables import WRONG, SparkTables
+from training.kernels.columns import LABEL, RECORD_HASH
+from training.kernels.hashed import NUMBER
 
-FOUND = "_found"
-"""The column with what was counted while reading a block, as JSON."""
-PROBLEM = "_problem"
-"""The column with the pickled error that ended a piece. A worker that
-raised it would be retried, and Java would turn it into text."""
+WRITING = {"maxRecordsPerFile": "50000"}
+"""Even rows of one compressed file, which one task reads, are spread over all cores from here on."""
+UNREADABLE = ("EOFException", "ZipException", "IncorrectHeader", "ParquetDecodingException", "not a Parquet file")
+"""What Java says of damaged files."""
+
+
+Typed = SparkTables | SparkCriteo
+"""A dataset's rows before they are hashed. `typed` has them for `training.engines.spark.hashes.prepared`, with `WRONG`,
+and what was counted while reading them; `explain` raises the `DatasetError` that names what is wrong with the files.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SparkSource:
-    """See `training.protocols.Source`; `log` is the local session's log."""
+    """See `training.protocols.Source`; `log` is the session's log."""
 
-    session: SparkSession
-    opened: Opened
+    rows: Typed
     log: Path
 
     @property
     def schema(self) -> Schema:
         """The columns of the rows."""
-        return self.opened.schema
+        return self.rows.schema
 
     @property
     def hashed_fields(self) -> tuple[str, ...]:
-        """See `training.protocols.Source`; Spark does not number equal rows."""
-        return self.opened.hashed_fields
+        """See `training.protocols.Source`."""
+        return (*self.rows.hashed_fields, NUMBER)
 
     def prepare(self, folder: Path) -> tuple[SparkRows, Counter[str]]:
         """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""
-        with self.opened.unchanged():
-            blocks = stored(self._read(), folder, options=WRITING)
-        rows, found = rows_of(blocks, schema=self.schema, log=self.log)
-        self.opened.check(found)
-        return rows, found
+        with unchanged(self.rows.files):
+            try:
+                frame, found = self._stored(folder)
+            except Py4JJavaError as error:
+                if any(sign in str(error) for sign in UNREADABLE):
+                    self.rows.explain(error)
+                raise
+        self.rows.check(found)
+        return SparkRows(frame=frame, schema=self.schema, log=self.log), found
 
-    def _read(self) -> DataFrame:
-        """One row per block, and one per piece that cannot be read to its end."""
-        pieces, schema = self.opened.pieces, self.schema
-        types = types_of(schema)
-        shared = self.session.sparkContext.broadcast(list(pieces))
-
-        def run(number: int) -> Iterator[pa.RecordBatch]:
-            for row in _rows(shared.value[number], schema):
-                yield pa.RecordBatch.from_pylist([{PIECE: number, **row}], schema=types)
-
-        return over_files(self.session, [piece.files for piece in pieces], run, types)
-
-
-def types_of(schema: Schema) -> pa.Schema:
-    """The columns of blocks of prepared rows."""
-    time = [] if schema.timestamp is None else [TIME]
-    blobs = dict.fromkeys((FOUND, PROBLEM, LABEL, *raw_columns(schema), RECORD_HASH, RAW, *time))
-    return pa.schema([(PIECE, pa.int64()), *((name, pa.binary()) for name in blobs)])
+    def _stored(self, folder: Path) -> tuple[DataFrame, Counter[str]]:
+        typed, found = self.rows.typed(folder)
+        hashed = stored(prepared(typed, self.schema, self.rows.keys, WRONG), folder, options=WRITING)
+        totals = hashed.agg(F.count("*"), F.coalesce(F.sum(LABEL), F.lit(0)), F.count_if(WRONG))
+        ((rows, clicks, wrong),) = interruptible(totals, DataFrame.collect)
+        if wrong:
+            self.rows.explain(None)
+        return _numbered(hashed, folder), found + Counter(rows=rows, clicks=clicks)
 
 
-def _rows(piece: Piece, schema: Schema) -> Iterator[dict[str, object]]:
-    try:
-        for block in piece.blocks(schema):
-            yield row_of(block)
-    except PersonalizationError as error:
-        yield {PROBLEM: pickle.dumps(error)}
-
-
-def row_of(block: HashedBlock) -> dict[str, object]:
-    """A block as a Spark row."""
-    return {FOUND: msgspec.json.encode(block.found), **packed(block.rows)}
-
-
-def rows_of(stored: DataFrame, *, schema: Schema, log: Path) -> tuple[SparkRows, Counter[str]]:
-    """The rows in stored blocks, and what was counted while reading them; raises the first piece's error, if any."""
-    groups = groups_of(stored)
-    beside = rows_beside(groups, [PIECE, FOUND, PROBLEM])
-    found = found_in([row for rows in beside for row in rows])
-    return SparkRows(session=stored.sparkSession, groups=groups, schema=schema, log=log), found
-
-
-def found_in(rows: Sequence[Mapping[str, Any]]) -> Counter[str]:
-    """The sum of all `FOUND` columns; raises the first piece's `PROBLEM`, if there is one."""
-    problems = [(row[PIECE], bytes(row[PROBLEM])) for row in rows if row[PROBLEM] is not None]
-    if problems:
-        error: Exception = pickle.loads(min(problems)[1])  # noqa: S301 - what a task of this run wrote
-        raise error
-    found = (Counter[str](msgspec.json.decode(bytes(row[FOUND]), type=dict[str, int])) for row in rows)
-    return sum(found, Counter[str]())
+def _numbered(rows: DataFrame, folder: Path) -> DataFrame:
+    """The rows, again written where some of them are equal. Those few are sorted, and not all."""
+    place, again = (folder.with_name(f"{folder.name}-{kind}") for kind in ("repeated", "numbered"))
+    repeated = stored(rows.groupBy(RECORD_HASH).count().where("count > 1").select(RECORD_HASH), place)
+    if not interruptible(repeated.limit(1), DataFrame.collect):
+        return rows
+    others, equal = (rows.join(repeated, RECORD_HASH, how) for how in ("left_anti", "left_semi"))
+    return stored(others.unionByName(numbered(equal)), again, options=WRITING)

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
@@ -26,11 +25,6 @@ def to_write(path: Path) -> str:
 def to_read(path: Path) -> str:
     """The name under which Spark reads exactly `path`."""
     return _scheme(path) + _PATTERN.sub(r"\\\1", str(path.absolute()))
-
-
-def path_of(name: str) -> Path:
-    """The path for Spark's URI `name`."""
-    return Path(unquote(urlsplit(name).path))
 
 
 def _scheme(path: Path) -> str:

@@ -1,1 +1,0 @@
-"""Blobs of rows in Parquet files on shared storage, which tasks read directly."""
