@@ -53,7 +53,7 @@ MOMENT = "at"
 HOUR, DAY = 3_600e6, 86_400e6
 """Microseconds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST, LAST = ((datetime(year, 1, 2, tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1) for year in (1, 9999))
+_FIRST, _LAST = ((datetime(year, 1, 2, tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1) for year in (1, 9999))
 _EXAMPLE = "2026-01-31 18:30:00"
 _THURSDAY = 3
 """The weekday of 1970-01-01; Monday is 0."""
@@ -336,13 +336,13 @@ class Time(Number):
     def is_right(self, text: str) -> bool:
         """Whether a table's field that is not missing is a time in the column's format."""
         found = microseconds(text, self.reading.format, ZoneInfo(self.reading.zone))
-        return found is not None and FIRST <= found < LAST
+        return found is not None and _FIRST <= found < _LAST
 
     def parse(self, text: str) -> float:
         """A time in the column's format or in ISO 8601; raises `ValueError` for other texts."""
         for form in dict.fromkeys((self.reading.format, TimeFormat.ISO)):
             found = microseconds(text, form, ZoneInfo(self.reading.zone))
-            if found is not None and FIRST <= found < LAST:
+            if found is not None and _FIRST <= found < _LAST:
                 return float(found)
         raise ValueError(f"{text[:100]!r} is {self.rule.fault}")
 

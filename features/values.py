@@ -27,18 +27,18 @@ _CLOCK = (
     rf"([ T](?P<clock>{_TIME_OF_DAY})"
     r"( ?(?P<zone>Z|UTC|[+-](0[0-9]|1[0-7])(:?[0-5][0-9])?))?)?"
 )
-YEAR_FIRST = re.compile(rf"(?P<date>[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}){_CLOCK}")
-YEAR_LAST = re.compile(
+_YEAR_FIRST = re.compile(rf"(?P<date>[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}){_CLOCK}")
+_YEAR_LAST = re.compile(
     rf"(?P<first>[0-9]{{1,2}})(?P<between>[/.-])(?P<second>[0-9]{{1,2}})(?P=between)(?P<year>[1-9][0-9]{{3}}){_CLOCK}"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_800_000_000
+_FIRST, _END = -62_135_596_800_000_000, 253_402_300_800_000_000
 """The beginning of the year 1 and the end of 9999, in microseconds: other years have no date."""
 
 WHOLE = r"(-?[0-9]+)\.0*"
 """A whole number with a decimal point."""
 EXPONENT = "e+"
-LARGE = r"-?[0-9](\.[0-9]+)?e\+1[6-9]"
+_LARGE = re.compile(r"-?[0-9](\.[0-9]+)?e\+1[6-9]")
 """A float of 1e16 or more, which Python writes with an exponent. None of 64 bits has a larger one."""
 
 
@@ -89,8 +89,8 @@ def microseconds(text: str, form: TimeFormat = TimeFormat.ISO, zone: tzinfo = UT
     if form is TimeFormat.MILLISECONDS or (form is TimeFormat.ISO and is_number(text)):
         in_one = 1_000 if form is TimeFormat.MILLISECONDS else 1_000_000
         found = float(text) * in_one if is_number(text) else math.inf
-        return int(found) if EARLIEST <= found < LATEST else None
-    match = (YEAR_FIRST if form is TimeFormat.ISO else YEAR_LAST).fullmatch(text)
+        return int(found) if _FIRST <= found < _END else None
+    match = (_YEAR_FIRST if form is TimeFormat.ISO else _YEAR_LAST).fullmatch(text)
     if match is None:
         return None
     if form is TimeFormat.ISO:
@@ -113,7 +113,7 @@ def key_of(key: str | int) -> str:
     """
     text = str(key)
     if EXPONENT in text:
-        return str(int(float(text))) if re.fullmatch(LARGE, text) else text
+        return str(int(float(text))) if _LARGE.fullmatch(text) else text
     if "." not in text:  # nearly every key, and much faster
         return text
     whole = re.fullmatch(WHOLE, text)

@@ -12,7 +12,7 @@ import xxhash
 from features.hashing import HASH_SEED, hash_several, hash_whole_numbers
 from features.schema import Schema
 from training.kernels import xxh64
-from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, RAW, RECORD_HASH, TIME, VALUES, lists
+from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, RAW, RECORD_HASH, TIME, VALUES, lists, raw_types
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,12 +128,19 @@ def _stacked(columns: Sequence[npt.NDArray[np.generic]], rows: int, kind: type[n
 def raw(columns: Sequence[pa.StringArray], rows: int) -> pa.StructArray:
     """The texts of all rows, by the number of the column."""
     types = raw_type(len(columns))
-    return pa.StructArray.from_buffers(types, rows, [None], children=list(columns))
+    return pa.StructArray.from_buffers(types, rows, [None], children=list(columns) or [pa.nulls(rows, pa.string())])
+
+
+def types_of(schema: Schema) -> pa.Schema:
+    """The columns of `hashed` rows, with their types."""
+    stored = dict(raw_types(schema)) | ({} if schema.timestamp is None else {TIME: pa.int64()})
+    kinds = {LABEL: pa.int8(), **stored, RECORD_HASH: pa.int64(), RAW: raw_type(len(schema.texts))}
+    return pa.schema(list(kinds.items()))
 
 
 def raw_type(columns: int) -> pa.StructType:
-    """The type of `RAW` with this many columns."""
-    return pa.struct([(str(number), pa.string()) for number in range(columns)])
+    """The type of `RAW` with this many columns; with none, it has one of nulls, since Parquet has no empty structs."""
+    return pa.struct([(str(number), pa.string()) for number in range(max(1, columns))])
 
 
 def _values(columns: Sequence[pa.StringArray], schema: Schema, rows: int) -> pa.ListArray:

@@ -19,6 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -34,10 +36,12 @@ from training.engines.local.engine import LocalEngine
 from training.engines.spark.counted import SparkCounts, types_of
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.interruptible import interruptible
+from training.engines.spark.rows import divided
 from training.engines.spark.workers import forget_archives
-from training.kernels.columns import LABEL, RECORD_HASH
+from training.kernels.columns import FOLD, LABEL, PART, RECORD_HASH
 from training.kernels.count import ValueCounts, count
-from training.parameters import CriteoDataset, TablesDataset
+from training.kernels.split import Division
+from training.parameters import CriteoDataset, TablesDataset, TrainingParameters
 
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 OTHER = "0" + ROW[1:]
@@ -151,6 +155,18 @@ def test_a_gzip_file_that_was_cut_off_is_named(spark: SparkSession, spark_log: P
     source = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent)
     with pytest.raises(TruncatedFileError, match=r"day\.gz is truncated or damaged"):
         source.prepare(tmp_path / "rows")
+
+
+@pytest.mark.spark
+@settings(max_examples=5, deadline=None)
+@given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1, max_size=200))
+def test_rows_are_divided_as_on_engine_local(spark: SparkSession, hashes: list[int]) -> None:
+    division = Division.of(TrainingParameters(seed=1 << 40), lambda _share: 0, rows=len(hashes))
+    rows = spark.createDataFrame([(one,) for one in hashes], f"{RECORD_HASH} bigint").coalesce(1)
+    found = divided(rows, division).collect()
+    record = np.array(hashes)
+    assert [row[PART] for row in found] == division.parts(record, None).tolist()
+    assert [row[FOLD] for row in found] == division.folds(record).tolist()
 
 
 @pytest.mark.spark

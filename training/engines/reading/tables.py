@@ -109,7 +109,7 @@ def without_forgotten(texts: Mapping[str, pa.StringArray], rules: TableRules) ->
     return {name: values.filter(kept) for name, values in texts.items()}
 
 
-_NOT_RIGHT = (
+NOT_RIGHT = (
     BadFieldsError,
     BadLinesError,
     ColumnError,
@@ -199,7 +199,7 @@ def read_part(spec: TablesSpec, table: str, rules: Mapping[str, TableRules]) -> 
     try:
         for texts in _texts(rules[table]):
             yield typed(texts, rules[table])
-    except _NOT_RIGHT as error:
+    except NOT_RIGHT as error:
         explain(spec, rules, error)
 
 
@@ -227,7 +227,7 @@ def read_all(spec: TablesSpec, rules: TableRules) -> TypedTable:
         (keys,) = found.keys.values()
         if len(keys) == 0 or len(pc.unique(keys)) < len(keys):
             raise BadFieldsError("no row, or a repeated key")
-    except _NOT_RIGHT as error:
+    except NOT_RIGHT as error:
         explain(spec, table_rules(spec), error)
     return found
 

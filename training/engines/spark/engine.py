@@ -20,7 +20,7 @@ from training.engines.spark.als import SparkLeastSquares
 from training.engines.spark.criteo import SparkCriteo
 from training.engines.spark.failure import explain
 from training.engines.spark.session import spark_session, start_workers
-from training.engines.spark.source import SparkSource, Typed
+from training.engines.spark.source import SparkSource, Unhashed
 from training.engines.spark.tables import SparkTables
 from training.parameters import Dataset, EngineName, TrainingParameters
 from training.platform import on_databricks
@@ -63,7 +63,7 @@ class SparkEngine:
     ) -> SparkSource:
         """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
         spec = tables_of(dataset, data, passed_over)
-        rows: Typed = (
+        rows: Unhashed = (
             SparkCriteo(session=self.session, files=criteo_files(dataset, data, report))
             if spec is None
             else SparkTables(session=self.session, spec=spec, report=report)

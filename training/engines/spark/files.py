@@ -1,77 +1,106 @@
-"""The files of a table as Spark reads them: one frame for all that have the same columns, whatever their number.
+"""The files of a table as Spark reads them: one frame for all that are alike, whatever their number.
 
-A column's values come with their type. What is in structs and lists is found by its path, as in
-`training.datasets.described.texts`.
+Spark reads the lines of text files and the columns of Parquet files. What they mean is told by the same functions as on
+engine local, which run over Spark's batches.
 """
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.pandas.types import from_arrow_schema
-from pyspark.sql.types import ArrayType, DataType, StringType, StructField, StructType, TimestampType
 
 from training.datasets.described.columns import header
 from training.datasets.described.delta import write_copy
 from training.datasets.described.fields import TableRules
-from training.datasets.described.files import NO_VALUE, TableFile
-from training.datasets.described.opening import open_rows, readable
-from training.datasets.described.texts import top_of, tops
+from training.datasets.described.files import TableFile, folder_values
+from training.datasets.described.opening import open_bytes, open_rows, readable
+from training.datasets.described.texts import columns_of, nested_of, parse, parse_json, text_array, texts_of, tops
 from training.engines.spark.paths import to_read
-from training.engines.spark.values import text_of
 
-CORRUPT = "_corrupt"
-"""The column with a line that is not split as the header is, or is no JSON object."""
+LINE = "value"
+"""Spark's column of a text file's lines."""
+FILE, START, ROW = "_file", "_start", "_row"
+"""The file that a row comes from, where Spark began to read in it, and a number that grows with the rows."""
 LOOKED_AT_ONCE = 16
 """How many files' columns are read at a time; on a volume each read waits for the network."""
-_TEXT = StringType()
+_BLANK = "^[ \t\r]*$"
 _WHOLE = {"uint8": pa.int16(), "uint16": pa.int32(), "uint32": pa.int64(), "uint64": pa.decimal128(20, 0)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """The values of a table's column. `fault` tells rows in which it is no such column; `zone` is a time's."""
+class Reader:
+    """Reads batches of Spark's rows of files like `file` as the texts of the `used` columns, and what else they have.
 
-    value: Column
-    kind: DataType = _TEXT
-    zone: str = ""
-    fault: Column | None = None
+    `names` are a text file's columns, and `first` its first line; `types` are the columns of a Parquet file.
+    """
 
-    @property
-    def text(self) -> Column:
-        """The values as text, "" for null."""
-        return text_of(self.value, self.kind, self.zone)
+    file: TableFile
+    used: Sequence[str]
+    names: Sequence[str] = ()
+    first: bytes = b""
+    types: Sequence[pa.Field] = ()
+
+    def texts(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The rows' texts by column, "" for missing; raises like `training.datasets.described.texts`."""
+        rows = _with_row(batch, self.first) if self.file.has_lines else batch
+        found = self._of_lines(rows) if self.file.has_lines else self._of_parquet(rows)
+        others = {name: rows.column(name) for name in (FILE, START, ROW) if name in rows.schema.names}
+        return {**found, **(self._of_folders(rows.column(FILE)) if self.file.folder_values else {}), **others}
+
+    def _of_lines(self, rows: pa.RecordBatch) -> dict[str, pa.StringArray]:
+        block, stored = joined(rows.column(LINE)).to_pybytes(), self.file.stored(self.used)
+        return parse_json(block, stored, self.file) if self.file.is_json else parse(block, self.names, self.file)
+
+    def _of_parquet(self, batch: pa.RecordBatch) -> dict[str, pa.StringArray]:
+        stored, types = self.file.stored(self.used), pa.schema(self.types)
+        columns = [_as_stored(batch.column(_column(at)), field.type) for at, field in enumerate(types)]
+        rows = pa.RecordBatch.from_arrays(columns, names=types.names)
+        nested = nested_of(stored, types)
+        plain = {name: texts_of(rows.column(name)) for name in stored if name not in nested}
+        return plain | columns_of(rows, nested, self.file)
+
+    def _of_folders(self, files: pa.StringArray) -> dict[str, pa.StringArray]:
+        distinct = files.dictionary_encode()
+        folders = [folder_values(unquote(file)) for file in distinct.dictionary.to_pylist()]
+        return {
+            name: text_array([values[name] for values in folders]).take(distinct.indices)
+            for name in self.file.folder_values
+        }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Read:
-    """Rows with the used columns by name. `fault` tells rows that could not be read, if there can be any."""
-
-    rows: DataFrame
-    cells: Mapping[str, Cell]
-    fault: Column | None = None
-    has_texts: bool = False
+def joined(lines: pa.StringArray) -> pa.Buffer:
+    """The lines as they are in a file."""
+    whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines.cast(pa.binary()))
+    return pc.binary_join(whole, b"\n")[0].as_buffer()
 
 
-def read(session: SparkSession, rules: TableRules, copies: Path) -> Iterator[Read]:
-    """A table's rows; those of a Delta table by a copy as Parquet in the folder `copies`."""
-    groups = dict[object, list[TableFile]]()
+def _with_row(batch: pa.RecordBatch, first: bytes) -> pa.RecordBatch:
+    """The lines that hold a row: no blank ones, and not those that are the same as the first, which names columns."""
+    lines = batch.column(LINE)
+    others = pc.invert(pc.match_substring_regex(lines, _BLANK))
+    if first:
+        others = pc.and_(others, pc.not_equal(lines.cast(pa.binary()), pa.scalar(first)))
+    return batch.filter(others)
+
+
+def read(session: SparkSession, rules: TableRules, copies: Path) -> Iterator[tuple[DataFrame, Reader]]:
+    """A table's rows, those of a Delta table by a copy as Parquet in the folder `copies`."""
+    alike = dict[object, list[tuple[TableFile, Reader]]]()
     files = [part for file in rules.files for part in (_copied(file, copies) if file.delta else [file])]
     with ThreadPoolExecutor(LOOKED_AT_ONCE) as pool:
-        for file, shape in zip(files, pool.map(lambda file: _shape(file, rules), files), strict=True):
-            groups.setdefault(shape, []).append(file)
-    for alike in groups.values():
-        first = alike[0]
-        of_kind = _of_json if first.is_json else _of_text if first.has_lines else _of_parquet
-        found = of_kind(session, alike, rules)
-        folders = {name: Cell(value=_folder_value(name)) for name in rules.columns if name in first.folder_values}
-        yield replace(found, cells={**found.cells, **folders})
+        for file, reader in zip(files, pool.map(lambda file: _reader(file, rules), files), strict=True):
+            shape = (*file.folder_values, reader.names, reader.first, str(reader.types), file.is_json)
+            alike.setdefault(shape, []).append((file, reader))
+    for group in alike.values():
+        paths = [to_read(file.path.resolve()) for file, _ in group]
+        yield _frame(session, paths, group[0][1], is_ordered=bool(rules.one_row_per)), group[0][1]
 
 
 def _copied(file: TableFile, copies: Path) -> list[TableFile]:
@@ -80,62 +109,46 @@ def _copied(file: TableFile, copies: Path) -> list[TableFile]:
     return [replace(file, path=path, delta=None) for path in sorted(copies.glob("*.parquet"))]
 
 
-def _shape(file: TableFile, rules: TableRules) -> object:
-    """What is equal for files that Spark can read together."""
-    folders = tuple(file.folder_values)
+def _reader(file: TableFile, rules: TableRules) -> Reader:
     if file.is_json:
-        return folders
-    if file.is_text:
-        return folders, tuple(header(replace(file, name=""))), file.separator, file.text
-    return folders, str(_parquet_schema(file, rules))
+        return Reader(file=file, used=rules.columns)
+    with readable(file):
+        if file.is_text:
+            with open_bytes(file.path) as stream:
+                first = stream.readline().removeprefix(b"\xef\xbb\xbf").rstrip(b"\n")
+            return Reader(file=file, used=rules.columns, names=tuple(header(replace(file, name=""))), first=first)
+        with open_rows(file) as opened:
+            types = opened.schema_arrow.remove_metadata()
+    names = tops(file.stored(rules.columns), types)
+    return Reader(file=file, used=rules.columns, types=[types.field(name) for name in names])
 
 
-def _paths(files: Sequence[TableFile]) -> list[str]:
-    return [to_read(file.path.resolve()) for file in files]
+def _frame(session: SparkSession, paths: list[str], reader: Reader, *, is_ordered: bool) -> DataFrame:
+    """The files' rows: their lines, or the used columns by number, each with its place if they have an order."""
+    if reader.file.has_lines:
+        rows, columns = session.read.text(paths, lineSep="\n"), [F.col(LINE)]
+    else:
+        read = [one.with_type(_as_spark_reads(one.type)) for one in reader.types if not pa.types.is_null(one.type)]
+        rows = session.read.schema(from_arrow_schema(pa.schema(read), prefer_timestamp_ntz=True)).parquet(*paths)
+        columns = [
+            (F.lit(None).cast("string") if pa.types.is_null(one.type) else F.col(_quoted(one.name))).alias(_column(at))
+            for at, one in enumerate(reader.types)
+        ]
+    places = _places()
+    names = [FILE, START, ROW] if is_ordered else [FILE] if reader.file.folder_values else []
+    return rows.select(*columns, *(places[name].alias(name) for name in names))
 
 
-def _of_text(session: SparkSession, files: Sequence[TableFile], rules: TableRules) -> Read:
-    first, names = files[0], header(replace(files[0], name=""))
-    # With columns pruned, Spark would not notice rows with too few or too many fields.
-    rows = session.read.option("columnPruning", "false").csv(
-        _paths(files),
-        schema=StructType([StructField(name, _TEXT) for name in [*names, CORRUPT]]),
-        sep=first.separator,
-        quote=first.text.quote or "",
-        escape=first.text.quote or '"',
-        encoding=first.text.encoding,
-        header=True,
-        mode="PERMISSIVE",
-        columnNameOfCorruptRecord=CORRUPT,
-    )
-    cells = {name: Cell(value=F.col(_quoted(name))) for name in first.stored(rules.columns)}
-    return Read(rows=rows, cells=cells, fault=F.col(CORRUPT).isNotNull(), has_texts=True)
+def _places() -> Mapping[str, Column]:
+    return {
+        FILE: F.col("_metadata.file_path"),
+        START: F.col("_metadata.file_block_start"),
+        ROW: F.monotonically_increasing_id(),
+    }
 
 
-def _of_json(session: SparkSession, files: Sequence[TableFile], rules: TableRules) -> Read:
-    rows = session.read.json(_paths(files), mode="PERMISSIVE", columnNameOfCorruptRecord=CORRUPT)
-    fault = F.col(CORRUPT).isNotNull() if CORRUPT in rows.columns else None
-    return Read(rows=rows, cells=_cells(rows, files[0].stored(rules.columns), rules), fault=fault)
-
-
-def _of_parquet(session: SparkSession, files: Sequence[TableFile], rules: TableRules) -> Read:
-    types = _parquet_schema(files[0], rules)
-    plain = pa.schema(
-        [field.with_type(_as_spark_reads(field.type)) for field in types if not pa.types.is_null(field.type)]
-    )
-    rows = session.read.schema(from_arrow_schema(plain)).parquet(*_paths(files))
-    cells = _cells(rows, files[0].stored(rules.columns), rules)
-    for field in types:
-        if pa.types.is_timestamp(field.type) and field.name in cells:
-            cells[field.name] = _time(field)
-    return Read(rows=rows, cells=cells)
-
-
-def _parquet_schema(file: TableFile, rules: TableRules) -> pa.Schema:
-    """The columns of a Parquet file that hold used ones."""
-    with readable(file), open_rows(file) as opened:
-        types = opened.schema_arrow.remove_metadata()
-    return pa.schema([types.field(name) for name in tops(file.stored(rules.columns), types)])
+def _column(at: int) -> str:
+    return f"_{at}"
 
 
 def _as_spark_reads(kind: pa.DataType) -> pa.DataType:
@@ -151,49 +164,10 @@ def _as_spark_reads(kind: pa.DataType) -> pa.DataType:
     return _WHOLE.get(str(kind), kind)
 
 
-def _time(field: pa.Field) -> Cell:
-    name = _quoted(field.name)
-    value = F.timestamp_micros(F.expr(f"{name} div 1000")) if field.type.unit == "ns" else F.col(name)
-    return Cell(value=value, kind=TimestampType(), zone="+00:00" if field.type.tz else "")
-
-
-def _cells(rows: DataFrame, names: Sequence[str], rules: TableRules) -> dict[str, Cell]:
-    lengths = Counter(name.rpartition(".")[0] for name in names if name.rpartition(".")[2].isdigit())
-    return {name: _cell(rows, name, lengths, rules.separators.get(name)) for name in names}
-
-
-def _cell(rows: DataFrame, name: str, lengths: Mapping[str, int], separator: str | None) -> Cell:
-    """A column, or what is at its path in one of the rows' columns; nothing if there is no such column."""
-    top = top_of(name, rows.columns)
-    if top not in rows.columns:
-        return Cell(value=F.lit(None).cast("string"))
-    value, kind, fault, path = F.col(_quoted(top)), rows.schema[top].dataType, None, top
-    for step in name.removeprefix(top).split(".")[1:]:
-        if isinstance(kind, StructType) and step in kind.names:
-            value, kind = value.getField(step), kind[step].dataType
-        elif isinstance(kind, ArrayType) and step.isdigit():
-            fault = F.size(value) != lengths[path]
-            value, kind = F.get(value, F.lit(int(step))), kind.elementType
-        else:
-            return Cell(value=F.lit(None).cast("string"))
-        path = f"{path}.{step}"
-    if isinstance(kind, ArrayType) and separator:
-        return _listed(value, kind.elementType, separator)
-    return Cell(value=value, kind=kind, fault=None if fault is None else value.isNotNull() & fault)
-
-
-def _listed(value: Column, kind: DataType, separator: str) -> Cell:
-    """A list as one text of its values."""
-    texts = F.transform(value, lambda one: text_of(one, kind))
-    return Cell(value=F.array_join(texts, separator), fault=F.exists(texts, lambda text: text.contains(separator)))
-
-
-def _folder_value(name: str) -> Column:
-    """The value that a file's folder has for the column, which is encoded twice: in its name, and in the file's URI."""
-    value = F.regexp_extract(F.input_file_name(), f".*/{re.escape(name)}=([^/]*)/", 1)
-    for _ in range(2):
-        value = F.url_decode(F.replace(value, F.lit("+"), F.lit("%2B")))
-    return F.when(value != NO_VALUE, value)
+def _as_stored(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """What Spark reads as another type, as it is stored."""
+    is_other = str(kind) in _WHOLE or pa.types.is_timestamp(kind)
+    return values.cast(kind) if is_other else values
 
 
 def _quoted(name: str) -> str:

@@ -12,14 +12,13 @@ from pyspark.sql.types import StructField, StructType
 from features.schema import Schema
 from training.engines.selection import division
 from training.engines.spark.counted import SparkCounts
-from training.engines.spark.hashes import divided
 from training.engines.spark.paths import stored
 from training.engines.spark.scans import mapped, scanned
 from training.engines.spark.synapseml.fit import fit
-from training.kernels.columns import FEATURES, PART
+from training.kernels.columns import FEATURES, FOLD, PART, RECORD_HASH, TIME
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel
-from training.kernels.split import PARTS, Part
+from training.kernels.split import DRAWS, PARTS, Division, Part
 from training.model.fitted import Fitted
 from training.parameters import Split, TrainingParameters
 from training.progress import Progress
@@ -88,3 +87,21 @@ def _dense(values: Column) -> Column:
         nothing.cast("array<int>").alias("indices"),
         values.alias("values"),
     )
+
+
+def draw(seed: int, purpose: str) -> Column:
+    """See `training.kernels.split.draw`: Spark's `xxhash64` is XXH64 with the seed of our hashes."""
+    return F.pmod(F.xxhash64(F.lit(seed), F.lit(purpose), F.col(RECORD_HASH)), F.lit(DRAWS))
+
+
+def divided(rows: DataFrame, division: Division) -> DataFrame:
+    """The rows with `PART` and `FOLD`: see `training.kernels.split.Division`."""
+    parameters = division.parameters
+    if parameters.split is Split.RANDOM:
+        held_out = draw(parameters.seed, "held out") >= round(parameters.train_fraction * DRAWS)
+        watched = draw(parameters.seed, "validation") < round(division.validation * DRAWS)
+    else:
+        held_out, watched = F.col(TIME) >= division.held_out_from, F.col(TIME) >= division.watched_from
+    number = {part: F.lit(PARTS.index(part)).cast("tinyint") for part in PARTS}
+    part = F.when(held_out, number[Part.HELD_OUT]).when(watched, number[Part.VALIDATION]).otherwise(number[Part.FIT])
+    return rows.withColumns({PART: part, FOLD: (draw(parameters.seed, "fold") % parameters.folds).cast("int")})

@@ -1,47 +1,43 @@
-"""The tables of a dataset config on Spark: read, typed, checked by one aggregate each, and joined."""
+"""The tables of a dataset config on Spark, which reads and joins them; fields are converted as on engine local."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial, reduce
-from operator import or_
+from functools import reduce
 from pathlib import Path
 from typing import NoReturn
 
-from pyspark.sql import Column, DataFrame, SparkSession
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
-from pyspark.sql.types import NumericType
 
-from features.columns import FIRST, LAST, Category, Field, Time
+from features.columns import Number
 from features.schema import Schema
-from recommend.forgotten import Forgotten
 from training.datasets.described.columns import KEYS, keys_by_column, missing_by_column, table_rules
 from training.datasets.described.fields import TableRules
-from training.datasets.described.opening import open_text, readable
-from training.datasets.described.quick import READ, spoken_of, unknown
+from training.datasets.described.quick import READ, counted
 from training.datasets.described.spec import TablesSpec
 from training.datasets.progress import Reporter
-from training.engines.reading.tables import check, explain
-from training.engines.spark.files import Cell, Read, read
-from training.engines.spark.hashes import feature
+from training.engines.reading.opened import hashed_blocks
+from training.engines.reading.tables import check, explain, without_forgotten
+from training.engines.spark.converted import converted, found_in, rows_of
+from training.engines.spark.files import FILE, ROW, START, Reader, read
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.paths import stored
-from training.engines.spark.values import click_of, key_of, number_of, time_of
 from training.kernels.columns import LABEL, TIME
-from training.kernels.hashed import hashed_fields
+from training.kernels.hashed import Fields, hashed_fields, types_of
+from training.kernels.tables import typed
 
-WRONG, REPLACED = "_wrong", "_replaced"
-"""Whether a row has a wrong field, and whether it has a `REPLACEMENT`."""
-REPLACEMENT = "\ufffd"
-"""What Spark makes of bytes that are not in the encoding; a file may also have it as such."""
-EVENT, PLACE, ROW, FILLED = "_event", "_place", "_row", "_filled"
-"""The label's text, an event's place in its files, what is equal in the events of a row, and whether fields are filled.
-"""
+ROW_KEY = "_row_key"
+"""What is equal in the events of a row."""
+PLACE = {FILE: pa.string(), START: pa.int64(), ROW: pa.int64()}
+"""An event's place in its files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SparkTables:
-    """The interactions whose user and item are in their tables; see `training.engines.spark.source.Typed`."""
+    """The interactions whose user and item are in their tables; see `training.engines.spark.source.Unhashed`."""
 
     session: SparkSession
     spec: TablesSpec
@@ -53,14 +49,9 @@ class SparkTables:
         return self.spec.joined_schema
 
     @property
-    def keys(self) -> Mapping[str, str]:
-        """The columns of keys by their names in the interactions."""
-        return keys_by_column(self.spec)
-
-    @property
     def hashed_fields(self) -> tuple[str, ...]:
         """What a row's hash takes in, besides its number."""
-        return hashed_fields(self.schema, self.keys, missing_by_column(self.spec))
+        return hashed_fields(self.schema, keys_by_column(self.spec), missing_by_column(self.spec))
 
     @property
     def files(self) -> list[Path]:
@@ -68,139 +59,130 @@ class SparkTables:
         rules = table_rules(self.spec).values()
         return [file.path for rule in rules for file in rule.files if file.delta is None]
 
-    def typed(self, folder: Path) -> tuple[DataFrame, Counter[str]]:
-        """The joined rows, and what was counted; the tables are written beside `folder` first."""
+    def hashed(self, folder: Path) -> tuple[DataFrame, Counter[str]]:
+        """The joined rows, hashed, and what was counted; users, items and events are written beside `folder` first."""
         tables, found = dict[str, DataFrame](), Counter[str]()
         for name, rules in table_rules(self.spec).items():
             place, copies = (folder.with_name(f"{folder.name}-{kind}{name}") for kind in ("", "copy-of-"))
-            parts = [_typed(part, self.spec, rules) for part in read(self.session, rules, copies)]
-            tables[name] = stored(reduce(DataFrame.unionByName, parts), place)
-            counted = _counted(tables[name], self.spec, rules)
-            if counted.pop(REPLACED):
-                _require_encoding(rules)
-            rows = counted.pop(READ)
-            if counted.pop(WRONG) or not rows:
-                self.explain(None)
-            found += counted
-            if name == "interactions":
-                found[READ] = rows
-        for name in self.spec.joined:
-            key = KEYS[name]
-            repeated = tables[name].groupBy(key).count().where("count > 1").limit(1)
-            if interruptible(repeated, DataFrame.collect):
-                self.explain(None)
-            others = tables["interactions"].join(tables[name], key, "left_anti")
-            found[unknown(name)] = interruptible(others, DataFrame.count)
-        return _joined(tables, self.spec), +found
+            tables[name] = self._typed(rules, copies)
+            if name == "interactions" and not self.spec.one_row_per:
+                continue  # what is told of them comes with their joined rows
+            tables[name] = stored(tables[name], place)
+            counts, fault = found_in(tables[name])
+            tables[name] = rows_of(tables[name])
+            if fault or not counts[READ]:
+                self.explain(fault)
+            if name in self.spec.joined:
+                repeated = tables[name].groupBy(KEYS[name]).count().where("count > 1").limit(1)
+                if interruptible(repeated, DataFrame.collect):
+                    self.explain(None)
+                del counts[READ]
+            found += counts
+        joined = self._joined(tables)
+        return converted(joined, _Hashing(spec=self.spec), types_of(self.schema)), found
 
     def check(self, found: Counter[str]) -> None:
         """Raise a `DatasetError` if the counts are wrong, else report how many interactions are left."""
         check(found, self.spec, table_rules(self.spec), self.report)
 
-    def explain(self, error: Exception | None) -> NoReturn:
+    def explain(self, cause: object) -> NoReturn:
         """Raise the `DatasetError` that names what is wrong with the tables."""
-        explain(self.spec, table_rules(self.spec), error)
+        explain(self.spec, table_rules(self.spec), None if cause is None else ValueError(cause))
 
+    def _typed(self, rules: TableRules, copies: Path) -> DataFrame:
+        """A table's rows with the columns of `_types`."""
+        types = _types(self.schema, rules)
+        parts = [
+            converted(rows, _Typing(reader=reader, rules=rules, schema=self.schema), types)
+            for rows, reader in read(self.session, rules, copies)
+        ]
+        return reduce(DataFrame.unionByName, parts)
 
-def _joined(tables: Mapping[str, DataFrame], spec: TablesSpec) -> DataFrame:
-    rows = tables["interactions"]
-    if spec.one_row_per:
-        rows = _first_events(rows, spec)
-    for name in spec.joined:
-        rows = rows.join(tables[name].drop(WRONG, REPLACED), KEYS[name])
-    return rows
+    def _joined(self, tables: Mapping[str, DataFrame]) -> DataFrame:
+        rows = tables["interactions"]
+        if self.spec.one_row_per:
+            rows = _first_events(rows, self.spec)
+        for name in self.spec.joined:
+            known = F.lit(True).alias(_known(name))  # noqa: FBT003 - a literal of Spark, not a flag
+            rows = rows.join(tables[name].select("*", known), KEYS[name], "left")
+        return rows
 
 
 def _first_events(events: DataFrame, spec: TablesSpec) -> DataFrame:
     """The rows that events make: see `training.engines.reading.tables`."""
-    row = [f"{ROW}{number}" for number in range(len(spec.one_row_per))]
-    first = F.struct(*(name for name in events.columns if name not in {*row, LABEL, PLACE}))
-    order = F.struct(*([TIME] if spec.timestamp else []), PLACE)
-    rows = events.groupBy(*row).agg(F.max(LABEL).alias(LABEL), F.min_by(first, order).alias("first"))
+    first = F.struct(*(name for name in events.columns if name not in {ROW_KEY, LABEL, *PLACE}))
+    order = F.struct(*([TIME] if spec.timestamp else []), *PLACE)
+    rows = events.groupBy(ROW_KEY).agg(F.max(LABEL).alias(LABEL), F.min_by(first, order).alias("first"))
     return rows.select(LABEL, "first.*")
 
 
-def _typed(part: Read, spec: TablesSpec, rules: TableRules) -> DataFrame:
-    """Some of a table's rows with all that is used of them, each column of its type."""
-    columns, wrong = dict[str, Column](), [] if part.fault is None else [part.fault]
-    keys = {**rules.keys, **{f"{ROW}{number}": name for number, name in enumerate(rules.one_row_per)}}
-    for key, name in keys.items():
-        columns[key] = key_of(_text(part.cells[name], rules, name))
-        wrong.append(columns[key] == "")
-    if rules.label:
-        text = _text(part.cells[rules.label.column], rules, rules.label.column)
-        columns |= {LABEL: click_of(text, rules.label), EVENT: text}
-        wrong.append(columns[LABEL].isNull())
-    if rules.timestamp:
-        name = rules.timestamp.column
-        columns[TIME] = time_of(_text(part.cells[name], rules, name), rules.timestamp.format)
-        wrong.append(columns[TIME].isNull())
+def _known(table: str) -> str:
+    """The column that is null where an interaction has no row in a table."""
+    return f"_in_{table}"
+
+
+def _feature(schema: Schema, name: str) -> str:
+    """The column of a feature in typed rows. Spark would take some names for paths."""
+    return f"_{schema.features.index(name)}"
+
+
+def _types(schema: Schema, rules: TableRules) -> pa.Schema:
+    """The columns of a table's typed rows."""
+    kinds = dict.fromkeys(rules.keys, pa.string())
     for one in rules.features:
-        cell, name = part.cells[one.name], feature(spec.joined_schema, one.name)
-        is_present, columns[name] = _feature(cell, one, rules)
-        if not isinstance(one, Category):
-            wrong.append(is_present & columns[name].isNull())
-        if one.name in spoken_of(rules):
-            columns[FILLED + name] = cell.text != ""
-    wrong += [cell.fault for cell in part.cells.values() if cell.fault is not None]
-    texts = [cell.value for cell in part.cells.values()] if part.has_texts else []
-    never = F.lit(False)  # noqa: FBT003 - a literal of Spark, not a flag
-    columns[WRONG] = F.coalesce(reduce(or_, (F.coalesce(one, never) for one in wrong), never), never)
-    columns[REPLACED] = reduce(or_, (F.coalesce(text.contains(REPLACEMENT), never) for text in texts), never)
-    if rules.one_row_per:
-        columns[PLACE] = F.struct("_metadata.file_path", "_metadata.file_block_start", F.monotonically_increasing_id())
-    rows = part.rows.select(*(column.alias(name) for name, column in columns.items()))
-    return _without(rows, rules.forgotten) if KEYS["users"] in columns else rows
-
-
-def _text(cell: Cell, rules: TableRules, name: str) -> Column:
-    """A column's texts, "" where they mean missing."""
-    words = sorted(rules.missing.get(name, frozenset()) - {""})
-    return F.when(~cell.text.isin(*words), cell.text).otherwise("") if words else cell.text
-
-
-def _feature(cell: Cell, one: Field, rules: TableRules) -> tuple[Column, Column]:
-    """Whether the column has a value in a row, and the value: a text, or a number with null for missing."""
-    text = _text(cell, rules, one.name)
-    is_present = text != ""
-    if isinstance(one, Category):
-        return is_present, text
-    if isinstance(one, Time):
-        moment = time_of(text, one.reading.format, one.reading.zone)
-        return is_present, F.when((moment >= FIRST) & (moment < LAST), moment).cast("double")
-    if not isinstance(cell.kind, NumericType):
-        return is_present, number_of(text, cell.kind)
-    return is_present, F.when(is_present, number_of(cell.value, cell.kind))
-
-
-def _without(rows: DataFrame, forgotten: Forgotten) -> DataFrame:
-    """The rows of users who were not forgotten."""
-    if not forgotten.users:
-        return rows
-    is_forgotten = F.udf(partial(Forgotten.__contains__, forgotten), "boolean")
-    return rows.where(~is_forgotten(KEYS["users"]))
-
-
-def _counted(table: DataFrame, spec: TablesSpec, rules: TableRules) -> Counter[str]:
-    """Rows, wrong ones, and what `training.datasets.described.quick.Uses` counts, in one pass."""
-    counts = {READ: F.count("*"), WRONG: F.count_if(WRONG), REPLACED: F.count_if(REPLACED)}
+        kinds[_feature(schema, one.name)] = pa.float64() if isinstance(one, Number) else pa.string()
     if rules.label:
-        counts |= {f"event {event}": F.count_if(F.col(EVENT) == event) for event in rules.label.events}
-    for one in (one for one in rules.features if one.name in spoken_of(rules)):
-        name = feature(spec.joined_schema, one.name)
-        value, separator = F.col(name), rules.separators.get(one.name)
-        counts[f"filled {one.name}"] = F.count_if(FILLED + name)
-        counts[f"present {one.name}"] = F.count_if(value != "" if isinstance(one, Category) else value.isNotNull())
-        if separator:
-            counts[f"separated {one.name}"] = F.count_if(value.contains(separator))
-    numbered = [count.alias(str(number)) for number, count in enumerate(counts.values())]
-    (row,) = interruptible(table.agg(*numbered), DataFrame.collect)
-    return Counter(dict(zip(counts, row, strict=True)))
+        kinds[LABEL] = pa.int8()
+    if rules.timestamp:
+        kinds[TIME] = pa.int64()
+    if rules.one_row_per:
+        kinds |= {ROW_KEY: pa.int64(), **PLACE}
+    return pa.schema(list(kinds.items()))
 
 
-def _require_encoding(rules: TableRules) -> None:
-    """Raise `EncodingError` if a text file is not in its encoding."""
-    for file in (file for file in rules.files if file.is_text):
-        with readable(file), open_text(file) as stream:
-            while stream.read(1 << 20):
-                pass
+@dataclass(frozen=True, kw_only=True)
+class _Typing:
+    """Converts a table's rows."""
+
+    reader: Reader
+    rules: TableRules
+    schema: Schema
+
+    def __call__(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[str, int]]:
+        texts = without_forgotten(self.reader.texts(batch), self.rules)
+        table = typed(texts, self.rules)
+        found = {
+            **table.keys,
+            **{_feature(self.schema, name): values for name, values in table.features.items()},
+            LABEL: table.label,
+            TIME: table.time,
+            ROW_KEY: table.row_key,
+            **{name: texts[name] for name in PLACE if name in texts},
+        }
+        types = _types(self.schema, self.rules)
+        arrays = [pa.array(found[one.name], one.type) for one in types]
+        return pa.RecordBatch.from_arrays(arrays, schema=types), {READ: len(arrays[0]), **table.uses}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hashing:
+    """Hashes joined rows, without those that lack a user or an item."""
+
+    spec: TablesSpec
+
+    def __call__(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[str, int]]:
+        known = {
+            name: batch.column(_known(name)).is_valid().to_numpy(zero_copy_only=False) for name in self.spec.joined
+        }
+        every = np.logical_and.reduce([np.ones(len(batch), np.bool_), *known.values()])
+        rows, schema = batch.filter(pa.array(every)), self.spec.joined_schema
+        fields = Fields(
+            label=rows.column(LABEL).to_numpy(),
+            numeric=[rows.column(_feature(schema, one.name)).to_numpy() for one in schema.numbers],
+            categorical=[rows.column(_feature(schema, one.name)) for one in schema.texts],
+            time=rows.column(TIME).to_numpy() if self.spec.timestamp else None,
+            keys={column: rows.column(key) for column, key in keys_by_column(self.spec).items()},
+            counted=counted(known, 0),
+        )
+        (block,) = hashed_blocks([fields], schema)
+        return block.rows, block.found
