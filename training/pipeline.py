@@ -30,7 +30,6 @@ from training.evaluation.measure import Scored, measure
 from training.evaluation.reachable import best_reachable
 from training.kernels import factors, split
 from training.kernels.encode import FoldEncoder, FrequentValues
-from training.kernels.hashed import NUMBER
 from training.kernels.split import Part, SplitError
 from training.model.fitted import Fitted
 from training.parameters import TrainingParameters
@@ -369,7 +368,6 @@ class Pipeline:
                 gate=self._arguments.gate,
                 versions=metadata.library_versions,
                 hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
-                equal_rows_numbered=NUMBER in prepared.held_out.fields,
                 recommender=judgement,
             )
             return write_bundle(

@@ -68,12 +68,12 @@ def hashed_fields(
     for name, words in missing.items():
         if listed := ", ".join(map(repr, sorted({*words} - {""}))):
             kinds[name] += f" without {listed}"
-    return tuple(f"{name} ({kind})" for name, kind in sorted(kinds.items()))
+    return (*(f"{name} ({kind})" for name, kind in sorted(kinds.items())), NUMBER)
 
 
 TIME_KIND = "time"
 NUMBER = "number among equal rows"
-"""In a list of what is hashed: `numbered` rows."""
+"""In a list of what is hashed: rows are `numbered`."""
 
 
 def _record_hashes(

@@ -53,8 +53,6 @@ class ReportData(Judged):
     """The versions of the libraries."""
     hashes: Mapping[str, str]
     """The hashes of the inputs ("manifest", "code")."""
-    equal_rows_numbered: bool = True
-    """Whether rows that are equal in keys, time and all fields are split one by one."""
     recommender: Judgement | None = None
     """The judgement on the recommender, if the dataset has users and items."""
 

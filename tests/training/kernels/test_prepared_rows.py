@@ -81,6 +81,7 @@ def test_the_order_of_columns_and_keys_that_are_features_change_no_hash(rows: li
 def test_what_is_hashed_is_named_with_its_kind() -> None:
     assert hashed_fields(SCHEMA, ["user_id"]) == (
         *("age (number)", "at (time)", "country (text)", "genres (text)", "price (number)", "user_id (text)"),
+        "number among equal rows",
     )
 
 

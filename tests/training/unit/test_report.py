@@ -92,7 +92,6 @@ GENRES = ColumnSummary(name="genres", role="categorical", missing_share=0.01, di
         ({"champion": LOST}, "(version 3) is not compared, because it needs the column price."),
         ({"champion": None}, "nothing served before this model"),
         ({"best": replace(LOST, version=1)}, "The <b>best version kept</b> (version 1) is not compared"),
-        ({"equal_rows_numbered": False}, "Equal rows are all on one side, because engine"),
         ({"columns": [GENRES]}, "several values per field, separated by <code>&#34; &lt;|&#34;</code>"),
         ({"columns": [GENRES]}, "a row is in the segment of each"),
         ({"slices": [slice_of("cat01", "05db9164"), OFF]}, "1 of 2 segments are off"),

@@ -35,7 +35,7 @@ from training.engines.selection import ALL, Selection, division
 from training.kernels.columns import LABEL, RECORD_HASH
 from training.kernels.count import ValueCounts
 from training.kernels.encode import FoldEncoder, out_of_fold
-from training.kernels.hashed import NUMBER, numbered
+from training.kernels.hashed import numbered
 from training.kernels.kernel import Function, Kernel
 from training.kernels.split import Part
 from training.model.fitted import Fitted
@@ -286,7 +286,7 @@ class LocalSource:
     @property
     def hashed_fields(self) -> tuple[str, ...]:
         """See `training.protocols.Source`."""
-        return (*self.opened.hashed_fields, NUMBER)
+        return self.opened.hashed_fields
 
     def prepare(self, folder: Path) -> tuple[LocalRows, Counter[str]]:
         """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""

@@ -141,7 +141,6 @@ def open_criteo(paths: Sequence[Path]) -> Opened:
         pieces=[
             Piece(
                 fields=partial(_fields, file, *part),
-                files=(file,),
                 check=None if is_gzip(file) else partial(_check, file, *part),
             )
             for file in paths

@@ -26,8 +26,6 @@ class Piece:
     """The rows that one process reads; reading malformed rows raises a `DatasetError`."""
 
     fields: Callable[[], Iterable[Fields]]
-    files: tuple[Path, ...] = ()
-    """What `fields` reads, through `training.files`."""
     check: Callable[[], None] | None = None
     """Raises the error that reading would raise, if it can be found without hashing."""
 

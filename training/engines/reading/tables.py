@@ -137,16 +137,9 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     uses, files = Counter[str](), [file.path for rule in rules.values() for file in rule.files if file.delta is None]
     for rule in joined.values():
         uses.update(entities(spec, rule).uses)
-    sent = [file.path for rule in joined.values() for file in rule.files]
     return Opened(
         schema=spec.joined_schema,
-        pieces=[
-            Piece(
-                fields=partial(_joined, spec, part, own, joined),
-                files=tuple({*sent, *(file.path for file in part.files)}),
-            )
-            for part, own in zip(parts, rows, strict=True)
-        ],
+        pieces=[Piece(fields=partial(_joined, spec, part, own, joined)) for part, own in zip(parts, rows, strict=True)],
         files=files,
         check=lambda found: check(found + uses, spec, rules, report),
         keys=tuple(keys_by_column(spec)),

@@ -29,7 +29,7 @@ class SparkCriteo:
 
     @property
     def hashed_fields(self) -> tuple[str, ...]:
-        """What a row's hash takes in, besides its number."""
+        """See `training.protocols.Source`."""
         return hashed_fields(CRITEO, ())
 
     def hashed(self, _folder: Path) -> tuple[DataFrame, Counter[str]]:

@@ -21,7 +21,7 @@ from training.engines.spark.rows import SparkRows
 from training.engines.spark.scans import mapped
 from training.engines.spark.tables import SparkTables
 from training.kernels.columns import LABEL, RECORD_HASH
-from training.kernels.hashed import NUMBER, numbered, types_of
+from training.kernels.hashed import numbered, types_of
 from training.kernels.kernel import Kernel
 
 WRITING = {"maxRecordsPerFile": "50000"}
@@ -51,7 +51,7 @@ class SparkSource:
     @property
     def hashed_fields(self) -> tuple[str, ...]:
         """See `training.protocols.Source`."""
-        return (*self.rows.hashed_fields, NUMBER)
+        return self.rows.hashed_fields
 
     def prepare(self, folder: Path) -> tuple[SparkRows, Counter[str]]:
         """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""

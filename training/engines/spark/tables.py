@@ -50,7 +50,7 @@ class SparkTables:
 
     @property
     def hashed_fields(self) -> tuple[str, ...]:
-        """What a row's hash takes in, besides its number."""
+        """See `training.protocols.Source`."""
         return hashed_fields(self.schema, keys_by_column(self.spec), missing_by_column(self.spec))
 
     @property
