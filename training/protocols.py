@@ -110,7 +110,7 @@ class Source(Protocol):
 
     @property
     def hashed_fields(self) -> tuple[str, ...]:
-        """What a row's hash takes in, which decides its side: the names of its fields, and its number among equal rows."""
+        """What a row's hash takes in, which decides its side: its fields by name, and its number among equal ones."""
         ...
 
     def prepare(self, folder: Path) -> tuple[Rows, Counter[str]]:

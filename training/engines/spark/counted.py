@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.hashing import MISSING_HASH
 from features.schema import Schema
@@ -20,7 +19,9 @@ from training.engines.counting import Counting
 from training.engines.selection import Selection
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.paths import stored
+from training.engines.spark.scans import mapped
 from training.kernels.encode import FrequentValues
+from training.kernels.kernel import Kernel
 from training.kernels.split import PARTS
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class SparkCounts:
         counting = Counting(selection=Selection(parts=PARTS), schema=schema, columns=range(width), folds=folds)
         types = types_of(folds)
         parts = rows.select(counting.stored()).coalesce(rows.sparkSession.sparkContext.defaultParallelism)
-        counted = parts.mapInArrow(partial(_counted, counting=counting, types=types), from_arrow_schema(types))
+        function = partial(_counted, counting=counting, types=types)
+        counted = mapped(parts, Kernel(columns=tuple(parts.columns), schema=types, function=function))
         sums = [F.sum(name).alias(name) for name in types.names[2:]]
         return cls(table=stored(counted.groupBy("column", "hash").agg(*sums), folder), columns=width, folds=folds)
 

@@ -1,7 +1,8 @@
 """Kernels over Spark's rows: they run in each task, and their results are merged on Spark or come to the driver."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
 import pyarrow as pa
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import Column, DataFrame
@@ -9,10 +10,15 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from training.engines.spark.interruptible import interruptible
+from training.kernels.columns import CATEGORIES, NUMBERS
 from training.kernels.kernel import Function, Kernel
 
 BATCH = pa.schema([("batch", pa.binary())])
 """A batch as bytes."""
+LISTS = {NUMBERS: pa.float64(), CATEGORIES: pa.int64()}
+"""Lists that Spark has as their bytes: it would write and read each of their numbers on its own."""
+_NUMBER_BYTES = np.int32(8)
+_NONE = pa.py_buffer(b"")
 
 
 def scanned(rows: DataFrame, kernel: Kernel) -> pa.Table:
@@ -24,25 +30,55 @@ def scanned(rows: DataFrame, kernel: Kernel) -> pa.Table:
         merged = [getattr(F, how)(name).alias(name) for name, how in kernel.merged.items()]
         grouped = mapped(rows, kernel).groupBy(*kernel.by).agg(*merged).select(kernel.schema.names)
         return pa.Table.from_pandas(interruptible(grouped, DataFrame.toPandas), kernel.schema, preserve_index=False)
-    contents = interruptible(_mapped(rows, kernel, BATCH, packed=True), DataFrame.toPandas)["batch"]
+    contents = interruptible(_mapped(rows, kernel, BATCH, of_batch=_packed), DataFrame.toPandas)["batch"]
     tables = (pa.ipc.open_stream(content).read_all().cast(kernel.schema) for content in contents)
     return pa.concat_tables([kernel.schema.empty_table(), *tables])
 
 
 def mapped(rows: DataFrame, kernel: Kernel) -> DataFrame:
-    """What the kernel gives over the rows of each partition."""
-    return _mapped(rows, kernel, kernel.schema)
+    """What the kernel gives over the rows of each partition, with the columns of `LISTS` as bytes."""
+    types = [field.with_type(pa.binary()) if field.name in LISTS else field for field in kernel.schema]
+    return _mapped(rows, kernel, pa.schema(types), of_batch=_with_bytes)
 
 
-def _mapped(rows: DataFrame, kernel: Kernel, types: pa.Schema, *, packed: bool = False) -> DataFrame:
+def _mapped(
+    rows: DataFrame, kernel: Kernel, types: pa.Schema, *, of_batch: Callable[[pa.RecordBatch], pa.RecordBatch]
+) -> DataFrame:
     shared = rows.sparkSession.sparkContext.broadcast(kernel.function)  # once for each process, and not for each task
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         function: Function = shared.value
-        yield from map(_packed, function(batches)) if packed else function(batches)
+        yield from map(of_batch, function(map(_with_lists, batches)))
 
     inputs = rows.select(*(_plain(rows, name).alias(name) for name in kernel.columns))
     return inputs.mapInArrow(run, from_arrow_schema(types))
+
+
+def _with_bytes(batch: pa.RecordBatch) -> pa.RecordBatch:
+    names = batch.schema.names
+    columns = [_bytes_of(batch.column(name)) if name in LISTS else batch.column(name) for name in names]
+    return pa.RecordBatch.from_arrays(columns, names=names)
+
+
+def _with_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+    names = batch.schema.names
+    columns = [_lists_of(batch.column(name), LISTS[name]) if name in LISTS else batch.column(name) for name in names]
+    return pa.RecordBatch.from_arrays(columns, names=names)
+
+
+def _bytes_of(lists: pa.ListArray) -> pa.BinaryArray:
+    ends = lists.offsets.to_numpy() * _NUMBER_BYTES
+    return pa.Array.from_buffers(
+        pa.binary(), len(lists), [None, pa.py_buffer(ends), lists.values.buffers()[1] or _NONE]
+    )
+
+
+def _lists_of(contents: pa.BinaryArray, kind: pa.DataType) -> pa.ListArray:
+    _, ends, numbers = contents.buffers()
+    offsets = np.frombuffer(ends, np.int32, len(contents) + 1, 4 * contents.offset) // _NUMBER_BYTES
+    return pa.ListArray.from_arrays(
+        pa.array(offsets), pa.Array.from_buffers(kind, int(offsets[-1]), [None, numbers or _NONE])
+    )
 
 
 def _plain(rows: DataFrame, name: str) -> Column:
