@@ -29,7 +29,7 @@ from training.engines.counted import LocalCounts
 from training.engines.counting import Counting
 from training.engines.fitting import fit
 from training.engines.local.pool import Pool, cores
-from training.engines.reading.opened import Opened, Piece
+from training.engines.reading.opened import Opened, Piece, unchanged
 from training.engines.reading.sources import open_source
 from training.engines.selection import ALL, Selection, division
 from training.kernels.columns import LABEL, RECORD_HASH
@@ -316,7 +316,7 @@ class LocalSource:
             Reading(piece=piece, schema=self.schema, target=folder / f"{number:05d}{chunks.SUFFIX}")
             for number, piece in enumerate(pieces)
         ]
-        with self.opened.unchanged():
+        with unchanged(self.opened.files):
             self._check()
             found = self.runner.run(read_piece, todo)
         number_equal_rows(self.runner, chunks.files(folder))

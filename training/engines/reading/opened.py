@@ -60,12 +60,6 @@ class Opened:
         """See `training.protocols.Source`."""
         return hashed_fields(self.schema, self.keys, self.missing)
 
-    @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """Guard a block that reads `files`; raises `DatasetError` if one of them has changed by its end."""
-        with unchanged(self.files):
-            yield
-
 
 @contextmanager
 def unchanged(files: Sequence[Path]) -> Iterator[None]:

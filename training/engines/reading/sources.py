@@ -1,18 +1,16 @@
 """The rows of a dataset, in pieces."""
 
 from pathlib import Path
-from typing import assert_never
 
 from recommend.forgotten import NOBODY, Forgotten
-from training.datasets.described import tables
-from training.datasets.generated import film_files
+from training.datasets import tables_of
 from training.datasets.layout import rows_files
 from training.datasets.progress import Reporter
 from training.datasets.published import criteo
 from training.engines.reading.criteo import open_criteo
 from training.engines.reading.opened import Opened
 from training.engines.reading.tables import open_tables
-from training.parameters import CriteoDataset, Dataset, FilmsDataset, TablesDataset
+from training.parameters import CriteoDataset, Dataset
 
 
 def criteo_files(dataset: Dataset, data: Path | None, report: Reporter) -> list[Path]:
@@ -27,12 +25,5 @@ def open_source(dataset: Dataset, data: Path | None, report: Reporter, passed_ov
 
     Tables are read without the rows of users who are `passed_over`.
     """
-    match dataset:
-        case CriteoDataset():
-            return open_criteo(criteo_files(dataset, data, report))
-        case FilmsDataset():
-            return open_tables(film_files.spec_of(dataset, data).without(passed_over), report)
-        case TablesDataset():
-            return open_tables(tables.spec_of(dataset, data).without(passed_over), report)
-        case _:
-            assert_never(dataset)
+    spec = tables_of(dataset, data, passed_over)
+    return open_criteo(criteo_files(dataset, data, report)) if spec is None else open_tables(spec, report)

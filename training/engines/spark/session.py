@@ -28,7 +28,7 @@ RULES = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.caseSensitive": "true",
 }
-"""What our expressions mean depends on these: hashes wrap around, and a text that is no number is null."""
+"""How Spark's expressions compute, and which columns and times it reads, depends on these."""
 STACK = "-Xss4m"
 """Room for the lineage of ALS, of which each iteration adds some stages, and which tasks read recursively."""
 
