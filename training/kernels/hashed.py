@@ -151,10 +151,10 @@ def _values(columns: Sequence[pa.StringArray], schema: Schema, rows: int) -> pa.
         hashes = [hash_several(text, column.separator) for text in fields.dictionary.to_pylist()]
         parts.append(pa.array(hashes, pa.list_(pa.int64())).take(fields.indices))
     offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * np.int32(len(parts)))
-    return pa.ListArray.from_arrays(offsets, _side_by_side(parts, pa.list_(pa.int64())))
+    return pa.ListArray.from_arrays(offsets, side_by_side(parts, pa.list_(pa.int64())))
 
 
-def _side_by_side(columns: Sequence[pa.Array], kind: pa.DataType) -> pa.Array:
+def side_by_side(columns: Sequence[pa.Array], kind: pa.DataType) -> pa.Array:
     """The values of equally long columns, interleaved row by row."""
     together = pa.concat_arrays([*columns, pa.array([], kind)])
     order = np.arange(len(together)).reshape(len(columns), -1).T.ravel() if columns else np.empty(0, np.int64)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-import numpy as np
 import pyarrow as pa
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import Column, DataFrame
@@ -10,15 +9,11 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from training.engines.spark.interruptible import interruptible
-from training.kernels.columns import CATEGORIES, NUMBERS
+from training.engines.spark.packed import packed, packed_types, unpacked
 from training.kernels.kernel import Function, Kernel
 
 BATCH = pa.schema([("batch", pa.binary())])
 """A batch as bytes."""
-LISTS = {NUMBERS: pa.float64(), CATEGORIES: pa.int64()}
-"""Lists that Spark has as their bytes: it would write and read each of their numbers on its own."""
-_NUMBER_BYTES = np.int32(8)
-_NONE = pa.py_buffer(b"")
 
 
 def scanned(rows: DataFrame, kernel: Kernel) -> pa.Table:
@@ -30,15 +25,14 @@ def scanned(rows: DataFrame, kernel: Kernel) -> pa.Table:
         merged = [getattr(F, how)(name).alias(name) for name, how in kernel.merged.items()]
         grouped = mapped(rows, kernel).groupBy(*kernel.by).agg(*merged).select(kernel.schema.names)
         return pa.Table.from_pandas(interruptible(grouped, DataFrame.toPandas), kernel.schema, preserve_index=False)
-    contents = interruptible(_mapped(rows, kernel, BATCH, of_batch=_packed), DataFrame.toPandas)["batch"]
+    contents = interruptible(_mapped(rows, kernel, BATCH, of_batch=_as_bytes), DataFrame.toPandas)["batch"]
     tables = (pa.ipc.open_stream(content).read_all().cast(kernel.schema) for content in contents)
     return pa.concat_tables([kernel.schema.empty_table(), *tables])
 
 
 def mapped(rows: DataFrame, kernel: Kernel) -> DataFrame:
-    """What the kernel gives over the rows of each partition, with the columns of `LISTS` as bytes."""
-    types = [field.with_type(pa.binary()) if field.name in LISTS else field for field in kernel.schema]
-    return _mapped(rows, kernel, pa.schema(types), of_batch=_with_bytes)
+    """What the kernel gives over the rows of each partition, packed."""
+    return _mapped(rows, kernel, packed_types(kernel.schema), of_batch=packed)
 
 
 def _mapped(
@@ -48,37 +42,10 @@ def _mapped(
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         function: Function = shared.value
-        yield from map(of_batch, function(map(_with_lists, batches)))
+        yield from map(of_batch, function(unpacked(batch) for batch in batches if len(batch)))
 
     inputs = rows.select(*(_plain(rows, name).alias(name) for name in kernel.columns))
     return inputs.mapInArrow(run, from_arrow_schema(types))
-
-
-def _with_bytes(batch: pa.RecordBatch) -> pa.RecordBatch:
-    names = batch.schema.names
-    columns = [_bytes_of(batch.column(name)) if name in LISTS else batch.column(name) for name in names]
-    return pa.RecordBatch.from_arrays(columns, names=names)
-
-
-def _with_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
-    names = batch.schema.names
-    columns = [_lists_of(batch.column(name), LISTS[name]) if name in LISTS else batch.column(name) for name in names]
-    return pa.RecordBatch.from_arrays(columns, names=names)
-
-
-def _bytes_of(lists: pa.ListArray) -> pa.BinaryArray:
-    ends = lists.offsets.to_numpy() * _NUMBER_BYTES
-    return pa.Array.from_buffers(
-        pa.binary(), len(lists), [None, pa.py_buffer(ends), lists.values.buffers()[1] or _NONE]
-    )
-
-
-def _lists_of(contents: pa.BinaryArray, kind: pa.DataType) -> pa.ListArray:
-    _, ends, numbers = contents.buffers()
-    offsets = np.frombuffer(ends, np.int32, len(contents) + 1, 4 * contents.offset) // _NUMBER_BYTES
-    return pa.ListArray.from_arrays(
-        pa.array(offsets), pa.Array.from_buffers(kind, int(offsets[-1]), [None, numbers or _NONE])
-    )
 
 
 def _plain(rows: DataFrame, name: str) -> Column:
@@ -90,7 +57,7 @@ def _plain(rows: DataFrame, name: str) -> Column:
     return vector_to_array(F.col(name))
 
 
-def _packed(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _as_bytes(batch: pa.RecordBatch) -> pa.RecordBatch:
     content = pa.BufferOutputStream()
     with pa.ipc.new_stream(content, batch.schema) as writer:
         writer.write_batch(batch)
