@@ -33,7 +33,7 @@ from features.hashing import (
     hash_values,
     split_values,
 )
-from features.values import PLAIN_NUMBER, PLAIN_TIMES, TIME_FAULTS, TimeFormat, is_number, microseconds
+from features.values import TIME_FAULTS, TimeFormat, is_number, microseconds
 
 Fields = Sequence[Any]
 """The values of n rows: one entry for each of `Schema.fields`, `Numbers` or `Categories` depending on its kind."""
@@ -53,7 +53,7 @@ MOMENT = "at"
 HOUR, DAY = 3_600e6, 86_400e6
 """Microseconds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = ((datetime(year, 1, 2, tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1) for year in (1, 9999))
+FIRST, LAST = ((datetime(year, 1, 2, tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1) for year in (1, 9999))
 _EXAMPLE = "2026-01-31 18:30:00"
 _THURSDAY = 3
 """The weekday of 1970-01-01; Monday is 0."""
@@ -85,14 +85,10 @@ class Asked(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """Words for error messages about a table's fields: what the column is called, and what a wrong field is.
-
-    `plain` is a pattern of texts that are certainly right, "" if there is none.
-    """
+    """Words for error messages about a table's fields: what the column is called, and what a wrong field is."""
 
     called: str
     fault: str
-    plain: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +142,7 @@ class Number(Field):
     @property
     def rule(self) -> Rule:
         """What a table's fields must be."""
-        return Rule("number", "no number", PLAIN_NUMBER)
+        return Rule("number", "no number")
 
     @property
     def asked(self) -> Asked:
@@ -315,9 +311,8 @@ class Time(Number):
 
     @property
     def rule(self) -> Rule:
-        """What a table's fields must be; numbers of up to ten digits are in range as seconds and as milliseconds."""
-        form = self.reading.format
-        return Rule("time", TIME_FAULTS[form], r"[0-9]{1,10}" if PLAIN_TIMES[form] else "")
+        """What a table's fields must be."""
+        return Rule("time", TIME_FAULTS[self.reading.format])
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -336,13 +331,13 @@ class Time(Number):
     def is_right(self, text: str) -> bool:
         """Whether a table's field that is not missing is a time in the column's format."""
         found = microseconds(text, self.reading.format, ZoneInfo(self.reading.zone))
-        return found is not None and _FIRST <= found < _LAST
+        return found is not None and FIRST <= found < LAST
 
     def parse(self, text: str) -> float:
         """A time in the column's format or in ISO 8601; raises `ValueError` for other texts."""
         for form in dict.fromkeys((self.reading.format, TimeFormat.ISO)):
             found = microseconds(text, form, ZoneInfo(self.reading.zone))
-            if found is not None and _FIRST <= found < _LAST:
+            if found is not None and FIRST <= found < LAST:
                 return float(found)
         raise ValueError(f"{text[:100]!r} is {self.rule.fault}")
 

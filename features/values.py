@@ -13,12 +13,6 @@ NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A decimal number, to be matched against a whole text. Unlike Java's parser it rejects `1d`, `0x1p3`, `NaN` and
 spaces."""
 
-PLAIN_NUMBER = r"-?[0-9]{1,15}(\.[0-9]{1,20})?"
-"""Certainly a finite number. Most numbers match it, so they need no closer look."""
-
-_PLAIN_TIME = r"[0-9]{1,11}(\.[0-9]{1,15})?"
-"""Certainly seconds or milliseconds since 1970 before the year 10000."""
-
 _TIME_OF_DAY = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?"
 PLAIN_ISO_TIME = rf"[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}([ T]{_TIME_OF_DAY})?"
 """A time without a zone, if there is such a day."""
@@ -32,7 +26,7 @@ _YEAR_LAST = re.compile(
     rf"(?P<first>[0-9]{{1,2}})(?P<between>[/.-])(?P<second>[0-9]{{1,2}})(?P=between)(?P<year>[1-9][0-9]{{3}}){_CLOCK}"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _END = -62_135_596_800_000_000, 253_402_300_800_000_000
+EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_800_000_000
 """The beginning of the year 1 and the end of 9999, in microseconds: other years have no date."""
 
 WHOLE = r"(-?[0-9]+)\.0*"
@@ -62,13 +56,6 @@ TIME_FAULTS = {
     TimeFormat.MILLISECONDS: "no number of milliseconds since 1970",
 }
 """What error messages say that a wrong field is."""
-PLAIN_TIMES = {
-    TimeFormat.ISO: _PLAIN_TIME,
-    TimeFormat.DAY_FIRST: "",
-    TimeFormat.MONTH_FIRST: "",
-    TimeFormat.MILLISECONDS: _PLAIN_TIME,
-}
-"""A pattern of texts that are certainly times, "" if there is none."""
 
 
 def shown_time(microseconds: int) -> str:
@@ -89,7 +76,7 @@ def microseconds(text: str, form: TimeFormat = TimeFormat.ISO, zone: tzinfo = UT
     if form is TimeFormat.MILLISECONDS or (form is TimeFormat.ISO and is_number(text)):
         in_one = 1_000 if form is TimeFormat.MILLISECONDS else 1_000_000
         found = float(text) * in_one if is_number(text) else math.inf
-        return int(found) if _FIRST <= found < _END else None
+        return int(found) if EARLIEST <= found < LATEST else None
     match = (_YEAR_FIRST if form is TimeFormat.ISO else _YEAR_LAST).fullmatch(text)
     if match is None:
         return None

@@ -39,6 +39,7 @@ from training.catalogue import write_snapshots
 from training.datasets.described.columns import KEYS, table_rules
 from training.datasets.described.quick import joined
 from training.datasets.described.spec import TablesSpec
+from training.datasets.described.typed import taken
 from training.datasets.manifest import Manifest
 from training.engines.counted import LocalCounts
 from training.engines.fitting import native_parameters
@@ -47,7 +48,6 @@ from training.engines.reading.tables import entities
 from training.evaluation.reachable import best_order
 from training.kernels.count import count
 from training.kernels.encode import FoldEncoder
-from training.kernels.tables import taken
 from training.model.native import lightgbm
 from training.parameters import FirstStages, TrainingParameters
 from training.progress import Progress

@@ -21,7 +21,7 @@ def read(dataset: Dataset, folder: Path | None = None, report: Reporter = silent
     source = open_source(dataset, folder, report)
     schema = source.schema
     frames, found = [], Counter[str]()
-    for fields in (fields for piece in source.pieces for fields in piece.fields()):
+    for fields in (fields for piece in source.pieces for fields in piece()):
         found.update(fields.counted, rows=len(fields), clicks=int(fields.label.sum()))
         columns: dict[str, Any] = {schema.label: fields.label}
         columns |= dict(zip(schema.numeric, fields.numeric, strict=True))

@@ -7,6 +7,10 @@ class DatasetError(BadInputError):
     """A dataset that cannot be used; the text names the file and, if there is one, the line or the key."""
 
 
+class BadRowsError(ValueError):
+    """Rows that are not as their columns must be. Callers that know the file name them; users never see this error."""
+
+
 class MissingFileError(DatasetError):
     """A file, folder or column of the dataset does not exist."""
 

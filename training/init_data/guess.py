@@ -11,7 +11,7 @@ from training.datasets.described.fields import is_click
 from training.datasets.described.files import SUFFIXES, files_of, is_hidden, is_table
 from training.datasets.described.quick import SAMPLE_CHARACTERS
 from training.datasets.described.spec import LABEL, POSITIVES, Label
-from training.datasets.described.texts import Tables
+from training.datasets.described.texts import Beginning
 from training.datasets.errors import GuessError
 from training.init_data.columns import (
     Feature,
@@ -178,8 +178,8 @@ def guess_rows(table: TableProfile, keys: Sequence[str], guessed: LabelGuess) ->
     sessions = [one.name for one in table.columns.values() if _SESSIONS & {*words(one.name)} and one.is_complete]
     columns = (*keys, *[name for name in sessions if name not in keys][:1])
     events = defaultdict[tuple[str, ...], set[bool | None]](set)
-    for chunk in Tables(files_of(table.source), [*columns, label.column], SAMPLE_CHARACTERS).chunks():
-        fields = (chunk.columns[name].to_pylist() for name in (*columns, label.column))
+    for chunk in Beginning(files_of(table.source), [*columns, label.column], SAMPLE_CHARACTERS):
+        fields = (texts.to_pylist() for texts in chunk.texts().values())
         for *key, text in zip(*fields, strict=True):
             events[tuple(key)].add(is_click(text, label))
     positive = [found for found in events.values() if True in found]

@@ -9,11 +9,12 @@ from pathlib import Path
 from features.values import TimeFormat, is_number, microseconds
 from training.datasets.described.columns import header, lists_in, require_columns
 from training.datasets.described.files import TableFile, files_of
-from training.datasets.described.opening import open_bytes, readable
+from training.datasets.described.opening import readable
 from training.datasets.described.quick import SAMPLE_CHARACTERS, no_row
 from training.datasets.described.spec import Source
-from training.datasets.described.texts import Tables
+from training.datasets.described.texts import Beginning
 from training.datasets.errors import GuessError
+from training.datasets.gzipped import open_bytes
 
 UNIT = "\x1f"
 """The separator of lists' values in profiles: ASCII's own, which is in no text."""
@@ -105,15 +106,15 @@ def profile(path: Path) -> TableProfile:
         )
     require_columns(files, names)
     texts: dict[str, Counter[str]] = {name: Counter() for name in names}
-    tables, rows = Tables(files, names, SAMPLE_CHARACTERS), 0
-    for chunk in tables.chunks():
-        rows += len(chunk.places)
-        for name in names:
-            texts[name].update(chunk.columns[name].to_pylist())
+    chunks, rows = Beginning(files, names, SAMPLE_CHARACTERS), 0
+    for chunk in chunks:
+        for name, column in chunk.texts().items():
+            texts[name].update(column.to_pylist())
+        rows = texts[names[0]].total()
     if not rows:
         raise no_row(source.shown)
     columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
-    return TableProfile(source=source, rows=rows, whole=tables.whole, columns=columns, lists=lists)
+    return TableProfile(source=source, rows=rows, whole=chunks.whole, columns=columns, lists=lists)
 
 
 def words(name: str) -> list[str]:

@@ -31,7 +31,7 @@ from training.datasets.described.columns import locate, table_rules
 from training.datasets.described.fields import TableRules, keys_of
 from training.datasets.described.files import files_of
 from training.datasets.described.spec import Categorical, TablesSpec, Time
-from training.datasets.described.texts import Tables
+from training.datasets.described.texts import Beginning
 from training.evaluation.measure import Scored, score
 from training.evaluation.metrics import evaluate, losses
 from training.init_data.guess import Gains
@@ -278,10 +278,10 @@ def _sampled(spec: TablesSpec, folder: Path) -> TablesSpec:
 
 
 def _first_rows(rules: TableRules, most: int | None = None) -> pa.Table:
-    batches, rows, names = [], 0, rules.columns
-    for chunk in Tables(rules.files, names).chunks():
-        batches.append(pa.RecordBatch.from_arrays([chunk.columns[name] for name in names], names=names))
-        rows += len(chunk.places)
+    batches, rows = [], 0
+    for chunk in Beginning(rules.files, rules.columns):
+        batches.append(pa.RecordBatch.from_pydict(chunk.texts()))
+        rows += batches[-1].num_rows
         if most is not None and rows >= most:
             break
     return pa.Table.from_batches(batches).slice(0, most)

@@ -4,14 +4,14 @@ import math
 import re
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from features.schema import CRITEO
 from features.values import NUMBER
-from training.engines.reading.criteo import BadRowsError, check, parse
+from training.datasets.errors import BadRowsError
+from training.engines.reading.criteo import parse
 
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 NUMBERS = st.sampled_from(["", "0", "-3", "+5", "5.", ".5", "1e3", "007", "1.7976931348623157e308"])
@@ -28,8 +28,7 @@ def lines(draw: st.DrawFn) -> str:
 @given(st.lists(lines(), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n"]))
 def test_every_field_is_what_its_line_says(rows: list[str], end: str) -> None:
     block = (end.join(rows) + end).encode()
-    check(block)
-    fields = parse(pa.py_buffer(block))
+    fields = parse(block)
     split = [row.split("\t") for row in rows]
     assert fields.label.tolist() == [int(row[0]) for row in split]
     for index in range(13):
@@ -40,7 +39,7 @@ def test_every_field_is_what_its_line_says(rows: list[str], end: str) -> None:
 
 
 def test_the_last_line_needs_no_end() -> None:
-    assert len(parse(pa.py_buffer(f"{ROW}\n{ROW}".encode()))) == 2
+    assert len(parse(f"{ROW}\n{ROW}".encode())) == 2
 
 
 @pytest.mark.parametrize(
@@ -62,9 +61,8 @@ def test_the_last_line_needs_no_end() -> None:
 )
 def test_a_row_that_is_not_right_is_noticed_among_others(bad: str) -> None:
     block = f"{ROW}\n{bad}\n{ROW}\n".encode()
-    for reading in (lambda: parse(pa.py_buffer(block)), lambda: check(block)):
-        with pytest.raises(BadRowsError):
-            reading()
+    with pytest.raises(BadRowsError):
+        parse(block)
 
 
 @given(st.text(st.characters(exclude_characters="\t\r\n", codec="utf-8"), max_size=8))
@@ -73,18 +71,16 @@ def test_a_row_that_is_not_right_is_noticed_among_others(bad: str) -> None:
 def test_what_is_no_number_by_the_rule_is_none_here(text: str) -> None:
     assume(not re.fullmatch(NUMBER, text) and text)
     block = ROW.replace("5", text, 1).encode()
-    for reading in (lambda: parse(pa.py_buffer(block)), lambda: check(block)):
-        with pytest.raises(BadRowsError):
-            reading()
+    with pytest.raises(BadRowsError):
+        parse(block)
 
 
 def test_quotes_are_characters_like_others() -> None:
-    fields = parse(pa.py_buffer(ROW.replace("68fd1e64", '"a', 1).encode()))
+    fields = parse(ROW.replace("68fd1e64", '"a', 1).encode())
     assert fields.categorical[0].to_pylist() == ['"a']
 
 
 def test_bytes_that_are_not_utf_8_are_refused() -> None:
     block = ROW.encode().replace(b"68fd1e64", b"\xff", 1)
-    for reading in (lambda: parse(pa.py_buffer(block)), lambda: check(block)):
-        with pytest.raises(BadRowsError):
-            reading()
+    with pytest.raises(BadRowsError):
+        parse(block)

@@ -12,10 +12,9 @@ from features.bundle import Bundle
 from tests.support.rows import read
 from tests.support.training_runs import Run, encoder_of, train, train_on
 from tools.paths import ROOT
-from training.datasets import describe
+from training.datasets import describe, gzipped
 from training.datasets.errors import ColumnError, MalformedRowError, MissingFileError, OneClassError, SpecError
 from training.datasets.progress import silent
-from training.engines.reading import blocks
 from training.engines.reading.sources import open_source
 from training.engines.spark.engine import SparkEngine
 from training.parameters import TablesDataset
@@ -144,7 +143,7 @@ def test_events_of_one_row_are_found_across_the_parts_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = rows_of(log_of(tmp_path))
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 50)
+    monkeypatch.setattr(gzipped, "BLOCK_BYTES", 50)
     dataset = log_of(tmp_path)
     assert len(open_source(dataset, None, silent).pieces) > 2
     assert rows_of(dataset) == whole

@@ -77,7 +77,7 @@ def test_neither_model_nor_recommender_nor_histories_have_them(
     opened = open_source(dataset, None, silent, passed_over)
     spec = spec_without(dataset, passed_over)
     for piece in opened.pieces:
-        for fields in piece.fields():
+        for fields in piece():
             ages += fields.numeric[0].tolist()
     assert sorted(ages) == [0, 0, 2, 2], "of the first and the third"
     chosen = read_chosen(spec)

@@ -254,7 +254,19 @@ def test_a_wrong_row_of_a_parquet_file_is_named_by_its_number(tmp_path: Path) ->
     assert "users.parquet, number age: 1 of 2 fields is no number: row 2 'old'" in refused(MalformedRowError, path)
 
 
-def test_parquet_types_are_read_as_text(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["items.parquet", "items.jsonl"])
+def test_a_fraction_is_no_category(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, items={"path": name, "key": "item"}, categorical=["size"])
+    rows = pd.DataFrame({"item": ["i1", "i2"], "size": [2.0, 2.5]})
+    rows.to_parquet(tmp_path / "items.parquet")
+    rows.to_json(tmp_path / "items.jsonl", orient="records", lines=True)
+    text = refused(MalformedRowError, path)
+    place = "row 2" if name.endswith("parquet") else "line 2"
+    assert f"{name}, category size: 1 of 2 fields is a fraction, and no category" in text
+    assert f"(name the column under `numeric`, or write its values as text): {place} '2.5'" in text
+
+
+def test_parquet_types_are_read_as_they_are(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         interactions="interactions.parquet",
@@ -289,7 +301,7 @@ def test_of_a_long_file_only_the_beginning_is_looked_at_and_what_it_says_is_said
     users = "user,age\n" + "".join(f"u{number},{number}\n" for number in range(1, 1_000)) + "u0,old\n"
     genres = {"column": "genres", "separator": "/"}
     look(written(tmp_path, {"users": users, "items": items}, categorical=[genres]), characters=60)
-    with pytest.raises(MalformedRowError, match=r"1 of the first 10 fields .* line 3 'two'"):
+    with pytest.raises(MalformedRowError, match=r"1 of the first 11 fields .* line 3 'two'"):
         look(written(tmp_path, {"users": users.replace("u2,2", "u2,two", 1)}), characters=60)
 
 

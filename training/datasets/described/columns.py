@@ -1,6 +1,5 @@
 """Finds out which table has which column, and what the column's fields must be."""
 
-import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,10 +9,11 @@ import pyarrow as pa
 from features.columns import Category, Field
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, files_of
-from training.datasets.described.opening import open_bytes, open_rows, open_text, readable
+from training.datasets.described.opening import first_row, open_rows, readable
 from training.datasets.described.spec import TablesSpec
-from training.datasets.described.texts import BadLinesError, Record, flat_names, names_in, records, top_of
-from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError, SpecError
+from training.datasets.described.texts import Record, flat_names, names_in, records, top_of
+from training.datasets.errors import BadRowsError, EmptyDatasetError, MalformedRowError, MissingFileError, SpecError
+from training.datasets.gzipped import open_bytes
 
 KEYS = {"users": "_user_key", "items": "_item_key"}
 """The names of the keys in the joined tables."""
@@ -36,11 +36,7 @@ _OTHER_DELIMITERS = (";", "\t", ",", "|")
 def header(file: TableFile) -> list[str]:
     """The names of a file's columns, with those of its folders; raises the fitting `DatasetError` without any."""
     with readable(file):
-        if file.is_text:
-            with open_text(file) as stream:
-                names = next(csv.reader(stream, **file.csv_options), [])
-        else:
-            names = list(_columns(file))
+        names = first_row(file) if file.is_text else list(_columns(file))
     if not names:
         raise EmptyDatasetError(f"The file {file.path} is empty. Its first row must name the columns.")
     if len(names) == 1 and (other := next((sign for sign in _OTHER_DELIMITERS if sign in names[0]), None)):
@@ -94,7 +90,7 @@ def _columns(file: TableFile) -> dict[str, bool]:
 def _objects(line: bytes) -> list[Record]:
     try:
         return records(line)
-    except BadLinesError:  # reading all lines names it
+    except BadRowsError:  # reading all lines names it
         return []
 
 
@@ -121,7 +117,7 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
     return {
         table: TableRules(
             shown=source.shown,
-            files=_with_lists(files[table], located[table]),
+            files=_with_categories(files[table], located[table]),
             keys=keys[table],
             features=located[table],
             label=spec.label if table == "interactions" and spec.label.column else None,
@@ -134,10 +130,11 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
     }
 
 
-def _with_lists(files: Sequence[TableFile], features: Sequence[Field]) -> tuple[TableFile, ...]:
+def _with_categories(files: Sequence[TableFile], features: Sequence[Field]) -> tuple[TableFile, ...]:
     texts = [one for one in features if isinstance(one, Category)]
     lists = tuple((one.name, one.separator) for one in texts if one.separator)
-    return tuple(replace(file, lists=lists) for file in files)
+    categories = tuple(one.name for one in texts)
+    return tuple(replace(file, lists=lists, categories=categories) for file in files)
 
 
 def require_columns(files: Sequence[TableFile], used: Sequence[str]) -> None:

@@ -124,14 +124,12 @@ class DeltaRows:
         batch_size: int,
         row_groups: Sequence[int] | None = None,
         columns: Sequence[str] | None = None,
-        *,
-        use_threads: bool = False,
     ) -> Iterator[pa.RecordBatch]:
         """The rows in batches, with all columns or some; raises a `DeltaTableError` if they can't be read.
 
         A table has no row groups: all rows are read whichever are named, and by one thread.
         """
-        del row_groups, use_threads
+        del row_groups
         from deltalake import QueryBuilder  # noqa: PLC0415 - see `__init__`
 
         names = self.schema_arrow.names if columns is None else columns

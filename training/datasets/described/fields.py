@@ -1,7 +1,6 @@
 """The rules for a table's fields, checked one by one or for many at once."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -9,21 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.columns import Category, Field, Number
-from features.values import (
-    EXPONENT,
-    PLAIN_NUMBER,
-    PLAIN_TIMES,
-    TIME_FAULTS,
-    WHOLE,
-    TimeFormat,
-    is_number,
-    key_of,
-    microseconds,
-)
+from features.values import EXPONENT, TIME_FAULTS, WHOLE, TimeFormat, is_number, key_of, microseconds
 from recommend.forgotten import NOBODY, Forgotten
 from training.datasets.described.files import TableFile
 from training.datasets.described.spec import Label, Time
-from training.datasets.described.texts import text_array
+from training.datasets.described.texts import is_fraction, text_array, text_of
+
+_FRACTION = "a fraction, and no category (name the column under `numeric`, or write its values as text)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,67 +55,51 @@ class TableRules:
         return {text.name: text.separator for text in texts if text.separator}
 
     @property
-    def numbers(self) -> list[Number]:
-        """The features that are stored as numbers."""
-        return [feature for feature in self.features if isinstance(feature, Number)]
+    def spoken_of(self) -> list[str]:
+        """The features with a separator, or with texts that mean missing besides the empty one."""
+        return [one.name for one in self.features if one.name in self.separators or self.words(one.name)]
 
-    def is_missing(self, column: str, text: str) -> bool:
-        """Whether a field is missing."""
-        return not text or text in self.missing.get(column, ())
+    def words(self, column: str) -> list[str]:
+        """The texts that mean missing in a column, besides the empty one."""
+        return sorted(self.missing.get(column, frozenset()) - {""})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A check of a column's fields. `fault` completes "the field is ..."."""
+    """A check of a column's fields, each a text or a float. `fault` completes "the field is ..."."""
 
     role: str
     column: str
     fault: str
-    is_right: Callable[[str], bool]
-    missing: frozenset[str]
-    plain: str
-    """A pattern of texts that are certainly right; "" if there is none."""
-
-    def doubtful(self, texts: pa.StringArray) -> pa.StringArray:
-        """The distinct texts that need a closer look."""
-        if self.role == "label":
-            return pc.unique(texts)
-        missing = are_missing(texts, self.missing)
-        if self.role == "key":
-            return pc.unique(texts.filter(missing))
-        is_odd = pc.invert(pc.match_substring_regex(texts, f"^{self.plain}$"))
-        return pc.unique(texts.filter(pc.or_(missing, is_odd)))
+    is_right: Callable[[str | float], bool]
 
 
 def checks(rules: TableRules) -> list[Check]:
     """The checks of a table's columns."""
 
-    def check(
-        role: str,
-        column: str,
-        fault: str,
-        is_value: Callable[[str], bool],
-        *,
-        optional: bool = False,
-        plain: str = PLAIN_NUMBER,
-    ) -> Check:
-        def is_right(text: str) -> bool:
-            return optional if rules.is_missing(column, text) else is_value(text)
+    def check(role: str, column: str, fault: str, is_value: Callable[[str], bool], *, optional: bool = False) -> Check:
+        missing = {"", *rules.words(column)}
 
-        missing = rules.missing.get(column, frozenset())
-        return Check(role=role, column=column, fault=fault, is_right=is_right, missing=missing, plain=plain)
+        def is_right(value: str | float) -> bool:
+            text = text_of(value)
+            return optional if text in missing else is_value(text)
+
+        return Check(role=role, column=column, fault=fault, is_right=is_right)
 
     found = [check("key", name, "no key", bool) for name in rules.needed]
+    found += [
+        Check(role="category", column=name, fault=_FRACTION, is_right=lambda value: not is_fraction(value))
+        for name in (one.name for one in rules.features if isinstance(one, Category))
+    ]
     if label := rules.label:
-        is_label = partial(_is_label, label=label)
-        found.append(check("label", label.column, _label_fault(label), is_label))
+        found.append(check("label", label.column, _label_fault(label), partial(_is_label, label=label)))
     if time := rules.timestamp:
-        is_time = partial(_is_time, form=time.format)
-        found.append(check("timestamp", time.column, TIME_FAULTS[time.format], is_time, plain=PLAIN_TIMES[time.format]))
-    for one in rules.numbers:
-        role, fault, plain = one.rule
-        found.append(check(role, one.name, fault, one.is_right, optional=True, plain=plain))
-    return found
+        found.append(check("timestamp", time.column, TIME_FAULTS[time.format], partial(_is_time, form=time.format)))
+    return found + [
+        check(one.rule.called, one.name, one.rule.fault, one.is_right, optional=True)
+        for one in rules.features
+        if isinstance(one, Number)
+    ]
 
 
 def is_click(text: str, label: Label) -> bool | None:
@@ -144,14 +119,6 @@ def _is_number_of_click(number: float, label: Label) -> bool | None:
     if label.equals is not None:
         return number == label.equals
     return number == 1 if number in {0, 1} else None
-
-
-def are_missing(texts: pa.StringArray, words: Iterable[str]) -> pa.BooleanArray:
-    """Which of the texts are empty or one of the words that mean missing.
-
-    By a pattern, since Arrow imports pandas to make a value of its own of one of Python's.
-    """
-    return pc.match_substring_regex(texts, f"^({'|'.join(map(re.escape, words))})?$")
 
 
 def keys_of(texts: pa.StringArray) -> pa.StringArray:

@@ -76,6 +76,8 @@ class TableFile:
     part: tuple[int, int] | None = None
     lists: tuple[tuple[str, str], ...] = ()
     """The columns of lists that are several values, with the separator by which they become one text."""
+    categories: tuple[str, ...] = ()
+    """The columns of categories, which hold no fractions."""
     delta: DeltaVersion | None = None
     """The version of a Delta table."""
 
@@ -98,6 +100,11 @@ class TableFile:
     def has_lines(self) -> bool:
         """Whether it is read line by line and not by row groups, as Parquet."""
         return self.path.suffix != ".parquet" and self.delta is None
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it is compressed by gzip."""
+        return self.path.suffix == ".gz"
 
     @property
     def separator(self) -> str:

@@ -1,13 +1,12 @@
 """Opens a table's text files, and turns what goes wrong while reading into the fitting `DatasetError`."""
 
 import csv
-import gzip
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -15,7 +14,7 @@ from pyarrow import parquet
 from training.datasets.described.delta import DeltaRows
 from training.datasets.described.files import TableFile
 from training.datasets.errors import DatasetError, EncodingError, MalformedRowError, TruncatedFileError
-from training.datasets.gzipped import DAMAGED, truncated
+from training.datasets.gzipped import DAMAGED, open_bytes, truncated
 
 _SHOWN_BYTES = 20
 _CUT_OFF = ("Parquet magic bytes not found", "Parquet file size is")
@@ -27,13 +26,15 @@ csv.field_size_limit(sys.maxsize)  # Spark has no limit either
 @contextmanager
 def open_text(file: TableFile) -> Iterator[TextIO]:
     """A CSV or TSV file, plain or gzip, for the `csv` module; a byte order mark is skipped."""
-    with TextIOWrapper(open_bytes(file.path), encoding=beginning(file), newline="") as stream:
+    encoding = "utf-8-sig" if file.text.encoding == "utf-8" else file.text.encoding
+    with TextIOWrapper(open_bytes(file.path), encoding=encoding, newline="") as stream:
         yield stream
 
 
-def beginning(file: TableFile) -> str:
-    """The encoding of a file's beginning, where UTF-8 may have a byte order mark."""
-    return "utf-8-sig" if file.text.encoding == "utf-8" else file.text.encoding
+def first_row(file: TableFile) -> list[str]:
+    """The names of columns in a CSV or TSV file; none if it is empty."""
+    with open_text(file) as stream:
+        return next(csv.reader(stream, **file.csv_options), [])
 
 
 @contextmanager
@@ -89,8 +90,3 @@ def _undecodable(file: TableFile, error: UnicodeDecodeError) -> EncodingError:
 def open_rows(file: TableFile) -> "parquet.ParquetFile | DeltaRows":
     """A Parquet file or a Delta table, to be closed by its context."""
     return parquet.ParquetFile(file.path) if file.delta is None else DeltaRows(file.path, file.delta.number)
-
-
-def open_bytes(path: Path) -> BinaryIO:
-    """Open a file's bytes, decompressed if it is gzip."""
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value] # reads lines

@@ -2,32 +2,33 @@
 
 Each table is read whole up to `SAMPLE_CHARACTERS` of text, and its beginning where it is longer: what only all rows can
 tell (keys that match nothing, one class, a column without a value) is then left to the reading of all rows, which looks
-here for what is wrong.
+here for what is wrong. Rows are read as for training, and one by one only where that fails.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from training.datasets.described.columns import require_columns
-from training.datasets.described.fields import Check, TableRules, are_missing, checks, is_click, keys_of
+from features.values import key_of
+from training.datasets.described.columns import KEYS, require_columns
+from training.datasets.described.fields import Check, TableRules, checks
 from training.datasets.described.files import TableFile
-from training.datasets.described.spec import Label, TablesSpec
-from training.datasets.described.texts import Chunk, Tables
+from training.datasets.described.spec import TablesSpec
+from training.datasets.described.texts import Beginning, Chunk, text_array, text_of, texts_of
+from training.datasets.described.typed import KnownKeys, TypedTable, typed, untyped
 from training.datasets.errors import (
+    BadRowsError,
     ColumnError,
     DatasetError,
     DuplicateKeyError,
     EmptyDatasetError,
     JoinError,
     MalformedRowError,
-    OneClassError,
     SeveralProblemsError,
     require_both_classes,
 )
@@ -35,11 +36,18 @@ from training.datasets.errors import (
 READ, ROWS = "read", "rows"
 
 
-def counted(known: Mapping[str, npt.NDArray[np.bool_]], rows: int) -> Counter[str]:
-    """Of so many interactions, those that are `READ` and those whose row is missing in each table: `known`, bool[n],
-    says by table which have one.
+def matches(
+    own: Mapping[str, pa.StringArray], known: Mapping[str, KnownKeys], rows: int
+) -> tuple[dict[str, pa.Int64Array], npt.NDArray[np.bool_], Counter[str]]:
+    """The join of so many interactions, with their `own` keys, and of tables with these `known` keys: by table each
+    interaction's row in it, or null; which interactions have one in all tables, bool[n]; and how many were `READ`, and
+    how many have none in each table.
     """
-    return Counter({READ: rows} | {unknown(table): int((~own).sum()) for table, own in known.items()})
+    places = {table: keys.find(own[KEYS[table]]) for table, keys in known.items()}
+    found = {table: place.is_valid().to_numpy(zero_copy_only=False) for table, place in places.items()}
+    kept = np.logical_and.reduce([np.ones(rows, np.bool_), *found.values()])
+    counts = Counter({READ: rows} | {unknown(table): int((~one).sum()) for table, one in found.items()})
+    return places, kept, counts
 
 
 def kept(found: Mapping[str, int], spec: TablesSpec) -> str:
@@ -84,16 +92,6 @@ KEY_EXAMPLES = 3
 """How many keys of each side are shown if none match."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Matches:
-    """How many interactions have a row in another table by the joined key `key`, with example keys of both sides."""
-
-    key: str
-    rows: int
-    ours: Sequence[str]
-    theirs: Sequence[str]
-
-
 def raise_all(problems: Sequence[DatasetError]) -> None:
     """Raise the error in `problems`, or one that lists them all; nothing if there are none."""
     if len(problems) == 1:
@@ -106,30 +104,6 @@ def raise_all(problems: Sequence[DatasetError]) -> None:
 def no_row(shown: str) -> EmptyDatasetError:
     """The error for a table without rows."""
     return EmptyDatasetError(f"{shown} names its columns but has no row. Give a file with rows in it.")
-
-
-def repeated_key(rules: TableRules, column: str, key: str, rows: str, others: int) -> DuplicateKeyError:
-    """The error for a key with several rows; `others` is the number of further such keys."""
-    more = f", and {others:,} more keys are repeated" if others else ""
-    return DuplicateKeyError(f"{rules.shown} has {rows} with the {column} {key!r}{more}. Keep one row for each key.")
-
-
-def no_match(total: str, rules: dict[str, TableRules], matches: dict[str, Matches]) -> JoinError:
-    """The error if no interaction has both a user and an item; `matches` has the matches by table."""
-    parts = [
-        f"{found.rows:,} have a row in {rules[table].shown} (keys look like {_listed(found.ours)} in the interactions' "
-        f"{rules['interactions'].keys[found.key]} and {_listed(found.theirs)} in the {table}' "
-        f"{rules[table].keys[found.key]})"
-        for table, found in matches.items()
-    ]
-    return JoinError(
-        f"0 of {total} rows of {rules['interactions'].shown} survive the join: {' and '.join(parts)}. "
-        "Make the keys the same in both tables: 12 and 12.0 are one key, 012 and u12 are others."
-    )
-
-
-def _listed(keys: Sequence[str]) -> str:
-    return ", ".join(map(repr, keys))
 
 
 EXAMPLES = 5
@@ -148,9 +122,10 @@ class Fault:
     examples: list[tuple[int, str]] = field(default_factory=list)
     values: set[str] = field(default_factory=set)
 
-    def add(self, places: Iterable[tuple[int, str]]) -> None:
+    def add(self, places: Iterable[tuple[int, str | float]]) -> None:
         """Count more, in the file's order."""
-        for place, text in places:
+        for place, value in places:
+            text = text_of(value)
             self.count += 1
             if len(self.examples) < EXAMPLES:
                 self.examples.append((place, text))
@@ -187,34 +162,6 @@ class Fault:
         return f"; where that means missing, say {{column: {self.check.column!r}, missing: [{words}]}}"
 
 
-class Cells:
-    """The faults of one file of a table, gathered chunk by chunk."""
-
-    def __init__(self, file: TableFile, rules: TableRules) -> None:
-        """Without any faults yet."""
-        self.rows = 0
-        self._shape = Fault(file=file)
-        self._faults = [Fault(file=file, check=check) for check in checks(rules)]
-
-    def add(self, chunk: Chunk) -> None:
-        """Check a chunk; each distinct text of a column is checked once."""
-        self.rows += len(chunk.places) + len(chunk.misshapen)
-        self._shape.add(chunk.misshapen)
-        for fault in self._faults:
-            if fault.check is None:
-                continue
-            texts = chunk.columns[fault.check.column]
-            wrong = {text for text in fault.check.doubtful(texts).to_pylist() if not fault.check.is_right(text)}
-            if wrong:
-                fields = zip(chunk.places.tolist(), texts.to_pylist(), strict=True)
-                fault.add((place, text) for place, text in fields if text in wrong)
-
-    @property
-    def faults(self) -> list[Fault]:
-        """All faults, malformed rows first."""
-        return [fault for fault in (self._shape, *self._faults) if fault.count]
-
-
 def malformed(sentences: Sequence[str]) -> MalformedRowError:
     """The error for all wrong fields of all tables."""
     way_out = "Correct the files or the dataset config."
@@ -228,47 +175,6 @@ def _short(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-class Uses:
-    """Counts for each column with a separator or texts that mean missing, chunk by chunk.
-
-    `counts` has the fields that are not empty ("filled NAME"), those that are a value ("present NAME"), the values
-    with the separator ("separated NAME"), and the rows with each listed event of the label ("event NAME").
-    """
-
-    def __init__(self, rules: TableRules) -> None:
-        """Nothing is counted yet."""
-        self.counts = Counter[str]()
-        self._rules = rules
-        self._examples: dict[str, str] = {}
-
-    def add(self, columns: Mapping[str, pa.StringArray]) -> None:
-        """Count the fields of more rows."""
-        if self._rules.label and (events := self._rules.label.events):
-            for one in pc.value_counts(columns[self._rules.label.column]).to_pylist():
-                if one["values"] in events:
-                    self.counts[f"event {one['values']}"] += one["counts"]
-        for name in spoken_of(self._rules):
-            texts = columns[name]
-            present = texts.filter(pc.invert(are_missing(texts, self._rules.missing.get(name, ()))))
-            self.counts[f"filled {name}"] += len(texts) - (pc.sum(are_missing(texts, ())).as_py() or 0)
-            self.counts[f"present {name}"] += len(present)
-            if len(present):
-                self._examples.setdefault(name, present[0].as_py())
-            if separator := self._rules.separators.get(name):
-                self.counts[f"separated {name}"] += pc.sum(pc.match_substring(present, separator)).as_py() or 0
-
-    @property
-    def problems(self) -> list[ColumnError]:
-        """Errors for what the config says but the table does not show."""
-        return list(problems(self.counts, self._rules, self._examples))
-
-
-def spoken_of(rules: TableRules) -> list[str]:
-    """The feature columns with a separator, or with texts that mean missing besides the empty one."""
-    features = (feature.name for feature in rules.features)
-    return [name for name in features if name in rules.separators or rules.missing.get(name, frozenset()) > {""}]
-
-
 def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str, str]) -> Iterator[ColumnError]:
     """Errors for columns without any value, and for separators and events in no field, given the counts of all rows."""
     if rules.label:
@@ -278,7 +184,7 @@ def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str
                     f"{rules.shown}: the {kind} event {event!r} is in no row's {rules.label.column}. Correct "
                     f"`label.{kind}`, or leave it out."
                 )
-    for name in spoken_of(rules):
+    for name in rules.spoken_of:
         filled, present = counts.get(f"filled {name}", 0), counts.get(f"present {name}", 0)
         separator = rules.separators.get(name)
         if filled and not present:
@@ -298,46 +204,120 @@ SAMPLE_CHARACTERS = 8_000_000
 """How much text of each table is checked: 100,000 rows of four short columns are 2 million characters."""
 
 
-@dataclass(kw_only=True)
 class Look:
-    """What was read of a table, by chunk: `keys` as they are joined, and the `places` of rows."""
+    """What was read of a table: keys, labels and counts of its rows, and its faults."""
 
-    rules: TableRules
-    uses: Uses
-    keys: dict[str, list[pa.StringArray]]
-    cells: list[Cells] = field(default_factory=list)
-    """The checks of each file."""
-    places: list[tuple[TableFile, npt.NDArray[np.int64]]] = field(default_factory=list)
-    labels: list[pa.StringArray] = field(default_factory=list)
-    whole: bool = True
+    def __init__(self, rules: TableRules, characters: int) -> None:
+        """Read the table; raises the fitting `DatasetError` if that is not possible."""
+        require_columns(rules.files, rules.columns)
+        self.rules = rules
+        self.uses = Counter[str]()
+        self._examples = dict[str, str]()
+        self._heads: list[TypedTable] = []
+        self._read = Counter[TableFile]()
+        self._faults = {
+            file: [Fault(file=file), *(Fault(file=file, check=check) for check in checks(rules))]
+            for file in rules.files
+        }
+        self._chunks = Beginning(rules.files, rules.columns, characters)
+        for chunk in self._chunks:
+            self._add(chunk)
+        if self.whole and not self.rows:
+            raise no_row(rules.shown)
 
-    def add(self, file: TableFile, chunk: Chunk) -> None:
-        """Keep what the joined tables are checked by."""
-        self.uses.add(chunk.columns)
-        self.places.append((file, chunk.places))
-        for name, column in self.rules.keys.items():
-            self.keys[name].append(keys_of(chunk.columns[column]))
-        if self.rules.label:
-            self.labels.append(chunk.columns[self.rules.label.column])
+    def _add(self, chunk: Chunk) -> None:
+        try:
+            columns = chunk.columns()
+            table = typed(columns, self.rules)
+            self._read[chunk.file] += table.rows
+        except BadRowsError:
+            columns = self._look_again(chunk)
+            table = untyped(columns, self.rules)
+        self._heads.append(replace(table, features={}, time=None, row_key=None))
+        self.uses += table.uses
+        for name in self.rules.separators:
+            texts = texts_of(columns[name])
+            filled = texts.filter(pc.not_equal(texts, ""))
+            if len(filled):
+                self._examples.setdefault(name, filled[0].as_py())
 
-    def key(self, name: str) -> pa.StringArray:
-        """The key of each row."""
-        return pa.concat_arrays(self.keys[name])
+    def _look_again(self, chunk: Chunk) -> dict[str, pa.StringArray]:
+        """Add the chunk's faults; returns the texts of the rows that are well formed."""
+        lines = chunk.lines()
+        self._read[chunk.file] += len(lines.places) + len(lines.misshapen)
+        for fault in self._faults[chunk.file]:
+            if fault.check is None:
+                fault.add(lines.misshapen)
+            else:
+                fields = zip(lines.places, lines.columns[fault.check.column], strict=True)
+                fault.add((place, value) for place, value in fields if not fault.check.is_right(value))
+        return {name: text_array([*map(text_of, lines.columns[name])]) for name in self.rules.columns}
 
     @property
-    def rows(self) -> str:
-        """How many rows were checked, in words."""
-        return _counted(sum(cells.rows for cells in self.cells), whole=self.whole)
+    def whole(self) -> bool:
+        """Whether all rows were read."""
+        return self._chunks.whole
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        return self._read.total()
 
     @property
     def faults(self) -> list[str]:
         """What is wrong, in sentences."""
-        last = self.cells[-1] if self.cells else None
+        last = next(reversed(self._read), None)
         return [
-            fault.sentence(_counted(cells.rows, whole=self.whole or cells is not last))
-            for cells in self.cells
-            for fault in cells.faults
+            fault.sentence(_counted(self._read[file], whole=self.whole or file != last))
+            for file, faults in self._faults.items()
+            for fault in faults
+            if fault.count
         ]
+
+    @property
+    def problems(self) -> list[ColumnError]:
+        """Errors for what the config says but the table does not show."""
+        return list(problems(self.uses, self.rules, self._examples))
+
+    @property
+    def repeated(self) -> list[DuplicateKeyError]:
+        """An error if several rows have the same key."""
+        ((name, column),) = self.rules.keys.items()
+        counts = pc.value_counts(self.key(name))
+        again = pc.and_(pc.greater(counts.field("counts"), 1), pc.not_equal(counts.field("values"), ""))
+        repeated = counts.field("values").filter(again)
+        if not len(repeated):
+            return []
+        first = repeated[0].as_py()
+        places = [
+            (chunk.file, place)
+            for chunk in Beginning(self.rules.files, [column])
+            for lines in [chunk.lines()]
+            for place, value in zip(lines.places, lines.columns[column], strict=True)
+            if key_of(text_of(value)) == first
+        ]
+        more = f", and {len(repeated) - 1:,} more keys are repeated" if len(repeated) > 1 else ""
+        return [
+            DuplicateKeyError(
+                f"{self.rules.shown} has {len(places):,} rows ({_at(places[:EXAMPLES])}) with the {column} {first!r}"
+                f"{more}. Keep one row for each key."
+            )
+        ]
+
+    def key(self, name: str) -> pa.StringArray:
+        """The key of each row."""
+        return pa.concat_arrays([head.keys[name] for head in self._heads])
+
+    def label(self) -> npt.NDArray[np.int8]:
+        """The label of each row."""
+        return np.concatenate([head.label for head in self._heads if head.label is not None])
+
+
+def _at(places: Sequence[tuple[TableFile, int]]) -> str:
+    """Where rows are, in words: `lines 2, 4`, or of several files `line 2 of a.csv, ...`."""
+    if len({file for file, _ in places}) == 1:
+        return f"{'lines' if places[0][0].has_lines else 'rows'} {', '.join(str(place) for _, place in places)}"
+    return ", ".join(f"{'line' if file.has_lines else 'row'} {place} of {file.path}" for file, place in places)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,114 +338,52 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
     problems: list[DatasetError] = []
     for table, rule in rules.items():
         try:
-            looks[table] = _look(rule, characters)
+            looks[table] = Look(rule, characters)
         except DatasetError as error:
             problems.append(error)
-    faults = [sentence for look in looks.values() for sentence in look.faults]
-    if faults:
+    if faults := [sentence for look in looks.values() for sentence in look.faults]:
         problems.append(malformed(faults))
     for table, look in looks.items():
-        if table != "interactions" and (repeated := _repeated(look)):
-            problems.append(repeated)
+        if table != "interactions":
+            problems += look.repeated
         if look.whole:
-            problems += look.uses.problems
-    if not problems and "interactions" in looks and all(look.whole for look in looks.values()):
-        problems += _joined(looks)
-    raise_all(problems)
-    others = [look for table, look in looks.items() if table != "interactions"]
-    if "interactions" not in looks or not all(look.whole for look in others):
+            problems += look.problems
+    others = {table: look for table, look in looks.items() if table != "interactions"}
+    if problems or "interactions" not in looks or not all(look.whole for look in others.values()):
+        raise_all(problems)
         return Looked()
-    known = {table: one.to_numpy(zero_copy_only=False) for table, one in _known(looks).items()}
-    rows = sum(cells.rows for cells in looks["interactions"].cells)
-    kept = np.logical_and.reduce([np.ones(rows, np.bool_), *known.values()]).sum()
-    return Looked(found=counted(known, rows) + Counter({ROWS: int(kept)}), whole=looks["interactions"].whole)
+    own = looks["interactions"]
+    known = {table: KnownKeys.of(look.key(KEYS[table])) for table, look in others.items()}
+    _, kept, found = matches({name: own.key(name) for name in own.rules.keys}, known, own.rows)
+    if own.whole:
+        _require_rows(looks, kept, found)
+    return Looked(found=found + Counter({ROWS: int(kept.sum())}), whole=own.whole)
 
 
-def _look(rules: TableRules, characters: int) -> Look:
-    require_columns(rules.files, rules.columns)
-    look = Look(rules=rules, uses=Uses(rules), keys={name: [] for name in rules.keys})
-    tables = Tables(rules.files, rules.columns, characters)
-    for table in tables:
-        cells = Cells(table.file, rules)
-        look.cells.append(cells)
-        for chunk in table:
-            cells.add(chunk)
-            look.add(table.file, chunk)
-    look.whole = tables.whole
-    if look.whole and not any(cells.rows for cells in look.cells):
-        raise no_row(rules.shown)
-    return look
+def _require_rows(looks: Mapping[str, Look], kept: npt.NDArray[np.bool_], found: Counter[str]) -> None:
+    """Raise `JoinError` if no interaction is kept, and `OneClassError` if all that are have one label."""
+    own = looks["interactions"]
+    others = [table for table in looks if table != "interactions"]
+    if not kept.any():
+        parts = [
+            f"{own.rows - found[unknown(table)]:,} have a row in {looks[table].rules.shown} (keys look like "
+            f"{_examples(own, table)} in the interactions' {own.rules.keys[KEYS[table]]} and "
+            f"{_examples(looks[table], table)} in the {table}' {looks[table].rules.keys[KEYS[table]]})"
+            for table in others
+        ]
+        raise JoinError(
+            f"0 of {own.rows:,} rows of {own.rules.shown} survive the join: {' and '.join(parts)}. Make the keys the "
+            "same in both tables: 12 and 12.0 are one key, 012 and u12 are others."
+        )
+    if own.rules.label:
+        left = f"{own.rules.shown}{' that survive the join' if others else ''}"
+        clicks = int(own.label()[kept].sum())
+        require_both_classes(left, rows=int(kept.sum()), clicks=clicks, if_clicks=NO_OTHERS)
+
+
+def _examples(look: Look, table: str) -> str:
+    return ", ".join(map(repr, look.key(KEYS[table])[:KEY_EXAMPLES].to_pylist()))
 
 
 def _counted(rows: int, *, whole: bool) -> str:
     return f"{rows:,}" if whole else f"the first {rows:,}"
-
-
-def _repeated(look: Look) -> DuplicateKeyError | None:
-    ((name, column),) = look.rules.keys.items()
-    keys = look.key(name)
-    if len(pc.unique(keys)) == len(keys):
-        return None
-    counts = pc.value_counts(keys)
-    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    repeated = repeated.filter(pc.not_equal(repeated, ""))
-    if not len(repeated):
-        return None
-    first = repeated[0].as_py()
-    rows = pc.indices_nonzero(pc.equal(keys, first)).to_pylist()
-    at = _places(look, rows[:5])
-    return repeated_key(look.rules, column, first, f"{len(rows):,} rows ({at})", len(repeated) - 1)
-
-
-def _places(look: Look, rows: Sequence[int]) -> str:
-    """Where these rows of a table are, in words: `lines 2, 4`, or with several files `line 2 of a.csv, ...`."""
-    places = [(file, place) for file, own in look.places for place in own.tolist()]
-    found = [places[row] for row in rows]
-    if len(look.rules.files) == 1:
-        unit = "lines" if look.rules.files[0].has_lines else "rows"
-        return f"{unit} {', '.join(str(place) for _, place in found)}"
-    return ", ".join(f"{'line' if file.has_lines else 'row'} {place} of {file.path}" for file, place in found)
-
-
-def _key_names(looks: Mapping[str, Look]) -> dict[str, str]:
-    """The name of each joined table's key."""
-    return {table: next(iter(look.rules.keys)) for table, look in looks.items() if table != "interactions"}
-
-
-def _known(looks: Mapping[str, Look]) -> dict[str, pa.BooleanArray]:
-    """By table which interactions have their row in it."""
-    own = looks["interactions"]
-    return {table: pc.is_in(own.key(name), looks[table].key(name)) for table, name in _key_names(looks).items()}
-
-
-def _joined(looks: dict[str, Look]) -> list[DatasetError]:
-    interactions, names, found = looks["interactions"], _key_names(looks), _known(looks)
-    kept = reduce(pc.and_, found.values()) if found else None
-    if kept is not None and not pc.any(kept).as_py():
-        matches = {
-            table: Matches(
-                key=names[table],
-                rows=pc.sum(found[table]).as_py() or 0,
-                ours=interactions.key(names[table])[:KEY_EXAMPLES].to_pylist(),
-                theirs=looks[table].key(names[table])[:KEY_EXAMPLES].to_pylist(),
-            )
-            for table in names
-        }
-        return [no_match(interactions.rows, {table: look.rules for table, look in looks.items()}, matches)]
-    if interactions.rules.label is None:
-        return []
-    labels = pa.concat_arrays(interactions.labels)
-    if kept is not None:
-        labels = labels.filter(kept)
-    clicks = _clicks(labels, interactions.rules.label)
-    try:
-        left = f"{interactions.rules.shown}{' that survive the join' if found else ''}"
-        require_both_classes(left, rows=len(labels), clicks=clicks, if_clicks=NO_OTHERS)
-    except OneClassError as error:
-        return [error]
-    return []
-
-
-def _clicks(labels: pa.StringArray, label: Label) -> int:
-    counted = ((one["values"], one["counts"]) for one in pc.value_counts(labels).to_pylist())
-    return sum(count for text, count in counted if is_click(text, label))

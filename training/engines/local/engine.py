@@ -4,10 +4,8 @@ Equal rows of a whole dataset are numbered, so that each is split and sampled on
 are equal in keys, time and all fields, and would else all fall on one side. Tasks of worker processes can be pickled.
 """
 
-import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -29,7 +27,7 @@ from training.engines.counted import LocalCounts
 from training.engines.counting import Counting
 from training.engines.fitting import fit
 from training.engines.local.pool import Pool, cores
-from training.engines.reading.opened import Opened, Piece, unchanged
+from training.engines.reading.opened import Opened, Piece, hashed_rows, unchanged
 from training.engines.reading.sources import open_source
 from training.engines.selection import ALL, Selection, division
 from training.kernels.columns import LABEL, RECORD_HASH
@@ -58,9 +56,10 @@ def read_piece(task: Reading) -> Counter[str]:
     found = Counter[str]()
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for block in task.piece.blocks(task.schema):
-            found.update(block.found)
-            yield block.rows
+        for fields in task.piece():
+            rows, counted = hashed_rows(fields, task.schema)
+            found.update(counted)
+            yield rows
 
     chunks.write(task.target, batches())
     return found
@@ -300,16 +299,6 @@ class LocalSource:
         files = tuple(folder / name for name in summary.files)
         return LocalRows(runner=self.runner, schema=self.schema, files=files), found
 
-    def _check(self) -> None:
-        """Raise the error of the first malformed row before any row is hashed, for pieces that can be checked alone.
-
-        Threads are enough, since Arrow releases the GIL, and they start a second sooner than processes.
-        """
-        checks = [piece.check for piece in self.opened.pieces if piece.check is not None]
-        with ThreadPoolExecutor(self.runner.processes) as threads:
-            for _ in threads.map(operator.call, checks):
-                pass
-
     def _read(self, folder: Path) -> _Summary:
         pieces = self.opened.pieces
         todo = [
@@ -317,7 +306,6 @@ class LocalSource:
             for number, piece in enumerate(pieces)
         ]
         with unchanged(self.opened.files):
-            self._check()
             found = self.runner.run(read_piece, todo)
         number_equal_rows(self.runner, chunks.files(folder))
         return _Summary(

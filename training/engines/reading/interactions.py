@@ -1,7 +1,7 @@
 """Who chose what, from the tables of a dataset config: read in this process, for the recommender."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,13 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import PersonalizationError
-from recommend.arrays import Mask
 from recommend.interactions import Interactions
 from training.datasets.described.columns import KEYS, table_rules
-from training.datasets.described.quick import ROWS, counted
+from training.datasets.described.quick import ROWS, matches
 from training.datasets.described.spec import CandidatesFrom, TablesSpec
 from training.engines.reading.tables import read_all, read_heads
-from training.kernels.tables import TypedTable
 
 MOST_ROWS = 20_000_000
 """The most interactions that a recommender is trained from: they come together in one process."""
@@ -45,9 +43,12 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     Users and items are numbered by their keys. Raises `TooManyInteractionsError` for more than `MOST_ROWS`.
     """
     users, items, labels, times, found = [], [], [], [], Counter[str]()
-    for own, each in _parts(spec):
-        known = np.logical_and.reduce([np.ones(len(own.keys[KEYS["items"]]), np.bool_), *each.values()])
-        found += counted(each, len(known)) + Counter({ROWS: int(known.sum())})
+    rules = table_rules(spec)
+    entities = {table: read_all(spec, replace(rules[table], features=[])) for table in spec.joined}
+    known_keys = {table: entity.known[KEYS[table]] for table, entity in entities.items()}
+    for own in read_heads(spec, rules["interactions"], rules):
+        _, known, counts = matches(own.keys, known_keys, own.rows)
+        found += counts + Counter({ROWS: int(known.sum())})
         if found[ROWS] > MOST_ROWS:
             raise TooManyInteractionsError(f"There are more than {MOST_ROWS:,} interactions.")
         users.append(own.keys[KEYS["users"]].filter(pa.array(known)))
@@ -72,21 +73,6 @@ def read_chosen(spec: TablesSpec) -> Chosen:
         users=user_keys.to_pylist(),
         items=item_keys.to_pylist(),
     )
-
-
-def _parts(spec: TablesSpec) -> Iterator[tuple[TypedTable, Mapping[str, Mask]]]:
-    """The interactions in parts, and by table which of them have their row in it."""
-    rules = table_rules(spec)
-    heads = {table: read_all(spec, replace(rules[table], features=[])) for table in spec.joined}
-    known_keys = {table: head.known[KEYS[table]] for table, head in heads.items()}
-    for own in read_heads(spec, rules["interactions"], rules):
-        yield (
-            own,
-            {
-                table: keys.find(own.keys[KEYS[table]]).is_valid().to_numpy(zero_copy_only=False)
-                for table, keys in known_keys.items()
-            },
-        )
 
 
 def _numbered(parts: list[pa.StringArray]) -> tuple[npt.NDArray[np.int64], pa.StringArray]:

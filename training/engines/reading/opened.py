@@ -12,34 +12,15 @@ from features.schema import Schema
 from training.datasets.errors import DatasetError
 from training.kernels.hashed import Fields, hashed, hashed_fields
 
-
-@dataclass(frozen=True, kw_only=True)
-class HashedBlock:
-    """A block of hashed rows, and what was counted while reading it: "rows", "clicks" and others."""
-
-    rows: pa.RecordBatch
-    found: Counter[str]
+Piece = Callable[[], Iterable[Fields]]
+"""Reads the rows that are one process's share; malformed rows raise a `DatasetError`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Piece:
-    """The rows that one process reads; reading malformed rows raises a `DatasetError`."""
-
-    fields: Callable[[], Iterable[Fields]]
-    check: Callable[[], None] | None = None
-    """Raises the error that reading would raise, if it can be found without hashing."""
-
-    def blocks(self, schema: Schema) -> Iterator[HashedBlock]:
-        """The rows, hashed."""
-        yield from hashed_blocks(self.fields(), schema)
-
-
-def hashed_blocks(some: Iterable[Fields], schema: Schema) -> Iterator[HashedBlock]:
-    """Typed rows, hashed."""
-    for fields in some:
-        found = Counter(fields.counted)
-        found.update(rows=len(fields), clicks=int(fields.label.sum()))
-        yield HashedBlock(rows=hashed(fields, schema), found=found)
+def hashed_rows(fields: Fields, schema: Schema) -> tuple[pa.RecordBatch, Counter[str]]:
+    """Typed rows, hashed, and what was counted while reading them: "rows", "clicks" and others."""
+    found = Counter(fields.counted)
+    found.update(rows=len(fields), clicks=int(fields.label.sum()))
+    return hashed(fields, schema), found
 
 
 @dataclass(frozen=True, kw_only=True)

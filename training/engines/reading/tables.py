@@ -6,7 +6,6 @@ were forgotten are left out before anything else reads them. This only finds out
 """
 
 import sys
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,28 +18,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from training.datasets.described.columns import KEYS, header, keys_by_column, missing_by_column, table_rules
+from training.datasets import gzipped
+from training.datasets.described.columns import KEYS, keys_by_column, missing_by_column, table_rules
 from training.datasets.described.fields import TableRules, keys_of
 from training.datasets.described.files import TableFile
-from training.datasets.described.opening import open_rows, readable
-from training.datasets.described.quick import NO_OTHERS, counted, kept, look_at, problems
+from training.datasets.described.opening import readable
+from training.datasets.described.quick import NO_OTHERS, kept, look_at, matches, problems
 from training.datasets.described.spec import TablesSpec
-from training.datasets.described.texts import (
-    BadLinesError,
-    columns_of,
-    nested_of,
-    parse,
-    parse_json,
-    texts_of,
-    tops,
-    with_folders,
-)
-from training.datasets.errors import ColumnError, DatasetError, require_both_classes
+from training.datasets.described.texts import chunks, text_array, texts_of
+from training.datasets.described.typed import TypedTable, taken, typed
+from training.datasets.errors import BadRowsError, DatasetError, require_both_classes
 from training.datasets.progress import STAGE, Reporter
-from training.engines.reading import blocks
-from training.engines.reading.opened import Opened, Piece, version
+from training.engines.reading.opened import Opened, version
 from training.kernels.hashed import Fields
-from training.kernels.tables import BadFieldsError, NotNumbersError, TypedTable, taken, typed
 
 Numbers = npt.NDArray[np.int64]
 Values = TypeVar("Values")
@@ -59,7 +49,7 @@ class FirstEvents:
         """The first events in the part's blocks, with the label of their row."""
         start = 0
         for block in blocks:
-            end = start + len(_required(block.label))
+            end = start + block.rows
             own = slice(*np.searchsorted(self.places, [start, end]))
             yield block.of(self.places[own] - start, self.label[own])
             start = end
@@ -98,31 +88,18 @@ def _required(values: Values | None) -> Values:
     return values
 
 
-def without_forgotten(texts: Mapping[str, pa.StringArray], rules: TableRules) -> Mapping[str, pa.StringArray]:
+def without_forgotten(columns: Mapping[str, pa.Array], rules: TableRules) -> Mapping[str, pa.Array]:
     """The rows of users who were not forgotten."""
     column = rules.keys.get(KEYS["users"])
     if column is None or not rules.forgotten.users:
-        return texts
-    users = keys_of(texts[column])
+        return columns
+    users = keys_of(texts_of(columns[column]))
     gone = [user for user in pc.unique(users).to_pylist() if user in rules.forgotten]
-    kept = pc.invert(pc.is_in(users, pa.array(gone, pa.string())))
-    return {name: values.filter(kept) for name, values in texts.items()}
+    kept = pc.invert(pc.is_in(users, text_array(gone)))
+    return {name: values.filter(kept) for name, values in columns.items()}
 
 
-NOT_RIGHT = (
-    BadFieldsError,
-    BadLinesError,
-    ColumnError,
-    NotNumbersError,
-    pa.ArrowException,
-    EOFError,
-    KeyError,
-    OSError,
-    zlib.error,
-)
-_BATCH_ROWS = 100_000
-"""Rows of a Parquet file in memory at a time."""
-Texts = Mapping[str, pa.StringArray]
+NOT_RIGHT = (BadRowsError, DatasetError, pa.ArrowException, KeyError, OSError)
 
 
 def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
@@ -139,7 +116,7 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
         uses.update(entities(spec, rule).uses)
     return Opened(
         schema=spec.joined_schema,
-        pieces=[Piece(fields=partial(_joined, spec, part, own, joined)) for part, own in zip(parts, rows, strict=True)],
+        pieces=[partial(_joined, spec, part, own, joined) for part, own in zip(parts, rows, strict=True)],
         files=files,
         check=lambda found: check(found + uses, spec, rules, report),
         keys=tuple(keys_by_column(spec)),
@@ -168,7 +145,7 @@ def parts_of(rules: TableRules) -> list[TableRules]:
         for part, size in _divided(file):
             if size > room:
                 parts.append([])
-                room = blocks.BLOCK_BYTES
+                room = gzipped.BLOCK_BYTES
             parts[-1].append(replace(file, part=part))
             room -= size
     return [replace(rules, files=tuple(part)) for part in parts]
@@ -177,7 +154,7 @@ def parts_of(rules: TableRules) -> list[TableRules]:
 def _divided(file: TableFile) -> Iterator[tuple[tuple[int, int], int]]:
     """The ranges in which a file can be read, of bytes or row groups, with their size in bytes."""
     if file.has_lines:
-        yield from (((start, end), end - start) for start, end in blocks.parts(file.path))
+        yield from (((start, end), end - start) for start, end in gzipped.parts(file.path))
         return
     if file.delta is not None:
         yield (0, 1), file.size
@@ -190,8 +167,7 @@ def _divided(file: TableFile) -> Iterator[tuple[tuple[int, int], int]]:
 def read_part(spec: TablesSpec, table: str, rules: Mapping[str, TableRules]) -> Iterator[TypedTable]:
     """The rows of a table, or of the part of it that its rules name; an error is looked for in all `rules`."""
     try:
-        for texts in _texts(rules[table]):
-            yield typed(texts, rules[table])
+        yield from _typed(rules[table])
     except NOT_RIGHT as error:
         explain(spec, rules, error)
 
@@ -214,15 +190,20 @@ def _kept(spec: TablesSpec, rules: TableRules, _version: tuple[tuple[int, int], 
 def read_all(spec: TablesSpec, rules: TableRules) -> TypedTable:
     """All users, or all items; raises the fitting `DatasetError` without any, or for a malformed or a repeated one."""
     try:
-        texts = list(_texts(rules))
-        whole = {name: pa.concat_arrays([part[name] for part in texts]) for name in rules.columns}
-        found = typed(whole, rules)
+        found = TypedTable.together([*_typed(rules)])
         (keys,) = found.keys.values()
-        if len(keys) == 0 or len(pc.unique(keys)) < len(keys):
-            raise BadFieldsError("no row, or a repeated key")
+        if len(pc.unique(keys)) < len(keys):
+            raise BadRowsError("a repeated key")
     except NOT_RIGHT as error:
         explain(spec, table_rules(spec), error)
     return found
+
+
+def _typed(rules: TableRules) -> Iterator[TypedTable]:
+    """The rows of a table, or of a part of one."""
+    for file in rules.files:
+        for chunk in chunks(file, rules.columns):
+            yield typed(without_forgotten(chunk.columns(), rules), rules)
 
 
 def _joined(
@@ -238,60 +219,24 @@ def _joined(
 
 def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable]) -> Fields:
     """Interactions with their users' and items' columns; an inner join."""
-    label = _present(own.label)
-    places = {table: entity.known[KEYS[table]].find(own.keys[KEYS[table]]) for table, entity in entities.items()}
-    known = {table: place.is_valid().to_numpy(zero_copy_only=False) for table, place in places.items()}
-    every = np.ones(len(label), dtype=np.bool_)
-    own_rows = pa.array(np.flatnonzero(np.logical_and.reduce([every, *known.values()])))
-    rows = {"interactions": own_rows} | {table: place.take(own_rows) for table, place in places.items()}
+    known = {table: entity.known[KEYS[table]] for table, entity in entities.items()}
+    places, kept, counts = matches(own.keys, known, own.rows)
+    rows = {"interactions": pa.array(np.flatnonzero(kept))}
+    rows |= {table: place.take(rows["interactions"]) for table, place in places.items()}
     features = {
         name: taken(values, rows[table])
         for table, of in {"interactions": own, **entities}.items()
         for name, values in of.features.items()
     }
     schema = spec.joined_schema
-    kept = own_rows.to_numpy()
     return Fields(
-        label=label[kept].astype(np.int8),
+        label=_required(own.label)[kept],
         numeric=[features[field.name] for field in schema.numbers],
         categorical=[features[field.name] for field in schema.texts],
         time=None if own.time is None else own.time[kept],
-        keys={column: own.keys[key].take(own_rows) for column, key in keys_by_column(spec).items()},
-        counted=Counter(own.uses) + counted(known, len(label)),
+        keys={column: own.keys[key].take(rows["interactions"]) for column, key in keys_by_column(spec).items()},
+        counted=own.uses + counts,
     )
-
-
-def _present(label: npt.NDArray[np.int8] | None) -> npt.NDArray[np.int8]:
-    return np.empty(0, np.int8) if label is None else label
-
-
-def _texts(rules: TableRules) -> Iterator[Texts]:
-    """The used columns of a table, or of a part of one, as text."""
-    for file in rules.files:
-        for texts in _of_lines(file, rules.columns) if file.has_lines else _of_parquet(file, rules.columns):
-            rows = len(next(iter(texts.values())))
-            yield without_forgotten(with_folders(texts, file, rules.columns, rows), rules)
-
-
-def _of_lines(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
-    parse_block = parse_json if file.is_json else parse
-    names = file.stored(columns) if file.is_json else header(replace(file, name=""))
-    for part in blocks.parts(file.path) if file.part is None else [file.part]:
-        for block in blocks.of_part(file.path, *part):
-            has_header = block.lines == 0 and not file.is_json
-            content = block.content.split(b"\n", 1)[-1] if has_header else block.content
-            yield parse_block(content, names, file)
-
-
-def _of_parquet(file: TableFile, columns: Sequence[str]) -> Iterator[Texts]:
-    stored = file.stored(columns)
-    groups = None if file.part is None else range(*file.part)
-    with open_rows(file) as opened:
-        nested = nested_of(stored, opened.schema_arrow)
-        plain = [name for name in stored if name not in nested]
-        names = tops(stored, opened.schema_arrow)
-        for batch in opened.iter_batches(_BATCH_ROWS, row_groups=groups, columns=names):
-            yield {name: texts_of(batch.column(name)) for name in plain} | columns_of(batch, nested, file)
 
 
 def explain(spec: TablesSpec, rules: Mapping[str, TableRules], cause: Exception | None = None) -> NoReturn:

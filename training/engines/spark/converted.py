@@ -9,7 +9,6 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
-from training.engines.reading.criteo import BadRowsError
 from training.engines.reading.tables import NOT_RIGHT
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.scans import mapped
@@ -34,7 +33,7 @@ def _run(batches: Iterable[pa.RecordBatch], *, convert: Convert, types: pa.Schem
     for batch in batches:
         try:
             columns, counted = convert(_untold(batch, found, faults))
-        except (*NOT_RIGHT, BadRowsError) as error:
+        except NOT_RIGHT as error:
             faults.append(f"{type(error).__name__}: {error}")
             continue
         found.update(counted)

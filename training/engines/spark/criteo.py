@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from features.schema import CRITEO, Schema
 from training.datasets.errors import DatasetError
 from training.engines.reading.criteo import open_criteo, parse
-from training.engines.reading.opened import hashed_blocks
+from training.engines.reading.opened import hashed_rows
 from training.engines.spark.converted import converted
 from training.engines.spark.files import LINE, joined
 from training.engines.spark.paths import to_read
@@ -44,10 +44,9 @@ class SparkCriteo:
     def explain(self, cause: object) -> NoReturn:
         """Raise the `DatasetError` that names the first malformed row."""
         for piece in open_criteo(self.files).pieces:
-            deque(piece.fields(), maxlen=0)
+            deque(piece(), maxlen=0)
         raise DatasetError(f"Spark refuses rows of {', '.join(map(str, self.files))} ({cause}).")
 
 
 def _hashed(lines: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[str, int]]:
-    (block,) = hashed_blocks([parse(joined(lines.column(LINE)))], CRITEO)
-    return block.rows, block.found
+    return hashed_rows(parse(joined(lines.column(LINE))), CRITEO)

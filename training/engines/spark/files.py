@@ -20,8 +20,9 @@ from training.datasets.described.columns import header
 from training.datasets.described.delta import write_copy
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, folder_values
-from training.datasets.described.opening import open_bytes, open_rows, readable
-from training.datasets.described.texts import columns_of, nested_of, parse, parse_json, text_array, texts_of, tops
+from training.datasets.described.opening import open_rows, readable
+from training.datasets.described.texts import Chunk, text_array, tops
+from training.datasets.gzipped import open_bytes
 from training.engines.spark.paths import to_read
 
 LINE = "value"
@@ -36,7 +37,7 @@ _WHOLE = {"uint8": pa.int16(), "uint16": pa.int32(), "uint32": pa.int64(), "uint
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Reads batches of Spark's rows of files like `file` as the texts of the `used` columns, and what else they have.
+    """Reads batches of Spark's rows of files like `file` as the `used` columns, and what else they have.
 
     `names` are a text file's columns, and `first` its first line; `types` are the columns of a Parquet file.
     """
@@ -47,24 +48,18 @@ class Reader:
     first: bytes = b""
     types: Sequence[pa.Field] = ()
 
-    def texts(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        """The rows' texts by column, "" for missing; raises like `training.datasets.described.texts`."""
+    def columns(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The rows' columns; raises like `training.datasets.described.texts.Chunk`."""
         rows = _with_row(batch, self.first) if self.file.has_lines else batch
-        found = self._of_lines(rows) if self.file.has_lines else self._of_parquet(rows)
+        content = joined(rows.column(LINE)).to_pybytes() if self.file.has_lines else self._as_stored(rows)
+        stored = self.file.stored(self.used)
+        found = Chunk(file=self.file, names=stored, rows=content, before=0, header=self.names).columns()
         others = {name: rows.column(name) for name in (FILE, START, ROW) if name in rows.schema.names}
         return {**found, **(self._of_folders(rows.column(FILE)) if self.file.folder_values else {}), **others}
 
-    def _of_lines(self, rows: pa.RecordBatch) -> dict[str, pa.StringArray]:
-        block, stored = joined(rows.column(LINE)).to_pybytes(), self.file.stored(self.used)
-        return parse_json(block, stored, self.file) if self.file.is_json else parse(block, self.names, self.file)
-
-    def _of_parquet(self, batch: pa.RecordBatch) -> dict[str, pa.StringArray]:
-        stored, types = self.file.stored(self.used), pa.schema(self.types)
-        columns = [_as_stored(batch.column(_column(at)), field.type) for at, field in enumerate(types)]
-        rows = pa.RecordBatch.from_arrays(columns, names=types.names)
-        nested = nested_of(stored, types)
-        plain = {name: texts_of(rows.column(name)) for name in stored if name not in nested}
-        return plain | columns_of(rows, nested, self.file)
+    def _as_stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        columns = [_as_stored(batch.column(_column(at)), field.type) for at, field in enumerate(self.types)]
+        return pa.RecordBatch.from_arrays(columns, names=[field.name for field in self.types])
 
     def _of_folders(self, files: pa.StringArray) -> dict[str, pa.StringArray]:
         distinct = files.dictionary_encode()

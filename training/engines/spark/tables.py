@@ -16,10 +16,11 @@ from features.columns import Number
 from features.schema import Schema
 from training.datasets.described.columns import KEYS, keys_by_column, missing_by_column, table_rules
 from training.datasets.described.fields import TableRules
-from training.datasets.described.quick import READ, counted
+from training.datasets.described.quick import READ, unknown
 from training.datasets.described.spec import TablesSpec
+from training.datasets.described.typed import typed
 from training.datasets.progress import Reporter
-from training.engines.reading.opened import hashed_blocks
+from training.engines.reading.opened import hashed_rows
 from training.engines.reading.tables import check, explain, without_forgotten
 from training.engines.spark.converted import converted, found_in, rows_of
 from training.engines.spark.files import FILE, ROW, START, Reader, read
@@ -27,7 +28,6 @@ from training.engines.spark.interruptible import interruptible
 from training.engines.spark.paths import stored
 from training.kernels.columns import LABEL, TIME
 from training.kernels.hashed import Fields, hashed_fields, types_of
-from training.kernels.tables import typed
 
 ROW_KEY = "_row_key"
 """What is equal in the events of a row."""
@@ -149,19 +149,19 @@ class _Typing:
     schema: Schema
 
     def __call__(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[str, int]]:
-        texts = without_forgotten(self.reader.texts(batch), self.rules)
-        table = typed(texts, self.rules)
+        columns = without_forgotten(self.reader.columns(batch), self.rules)
+        table = typed(columns, self.rules)
         found = {
             **table.keys,
             **{_feature(self.schema, name): values for name, values in table.features.items()},
             LABEL: table.label,
             TIME: table.time,
             ROW_KEY: table.row_key,
-            **{name: texts[name] for name in PLACE if name in texts},
+            **{name: columns[name] for name in PLACE if name in columns},
         }
         types = _types(self.schema, self.rules)
         arrays = [pa.array(found[one.name], one.type) for one in types]
-        return pa.RecordBatch.from_arrays(arrays, schema=types), {READ: len(arrays[0]), **table.uses}
+        return pa.RecordBatch.from_arrays(arrays, schema=types), {READ: table.rows, **table.uses}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,6 @@ class _Hashing:
             categorical=[rows.column(_feature(schema, one.name)) for one in schema.texts],
             time=rows.column(TIME).to_numpy() if self.spec.timestamp else None,
             keys={column: rows.column(key) for column, key in keys_by_column(self.spec).items()},
-            counted=counted(known, 0),
+            counted=Counter({unknown(name): int((~own).sum()) for name, own in known.items()}),
         )
-        (block,) = hashed_blocks([fields], schema)
-        return block.rows, block.found
+        return hashed_rows(fields, schema)
