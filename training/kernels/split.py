@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from features.errors import BadInputError
 from features.hashing import HASH_SEED, hash_whole_numbers
 from features.schema import Schema
 from features.values import shown_time
-from training.datasets.errors import DatasetError
 from training.kernels.columns import LABEL, NUMBERS, PART, TIME, matrix
 from training.kernels.kernel import Kernel
 from training.parameters import Split, TrainingParameters
@@ -30,7 +30,7 @@ MAX_VALIDATION_ROWS = 200_000
 _INT32 = 1 << 31
 
 
-class SplitError(DatasetError):
+class SplitError(BadInputError):
     """Rows that cannot be split as configured."""
 
 
