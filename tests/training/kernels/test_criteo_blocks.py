@@ -42,29 +42,6 @@ def test_the_last_line_needs_no_end() -> None:
     assert len(parse(f"{ROW}\n{ROW}".encode())) == 2
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        "",
-        ROW + "\textra",
-        ROW.rpartition("\t")[0],
-        "2" + ROW[1:],
-        ROW[1:],
-        ROW.replace("5", "x", 1),
-        ROW.replace("\t5", "\t 5", 1),
-        ROW.replace("5", "nan", 1),
-        ROW.replace("5", "inf", 1),
-        ROW.replace("5", "1d", 1),
-        ROW.replace("5", "0x1p3", 1),
-        ROW.replace("5", "1e999", 1),
-    ],
-)
-def test_a_row_that_is_not_right_is_noticed_among_others(bad: str) -> None:
-    block = f"{ROW}\n{bad}\n{ROW}\n".encode()
-    with pytest.raises(BadRowsError):
-        parse(block)
-
-
 @given(st.text(st.characters(exclude_characters="\t\r\n", codec="utf-8"), max_size=8))
 @example("1_000")
 @example("\u0661")

@@ -4,6 +4,7 @@ import csv
 import io
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.columns import Category, Number
+from features.columns import Category, Number, Reading
+from features.columns import Time as TimeColumn
 from features.values import TimeFormat, key_of, microseconds
 from training.datasets.described.fields import TableRules, checks, is_click, keys_of
 from training.datasets.described.files import TableFile
 from training.datasets.described.spec import Label, TextFormat, Time
-from training.datasets.described.texts import parse
+from training.datasets.described.texts import parse, texts_of
 from training.datasets.described.typed import KnownKeys, typed
 from training.datasets.errors import BadRowsError
 
@@ -115,6 +117,8 @@ def test_a_table_is_refused_when_a_field_is_and_else_is_what_its_fields_say(rows
     assert table.label is not None
     assert RULES.label is not None
     assert table.label.tolist() == [int(bool(is_click(text, RULES.label))) for text in present["label"]]
+    assert table.time is not None
+    assert table.time.tolist() == [microseconds(text) for text in present["time"]]
     assert table.uses["filled word"] == sum(map(bool, texts["word"]))
     assert table.uses["present word"] == sum(map(bool, present["word"]))
     assert table.uses["separated word"] == sum("e" in text for text in present["word"])
@@ -154,21 +158,6 @@ def test_a_time_is_read_in_the_format_of_its_column() -> None:
             typed({"time": pa.array([wrong])}, rules)
 
 
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        ("1769853600.25", datetime(2026, 1, 31, 10, 0, 0, 250_000, tzinfo=UTC)),
-        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
-        ("2026-01-31T11:00:00+01:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),
-    ],
-)
-def test_a_time_is_in_microseconds_and_utc_unless_it_says_otherwise(text: str, moment: datetime) -> None:
-    rules = TableRules(shown="rows.csv", files=(), keys={}, timestamp=Time(column="time"))
-    table = typed({"time": pa.array([text])}, rules)
-    assert table.time is not None
-    assert table.time.tolist() == [round(moment.timestamp() * 1_000_000)]
-
-
 WITHOUT_ZONE = r"(0|1|2)9[0-9]{2}-[01][0-9]-[0-3][0-9]([ T][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,7})?)?)?"
 
 
@@ -190,3 +179,37 @@ def test_keys_are_found_in_the_rows_that_have_them(known: list[str], others: lis
     asked = [*others, *known[::2], *others]
     expected = [known.index(key) if key in known else None for key in asked]
     assert KnownKeys.of(pa.array(known, pa.string())).find(pa.array(asked, pa.string())).to_pylist() == expected
+
+
+MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1))  # noqa: DTZ001 - columns have their own zone
+KINDS = {
+    pa.int64(): st.integers(-(2**60), 2**60) | st.integers(-1, 2_000_000_000),
+    pa.float64(): st.floats() | st.integers(-1, 2_000_000_000).map(float),
+    pa.float32(): st.floats(width=32),
+    pa.bool_(): st.booleans(),
+    pa.timestamp("us"): MOMENTS,
+    pa.timestamp("ns", "Asia/Tokyo"): MOMENTS,
+}
+MEANINGS = [
+    {"features": [Number(name="x", at=0)], "missing": {"x": frozenset({"", "0", "-1"})}},
+    {"features": [TimeColumn(name="x", at=0, reading=Reading(zone="Europe/Berlin"))]},
+    {"timestamp": Time(column="x")},
+    {"timestamp": Time(column="x", format=TimeFormat.MILLISECONDS)},
+    {"label": Label(column="x", at_least=1)},
+]
+
+
+@given(st.data(), st.sampled_from([*KINDS]), st.sampled_from(MEANINGS))
+def test_columns_of_parquet_mean_what_their_texts_say(data: st.DataObject, kind: pa.DataType, means: Any) -> None:
+    values = pa.array(data.draw(st.lists(st.none() | KINDS[kind], min_size=1, max_size=4)), kind)
+    rules = TableRules(shown="rows.parquet", files=(), keys={}, **means)
+
+    def meant(column: pa.Array) -> object:
+        try:
+            table = typed({"x": column}, rules)
+        except BadRowsError:
+            return "refused"
+        found = [array for array in (table.features.get("x"), table.label, table.time) if array is not None]
+        return [[None if number != number else number for number in array.tolist()] for array in found]  # noqa: PLR0124 - NaN
+
+    assert meant(values) == meant(texts_of(values))

@@ -154,16 +154,6 @@ def test_a_killed_process_of_the_pool_is_a_sentence_and_no_hang() -> None:
         list(pool.map(end, [0, 1, 2]))
 
 
-def test_what_a_process_raises_is_raised_here(tmp_path: Path) -> None:
-    (tmp_path / "days").mkdir()
-    for name, text in (("day_0", f"{ROW}\n"), ("day_1", f"{ROW}\textra\n")):
-        (tmp_path / "days" / name).write_text(text)
-    with closing(LocalEngine(data_size=0, processes=2)) as engine:
-        source = engine.open_source(CriteoDataset(kind="criteo", path=str(tmp_path / "days")), None, silent)
-        with pytest.raises(MalformedRowError, match="day_1, line 1: 41 tab-separated fields"):
-            source.prepare(tmp_path / "rows")
-
-
 def test_no_process_of_the_pool_outlives_a_run_that_was_killed() -> None:
     code = "import time; from training.engines.local.pool import Pool; list(Pool(2).map(time.sleep, [60, 60]))"
     with subprocess.Popen([sys.executable, "-c", code]) as run:

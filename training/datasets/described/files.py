@@ -102,11 +102,6 @@ class TableFile:
         return self.path.suffix != ".parquet" and self.delta is None
 
     @property
-    def is_packed(self) -> bool:
-        """Whether it is compressed by gzip."""
-        return self.path.suffix == ".gz"
-
-    @property
     def separator(self) -> str:
         """The character between the fields of a text file."""
         return self.text.separator or ("\t" if ".tsv" in self.path.suffixes else ",")
