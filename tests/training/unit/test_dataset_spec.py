@@ -9,6 +9,7 @@ import yaml
 from training import datasets
 from training.datasets.described.columns import locate
 from training.datasets.described.files import load_spec
+from training.datasets.described.spec import read_spec
 from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError, NoTimestampError, SpecError
 from training.parameters import CriteoDataset, Split, TablesDataset
 
@@ -142,50 +143,50 @@ def test_a_missing_description_points_to_the_example(tmp_path: Path) -> None:
         load_spec(tmp_path / "nothing.yaml")
 
 
-def test_a_missing_users_file_is_named(tmp_path: Path) -> None:
-    path = written(tmp_path)
-    (tmp_path / "users.csv").unlink()
-    with pytest.raises(MissingFileError, match=rf"the users file {tmp_path}/users\.csv, which does not exist"):
+@pytest.mark.parametrize(
+    ("kind", "changed", "changes", "reasons"),
+    [
+        (MissingFileError, {"users.csv": None}, {}, ["the users file ", "/users.csv, which does not exist"]),
+        (
+            MissingFileError,
+            {"users.csv": "id,age\nu1,3\n", "interactions.csv": "user,item\nu1,i1\n"},
+            {},
+            ["users.csv has no column 'user', only id, age", "interactions.csv has no column 'rating'"],
+        ),
+        (
+            SpecError,
+            {"items.csv": "item,genre,age\ni1,drama,3\n"},
+            {"categorical": ["genre", "mood"]},
+            ["age is in both users and items", "mood is in none"],
+        ),
+        (SpecError, {"users.csv": "user,age,Age\nu1,3,4\n"}, {}, ["several columns of the same name: Age, age"]),
+        (
+            SpecError,
+            {"users.csv": 'user,age,"first\nname"\nu1,3,Ada\n'},
+            {},
+            [r"users.csv has a line break in the name of a column, 'first\nname'"],
+        ),
+        *((EmptyDatasetError, {"users.csv": content}, {}, ["users.csv is empty"]) for content in ("", "\n")),
+        *(
+            (
+                SpecError,
+                {"users.csv": f"user{delimiter}age\nu1{delimiter}30\n"},
+                {},
+                ["users.csv has one column, 'user", "as if its fields were separated by ", "not by ','. "],
+            )
+            for delimiter in (";", "\t", "|")
+        ),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused_with_all_that_is_wrong(
+    tmp_path: Path, kind: type[Exception], changed: dict[str, str | None], changes: dict[str, Any], reasons: list[str]
+) -> None:
+    path = written(tmp_path, tables={name: text or "" for name, text in changed.items()}, **changes)
+    for name in (name for name, text in changed.items() if text is None):
+        (tmp_path / name).unlink()
+    with pytest.raises(kind) as caught:
         datasets.describe(tables(path))
-
-
-def test_missing_key_and_label_columns_are_named_at_once(tmp_path: Path) -> None:
-    path = written(tmp_path, tables={"users.csv": "id,age\nu1,3\n", "interactions.csv": "user,item\nu1,i1\n"})
-    with pytest.raises(MissingFileError) as caught:
-        datasets.describe(tables(path))
-    assert "users.csv has no column 'user', only id, age" in str(caught.value)
-    assert "interactions.csv has no column 'rating'" in str(caught.value)
-
-
-def test_unknown_and_ambiguous_feature_columns_are_named_at_once(tmp_path: Path) -> None:
-    path = written(tmp_path, tables={"items.csv": "item,genre,age\ni1,drama,3\n"}, categorical=["genre", "mood"])
-    with pytest.raises(SpecError, match=r"age is in both users and items.*mood is in none"):
-        datasets.describe(tables(path))
-
-
-def test_columns_of_the_same_name_are_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, tables={"users.csv": "user,age,Age\nu1,3,4\n"})
-    with pytest.raises(SpecError, match="several columns of the same name: Age, age"):
-        datasets.describe(tables(path))
-
-
-def test_a_line_break_in_the_name_of_a_column_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, tables={"users.csv": 'user,age,"first\nname"\nu1,3,Ada\n'})
-    with pytest.raises(SpecError, match=r"users\.csv has a line break in the name of a column, 'first\\nname'"):
-        datasets.describe(tables(path))
-
-
-@pytest.mark.parametrize("content", ["", "\n"])
-def test_an_empty_table_is_refused(tmp_path: Path, content: str) -> None:
-    with pytest.raises(EmptyDatasetError, match=r"users\.csv is empty"):
-        datasets.describe(tables(written(tmp_path, tables={"users.csv": content})))
-
-
-@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
-def test_a_file_of_another_delimiter_is_refused(tmp_path: Path, delimiter: str) -> None:
-    path = written(tmp_path, tables={"users.csv": f"user{delimiter}age\nu1{delimiter}30\n"})
-    with pytest.raises(SpecError, match=r"users\.csv has one column, 'user.*age', as if .* by '.*' and not by ','\. "):
-        datasets.describe(tables(path))
+    assert [reason for reason in reasons if reason not in str(caught.value)] == [], str(caught.value)
 
 
 def test_identity_follows_the_tables_and_the_meaning_but_not_the_place(tmp_path: Path) -> None:
@@ -210,6 +211,31 @@ def test_the_copy_in_the_lake_describes_itself(tmp_path: Path) -> None:
     ]
     original = datasets.describe(tables(path))
     assert datasets.describe(tables(tmp_path / "lake/raw/dataset.yaml")).hash == original.hash
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line"),
+    [
+        ("interactions: a.csv\nlabel: {column: hit}\ncategorical: [user]\ncategorical: [item]\n", "categorical", 4),
+        ("interactions: a.csv\nlabel: {column: hit,\n  column: bought}\ncategorical: [user]\n", "column", 3),
+        ("interactions: a.csv\ntimes:\n- column: seen\n  zone: UTC\n  zone: CET\n", "zone", 5),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path, text: str, key: str, line: int) -> None:
+    (tmp_path / "dataset.yaml").write_text(text)
+    with pytest.raises(SpecError, match=rf"the key '{key}' stands in line \d+ already .*line {line}, column"):
+        read_spec(tmp_path / "dataset.yaml")
+
+
+def test_a_key_may_replace_what_an_alias_brings(tmp_path: Path) -> None:
+    config = tmp_path / "dataset.yaml"
+    config.write_text(
+        "interactions: a.csv\nusers: &same {key: user, version: 1}\nitems: {<<: *same, key: item}\n"
+        "label: {column: hit}\ncategorical: [user]\n"
+    )
+    items = read_spec(config).items
+    assert items is not None
+    assert (items.key, items.version) == ("item", 1)
 
 
 def test_a_split_by_time_needs_a_described_timestamp(tmp_path: Path) -> None:

@@ -92,6 +92,18 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
             "/interactions.csv, timestamp seen: 1 of 4 fields is no time",
         ],
     ),
+    "a user without a table who is missing": (
+        MalformedRowError,
+        {"interactions": INTERACTIONS.replace("u2", "")},
+        {"users": {"key": "user"}, "numeric": []},
+        ["key user: 1 of 3 fields is no key: line 3 ''"],
+    ),
+    "a label without a rule": (
+        MalformedRowError,
+        {},
+        {"label": {"column": "rating"}},
+        ["2 of 3 fields are neither 0 nor 1 (without `at_least` ", ": line 2 '5', line 4 '4'"],
+    ),
     "few wrong words": (
         MalformedRowError,
         {"users": "user,age\nu1,unkonwn\nu2,V\n"},
@@ -230,22 +242,6 @@ def test_wrong_tables_are_one_error_that_says_everything(
 ) -> None:
     text = refused(kind, written(tmp_path, tables, **changes))
     assert [part for part in said if part not in text] == [], text
-
-
-def test_lines_of_tabs_alone_are_no_rows(tmp_path: Path) -> None:
-    path = written(tmp_path, items={"path": "items.tsv", "key": "item"})
-    (tmp_path / "items.tsv").write_text(ITEMS.replace(",", "\t") + "\t\n\t \n")
-    look(path)
-
-
-@pytest.mark.parametrize(
-    "keys", [[12, 7], ["12", "7"], [12.0, 7.0], [12.0, None], ["12.0", "7"], pd.Series([12, 7], dtype="int32")]
-)
-def test_a_whole_number_is_the_same_key_whatever_its_type(tmp_path: Path, keys: list[object]) -> None:
-    interactions = "user,item,rating,seen\n12,i1,5,1\n12.0,i2,1,2\n"
-    path = written(tmp_path, {"interactions": interactions}, users={"path": "users.parquet", "key": "user"})
-    pd.DataFrame({"user": keys, "age": [30, 40]}).dropna().to_parquet(tmp_path / "users.parquet")
-    look(path)
 
 
 def test_a_wrong_row_of_a_parquet_file_is_named_by_its_number(tmp_path: Path) -> None:
