@@ -19,7 +19,7 @@ from training.datasets.described.columns import KEYS, require_columns
 from training.datasets.described.fields import Check, TableRules, checks
 from training.datasets.described.files import TableFile
 from training.datasets.described.spec import TablesSpec
-from training.datasets.described.texts import Beginning, Chunk, text_array, text_of, texts_of
+from training.datasets.described.texts import Beginning, Chunk, text_array, text_of
 from training.datasets.described.typed import KnownKeys, TypedTable, typed, untyped
 from training.datasets.errors import (
     BadRowsError,
@@ -227,19 +227,16 @@ class Look:
 
     def _add(self, chunk: Chunk) -> None:
         try:
-            columns = chunk.columns()
-            table = typed(columns, self.rules)
+            table = typed(chunk.columns(), self.rules)
             self._read[chunk.file] += table.rows
         except BadRowsError:
-            columns = self._look_again(chunk)
-            table = untyped(columns, self.rules)
+            table = untyped(self._look_again(chunk), self.rules)
+        for name in self.rules.separators.keys() & table.features.keys():
+            texts = table.features[name]
+            for text in texts.filter(pc.not_equal(texts, ""))[:1].to_pylist():
+                self._examples.setdefault(name, text)
         self._heads.append(replace(table, features={}, time=None, row_key=None))
         self.uses += table.uses
-        for name in self.rules.separators:
-            texts = texts_of(columns[name])
-            filled = texts.filter(pc.not_equal(texts, ""))
-            if len(filled):
-                self._examples.setdefault(name, filled[0].as_py())
 
     def _look_again(self, chunk: Chunk) -> dict[str, pa.StringArray]:
         """Add the chunk's faults; returns the texts of the rows that are well formed."""
