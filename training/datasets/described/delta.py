@@ -28,14 +28,6 @@ class DeltaTableError(DatasetError):
     """A Delta table that can't be read."""
 
 
-class DeltaProtocolError(DeltaTableError):
-    """A Delta table with a feature that `deltalake` doesn't know."""
-
-
-class DeltaVersionError(DeltaTableError):
-    """A version of a Delta table that never was, or whose files are deleted."""
-
-
 @dataclass(frozen=True)
 class DeltaVersion:
     """A version of a Delta table: its `number`, the table's ID, and the size of its files in bytes."""
@@ -55,10 +47,10 @@ def is_delta(path: Path) -> bool:
 
 
 def newest(path: Path) -> int:
-    """The newest version of a Delta table; raises `DeltaVersionError` if it has none."""
+    """The newest version of a Delta table; raises `DeltaTableError` if it has none."""
     found = [int(file.stem) for file in (path / LOG).glob(_COMMIT)]
     if not found:
-        raise DeltaVersionError(f"The Delta table {path} has no version: there is no commit in {LOG}. Copy it again.")
+        raise DeltaTableError(f"The Delta table {path} has no version: there is no commit in {LOG}. Copy it again.")
     return max(found)
 
 
@@ -153,17 +145,17 @@ class DeltaRows:
         except (DeltaError, pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
             if "Unsupported" in reason:
-                raise DeltaProtocolError(
+                raise DeltaTableError(
                     f"Reading {what} needs a newer `deltalake` ({reason}). Update it in pyproject.toml, or write the "
                     "table without this feature."
                 ) from error
             if any(sign in reason for sign in _NO_SUCH_VERSION):
-                raise DeltaVersionError(
+                raise DeltaTableError(
                     f"There is no {what}, whose newest is {newest(self._path)}; the log of old ones may have been "
                     "cleaned up. Run the command again, or correct `version` in the dataset config."
                 ) from error
             if "not found" in reason:
-                raise DeltaVersionError(
+                raise DeltaTableError(
                     f"A file of {what} is deleted, as VACUUM does ({reason}). Run the command again to read the newest "
                     "version, and let VACUUM keep files for longer than a run takes."
                 ) from error
