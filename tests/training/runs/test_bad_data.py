@@ -5,6 +5,7 @@ correctly typed, of which every malformed one is named by file and line.
 import gzip
 import json
 import os
+import shutil
 from pathlib import Path
 
 import lightgbm
@@ -21,9 +22,11 @@ from training import datasets
 from training.datasets.errors import (
     EmptyDatasetError,
     MalformedRowError,
+    MissingFileError,
     OneClassError,
     TruncatedFileError,
 )
+from training.datasets.layout import rows_files
 from training.parameters import CriteoDataset
 
 
@@ -44,6 +47,18 @@ GOOD = [line("1"), line("0"), line("1", int01="-2", cat05="", int00="")]
 def criteo(path: Path, lines: list[str]) -> CriteoDataset:
     path.write_text("".join(text + "\n" for text in lines))
     return CriteoDataset(kind="criteo", path=str(path))
+
+
+def test_a_partition_that_vanished_from_a_copy_is_missed(tmp_path: Path) -> None:
+    days = tmp_path / "days"
+    days.mkdir()
+    for day in ("day_0", "day_1"):
+        criteo(days / day, GOOD)
+    datasets.materialize(CriteoDataset(kind="criteo", path=str(days)), tmp_path / "lake")
+    assert len(rows_files(tmp_path / "lake")) == 2
+    shutil.rmtree(tmp_path / "lake" / "dt=day_1")
+    with pytest.raises(MissingFileError, match="lacks dt=day_1/"):
+        rows_files(tmp_path / "lake")
 
 
 def test_rows_have_the_promised_types_and_missing_values(tmp_path: Path) -> None:
