@@ -85,26 +85,16 @@ class ResourceManager:
         """Call an action of a resource and wait for the end; returns the response. Raises `ManagerRefusedError`."""
         return self._finished("POST", path, version, body)
 
-    def delete(self, path: str, version: str, **query: str) -> None:
-        """Delete a resource if it exists, and wait for the end. Raises `ManagerRefusedError`."""
-        try:
-            self._finished("DELETE", path, version, None, query)
-        except ManagerRefusedError as error:
-            if error.status != NOT_FOUND:
-                raise
-
     def _page(self, path: str, version: str, query: Mapping[str, str]) -> dict[str, Any]:
         return _content(self._response("GET", path, version, None, query))
 
-    def _finished(
-        self, method: str, path: str, version: str, body: Body | None, query: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
+    def _finished(self, method: str, path: str, version: str, body: Body | None) -> dict[str, Any]:
         """The response once the operation has finished."""
         from azure.core.exceptions import AzureError  # noqa: PLC0415 - see the top
         from azure.core.polling import LROPoller  # noqa: PLC0415 - see the top
         from azure.mgmt.core.polling.arm_polling import ARMPolling  # noqa: PLC0415 - see the top
 
-        first = self._response(method, path, version, body, query or {})
+        first = self._response(method, path, version, body, {})
         try:
             return LROPoller(self._client, first, _content, ARMPolling(self._poll_seconds)).result() or {}
         except AzureError as error:

@@ -47,10 +47,3 @@ class LocalCounts:
         """See `training.protocols.CountTable`."""
         table = self.columns[index]
         return int(table.total_rows[table.hash == MISSING_HASH].sum())
-
-    def most_frequent(self, index: int, number: int) -> tuple[Counts, Counts]:
-        """See `training.protocols.CountTable`."""
-        table = self.columns[index]
-        present = np.flatnonzero(table.hash != MISSING_HASH)
-        most = present[np.argsort(-table.total_rows[present], kind="stable")[:number]]
-        return table.hash[most], table.total_rows[most]

@@ -58,14 +58,12 @@ def test_a_rejected_token_is_replaced_and_the_third_rejection_is_an_error() -> N
     assert len(fake.calls) == 3
 
 
-def test_what_is_missing_is_none_and_may_be_deleted() -> None:
+def test_what_is_missing_is_none_and_what_is_refused_is_not() -> None:
     fake = FakeManager()
     assert fake.manager().get(PLACE, VERSION) is None
-    fake.manager().delete(PLACE, VERSION)
     fake.refused["."] = (409, "Conflict")
-    for call in (fake.manager().get, fake.manager().delete):
-        with pytest.raises(ManagerRefusedError, match="Conflict"):
-            call(PLACE, VERSION)
+    with pytest.raises(ManagerRefusedError, match="Conflict"):
+        fake.manager().get(PLACE, VERSION)
 
 
 def test_a_long_operation_is_followed_to_its_end() -> None:

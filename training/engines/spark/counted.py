@@ -88,13 +88,6 @@ class SparkCounts:
         """See `training.protocols.CountTable`."""
         return int(self._summaries[index]["missing"]) if index in self._summaries else 0
 
-    def most_frequent(self, index: int, number: int) -> tuple[Counts, Counts]:
-        """See `training.protocols.CountTable`."""
-        own = self.table.where((F.col("column") == index) & (F.col("hash") != MISSING_HASH))
-        most = own.select("hash", self._total(ROWS).alias(ROWS)).orderBy(F.desc(ROWS), "hash").limit(number)
-        hashes, rows = _on_driver(most).to_numpy(np.int64).T
-        return hashes, rows
-
     @cached_property
     def _summaries(self) -> dict[int, dict[str, Any]]:
         """Distinct values and missing rows by column."""
