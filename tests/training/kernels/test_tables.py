@@ -190,8 +190,16 @@ KINDS = {
     pa.timestamp("us"): MOMENTS,
     pa.timestamp("ns", "Asia/Tokyo"): MOMENTS,
 }
+LOWEST = -(2**63)
+EDGES = [
+    pa.array([LOWEST, 2**63 - 1, 10**16, 1], pa.int64()),
+    pa.array([float("inf"), 1.0]),
+    pa.array([1.0, -float("inf")]),
+    *(pa.array([datetime(year, 1, 3)], pa.timestamp("us")) for year in (1, 500, 1000, 9999)),  # noqa: DTZ001 - see above
+]
 MEANINGS = [
     {"features": [Number(name="x", at=0)], "missing": {"x": frozenset({"", "0", "-1"})}},
+    {"features": [Number(name="x", at=0)], "missing": {"x": frozenset({"", "inf", "1e+16", str(LOWEST)})}},
     {"features": [TimeColumn(name="x", at=0, reading=Reading(zone="Europe/Berlin"))]},
     {"timestamp": Time(column="x")},
     {"timestamp": Time(column="x", format=TimeFormat.MILLISECONDS)},
@@ -201,7 +209,16 @@ MEANINGS = [
 
 @given(st.data(), st.sampled_from([*KINDS]), st.sampled_from(MEANINGS))
 def test_columns_of_parquet_mean_what_their_texts_say(data: st.DataObject, kind: pa.DataType, means: Any) -> None:
-    values = pa.array(data.draw(st.lists(st.none() | KINDS[kind], min_size=1, max_size=4)), kind)
+    mean_the_same(pa.array(data.draw(st.lists(st.none() | KINDS[kind], min_size=1, max_size=4)), kind), means)
+
+
+@pytest.mark.parametrize("means", MEANINGS)
+@pytest.mark.parametrize("values", EDGES, ids=str)
+def test_the_largest_numbers_and_earliest_times_mean_what_their_texts_say(values: pa.Array, means: Any) -> None:
+    mean_the_same(values, means)
+
+
+def mean_the_same(values: pa.Array, means: Any) -> None:
     rules = TableRules(shown="rows.parquet", files=(), keys={}, **means)
 
     def meant(column: pa.Array) -> object:

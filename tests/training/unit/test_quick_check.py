@@ -141,6 +141,24 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
             "iconv --from-code WINDOWS-1252 --to-code UTF-8",
         ],
     ),
+    "Latin-1 far from the beginning": (
+        EncodingError,
+        {"interactions": (INTERACTIONS + "u1,i1,5,2026-02-02\n" * 1_000 + "ü1,i1,5,2026-02-02\n").encode("latin-1")},
+        {},
+        ["/interactions.csv is not UTF-8: line 1005, byte 1 is 0xfc"],
+    ),
+    "a line of an old Macintosh": (
+        MalformedRowError,
+        {"users": "user,age\nu1,30\ru2,7\nu3,8\n"},
+        {},
+        ["/users.csv: 1 of 2 rows is not split as the header is: line 2 has a carriage return that ends no line"],
+    ),
+    "a header of an old Macintosh": (
+        MalformedRowError,
+        {"users": "user,age\ru1,30\ru2,7\r"},
+        {},
+        ["users.csv ends with a carriage return alone. End lines with a line feed."],
+    ),
     "UTF-16": (EncodingError, {"items": ITEMS.encode("utf-16")}, {}, ["items.csv is not UTF-8: line 1, byte 1 is"]),
     "a separator that never occurs": (
         ColumnError,
@@ -248,6 +266,12 @@ def test_a_wrong_row_of_a_parquet_file_is_named_by_its_number(tmp_path: Path) ->
     path = written(tmp_path, users={"path": "users.parquet", "key": "user"})
     pd.DataFrame({"user": ["u1", "u2"], "age": ["30", "old"]}).to_parquet(tmp_path / "users.parquet")
     assert "users.parquet, number age: 1 of 2 fields is no number: row 2 'old'" in refused(MalformedRowError, path)
+
+
+def test_bytes_of_a_parquet_file_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, items={"path": "items.parquet", "key": "item"})
+    pd.DataFrame({"item": ["i1", "i2"], "genres": [b"drama", b"\xff"]}).to_parquet(tmp_path / "items.parquet")
+    assert "items.parquet cannot be read: Invalid UTF8 payload. Write it again." in refused(DatasetError, path)
 
 
 @pytest.mark.parametrize("name", ["items.parquet", "items.jsonl"])

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -32,9 +33,16 @@ def open_text(file: TableFile) -> Iterator[TextIO]:
 
 
 def first_row(file: TableFile) -> list[str]:
-    """The names of columns in a CSV or TSV file; none if it is empty."""
+    """The names of columns in a CSV or TSV file; none if it is empty. Raises `MalformedRowError` for a line that ends
+    as on no system of today.
+    """
     with open_text(file) as stream:
-        return next(csv.reader(stream, **file.csv_options), [])
+        line = stream.readline()
+        if line.endswith("\r") and stream.read(1):
+            raise MalformedRowError(
+                f"The first line of {file.path} ends with a carriage return alone. End lines with a line feed."
+            )
+        return next(csv.reader(chain([line], stream), **file.csv_options), [])
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from features.values import key_of
 from training.datasets.described.columns import KEYS, require_columns
 from training.datasets.described.fields import Check, TableRules, checks
 from training.datasets.described.files import TableFile
+from training.datasets.described.opening import readable
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import Beginning, Chunk, text_array, text_of
 from training.datasets.described.typed import KnownKeys, TypedTable, typed, untyped
@@ -221,7 +222,8 @@ class Look:
         }
         self._chunks = Beginning(rules.files, rules.columns, characters)
         for chunk in self._chunks:
-            self._add(chunk)
+            with readable(chunk.file):
+                self._add(chunk)
         if self.whole and not self.rows:
             raise no_row(rules.shown)
 
@@ -229,8 +231,13 @@ class Look:
         try:
             table = typed(chunk.columns(), self.rules)
             self._read[chunk.file] += table.rows
-        except BadRowsError:
+        except BadRowsError as error:
+            known = sum(fault.count for fault in self._faults[chunk.file])
             table = untyped(self._look_again(chunk), self.rules)
+            if known == sum(fault.count for fault in self._faults[chunk.file]):
+                raise DatasetError(
+                    f"{chunk.file.path} cannot be read ({error}), though each row is well formed. Write it again."
+                ) from error
         for name in self.rules.separators.keys() & table.features.keys():
             texts = table.features[name]
             for text in texts.filter(pc.not_equal(texts, ""))[:1].to_pylist():

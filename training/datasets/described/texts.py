@@ -107,12 +107,13 @@ class Chunk:
         return Lines(places=places, columns=columns, misshapen=misshapen)
 
     def texts(self) -> dict[str, pa.StringArray]:
-        """The columns as texts, without malformed rows. Raises `ColumnError` like `columns`."""
-        try:
-            return {name: texts_of(values) for name, values in self.columns().items()}
-        except BadRowsError:
-            found = self.lines().columns
-            return {name: text_array([*map(text_of, found[name])]) for name in self.names}
+        """The columns as texts, without malformed rows. Raises the fitting `DatasetError` if they cannot be read."""
+        with readable(self.file):
+            try:
+                return {name: texts_of(values) for name, values in self.columns().items()}
+            except BadRowsError:
+                found = self.lines().columns
+                return {name: text_array([*map(text_of, found[name])]) for name in self.names}
 
     @property
     def _stored(self) -> list[str]:
@@ -273,10 +274,17 @@ def _in_utf8(block: bytes, encoding: str) -> bytes:
 
 def _fields_by_line(text: str, chunk: Chunk) -> tuple[list[list[str]], list[int], list[tuple[int, str]]]:
     """The rows of CSV lines and their places, and malformed ones."""
-    # A line with only blanks and tabs is no row, even if the tabs separate empty fields.
-    lines = (line if line.strip(" \t\r\n") else "\n" for line in io.StringIO(text, newline=""))
-    reader = csv.reader(lines, **chunk.file.csv_options)
     rows, places, misshapen = [], [], []
+
+    def whole() -> Iterator[str]:
+        for place, line in enumerate(io.StringIO(text, newline="\n"), start=chunk.before + 1):
+            is_row = bool(line.strip(" \t\r\n"))  # not with only blanks and tabs, even if these separate empty fields
+            if is_row and "\r" in line.removesuffix("\n").removesuffix("\r"):
+                misshapen.append((place, "a carriage return that ends no line"))
+                is_row = False
+            yield line if is_row else "\n"
+
+    reader = csv.reader(whole(), **chunk.file.csv_options)
     last = 0
     for row in reader:
         place, last = last + 1, reader.line_num

@@ -23,6 +23,8 @@ from training.datasets.described.texts import text_array, text_of, texts_of
 from training.datasets.errors import BadRowsError
 from training.kernels.xxh64 import distinct_texts, first_seeds, of_texts
 
+_YEAR_1000 = -30_610_224_000_000_000
+"""Its beginning in microseconds since 1970: texts of earlier times are none, see `features.values.PLAIN_ISO_TIME`."""
 _UNITS = {TimeFormat.ISO: 1e6, TimeFormat.MILLISECONDS: 1e3}
 """Microseconds in one of a number's units, by the formats in which a time can be a number."""
 
@@ -194,12 +196,22 @@ def _present(values: pa.Array, words: Sequence[str]) -> pa.Array:
     kind = values.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         found = values.to_numpy(zero_copy_only=False).astype(np.float64)
-        meant = [float(word) for word in words if is_number(word) and text_of(float(word)) == word]
-        return pa.array(found, mask=np.isnan(found) | np.isin(found, meant))
+        if pa.types.is_integer(kind):  # float64 would hold neighbours of the largest for the same
+            meant = pc.is_in(values.cast(pa.string()), text_array(words)).to_numpy(zero_copy_only=False)
+        else:
+            meant = np.isin(found, [float(word) for word in words if _is_text_of_float(word)])
+        return pa.array(found, mask=np.isnan(found) | meant)
     if pa.types.is_timestamp(kind) and not words:
         return values
     texts = _texts(values, words)
     return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+
+
+def _is_text_of_float(word: str) -> bool:
+    try:
+        return text_of(float(word)) == word
+    except ValueError:
+        return False
 
 
 def _feature(values: pa.Array, feature: Field, words: Sequence[str]) -> npt.NDArray[np.float64] | pa.StringArray:
@@ -231,7 +243,9 @@ def _moments(present: pa.Array, form: TimeFormat, zone: str) -> pa.Int64Array:
     """Times in microseconds since 1970, null for missing and wrong ones; `zone` is that of times that name none."""
     kind = present.type
     if pa.types.is_timestamp(kind) and form is TimeFormat.ISO and (kind.tz or zone == "UTC"):
-        return present.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64())
+        moments = present.cast(pa.timestamp("us", kind.tz), safe=kind.unit != "ns").cast(pa.int64())
+        right = pc.and_(pc.greater_equal(moments, _YEAR_1000), pc.less(moments, LATEST))
+        return pc.if_else(right, moments, pa.scalar(None, pa.int64()))
     if pa.types.is_floating(kind) and form in _UNITS:
         found = present.to_numpy(zero_copy_only=False) * _UNITS[form]
         right = (found >= EARLIEST) & (found < LATEST)
