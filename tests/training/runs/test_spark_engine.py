@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -16,16 +18,19 @@ from zipfile import ZipFile
 from zipimport import zipimporter
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.bundle import Bundle
 from features.hashing import MISSING_HASH
+from tests.support.rows import read
 from tests.support.training_runs import encoder_of, train, train_on
 from tools.paths import ROOT
 from training.datasets.errors import DatasetError, MalformedRowError, TruncatedFileError
@@ -36,9 +41,10 @@ from training.engines.local.engine import LocalEngine
 from training.engines.spark.counted import SparkCounts, types_of
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.interruptible import interruptible
+from training.engines.spark.packed import unpacked
 from training.engines.spark.rows import divided
 from training.engines.spark.workers import forget_archives
-from training.kernels.columns import FOLD, LABEL, PART, RECORD_HASH
+from training.kernels.columns import FOLD, LABEL, PART, RAW, RECORD_HASH
 from training.kernels.count import ValueCounts, count
 from training.kernels.split import Division
 from training.parameters import CriteoDataset, TablesDataset, TrainingParameters
@@ -145,6 +151,69 @@ def test_a_fault_in_a_table_is_named_by_line(fault: str, spark: SparkSession, sp
     source = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent)
     with pytest.raises(DatasetError, match=re.escape(complaint)):
         source.prepare(tmp_path / "rows")
+
+
+MOMENT = datetime(2026, 1, 31, 5, tzinfo=UTC)
+SPARK_LACKS = {
+    "time": (pa.timestamp("ns"), MOMENT),
+    "elsewhere": (pa.timestamp("ns", "Asia/Tokyo"), MOMENT),
+    "far": (pa.timestamp("us", "Asia/Tokyo"), MOMENT),
+    "lasted": (pa.duration("s"), timedelta(days=1, seconds=90)),
+    "clock": (pa.time64("us"), clock(5, 30)),
+    "alarm": (pa.time32("ms"), clock(5, 30)),
+    "uuid": (pa.binary(16), b"0123456789abcdef"),
+    "large": (pa.uint64(), 2**64 - 1),
+    "word": (pa.dictionary(pa.int32(), pa.string()), "a"),
+}
+"""Types of Parquet that Spark does not have, or reads as others, with a value of each."""
+
+
+@pytest.mark.spark
+def test_types_that_spark_lacks_are_read_as_on_engine_local(
+    spark: SparkSession, spark_log: Path, tmp_path: Path
+) -> None:
+    columns: dict[str, object] = {"user": ["u1", "u2"], "item": ["i1", "i2"], "clicked": [0, 1]}
+    names: list[object] = []
+    for name, (kind, value) in SPARK_LACKS.items():
+        column = pa.array([value, None], kind)
+        columns[name] = column
+        columns[f"in_{name}"] = pa.StructArray.from_arrays([column], names=["a"])
+        columns[f"of_{name}"] = pa.ListArray.from_arrays(pa.array([0, 2, 2], pa.int32()), column)
+        names += [name, f"in_{name}.a", {"column": f"of_{name}", "separator": "|"}]
+    never_missing = pa.struct([pa.field("a", pa.timestamp("ns"), nullable=False)])
+    columns["whole"] = pa.array([{"a": MOMENT}] * 2, never_missing)
+    parquet.write_table(pa.table(columns), tmp_path / "seen.parquet")
+    dataset = parquet_dataset(tmp_path, [*names, "whole.a"])
+    rows, _ = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent).prepare(tmp_path / "rows")
+    batch = pa.RecordBatch.from_pydict({RAW: [row[RAW] for row in rows.frame.orderBy(LABEL).collect()]})
+    local, schema = read(dataset)
+    found = pd.DataFrame(unpacked(batch).column(RAW).to_pylist()).set_axis(schema.categorical, axis="columns")
+    pd.testing.assert_frame_equal(found, local[[*schema.categorical]])
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize(
+    "values",
+    [pa.array([0.5, 1]).cast(pa.float16()), pa.array([1, 2]).cast(pa.decimal256(60, 2)), pa.array([{"a": None}] * 2)],
+    ids=lambda values: str(values.type),
+)
+def test_a_column_that_spark_cannot_read_is_named(
+    values: pa.Array, spark: SparkSession, spark_log: Path, tmp_path: Path
+) -> None:
+    columns = {"user": ["u1", "u2"], "item": ["i1", "i2"], "clicked": [0, 1], "odd": values}
+    parquet.write_table(pa.table(columns), tmp_path / "seen.parquet")
+    is_struct = pa.types.is_struct(values.type)
+    dataset = parquet_dataset(tmp_path, ["odd.a" if is_struct else "odd"])
+    source = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent)
+    kind = "null" if is_struct else str(values.type)
+    with pytest.raises(DatasetError, match=re.escape(f"seen.parquet, column odd: Spark cannot read the type {kind}. ")):
+        source.prepare(tmp_path / "rows")
+
+
+def parquet_dataset(folder: Path, categorical: list[object]) -> TablesDataset:
+    content = {"interactions": "seen.parquet", "label": {"column": "clicked"}, "categorical": categorical}
+    (folder / "dataset.yaml").write_text(yaml.safe_dump({**content, "users": {"key": "user"}}))
+    return TablesDataset(kind="tables", spec=folder / "dataset.yaml")
 
 
 @pytest.mark.spark

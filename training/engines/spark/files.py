@@ -4,7 +4,7 @@ Spark reads the lines of text files and the columns of Parquet files. What they 
 engine local, which run over Spark's batches.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, folder_values
 from training.datasets.described.opening import open_rows, readable
 from training.datasets.described.texts import Chunk, text_array, tops
+from training.datasets.errors import DatasetError
 from training.datasets.gzipped import open_bytes
 from training.engines.spark.paths import to_read
 
@@ -33,6 +34,8 @@ LOOKED_AT_ONCE = 16
 """How many files' columns are read at a time; on a volume each read waits for the network."""
 _BLANK = "^[ \t\r]*$"
 _WHOLE = {"uint8": pa.int16(), "uint16": pa.int32(), "uint32": pa.int64(), "uint64": pa.decimal128(20, 0)}
+_DIGITS = 38
+"""How many a decimal of Spark has at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +126,7 @@ def _frame(session: SparkSession, paths: list[str], reader: Reader, *, is_ordere
     if reader.file.has_lines:
         rows, columns = session.read.text(paths, lineSep="\n"), [F.col(LINE)]
     else:
-        read = [one.with_type(_as_spark_reads(one.type)) for one in reader.types if not pa.types.is_null(one.type)]
+        read = [_as_spark_reads(one, reader.file) for one in reader.types if not pa.types.is_null(one.type)]
         rows = session.read.schema(from_arrow_schema(pa.schema(read), prefer_timestamp_ntz=True)).parquet(*paths)
         columns = [
             (F.lit(None).cast("string") if pa.types.is_null(one.type) else F.col(_quoted(one.name))).alias(_column(at))
@@ -146,23 +149,48 @@ def _column(at: int) -> str:
     return f"_{at}"
 
 
-def _as_spark_reads(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
-        return _as_spark_reads(kind.value_type)
-    if pa.types.is_struct(kind):
-        fields = (kind.field(at) for at in range(kind.num_fields))
-        return pa.struct([(field.name, _as_spark_reads(field.type)) for field in fields])
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return pa.list_(_as_spark_reads(kind.value_type))
-    if pa.types.is_timestamp(kind) and kind.unit == "ns":
-        return pa.int64()
-    return _WHOLE.get(str(kind), kind)
+def _as_spark_reads(field: pa.Field, file: TableFile) -> pa.Field:
+    """A column of a Parquet file with the types as which Spark reads it; raises `DatasetError` if it cannot."""
+
+    def read_as(kind: pa.DataType) -> pa.DataType:
+        if _is_unknown(kind):
+            raise DatasetError(
+                f"{file.path}, column {field.name}: Spark cannot read the type {kind}. Write it as text, or train with "
+                "`training.engine: local`."
+            )
+        if pa.types.is_fixed_size_binary(kind):
+            return pa.binary()
+        if pa.types.is_time32(kind):
+            return pa.int32()
+        is_fine = pa.types.is_timestamp(kind) and kind.unit == "ns"
+        if is_fine or pa.types.is_time64(kind) or pa.types.is_duration(kind):
+            return pa.int64()
+        return _WHOLE.get(str(kind), kind)
+
+    return pa.field(field.name, _nullable(field.type, read_as))
+
+
+def _is_unknown(kind: pa.DataType) -> bool:
+    is_long = pa.types.is_decimal(kind) and int(kind.precision) > _DIGITS
+    return is_long or pa.types.is_float16(kind) or pa.types.is_null(kind)
 
 
 def _as_stored(values: pa.Array, kind: pa.DataType) -> pa.Array:
     """What Spark reads as another type, as it is stored."""
-    is_other = str(kind) in _WHOLE or pa.types.is_timestamp(kind)
-    return values.cast(kind) if is_other else values
+    return values if pa.types.is_null(kind) else values.cast(_nullable(kind, lambda inner: inner))
+
+
+def _nullable(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """A type with the types inside it changed, any of whose values may be missing, as Spark gives them."""
+    if pa.types.is_dictionary(kind):
+        return _nullable(kind.value_type, change)
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _nullable(field.type, change)) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(_nullable(kind.key_type, change), _nullable(kind.item_type, change))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return pa.list_(_nullable(kind.value_type, change))
+    return change(kind)
 
 
 def _quoted(name: str) -> str:
