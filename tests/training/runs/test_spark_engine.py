@@ -169,9 +169,11 @@ SPARK_LACKS = {
 
 
 @pytest.mark.spark
+@pytest.mark.parametrize("bits_of_times", [64, 96])
 def test_types_that_spark_lacks_are_read_as_on_engine_local(
-    spark: SparkSession, spark_log: Path, tmp_path: Path
+    bits_of_times: int, spark: SparkSession, spark_log: Path, tmp_path: Path
 ) -> None:
+    """Spark itself writes times of 96 bits unless it is told not to."""
     columns: dict[str, object] = {"user": ["u1", "u2"], "item": ["i1", "i2"], "clicked": [0, 1]}
     names: list[object] = []
     for name, (kind, value) in SPARK_LACKS.items():
@@ -182,7 +184,8 @@ def test_types_that_spark_lacks_are_read_as_on_engine_local(
         names += [name, f"in_{name}.a", {"column": f"of_{name}", "separator": "|"}]
     never_missing = pa.struct([pa.field("a", pa.timestamp("ns"), nullable=False)])
     columns["whole"] = pa.array([{"a": MOMENT}] * 2, never_missing)
-    parquet.write_table(pa.table(columns), tmp_path / "seen.parquet")
+    table = pa.table(columns)
+    parquet.write_table(table, tmp_path / "seen.parquet", use_deprecated_int96_timestamps=bits_of_times == 96)
     dataset = parquet_dataset(tmp_path, [*names, "whole.a"])
     rows, _ = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent).prepare(tmp_path / "rows")
     batch = pa.RecordBatch.from_pydict({RAW: [row[RAW] for row in rows.frame.orderBy(LABEL).collect()]})

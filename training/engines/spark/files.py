@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import parquet
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -20,7 +21,7 @@ from training.datasets.described.columns import header
 from training.datasets.described.delta import write_copy
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, folder_values
-from training.datasets.described.opening import open_rows, readable
+from training.datasets.described.opening import readable
 from training.datasets.described.texts import Chunk, text_array, tops
 from training.datasets.errors import DatasetError
 from training.datasets.gzipped import open_bytes
@@ -42,7 +43,8 @@ _DIGITS = 38
 class Reader:
     """Reads batches of Spark's rows of files like `file` as the `used` columns, and what else they have.
 
-    `names` are a text file's columns, and `first` its first line; `types` are the columns of a Parquet file.
+    `names` are a text file's columns, and `first` its first line; `types` are the columns of a Parquet file, and
+    `has_int96` tells whether its times have 96 bits, as Spark writes them unless it is told not to.
     """
 
     file: TableFile
@@ -50,6 +52,7 @@ class Reader:
     names: Sequence[str] = ()
     first: bytes = b""
     types: Sequence[pa.Field] = ()
+    has_int96: bool = False
 
     def columns(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """The rows' columns; raises like `training.datasets.described.texts.Chunk`."""
@@ -94,7 +97,8 @@ def read(session: SparkSession, rules: TableRules, copies: Path) -> Iterator[tup
     files = [part for file in rules.files for part in (_copied(file, copies) if file.delta else [file])]
     with ThreadPoolExecutor(LOOKED_AT_ONCE) as pool:
         for file, reader in zip(files, pool.map(lambda file: _reader(file, rules), files), strict=True):
-            shape = (*file.folder_values, reader.names, reader.first, str(reader.types), file.is_json)
+            types = (str(reader.types), reader.has_int96)
+            shape = (*file.folder_values, reader.names, reader.first, *types, file.is_json)
             alike.setdefault(shape, []).append((file, reader))
     for group in alike.values():
         paths = [to_read(file.path.resolve()) for file, _ in group]
@@ -115,10 +119,11 @@ def _reader(file: TableFile, rules: TableRules) -> Reader:
             with open_bytes(file.path) as stream:
                 first = stream.readline().removeprefix(b"\xef\xbb\xbf").rstrip(b"\n")
             return Reader(file=file, used=rules.columns, names=tuple(header(replace(file, name=""))), first=first)
-        with open_rows(file) as opened:
-            types = opened.schema_arrow.remove_metadata()
-    names = tops(file.stored(rules.columns), types)
-    return Reader(file=file, used=rules.columns, types=[types.field(name) for name in names])
+        with parquet.ParquetFile(file.path) as opened:
+            types, stored = opened.schema_arrow.remove_metadata(), opened.schema
+    fields = [types.field(name) for name in tops(file.stored(rules.columns), types)]
+    has_int96 = any(stored.column(at).physical_type == "INT96" for at in range(len(stored)))
+    return Reader(file=file, used=rules.columns, types=fields, has_int96=has_int96)
 
 
 def _frame(session: SparkSession, paths: list[str], reader: Reader, *, is_ordered: bool) -> DataFrame:
@@ -126,7 +131,7 @@ def _frame(session: SparkSession, paths: list[str], reader: Reader, *, is_ordere
     if reader.file.has_lines:
         rows, columns = session.read.text(paths, lineSep="\n"), [F.col(LINE)]
     else:
-        read = [_as_spark_reads(one, reader.file) for one in reader.types if not pa.types.is_null(one.type)]
+        read = [_as_spark_reads(one, reader) for one in reader.types if not pa.types.is_null(one.type)]
         rows = session.read.schema(from_arrow_schema(pa.schema(read), prefer_timestamp_ntz=True)).parquet(*paths)
         columns = [
             (F.lit(None).cast("string") if pa.types.is_null(one.type) else F.col(_quoted(one.name))).alias(_column(at))
@@ -149,20 +154,22 @@ def _column(at: int) -> str:
     return f"_{at}"
 
 
-def _as_spark_reads(field: pa.Field, file: TableFile) -> pa.Field:
+def _as_spark_reads(field: pa.Field, reader: Reader) -> pa.Field:
     """A column of a Parquet file with the types as which Spark reads it; raises `DatasetError` if it cannot."""
 
     def read_as(kind: pa.DataType) -> pa.DataType:
         if _is_unknown(kind):
             raise DatasetError(
-                f"{file.path}, column {field.name}: Spark cannot read the type {kind}. Write it as text, or train with "
-                "`training.engine: local`."
+                f"{reader.file.path}, column {field.name}: Spark cannot read the type {kind}. Write it as text, or "
+                "train with `training.engine: local`."
             )
         if pa.types.is_fixed_size_binary(kind):
             return pa.binary()
         if pa.types.is_time32(kind):
             return pa.int32()
         is_fine = pa.types.is_timestamp(kind) and kind.unit == "ns"
+        if is_fine and reader.has_int96:
+            return pa.timestamp("us", "UTC")
         if is_fine or pa.types.is_time64(kind) or pa.types.is_duration(kind):
             return pa.int64()
         return _WHOLE.get(str(kind), kind)
