@@ -110,6 +110,7 @@ def management(world: World) -> Starlette:
         Route(ROLES_PATH, preflight.assignments, methods=["GET"]),
         Route("/{path:path}", resources.put, methods=["PUT"]),
         Route("/{path:path}", resources.look_up, methods=["GET"]),
+        Route("/{path:path}", resources.delete, methods=["DELETE"]),
     ]
     public = ["/upload/", "/logs/"]
     return application(world, "management", routes, audience=MANAGEMENT, public=public)
@@ -210,6 +211,18 @@ class Resources:
         if record is None:
             raise RefusedError(404, "ResourceNotFound", f"The resource '{request.url.path}' was not found.")
         return JSONResponse(_body(record))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete or purge a machine learning workspace: azure-native can't do the latter."""
+        record = self._world.get(request.url.path)
+        with self._world.transaction():
+            if record is not None:
+                self._world.remove(record.id)
+            if request.query_params.get("forceToPurge") == "true":
+                self._world.purge(request.url.path)
+            elif record is not None:
+                self._world.bury(record.id, record.type, 14)
+        return Response(status_code=200 if record is not None else 204)
 
     async def user_credentials(self, request: Request) -> Response:
         """A cluster's kubeconfig."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,10 +34,6 @@ def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     data.mkdir(parents=True)
     (data / "part-00000.tsv").write_text("row\n")
     monkeypatch.setattr(databricks, "try_volumes", lambda *_, **__: None)
-    session = types.SimpleNamespace(conf=types.SimpleNamespace(get=lambda _, default: default))
-    monkeypatch.setattr(
-        databricks, "SparkSession", types.SimpleNamespace(builder=types.SimpleNamespace(getOrCreate=lambda: session))
-    )
     return tmp_path / "volumes"
 
 
@@ -133,20 +128,6 @@ def test_what_a_run_reads_in_place_is_tried_first_and_recorded_beside_its_result
     assert recorded(volumes / "models" / "runs" / "1") == listing
 
 
-def test_where_spark_reads_the_files_python_on_the_machines_need_not(
-    volumes: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise VolumeError("no machine's Python can read here")
-
-    monkeypatch.setattr(databricks, "try_volumes", refuse)
-    with pytest.raises(JobFailedError, match="no machine's Python can read here"):
-        main([request(volumes)])
-    monkeypatch.setattr(databricks, "delivers", lambda _: True)
-    main([request(volumes)])
-    assert len(seen) == 1
-
-
 def test_all_machines_see_the_intermediate_files_and_only_the_driver_the_unfinished_bundle(
     volumes: Path, seen: Seen
 ) -> None:
@@ -209,7 +190,7 @@ def test_the_volumes_are_tried_before_anything_takes_long(
 ) -> None:
     tried: dict[str, set[str]] = {}
 
-    def refuse(_: object, *, read: list[Path], written: list[Path], **__: object) -> None:
+    def refuse(*, read: list[Path], written: list[Path], **__: object) -> None:
         tried["read"] = {path.relative_to(volumes).parts[0] for path in read}
         tried["written"] = {path.relative_to(volumes).parts[0] for path in written}
         raise VolumeError("The job's identity can't write.")
