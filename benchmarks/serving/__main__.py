@@ -16,7 +16,6 @@ from typing import Any
 from benchmarks.results import publish
 from benchmarks.serving import bodies
 from benchmarks.serving.bodies import ALL_NEW, AS_IT_COMES, HEAVY_TAIL, Mix, together
-from benchmarks.serving.figures import table
 from benchmarks.serving.load import Load
 from benchmarks.serving.loops import endure, open_loops
 from benchmarks.serving.peers import Peer, install_all, peers
@@ -51,7 +50,6 @@ def main() -> None:
                 print(f"measuring {peer.name}", flush=True)
                 figures[peer.name] = _measure(peer, bundle, mixes, arguments)
                 print(json.dumps(figures[peer.name], indent=1), flush=True)
-    print(table(figures))
     if arguments.only is None:
         content = {"seconds_a_point": arguments.seconds, "servers": figures}
         print(publish("serving", content, targets(figures)))

@@ -1,7 +1,7 @@
-"""Load on a service by an event loop: requests at a given rate, or each client's next one after its answer.
+"""Load on a service at a given rate (open loop): requests come at random times.
 
-At a given rate (open loop) requests come at random times. A request that is late because all connections wait for
-answers counts from the time at which it was due: otherwise a stall would hide the requests that it delayed.
+A request that is late because all connections wait for answers counts from the time at which it was due: otherwise a
+stall would hide the requests that it delayed. Closed loops are `wrk`'s.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ class Load:
     headers: Mapping[str, str] = field(default_factory=dict)
     connections: int = 16
     seconds: float = 10.0
-    rate: float | None = None
-    """Requests per second of an open loop; without it, each client waits for its answer."""
+    rate: float = 0.0
+    """Requests per second of an open loop."""
     seed: int = 1
 
     @property
@@ -94,8 +94,8 @@ class _Senders:
         self._requests = cycle(load.requests())
         draw = random.Random(load.seed).expovariate  # noqa: S311 - no secret
         self._due: deque[float] = deque()
-        at = draw(load.rate) if load.rate else math.inf
-        while load.rate and at < load.seconds:
+        at = draw(load.rate)
+        while at < load.seconds:
             self._due.append(at)
             at += draw(load.rate)
         self.answers = Answers()
@@ -132,8 +132,6 @@ class _Senders:
 
     async def _next_due(self) -> float | None:
         """The time from which the next request counts, when it is there; None at the end."""
-        if self._load.rate is None:
-            return self.now() if self.now() < self._load.seconds else None
         if not self._due:
             return None
         if self.now() > self._load.seconds + TIMEOUT_SECONDS:
