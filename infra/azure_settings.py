@@ -1,6 +1,7 @@
 """The settings of a stack on Azure, with their types. Imports no SDK, because stack `local` reads this model too."""
 
 import ipaddress
+import re
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -31,6 +32,11 @@ EXAMPLE_LOGS = f"{EXAMPLE_GROUP}/providers/Microsoft.OperationalInsights/workspa
 def other_regions(location: str) -> str:
     """Large regions to try where `location` has no machines."""
     return " or ".join(region for region in ("northeurope", "swedencentral", "westeurope") if region != location)
+
+
+def has_own_disk(vm_size: str) -> bool:
+    """Whether VMs of a size have a local disk, which a `d` in its name says (Microsoft, "VM naming conventions")."""
+    return re.match(r"Standard_[A-Z]+\d+(-\d+)?[a-z]*d", vm_size) is not None
 
 
 def _ranges(value: object) -> object:
@@ -157,11 +163,9 @@ class AzureSettings(Parameters):
     """`Standard` costs about 73 USD a month and includes an SLA for the API server."""
     zones: tuple[Zone, ...] = ()
     """Availability zones of the nodes; empty for none."""
-    ephemeral_os_disks: bool = False
-    """Whether the nodes' system disks are on the VM itself: free and fast, for VM sizes with a local disk of at least
-    64 GiB, such as `Standard_D4ds_v5`. It can't be changed later."""
     system_vm_size: VmSize = "Standard_D4ds_v5"
-    """VM size of the nodes that run the cluster's own pods, with at least 4 cores. It can't be changed later."""
+    """VM size of the nodes that run the cluster's own pods, with at least 4 cores. It can't be changed later. Nodes of
+    a size with a local disk, a `d` in its name, have their system disk there, at no cost."""
     system_nodes_min: int = Field(default=1, ge=1, le=100)
     """Minimum number of nodes for the cluster's own pods."""
     system_nodes_max: int = Field(default=2, ge=1, le=100)
@@ -186,7 +190,7 @@ class AzureSettings(Parameters):
     """IP ranges that may reach the cluster's API server, or `anywhere`. They must include the machine that runs `up`.
     With `network: private` only `anywhere` is possible: it means everybody in the network."""
     allowed_sources: AddressRanges = Field(examples=[["203.0.113.0/24"], "anywhere"])
-    """IP ranges that may reach the service, or `anywhere`. The availability test is let in too."""
+    """IP ranges that may reach the service, or `anywhere`."""
     network: Network = Network.PUBLIC
     """`public`: all services have public endpoints, which require an identity or an API key. `private`: the stack has
     its own virtual network, reachable only from `peered_network`, where `up` must run too. It can't be changed later,
@@ -205,12 +209,6 @@ class AzureSettings(Parameters):
     linked to `peered_network`, instead of zones of the stack's own. `up` links them to the stack's network."""
     container_insights: bool = False
     """Whether the pods' logs and metrics are sent to Log Analytics, which bills by volume."""
-    availability_test: bool = False
-    """Whether Azure tests the service from five locations every five minutes, and sends a mail if three of them get no
-    response. Each request is billed, about 26 USD a month in all; the certificate is not checked."""
-    service_metrics: bool = False
-    """Whether the metrics of Azure's services are also sent to Log Analytics, which bills by volume. Azure Monitor
-    keeps them for 93 days in any case, and alerts don't need them there."""
     log_analytics: LogsId | None = Field(default=None, examples=[EXAMPLE_LOGS])
     """The ID of an existing Log Analytics workspace, whose own cap and retention then apply, instead of one of the
     stack's own."""
@@ -254,8 +252,6 @@ def _require_network(settings: AzureSettings) -> None:
             if value is not None:
                 raise ValueError(f"{name} is for `network: private`: remove it, or set that")
         return
-    if settings.availability_test:
-        raise ValueError("availability_test calls the service from the internet, which network private blocks")
     if settings.peered_network is None:
         raise ValueError("network private needs peered_network: the network from which the stack is deployed")
     for name, value in given.items():

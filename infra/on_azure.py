@@ -25,7 +25,7 @@ from infra.cloud.container_registry import container_registry
 from infra.cloud.databricks import Databricks, training_job, workspace_members
 from infra.cloud.key_vault import KeyVault
 from infra.cloud.machine_learning import machine_learning
-from infra.cloud.monitoring import Monitoring, alerts, availability, container_insights, send_logs
+from infra.cloud.monitoring import Monitoring, alerts, container_insights, send_logs
 from infra.cloud.names import names_of
 from infra.cloud.network import SERVICE, PrivateStack
 from infra.cloud.role_list import Role
@@ -62,10 +62,6 @@ from training.provenance import training_code_hash
 DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")
 CLUSTER_LOGS = ("kube-audit-admin", "guard", "cluster-autoscaler")
 """`kube-audit` would also contain every read, at a corresponding cost."""
-STORAGE_METRICS = "Transaction"
-"""Storage has this category instead of `AllMetrics`, which Azure refuses for it with a 400
-(Azure/terraform-azurerm-avm-res-storage-storageaccount#325), or stores under other names, which is drift; Microsoft's
-own Bicep modules still deploy it."""
 HASH_DIGITS = 16
 
 
@@ -164,15 +160,14 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
     ]
     pushes_images = give_deployers("images", scope=images.id, role=Role.REGISTRY_PUSH)
 
-    # Azure's services send their logs to Log Analytics and, with `azure.service_metrics`, their metrics.
+    # Azure's services send their logs to Log Analytics. Azure Monitor has their metrics, for 93 days.
     logs = monitoring.logs
-    metrics, of_storage = ("AllMetrics", STORAGE_METRICS) if azure.service_metrics else (None, None)
     watch = partial(send_logs, parent=environment, workspace=logs)
-    watch("lake", resource=storage.blob_service_id, metrics=of_storage)
-    watch("vault", resource=vault.id, metrics=metrics)
-    watch("registry", resource=images.id, metrics=metrics)
-    watch("machine-learning", resource=models.id, metrics=metrics)
-    watch("databricks", resource=workspace.workspace.id, categories=DATABRICKS_LOGS, metrics=None)
+    watch("lake", resource=storage.blob_service_id)
+    watch("vault", resource=vault.id)
+    watch("registry", resource=images.id)
+    watch("machine-learning", resource=models.id)
+    watch("databricks", resource=workspace.workspace.id, categories=DATABRICKS_LOGS)
     lake = [*uses_lake, *storage.containers, *reached]
     """What a step waits for that uses the lake; those after it add what else they use."""
     registered = [*uses_models, *reached]
@@ -372,7 +367,6 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         ),
         scoring=None if azure.shares_nodes else scoring_nodes,
         zones=[zone.value for zone in azure.zones],
-        ephemeral_os_disks=azure.ephemeral_os_disks,
         pods_logs=logs if azure.container_insights else None,
         network=private.cluster if private else None,
         after=[image],
@@ -402,7 +396,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
                 principal=identity.principal_id,
             )
         )
-    watch("cluster", resource=cluster.id, categories=CLUSTER_LOGS, metrics=metrics)
+    watch("cluster", resource=cluster.id, categories=CLUSTER_LOGS)
     if azure.container_insights:
         container_insights(groups.serving, environment, name=names.container_rule, cluster=cluster.id, workspace=logs)
     alerts(
@@ -481,7 +475,6 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         snapshots=storage.snapshots_of(model.text("served_hash")) if recommends else None,
         endpoints=str(divided(azure.network_range).endpoints) if private else None,
         sources=() if azure.allowed_sources == ANYWHERE else azure.allowed_sources,
-        tested=azure.availability_test,
         nodes=label_of_service_nodes(shared=azure.shares_nodes),
         cpu_millicores=azure.cpu_millicores,
         memory_mib=azure.memory_mib,
@@ -489,9 +482,6 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         replicas_min=azure.replicas_min,
         replicas_max=azure.replicas_max,
     )
-    if azure.availability_test:
-        # Once the service answers, so that a first `up` counts as no outage.
-        availability(groups.serving, names, _after(own, in_cluster), monitoring, host=place.host)
     StepResource(
         ChampionOnAzure,
         "service-champion",

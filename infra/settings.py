@@ -66,20 +66,12 @@ class Settings(Parameters):
 
     @field_validator("azure", mode="after")
     @classmethod
-    def _sized(cls, value: AzureSettings | None, info: ValidationInfo) -> AzureSettings | None:
-        scoring = info.data.get("scoring")
-        wanted = scoring if scoring is not None and scoring.target_qps is not None else None
+    def _has_room(cls, value: AzureSettings | None) -> AzureSettings | None:
         if value is None:
-            if wanted is not None:
-                raise ValueError("scoring.target_qps sizes a stack on Azure; a local one has scoring.workers")
             return None
-        from infra.cost.capacity import require_room, sized  # noqa: PLC0415 - a local stack needs no table of prices
+        from infra.cost.capacity import require_room  # noqa: PLC0415 - a local stack needs no table of prices
 
         try:
-            if wanted is not None:
-                value = sized(
-                    value, qps=wanted.target_qps, p99_ms=wanted.target_p99_ms, qps_per_core=wanted.qps_per_core
-                )
             require_room(value)
         except PersonalizationError as error:
             raise ValueError(str(error)) from error

@@ -12,8 +12,6 @@ from training.parameters import Parameters
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-QPS_PER_CORE = 10_000.0
-"""Half of what `make bench-serving` demands of a core, because a node's virtual core is half of a real one."""
 WORKERS_HERE = 2
 """On this machine."""
 WORKERS_OF_A_POD = 1
@@ -65,13 +63,6 @@ class ScoringSettings(Parameters):
     workers: int | None = Field(default=None, ge=1, le=64, examples=[2])
     """Number of server processes. Unless stated it is 2 on this machine, so that one answers if the other ends, and 1
     in a pod on Azure, where there are several pods."""
-    target_qps: float | None = Field(default=None, gt=0, le=10_000_000, examples=[2000])
-    """On Azure: single-record requests per second to size the stack for. It replaces `azure.replicas_min`,
-    `azure.replicas_max`, `azure.scoring_nodes_min` and `azure.scoring_nodes_max`, which must then not be given."""
-    target_p99_ms: float = Field(default=20.0, gt=0, le=10_000)
-    """Time that 99 of 100 requests may take inside the service at `target_qps`, in milliseconds."""
-    qps_per_core: float = Field(default=QPS_PER_CORE, gt=0, le=1_000_000)
-    """Single-record requests per second that one core of a node can score; a load generator measures it."""
     key_rotation: int = Field(default=1, ge=1, exclude=True)  # an input of the keys, not of the service
     """Raise it to issue a new key; the previous key stays valid until the next rotation."""
     tls_certificate: Path | None = Field(default=None, examples=["certificate.pem"])

@@ -16,7 +16,7 @@ from pulumi_azure_native.containerservice.outputs import (
     UserAssignedIdentityManagedClusterResponse,
 )
 
-from infra.azure_settings import KubernetesTier
+from infra.azure_settings import KubernetesTier, has_own_disk
 from infra.cloud.access import assign
 from infra.cloud.names import SYSTEM_POOL, Names
 from infra.cloud.role_list import Role
@@ -90,8 +90,11 @@ class NodePool:
     @property
     def sizes(self) -> dict[str, Any]:
         """As arguments of either kind of pool."""
+        disks = containerservice.OSDiskType
         return {
             "vm_size": self.vm_size,
+            # On the VM's own disk it is free and fast. It can't be changed later, and neither can the size.
+            "os_disk_type": disks.EPHEMERAL if has_own_disk(self.vm_size) else disks.MANAGED,
             "count": self.nodes_min,
             "min_count": self.nodes_min,
             "max_count": self.nodes_max,
@@ -115,7 +118,6 @@ class Kubernetes(pulumi.ComponentResource):
         system: NodePool,
         scoring: NodePool | None,
         zones: Sequence[str],
-        ephemeral_os_disks: bool,
         pods_logs: Input[str] | None,
         network: ClusterNetwork | None,
         after: Sequence[pulumi.Resource],
@@ -128,11 +130,9 @@ class Kubernetes(pulumi.ComponentResource):
         nodes.
         """
         super().__init__("personalization:azure:Kubernetes", "kubernetes", None, opts)
-        disks = containerservice.OSDiskType
         nodes: dict[str, Any] = {
             "type": containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
             "os_type": containerservice.OSType.LINUX,
-            "os_disk_type": disks.EPHEMERAL if ephemeral_os_disks else disks.MANAGED,
             "os_disk_size_gb": DISK_GIB,
             "vnet_subnet_id": network.nodes if network else None,
             # Set on each pool, which otherwise keeps its version when the control plane is upgraded.

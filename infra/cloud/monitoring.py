@@ -1,8 +1,6 @@
 """Monitoring: Log Analytics with a daily cap, Application Insights, container insights, and the alerts.
 
-Container insights' add-on collects nothing without a collection rule and its association. The availability test calls
-the service every few minutes from several locations; it does not check the service's certificate, because Azure does
-not know the stack's own authority.
+Container insights' add-on collects nothing without a collection rule and its association.
 """
 
 from collections.abc import Sequence
@@ -10,13 +8,11 @@ from collections.abc import Sequence
 import pulumi
 from pulumi import Input, ResourceOptions
 from pulumi_azure_native import applicationinsights, monitor, operationalinsights
-from pulumi_azure_native.applicationinsights import WebTestKind
 
 from infra.cloud.names import Names, resource_groups
 from infra.cloud.queries import ALERTS, whole
 from infra.cloud.site import Site
 from infra.cloud.workbook import workbook
-from infra.cost.scenarios import EVERY_SECONDS, PLACES
 from infra.step_resource import Group
 
 
@@ -90,12 +86,10 @@ def send_logs(
     resource: Input[str],
     workspace: Input[str],
     categories: Sequence[str] = (),
-    metrics: str | None,
 ) -> None:
-    """Send a resource's logs to Log Analytics: all of them, unless `categories` selects some; and its metrics.
+    """Send a resource's logs to Log Analytics: all of them, unless `categories` selects some.
 
-    `resource` is the resource's ID; for a storage account that of its Blob service, which has the logs. `metrics` is
-    the category of its metrics, None for none.
+    `resource` is the resource's ID; for a storage account that of its Blob service, which has the logs.
     """
     logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in categories]
     everything = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)]
@@ -105,7 +99,6 @@ def send_logs(
         resource_uri=resource,
         workspace_id=workspace,
         logs=logs or everything,
-        metrics=[monitor.DiagnosticsMetricSettingsArgs(category=metrics, enabled=True)] if metrics else [],
         opts=ResourceOptions(parent=parent),
     )
 
@@ -170,7 +163,6 @@ RUNBOOKS = {
     "unknown-users": "unknown-users",
     "certificate-expiry": "expired-certificate",
     "budget": "bill",
-    "availability": "unreachable",
 }
 """The runbook of each alert, a page of `docs/runbooks`."""
 
@@ -278,67 +270,3 @@ def alerts(
 def what_to_do(alert: str) -> str:
     """Text for the alert's mail."""
     return f"What to do: docs/runbooks/{RUNBOOKS[alert]}.md"
-
-
-ALERT = "availability"
-FAILING = len(PLACES) - 2
-TIMEOUT_SECONDS = 30
-READY = "/readyz"
-OK = 200
-TEST_EVERY = "PT1M"
-TEST_WINDOW = "PT5M"
-"""Each location calls once in this time. Both values are from Microsoft's template for this alert."""
-CRITICAL = 1
-
-
-def availability(site: Site, names: Names, opts: ResourceOptions, monitoring: Monitoring, *, host: str) -> None:
-    """The test and its alert; the service at `host` should respond by then."""
-    own = ResourceOptions(parent=Group("azure:Availability", "availability", opts))
-    called = names.part(ALERT)
-    test = applicationinsights.WebTest(
-        "availability-test",
-        web_test_name=called,
-        synthetic_monitor_id=called,
-        resource_group_name=site.group,
-        location=site.location,
-        kind=WebTestKind.STANDARD,
-        web_test_kind=WebTestKind.STANDARD,
-        enabled=True,
-        frequency=EVERY_SECONDS,
-        timeout=TIMEOUT_SECONDS,
-        retry_enabled=True,
-        locations=[applicationinsights.WebTestGeolocationArgs(location=place) for place in PLACES],
-        request=applicationinsights.WebTestPropertiesRequestArgs(
-            request_url=f"https://{host}{READY}",
-            http_verb="GET",
-            follow_redirects=False,
-            parse_dependent_requests=False,
-        ),
-        validation_rules=applicationinsights.WebTestPropertiesValidationRulesArgs(
-            expected_http_status_code=OK, s_sl_check=False
-        ),
-        # This tag assigns the results to Application Insights.
-        tags=monitoring.insights.id.apply(lambda found: {**site.tags, f"hidden-link:{found}": "Resource"}),
-        opts=own,
-    )
-    monitor.MetricAlert(
-        ALERT,
-        rule_name=called,
-        resource_group_name=site.group,
-        location="global",
-        description=what_to_do(ALERT),
-        enabled=True,
-        severity=CRITICAL,
-        scopes=[test.id, monitoring.insights.id],
-        evaluation_frequency=TEST_EVERY,
-        window_size=TEST_WINDOW,
-        criteria=monitor.WebtestLocationAvailabilityCriteriaArgs(
-            odata_type="Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria",
-            web_test_id=test.id,
-            component_id=monitoring.insights.id,
-            failed_location_count=FAILING,
-        ),
-        actions=[monitor.MetricAlertActionArgs(action_group_id=monitoring.operators.id)],
-        tags=site.tags,
-        opts=own,
-    )

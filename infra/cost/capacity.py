@@ -1,9 +1,4 @@
-"""Replicas and nodes for a given load. Pure functions.
-
-A core scores requests one after the other, so waiting time grows with utilization. It is modelled as an M/M/1 queue,
-whose 99th percentile is `-ln(0.01) / (capacity - load)`. That overestimates the wait for requests of equal duration,
-like these.
-"""
+"""Replicas and nodes for a given load. Pure functions."""
 
 import math
 
@@ -11,7 +6,11 @@ from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.cost.prices import VM, snapshot
 
+QPS_PER_CORE = 10_000.0
+"""Single-record requests per second: half of what `make bench-serving` demands of a core, because a node's virtual core
+is half of a real one."""
 TARGET_UTILISATION = 0.7
+"""Of a pod. Requests wait little at this load, and the autoscaler has time to add pods."""
 MIN_REPLICAS = 2
 """So that one can fail or be replaced without an outage."""
 RESERVED_CORES = {1: 0.06, 2: 0.1, 4: 0.14, 8: 0.18, 16: 0.26, 32: 0.42, 64: 0.74}
@@ -27,56 +26,39 @@ SYSTEM_CORES = 0.9
 312m, workload identity 200m, the image cleaner 100m."""
 SURGE = 1
 """Pods that a rollout adds."""
-
-DERIVED = ("scoring_nodes_min", "scoring_nodes_max", "replicas_min", "replicas_max")
-"""The settings of `azure` that follow from a target load."""
 MILLI = 1000
 
 
 class CapacityError(PersonalizationError):
-    """A load that no number of nodes can serve as required."""
+    """Nodes without room for the pods, or of an unknown size."""
 
 
-def replicas_for(*, qps: float, p99_seconds: float, capacity: float) -> int:
-    """The replicas that serve `qps` requests per second; raises `CapacityError` if `p99_seconds` is not reachable.
+def sized(azure: AzureSettings, *, qps: float, qps_per_core: float) -> AzureSettings:
+    """`azure` with the numbers of pods and nodes for `qps` requests a second; each pod has `cpu_millicores`.
 
-    `capacity` is what one replica can score in a second. It is used up to `TARGET_UTILISATION`, or less if the p99
-    requires it.
+    `qps_per_core` is the throughput of one core. Raises `CapacityError` if the price table, which has the number of
+    cores, does not contain the VM size, or if a pod does not fit on it.
     """
-    load = min(TARGET_UTILISATION * capacity, capacity - math.log(100) / p99_seconds)
-    if load <= 0:
-        minimum = math.log(100) / capacity
-        raise CapacityError(
-            f"A p99 of {p99_seconds * 1000:g} ms is not possible with replicas that score {capacity:,.0f} requests a "
-            f"second: even an idle one needs {minimum * 1000:.1f} ms. Allow more time, or use a faster core."
-        )
-    return max(MIN_REPLICAS, math.ceil(qps / load))
-
-
-def sized(azure: AzureSettings, *, qps: float, p99_ms: float, qps_per_core: float) -> AzureSettings:
-    """`azure` with the numbers of pods and nodes derived from `qps`; each pod has `cpu_millicores`.
-
-    `qps_per_core` is the measured throughput of one core. Raises `ValueError` if the stack file also sets a derived
-    value, or if the price table, which has the number of cores, does not contain the VM size; and `CapacityError` if no
-    number of pods is enough.
-    """
-    stated = sorted(azure.model_fields_set & set(DERIVED))
-    if stated:
-        raise ValueError(f"scoring.target_qps derives {', '.join(stated)}: remove one of the two")
     cores = _cores().get(azure.scoring_vm_size)
     if cores is None:
-        raise ValueError(
-            f"scoring.target_qps needs the cores of scoring_vm_size {azure.scoring_vm_size}, which are unknown; "
-            f"choose one of {', '.join(_cores())}, or set {', '.join(DERIVED)} instead"
+        raise CapacityError(
+            f"The cores of azure.scoring_vm_size {azure.scoring_vm_size} are unknown: choose one of "
+            f"{', '.join(_cores())}, or leave --qps out."
         )
     each = azure.cpu_millicores / MILLI
     on_one = _require_place(azure.scoring_vm_size, cores, each)
-    capacity = qps_per_core * min(each, 1.0)  # a replica is one process, which uses one core at most
-    fewest = replicas_for(qps=qps, p99_seconds=p99_ms / MILLI, capacity=capacity)
+    capacity = TARGET_UTILISATION * qps_per_core * min(each, 1.0)  # a pod is one process, which uses one core at most
+    fewest = max(MIN_REPLICAS, math.ceil(qps / capacity))
     most = 2 * fewest
     nodes = max(MIN_REPLICAS, math.ceil(fewest / on_one))
-    derived = (nodes, max(nodes, math.ceil((most + SURGE) / on_one)), fewest, most)
-    return azure.model_copy(update=dict(zip(DERIVED, derived, strict=True)))
+    return azure.model_copy(
+        update={
+            "replicas_min": fewest,
+            "replicas_max": most,
+            "scoring_nodes_min": nodes,
+            "scoring_nodes_max": max(nodes, math.ceil((most + SURGE) / on_one)),
+        }
+    )
 
 
 def require_room(azure: AzureSettings) -> None:

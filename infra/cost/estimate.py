@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from infra.azure_settings import AzureSettings, KubernetesTier
+from infra.azure_settings import AzureSettings, KubernetesTier, has_own_disk
 from infra.cost.prices import VM, Confidence, Figure, Price, Prices, PriceUnknownError, snapshot
 from infra.cost.scenarios import DAYS, DISK_GIB, Scenario, of_settings
 
@@ -49,11 +49,6 @@ class Estimate:
     def total(self, part: Part | None = None) -> Figure:
         """USD per month of all lines or of one part: the sum of the printed lines."""
         return sum((line.usd for line in self.lines if part in (None, line.part)), Figure.exact(0))
-
-    @property
-    def unverified(self) -> tuple[Line, ...]:
-        """The lines with unverified figures."""
-        return tuple(line for line in self.lines if line.confidence == "unverified")
 
 
 def estimate(scenario: Scenario, prices: Prices) -> Estimate:
@@ -110,8 +105,8 @@ def _line_json(line: Line) -> dict[str, Any]:
 def _always_on(scenario: Scenario, prices: Prices) -> Iterator[Line]:
     for pool in scenario.pools:
         yield _line(pool.name, prices[VM + pool.size], pool.nodes * HOURS_PER_MONTH)
-    if scenario.managed_disks:
-        yield _line("disks of the nodes", prices[f"disk/{DISK_GIB}"], sum(pool.nodes for pool in scenario.pools))
+    if disks := sum(pool.nodes for pool in scenario.pools if not has_own_disk(pool.size)):
+        yield _line("disks of the nodes", prices[f"disk/{DISK_GIB}"], disks)
     if scenario.kubernetes_tier is KubernetesTier.STANDARD:
         yield _line("AKS tier Standard", prices["kubernetes/Standard"], HOURS_PER_MONTH)
     if scenario.nat_gateways:
@@ -122,9 +117,6 @@ def _always_on(scenario: Scenario, prices: Prices) -> Iterator[Line]:
     if scenario.private_endpoints:
         yield _line("private endpoints", prices["private-endpoint"], scenario.private_endpoints * HOURS_PER_MONTH)
         yield _line("private DNS zones", prices["private-zone"], scenario.private_zones)
-    if scenario.availability_tests:
-        tests = scenario.availability_tests * HOURS_PER_MONTH
-        yield _line("availability test", prices["availability-test"], tests)
     if scenario.metric_alerts:
         yield _line("metric alerts", prices["alert/metric"], scenario.metric_alerts)
         yield _line("query alerts", prices["alert/query"], scenario.query_alerts)

@@ -1,30 +1,21 @@
 """Monthly quantities: of the reference article's pricing scenario, and of a stack with given settings."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from infra.azure_settings import AzureSettings, KubernetesTier, Network, RegistryTier, Replication
 from infra.private import LINKS, ZONES
 
-PLACES = ("emea-nl-ams-azr", "emea-gb-db3-azr", "emea-fr-pra-edge", "emea-ru-msa-edge", "us-va-ash-azr")
-"""West Europe, North Europe, France Central, UK South, East US, as Microsoft's page "Application Insights availability
-tests" names them; it recommends five, and an alert when all but two fail."""
-EVERY_SECONDS = 300
-"""Interval between the requests of a location."""
 METRIC_ALERTS = 2
-"""On the nodes (`infra/cloud/monitoring.py`); an availability test has one more."""
+"""On the nodes (`infra/cloud/monitoring.py`)."""
 QUERY_ALERTS, SERVICE_QUERY_ALERTS = 1, 6
 """On training runs, and on the service's logs where they are collected (`infra/cloud/queries.py`); a service
 that recommends has one more of these."""
 REFERENCE = "reference"
-ONE_MACHINE = "one-machine"
 
 TRAININGS_PER_MONTH = 30
 HOURS_PER_TRAINING = 1.0
 """From the reference article: daily, one hour."""
-HOURS_ON_ONE_MACHINE = 0.2
-"""For the same rows: 5 minutes on 16 cores, extrapolated in `docs/explanation/training.md`, after 7 minutes to start
-the VM, which others report. Neither was measured."""
 STORED_GB = 20.0
 """45.8 million rows are 11 GB; the rest is for models and reports."""
 FREE_LOG_GB = 5.0
@@ -53,8 +44,6 @@ class Scenario:
     trainings: float = TRAININGS_PER_MONTH
     hours_per_training: float = HOURS_PER_TRAINING
     pools: tuple[Pool, ...]
-    managed_disks: bool = True
-    """Whether the nodes' system disks are billed."""
     kubernetes_tier: KubernetesTier
     registry_tier: RegistryTier
     replication: Replication = Replication.LOCAL
@@ -64,8 +53,6 @@ class Scenario:
     nat_gateways: int = 0
     public_addresses: int = 2
     """One for incoming and one for outgoing connections."""
-    availability_tests: int = 0
-    """Requests per hour."""
     metric_alerts: int = 0
     query_alerts: int = 0
     private_endpoints: int = 0
@@ -92,30 +79,6 @@ def reference() -> Scenario:
     )
 
 
-def one_machine() -> Scenario:
-    """The reference scenario with one training machine instead of twelve, as in a stack without workers."""
-    article = reference()
-    return replace(
-        article,
-        name=ONE_MACHINE,
-        training_size="Standard_E16ds_v5",
-        training_nodes=1,
-        hours_per_training=HOURS_ON_ONE_MACHINE,
-        assumptions=(
-            "the article's rows, trainings and nodes that score; one Standard_E16ds_v5 of 16 cores trains",
-            "12 minutes a training: 5 by the model in docs/explanation/training.md, and 7 for the start of the machine",
-            *article.assumptions[2:],
-        ),
-    )
-
-
-SCENARIOS: Mapping[str, Callable[[], Scenario]] = {
-    REFERENCE: reference,
-    ONE_MACHINE: one_machine,
-}
-"""Scenarios without a stack, by name."""
-
-
 def of_settings(
     name: str,
     settings: AzureSettings,
@@ -134,14 +97,12 @@ def of_settings(
         trainings=trainings,
         hours_per_training=hours_per_training,
         pools=_pools(settings),
-        managed_disks=not settings.ephemeral_os_disks,
         kubernetes_tier=settings.kubernetes_tier,
         registry_tier=settings.registry_tier,
         replication=settings.storage_replication,
         log_gb=logs,
         nat_gateways=1,
-        availability_tests=len(PLACES) * 3600 // EVERY_SECONDS if settings.availability_test else 0,
-        metric_alerts=METRIC_ALERTS + settings.availability_test,
+        metric_alerts=METRIC_ALERTS,
         query_alerts=QUERY_ALERTS + (SERVICE_QUERY_ALERTS + recommends) * settings.container_insights,
         **_private(zones_given=settings.private_dns_zones is not None) if settings.network is Network.PRIVATE else {},
         assumptions=(

@@ -36,7 +36,6 @@ LOOKING = [
 """AKS's own pods, among them Azure's managed Prometheus (Microsoft's page "Customize scraping of Prometheus metrics"),
 and labelled namespaces. Probes need no rule: connections from a pod's own node are always allowed (kubernetes.io,
 "Network Policies")."""
-TEST_TAG = "ApplicationInsightsAvailability"
 NAME_SERVERS = NetworkPolicyPeerArgs(
     namespace_selector=SYSTEM,
     pod_selector=LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
@@ -92,13 +91,11 @@ def service_network(
     fetches: bool,
     endpoints: str | None,
     sources: Sequence[str],
-    tested: bool,
 ) -> pulumi.Resource:
     """The load balancer, and the pods' network policy. TLS ends in the pods.
 
     `fetches` is whether the pods fetch snapshots from the lake, `endpoints` the range of the private endpoints that
-    they need, if any, `sources` the IP ranges that may reach the service (empty for all), and `tested` whether Azure's
-    availability test must reach it.
+    they need, if any, and `sources` the IP ranges that may reach the service (empty for all).
     """
     group = Group("workload:Network", "network", opts)
     own = ResourceOptions(parent=group)
@@ -129,24 +126,14 @@ def service_network(
             name=NAME,
             namespace=namespace,
             labels=LABELS,
-            annotations={**place.annotations, **(_let_in(sources) if tested and sources else {})},
+            annotations=place.annotations,
         ),
         spec=ServiceSpecArgs(
             type="LoadBalancer",
-            load_balancer_source_ranges=None if tested else list(sources) or None,
+            load_balancer_source_ranges=list(sources) or None,
             selector=LABELS,
             ports=[ServicePortArgs(name="https", port=HTTPS, target_port="https", protocol="TCP")],
         ),
         opts=own,
     )
     return group
-
-
-def _let_in(sources: Sequence[str]) -> dict[str, str]:
-    """Annotations that let in the sources and the availability test, which has no fixed addresses but a service tag.
-
-    Azure's network security group applies these. `loadBalancerSourceRanges` would apply in the nodes too, which know no
-    tags, and keep the test out (github.com/kubernetes-sigs/cloud-provider-azure, accesscontrol.go). The tag is that of
-    Microsoft's page "IP addresses used by Azure Monitor".
-    """
-    return {f"{PREFIX}allowed-ip-ranges": ",".join(sources), f"{PREFIX}allowed-service-tags": TEST_TAG}

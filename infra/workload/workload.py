@@ -50,7 +50,6 @@ def workload(
     snapshots: Input[str] | None,
     endpoints: str | None,
     sources: Sequence[str],
-    tested: bool,
     nodes: tuple[str, str],
     cpu_millicores: int,
     memory_mib: int,
@@ -62,8 +61,8 @@ def workload(
 
     `image` is the full reference with its digest, `vault` the vault's name, `client_id` the pods' identity, `snapshots`
     the address of the version's histories and catalogue if the service recommends, `endpoints` the range of a private
-    stack's endpoints, `sources` the IP ranges that may reach the service (empty for all), `tested` whether Azure's
-    availability test must reach it, and `nodes` the label of the nodes that run it, name and value.
+    stack's endpoints, `sources` the IP ranges that may reach the service (empty for all), and `nodes` the label of
+    the nodes that run it, name and value.
     """
     group = Group("workload:Workload", "workload", opts)
     own = ResourceOptions(parent=group)
@@ -105,7 +104,6 @@ def workload(
         fetches=snapshots is not None,
         endpoints=endpoints,
         sources=sources,
-        tested=tested,
     )
     pods = scoring_pods(
         ResourceOptions(parent=group, depends_on=[files, network]),

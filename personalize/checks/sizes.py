@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.azure_settings import other_regions
-from infra.cost.scenarios import DISK_GIB
 from personalize.checks.machine import Finding
 from personalize.checks.subject import Subject, bad, good, remark
 
@@ -30,8 +29,6 @@ class Use:
     first: int
     most: int
     zones: frozenset[str] = frozenset()
-    disk_gib: int = 0
-    """Of the VM's own disk that the system needs; 0 if it is on a managed one."""
 
 
 def check_sizes(subject: Subject) -> list[Finding]:
@@ -70,11 +67,10 @@ def _uses(subject: Subject) -> Iterator[Use]:
     training = 1 + settings.training_workers
     yield Use("training_vm_size", settings.training_vm_size, training, training)
     zones = frozenset(zone.value for zone in settings.zones)
-    disk = DISK_GIB if settings.ephemeral_os_disks else 0
     for pool in ("system",) if settings.shares_nodes else ("system", "scoring"):
         size, least, most = (getattr(settings, f"{pool}_{part}") for part in ("vm_size", "nodes_min", "nodes_max"))
         used = least if subject.cluster_exists else 0  # these count as used already
-        yield Use(f"{pool}_vm_size", size, least - used, most - used + SURGE, zones, disk)
+        yield Use(f"{pool}_vm_size", size, least - used, most - used + SURGE, zones)
 
 
 def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterator[str]:
@@ -91,8 +87,6 @@ def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterato
         offered -= set((restriction.get("restrictionInfo") or {}).get("zones") or ())
     if missing := use.zones - offered:
         yield f"{use.size} (`azure.{use.setting}`) is not offered in zone {', '.join(sorted(missing))}"
-    if _own_disk_gib(sku) < use.disk_gib:
-        yield f"{use.size} (`azure.{use.setting}`) has no disk of {use.disk_gib} GiB for `azure.ephemeral_os_disks`"
 
 
 def _quota(location: str, uses: list[Use], sizes: Mapping[str, Mapping[str, Any]], free: Mapping[str, int]) -> Finding:
@@ -130,26 +124,7 @@ def _shown(families: list[str], left: Mapping[str, int | None]) -> str:
 
 
 def _vcpus(sku: Mapping[str, Any]) -> int:
-    return int(_capabilities(sku)["vCPUs"])
-
-
-def _own_disk_gib(sku: Mapping[str, Any]) -> float:
-    """The largest ephemeral OS disk: on the cache, the temporary disk or an NVMe disk.
-
-    Capabilities as in learn.microsoft.com/azure/virtual-machines/ephemeral-os-disks-faq.
-    """
-    found = _capabilities(sku)
-    if found.get("EphemeralOSDiskSupported") != "True":
-        return 0.0
-    cache, temporary, nvme = (
-        float(found.get(name, 0)) / per_gib
-        for name, per_gib in (("CachedDiskBytes", 2**30), ("MaxResourceVolumeMB", 2**10), ("NvmeDiskSizeInMiB", 2**10))
-    )
-    return max(cache, temporary, nvme)
-
-
-def _capabilities(sku: Mapping[str, Any]) -> dict[str, str]:
-    return {str(one["name"]): str(one["value"]) for one in sku.get("capabilities") or ()}
+    return next(int(one["value"]) for one in sku.get("capabilities") or () if one["name"] == "vCPUs")
 
 
 def _others(

@@ -1,21 +1,20 @@
-"""`estimate`: what a stack, or a scenario of Azure's reference architecture, costs in a month."""
+"""`estimate`: what a stack costs in a month, beside the scenario of Azure's reference architecture."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from features.errors import BadInputError
-from infra.cost.capacity import DERIVED
+from infra.cost.capacity import QPS_PER_CORE, sized
 from infra.cost.estimate import NOT_INCLUDED, Estimate, Part
 from infra.cost.estimate import as_json as content
 from infra.cost.estimate import estimate as bill
 from infra.cost.prices import Figure, snapshot
-from infra.cost.scenarios import ONE_MACHINE, REFERENCE, SCENARIOS, Scenario, of_settings
-from infra.settings import NAMESPACE, azure_settings, load_settings
+from infra.cost.scenarios import Scenario, of_settings, reference
+from infra.settings import azure_settings, load_settings
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import Json, print_json, results, say, tell
 from steps.datasets import located
@@ -30,23 +29,18 @@ def estimate(
     stack: Annotated[
         str, typer.Option("--stack", "-s", envvar="PERSONALIZE_STACK", help="The stack, or a stack file (`new.yaml`).")
     ] = "dev",
-    scenario: Annotated[
-        str | None,
-        typer.Option(
-            help="Price a scenario, not a stack: `reference`, the one in Azure's article, or `one-machine`, the same "
-            "with training on one machine."
-        ),
-    ] = None,
     compare: Annotated[
         str | None,
-        typer.Option(help="Compare with this stack, stack file (`old.yaml`) or scenario; by default the reference."),
+        typer.Option(help="Compare with this stack or stack file (`old.yaml`); by default with the reference."),
     ] = None,
     trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Training runs per month.")] = 30,
     hours: Annotated[float, typer.Option(min=0, max=48, help="Hours per training run.")] = 1,
     qps: Annotated[
-        float | None,
-        typer.Option(min=0.1, help="Size the stack for this load (requests per second), as `scoring.target_qps` does."),
+        float | None, typer.Option(min=0.1, help="Size the stack for this load, in single-record requests per second.")
     ] = None,
+    qps_per_core: Annotated[
+        float, typer.Option(min=1, help="With --qps: what a core can score in a second; a load generator measures it.")
+    ] = QPS_PER_CORE,
     live: Annotated[
         bool, typer.Option("--live", help="Use Azure's current price list, not the project's snapshot.")
     ] = False,
@@ -56,14 +50,10 @@ def estimate(
 
     The reference architecture of Azure's article is priced beside it.
     """
-    if scenario is not None and scenario not in SCENARIOS:
-        known = " or ".join(f"`{name}`" for name in SCENARIOS)
-        raise BadInputError(f"--scenario can be {known}, not `{scenario}`.")
-    if scenario is not None and qps is not None:
-        raise BadInputError("--qps sizes a stack, and a scenario has fixed nodes: leave one of the two out.")
-    first = scenario or stack
-    other = compare or (REFERENCE if first != REFERENCE else ONE_MACHINE)
-    shown, beside = _estimates(_scenario(first, trainings, hours, qps), _scenario(other, trainings, hours), live=live)
+    load = None if qps is None else (qps, qps_per_core)
+    wanted = _scenario(stack, trainings, hours, load)
+    other = reference() if compare is None else _scenario(compare, trainings, hours)
+    shown, beside = _estimates(wanted, other, live=live)
     if as_json:
         print_json(content(shown) | {"beside": content(beside)})
         return
@@ -82,32 +72,24 @@ def _estimates(*wanted: Scenario, live: bool) -> list[Estimate]:
     return [bill(one, listed.refreshed(prices, ids, one.region)) for one, ids in zip(wanted, used, strict=True)]
 
 
-def _scenario(name: str, trainings: float, hours: float, qps: float | None = None) -> Scenario:
-    if name in SCENARIOS:
-        return SCENARIOS[name]()
+def _scenario(name: str, trainings: float, hours: float, load: tuple[float, float] | None = None) -> Scenario:
     values = _settings_in(Path(name)) if name.endswith(STACK_FILE) else StackFiles(name).effective()
     if values.get("personalization:target") != "azure":
         raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name a stack on Azure: `--stack dev`.")
-    settings = load_settings(values if qps is None else _for_load(values, qps))
+    settings = load_settings(values)
     azure = azure_settings(settings)
+    sizing: tuple[str, ...] = ()
+    if load is not None:
+        qps, qps_per_core = load
+        azure = sized(azure, qps=qps, qps_per_core=qps_per_core)
+        pods = f"replicas_min {azure.replicas_min}, replicas_max {azure.replicas_max}"
+        nodes = f"scoring_nodes_min {azure.scoring_nodes_min}, scoring_nodes_max {azure.scoring_nodes_max}"
+        measured = f"at {qps_per_core:,g} a second and core, {azure.cpu_millicores / 1000:g} cores a pod"
+        sizing = (f"{qps:,g} requests a second need {pods}, {nodes}, {measured}",)
     found = of_settings(
         name, azure, recommends=_recommends(settings.dataset), trainings=trainings, hours_per_training=hours
     )
-    if qps is None:
-        return found
-    pods = f"{azure.replicas_min} to {azure.replicas_max} pods of {azure.cpu_millicores / 1000:g} cores"
-    measured = f"at {settings.scoring.qps_per_core:,.0f} a second and core"
-    return replace(found, assumptions=(f"{qps:,g} requests a second: {pods}, {measured}", *found.assumptions))
-
-
-def _for_load(values: Mapping[str, Any], qps: float) -> dict[str, Any]:
-    """The settings of a stack with a target load in place of its numbers of pods and nodes."""
-    scoring, azure = (values.get(f"{NAMESPACE}:{part}") or {} for part in ("scoring", "azure"))
-    return {
-        **values,
-        f"{NAMESPACE}:scoring": {**scoring, "target_qps": qps},
-        f"{NAMESPACE}:azure": {name: value for name, value in azure.items() if name not in DERIVED},
-    }
+    return replace(found, assumptions=(*sizing, *found.assumptions))
 
 
 def _recommends(dataset: Dataset) -> bool:
@@ -118,7 +100,7 @@ def _recommends(dataset: Dataset) -> bool:
     return recommends(located(dataset))
 
 
-def _settings_in(file: Path) -> dict[str, Any]:
+def _settings_in(file: Path) -> dict[str, object]:
     """The settings of a stack file, without the overrides of this machine."""
     return StackFiles("estimated", file).committed().get("config") or {}
 
@@ -163,8 +145,5 @@ def _between(usd: Figure) -> str:
 def _remarks(bill: Estimate) -> list[str]:
     prices, region = bill.prices, bill.scenario.region
     elsewhere = "" if prices.region == region else f", though the stack is in {region} (--live asks for that region)"
-    found = [*bill.scenario.assumptions, f"prices of {prices.as_of} for {prices.region}{elsewhere}: {prices.source}"]
-    found += prices.notes
-    if bill.unverified:
-        found.append(f"unverified prices or quantities, as ranges: {', '.join(line.name for line in bill.unverified)}")
-    return found
+    about = f"prices of {prices.as_of} for {prices.region}{elsewhere}: {prices.source}"
+    return [*bill.scenario.assumptions, about, *prices.notes]

@@ -73,12 +73,11 @@ def _network(settings: AzureSettings) -> str:
 def refuse_to_change_system_nodes(resources: Resources, settings: AzureSettings) -> None:
     """Raise `PersonalizationError` if the system pool in the state `resources` differs from these settings.
 
-    AKS answers such a request with `PropertyChangeNotAllowed` (Azure/bicep-registry-modules#7130), and for zones and
-    disks its API says that they can't change after creation. A cluster whose creation failed may get other nodes.
+    AKS answers such a request with `PropertyChangeNotAllowed` (Azure/bicep-registry-modules#7130), and for zones its
+    API says that they can't change after creation. A cluster whose creation failed may get other nodes.
     """
     wanted = {
         "system_vm_size": settings.system_vm_size,
-        "ephemeral_os_disks": settings.ephemeral_os_disks,
         "zones": sorted(zone.value for zone in settings.zones),
     }
     clusters = (one for one in resources if one["type"] == CLUSTER and not one.get("initErrors"))
@@ -86,7 +85,6 @@ def refuse_to_change_system_nodes(resources: Resources, settings: AzureSettings)
     for pool in pools:
         made = {
             "system_vm_size": pool.get("vmSize"),
-            "ephemeral_os_disks": pool.get("osDiskType") == "Ephemeral",
             "zones": sorted(pool.get("availabilityZones") or ()),
         }
         if pool.get("name") == SYSTEM_POOL and made != wanted:
@@ -100,5 +98,4 @@ def refuse_to_change_system_nodes(resources: Resources, settings: AzureSettings)
 
 def _settings(values: Mapping[str, object], others: Mapping[str, object]) -> str:
     """Those that differ from the others, as a stack file writes them."""
-    written = {name: str(one).lower() if isinstance(one, bool) else str(one) for name, one in values.items()}
-    return ", ".join(f"`azure.{name}: {written[name]}`" for name in values if values[name] != others[name])
+    return ", ".join(f"`azure.{name}: {value}`" for name, value in values.items() if value != others[name])

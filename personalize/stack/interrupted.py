@@ -35,7 +35,6 @@ AZURE_PATHS = {
     "operationalinsights:Workspace": GROUP + "/providers/Microsoft.OperationalInsights/workspaces/{workspaceName}",
     "applicationinsights:Component": INSIGHTS + "/components/{resourceName}",
     "applicationinsights:Workbook": INSIGHTS + "/workbooks/{resourceName}",
-    "applicationinsights:WebTest": INSIGHTS + "/webtests/{webTestName}",
     "monitor:DiagnosticSetting": "/{resourceUri}/providers/microsoft.insights/diagnosticSettings/{name}",
     "monitor:ActionGroup": INSIGHTS + "/actionGroups/{actionGroupName}",
     "monitor:MetricAlert": INSIGHTS + "/metricAlerts/{ruleName}",

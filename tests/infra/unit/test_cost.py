@@ -7,7 +7,7 @@ import yaml
 
 from infra.cost.estimate import Estimate, Line, estimate
 from infra.cost.prices import Figure, snapshot
-from infra.cost.scenarios import of_settings, one_machine, reference
+from infra.cost.scenarios import of_settings, reference
 from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 from tools.paths import ROOT
 
@@ -53,15 +53,6 @@ def test_the_reference_s_scenario_costs_what_its_assumptions_come_to() -> None:
     # 208.80 + 162.00; 253.80 + 216.00; 298.80 + 270.00
     assert bill.total("training") == figures("370.80", "469.80", "568.80")
     assert bill.total() == figures("702.79", "893.47", "1084.16")
-
-
-def test_the_same_on_one_machine_costs_the_training_of_that_machine_instead() -> None:
-    bill, article = estimate(one_machine(), snapshot()), estimate(reference(), snapshot())
-    assert bill.total("always_on") == article.total("always_on")
-    # 30 trainings of 12 minutes: 6 h at 1.152, 25 % either way
-    assert line(bill, "training nodes").usd == figures("5.18", "6.91", "8.64")
-    # 6 h * 16 cores * 0.25 DBU per core-hour (25 % either way) = 18, 24, 30 DBU at 0.30
-    assert line(bill, "Databricks units").usd == figures("5.40", "7.20", "9.00")
 
 
 def test_a_stack_pays_for_what_its_settings_keep_on() -> None:
@@ -122,13 +113,6 @@ def test_a_private_stack_pays_for_its_endpoints_and_zones_and_for_one_public_add
     assert line(bill, "registry Premium").usd == figures("50.00", "50.00", "50.00")
     assert line(bill, "NAT gateway").usd == figures("27.00", "36.00", "45.00")
     assert "public addresses" not in {one.name for one in bill.lines}
-
-
-def test_being_asked_costs_by_the_request() -> None:
-    without, asked = of(), of(availability_test=True)
-    assert "availability test" not in {one.name for one in without.lines}
-    # 5 places * 12 requests an hour * 730 h = 43,800 at 0.0006 = 26.28, 25 % either way: 19.71 and 32.85
-    assert line(asked, "availability test").usd == figures("19.71", "26.28", "32.85")
 
 
 def test_logs_cost_something_between_nothing_and_their_cap() -> None:

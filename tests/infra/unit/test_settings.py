@@ -70,7 +70,6 @@ CERTIFICATE = {"tls_certificate": "certificate.pem", "tls_key": "key.pem"}
         ({"scoring": {"tls_key": "key.pem"}}, "tls_certificate and tls_key belong together"),
         ({"target": "azure", "scoring": CERTIFICATE}, "the stack creates its own certificate"),
         ({"target": "azure"}, r"personalization:azure is None: target azure needs it"),
-        ({"scoring": {"target_qps": 1000}}, r"a local one has scoring\.workers"),
         *(({"gate": text}, r"personalization:gate is .*: must be an object") for text in ("{", "[1,", "{}}", "text")),
     ],
 )
@@ -137,7 +136,6 @@ OWN_NODES = {"scoring_nodes_max": 0, "system_nodes_max": 1}
         ({"authorized_ip_ranges": ["203.0.113.7"]}, "must be a list of IPv4 ranges"),
         ({"allowed_sources": []}, r"azure\.allowed_sources is \[\]: .* at least one, or the word `anywhere`"),
         ({"allowed_sources": "everywhere"}, "azure.allowed_sources is 'everywhere': must be a list of IPv4 ranges"),
-        (PRIVATE | {"availability_test": True}, "availability_test calls the service from the internet"),
         # A node of four cores has 2,590 millicores for the service: AKS keeps 140, its pods request 370 and 900.
         (OWN_NODES | {"replicas_max": 5}, r"have room for 5 pods of 0\.5 cores .* lower it to 4, or set"),
         (
@@ -194,41 +192,6 @@ def test_a_private_stack_s_network_is_divided_into_eighths() -> None:
 def test_a_service_with_room_on_its_nodes_passes(azure: dict[str, object]) -> None:
     found = azure_settings(load_settings(given_values(target="azure", azure=AZURE | azure)))
     assert found.shares_nodes is (found.scoring_nodes_max == 0)
-
-
-def test_a_target_load_sizes_pods_nodes_and_the_bounds_of_both_autoscalers() -> None:
-    loaded = load_settings(given_values(target="azure", azure=AZURE, scoring={"target_qps": 30_000}))
-    azure = azure_settings(loaded)
-    # Half a core scores 5,000 records a second: 3,500 at 70 % utilisation. A node of two cores has room for three such
-    # pods beside Kubernetes, and a rollout adds one to the eighteen.
-    assert (azure.replicas_min, azure.replicas_max) == (9, 18)
-    assert (azure.scoring_nodes_min, azure.scoring_nodes_max) == (3, 7)
-
-
-def test_a_measured_core_and_a_tight_p99_change_the_size() -> None:
-    def pods(**scoring: float) -> int:
-        values = given_values(target="azure", azure=AZURE, scoring={"target_qps": 30_000, **scoring})
-        return azure_settings(load_settings(values)).replicas_min
-
-    assert pods(qps_per_core=20_000) < pods() < pods(target_p99_ms=1.5)
-
-
-@pytest.mark.parametrize(
-    ("azure", "scoring", "sentence"),
-    [
-        ({"replicas_min": 3}, {}, "scoring.target_qps derives replicas_min: remove one of the two"),
-        ({"scoring_vm_size": "Standard_X1"}, {}, "needs the cores of scoring_vm_size Standard_X1"),
-        ({}, {"target_p99_ms": 0.1}, "A p99 of 0.1 ms is not possible"),
-        ({}, {"target_qps": -1}, r"scoring\.target_qps is -1"),
-        ({"cpu_millicores": 2000}, {}, "does not fit on a Standard_D2ds_v5"),
-    ],
-)
-def test_a_target_that_cannot_be_met_is_refused_with_its_reason(
-    azure: dict[str, object], scoring: dict[str, object], sentence: str
-) -> None:
-    values = given_values(target="azure", azure=AZURE | azure, scoring={"target_qps": 1000} | scoring)
-    with pytest.raises(SettingsError, match=sentence):
-        load_settings(values)
 
 
 def test_relative_paths_start_at_the_repository() -> None:

@@ -22,7 +22,6 @@ PRIVATE = {"network": "private", "peered_network": PEERED, "registry_tier": "Pre
 NARROW = {
     "authorized_ip_ranges": ["203.0.113.0/24", "198.51.100.7/32"],
     "allowed_sources": ["203.0.113.0/24", "192.0.2.128/25"],
-    "availability_test": True,
 }
 """A stack that few may reach."""
 IN_PLACE = {"dataset": {"kind": "criteo", "path": "abfss://events@shoplake.dfs.core.windows.net/clicks/days"}}

@@ -235,17 +235,11 @@ def test_a_pod_has_no_right_that_it_does_not_need(page: str) -> None:
 
 
 def test_few_reach_the_api_server_and_the_service_if_the_settings_say_so() -> None:
-    """aks/api-server-authorized-ip-ranges; cloud-provider-azure.sigs.k8s.io, "LoadBalancer": with service tags, ranges
-    go into an annotation beside them."""
+    """aks/api-server-authorized-ip-ranges; kubernetes.io, "Service", on `loadBalancerSourceRanges`."""
     access = only("dev-for-few", "containerservice:ManagedCluster")["apiServerAccessProfile"]
     assert access["authorizedIPRanges"] == ["203.0.113.0/24", "198.51.100.7/32"]
     service = resources("dev-for-few", "core/v1:Service")["load-balancer"]
-    prefix = "service.beta.kubernetes.io/azure-allowed-"
-    allowed = {name: value for name, value in service["metadata"]["annotations"].items() if name.startswith(prefix)}
-    assert allowed == {
-        f"{prefix}ip-ranges": "203.0.113.0/24,192.0.2.128/25",
-        f"{prefix}service-tags": "ApplicationInsightsAvailability",
-    }
+    assert service["spec"]["loadBalancerSourceRanges"] == ["203.0.113.0/24", "192.0.2.128/25"]
 
 
 def test_every_service_of_a_private_stack_has_its_endpoints_with_their_names() -> None:

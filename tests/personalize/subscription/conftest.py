@@ -38,7 +38,6 @@ class World:
         self.owners: dict[str, str] = {}
         self.claims: dict[str, Any] = {"oid": CALLER, "upn": "ada@example.com", "idtyp": "user"}
         self.zones = {"1", "2", "3"}
-        self.own_disks: dict[str, int] = {}
         """MB, of sizes with less than 150 GiB."""
         self.restrictions: dict[str, list[dict[str, Any]]] = {}
         self.usages = {"standardDDSv5Family": (0, 100), "standardEDSv5Family": (0, 100), "cores": (0, 200)}
@@ -92,8 +91,6 @@ class World:
             "locationInfo": [{"location": "westeurope", "zones": sorted(self.zones)}],
             "capabilities": [
                 {"name": "vCPUs", "value": str(cores)},
-                {"name": "EphemeralOSDiskSupported", "value": "True"},
-                {"name": "MaxResourceVolumeMB", "value": str(self.own_disks.get(name, 153_600))},
             ],
             "restrictions": self.restrictions.get(name, []),
         }

@@ -31,7 +31,7 @@ def test_a_size_without_a_known_price_stops_nothing() -> None:
     settings = SETTINGS.model_copy(update={"scoring_vm_size": "Standard_M416ms_v2"})
     assert "unknown: No price is known for Standard_M416ms_v2" in announcement("dev", settings)
     assert usd_per_month("dev", settings) is None
-    assert usd_per_month("dev", SETTINGS) == 353.78  # 336.14 always on, 17.64 for trainings
+    assert usd_per_month("dev", SETTINGS) == 333.78  # 316.14 always on, 17.64 for trainings
 
 
 def test_a_subscription_that_is_not_ready_stops_it_before_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:

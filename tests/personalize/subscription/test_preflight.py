@@ -309,7 +309,7 @@ def test_the_region_s_own_limit_counts_too(world: World) -> None:
     assert named(examine(world.subject()), "quota").found == "7 vCPUs of cores free"
 
 
-SHARED: dict[str, Any] = {"scoring_nodes_max": 0, "system_nodes_max": 1, "replicas_max": 4, "ephemeral_os_disks": True}
+SHARED: dict[str, Any] = {"scoring_nodes_max": 0, "system_nodes_max": 1, "replicas_max": 4}
 """As in stack `dev`: one node of 4 vCPUs, and 4 more for training."""
 
 
@@ -323,16 +323,6 @@ def test_an_upgrade_during_a_training_run_needs_more_than_the_ten_vcpus_of_a_new
     if status is Status.REMARK:
         assert "an upgrade adds for a while (Sundays from 2:00 UTC): 10 vCPUs" in found.found
         assert "cores 12 free" in found.fix
-
-
-def test_a_size_whose_own_disk_is_too_small_for_the_system_is_found(world: World) -> None:
-    assert named(examine(world.subject(**SHARED)), "VM sizes").status is Status.OK
-    world.own_disks["Standard_D4ds_v5"] = 65_535
-    found = named(examine(world.subject(**SHARED)), "VM sizes")
-    assert (
-        "Standard_D4ds_v5 (`azure.system_vm_size`) has no disk of 64 GiB for `azure.ephemeral_os_disks`" in found.found
-    )
-    assert named(examine(world.subject()), "VM sizes").status is Status.OK
 
 
 def create_cluster(world: World) -> None:

@@ -156,7 +156,6 @@ def test_what_azure_can_change_passes(state: Path, resources: list[dict[str, Any
         (MADE_PRIVATE, {}, ("network: private`", "network: public`"), "Lake, models, images and vault would stay"),
         (MADE_PRIVATE, PRIVATE | {"network_range": "10.101.0.0/16"}, ("10.100.0.0/16`", "10.101.0.0/16`"), "recreated"),
         (MADE_PUBLIC, {"system_vm_size": "Standard_D8ds_v5"}, ("D4ds_v5`", "D8ds_v5`"), "first node"),
-        (MADE_PUBLIC, {"ephemeral_os_disks": True}, ("os_disks: false`", "os_disks: true`"), "first node pool"),
         (MADE_PUBLIC, {"zones": ["1"]}, ("zones: ['1', '2']`", "zones: ['1']`"), "first node pool"),
     ],
 )

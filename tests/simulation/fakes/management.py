@@ -56,13 +56,13 @@ WHOLE = "azure-native:keyvault:"
 
 
 SIZES = {
-    "Standard_D2ds_v5": ("standardDDSv5Family", 2, 75),
-    "Standard_D4ds_v5": ("standardDDSv5Family", 4, 150),
-    "Standard_D8ds_v5": ("standardDDSv5Family", 8, 300),
-    "Standard_E4ds_v5": ("standardEDSv5Family", 4, 150),
-    "Standard_E8ds_v5": ("standardEDSv5Family", 8, 300),
+    "Standard_D2ds_v5": ("standardDDSv5Family", 2),
+    "Standard_D4ds_v5": ("standardDDSv5Family", 4),
+    "Standard_D8ds_v5": ("standardDDSv5Family", 8),
+    "Standard_E4ds_v5": ("standardEDSv5Family", 4),
+    "Standard_E8ds_v5": ("standardEDSv5Family", 8),
 }
-"""By VM size: its family, its vCPUs, and the GiB of its temporary disk, which is the largest ephemeral OS disk.
+"""By VM size: its family and its vCPUs.
 
 Source: learn.microsoft.com/azure/virtual-machines/sizes/general-purpose/ddsv5-series.
 """
@@ -319,12 +319,10 @@ async def _skus(request: Request) -> Response:
             "locationInfo": [{"location": location, "zones": ZONES}],
             "capabilities": [
                 {"name": "vCPUs", "value": str(vcpus)},
-                {"name": "EphemeralOSDiskSupported", "value": "True"},
-                {"name": "MaxResourceVolumeMB", "value": str(disk_gib * 1024)},
             ],
             "restrictions": [],
         }
-        for name, (family, vcpus, disk_gib) in SIZES.items()
+        for name, (family, vcpus) in SIZES.items()
     ]
     return JSONResponse({"value": value})
 
