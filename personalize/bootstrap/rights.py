@@ -42,20 +42,12 @@ ROLE_NAMES: dict[str, str] = {
 DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
 ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"
 READS = (
-    "Microsoft.Authorization/roleAssignments/read",
     "Microsoft.Compute/locations/usages/read",
     "Microsoft.Compute/skus/read",
-    "Microsoft.Consumption/budgets/read",
-    "Microsoft.ContainerRegistry/checkNameAvailability/read",
     "Microsoft.ContainerService/locations/kubernetesVersions/read",
-    "Microsoft.Databricks/workspaces/read",
-    "Microsoft.KeyVault/checkNameAvailability/read",
-    "Microsoft.Network/locations/checkDnsNameAvailability/read",
-    "Microsoft.Resources/subscriptions/providers/read",
     "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
     "Microsoft.Resources/subscriptions/resources/read",
-    "Microsoft.Storage/checknameavailability/read",
 )
 """What `doctor` and `destroy` ask of the whole subscription. Names: Microsoft, "Azure permissions"."""
 MANAGED_GROUPS = (
@@ -76,7 +68,7 @@ def deployer_role(subscription: str) -> Item:
     scope = f"/subscriptions/{subscription}"
     properties = {
         "roleName": f"Personalization deployer of {subscription}",  # unique in the directory
-        "description": "Reads quota and resource providers; lets Databricks create its managed group.",
+        "description": "Reads quota and lists of resources; lets Databricks create its managed group.",
         "type": "CustomRole",
         "permissions": [{"actions": [*READS, *MANAGED_GROUPS], "notActions": []}],
         "assignableScopes": [scope],

@@ -1,10 +1,12 @@
-"""The signed-in identity: whether all clients use the same one, and whether `azure.deployers` names it."""
+"""The signed-in identity: whether all clients use the same one, is a deployer, and reaches the state."""
 
 from azure.core.exceptions import ClientAuthenticationError
 
 from azure_clients import credentials
 from azure_clients.errors import ManagerRefusedError
 from infra.azure_settings import Deployer, PrincipalType
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.resources import STORAGE_VERSION, container_path
 from personalize.checks.machine import Finding
 from personalize.checks.subject import Subject, bad, good, remark
 
@@ -89,6 +91,15 @@ def check_deployer(subject: Subject) -> Finding:
     if member.get("value"):
         return good("deployer", f"{_shown(subject)}, in {member['value'][0]}", wanted)
     return bad("deployer", f"{_shown(subject)} is in none of {', '.join(groups)}", wanted, fix)
+
+
+def check_state(subject: Subject) -> Finding:
+    """Whether the bootstrap has run, by the container for the state, which deployers may see."""
+    names = StateNames(subscription=subject.settings.subscription, stack=subject.stack)
+    wanted = f"a container {names.container} in {names.account}"
+    if subject.manager.get(container_path(names), STORAGE_VERSION) is None:
+        return bad("state", "it is missing", wanted, f".venv/bin/personalize bootstrap --stack {subject.stack}")
+    return good("state", f"in {names.account}", wanted)
 
 
 def _typed(deployer: Deployer, subject: Subject, wanted: str) -> Finding:

@@ -6,9 +6,9 @@ from infra.azure_settings import Network
 from infra.private import divided
 from personalize.bootstrap.resources import VAULT_VERSION
 from personalize.checks.machine import Finding
-from personalize.checks.names import NETWORK_VERSION
 from personalize.checks.subject import Subject, bad, good
 
+NETWORK_VERSION = "2024-05-01"
 PAGE = "docs/how-to/private-network.md"
 
 

@@ -1,4 +1,8 @@
-"""All checks of a subscription. They change nothing, and every bad finding has a fix."""
+"""All checks of a subscription. They change nothing, and every bad finding has a fix.
+
+What Azure itself refuses within minutes of an `up`, in a sentence that says what to do, is not asked here: names that
+are taken, roles, resource providers (`personalize.stack.refusals`).
+"""
 
 from collections.abc import Callable
 
@@ -6,31 +10,20 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from azure_clients.credentials import IdentityError
 from azure_clients.errors import ManagerRefusedError
-from personalize.checks.identity import NOBODY, check_deployer, check_identity, check_subscription
+from personalize.checks.identity import NOBODY, check_deployer, check_identity, check_state, check_subscription
 from personalize.checks.machine import Finding
-from personalize.checks.names import check_given, check_names
 from personalize.checks.network import check_network
-from personalize.checks.permissions import check_providers, check_roles
-from personalize.checks.services import check_builds, check_kubernetes, check_state
-from personalize.checks.sizes import check_sizes
+from personalize.checks.region import check_kubernetes, check_sizes
 from personalize.checks.subject import Subject, bad
 
-UNREGISTERED = ("MissingRegistrationForLocation", "MissingSubscriptionRegistration", "SubscriptionNotRegistered")
-"""Azure's error codes for a provider that is not registered ("Resolve errors for resource provider registration",
-Microsoft)."""
 Check = Callable[[Subject], Finding | list[Finding]]
 CHECKS: dict[str, Check] = {
     "identity": check_identity,
     "deployer": check_deployer,
-    "roles": check_roles,
-    "resource providers": check_providers,
+    "state": check_state,
     "VM sizes": check_sizes,
     "Kubernetes": check_kubernetes,
-    "image builds": check_builds,
-    "state": check_state,
-    "names": check_names,
     "peered network": check_network,
-    "given resources": check_given,
 }
 """The checks of an existing subscription, by the name of their finding."""
 
@@ -53,10 +46,10 @@ def _findings(name: str, check: Check, subject: Subject) -> list[Finding]:
     try:
         found = check(subject)
     except (ManagerRefusedError, ClientAuthenticationError) as error:
-        if isinstance(error, ManagerRefusedError) and error.code in UNREGISTERED:
-            fix = f".venv/bin/personalize bootstrap --stack {subject.stack}, which registers it; then check again"
-            return [bad(name, "its resource provider is not registered yet", "an answer from Azure", fix)]
-        fix = "read Azure's message; the roles above allow the request. Try again if Azure was busy"
+        fix = (
+            f"read Azure's message. `.venv/bin/personalize bootstrap --stack {subject.stack}` gives the roles and "
+            "registers the resource providers; try again if Azure was busy"
+        )
         return [bad(name, str(error).strip().splitlines()[0], "an answer from Azure", fix)]
     return found if isinstance(found, list) else [found]
 

@@ -62,10 +62,6 @@ class Subject:
         """Whether the stack's cluster exists, whose nodes count as used already."""
         return self.manager.get(cluster_path(self.stack, self.settings), CLUSTER_VERSION) is not None
 
-    def training(self, kind: str, name: str) -> str:
-        """The path of a resource in the training group."""
-        return f"{self.subscription}/resourceGroups/{self.names.training_group}/providers/{kind}/{name}"
-
     def serving(self, kind: str, name: str) -> str:
         """The path of a resource in the serving group."""
         return f"{self.subscription}/resourceGroups/{self.names.serving_group}/providers/{kind}/{name}"

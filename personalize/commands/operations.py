@@ -30,7 +30,7 @@ from personalize.terminal import ExitCode, Json, SettingsFile, Stack, print_json
 def doctor(*, stack: Stack = "local", config_file: SettingsFile = None, as_json: Json = False) -> None:
     """Check this machine for what the project needs, and print how to fix what is missing.
 
-    With a stack on Azure, its subscription is checked too: sign-in, roles, quotas, names.
+    With a stack on Azure, its subscription is checked too: sign-in, VM sizes, quotas, versions.
 
     Example: .venv/bin/personalize doctor --stack dev
     """

@@ -26,6 +26,13 @@ terraform-provider-databricks and 189 of databricks/terraform-databricks-example
 OVERLAPS = "LOCATION_OVERLAP"
 """Unity Catalog's error class for a path that another external location, volume or table covers (Databricks' page "Path
 rules and access in Unity Catalog volumes"; the issue 1635 of elementary-data/elementary has a whole message)."""
+NAMED = ("StorageAccount", "Vault", "Registry", "Workspace")
+NAME_TAKEN = re.compile(
+    "StorageAccountAlreadyTaken|VaultAlreadyExists|exists in deleted state|AlreadyInUse|"
+    "ManagedResourceGroupAlreadyExists"
+)
+"""Codes and words for a name that is somebody else's, or a deleted stack's (Microsoft, "Resolve errors for storage
+account names"; for a vault alan-turing-institute/data-safe-haven#2523)."""
 NO_GROUP = "ResourceGroupNotFound"
 """Azure's error code if one of the groups that `bootstrap` created is gone."""
 NOT_READY = "failed to fully initialize or become live"
@@ -49,6 +56,11 @@ def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str |
         return (
             "A resource group of the stack is gone: let an owner of the subscription run `.venv/bin/personalize "
             f"bootstrap --stack {stack}`, which creates it, then run this again."
+        )
+    if step in NAMED and NAME_TAKEN.search(text):
+        return (
+            f"Names of the stack are taken, by a deleted stack for days: set `azure.suffix`, now {settings.suffix}, to "
+            "another value in the stack file, then run this again."
         )
     if in_unity := _in_unity_catalog(text, settings):
         return in_unity

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.resources import account_path, container_path, key_path, vault_path
+from personalize.bootstrap.resources import container_path
 from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
 from tests.support.azure_stack import REQUIRED, SUBSCRIPTION, azure_stack
 
@@ -38,7 +38,6 @@ class World:
         self.owners: dict[str, str] = {}
         self.claims: dict[str, Any] = {"oid": CALLER, "upn": "ada@example.com", "idtyp": "user"}
         self.zones = {"1", "2", "3"}
-        """MB, of sizes with less than 150 GiB."""
         self.restrictions: dict[str, list[dict[str, Any]]] = {}
         self.usages = {"standardDDSv5Family": (0, 100), "standardEDSv5Family": (0, 100), "cores": (0, 200)}
         self._answer()
@@ -55,31 +54,15 @@ class World:
         """The stack with changed settings."""
         return replace(self._subject, settings=azure_stack(**settings), environment=environment or {})
 
-    def give_roles(self, *roles: str, scope: str = f"/subscriptions/{SUBSCRIPTION}", **properties: str) -> None:
-        """Assign exactly these roles to the signed-in identity."""
-        definition = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/"
-        value = [
-            {"properties": {"scope": scope, "roleDefinitionId": definition + role, "principalId": CALLER, **properties}}
-            for role in roles
-        ]
-        self.fake.answer("^GET .*/roleAssignments$", {"value": value})
-
     def _answer(self) -> None:
         fake = self.fake
         shown = {"subscriptionId": SUBSCRIPTION, "displayName": "Test", "state": "Enabled", "tenantId": TENANT}
-        policies = {"quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"}
-        fake.answer(rf"^GET /subscriptions/{SUBSCRIPTION}$", shown | {"subscriptionPolicies": policies})
-        fake.answer(r"^GET .*/providers/Microsoft\.\w+$", {"registrationState": "Registered"})
-        fake.answer("/checkNameAvailability$", {"nameAvailable": True})
-        fake.answer("/CheckDnsNameAvailability$", {"available": True})
+        fake.answer(rf"^GET /subscriptions/{SUBSCRIPTION}$", shown)
         fake.answer("/Microsoft.Compute/skus$", lambda _: {"value": [self.sku(name) for name in OFFERED]})
         fake.answer("/usages$", lambda _: {"value": [self._usage(name) for name in self.usages]})
         offered = [{"version": version, "isPreview": None} for version in ("1.34", "1.35", "1.36")]
         fake.answer("/kubernetesVersions$", {"values": offered})
-        self.give_roles("b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168")
-        names = StateNames(subscription=SUBSCRIPTION, stack="dev")
-        for path in (account_path(names), container_path(names), vault_path(names), key_path(names)):
-            fake.resources[path.lower()] = {}
+        fake.resources[container_path(StateNames(subscription=SUBSCRIPTION, stack="dev")).lower()] = {}
 
     def sku(self, name: str) -> dict[str, Any]:
         """How Azure lists a VM size."""
@@ -89,9 +72,7 @@ class World:
             "name": name,
             "family": family,
             "locationInfo": [{"location": "westeurope", "zones": sorted(self.zones)}],
-            "capabilities": [
-                {"name": "vCPUs", "value": str(cores)},
-            ],
+            "capabilities": [{"name": "vCPUs", "value": str(cores)}],
             "restrictions": self.restrictions.get(name, []),
         }
 

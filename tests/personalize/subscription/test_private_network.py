@@ -8,7 +8,6 @@ import pytest
 from personalize.checks.machine import Finding, Status
 from personalize.checks.network import check_network
 from personalize.checks.preflight import examine
-from personalize.checks.services import check_builds
 from tests.personalize.subscription.conftest import World
 from tests.support.azure_stack import SUBSCRIPTION
 
@@ -67,10 +66,3 @@ def test_the_vault_s_name_tells_where_this_machine_is(world: World, told: tuple[
     finding = found(world, *told)["this machine"]
     assert finding.status is status
     assert finding.ok or "it is outside" in finding.found
-
-
-def test_docker_builds_the_image_of_a_private_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda _: None)
-    assert check_builds(world.subject(**PRIVATE)).status is Status.WRONG
-    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    assert check_builds(world.subject(**PRIVATE)).status is Status.OK

@@ -147,6 +147,7 @@ ROLES = (
     "Status=403 Code=AuthorizationFailed The client 'x' with object id 'x' does not have authorization or an ABAC "
     "condition not fulfilled to perform action 'Microsoft.Authorization/roleAssignments/write' over path '/y'."
 )
+DELETED = "Status=409 Code=ConflictError A vault with the same name already exists in deleted state."
 ROLLOUT = (
     "the Kubernetes API server reported that \"scoring/scoring\" failed to fully initialize or become live: 'scoring' "
     "timed out waiting to be Ready\n\t* Attempted to roll forward to new ReplicaSet, but minimum number of Pods did "
@@ -187,6 +188,7 @@ LOCKED = (
         ("StorageCredential", CREDENTIAL, "run `GRANT CREATE STORAGE CREDENTIAL ON METASTORE TO ...` for it"),
         ("Volume", VOLUME, "`GRANT CREATE EXTERNAL VOLUME ON EXTERNAL LOCATION dev_raw TO ...`"),
         ("Deployment", ROLLOUT, "keep serving: `.venv/bin/personalize logs --stack dev` shows why; correct it"),
+        ("Vault", DELETED, "are taken, by a deleted stack for days: set `azure.suffix`, now a, to another value"),
         ("RoleAssignment", ROLES, "let an owner of the subscription run `.venv/bin/personalize bootstrap --stack dev`"),
     ],
 )

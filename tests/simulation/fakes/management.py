@@ -21,12 +21,12 @@ from tests.simulation.fakes.registry import TaskRuns
 from tests.simulation.fakes.service import application
 from tests.simulation.published import KUBERNETES
 from tests.simulation.resource_manager import Arm
-from tests.simulation.services.authorization import GIVERS, ROLE_ASSIGNMENT, may
-from tests.simulation.services.catalogue import ACCOUNT, REGISTRY, TYPES, VAULT
+from tests.simulation.services.authorization import GIVERS, may
+from tests.simulation.services.catalogue import TYPES
 from tests.simulation.services.kubernetes import user_credentials
 from tests.simulation.services.network import refuse_outside
 from tests.simulation.tokens import MANAGEMENT
-from tests.simulation.world import Record, RefusedError, World, key_of
+from tests.simulation.world import Record, RefusedError, World
 
 SUBSCRIPTION_PATH = "/subscriptions/{subscription}"
 GROUP_PATH = SUBSCRIPTION_PATH + "/resourceGroups/{group}"
@@ -35,7 +35,6 @@ REGISTRY_PATH = GROUP_PATH + "/providers/Microsoft.ContainerRegistry/registries/
 CLUSTER_PATH = GROUP_PATH + "/providers/Microsoft.ContainerService/managedClusters/{cluster}"
 COMPUTE_PATH = SUBSCRIPTION_PATH + "/providers/Microsoft.Compute"
 VERSIONS_PATH = SUBSCRIPTION_PATH + "/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"
-ROLES_PATH = "/{scope:path}/providers/Microsoft.Authorization/roleAssignments"
 LOCK_OR_ROLE = re.compile(r".+/providers/(?P<kind>Microsoft\.Authorization/(locks|roleDefinitions))/[^/]+")
 """Locks, and roles of the subscription's own."""
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -45,12 +44,6 @@ LOCKERS = ("Owner", "User Access Administrator")
 """Roles with the actions on locks and on role definitions. Source: that of `GIVERS`."""
 MODELS = (*WRITERS, "AzureML Data Scientist")
 BUILDS = (*WRITERS, "Container Registry Tasks Contributor")
-POLICIES = {"quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"}
-CHECKED_NAMES: Mapping[str, str] = {
-    "microsoft.storage": ACCOUNT,
-    "microsoft.containerregistry": REGISTRY,
-    "microsoft.keyvault": VAULT,
-}
 WHOLE = "azure-native:keyvault:"
 """Types whose `properties` azure-native keeps unchanged."""
 
@@ -105,9 +98,7 @@ def management(world: World) -> Starlette:
         Route(SUBSCRIPTION_PATH, preflight.subscription, methods=["GET"]),
         Route(namespace, preflight.provider, methods=["GET"]),
         Route(namespace + "/register", preflight.register, methods=["POST"]),
-        Route(namespace + "/checkNameAvailability", preflight.name, methods=["POST"]),
         Route(VERSIONS_PATH, preflight.versions, methods=["GET"]),
-        Route(ROLES_PATH, preflight.assignments, methods=["GET"]),
         Route("/{path:path}", resources.put, methods=["PUT"]),
         Route("/{path:path}", resources.look_up, methods=["GET"]),
         Route("/{path:path}", resources.delete, methods=["DELETE"]),
@@ -117,7 +108,7 @@ def management(world: World) -> Starlette:
 
 
 class Preflight:
-    """What is asked before anything is created: providers, names, roles."""
+    """What is asked before anything is created: subscription, providers, versions."""
 
     def __init__(self, world: World) -> None:
         """Answers from the record."""
@@ -130,7 +121,7 @@ class Preflight:
             raise RefusedError(404, "SubscriptionNotFound", f"The subscription '{wanted}' could not be found.")
         tenant = self._world.setting("tenant")
         shown = {"id": request.url.path, "subscriptionId": wanted, "tenantId": tenant, "state": "Enabled"}
-        return JSONResponse(shown | {"subscriptionPolicies": POLICIES})
+        return JSONResponse(shown)
 
     async def versions(self, _: Request) -> Response:
         """The Kubernetes versions that AKS offers."""
@@ -148,34 +139,6 @@ class Preflight:
         if registered is not None and namespace not in registered:
             self._world.set("registered_providers", [*registered, namespace])
         return JSONResponse(self._shown(namespace))
-
-    async def name(self, request: Request) -> Response:
-        """Whether a global name is free."""
-        kind = CHECKED_NAMES[request.path_params["namespace"].lower()]
-        taken = str((await request.json())["name"]).lower() in self._world.taken_names(kind)
-        reason = "AlreadyExists" if taken else None
-        return JSONResponse({"nameAvailable": not taken, "reason": reason, "message": reason})
-
-    async def assignments(self, request: Request) -> Response:
-        """Role assignments on a scope, above and below; deployers have the roles in the record."""
-        scope = key_of(request.path_params["scope"])
-        found: list[dict[str, Any]] = []
-        for record in self._world.all(ROLE_ASSIGNMENT):
-            own = key_of(str(record.inputs["scope"]))
-            if f"{scope}/".startswith(f"{own}/") or own.startswith(f"{scope}/"):
-                found.append({"id": record.id, "properties": record.inputs | {"scope": own}})
-        subscription = f"/subscriptions/{self._world.setting('subscription')}"
-        for entry in self._world.setting("deployers"):
-            for role in self._world.setting("deployer_roles"):
-                definition = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
-                properties = {
-                    "scope": subscription,
-                    "principalId": entry["object_id"],
-                    "principalType": entry["type"],
-                    "roleDefinitionId": definition,
-                }
-                found.append({"id": f"{subscription}/given/{entry['object_id']}/{role}", "properties": properties})
-        return JSONResponse({"value": found})
 
     def _shown(self, namespace: str) -> dict[str, Any]:
         registered = self._world.setting("registered_providers")
@@ -317,9 +280,7 @@ async def _skus(request: Request) -> Response:
             "family": family,
             "locations": [location],
             "locationInfo": [{"location": location, "zones": ZONES}],
-            "capabilities": [
-                {"name": "vCPUs", "value": str(vcpus)},
-            ],
+            "capabilities": [{"name": "vCPUs", "value": str(vcpus)}],
             "restrictions": [],
         }
         for name, (family, vcpus) in SIZES.items()

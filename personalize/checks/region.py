@@ -1,4 +1,4 @@
-"""Whether the VM sizes are available in the region and its zones, and within the subscription's quota."""
+"""What the region has for the subscription: VM sizes in its zones, quota, and versions of Kubernetes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,6 +8,7 @@ from typing import Any
 from infra.azure_settings import other_regions
 from personalize.checks.machine import Finding
 from personalize.checks.subject import Subject, bad, good, remark
+from personalize.stack.cluster import CLUSTER_VERSION
 
 SKUS_VERSION = "2021-07-01"
 USAGES_VERSION = "2024-07-01"
@@ -144,3 +145,15 @@ def _others(
         f"another VM size ({location} has {named or 'none that would do'}), or before the first `up` "
         f"another `azure.location`, such as {other_regions(location)}"
     )
+
+
+def check_kubernetes(subject: Subject) -> Finding:
+    """Whether AKS offers the minor version in the region, which would otherwise show after training."""
+    location, version = subject.settings.location, subject.settings.kubernetes_version
+    path = f"{subject.subscription}/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"
+    listed = (subject.manager.get(path, CLUSTER_VERSION) or {}).get("values") or ()
+    offered = sorted(str(entry["version"]) for entry in listed if not entry.get("isPreview"))
+    found, wanted = f"{', '.join(offered) or 'none'} on offer", f"Kubernetes {version} on offer in {location}"
+    if version in offered:
+        return good("Kubernetes", found, wanted)
+    return bad("Kubernetes", found, wanted, "set `azure.kubernetes_version` to one of them")
