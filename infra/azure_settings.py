@@ -127,7 +127,7 @@ class AzureSettings(Parameters):
     alert_mail: Mail = Field(examples=["operators@example.com"])
     """Mail address for alerts, failed training runs and budget warnings."""
     location: Region = "westeurope"
-    """The Azure region. A change would delete the stored data, so `up` refuses it unless you confirm the loss."""
+    """The Azure region. A change would delete the stored data, so `up` refuses it."""
     suffix: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$")
     """Part of the names of all that `destroy` deletes. Azure reserves these for days, so `destroy` changes it."""
     github_repository: str | None = Field(default=None, pattern=r"^[^/\s]+/[^/\s]+$", examples=["owner/name"])

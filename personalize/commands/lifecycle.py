@@ -53,13 +53,6 @@ def up(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Read the resources' real state first, and repair what differs.")
     ] = False,
-    replace_data: Annotated[
-        bool,
-        typer.Option(
-            "--replace-data",
-            help="On Azure, after a change of region, suffix or subscription: delete all of the stack first, data too.",
-        ),
-    ] = False,
     data_loss_refused: RefuseDataLoss = False,
     if_new_data: Annotated[
         bool,
@@ -96,10 +89,7 @@ def up(
         if not session.exists():
             agree(stack, settings, config_file, yes=yes, check=check)
 
-    def update(on_step: OnStep) -> Outcome:
-        return session.up(on_step, refresh=refresh, replace_data=replace_data)
-
-    show_update(update, stack, config_file, as_json=as_json)
+    show_update(lambda on_step: session.up(on_step, refresh=refresh), stack, config_file, as_json=as_json)
 
 
 def show_update(
@@ -133,10 +123,9 @@ def preview(
     """Show what `up` would change, and change nothing."""
     session = StackSession(stack, config_file)
 
-    def plan(on_step: OnStep) -> Outcome:
-        return session.preview(on_step, refresh=refresh, known_data=known_data)
-
-    outcome = shown_operation(plan, plan=True)
+    outcome = shown_operation(
+        lambda on_step: session.preview(on_step, refresh=refresh, known_data=known_data), plan=True
+    )
     if as_json:
         changes = [asdict(change) for change in outcome.resources]
         print_json(summary_of(outcome) | {"resources": changes, "data_read": outcome.data_read})

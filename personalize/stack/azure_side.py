@@ -12,7 +12,12 @@ from infra.settings import load_settings
 from personalize.errors import StackPausedError
 from personalize.stack.cluster import Power, power_of
 from personalize.stack.databricks_access import join
-from personalize.stack.guards import CLUSTER, moves_storage, refuse_to_change_network, refuse_to_change_system_nodes
+from personalize.stack.guards import (
+    CLUSTER,
+    refuse_to_change_network,
+    refuse_to_change_system_nodes,
+    refuse_to_move_storage,
+)
 from personalize.stack.refusals import advice
 from personalize.stack.stack_files import StackFiles
 
@@ -35,15 +40,12 @@ class AzureSide:
         """Variables for the engine's providers. Raises `IdentityError` for a workflow without an application."""
         return databricks_sign_in() if self.settings else {}
 
-    def moves_storage(self, snapshot: Mapping[str, Any], *, allowed: bool) -> bool:
-        """Whether an update with the settings deletes the stack first; refused unless `allowed`."""
-        resources = snapshot.get("resources") or ()
-        return self.settings is not None and moves_storage(resources, self.settings, self.files.stack, allowed=allowed)
-
     def refuse_update(self, snapshot: Mapping[str, Any]) -> None:
         """Raise `PersonalizationError` if Azure can't change the stack to its settings."""
         if self.settings:
-            refuse_to_change_network(snapshot.get("resources") or (), self.settings)
+            resources = snapshot.get("resources") or ()
+            refuse_to_move_storage(resources, self.settings, self.files.stack)
+            refuse_to_change_network(resources, self.settings)
         self.refuse_plan(snapshot)
 
     def refuse_plan(self, snapshot: Mapping[str, Any]) -> None:

@@ -14,31 +14,19 @@ NETWORK = "azure-native:network:VirtualNetwork"
 Resources = Iterable[Mapping[str, Any]]
 
 
-def moves_storage(resources: Resources, settings: AzureSettings, stack: str, *, allowed: bool) -> bool:
-    """Whether these settings move the storage in the state `resources`, which deletes the whole stack first.
-
-    Raises `PersonalizationError` if that is not `allowed`, or if the new stack could not have its names.
-    """
+def refuse_to_move_storage(resources: Resources, settings: AzureSettings, stack: str) -> None:
+    """Raise `PersonalizationError` if these settings move the storage in the state `resources`."""
     names = names_of(stack, settings)
     wanted = (names.lake, names.workspace_storage)
-    accounts = [one["inputs"] for one in resources if one["type"] == ACCOUNT]
-    places = [(str(inputs["accountName"]), str(inputs["location"])) for inputs in accounts]
-    moved = [(name, location) for name, location in places if name not in wanted or location != settings.location]
-    for name, location in moved:
-        if not allowed:
+    for inputs in (one["inputs"] for one in resources if one["type"] == ACCOUNT):
+        name, location = str(inputs["accountName"]), str(inputs["location"])
+        if name not in wanted or location != settings.location:
             raise PersonalizationError(
                 f"The storage account {name} in {location} would be deleted with its data and models: `azure.location` "
                 f"is now {settings.location}, `azure.suffix` is {settings.suffix}, and Azure cannot move data. Restore "
-                "the settings. Or, to delete the stack and start again, set `azure.suffix` to a new value, since Azure "
-                "keeps deleted names for days, and add `--replace-data`."
+                "the settings. For another region bring up a stack of another name; or with the restored settings run "
+                "`destroy --keep-data`, change them, run `up`, then `import-models`."
             )
-        if name in wanted:
-            raise PersonalizationError(
-                f"A stack in {settings.location} can't reuse the names of the one in {location}, such as {name}: Azure "
-                f"keeps deleted names for days. Set `azure.suffix` to another value than {settings.suffix}. Nothing "
-                "was deleted."
-            )
-    return bool(moved)
 
 
 def refuse_to_change_network(resources: Resources, settings: AzureSettings) -> None:

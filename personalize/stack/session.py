@@ -88,22 +88,14 @@ class StackSession:
                 self._state.initialise()
             self.files.render()
 
-    def up(
-        self, on_step: OnStep, *, refresh: bool = False, only: Sequence[str] = (), replace_data: bool = False
-    ) -> Outcome:
+    def up(self, on_step: OnStep, *, refresh: bool = False, only: Sequence[str] = ()) -> Outcome:
         """Update the stack to its settings; with `refresh`, read the resources' real state first.
 
-        `only` names the steps to update; the others stay unchanged. Settings that move the stack's storage are refused;
-        with `replace_data` the whole stack is deleted first, or refused if its names would be taken. `PortInUseError`
-        is raised before training.
+        `only` names the steps to update; the others stay unchanged. `PortInUseError` is raised before training.
         """
         self.prepare()
         self._require_port()
         snapshot = self._state.snapshot()
-        if self._azure.moves_storage(snapshot, allowed=replace_data):
-            self._say("Azure cannot move data: the whole stack is deleted first, then recreated.")
-            self._take_down(snapshot, on_step)
-            snapshot = self._state.snapshot()
         self._azure.refuse_update(snapshot)
         self._go_on_from(snapshot)
         if refresh and self._azure.settings:
@@ -140,7 +132,13 @@ class StackSession:
         """Delete all resources of the stack, then the stack and its folder on this machine."""
         self.require()
         self.prepare()
-        outcome = self._take_down(self._state.snapshot(), on_step)
+        self._go_on_from(self._state.snapshot())
+        outcome = self._engine.destroy(on_step)
+        if left := self._state.snapshot().get("resources"):
+            raise PersonalizationError(
+                f"{len(left)} resources of stack {self.stack} are still in Pulumi's state, so the state and the "
+                f"stack's folder are kept. Run this again."
+            )
         if renewed := self._azure.renew_suffix():
             self._say(renewed)
         self._state.forget()
@@ -176,17 +174,6 @@ class StackSession:
         """Patterns for a step's resource and its children: a URN contains the types of the resource's parents."""
         start = f"urn:pulumi:{self.stack}::{PROJECT}::**:{step}"
         return f"{start}::**", f"{start}$**"
-
-    def _take_down(self, snapshot: Mapping[str, Any], on_step: OnStep) -> Outcome:
-        """Delete all resources. Raises `PersonalizationError` if Pulumi's state still has some."""
-        self._go_on_from(snapshot)
-        outcome = self._engine.destroy(on_step)
-        if left := self._state.snapshot().get("resources"):
-            raise PersonalizationError(
-                f"{len(left)} resources of stack {self.stack} are still in Pulumi's state, so the state and the "
-                f"stack's folder are kept. Run this again."
-            )
-        return outcome
 
     def _with_path(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """The outputs with the report's full path: the state has it relative to the stack's folder, which may move."""

@@ -192,11 +192,11 @@ def pulls(*labels: str, merged: str | None = "2026-11-25") -> dict[str, dict[str
 @pytest.mark.parametrize(
     ("found", "option"),
     [
-        (pulls("bug", "replaces-data"), "--replace-data"),
-        (pulls("bug"), "--refuse-data-loss"),
-        (pulls("no-replaces-data-here"), "--refuse-data-loss"),
-        (pulls("replaces-data", merged=None), "--refuse-data-loss"),
-        ({}, "--refuse-data-loss"),
+        (pulls("bug", "replaces-data"), ""),
+        (pulls("bug"), " --refuse-data-loss"),
+        (pulls("no-replaces-data-here"), " --refuse-data-loss"),
+        (pulls("replaces-data", merged=None), " --refuse-data-loss"),
+        ({}, " --refuse-data-loss"),
     ],
     ids=["allowed", "another label", "a similar label", "not merged", "no pull request"],
 )
@@ -204,7 +204,7 @@ def test_a_deployment_may_lose_data_only_if_its_merged_pull_request_said_so(
     runner: Runner, found: dict[str, dict[str, Any]], option: str
 ) -> None:
     assert runner.run("deploy", "deploy", found) == 0
-    assert runner.calls("personalize") == [f"up --stack dev --yes --json {option}"]
+    assert runner.calls("personalize") == [f"up --stack dev --yes --json{option}"]
 
 
 @needs_jq

@@ -46,26 +46,12 @@ def snapshot() -> dict[str, Any]:
     return {"resources": [{"type": "pulumi:pulumi:Stack"}, *accounts]}
 
 
-MOVES = [{"location": "northeurope", "suffix": "b"}, {"suffix": "b"}, {"subscription": OTHER}]
-SAME_NAMES = {"location": "northeurope"}
-
-
-@pytest.mark.parametrize("changes", [*MOVES, SAME_NAMES])
-def test_the_storage_is_made_anew_only_if_that_is_asked_for(state: Path, changes: dict[str, str]) -> None:
-    moved = side(state, **changes)
-    with pytest.raises(PersonalizationError, match=r"Azure cannot move data.*--replace-data"):
-        moved.moves_storage(snapshot(), allowed=False)
-    if changes in MOVES:
-        assert moved.moves_storage(snapshot(), allowed=True)
-    else:
-        with pytest.raises(PersonalizationError, match=r"Set `azure.suffix` to another value than a\. Nothing was"):
-            moved.moves_storage(snapshot(), allowed=True)
-
-
-def test_a_stack_that_stays_passes_and_one_that_was_never_up_may_go_anywhere(state: Path) -> None:
-    for allowed in (True, False):
-        assert not side(state).moves_storage(snapshot(), allowed=allowed)
-        assert not side(state, location="northeurope").moves_storage({}, allowed=allowed)
+@pytest.mark.parametrize("changes", [{"location": "northeurope"}, {"suffix": "b"}, {"subscription": OTHER}])
+def test_storage_is_never_moved_because_that_would_delete_it(state: Path, changes: dict[str, str]) -> None:
+    with pytest.raises(PersonalizationError, match=r"Azure cannot move data.*`destroy --keep-data`"):
+        side(state, **changes).refuse_update(snapshot())
+    side(state, **changes).refuse_update({})
+    side(state).refuse_update(snapshot())
 
 
 def test_the_suffix_is_another_one_after_a_destroy_and_the_rest_of_the_file_stays(state: Path) -> None:

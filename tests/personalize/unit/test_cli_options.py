@@ -67,7 +67,7 @@ def typed(*arguments: str) -> Result:
 
 @pytest.mark.parametrize(
     ("command", "option"),
-    [("up", "refresh"), ("up", "replace_data"), ("preview", "refresh"), ("preview", "known_data")],
+    [("up", "refresh"), ("preview", "refresh"), ("preview", "known_data")],
 )
 def test_an_option_is_the_sessions(session: Session, command: str, option: str) -> None:
     typed(command, "--json")

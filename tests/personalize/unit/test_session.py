@@ -110,7 +110,6 @@ def test_an_update_looks_first_at_what_could_go_wrong(session_of: Make, what: st
     [
         ("state", "clear_locks"),
         ("engine", "require_port"),
-        ("azure", "moves_storage"),
         ("azure", "refuse_update"),
     ],
 )
@@ -134,14 +133,6 @@ def test_a_plan_that_aks_refuses_ends_a_preview_before_the_engine_starts(session
     with pytest.raises(RefusedError):
         session.preview(lambda _: None)
     assert "engine preview" not in calls
-
-
-def test_a_stack_that_was_deleted_for_a_move_is_read_again(session_of: Make) -> None:
-    snapshots = iter([OLD, NEW, NEW])
-    session, calls = session_of(state={"snapshot": lambda: next(snapshots)}, azure={"moves_storage": True})
-    session.up(lambda _: None, replace_data=True)
-    assert calls.count("engine settle") == 1, "what the old state left open is gone with it"
-    assert calls.index("engine destroy") < calls.index("azure refuse_update") < calls.index("engine up")
 
 
 def test_only_the_named_steps_and_what_belongs_to_them_are_updated(session_of: Make) -> None:
@@ -177,13 +168,6 @@ def test_a_stack_with_resources_in_its_state_keeps_state_folder_and_suffix(sessi
         session.destroy(lambda _: None)
     assert not {"azure renew_suffix", "state forget"} & set(calls)
     assert session.files.folder.exists()
-
-
-def test_data_is_not_replaced_while_resources_are_in_the_state(session_of: Make) -> None:
-    session, calls = session_of(state={"snapshot": LEFT}, azure={"moves_storage": True})
-    with pytest.raises(PersonalizationError, match="still in Pulumi's state"):
-        session.up(lambda _: None, replace_data=True)
-    assert "engine up" not in calls
 
 
 ENCRYPTED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
