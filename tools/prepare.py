@@ -46,7 +46,7 @@ def check_machine() -> None:
         )
     if not machine.openmp_loads():
         raise SetupError(
-            f"{machine.openmp_library()}, the OpenMP runtime that LightGBM needs, is not installed; {machine.OPENMP} "
+            f"{machine.OPENMP_LIBRARY}, the OpenMP runtime that LightGBM needs, is not installed; {machine.OPENMP} "
             "installs it"
         )
 

@@ -1,11 +1,6 @@
-"""Names of stacks. A name becomes part of paths, and `destroy` and `reset` delete the folder of that name.
-
-`python3 -m tools.stack_names NAME` checks one. It runs before any package is installed, so this keeps to the standard
-library.
-"""
+"""Names of stacks. A name becomes part of paths, and `destroy` and `reset` delete the folder of that name."""
 
 import re
-import sys
 
 from features.errors import BadInputError
 
@@ -25,17 +20,3 @@ def require_stack_name(stack: str) -> str:
         f"{stack!r} can't be the name of a stack. A name starts with a letter or digit, goes on with letters, digits, "
         "`-`, `_` and `.`, and has at most 100 characters, for example `local`."
     )
-
-
-def main(stack: str) -> int:
-    """Print what is wrong with the name, and return the exit status."""
-    try:
-        require_stack_name(stack)
-    except StackNameError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

@@ -72,7 +72,7 @@ def _system() -> Iterator[Finding]:
         fix = "use a newer Linux with the GNU C library, such as Debian 12 or Ubuntu 22.04"
         holds = version_numbers(glibc) >= version_numbers(GLIBC)
         yield _found("C library", f"glibc {glibc or 'none'}", f"glibc {GLIBC} or newer", fix, holds=holds)
-    library, loads = machine.openmp_library(), machine.openmp_loads()
+    library, loads = machine.OPENMP_LIBRARY, machine.openmp_loads()
     yield _found("OpenMP", library if loads else "none", library, machine.OPENMP, holds=loads)
 
 

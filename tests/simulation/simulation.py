@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 
 from azure_clients import credentials
 from tests.simulation.certificates import Authority
-from tests.simulation.fakes.blob import Azurite, blob
+from tests.simulation.fakes.blob import Azurite, azurite_command, blob
 from tests.simulation.fakes.databricks import databricks_api
 from tests.simulation.fakes.entra import entra, kubernetes_access
 from tests.simulation.fakes.management import management
@@ -30,7 +30,6 @@ from tests.simulation.kubernetes.aks import SYSTEM_NAMESPACES, Aks
 from tests.simulation.kubernetes.control_plane import ControlPlane, Webhooks
 from tests.simulation.services.kubernetes import CLUSTER
 from tests.simulation.world import WORLD_VARIABLE, World
-from tools import azurite as azurite_tool
 from tools.paths import ROOT
 
 PLUGINS = ROOT / "tests" / "simulation" / "plugins" / "path"
@@ -80,7 +79,7 @@ class Simulation:
             ends.callback(self._runs.stop)
             backends = {host: listen(make) for host, make in SERVICES.items()}
             backends[".azuredatabricks.net"] = listen(lambda world: databricks_api(world, self._runs))
-            command = azurite_tool.command()
+            command = azurite_command()
             if command is not None:
                 azurite = Azurite(self.world.folder / "azurite", command, authority)
                 ends.callback(azurite.stop)

@@ -19,12 +19,12 @@ from personalize.errors import StackMissingError
 from personalize.stack import state_store
 from personalize.stack import state_store as identity
 from personalize.stack.session import StackSession
+from tests.simulation.fakes.blob import azurite_command
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.published import ROLES
 from tests.simulation.services.authorization import IDENTITY
 from tests.simulation.simulation import Simulation
 from tests.simulation.world import DEFAULTS, World
-from tools import azurite
 from tools.toolchain import PulumiMissingError, pulumi_command
 from training.datasets.manifest import Manifest
 
@@ -55,8 +55,8 @@ def bootstrapped(world: World, settings: AzureSettings = SETTINGS_MODEL) -> None
 @pytest.fixture
 def simulated(world: World) -> Iterator[World]:
     """The services, to which this process is led."""
-    if azurite.command() is None:
-        pytest.skip("Azurite is not installed: python -m tools.azurite")
+    if azurite_command() is None:
+        pytest.skip("Azurite is not installed: python -m tools.npm azurite")
     try:
         pulumi_command()
     except PulumiMissingError as error:

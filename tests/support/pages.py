@@ -1,16 +1,18 @@
 """The service's page in a real browser, for tests."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright import sync_api as playwright
 
 from tests.support.services import KEY, RunningService
-from tools import browser as chromium
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MILLISECONDS = 30_000
 """Timeout of Playwright's expectations."""
 playwright.expect.set_options(timeout=MILLISECONDS)
@@ -19,9 +21,10 @@ playwright.expect.set_options(timeout=MILLISECONDS)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
     """Chromium; skips the tests without it."""
-    if (command := chromium.command()) is None:
-        pytest.skip("there is no Chromium (`python -m tools.browser` gets it)")
     with playwright.sync_playwright() as driver:
+        command = next((path for name in BROWSERS if (path := shutil.which(name))), driver.chromium.executable_path)
+        if not Path(command).exists():
+            pytest.skip("there is no Chromium (`make test-tools` gets it)")
         found = driver.chromium.launch(executable_path=command, args=["--no-sandbox"])
         yield found
         found.close()

@@ -4,20 +4,19 @@ The set-up reads this module with the machine's own Python before any package is
 library.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from features.errors import PersonalizationError
 
 SECONDS_BETWEEN_LINES = 10
-LONGEST_SHOWN = 2_000
-"""Bytes of the end of a command's output."""
+LINES_SHOWN = 6
+"""Of the end of a command's output."""
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells."""
 
@@ -41,19 +40,19 @@ def elapsed(seconds: float) -> str:
 def run_reported(
     command: Sequence[str], what: str, *, folder: Path, environment: Mapping[str, str], timeout_seconds: float
 ) -> None:
-    """Run a command to its end, reporting its last line every few seconds.
+    """Run a command to its end, and say every few seconds that it still runs.
 
     Raises `SetupError` with the command's last lines if it fails, does not start or takes longer than
     `timeout_seconds`.
     """
     say(f"{what} ...")
     started = time.monotonic()
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
         try:
             process = subprocess.Popen(  # noqa: S603 - the callers' own fixed commands
                 command,
-                cwd=str(folder),
-                env=dict(environment),
+                cwd=folder,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -61,35 +60,21 @@ def run_reported(
         except OSError as error:
             raise SetupError(f"{what}: {command[0]} does not start ({error})") from error
         try:
-            while _still_runs(process):
-                spent = time.monotonic() - started
-                if spent > timeout_seconds:
-                    last = " / ".join(_last_lines(output))
-                    raise SetupError(f"{what}: still running after {elapsed(spent)}; its last lines: {last}")
-                say(f"  {what}: {', '.join([line[:80] for line in _last_lines(output)[-1:]] + [elapsed(spent)])}")
+            while process.poll() is None and (spent := time.monotonic() - started) < timeout_seconds:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(SECONDS_BETWEEN_LINES)
+                    break
+                say(f"  {what}: {elapsed(spent)}")
         finally:
+            ended = process.poll()
             process.kill()
             process.wait()
-        if process.returncode != 0:
-            last = " / ".join(_last_lines(output)) or "it printed nothing"
-            raise SetupError(f"{what}: {command[0]} ended with status {process.returncode}: {last}")
+        if ended != 0:
+            output.seek(0)
+            last = " / ".join([line.strip() for line in output if line.strip()][-LINES_SHOWN:]) or "it printed nothing"
+            how = f"still running after {elapsed(spent)}" if ended is None else f"ended with status {ended}"
+            raise SetupError(f"{what}: {command[0]} {how}: {last}")
     say(f"{what}: done in {elapsed(time.monotonic() - started)}")
-
-
-def _still_runs(process: "subprocess.Popen[bytes]") -> bool:
-    """Wait until the next progress line is due; False if the process has ended by then."""
-    try:
-        process.wait(timeout=SECONDS_BETWEEN_LINES)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
-
-
-def _last_lines(output: IO[bytes], count: int = 6) -> list[str]:
-    """The last lines that are not empty, read without moving the place where the process writes."""
-    size = os.fstat(output.fileno()).st_size
-    text = os.pread(output.fileno(), LONGEST_SHOWN, max(0, size - LONGEST_SHOWN)).decode(errors="replace")
-    return [line.strip() for line in text.splitlines() if line.strip()][-count:]
 
 
 def exit_status(prepare: Callable[[], object]) -> int:

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import psutil
 
-from features.files import written_aside
 from tools.paths import ROOT, cache_folder
 from tools.setup.console import SetupError, run_reported
 from tools.setup.trust import trusting
@@ -27,8 +26,7 @@ from tools.setup.uv import ensure_uv
 from tools.toolchain import reported_version, version_numbers
 from tools.versions import GO
 
-BUILD_TIMEOUT_SECONDS = 3600
-DOWNLOAD_TIMEOUT_SECONDS = 1800
+BUILD_TIMEOUT_SECONDS = 5400
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,14 @@ class GoProgram:
     """Folder in `versioned_by` with the JSON files that the program embeds."""
     cache: str = "go-programs"
     """Folder in the cache."""
+    place: Path | None = None
+    """Its path, if that is not to depend on the module's pins and sources."""
 
     @property
     def path(self) -> Path:
         """Its path in the cache; the folder's name depends on the module's pins and sources."""
+        if self.place is not None:
+            return self.place
         digest = hashlib.sha256(json.dumps([self.package, self.variables]).encode())
         for source in sorted((ROOT / "tools" / self.module).iterdir()):
             if source.is_file():
@@ -61,46 +63,41 @@ class GoProgram:
 
 
 class Toolchain(NamedTuple):
-    """How Go is called: its command and environment variables."""
+    """How Go is called: its command and environment variables, and a temporary folder in the cache."""
 
     command: list[str]
     environment: dict[str, str]
+    scratch: Path
 
 
 def built(*programs: GoProgram) -> list[Path]:
-    """Paths of the programs in the cache, each built aside and renamed if it is missing; raises `SetupError`."""
+    """Paths of the programs in the cache, each built aside and moved there if it is missing.
+
+    Raises `SetupError` if Go, a module or the compiler fails.
+    """
     missing = [program for program in programs if not os.access(program.path, os.X_OK)]
     if missing:
         with go_toolchain() as toolchain:
             for program in missing:
-                program.path.parent.mkdir(parents=True, exist_ok=True)
-                with written_aside(program.path) as aside:
-                    build(program, aside, toolchain)
+                _build(program, toolchain)
     return [program.path for program in programs]
 
 
-def build(program: GoProgram, target: Path, toolchain: Toolchain) -> None:
-    """Build `program` into the file `target`; raises `SetupError` if Go, a module or the compiler fails."""
-    with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as folder:
-        source = Path(shutil.copytree(ROOT / "tools" / program.module, Path(folder) / "source"))
-        if program.embedded:
-            _borrow(source, program, toolchain)
-        # Not `go mod download`, which fetches every module in go.mod; many are not part of the program.
-        run_reported(
-            [*toolchain.command, "list", "-deps", program.package],
-            f"Fetching the Go modules of {program.name}",
-            folder=source,
-            environment=toolchain.environment,
-            timeout_seconds=DOWNLOAD_TIMEOUT_SECONDS,
-        )
-        options = ["-v", "-trimpath", "-ldflags", _linker_flags(program, source), "-o", str(target)]
-        run_reported(
-            [*toolchain.command, "build", *options, program.package],
-            f"Building {program.name} (some minutes, this once)",
-            folder=source,
-            environment=toolchain.environment,
-            timeout_seconds=BUILD_TIMEOUT_SECONDS,
-        )
+def _build(program: GoProgram, toolchain: Toolchain) -> None:
+    source = Path(shutil.copytree(ROOT / "tools" / program.module, toolchain.scratch / program.name))
+    target = toolchain.scratch / f"built-{program.name}"
+    if program.embedded:
+        _borrow(source, program, toolchain)
+    options = ["-trimpath", "-ldflags", _linker_flags(program, source), "-o", str(target)]
+    run_reported(
+        [*toolchain.command, "build", *options, program.package],
+        f"Building {program.name} (some minutes, this once)",
+        folder=source,
+        environment=toolchain.environment,
+        timeout_seconds=BUILD_TIMEOUT_SECONDS,
+    )
+    program.path.parent.mkdir(parents=True, exist_ok=True)
+    target.replace(program.path)
 
 
 def _linker_flags(program: GoProgram, source: Path) -> str:
@@ -117,9 +114,19 @@ def _linker_flags(program: GoProgram, source: Path) -> str:
 
 def _borrow(source: Path, program: GoProgram, toolchain: Toolchain) -> None:
     """Copy the files that the program embeds from a pinned module; Go only embeds files of the program's own module."""
-    downloaded = json.loads(go_output(toolchain, source, "mod", "download", "-json", program.versioned_by))
+    downloaded = subprocess.run(  # noqa: S603 - the Go that was just chosen
+        [*toolchain.command, "mod", "download", "-json", program.versioned_by],
+        cwd=source,
+        env=toolchain.environment,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    if downloaded.returncode != 0:
+        raise SetupError(f"Go cannot download {program.versioned_by}: {downloaded.stderr.strip()[-500:]}")
+    folder = Path(json.loads(downloaded.stdout)["Dir"]) / program.embedded
     for name in ("schema.json", "terraform-mapping.json"):
-        shutil.copyfile(Path(downloaded["Dir"]) / program.embedded / name, source / name)
+        shutil.copyfile(folder / name, source / name)
 
 
 def go_on_path() -> str:
@@ -143,7 +150,7 @@ def go_toolchain() -> Iterator[Toolchain]:
             "GOWORK": "off",
             "HOME": str(Path.home()),
         }
-        yield Toolchain([on_path] if (on_path := go_on_path()) else _go_of_the_lock(), environment)
+        yield Toolchain([on_path] if (on_path := go_on_path()) else _go_of_the_lock(), environment, Path(scratch))
 
 
 def _go_of_the_lock() -> list[str]:
@@ -157,19 +164,3 @@ def _clear_what_was_killed() -> None:
         process = folder.name.split("-")[1]
         if process.isdigit() and not psutil.pid_exists(int(process)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def go_output(toolchain: Toolchain, module: Path, *arguments: str) -> str:
-    """What `go` prints in the folder `module`; raises `SetupError`."""
-    answer = subprocess.run(  # noqa: S603 - the Go that was just chosen
-        [*toolchain.command, *arguments],
-        cwd=module,
-        env=toolchain.environment,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=DOWNLOAD_TIMEOUT_SECONDS,
-    )
-    if answer.returncode != 0:
-        raise SetupError(f"`go {' '.join(arguments)}` failed in {module}: {answer.stderr.strip()[-500:]}")
-    return answer.stdout

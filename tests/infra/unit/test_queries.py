@@ -1,12 +1,16 @@
 """The KQL of alerts and workbook passes Microsoft's own parser; the service's tests check the log fields it reads."""
 
+import json
+import os
 import re
+import subprocess
 
 import pytest
 
 from infra.cloud.queries import ALERTS, CHARTS, SLOW_SECONDS, SLOWEST_SECONDS, whole
 from scoring.worker.metrics import BUCKETS
-from tools import kusto
+from tools import npm
+from tools.paths import ROOT
 
 TABLES = {
     "ContainerLogV2": "TimeGenerated: datetime, Computer: string, ContainerId: string, ContainerName: string, "
@@ -19,12 +23,21 @@ TABLES = {
 QUERIES = {name: alert.query for name, alert in ALERTS.items()} | {chart.title: chart.query for chart in CHARTS}
 WHOLE = {name: whole(query, "personalization") for name, query in QUERIES.items()}
 
-needs_parser = pytest.mark.skipif(not kusto.installed(), reason="needs `python -m tools.kusto`")
+MODULES = npm.folder("kusto") / "node_modules"
 
 
-@needs_parser
+@pytest.mark.skipif(not (npm.node() and MODULES.exists()), reason="needs `python -m tools.npm kusto`")
 def test_every_query_is_right() -> None:
-    assert kusto.mistakes(WHOLE, TABLES) == {}
+    checked = subprocess.run(
+        [str(npm.node()), ROOT / "tools" / "kusto" / "check.js"],
+        env={**os.environ, "NODE_PATH": str(MODULES)},
+        input=json.dumps({"queries": WHOLE, "tables": TABLES}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(checked.stdout) == {}, "the parser's errors for each query"
 
 
 def test_only_what_needs_the_pods_logs_asks_for_them() -> None:

@@ -26,6 +26,7 @@ from tests.simulation.services.network import refuse_outside
 from tests.simulation.tokens import STORAGE, issue
 from tests.simulation.world import Record, RefusedError, World
 from tests.support.ports import free_port
+from tools import npm
 
 WRITERS = ("Storage Blob Data Owner", "Storage Blob Data Contributor")
 READERS = (*WRITERS, "Storage Blob Data Reader")
@@ -35,6 +36,11 @@ AZURITE_ACCOUNT = "devstoreaccount1"
 AZURITE_CALLER = "simulation"
 READY_SECONDS = 240.0
 COPY_SOURCE = "x-ms-copy-source"
+
+
+def azurite_command() -> list[str] | None:
+    """The command that starts Azurite's Blob service; None if it is not installed."""
+    return npm.command("azurite", "azurite/dist/src/blob/main.js")
 
 
 class Azurite:

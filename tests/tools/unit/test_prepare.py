@@ -83,7 +83,7 @@ def test_a_c_library_that_no_package_runs_on_is_refused(
 def test_a_missing_openmp_runtime_is_refused_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "openmp_loads", lambda: False)
 
-    with pytest.raises(SetupError, match="`dnf install libgomp` or"):
+    with pytest.raises(SetupError, match="or `dnf install libgomp` installs it"):
         prepare.check_machine()
 
 

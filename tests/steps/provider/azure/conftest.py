@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from steps.image_content import PROJECT_FILES, RECIPE, SERVING_PACKAGES
+from tests.simulation.fakes.blob import azurite_command
 from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.resource_manager import Arm
 from tests.simulation.services.catalogue import DATABRICKS
@@ -26,7 +27,6 @@ from tests.steps.provider.azure.examples import (
 )
 from tests.steps.provider.steps import STACK
 from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
-from tools import azurite
 from tools.paths import ROOT
 from training.parameters import TablesDataset
 
@@ -34,8 +34,8 @@ from training.parameters import TablesDataset
 @pytest.fixture(autouse=True, scope="session")
 def simulated_storage() -> None:
     """Skip if the simulated storage is not installed."""
-    if azurite.command() is None:
-        pytest.skip("needs `python -m tools.azurite`")
+    if azurite_command() is None:
+        pytest.skip("needs `python -m tools.npm azurite`")
 
 
 TENANT = DEFAULTS["tenant"]
