@@ -2,7 +2,6 @@
 
 import json
 from enum import IntEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,15 +18,6 @@ Stack = Annotated[
         envvar="PERSONALIZE_STACK",
         callback=require_stack_name,
         help="The stack. Its settings are in Pulumi.<stack>.yaml.",
-    ),
-]
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config-file",
-        envvar="PERSONALIZE_CONFIG_FILE",
-        dir_okay=False,
-        help="A stack file to use in place of Pulumi.<stack>.yaml.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]

@@ -12,7 +12,7 @@ import typer
 from features.errors import BadInputError
 from personalize.errors import StackMissingError
 from personalize.stack.on_azure import settings_of, snapshots_of, versions_of
-from personalize.terminal import Json, SettingsFile, Stack, print_json, results, tell
+from personalize.terminal import Json, Stack, print_json, results, tell
 from steps.datasets import located
 from steps.model_versions import Version
 from training.catalogue import load
@@ -29,7 +29,6 @@ def catalogue(
     file: Annotated[Path, typer.Argument(help="All items: a table with the columns of the dataset's items.")],
     *,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Replace the catalogue of items, all or nothing, without training.
@@ -40,11 +39,11 @@ def catalogue(
     .venv/bin/personalize catalogue load items.csv
     """
     del action
-    change = partial(load, located(settings_of(stack, config_file).dataset), file)
-    serving = versions_of(stack, config_file).get_champion()
+    change = partial(load, located(settings_of(stack).dataset), file)
+    serving = versions_of(stack).get_champion()
     if serving is None:
         raise StackMissingError(f"Stack {stack} serves no model yet. `.venv/bin/personalize up` trains the first.")
-    found = snapshots_of(stack, config_file).change_catalogue(serving.bundle_hash, change)
+    found = snapshots_of(stack).change_catalogue(serving.bundle_hash, change)
     if as_json:
         print_json(asdict(found))
         return
@@ -76,7 +75,6 @@ def forget(
     *,
     undo: Annotated[bool, typer.Option("--undo", help="Let the user be known and their rows be read again.")] = False,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Forget a user: the service knows them no longer, and no training reads their rows, until you undo it.
@@ -87,13 +85,13 @@ def forget(
     """
     if not user:
         raise BadInputError("Give the ID of a user, which is not empty.")
-    users = snapshots_of(stack, config_file)
+    users = snapshots_of(stack)
     if not undo:
         users.forget(user)
     elif not users.remember(user):
         raise BadInputError(f"The user {user} was not forgotten.")
     having = users.having(user)
-    versions = _versions(stack, config_file)
+    versions = _versions(stack)
     numbers = [version.number for version in versions if version.bundle_hash in having]
     serving = next((version.number for version in versions if version.champion), 0)
     if as_json:
@@ -110,9 +108,9 @@ def forget(
     tell(" ".join(told).format(user=user, serving=serving, **values))
 
 
-def _versions(stack: str, config_file: Path | None) -> Sequence[Version]:
+def _versions(stack: str) -> Sequence[Version]:
     """The stack's versions, none before the first."""
     try:
-        return versions_of(stack, config_file).list()
+        return versions_of(stack).list()
     except StackMissingError:
         return []

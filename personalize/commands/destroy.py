@@ -24,7 +24,6 @@ from personalize.stack.session import StackSession
 from personalize.terminal import (
     ExitCode,
     Json,
-    SettingsFile,
     Stack,
     Yes,
     confirm,
@@ -47,7 +46,6 @@ def destroy(
         bool, typer.Option("--delete-data", help="On Azure: delete the data lake without a second question.")
     ] = False,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -57,14 +55,14 @@ def destroy(
 
     Example: .venv/bin/personalize destroy --stack dev --keep-data
     """
-    session = StackSession(stack, config_file)
-    azure = azure_of(stack, config_file)
+    session = StackSession(stack)
+    azure = azure_of(stack)
     if azure is not None:
         require_packages()
     found: dict[str, Any] = {"changes": {}, "steps": {}, "seconds": 0.0}
     if session.exists():
         _agree(stack, azure, yes=yes, delete_data=delete_data)
-        if keep_data and (saved := _save(stack, config_file)) is not None:
+        if keep_data and (saved := _save(stack)) is not None:
             found["saved"] = str(saved)
         outcome = shown_operation(session.destroy)
         found |= summary_of(outcome)
@@ -107,10 +105,10 @@ def _lake(stack: str, azure: AzureSettings) -> str | None:
     return names.lake if there else None
 
 
-def _save(stack: str, config_file: Path | None) -> Path | None:
+def _save(stack: str) -> Path | None:
     """Save the stack's models; returns the folder. None without a registry, as after an interrupted deletion."""
     try:
-        versions = versions_of(stack, config_file)
+        versions = versions_of(stack)
         versions.list()
     except StackMissingError:
         if StackFolder(state_folder(stack)).registry.exists():  # it lost its list, but may have bundles

@@ -18,6 +18,7 @@ from infra.settings import azure_settings, load_settings
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import Json, print_json, results, say, tell
 from steps.datasets import located
+from tools.paths import ROOT
 from training.parameters import Dataset, FilmsDataset, TablesDataset
 
 PARTS: dict[Part, str] = {"always_on": "always on", "training": "training"}
@@ -73,7 +74,9 @@ def _estimates(*wanted: Scenario, live: bool) -> list[Estimate]:
 
 
 def _scenario(name: str, trainings: float, hours: float, load: tuple[float, float] | None = None) -> Scenario:
-    values = _settings_in(Path(name)) if name.endswith(STACK_FILE) else StackFiles(name).effective()
+    named = name.endswith(STACK_FILE)
+    files = StackFiles("estimated" if named else name, Path(name) if named else ROOT / f"Pulumi.{name}.yaml")
+    values = files.committed().get("config") or {}
     if values.get("personalization:target") != "azure":
         raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name a stack on Azure: `--stack dev`.")
     settings = load_settings(values)
@@ -98,11 +101,6 @@ def _recommends(dataset: Dataset) -> bool:
     from training.datasets import recommends  # noqa: PLC0415 - loads what other estimates do not need
 
     return recommends(located(dataset))
-
-
-def _settings_in(file: Path) -> dict[str, object]:
-    """The settings of a stack file, without the overrides of this machine."""
-    return StackFiles("estimated", file).committed().get("config") or {}
 
 
 def _show(shown: Estimate, beside: Estimate) -> None:

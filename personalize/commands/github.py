@@ -4,7 +4,6 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +12,7 @@ from azure_clients import credentials
 from personalize.bootstrap.rights import reader_commands
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.stack.on_azure import require_azure, settings_of, stacks_of_repository
-from personalize.terminal import Json, SettingsFile, Stack, Yes, confirm, print_json, say, tell
+from personalize.terminal import Json, Stack, Yes, confirm, print_json, say, tell
 from steps.datasets import located
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ def bootstrap(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be created, and create nothing.")] = False,
     stack: Stack = "dev",
-    config_file: SettingsFile = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -32,7 +30,7 @@ def bootstrap(
 
     Run it once as the subscription's owner. What exists already stays unchanged.
     """
-    settings = require_azure(stack, config_file)
+    settings = require_azure(stack)
 
     made = Bootstrap(stack=stack, settings=settings, manager=credentials.resource_manager(settings.tenant), say=say)
     if not dry_run:
@@ -42,7 +40,7 @@ def bootstrap(
             yes=yes,
         )
     items = made.run(dry_run=dry_run)
-    places = _places(stack, config_file)
+    places = _places(stack)
     found: dict[str, Any] = {
         "items": items,
         "variables": made.variables(),
@@ -55,11 +53,11 @@ def bootstrap(
         _show(found, made, dry_run=dry_run)
 
 
-def _places(stack: str, config_file: Path | None) -> Sequence["Address"]:
+def _places(stack: str) -> Sequence["Address"]:
     """Where the stack's data is, if it is in containers."""
     from training.datasets.placed.dataset import addresses  # noqa: PLC0415 - takes long, and no other command needs it
 
-    return list(addresses(located(settings_of(stack, config_file).dataset)).values())
+    return list(addresses(located(settings_of(stack).dataset)).values())
 
 
 def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:

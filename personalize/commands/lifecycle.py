@@ -25,7 +25,6 @@ from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_store import clear_stale
 from personalize.terminal import (
     Json,
-    SettingsFile,
     Stack,
     Yes,
     confirm,
@@ -64,7 +63,6 @@ def up(
         bool, typer.Option("--check/--no-check", help="Check the subscription before the first `up` on Azure.")
     ] = True,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -75,7 +73,7 @@ def up(
 
     Example: .venv/bin/personalize up --stack dev
     """
-    session = StackSession(stack, config_file)
+    session = StackSession(stack)
     if data_loss_refused or if_new_data:
         changes = shown_operation(session.preview, plan=True).resources
         if data_loss_refused:
@@ -83,25 +81,23 @@ def up(
         if if_new_data and (reason := why_not_to_train(changes)):
             (print_json({"skipped": reason}) if as_json else tell(reason))
             return
-    settings = azure_of(stack, config_file)
+    settings = azure_of(stack)
     if settings is not None:
         require_packages()
         if not session.exists():
-            agree(stack, settings, config_file, yes=yes, check=check)
+            agree(stack, settings, yes=yes, check=check)
 
-    show_update(lambda on_step: session.up(on_step, refresh=refresh), stack, config_file, as_json=as_json)
+    show_update(lambda on_step: session.up(on_step, refresh=refresh), stack, as_json=as_json)
 
 
-def show_update(
-    update: Callable[[OnStep], Outcome], stack: str, config_file: Path | None = None, *, as_json: bool
-) -> None:
+def show_update(update: Callable[[OnStep], Outcome], stack: str, *, as_json: bool) -> None:
     """Run an update, show its steps, and print its result."""
     outcome = shown_operation(update)
     if as_json:
         print_json(summary_of(outcome) | {"outputs": without_secrets(outcome.outputs, outcome.secret)})
         return
     tell(f"\n{changes_in_words(outcome)}")
-    show_summary(outcome.outputs, stack, config_file)
+    show_summary(outcome.outputs, stack)
 
 
 def preview(
@@ -117,11 +113,10 @@ def preview(
         bool, typer.Option("--expect-no-changes", help="Fail if something would change that is not harmless.")
     ] = False,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Show what `up` would change, and change nothing."""
-    session = StackSession(stack, config_file)
+    session = StackSession(stack)
 
     outcome = shown_operation(
         lambda on_step: session.preview(on_step, refresh=refresh, known_data=known_data), plan=True
@@ -233,13 +228,13 @@ def _money(stack: str, settings: AzureSettings) -> str:
     )
 
 
-def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, yes: bool, check: bool) -> None:
+def agree(stack: str, settings: AzureSettings, *, yes: bool, check: bool) -> None:
     """Before a stack's first `up`: print its price, check the subscription, and ask.
 
     Raises `PersonalizationError` if the subscription lacks something, `BadInputError` if there is no terminal.
     """
     messages.print(announcement(stack, settings), markup=False)
-    if check and (bad := [finding for finding in diagnose_stack(stack, settings_file) if not finding.ok]):
+    if check and (bad := [finding for finding in diagnose_stack(stack) if not finding.ok]):
         show_findings(bad, to=messages)
         raise PersonalizationError(
             f"Nothing was created: the subscription is not ready for stack {stack}, see above. "
@@ -267,13 +262,11 @@ RANKERS = ("recommender", "first stage alone", "SAR", "popularity", "best reacha
 """What a judgement compares, in the order of the table: the engine sorts the names in its outputs."""
 
 
-def show_summary(outputs: dict[str, Any], stack: str, config_file: Path | None = None) -> None:
-    """Print the outputs of an update for a person, with commands for this stack and stack file."""
+def show_summary(outputs: dict[str, Any], stack: str) -> None:
+    """Print the outputs of an update for a person, with commands for this stack."""
     if "endpoint" not in outputs:
         return
     flag = "" if stack == "local" else f" --stack {stack}"
-    if config_file is not None:
-        flag += f" --config-file {shlex.quote(str(config_file))}"
     metrics = outputs["metrics"] if isinstance(outputs.get("metrics"), dict) else {}
     recommender = metrics.get("recommender")
     tell(f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.")
@@ -291,7 +284,7 @@ def show_summary(outputs: dict[str, Any], stack: str, config_file: Path | None =
             results.print()
         results.print(table)
     tell(f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)")
-    if azure_of(stack, config_file) is not None:
+    if azure_of(stack) is not None:
         results.print()
         results.print(links_table(outputs, trusted_certificate(StackFiles(stack), outputs)))
 

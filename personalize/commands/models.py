@@ -20,7 +20,7 @@ from personalize.errors import AnotherServesError, StackBusyError, StackMissingE
 from personalize.stack.events import OnStep, Outcome
 from personalize.stack.on_azure import azure_of, snapshots_of, versions_of
 from personalize.stack.session import StackSession
-from personalize.terminal import Json, SettingsFile, Stack, print_json, results, say, tell
+from personalize.terminal import Json, Stack, print_json, results, say, tell
 from recommend.recommender import METRIC
 from steps.model_versions import INDEX, NoSuchVersionError, Version, folder_of
 
@@ -28,9 +28,9 @@ SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
 """What `serve` brings up to date. Data and training stay, even if their settings or their code changed meanwhile."""
 
 
-def models(*, stack: Stack = "local", config_file: SettingsFile = None, as_json: Json = False) -> None:
+def models(*, stack: Stack = "local", as_json: Json = False) -> None:
     """List the model versions, newest first. The champion is the one that serves."""
-    rows = model_rows(stack, config_file)
+    rows = model_rows(stack)
     if as_json:
         print_json({"models": rows})
     else:
@@ -44,7 +44,6 @@ def serve(
     ],
     *,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Serve another version of the model, without training.
@@ -55,21 +54,21 @@ def serve(
     Example: .venv/bin/personalize serve 3
     """
     wanted: str | int = version if version == "latest" else _number(version)
-    session = StackSession(stack, config_file)
+    session = StackSession(stack)
     session.require()
     if isinstance(wanted, int):
-        _say_who_is_known(require_version(stack, wanted, config_file), stack, config_file)
+        _say_who_is_known(require_version(stack, wanted), stack)
     session.files.create_folders()
     try:
         with FileLock(session.files.folder / "serve.lock", timeout=0, mode=0o600):
-            _serve(session, wanted, as_json=as_json, config_file=config_file)
+            _serve(session, wanted, as_json=as_json)
     except Timeout as error:
         raise StackBusyError(
             f"Another `serve` of stack {stack} is running. Wait for it to end, then run this again."
         ) from error
 
 
-def _serve(session: StackSession, wanted: str | int, config_file: Path | None, *, as_json: bool) -> None:
+def _serve(session: StackSession, wanted: str | int, *, as_json: bool) -> None:
     """Pin the version and update the service. A failed update leaves the choice as it was."""
     name, before = f"{NAMESPACE}:model_version", session.files.read_overrides()
     others = {key: value for key, value in before.items() if key != name}
@@ -85,14 +84,14 @@ def _serve(session: StackSession, wanted: str | int, config_file: Path | None, *
             session.files.write_overrides(before)
             raise
 
-    show_update(update, session.stack, config_file, as_json=as_json)
+    show_update(update, session.stack, as_json=as_json)
 
 
-def _say_who_is_known(version: Version, stack: str, config_file: Path | None) -> None:
+def _say_who_is_known(version: Version, stack: str) -> None:
     """Say which users a version will know that is served by its number, if its dataset has users."""
     if METRIC not in version.metrics or version.champion:
         return
-    known = snapshots_of(stack, config_file).knows_users(version.bundle_hash)
+    known = snapshots_of(stack).knows_users(version.bundle_hash)
     if known:
         say(f"Version {version.number} knows the users of its own data: newer ones are unknown until `serve latest`.")
     else:
@@ -105,14 +104,13 @@ def import_models(
     ],
     *,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Register models that `destroy --keep-data` saved.
 
     The stack must be up. Each model gets a new version number; `serve` then serves the one that you choose.
     """
-    numbers = restore(folder, versions_of(stack, config_file).register_imported)
+    numbers = restore(folder, versions_of(stack).register_imported)
     if as_json:
         print_json({"imported": {str(old): version.number for old, version in numbers.items()}})
         return
@@ -125,11 +123,10 @@ def report(
     *,
     show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Print the path of the served model's report (HTML)."""
-    path = _served_report(stack, config_file)
+    path = _served_report(stack)
     if as_json:
         print_json({"report": path})
     else:
@@ -138,14 +135,14 @@ def report(
         typer.launch(path.as_uri())
 
 
-def _served_report(stack: str, config_file: Path | None) -> Path:
+def _served_report(stack: str) -> Path:
     """The report of the served model; downloaded if another machine deployed the stack to Azure.
 
     Raises `BadInputError` if there is none yet.
     """
-    outputs, _ = StackSession(stack, config_file).outputs()
+    outputs, _ = StackSession(stack).outputs()
     path = Path(outputs.get("report", ""))
-    if not path.is_file() and (settings := azure_of(stack, config_file)) is not None:
+    if not path.is_file() and (settings := azure_of(stack)) is not None:
         from personalize.stack.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages
 
         path = AzureVersions(stack, settings).report() or path
@@ -173,9 +170,9 @@ MEASURES = {
 SHOWN = ("auc", "log_loss", "ndcg")
 
 
-def model_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:
+def model_rows(stack: str) -> list[dict[str, Any]]:
     """The versions as plain values, newest first. Raises `StackMissingError` if there are none."""
-    versions = versions_of(stack, settings_file).list()
+    versions = versions_of(stack).list()
     if not versions:
         raise StackMissingError(f"Stack {stack} has no models yet. `.venv/bin/personalize up` trains the first.")
     return [
@@ -214,10 +211,10 @@ def show_models(rows: list[dict[str, Any]]) -> None:
             tell(f"version {row['version']}: {' '.join(row['reasons'])}")
 
 
-def require_version(stack: str, version: int, settings_file: Path | None = None) -> Version:
+def require_version(stack: str, version: int) -> Version:
     """The version; raises `BadInputError` if the registry has no such one, or if the gate rejected it."""
     try:
-        found = versions_of(stack, settings_file).get(version)
+        found = versions_of(stack).get(version)
     except NoSuchVersionError as error:
         raise BadInputError(str(error)) from error
     if not found.accepted:

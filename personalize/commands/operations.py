@@ -1,7 +1,6 @@
 """`doctor`, `settings`, `pause` and `resume`."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -24,17 +23,17 @@ from personalize.stack.cluster import Power, cluster_path, power_of, switch
 from personalize.stack.on_azure import azure_of, require_azure, require_packages, settings_of
 from personalize.stack.service import READY_SECONDS, Service, ServiceUnreachableError
 from personalize.stack.session import StackSession
-from personalize.terminal import ExitCode, Json, SettingsFile, Stack, print_json, results, say, tell
+from personalize.terminal import ExitCode, Json, Stack, print_json, results, say, tell
 
 
-def doctor(*, stack: Stack = "local", config_file: SettingsFile = None, as_json: Json = False) -> None:
+def doctor(*, stack: Stack = "local", as_json: Json = False) -> None:
     """Check this machine for what the project needs, and print how to fix what is missing.
 
     With a stack on Azure, its subscription is checked too: sign-in, VM sizes, quotas, versions.
 
     Example: .venv/bin/personalize doctor --stack dev
     """
-    findings = [*diagnose(), *diagnose_stack(stack, config_file)]
+    findings = [*diagnose(), *diagnose_stack(stack)]
     if as_json:
         print_json({"findings": [asdict(finding) | {"ok": finding.ok} for finding in findings]})
     else:
@@ -46,11 +45,10 @@ def doctor(*, stack: Stack = "local", config_file: SettingsFile = None, as_json:
 def settings(
     *,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """List every setting of a stack, with its value and its meaning; another value than the default is bold."""
-    given = settings_of(stack, config_file)
+    given = settings_of(stack)
     rows = [
         (row._replace(key=key), _value(given, key))
         for row in describe_settings(Settings)
@@ -72,9 +70,9 @@ def settings(
 MARKS = {Status.OK: "[green]✔[/]", Status.REMARK: "[yellow]![/]", Status.WRONG: "[red]✘[/]"}
 
 
-def diagnose_stack(stack: str, settings_file: Path | None) -> list[Finding]:
+def diagnose_stack(stack: str) -> list[Finding]:
     """The findings about a stack's subscription; none for a local stack. Raises `SettingsError`."""
-    settings = azure_of(stack, settings_file)
+    settings = azure_of(stack)
     if settings is None:
         return []
     require_packages()
@@ -121,12 +119,12 @@ NODES = "vm/"
 """Prefix of the prices of nodes, which a stopped cluster does not have."""
 
 
-def pause(*, stack: Stack = "dev", config_file: SettingsFile = None, as_json: Json = False) -> None:
+def pause(*, stack: Stack = "dev", as_json: Json = False) -> None:
     """Stop the cluster of a stack on Azure, to save the price of its nodes.
 
     The service is down meanwhile. Models and data stay.
     """
-    settings = require_azure(stack, config_file)
+    settings = require_azure(stack)
 
     changed = _switch(stack, settings, Power.STOPPED)
     lines = remaining(stack, settings)
@@ -141,9 +139,9 @@ def pause(*, stack: Stack = "dev", config_file: SettingsFile = None, as_json: Js
     tell(f"`.venv/bin/personalize resume --stack {stack}` starts it again.")
 
 
-def resume(*, stack: Stack = "dev", config_file: SettingsFile = None, as_json: Json = False) -> None:
+def resume(*, stack: Stack = "dev", as_json: Json = False) -> None:
     """Start the cluster of a paused stack, and wait until the service answers. Exit code 1 means that it does not."""
-    settings = require_azure(stack, config_file)
+    settings = require_azure(stack)
 
     changed = _switch(stack, settings, Power.RUNNING)
     seconds = _await_service(stack)

@@ -18,7 +18,7 @@ from infra.settings import Settings
 from personalize.stack.on_azure import require_packages, settings_of
 from personalize.stack.service import NO_SERVICE, Service, ServiceUnreachableError
 from personalize.stack.session import StackSession
-from personalize.terminal import Json, SettingsFile, Stack, messages, print_json, results, say, tell
+from personalize.terminal import Json, Stack, messages, print_json, results, say, tell
 from recommend.forgotten import Forgotten
 from steps.folders import StackFolder
 from steps.model_versions import MODEL
@@ -40,7 +40,6 @@ def predict(
     *,
     example: Example = False,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Print the click probability of a record, or of each record in a list.
@@ -52,11 +51,11 @@ def predict(
     .venv/bin/personalize predict record.json
     """
     if example:
-        print_json(_example(stack, config_file))
+        print_json(Service.of(StackSession(stack)).example("/score"))
         return
     content = read_json(file, "predict")
     body = {"records": content} if isinstance(content, list) else content
-    answer = Service.of(StackSession(stack, config_file)).post("/score", body)
+    answer = Service.of(StackSession(stack)).post("/score", body)
     if as_json:
         print_json(answer)
         return
@@ -76,7 +75,6 @@ def rank(
         str, typer.Option("--id", metavar="FIELD", help="The field of an item that holds its ID, of any type.")
     ] = "id",
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Rank items for a user by click probability.
@@ -89,16 +87,12 @@ def rank(
     .venv/bin/personalize rank rank.json --top 3
     """
     if example:
-        of_items = Service.of(StackSession(stack, config_file)).item_columns()
-        record = _example(stack, config_file)
-        user = {column: value for column, value in record.items() if column not in of_items}
-        item = {column: value for column, value in record.items() if column in of_items}
-        print_json({"user": user, "items": [{name: "first", **item}, {name: "second"}]})
+        print_json(Service.of(StackSession(stack)).example("/rank"))
         return
     content = read_json(file, "rank")
     if not isinstance(content, dict):
         raise BadInputError('A ranking needs one object: {"user": {...}, "items": [{...}, ...]}.')
-    service = Service.of(StackSession(stack, config_file))
+    service = Service.of(StackSession(stack))
     answer = _ranked(service, content | ({"top": top} if top else {}), name)
     if as_json:
         print_json(answer)
@@ -114,7 +108,7 @@ def _ranked(service: Service, body: dict[str, Any], name: str) -> Any:  # noqa: 
     """
     given = body.get("items")
     items = [item if isinstance(item, dict) else {} for item in given] if isinstance(given, list) else []
-    if given and any(name in item for item in items) and name not in service.example():
+    if given and any(name in item for item in items) and name not in service.example("/score"):
         sent = [{key: one[key] for key in one if key != name} if isinstance(one, dict) else one for one in given]
         body = body | {"items": sent}
     answer = service.post("/rank", body)
@@ -124,22 +118,14 @@ def _ranked(service: Service, body: dict[str, Any], name: str) -> Any:  # noqa: 
     return answer
 
 
-def _example(stack: str, config_file: Path | None) -> dict[str, Any]:
-    """A held-out record of the model, or one that the service makes up if `up` did not run on this machine."""
-    file = StackFolder(state_folder(stack)).example
-    found = read_json(str(file), "predict") if file.is_file() else None
-    return found or Service.of(StackSession(stack, config_file)).example()
-
-
 def key(
     *,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     header: Annotated[bool, typer.Option("--header", help="Print it as an HTTP header, for `curl -H @-`.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print the service's API key. It is a secret: pipe it, don't paste it."""
-    outputs, _ = StackSession(stack, config_file).outputs()
+    outputs, _ = StackSession(stack).outputs()
     if "key" not in outputs:
         raise ServiceUnreachableError(NO_SERVICE)
     if as_json:
@@ -217,7 +203,6 @@ def recommend(
     all_users: AllUsers = False,
     out: Out = None,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Recommend items to a user, to somebody who chose the items of a history, or to all users.
@@ -234,20 +219,19 @@ def recommend(
     if all_users or out is not None:
         if not all_users or out is None or user or history or exclude or show:
             raise BadInputError(TOGETHER)
-        _recommend_all(stack, config_file, out, top, new, as_json=as_json)
+        _recommend_all(stack, out, top, new, as_json=as_json)
         return
     lists = {"history": _listed(history), "exclude": _listed(exclude), "show": _listed(show)}
     given = {"user": user, "top": top, "new": new} | lists
     if not (given["user"] or given["history"]):
         raise BadInputError("Name a user or items, as in `recommend u017` or `recommend --history i047,i090`.")
-    service = Service.of(StackSession(stack, config_file))
+    service = Service.of(StackSession(stack))
     answer = service.post("/recommend", {name: one for name, one in given.items() if one not in ("", [], None)})
     (print_json if as_json else _show)(answer)
 
 
 def _recommend_all(
     stack: str,
-    config_file: Path | None,
     out: Path,
     top: int,
     new: int | None,
@@ -258,7 +242,7 @@ def _recommend_all(
         raise BadInputError(f"Recommendations are written as Parquet: name a file that ends in .parquet, not {out}.")
     if not out.absolute().parent.is_dir():
         raise BadInputError(f"The folder of {out} does not exist. Create it, or name another file.")
-    settings = settings_of(stack, config_file)
+    settings = settings_of(stack)
     if new is None:
         new = int(limit_options(settings.scoring).get("--new-items", 0))
     users, number = _write(stack, settings, out, top, new)

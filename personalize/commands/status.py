@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import psutil
@@ -22,7 +21,7 @@ from personalize.stack.cluster import Cluster, ClusterUnreachableError, Power, c
 from personalize.stack.on_azure import azure_of, require_packages, versions_of
 from personalize.stack.service import Service
 from personalize.stack.session import StackSession
-from personalize.terminal import Json, SettingsFile, Stack, print_json, results, tell
+from personalize.terminal import Json, Stack, print_json, results, tell
 from steps.certificate import RENEW_BEFORE
 from steps.folders import StackFolder
 from steps.service_processes import ServiceProcesses
@@ -32,12 +31,12 @@ MEBIBYTE = 1 << 20
 PORTAL = "https://portal.azure.com/#@{tenant}/resource"
 
 
-def status(*, stack: Stack = "local", config_file: SettingsFile = None, as_json: Json = False) -> None:
+def status(*, stack: Stack = "local", as_json: Json = False) -> None:
     """Show the service, the model and the last update of a stack.
 
     On Azure, the cluster and its pods too.
     """
-    found = collect_status(stack, config_file)
+    found = collect_status(stack)
     if as_json:
         print_json(found)
     else:
@@ -51,13 +50,12 @@ def logs(
         int, typer.Option("--lines", "-n", min=0, help="Print the last N lines of each file or pod.", metavar="N")
     ] = 50,
     stack: Stack = "local",
-    config_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Print the log of the service: of its processes, or of its pods on Azure."""
     if follow and as_json:
         raise BadInputError("--json prints one object, and --follow never ends. Leave one of them out.")
-    settings = azure_of(stack, config_file)
+    settings = azure_of(stack)
     if settings is None:
         _file_logs(stack, lines, follow=follow, as_json=as_json)
         return
@@ -94,12 +92,12 @@ def _file_logs(stack: str, count: int, *, follow: bool, as_json: bool) -> None:
         subprocess.run([*tail, *(["-F"] if follow else []), *files], cwd=folder, check=False)  # noqa: S603 - our files
 
 
-def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, Any]:
+def collect_status(stack: str) -> dict[str, Any]:
     """The stack's status as plain values. Raises `StackMissingError` if it is not up."""
-    session = StackSession(stack, settings_file)
+    session = StackSession(stack)
     outputs, _ = session.outputs()
-    azure = azure_of(stack, settings_file)
-    champion, update = versions_of(stack, settings_file).get_champion(), session.last_update()
+    azure = azure_of(stack)
+    champion, update = versions_of(stack).get_champion(), session.last_update()
     found: dict[str, Any] = {
         "stack": stack,
         "endpoint": outputs.get("endpoint"),

@@ -1,7 +1,7 @@
 """Whether a stack is on Azure, what its commands need there, and its models here or there."""
 
 import importlib.util
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from features.errors import BadInputError, PersonalizationError
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from steps.snapshots_on_azure import LakeSnapshots
 
 
-def settings_of(stack: str, settings_file: Path | None = None) -> Settings:
+def settings_of(stack: str) -> Settings:
     """The settings of a stack. Raises `SettingsError`."""
-    return load_settings(StackFiles(stack, settings_file).effective())
+    return load_settings(StackFiles(stack).effective())
 
 
-def azure_of(stack: str, settings_file: Path | None = None) -> AzureSettings | None:
+def azure_of(stack: str) -> AzureSettings | None:
     """The settings of a stack on Azure, None for a local one. Raises `SettingsError`."""
-    return settings_of(stack, settings_file).azure
+    return settings_of(stack).azure
 
 
-def require_azure(stack: str, settings_file: Path | None = None) -> AzureSettings:
+def require_azure(stack: str) -> AzureSettings:
     """The settings of a stack on Azure. Raises `BadInputError` for a local one, or `PersonalizationError`."""
-    settings = azure_of(stack, settings_file)
+    settings = azure_of(stack)
     if settings is None:
         raise BadInputError(f"Stack {stack} is not on Azure. Name a stack that is, as `--stack dev`.")
     require_packages()
@@ -40,18 +40,14 @@ def require_azure(stack: str, settings_file: Path | None = None) -> AzureSetting
 
 def stacks_of_repository(repository: str, stack: str, settings: AzureSettings) -> list[str]:
     """`stack`, and the stacks of this checkout whose settings name the repository, those that are protected last."""
-    names = [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml")]
-    found = {name: azure_of_file(name) for name in names} | {stack: settings}
-    own = {name: azure for name, azure in found.items() if azure and azure.github_repository == repository}
-    return sorted(own, key=lambda name: (own[name].protect, name))
-
-
-def azure_of_file(stack: str) -> AzureSettings | None:
-    """The settings of a stack on Azure; None for another stack, or one whose file can't be used."""
-    try:
-        return azure_of(stack)
-    except BadInputError:
-        return None
+    found = {stack: settings}
+    for file in ROOT.glob("Pulumi.*.yaml"):
+        with suppress(BadInputError):  # another file, or one that can't be used
+            name = file.name.removeprefix("Pulumi.").removesuffix(".yaml")
+            azure = load_settings(StackFiles(name, file).effective()).azure
+            if azure and azure.github_repository == repository:
+                found.setdefault(name, azure)
+    return sorted(found, key=lambda name: (found[name].protect, name))
 
 
 def require_packages() -> None:
@@ -62,9 +58,9 @@ def require_packages() -> None:
         )
 
 
-def versions_of(stack: str, settings_file: Path | None = None) -> "LocalRegistry | AzureVersions":
+def versions_of(stack: str) -> "LocalRegistry | AzureVersions":
     """The versions of a stack. Raises `StackMissingError` for one on this machine that has no registry."""
-    settings = azure_of(stack, settings_file)
+    settings = azure_of(stack)
     if settings is not None:
         require_packages()
         from personalize.stack.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages
@@ -76,9 +72,9 @@ def versions_of(stack: str, settings_file: Path | None = None) -> "LocalRegistry
     return registry
 
 
-def snapshots_of(stack: str, settings_file: Path | None = None) -> "LocalSnapshots | LakeSnapshots":
+def snapshots_of(stack: str) -> "LocalSnapshots | LakeSnapshots":
     """The snapshots that a stack's service follows. Raises `StackMissingError` if there is no such stack."""
-    settings = azure_of(stack, settings_file)
+    settings = azure_of(stack)
     if settings is not None:
         require_packages()
         from personalize.stack.azure_models import lake_snapshots  # noqa: PLC0415 - needs Azure's packages

@@ -89,16 +89,11 @@ class Service:
             time.sleep(POLL_SECONDS)
         return time.monotonic() - started
 
-    def example(self) -> dict[str, Any]:
-        """A made-up record with the model's columns. Raises `BadInputError` if the model only recommends."""
-        return dict(self._examples("/score")["one"]["value"])
+    def example(self, path: str) -> dict[str, Any]:
+        """The body of a request with the model's columns, from the service's OpenAPI description.
 
-    def item_columns(self) -> set[str]:
-        """The columns that a ranking's items have of their own; raises `BadInputError` if the model only recommends."""
-        return set(self._examples("/rank")["items"]["value"]["items"][0])
-
-    def _examples(self, path: str) -> dict[str, Any]:
-        """The examples of a request in the service's OpenAPI description."""
+        Raises `BadInputError` if the model only recommends.
+        """
         response = self._request("GET", "/openapi.json")
         if not response.is_success:
             raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {_message(response)}")
@@ -108,7 +103,8 @@ class Service:
                 "The model gives no click probabilities, since it was trained on positives alone. Use "
                 "`.venv/bin/personalize recommend`."
             )
-        return dict(paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"])
+        examples = paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"]
+        return dict(next(iter(examples.values()))["value"])
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - passed on
         try:

@@ -4,6 +4,7 @@ Pulumi writes into its stack file how secrets are encrypted, so it gets a copy a
 Settings for this machine alone (`serve`) are in a file beside the copy, and override the committed ones.
 """
 
+import os
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from features.files import private_folder, write_private
 from features.yaml_text import load_yaml
 from tools.paths import ROOT, stacks_folder, state_folder
 
+VARIABLE = "PERSONALIZE_CONFIG_FILE"
 ENCRYPTION = ("encryptionsalt", "secretsprovider", "encryptedkey")
 """What Pulumi writes into a stack file about the encryption of secrets. None of it is secret."""
 HEADER = "# Written from {source} on every run: edit that file.\n"
@@ -27,10 +29,14 @@ class StackFiles:
     """The files of a stack. They are written aside, then renamed, and readable for the owner only."""
 
     def __init__(self, stack: str, source: Path | None = None, folder: Path | None = None) -> None:
-        """`source` is the stack file, and `folder` where the others are, if not in their usual places."""
+        """`source` is the stack file, and `folder` where the others are, if not in their usual places.
+
+        The environment variable `PERSONALIZE_CONFIG_FILE` names a stack file to use instead of `Pulumi.<stack>.yaml`.
+        """
+        named = os.environ.get(VARIABLE)
         self.stack = stack
         self.folder = folder or state_folder(stack)
-        self.source = source or ROOT / f"Pulumi.{stack}.yaml"
+        self.source = source or (Path(named) if named else ROOT / f"Pulumi.{stack}.yaml")
         self.state = self.folder / "state"
         self.passphrase = self.folder / "passphrase"
         self.copy = self.folder / "stack.yaml"
@@ -85,7 +91,7 @@ class StackFiles:
         """The content of the committed stack file. Raises `BadInputError` or `BadInputError`."""
         if not self.source.is_file():
             if self.source != ROOT / f"Pulumi.{self.stack}.yaml":
-                raise BadInputError(f"There is no stack file {self.source}, which `--config-file` names.")
+                raise BadInputError(f"There is no stack file {self.source}, which {VARIABLE} names.")
             raise BadInputError(
                 f"There is no stack {self.stack}: {self.source} does not exist. Copy Pulumi.local.yaml to that name "
                 "and edit it, or leave `--stack` out."

@@ -47,12 +47,13 @@ def personalize(subscription: Simulation, tmp_path: Path) -> Command:
     file = tmp_path / "Pulumi.dev.yaml"
     config = {"personalization:target": "azure", "personalization:azure": azure}
     file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
-    environment = os.environ | subscription.environment() | {"PERSONALIZE_STATE": str(tmp_path / "state")}
+    own = {"PERSONALIZE_STATE": str(tmp_path / "state"), "PERSONALIZE_CONFIG_FILE": str(file)}
+    environment = os.environ | subscription.environment() | own
 
     def run(name: str, *options: str) -> dict[str, Any]:
         command = [str(Path(sys.executable).with_name("personalize")), name, "--stack", "dev", "--json"]
         done = subprocess.run(
-            [*command, "--config-file", str(file), *options],
+            [*command, *options],
             env=environment,
             capture_output=True,
             text=True,

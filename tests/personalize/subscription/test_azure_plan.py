@@ -37,18 +37,18 @@ def test_a_size_without_a_known_price_stops_nothing() -> None:
 def test_a_subscription_that_is_not_ready_stops_it_before_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [GOOD, BAD])
     with pytest.raises(PersonalizationError, match="Nothing was created"):
-        agree("dev", SETTINGS, None, yes=True, check=True)
+        agree("dev", SETTINGS, yes=True, check=True)
 
 
 def test_it_goes_on_without_the_look_when_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [BAD])
-    agree("dev", SETTINGS, None, yes=True, check=False)
+    agree("dev", SETTINGS, yes=True, check=False)
 
 
 def test_it_spends_nothing_where_nobody_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [GOOD])
     with pytest.raises(BadInputError, match="add `--yes`"):
-        agree("dev", SETTINGS, None, yes=False, check=True)
+        agree("dev", SETTINGS, yes=False, check=True)
 
 
 def test_it_ends_with_everything_that_one_needs_next(capfd: pytest.CaptureFixture[str]) -> None:

@@ -68,33 +68,36 @@ def test_what_still_costs_has_no_nodes_but_what_stays() -> None:
     assert not {"system nodes", "scoring nodes", "training nodes"} & names
 
 
-def stack_file(folder: Path) -> Path:
-    """The stack's settings in a file."""
-    file = folder / "stack.yaml"
+@pytest.fixture
+def stack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack's settings in a file of its own."""
+    file = tmp_path / "stack.yaml"
+    monkeypatch.setenv("PERSONALIZE_CONFIG_FILE", str(file))
     own = {"personalization:target": "azure", "personalization:azure": SETTINGS.model_dump(mode="json")}
     file.write_text(yaml.safe_dump({"config": own}))
-    return file
 
 
-def test_the_command_says_what_still_costs(fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("stack_file")
+def test_the_command_says_what_still_costs(fake: FakeManager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
-    command = ["pause", "--stack", "dev", "--config-file", str(stack_file(tmp_path)), "--json"]
+    command = ["pause", "--stack", "dev", "--json"]
     first, second = (json.loads(CliRunner().invoke(app, command).stdout) for _ in range(2))
     assert (first["changed"], second["changed"], second["power"]) == (True, False, "Stopped")
     assert fake.changes() == [f"POST {PATH}/stop"]
     assert first["still_usd_per_month"]["NAT gateway"] == 36.0
 
 
+@pytest.mark.usefixtures("stack_file")
 @pytest.mark.parametrize(("seconds", "code"), [(12.0, ExitCode.OK), (None, ExitCode.FAILED)])
 def test_a_resume_ends_well_only_if_the_service_answers(
-    fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float | None, code: int
+    fake: FakeManager, monkeypatch: pytest.MonkeyPatch, seconds: float | None, code: int
 ) -> None:
     monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
     fake.resources[PATH.lower()]["properties"]["powerState"] = {"code": "Stopped"}
     monkeypatch.setattr(power, "StackSession", lambda _: None)
     service = SimpleNamespace(await_ready=lambda _: seconds)
     monkeypatch.setattr(power, "Service", SimpleNamespace(of=lambda _: service))
-    done = CliRunner().invoke(app, ["resume", "--stack", "dev", "--config-file", str(stack_file(tmp_path)), "--json"])
+    done = CliRunner().invoke(app, ["resume", "--stack", "dev", "--json"])
     found = json.loads(done.stdout)
     assert (found["changed"], found["service_ready"]) == (True, seconds is not None)
     assert done.exit_code == code

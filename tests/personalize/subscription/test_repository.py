@@ -1,14 +1,16 @@
 """The commands with which `bootstrap` sets up a repository: they make what the workflows read."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 
-from infra.azure_settings import AzureSettings
 from personalize.commands.github import commands
 from personalize.stack import on_azure
-from personalize.stack.on_azure import azure_of_file, stacks_of_repository
+from personalize.stack.on_azure import stacks_of_repository
+from tests.support.azure_stack import REQUIRED, azure_stack
 from tools.paths import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
@@ -67,22 +69,15 @@ def test_every_environment_that_deploys_is_for_the_main_branch_alone(
 
 
 def test_the_list_has_the_stacks_whose_files_name_the_repository_protected_ones_last(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = {name: yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text("utf-8")) for name in ("dev", "prod")}
-    azure = {
-        name: AzureSettings.model_validate(
-            content["config"]["personalization:azure"] | {"github_repository": REPOSITORY, "protect": name == "dev"}
-        )
-        for name, content in files.items()
-    }
-    monkeypatch.setattr(on_azure, "azure_of_file", azure.get)
-    assert stacks_of_repository(REPOSITORY, "dev", azure["dev"]) == ["prod", "dev"]
-    assert stacks_of_repository("octo/another", "dev", azure["dev"]) == []
-    elsewhere = azure["prod"].model_copy(update={"github_repository": "octo/another"})
-    assert stacks_of_repository("octo/another", "prod", elsewhere) == ["prod"]
-
-
-def test_a_stack_file_that_cannot_be_used_is_left_out() -> None:
-    assert azure_of_file("local") is None
-    assert azure_of_file("no-such-stack") is None
+    monkeypatch.setattr(on_azure, "ROOT", tmp_path)
+    own = {"prod": {"protect": True}, "dev": {}, "other": {"github_repository": "octo/another"}, "broken": {"zones": 1}}
+    for name, changes in own.items():
+        azure = {**REQUIRED, "github_repository": REPOSITORY, **changes}
+        config = {"personalization:target": "azure", "personalization:azure": azure}
+        (tmp_path / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": config}))
+    shutil.copy(ROOT / "Pulumi.local.yaml", tmp_path)
+    settings = azure_stack(github_repository=REPOSITORY)
+    assert stacks_of_repository(REPOSITORY, "dev", settings) == ["dev", "prod"]
+    assert stacks_of_repository(REPOSITORY, "elsewhere", settings) == ["dev", "elsewhere", "prod"]

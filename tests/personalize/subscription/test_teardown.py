@@ -118,6 +118,7 @@ def destroy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destroy:
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("PERSONALIZE_CONFIG_FILE", str(tmp_path / "stack.yaml"))
 
     def run(fake: FakeManager, *arguments: str, **settings: object) -> Result:
         monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
@@ -125,7 +126,7 @@ def destroy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destroy:
         own = {"personalization:target": "azure", "personalization:azure": azure}
         file = tmp_path / "stack.yaml"
         file.write_text(yaml.safe_dump({"config": own}))
-        return CliRunner().invoke(app, ["destroy", "--stack", "dev", "--config-file", str(file), *arguments])
+        return CliRunner().invoke(app, ["destroy", "--stack", "dev", *arguments])
 
     return run
 

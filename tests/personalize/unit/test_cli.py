@@ -85,10 +85,13 @@ def test_a_file_that_is_not_json_is_named_with_its_line(run: Run, tmp_path: Path
     assert "record.json, line 3: this is not JSON" in error
 
 
-def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tmp_path: Path) -> None:
+def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("config:\n  personalization:dataset: {kind: criteo, path: clicks.tsv}\n")
-    code, output, _ = run("settings", "--config-file", str(file), "--json")
+    monkeypatch.setenv("PERSONALIZE_CONFIG_FILE", str(file))
+    code, output, _ = run("settings", "--json")
     assert code == ExitCode.OK
     shown = json.loads(output)
     assert shown["personalization:dataset.path"] == "clicks.tsv"

@@ -119,11 +119,8 @@ class Asked:
     def __init__(self) -> None:
         self.bodies = []
 
-    def example(self) -> Any:
-        return {"genre": "example", "age": 1.0, "price": 2.0}
-
-    def item_columns(self) -> set[str]:
-        return {"genre", "price"}
+    def example(self, path: str) -> Any:
+        return {"genre": "example", "age": 1.0, "price": 2.0} if path == "/score" else {"items": [{}]}
 
     def post(self, path: str, body: Any) -> Any:
         self.bodies.append((path, body))
@@ -133,10 +130,9 @@ class Asked:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     service = Asked()
     monkeypatch.setattr(Service, "of", lambda _: service)
-    monkeypatch.setattr(scoring, "state_folder", lambda stack: tmp_path / stack)
     return service
 
 
@@ -168,14 +164,9 @@ def test_a_file_that_python_cannot_read_is_bad_input(tmp_path: Path, content: st
         printed("predict", str(file))
 
 
-def test_an_example_has_the_columns_of_the_model(asked: Asked, tmp_path: Path) -> None:
-    assert json.loads(printed("predict", "--example")) == {"age": 1.0, "genre": "example", "price": 2.0}
-    items = [{"id": "first", "genre": "example", "price": 2.0}, {"id": "second"}]
-    assert json.loads(printed("rank", "--example")) == {"user": {"age": 1.0}, "items": items}
-    held_out = tmp_path / "local" / "example.json"
-    held_out.parent.mkdir()
-    held_out.write_text('{"age": 33.0}')
-    assert json.loads(printed("predict", "--example")) == {"age": 33.0}
+def test_an_example_has_the_columns_of_the_model(asked: Asked) -> None:
+    assert json.loads(printed("predict", "--example")) == asked.example("/score")
+    assert json.loads(printed("rank", "--example")) == asked.example("/rank")
     assert asked.bodies == []
 
 

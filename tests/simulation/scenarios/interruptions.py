@@ -52,9 +52,14 @@ def _kill(stack: SimulatedStack, command: str, call: int) -> int:
     stack.faults.order(KILLED_AT, nth=call, kind=FaultKind.SLOW, seconds=SLOW_SECONDS)
     personalize = Path(sys.executable).with_name("personalize")
     unasked = ["--yes", "--no-check"] if command == "up" else ["--yes", "--delete-data"]
-    arguments = [command, "--stack", STACK, "--config-file", str(stack.file), "--json", *unasked]
+    arguments = [command, "--stack", STACK, "--json", *unasked]
     with (stack.folder / "killed.log").open("ab") as log:
-        child = subprocess.Popen([personalize, *arguments], stdout=log, stderr=log, env=dict(os.environ))
+        child = subprocess.Popen(
+            [personalize, *arguments],
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"PERSONALIZE_CONFIG_FILE": str(stack.file)},
+        )
         until = time.monotonic() + KILL_SECONDS
         while stack.faults.pending() and child.poll() is None and time.monotonic() < until:
             time.sleep(POLL_SECONDS)

@@ -100,7 +100,7 @@ def test_a_run_during_which_somebody_is_forgotten_is_not_used_again(
 
 @pytest.mark.parametrize("in_place", [False, True])
 def test_catalogue_load_changes_the_catalogue_in_the_lake_or_nothing(
-    lake: LakeSnapshots, bundle: Path, tmp_path: Path, *, in_place: bool
+    lake: LakeSnapshots, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_place: bool
 ) -> None:
     version = checked_hash(bundle)
     run = write_snapshots(tmp_path / "run")
@@ -114,16 +114,17 @@ def test_catalogue_load_changes_the_catalogue_in_the_lake_or_nothing(
     azure = SETTINGS.model_dump(mode="json", exclude_unset=True)
     config = {"target": "azure", "azure": azure, "dataset": {"kind": "tables", "spec": str(spec)}}
     settings = tmp_path / "mine.yaml"
+    monkeypatch.setenv("PERSONALIZE_CONFIG_FILE", str(settings))
     settings.write_text(yaml.safe_dump({"config": {f"personalization:{name}": one for name, one in config.items()}}))
     items = tmp_path / "items.csv"
     items.write_text("item_id,genre,minutes,critics_score\na,crime,135,2.9\nz,comedy,90,3.5\n")
-    load_catalogue(Action.LOAD, items, stack="test", config_file=settings)
+    load_catalogue(Action.LOAD, items, stack="test")
     wanted = dict.fromkeys("bcd", State.WITHDRAWN) | {"a": State.LOADED, "z": State.LOADED}
     assert in_catalogue(lake, version) == wanted
     before = stored()
     items.write_text("item_id,genre,minutes,critics_score\na,crime,135,2.9\nz,comedy,long,3.5\n")
     with pytest.raises(DatasetError, match="minutes"):
-        load_catalogue(Action.LOAD, items, stack="test", config_file=settings)
+        load_catalogue(Action.LOAD, items, stack="test")
     assert stored() == before
 
 
