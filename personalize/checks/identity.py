@@ -1,16 +1,12 @@
 """The signed-in identity: whether all clients use the same one, is a deployer, and reaches the state."""
 
-from azure.core.exceptions import ClientAuthenticationError
-
-from azure_clients import credentials
 from azure_clients.errors import ManagerRefusedError
-from infra.azure_settings import Deployer, PrincipalType
+from infra.azure_settings import PrincipalType
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.resources import STORAGE_VERSION, container_path
 from personalize.checks.machine import Finding
 from personalize.checks.subject import Subject, bad, good, remark
 
-MACHINE_LEARNING = "https://ml.azure.com/.default"
 SUBSCRIPTION_VERSION = "2022-12-01"
 NOBODY = "00000000-0000-0000-0000-000000000000"
 FOREIGN = {
@@ -39,38 +35,12 @@ def check_subscription(subject: Subject) -> Finding:
 
 
 def check_identity(subject: Subject) -> Finding:
-    """Whether the tokens for all services, and other vendors' clients, belong to one identity."""
-    scopes = {
-        "the Resource Manager": credentials.MANAGER_SCOPE,
-        "storage": credentials.STORAGE,
-        "Databricks": credentials.DATABRICKS,
-        "Kubernetes": credentials.KUBERNETES,
-        "Azure ML": MACHINE_LEARNING,
-    }
-    owners = {service: owner for service, scope in scopes.items() if (owner := owner_of(subject, scope)) is not None}
-    wanted = "one identity for all services"
-    if len(set(owners.values())) > 1:
-        found = ", ".join(f"{service}: {owner}" for service, owner in owners.items())
-        return bad("identity", found, wanted, "`az account clear`, then `az login --tenant` with one account")
-    foreign = [f"{name} ({client})" for name, client in FOREIGN.items() if subject.environment.get(name)]
-    if foreign:
+    """Whether all clients use the identity that is signed in."""
+    wanted = "one identity for all clients"
+    if foreign := [f"{name} ({client})" for name, client in FOREIGN.items() if subject.environment.get(name)]:
         names = " ".join(name.partition(" ")[0] for name in foreign)
         return bad("identity", f"others by {', '.join(foreign)}", wanted, f"unset {names}")
-    if unknown := ", ".join(service for service in scopes if service not in owners):
-        found = f"{_shown(subject)} for {', '.join(owners)}; the directory does not know {unknown} yet"
-        fix = f".venv/bin/personalize bootstrap --stack {subject.stack}: a service comes with its resource provider"
-        return remark("identity", found, wanted, fix)
-    return good("identity", f"{_shown(subject)} for {', '.join(owners)}", wanted)
-
-
-def owner_of(subject: Subject, scope: str) -> str | None:
-    """The owner of the token for a service; None if the directory does not know the service yet."""
-    try:
-        return str(subject.claims(scope).get("oid"))
-    except ClientAuthenticationError as error:
-        if credentials.unknown_service(error):
-            return None
-        raise
+    return good("identity", _shown(subject), wanted)
 
 
 def check_deployer(subject: Subject) -> Finding:
@@ -80,7 +50,7 @@ def check_deployer(subject: Subject) -> Finding:
     wanted = "`azure.deployers` names the signed-in identity, or its group"
     fix = f"add `{{object_id: {own}, type: {_type(subject)}}}` to `azure.deployers`"
     if own in named:
-        return _typed(named[own], subject, wanted)
+        return good("deployer", _shown(subject), wanted)
     groups = [identity for identity, deployer in named.items() if deployer.type is PrincipalType.GROUP]
     if not groups or set(groups) == {NOBODY}:
         return bad("deployer", f"{_shown(subject)} is not a deployer", wanted, fix)
@@ -100,14 +70,6 @@ def check_state(subject: Subject) -> Finding:
     if subject.manager.get(container_path(names), STORAGE_VERSION) is None:
         return bad("state", "it is missing", wanted, f".venv/bin/personalize bootstrap --stack {subject.stack}")
     return good("state", f"in {names.account}", wanted)
-
-
-def _typed(deployer: Deployer, subject: Subject, wanted: str) -> Finding:
-    kind = _type(subject)
-    if deployer.type.value == kind:
-        return good("deployer", _shown(subject), wanted)
-    fix = f"set `type: {kind}` for {deployer.object_id} in `azure.deployers`"
-    return bad("deployer", f"{deployer.object_id} is named as a {deployer.type.value} and is a {kind}", wanted, fix)
 
 
 def _type(subject: Subject) -> str:

@@ -1,6 +1,5 @@
-"""Checks everything that the project needs of a machine, with a fix for each fault."""
+"""Checks what the project needs of a machine that was set up, with a fix for each fault."""
 
-import platform
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from tools.paths import ROOT, cache_folder
 from tools.setup.packages import packages_in_sync
 from tools.setup.uv import find_uv, locked_uv
 from tools.toolchain import PulumiMissingError, pulumi_command, pulumi_version, version_numbers
-from tools.versions import GLIBC, JAVA, PULUMI, PYTHON, SYNAPSEML
+from tools.versions import JAVA, PULUMI, SYNAPSEML
 from training.runtime import JavaMissingError, jar_problems, jars_folder, java_home
 
 GIB = 2**30
@@ -53,7 +52,7 @@ class Finding:
 
 def diagnose() -> list[Finding]:
     """All findings about this machine, good ones too."""
-    return [*_system(), *_python(), *_spark(), _pulumi(), *_room()]
+    return [_packages(), *_spark(), _pulumi(), *_room()]
 
 
 def _found(name: str, found: str, wanted: str, fix: str, *, holds: bool, otherwise: Status = Status.WRONG) -> Finding:
@@ -62,28 +61,11 @@ def _found(name: str, found: str, wanted: str, fix: str, *, holds: bool, otherwi
     return Finding(name=name, status=otherwise, found=found, wanted=wanted, fix=fix)
 
 
-def _system() -> Iterator[Finding]:
-    found = machine.platform_name()
-    fix = f"the project is tested on {machine.TESTED} only, and SynapseML has no other binary; the rest may work"
-    tested = found == machine.TESTED
-    yield _found("platform", found, machine.TESTED, fix, holds=tested, otherwise=Status.REMARK)
-    if found.startswith("Linux"):
-        glibc = machine.glibc_version()
-        fix = "use a newer Linux with the GNU C library, such as Debian 12 or Ubuntu 22.04"
-        holds = version_numbers(glibc) >= version_numbers(GLIBC)
-        yield _found("C library", f"glibc {glibc or 'none'}", f"glibc {GLIBC} or newer", fix, holds=holds)
-    library, loads = machine.OPENMP_LIBRARY, machine.openmp_loads()
-    yield _found("OpenMP", library if loads else "none", library, machine.OPENMP, holds=loads)
-
-
-def _python() -> Iterator[Finding]:
-    found, uv = platform.python_version(), find_uv(locked_uv())
-    holds = version_numbers(found)[:2] == version_numbers(PYTHON)
-    yield _found("Python", found, PYTHON, f"rm -rf .venv && {SETUP}", holds=holds)
-    yield _found("uv", str(uv or "none"), "the release in uv.lock, or newer", SETUP, holds=uv is not None)
+def _packages() -> Finding:
+    uv = find_uv(locked_uv())
     holds = uv is not None and packages_in_sync(uv)
     found = "as locked" if holds else "not as locked"
-    yield _found("Python packages", found, "those of uv.lock in .venv", SETUP, holds=holds)
+    return _found("Python packages", found, "those of uv.lock in .venv", SETUP, holds=holds)
 
 
 def _spark() -> Iterator[Finding]:

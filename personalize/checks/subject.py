@@ -31,13 +31,13 @@ def addresses_of(host: str) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A stack in a subscription, up or not. `claims` returns the claims of a token for a scope."""
+    """A stack in a subscription, up or not. `claims` returns the claims of the token for the Resource Manager."""
 
     stack: str
     settings: AzureSettings
     manager: ResourceManager
     graph: ResourceManager
-    claims: Callable[[str], dict[str, Any]]
+    claims: Callable[[], dict[str, Any]]
     environment: Mapping[str, str]
     addresses: Callable[[str], list[str]] = addresses_of
     """Resolves a host on this machine."""
@@ -55,7 +55,7 @@ class Subject:
     @cached_property
     def caller(self) -> dict[str, Any]:
         """The claims of the token for the Resource Manager."""
-        return self.claims(credentials.MANAGER_SCOPE)
+        return self.claims()
 
     @cached_property
     def cluster_exists(self) -> bool:
@@ -75,7 +75,7 @@ def subject_of(stack: str, settings: AzureSettings) -> Subject:
         settings=settings,
         manager=credentials.resource_manager(settings.tenant),
         graph=credentials.graph(settings.tenant),
-        claims=lambda scope: claims_of(signed_in.get_token(scope).token),
+        claims=lambda: claims_of(signed_in.get_token(credentials.MANAGER_SCOPE).token),
         environment=os.environ,
     )
 

@@ -1,6 +1,5 @@
-"""`destroy`: deletes a stack, and on Azure finds what is left by tags and names, since the state is gone."""
+"""`destroy`: deletes a stack, and on Azure finds what is left by its tags, since the state is gone."""
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from azure_clients import credentials
 from azure_clients.resource_manager import ResourceManager
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import PROJECT, PROJECT_TAG, READABLE_LENGTH, STACK_TAG, TOKEN_LENGTH, Names, names_of
+from infra.cloud.names import PROJECT, PROJECT_TAG, STACK_TAG, Names, names_of
 from personalize.bootstrap.names import STATE_GROUP
 from personalize.bootstrap.resources import RESOURCES_VERSION, STORAGE_VERSION
 from personalize.commands.lifecycle import changes_in_words, shown_operation, summary_of
@@ -141,13 +140,14 @@ def _look(stack: str, azure: AzureSettings, found: dict[str, Any], *, as_json: b
 
 TRIES = 10
 PAUSE_SECONDS = 30.0
-FREE_KINDS = frozenset({"microsoft.alertsmanagement/smartdetectoralertrules", "microsoft.insights/actiongroups"})
-"""What Azure itself adds to a group with Application Insights, and leaves there (Microsoft, "Smart detection")."""
-GROUPS = ("rg-training", "rg-serving", "rg-databricks", "rg-nodes")
 STATE_STAYS = (
     f"it holds the state of every stack of the subscription, for some cents a month. After the last stack, run "
     f"`az lock delete --name keep --resource-group {STATE_GROUP}`, then `az group delete --name {STATE_GROUP}`. Its "
     "Key Vault cannot be purged: for 90 days its name stays taken, and `bootstrap` recovers it"
+)
+GROUP_STAYS = (
+    "it stays for the next `up`, with the deployers' rights in it and the budget for it. When the stack is gone for "
+    "good, an owner deletes it: `az group delete --name {name}`"
 )
 ALWAYS = (
     "Key Vault and Log Analytics workspace are soft-deleted: their names stay taken for days; they cost nothing",
@@ -175,41 +175,18 @@ def leftovers(manager: ResourceManager, names: Names) -> list[Leftover]:
 
 
 def _groups(manager: ResourceManager, path: str, names: Names) -> Iterator[Leftover]:
-    stack, given = names.stack, (names.given_training, names.given_serving)
+    lasting, given = (names.training_group, names.serving_group), (names.given_training, names.given_serving)
     for group in manager.list(f"{path}/resourcegroups", RESOURCES_VERSION):
-        name = str(group["name"])
+        name, owner = str(group["name"]), str(group.get("managedBy") or "").rpartition("/")[2]
         if name == STATE_GROUP:
             yield Leftover(name=name, kind="resource group", billable=False, why=STATE_STAYS)
-            continue
-        if name in given:
-            continue
-        if name in (names.training_group, names.serving_group):
-            yield from _contents(manager, f"{path}/resourceGroups/{name}", name)
-            continue
-        tagged = group.get("tags") or {}
-        if not (_ours(tagged, stack) or (_named(name, stack) and STACK_TAG not in tagged)):
-            continue
-        manager_of_it = str(group.get("managedBy") or "")
-        if manager_of_it:
-            why = f"delete {manager_of_it.rpartition('/')[2]}, to which the group belongs"
-        else:
-            why = f"`az group delete --name {name}` deletes it with everything in it"
-        yield Leftover(name=name, kind="resource group", billable=True, why=why)
-
-
-def _contents(manager: ResourceManager, path: str, name: str) -> Iterator[Leftover]:
-    """A group that `bootstrap` or the first `up` created, and what is in it without the stack's tags."""
-    why = (
-        "it stays for the next `up`, with the deployers' rights in it and the budget for it. When the stack is gone "
-        f"for good, an owner deletes it: `az group delete --name {name}`"
-    )
-    yield Leftover(name=name, kind="resource group", billable=False, why=why)
-    for resource in manager.list(f"{path}/resources", RESOURCES_VERSION):
-        if PROJECT_TAG in (resource.get("tags") or {}):
-            continue
-        kind = str(resource["type"])
-        why = f"it is not the stack's own; `az resource delete --ids {resource['id']}` deletes it"
-        yield Leftover(name=str(resource["name"]), kind=kind, billable=kind.lower() not in FREE_KINDS, why=why)
+        elif name in lasting and name not in given:
+            why = GROUP_STAYS.format(name=name)
+            yield Leftover(name=name, kind="resource group", billable=False, why=why)
+        elif name not in given and _ours(group.get("tags") or {}, names.stack):
+            deletes = f"`az group delete --name {name}` deletes it with everything in it"
+            why = f"delete {owner}, to which the group belongs" if owner else deletes
+            yield Leftover(name=name, kind="resource group", billable=True, why=why)
 
 
 def _resources(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
@@ -222,12 +199,6 @@ def _resources(manager: ResourceManager, path: str, stack: str) -> Iterator[Left
 
 def _ours(tags: Mapping[str, Any], stack: str) -> bool:
     return tags.get(PROJECT_TAG) == PROJECT and tags.get(STACK_TAG) == stack
-
-
-def _named(name: str, stack: str) -> bool:
-    """Whether a group belongs to a stack of this name, with any suffix."""
-    readable = re.sub("[^a-z0-9]", "", stack.lower())[:READABLE_LENGTH]
-    return re.fullmatch(f"({'|'.join(GROUPS)})-{readable}[a-z2-7]{{{TOKEN_LENGTH}}}", name) is not None
 
 
 def settled(

@@ -35,7 +35,6 @@ class World:
         from tests.support.fake_manager import GRAPH, FakeManager  # noqa: PLC0415 - see above
 
         self.fake: FakeManager = FakeManager()
-        self.owners: dict[str, str] = {}
         self.claims: dict[str, Any] = {"oid": CALLER, "upn": "ada@example.com", "idtyp": "user"}
         self.zones = {"1", "2", "3"}
         self.restrictions: dict[str, list[dict[str, Any]]] = {}
@@ -46,7 +45,7 @@ class World:
             settings=azure_stack(),
             manager=self.fake.manager(),
             graph=self.fake.manager(GRAPH),
-            claims=lambda scope: self.claims | {"oid": self.owners.get(scope, CALLER)},
+            claims=lambda: self.claims,
             environment={},
         )
 

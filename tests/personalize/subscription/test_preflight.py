@@ -1,13 +1,11 @@
 """Preflight: a complete subscription passes, and each missing requirement is found by itself, with a fix."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError
 
-from azure_clients.credentials import DATABRICKS, IdentityError
+from azure_clients.credentials import IdentityError
 from infra.cloud.names import Names
 from personalize.checks.machine import Finding, Status
 from personalize.checks.preflight import examine
@@ -44,7 +42,6 @@ def test_a_subscription_that_has_everything_passes_and_nothing_is_changed(world:
 
 
 SPOILED: dict[str, tuple[Callable[[World], object], str]] = {
-    "identity": (lambda world: world.owners.update({DATABRICKS: NOBODY}), "az login --tenant"),
     "state": (lambda world: world.fake.resources.clear(), ".venv/bin/personalize bootstrap --stack dev"),
     "VM sizes": (
         lambda world: world.restrictions.update({"Standard_E4ds_v5": [{"type": "Location"}]}),
@@ -96,31 +93,20 @@ def test_a_subscription_that_cannot_be_used_stops_everything_else(world: World, 
 
 
 UNREGISTERED = {"error": {"code": "MissingSubscriptionRegistration", "message": "The subscription is not registered."}}
-UNKNOWN = "AADSTS500011: The resource principal named 2ff814a6 was not found in the tenant named T."
 
 
 def new_subscription(world: World) -> Subject:
-    """A subscription without any registered provider, whose directory does not know Databricks yet."""
+    """A subscription without any registered provider."""
     for asked in ("/kubernetesVersions$", "/usages$", "/Microsoft.Compute/skus$"):
         world.fake.answer(asked, (409, UNREGISTERED))
     world.fake.resources.clear()
-    subject = world.subject()
-
-    def claims(scope: str) -> dict[str, Any]:
-        if scope == DATABRICKS:
-            raise ClientAuthenticationError(UNKNOWN)
-        return subject.claims(scope)
-
-    return replace(subject, claims=claims)
+    return world.subject()
 
 
 def test_what_a_new_subscription_lacks_is_what_the_bootstrap_mends(world: World) -> None:
-    findings = examine(new_subscription(world))
-    left = faults(findings)
+    left = faults(examine(new_subscription(world)))
     assert set(left) == {"state", "VM sizes", "Kubernetes"}
     assert all("personalize bootstrap --stack dev" in found.fix for found in left.values())
-    identity = named(findings, "identity")
-    assert (identity.status, "Databricks" in identity.found) == (Status.REMARK, True)
 
 
 def test_a_refused_question_is_a_finding_of_its_own(world: World) -> None:

@@ -59,18 +59,19 @@ def test_a_resource_of_the_stack_that_is_still_there_costs_money() -> None:
     ]
 
 
-def test_groups_are_known_by_their_tags_or_their_names_and_those_of_others_are_left_alone() -> None:
-    renewed = Names(stack="dev", subscription=SUBSCRIPTION, suffix="b")
+def test_groups_are_known_by_their_tags_and_those_of_others_are_left_alone() -> None:
     left = found(
         groups=[
-            {"name": NAMES.databricks_group, "tags": OURS},
-            {"name": renewed.nodes_group},
-            {"name": "rg-training-devxxxxxxxxxx1"},  # our tokens never contain a 1
-            {"name": NAMES.nodes_group, "tags": {"project": "personalization", "stack": "dev2"}},
+            {"name": NAMES.databricks_group, "tags": OURS, "managedBy": "/x/workspaces/databricks-dev"},
+            {"name": NAMES.nodes_group, "tags": OURS},
+            {"name": "rg-nodes-dev2", "tags": {"project": "personalization", "stack": "dev2"}},
             {"name": "NetworkWatcherRG"},
         ]
     )
-    assert sorted(one.name for one in left) == sorted([NAMES.databricks_group, renewed.nodes_group])
+    assert {one.name: one.why.partition(" deletes")[0] for one in left} == {
+        NAMES.databricks_group: "delete databricks-dev, to which the group belongs",
+        NAMES.nodes_group: f"`az group delete --name {NAMES.nodes_group}`",
+    }
 
 
 def test_a_list_that_lags_is_looked_at_again() -> None:
@@ -138,7 +139,7 @@ def test_a_destroy_that_leaves_nothing_succeeds(destroy: Destroy) -> None:
 
 
 def test_a_destroy_that_leaves_what_costs_money_fails(destroy: Destroy) -> None:
-    done = destroy(listed(FakeManager(), groups=[{"name": NAMES.nodes_group}]), "--yes", "--json")
+    done = destroy(listed(FakeManager(), groups=[{"name": NAMES.nodes_group, "tags": OURS}]), "--yes", "--json")
     assert done.exit_code == ExitCode.FAILED
     assert json.loads(done.stdout)["left"][0]["name"] == NAMES.nodes_group
 
@@ -215,15 +216,3 @@ def test_a_given_group_is_not_the_stack_s_to_tell_about() -> None:
     given = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a", given_training="theirs", given_serving="others")
     fake = listed(FakeManager(), groups=[{"name": "theirs"}, {"name": "others", "tags": OURS}])
     assert leftovers(fake.manager(), given) == []
-
-
-def test_what_others_put_into_a_group_is_told_and_what_azure_put_there_is_free() -> None:
-    fake = listed(FakeManager(), groups=[{"name": NAMES.serving_group, "tags": OURS}])
-    inside = [
-        {"id": "/x/vm", "name": "vm", "type": "Microsoft.Compute/virtualMachines"},
-        {"id": "/x/smart", "name": "smart", "type": "microsoft.alertsManagement/smartDetectorAlertRules"},
-    ]
-    fake.answer(f"^GET .*/resourceGroups/{NAMES.serving_group}/resources$", {"value": inside})
-    left = leftovers(fake.manager(), NAMES)
-    assert {one.name: one.billable for one in left} == {"vm": True, "smart": False, NAMES.serving_group: False}
-    assert "az resource delete --ids /x/vm" in left[0].why
