@@ -21,7 +21,6 @@ LogsId = Annotated[
     str, StringConstraints(pattern=rf"{_GROUP}/providers/Microsoft\.OperationalInsights/workspaces/[^/]+$")
 ]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")]
-GroupName = Annotated[str, StringConstraints(pattern=r"^[\w\-.()]{0,89}[\w\-()]$")]
 VmSize = Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_-]+$")]
 Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
 EXAMPLE_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub"
@@ -135,10 +134,6 @@ class AzureSettings(Parameters):
     github_subject: str = Field(default="repo:{repository}", examples=["repo:owner@1234/name@5678"])
     """The beginning of the subject in GitHub's OIDC tokens. For repositories created since July 2026 it contains IDs;
     `gh api repos/OWNER/NAME/actions/oidc/customization/sub` shows it."""
-    training_group: GroupName | None = Field(default=None, examples=["rg-clicks-training"])
-    """An existing resource group for data, training and registry, instead of one of the stack's own."""
-    serving_group: GroupName | None = Field(default=None, examples=["rg-clicks-serving"])
-    """An existing resource group for the cluster and everything that serves."""
     tags: dict[str, str] = Field(default={}, examples=[{"owner": "team"}])
     """Tags on every resource, in addition to the project's own."""
     protect: bool = False
@@ -238,8 +233,6 @@ class AzureSettings(Parameters):
                 raise ValueError(f"{name}_min is {least} and {name}_max is {most}: the minimum must not be larger")
         if len(set(self.zones)) != len(self.zones):
             raise ValueError("zones contains a zone twice")
-        if self.training_group is not None and self.training_group == self.serving_group:
-            raise ValueError("training_group and serving_group must be two groups: a lock is on the first alone")
         _require_network(self)
         return self
 

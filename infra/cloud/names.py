@@ -46,9 +46,6 @@ class Names:
     subscription: str
     suffix: str
     project: str = PROJECT
-    given_training: str | None = None
-    """An existing resource group instead of `rg-training-...`."""
-    given_serving: str | None = None
 
     @cached_property
     def token(self) -> str:
@@ -103,12 +100,12 @@ class Names:
     @property
     def training_group(self) -> str:
         """Resource group of data, training and registry. It outlives a destroy, and so has no suffix."""
-        return self.given_training or self._lasting("rg-training")
+        return self._lasting("rg-training")
 
     @property
     def serving_group(self) -> str:
         """Resource group of the cluster and everything that serves. See `training_group`."""
-        return self.given_serving or self._lasting("rg-serving")
+        return self._lasting("rg-serving")
 
     @property
     def budget(self) -> str:
@@ -147,13 +144,7 @@ class Names:
 
 def names_of(stack: str, settings: "AzureSettings") -> Names:
     """The names of the stack with these settings."""
-    return Names(
-        stack=stack,
-        subscription=settings.subscription,
-        suffix=settings.suffix,
-        given_training=settings.training_group,
-        given_serving=settings.serving_group,
-    )
+    return Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
 
 
 def tags_of(settings: "AzureSettings", stack: str) -> dict[str, str]:

@@ -220,12 +220,10 @@ def group_paths(names: Names) -> tuple[str, str]:
 
 
 def stack_groups(stack: str, settings: AzureSettings, manager: ResourceManager) -> Iterator[Item]:
-    """The groups that are not given, and the budget unless the settings have none."""
+    """The groups, and the budget unless the settings have none."""
     names = names_of(stack, settings)
     body = {"location": settings.location, "tags": tags_of(settings, stack)}
     for path in group_paths(names):
-        if path.rpartition("/")[2] in (names.given_training, names.given_serving):
-            continue
         yield Item(f"resource group {path.rpartition('/')[2]}", path, RESOURCES_VERSION, body)
     if settings.monthly_budget is not None:
         yield _budget(names, settings.monthly_budget, settings.alert_mail, manager)

@@ -112,7 +112,7 @@ class Bootstrap:
     def _items(self) -> Iterator[Item]:
         yield from state_store(self.names, self.settings.tenant, self.settings.location)
         yield from stack_groups(self.stack, self.settings, self.manager)
-        if self.settings.protect and self.settings.training_group is None:
+        if self.settings.protect:
             yield group_lock(names_of(self.stack, self.settings))
         yield deployer_role(self.settings.subscription)
         for deployer in self.settings.deployers:

@@ -175,15 +175,14 @@ def leftovers(manager: ResourceManager, names: Names) -> list[Leftover]:
 
 
 def _groups(manager: ResourceManager, path: str, names: Names) -> Iterator[Leftover]:
-    lasting, given = (names.training_group, names.serving_group), (names.given_training, names.given_serving)
     for group in manager.list(f"{path}/resourcegroups", RESOURCES_VERSION):
         name, owner = str(group["name"]), str(group.get("managedBy") or "").rpartition("/")[2]
         if name == STATE_GROUP:
             yield Leftover(name=name, kind="resource group", billable=False, why=STATE_STAYS)
-        elif name in lasting and name not in given:
+        elif name in (names.training_group, names.serving_group):
             why = GROUP_STAYS.format(name=name)
             yield Leftover(name=name, kind="resource group", billable=False, why=why)
-        elif name not in given and _ours(group.get("tags") or {}, names.stack):
+        elif _ours(group.get("tags") or {}, names.stack):
             deletes = f"`az group delete --name {name}` deletes it with everything in it"
             why = f"delete {owner}, to which the group belongs" if owner else deletes
             yield Leftover(name=name, kind="resource group", billable=True, why=why)

@@ -45,7 +45,9 @@ def status(*, stack: Stack = "local", as_json: Json = False) -> None:
 
 def logs(
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="On this machine: keep printing new lines until Ctrl-C.")
+    ] = False,
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, help="Print the last N lines of each file or pod.", metavar="N")
     ] = 50,
@@ -59,6 +61,11 @@ def logs(
     if settings is None:
         _file_logs(stack, lines, follow=follow, as_json=as_json)
         return
+    if follow:
+        raise BadInputError(
+            "--follow is for a stack on this machine. On Azure use `az aks get-credentials`, `kubelogin "
+            "convert-kubeconfig` and `kubectl logs --namespace scoring --follow POD`."
+        )
     require_packages()
     cluster = Cluster.of(stack, settings)
     names = [pod.name for pod in cluster.pods()]
@@ -66,7 +73,6 @@ def logs(
         raise BadInputError(
             f"Stack {stack} has no logs: it has no pods. `.venv/bin/personalize up --stack {stack}` starts them."
         )
-    new = cluster.follow(names) if follow else ()
     last = {name: cluster.lines(name, lines) for name in names}
     if as_json:
         print_json({"logs": last})
@@ -74,8 +80,6 @@ def logs(
     for name, own in last.items():
         for line in [f"==> {name} <==", *own] if len(last) > 1 else own:
             tell(line)
-    for name, line in new:
-        tell(f"{name}: {line}")
 
 
 def _file_logs(stack: str, count: int, *, follow: bool, as_json: bool) -> None:

@@ -1,9 +1,6 @@
 """The cluster of a stack on Azure: its power, its pods and their logs."""
 
 import base64
-import queue
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -116,30 +113,6 @@ class Cluster:
         if answer.status_code == NOT_STARTED:
             return [str(answer.json()["message"])]
         return _accepted(answer).text.splitlines()
-
-    def follow(self, pods: list[str]) -> Iterator[tuple[str, str]]:
-        """New lines of the pods, each with its pod's name, until all pods have ended."""
-        lines: queue.Queue[tuple[str, str | None]] = queue.Queue()
-        for pod in pods:
-            threading.Thread(target=self._stream, args=(pod, lines), daemon=True).start()
-        running = len(pods)
-        while running:
-            pod, line = lines.get()
-            if line is None:
-                running -= 1
-            else:
-                yield pod, line
-
-    def _stream(self, pod: str, lines: "queue.Queue[tuple[str, str | None]]") -> None:
-        query = {"container": NAME, "follow": "true", "tailLines": "0"}
-        try:
-            with self._client.stream("GET", f"{PODS}/{pod}/log", params=query, timeout=None) as answer:
-                for line in answer.iter_lines():
-                    lines.put((pod, line))
-        except httpx.HTTPError as error:
-            lines.put((pod, f"no more lines can be read: {reason(error)}"))
-        finally:
-            lines.put((pod, None))
 
     def _get(self, path: str, **query: str) -> httpx.Response:
         return _accepted(self._ask(path, **query))

@@ -120,7 +120,6 @@ OWN_NODES = {"scoring_nodes_max": 0, "system_nodes_max": 1}
         (PRIVATE | {"private_dns_zones": GROUP.replace("1111", "9999")}, "must be in the stack's subscription"),
         (PRIVATE | {"private_dns_zones": "hub"}, r"azure\.private_dns_zones is 'hub'"),
         ({"log_analytics": "logs"}, r"azure\.log_analytics is 'logs'"),
-        ({"training_group": "one", "serving_group": "one"}, "must be two groups"),
         (PRIVATE | {"registry_tier": "Standard"}, "needs registry_tier Premium"),
         (PRIVATE | {"authorized_ip_ranges": ["203.0.113.0/24"]}, "is for a public API server"),
         (PRIVATE | {"network_range": "10.1.0.0/24"}, "must be from /16 to /23"),

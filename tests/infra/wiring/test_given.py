@@ -15,8 +15,6 @@ from tests.infra.wiring.test_wiring import ENDPOINTS
 HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-names"
 LOGS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-logs/providers/Microsoft.OperationalInsights/workspaces/all"
 GIVEN = {
-    "training_group": "rg-clicks-training",
-    "serving_group": "rg-clicks-serving",
     "log_analytics": LOGS,
     "private_dns_zones": HUB,
 }
@@ -30,15 +28,6 @@ def stack() -> dict[str, Declared]:
 
 def of(stack: dict[str, Declared], kind: str) -> dict[str, Declared]:
     return {name.partition(" ")[2]: one for name, one in stack.items() if name.startswith(f"{kind} ")}
-
-
-def test_everything_is_in_the_given_groups_but_links_to_given_zones(stack: dict[str, Declared]) -> None:
-    groups = {
-        one.inputs["resourceGroupName"]
-        for one in stack.values()
-        if "resourceGroupName" in one.inputs and "peering-back" not in one.name and "Link own-" not in one.name
-    }
-    assert groups == {"rg-clicks-training", "rg-clicks-serving"}
 
 
 def test_logs_go_to_the_given_workspace(stack: dict[str, Declared]) -> None:

@@ -39,8 +39,6 @@ def answer(request: httpx.Request) -> httpx.Response:
             labels = "app.kubernetes.io/name=scoring,app.kubernetes.io/part-of=personalization"
             assert request.url.params["labelSelector"] == labels
             return httpx.Response(200, json={"items": [pod("b", ready=False), pod("a")]})
-        case path if path.endswith("/log") and request.url.params.get("follow"):
-            return httpx.Response(200, text=f"new of {path.split('/')[-2]}\n")
         case path if path.endswith("/log"):
             return httpx.Response(200, text=f"one\n{request.url.params['tailLines']} lines\n")
         case _:
@@ -103,13 +101,10 @@ def test_the_log_is_that_of_each_pod_or_why_it_has_none(
     assert json.loads(capfd.readouterr().out) == {"logs": {"a": ["one", "5 lines"], "b": of_b}}
 
 
-def test_new_lines_carry_their_pod_s_name_and_end_with_the_pods(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_log_of_pods_is_followed_by_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status, "azure_of", lambda *_: SETTINGS)
-    monkeypatch.setattr(Cluster, "of", lambda *_: cluster())
-    status.logs(stack="dev", lines=0, follow=True)
-    assert sorted(capfd.readouterr().out.splitlines()[-2:]) == ["a: new of a", "b: new of b"]
+    with pytest.raises(BadInputError, match="kubectl logs --namespace scoring --follow POD"):
+        status.logs(stack="dev", follow=True)
 
 
 def test_a_stack_without_pods_has_no_log(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,13 +76,10 @@ def test_a_private_stack_s_deployers_may_use_the_peered_network(fake: FakeManage
     assert scopes(fake, CALLER, "4d97b98b-1d4f-4787-a291-c67834d212e7") == {"hub"}
 
 
-def test_what_is_given_is_neither_created_nor_locked_and_deployers_may_use_it(fake: FakeManager) -> None:
+def test_deployers_may_use_a_given_workspace_of_logs(fake: FakeManager) -> None:
     hub = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub"
     logs = f"{hub}/providers/Microsoft.OperationalInsights/workspaces/logs"
-    groups = {"training_group": "theirs", "serving_group": "others"}
-    found = bootstrap(fake, say=lambda _: None, log_analytics=logs, protect=True, **groups).run(dry_run=False)
-    assert not [title for title in found if title.startswith(("resource group t", "resource group o", "lock of"))]
-    assert scopes(fake, CALLER, "b24988ac-6180-42a0-ab88-20f7382dd24c") == {"theirs", "others"}
+    bootstrap(fake, log_analytics=logs).run(dry_run=False)
     assert scopes(fake, CALLER, "92aaf0da-9dab-42b6-94a3-d43ce8d16293") == {"logs"}
 
 

@@ -210,9 +210,3 @@ def test_the_groups_stay_empty_with_the_rights_in_them_and_cost_nothing() -> Non
     assert not any(one.billable for one in left)
     assert all("stays for the next `up`" in one.why for one in left)
     assert f"an owner deletes it: `az group delete --name {left[0].name}`" in left[0].why
-
-
-def test_a_given_group_is_not_the_stack_s_to_tell_about() -> None:
-    given = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a", given_training="theirs", given_serving="others")
-    fake = listed(FakeManager(), groups=[{"name": "theirs"}, {"name": "others", "tags": OURS}])
-    assert leftovers(fake.manager(), given) == []
