@@ -11,9 +11,6 @@ from rich.text import Text
 
 from azure_clients import credentials
 from infra.azure_settings import AzureSettings
-from infra.cost.estimate import Line, estimate
-from infra.cost.prices import snapshot
-from infra.cost.scenarios import of_settings
 from infra.settings import NAMESPACE, Settings
 from infra.settings_text import SettingRow, describe_settings
 from personalize.checks.machine import Finding, Status, diagnose
@@ -115,10 +112,6 @@ def _value(settings: Settings, key: str) -> Any:  # noqa: ANN401 - whatever a se
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
-NODES = "vm/"
-"""Prefix of the prices of nodes, which a stopped cluster does not have."""
-
-
 def pause(*, stack: Stack = "dev", as_json: Json = False) -> None:
     """Stop the cluster of a stack on Azure, to save the price of its nodes.
 
@@ -127,16 +120,11 @@ def pause(*, stack: Stack = "dev", as_json: Json = False) -> None:
     settings = require_azure(stack)
 
     changed = _switch(stack, settings, Power.STOPPED)
-    lines = remaining(stack, settings)
-    usd = float(sum(line.usd.likely for line in lines))
     if as_json:
-        costs = {line.name: float(line.usd.likely) for line in lines}
-        print_json({"changed": changed, "power": Power.STOPPED, "still_usd_per_month": costs})
+        print_json({"changed": changed, "power": Power.STOPPED})
         return
-    tell(f"The cluster of stack {stack} {'is stopped' if changed else 'was stopped already'}.")
-    shown = ", ".join(f"{line.name} {line.usd.likely:,.0f}" for line in lines)
-    tell(f"What still costs money, about {usd:,.0f} USD a month at most: {shown}.")
-    tell(f"`.venv/bin/personalize resume --stack {stack}` starts it again.")
+    tell(f"The cluster of stack {stack} {'is stopped' if changed else 'was stopped already'}: its nodes cost nothing.")
+    tell(f"Storage, registry, addresses and logs do. `.venv/bin/personalize resume --stack {stack}` starts it again.")
 
 
 def resume(*, stack: Stack = "dev", as_json: Json = False) -> None:
@@ -155,12 +143,6 @@ def resume(*, stack: Stack = "dev", as_json: Json = False) -> None:
             tell(f"The service answered after {seconds:.0f} s.")
     if seconds is None:
         raise typer.Exit(ExitCode.FAILED)
-
-
-def remaining(stack: str, settings: AzureSettings) -> list[Line]:
-    """What may cost money while the cluster is stopped. Its disks and its tier may be free then."""
-    bill = estimate(of_settings(stack, settings), snapshot())
-    return [line for line in bill.lines if line.part == "always_on" and not line.price.id.startswith(NODES)]
 
 
 def _switch(stack: str, settings: AzureSettings, wanted: Power) -> bool:

@@ -13,24 +13,16 @@ from rich.text import Text
 
 from personalize.stack.events import Phase, StepUpdate, title
 
-PAST = {
-    "same": "unchanged",
-    "create": "created",
-    "update": "updated",
-    "create-replacement": "replaced",
-    "delete": "deleted",
-    "refresh": "looked at",
-    "read": "read",
+WORDS = {
+    "same": ("", "unchanged"),
+    "create": ("creating", "created"),
+    "update": ("updating", "updated"),
+    "create-replacement": ("replacing", "replaced"),
+    "delete": ("deleting", "deleted"),
+    "refresh": ("looking", "looked at"),
+    "read": ("reading", "read"),
 }
-PRESENT = {
-    "create": "creating",
-    "update": "updating",
-    "create-replacement": "replacing",
-    "delete": "deleting",
-    "refresh": "looking",
-    "read": "reading",
-}
-PLAN = {operation: f"would be {done}" for operation, done in PAST.items()} | {"same": "stays as it is"}
+"""What is said of an operation while it lasts, and after it."""
 IGNORED = ("replace", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace")
 """The other events of a replacement; its `create-replacement` is enough."""
 MARKS = {Phase.FINISHED: (Text("✔", style="green"), "dim"), Phase.FAILED: (Text("✘", style="red"), "red")}
@@ -63,8 +55,7 @@ class StepDisplay:
 
     def __init__(self, console: Console, *, plan: bool = False) -> None:
         self._console = console
-        self._past = PLAN if plan else PAST
-        self._present = {} if plan else PRESENT
+        self._plan = plan
         self._live = console.is_terminal
         self._start = Row("starting")
         self.rows: dict[str, Row] = {}
@@ -79,13 +70,9 @@ class StepDisplay:
             try:
                 yield self
             finally:
-                self._end()
-
-    def _end(self) -> None:
-        """Mark the open steps as stopped: the engine may not report the end of each."""
-        for row in self.rows.values():
-            if row.ended is None:
-                row.phase, row.ended, row.text = Phase.FAILED, time.monotonic(), "stopped"
+                for row in self.rows.values():
+                    if row.ended is None:  # the engine may not report the end of each step
+                        row.phase, row.ended, row.text = Phase.FAILED, time.monotonic(), "stopped"
 
     def __call__(self, update: StepUpdate) -> None:
         """Take an update of a step."""
@@ -100,16 +87,21 @@ class StepDisplay:
         match update.phase:
             case Phase.STARTED:
                 row.started, row.ended = time.monotonic(), None
-                row.text = self._present.get(update.operation, "")
+                row.text = "" if self._plan else WORDS.get(update.operation, ("", ""))[0]
             case Phase.MESSAGE:
                 row.text = update.text.removeprefix(f"{row.title}: ")
             case Phase.FINISHED:
                 row.ended = time.monotonic()
-                row.text = update.text or self._past.get(update.operation, update.operation)
+                row.text = update.text or self._done(update.operation)
             case Phase.FAILED:
                 row.ended, row.text = time.monotonic(), update.text or "failed"
         if not self._live and not (update.operation == "refresh" and update.text == ""):
             self._plain_line(row)
+
+    def _done(self, operation: str) -> str:
+        _, done = WORDS.get(operation, ("", operation))
+        planned = "stays as it is" if operation == "same" else f"would be {done}"
+        return planned if self._plan else done
 
     def _plain_line(self, row: Row) -> None:
         stage = f"{row.phase}{row.text.partition(':')[0]}" if row.phase is Phase.MESSAGE else row.phase
