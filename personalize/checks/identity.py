@@ -4,8 +4,8 @@ from azure_clients.errors import ManagerRefusedError
 from infra.azure_settings import PrincipalType
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.resources import STORAGE_VERSION, container_path
-from personalize.checks.machine import Finding
-from personalize.checks.subject import Subject, bad, good, remark
+from personalize.checks.machine import Finding, bad, good, remark
+from personalize.checks.subject import Subject
 
 SUBSCRIPTION_VERSION = "2022-12-01"
 NOBODY = "00000000-0000-0000-0000-000000000000"

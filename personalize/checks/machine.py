@@ -7,13 +7,11 @@ from enum import StrEnum
 
 import psutil
 
-from tools import machine
 from tools.paths import ROOT, cache_folder
 from tools.setup.packages import packages_in_sync
 from tools.setup.uv import find_uv, locked_uv
 from tools.toolchain import PulumiMissingError, pulumi_command, pulumi_version, version_numbers
-from tools.versions import JAVA, PULUMI, SYNAPSEML
-from training.runtime import JavaMissingError, jar_problems, jars_folder, java_home
+from tools.versions import PULUMI
 
 GIB = 2**30
 DISK_GIB = 6
@@ -22,7 +20,6 @@ MEMORY_GIB = 6
 """Spark's driver has 4 GiB of heap by default; Pulumi, the service and the system need the rest."""
 
 SETUP = "make setup"
-SPARK = "make spark"
 
 
 class Status(StrEnum):
@@ -50,15 +47,28 @@ class Finding:
         return self.status in (Status.OK, Status.REMARK)
 
 
+def good(name: str, found: str, wanted: str) -> Finding:
+    """A finding without a fault."""
+    return Finding(name=name, status=Status.OK, found=found, wanted=wanted)
+
+
+def bad(name: str, found: str, wanted: str, fix: str) -> Finding:
+    """A fault that stops `up`."""
+    return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix)
+
+
+def remark(name: str, found: str, wanted: str, fix: str) -> Finding:
+    """Something that may matter later, or is not known yet."""
+    return Finding(name=name, status=Status.REMARK, found=found, wanted=wanted, fix=fix)
+
+
 def diagnose() -> list[Finding]:
     """All findings about this machine, good ones too."""
-    return [_packages(), *_spark(), _pulumi(), *_room()]
+    return [_packages(), _pulumi(), *_room()]
 
 
-def _found(name: str, found: str, wanted: str, fix: str, *, holds: bool, otherwise: Status = Status.WRONG) -> Finding:
-    if holds:
-        return Finding(name=name, status=Status.OK, found=found, wanted=wanted)
-    return Finding(name=name, status=otherwise, found=found, wanted=wanted, fix=fix)
+def _found(name: str, found: str, wanted: str, fix: str, *, holds: bool) -> Finding:
+    return good(name, found, wanted) if holds else bad(name, found, wanted, fix)
 
 
 def _packages() -> Finding:
@@ -66,21 +76,6 @@ def _packages() -> Finding:
     holds = uv is not None and packages_in_sync(uv)
     found = "as locked" if holds else "not as locked"
     return _found("Python packages", found, "those of uv.lock in .venv", SETUP, holds=holds)
-
-
-def _spark() -> Iterator[Finding]:
-    """Remarks at most: only Spark on this machine needs them."""
-    scope = "(only for `training.engine: spark` and `scoring.engine: spark-serving` on this machine)"
-    try:
-        java = str(java_home())
-    except JavaMissingError:
-        java = ""
-    fix = f"{SPARK}, or for a patched one {machine.JAVA} {scope}"
-    yield _found("Java", java or "none", f"Java {JAVA}", fix, holds=bool(java), otherwise=Status.REMARK)
-    problems = jar_problems(jars_folder())
-    found = "; ".join(problems) or "all, as pinned"
-    wanted, holds = f"SynapseML {SYNAPSEML}", not problems
-    yield _found("Spark jars", found, wanted, f"{SPARK} {scope}", holds=holds, otherwise=Status.REMARK)
 
 
 def _pulumi() -> Finding:

@@ -5,8 +5,8 @@ import ipaddress
 from infra.azure_settings import Network
 from infra.private import divided
 from personalize.bootstrap.resources import VAULT_VERSION
-from personalize.checks.machine import Finding
-from personalize.checks.subject import Subject, bad, good
+from personalize.checks.machine import Finding, bad, good
+from personalize.checks.subject import Subject
 
 NETWORK_VERSION = "2024-05-01"
 PAGE = "docs/how-to/private-network.md"

@@ -11,10 +11,10 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure_clients.credentials import IdentityError
 from azure_clients.errors import ManagerRefusedError
 from personalize.checks.identity import NOBODY, check_deployer, check_identity, check_state, check_subscription
-from personalize.checks.machine import Finding
+from personalize.checks.machine import Finding, bad
 from personalize.checks.network import check_network
 from personalize.checks.region import check_kubernetes, check_sizes
-from personalize.checks.subject import Subject, bad
+from personalize.checks.subject import Subject
 
 Check = Callable[[Subject], Finding | list[Finding]]
 CHECKS: dict[str, Check] = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.azure_settings import other_regions
-from personalize.checks.machine import Finding
-from personalize.checks.subject import Subject, bad, good, remark
+from personalize.checks.machine import Finding, bad, good, remark
+from personalize.checks.subject import Subject
 from personalize.stack.cluster import CLUSTER_VERSION
 
 SKUS_VERSION = "2021-07-01"

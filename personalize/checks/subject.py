@@ -13,7 +13,6 @@ from azure_clients import credentials
 from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names, names_of
-from personalize.checks.machine import Finding, Status
 from personalize.stack.cluster import CLUSTER_VERSION, cluster_path
 
 CLAIMS_PART = 1
@@ -85,18 +84,3 @@ def claims_of(token: str) -> dict[str, Any]:
     payload = token.split(".")[CLAIMS_PART]
     found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return found if isinstance(found, dict) else {}
-
-
-def good(name: str, found: str, wanted: str) -> Finding:
-    """A finding without a fault."""
-    return Finding(name=name, status=Status.OK, found=found, wanted=wanted)
-
-
-def bad(name: str, found: str, wanted: str, fix: str) -> Finding:
-    """A fault that stops `up`."""
-    return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix)
-
-
-def remark(name: str, found: str, wanted: str, fix: str) -> Finding:
-    """Something that may matter later, or is not known yet."""
-    return Finding(name=name, status=Status.REMARK, found=found, wanted=wanted, fix=fix)

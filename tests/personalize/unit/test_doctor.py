@@ -11,15 +11,12 @@ import pytest
 from personalize.checks.machine import Finding, Status, diagnose
 from tools.toolchain import PulumiMissingError, version_numbers
 from tools.versions import PULUMI
-from training.runtime import JavaMissingError
 
 GIB = 2**30
 
 HEALTHY: dict[str, Any] = {
     "find_uv": Path("/usr/bin/uv"),
     "packages_in_sync": True,
-    "java_home": Path("/usr/lib/jvm/java-17"),
-    "jar_problems": [],
     "pulumi_command": Path("/usr/bin/pulumi"),
     "pulumi_version": version_numbers(PULUMI),
     "shutil.disk_usage": SimpleNamespace(free=50 * GIB),
@@ -49,7 +46,7 @@ def diagnosed(monkeypatch: pytest.MonkeyPatch) -> Diagnose:
 
 
 def test_a_healthy_machine_needs_no_fix(diagnosed: Diagnose) -> None:
-    assert [(found.ok, found.fix) for found in diagnosed({}).values()] == [(True, "")] * 6
+    assert [(found.ok, found.fix) for found in diagnosed({}).values()] == [(True, "")] * 4
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -64,22 +61,6 @@ def test_a_pulumi_that_does_not_start_is_wrong(diagnosed: Diagnose) -> None:
     found = diagnosed({"pulumi_command": Path("/cache/bin/pulumi"), "pulumi_version": ()})["Pulumi"]
     assert found.status is Status.WRONG
     assert "rm -f /cache/bin/pulumi" in found.fix
-
-
-@pytest.mark.parametrize(
-    ("name", "changes"),
-    [
-        ("Java", {"java_home": JavaMissingError("none")}),
-        ("Spark jars", {"jar_problems": ["jsch-0.1.54.jar is missing"]}),
-    ],
-)
-def test_what_spark_alone_needs_is_a_remark_with_the_way_to_get_it(
-    diagnosed: Diagnose, name: str, changes: dict[str, Any]
-) -> None:
-    found = diagnosed(changes)[name]
-    assert (found.ok, found.status) == (True, Status.REMARK)
-    assert found.fix.startswith("make spark")
-    assert "training.engine: spark" in found.fix
 
 
 def test_the_real_probes_answer_on_this_machine() -> None:
