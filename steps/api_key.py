@@ -26,24 +26,17 @@ class ApiKeyHere(Step[Inputs, Outputs]):
     """Keys that are stored only in the stack's state, encrypted."""
 
     kind = Kind.API_KEY
-    inputs = Inputs
-    outputs = Outputs
     replaced_by = frozenset({"stack"})
 
     def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """The first key; there is no previous one."""
-        del inputs, context
         return Created("key", Outputs(current=secrets.token_urlsafe(KEY_BYTES), previous=""))
 
     def update(self, identity: str, old: State, inputs: Inputs, context: Context) -> Outputs:
         """A new key if `rotation` changed; the old one stays valid."""
-        del identity, context
         if old["rotation"] == inputs.rotation:
             return self.known(old)
         return Outputs(current=secrets.token_urlsafe(KEY_BYTES), previous=old["current"])
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the keys are deleted with the state."""
 
 
 class ApiKeyOnAzure(ApiKeyHere):

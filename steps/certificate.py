@@ -40,13 +40,10 @@ class Certificate(AzureStep[Inputs, Outputs]):
     """Creates a certificate that is stored only in the stack's state."""
 
     kind = Kind.CERTIFICATE
-    inputs = Inputs
-    outputs = Outputs
     replaced_by = frozenset({"stack", "host"})
 
     def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """Create both; the authority's key is not kept, so that it can sign nothing else."""
-        del context
         authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{NAME} {inputs.stack}"[:64])])
         authority = (
@@ -72,15 +69,10 @@ class Certificate(AzureStep[Inputs, Outputs]):
         )
         return Created(inputs.host, outputs)
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None from two months before it expires, so that `up --refresh` renews it."""
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Not from two months before it expires, so that `up --refresh` renews it."""
         certificate = x509.load_pem_x509_certificate(state["certificate"].encode())
-        if certificate.not_valid_after_utc - datetime.now(UTC) < RENEW_BEFORE:
-            return None
-        return super().read(identity, state, context)
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the certificate is deleted with the state."""
+        return certificate.not_valid_after_utc - datetime.now(UTC) >= RENEW_BEFORE
 
 
 def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

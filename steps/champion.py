@@ -40,8 +40,6 @@ class ChampionHere(Step[LocalInputs, Outputs]):
     """Sets an alias in the registry."""
 
     kind = Kind.CHAMPION
-    inputs = LocalInputs
-    outputs = Outputs
     replaced_by = frozenset({"stack"})
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
@@ -49,27 +47,20 @@ class ChampionHere(Step[LocalInputs, Outputs]):
 
         Raises `GateFailedError` or `NoSuchVersionError`.
         """
-        del context
         folder = self.folder(inputs.stack)
         return Created(inputs.stack, _mark(inputs, LocalRegistry(folder.registry), LocalSnapshots(folder)))
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if another version is marked, so that the next `up` marks this one again."""
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether it is still marked; else the next `up` marks it again."""
         registry = LocalRegistry(self.folder(state["stack"]).registry)
         found = registry.get_champion() if registry.exists else None
-        marked = found is not None and found.number == state["version"]
-        return super().read(identity, state, context) if marked else None
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the alias is deleted with the registry."""
+        return found is not None and found.number == state["version"]
 
 
 class ChampionOnAzure(AzureStep[AzureInputs, Outputs]):
     """Sets a tag in the registry."""
 
     kind = Kind.CHAMPION
-    inputs = AzureInputs
-    outputs = Outputs
     replaced_by = frozenset({"stack", "workspace"})
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
@@ -81,14 +72,10 @@ class ChampionOnAzure(AzureStep[AzureInputs, Outputs]):
         outputs = _mark(inputs, AzureRegistry(inputs, context), LakeSnapshots(inputs, context))
         return Created(inputs.workspace, outputs)
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if another version is marked, so that the next `up` marks this one again."""
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether it is still marked; else the next `up` marks it again."""
         found = AzureRegistry(self.parse(state), context).champion()
-        marked = found is not None and found.number == state["version"]
-        return super().read(identity, state, context) if marked else None
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the tag is deleted with the registry."""
+        return found is not None and found.number == state["version"]
 
 
 def _mark(

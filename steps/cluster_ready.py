@@ -17,7 +17,7 @@ from azure_clients.credentials import KUBERNETES, credential
 from azure_clients.kubernetes_token import API, COMMAND
 from azure_clients.retries import Context, Deadline, retried
 from features.errors import PersonalizationError
-from steps.step import AzureStep, Created, Directory, Kind, State, StepOutputs
+from steps.step import AzureStep, Created, Directory, Kind, StepOutputs
 
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
@@ -47,8 +47,6 @@ class ClusterReady(AzureStep[Inputs, Outputs]):
     """Outputs a kubeconfig once the cluster can be used."""
 
     kind = Kind.CLUSTER_READY
-    inputs = Inputs
-    outputs = Outputs
     replaced_by = frozenset({"cluster_id"})
 
     def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
@@ -66,9 +64,6 @@ class ClusterReady(AzureStep[Inputs, Outputs]):
                         "Then run `up` again."
                     )
         return Created(inputs.cluster_id, Outputs(access=access(cluster, inputs.tenant)))
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the cluster is another resource."""
 
 
 def access(cluster: Mapping[str, str], tenant: str) -> str:

@@ -60,8 +60,6 @@ class DataUploadHere(Step[LocalInputs, Outputs]):
     """Brings a dataset into `lake/raw/<manifest hash>`."""
 
     kind = Kind.DATA_UPLOAD
-    inputs = LocalInputs
-    outputs = Outputs
     replaced_by = frozenset({"stack", "manifest_hash"})
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
@@ -72,14 +70,12 @@ class DataUploadHere(Step[LocalInputs, Outputs]):
         outputs = Outputs(location=folder.relative(target), uploaded_hash=inputs.manifest_hash, claim=claim(target))
         return Created(inputs.manifest_hash, outputs)
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if the folder is gone."""
-        folder = self.folder(state["stack"])
-        return super().read(identity, state, context) if (folder.lake / "raw" / identity).is_dir() else None
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether the folder is there."""
+        return (self.folder(state["stack"]).lake / "raw" / identity).is_dir()
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Remove the dataset's folder, if this resource owns it."""
-        del context
         target = self.folder(state["stack"]).lake / "raw" / identity
         if owns(target, state["claim"]):
             remove_copy(target)
@@ -90,8 +86,6 @@ class DataUploadOnAzure(AzureStep[AzureInputs, Outputs]):
     """Uploads a dataset to the lake's folder `raw/files/<manifest hash>`."""
 
     kind = Kind.DATA_UPLOAD
-    inputs = AzureInputs
-    outputs = Outputs
     replaced_by = frozenset({"stack", "blob_endpoint", "manifest_hash"})
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
@@ -104,14 +98,12 @@ class DataUploadOnAzure(AzureStep[AzureInputs, Outputs]):
         outputs = Outputs(location=lake.url, uploaded_hash=inputs.manifest_hash, claim=owner)
         return Created(inputs.manifest_hash, outputs)
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if the folder has no owner any more."""
-        known = self._lake(self.parse(state), context).read(OWNER) is not None
-        return super().read(identity, state, context) if known else None
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether the folder still has an owner."""
+        return self._lake(self.parse(state), context).read(OWNER) is not None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Delete the dataset's folder, unless another resource owns it now."""
-        del identity
         lake = self._lake(self.parse(state), context)
         if lake.read(OWNER) in {None, state["claim"].encode()}:
             lake.remove()

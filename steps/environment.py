@@ -24,8 +24,6 @@ class Environment(AzureStep[Inputs, Outputs]):
     """One version of the environment `scoring` for each image, named by the first digits of the image's digest."""
 
     kind = Kind.ENVIRONMENT
-    inputs = Inputs
-    outputs = Outputs
     replaced_by = frozenset({"stack", "workspace", "image"})
 
     def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
@@ -40,12 +38,7 @@ class Environment(AzureStep[Inputs, Outputs]):
         retried("record the image", lambda: client.environments.create_or_update(asset), context)
         return Created(version, Outputs(environment=f"{NAME}:{version}"))
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if Azure ML does not have it."""
-        inputs = self.parse(state)
-        client = workspace_client(inputs)
-        found = exists("look at the environment", lambda: client.environments.get(NAME, identity), context)
-        return super().read(identity, state, context) if found else None
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: records are deleted with the registry."""
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether Azure ML has it."""
+        client = workspace_client(self.parse(state))
+        return exists("look at the environment", lambda: client.environments.get(NAME, identity), context)

@@ -43,8 +43,6 @@ class Libraries(AzureStep[Inputs, Outputs]):
     """Uploads them to the volume for libraries."""
 
     kind = Kind.LIBRARIES
-    inputs = Inputs
-    outputs = Outputs
     replaced_by = frozenset({"stack", "blob_endpoint", "wheel", "packages", "volumes"})
 
     def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
@@ -59,17 +57,14 @@ class Libraries(AzureStep[Inputs, Outputs]):
         send(wanted, inputs, context)
         return Created(wanted.own, Outputs(libraries_folder=wanted.own))
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if one of the files is no longer in the lake."""
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether all files are still in the lake."""
         inputs = self.parse(state)
         folders = [LakeFolder(inputs, Volume.LIBRARIES, name, context) for name in (identity, inputs.packages)]
         own, packages = (folder.names() for folder in folders)
         wanted = job_libraries(inputs.volumes, inputs.engine)
         complete = wanted.files <= packages or wanted.packages != inputs.packages
-        return super().read(identity, state, context) if complete and {REQUIREMENTS, wanted.wheel.name} <= own else None
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: an `up` that goes back to former code uses its folder again. All of them go with the lake."""
+        return complete and {REQUIREMENTS, wanted.wheel.name} <= own
 
 
 def send(wanted: JobLibraries, lake: Lake, context: Context) -> None:

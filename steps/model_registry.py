@@ -25,8 +25,6 @@ class RegistryHere(Step[Stack, Outputs]):
     """Creates the registry; its deletion also removes what other steps left in the stack's folder."""
 
     kind = Kind.REGISTRY
-    inputs = Stack
-    outputs = Outputs
     replaced_by = frozenset({"stack"})
 
     def create(self, inputs: Stack, context: Context) -> Created[Outputs]:
@@ -36,17 +34,15 @@ class RegistryHere(Step[Stack, Outputs]):
         LocalRegistry(folder.registry).create()
         return Created(MODEL, Outputs(registry=MODEL))
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if the database is gone; raises `RegistryError` if it is damaged."""
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether the database is there; raises `RegistryError` if it is damaged."""
         registry = LocalRegistry(self.folder(state["stack"]).registry)
-        if not registry.exists:
-            return None
-        registry.check()
-        return super().read(identity, state, context)
+        if registry.exists:
+            registry.check()
+        return registry.exists
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Remove versions, bundles, images, and leftovers of interrupted uploads and runs, which no other step owns."""
-        del identity, context
         folder = self.folder(state["stack"])
         for run in folder.runs.glob("*"):
             end_orphan(run)
@@ -60,8 +56,6 @@ class RegistryOnAzure(AzureStep[MachineLearning, Outputs]):
     """The models of an Azure ML workspace."""
 
     kind = Kind.REGISTRY
-    inputs = MachineLearning
-    outputs = Outputs
     replaced_by = frozenset({"stack", "subscription", "resource_group", "workspace"})
 
     def create(self, inputs: MachineLearning, context: Context) -> Created[Outputs]:
@@ -69,14 +63,12 @@ class RegistryOnAzure(AzureStep[MachineLearning, Outputs]):
         self._look(inputs, context)
         return Created(inputs.workspace, Outputs(registry=MODEL))
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if there is no workspace."""
-        found = self._look(self.parse(state), context)
-        return super().read(identity, state, context) if found else None
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether the workspace is there."""
+        return self._look(self.parse(state), context)
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Delete the workspace permanently, and the files of the steps on this machine."""
-        del identity
         inputs = self.parse(state)
         context.report("deleting the Azure ML workspace permanently")
         retried("delete the Azure ML workspace", lambda: self._purge(inputs, context), context)

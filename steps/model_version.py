@@ -72,8 +72,6 @@ class ModelVersionHere(Step[LocalInputs, Outputs]):
     """Registers the candidate. Versions belong to the registry, so deleting this resource deletes none."""
 
     kind = Kind.MODEL_VERSION
-    inputs = LocalInputs
-    outputs = Outputs
     replaced_by = frozenset({"stack", "bundle_hash", "requested"})
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
@@ -105,22 +103,16 @@ class ModelVersionHere(Step[LocalInputs, Outputs]):
         )
         return Created(str(version.number), outputs)
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if the registry or the version's bundle is gone."""
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether the registry and the version's bundle are there."""
         registry = LocalRegistry(self.folder(state["stack"]).registry)
-        kept = registry.exists and registry.bundle(state["served_hash"]).is_dir()
-        return super().read(identity, state, context) if kept else None
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Do nothing: the registry owns its versions."""
+        return registry.exists and registry.bundle(state["served_hash"]).is_dir()
 
 
 class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
     """Registers the candidate. Deleting this resource deletes no version: the registry owns them."""
 
     kind = Kind.MODEL_VERSION
-    inputs = AzureInputs
-    outputs = AzureOutputs
     replaced_by = frozenset({"stack", "workspace", "bundle_hash", "requested"})
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
@@ -151,17 +143,11 @@ class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
 
     def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> AzureOutputs:
         """Same bundle, other run or location: its version does not change."""
-        del identity, inputs, context
         return self.known(old)
 
-    def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
-        """None if the registry does not have it."""
-        registry = AzureRegistry(self.parse(state), context)
-        known = any(str(entry.number) == identity for entry in registry.list())
-        return super().read(identity, state, context) if known else None
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the registry owns its versions."""
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether the registry has it."""
+        return any(str(entry.number) == identity for entry in AzureRegistry(self.parse(state), context).list())
 
     def _entry(self, inputs: AzureInputs, registry: AzureRegistry, context: Context) -> tuple[Entry, str]:
         """The version to serve, and why it is not the candidate."""

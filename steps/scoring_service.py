@@ -60,8 +60,6 @@ class ScoringService(Step[Inputs, Outputs]):
     """Serves an image."""
 
     kind = Kind.SCORING_SERVICE
-    inputs = Inputs
-    outputs = Outputs
     replaced_by = frozenset({"stack"})
 
     def diff(self, old: State, new: State) -> Difference:
@@ -94,7 +92,6 @@ class ScoringService(Step[Inputs, Outputs]):
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """None if the folder is gone; `status` is stopped if no process responds with the right version."""
-        del identity
         folder = self.folder(state["stack"])
         if not folder.service.is_dir():
             return None
@@ -107,7 +104,6 @@ class ScoringService(Step[Inputs, Outputs]):
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """End the processes, free the port and remove the service's folder."""
-        del identity
         context.report("stopping the service")
         folder = self.folder(state["stack"])
         service = ServiceProcesses(folder)

@@ -81,8 +81,6 @@ class ServingImageHere(Step[LocalInputs, Outputs]):
     """Builds `images/<digest>`. Images belong to the registry, so deleting this resource deletes no image."""
 
     kind = Kind.SERVING_IMAGE
-    inputs = LocalInputs
-    outputs = Outputs
     replaced_by = frozenset({"stack", "version", "bundle_hash", "code_hash", "libraries"})
     code: ClassVar[Path] = ROOT
     """The folder of the serving packages."""
@@ -103,13 +101,10 @@ class ServingImageHere(Step[LocalInputs, Outputs]):
             shutil.rmtree(unfinished, ignore_errors=True)
         return Created(digest, Outputs(digest=digest))
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if the folder is gone, or if its content doesn't match the digest in its name."""
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether the folder is there, with the content that the digest in its name says."""
         image = self.folder(state["stack"]).image(identity)
-        return super().read(identity, state, context) if image.is_dir() and image_digest(image) == identity else None
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Do nothing: the registry owns the images."""
+        return image.is_dir() and image_digest(image) == identity
 
     def _fill(self, image: Path, bundle: Path, inputs: LocalInputs) -> None:
         fill(image, self.code, bundle, inputs)
@@ -122,8 +117,6 @@ class ServingImageOnAzure(AzureStep[AzureInputs, AzureOutputs]):
     """Builds the image. Deleting this resource deletes no image: the container registry owns them."""
 
     kind = Kind.SERVING_IMAGE
-    inputs = AzureInputs
-    outputs = AzureOutputs
     replaced_by = frozenset({"stack", "registry_name", "version", "bundle_hash", "target", "code_hash", "libraries"})
     code: ClassVar[Path] = ROOT
     """The folder of the serving packages and of the project's files."""
@@ -136,9 +129,6 @@ class ServingImageOnAzure(AzureStep[AzureInputs, AzureOutputs]):
             digest = self._build(content, inputs, context)
         outputs = AzureOutputs(digest=digest, image=f"{inputs.login_server}/{REPOSITORY}@{digest}")
         return Created(digest, outputs)
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the image may still be served, and an older version is one `serve` away."""
 
     def _build(self, content: BuildContext, inputs: AzureInputs, context: Context) -> str:
         """The digest of a recent image in the registry, or else of a new one.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -144,8 +144,8 @@ class Difference:
 class Step(ABC, Generic[InputsT, OutputsT]):
     """One kind of resource. Every method may be called again after an interruption, and then continues.
 
-    A change of an input in `replaced_by` creates a new resource. The old one is deleted after everything else has
-    succeeded. A class raises `TypeError` for conflicting or unknown names.
+    The models of its inputs and outputs are those that a class gives its base. A change of an input in `replaced_by`
+    creates a new resource. The old one is deleted after everything else has succeeded.
     """
 
     place: ClassVar[Place] = Place.LOCAL
@@ -157,14 +157,12 @@ class Step(ABC, Generic[InputsT, OutputsT]):
     replaced_by: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - Python's own signature
-        """Check the names."""
+        """Read the models from `class Example(Step[Inputs, Outputs])`."""
         super().__init_subclass__(**options)
-        if not hasattr(cls, "kind"):
-            return
-        twice = cls.inputs.model_fields.keys() & cls.outputs.model_fields.keys()
-        unknown = cls.replaced_by - cls.inputs.model_fields.keys()
-        if twice or unknown:
-            raise TypeError(f"{cls.kind}: computed and given: {sorted(twice)}; no inputs: {sorted(unknown)}")
+        for base in vars(cls).get("__orig_bases__", ()):
+            models = get_args(base)
+            if models and not isinstance(models[0], TypeVar):
+                cls.inputs, cls.outputs = models
 
     def __init__(self, folder_of: Callable[[str], Path] = state_folder) -> None:
         """`folder_of` returns a stack's folder by name."""
@@ -207,17 +205,18 @@ class Step(ABC, Generic[InputsT, OutputsT]):
 
     def update(self, identity: str, old: State, inputs: InputsT, context: Context) -> OutputsT:
         """Update the resource to these inputs. Not called if the resource is replaced."""
-        del identity, old
         return self.create(inputs, context).outputs
 
     def read(self, identity: str, state: State, context: Context) -> OutputsT | None:
         """The actual outputs; None if the resource no longer exists."""
-        del identity, context
-        return self.known(state)
+        return self.known(state) if self.exists(identity, state, context) else None
 
-    @abstractmethod
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether the resource is still there, and what it was."""
+        return True
+
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Delete the resource; succeeds if it does not exist."""
+        """Delete the resource; succeeds if it does not exist. Nothing unless a step has something of its own."""
 
     def parse(self, inputs: State) -> InputsT:
         """The inputs as their model; raises pydantic's `ValidationError`."""

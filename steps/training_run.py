@@ -189,8 +189,6 @@ class TrainingRunHere(Step[LocalInputs, Outputs]):
     """Trains into `runs/<run id>`; a finished run is reused instead of repeated."""
 
     kind = Kind.TRAINING_RUN
-    inputs = LocalInputs
-    outputs = Outputs
     replaced_by = MODEL_INPUTS | {"stack"}
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
@@ -209,17 +207,14 @@ class TrainingRunHere(Step[LocalInputs, Outputs]):
 
     def update(self, identity: str, old: State, inputs: LocalInputs, context: Context) -> Outputs:
         """Keep the model: the only possible change is that the same data comes from another place."""
-        del inputs
         return self.read(identity, old, context) or self.known(old)
 
-    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """None if the run's result or its bundle is gone."""
-        run = RunFolder(self.folder(state["stack"]), identity)
-        return super().read(identity, state, context) if run.finished() else None
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether the run's result and its bundle are there."""
+        return RunFolder(self.folder(state["stack"]), identity).finished() is not None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Remove the run's folder; the registry has its own copy of a registered bundle."""
-        del context
         RunFolder(self.folder(state["stack"]), identity).remove(state)
 
 
@@ -227,8 +222,6 @@ class TrainingRunOnAzure(AzureStep[AzureInputs, AzureOutputs]):
     """Trains on Databricks into the folder `runs/<run id>` of the volume `models`; a successful run is reused."""
 
     kind = Kind.TRAINING_RUN
-    inputs = AzureInputs
-    outputs = AzureOutputs
     replaced_by = MODEL_INPUTS | {"stack"}
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
@@ -254,23 +247,21 @@ class TrainingRunOnAzure(AzureStep[AzureInputs, AzureOutputs]):
 
     def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> AzureOutputs:
         """Same model, other location: it does not change."""
-        del inputs
         return self.read(identity, old, context) or self.known(old)
 
-    def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
-        """None if its result is no longer in the lake. Files that are missing on this machine are downloaded again."""
+    def exists(self, identity: str, state: State, context: Context) -> bool:
+        """Whether its result is still in the lake. Files that are missing on this machine are downloaded again."""
         inputs = self.parse(state)
         lake = LakeFolder(inputs, Volume.MODELS, f"runs/{identity}", context)
         if lake.read(RESULT) is None:
-            return None
+            return False
         run = RunFolder(self.folder(inputs.stack), identity)
         if run.finished() is None:
             self._bring(run, lake)
-        return super().read(identity, state, context)
+        return True
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Delete the local copy. The files in the lake belong to the registry, whose versions refer to them."""
-        del context
         RunFolder(self.folder(state["stack"]), identity).remove(state)
 
     def _request(

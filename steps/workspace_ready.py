@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from azure_clients import credentials
 from azure_clients.retries import Context, Deadline, retried
 from features.errors import PersonalizationError
-from steps.step import AzureStep, Created, Directory, Kind, State, StepOutputs
+from steps.step import AzureStep, Created, Directory, Kind, StepOutputs
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -53,8 +53,6 @@ class WorkspaceReady(AzureStep[Inputs, Outputs]):
     """Outputs the workspace's URL once it can be used."""
 
     kind = Kind.WORKSPACE_READY
-    inputs = Inputs
-    outputs = Outputs
     replaced_by = frozenset({"workspace_id", "workspace_host"})
 
     def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
@@ -89,9 +87,6 @@ class WorkspaceReady(AzureStep[Inputs, Outputs]):
             except PrivilegesMissingError:
                 if not deadline.wait("waiting for privileges in Unity Catalog"):
                     raise
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the workspace is another resource."""
 
 
 def _metastore(client: "WorkspaceClient") -> str | None:

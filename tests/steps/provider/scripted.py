@@ -37,8 +37,6 @@ class Scripted(Step[Inputs, Outputs]):
     """A step whose input selects one of the ways in which a real step may end."""
 
     kind = Kind.API_KEY
-    inputs = Inputs
-    outputs = Outputs
     replaced_by = frozenset({"does"})
 
     def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
@@ -60,9 +58,6 @@ class Scripted(Step[Inputs, Outputs]):
         """Report the resource as gone."""
         del identity, state, context
         return None
-
-    def delete(self, identity: str, state: State, context: Context) -> None:
-        """Delete nothing."""
 
 
 @asynccontextmanager

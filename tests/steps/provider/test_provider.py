@@ -10,7 +10,9 @@ import pytest
 from pulumi.runtime.proto import provider_pb2
 
 from steps import provider
+from steps.catalogue import azure_steps, local_steps
 from steps.server import status_of
+from steps.step import Step
 from tests.steps.provider.scripted import URN, call, properties
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -99,3 +101,9 @@ def test_a_full_disk_is_named_and_not_reported_as_a_defect(number: int) -> None:
     code, text = status_of(error)
     assert code is grpc.StatusCode.FAILED_PRECONDITION
     assert text == "The disk is full at /disk/state/runs/1. Free some space and run again."
+
+
+@pytest.mark.parametrize("step", [*local_steps().values(), *azure_steps().values()], ids=lambda step: step.token())
+def test_a_state_has_each_name_once_and_what_replaces_is_an_input(step: Step[Any, Any]) -> None:
+    assert not step.inputs.model_fields.keys() & step.outputs.model_fields.keys()
+    assert step.replaced_by <= step.inputs.model_fields.keys()
