@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from scoring.model.diagnosis import decoded, refuse_duplicates
+from scoring.model.diagnosis import decoded
 from scoring.request_errors import Refusal
 
 MOST_CHOSEN = 1_000
@@ -138,13 +138,6 @@ def read_similar(body: bytes) -> RecommendRequest:
 
 def _checked(decode: Callable[[bytes], _Asked], body: bytes) -> _Asked:
     request = decoded(decode, body)
-    refuse_duplicates(body, _given(request))
     if request.filter is not msgspec.UNSET and sum(map(len, request.filter.values())) > MOST_VALUES:
         raise Refusal.WRONG_COUNT(f"A filter may have {MOST_VALUES} values in all; send fewer.", field="filter")
     return request
-
-
-def _given(request: RecommendRequest | SimilarRequest) -> int:
-    """How many fields a request and its objects have."""
-    values = [value for value in msgspec.structs.astuple(request) if value is not msgspec.UNSET]
-    return len(values) + sum(len(value) for value in values if isinstance(value, dict))

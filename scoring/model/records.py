@@ -11,9 +11,8 @@ import msgspec
 from features.columns import Field, Number
 from features.schema import Schema
 from scoring.errors import RecordTypeError
-from scoring.model.diagnosis import WRONG, decoded, refuse_duplicates, rejection_for
+from scoring.model.diagnosis import WRONG, decoded, rejection_for
 from scoring.model.stored import ID_FIELDS, ITEM, USER, Lookups, filled
-from scoring.native import KERNEL, Kernel
 from scoring.request_errors import Refusal
 
 RECORDS = "records"
@@ -34,9 +33,7 @@ Null is None; an absent number or time is `ABSENT_NUMBER`, an absent category UN
 class RequestTypes:
     """The types and decoders of request bodies for one schema."""
 
-    def __init__(
-        self, schema: Schema, *, max_records: int, by_id: bool = False, kernel: Kernel | None = KERNEL
-    ) -> None:
+    def __init__(self, schema: Schema, *, max_records: int, by_id: bool = False) -> None:
         """With `by_id`, records may name a stored user and item, unless columns have the names of these fields.
 
         Raises `RecordTypeError` if a column has the name of the field for a batch.
@@ -54,8 +51,8 @@ class RequestTypes:
         ]
         self._fields = schema.fields
         self._names = (*schema.features, USER, ITEM)
-        self._kernel = kernel
         record = self.record = _struct("Record", fields, names, "A record: every feature is optional.")
+        self._absent = msgspec.structs.astuple(record())
         several = _several(record, max_records)
         self.batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
         # JSON Schema counts 3.0 as an integer, so the service does, too.
@@ -83,21 +80,15 @@ class RequestTypes:
             raise rejection_for(error, body) from error
         records = values[-1]
         if records is msgspec.UNSET:
-            row = values[:-1]
-            refuse_duplicates(body, self._given(row))
-            return self._filled([row], "", lookups), False
-        rows = [msgspec.structs.astuple(record) for record in records]
-        if self._given(values[:-1]):
+            return self._filled([values[:-1]], "", lookups), False
+        if values[:-1] != self._absent:
             field = next(name for name, value in zip(self._names, values, strict=False) if not _is_absent(value))
             raise Refusal.WRONG_TYPE(f"The field {field} stands beside `{RECORDS}`; put it into a record.", field=field)
-        refuse_duplicates(body, 1 + self._given(*rows))
-        return self._filled(rows, RECORDS, lookups), True
+        return self._filled([msgspec.structs.astuple(record) for record in records], RECORDS, lookups), True
 
     def read_record(self, body: bytes, lookups: Lookups = NOTHING) -> Values:
         """The one record of a `POST /explain`; raises a `Rejection`."""
-        row = msgspec.structs.astuple(decoded(self._record, body))
-        refuse_duplicates(body, self._given(row))
-        return self._filled([row], "", lookups)[0]
+        return self._filled([msgspec.structs.astuple(decoded(self._record, body))], "", lookups)[0]
 
     def read_rank(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], int | None]:
         """Each item's values of a `POST /rank`, merged with the user's, and how many to return; raises `Rejection`."""
@@ -105,8 +96,6 @@ class RequestTypes:
         user = msgspec.structs.astuple(request.user)
         items = [msgspec.structs.astuple(item) for item in request.items]
         top = None if request.top in (None, msgspec.UNSET) else int(request.top)
-        own_fields = 2 + (request.top is not msgspec.UNSET)
-        refuse_duplicates(body, own_fields + self._given(user, *items))
         shared = [(index, value) for index, value in enumerate(user) if not _is_absent(value)]
         return self._filled([_joined(shared, item) for item in items], "items", lookups), top
 
@@ -118,12 +107,6 @@ class RequestTypes:
             return [row[:-2] for row in rows]
         places = (f"{place}[{at}].item" if place else "item" for at in range(len(rows)))
         return filled(rows, places, self._fields, lookups)
-
-    def _given(self, *rows: Values) -> int:
-        """How many fields of the rows are not absent."""
-        if self._kernel is not None:
-            return self._kernel.given(rows, ABSENT_NUMBER, msgspec.UNSET)
-        return sum(not _is_absent(value) for row in rows for value in row)
 
 
 def _is_absent(value: object) -> bool:

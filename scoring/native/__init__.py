@@ -40,10 +40,6 @@ class Kernel(Protocol):
         separators of categorical columns, the columns of each cross, int64[x, 2], the two with factors, and the length
         of their vectors, 0 without factors."""
 
-    def given(self, rows: tuple[tuple[object, ...], ...], first: object, second: object, /) -> int:
-        """How many values in `rows` are neither of the two objects."""
-        ...
-
     def encode(self, tables: object, rows: list[Any], unset: object, inputs: Array, /) -> None:
         """Write the inputs of `rows` to `inputs`, float64[n, f]; `unset`, like None, is a missing category."""
 

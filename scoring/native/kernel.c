@@ -281,23 +281,6 @@ static PyObject *encode(PyObject *self, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-/* How many values are neither of two objects, which mark absent fields. */
-static PyObject *given(PyObject *self, PyObject *arguments) {
-    PyObject *rows, *first, *second;
-    Py_ssize_t found = 0;
-    if (!PyArg_ParseTuple(arguments, "O!OO", &PyTuple_Type, &rows, &first, &second)) return NULL;
-    for (Py_ssize_t i = 0; i < PyTuple_Size(rows); i++) {
-        PyObject *row = PyTuple_GetItem(rows, i);
-        Py_ssize_t width = PyTuple_Size(row);
-        if (width < 0) return NULL;
-        for (Py_ssize_t j = 0; j < width; j++) {
-            PyObject *value = PyTuple_GetItem(row, j);
-            found += (value != first) & (value != second);
-        }
-    }
-    return PyLong_FromSsize_t(found);
-}
-
 /* ---- The trees: see `scoring.engines.forest` for the arrays. ---- */
 
 typedef struct {
@@ -563,7 +546,6 @@ static PyObject *best(PyObject *self, PyObject *arguments) {
 static PyMethodDef METHODS[] = {
     {"prepare_tables", prepare_tables, METH_VARARGS, NULL},
     {"encode", encode, METH_VARARGS, NULL},
-    {"given", given, METH_VARARGS, NULL},
     {"prepare_forest", prepare_forest, METH_VARARGS, NULL},
     {"predict", predict, METH_VARARGS, NULL},
     {"add_weights", add_weights, METH_VARARGS, NULL},

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from features.schema import Schema
 from scoring.errors import RecordTypeError
-from scoring.model import diagnosis as module
 from scoring.model.records import RequestTypes
-from scoring.native import Kernel
 from scoring.request_errors import Refusal, Rejection
 
 SCHEMA = Schema(numeric=("age", "a b"), categorical=("class", "c[1].`x`", "émoji"))
@@ -40,26 +38,6 @@ def test_a_batch_decodes_to_the_values_of_each_record(batch: list[dict[str, Any]
     assert [[_plain(value) for value in row] for row in rows] == [
         [_expected(record, name) for name in SCHEMA.features] for record in batch
     ]
-
-
-@given(records.filter(bool), st.data())
-def test_a_field_given_twice_is_always_found(
-    kernel: Kernel | None, record: dict[str, Any], data: st.DataObject
-) -> None:
-    types = RequestTypes(SCHEMA, max_records=5, kernel=kernel)
-    name = data.draw(st.sampled_from(sorted(record)))
-    second = data.draw(numbers if name in SCHEMA.numeric else texts)
-    pairs = [*record.items(), (name, second)]
-    order = data.draw(st.permutations(pairs))
-    body = "{" + ",".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in order) + "}"
-    with pytest.raises(Rejection, match="is given twice") as caught:
-        types.read_score(body.encode())
-    assert caught.value.field == name
-    with pytest.raises(Rejection, match="is given twice") as caught:
-        types.read_score(b'{"records": [{}, ' + body.encode() + b"]}")
-    assert caught.value.field == f"records[1].{name}"
-    with pytest.raises(Rejection, match="is given twice"):
-        types.read_rank(b'{"user": {}, "items": [' + body.encode() + b"]}")
 
 
 @pytest.mark.parametrize(
@@ -98,26 +76,3 @@ def _expected(record: dict[str, Any], name: str) -> Any:
 def _plain(value: Any) -> Any:
     missing = value is None or (isinstance(value, float) and np.isnan(value)) or type(value).__name__ == "UnsetType"
     return None if missing else value
-
-
-def test_colons_in_values_ask_for_no_second_look(kernel: Kernel | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def look(_: bytes) -> str | None:
-        raise AssertionError("the slow look was taken")
-
-    monkeypatch.setattr(module, "find_duplicate", look)
-    batch = [{"class": "https://a?12:30", "émoji": "09:15:00", "age": 1}] * 5
-    types = RequestTypes(SCHEMA, max_records=5, kernel=kernel)
-    assert len(types.read_score(json.dumps({"records": batch}).encode())[0]) == 5
-
-
-COLONS = st.text(st.sampled_from(':" \\\tab'), max_size=6)
-
-
-@given(first=COLONS, second=COLONS, before=st.sampled_from(["", " ", "\n", "\t", "\r"]), last=COLONS)
-def test_a_name_given_twice_is_found_whatever_colons_stand_around_it(
-    first: str, second: str, before: str, last: str
-) -> None:
-    values = [json.dumps(text) for text in (first, second, last)]
-    body = f'{{"class"{before}: {values[0]}, "émoji": {values[2]}, "class"{before}:{values[1]}}}'.encode()
-    with pytest.raises(Rejection, match="class is given twice"):
-        TYPES.read_score(body)
