@@ -17,6 +17,8 @@ from training.datasets.errors import ColumnError, MalformedRowError, MissingFile
 from training.datasets.progress import silent
 from training.engines.reading.sources import open_source
 from training.engines.spark.engine import SparkEngine
+from training.kernels.columns import RECORD_HASH
+from training.kernels.hashed import hashed
 from training.parameters import TablesDataset
 
 
@@ -198,3 +200,28 @@ def test_spark_makes_the_same_rows(spark: SparkSession, spark_log: Path, tmp_pat
     log = log_of(tmp_path, one_row_per=["user"], users=None, numeric=[])
     with pytest.raises(OneClassError, match="that `one_row_per` makes have the label 1"):
         engine.open_source(log, None, silent).prepare(tmp_path / "rows")
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize(
+    ("paths", "files"),
+    [
+        (["second.csv", "first.csv"], ["second.csv", "first.csv"]),
+        ("log", ["log/a b.csv", "log/a!b.csv"]),
+    ],
+)
+def test_of_events_at_one_time_spark_too_takes_the_first_one_read(
+    paths: object, files: list[str], spark: SparkSession, spark_log: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "log").mkdir()
+    for page, file in enumerate(files):
+        events = f"u1,i1,s1,view,{page},10\nu2,i{page},s{page},purchase,{page},20\n"
+        (tmp_path / file).write_text(f"user,item,session,event,page,seen\n{events}")
+    dataset = log_of(tmp_path, interactions=paths)
+    assert (10, "i1", "0", 30.0, 0) in rows_of(dataset)
+    source = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent)
+    rows, _ = source.prepare(tmp_path / "rows")
+    hashes = [int(row[RECORD_HASH]) for row in rows.frame.select(RECORD_HASH).collect()]
+    local = open_source(dataset, None, silent)
+    read = [hashed(fields, local.schema) for piece in local.pieces for fields in piece()]
+    assert sorted(hashes) == sorted(value for batch in read for value in batch.column(RECORD_HASH).to_pylist())

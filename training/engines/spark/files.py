@@ -4,9 +4,10 @@ Spark reads the lines of text files and the columns of Parquet files. What they 
 engine local, which run over Spark's batches.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -31,8 +32,11 @@ LINE = "value"
 """Spark's column of a text file's lines."""
 FILE, START, ROW = "_file", "_start", "_row"
 """The file that a row comes from, where Spark began to read in it, and a number that grows with the rows."""
+NUMBER = "_number_of_file"
+"""The number of that file among those of the table, in the order in which engine local reads them."""
 LOOKED_AT_ONCE = 16
 """How many files' columns are read at a time; on a volume each read waits for the network."""
+_SCHEME = re.compile("^[a-z]+:/+")
 _BLANK = "^[ \t\r]*$"
 _WHOLE = {"uint8": pa.int16(), "uint16": pa.int32(), "uint32": pa.int64(), "uint64": pa.decimal128(20, 0)}
 _DIGITS = 38
@@ -44,7 +48,8 @@ class Reader:
     """Reads batches of Spark's rows of files like `file` as the `used` columns, and what else they have.
 
     `names` are a text file's columns, and `first` its first line; `types` are the columns of a Parquet file, and
-    `has_int96` tells whether its times have 96 bits, as Spark writes them unless it is told not to.
+    `has_int96` tells whether its times have 96 bits, as Spark writes them unless it is told not to. `numbers` has the
+    `NUMBER` of each file by its path, where rows have an order.
     """
 
     file: TableFile
@@ -53,6 +58,7 @@ class Reader:
     first: bytes = b""
     types: Sequence[pa.Field] = ()
     has_int96: bool = False
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
     def columns(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """The rows' columns; raises like `training.datasets.described.texts.Chunk`."""
@@ -60,12 +66,20 @@ class Reader:
         content = joined(rows.column(LINE)).to_pybytes() if self.file.has_lines else self._as_stored(rows)
         stored = self.file.stored(self.used)
         found = Chunk(file=self.file, names=stored, rows=content, before=0, header=self.names).columns()
-        others = {name: rows.column(name) for name in (FILE, START, ROW) if name in rows.schema.names}
+        others = {name: rows.column(name) for name in (START, ROW) if name in rows.schema.names}
+        if self.numbers:
+            others[NUMBER] = self._numbers(rows.column(FILE))
         return {**found, **(self._of_folders(rows.column(FILE)) if self.file.folder_values else {}), **others}
 
     def _as_stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = [_as_stored(batch.column(_column(at)), field.type) for at, field in enumerate(self.types)]
-        return pa.RecordBatch.from_arrays(columns, names=[field.name for field in self.types])
+        columns = [_as_stored(batch.column(_column(at)), one.type) for at, one in enumerate(self.types)]
+        return pa.RecordBatch.from_arrays(columns, names=[one.name for one in self.types])
+
+    def _numbers(self, files: pa.StringArray) -> pa.Int64Array:
+        """0 for all whose path Spark writes in a way that is not known here."""
+        distinct = files.dictionary_encode()
+        paths = [_SCHEME.sub("/", unquote(file)) for file in distinct.dictionary.to_pylist()]
+        return pa.array([self.numbers.get(path, 0) for path in paths], pa.int64()).take(distinct.indices)
 
     def _of_folders(self, files: pa.StringArray) -> dict[str, pa.StringArray]:
         distinct = files.dictionary_encode()
@@ -100,9 +114,10 @@ def read(session: SparkSession, rules: TableRules, copies: Path) -> Iterator[tup
             types = (str(reader.types), reader.has_int96)
             shape = (*file.folder_values, reader.names, reader.first, *types, file.is_json)
             alike.setdefault(shape, []).append((file, reader))
+    numbers = {str(file.path.resolve()): number for number, file in enumerate(files)} if rules.one_row_per else {}
     for group in alike.values():
-        paths = [to_read(file.path.resolve()) for file, _ in group]
-        yield _frame(session, paths, group[0][1], is_ordered=bool(rules.one_row_per)), group[0][1]
+        paths, reader = [to_read(file.path.resolve()) for file, _ in group], replace(group[0][1], numbers=numbers)
+        yield _frame(session, paths, reader), reader
 
 
 def _copied(file: TableFile, copies: Path) -> list[TableFile]:
@@ -126,7 +141,7 @@ def _reader(file: TableFile, rules: TableRules) -> Reader:
     return Reader(file=file, used=rules.columns, types=fields, has_int96=has_int96)
 
 
-def _frame(session: SparkSession, paths: list[str], reader: Reader, *, is_ordered: bool) -> DataFrame:
+def _frame(session: SparkSession, paths: list[str], reader: Reader) -> DataFrame:
     """The files' rows: their lines, or the used columns by number, each with its place if they have an order."""
     if reader.file.has_lines:
         rows, columns = session.read.text(paths, lineSep="\n"), [F.col(LINE)]
@@ -138,7 +153,7 @@ def _frame(session: SparkSession, paths: list[str], reader: Reader, *, is_ordere
             for at, one in enumerate(reader.types)
         ]
     places = _places()
-    names = [FILE, START, ROW] if is_ordered else [FILE] if reader.file.folder_values else []
+    names = [FILE, START, ROW] if reader.numbers else [FILE] if reader.file.folder_values else []
     return rows.select(*columns, *(places[name].alias(name) for name in names))
 
 

@@ -23,7 +23,7 @@ from training.datasets.progress import Reporter
 from training.engines.reading.opened import hashed_rows
 from training.engines.reading.tables import check, explain, without_forgotten
 from training.engines.spark.converted import converted, found_in, rows_of
-from training.engines.spark.files import FILE, ROW, START, Reader, read
+from training.engines.spark.files import NUMBER, ROW, START, Reader, read
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.paths import stored
 from training.kernels.columns import LABEL, TIME
@@ -31,7 +31,7 @@ from training.kernels.hashed import Fields, hashed_fields, types_of
 
 ROW_KEY = "_row_key"
 """What is equal in the events of a row."""
-PLACE = {FILE: pa.string(), START: pa.int64(), ROW: pa.int64()}
+PLACE = dict.fromkeys((NUMBER, START, ROW), pa.int64())
 """An event's place in its files."""
 
 
