@@ -208,6 +208,7 @@ def test_spark_makes_the_same_rows(spark: SparkSession, spark_log: Path, tmp_pat
     [
         (["second.csv", "first.csv"], ["second.csv", "first.csv"]),
         ("log", ["log/a b.csv", "log/a!b.csv"]),
+        ("log", ["log/10:30.csv", "log/9:30.csv"]),
     ],
 )
 def test_of_events_at_one_time_spark_too_takes_the_first_one_read(

@@ -84,6 +84,8 @@ def _settings(parameters: TrainingParameters, java: Sequence[str]) -> dict[str, 
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **RULES,
+        # The default keeps a checksum beside each file, and cannot name that of `10:30.csv`.
+        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
         # Small files are spread over all cores instead of being read by one.
         "spark.sql.files.openCostInBytes": str(256 * 1024),
