@@ -58,6 +58,7 @@ KEPT = (
     "The stored histories of model version {versions} may still have them, until two newer versions have served; "
     "nothing reads them there any more."
 )
+NO_HISTORIES = "No stored histories have a user of this ID; check it, unless they are new."
 REMAINS = "docs/how-to/recommend.md lists what else remains, such as models that were trained before."
 KNOWN = "The service knows {user} again within a minute, from the histories of model version {serving}, which serves."
 NEXT_TRAINING = (
@@ -99,7 +100,7 @@ def forget(
         print_json({"user": user, "forgotten": not undo, "versions": numbers} | at_once)
         return
     if not undo:
-        told = [FORGOTTEN, *([KEPT] if numbers else []), REMAINS]
+        told = [FORGOTTEN, KEPT if numbers else NO_HISTORIES, REMAINS]
     elif serving in numbers:
         told = [KNOWN]
     else:  # after a rollback, a newer version than the one that serves may have the user
