@@ -32,7 +32,7 @@ from training.kernels import factors, split
 from training.kernels.encode import FoldEncoder, FrequentValues
 from training.kernels.split import Part, SplitError
 from training.model.fitted import Fitted
-from training.parameters import TrainingParameters
+from training.parameters import Split, TrainingParameters
 from training.progress import Progress
 from training.protocols import CountTable, EncodedRows, Rows, Scannable, Source, TrainingEngine
 from training.provenance import training_code_hash
@@ -79,7 +79,7 @@ def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> 
     divided = rows.divided(parameters, count=counted["rows"])
     found = split.Tally.of(divided.scan(split.tallying(source.schema)))
     for part in Part:
-        _check_part(part, found.rows[part], found.clicks[part])
+        _check_part(part, found.rows[part], found.clicks[part], parameters)
     fields, timestamp = source.hashed_fields, source.schema.timestamp
     return Prepared(
         rows=divided,
@@ -91,8 +91,13 @@ def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> 
     )
 
 
-def _check_part(part: Part, rows: int, clicks: int) -> None:
+def _check_part(part: Part, rows: int, clicks: int, parameters: TrainingParameters) -> None:
     name = part.value.replace("_", "-")
+    if rows == 0 and parameters.split is Split.TIME:
+        raise SplitError(
+            f"There are no {name} rows. `split: time` keeps rows of one time together: give rows of more different "
+            "times, change `train_fraction`, or set `split: random`."
+        )
     if rows == 0:
         raise SplitError(f"There are no {name} rows. Give more rows, or change `train_fraction`.")
     if clicks in {0, rows}:

@@ -27,6 +27,7 @@ from training.datasets.errors import (
     TruncatedFileError,
 )
 from training.datasets.layout import rows_files
+from training.kernels.split import SplitError
 from training.parameters import CriteoDataset
 
 
@@ -112,6 +113,18 @@ def test_a_gzip_of_nothing_is_an_empty_dataset(tmp_path: Path) -> None:
 def test_labels_that_are_all_the_same_are_refused(tmp_path: Path, label: str) -> None:
     with pytest.raises(OneClassError, match=f"All 5 rows of .*train.txt have the label {label}"):
         read(criteo(tmp_path / "train.txt", [line(label)] * 5))
+
+
+@pytest.mark.parametrize(("of_the_first_day", "part"), [(50, "validation"), (90, "fit")])
+def test_a_split_by_time_of_rows_of_two_days_says_what_is_missing(
+    tmp_path: Path, of_the_first_day: int, part: str
+) -> None:
+    rows = [f"{row % 2},{'abc'[row % 3]},2026-01-0{1 + (row >= of_the_first_day)}" for row in range(100)]
+    (tmp_path / "rows.csv").write_text("\n".join(["label,kind,day", *rows]))
+    spec = tmp_path / "dataset.yaml"
+    spec.write_text("interactions: rows.csv\nlabel: {column: label}\ncategorical: [kind]\ntimestamp: day\n")
+    with pytest.raises(SplitError, match=rf"no {part} rows\. .* rows of more different times.* or set `split: random`"):
+        train(tmp_path / "run", "--dataset", "tables", "--spec", str(spec), "--split", "time")
 
 
 def test_rows_are_the_same_from_the_source_and_from_its_copy(tmp_path: Path) -> None:
