@@ -22,6 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 from features.errors import BadInputError, PersonalizationError, reason
 from personalize.errors import GateRejectedError, StackPausedError, UpdateInterruptedError
 from personalize.stack.signals import as_ctrl_c
+from personalize.stack.stack_files import VARIABLE
 from personalize.terminal import ExitCode, messages
 
 
@@ -40,7 +41,11 @@ class LazyCommand(TyperCommand):
         alone = typer.Typer(rich_markup_mode="rich", add_completion=False)
         run = getattr(importlib.import_module(module), function)
         alone.command(self.name, help=self.help, rich_help_panel=self.rich_help_panel)(run)
-        return typer.main.get_command(alone)
+        command = typer.main.get_command(alone)
+        places = [place for place, one in enumerate(command.params) if one.name == "stack"]
+        if places and function not in WITHOUT_STACK_FILE:
+            command.params.insert(places[0] + 1, _stack_file())
+        return command
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - see `_command`
         """Import the command and parse its arguments."""
@@ -49,6 +54,34 @@ class LazyCommand(TyperCommand):
     def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - see `_command`
         """The command's parameters."""
         return self._command.get_params(ctx)
+
+
+def _stack_file() -> Any:  # noqa: ANN401 - see `LazyCommand`
+    """The option `--config-file`, which every command with a stack has and none reads: it sets the variable."""
+
+    def use(file: Path | None) -> None:
+        if file is not None:
+            os.environ[VARIABLE] = str(file)
+
+    def command(
+        *,
+        config_file: Annotated[
+            Path | None,
+            typer.Option(
+                "--config-file",
+                envvar=VARIABLE,
+                dir_okay=False,
+                expose_value=False,
+                callback=use,
+                help="A stack file to use in place of Pulumi.<stack>.yaml.",
+            ),
+        ] = None,
+    ) -> None:
+        del config_file
+
+    alone = typer.Typer(add_completion=False)
+    alone.command()(command)
+    return typer.main.get_command(alone).params[0]
 
 
 @cache
@@ -82,6 +115,8 @@ DEBUG_VARIABLE = "PERSONALIZE_DEBUG"
 LONGEST_SHOWN = 40
 """Characters of a text that cannot be written, up to the first one that cannot."""
 
+WITHOUT_STACK_FILE = {"estimate", "reset"}
+"""Commands that take a stack file by another option, or read none."""
 PANELS = {
     "The stack": (
         "lifecycle.up",

@@ -91,7 +91,7 @@ class StackFiles:
         """The content of the committed stack file. Raises `BadInputError` or `BadInputError`."""
         if not self.source.is_file():
             if self.source != ROOT / f"Pulumi.{self.stack}.yaml":
-                raise BadInputError(f"There is no stack file {self.source}, which {VARIABLE} names.")
+                raise BadInputError(f"There is no stack file {self.source}, which `--config-file` or {VARIABLE} names.")
             raise BadInputError(
                 f"There is no stack {self.stack}: {self.source} does not exist. Copy Pulumi.local.yaml to that name "
                 "and edit it, or leave `--stack` out."

@@ -85,13 +85,14 @@ def test_a_file_that_is_not_json_is_named_with_its_line(run: Run, tmp_path: Path
     assert "record.json, line 3: this is not JSON" in error
 
 
+@pytest.mark.parametrize("by_option", [True, False])
 def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_option: bool
 ) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("config:\n  personalization:dataset: {kind: criteo, path: clicks.tsv}\n")
-    monkeypatch.setenv("PERSONALIZE_CONFIG_FILE", str(file))
-    code, output, _ = run("settings", "--json")
+    monkeypatch.setenv("PERSONALIZE_CONFIG_FILE", "" if by_option else str(file))
+    code, output, _ = run("settings", "--json", *(("--config-file", str(file)) if by_option else ()))
     assert code == ExitCode.OK
     shown = json.loads(output)
     assert shown["personalization:dataset.path"] == "clicks.tsv"

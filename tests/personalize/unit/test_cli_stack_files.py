@@ -66,7 +66,7 @@ def test_a_lost_passphrase_names_the_file_and_the_way_out(files: StackFiles, con
 
 def test_a_stack_without_a_file_is_refused_by_name(files: StackFiles) -> None:
     files.source.unlink()
-    with pytest.raises(BadInputError, match=r"Pulumi\.local\.yaml, which PERSONALIZE_CONFIG_FILE names"):
+    with pytest.raises(BadInputError, match=r"Pulumi\.local\.yaml, which `--config-file` or PERSONALIZE_"):
         files.render()
 
 
