@@ -14,6 +14,7 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.metrics import log_loss, roc_auc_score
 
 from features.schema import Schema
+from training.datasets import tables_of
 from training.datasets.progress import silent
 from training.engines.local.engine import LocalEngine, LocalRows
 from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, matrix
@@ -39,11 +40,11 @@ def feature_hashing(sample: Path, parameters: TrainingParameters) -> dict[str, f
 def _split_rows(sample: Path, parameters: TrainingParameters) -> Mapping[Part, Rows]:
     """The rows of `sample` by part, divided exactly as in a training run with these parameters."""
     engine = LocalEngine(data_size=0)
-    source = engine.open_source(CriteoDataset(kind="criteo", path=str(sample)), None, silent)
+    spec = tables_of(CriteoDataset(kind="criteo", path=str(sample)), None)
     with TemporaryDirectory() as folder, closing(engine):
-        rows, found = source.prepare(Path(folder) / "rows")
+        rows, found = engine.prepare(spec, Path(folder) / "rows", silent)
         divided = rows.divided(parameters, count=found["rows"])
-        return {part: _hashed(divided.part(part), source.schema) for part in Part}
+        return {part: _hashed(divided.part(part), spec.joined_schema) for part in Part}
 
 
 def _hashed(rows: LocalRows, schema: Schema) -> Rows:

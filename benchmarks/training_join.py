@@ -21,9 +21,9 @@ from pyarrow import parquet
 from benchmarks.training_run import cpu_seconds
 from features.schema import CRITEO
 from tests.support.criteo_rows import drawn
+from training.datasets.described.files import load_spec
 from training.datasets.progress import silent
 from training.engines.local.engine import LocalEngine
-from training.parameters import TablesDataset
 
 ROWS_A_USER, ROWS_AN_ITEM = 10, 100
 USER_COLUMNS, ITEM_COLUMNS = CRITEO.categorical[:9], CRITEO.categorical[9:18]
@@ -46,7 +46,7 @@ def join(spec: Path, work: Path) -> dict[str, Any]:
     process = psutil.Process()
     began, cpu = time.perf_counter(), sum(cpu_seconds(process).values())
     with closing(LocalEngine(data_size=0)) as engine:
-        engine.open_source(TablesDataset(kind="tables", spec=spec), None, silent).prepare(work)
+        engine.prepare(load_spec(spec), work, silent)
         return {"seconds": time.perf_counter() - began, "cpu_seconds": sum(cpu_seconds(process).values()) - cpu}
 
 

@@ -8,6 +8,9 @@ from training.arguments import UsageError, parse
 from training.datasets import check_split, describe
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import recorded
+from training.engines import chosen
+from training.model.unneeded import without
+from training.parameters import EngineName
 from training.progress import Format
 
 TRAINED, FAILED, BAD_INPUT = 0, 1, 2
@@ -17,7 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says; returns the exit code."""
     try:
         parsed = parse(sys.argv[1:] if arguments is None else arguments)
-        manifest = recorded(parsed.data) or describe(parsed.dataset)
+        # Arrow would import it, which takes a second, and engine local needs none.
+        with without(*(["pandas"] if chosen(parsed.training.engine) is EngineName.LOCAL else [])):
+            manifest = recorded(parsed.data) or describe(parsed.dataset)
         check_split(parsed.dataset, parsed.training.split)
         from training.run import train  # noqa: PLC0415 - takes seconds; wrong options are reported before
 

@@ -21,16 +21,16 @@ from recommend.arrays import Indices
 from recommend.catalogue import ItemRow, Layout, State
 from recommend.histories import UserRow
 from recommend.stored import SnapshotError
-from training.datasets import tables_of
+from training.datasets.configs import config_of, tables_of
 from training.datasets.described.columns import KEYS, bytes_in, header, lists_in, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import files_of, is_table, listed_suffixes
 from training.datasets.described.quick import look_at
-from training.datasets.described.spec import Source, TablesSpec, read_spec
+from training.datasets.described.spec import Source, TablesSpec
 from training.datasets.placed.dataset import addresses
 from training.engines.reading.interactions import Chosen
 from training.engines.reading.tables import read_all
-from training.parameters import Dataset, TablesDataset
+from training.parameters import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,14 +148,14 @@ def load(dataset: Dataset, file: Path, former: Path, target: Path | None = None)
     nothing else change it meanwhile. Raises `BadInputError` for a file that is no table, the
     fitting `DatasetError` with lines for wrong rows, and `SnapshotError` if the catalogue cannot be written.
     """
-    spec, is_elsewhere = _config(dataset)
-    if spec is None or spec.items is None or spec.items.path is None:
+    spec, is_elsewhere = config_of(dataset), bool(addresses(dataset))
+    if spec.items is None or spec.items.path is None:
         raise BadInputError("The dataset has no table of items, so there is no catalogue to load.")
     if not file.exists():
         raise BadInputError(f"There is no file {file}.")
     if not is_table(file):
         raise BadInputError(f"{file} is no table. Give a file that ends in {listed_suffixes()}, or a folder of such.")
-    spec = spec.with_paths({"items": file})
+    spec = (spec if is_elsewhere else tables_of(dataset, None)).with_tables(path={"items": file})
     table, layout = _alone(spec, former) if is_elsewhere else _read(spec)
     rows = [ItemRow(key, texts(table.columns, row), State.LOADED) for row, key in enumerate(table.keys.to_pylist())]
     before = {row.key: row for row in _rows(former)}
@@ -171,13 +171,6 @@ def load(dataset: Dataset, file: Path, former: Path, target: Path | None = None)
         withdrawn=sum(row.key in live for row in gone),
         same=sum(live.get(row.key) == row.columns for row in rows),
     )
-
-
-def _config(dataset: Dataset) -> tuple[TablesSpec | None, bool]:
-    """The dataset's config, and whether its tables are in Azure Storage."""
-    if isinstance(dataset, TablesDataset) and addresses(dataset):
-        return read_spec(dataset.spec), True
-    return tables_of(dataset, None), False
 
 
 def _read(spec: TablesSpec) -> tuple[EntityTable, Layout]:

@@ -54,17 +54,11 @@ def try_volumes(*, read: Sequence[Path], written: Sequence[Path], placed: Mappin
     trials = [(_read, folder, _not_granted("read", READ)) for folder in read]
     trials += [(_write, folder, _not_granted("write to", READ_AND_WRITE)) for folder in written]
     trials += [(_read, folder, _not_allowed(address)) for folder, address in placed.items()]
-    for trial in trials:
-        if refused := _refusal(*trial):
-            raise VolumeError(refused)
-
-
-def _refusal(use: Callable[[Path], None], folder: Path, explain: Callable[[Path, OSError], str]) -> str | None:
-    try:
-        use(folder)
-    except OSError as error:
-        return explain(Path(*folder.parts[:NAME_PARTS]), error)
-    return None
+    for use, folder, explain in trials:
+        try:
+            use(folder)
+        except OSError as error:
+            raise VolumeError(explain(Path(*folder.parts[:NAME_PARTS]), error)) from error
 
 
 def _not_granted(verb: str, privileges: str) -> Callable[[Path, OSError], str]:

@@ -19,9 +19,11 @@ from features.schema import Schema
 from recommend.stored import FOLDER as SNAPSHOTS
 from training import report, work
 from training.bundle import NOT_OF_THE_MODEL, ClickParts, metadata_of, write_bundle
-from training.datasets import key_columns, tables_of, user_column
+from training.datasets.described.columns import hashed_of
 from training.datasets.described.quick import kept
+from training.datasets.described.spec import TablesSpec
 from training.datasets.manifest import Manifest
+from training.datasets.progress import Reporter
 from training.evaluation import reference
 from training.evaluation.baselines import BASE_RATE, LOGISTIC_REGRESSION, base_rate, fit_logistic, leak_warnings, sample
 from training.evaluation.gate import Candidate, EarlierVersion, Judged, judge
@@ -34,7 +36,7 @@ from training.kernels.split import Part, SplitError
 from training.model.fitted import Fitted
 from training.parameters import Split, TrainingParameters
 from training.progress import Progress
-from training.protocols import CountTable, EncodedRows, Rows, Scannable, Source, TrainingEngine
+from training.protocols import CountTable, Rows, Scannable, TrainingEngine
 from training.provenance import training_code_hash
 from training.recommending import STAGE, Recommending, recommending
 from training.report import ColumnSummary, SplitSummary
@@ -70,24 +72,25 @@ class Prepared:
         return self.clicks[Part.FIT] + self.clicks[Part.VALIDATION]
 
 
-def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> Prepared:
-    """Write the rows of `source` to `folder`, unless they are there already, and divide them.
+def prepare(
+    engine: TrainingEngine, spec: TablesSpec, parameters: TrainingParameters, *, folder: Path, report: Reporter
+) -> Prepared:
+    """Write the rows of tables to `folder`, unless they are there already, and divide them.
 
     Raises a `DatasetError` for malformed rows, and `SplitError` if a part has no rows or only one class.
     """
-    rows, counted = source.prepare(folder)
-    divided = rows.divided(parameters, count=counted["rows"])
-    found = split.Tally.of(divided.scan(split.tallying(source.schema)))
+    rows, counted = engine.prepare(spec, folder, report)
+    divided, schema = rows.divided(parameters, count=counted["rows"]), spec.joined_schema
+    found = split.Tally.of(divided.scan(split.tallying(schema)))
     for part in Part:
         _check_part(part, found.rows[part], found.clicks[part], parameters)
-    fields, timestamp = source.hashed_fields, source.schema.timestamp
     return Prepared(
         rows=divided,
         counts=found.rows,
         clicks=found.clicks,
         missing=found.missing,
         found=counted,
-        held_out=HeldOut(fields=fields, timestamp=timestamp, since=divided.held_out_from),
+        held_out=HeldOut(fields=hashed_of(spec), timestamp=schema.timestamp, since=divided.held_out_from),
     )
 
 
@@ -113,16 +116,21 @@ class Encoded:
 
     encoder: FoldEncoder
     counted: CountTable
-    train: EncodedRows
+    train: Rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Half:
     """A run up to the fit."""
 
-    schema: Schema
+    spec: TablesSpec
     prepared: Prepared
     encoded: Encoded
+
+    @property
+    def schema(self) -> Schema:
+        """The columns of the rows."""
+        return self.spec.joined_schema
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,8 +192,7 @@ def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> t
         logistic = fit_logistic(*rows)
         warnings = leak_warnings(*rows, schema)
     with stage("evaluate", f"score {count:,} held-out rows"):
-        keys = key_columns(arguments.dataset, arguments.data)
-        measured = measure(held_out, schema, encoder, trained.fitted, logistic, keys=keys)
+        measured = measure(held_out, schema, encoder, trained.fitted, logistic, keys=trained.spec.key_columns)
         reachable = best_reachable(held_out, arguments.dataset, schema)
         sampled = reference.sample(held_out, schema, rows=count, seed=seed)
     baselines = {BASE_RATE: base_rate(measured.evaluation, rate=prepared.training_clicks / prepared.training_rows)}
@@ -264,14 +271,16 @@ class Pipeline:
         engine: TrainingEngine,
         arguments: TrainingRequest,
         manifest: Manifest,
+        spec: TablesSpec,
         *,
         output: Path,
         progress: Progress,
     ) -> None:
-        """Train as `arguments` say and write the bundle to `output / "bundle"`."""
+        """Train on the tables of `spec` as `arguments` say and write the bundle to `output / "bundle"`."""
         self._engine = engine
         self._arguments = arguments
         self._manifest = manifest
+        self._spec = spec
         self._training = arguments.training.model_copy(update={"engine": engine.name})
         self._output = output
         self._work = arguments.work or output / work.FOLDER
@@ -287,11 +296,10 @@ class Pipeline:
             judged, histograms = judge_model(trained, self._arguments, self._stage)
             for warning in judged.warnings:
                 self._progress("evaluate", warning)
-            recommended, request = None, self._arguments
-            spec = tables_of(request.dataset, request.data, request.passed_over)
-            if spec is not None and spec.users is not None and spec.items is not None:
+            recommended, spec = None, self._spec
+            if spec.users is not None and spec.items is not None:
                 factors = self._engine.factors(self._training.seed)
-                recommended = recommending(spec, request, self._stage, self._output / SNAPSHOTS, factors)
+                recommended = recommending(spec, self._arguments, self._stage, self._output / SNAPSHOTS, factors)
                 self._progress(STAGE, recommended.judgement.reason)
             return self._finish(trained, judged, histograms, recommended)
         finally:
@@ -306,29 +314,27 @@ class Pipeline:
 
     def first_half(self) -> Half:
         """Prepare and encode the rows: everything before the fit."""
-        prepared, schema = self._prepare()
-        return Half(schema=schema, prepared=prepared, encoded=self._encode(prepared, schema))
+        prepared = self._prepare()
+        return Half(spec=self._spec, prepared=prepared, encoded=self._encode(prepared, self._spec.joined_schema))
 
     def _train(self) -> Trained:
         half = self.first_half()
         rows = half.prepared.training_rows
         fitted = half.encoded.train.fit(self._training, rows=rows, progress=self._progress)
-        return Trained(schema=half.schema, prepared=half.prepared, encoded=half.encoded, fitted=fitted)
+        return Trained(spec=half.spec, prepared=half.prepared, encoded=half.encoded, fitted=fitted)
 
-    def _prepare(self) -> tuple[Prepared, Schema]:
-        with self._stage("read", "find the rows"):
-            source = self._engine.open_source(
-                self._arguments.dataset, self._arguments.data, self._progress, self._arguments.passed_over
-            )
+    def _prepare(self) -> Prepared:
         with self._stage("prepare", "check, hash and split the rows"):
-            prepared = prepare(source, self._training, folder=self._work / "rows")
+            prepared = prepare(
+                self._engine, self._spec, self._training, folder=self._work / "rows", report=self._progress
+            )
         counts = prepared.counts
         self._progress(
             "prepare",
             f"{counts[Part.FIT]:,} rows to train on, {counts[Part.VALIDATION]:,} to stop early by, "
             f"{counts[Part.HELD_OUT]:,} held out",
         )
-        return prepared, source.schema
+        return prepared
 
     def _encode(self, prepared: Prepared, schema: Schema) -> Encoded:
         train = prepared.part(Part.FIT, Part.VALIDATION)
@@ -346,10 +352,10 @@ class Pipeline:
         self, trained: Trained, judged: Judged, histograms: Reference, recommended: Recommending | None
     ) -> Result:
         prepared, fitted, encoder = trained.prepared, trained.fitted, trained.encoded.encoder.encoder
-        dataset, data = self._arguments.dataset, self._arguments.data
         judgement = None if recommended is None else recommended.judgement
         with self._stage("bundle", "write the bundle"):
-            user, held_out = user_column(dataset, data), prepared.part(Part.HELD_OUT)
+            user = None if self._spec.users is None else self._spec.users.foreign_key
+            held_out = prepared.part(Part.HELD_OUT)
             golden = golden_records(held_out, trained.schema, encoder, fitted, user)
             metadata = metadata_of(
                 self._engine,
@@ -359,14 +365,13 @@ class Pipeline:
                 verdict=judged.verdict,
                 held_out=prepared.held_out,
             )
-            spec = tables_of(dataset, data)
             shown = report.ReportData(
                 dataset=self._manifest.description,
                 **vars(judged),
                 importance=fitted.importance,
                 losses=fitted.losses,
                 best_iteration=fitted.best_iteration,
-                rows="" if spec is None else kept(prepared.found, spec),
+                rows=kept(prepared.found, self._spec),
                 splits=split_summaries(prepared),
                 columns=column_summaries(prepared, trained.encoded.counted, trained.schema),
                 parameters=self._training,

@@ -14,14 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.schema import Schema
-from recommend.forgotten import NOBODY, Forgotten
 from recommend.learning import Learner
+from training.datasets.described.spec import TablesSpec
 from training.datasets.progress import Reporter
 from training.kernels.encode import FoldEncoder, FrequentValues
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
 from training.model.fitted import Fitted
-from training.parameters import Dataset, TrainingParameters
+from training.parameters import TrainingParameters
 from training.progress import Progress
 
 
@@ -56,23 +56,13 @@ class Scannable(Protocol):
         ...
 
 
-class EncodedRows(Scannable, Protocol):
-    """Encoded rows with `LABEL`, `PART`, `RECORD_HASH` and `FEATURES`."""
-
-    def part(self, *parts: Part) -> "EncodedRows":
-        """The rows of these parts."""
-        ...
-
-    def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
-        """A model fitted on these rows: the `rows` rows of the parts fit and validation."""
-        ...
-
-
 class Rows(Scannable, Protocol):
-    """Prepared rows, wherever they are stored; `training.kernels.columns` names their columns."""
+    """Prepared rows, wherever they are stored; `training.kernels.columns` names their columns. Encoded rows have
+    `LABEL`, `PART`, `RECORD_HASH` and `FEATURES`.
+    """
 
     def part(self, *parts: Part) -> "Rows":
-        """The divided rows of these parts."""
+        """The divided or encoded rows of these parts."""
         ...
 
     def with_schema(self, schema: Schema) -> "Rows":
@@ -92,34 +82,15 @@ class Rows(Scannable, Protocol):
         """Count the category values of divided rows; stored in `folder` if needed, unless it is there already."""
         ...
 
-    def encode(self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path) -> "EncodedRows":
+    def encode(self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path) -> "Rows":
         """Encode divided rows, each by the rows outside its fold.
 
         The result is written to `folder`, unless it is there already.
         """
         ...
 
-
-class Source(Protocol):
-    """A dataset's rows before they are read; errors in them appear at first use."""
-
-    @property
-    def schema(self) -> Schema:
-        """The columns of the rows."""
-        ...
-
-    @property
-    def hashed_fields(self) -> tuple[str, ...]:
-        """What a row's hash takes in, which decides its side: its fields by name, and its number among equal ones."""
-        ...
-
-    def prepare(self, folder: Path) -> tuple[Rows, Counter[str]]:
-        """Check and hash the rows, and write them to `folder` unless they are there already.
-
-        Returns what was counted, too: "rows", and others.
-
-        Raises a `DatasetError` for malformed rows.
-        """
+    def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
+        """A model fitted on these encoded rows: the `rows` rows of the parts fit and validation."""
         ...
 
 
@@ -140,10 +111,12 @@ class TrainingEngine(Protocol):
         """Report the start of a stage and, during the block, its progress."""
         ...
 
-    def open_source(
-        self, dataset: Dataset, data: Path | None, report: Reporter, passed_over: Forgotten = NOBODY
-    ) -> Source:
-        """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
+    def prepare(self, spec: TablesSpec, folder: Path, report: Reporter) -> tuple[Rows, Counter[str]]:
+        """Read, check, join and hash the rows of tables, and write them to `folder` unless they are there already.
+
+        Returns what was counted, too: "rows", and others; `report` is told how many interactions are left. Raises a
+        `DatasetError` for malformed rows.
+        """
         ...
 
     def factors(self, seed: int) -> Learner:

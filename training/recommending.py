@@ -301,7 +301,7 @@ def recommending(
         except TooManyInteractionsError as error:
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
         write_snapshots(snapshots, spec, chosen)
-        rows = joined(chosen.found, spec)
+        rows = joined(chosen.found, spec.joined)
         truth = best_order(request.dataset, chosen.users, chosen.items)
         second_stage = RankingFit.of(spec, chosen, request.training)
         learners, seed = learners_of(chosen, factors, request.training.first_stage), request.training.seed

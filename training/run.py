@@ -61,14 +61,15 @@ def train_with(
     engine: TrainingEngine, arguments: TrainingRequest, manifest: Manifest, *, output: Path, progress: Progress
 ) -> "Result":
     """Train with an open engine and write the bundle to `output / "bundle"`: of positives alone, a recommender."""
-    spec = tables_of(arguments.dataset, arguments.data, arguments.passed_over)
-    if spec is not None and spec.label.only_positives:
+    with engine.stage(progress, "read", "find the rows"):
+        spec = tables_of(arguments.dataset, arguments.data, arguments.passed_over, progress)
+    if spec.label.only_positives:
         from training.recommending import train_recommender  # noqa: PLC0415 - as below
 
         return train_recommender(engine, arguments, manifest, spec, output=output, progress=progress)
     from training.pipeline import Pipeline  # noqa: PLC0415 - takes a second, while the engine starts
 
-    return Pipeline(engine, arguments, manifest, output=output, progress=progress).run()
+    return Pipeline(engine, arguments, manifest, spec, output=output, progress=progress).run()
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:

@@ -1,6 +1,5 @@
 """A dataset's rows as a training run gets them, without the run: typed, and checked by one full read."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +8,27 @@ import pytest
 
 from features.schema import Schema
 from training import datasets
+from training.datasets.described.columns import table_rules
 from training.datasets.errors import DatasetError
 from training.datasets.progress import Reporter, silent
-from training.engines.reading.sources import open_source
+from training.engines.reading.tables import check, opened
 from training.parameters import Dataset
 
 
 def read(dataset: Dataset, folder: Path | None = None, report: Reporter = silent) -> tuple[pd.DataFrame, Schema]:
     """Rows and schema of a dataset, from its copy in a folder if one is given: label, numbers with NaN and categories
     with "" for missing, and the time in microseconds. Raises the `DatasetError` that fits."""
-    source = open_source(dataset, folder, report)
-    schema = source.schema
-    frames, found = [], Counter[str]()
-    for fields in (fields for piece in source.pieces for fields in piece()):
+    spec = datasets.tables_of(dataset, folder)
+    rules, schema = table_rules(spec), spec.joined_schema
+    pieces, found = opened(spec, rules)
+    frames = []
+    for fields in (fields for piece in pieces for fields in piece()):
         found.update(fields.counted, rows=len(fields), clicks=int(fields.label.sum()))
         columns: dict[str, Any] = {schema.label: fields.label}
         columns |= dict(zip(schema.numeric, fields.numeric, strict=True))
         columns |= {name: texts.to_pylist() for name, texts in zip(schema.categorical, fields.categorical, strict=True)}
         frames.append(pd.DataFrame(columns | ({} if schema.timestamp is None else {schema.timestamp: fields.time})))
-    source.check(found)
+    check(found, spec, rules, report)
     return pd.concat(frames, ignore_index=True), schema
 
 

@@ -1,15 +1,22 @@
 """A training run in the test's own process, on engine local, which needs no Java."""
 
 import io
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from features.encoder import FOLDER
+from recommend.forgotten import NOBODY, Forgotten
 from tests.support.criteo_rows import criteo
 from training.arguments import parse
-from training.datasets import describe
+from training.datasets import describe, tables_of
+from training.datasets.described.columns import table_rules
+from training.datasets.progress import silent
 from training.engines.local.engine import LocalEngine
+from training.engines.reading.tables import Piece, opened
+from training.parameters import Dataset
 from training.progress import Format, Progress
 from training.protocols import TrainingEngine
 from training.result import Result
@@ -48,3 +55,16 @@ def train_on(engine: TrainingEngine, output: Path, *options: str) -> Run:
     progress = Progress(stream, style=Format.JSON)
     result = train_with(engine, arguments, describe(arguments.dataset), output=output, progress=progress)
     return Run(result=result, output=output, progress=stream.getvalue().splitlines())
+
+
+def prepared(
+    engine: TrainingEngine, dataset: Dataset, folder: Path, passed_over: Forgotten = NOBODY
+) -> tuple[Any, Counter[str]]:
+    """A dataset's rows as an engine writes them to a folder, and what it counted."""
+    return engine.prepare(tables_of(dataset, None, passed_over), folder, silent)
+
+
+def pieces_of(dataset: Dataset, data: Path | None = None, passed_over: Forgotten = NOBODY) -> list[Piece]:
+    """The pieces in which engine local reads a dataset, or its copy."""
+    spec = tables_of(dataset, data, passed_over)
+    return opened(spec, table_rules(spec))[0]

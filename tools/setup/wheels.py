@@ -18,8 +18,8 @@ from features.errors import PersonalizationError
 from tools.paths import ROOT
 from tools.setup.console import exit_status, say
 from tools.versions import GLIBC, PYTHON
+from training.datasets.download import Checksum, download
 from training.datasets.progress import Reporter, silent
-from training.datasets.published.download import Checksum, download
 from training.runtime import cache_folder
 
 PROJECT = "personalization"

@@ -11,27 +11,21 @@ from training.datasets.errors import TruncatedFileError
 
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 """What reading a truncated or damaged gzip file raises."""
-_START = b"\x1f\x8b"
+START = b"\x1f\x8b"
+"""Of a packed file's bytes."""
 BLOCK_BYTES = 16 << 20
 """Bytes of text in memory at a time: about 65,000 Criteo rows."""
 
 
-def is_gzip(file: Path) -> bool:
-    """Whether the file's content is gzip, regardless of its name."""
-    with file.open("rb") as probe:
-        return probe.read(len(_START)) == _START
+def open_bytes(file: Path) -> BinaryIO:
+    """Open a file's bytes, decompressed if its name says that it is packed."""
+    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value] # reads lines
 
 
-def open_bytes(file: Path, *, packed: bool | None = None) -> BinaryIO:
-    """Open a file's bytes, decompressed if it is `packed`, by default if its name says so."""
-    packed = file.suffix == ".gz" if packed is None else packed
-    return gzip.open(file, "rb") if packed else file.open("rb")  # type: ignore[return-value] # reads lines
-
-
-def parts(file: Path, *, packed: bool | None = None) -> list[tuple[int, int]]:
+def parts(file: Path) -> list[tuple[int, int]]:
     """Ranges of the file's bytes that processes can read separately with `whole_lines`; see `open_bytes`."""
     size = file.stat().st_size
-    if file.suffix == ".gz" if packed is None else packed:
+    if file.suffix == ".gz":
         return [(0, sys.maxsize)]
     return [(start, min(start + BLOCK_BYTES, size)) for start in range(0, size, BLOCK_BYTES)]
 

@@ -1,7 +1,6 @@
-"""The layout of a dataset in the data lake: `dt=<partition>/part-<number>.tsv`, written aside and then renamed."""
+"""How files of a dataset are ordered and copied: aside first, then renamed."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,15 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from features import files
-from training.datasets.errors import DatasetError, MissingFileError, SpecError
+from training.datasets.errors import DatasetError, SpecError
 
 Item = TypeVar("Item")
-
-LISTING = "parts.txt"
-"""A file beside the partitions that lists their files, one per line, so that a missing one is noticed."""
-
-PLACES = "places.json"
-"""In place of partitions: a list of pairs, a partition and the path of one of its files, which is not copied."""
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -36,36 +29,6 @@ def latest(files: Sequence[Item], days: int, shown: str) -> Sequence[Item]:
             "wait until there are more."
         )
     return files[-days:]
-
-
-def part(folder: Path, partition: str, number: int, suffix: str) -> Path:
-    """The path of a part file; creates its folder."""
-    parent = folder / f"dt={partition}"
-    parent.mkdir(exist_ok=True)
-    return parent / f"part-{number:05d}{suffix}"
-
-
-def rows_files(folder: Path) -> list[Path]:
-    """The files of a dataset: the parts in `folder`, or those that `PLACES` names elsewhere.
-
-    Raises `MissingFileError` like `parts`.
-    """
-    if (folder / PLACES).is_file():
-        named = json.loads((folder / PLACES).read_text(encoding="utf-8"))
-        return [Path(path) for _, path in named]
-    return parts(folder)
-
-
-def parts(folder: Path) -> list[Path]:
-    """The part files in `folder`, in order; raises `MissingFileError` if none is there or a listed one is missing."""
-    found = _parts(folder)
-    if not found:
-        raise MissingFileError(f"There is no dataset in {folder}. Run the data step again.")
-    listing = folder / LISTING
-    listed = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
-    if missing := sorted(set(listed) - {path.relative_to(folder).as_posix() for path in found}):
-        raise MissingFileError(f"The dataset in {folder} lacks {', '.join(missing[:5])}. Run the data step again.")
-    return found
 
 
 def copy_checked(source: Path, target: Path, sha256: str) -> None:
@@ -87,14 +50,7 @@ def written_aside(folder: Path) -> Iterator[Path]:
         with files.written_aside(folder) as aside:
             aside.mkdir()
             yield aside
-            if written := _parts(aside):
-                names = (path.relative_to(aside).as_posix() for path in written)
-                (aside / LISTING).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     except OSError as error:
         raise DatasetError(
             f"The dataset cannot be written to {folder}: {error}. Free space or correct permissions, then run again."
         ) from error
-
-
-def _parts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("dt=*/part-*"))

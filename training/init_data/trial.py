@@ -29,7 +29,7 @@ from training.arguments import parse
 from training.datasets import describe
 from training.datasets.described.columns import locate, table_rules
 from training.datasets.described.fields import TableRules, keys_of
-from training.datasets.described.files import files_of
+from training.datasets.described.files import files_of, load_spec
 from training.datasets.described.spec import Categorical, TablesSpec, Time
 from training.datasets.described.texts import Beginning
 from training.evaluation.measure import Scored, score
@@ -44,7 +44,7 @@ from training.model.native import lightgbm
 from training.parameters import Calibration, Split, TrainingParameters
 from training.pipeline import Half, Pipeline, fold_encoder
 from training.progress import Progress
-from training.protocols import EncodedRows
+from training.protocols import Rows
 from training.streams import LOG
 
 STAGE = "crosses"
@@ -168,7 +168,7 @@ class CrossSearch:
         encoder = fold_encoder(counted, train, schema, self._parameters)
         return self._fitted(schema, encoder, train.encode(encoder, self._parameters, self._folder / "train"))
 
-    def _fitted(self, schema: Schema, encoder: FoldEncoder, train: EncodedRows) -> Tried:
+    def _fitted(self, schema: Schema, encoder: FoldEncoder, train: Rows) -> Tried:
         fitted = train.fit(self._parameters, rows=REFIT_ROWS + 1, progress=self._progress)
         validation = train.part(Part.VALIDATION).scan(_losing(fitted.text))
         ordered = validation.sort_by([(name, "ascending") for name in _LOST.names])
@@ -254,7 +254,7 @@ def _search(spec: TablesSpec, folder: Path, split: Split, progress: Progress) ->
     manifest = describe(arguments.dataset)
     opened = engines.opened(arguments.training, log=folder / LOG, progress=progress, data_size=manifest.size)
     with opened as engine:
-        half = Pipeline(engine, arguments, manifest, output=folder, progress=progress).first_half()
+        half = Pipeline(engine, arguments, manifest, load_spec(file), output=folder, progress=progress).first_half()
         yield CrossSearch(half, arguments.training, folder=folder / "crosses", progress=progress)
 
 
@@ -274,7 +274,7 @@ def _sampled(spec: TablesSpec, folder: Path) -> TablesSpec:
     paths = {name: folder / f"{name}.parquet" for name in tables}
     for name, table in tables.items():
         parquet.write_table(table, paths[name])
-    return spec.with_paths(paths)
+    return spec.with_tables(path=paths)
 
 
 def _first_rows(rules: TableRules, most: int | None = None) -> pa.Table:

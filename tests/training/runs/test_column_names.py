@@ -68,13 +68,6 @@ def test_a_run_takes_any_column_name(result: Result) -> None:
     schema = Bundle.load(Path(result.bundle)).schema
     assert (schema.numeric, schema.categorical, schema.timestamp) == (NUMERIC, CATEGORICAL, "seen.at")
     assert sum(result.rows.values()) == ROWS
-
-
-def test_a_split_by_time_holds_out_the_last_fifth(result: Result) -> None:
     assert result.rows["held_out"] == ROWS // 5
-
-
-def test_the_report_calls_the_columns_by_their_own_names(result: Result) -> None:
     page = Path(result.report).read_text(encoding="utf-8")
-    for name in ("length.min", "alter jahre", "a`b", "größe"):
-        assert name in page
+    assert [name for name in (*NUMERIC[:4], *CATEGORICAL[:2]) if name not in page] == []

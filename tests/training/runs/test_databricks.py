@@ -25,14 +25,16 @@ from training.request import TrainingRequest
 from training.result import Result
 
 Seen = list[tuple[TrainingRequest, Manifest]]
+ROWS = "".join(f"{label}\t3" + "\t" * 38 + "\n" for label in "10")
+"""Two rows of Criteo's format."""
 
 
 @pytest.fixture
 def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Volumes with data, on a cluster that can use them."""
-    data = tmp_path / "volumes" / "raw" / "data" / "dt=all"
+    data = tmp_path / "volumes" / "raw" / "data"
     data.mkdir(parents=True)
-    (data / "part-00000.tsv").write_text("row\n")
+    (data / "interactions.tsv").write_text(ROWS)
     monkeypatch.setattr(databricks, "try_volumes", lambda *_, **__: None)
     return tmp_path / "volumes"
 
@@ -58,7 +60,7 @@ def trained(tmp_path: Path, seen: Seen) -> Callable[[TrainingRequest, Manifest],
     def train(arguments: TrainingRequest, manifest: Manifest) -> Result:
         seen.append((arguments, manifest))
         assert arguments.data is not None
-        assert list(arguments.data.glob("dt=*/part-*"))
+        assert (arguments.data / "interactions.tsv").is_file()
         assert arguments.champion is None or Bundle.load(arguments.champion, mapped=False)
         bundle = make_bundle(tmp_path / f"bundle-{len(seen)}", rows=300, seed=len(seen), trees=2)
         return Result(
@@ -155,12 +157,12 @@ def test_data_that_is_not_in_the_lake_is_brought_for_the_next_run_too(volumes: P
     new = volumes / "raw" / "new"
     new.mkdir()
     (new / "_OWNER").write_text("the step that may delete it")
-    (volumes.parent / "rows.tsv").write_text("row\n")
+    (volumes.parent / "rows.tsv").write_text(ROWS)
     dataset = CriteoDataset(kind="criteo", path=str(volumes.parent / "rows.tsv"))
     wanted = describe(dataset).hash
     main([request(volumes, dataset=dataset.model_dump(), manifest_hash=wanted, data=str(new), fetch=True)])
     assert (new / COMPLETE).read_text() == wanted
-    assert list(new.glob("dt=*/part-*"))
+    assert (new / "interactions.tsv").read_text() == ROWS
     assert (new / "_OWNER").exists()
 
 

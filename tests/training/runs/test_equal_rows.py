@@ -11,8 +11,7 @@ import yaml
 
 from features.bundle import Bundle
 from features.hashing import hash_whole_numbers
-from tests.support.training_runs import train
-from training.datasets.progress import silent
+from tests.support.training_runs import prepared, train
 from training.engines.local.engine import LocalEngine
 from training.kernels.columns import LABEL, PART, RAW, RECORD_HASH
 from training.kernels.hashed import numbered
@@ -47,8 +46,7 @@ def written(folder: Path, *parts: pd.DataFrame) -> Path:
 def sides(spec: Path, folder: Path) -> Counter[tuple[Row, int]]:
     """How many rows of each kind are in each part."""
     dataset = TablesDataset(kind="tables", spec=spec)
-    source = LocalEngine(data_size=0, processes=1).open_source(dataset, None, silent)
-    rows, read = source.prepare(folder / "prepared")
+    rows, read = prepared(LocalEngine(data_size=0, processes=1), dataset, folder / "prepared")
     found: Counter[tuple[Row, int]] = Counter()
     for batch in rows.divided(TrainingParameters(), count=read["rows"]).batches([LABEL, RAW, PART]):
         label, raw, part = (column.to_pylist() for column in batch.columns)
@@ -87,8 +85,8 @@ def test_labels_do_not_decide_the_hash(tmp_path: Path) -> None:
     """Of ten rows with each label, the n-th ones share a hash."""
     frame = pd.DataFrame({"c0": ["a"] * 20, "hit": [0, 1] * 10})
     dataset = TablesDataset(kind="tables", spec=written(tmp_path, frame))
-    source = LocalEngine(data_size=0, processes=1).open_source(dataset, None, silent)
-    (batch,) = source.prepare(tmp_path / "prepared")[0].batches([RECORD_HASH, LABEL])
+    rows, _ = prepared(LocalEngine(data_size=0, processes=1), dataset, tmp_path / "prepared")
+    (batch,) = rows.batches([RECORD_HASH, LABEL])
     hashes = batch.column(0).to_numpy()
     labels = batch.column(1).to_numpy()
     assert sorted(hashes[labels == 0]) == sorted(hashes[labels == 1])

@@ -10,12 +10,10 @@ from pyspark.sql import SparkSession
 
 from features.bundle import Bundle
 from tests.support.rows import read
-from tests.support.training_runs import Run, encoder_of, train, train_on
+from tests.support.training_runs import Run, encoder_of, pieces_of, prepared, train, train_on
 from tools.paths import ROOT
-from training.datasets import describe, gzipped
+from training.datasets import describe, gzipped, tables_of
 from training.datasets.errors import ColumnError, MalformedRowError, MissingFileError, OneClassError, SpecError
-from training.datasets.progress import silent
-from training.engines.reading.sources import open_source
 from training.engines.spark.engine import SparkEngine
 from training.kernels.columns import RECORD_HASH
 from training.kernels.hashed import hashed
@@ -77,9 +75,8 @@ def test_events_in_lists_train_the_model_of_the_labels_that_they_mean(
 def test_spark_notices_an_event_that_never_occurs(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
     spec = written(tmp_path, label=BOUGHT | {"negative": ["view", "cart", "return"]})
     engine = SparkEngine(session=spark, log=spark_log)
-    source = engine.open_source(TablesDataset(kind="tables", spec=spec), None, silent)
     with pytest.raises(ColumnError, match="the negative event 'return' is in no row's event"):
-        source.prepare(tmp_path / "rows")
+        prepared(engine, TablesDataset(kind="tables", spec=spec), tmp_path / "rows")
 
 
 LOG = """user,item,session,event,page,seen
@@ -147,7 +144,7 @@ def test_events_of_one_row_are_found_across_the_parts_of_a_file(
     whole = rows_of(log_of(tmp_path))
     monkeypatch.setattr(gzipped, "BLOCK_BYTES", 50)
     dataset = log_of(tmp_path)
-    assert len(open_source(dataset, None, silent).pieces) > 2
+    assert len(pieces_of(dataset)) > 2
     assert rows_of(dataset) == whole
     pd.read_csv(tmp_path / "log.csv").to_parquet(tmp_path / "log.parquet")
     assert rows_of(log_of(tmp_path, interactions="log.parquet")) == whole
@@ -199,7 +196,7 @@ def test_spark_makes_the_same_rows(spark: SparkSession, spark_log: Path, tmp_pat
         assert any(f"3,000 events make {pairs:,} rows with a known user and item" in line for line in run.progress)
     log = log_of(tmp_path, one_row_per=["user"], users=None, numeric=[])
     with pytest.raises(OneClassError, match="that `one_row_per` makes have the label 1"):
-        engine.open_source(log, None, silent).prepare(tmp_path / "rows")
+        prepared(engine, log, tmp_path / "rows")
 
 
 @pytest.mark.spark
@@ -220,9 +217,8 @@ def test_of_events_at_one_time_spark_too_takes_the_first_one_read(
         (tmp_path / file).write_text(f"user,item,session,event,page,seen\n{events}")
     dataset = log_of(tmp_path, interactions=paths)
     assert (10, "i1", "0", 30.0, 0) in rows_of(dataset)
-    source = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent)
-    rows, _ = source.prepare(tmp_path / "rows")
+    rows, _ = prepared(SparkEngine(session=spark, log=spark_log), dataset, tmp_path / "rows")
     hashes = [int(row[RECORD_HASH]) for row in rows.frame.select(RECORD_HASH).collect()]
-    local = open_source(dataset, None, silent)
-    read = [hashed(fields, local.schema) for piece in local.pieces for fields in piece()]
-    assert sorted(hashes) == sorted(value for batch in read for value in batch.column(RECORD_HASH).to_pylist())
+    schema = tables_of(dataset, None).joined_schema
+    local = [hashed(fields, schema) for piece in pieces_of(dataset) for fields in piece()]
+    assert sorted(hashes) == sorted(value for batch in local for value in batch.column(RECORD_HASH).to_pylist())

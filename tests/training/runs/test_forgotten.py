@@ -17,16 +17,14 @@ from recommend.forgotten import NOBODY, Forgotten, change
 from recommend.histories import Histories
 from recommend.stored import FOLDER
 from tests.support.described_tables import write_tables
-from tests.support.training_runs import train
+from tests.support.training_runs import pieces_of, prepared, train
 from tools.paths import ROOT
 from training import work
 from training.catalogue import write_snapshots
 from training.datasets import tables_of
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.tables import SPEC
-from training.datasets.progress import silent
 from training.engines.reading.interactions import read_chosen
-from training.engines.reading.sources import open_source
 from training.engines.spark.engine import SparkEngine
 from training.parameters import TablesDataset
 
@@ -74,9 +72,8 @@ def test_neither_model_nor_recommender_nor_histories_have_them(
     ages: list[float] = []
     passed_over = NOBODY.with_user(gone)
     dataset = dataset_of(tmp_path / "copy", users, one_row_per=one_row_per, stored=stored)
-    opened = open_source(dataset, None, silent, passed_over)
     spec = spec_without(dataset, passed_over)
-    for piece in opened.pieces:
+    for piece in pieces_of(dataset, None, passed_over):
         for fields in piece():
             ages += fields.numeric[0].tolist()
     assert sorted(ages) == [0, 0, 2, 2], "of the first and the third"
@@ -153,6 +150,5 @@ def test_spark_reads_no_row_of_them(spark: SparkSession, spark_log: Path, tmp_pa
     before = change(list_, lambda before: before.with_user("2"))
     engine = SparkEngine(session=spark, log=spark_log)
     for passed_over, rows in ((before, 6), (before.with_user("2"), 4)):
-        source = engine.open_source(dataset, None, silent, passed_over)
-        _, read = source.prepare(tmp_path / str(rows))
+        _, read = prepared(engine, dataset, tmp_path / str(rows), passed_over)
         assert read["rows"] == rows

@@ -16,18 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.schema import CRITEO
 from tests.support.criteo_rows import write
-from tests.support.training_runs import train
-from training.datasets import gzipped
+from tests.support.training_runs import pieces_of, prepared, train
+from training.datasets import gzipped, tables_of
+from training.datasets.described.columns import table_rules
 from training.datasets.errors import DatasetError, MalformedRowError
-from training.datasets.progress import silent
 from training.engines import chunks, counting
-from training.engines.local.engine import LocalEngine, LocalSource, processes_for
+from training.engines.local.engine import LocalEngine, processes_for
 from training.engines.local.pool import Pool, ProcessLostError
-from training.engines.reading.criteo import parse
-from training.engines.reading.opened import Opened
-from training.engines.reading.sources import open_source
+from training.engines.reading.tables import unchanged
 from training.failure import DiskFullError, explain
 from training.parameters import CriteoDataset
 
@@ -78,32 +75,31 @@ def test_parts_of_a_file_hold_each_line_once(
             assert all(block.endswith(b"\n") for block in found[:-1])
 
 
-def test_the_first_of_several_wrong_rows_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_rows_are_named_whichever_process_meets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gzipped, "BLOCK_BYTES", 1_000)
     lines = [ROW] * 400
     for number in (150, 300):
         lines[number - 1] = ROW.replace("5", "five", 1)
     file = tmp_path / "day"
     file.write_text("\n".join(lines))
-    with closing(LocalEngine(data_size=0, processes=2)) as engine:
-        source = engine.open_source(CriteoDataset(kind="criteo", path=str(file)), None, silent)
-        with pytest.raises(MalformedRowError, match="day, line 150: 'five'"):
-            source.prepare(tmp_path / "rows")
+    with (
+        closing(LocalEngine(data_size=0, processes=2)) as engine,
+        pytest.raises(
+            MalformedRowError, match="number int00: 2 of 400 fields are no number: line 150 'five', line 300"
+        ),
+    ):
+        prepared(engine, CriteoDataset(kind="criteo", path=str(file)), tmp_path / "rows")
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "day"
     file.write_text(f"{ROW}\n")
-
-    def fields():  # type: ignore[no-untyped-def] # noqa: ANN202 - a piece's own
-        yield parse(file.read_bytes())
+    spec = tables_of(CriteoDataset(kind="criteo", path=str(file)), None)
+    with (
+        pytest.raises(DatasetError, match=r"day changed while it was read\. Run the command again"),
+        unchanged(table_rules(spec)),
+    ):
         file.write_text(f"{ROW}\n{ROW}\n")
-
-    engine = LocalEngine(data_size=0, processes=1)
-    opened = Opened(schema=CRITEO, pieces=[fields], files=[file], check=lambda _found: None)
-    source = LocalSource(runner=engine, opened=opened)
-    with pytest.raises(DatasetError, match=r"day changed while it was read\. Run the command again"):
-        source.prepare(tmp_path / "rows")
 
 
 @pytest.mark.parametrize(
@@ -138,8 +134,8 @@ def test_a_full_disk_that_a_process_of_the_pool_met_is_told_the_same_way(tmp_pat
 def test_files_of_a_folder_that_are_packed_are_read_by_a_process_each(rows: Path, tmp_path: Path) -> None:
     for name in ("day_0.gz", "day_1.gz", "day_2.gz"):
         (tmp_path / name).write_bytes(gzip.compress(rows.read_bytes()))
-    opened = open_source(CriteoDataset(kind="criteo", path=str(tmp_path)), None, silent)
-    assert [sum(map(len, piece())) for piece in opened.pieces] == [3_000] * 3
+    pieces = pieces_of(CriteoDataset(kind="criteo", path=str(tmp_path)))
+    assert [sum(map(len, piece())) for piece in pieces] == [3_000] * 3
 
 
 def end(number: int) -> int:

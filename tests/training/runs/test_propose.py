@@ -158,7 +158,9 @@ def found(file: Path, folder: Path) -> Crosses:
     arguments = parse(["--dataset", "tables", "--spec", str(file)])
     progress = Progress(io.StringIO(), style=Format.JSON)
     engine = LocalEngine(data_size=0, processes=1)
-    pipeline = Pipeline(engine, arguments, describe(arguments.dataset), output=folder, progress=progress)
+    pipeline = Pipeline(
+        engine, arguments, describe(arguments.dataset), load_spec(file), output=folder, progress=progress
+    )
     search = CrossSearch(pipeline.first_half(), arguments.training, folder=folder / "crosses", progress=progress)
     return search.run(candidates(load_spec(file)), factors_to_try(load_spec(file)))
 

@@ -31,10 +31,9 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from features.bundle import Bundle
 from features.hashing import MISSING_HASH
 from tests.support.rows import read
-from tests.support.training_runs import encoder_of, train, train_on
+from tests.support.training_runs import encoder_of, prepared, train, train_on
 from tools.paths import ROOT
-from training.datasets.errors import DatasetError, MalformedRowError, TruncatedFileError
-from training.datasets.progress import silent
+from training.datasets.errors import DatasetError, TruncatedFileError
 from training.engines import chunks
 from training.engines.counted import LocalCounts
 from training.engines.local.engine import LocalEngine
@@ -93,19 +92,6 @@ def test_a_signal_ends_a_job_before_its_tasks_end(spark: SparkSession, tmp_path:
 
 
 @pytest.mark.spark
-def test_of_several_wrong_rows_the_first_is_named_by_file_and_line(
-    spark: SparkSession, spark_log: Path, tmp_path: Path
-) -> None:
-    lines = [ROW, OTHER] * 20
-    lines[37] = OTHER + "\tlast"
-    lines[29] = OTHER.replace("5", "five", 1)
-    (tmp_path / "day").write_text("\n".join(lines))
-    engine = SparkEngine(session=spark, log=spark_log)
-    with pytest.raises(MalformedRowError, match=r"day, line 30: 'five' in the numeric column int00 is not a number"):
-        train_on(engine, tmp_path / "run", "--dataset", "criteo", "--path", str(tmp_path / "day"))
-
-
-@pytest.mark.spark
 def test_counts_say_what_the_same_counts_say_in_one_process(spark: SparkSession) -> None:
     """Of values that are missing, and of the lowest and highest hashes; one column has none."""
     drawn = np.random.default_rng(1)
@@ -148,9 +134,9 @@ def test_a_fault_in_a_table_is_named_by_line(fault: str, spark: SparkSession, sp
     content = {"interactions": "seen.csv", "label": {"column": "clicked"}, "numeric": ["age"], "users": {"key": "user"}}
     (tmp_path / "dataset.yaml").write_text(yaml.safe_dump(content))
     dataset = TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml")
-    source = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent)
+    engine = SparkEngine(session=spark, log=spark_log)
     with pytest.raises(DatasetError, match=re.escape(complaint)):
-        source.prepare(tmp_path / "rows")
+        prepared(engine, dataset, tmp_path / "rows")
 
 
 MOMENT = datetime(2026, 1, 31, 5, tzinfo=UTC)
@@ -187,7 +173,7 @@ def test_types_that_spark_lacks_are_read_as_on_engine_local(
     table = pa.table(columns)
     parquet.write_table(table, tmp_path / "seen.parquet", use_deprecated_int96_timestamps=bits_of_times == 96)
     dataset = parquet_dataset(tmp_path, [*names, "whole.a"])
-    rows, _ = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent).prepare(tmp_path / "rows")
+    rows, _ = prepared(SparkEngine(session=spark, log=spark_log), dataset, tmp_path / "rows")
     batch = pa.RecordBatch.from_pydict({RAW: [row[RAW] for row in rows.frame.orderBy(LABEL).collect()]})
     local, schema = read(dataset)
     found = pd.DataFrame(unpacked(batch).column(RAW).to_pylist()).set_axis(schema.categorical, axis="columns")
@@ -207,10 +193,10 @@ def test_a_column_that_spark_cannot_read_is_named(
     parquet.write_table(pa.table(columns), tmp_path / "seen.parquet")
     is_struct = pa.types.is_struct(values.type)
     dataset = parquet_dataset(tmp_path, ["odd.a" if is_struct else "odd"])
-    source = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent)
+    engine = SparkEngine(session=spark, log=spark_log)
     kind = "null" if is_struct else str(values.type)
     with pytest.raises(DatasetError, match=re.escape(f"seen.parquet, column odd: Spark cannot read the type {kind}. ")):
-        source.prepare(tmp_path / "rows")
+        prepared(engine, dataset, tmp_path / "rows")
 
 
 def parquet_dataset(folder: Path, categorical: list[object]) -> TablesDataset:
@@ -223,9 +209,9 @@ def parquet_dataset(folder: Path, categorical: list[object]) -> TablesDataset:
 def test_a_gzip_file_that_was_cut_off_is_named(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
     (tmp_path / "day.gz").write_bytes(gzip.compress("\n".join([ROW, OTHER] * 500).encode())[:-20])
     dataset = CriteoDataset(kind="criteo", path=str(tmp_path / "day.gz"))
-    source = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent)
+    engine = SparkEngine(session=spark, log=spark_log)
     with pytest.raises(TruncatedFileError, match=r"day\.gz is truncated or damaged"):
-        source.prepare(tmp_path / "rows")
+        prepared(engine, dataset, tmp_path / "rows")
 
 
 @pytest.mark.spark
@@ -244,9 +230,9 @@ def test_rows_are_divided_as_on_engine_local(spark: SparkSession, hashes: list[i
 def test_equal_rows_are_numbered_as_on_engine_local(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
     (tmp_path / "day").write_text("\n".join([ROW, OTHER, OTHER, ROW.replace("68fd1e64", "0"), OTHER]))
     dataset = CriteoDataset(kind="criteo", path=str(tmp_path / "day"))
-    rows, _ = SparkEngine(session=spark, log=spark_log).open_source(dataset, None, silent).prepare(tmp_path / "spark")
+    rows, _ = prepared(SparkEngine(session=spark, log=spark_log), dataset, tmp_path / "spark")
     with closing(LocalEngine(data_size=1)) as engine:
-        local, _ = engine.open_source(dataset, None, silent).prepare(tmp_path / "local")
+        local, _ = prepared(engine, dataset, tmp_path / "local")
         expected = [
             row
             for file in local.files

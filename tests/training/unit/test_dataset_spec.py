@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from training import datasets
-from training.datasets.described.columns import locate
 from training.datasets.described.files import load_spec
 from training.datasets.described.spec import read_spec
 from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError, NoTimestampError, SpecError
@@ -39,15 +38,6 @@ def written(folder: Path, *, tables: dict[str, str] | None = None, **changes: ob
 
 def tables(path: Path) -> TablesDataset:
     return TablesDataset(kind="tables", spec=path)
-
-
-def test_columns_are_found_in_the_table_that_has_them(tmp_path: Path) -> None:
-    located = locate(load_spec(written(tmp_path, categorical=["genre", "item"])))
-    assert {table: [field.name for field in fields] for table, fields in located.items()} == {
-        "interactions": ["item"],
-        "users": ["age"],
-        "items": ["genre"],
-    }
 
 
 def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path) -> None:
@@ -109,12 +99,6 @@ def test_a_column_is_a_name_or_says_more(tmp_path: Path) -> None:
     assert (spec.numeric_names, spec.categorical_names) == (("age",), ("item", "genre"))
     assert [one.separator for one in spec.categorical] == [None, "|"]
     assert [spec.missing_in(name) for name in ("age", "genre", "rating")] == [{"", "NA"}, {"", "?"}, {"", "NA"}]
-
-
-@pytest.mark.parametrize("name", ["age:float", "age.years", "age in years", "größe, m"])
-def test_a_column_may_have_any_name(tmp_path: Path, name: str) -> None:
-    path = written(tmp_path, tables={"users.csv": f'user,"{name}"\nu1,30\n'}, numeric=[name])
-    assert [field.name for field in locate(load_spec(path))["users"]] == [name]
 
 
 @pytest.mark.parametrize(
@@ -225,17 +209,6 @@ def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path, text: 
     (tmp_path / "dataset.yaml").write_text(text)
     with pytest.raises(SpecError, match=rf"the key '{key}' stands in line \d+ already .*line {line}, column"):
         read_spec(tmp_path / "dataset.yaml")
-
-
-def test_a_key_may_replace_what_an_alias_brings(tmp_path: Path) -> None:
-    config = tmp_path / "dataset.yaml"
-    config.write_text(
-        "interactions: a.csv\nusers: &same {key: user, version: 1}\nitems: {<<: *same, key: item}\n"
-        "label: {column: hit}\ncategorical: [user]\n"
-    )
-    items = read_spec(config).items
-    assert items is not None
-    assert (items.key, items.version) == ("item", 1)
 
 
 def test_a_split_by_time_needs_a_described_timestamp(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ import tenacity
 
 from tests.support.file_server import Served, serving
 from training import datasets
+from training.datasets import download as downloads
+from training.datasets import published
+from training.datasets.download import Checksum, download
 from training.datasets.errors import DownloadError, TruncatedFileError
 from training.datasets.progress import silent
-from training.datasets.published import download as downloads
-from training.datasets.published import remote
-from training.datasets.published.download import Checksum, download
 from training.parameters import CriteoDataset
 
 AT_ONCE = tenacity.wait_none()
@@ -38,39 +38,26 @@ def test_a_file_arrives_whole_and_says_how_far_it_is(tmp_path: Path) -> None:
     assert reports[-1] == (("data", "5.1 of 5.1 MB downloaded"), {"done": len(CONTENT), "total": len(CONTENT)})
 
 
-def test_a_cut_download_continues_where_it_was_cut(tmp_path: Path) -> None:
-    with serving(Served(content=CONTENT, cut_after=[2_000_000, 1_000_000])) as served:
-        assert fetch(served, tmp_path / "to/rows") == CONTENT
-    assert served.requests == [None, "bytes=2000000-", "bytes=3000000-"]
+@pytest.mark.parametrize(
+    ("served", "asked"),
+    [
+        pytest.param({"cut_after": [2_000_000, 1_000_000]}, ["bytes=2000000-", "bytes=3000000-"], id="cut twice"),
+        pytest.param({"cut_after": [2_000_000], "ranges": False}, ["bytes=2000000-"], id="without ranges"),
+        pytest.param({"failures": [503, 429, 500]}, [None] * 3, id="passing errors"),
+    ],
+)
+def test_a_download_goes_on_after_what_passes(tmp_path: Path, served: dict[str, Any], asked: list[str | None]) -> None:
+    with serving(Served(content=CONTENT, **served)) as server:
+        assert fetch(server, tmp_path / "to/rows") == CONTENT
+    assert server.requests == [None, *asked]
 
 
-def test_an_address_that_does_not_answer_is_one_clear_error(tmp_path: Path) -> None:
-    with serving(Served(content=b"")) as served:
-        pass
-    with pytest.raises(DownloadError, match=r"could not be downloaded: .* give the path of a local copy"):
+@pytest.mark.parametrize(("status", "attempts"), [(503, downloads.ATTEMPTS), (404, 1)])
+def test_what_does_not_pass_ends_the_download(tmp_path: Path, status: int, attempts: int) -> None:
+    said = rf"could not be downloaded: .*{status}.* give the path of a local copy"
+    with serving(Served(content=CONTENT, failures=[status] * 9)) as served, pytest.raises(DownloadError, match=said):
         fetch(served, tmp_path / "to/rows")
-
-
-def test_a_server_without_ranges_sends_everything_again(tmp_path: Path) -> None:
-    with serving(Served(content=CONTENT, ranges=False, cut_after=[2_000_000])) as served:
-        assert fetch(served, tmp_path / "to/rows") == CONTENT
-
-
-def test_passing_server_errors_are_tried_again(tmp_path: Path) -> None:
-    with serving(Served(content=CONTENT, failures=[503, 429, 500])) as served:
-        assert fetch(served, tmp_path / "to/rows") == CONTENT
-
-
-def test_lasting_server_errors_end_the_download(tmp_path: Path) -> None:
-    with serving(Served(content=CONTENT, failures=[503] * 9)) as served, pytest.raises(DownloadError, match="503"):
-        fetch(served, tmp_path / "to/rows")
-    assert len(served.requests) == downloads.ATTEMPTS
-
-
-def test_a_refused_address_is_not_tried_again(tmp_path: Path) -> None:
-    with serving(Served(content=CONTENT, failures=[404] * 2)) as served, pytest.raises(DownloadError, match="404"):
-        fetch(served, tmp_path / "to/rows")
-    assert len(served.requests) == 1
+    assert len(served.requests) == attempts
 
 
 @pytest.mark.parametrize(
@@ -112,11 +99,11 @@ def archive(files: dict[str, bytes]) -> bytes:
 def test_an_archive_is_unpacked_to_its_rows_and_nothing_else(tmp_path: Path) -> None:
     content = archive({"../../escape.txt": b"x", "dac/train.txt": ROW.encode(), "readme.txt": b"y"})
     with serving(Served(content=content)) as served:
-        source = remote.Source(url=served.url, member="train.txt")
-        rows = remote.fetch(source, silent)
+        source = published.Source(url=served.url, member="train.txt")
+        rows = published.fetch(source, silent)
     assert rows.read_text() == ROW
     assert [file.name for file in rows.parent.iterdir()] == ["rows.tsv"]
-    assert remote.fetch(source, silent) == rows, "the server is gone"
+    assert published.fetch(source, silent) == rows, "the server is gone"
     assert [file.relative_to(tmp_path) for file in tmp_path.rglob("escape.txt")] == []
 
 
@@ -124,7 +111,7 @@ def test_an_archive_is_unpacked_to_its_rows_and_nothing_else(tmp_path: Path) -> 
 def test_a_damaged_archive_is_refused(damage: Callable[[bytes], bytes]) -> None:
     content = damage(archive({"train.txt": ROW.encode() * 1_000}))
     with serving(Served(content=content)) as served, pytest.raises(TruncatedFileError, match="damaged"):
-        remote.fetch(remote.Source(url=served.url, member="train.txt"), silent)
+        published.fetch(published.Source(url=served.url, member="train.txt"), silent)
 
 
 def test_an_archive_without_the_rows_is_refused() -> None:
@@ -132,4 +119,4 @@ def test_an_archive_without_the_rows_is_refused() -> None:
         serving(Served(content=archive({"other.txt": b"x"}))) as served,
         pytest.raises(DownloadError, match=r"train\."),
     ):
-        remote.fetch(remote.Source(url=served.url, member="train.txt"), silent)
+        published.fetch(published.Source(url=served.url, member="train.txt"), silent)

@@ -1,7 +1,6 @@
 """A dataset's identity changes exactly when its data does, and files reach the data lake completely or not at all."""
 
 import errno
-import gzip
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from training.datasets.described.spec import TablesSpec, meaning
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.parameters import CriteoDataset, FilmsDataset, TablesDataset
 
-ROW = "\t".join(["1", *["3"] * 13, *["68fd1e64"] * 26]) + "\n"
+ROW = "".join("\t".join([label, *["3"] * 13, *["68fd1e64"] * 26]) + "\n" for label in "10")
 
 
 def criteo(path: Path) -> CriteoDataset:
@@ -48,17 +47,7 @@ def test_fewer_files_than_days_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"`days` asks for the last 3 files of .*, which has 2\. Write `days: 2`"):
         datasets.describe(asked)
     (tmp_path / "day_2").write_text(ROW)
-    assert [file.partition for file in datasets.describe(asked).partitions] == ["day_0", "day_1", "day_2"]
-
-
-def test_each_file_of_a_folder_is_a_partition(tmp_path: Path) -> None:
-    for name in ("day_0.gz", "day_1.gz"):
-        (tmp_path / name).write_bytes(gzip.compress(ROW.encode()))
-    described = datasets.describe(criteo(tmp_path))
-    assert [file.partition for file in described.partitions] == ["day_0", "day_1"]
-    datasets.materialize(criteo(tmp_path), tmp_path / "lake")
-    copied = [str(file.relative_to(tmp_path / "lake")) for file in layout.parts(tmp_path / "lake")]
-    assert copied == ["dt=day_0/part-00000.tsv.gz", "dt=day_1/part-00001.tsv.gz"]
+    assert [Path(file.path).name for file in datasets.describe(asked).partitions] == ["day_0", "day_1", "day_2"]
 
 
 def test_a_copy_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
@@ -84,7 +73,7 @@ def test_data_that_changed_since_it_was_planned_is_not_kept(tmp_path: Path, kind
     assert not (tmp_path / "lake").exists()
     now = datasets.describe(dataset)
     datasets.materialize(dataset, tmp_path / "lake/raw", wanted=now.hash)
-    assert len(list((tmp_path / "lake/raw").rglob("*.*sv"))) == len(now.partitions)
+    assert len(list((tmp_path / "lake/raw/interactions").iterdir())) == len(now.partitions)
 
 
 def test_a_failed_copy_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -120,19 +109,6 @@ def test_an_empty_file_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_missing_file_or_an_empty_folder_is_refused_by_name(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(MissingFileError, match=name):
-        datasets.describe(criteo(tmp_path / name))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("a.txt", gzip.compress(b"x", mtime=0), "is gzip, but its name"),
-        ("a.gz", b"1\t2", "is not gzip, though it ends in .gz"),
-    ],
-)
-def test_a_name_that_contradicts_the_content_is_refused(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(DatasetError, match=reason):
         datasets.describe(criteo(tmp_path / name))
 
 

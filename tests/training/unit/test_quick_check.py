@@ -1,6 +1,5 @@
 """Everything wrong with a dataset's tables is named at once, with its place: by the first look and by a full read."""
 
-import gzip
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.support.rows import read
+from tests.support.rows import refused
 from training import datasets
 from training.datasets.described.columns import table_rules
 from training.datasets.described.files import load_spec
@@ -24,7 +23,6 @@ from training.datasets.errors import (
     OneClassError,
     SeveralProblemsError,
     SpecError,
-    TruncatedFileError,
 )
 from training.parameters import TablesDataset
 
@@ -33,7 +31,7 @@ ITEMS = "item,genres\ni1,drama|crime\ni2,drama\n"
 INTERACTIONS = "user,item,rating,seen\nu1,i1,5,2026-01-31 10:00:00\nu2,i2,1,1769853600\nu9,i1,4,2026-02-01\n"
 
 
-def written(folder: Path, tables: Mapping[str, str | bytes] | None = None, **changes: object) -> Path:
+def dataset(folder: Path, tables: Mapping[str, str | bytes] | None = None, **changes: object) -> TablesDataset:
     """A dataset in `folder`, with other contents of these tables and these changes of its description."""
     contents: dict[str, str | bytes] = {"users": USERS, "items": ITEMS, "interactions": INTERACTIONS, **(tables or {})}
     for name, content in contents.items():
@@ -48,28 +46,13 @@ def written(folder: Path, tables: Mapping[str, str | bytes] | None = None, **cha
         "timestamp": "seen",
     }
     (folder / "dataset.yaml").write_text(yaml.safe_dump({**spec, **changes}))
-    return folder / "dataset.yaml"
-
-
-def look(path: Path, characters: int = 1 << 20) -> None:
-    """Look at the tables that a description names."""
-    look_at(table_rules(load_spec(path)), characters)
-
-
-def refused(kind: type[DatasetError], path: Path) -> str:
-    """The error of the first look, of exactly this class; reading all rows ends with the same one."""
-    with pytest.raises(DatasetError) as caught:
-        look(path)
-    assert type(caught.value) is kind, str(caught.value)
-    with pytest.raises(kind) as later:
-        read(TablesDataset(kind="tables", spec=path))
-    assert str(later.value) == str(caught.value)
-    return str(caught.value)
+    return TablesDataset(kind="tables", spec=folder / "dataset.yaml")
 
 
 GENRES = {"column": "genres", "separator": ", "}
 BOUGHT = {"column": "event", "positive": ["buy"], "negative": ["view"]}
 EVENTS = "user,item,event,seen\nu1,i1,buy,2026-01-31 10:00:00\nu2,i2,view,1769853600\nu9,i1,buy,2026-02-01\n"
+BOUGHT_ALONE = "user,item,seen\nu1,i1,2026-01-31 10:00:00\nu2,i2,1769853600\nu9,i1,2026-02-01\n"
 OLD = "user,age\n" + "".join(f"u{number},old{number % 4}\n" for number in range(1, 8))
 RIGHT: dict[str, tuple[dict[str, str | bytes], dict[str, object]]] = {
     "as they are": ({}, {}),
@@ -77,6 +60,7 @@ RIGHT: dict[str, tuple[dict[str, str | bytes], dict[str, object]]] = {
     "lines of blanks": ({"users": USERS + "\n  \n"}, {}),
     "a separator that occurs": ({}, {"categorical": [GENRES | {"separator": "|"}]}),
     "a column that is empty anyway": ({"users": "user,age\nu1,\nu2,\n"}, {"missing": ["NA"]}),
+    "positives alone": ({"interactions": BOUGHT_ALONE}, {"label": "positives"}),
     "events in lists": ({"interactions": EVENTS}, {"label": BOUGHT}),
 }
 WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, object], list[str]]] = {
@@ -209,7 +193,7 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
         {},
         ["keys look like '012', '012' in the interactions' user and '12' in the users' user"],
     ),
-    "a header alone": (EmptyDatasetError, {"users": "user,age\n"}, {}, ["users.csv names its columns but has no row"]),
+    "a header alone": (EmptyDatasetError, {"users": "user,age\n"}, {}, ["users.csv has no row"]),
     "causes of several kinds": (
         SeveralProblemsError,
         {"users": "user,age\nu1,old\nu1,30\n"},
@@ -220,6 +204,18 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
             "2 rows (lines 2, 3) with the user 'u1'",
             "the separator '/' is in none",
         ],
+    ),
+    "a positive without an item": (
+        MalformedRowError,
+        {"interactions": BOUGHT_ALONE + "u1,,3\n"},
+        {"label": "positives"},
+        ["key item: 1 of 4 fields is no key: line 5 ''"],
+    ),
+    "positives that match nothing": (
+        JoinError,
+        {"interactions": "user,item,seen\nu7,i1,3\n"},
+        {"label": "positives"},
+        ["0 of 1 rows"],
     ),
     "events in neither list": (
         MalformedRowError,
@@ -247,7 +243,7 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
 
 @pytest.mark.parametrize(("tables", "changes"), RIGHT.values(), ids=RIGHT)
 def test_right_tables_pass(tmp_path: Path, tables: dict[str, str | bytes], changes: dict[str, object]) -> None:
-    look(written(tmp_path, tables, **changes))
+    datasets.describe(dataset(tmp_path, tables, **changes))
 
 
 @pytest.mark.parametrize(("kind", "tables", "changes", "said"), WRONG.values(), ids=WRONG)
@@ -258,77 +254,43 @@ def test_wrong_tables_are_one_error_that_says_everything(
     changes: dict[str, object],
     said: list[str],
 ) -> None:
-    text = refused(kind, written(tmp_path, tables, **changes))
+    text = refused(kind, dataset(tmp_path, tables, **changes))
     assert [part for part in said if part not in text] == [], text
 
 
 def test_a_wrong_row_of_a_parquet_file_is_named_by_its_number(tmp_path: Path) -> None:
-    path = written(tmp_path, users={"path": "users.parquet", "key": "user"})
+    of = dataset(tmp_path, users={"path": "users.parquet", "key": "user"})
     pd.DataFrame({"user": ["u1", "u2"], "age": ["30", "old"]}).to_parquet(tmp_path / "users.parquet")
-    assert "users.parquet, number age: 1 of 2 fields is no number: row 2 'old'" in refused(MalformedRowError, path)
+    assert "users.parquet, number age: 1 of 2 fields is no number: row 2 'old'" in refused(MalformedRowError, of)
 
 
 def test_bytes_of_a_parquet_file_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, items={"path": "items.parquet", "key": "item"})
+    of = dataset(tmp_path, items={"path": "items.parquet", "key": "item"})
     pd.DataFrame({"item": ["i1", "i2"], "genres": [b"drama", b"\xff"]}).to_parquet(tmp_path / "items.parquet")
-    assert "items.parquet cannot be read: Invalid UTF8 payload. Write it again." in refused(DatasetError, path)
+    assert "items.parquet cannot be read: Invalid UTF8 payload. Write it again." in refused(DatasetError, of)
 
 
 @pytest.mark.parametrize("name", ["items.parquet", "items.jsonl"])
 def test_a_fraction_is_no_category(tmp_path: Path, name: str) -> None:
-    path = written(tmp_path, items={"path": name, "key": "item"}, categorical=["size"])
+    of = dataset(tmp_path, items={"path": name, "key": "item"}, categorical=["size"])
     rows = pd.DataFrame({"item": ["i1", "i2"], "size": [2.0, 2.5]})
     rows.to_parquet(tmp_path / "items.parquet")
     rows.to_json(tmp_path / "items.jsonl", orient="records", lines=True)
-    text = refused(MalformedRowError, path)
+    text = refused(MalformedRowError, of)
     place = "row 2" if name.endswith("parquet") else "line 2"
     assert f"{name}, category size: 1 of 2 fields is a fraction, and no category" in text
     assert f"(name the column under `numeric`, or write its values as text): {place} '2.5'" in text
-
-
-def test_parquet_types_are_read_as_they_are(tmp_path: Path) -> None:
-    path = written(
-        tmp_path,
-        interactions="interactions.parquet",
-        label={"column": "rating", "equals": True},
-        numeric=["age", "price"],
-    )
-    rows = pd.DataFrame({"user": ["u1", "u2"], "item": ["i1", "i2"], "rating": [True, False], "price": [0.5, None]})
-    rows["seen"] = pd.to_datetime(["2026-01-31 10:00:00.123456789", "2026-02-01 00:00:00"], format="ISO8601")
-    rows["item"] = rows["item"].astype("category")
-    rows.to_parquet(tmp_path / "interactions.parquet")
-    look(path)
-
-
-def test_a_list_in_a_parquet_file_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, items={"path": "items.parquet", "key": "item"})
-    rows = {"item": ["i1", "i2"], "genres": [["drama", "crime"], []], "kind": ["film", "series"]}
-    pd.DataFrame(rows).to_parquet(tmp_path / "items.parquet")
-    with pytest.raises(SpecError, match=r"items\.parquet holds lists in genres\. Name a separator"):
-        look(path)
-    look(written(tmp_path, items={"path": "items.parquet", "key": "item"}, categorical=["kind"]))
-
-
-def test_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:
-    whole = gzip.compress(("item,genres\n" + "".join(f"i{n},drama\n" for n in range(50_000))).encode())
-    path = written(tmp_path, items={"path": "items.csv.gz", "key": "item"})
-    (tmp_path / "items.csv.gz").write_bytes(whole[: len(whole) // 2])
-    assert "items.csv.gz is truncated or damaged" in refused(TruncatedFileError, path)
 
 
 def test_of_a_long_file_only_the_beginning_is_looked_at_and_what_it_says_is_said_of_it(tmp_path: Path) -> None:
     items = "item,genres\n" + "".join(f"i{number},drama\n" for number in range(1_000)) + "i,drama/crime\n"
     users = "user,age\n" + "".join(f"u{number},{number}\n" for number in range(1, 1_000)) + "u0,old\n"
     genres = {"column": "genres", "separator": "/"}
-    look(written(tmp_path, {"users": users, "items": items}, categorical=[genres]), characters=60)
+    of = dataset(tmp_path, {"users": users, "items": items}, categorical=[genres])
+    look_at(table_rules(load_spec(of.spec)), characters=60)
+    of = dataset(tmp_path, {"users": users.replace("u2,2", "u2,two", 1)})
     with pytest.raises(MalformedRowError, match=r"1 of the first 11 fields .* line 3 'two'"):
-        look(written(tmp_path, {"users": users.replace("u2,2", "u2,two", 1)}), characters=60)
-
-
-def test_every_description_of_a_dataset_takes_the_look(tmp_path: Path) -> None:
-    dataset = TablesDataset(kind="tables", spec=written(tmp_path, {"users": USERS + "u3,old\n"}))
-    with pytest.raises(MalformedRowError, match="line 4 'old'"):
-        datasets.describe(dataset)
+        look_at(table_rules(load_spec(of.spec)), characters=60)
 
 
 @pytest.mark.parametrize(
@@ -346,32 +308,17 @@ def test_every_description_of_a_dataset_takes_the_look(tmp_path: Path) -> None:
 )
 def test_a_label_of_several_meanings_is_refused(tmp_path: Path, label: object, reason: str) -> None:
     with pytest.raises(SpecError, match=reason):
-        load_spec(written(tmp_path, {"interactions": INTERACTIONS}, label=label))
-
-
-BOUGHT_ALONE = "user,item,seen\nu1,i1,2026-01-31 10:00:00\nu2,i2,1769853600\nu9,i1,2026-02-01\n"
+        load_spec(dataset(tmp_path, label=label).spec)
 
 
 def test_positives_need_no_label_but_the_keys_of_users_and_items(tmp_path: Path) -> None:
-    path = written(tmp_path, {"interactions": BOUGHT_ALONE}, label="positives")
-    look(path)
-    assert datasets.describe(TablesDataset(kind="tables", spec=path)).kind == "tables"
-    load_spec(written(tmp_path, label="positives", numeric=[], categorical=[]))
+    load_spec(dataset(tmp_path, label="positives", numeric=[], categorical=[]).spec)
     for entity in ("users", "items"):
         with pytest.raises(SpecError, match="`label: positives` is for recommendations, which need the keys of"):
-            load_spec(written(tmp_path, label="positives", **{entity: None}))
-
-
-def test_what_is_wrong_with_the_tables_of_positives_is_said_before(tmp_path: Path) -> None:
-    path = written(tmp_path, {"interactions": BOUGHT_ALONE + "u1,,3\n"}, label="positives")
-    with pytest.raises(MalformedRowError, match=r"key item: 1 of 4 fields is no key: line 5 ''"):
-        datasets.describe(TablesDataset(kind="tables", spec=path))
-    path = written(tmp_path, {"interactions": "user,item,seen\nu7,i1,3\n"}, label="positives")
-    with pytest.raises(JoinError, match="0 of 1 rows"):
-        datasets.describe(TablesDataset(kind="tables", spec=path))
+            load_spec(dataset(tmp_path, label="positives", **{entity: None}).spec)
 
 
 def test_the_word_positives_is_written_as_it_is_read(tmp_path: Path) -> None:
-    spec = load_spec(written(tmp_path, {"interactions": BOUGHT_ALONE}, label="positives"))
+    spec = load_spec(dataset(tmp_path, label="positives").spec)
     assert spec.model_dump(mode="json")["label"] == "positives"
     assert type(spec).model_validate(spec.model_dump(mode="json")) == spec

@@ -14,6 +14,7 @@ from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import Record, flat_names, names_in, records, top_of
 from training.datasets.errors import BadRowsError, EmptyDatasetError, MalformedRowError, MissingFileError, SpecError
 from training.datasets.gzipped import open_bytes
+from training.kernels.hashed import hashed_fields
 
 KEYS = {"users": "_user_key", "items": "_item_key"}
 """The names of the keys in the joined tables."""
@@ -24,9 +25,10 @@ def keys_by_column(spec: TablesSpec) -> dict[str, str]:
     return {one.foreign_key: KEYS[name] for name, one in spec.entities.items()}
 
 
-def missing_by_column(spec: TablesSpec) -> dict[str, frozenset[str]]:
-    """The texts that mean missing in each feature."""
-    return {one.column: spec.missing_in(one.column) for one in spec.features}
+def hashed_of(spec: TablesSpec) -> tuple[str, ...]:
+    """What a row's hash takes in, which decides its side: its fields by name, and its number among equal ones."""
+    missing = {one.column: spec.missing_in(one.column) for one in spec.features}
+    return hashed_fields(spec.joined_schema, keys_by_column(spec), missing)
 
 
 _JSON_BYTES = 1 << 20

@@ -128,7 +128,7 @@ def files_of(source: Source) -> tuple[TableFile, ...]:
     Raises `EmptyDatasetError` for a folder without files, `SpecError` for one with files of unknown formats or wrong
     days, and a `DeltaTableError` for a Delta table that can't be read.
     """
-    text = TextFormat(separator=source.separator, encoding=source.encoding, quote=source.quote)
+    text = TextFormat(**source.model_dump(include=set(TextFormat.model_fields)))
     if is_delta(source.paths[0]):
         path = source.paths[0]
         if source.days:
@@ -156,8 +156,9 @@ def is_table(path: Path) -> bool:
 
 
 def suffix(path: Path) -> str:
-    """The suffix of a file's name, which tells its format."""
-    return next(known for known in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(known))
+    """The suffix of a file's name, which tells its format, or that of the format of files with other names."""
+    named = (known for known in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(known))
+    return next(named, ".tsv.gz" if path.suffix == ".gz" else ".tsv")
 
 
 def _names_in(folder: Path) -> list[str]:
@@ -207,7 +208,7 @@ def load_spec(path: Path) -> TablesSpec:
     spec = read_spec(path)
     given = {table: tuple(path.parent / one for one in source.paths) for table, source in spec.tables.items()}
     named = [(table, file) for table, files in given.items() for file in files]
-    unknown = [str(file) for _, file in named if is_no_table(file)]
+    unknown = [str(file) for table, file in named if is_no_table(file) and not spec.tables[table].columns]
     if unknown:
         raise SpecError(
             f"{path}: the format of {', '.join(unknown)} is unknown. Give files that end in {listed_suffixes()}, or "
@@ -216,8 +217,13 @@ def load_spec(path: Path) -> TablesSpec:
     missing = [f"the {table} file {file}" for table, file in named if not file.exists()]
     if missing:
         raise MissingFileError(f"{path} names {' and '.join(missing)}, which does not exist. Correct the path.")
-    found = spec.with_paths({table: files if len(files) > 1 else files[0] for table, files in given.items()})
-    return found.with_versions({table: _version(path, source) for table, source in found.tables.items()})
+    for table, source in spec.tables.items():
+        if lacking := sorted({*source.files} - {*(_visible(given[table][0]) if source.files else ())}):
+            raise MissingFileError(
+                f"The {table} in {given[table][0]} lack {', '.join(lacking[:5])}. Run the data step again."
+            )
+    found = spec.with_tables(path={table: files if len(files) > 1 else files[0] for table, files in given.items()})
+    return found.with_tables(version={table: _version(path, source) for table, source in found.tables.items()})
 
 
 def _version(config: Path, source: Source) -> int | None:

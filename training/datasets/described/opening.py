@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import chain
-from pathlib import Path
 from typing import TextIO
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from pyarrow import parquet
 from training.datasets.described.delta import DeltaRows
 from training.datasets.described.files import TableFile
 from training.datasets.errors import DatasetError, EncodingError, MalformedRowError, TruncatedFileError
-from training.datasets.gzipped import DAMAGED, open_bytes, truncated
+from training.datasets.gzipped import DAMAGED, START, open_bytes, truncated
 
 _SHOWN_BYTES = 20
 _CUT_OFF = ("Parquet magic bytes not found", "Parquet file size is")
@@ -33,9 +32,11 @@ def open_text(file: TableFile) -> Iterator[TextIO]:
 
 
 def first_row(file: TableFile) -> list[str]:
-    """The names of columns in a CSV or TSV file; none if it is empty. Raises `MalformedRowError` for a line that ends
-    as on no system of today.
+    """The names of columns in a CSV or TSV file; none if it is empty and the config names none. Raises
+    `MalformedRowError` for a line that ends as on no system of today.
     """
+    if file.text.columns:
+        return list(file.text.columns)
     with open_text(file) as stream:
         line = stream.readline()
         if line.endswith("\r") and stream.read(1):
@@ -67,18 +68,13 @@ def readable(file: TableFile) -> Iterator[None]:
         raise DatasetError(f"{path} cannot be read: {error}. Write it again.") from error
 
 
-def require_utf8(path: Path) -> None:
-    """Raise `EncodingError` with the line if a text file is not UTF-8."""
-    file = TableFile(path)
-    with readable(file), open_text(file) as stream:
-        while stream.read(1 << 20):
-            pass
-
-
 def _undecodable(file: TableFile, error: UnicodeDecodeError) -> EncodingError:
     name = file.text.encoding.upper()
     found = f"{file.path} is not {name} ({error.reason})"
     with open_bytes(file.path) as stream:
+        if stream.read(len(START)) == START:
+            return EncodingError(f"{file.path} is gzip, but its name does not end in .gz. Rename it.")
+        stream.seek(0)
         for number, line in enumerate(stream, start=1):
             try:
                 line.decode(file.text.encoding)

@@ -56,14 +56,14 @@ def kept(found: Mapping[str, int], spec: TablesSpec) -> str:
     are, since no table is joined.
     """
     if not spec.one_row_per:
-        return joined(found, spec)
-    events, known = f"{found[READ]:,} events make {found[ROWS]:,} rows", _known_tables(spec)
+        return joined(found, spec.joined)
+    events, known = f"{found[READ]:,} events make {found[ROWS]:,} rows", _known(spec.joined)
     return f"{events} with a known {known}{dropped(found)}" if known else events
 
 
-def joined(found: Mapping[str, int], spec: TablesSpec, first: str = "") -> str:
+def joined(found: Mapping[str, int], tables: Iterable[str], first: str = "") -> str:
     """The same of interactions or events, before these make rows; `first` is "the first " if others were not read."""
-    known = _known_tables(spec)
+    known = _known(tables)
     text = f"{found[ROWS]:,} of {first}{found[READ]:,} interactions have a known {known}{dropped(found)}"
     return text if known else ""
 
@@ -78,8 +78,8 @@ def dropped(found: Mapping[str, int]) -> str:
     return f"; dropped: {', '.join(reasons)}" if reasons else ""
 
 
-def _known_tables(spec: TablesSpec) -> str:
-    return " and ".join(table.removesuffix("s") for table in spec.joined)
+def _known(tables: Iterable[str]) -> str:
+    return " and ".join(table.removesuffix("s") for table in tables)
 
 
 def unknown(table: str) -> str:
@@ -104,7 +104,7 @@ def raise_all(problems: Sequence[DatasetError]) -> None:
 
 def no_row(shown: str) -> EmptyDatasetError:
     """The error for a table without rows."""
-    return EmptyDatasetError(f"{shown} names its columns but has no row. Give a file with rows in it.")
+    return EmptyDatasetError(f"{shown} has no row. Give a file with rows in it.")
 
 
 EXAMPLES = 5
@@ -324,19 +324,9 @@ def _at(places: Sequence[tuple[TableFile, int]]) -> str:
     return ", ".join(f"{'line' if file.has_lines else 'row'} {place} of {file.path}" for file, place in places)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Looked:
-    """What `training.datasets.described.quick` counts; `whole` if all interactions were read. Empty if users or items
-    were not read to their end.
-    """
-
-    found: Mapping[str, int] = field(default_factory=dict)
-    whole: bool = True
-
-
-def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS) -> Looked:
+def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS) -> str:
     """Read the beginning of each table and raise one `DatasetError` with all that is wrong; its class is the cause's
-    own where there is only one.
+    own where there is only one. Returns how many interactions the join drops, if any were found.
     """
     looks: dict[str, Look] = {}
     problems: list[DatasetError] = []
@@ -355,13 +345,14 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
     others = {table: look for table, look in looks.items() if table != "interactions"}
     if problems or "interactions" not in looks or not all(look.whole for look in others.values()):
         raise_all(problems)
-        return Looked()
+        return ""
     own = looks["interactions"]
     known = {table: KnownKeys.of(look.key(KEYS[table])) for table, look in others.items()}
     _, kept, found = matches({name: own.key(name) for name in own.rules.keys}, known, own.rows)
     if own.whole:
         _require_rows(looks, kept, found)
-    return Looked(found=found + Counter({ROWS: int(kept.sum())}), whole=own.whole)
+    found += Counter({ROWS: int(kept.sum())})
+    return joined(found, others, "" if own.whole else "the first ") if dropped(found) else ""
 
 
 def _require_rows(looks: Mapping[str, Look], kept: npt.NDArray[np.bool_], found: Counter[str]) -> None:

@@ -53,6 +53,8 @@ class TextFormat(Strict):
     encoding: str = "utf-8"
     quote: str = '"'
     """Around a field that contains the separator; empty if there is no such character."""
+    columns: tuple[str, ...] = ()
+    """The names of the columns, where the first line is a row; by default the first line has them."""
 
     @field_validator("separator", "quote")
     @classmethod
@@ -102,8 +104,8 @@ class Source(TextFormat):
 
     path: Path | tuple[Path, ...] = Field(union_mode="left_to_right")
     files: tuple[FileName, ...] = ()
-    """The files of the folder that are meant; by default all. `up` fills it in for data in a container, where files can
-    come while a model is trained."""
+    """The files of the folder that are meant, in their order; by default all. `up` fills it in for copies, so that a
+    missing one is noticed, and for data in a container, where files can come while a model is trained."""
     version: int | None = Field(default=None, ge=0)
     """Of a Delta table; the newest by default."""
     days: Days | None = None
@@ -118,6 +120,11 @@ class Source(TextFormat):
     def paths(self) -> tuple[Path, ...]:
         """The named files and folders."""
         return self.path if isinstance(self.path, tuple) else (self.path,)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it has several files, or may have."""
+        return len(self.paths) > 1 or self.paths[0].is_dir()
 
     @property
     def shown(self) -> str:
@@ -435,6 +442,11 @@ class TablesSpec(Strict):
         return {name: one for name, one in self.entities.items() if one.path is not None}
 
     @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns of the interactions with the keys of users and items."""
+        return tuple(one.foreign_key for one in self.entities.values())
+
+    @property
     def forgotten(self) -> Forgotten:
         """Users whose rows are not read."""
         return self._forgotten
@@ -445,19 +457,11 @@ class TablesSpec(Strict):
         spec._forgotten = users  # noqa: SLF001 - its own
         return spec
 
-    def with_paths(self, paths: Mapping[str, Path | tuple[Path, ...]]) -> "TablesSpec":
-        """The same config with other paths of the tables."""
-        return self._with("path", paths)
-
-    def with_versions(self, versions: Mapping[str, int | None]) -> "TablesSpec":
-        """The same config with other versions of Delta tables."""
-        return self._with("version", versions)
-
-    def _with(self, field: str, values: Mapping[str, object]) -> "TablesSpec":
+    def with_tables(self, **fields: Mapping[str, object]) -> "TablesSpec":
+        """The same config with other values of these fields of its tables, by the tables' names."""
         changed = {
-            name: one.model_copy(update={field: values[name]})
+            name: one.model_copy(update={field: values[name] for field, values in fields.items() if name in values})
             for name, one in {"interactions": self.interactions, **self.entities}.items()
-            if name in values
         }
         return self.model_copy(update=changed)
 
@@ -494,5 +498,5 @@ def meaning(spec: TablesSpec, paths: Mapping[str, Path | tuple[Path, ...]]) -> d
     An option at its default is left out, so that a new option changes no dataset's identity. A default must stay as it
     is for that.
     """
-    placed = spec.with_paths(paths).with_versions(dict.fromkeys(spec.tables))
+    placed = spec.with_tables(path=paths, version=dict.fromkeys(spec.tables), files=dict.fromkeys(spec.tables, ()))
     return placed.model_dump(mode="json", exclude_defaults=True)

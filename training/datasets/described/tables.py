@@ -10,12 +10,11 @@ import yaml
 from training.datasets.described.columns import table_rules
 from training.datasets.described.delta import write_copy
 from training.datasets.described.files import TableFile, files_of, load_spec, suffix
-from training.datasets.described.quick import dropped, joined, look_at
-from training.datasets.described.spec import Source, TablesSpec, meaning
+from training.datasets.described.quick import look_at
+from training.datasets.described.spec import TablesSpec, meaning
 from training.datasets.layout import copy_checked, written_aside
 from training.datasets.manifest import File, Manifest, local_file, manifest, require_planned, write_record
 from training.datasets.progress import STAGE, Reporter
-from training.parameters import TablesDataset
 
 Files = Mapping[str, Sequence[TableFile]]
 """The files of each table."""
@@ -24,22 +23,18 @@ SPEC = "dataset.yaml"
 """The config beside a materialized dataset's tables."""
 
 
-def describe(dataset: TablesDataset) -> Manifest:
-    """The manifest of the tables and their config.
+def describe(kind: str, spec: TablesSpec, shown: str | Path) -> Manifest:
+    """The manifest of tables and their config, which messages call `shown`.
 
-    Raises the fitting `DatasetError` if a file or column is missing, the config is not valid, or the quick check of the
-    tables finds anything wrong.
+    Raises the fitting `DatasetError` if the quick check of the tables finds anything wrong.
     """
-    spec = load_spec(dataset.spec)
     files = _files(spec)
     listed = _listed(files)
-    looked = look_at(table_rules(spec))
-    first = "" if looked.whole else "the first "
-    dropped_rows = joined(looked.found, spec, first) if dropped(looked.found) else ""
-    return msgspec.structs.replace(_manifest(dataset, spec, files, listed), dropped=dropped_rows)
+    dropped = look_at(table_rules(spec))
+    return msgspec.structs.replace(_manifest(kind, spec, shown, files, listed), dropped=dropped)
 
 
-def _manifest(dataset: TablesDataset, spec: TablesSpec, files: Files, listed: Sequence[File]) -> Manifest:
+def _manifest(kind: str, spec: TablesSpec, shown: str | Path, files: Files, listed: Sequence[File]) -> Manifest:
     versions = {table: own[0].delta.number for table, own in files.items() if own[0].delta}
     *others, last = (
         (name.capitalize() if name == "interactions" else name)
@@ -47,41 +42,54 @@ def _manifest(dataset: TablesDataset, spec: TablesSpec, files: Files, listed: Se
         for name in spec.tables
     )
     names = f"{', '.join(others)} and {last}" if others else last
-    return manifest(
-        dataset.kind,
-        f"{names} of {dataset.spec}",
-        listed,
-        versions=versions,
-        meaning=meaning(spec, _names(spec, files)),
-    )
+    said = meaning(spec, _names(spec, files))
+    return manifest(kind, f"{names} of {shown}", listed, versions=versions, meaning=said)
 
 
 def materialize(
-    dataset: TablesDataset, folder: Path, report: Reporter, versions: Mapping[str, int], wanted: str | None = None
+    kind: str, spec: TablesSpec, shown: str | Path, folder: Path, report: Reporter, *, wanted: str | None = None
 ) -> None:
-    """Copy the tables and their config to `folder`, these `versions` of Delta tables as Parquet files.
+    """Copy the tables and their config to `folder`, Delta tables as Parquet files.
 
     Raises `DatasetError` if a table changes meanwhile, or if they have not the manifest hash `wanted`.
     """
-    spec = load_spec(dataset.spec).with_versions(versions)
     files = _files(spec)
-    listed, places = _listed(files), _places(spec)
-    copied = _manifest(dataset, spec, files, listed)
+    listed = _listed(files)
+    places = {
+        table: Path(table if source.is_folder else table + suffix(source.paths[0]))
+        for table, source in spec.tables.items()
+    }
+    copied = _manifest(kind, spec, shown, files, listed)
     require_planned(copied, wanted)
+    names = [
+        places[table] / file.name if spec.tables[table].is_folder else places[table]
+        for table, own in files.items()
+        for file in own
+    ]
     with written_aside(folder) as aside:
-        for done, (name, own, file) in enumerate(
-            zip(_copies(spec, files, places), chain(*files.values()), listed, strict=True), start=1
-        ):
+        for done, (name, own, file) in enumerate(zip(names, chain(*files.values()), listed, strict=True), start=1):
             (aside / name).parent.mkdir(parents=True, exist_ok=True)
             if own.delta:
                 write_copy(own.path, own.delta, aside / name)
             else:
                 copy_checked(own.path, aside / name, file.identity)
             report(STAGE, f"{done} of {len(listed)} files copied", done=done, total=len(listed))
-        moved = spec.with_paths(places).with_versions(dict.fromkeys(spec.tables))
-        (aside / SPEC).write_text(yaml.safe_dump(moved.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+        listings = {
+            table: tuple(file.name for file in own)
+            for table, own in files.items()
+            if spec.tables[table].is_folder and not own[0].delta
+        }
+        write_config(aside, spec.with_tables(version=dict.fromkeys(spec.tables)), places, listings)
         if copied.versions:  # a later description would be of a newer version
             write_record(copied, aside)
+
+
+def write_config(
+    folder: Path, spec: TablesSpec, places: Mapping[str, Path], files: Mapping[str, Sequence[str]]
+) -> None:
+    """Write the config of a copy into its folder, with other paths, and the `files` of tables that are folders."""
+    moved = spec.with_tables(path=places, files=files).model_dump(mode="json")
+    (folder / SPEC).write_text(yaml.safe_dump(moved, sort_keys=False), encoding="utf-8")
 
 
 def _files(spec: TablesSpec) -> Files:
@@ -101,35 +109,9 @@ def _listed(files: Files) -> list[File]:
 def _names(spec: TablesSpec, files: Files) -> dict[str, Path | tuple[Path, ...]]:
     """What identifies each table's files besides their contents: the table's name, or their names in its folder."""
     return {
-        table: tuple(Path(file.name) for file in own) if _is_folder(spec.tables[table]) else Path(table)
+        table: tuple(Path(file.name) for file in own) if spec.tables[table].is_folder else Path(table)
         for table, own in files.items()
     }
-
-
-def _is_folder(source: Source) -> bool:
-    return len(source.paths) > 1 or source.paths[0].is_dir()
-
-
-def _places(spec: TablesSpec) -> dict[str, Path]:
-    """The place of each table in the copy."""
-    return {
-        table: Path(table) if _is_folder(source) else Path(table + suffix(source.paths[0]))
-        for table, source in spec.tables.items()
-    }
-
-
-def _copies(spec: TablesSpec, files: Files, places: Mapping[str, Path]) -> list[Path]:
-    """The place of each file in the copy."""
-    return [
-        places[table] / file.name if _is_folder(spec.tables[table]) else places[table]
-        for table, own in files.items()
-        for file in own
-    ]
-
-
-def spec_of(dataset: TablesDataset, folder: Path | None) -> TablesSpec:
-    """The config of the copy in `folder`, or else the dataset's own."""
-    return load_copy(folder) if folder else load_spec(dataset.spec)
 
 
 def load_copy(folder: Path) -> TablesSpec:

@@ -133,7 +133,7 @@ def chunks(file: TableFile, names: Sequence[str], block_bytes: int | None = None
         header = [] if file.is_json else first_row(file)
         with open_bytes(file.path) as stream:
             before = 0
-            if start == 0 and header:
+            if start == 0 and header and not file.text.columns:
                 start, before = len(stream.readline()), 1
             for lines in whole_lines(stream, start, end, block_bytes):
                 yield Chunk(file=file, names=names, rows=lines, before=before, header=header)

@@ -63,9 +63,9 @@ def materialize(dataset: FilmsDataset, folder: Path, report: Reporter) -> None:
         (aside / SPEC).write_text(yaml.safe_dump(CONFIG, sort_keys=False), encoding="utf-8")
 
 
-def spec_of(dataset: FilmsDataset, folder: Path | None) -> TablesSpec:
-    """The config of the copy in `folder`, or of one in the cache, which is written if it isn't there yet."""
-    copy = folder or cache_folder() / dataset.kind / describe(dataset).hash
+def spec_of(dataset: FilmsDataset) -> TablesSpec:
+    """The config of a copy in the cache, which is written if it isn't there yet."""
+    copy = cache_folder() / dataset.kind / describe(dataset).hash
     if not copy.exists():
         materialize(dataset, copy, silent)
     return load_copy(copy)

@@ -3,23 +3,22 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from training.datasets.configs import config_of
 from training.datasets.described.columns import table_rules
-from training.datasets.described.files import SUFFIXES, latest_days, listed_suffixes, load_spec, suffix
+from training.datasets.described.files import SUFFIXES, latest_days, listed_suffixes, suffix
 from training.datasets.described.quick import look_at
-from training.datasets.described.spec import Source, meaning, read_spec
-from training.datasets.described.tables import SPEC
+from training.datasets.described.spec import Source, meaning
+from training.datasets.described.tables import load_copy, write_config
 from training.datasets.errors import DatasetError, SpecError
-from training.datasets.layout import latest, natural, part, written_aside
-from training.datasets.manifest import WHOLE, File, Manifest, manifest, write_record
+from training.datasets.layout import latest, natural, written_aside
+from training.datasets.manifest import File, Manifest, manifest, write_record
 from training.datasets.placed.address import Address, address_of
 from training.datasets.placed.listing import Blob, ChangedFileError, Lake, listed
 from training.datasets.progress import STAGE, Reporter
-from training.parameters import CriteoDataset, Dataset, TablesDataset
+from training.parameters import CriteoDataset, Dataset
 
 FETCHED = ".fetched"
 """Beside the copies of datasets: files by address and ETag, to which the copies are hard links."""
@@ -27,10 +26,9 @@ FETCHED = ".fetched"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the dataset: its table, or the day that it is; the address that the config gives, and its name below
-    that."""
+    """A file of a `table`; the address that the config gives, and the file's name below that."""
 
-    partition: str
+    table: str
     address: Address
     name: str
     blob: Blob
@@ -43,7 +41,7 @@ class Entry:
     @property
     def file(self) -> File:
         """For the manifest."""
-        return File(partition=self.partition, path=str(self.whole), size=self.blob.size, identity=self.blob.etag)
+        return File(partition=self.table, path=str(self.whole), size=self.blob.size, identity=self.blob.etag)
 
 
 def addresses(dataset: Dataset) -> Mapping[str, Address]:
@@ -51,13 +49,7 @@ def addresses(dataset: Dataset) -> Mapping[str, Address]:
 
     Raises `SpecError` for an address that no file can have, and if some tables are local and others are not.
     """
-    match dataset:
-        case TablesDataset(spec=spec):
-            given = {table: _address(source) for table, source in read_spec(spec).tables.items()}
-        case CriteoDataset(path=path):
-            given = {WHOLE: address_of(path)}
-        case _:
-            return {}
+    given = {table: _address(source) for table, source in config_of(dataset).tables.items()}
     found = {table: address for table, address in given.items() if address is not None}
     if found and len(found) < len(given):
         raise SpecError(
@@ -99,13 +91,16 @@ def fetch(dataset: Dataset, folder: Path, lake: Lake, report: Reporter, *, wante
         report(STAGE, f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB fetched", done=done, total=total)
 
     with written_aside(folder) as aside:
-        for number, entry in enumerate(entries):
-            target = _target(aside, dataset, entry, number)
+        places = {
+            entry.table: Path(entry.table if entry.name else entry.table + suffix(Path(entry.address.name)))
+            for entry in entries
+        }
+        for entry in entries:
+            target = aside / places[entry.table] / entry.name
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(_fetched(folder.parent / FETCHED, entry, lake, on_bytes), target)
-        if isinstance(dataset, TablesDataset):
-            _check(dataset, aside, entries)
-        write_record(manifest_of(dataset, entries), aside)
+        write_copy_of(dataset, entries, aside, places)
+        _check(aside, addresses(dataset))
 
 
 def forget_unused(copies: Path) -> None:
@@ -132,16 +127,10 @@ def _entries(dataset: Dataset, lake: Lake) -> Sequence[Entry]:
         for table, address in addresses(dataset).items()
         for name, blob in listed(address, lake)
     ]
-    if isinstance(dataset, TablesDataset):
-        _require_formats(found)
-        return _of_days(read_spec(dataset.spec).interactions, found)
-    if not isinstance(dataset, CriteoDataset):
-        return found
-    days = [
-        replace(entry, partition=entry.name.split(".")[0]) if entry.name else entry
-        for entry in sorted(found, key=lambda entry: natural(entry.name))
-    ]
-    return latest(days, dataset.days, dataset.path)
+    if isinstance(dataset, CriteoDataset):
+        return latest(sorted(found, key=lambda entry: natural(entry.name)), dataset.days, dataset.path)
+    _require_formats(found)
+    return _of_days(config_of(dataset).interactions, found)
 
 
 def _require_formats(found: Sequence[Entry]) -> None:
@@ -157,26 +146,29 @@ def _of_days(interactions: Source, found: Sequence[Entry]) -> Sequence[Entry]:
     """The files of all tables, of the interactions only those of the days that are read."""
     if interactions.days is None:
         return found
-    events = [entry for entry in found if entry.partition == "interactions"]
+    events = [entry for entry in found if entry.table == "interactions"]
     kept = latest_days((entry.name for entry in events), interactions.days, interactions.shown)
-    others = [entry for entry in found if entry.partition != "interactions"]
+    others = [entry for entry in found if entry.table != "interactions"]
     return [entry for entry in events if entry.name in kept] + others
 
 
 def manifest_of(dataset: Dataset, entries: Sequence[Entry]) -> Manifest:
     """The manifest of these files."""
-    said: dict[str, object] | None = None
-    files = [entry.file for entry in entries]
-    if isinstance(dataset, TablesDataset):
-        spec = read_spec(dataset.spec)
-        said = meaning(spec, {table: Path(table) for table in spec.tables})
+    spec = config_of(dataset)
     return manifest(
         dataset.kind,
         f"{len(entries):,} file(s) in {_places(dataset)}",
-        files,
+        [entry.file for entry in entries],
         names=[entry.name for entry in entries],
-        meaning=said,
+        meaning=meaning(spec, {table: Path(table) for table in spec.tables}),
     )
+
+
+def write_copy_of(dataset: Dataset, entries: Sequence[Entry], folder: Path, places: Mapping[str, Path]) -> None:
+    """Write the config of these files at these `places` of their tables into a folder, and their manifest."""
+    names = {table: [one.name for one in entries if one.table == table and one.name] for table in places}
+    write_config(folder, config_of(dataset), places, names)
+    write_record(manifest_of(dataset, entries), folder)
 
 
 def _places(dataset: Dataset) -> str:
@@ -198,39 +190,13 @@ def _fetched(store: Path, entry: Entry, lake: Lake, on_bytes: Callable[[int], No
     return kept
 
 
-def _target(copy: Path, dataset: Dataset, entry: Entry, number: int) -> Path:
-    if isinstance(dataset, CriteoDataset):
-        return part(copy, entry.partition, number, ".tsv.gz" if entry.blob.name.endswith(".gz") else ".tsv")
-    if not entry.name:
-        return copy / (entry.partition + suffix(Path(entry.address.name)))
-    return copy / entry.partition / entry.name
-
-
-def _check(dataset: TablesDataset, copy: Path, entries: Sequence[Entry]) -> None:
-    """Write the copy's config, and raise what the quick check finds, with addresses in place of the copy's paths."""
-    given = addresses(dataset)
-    places = {table: Path(_place(table, address, entries)) for table, address in given.items()}
-    write_config(copy, dataset, places)
+def _check(copy: Path, given: Mapping[str, Address]) -> None:
+    """Raise what the quick check of a copy finds, with the `given` addresses in place of the copy's paths."""
+    spec = load_copy(copy)
     try:
-        look_at(table_rules(load_spec(copy / SPEC)))
+        look_at(table_rules(spec))
     except DatasetError as error:
         text = str(error)
-        for table, address in given.items():
-            text = text.replace(str(copy / places[table]), str(address))
+        for table, source in spec.tables.items():
+            text = text.replace(source.shown, str(given[table]))
         raise type(error)(text) from error
-
-
-def _place(table: str, address: Address, entries: Sequence[Entry]) -> str:
-    """A table's place in a copy: a folder, or a file."""
-    is_folder = any(entry.partition == table and entry.name for entry in entries)
-    return table if is_folder else table + suffix(Path(address.name))
-
-
-def write_config(
-    folder: Path, dataset: TablesDataset, places: Mapping[str, Path], names: Mapping[str, Sequence[str]] | None = None
-) -> None:
-    """Write the dataset config with other paths, and `names` of the files of tables that are folders."""
-    content = read_spec(dataset.spec).with_paths(dict(places)).model_dump(mode="json")
-    for table, files in (names or {}).items():
-        content[table]["files"] = files
-    (folder / SPEC).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

@@ -4,17 +4,16 @@ A volume covers a folder and not a container, so it is the first folder of an ad
 """
 
 import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from training.datasets.errors import SpecError
-from training.datasets.layout import PLACES, written_aside
-from training.datasets.manifest import Manifest, write_record
+from training.datasets.layout import written_aside
+from training.datasets.manifest import Manifest
 from training.datasets.placed.address import Address, address_of
-from training.datasets.placed.dataset import addresses, manifest_of, planned, write_config
+from training.datasets.placed.dataset import addresses, planned, write_copy_of
 from training.datasets.placed.listing import ChangedFileError, Lake
-from training.parameters import Dataset, TablesDataset
+from training.parameters import Dataset
 
 FOLDER_DIGITS = 8
 
@@ -46,7 +45,7 @@ def in_volume(address: Address, volumes: Path) -> Path:
 
 
 def write_places(dataset: Dataset, folder: Path, lake: Lake, volumes: Path, *, wanted: str) -> None:
-    """Write to `folder` what a cluster needs to read exactly the listed files: their places, or the tables' config.
+    """Write to `folder` the config by which a cluster reads exactly the listed files where they are.
 
     Raises `ChangedFileError` if the listing is not the one of the manifest hash `wanted` any more, `SpecError` for a
     file that no volume covers, or what `lake` does. What an interrupted call wrote stays.
@@ -55,14 +54,8 @@ def write_places(dataset: Dataset, folder: Path, lake: Lake, volumes: Path, *, w
         return
     entries = planned(dataset, lake, wanted)
     with written_aside(folder) as aside:
-        if isinstance(dataset, TablesDataset):
-            places = {table: in_volume(address, volumes) for table, address in addresses(dataset).items()}
-            names = {table: [one.name for one in entries if one.partition == table and one.name] for table in places}
-            write_config(aside, dataset, places, names)
-        else:
-            named = [(entry.partition, str(in_volume(entry.whole, volumes))) for entry in entries]
-            (aside / PLACES).write_text(json.dumps(named), encoding="utf-8")
-        write_record(manifest_of(dataset, entries), aside)
+        places = {table: in_volume(address, volumes) for table, address in addresses(dataset).items()}
+        write_copy_of(dataset, entries, aside, places)
 
 
 def require_unchanged(dataset: Dataset, known: Manifest, lake: Lake) -> None:

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from functools import partial
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,123 +20,72 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.schema import Schema
-from recommend.forgotten import NOBODY, Forgotten
 from recommend.learning import AlternatingLeastSquares
+from training.datasets.described.columns import table_rules
+from training.datasets.described.fields import TableRules
+from training.datasets.described.spec import TablesSpec
 from training.datasets.progress import Reporter
 from training.engines import chunks
 from training.engines.counted import LocalCounts
 from training.engines.counting import Counting
 from training.engines.fitting import fit
 from training.engines.local.pool import Pool, cores
-from training.engines.reading.opened import Opened, Piece, hashed_rows, unchanged
-from training.engines.reading.sources import open_source
+from training.engines.reading.tables import Piece, check, hashed_rows, opened, unchanged
 from training.engines.selection import ALL, Selection, division
 from training.kernels.columns import LABEL, RECORD_HASH
 from training.kernels.count import ValueCounts
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.hashed import numbered
-from training.kernels.kernel import Function, Kernel
+from training.kernels.kernel import Kernel
 from training.kernels.split import Part
 from training.model.fitted import Fitted
-from training.parameters import Dataset, EngineName, TrainingParameters
+from training.parameters import EngineName, TrainingParameters
 from training.progress import Progress
 from training.work import COMPLETE
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """Read one piece of a dataset, hash its rows, and write them to the file `target`."""
-
-    piece: Piece
-    schema: Schema
-    target: Path
-
-
-def read_piece(task: Reading) -> Counter[str]:
-    """Run the task; returns what was counted while reading the rows."""
+def read_piece(piece: Piece, schema: Schema, target: Path) -> Counter[str]:
+    """Read one piece of a dataset, hash its rows, and write them to `target`; returns what was counted meanwhile."""
     found = Counter[str]()
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for fields in task.piece():
-            rows, counted = hashed_rows(fields, task.schema)
+        for fields in piece():
+            rows, counted = hashed_rows(fields, schema)
             found.update(counted)
             yield rows
 
-    chunks.write(task.target, batches())
+    chunks.write(target, batches())
     return found
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rehashing:
-    """Give the rows at these `places` of a file, int64[m] ascending, other record `hashes`, int64[m]."""
-
-    file: Path
-    places: npt.NDArray[np.int64]
-    hashes: npt.NDArray[np.int64]
-
-
-def rehash(task: Rehashing) -> None:
-    """Run the task."""
+def rehash(file: Path, places: npt.NDArray[np.int64], again: npt.NDArray[np.int64]) -> None:
+    """Give the rows at these places of a file, int64[m] ascending, other record hashes, int64[m]."""
 
     def batches() -> Iterator[pa.RecordBatch]:
         start = 0
-        for batch in chunks.read(task.file):
-            own = slice(*np.searchsorted(task.places, [start, start + len(batch)]))
+        for batch in chunks.read(file):
+            own = slice(*np.searchsorted(places, [start, start + len(batch)]))
             hashes = batch.column(RECORD_HASH).to_numpy().copy()
-            hashes[task.places[own] - start] = task.hashes[own]
+            hashes[places[own] - start] = again[own]
             columns = [pa.array(hashes) if name == RECORD_HASH else batch.column(name) for name in batch.schema.names]
             yield pa.RecordBatch.from_arrays(columns, schema=batch.schema)
             start += len(batch)
 
-    chunks.write(task.file, batches())
+    chunks.write(file, batches())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Selected:
-    """Rows in files."""
-
-    files: tuple[Path, ...]
-    selection: Selection
-
-    def batches(self, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
-        """The rows with these columns, in this order."""
-        return self.selection.of(chunks.read_all(self.files), columns)
+def run_scan(files: Sequence[Path], selection: Selection, kernel: Kernel) -> list[pa.RecordBatch]:
+    """What the kernel's function gives over the selected rows of these files."""
+    return list(kernel.function(selection.of(chunks.read_all(files), kernel.columns)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scan:
-    """Run a kernel's function over some rows."""
-
-    rows: Selected
-    columns: tuple[str, ...]
-    function: Function
-
-    def run(self) -> Iterator[pa.RecordBatch]:
-        """The function's batches."""
-        return self.function(self.rows.batches(self.columns))
+def write_scan(files: Sequence[Path], selection: Selection, kernel: Kernel, target: Path) -> int:
+    """Write the same to `target`; returns how many rows were written."""
+    return chunks.write(target, kernel.function(selection.of(chunks.read_all(files), kernel.columns)))
 
 
-def run_scan(task: Scan) -> list[pa.RecordBatch]:
-    """Run the task; returns all batches."""
-    return list(task.run())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Writing:
-    """Run a kernel's function over some rows and write the result to `target`."""
-
-    scan: Scan
-    target: Path
-
-
-def write_scan(task: Writing) -> int:
-    """Run the task; returns how many rows were written."""
-    return chunks.write(task.target, task.scan.run())
-
-
-def count_values(task: tuple[tuple[Path, ...], Counting]) -> list[ValueCounts]:
-    """Count over rows in files; returns the counts of each column."""
-    files, counting = task
+def count_values(files: Sequence[Path], counting: Counting) -> list[ValueCounts]:
+    """The counts of each column over rows in files."""
     return counting.of(chunks.read_all(files))
 
 
@@ -158,14 +108,13 @@ class LocalRows:
 
     def batches(self, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
         """The rows with these columns, in this order, read in this process."""
-        return self._of(self.files).batches(columns)
+        return self.selection.of(chunks.read_all(self.files), columns)
 
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
         """What the kernel gives over all rows, or over those of the first file; merged as the kernel says."""
         groups = [self.files[:1]] if first is not None else self._groups()
-        todo = [Scan(rows=self._of(group), columns=kernel.columns, function=kernel.function) for group in groups]
-        batches = [batch for part in self.runner.run(run_scan, todo) for batch in part]
-        return kernel.merge(pa.Table.from_batches(batches, kernel.schema))
+        found = self.runner.run([partial(run_scan, group, self.selection, kernel) for group in groups])
+        return kernel.merge(pa.Table.from_batches(chain(*found), kernel.schema))
 
     def divided(self, parameters: TrainingParameters, *, count: int) -> "LocalRows":
         """These rows, of which there are `count`, with `PART` and `FOLD`."""
@@ -184,7 +133,7 @@ class LocalRows:
             Counting(selection=self.selection, schema=self.schema, columns=range(*bound), folds=parameters.folds)
             for bound in pairwise(bounds)
         )
-        found = self.runner.run(count_values, [(self.files, counting) for counting in some])
+        found = self.runner.run([partial(count_values, self.files, counting) for counting in some])
         return LocalCounts(columns=[table for part in found for table in part], folds=parameters.folds)
 
     def encode(self, encoder: FoldEncoder, _parameters: TrainingParameters, folder: Path) -> "LocalRows":
@@ -192,20 +141,15 @@ class LocalRows:
         kernel = out_of_fold(encoder)
         if not (folder / COMPLETE).exists():
             folder.mkdir()
-            scans = (
-                Scan(rows=self._of((file,)), columns=kernel.columns, function=kernel.function) for file in self.files
+            self.runner.run(
+                [partial(write_scan, [file], self.selection, kernel, folder / file.name) for file in self.files]
             )
-            todo = [Writing(scan=scan, target=folder / file.name) for scan, file in zip(scans, self.files, strict=True)]
-            self.runner.run(write_scan, todo)
             (folder / COMPLETE).touch()
         return replace(self, files=chunks.files(folder), selection=ALL)
 
     def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
         """A model of these encoded rows."""
         return fit(self.files, self.schema, parameters, rows=rows, progress=progress)
-
-    def _of(self, files: tuple[Path, ...]) -> Selected:
-        return Selected(files=files, selection=self.selection)
 
     def _groups(self) -> list[tuple[Path, ...]]:
         """The files in a few groups for each process, in order."""
@@ -233,11 +177,11 @@ def number_equal_rows(runner: "LocalEngine", files: Sequence[Path]) -> None:
     starts = ends - counts
     cuts = np.searchsorted(places, [starts, ends])
     todo = [
-        Rehashing(file=file, places=places[first:last] - start, hashes=again[first:last])
+        partial(rehash, file, places[first:last] - start, again[first:last])
         for file, start, first, last in zip(files, starts, *cuts, strict=True)
         if first < last
     ]
-    runner.run(rehash, todo)
+    runner.run(todo)
 
 
 def _repeated(hashes: Numbers, labels: npt.NDArray[np.int8]) -> tuple[Numbers, Numbers]:
@@ -270,51 +214,6 @@ class _Summary(msgspec.Struct, frozen=True):
     files: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LocalSource:
-    """See `training.protocols.Source`."""
-
-    runner: "LocalEngine"
-    opened: Opened
-
-    @property
-    def schema(self) -> Schema:
-        """The columns of the rows."""
-        return self.opened.schema
-
-    @property
-    def hashed_fields(self) -> tuple[str, ...]:
-        """See `training.protocols.Source`."""
-        return self.opened.hashed_fields
-
-    def prepare(self, folder: Path) -> tuple[LocalRows, Counter[str]]:
-        """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""
-        mark = folder / COMPLETE
-        if not mark.exists():
-            folder.mkdir(parents=True)
-            mark.write_bytes(msgspec.json.encode(self._read(folder)))
-        summary = msgspec.json.decode(mark.read_bytes(), type=_Summary)
-        found = Counter(summary.found)
-        self.opened.check(found)
-        files = tuple(folder / name for name in summary.files)
-        return LocalRows(runner=self.runner, schema=self.schema, files=files), found
-
-    def _read(self, folder: Path) -> _Summary:
-        pieces = self.opened.pieces
-        todo = [
-            Reading(piece=piece, schema=self.schema, target=folder / f"{number:05d}{chunks.SUFFIX}")
-            for number, piece in enumerate(pieces)
-        ]
-        with unchanged(self.opened.files):
-            found = self.runner.run(read_piece, todo)
-        number_equal_rows(self.runner, chunks.files(folder))
-        return _Summary(
-            found=dict(sum(found, Counter[str]())),
-            files=[reading.target.name for reading, own in zip(todo, found, strict=True) if own["rows"]],
-        )
-
-
-Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 BYTES_OF_ONE_PROCESS = 60_000_000
 """Bytes of data, about 250,000 Criteo rows, up to which one process finishes before others would have started."""
@@ -348,10 +247,10 @@ class LocalEngine:
         """How many tasks run at a time."""
         return self._pool.processes
 
-    def run(self, function: Callable[[Task], Answer], todo: Sequence[Task]) -> list[Answer]:
-        """The answers, in the order of the tasks; reports how many are done."""
+    def run(self, todo: Sequence[Callable[[], Answer]]) -> list[Answer]:
+        """The answers of these tasks, in their order; reports how many are done."""
         answers = []
-        for answer in self._pool.map(function, todo):
+        for answer in self._pool.map(_call, todo):
             answers.append(answer)
             self._report(len(answers), len(todo))
         return answers
@@ -371,11 +270,29 @@ class LocalEngine:
             finally:
                 self._report = _silent
 
-    def open_source(
-        self, dataset: Dataset, data: Path | None, report: Reporter, passed_over: Forgotten = NOBODY
-    ) -> LocalSource:
-        """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
-        return LocalSource(runner=self, opened=open_source(dataset, data, report, passed_over))
+    def prepare(self, spec: TablesSpec, folder: Path, report: Reporter) -> tuple[LocalRows, Counter[str]]:
+        """See `training.protocols.TrainingEngine`."""
+        rules, mark = table_rules(spec), folder / COMPLETE
+        if not mark.exists():
+            folder.mkdir(parents=True)
+            mark.write_bytes(msgspec.json.encode(self._read(spec, rules, folder)))
+        summary = msgspec.json.decode(mark.read_bytes(), type=_Summary)
+        found = Counter(summary.found)
+        check(found, spec, rules, report)
+        files = tuple(folder / name for name in summary.files)
+        return LocalRows(runner=self, schema=spec.joined_schema, files=files), found
+
+    def _read(self, spec: TablesSpec, rules: Mapping[str, TableRules], folder: Path) -> _Summary:
+        with unchanged(rules):
+            pieces, uses = opened(spec, rules)
+            targets = [folder / f"{number:05d}{chunks.SUFFIX}" for number in range(len(pieces))]
+            pairs = zip(pieces, targets, strict=True)
+            found = self.run([partial(read_piece, piece, spec.joined_schema, target) for piece, target in pairs])
+        number_equal_rows(self, chunks.files(folder))
+        return _Summary(
+            found=dict(sum(found, uses)),
+            files=[target.name for target, own in zip(targets, found, strict=True) if own["rows"]],
+        )
 
     def factors(self, seed: int) -> AlternatingLeastSquares:
         """By the library `implicit`, in this process."""
@@ -384,6 +301,10 @@ class LocalEngine:
     def close(self) -> None:
         """End the processes."""
         self._pool.close()
+
+
+def _call(task: Callable[[], Answer]) -> Answer:
+    return task()
 
 
 def _silent(_done: int, _total: int) -> None:

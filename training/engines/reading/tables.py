@@ -7,9 +7,11 @@ were forgotten are left out before anything else reads them. This only finds out
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import numpy as np
@@ -18,8 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from features.schema import Schema
 from training.datasets import gzipped
-from training.datasets.described.columns import KEYS, keys_by_column, missing_by_column, table_rules
+from training.datasets.described.columns import KEYS, keys_by_column, table_rules
 from training.datasets.described.fields import TableRules, keys_of
 from training.datasets.described.files import TableFile
 from training.datasets.described.opening import readable
@@ -29,8 +32,7 @@ from training.datasets.described.texts import chunks, text_array, texts_of
 from training.datasets.described.typed import TypedTable, taken, typed
 from training.datasets.errors import BadRowsError, DatasetError, require_both_classes
 from training.datasets.progress import STAGE, Reporter
-from training.engines.reading.opened import Opened, version
-from training.kernels.hashed import Fields
+from training.kernels.hashed import Fields, hashed
 
 Numbers = npt.NDArray[np.int64]
 Values = TypeVar("Values")
@@ -102,26 +104,43 @@ def without_forgotten(columns: Mapping[str, pa.Array], rules: TableRules) -> Map
 NOT_RIGHT = (BadRowsError, DatasetError, pa.ArrowException, KeyError, OSError)
 
 
-def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
-    """The interactions whose user and item are in their tables; `report` is told how many there are.
+Piece = Callable[[], Iterable[Fields]]
+"""Reads the rows that are one process's share; malformed rows raise a `DatasetError`."""
 
-    Users and items are read now. Raises a `DatasetError` for malformed tables.
+
+def opened(spec: TablesSpec, rules: Mapping[str, TableRules]) -> tuple[list[Piece], Counter[str]]:
+    """The interactions whose user and item are in their tables, in pieces, and what was counted of users and items,
+    which are read now. Raises a `DatasetError` for malformed tables.
     """
-    rules = table_rules(spec)
     parts = parts_of(rules["interactions"])
     rows = first_events([read_heads(spec, part, rules) for part in parts]) if spec.one_row_per else [None] * len(parts)
     joined = {table: rules[table] for table in spec.joined}
-    uses, files = Counter[str](), [file.path for rule in rules.values() for file in rule.files if file.delta is None]
-    for rule in joined.values():
-        uses.update(entities(spec, rule).uses)
-    return Opened(
-        schema=spec.joined_schema,
-        pieces=[partial(_joined, spec, part, own, joined) for part, own in zip(parts, rows, strict=True)],
-        files=files,
-        check=lambda found: check(found + uses, spec, rules, report),
-        keys=tuple(keys_by_column(spec)),
-        missing=missing_by_column(spec),
-    )
+    uses = sum((entities(spec, rule).uses for rule in joined.values()), Counter[str]())
+    return [partial(_joined, spec, part, own, joined) for part, own in zip(parts, rows, strict=True)], uses
+
+
+def hashed_rows(fields: Fields, schema: Schema) -> tuple[pa.RecordBatch, Counter[str]]:
+    """Typed rows, hashed, and what was counted while reading them: "rows", "clicks" and others."""
+    found = Counter(fields.counted)
+    found.update(rows=len(fields), clicks=int(fields.label.sum()))
+    return hashed(fields, schema), found
+
+
+@contextmanager
+def unchanged(rules: Mapping[str, TableRules]) -> Iterator[None]:
+    """Guard a block that reads the tables; raises `DatasetError` if a file, which is no Delta table, has changed."""
+    files = [file.path for rule in rules.values() for file in rule.files if file.delta is None]
+    before = [_version(file) for file in files]
+    yield
+    for file, known in zip(files, before, strict=True):
+        if _version(file) != known:
+            raise DatasetError(f"The file {file} changed while it was read. Run the command again.")
+
+
+def _version(file: Path) -> tuple[int, int]:
+    """Size and modification time, which change with the file's content."""
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def check(found: Counter[str], spec: TablesSpec, rules: Mapping[str, TableRules], report: Reporter) -> None:
@@ -179,11 +198,11 @@ def read_heads(spec: TablesSpec, part: TableRules, rules: Mapping[str, TableRule
 
 def entities(spec: TablesSpec, rules: TableRules) -> TypedTable:
     """All users, or all items, which stay in memory; raises like `read_all`."""
-    return _kept(spec, rules, tuple(version(file.path) for file in rules.files))
+    return _kept(spec, rules, tuple(_version(file.path) for file in rules.files))
 
 
 @lru_cache(maxsize=4)
-def _kept(spec: TablesSpec, rules: TableRules, _version: tuple[tuple[int, int], ...]) -> TypedTable:
+def _kept(spec: TablesSpec, rules: TableRules, _versions: tuple[tuple[int, int], ...]) -> TypedTable:
     return read_all(spec, rules)
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,17 +13,14 @@ import pyspark
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from recommend.forgotten import NOBODY, Forgotten
-from training.datasets import tables_of
+from training.datasets.described.spec import TablesSpec
 from training.datasets.progress import Reporter
-from training.engines.reading.sources import criteo_files
 from training.engines.spark.als import SparkLeastSquares
-from training.engines.spark.criteo import SparkCriteo
 from training.engines.spark.failure import explain
+from training.engines.spark.prepared import prepare
+from training.engines.spark.rows import SparkRows
 from training.engines.spark.session import spark_session, start_workers
-from training.engines.spark.source import SparkSource, Unhashed
-from training.engines.spark.tables import SparkTables
-from training.parameters import Dataset, EngineName, TrainingParameters
+from training.parameters import EngineName, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress, background
 
@@ -58,17 +56,10 @@ class SparkEngine:
         with progress.stage(name, detail), background(report):
             yield
 
-    def open_source(
-        self, dataset: Dataset, data: Path | None, report: Reporter, passed_over: Forgotten = NOBODY
-    ) -> SparkSource:
-        """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
-        spec = tables_of(dataset, data, passed_over)
-        rows: Unhashed = (
-            SparkCriteo(session=self.session, files=criteo_files(dataset, data, report))
-            if spec is None
-            else SparkTables(session=self.session, spec=spec, report=report)
-        )
-        return SparkSource(rows=rows, log=self.log)
+    def prepare(self, spec: TablesSpec, folder: Path, report: Reporter) -> tuple[SparkRows, Counter[str]]:
+        """See `training.protocols.TrainingEngine`."""
+        frame, found = prepare(self.session, spec, folder, report)
+        return SparkRows(frame=frame, schema=spec.joined_schema, log=self.log), found
 
     def factors(self, seed: int) -> SparkLeastSquares:
         """By Spark's ALS."""

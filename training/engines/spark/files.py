@@ -132,7 +132,7 @@ def _reader(file: TableFile, rules: TableRules) -> Reader:
     with readable(file):
         if file.is_text:
             with open_bytes(file.path) as stream:
-                first = stream.readline().removeprefix(b"\xef\xbb\xbf").rstrip(b"\n")
+                first = b"" if file.text.columns else stream.readline().removeprefix(b"\xef\xbb\xbf").rstrip(b"\n")
             return Reader(file=file, used=rules.columns, names=tuple(header(replace(file, name=""))), first=first)
         with parquet.ParquetFile(file.path) as opened:
             types, stored = opened.schema_arrow.remove_metadata(), opened.schema

@@ -29,7 +29,7 @@ DENSE = 1
 
 @dataclass(frozen=True, kw_only=True)
 class SparkRows:
-    """Rows of `frame`; see `training.protocols.Rows` and `EncodedRows`. `log` is the session's log."""
+    """Rows of `frame`; see `training.protocols.Rows`. `log` is the session's log."""
 
     frame: DataFrame
     schema: Schema

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -14,20 +13,18 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 
 from features.columns import Number
 from features.schema import Schema
-from training.datasets.described.columns import KEYS, keys_by_column, missing_by_column, table_rules
+from training.datasets.described.columns import KEYS, keys_by_column
 from training.datasets.described.fields import TableRules
 from training.datasets.described.quick import READ, unknown
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.typed import typed
-from training.datasets.progress import Reporter
-from training.engines.reading.opened import hashed_rows
-from training.engines.reading.tables import check, explain, without_forgotten
+from training.engines.reading.tables import explain, hashed_rows, without_forgotten
 from training.engines.spark.converted import converted, found_in, rows_of
 from training.engines.spark.files import NUMBER, ROW, START, Reader, read
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.paths import stored
 from training.kernels.columns import LABEL, TIME
-from training.kernels.hashed import Fields, hashed_fields, types_of
+from training.kernels.hashed import Fields, types_of
 
 ROW_KEY = "_row_key"
 """What is equal in the events of a row."""
@@ -35,77 +32,50 @@ PLACE = dict.fromkeys((NUMBER, START, ROW), pa.int64())
 """An event's place in its files."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SparkTables:
-    """The interactions whose user and item are in their tables; see `training.engines.spark.source.Unhashed`."""
+def hashed(
+    session: SparkSession, spec: TablesSpec, rules: Mapping[str, TableRules], folder: Path
+) -> tuple[DataFrame, Counter[str]]:
+    """The interactions whose user and item are in their tables, hashed, as `training.engines.spark.converted` has them,
+    and what was counted before; users, items and events are written beside `folder` first.
+    """
+    tables, found = dict[str, DataFrame](), Counter[str]()
+    for name, own in rules.items():
+        place, copies = (folder.with_name(f"{folder.name}-{kind}{name}") for kind in ("", "copy-of-"))
+        tables[name] = _typed(session, own, spec.joined_schema, copies)
+        if name == "interactions" and not spec.one_row_per:
+            continue  # what is told of them comes with their joined rows
+        tables[name] = stored(tables[name], place)
+        counts, fault = found_in(tables[name])
+        tables[name] = rows_of(tables[name])
+        if fault or not counts[READ]:
+            explain(spec, rules, ValueError(fault))
+        if name in spec.joined:
+            repeated = tables[name].groupBy(KEYS[name]).count().where("count > 1").limit(1)
+            if interruptible(repeated, DataFrame.collect):
+                explain(spec, rules)
+            del counts[READ]
+        found += counts
+    return converted(_joined(tables, spec), _Hashing(spec=spec), types_of(spec.joined_schema)), found
 
-    session: SparkSession
-    spec: TablesSpec
-    report: Reporter
 
-    @property
-    def schema(self) -> Schema:
-        """The columns of the joined rows."""
-        return self.spec.joined_schema
+def _typed(session: SparkSession, rules: TableRules, schema: Schema, copies: Path) -> DataFrame:
+    """A table's rows with the columns of `_types`."""
+    types = _types(schema, rules)
+    parts = [
+        converted(rows, _Typing(reader=reader, rules=rules, schema=schema), types)
+        for rows, reader in read(session, rules, copies)
+    ]
+    return reduce(DataFrame.unionByName, parts)
 
-    @property
-    def hashed_fields(self) -> tuple[str, ...]:
-        """See `training.protocols.Source`."""
-        return hashed_fields(self.schema, keys_by_column(self.spec), missing_by_column(self.spec))
 
-    @property
-    def files(self) -> list[Path]:
-        """The files that are read; a version of a Delta table does not change."""
-        rules = table_rules(self.spec).values()
-        return [file.path for rule in rules for file in rule.files if file.delta is None]
-
-    def hashed(self, folder: Path) -> tuple[DataFrame, Counter[str]]:
-        """The joined rows, hashed, and what was counted; users, items and events are written beside `folder` first."""
-        tables, found = dict[str, DataFrame](), Counter[str]()
-        for name, rules in table_rules(self.spec).items():
-            place, copies = (folder.with_name(f"{folder.name}-{kind}{name}") for kind in ("", "copy-of-"))
-            tables[name] = self._typed(rules, copies)
-            if name == "interactions" and not self.spec.one_row_per:
-                continue  # what is told of them comes with their joined rows
-            tables[name] = stored(tables[name], place)
-            counts, fault = found_in(tables[name])
-            tables[name] = rows_of(tables[name])
-            if fault or not counts[READ]:
-                self.explain(fault)
-            if name in self.spec.joined:
-                repeated = tables[name].groupBy(KEYS[name]).count().where("count > 1").limit(1)
-                if interruptible(repeated, DataFrame.collect):
-                    self.explain(None)
-                del counts[READ]
-            found += counts
-        joined = self._joined(tables)
-        return converted(joined, _Hashing(spec=self.spec), types_of(self.schema)), found
-
-    def check(self, found: Counter[str]) -> None:
-        """Raise a `DatasetError` if the counts are wrong, else report how many interactions are left."""
-        check(found, self.spec, table_rules(self.spec), self.report)
-
-    def explain(self, cause: object) -> NoReturn:
-        """Raise the `DatasetError` that names what is wrong with the tables."""
-        explain(self.spec, table_rules(self.spec), None if cause is None else ValueError(cause))
-
-    def _typed(self, rules: TableRules, copies: Path) -> DataFrame:
-        """A table's rows with the columns of `_types`."""
-        types = _types(self.schema, rules)
-        parts = [
-            converted(rows, _Typing(reader=reader, rules=rules, schema=self.schema), types)
-            for rows, reader in read(self.session, rules, copies)
-        ]
-        return reduce(DataFrame.unionByName, parts)
-
-    def _joined(self, tables: Mapping[str, DataFrame]) -> DataFrame:
-        rows = tables["interactions"]
-        if self.spec.one_row_per:
-            rows = _first_events(rows, self.spec)
-        for name in self.spec.joined:
-            known = F.lit(True).alias(_known(name))  # noqa: FBT003 - a literal of Spark, not a flag
-            rows = rows.join(tables[name].select("*", known), KEYS[name], "left")
-        return rows
+def _joined(tables: Mapping[str, DataFrame], spec: TablesSpec) -> DataFrame:
+    rows = tables["interactions"]
+    if spec.one_row_per:
+        rows = _first_events(rows, spec)
+    for name in spec.joined:
+        known = F.lit(True).alias(_known(name))  # noqa: FBT003 - a literal of Spark, not a flag
+        rows = rows.join(tables[name].select("*", known), KEYS[name], "left")
+    return rows
 
 
 def _first_events(events: DataFrame, spec: TablesSpec) -> DataFrame:

@@ -22,6 +22,7 @@ from tests.steps.provider.azure.test_training_run import Training
 from tests.steps.provider.azure.test_training_run import inputs as training_inputs
 from tests.steps.provider.steps import BASE, STACK, Recorder, Take, Taken
 from tests.support.bundles import MakeBundle
+from tests.support.training_runs import pieces_of
 from tools.paths import ROOT
 from training.datasets import describe
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
@@ -30,7 +31,6 @@ from training.datasets.placed.address import Address
 from training.datasets.placed.dataset import addresses
 from training.datasets.placed.in_place import covered, in_volume, volume_of, write_places
 from training.datasets.placed.listing import ChangedFileError, UnreadableLakeError
-from training.engines.reading.sources import open_source
 from training.parameters import CriteoDataset, Dataset, TablesDataset
 
 ROWS = ("1\t1" + "\t" * 38 + "\n0\t2" + "\t" * 38 + "\n").encode()
@@ -159,14 +159,14 @@ def test_a_folder_of_days_keeps_the_latest(shop: Any, tmp_path: Path, take: Take
         shop.upload_blob(f"days/{name}", ROWS)
     latest = DAYS.model_copy(update={"days": 2})
     planned = describe(latest, AzureLake())
-    assert [file.partition for file in planned.partitions] == ["day_9", "day_10"]
+    assert [file.partition for file in planned.partitions] == ["interactions"] * 2
     by_https = latest.model_copy(update={"path": "https://shoplake.blob.core.windows.net/events/days/"})
     assert describe(by_https, AzureLake()).hash == planned.hash
     location = fetched(take, latest, planned).outputs.location
     copied = sorted(str(path.relative_to(tmp_path / STACK / location)) for path in (tmp_path / STACK).rglob("*.tsv"))
-    assert copied == ["dt=day_10/part-00001.tsv", "dt=day_9/part-00000.tsv"]
+    assert copied == ["interactions/day_10.tsv", "interactions/day_9.tsv"]
     shop.upload_blob("days/day_11.tsv", ROWS)
-    assert [file.partition for file in describe(latest, AzureLake()).partitions] == ["day_10", "day_11"]
+    assert [file.path[-10:] for file in describe(latest, AzureLake()).partitions] == ["day_10.tsv", "day_11.tsv"]
     with pytest.raises(SpecError, match=r"`days` asks for the last 5 files of abfss://.*, which has 4\."):
         describe(DAYS.model_copy(update={"days": 5}), AzureLake())
 
@@ -266,8 +266,7 @@ def mirrored(shop: Any, folder: Address, volumes: Path) -> None:
 
 def rows(dataset: Dataset, data: Path) -> int:
     """How many rows an engine reads."""
-    opened = open_source(dataset, data, lambda *_, **__: None)
-    return sum(len(fields) for piece in opened.pieces for fields in piece())
+    return sum(len(fields) for piece in pieces_of(dataset, data) for fields in piece())
 
 
 def test_of_data_in_place_the_lake_gets_the_listing_and_the_config_and_no_rows(

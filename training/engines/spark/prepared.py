@@ -2,24 +2,24 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.window import Window
 
 from features.schema import Schema
-from training.engines.reading.opened import unchanged
+from training.datasets.described.columns import table_rules
+from training.datasets.described.spec import TablesSpec
+from training.datasets.progress import Reporter
+from training.engines.reading.tables import check, explain, unchanged
 from training.engines.spark.converted import found_in, rows_of
-from training.engines.spark.criteo import SparkCriteo
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.paths import stored
-from training.engines.spark.rows import SparkRows
 from training.engines.spark.scans import mapped
-from training.engines.spark.tables import SparkTables
+from training.engines.spark.tables import hashed
 from training.kernels.columns import LABEL, RECORD_HASH
 from training.kernels.hashed import numbered, types_of
 from training.kernels.kernel import Kernel
@@ -30,45 +30,24 @@ UNREADABLE = ("EOFException", "ZipException", "IncorrectHeader", "ParquetDecodin
 """What Java says of damaged files."""
 AMONG_EQUAL = "_number"
 
-Unhashed = SparkTables | SparkCriteo
-"""A dataset's rows. `hashed` has them as `training.engines.spark.converted` gives them, and what was counted before;
-`explain` raises the `DatasetError` that names what is wrong with the files.
-"""
 
-
-@dataclass(frozen=True, kw_only=True)
-class SparkSource:
-    """See `training.protocols.Source`; `log` is the session's log."""
-
-    rows: Unhashed
-    log: Path
-
-    @property
-    def schema(self) -> Schema:
-        """The columns of the rows."""
-        return self.rows.schema
-
-    @property
-    def hashed_fields(self) -> tuple[str, ...]:
-        """See `training.protocols.Source`."""
-        return self.rows.hashed_fields
-
-    def prepare(self, folder: Path) -> tuple[SparkRows, Counter[str]]:
-        """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""
-        with unchanged(self.rows.files):
-            try:
-                hashed, before = self.rows.hashed(folder)
-                frame = stored(hashed, folder, options=WRITING)
-            except Py4JJavaError as error:
-                if any(sign in str(error) for sign in UNREADABLE):
-                    self.rows.explain(error)
-                raise
-            found, fault = found_in(frame)
-            if fault:
-                self.rows.explain(fault)
-        found += before
-        self.rows.check(found)
-        return SparkRows(frame=_numbered(rows_of(frame), self.schema, folder), schema=self.schema, log=self.log), found
+def prepare(session: SparkSession, spec: TablesSpec, folder: Path, report: Reporter) -> tuple[DataFrame, Counter[str]]:
+    """See `training.protocols.TrainingEngine`."""
+    rules = table_rules(spec)
+    with unchanged(rules):
+        try:
+            rows, before = hashed(session, spec, rules, folder)
+            frame = stored(rows, folder, options=WRITING)
+        except Py4JJavaError as error:
+            if any(sign in str(error) for sign in UNREADABLE):
+                explain(spec, rules, error)
+            raise
+        found, fault = found_in(frame)
+        if fault:
+            explain(spec, rules, ValueError(fault))
+    found += before
+    check(found, spec, rules, report)
+    return _numbered(rows_of(frame), spec.joined_schema, folder), found
 
 
 def _numbered(rows: DataFrame, schema: Schema, folder: Path) -> DataFrame:

@@ -10,11 +10,11 @@ import msgspec
 from tenacity.wait import wait_base
 
 from features.files import written_aside
+from training.datasets.download import BACK_OFF, CHUNK_BYTES, Checksum, download
 from training.datasets.errors import DownloadError, TruncatedFileError
 from training.datasets.gzipped import DAMAGED
 from training.datasets.manifest import WHOLE, File
 from training.datasets.progress import STAGE, Reporter
-from training.datasets.published.download import BACK_OFF, CHUNK_BYTES, Checksum, download
 from training.runtime import cache_folder
 
 
@@ -27,7 +27,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     checksum: Checksum | None = None
 
 
-PUBLISHED = {
+SOURCES = {
     # Criteo's sample of 100,000 rows, from the Git repository of the Recommenders project. The checksum is the file's
     # blob in that repository at commit db16fa9; Criteo publishes none.
     "sample": Source(

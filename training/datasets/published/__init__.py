@@ -1,1 +1,0 @@
-"""Criteo's rows, from local files or downloads."""
