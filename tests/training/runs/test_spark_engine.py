@@ -122,6 +122,7 @@ FAULTS = {
     "a label": ("u1,i1,yes,3", "label clicked: 1 of 4 fields is neither 0 nor 1"),
     "a key": (",i1,1,3", "key user: 1 of 4 fields is no key: line 5 ''"),
     "too many fields": ("u1,i1,1,3,4", "1 of 4 rows is not split as the header is: line 5 has 5 fields"),
+    "the first line again": ("user,item,clicked,age", "number age: 1 of 4 fields is no number: line 5 'age'"),
     "another encoding": ("ü1,i1,1,3", "is not UTF-8: line 5, byte 1 is 0xfc"),
 }
 

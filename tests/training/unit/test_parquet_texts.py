@@ -1,15 +1,23 @@
 """A value of a Parquet column becomes the same text, whatever else is installed and whoever writes it."""
 
 import math
+import sys
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
-from training.datasets.described.texts import texts_of
+from tests.support.rows import refused
+from training.datasets.described.files import TableFile
+from training.datasets.described.texts import chunks, texts_of
+from training.datasets.errors import DatasetError
+from training.parameters import TablesDataset
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -17,6 +25,32 @@ def test_a_duration_is_written_as_python_does_in_every_unit(unit: str) -> None:
     lasted = timedelta(days=1, seconds=90)
     values = pa.array([lasted, None], pa.duration("us")).cast(pa.duration(unit))
     assert texts_of(values).to_pylist() == ["1 day, 0:01:30", ""]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(pa.array([253_402_300_800_000_000], pa.timestamp("us")), id="after the year 9999"),
+        pytest.param(pa.array([0], pa.timestamp("us", "Nowhere/Town")), id="in no known zone"),
+    ],
+)
+def test_a_time_that_has_no_text_is_a_fault_of_its_file(values: pa.Array, tmp_path: Path) -> None:
+    table = pa.table({"when": [*values, *values], "hit": ["1", "0"], "seen": [[{"at": at}] for at in [*values] * 2]})
+    parquet.write_table(table, tmp_path / "seen.parquet")
+    for column in ("when", {"column": "seen", "separator": "|"}):
+        config = {"interactions": "seen.parquet", "label": {"column": "hit"}, "categorical": [column]}
+        (tmp_path / "dataset.yaml").write_text(yaml.safe_dump(config))
+        message = refused(DatasetError, TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml"))
+        assert message.startswith(f"{tmp_path / 'seen.parquet'} cannot be read: a ")
+        assert "has no text" in message
+
+
+def test_nanoseconds_in_lists_have_a_text_whatever_is_imported(tmp_path: Path) -> None:
+    moments = pa.array([[{"at": 1}]], pa.list_(pa.struct([("at", pa.timestamp("ns"))])))
+    assert "pandas" in sys.modules, "for times of nanoseconds Arrow makes what pandas has, once it is imported"
+    parquet.write_table(pa.table({"seen": moments}), tmp_path / "seen.parquet")
+    (chunk,) = chunks(TableFile(tmp_path / "seen.parquet", lists=(("seen", "|"),)), ["seen"])
+    assert chunk.columns()["seen"].to_pylist() == ['{"at":"1970-01-01T00:00:00"}']
 
 
 @pytest.mark.parametrize(

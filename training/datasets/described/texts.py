@@ -11,7 +11,7 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,12 +194,38 @@ def texts_of(values: pa.Array) -> pa.StringArray:
         return pc.coalesce(values.cast(pa.string()), _EMPTY)
     if pa.types.is_floating(kind):
         values = values.cast(pa.float64())
-    elif pa.types.is_timestamp(kind):
-        values = values.cast(pa.timestamp("us", kind.tz), safe=False)
-    elif pa.types.is_duration(kind):  # of nanoseconds, Arrow makes what pandas has, where that is imported
-        values = values.cast(pa.duration("us"), safe=False)
     distinct = values.dictionary_encode(null_encoding="encode")
-    return text_array([text_of(value) for value in distinct.dictionary.to_pylist()]).take(distinct.indices)
+    return text_array([text_of(value) for value in _of_python(distinct.dictionary)]).take(distinct.indices)
+
+
+def _of_python(values: pa.Array) -> list[Any]:
+    """The values as Python's. Raises `ArrowInvalid` for a time that Python does not know, or in no known zone."""
+    if "[ns" in str(values.type):
+        values = values.cast(changed(values.type, _without_nanoseconds), safe=False)
+    try:
+        return list(values.to_pylist())
+    except (KeyError, OverflowError, ValueError) as error:
+        raise pa.ArrowInvalid(f"a {values.type} has no text: {error}") from error
+
+
+def _without_nanoseconds(kind: pa.DataType) -> pa.DataType:
+    """For times of nanoseconds Arrow makes what pandas has, where that is imported."""
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return pa.duration("us") if pa.types.is_duration(kind) else kind
+
+
+def changed(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """A type with the types inside it changed, any of whose values may be missing."""
+    if pa.types.is_dictionary(kind):
+        return changed(kind.value_type, change)
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, changed(field.type, change)) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(changed(kind.key_type, change), changed(kind.item_type, change))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return pa.list_(changed(kind.value_type, change))
+    return change(kind)
 
 
 def text_of(value: object) -> str:
@@ -361,9 +387,10 @@ def _nested_of_batch(batch: pa.RecordBatch, names: Sequence[str], file: TableFil
     lengths, known, found = _lengths(nested), dict[str, list[object]](), dict[str, Plain]()
     for name in nested:
         top = top_of(name, batch.schema.names)
-        values = known.setdefault(top, batch.column(top).to_pylist())
+        if top not in known:
+            known[top] = _of_python(batch.column(top))
         steps = name.removeprefix(top).split(".")[1:]
-        found[name] = _plain((_inside(value, steps, lengths, top) for value in values), name, file)
+        found[name] = _plain((_inside(value, steps, lengths, top) for value in known[top]), name, file)
     return found
 
 

@@ -5,7 +5,7 @@ engine local, which run over Spark's batches.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from training.datasets.described.delta import write_copy
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, folder_values
 from training.datasets.described.opening import readable
-from training.datasets.described.texts import Chunk, text_array, tops
+from training.datasets.described.texts import Chunk, changed, text_array, tops
 from training.datasets.errors import DatasetError
 from training.datasets.gzipped import open_bytes
 from training.engines.spark.paths import to_read
@@ -60,16 +60,19 @@ class Reader:
     has_int96: bool = False
     numbers: Mapping[str, int] = field(default_factory=dict)
 
-    def columns(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        """The rows' columns; raises like `training.datasets.described.texts.Chunk`."""
-        rows = _with_row(batch, self.first) if self.file.has_lines else batch
+    def columns(self, batch: pa.RecordBatch) -> tuple[dict[str, pa.Array], int]:
+        """The rows' columns, and how many lines are the same as the first, which names them; raises like
+        `training.datasets.described.texts.Chunk`.
+        """
+        rows, named = _with_row(batch, self.first) if self.file.has_lines else (batch, 0)
         content = joined(rows.column(LINE)).to_pybytes() if self.file.has_lines else self._as_stored(rows)
         stored = self.file.stored(self.used)
         found = Chunk(file=self.file, names=stored, rows=content, before=0, header=self.names).columns()
         others = {name: rows.column(name) for name in (START, ROW) if name in rows.schema.names}
         if self.numbers:
             others[NUMBER] = self._numbers(rows.column(FILE))
-        return {**found, **(self._of_folders(rows.column(FILE)) if self.file.folder_values else {}), **others}
+        of_folders = self._of_folders(rows.column(FILE)) if self.file.folder_values else {}
+        return {**found, **of_folders, **others}, named
 
     def _as_stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns = [_as_stored(batch.column(_column(at)), one.type) for at, one in enumerate(self.types)]
@@ -96,13 +99,12 @@ def joined(lines: pa.StringArray) -> pa.Buffer:
     return pc.binary_join(whole, b"\n")[0].as_buffer()
 
 
-def _with_row(batch: pa.RecordBatch, first: bytes) -> pa.RecordBatch:
-    """The lines that hold a row: no blank ones, and not those that are the same as the first, which names columns."""
+def _with_row(batch: pa.RecordBatch, first: bytes) -> tuple[pa.RecordBatch, int]:
+    """The lines that hold a row: no blank ones, and none that are the same as the first, which are counted."""
     lines = batch.column(LINE)
-    others = pc.invert(pc.match_substring_regex(lines, _BLANK))
-    if first:
-        others = pc.and_(others, pc.not_equal(lines.cast(pa.binary()), pa.scalar(first)))
-    return batch.filter(others)
+    named = pc.and_(pc.equal(lines.cast(pa.binary()), pa.scalar(first)), pa.scalar(bool(first)))
+    rows = batch.filter(pc.invert(pc.or_(named, pc.match_substring_regex(lines, _BLANK))))
+    return rows, int(pc.sum(named).as_py() or 0)
 
 
 def read(session: SparkSession, rules: TableRules, copies: Path) -> Iterator[tuple[DataFrame, Reader]]:
@@ -189,7 +191,7 @@ def _as_spark_reads(field: pa.Field, reader: Reader) -> pa.Field:
             return pa.int64()
         return _WHOLE.get(str(kind), kind)
 
-    return pa.field(field.name, _nullable(field.type, read_as))
+    return pa.field(field.name, changed(field.type, read_as))
 
 
 def _is_unknown(kind: pa.DataType) -> bool:
@@ -199,20 +201,7 @@ def _is_unknown(kind: pa.DataType) -> bool:
 
 def _as_stored(values: pa.Array, kind: pa.DataType) -> pa.Array:
     """What Spark reads as another type, as it is stored."""
-    return values if pa.types.is_null(kind) else values.cast(_nullable(kind, lambda inner: inner))
-
-
-def _nullable(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
-    """A type with the types inside it changed, any of whose values may be missing, as Spark gives them."""
-    if pa.types.is_dictionary(kind):
-        return _nullable(kind.value_type, change)
-    if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _nullable(field.type, change)) for field in kind])
-    if pa.types.is_map(kind):
-        return pa.map_(_nullable(kind.key_type, change), _nullable(kind.item_type, change))
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return pa.list_(_nullable(kind.value_type, change))
-    return change(kind)
+    return values if pa.types.is_null(kind) else values.cast(changed(kind, lambda inner: inner))
 
 
 def _quoted(name: str) -> str:

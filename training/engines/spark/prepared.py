@@ -19,7 +19,7 @@ from training.engines.spark.converted import found_in, rows_of
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.paths import stored
 from training.engines.spark.scans import mapped
-from training.engines.spark.tables import hashed
+from training.engines.spark.tables import NAMED, hashed
 from training.kernels.columns import LABEL, RECORD_HASH
 from training.kernels.hashed import numbered, types_of
 from training.kernels.kernel import Kernel
@@ -43,9 +43,10 @@ def prepare(session: SparkSession, spec: TablesSpec, folder: Path, report: Repor
                 explain(spec, rules, error)
             raise
         found, fault = found_in(frame)
-        if fault:
-            explain(spec, rules, ValueError(fault))
-    found += before
+        found += before
+        naming = [file for rule in rules.values() for file in rule.files if file.is_text and not file.text.columns]
+        if fault or found[NAMED] != len(naming):
+            explain(spec, rules, ValueError(fault or "a line is the same as the first, which names the columns"))
     check(found, spec, rules, report)
     return _numbered(rows_of(frame), spec.joined_schema, folder), found
 

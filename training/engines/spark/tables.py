@@ -26,6 +26,8 @@ from training.engines.spark.paths import stored
 from training.kernels.columns import LABEL, TIME
 from training.kernels.hashed import Fields, types_of
 
+NAMED = "named"
+"""In counts: lines that are the same as the first one of their file, which names the columns and is no row."""
 ROW_KEY = "_row_key"
 """What is equal in the events of a row."""
 PLACE = dict.fromkeys((NUMBER, START, ROW), pa.int64())
@@ -119,7 +121,8 @@ class _Typing:
     schema: Schema
 
     def __call__(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[str, int]]:
-        columns = without_forgotten(self.reader.columns(batch), self.rules)
+        read, named = self.reader.columns(batch)
+        columns = without_forgotten(read, self.rules)
         table = typed(columns, self.rules)
         found = {
             **table.keys,
@@ -131,7 +134,7 @@ class _Typing:
         }
         types = _types(self.schema, self.rules)
         arrays = [pa.array(found[one.name], one.type) for one in types]
-        return pa.RecordBatch.from_arrays(arrays, schema=types), {READ: table.rows, **table.uses}
+        return pa.RecordBatch.from_arrays(arrays, schema=types), {READ: table.rows, NAMED: named, **table.uses}
 
 
 @dataclass(frozen=True, kw_only=True)
