@@ -14,9 +14,9 @@ from azure_clients import credentials
 from azure_clients.credentials import forget_tokens
 from azure_clients.errors import FORBIDDEN, UNAUTHENTICATED
 from features.errors import PersonalizationError
-from training.datasets.placed.address import Address
 from training.datasets.placed.listing import (
     MOST_FILES,
+    Address,
     Blob,
     ChangedFileError,
     ForbiddenLakeError,

@@ -55,8 +55,8 @@ from steps.training_run import TrainingRunOnAzure
 from steps.volumes import CONTAINERS, volumes_of
 from steps.workspace_ready import WorkspaceReady
 from training.datasets.manifest import Manifest
-from training.datasets.placed.address import Address
-from training.datasets.placed.in_place import volume_of
+from training.datasets.placed.dataset import volume_of
+from training.datasets.placed.listing import Address
 from training.provenance import training_code_hash
 
 DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")

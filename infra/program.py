@@ -14,11 +14,11 @@ from steps.datasets import located
 from training.datasets import check_split, describe, recommends
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import Manifest
-from training.datasets.placed.in_place import covered
+from training.datasets.placed.dataset import covered
 from training.parameters import Dataset
 
 if TYPE_CHECKING:
-    from training.datasets.placed.address import Address
+    from training.datasets.placed.listing import Address
 
 UNREAD = Manifest(kind="", hash="", partitions=(), description="not read")
 """For an update that leaves data and training as they are in the state."""

@@ -125,7 +125,7 @@ class DataUploadOnAzure(AzureStep[AzureInputs, Outputs]):
 
 def _fetched_by_job(dataset: Dataset) -> bool:
     # Its modules take longer to import than all other steps together.
-    from training.datasets.published import SOURCES  # noqa: PLC0415 - see above
+    from training.datasets.criteo import SOURCES  # noqa: PLC0415 - see above
 
     return isinstance(dataset, CriteoDataset) and dataset.path in SOURCES
 

@@ -64,9 +64,9 @@ def is_placed(dataset: Dataset) -> bool:
 
 
 def write_places(inputs: "AzureInputs", folder: Path) -> None:
-    """Write the listing and what the job needs; raises like `training.datasets.placed.in_place.write_places`."""
+    """Write the listing and what the job needs; raises like `training.datasets.placed.dataset.write_places`."""
     from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - see the top
-    from training.datasets.placed import in_place  # noqa: PLC0415 - see the top
+    from training.datasets.placed import dataset as in_place  # noqa: PLC0415 - see the top
 
     lake = AzureLake(inputs.tenant)
     in_place.write_places(located(inputs.dataset), folder, lake, Path(inputs.volumes), wanted=inputs.manifest_hash)
@@ -75,7 +75,7 @@ def write_places(inputs: "AzureInputs", folder: Path) -> None:
 def require_unchanged(dataset: Dataset, tenant: str, known: "Manifest") -> None:
     """Raise `ChangedFileError` if a file is not what it was when it was listed, or what listing it raises."""
     from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - see the top
-    from training.datasets.placed import in_place  # noqa: PLC0415 - see the top
+    from training.datasets.placed import dataset as in_place  # noqa: PLC0415 - see the top
 
     in_place.require_unchanged(located(dataset), known, AzureLake(tenant))
 

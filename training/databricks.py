@@ -22,7 +22,7 @@ from recommend.published import RECORD as MADE
 from recommend.stored import FOLDER as SNAPSHOTS
 from training.datasets import materialize
 from training.datasets.manifest import RECORD, Manifest, recorded
-from training.datasets.placed.in_place import folders_of, volume_of
+from training.datasets.placed.dataset import folders_of, volume_of
 from training.platform import own_disk
 from training.privileges import READ, READ_AND_WRITE, not_granted
 from training.request import LakeRequest

@@ -41,7 +41,7 @@ from training.datasets.described.quick import joined
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.typed import taken
 from training.datasets.manifest import Manifest
-from training.engines.counted import LocalCounts
+from training.engines.counting import LocalCounts
 from training.engines.fitting import native_parameters
 from training.engines.reading.interactions import Chosen, TooManyInteractionsError, read_chosen
 from training.engines.reading.tables import entities

@@ -17,7 +17,7 @@ from pulumi import Input, Output, ResourceOptions
 
 from infra.step_resource import Group
 from steps.volumes import CATALOG_ROOT, SCHEMA, Volume
-from training.datasets.placed.address import Address
+from training.datasets.placed.listing import Address
 
 ISOLATED_LOCATION = "ISOLATION_MODE_ISOLATED"
 MANAGE_CREDENTIAL = ["CREATE_EXTERNAL_LOCATION", "MANAGE"]

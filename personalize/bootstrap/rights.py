@@ -17,7 +17,7 @@ from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.resources import TAGS, Item, container_path, group_path, group_paths, key_path
 
 if TYPE_CHECKING:
-    from training.datasets.placed.address import Address
+    from training.datasets.placed.listing import Address
 
 ROLE_VERSION = "2022-04-01"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"

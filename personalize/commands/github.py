@@ -16,7 +16,7 @@ from personalize.terminal import Json, Stack, Yes, confirm, print_json, say, tel
 from steps.datasets import located
 
 if TYPE_CHECKING:
-    from training.datasets.placed.address import Address
+    from training.datasets.placed.listing import Address
 
 
 def bootstrap(

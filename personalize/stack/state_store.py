@@ -26,8 +26,7 @@ from personalize.errors import (
     StackBusyError,
 )
 from personalize.stack.stack_files import StackFiles
-from training.datasets.placed.address import Address
-from training.datasets.placed.listing import ForbiddenLakeError, UnreadableLakeError
+from training.datasets.placed.listing import Address, ForbiddenLakeError, UnreadableLakeError
 
 FILE = "assertion"
 RENEW_SECONDS = 120.0

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
-from training.datasets.placed.address import Address
-from training.datasets.placed.listing import Blob
+from training.datasets.placed.listing import Address, Blob
 
 
 class Listing:

@@ -1,14 +1,15 @@
-"""Manifests: a dataset's identity, which changes exactly when its data does."""
+"""Manifests: a dataset's identity, which changes exactly when its data does; and copies of its files, written aside."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
+from features import files
 from features.files import sha256
 from training.datasets.errors import DatasetError, EmptyDatasetError
 from training.runtime import cache_folder
@@ -123,3 +124,28 @@ def cached_sha256(path: Path) -> str:
         aside.write_text(stamp + computed)
         aside.replace(entry)
     return computed
+
+
+def copy_checked(source: Path, target: Path, sha256: str) -> None:
+    """Copy a file; raises `DatasetError` if the copy's SHA-256 differs because the file has changed."""
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while chunk := reader.read(1 << 20):
+            digest.update(chunk)
+            writer.write(chunk)
+    if digest.hexdigest() != sha256:
+        raise DatasetError(f"The file {source} changed while it was copied. Run the command again.")
+
+
+@contextmanager
+def written_aside(folder: Path) -> Iterator[Path]:
+    """A new folder that becomes `folder` if the block ends without an error, and is removed otherwise."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with files.written_aside(folder) as aside:
+            aside.mkdir()
+            yield aside
+    except OSError as error:
+        raise DatasetError(
+            f"The dataset cannot be written to {folder}: {error}. Free space or correct permissions, then run again."
+        ) from error

@@ -1,6 +1,6 @@
-"""Counts the category values in blocks of prepared rows, a million rows at a time."""
+"""Counts of category values: in blocks of prepared rows, a million rows at a time, and tables of them in memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.encoder import RawRows
-from features.hashing import EACH, Several
+from features.hashing import EACH, MISSING_HASH, Several
 from features.schema import Schema
 from training.engines.selection import Selection, divided
 from training.kernels.columns import FOLD, LABEL, PART, raw_columns, raw_rows
 from training.kernels.count import ValueCounts, count
+from training.kernels.encode import FrequentValues
 from training.kernels.split import PARTS
 
 COUNTED_ROWS = 1_000_000
@@ -95,3 +96,42 @@ def _column(
             values.append(own[part.chosen])
     row = np.concatenate(row_of_each) if row_of_each else EACH
     return count(np.concatenate(values), clicked[row], fold[row], number=task.folds)
+
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalCounts:
+    """A table for each categorical column, in the schema's order."""
+
+    columns: Sequence[ValueCounts]
+    folds: int
+
+    def values_by_rows(self, most: int) -> Counts:
+        """See `training.protocols.CountTable`."""
+        counted = [np.bincount(np.minimum(table.total_rows, most), minlength=most + 1) for table in self.columns]
+        return np.reshape(counted, (len(self.columns), most + 1))
+
+    def frequent(self, needed_rows: Counts) -> FrequentValues:
+        """See `training.protocols.CountTable`."""
+        kept = [table.total_rows >= needed for table, needed in zip(self.columns, needed_rows, strict=True)]
+        pairs = list(zip(self.columns, kept, strict=True))
+        empty = np.empty((0, self.folds), dtype=np.int64)
+        return FrequentValues(
+            column=np.repeat(np.arange(len(kept)), [int(own.sum()) for own in kept]).astype(np.int16),
+            hash=np.concatenate([empty[:, 0], *(table.hash[own] for table, own in pairs)]),
+            rows=np.concatenate([empty, *(table.rows[own] for table, own in pairs)]),
+            clicks=np.concatenate([empty, *(table.clicks[own] for table, own in pairs)]),
+            rare_rows=np.reshape([table.rows[~own].sum(axis=0) for table, own in pairs], (-1, self.folds)),
+            rare_clicks=np.reshape([table.clicks[~own].sum(axis=0) for table, own in pairs], (-1, self.folds)),
+        )
+
+    def distinct(self, index: int) -> int:
+        """See `training.protocols.CountTable`."""
+        return int((self.columns[index].hash != MISSING_HASH).sum())
+
+    def missing(self, index: int) -> int:
+        """See `training.protocols.CountTable`."""
+        table = self.columns[index]
+        return int(table.total_rows[table.hash == MISSING_HASH].sum())

@@ -9,12 +9,11 @@ from pathlib import Path
 from features.values import TimeFormat, is_number, microseconds
 from training.datasets.described.columns import header, lists_in, require_columns
 from training.datasets.described.files import TableFile, files_of
-from training.datasets.described.opening import readable
-from training.datasets.described.quick import SAMPLE_CHARACTERS, no_row
+from training.datasets.described.opening import open_bytes, readable
+from training.datasets.described.quick import SAMPLE_CHARACTERS
 from training.datasets.described.spec import Source
 from training.datasets.described.texts import Beginning
-from training.datasets.errors import GuessError
-from training.datasets.gzipped import open_bytes
+from training.datasets.errors import EmptyDatasetError, GuessError
 
 UNIT = "\x1f"
 """The separator of lists' values in profiles: ASCII's own, which is in no text."""
@@ -112,7 +111,7 @@ def profile(path: Path) -> TableProfile:
             texts[name].update(column.to_pylist())
         rows = texts[names[0]].total()
     if not rows:
-        raise no_row(source.shown)
+        raise EmptyDatasetError(f"{source.shown} has no row. Give a file with rows in it.")
     columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
     return TableProfile(source=source, rows=rows, whole=chunks.whole, columns=columns, lists=lists)
 

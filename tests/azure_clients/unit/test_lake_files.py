@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from azure_clients.lake_files import FOLDER, MOST_ENTRIES, _files
-from training.datasets.placed.address import Address
+from training.datasets.placed.listing import Address
 
 EVENTS = Address("shoplake", "events", "clicks")
 

@@ -24,7 +24,7 @@ from tests.personalize.subscription.conftest import CALLER, TENANT
 from tests.support.azure_native import faults
 from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 from tests.support.fake_manager import Call, FakeManager
-from training.datasets.placed.address import Address
+from training.datasets.placed.listing import Address
 
 PRINCIPAL = "77777777-7777-4777-8777-777777777777"
 PREVIEW = "99999999-9999-4999-8999-999999999999"

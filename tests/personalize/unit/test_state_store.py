@@ -39,8 +39,7 @@ from personalize.stack.state_store import (
 )
 from tests.support.azure_stack import SUBSCRIPTION, azure_stack
 from tools.paths import state_folder
-from training.datasets.placed.address import Address
-from training.datasets.placed.listing import ForbiddenLakeError, UnreadableLakeError
+from training.datasets.placed.listing import Address, ForbiddenLakeError, UnreadableLakeError
 
 AZURE = azure_stack()
 

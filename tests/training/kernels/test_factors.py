@@ -17,7 +17,7 @@ from features.hashing import hash_value, hash_values
 from features.schema import Schema
 from tests.support.prepared_rows import MemoryRows, prepared, with_columns
 from training import pipeline
-from training.engines.counted import LocalCounts
+from training.engines.counting import LocalCounts
 from training.kernels import factors
 from training.kernels.columns import FOLD
 from training.kernels.count import count

@@ -18,8 +18,8 @@ from training.databricks import COMPLETE, RESULT, JobFailedError, VolumeError, m
 from training.datasets import describe
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import RECORD, File, Manifest, manifest, recorded
-from training.datasets.placed.address import Address
-from training.datasets.placed.in_place import volume_of
+from training.datasets.placed.dataset import volume_of
+from training.datasets.placed.listing import Address
 from training.parameters import CriteoDataset
 from training.request import TrainingRequest
 from training.result import Result

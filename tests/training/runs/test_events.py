@@ -12,7 +12,8 @@ from features.bundle import Bundle
 from tests.support.rows import read
 from tests.support.training_runs import Run, encoder_of, pieces_of, prepared, train, train_on
 from tools.paths import ROOT
-from training.datasets import describe, gzipped, tables_of
+from training.datasets import describe, tables_of
+from training.datasets.described import opening
 from training.datasets.errors import ColumnError, MalformedRowError, MissingFileError, OneClassError, SpecError
 from training.engines.spark.engine import SparkEngine
 from training.kernels.columns import RECORD_HASH
@@ -142,7 +143,7 @@ def test_events_of_one_row_are_found_across_the_parts_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = rows_of(log_of(tmp_path))
-    monkeypatch.setattr(gzipped, "BLOCK_BYTES", 50)
+    monkeypatch.setattr(opening, "BLOCK_BYTES", 50)
     dataset = log_of(tmp_path)
     assert len(pieces_of(dataset)) > 2
     assert rows_of(dataset) == whole

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from tests.support.criteo_rows import write
 from tests.support.training_runs import pieces_of, prepared, train
-from training.datasets import gzipped, tables_of
+from training.datasets import tables_of
+from training.datasets.described import opening
 from training.datasets.described.columns import table_rules
 from training.datasets.errors import DatasetError, MalformedRowError
 from training.engines import chunks, counting
@@ -45,7 +46,7 @@ def test_one_process_and_two_make_the_same_bundle_whatever_the_blocks(
 ) -> None:
     options = ("--dataset", "criteo", "--path", str(rows))
     alone = train(tmp_path / "alone", *options)
-    monkeypatch.setattr(gzipped, "BLOCK_BYTES", 100_000)
+    monkeypatch.setattr(opening, "BLOCK_BYTES", 100_000)
     monkeypatch.setattr(counting, "COUNTED_ROWS", 700)
     in_blocks = train(tmp_path / "blocks", *options)
     together = train(tmp_path / "together", *options, processes=2)
@@ -65,18 +66,18 @@ def test_parts_of_a_file_hold_each_line_once(
     plain.write_bytes(content)
     packed.write_bytes(gzip.compress(content))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gzipped, "BLOCK_BYTES", size)
+        patch.setattr(opening, "BLOCK_BYTES", size)
         for file in (plain, packed):
             found: list[bytes] = []
-            for part in gzipped.parts(file):
-                with gzipped.open_bytes(file) as stream:
-                    found += gzipped.whole_lines(stream, *part)
+            for part in opening.parts(file):
+                with opening.open_bytes(file) as stream:
+                    found += opening.whole_lines(stream, *part)
             assert b"".join(found) == content
             assert all(block.endswith(b"\n") for block in found[:-1])
 
 
 def test_wrong_rows_are_named_whichever_process_meets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gzipped, "BLOCK_BYTES", 1_000)
+    monkeypatch.setattr(opening, "BLOCK_BYTES", 1_000)
     lines = [ROW] * 400
     for number in (150, 300):
         lines[number - 1] = ROW.replace("5", "five", 1)

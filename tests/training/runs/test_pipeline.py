@@ -22,7 +22,7 @@ from tests.support.pooled import pooled
 from tests.support.training_runs import Run, train
 from training import pipeline
 from training.engines import chunks
-from training.engines.counted import LocalCounts
+from training.engines.counting import LocalCounts
 from training.engines.fitting import fit
 from training.kernels.columns import FEATURES, LABEL, PART, lists
 from training.kernels.encode import FoldEncoder

@@ -16,7 +16,7 @@ from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_rows
 from tests.support.prepared_rows import MemoryRows, prepared
 from training.engines import chunks
-from training.engines.counted import LocalCounts
+from training.engines.counting import LocalCounts
 from training.engines.local.engine import LocalEngine, LocalRows
 from training.evaluation.measure import Scored, score
 from training.kernels.columns import FEATURES, FOLD, RECORD_HASH, raw_columns, raw_rows

@@ -35,13 +35,13 @@ from tests.support.training_runs import encoder_of, prepared, train, train_on
 from tools.paths import ROOT
 from training.datasets.errors import DatasetError, TruncatedFileError
 from training.engines import chunks
-from training.engines.counted import LocalCounts
+from training.engines.counting import LocalCounts
 from training.engines.local.engine import LocalEngine
 from training.engines.spark.counted import SparkCounts, types_of
 from training.engines.spark.engine import SparkEngine
-from training.engines.spark.interruptible import interruptible
 from training.engines.spark.packed import unpacked
 from training.engines.spark.rows import divided
+from training.engines.spark.scans import interruptible
 from training.engines.spark.workers import forget_archives
 from training.kernels.columns import FOLD, LABEL, PART, RAW, RECORD_HASH
 from training.kernels.count import ValueCounts, count

@@ -107,8 +107,7 @@ def test_deletion_vectors_and_column_mapping_are_read(tmp_path: Path) -> None:
         },
         {"add": added | {"size": (tmp_path / "a.parquet").stat().st_size, "deletionVector": deletion_vector()}},
     )
-    with DeltaRows(tmp_path, 0) as opened:
-        read = pa.Table.from_batches(opened.iter_batches(7))
+    read = pa.Table.from_batches(DeltaRows(tmp_path, 0).iter_batches(7))
     assert read.to_pydict() == {
         "a price": [number for number in range(30) if number not in DELETED],
         "user": [str(number) for number in range(30) if number not in DELETED],

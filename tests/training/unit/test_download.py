@@ -12,8 +12,8 @@ import tenacity
 
 from tests.support.file_server import Served, serving
 from training import datasets
+from training.datasets import criteo
 from training.datasets import download as downloads
-from training.datasets import published
 from training.datasets.download import Checksum, download
 from training.datasets.errors import DownloadError, TruncatedFileError
 from training.datasets.progress import silent
@@ -99,11 +99,11 @@ def archive(files: dict[str, bytes]) -> bytes:
 def test_an_archive_is_unpacked_to_its_rows_and_nothing_else(tmp_path: Path) -> None:
     content = archive({"../../escape.txt": b"x", "dac/train.txt": ROW.encode(), "readme.txt": b"y"})
     with serving(Served(content=content)) as served:
-        source = published.Source(url=served.url, member="train.txt")
-        rows = published.fetch(source, silent)
+        source = criteo.Published(url=served.url, member="train.txt")
+        rows = criteo.fetch(source, silent)
     assert rows.read_text() == ROW
     assert [file.name for file in rows.parent.iterdir()] == ["rows.tsv"]
-    assert published.fetch(source, silent) == rows, "the server is gone"
+    assert criteo.fetch(source, silent) == rows, "the server is gone"
     assert [file.relative_to(tmp_path) for file in tmp_path.rglob("escape.txt")] == []
 
 
@@ -111,7 +111,7 @@ def test_an_archive_is_unpacked_to_its_rows_and_nothing_else(tmp_path: Path) -> 
 def test_a_damaged_archive_is_refused(damage: Callable[[bytes], bytes]) -> None:
     content = damage(archive({"train.txt": ROW.encode() * 1_000}))
     with serving(Served(content=content)) as served, pytest.raises(TruncatedFileError, match="damaged"):
-        published.fetch(published.Source(url=served.url, member="train.txt"), silent)
+        criteo.fetch(criteo.Published(url=served.url, member="train.txt"), silent)
 
 
 def test_an_archive_without_the_rows_is_refused() -> None:
@@ -119,4 +119,4 @@ def test_an_archive_without_the_rows_is_refused() -> None:
         serving(Served(content=archive({"other.txt": b"x"}))) as served,
         pytest.raises(DownloadError, match=r"train\."),
     ):
-        published.fetch(published.Source(url=served.url, member="train.txt"), silent)
+        criteo.fetch(criteo.Published(url=served.url, member="train.txt"), silent)

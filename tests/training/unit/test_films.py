@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, judge
 from recommend.learning import Ease
 from training import datasets
-from training.datasets.generated import films, titles
+from training.datasets.generated import films
 from training.datasets.generated.films import true_chances, true_probability
 from training.engines.reading.interactions import read_chosen
 from training.evaluation.reachable import best_order
@@ -56,7 +56,7 @@ def test_users_and_films_are_unique_and_views_name_both_once(folder: Path) -> No
     assert users["user_id"].tolist() == [f"u{number}" for number in range(1, 1_501)]
     assert items["film_id"].tolist() == [f"f{number}" for number in range(1, 501)]
     assert items["title"].is_unique
-    assert {*"|".join(items["genres"]).split("|")} == {*titles.GENRES}
+    assert {*"|".join(items["genres"]).split("|")} == {*films.GENRES}
     assert not views.duplicated(["user_id", "film_id"]).any()
     assert {*views["user_id"]} <= {*users["user_id"]}
     assert views["shown_at"].is_monotonic_increasing

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from training import datasets
-from training.datasets import layout, manifest
+from training.datasets import manifest
 from training.datasets.described.spec import TablesSpec, meaning
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.parameters import CriteoDataset, FilmsDataset, TablesDataset
@@ -85,13 +85,13 @@ def test_a_failed_copy_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def copy_of_another_file(source: Path, folder: Path) -> None:
-    with layout.written_aside(folder) as aside:
-        layout.copy_checked(source, aside / "part", "0" * 64)
+    with manifest.written_aside(folder) as aside:
+        manifest.copy_checked(source, aside / "part", "0" * 64)
 
 
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path: Path) -> None:
     def write_on_a_full_disk() -> None:
-        with layout.written_aside(tmp_path / "lake/raw"):
+        with manifest.written_aside(tmp_path / "lake/raw"):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(DatasetError, match=r"lake/raw: .*No space left on device. Free space"):

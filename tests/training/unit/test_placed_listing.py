@@ -12,8 +12,7 @@ from training.datasets import describe
 from training.datasets.described.delta import DeltaTableError
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.datasets.placed import listing
-from training.datasets.placed.address import Address, address_of
-from training.datasets.placed.listing import TooManyFilesError, UnreadableLakeError, listed
+from training.datasets.placed.listing import Address, TooManyFilesError, UnreadableLakeError, address_of, listed
 from training.parameters import CriteoDataset, TablesDataset
 
 EVENTS = Address("shoplake", "events", "clicks")

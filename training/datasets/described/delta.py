@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -59,23 +57,21 @@ def write_copy(path: Path, version: DeltaVersion, folder: Path) -> None:
     # Imports pandas, which takes a second.
     from pyarrow import dataset  # noqa: PLC0415 - see above
 
-    with DeltaRows(path, version.number) as rows:
-        batches = rows.iter_batches(_BATCH_ROWS)
-        dataset.write_dataset(
-            pa.RecordBatchReader.from_batches(rows.schema_arrow, batches),
-            folder,
-            format="parquet",
-            use_threads=False,  # which keeps the rows' order
-            min_rows_per_group=_GROUP_ROWS,
-            max_rows_per_group=_GROUP_ROWS,
-            max_rows_per_file=_FILE_GROUPS * _GROUP_ROWS,
-        )
+    rows = DeltaRows(path, version.number)
+    dataset.write_dataset(
+        pa.RecordBatchReader.from_batches(rows.schema_arrow, rows.iter_batches(_BATCH_ROWS)),
+        folder,
+        format="parquet",
+        use_threads=False,  # which keeps the rows' order
+        min_rows_per_group=_GROUP_ROWS,
+        max_rows_per_group=_GROUP_ROWS,
+        max_rows_per_file=_FILE_GROUPS * _GROUP_ROWS,
+    )
 
 
 def delta_version(path: Path, number: int | None) -> DeltaVersion:
     """This version of a Delta table, the newest for None; raises a `DeltaTableError` if it can't be read."""
-    with DeltaRows(path, newest(path) if number is None else number) as rows:
-        return rows.version
+    return DeltaRows(path, newest(path) if number is None else number).version
 
 
 class DeltaRows:
@@ -103,13 +99,6 @@ class DeltaRows:
                 f"Version {number} of the Delta table {path} names the file {outside[0]}, which isn't in the table's "
                 "folder. Copy the whole table: a shallow clone reads files of another one."
             )
-
-    def __enter__(self) -> Self:
-        """Nothing is open between two batches."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Nothing is to be closed."""
 
     def iter_batches(
         self,

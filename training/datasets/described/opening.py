@@ -1,12 +1,17 @@
-"""Opens a table's text files, and turns what goes wrong while reading into the fitting `DatasetError`."""
+"""Opens a table's text files, plain or gzip, reads whole lines in blocks, and turns what goes wrong into the fitting
+`DatasetError`.
+"""
 
 import csv
+import gzip
 import sys
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from io import TextIOWrapper
 from itertools import chain
-from typing import TextIO
+from pathlib import Path
+from typing import BinaryIO, TextIO
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -14,7 +19,6 @@ from pyarrow import parquet
 from training.datasets.described.delta import DeltaRows
 from training.datasets.described.files import TableFile
 from training.datasets.errors import DatasetError, EncodingError, MalformedRowError, TruncatedFileError
-from training.datasets.gzipped import DAMAGED, START, open_bytes, truncated
 
 _SHOWN_BYTES = 20
 _CUT_OFF = ("Parquet magic bytes not found", "Parquet file size is")
@@ -53,7 +57,9 @@ def readable(file: TableFile) -> Iterator[None]:
     try:
         yield
     except DAMAGED as error:
-        raise truncated(path, str(error)) from error
+        raise TruncatedFileError(
+            f"The gzip file {path} is truncated or damaged: {error}. Copy or download it again."
+        ) from error
     except csv.Error as error:
         raise MalformedRowError(f"{path} cannot be split into fields: {error}. Correct it.") from error
     except UnicodeDecodeError as error:
@@ -91,6 +97,41 @@ def _undecodable(file: TableFile, error: UnicodeDecodeError) -> EncodingError:
     )
 
 
-def open_rows(file: TableFile) -> "parquet.ParquetFile | DeltaRows":
-    """A Parquet file or a Delta table, to be closed by its context."""
-    return parquet.ParquetFile(file.path) if file.delta is None else DeltaRows(file.path, file.delta.number)
+def open_rows(file: TableFile) -> "AbstractContextManager[parquet.ParquetFile | DeltaRows]":
+    """A Parquet file or a Delta table."""
+    if file.delta is not None:
+        return nullcontext(DeltaRows(file.path, file.delta.number))
+    return closing(parquet.ParquetFile(file.path))
+
+
+DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading a truncated or damaged gzip file raises."""
+START = b"\x1f\x8b"
+"""Of a packed file's bytes."""
+BLOCK_BYTES = 16 << 20
+"""Bytes of text in memory at a time: about 65,000 Criteo rows."""
+
+
+def open_bytes(file: Path) -> BinaryIO:
+    """Open a file's bytes, decompressed if its name says that it is packed."""
+    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value] # reads lines
+
+
+def parts(file: Path) -> list[tuple[int, int]]:
+    """Ranges of the file's bytes that processes can read separately with `whole_lines`; see `open_bytes`."""
+    size = file.stat().st_size
+    if file.suffix == ".gz":
+        return [(0, sys.maxsize)]
+    return [(start, min(start + BLOCK_BYTES, size)) for start in range(0, size, BLOCK_BYTES)]
+
+
+def whole_lines(stream: BinaryIO, start: int, end: int, block_bytes: int | None = None) -> Iterator[bytes]:
+    """The lines that begin in this range of bytes, in blocks of about `block_bytes`, by default `BLOCK_BYTES`."""
+    if start:
+        stream.seek(start - 1)
+        stream.readline()
+    while (at := stream.tell()) < end:
+        content = stream.read(min(block_bytes or BLOCK_BYTES, end - at))
+        if not content:
+            return
+        yield content if content.endswith(b"\n") else content + stream.readline()

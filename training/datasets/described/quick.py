@@ -102,11 +102,6 @@ def raise_all(problems: Sequence[DatasetError]) -> None:
         raise SeveralProblemsError(f"The tables cannot be used, for {len(problems)} reasons:\n{listed}")
 
 
-def no_row(shown: str) -> EmptyDatasetError:
-    """The error for a table without rows."""
-    return EmptyDatasetError(f"{shown} has no row. Give a file with rows in it.")
-
-
 EXAMPLES = 5
 """How many wrong fields of a column are shown."""
 _SHOWN_CHARACTERS = 60
@@ -225,7 +220,7 @@ class Look:
             with readable(chunk.file):
                 self._add(chunk)
         if self.whole and not self.rows:
-            raise no_row(rules.shown)
+            raise EmptyDatasetError(f"{rules.shown} has no row. Give a file with rows in it.")
 
     def _add(self, chunk: Chunk) -> None:
         try:

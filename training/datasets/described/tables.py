@@ -12,8 +12,16 @@ from training.datasets.described.delta import write_copy
 from training.datasets.described.files import TableFile, files_of, load_spec, suffix
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec, meaning
-from training.datasets.layout import copy_checked, written_aside
-from training.datasets.manifest import File, Manifest, local_file, manifest, require_planned, write_record
+from training.datasets.manifest import (
+    File,
+    Manifest,
+    copy_checked,
+    local_file,
+    manifest,
+    require_planned,
+    write_record,
+    written_aside,
+)
 from training.datasets.progress import STAGE, Reporter
 
 Files = Mapping[str, Sequence[TableFile]]

@@ -21,11 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from training.datasets import gzipped
+from training.datasets.described import opening
 from training.datasets.described.files import TableFile
-from training.datasets.described.opening import first_row, open_rows, readable
+from training.datasets.described.opening import first_row, open_bytes, open_rows, readable, whole_lines
 from training.datasets.errors import BadRowsError, ColumnError
-from training.datasets.gzipped import open_bytes, whole_lines
 
 BATCH_ROWS = 20_000
 """Rows of a Parquet file in memory at a time."""
@@ -154,7 +153,7 @@ class Beginning:
         """The chunks, from the first file's beginning."""
         left = self._characters
         for file in self._files:
-            for chunk in chunks(file, self._names, min(self._characters, gzipped.BLOCK_BYTES)):
+            for chunk in chunks(file, self._names, min(self._characters, opening.BLOCK_BYTES)):
                 if left <= 0:
                     self.whole = False
                     return

@@ -9,10 +9,9 @@ from pyarrow import csv
 
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.tables import SPEC, load_copy
-from training.datasets.generated import films, titles
+from training.datasets.generated import films
 from training.datasets.generated.films import DEVICE, FILM, USER
-from training.datasets.layout import written_aside
-from training.datasets.manifest import Manifest, manifest
+from training.datasets.manifest import Manifest, manifest, written_aside
 from training.datasets.progress import STAGE, Reporter, silent
 from training.parameters import FilmsDataset
 from training.runtime import cache_folder
@@ -81,7 +80,7 @@ def _users(of: films.World) -> pa.Table:
             USER: [films.key("u", user) for user in range(number)],
             "age": of.ages,
             "country": np.take(films.COUNTRIES, of.countries),
-            "favourite_genre": np.take(titles.GENRES, of.favourites),
+            "favourite_genre": np.take(films.GENRES, of.favourites),
         }
     )
 
@@ -91,7 +90,7 @@ def _films(of: films.World) -> pa.Table:
         {
             FILM: [films.key("f", film) for film in range(len(of.titles))],
             "title": of.titles,
-            "genres": ["|".join(titles.GENRES[genre] for genre in own) for own in of.genres],
+            "genres": ["|".join(films.GENRES[genre] for genre in own) for own in of.genres],
             "year": of.years,
             "minutes": of.minutes,
         }

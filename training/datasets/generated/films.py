@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets.generated import titles
 from training.parameters import FilmsDataset
 
 VERSION = 1
@@ -115,7 +114,7 @@ def world(dataset: FilmsDataset) -> World:
     """The users and films of a dataset."""
     random = _random(dataset.seed, 0)
     users, films = dataset.users, dataset.films
-    genres = random.standard_normal((len(titles.GENRES), DIMENSIONS))
+    genres = random.standard_normal((len(GENRES), DIMENSIONS))
     genres /= np.linalg.norm(genres, axis=1, keepdims=True)
     of_films = [random.permutation(len(genres))[: random.choice([1, 2, 3], p=[0.4, 0.45, 0.15])] for _ in range(films)]
     of_users = [random.permutation(len(genres))[:2] for _ in range(users)]
@@ -130,7 +129,7 @@ def world(dataset: FilmsDataset) -> World:
         favourites=np.array([own[0] for own in of_users]),
         tastes=tastes,
         activity=VIEWS * np.exp(ACTIVITY * random.standard_normal(users)),
-        titles=titles.draw(random, [int(own[0]) for own in of_films]),
+        titles=draw_titles(random, [int(own[0]) for own in of_films]),
         genres=[own.tolist() for own in of_films],
         years=THIS_YEAR - np.floor(random.beta(1.0, 2.5, films) * 80).astype(np.int64),
         minutes=np.clip(np.round(random.normal(108, 18, films)), 70, 200).astype(np.int64),
@@ -197,3 +196,38 @@ def _places(random: np.random.Generator, genres: Floats, of: Sequence[Indices]) 
 
 def _random(seed: int, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence([VERSION, seed, stream])))
+
+
+NOUNS = {
+    "Adventure": ("Expedition", "Island", "Compass", "Caravan", "Summit", "Treasure", "Voyage", "River"),
+    "Animation": ("Hedgehog", "Balloon", "Toymaker", "Snowman", "Kite", "Owl", "Robot", "Carousel"),
+    "Comedy": ("Wedding", "Landlord", "Holiday", "Neighbour", "Choir", "Banquet", "Waiter", "Reunion"),
+    "Crime": ("Witness", "Alibi", "Safe", "Informer", "Verdict", "Heist", "Inspector", "Ransom"),
+    "Documentary": ("Glacier", "Archive", "Harvest", "Orchestra", "Reef", "Railway", "Market", "Bees"),
+    "Drama": ("Daughter", "Letter", "House", "Winter", "Brother", "Promise", "Orchard", "Silence"),
+    "Horror": ("Cellar", "Séance", "Doll", "Fog", "Chapel", "Mirror", "Scarecrow", "Guest"),
+    "Musical": ("Melody", "Stage", "Tango", "Cabaret", "Encore", "Trumpet", "Rehearsal", "Waltz"),
+    "Romance": ("Kiss", "Café", "Summer", "Garden", "Farewell", "Ballroom", "Postcard", "Bridge"),
+    "Science Fiction": ("Orbit", "Colony", "Signal", "Android", "Nebula", "Airlock", "Machine", "Planet"),
+    "Thriller": ("Passenger", "Code", "Shadow", "Tunnel", "Deadline", "Double", "Stranger", "Call"),
+    "Western": ("Saddle", "Sheriff", "Canyon", "Stagecoach", "Ranch", "Outlaw", "Railhead", "Prairie"),
+}
+GENRES = tuple(NOUNS)
+ADJECTIVES = (
+    "Last", "Silent", "Crooked", "Golden", "Distant", "Borrowed", "Hidden", "Burning", "Second", "Forgotten",
+    "Paper", "Midnight", "Broken", "Little", "Endless", "Northern", "Stolen", "Patient", "Velvet", "Seventh",
+)  # fmt: skip
+
+
+def draw_titles(random: np.random.Generator, genres: Sequence[int]) -> list[str]:
+    """A title for each film by the number of its main genre, all different: a repeated one is a sequel."""
+    drawn = dict.fromkeys(range(len(GENRES)), 0)
+    orders = [random.permutation(len(ADJECTIVES) * len(NOUNS[genre])) for genre in GENRES]
+    made = []
+    for genre in genres:
+        sequel, place = divmod(drawn[genre], len(orders[genre]))
+        adjective, noun = divmod(int(orders[genre][place]), len(NOUNS[GENRES[genre]]))
+        title = f"The {ADJECTIVES[adjective]} {NOUNS[GENRES[genre]][noun]}"
+        made.append(f"{title} {sequel + 1}" if sequel else title)
+        drawn[genre] += 1
+    return made

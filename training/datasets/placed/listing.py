@@ -1,6 +1,8 @@
-"""The files at an address, as their container lists them."""
+"""Addresses in Azure Storage, `abfss://` as Spark has them and `https://` as the portal does, and the files at them."""
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -9,8 +11,55 @@ import msgspec
 from features.files import is_inside
 from training.datasets.described.delta import LOG, DeltaTableError
 from training.datasets.described.files import is_hidden
-from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError
-from training.datasets.placed.address import Address
+from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
+
+_ACCOUNT, _CONTAINER = "([a-z0-9]{3,24})", "([a-z0-9](?:-?[a-z0-9]){2,62})"
+"""The rules for names (Microsoft, "Naming rules and restrictions for Azure resources")."""
+_LAKE = re.compile(rf"abfss?:/{{1,2}}{_CONTAINER}@{_ACCOUNT}\.dfs\.core\.windows\.net(?:/(.*))?")
+_BLOB = re.compile(rf"https:/{{1,2}}{_ACCOUNT}\.(?:blob|dfs)\.core\.windows\.net/{_CONTAINER}(?:/([^?]*))?")
+_SCHEME = re.compile(r"abfss?:/")
+
+
+@dataclass(frozen=True, order=True)
+class Address:
+    """A file or folder in a container. `path` has no slash at either end, and is empty for the whole container."""
+
+    account: str
+    container: str
+    path: str
+
+    def __str__(self) -> str:
+        """As Spark writes it."""
+        return f"abfss://{self.container}@{self.account}.dfs.core.windows.net/{self.path}"
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+
+def address_of(text: str) -> Address | None:
+    """The address that a path means, or None for a local path, or for a URL of something else.
+
+    A URL with a query is none, since a signature in it gives access. One slash after the scheme is enough, since a
+    `Path` loses the second. Raises `SpecError` for an address that no file can have.
+    """
+    if found := _LAKE.fullmatch(text):
+        container, account, path = found.groups()
+    elif found := _BLOB.fullmatch(text):
+        account, container, path = found.groups()
+    elif _SCHEME.match(text):
+        raise SpecError(
+            f"{text} is no address in Azure Storage. Write abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH, "
+            "with the names in small letters."
+        )
+    else:
+        return None
+    path = (path or "").strip("/")
+    if path and not is_inside(path):
+        raise SpecError(f"{text} has a part that is empty, `.` or `..`. Give the path without it.")
+    return Address(account, container, path)
+
 
 MOST_FILES = 100_000
 """The longest listing that is accepted. It takes a minute to read, and Spark opens every file."""

@@ -26,8 +26,7 @@ from training.datasets.described.fields import TableRules
 from training.datasets.described.spec import TablesSpec
 from training.datasets.progress import Reporter
 from training.engines import chunks
-from training.engines.counted import LocalCounts
-from training.engines.counting import Counting
+from training.engines.counting import Counting, LocalCounts
 from training.engines.fitting import fit
 from training.engines.local.pool import Pool, cores
 from training.engines.reading.tables import Piece, check, hashed_rows, opened, unchanged

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from features.schema import Schema
-from training.datasets import gzipped
+from training.datasets.described import opening
 from training.datasets.described.columns import KEYS, keys_by_column, table_rules
 from training.datasets.described.fields import TableRules, keys_of
 from training.datasets.described.files import TableFile
@@ -164,7 +164,7 @@ def parts_of(rules: TableRules) -> list[TableRules]:
         for part, size in _divided(file):
             if size > room:
                 parts.append([])
-                room = gzipped.BLOCK_BYTES
+                room = opening.BLOCK_BYTES
             parts[-1].append(replace(file, part=part))
             room -= size
     return [replace(rules, files=tuple(part)) for part in parts]
@@ -173,7 +173,7 @@ def parts_of(rules: TableRules) -> list[TableRules]:
 def _divided(file: TableFile) -> Iterator[tuple[tuple[int, int], int]]:
     """The ranges in which a file can be read, of bytes or row groups, with their size in bytes."""
     if file.has_lines:
-        yield from (((start, end), end - start) for start, end in gzipped.parts(file.path))
+        yield from (((start, end), end - start) for start, end in opening.parts(file.path))
         return
     if file.delta is not None:
         yield (0, 1), file.size

@@ -10,8 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from training.engines.reading.tables import NOT_RIGHT
-from training.engines.spark.interruptible import interruptible
-from training.engines.spark.scans import mapped
+from training.engines.spark.scans import interruptible, mapped
 from training.kernels.kernel import Kernel
 
 FOUND, FAULT = "_found", "_fault"

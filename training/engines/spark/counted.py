@@ -17,9 +17,8 @@ from features.hashing import MISSING_HASH
 from features.schema import Schema
 from training.engines.counting import Counting
 from training.engines.selection import Selection
-from training.engines.spark.interruptible import interruptible
 from training.engines.spark.paths import stored
-from training.engines.spark.scans import mapped
+from training.engines.spark.scans import interruptible, mapped
 from training.kernels.encode import FrequentValues
 from training.kernels.kernel import Kernel
 from training.kernels.split import PARTS

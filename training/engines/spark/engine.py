@@ -17,9 +17,9 @@ from training.datasets.described.spec import TablesSpec
 from training.datasets.progress import Reporter
 from training.engines.spark.als import SparkLeastSquares
 from training.engines.spark.failure import explain
-from training.engines.spark.prepared import prepare
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.session import spark_session, start_workers
+from training.engines.spark.tables import prepare
 from training.parameters import EngineName, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress, background

@@ -1,14 +1,18 @@
 """Spark's failures as sentences: the root cause below the layers of Spark, Java and Python, and what to do."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
 
 from features.errors import PersonalizationError, reason
 from training.failure import OutOfMemoryError, disk_full, is_full
 from training.platform import on_databricks
+from training.progress import background
 
 _LOST = ("ExecutorLostFailure", "Lost executor", "executor lost", "Connection refused", "Connection reset")
 """What Spark and SynapseML report when an executor is lost or unreachable."""
@@ -84,3 +88,42 @@ def root_cause(error: Exception) -> str:
         return reason(Exception(text))
     name, said = worker[-1]
     return reason(Exception(f"{name}: {said}" if "." in name else said))  # a name of Java's has dots, and says more
+
+
+Executors = frozenset[str]
+"""Host and port of each executor and of the driver."""
+
+
+def executors(spark: SparkContext) -> Executors:
+    """The current executors; a local session has only its driver."""
+    status = spark._jsc.sc().getExecutorMemoryStatus()  # noqa: SLF001 - PySpark has no way of its own
+    return frozenset(status.keySet().mkString(",").split(","))
+
+
+def slots_of_each(spark: SparkContext) -> int:
+    """How many tasks an executor runs at a time, one per core."""
+    return max(1, spark.defaultParallelism // max(1, len(executors(spark)) - 1))
+
+
+@contextmanager
+def all_needed(spark: SparkContext) -> Iterator[None]:
+    """Cancel all jobs and raise `ExecutorLostError` if an executor is lost before the block ends."""
+    at_first, lost = executors(spark), set[str]()
+
+    def look() -> None:
+        lost.update(at_first - executors(spark))
+        if lost:
+            spark.cancelAllJobs()
+
+    try:
+        with background(look):
+            yield
+    except Exception as error:
+        look()  # the job may have failed before the loss was noticed
+        if not lost:
+            raise
+        raise ExecutorLostError(
+            f"The executor at {', '.join(sorted(lost))} was lost, and LightGBM can't continue without it. If it was a "
+            "spot machine, run again on machines that are not. If it ran out of memory (exit code 52 or 137 in Spark's "
+            f"log), increase `{memory_setting()}`, or use fewer rows."
+        ) from error

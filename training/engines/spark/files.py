@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -22,10 +22,9 @@ from training.datasets.described.columns import header
 from training.datasets.described.delta import write_copy
 from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, folder_values
-from training.datasets.described.opening import readable
+from training.datasets.described.opening import open_bytes, readable
 from training.datasets.described.texts import Chunk, changed, text_array, tops
 from training.datasets.errors import DatasetError
-from training.datasets.gzipped import open_bytes
 from training.engines.spark.paths import to_read
 
 LINE = "value"
@@ -154,17 +153,13 @@ def _frame(session: SparkSession, paths: list[str], reader: Reader) -> DataFrame
             (F.lit(None).cast("string") if pa.types.is_null(one.type) else F.col(_quoted(one.name))).alias(_column(at))
             for at, one in enumerate(reader.types)
         ]
-    places = _places()
-    names = [FILE, START, ROW] if reader.numbers else [FILE] if reader.file.folder_values else []
-    return rows.select(*columns, *(places[name].alias(name) for name in names))
-
-
-def _places() -> Mapping[str, Column]:
-    return {
+    places = {
         FILE: F.col("_metadata.file_path"),
         START: F.col("_metadata.file_block_start"),
         ROW: F.monotonically_increasing_id(),
     }
+    names = [FILE, START, ROW] if reader.numbers else [FILE] if reader.file.folder_values else []
+    return rows.select(*columns, *(places[name].alias(name) for name in names))
 
 
 def _column(at: int) -> str:

@@ -14,7 +14,7 @@ from training.engines.selection import division
 from training.engines.spark.counted import SparkCounts
 from training.engines.spark.paths import stored
 from training.engines.spark.scans import mapped, scanned
-from training.engines.spark.synapseml.fit import fit
+from training.engines.spark.synapse import fit
 from training.kernels.columns import FEATURES, FOLD, PART, RECORD_HASH, TIME
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel

@@ -1,14 +1,20 @@
-"""Kernels over Spark's rows: they run in each task, and their results are merged on Spark or come to the driver."""
+"""Kernels over Spark's rows: they run in each task, and their results are merged on Spark or come to the driver. Jobs
+end when the run is interrupted.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
 
 import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark import inheritable_thread_target
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from training.engines.spark.interruptible import interruptible
 from training.engines.spark.packed import packed, packed_types, unpacked
 from training.kernels.kernel import Function, Kernel
 
@@ -62,3 +68,22 @@ def _as_bytes(batch: pa.RecordBatch) -> pa.RecordBatch:
     with pa.ipc.new_stream(content, batch.schema) as writer:
         writer.write_batch(batch)
     return pa.RecordBatch.from_pydict({"batch": [content.getvalue().to_pybytes()]}, schema=BATCH)
+
+
+Found = TypeVar("Found")
+
+
+def interruptible(frame: DataFrame, job: Callable[[DataFrame], Found]) -> Found:
+    """The result of a job on the frame, such as `DataFrame.collect`; a signal or any exception meanwhile cancels it.
+
+    The job runs in another thread. Interrupted in the main thread, PySpark would first notify Java on the connection
+    that the job occupies, and Java would only listen after the job.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        running: Future[Found] = thread.submit(inheritable_thread_target(job), frame)
+        try:
+            return running.result()
+        except BaseException:
+            with suppress(Py4JError, OSError):  # without Java there are no jobs
+                frame.sparkSession.sparkContext.cancelAllJobs()
+            raise

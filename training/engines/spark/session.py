@@ -6,15 +6,15 @@ A local session logs to one file, so that standard output has only the result.
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from string import Template
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from training.engines import ALL_CORES
-from training.engines.spark.log import configure
 from training.parameters import TrainingParameters
 from training.platform import on_databricks
 from training.runtime import jars, java_home
@@ -95,3 +95,44 @@ def _settings(parameters: TrainingParameters, java: Sequence[str]) -> dict[str, 
         "spark.sql.execution.arrow.maxRecordsPerBatch": "8192",
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
     }
+
+
+_CONFIGURATION = Template("""\
+status = error
+appender.file.type = File
+appender.file.name = file
+appender.file.fileName = $log
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{ISO8601} %p %c{1}: %m%n%ex
+rootLogger.level = warn
+rootLogger.appenderRef.file.ref = file
+# SynapseML reports its iterations only here.
+logger.lightgbm.name = com.microsoft.azure.synapse.ml.lightgbm
+logger.lightgbm.level = info
+""")
+
+
+def configure(log: Path, *, configuration: Path) -> str:
+    """Write a log4j configuration that logs to `log`; returns the JVM option for it."""
+    configuration.write_text(_CONFIGURATION.substitute(log=log.absolute()), encoding="utf-8")
+    return f"-Dlog4j2.configurationFile={configuration.absolute().as_uri()}"
+
+
+class Follower:
+    """Follows a growing file, which may not exist yet."""
+
+    def __init__(self, file: Path) -> None:
+        """Start after the file's current end."""
+        self._file = file
+        self._position = file.stat().st_size if file.exists() else 0
+
+    def lines(self) -> Iterator[str]:
+        """The complete lines added since the last call."""
+        if not self._file.exists():
+            return
+        with self._file.open("rb") as stream:
+            stream.seek(self._position)
+            added = stream.read()
+        complete = added[: added.rfind(b"\n") + 1]
+        self._position += len(complete)
+        yield from complete.decode(errors="replace").splitlines()

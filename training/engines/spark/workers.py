@@ -10,12 +10,12 @@ from zipimport import zipimporter
 from pyspark.daemon import manager
 from pyspark.sql.pandas import serializers
 
-from training.engines.spark import counted, prepared, scans
+from training.engines.spark import counted, scans, tables
 from training.evaluation import golden, measure, reachable, reference
 from training.kernels import encode
 from training.model.unneeded import Unneeded
 
-IMPORTED = (serializers, counted, prepared, scans, encode, golden, measure, reachable, reference)
+IMPORTED = (serializers, counted, scans, tables, encode, golden, measure, reachable, reference)
 """Spark's Arrow serializers, and the modules whose functions and classes run in workers."""
 
 

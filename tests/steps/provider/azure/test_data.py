@@ -27,10 +27,8 @@ from tools.paths import ROOT
 from training.datasets import describe
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.datasets.manifest import RECORD, Manifest, manifest_in
-from training.datasets.placed.address import Address
-from training.datasets.placed.dataset import addresses
-from training.datasets.placed.in_place import covered, in_volume, volume_of, write_places
-from training.datasets.placed.listing import ChangedFileError, UnreadableLakeError
+from training.datasets.placed.dataset import addresses, covered, in_volume, volume_of, write_places
+from training.datasets.placed.listing import Address, ChangedFileError, UnreadableLakeError
 from training.parameters import CriteoDataset, Dataset, TablesDataset
 
 ROWS = ("1\t1" + "\t" * 38 + "\n0\t2" + "\t" * 38 + "\n").encode()
@@ -218,8 +216,8 @@ def test_a_token_that_ends_is_renewed_and_what_was_fetched_is_kept(cloud: Cloud,
         ),
         ("abfss://events@nosuchlake.dfs.core.windows.net/days", UnreadableLakeError, "account nosuchlake"),
         ("abfss://events@shoplake/days", SpecError, "is no address in Azure Storage"),
-        ("abfss://Events@shoplake.dfs.core.windows.net/x", SpecError, "names the container 'Events'"),
-        ("abfss://events@Shop.dfs.core.windows.net/x", SpecError, "names the storage account 'Shop'"),
+        ("abfss://Events@shoplake.dfs.core.windows.net/x", SpecError, "is no address in Azure Storage"),
+        ("abfss://events@Shop.dfs.core.windows.net/x", SpecError, "is no address in Azure Storage"),
     ],
 )
 @pytest.mark.usefixtures("shop")

@@ -1,21 +1,24 @@
-"""SynapseML's LightGBM on the encoded rows, with early stopping on the validation rows and live progress."""
+"""SynapseML's LightGBM on the encoded rows, with early stopping and live progress, and the model as a transformer."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from pyspark.sql import DataFrame
+import numpy.typing as npt
+from pyspark.ml.linalg import Vectors
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
 
 from features.schema import Schema
-from training.engines.spark.executors import all_needed, slots_of_each
-from training.engines.spark.log import Follower
-from training.engines.spark.synapseml.transformer import predicting, probabilities
+from training.engines.spark.failure import all_needed, slots_of_each
+from training.engines.spark.scans import interruptible
+from training.engines.spark.session import Follower
 from training.kernels.columns import FEATURES, LABEL, PART
 from training.kernels.split import PARTS, Part
 from training.model.calibrate import PlattScaling, fit_scaling, scaled
-from training.model.fitted import STAGE, FitProgress, Fitted, refitting, seeds_of_refits, slot_names
+from training.model.fitted import STAGE, FitProgress, Fitted, Predict, refitting, seeds_of_refits, slot_names
 from training.model.native import lightgbm
 from training.model.trees import mean_of
 from training.parameters import Calibration, TrainingParameters
@@ -128,3 +131,32 @@ class _Losses:
         """Report the iterations that were logged since the last call."""
         matches = (_VALIDATION_LOSS.search(line) for line in self._follower.lines())
         self._watching(*(float(match.group(1)) for match in matches if match))
+
+
+PROBABILITY = "probability"
+"""The column of a transformer's probabilities."""
+
+
+def predicting(model: str, spark: SparkSession) -> Predict:
+    """The prediction function of SynapseML's transformer for LightGBM's text `model`."""
+    transformer = LightGBMClassificationModel.loadNativeModelFromString(model).setFeaturesCol(FEATURES)
+    return partial(_predict, spark=spark, transformer=transformer)
+
+
+def _predict(
+    inputs: npt.NDArray[np.float64], *, spark: SparkSession, transformer: LightGBMClassificationModel
+) -> npt.NDArray[np.float64]:
+    """The transformer's probabilities, float64[n], for a few inputs, float64[n, m]."""
+    numbered = enumerate(inputs.tolist())
+    frame = spark.createDataFrame([(index, Vectors.dense(row)) for index, row in numbered], ["index", FEATURES])
+    place, probability = probabilities(transformer.transform(frame), beside="index")
+    return probability[np.argsort(place)]
+
+
+def probabilities(scored: DataFrame, *, beside: str) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.float64]]:
+    """The column `beside` of scored rows, and their probabilities, [n] each, on the driver."""
+    from pyspark.ml.functions import vector_to_array  # noqa: PLC0415 - imports pandas, which no worker needs
+
+    wanted = scored.select(beside, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY))
+    table = interruptible(wanted, DataFrame.toPandas)
+    return table[beside].to_numpy(), table[PROBABILITY].to_numpy(np.float64)
