@@ -154,7 +154,7 @@ def test_memory_that_ran_out_names_the_setting_that_gives_more(master: str, tmp_
     done = subprocess.run(run, env=environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     seen = r"(java\.lang\.OutOfMemoryError: .+|exited with code 52)"  # of an executor, whichever comes first
-    assert re.match(rf"error: Spark ran out of memory \({seen}\)\. Give it more", done.stderr.splitlines()[-1])
+    assert re.match(rf"error: Spark ran out of memory \({seen}\)\. Increase ", done.stderr.splitlines()[-1])
     assert "`training.driver_memory_gib`" in done.stderr.splitlines()[-1]
 
 
@@ -167,4 +167,4 @@ def test_a_java_that_was_killed_is_one_clear_error(tmp_path: Path) -> None:
         java.kill()
         _, error = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 1
-    assert error.splitlines()[-1].startswith("error: Spark's Java process is gone")
+    assert error.splitlines()[-1].startswith("error: Spark's Java process ended")

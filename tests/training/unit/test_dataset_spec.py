@@ -93,14 +93,6 @@ def test_a_description_that_makes_no_sense_is_refused(tmp_path: Path, changes: d
         load_spec(written(tmp_path, **changes))
 
 
-def test_a_column_is_a_name_or_says_more(tmp_path: Path) -> None:
-    genre = {"column": "genre", "separator": "|", "missing": ["?"]}
-    spec = load_spec(written(tmp_path, categorical=["item", genre], missing=["NA"]))
-    assert (spec.numeric_names, spec.categorical_names) == (("age",), ("item", "genre"))
-    assert [one.separator for one in spec.categorical] == [None, "|"]
-    assert [spec.missing_in(name) for name in ("age", "genre", "rating")] == [{"", "NA"}, {"", "?"}, {"", "NA"}]
-
-
 @pytest.mark.parametrize(
     ("column", "reason"),
     [
@@ -182,19 +174,6 @@ def test_identity_follows_the_tables_and_the_meaning_but_not_the_place(tmp_path:
     assert datasets.describe(tables(changed)).hash != here
     changed = written(tmp_path / "there", tables={"items.csv": "item,genre\ni1,crime\n"})
     assert datasets.describe(tables(changed)).hash != here
-
-
-def test_the_copy_in_the_lake_describes_itself(tmp_path: Path) -> None:
-    path = written(tmp_path, categorical=[{"column": "genre", "separator": "a", "missing": ["NA"]}])
-    datasets.materialize(tables(path), tmp_path / "lake/raw")
-    assert sorted(file.name for file in (tmp_path / "lake/raw").iterdir()) == [
-        "dataset.yaml",
-        "interactions.csv",
-        "items.csv",
-        "users.csv",
-    ]
-    original = datasets.describe(tables(path))
-    assert datasets.describe(tables(tmp_path / "lake/raw/dataset.yaml")).hash == original.hash
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import yaml
 from training import datasets
 from training.datasets import manifest
 from training.datasets.described.spec import TablesSpec, meaning
-from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
+from training.datasets.errors import DatasetError, MissingFileError, SpecError
 from training.parameters import CriteoDataset, FilmsDataset, TablesDataset
 
 ROW = "".join("\t".join([label, *["3"] * 13, *["68fd1e64"] * 26]) + "\n" for label in "10")
@@ -17,16 +17,6 @@ ROW = "".join("\t".join([label, *["3"] * 13, *["68fd1e64"] * 26]) + "\n" for lab
 
 def criteo(path: Path) -> CriteoDataset:
     return CriteoDataset(kind="criteo", path=str(path))
-
-
-def test_a_files_identity_is_its_content_wherever_it_lies(tmp_path: Path) -> None:
-    for folder in ("here", "there"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "train.txt").write_text(ROW)
-    here, there = (datasets.describe(criteo(tmp_path / folder / "train.txt")) for folder in ("here", "there"))
-    assert here.hash == there.hash
-    (tmp_path / "there/train.txt").write_text(ROW + ROW)
-    assert datasets.describe(criteo(tmp_path / "there/train.txt")).hash != here.hash
 
 
 def test_a_file_is_hashed_again_only_when_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,12 +87,6 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path: Path
     with pytest.raises(DatasetError, match=r"lake/raw: .*No space left on device. Free space"):
         write_on_a_full_disk()
     assert list((tmp_path / "lake").iterdir()) == []
-
-
-def test_an_empty_file_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "train.txt").touch()
-    with pytest.raises(EmptyDatasetError, match=r"train\.txt is empty"):
-        datasets.describe(criteo(tmp_path / "train.txt"))
 
 
 @pytest.mark.parametrize("name", ["nothing.txt", "folder"])

@@ -111,12 +111,6 @@ def test_a_separator_within_a_lists_value_is_refused(tmp_path: Path, name: str) 
     assert f"{tmp_path}/{name}, column tags: the value 'c|d' of a list contains the separator '|'. Name another" in text
 
 
-def test_an_unknown_field_of_a_struct_is_named(tmp_path: Path) -> None:
-    (tmp_path / "seen.jsonl").write_text(lines(ROWS))
-    with pytest.raises(SpecError, match=r"seen\.place is in none of"):
-        datasets.describe(dataset(tmp_path, categorical=["user", "seen.place"]))
-
-
 @pytest.mark.parametrize("name", ["seen.jsonl", "seen.parquet"])
 def test_init_data_drafts_lists_and_structs(tmp_path: Path, name: str) -> None:
     rows = [{**row, "user": f"u{number % 4}"} for number, row in enumerate([*ROWS[:2], {**ROWS[0], "tags": ["b"]}] * 8)]

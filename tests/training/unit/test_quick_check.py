@@ -211,12 +211,6 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
         {"label": "positives"},
         ["key item: 1 of 4 fields is no key: line 5 ''"],
     ),
-    "positives that match nothing": (
-        JoinError,
-        {"interactions": "user,item,seen\nu7,i1,3\n"},
-        {"label": "positives"},
-        ["0 of 1 rows"],
-    ),
     "events in neither list": (
         MalformedRowError,
         {"interactions": EVENTS + "u1,i2,cart,3\nu1,i2,,3\n"},

@@ -1,4 +1,6 @@
-"""Spark's failures as sentences: the root cause below the layers of Spark, Java and Python, and what to do."""
+"""Spark's failures as sentences: the root cause below the layers of Spark, Java and Python, and what to do; and a guard
+that ends a fit as soon as an executor is lost.
+"""
 
 import re
 from collections.abc import Iterator
@@ -107,7 +109,12 @@ def slots_of_each(spark: SparkContext) -> int:
 
 @contextmanager
 def all_needed(spark: SparkContext) -> Iterator[None]:
-    """Cancel all jobs and raise `ExecutorLostError` if an executor is lost before the block ends."""
+    """Cancel all jobs and raise `ExecutorLostError` if an executor is lost before the block ends.
+
+    During a fit the executors talk to each other directly, so a lost one can't be replaced. Spark would start its tasks
+    again, and they would fail; but the other executors wait in native code and occupy all slots, for up to two hours
+    with SynapseML 1.1.3.
+    """
     at_first, lost = executors(spark), set[str]()
 
     def look() -> None:
