@@ -23,10 +23,10 @@ from recommend.histories import UserRow
 from recommend.stored import SnapshotError
 from training.datasets.configs import config_of, tables_of
 from training.datasets.described.columns import KEYS, bytes_in, header, lists_in, table_rules
-from training.datasets.described.fields import TableRules
 from training.datasets.described.files import files_of, is_table, listed_suffixes
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import Source, TablesSpec
+from training.datasets.described.typed import TableRules
 from training.datasets.placed.dataset import addresses
 from training.engines.reading.interactions import Chosen
 from training.engines.reading.tables import read_all

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from features.hashing import split_values
 from features.values import TimeFormat, is_number, microseconds
-from training.datasets.described.fields import is_click
 from training.datasets.described.spec import POSITIVES, Label
+from training.datasets.described.typed import is_click
 from training.datasets.errors import GuessError
 from training.init_data.profile import UNIT, ColumnProfile, TableProfile, words
 

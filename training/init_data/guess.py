@@ -7,11 +7,11 @@ from itertools import product
 from pathlib import Path
 
 from features.values import key_of
-from training.datasets.described.fields import is_click
 from training.datasets.described.files import SUFFIXES, files_of, is_hidden, is_table
 from training.datasets.described.quick import SAMPLE_CHARACTERS
 from training.datasets.described.spec import LABEL, POSITIVES, Label
 from training.datasets.described.texts import Beginning
+from training.datasets.described.typed import is_click
 from training.datasets.errors import GuessError
 from training.init_data.columns import (
     Feature,

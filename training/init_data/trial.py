@@ -28,10 +28,10 @@ from training import engines
 from training.arguments import parse
 from training.datasets import describe
 from training.datasets.described.columns import locate, table_rules
-from training.datasets.described.fields import TableRules, keys_of
 from training.datasets.described.files import files_of, load_spec
 from training.datasets.described.spec import Categorical, TablesSpec, Time
 from training.datasets.described.texts import Beginning
+from training.datasets.described.typed import TableRules, keys_of
 from training.evaluation.measure import Scored, score
 from training.evaluation.metrics import evaluate, losses
 from training.init_data.guess import Gains

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 from features.columns import Category, Number, Reading
 from features.columns import Time as TimeColumn
 from features.values import TimeFormat, key_of, microseconds
-from training.datasets.described.fields import TableRules, checks, is_click, keys_of
 from training.datasets.described.files import TableFile
 from training.datasets.described.spec import Label, TextFormat, Time
 from training.datasets.described.texts import parse, texts_of
-from training.datasets.described.typed import KnownKeys, typed
+from training.datasets.described.typed import KnownKeys, TableRules, checks, is_click, keys_of, typed
 from training.datasets.errors import BadRowsError
 
 NAMES = ["a", "b", "c"]

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.engines.spark.packed import PACKED, packed, unpacked
+from training.engines.spark.scans import PACKED, packed, unpacked
 from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, RAW, lists
 from training.kernels.hashed import raw
 

@@ -39,9 +39,8 @@ from training.engines.counting import LocalCounts
 from training.engines.local.engine import LocalEngine
 from training.engines.spark.counted import SparkCounts, types_of
 from training.engines.spark.engine import SparkEngine
-from training.engines.spark.packed import unpacked
 from training.engines.spark.rows import divided
-from training.engines.spark.scans import interruptible
+from training.engines.spark.scans import interruptible, unpacked
 from training.engines.spark.workers import forget_archives
 from training.kernels.columns import FOLD, LABEL, PART, RAW, RECORD_HASH
 from training.kernels.count import ValueCounts, count

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pyarrow as pa
 
 from features.columns import Category, Field
-from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, files_of
 from training.datasets.described.opening import first_row, open_bytes, open_rows, readable
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import Record, flat_names, names_in, records, top_of
+from training.datasets.described.typed import TableRules
 from training.datasets.errors import BadRowsError, EmptyDatasetError, MalformedRowError, MissingFileError, SpecError
 from training.kernels.hashed import hashed_fields
 

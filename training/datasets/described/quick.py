@@ -16,12 +16,11 @@ import pyarrow.compute as pc
 
 from features.values import key_of
 from training.datasets.described.columns import KEYS, require_columns
-from training.datasets.described.fields import Check, TableRules, checks
 from training.datasets.described.files import TableFile
 from training.datasets.described.opening import readable
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import Beginning, Chunk, text_array, text_of
-from training.datasets.described.typed import KnownKeys, TypedTable, typed, untyped
+from training.datasets.described.typed import Check, KnownKeys, TableRules, TypedTable, checks, typed, untyped
 from training.datasets.errors import (
     BadRowsError,
     ColumnError,

@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 from features.schema import Schema
 from recommend.learning import AlternatingLeastSquares
 from training.datasets.described.columns import table_rules
-from training.datasets.described.fields import TableRules
 from training.datasets.described.spec import TablesSpec
+from training.datasets.described.typed import TableRules
 from training.datasets.progress import Reporter
 from training.engines import chunks
 from training.engines.counting import Counting, LocalCounts

@@ -23,13 +23,12 @@ from pyarrow import parquet
 from features.schema import Schema
 from training.datasets.described import opening
 from training.datasets.described.columns import KEYS, keys_by_column, table_rules
-from training.datasets.described.fields import TableRules, keys_of
 from training.datasets.described.files import TableFile
 from training.datasets.described.opening import readable
 from training.datasets.described.quick import NO_OTHERS, kept, look_at, matches, problems
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import chunks, text_array, texts_of
-from training.datasets.described.typed import TypedTable, taken, typed
+from training.datasets.described.typed import TableRules, TypedTable, keys_of, taken, typed
 from training.datasets.errors import BadRowsError, DatasetError, require_both_classes
 from training.datasets.progress import STAGE, Reporter
 from training.kernels.hashed import Fields, hashed

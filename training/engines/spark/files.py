@@ -20,10 +20,10 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from training.datasets.described.columns import header
 from training.datasets.described.delta import write_copy
-from training.datasets.described.fields import TableRules
 from training.datasets.described.files import TableFile, folder_values
 from training.datasets.described.opening import open_bytes, readable
 from training.datasets.described.texts import Chunk, changed, text_array, tops
+from training.datasets.described.typed import TableRules
 from training.datasets.errors import DatasetError
 from training.engines.spark.paths import to_read
 

@@ -2,10 +2,11 @@
 on engine local.
 """
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,11 @@ from pyspark.sql.window import Window
 from features.columns import Number
 from features.schema import Schema
 from training.datasets.described.columns import KEYS, keys_by_column, table_rules
-from training.datasets.described.fields import TableRules
 from training.datasets.described.quick import READ, unknown
 from training.datasets.described.spec import TablesSpec
-from training.datasets.described.typed import typed
+from training.datasets.described.typed import TableRules, typed
 from training.datasets.progress import Reporter
-from training.engines.reading.tables import check, explain, hashed_rows, unchanged, without_forgotten
-from training.engines.spark.converted import converted, found_in, rows_of
+from training.engines.reading.tables import NOT_RIGHT, check, explain, hashed_rows, unchanged, without_forgotten
 from training.engines.spark.files import NUMBER, ROW, START, Reader, read
 from training.engines.spark.paths import stored
 from training.engines.spark.scans import interruptible, mapped
@@ -43,7 +42,7 @@ PLACE = dict.fromkeys((NUMBER, START, ROW), pa.int64())
 def hashed(
     session: SparkSession, spec: TablesSpec, rules: Mapping[str, TableRules], folder: Path
 ) -> tuple[DataFrame, Counter[str]]:
-    """The interactions whose user and item are in their tables, hashed, as `training.engines.spark.converted` has them,
+    """The interactions whose user and item are in their tables, hashed, as `training.engines.spark.tables` has them,
     and what was counted before; users, items and events are written beside `folder` first.
     """
     tables, found = dict[str, DataFrame](), Counter[str]()
@@ -214,3 +213,55 @@ def _with_number(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays(
             [pa.array(hashes) if name == RECORD_HASH else batch.column(name) for name in names], names=names
         )
+
+
+FOUND, FAULT = "_found", "_fault"
+"""What a task counted, as JSON, and why it could not convert some of its rows: in a row of its own, with nothing else.
+"""
+Convert = Callable[[pa.RecordBatch], tuple[pa.RecordBatch, Mapping[str, int]]]
+"""Makes columns of others, and says what it counted."""
+
+
+def converted(rows: DataFrame, convert: Convert, types: pa.Schema) -> DataFrame:
+    """What `convert` makes of the rows: columns of these `types`, with `FOUND` and `FAULT`."""
+    told = pa.schema([*types, (FOUND, pa.string()), (FAULT, pa.string())])
+    run = partial(_run, convert=convert, types=told)
+    return mapped(rows, Kernel(columns=tuple(rows.columns), schema=told, function=run))
+
+
+def _run(batches: Iterable[pa.RecordBatch], *, convert: Convert, types: pa.Schema) -> Iterator[pa.RecordBatch]:
+    found, faults = Counter[str](), list[str]()
+    for batch in batches:
+        try:
+            columns, counted = convert(_untold(batch, found, faults))
+        except NOT_RIGHT as error:
+            faults.append(f"{type(error).__name__}: {error}")
+            continue
+        found.update(counted)
+        nothing = pa.nulls(len(columns), pa.string())
+        arrays = [nothing if name in {FOUND, FAULT} else columns.column(name) for name in types.names]
+        yield pa.RecordBatch.from_arrays(arrays, schema=types)
+    told = {FOUND: json.dumps(found), FAULT: next(iter(faults), None)}
+    yield pa.RecordBatch.from_arrays([pa.array([told.get(one.name)], one.type) for one in types], schema=types)
+
+
+def _untold(batch: pa.RecordBatch, found: Counter[str], faults: list[str]) -> pa.RecordBatch:
+    """The rows alone; what earlier tasks told is added to the rest."""
+    if FOUND not in batch.schema.names:
+        return batch
+    for text in batch.column(FOUND).drop_null().to_pylist():
+        found.update(json.loads(text))
+    faults += batch.column(FAULT).drop_null().to_pylist()
+    return batch.filter(batch.column(FOUND).is_null())
+
+
+def found_in(table: DataFrame) -> tuple[Counter[str], str | None]:
+    """What was counted over all rows of a stored table, and one of its faults, if there is any."""
+    told = interruptible(table.where(F.col(FOUND).isNotNull()).select(FOUND, FAULT), DataFrame.collect)
+    counted = sum((Counter[str](json.loads(row[FOUND])) for row in told), Counter[str]())
+    return counted, next((row[FAULT] for row in told if row[FAULT] is not None), None)
+
+
+def rows_of(table: DataFrame) -> DataFrame:
+    """The rows without what was told beside them."""
+    return table.where(F.col(FOUND).isNull()).drop(FOUND, FAULT)
