@@ -67,6 +67,7 @@ def test_a_stack_pays_for_what_its_settings_keep_on() -> None:
     )
     assert line(bill, "system nodes").usd == Figure.exact(Decimal("140.16"))  # 730 * 0.192
     assert line(bill, "scoring nodes").usd == Figure.exact(Decimal("420.48"))  # 3 * 730 * 0.192
+    assert line(bill, "disks of the nodes").quantity.likely == 1 + 3, "these sizes have no disk of their own"
     assert line(bill, "training nodes").usd == Figure.exact(Decimal("60.48"))  # 4 * 30 * 0.504
     assert line(bill, "Databricks units").quantity.likely == 4 * 30 * 8 * Decimal("0.25")
     assert "AKS tier Standard" not in {line.name for line in bill.lines}

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from infra.azure_settings import has_own_disk
 from infra.private import divided
 from infra.settings import Settings, SettingsError, Target, azure_settings, load_settings
 from steps.datasets import located
@@ -196,3 +197,11 @@ def test_a_service_with_room_on_its_nodes_passes(azure: dict[str, object]) -> No
 def test_relative_paths_start_at_the_repository() -> None:
     dataset = located(TablesDataset(kind="tables", spec=Path("examples/tables/dataset.yaml")))
     assert dataset == TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml")
+
+
+@pytest.mark.parametrize(
+    ("size", "has"),
+    [("D4ds_v5", True), ("E4-2ads_v5", True), ("D4s_v5", False), ("D3_v2", False), ("M416ms_v2", False)],
+)
+def test_a_size_s_name_says_whether_it_has_a_local_disk(size: str, *, has: bool) -> None:
+    assert has_own_disk(f"Standard_{size}") is has
