@@ -92,13 +92,6 @@ def test_what_is_no_time_is_refused_by_the_name_of_its_field(client: httpx.Clien
         assert answer.json()["error"]["field"] in {field, "records[1].at"}
 
 
-def test_a_time_is_explained_by_the_sum_of_its_inputs(client: httpx.Client) -> None:
-    answer = client.post("/explain", json={"joined": "2020-01-01", "released": "2020-01-01", "at": AT}).json()
-    contributions = {one["feature"]: one["contribution"] for one in answer["contributions"]}
-    assert set(contributions) == {"age", "city", "genres", "joined", "released"}
-    assert sum(contributions.values()) + answer["average"] == pytest.approx(answer["raw_score"], abs=1e-9)
-
-
 def genres(bundle: Bundle) -> list[str]:
     """Three values that the model knows."""
     texts = (str(golden.record["genres"]) for golden in bundle.click_model.golden)

@@ -70,6 +70,7 @@ WRONG_WITH_RECOMMENDER: list[tuple[str, object, str, str | None]] = [
     ("/score", {"user": "u1", "colour": 1}, "unknown_field", "colour"),
     ("/score", {"user": "u1", "records": [{}]}, "wrong_type", "user"),
     ("/score", {"age": "old"}, "wrong_type", "age"),
+    ("/explain", {"records": [{}]}, "unknown_field", "records"),
     ("/recommend", {}, "missing_field", "user"),
     *(("/recommend", {"user": user}, "wrong_type", "user") for user in (1.5, None, True, ["u1"], {"a": 1})),
     ("/recommend", {"history": "a"}, "wrong_type", "history"),

@@ -47,9 +47,3 @@ def test_the_contributions_are_those_of_the_python_package(
         one["feature"]: one["contribution"] for one in client.post("/explain", json=record).json()["contributions"]
     }
     assert found == pytest.approx(summed, abs=1e-12)
-
-
-def test_several_records_are_not_explained_at_once(client: httpx.Client) -> None:
-    answer = client.post("/explain", json={"records": [{}]})
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "unknown_field"

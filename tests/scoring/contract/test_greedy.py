@@ -1,7 +1,6 @@
 """Clients that ask for too much: too many requests at once, pipelined too far, in too many chunks, or with bodies that
 nobody reads and that stop midway, with which a client without a key must not take room."""
 
-import json
 import select
 import socket
 import struct
@@ -13,7 +12,6 @@ import httpx
 import pytest
 
 from features.bundle import Bundle
-from tests.support.bundles import make_bundle
 from tests.support.raw_http import HEAD, answer, connected, everything, only_answer, score
 from tests.support.services import (
     KEY,
@@ -22,7 +20,6 @@ from tests.support.services import (
     RunningService,
     running_service,
     status_with,
-    stopped,
     wait_until,
     worker,
 )
@@ -189,29 +186,6 @@ def test_the_use_of_each_key_is_counted_by_its_name(bundle: Bundle, tmp_path: Pa
         assert 'scoring_key_requests_total{key="mobile-app"} 2.0' in text
         assert 'scoring_key_requests_total{key="key-2"} 1.0' in text
         assert KEY not in text
-
-
-def test_what_is_explained_holds_up_no_score(tmp_path: Path) -> None:
-    bundle = make_bundle(tmp_path / "bundle", trees=1000)
-    explain = SCORE.replace(b"/score", b"/explain")
-    with running_service(bundle, tmp_path, arguments=LONG_TIMEOUTS) as running, ExitStack() as stack:
-        explained = [stack.enter_context(connected(running)) for _ in range(10)]
-        scored = stack.enter_context(connected(running))
-        with stopped(running):  # a slow client would send the score after the last explanation
-            for connection in explained:
-                connection.sendall(explain)
-            scored.sendall(SCORE)
-        for connection in (scored, *explained):
-            status, _, body = answer(connection)
-            assert status == 200
-        assert "contributions" in json.loads(body)
-        wait_until(lambda: len(_operations(running)) == 11)
-        assert "explain" in _operations(running)[_operations(running).index("score") :], "all had to wait"
-
-
-def _operations(service: RunningService) -> list[str]:
-    """The operations of the requests, in the order of the answers."""
-    return [line["operation"] for line in service.log() if line["event"] == "request"]
 
 
 def _answered_first(one: socket.socket, other: socket.socket) -> bool:

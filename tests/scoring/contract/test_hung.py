@@ -1,23 +1,17 @@
 """Workers that hang, end or cannot start, and services whose parent ends: the rest keeps serving, workers return."""
 
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 from signal import SIGKILL, SIGSTOP
 
-import psutil
 import pytest
 
 from features.bundle import Bundle
-from tests.support.ports import free_port
 from tests.support.raw_http import answer, connected, score
 from tests.support.services import (
-    KEY,
     RunningService,
     metric,
     running_service,
-    status_with,
     wait_until,
     workers,
 )
@@ -74,29 +68,6 @@ def test_metrics_count_the_living_and_files_do_not_pile_up(
         wait_until(lambda: len(workers(running)) == 2)
         assert metric(running, "scoring_ready_workers") == 2
         assert metric(running, COUNTED) == 1
-
-
-def test_a_service_outlives_the_shell_that_started_it(bundle: Bundle, tmp_path: Path) -> None:
-    keys, log, number, port = tmp_path / "keys", tmp_path / "log", tmp_path / "number", free_port()
-    keys.write_text(KEY)
-    command = f"{sys.executable} -m scoring --bundle {bundle.path} --keys-file {keys} --port {port}"
-    script = f"{command} >{log} 2>&1 & echo $! >{number}; read line"
-
-    def started() -> int:
-        return log.read_text().count('"event":"ready"')
-
-    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE) as shell:
-        wait_until(lambda: log.exists() and started() == 1)
-        process = psutil.Process(int(number.read_text()))
-        assert process.ppid() == shell.pid
-    try:
-        wait_until(lambda: process.ppid() != shell.pid)
-        process.children()[0].kill()
-        wait_until(lambda: started() == 2)  # the orphan replaced its worker
-        assert status_with(KEY, f"http://127.0.0.1:{port}") == 200
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def _attempts(service: RunningService) -> list[float]:

@@ -16,9 +16,7 @@ from tests.support.services import (
     OTHER_KEY,
     RunningService,
     accepts,
-    metric,
     running_service,
-    sending,
     status_with,
     wait_until,
     workers,
@@ -68,23 +66,6 @@ def test_an_open_request_is_answered_after_the_signal_to_end(own_service: Runnin
         connection.sendall(b"}")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
     assert own_service.process.wait(60) == 0
-
-
-def test_workers_drain_too(two_workers: RunningService) -> None:
-    with sending(two_workers, 4) as statuses:
-        wait_until(lambda: len(statuses) > 50)
-        assert two_workers.stop() == 0
-    assert set(statuses) <= {200, 0}, "0 is a client that connects to a service that has ended"
-
-
-def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService) -> None:
-    for number in range(60):
-        with httpx.Client(base_url=two_workers.url, headers={"authorization": f"Bearer {KEY}"}) as client:
-            body: dict[str, list[dict[str, str]]] = {"records": [{}, {}]} if number % 3 == 0 else {}
-            assert client.post("/score", json=body).status_code == 200
-    wait_until(lambda: metric(two_workers, "scoring_records_total") == 80)
-    assert metric(two_workers, 'scoring_requests_total{operation="score",status="200"}') == 60
-    assert metric(two_workers, 'scoring_request_seconds_count{operation="score"}') == 60
 
 
 def test_workers_end_when_their_parent_is_killed(two_workers: RunningService) -> None:

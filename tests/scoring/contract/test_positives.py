@@ -18,7 +18,7 @@ from tests.support.recommenders import (
     recommender,
     write_snapshots,
 )
-from tests.support.services import RunningService, metric, run_scoring, running_service
+from tests.support.services import RunningService, run_scoring, running_service
 
 GENRES = dict.fromkeys(("a", "b", "c", "d", "17", "n"), "x")
 
@@ -92,15 +92,6 @@ def test_it_recommends_what_the_same_recommender_does_beside_a_click_model(
     assert shown(similar[0]) == shown(similar[1])
     assert similar[0]["items"][0]["probability"] is None
     assert similar[0]["model"] == {"name": "shop", "version": "3"}
-
-
-def test_it_is_ready_and_its_metrics_count_what_it_refused(running: RunningService, shop: Bundle) -> None:
-    before = metric(running, 'scoring_requests_total{operation="score",status="409"}')
-    running.client.post("/score", json={})
-    ready = running.client.get("/readyz").json()
-    assert (ready["status"], ready["bundle_hash"]) == ("ready", shop.hash)
-    assert metric(running, 'scoring_requests_total{operation="score",status="409"}') == before + 1
-    assert metric(running, "scoring_records_total") == 0
 
 
 def test_golden_requests_are_compared_before_it_serves(tmp_path: Path) -> None:

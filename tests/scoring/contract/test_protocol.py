@@ -1,20 +1,17 @@
 """HTTP as real clients, proxies and attackers send it: unusual but valid, invalid, fragmented, and cut off."""
 
 import json
-import select
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from features.bundle import Bundle
 from tests.support.raw_http import HEAD, answer, connected, everything, only_answer, score, trickle
-from tests.support.services import LONG_TIMEOUTS, RunningService, running_service, wait_until, worker
+from tests.support.services import RunningService, running_service
 
 CHUNKED = b"transfer-encoding: chunked\r\n"
 CLIENT_SECONDS = 1
@@ -195,20 +192,6 @@ def alone(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
-def test_clients_that_break_off_leave_nothing_behind(alone: RunningService, bundle: Bundle) -> None:
-    process = worker(alone)
-    before = process.num_fds()
-    sent = score(bundle.click_model.golden[0].record)
-    for number in range(200):
-        with connected(alone) as connection:
-            if number % 2:  # half of the connections end with a reset
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.sendall(sent[: 1 + number * len(sent) // 200])
-    wait_until(lambda: process.num_fds() == before)
-    assert alone.client.post("/score", json={}).status_code == 200
-    assert [line for line in alone.log() if line["level"] != "info"] == []
-
-
 def test_a_request_that_trickles_in_gets_no_more_time(alone: RunningService) -> None:
     body, chunks = HEAD + b"content-length: 100000\r\n\r\n", HEAD + CHUNKED + b"\r\n"
     for head, then in ((HEAD, b"x-more: a\r\n"), (body, b" "), (chunks, b"1\r\n \r\n")):
@@ -216,18 +199,3 @@ def test_a_request_that_trickles_in_gets_no_more_time(alone: RunningService) -> 
         with connected(alone) as connection, pytest.raises(ConnectionError):
             trickle(connection, head, then)
         assert time.monotonic() - began > CLIENT_SECONDS - 0.1
-
-
-def test_hundreds_of_slow_clients_hold_nobody_up(bundle: Bundle, tmp_path: Path) -> None:
-    arguments = ["--client-seconds", "3600", *LONG_TIMEOUTS]  # no slow client is closed before the last score
-    with running_service(bundle.path, tmp_path, arguments=arguments) as running, ExitStack() as stack:
-        slow = [stack.enter_context(connected(running)) for _ in range(200)]
-        for connection in slow:
-            connection.sendall(HEAD)
-        for golden in bundle.click_model.golden * 4:
-            for connection in slow[::10]:
-                connection.sendall(b"x")
-            found = running.client.post("/score", json=golden.record)
-            assert found.json()["probability"] == pytest.approx(golden.probability, abs=1e-9)
-        ended, _, _ = select.select(slow, [], [], 0)
-        assert ended == []

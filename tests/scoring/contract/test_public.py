@@ -31,11 +31,6 @@ def two_doors(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory, inside_p
         yield running
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_health_is_public(two_doors: RunningService, path: str) -> None:
-    assert httpx.get(two_doors.url + path).status_code == 200
-
-
 @pytest.mark.parametrize("path", NOT_PUBLIC)
 def test_nothing_else_is(two_doors: RunningService, path: str) -> None:
     for headers in ({}, WRONG):

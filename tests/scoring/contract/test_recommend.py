@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.scoring.contract.conftest import refusal
 from tests.support.recommenders import REJECTED, asked, items, make_recommending_bundle
 from tests.support.services import RunningService, running_service
 
@@ -73,23 +71,6 @@ def test_more_items_than_there_are_and_nothing_left_are_reported(running: Runnin
     answer = asked(running, history=["a", "b", "c"], exclude=["d", 17])
     assert answer["items"] == []
     assert answer["fallback"] == ["fewer"]
-
-
-def test_keys_of_any_characters_are_allowed(running: RunningService) -> None:
-    answer = asked(running, history=["\0", "x" * 200_000, '":', "ä"], top=1)
-    assert answer["fallback"] == ["unknown_items", "popular"]
-
-
-@pytest.mark.parametrize(
-    "body", [b'{"history": ["' + b"x" * 1_000_000 + b'"]}', b'{"history": [' + b"1," * 999_999 + b"1]}"]
-)
-def test_a_key_of_a_megabyte_and_a_history_of_a_million_are_too_large(running: RunningService, body: bytes) -> None:
-    assert refusal(running, "/recommend", body)[:2] == (413, "too_large")
-
-
-def test_it_needs_the_key_and_post(running: RunningService) -> None:
-    assert httpx.post(f"{running.url}/recommend", json={"history": []}).status_code == 401
-    assert running.client.get("/recommend").status_code == 405
 
 
 def test_a_rejected_recommender_is_a_conflict_with_the_reason(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -159,11 +159,6 @@ def test_what_was_chosen_can_be_asked_for(film_service: RunningService) -> None:
     assert items(asked(film_service, user="u1", seen=False)) == items(asked(film_service, user="u1"))
 
 
-def test_everything_excluded_is_an_empty_answer(film_service: RunningService) -> None:
-    answer = asked(film_service, user="u1", exclude=["a", "b", "c", "d", "17"])
-    assert (items(answer), answer["fallback"]) == ([], ["fewer"])
-
-
 def test_each_answer_has_its_own_event(film_service: RunningService) -> None:
     first, second = (asked(film_service, user="u1")["event_id"] for _ in range(2))
     assert first != second

@@ -95,6 +95,9 @@ def test_only_so_many_records_wait_to_be_explained_and_then_there_is_room_again(
             queue.submit(one)
         await until(lambda: statuses(asked).count(503) == 3)
         assert statuses(asked) == [0] * MOST_EXPLAINED + [503] * 3
+        queue.submit(scored := request(Scored()))
+        await until(lambda: scored.answer is not None)
+        assert statuses([scored]) == [200], "it does not wait for them"
         Explained.may_end.set()
         await until(lambda: statuses(asked).count(200) == MOST_EXPLAINED)
         later = request(Explained([()]))
