@@ -1,11 +1,16 @@
-"""`POST /recommend` for users by id: the stored history, the catalogue, and what happens to both while it serves."""
+"""Users and items by id: stored histories and columns, the catalogue, who was forgotten, and changes of all of them
+while the service runs."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from features.schema import Schema
 from recommend import catalogue, histories
+from recommend.forgotten import FILE, change
+from recommend.histories import UserRow
 from tests.support.recommenders import (
     asked,
     items,
@@ -14,7 +19,7 @@ from tests.support.recommenders import (
     write_catalogue,
     write_snapshots,
 )
-from tests.support.services import FOLLOWS_SOON, RunningService, running_service, wait_until
+from tests.support.services import FOLLOWS_SOON, RunningService, changed_service, running_service, wait_until
 
 
 def test_a_user_is_recommended_what_goes_with_their_history_and_nothing_of_it(film_service: RunningService) -> None:
@@ -184,3 +189,208 @@ def test_answers_about_unknown_users_are_counted(films: Path, tmp_path: Path) ->
         assert service.stop() == 0
         line = [line for line in service.log() if line["event"] == "summary"][-1]
     assert (line["recommended"], line["unknown_users"]) == (1, 1), "without histories nobody is known"
+
+
+def answer(film_service: RunningService, path: str, body: object) -> Any:
+    found = film_service.client.post(path, json=body)
+    assert found.status_code == 200, found.text
+    return found.json()
+
+
+@pytest.mark.parametrize(
+    ("by_id", "in_full"),
+    [
+        ({"user": "u1", "item": "a"}, {"age": 30, "genre": "x"}),
+        ({"user": "u1", "genre": "y"}, {"age": 30, "genre": "y"}),
+        ({"user": "u1", "item": "a", "age": 70, "genre": "y"}, {"age": 70, "genre": "y"}),
+        ({"user": "u1", "item": "a", "age": None, "genre": None}, {}),
+        ({"user": "nobody", "item": "d"}, {}),
+        ({"item": "a"}, {"genre": "x"}),
+    ],
+)
+def test_stored_columns_fill_in_what_is_absent(
+    film_service: RunningService, by_id: dict[str, object], in_full: dict[str, object]
+) -> None:
+    for path in ("/score", "/explain"):
+        assert answer(film_service, path, by_id)["probability"] == answer(film_service, path, in_full)["probability"]
+    batch = answer(film_service, "/score", {"records": [by_id, in_full]})["probabilities"]
+    assert batch[0] == batch[1]
+
+
+def test_items_are_ranked_by_id_for_a_user_by_id(film_service: RunningService) -> None:
+    by_id = {"user": {"user": "u1"}, "items": [{"item": "a"}, {"item": "d"}, {"item": "a", "genre": "y"}]}
+    in_full = {"user": {"age": 30}, "items": [{"genre": "x"}, {}, {"genre": "y"}]}
+    assert answer(film_service, "/rank", by_id) == answer(film_service, "/rank", in_full)
+
+
+def test_an_items_neighbours_are_what_its_users_chose(film_service: RunningService) -> None:
+    found = answer(film_service, "/similar", {"item": "b", "top": 2})
+    assert items(found) == items(asked(film_service, history=["b"], top=2)) == ["a", "c"]
+    assert found["items"][0]["reason"] == "because of b"
+    assert items(answer(film_service, "/similar", {"item": "b", "exclude": ["a"], "filter": {"genre": ["x"]}})) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--snapshots", "never-made"]])
+def test_without_snapshots_users_are_unknown_and_items_cannot_be_looked_up(
+    films: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    with running_service(films, tmp_path, arguments=arguments) as service:
+        assert service.client.post("/score", json={"item": "a"}).status_code == 503
+        unknown = answer(service, "/score", {"user": "u1", "genre": "x"})["probability"]
+        assert unknown == answer(service, "/score", {"genre": "x"})["probability"]
+
+
+def test_users_and_items_are_looked_up_where_training_rejected_the_recommender(tmp_path: Path) -> None:
+    bundle, snapshots = make_recommending_bundle(tmp_path / "bundle", None), write_snapshots(tmp_path / "snapshots")
+    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots)]) as service:
+        by_id, in_full = {"user": "u1", "item": "a"}, {"age": 30, "genre": "x"}
+        assert answer(service, "/score", by_id)["probability"] == answer(service, "/score", in_full)["probability"]
+        assert service.client.post("/recommend", json={"user": "u1"}).status_code == 409
+
+
+def test_without_users_and_items_there_are_no_ids(service: RunningService) -> None:
+    assert service.client.post("/score", json={"user": "u1"}).json()["error"]["code"] == "unknown_field"
+    assert service.client.post("/similar", json={"item": "a"}).status_code == 404
+
+
+UNKNOWN = ["unknown_user", "popular"]
+
+
+def forget(file: Path, user: str) -> None:
+    change(file, lambda before: before.with_user(user))
+
+
+def remember(file: Path, user: str) -> None:
+    change(file, lambda before: before.without_user(user))
+
+
+def answered(service: RunningService, user: str) -> list[str]:
+    """The fallbacks of recommendations for a user."""
+    return [*asked(service, user=user, top=2)["fallback"]]
+
+
+def answered_within_a_minute(service: RunningService, user: str, fallback: list[str]) -> None:
+    wait_until(lambda: answered(service, user) == fallback, seconds=60)
+
+
+def problems(service: RunningService, event: str = "snapshot not opened") -> list[str]:
+    """Why files could not be opened, as logged."""
+    return [line["reason"] for line in service.log() if line["event"] == event]
+
+
+def test_a_user_is_unknown_once_forgotten_and_known_once_that_is_undone(films: Path, tmp_path: Path) -> None:
+    snapshots = write_snapshots(tmp_path / "snapshots" / "version")
+    with running_service(
+        films, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
+    ) as service:
+        assert answered(service, "u1") == []
+        forget(snapshots.parent / FILE, "u1")
+        answered_within_a_minute(service, "u1", UNKNOWN)
+        assert answered(service, "u2") == ["popular"]
+        forget(snapshots.parent / FILE, "3.0")
+        answered_within_a_minute(service, "3", UNKNOWN)
+        remember(snapshots.parent / FILE, "u1")
+        answered_within_a_minute(service, "u1", [])
+        assert answered(service, "3") == UNKNOWN
+
+
+def test_no_click_probability_is_by_the_key_or_the_columns_of_one_who_was_forgotten(tmp_path: Path) -> None:
+    key = "00000001"  # the most frequent one that `make_bundle` draws
+    schema = Schema(numeric=("age",), categorical=("user_id",))
+    bundle = make_recommending_bundle(tmp_path / "bundle", recommender(), schema=schema)
+    snapshots = write_snapshots(tmp_path / "snapshots" / "version")
+    histories.write(snapshots / histories.FILE, ["b"], [UserRow(key, b"", {"age": "30"})], "user_id")
+    arguments = ["--snapshots", str(snapshots), "--workers", "1"]
+    with running_service(bundle, tmp_path, arguments=arguments, python=FOLLOWS_SOON) as service:
+
+        def probability(**record: object) -> float:
+            answer = service.client.post("/score", json=record)
+            assert answer.status_code == 200, answer.text
+            return float(answer.json()["probability"])
+
+        known, unknown = probability(user_id=key, age=30), probability()
+        assert probability(user=key) == known != unknown
+        assert asked(service, user=key)["items"][0]["probability"] == known
+        forget(snapshots.parent / FILE, key)
+        wait_until(lambda: probability(user=key) == unknown)
+        assert asked(service, user=key)["items"][0]["probability"] == unknown
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_list_that_becomes_unreadable_stays_in_force(films: Path, tmp_path: Path, *, gone: bool) -> None:
+    snapshots = write_snapshots(tmp_path / "snapshots" / "version")
+    forget(snapshots.parent / FILE, "u1")
+    whole = (snapshots.parent / FILE).read_bytes()
+    with running_service(
+        films, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
+    ) as service:
+        assert answered(service, "u1") == UNKNOWN
+        if gone:
+            (snapshots.parent / FILE).unlink()
+        else:
+            (snapshots.parent / FILE).write_bytes(whole[:-1])
+        wait_until(lambda: len(problems(service)) == 1)
+        version = histories.write(snapshots / histories.FILE, ["b"], [UserRow("u9", b"", {})], "user_id")
+        wait_until(lambda: any(line.get("version") == version for line in service.log()))
+        assert (answered(service, "u1"), answered(service, "u9")) == (UNKNOWN, ["popular"])
+        (snapshots.parent / FILE).write_bytes(whole)
+        remember(snapshots.parent / FILE, "u1")
+        answered_within_a_minute(service, "u9", ["popular"])
+        assert len(problems(service)) == 1, "looked at several times, and told once"
+
+
+@pytest.mark.parametrize("altered", [True, False])
+def test_nobody_is_known_as_long_as_the_list_cannot_be_read_at_a_start(
+    films: Path, tmp_path: Path, *, altered: bool
+) -> None:
+    """It was altered, or the system can't say whether there is one: a link to itself can't be followed."""
+    snapshots = write_snapshots(tmp_path / "snapshots" / "version")
+    if altered:
+        (snapshots.parent / FILE).write_bytes(b"{}")
+    else:
+        (snapshots.parent / FILE).symlink_to(FILE)
+    with running_service(
+        films, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
+    ) as service:
+        assert answered(service, "u1") == ["no_histories", "popular"]
+        assert asked(service, user="u1")["catalogue"] is not None
+        by_id, nobody = ({"user": "u1", "genre": "x"}, {"genre": "x"})
+        scores = service.client.post("/score", json={"records": [by_id, nobody]}).json()["probabilities"]
+        assert scores[0] == scores[1]
+        (snapshots.parent / FILE).unlink()
+        forget(snapshots.parent / FILE, "u2")
+        answered_within_a_minute(service, "u1", [])
+        assert answered(service, "u2") == UNKNOWN
+        (problem,) = problems(service)
+        assert ("forgotten.json, the list of forgotten users, was altered" in problem) is altered
+        assert ("Too many levels of symbolic links" in problem) is not altered
+
+
+@pytest.mark.parametrize("error", ["SnapshotError('it was locked')", "RuntimeError('it was locked')"])
+@pytest.mark.parametrize("opened", ["Histories", "Catalogue"])
+def test_a_file_that_cannot_be_opened_once_is_tried_again_and_withholds_no_other(
+    films: Path, tmp_path: Path, opened: str, error: str
+) -> None:
+    folder, locked = write_snapshots(tmp_path / "snapshots" / "version"), tmp_path / "locked"
+    locked.touch()
+    code = f"""
+from pathlib import Path
+from recommend.stored import SnapshotError
+from scoring.worker import snapshots
+snapshots.LOOK_SECONDS = 0.25
+opened = snapshots.{opened}
+def open_(*arguments):
+    if Path({str(locked)!r}).exists():
+        raise {error}
+    return opened(*arguments)
+snapshots.{opened} = open_
+"""
+    arguments = ["--snapshots", str(folder), "--workers", "1"]
+    with running_service(films, tmp_path, arguments=arguments, python=changed_service(code)) as service:
+        answer = asked(service, user="u1")
+        found = (answer["fallback"][0] != "no_histories", answer["catalogue"] is not None)
+        assert found == (opened != "Histories", opened != "Catalogue")
+        locked.unlink()
+        wait_until(lambda: asked(service, user="u1")["catalogue"] is not None and answered(service, "u1") == [])
+        (problem,) = problems(service)
+        assert problem.endswith("it was locked")

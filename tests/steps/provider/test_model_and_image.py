@@ -1,4 +1,5 @@
-"""The steps for models, images and keys, without an engine: what they create, find again, refuse, and keep."""
+"""The steps for models, images and keys, without an engine: what they create, find again, refuse, and keep; and what
+serves instead of a candidate that the gate rejected."""
 
 import json
 import shutil
@@ -8,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from features.bundle import BundleError, checked_hash
+from features.bundle import METADATA, BundleError, checked_hash, seal
 from steps.api_key import ApiKeyHere
+from steps.champion import ChampionHere
 from steps.folders import StackFolder
 from steps.image_content import SERVING_PACKAGES, CodeChangedError, serving_code_hash
 from steps.model_registry import Outputs, RegistryHere
 from steps.model_version import ModelVersionHere
-from steps.model_versions import NoSuchVersionError
+from steps.model_versions import GateFailedError, NoSuchVersionError
 from steps.registry_here import LocalRegistry
 from steps.serving_image import ServingImageHere
 from tests.steps.provider.steps import BASE, STACK, Take
@@ -187,3 +189,38 @@ def test_the_registry_is_gone_without_its_database(folder: StackFolder, take: Ta
     assert made.read() == Outputs(registry="ctr")
     (folder.registry / "mlflow.db").unlink()
     assert made.read() is None
+
+
+def rejected(folder: StackFolder, bundle: Path, **metrics: Any) -> dict[str, Any]:
+    """Inputs of a model version that the gate rejected."""
+    inputs = candidate(folder, bundle)
+    metadata = folder.path / inputs["bundle"] / METADATA
+    content = json.loads(metadata.read_bytes())
+    content["verdict"] = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
+    content["metrics"] |= metrics
+    metadata.write_text(json.dumps(content))
+    return inputs | {"bundle_hash": seal(metadata.parent)}
+
+
+def test_instead_of_a_rejected_candidate_the_newest_version_serves_that_the_stack_has_trained(
+    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle
+) -> None:
+    registry.register_imported(bundle_of(3))
+    for _ in range(2):
+        with pytest.raises(GateFailedError, match=r"rejected model version 2: The AUC 0\.51 is below 0\.6\."):
+            take(ModelVersionHere, rejected(folder, bundle_of(4)))
+    assert [version.accepted for version in registry.list()] == [True, False], "an imported one is not the latest"
+    for seed in (1, 2):
+        take(ModelVersionHere, candidate(folder, bundle_of(seed)))
+    served = take(ModelVersionHere, rejected(folder, bundle_of(4))).outputs
+    assert (served.version, served.served_hash) == (4, checked_hash(bundle_of(2)))
+    assert served.refusal.startswith("The gate rejected model version 2: The AUC 0.51 is below 0.6. Version 4 serves.")
+    inputs = {**BASE, "version": served.version, "refusal": served.refusal}
+    for _ in range(2):
+        with pytest.raises(GateFailedError, match="rejected model version 2"):
+            take(ChampionHere, inputs)
+        assert [version.number for version in registry.list() if version.champion] == [4]
+    registry.register_imported(bundle_of(5))
+    assert take(ModelVersionHere, rejected(folder, bundle_of(4))).outputs.version == 4
+    take(ModelVersionHere, candidate(folder, bundle_of(5)))
+    assert take(ModelVersionHere, rejected(folder, bundle_of(4))).outputs.version == 5, "which it has trained, too"
