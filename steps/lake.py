@@ -101,7 +101,6 @@ class LakeFolder:
         from azure.core.exceptions import ResourceExistsError, ResourceModifiedError  # noqa: PLC0415 - an extra
 
         blob = self._client.get_blob_client(f"{self._path}/{name}")
-
         unchanged = MatchConditions.IfNotModified
 
         def write() -> bool:
@@ -109,15 +108,9 @@ class LakeFolder:
             content = changed(None if before is None else before.readall())
             if content is None:
                 return True
-            is_as_read: dict[str, Any] = (
-                {"overwrite": False}
-                if before is None
-                else {
-                    "overwrite": True,
-                    "etag": before.properties.etag,
-                    "match_condition": unchanged,
-                }
-            )
+            is_as_read: dict[str, Any] = {}
+            if before is not None:
+                is_as_read = {"overwrite": True, "etag": before.properties.etag, "match_condition": unchanged}
             try:
                 blob.upload_blob(content, **is_as_read)
             except (ResourceModifiedError, ResourceExistsError):

@@ -9,10 +9,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +80,8 @@ class ServiceProcesses:
         return int(started.stdout)
 
     def all(self) -> list[psutil.Process]:
-        """Every process of every service in this folder, also of one that was started before the folder was moved."""
-        known = {str(self._folder.keys), *self._former_keys()}
-        return [process for process in psutil.process_iter() if self._is_ours(process, known)]
+        """Every process of every service in this folder, also of one that was started before the folder was renamed."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def running(self) -> bool:
         """Whether a service runs, with paths that lead to this folder and not to where it was before a move.
@@ -97,19 +94,11 @@ class ServiceProcesses:
             str(self._folder.keys) in _arguments(process) for process in processes
         )
 
-    def _is_ours(self, process: psutil.Process, known: AbstractSet[str]) -> bool:
+    def _is_ours(self, process: psutil.Process) -> bool:
         """A service belongs to the folder with the image that it runs in; if that is gone, to that of its keys file."""
         arguments = _arguments(process)
         image = _image(process) if KEYS_OPTION in arguments else None
-        return self._folder.images.resolve() == image if image else not known.isdisjoint(arguments)
-
-    def _former_keys(self) -> list[str]:
-        """The keys file of the latest service: another one if the folder was copied, and the original deleted."""
-        try:
-            command = json.loads(self.served.read_text())
-        except (OSError, ValueError):
-            return []
-        return [value for option, value in pairwise(command) if option == KEYS_OPTION]
+        return self._folder.images.resolve() == image if image else str(self._folder.keys) in arguments
 
     def end(self, processes: Sequence[psutil.Process]) -> None:
         """Terminate these processes, which lets clients get their responses; kill those that don't end in time."""

@@ -1,4 +1,4 @@
-"""Services that are killed, hang, lose their terminal, or whose folder is moved."""
+"""Services that are killed, hang, lose their terminal, or whose folder is renamed."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import pty
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
@@ -81,27 +81,14 @@ def test_the_service_outlives_the_terminal_that_it_was_started_in(stack: Service
     assert stack.ask().json()["model"]["version"] == "1"
 
 
-def rename(old: Path, new: Path) -> None:
-    """Rename a folder; a service's working directory follows it."""
-    old.rename(new)
-
-
-def copy_over(old: Path, new: Path) -> None:
-    """Move a folder as between two file systems; a service's working directory is gone then."""
-    shutil.copytree(old, new)
-    while old.exists():  # the service may write a file there meanwhile
-        shutil.rmtree(old, ignore_errors=True)
-
-
-@pytest.mark.parametrize("move", [rename, copy_over])
-def test_a_service_whose_folder_was_moved_is_known_replaced_and_ended(
-    tmp_path: Path, empty_registry: Path, bundle_of: MakeBundle, move: Callable[[Path, Path], None]
+def test_a_service_whose_folder_was_renamed_is_known_replaced_and_ended(
+    tmp_path: Path, empty_registry: Path, bundle_of: MakeBundle
 ) -> None:
     stack = ServiceStack(tmp_path / "first", empty_registry, bundle_of)
     known = stack.serve(1)
     first = stack.processes.all()
     try:
-        move(stack.path, tmp_path / "second")
+        stack.path.rename(tmp_path / "second")
         stack = stack.at(tmp_path / "second")
         assert stack.numbers() == {process.pid for process in first}
         assert stack.step.diff(known, stack.inputs(1)).changed == {"status"}
@@ -109,7 +96,7 @@ def test_a_service_whose_folder_was_moved_is_known_replaced_and_ended(
         assert not [process for process in first if process.is_running()]
         assert stack.ask().status_code == 200
         assert stack.step.diff(known, stack.inputs(1)).changed == set()
-        move(stack.path, tmp_path / "third")
+        stack.path.rename(tmp_path / "third")
         stack = stack.at(tmp_path / "third")
         second = stack.processes.all()
         stack.step.delete("ctr", known, Recorder().context)
