@@ -1,30 +1,34 @@
-"""Answers to valid requests."""
+"""Answers to valid requests, and explanations compared with LightGBM's Python package."""
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
+import lightgbm
+import numpy as np
 import pytest
 
-from features.bundle import Bundle
+from features.bundle import MODEL, Bundle
+from tests.support.bundles import to_rows
 from tests.support.services import KEY, RunningService, running_service, wait_until
 
-MODEL = {"name": "clicks", "version": "7"}
+NAME = {"name": "clicks", "version": "7"}
 
 
 def test_a_single_record_gets_the_probability_that_training_computed(client: httpx.Client, bundle: Bundle) -> None:
     for golden in bundle.click_model.golden:
         answer = client.post("/score", json=golden.record)
         assert answer.status_code == 200
-        assert answer.json() == {"probability": pytest.approx(golden.probability, abs=1e-9), "model": MODEL}
+        assert answer.json() == {"probability": pytest.approx(golden.probability, abs=1e-9), "model": NAME}
 
 
 def test_a_batch_gets_the_probabilities_in_its_order(client: httpx.Client, bundle: Bundle) -> None:
     answer = client.post("/score", json={"records": [golden.record for golden in bundle.click_model.golden]})
     expected = [golden.probability for golden in bundle.click_model.golden]
-    assert answer.json() == {"probabilities": pytest.approx(expected, abs=1e-9), "model": MODEL}
+    assert answer.json() == {"probabilities": pytest.approx(expected, abs=1e-9), "model": NAME}
 
 
 def test_absent_null_and_empty_are_the_same_missing_value(client: httpx.Client, record: dict[str, Any]) -> None:
@@ -42,7 +46,7 @@ def test_rank_orders_items_by_probability(client: httpx.Client, bundle: Bundle) 
     order = sorted(range(len(items)), key=lambda index: -probabilities[index])
     assert [item["index"] for item in answer["items"]] == order
     assert [item["probability"] for item in answer["items"]] == pytest.approx([probabilities[i] for i in order])
-    assert answer["model"] == MODEL
+    assert answer["model"] == NAME
 
 
 def test_rank_returns_the_top_items_only(client: httpx.Client, bundle: Bundle) -> None:
@@ -96,7 +100,7 @@ def test_health_and_readiness_need_no_key(service: RunningService, bundle: Bundl
     assert httpx.get(f"{service.url}/healthz").json() == {"status": "running"}
     assert httpx.get(f"{service.url}/readyz").json() == {
         "status": "ready",
-        "model": MODEL,
+        "model": NAME,
         "bundle_hash": bundle.hash,
         "engine": "lightgbm",
     }
@@ -135,3 +139,40 @@ def test_the_log_has_the_request_and_none_of_its_values(fresh_service: RunningSe
     assert (one["operation"], one["status"], two["status"]) == ("score", 200, 400)
     text = service.log_file.read_text()
     assert not any(value in text for value in ("a-secret-value", "987654321", "12345678", KEY))
+
+
+def test_the_contributions_sum_to_the_raw_score_of_the_probability(client: httpx.Client, bundle: Bundle) -> None:
+    for golden in bundle.click_model.golden[:20]:
+        answer = client.post("/explain", json=golden.record).json()
+        total = answer["average"] + math.fsum(one["contribution"] for one in answer["contributions"])
+        assert total == pytest.approx(answer["raw_score"], abs=1e-9)
+        assert 1 / (1 + math.exp(-answer["raw_score"])) == pytest.approx(answer["probability"], abs=1e-12)
+        assert answer["probability"] == pytest.approx(golden.probability, abs=1e-9)
+
+
+def test_every_feature_has_one_contribution_and_the_strongest_is_first(
+    client: httpx.Client, bundle: Bundle, record: dict[str, Any]
+) -> None:
+    answer = client.post("/explain", json=record).json()
+    assert {one["feature"] for one in answer["contributions"]} == set(bundle.schema.features)
+    strengths = [abs(one["contribution"]) for one in answer["contributions"]]
+    assert strengths == sorted(strengths, reverse=True)
+    assert answer["model"] == {"name": "clicks", "version": "7"}
+
+
+def test_the_contributions_are_those_of_the_python_package(
+    client: httpx.Client, bundle: Bundle, record: dict[str, Any]
+) -> None:
+    schema = bundle.schema
+    encoded = to_rows(schema, [record]).encode(bundle.click_model.encoder)
+    expected = np.asarray(
+        lightgbm.Booster(model_file=bundle.path / MODEL).predict(encoded, pred_contrib=True), dtype=np.float64
+    )[0]
+    summed = dict.fromkeys(schema.features, 0.0)
+    for name, value in zip(schema.encoded_features, expected[:-1], strict=True):
+        feature = next(one for one in schema.features if name == one or name.startswith(f"{one}_"))
+        summed[feature] += value
+    found = {
+        one["feature"]: one["contribution"] for one in client.post("/explain", json=record).json()["contributions"]
+    }
+    assert found == pytest.approx(summed, abs=1e-12)
