@@ -15,7 +15,7 @@ from azure_clients.retries import Context
 from features.files import sha256
 from recommend import catalogue, histories
 from recommend.forgotten import FILE as FORGOTTEN
-from recommend.forgotten import Forgotten
+from recommend.forgotten import NOBODY, Forgotten
 from recommend.published import CURRENT, LISTED, Published, decode, encode, place
 from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import items_in
@@ -105,15 +105,7 @@ class LakeSnapshots:
 
     def remember(self, user: str) -> bool:
         """Undo it; returns whether they were forgotten."""
-        known = False
-
-        def change(before: Forgotten) -> Forgotten:
-            nonlocal known
-            known = user in before
-            return before.without_user(user) if known else before
-
-        self._change_forgotten(change)
-        return known
+        return user in self._change_forgotten(lambda before: before.without_user(user))
 
     def having(self, user: str) -> list[str]:
         """The hashes of the bundles whose versions' histories may still have a user.
@@ -175,13 +167,18 @@ class LakeSnapshots:
         """The hashes of all snapshots that a version has."""
         return {digest for bundle_hash in self._versions() for digest in self.of(bundle_hash).values()}
 
-    def _change_forgotten(self, change: Callable[[Forgotten], Forgotten]) -> None:
+    def _change_forgotten(self, change: Callable[[Forgotten], Forgotten]) -> Forgotten:
+        """Replace the list by what `change` makes of it, and return the former one."""
+        before = NOBODY
+
         def content(current: bytes | None) -> bytes | None:
+            nonlocal before
             before = Forgotten.decode(current)
             after = change(before)
             return None if after == before else after.encode()
 
         self._folder.change(FORGOTTEN, content)
+        return before
 
     def _bring(self, digest: str | None, folder: Path) -> None:
         if digest is not None:
