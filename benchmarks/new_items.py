@@ -37,7 +37,7 @@ def measured(choices: Interactions, columns: PairColumns, seed: int) -> dict[str
     known = most_chosen(choices.only(~np.isin(choices.items, new)), Ease.most_items)
     training, test = choices.of_items(known), choices.of_items(new).matrix()
     found = _new_items(known, new, columns)
-    choice = choose([Ease()], training, splits.by_user(training, seed, FITTED_SHARE))
+    choice = choose(Ease(), training, splits.by_user(training, seed, FITTED_SHARE))
     first_stage, chosen = Ease().fit(training, choice.regularisation), training.matrix()
 
     def by_history(users: Indices) -> Scores:

@@ -91,19 +91,20 @@ def measured(ratings: Interactions, name: str, seed: int, *, columns: movielens.
     training = ratings.only(mask & liked)
     seen, test = training.matrix(), ratings.only(~mask & liked).matrix()
     fitted = validation(training, seed, FITTED_SHARE)
-    choices = {EASE: choose([Ease()], training, fitted)}
-    choices[FACTORS] = choose([AlternatingLeastSquares(seed=seed)], training, fitted)
-    best = max(choices, key=lambda name: max(choices[name].reached.values()))
+    learners: dict[str, Learner] = {EASE: Ease(), FACTORS: AlternatingLeastSquares(seed=seed)}
+    choices = {kind: choose(learner, training, fitted) for kind, learner in learners.items()}
+    best = max(choices, key=lambda kind: choices[kind].ndcg)
     selected = {"factors": float(best == FACTORS)}
     rankers: dict[str, Ranker] = {"popularity": popularity(training), "SAR": sar(training)}
     fit = RankingFit(columns=columns[0], users=columns[1], parameters=TrainingParameters(seed=seed))
-    for kind, choice in choices.items():
-        alone = ranker(choice.learner.fit(training, choice.regularisation), training.matrix())
-        ranking = fit.fit(training, choice.learned, np.arange(ratings.item_count))
+    for kind, learner in learners.items():
+        regularisation = choices[kind].regularisation
+        alone = ranker(learner.fit(training, regularisation), training.matrix())
+        ranking = fit.fit(training, learner.learned(regularisation), np.arange(ratings.item_count))
         both = alone if ranking is None else fit.ranker(ranking, alone, training, seen)
         rankers |= {kind: alone, _both(kind): both}
         selected |= {
-            f"regularisation of {kind}": choice.regularisation,
+            f"regularisation of {kind}": regularisation,
             f"weight on {kind}": 0.0 if ranking is None else ranking.weight,
         }
     return {one: _figures(evaluate(ranks, seen, test)) for one, ranks in rankers.items()} | {"selected": selected}
@@ -114,7 +115,7 @@ def measured_on_films(seed: int, learner: Learner) -> Figures:
     dataset, spec, chosen = _films(seed)
     fit = RankingFit.of(spec, chosen, TrainingParameters(seed=seed))
     truth = best_order(dataset, chosen.users, chosen.items)
-    judgement = judge(chosen.choices, seed, [learner], fit, truth=truth)
+    judgement = judge(chosen.choices, seed, learner, fit, truth=truth)
     selected = {"regularisation": judgement.regularisation, "weight": judgement.ranking_weight}
     found = {name: msgspec.structs.asdict(one) for name, one in judgement.figures.items()}
     found.setdefault(FIRST_STAGE, found[RECOMMENDER])  # alone, if the second stage gains nothing

@@ -238,8 +238,8 @@ class Category(Field, Encoded):
         return Several(hashes=np.concatenate(hashes), row=row)
 
     def is_in(self, other: Field | None) -> bool:
-        """A column without a separator can also be read from rows that split it."""
-        return isinstance(other, Category) and self.separator in {"", other.separator}
+        """Only with the same separator."""
+        return isinstance(other, Category) and self.separator == other.separator
 
     def split(self, text: str) -> list[str]:
         """The values in a field."""

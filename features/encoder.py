@@ -1,12 +1,11 @@
 """The reference encoder: each category value becomes its smoothed target rate and the log of how often it was seen.
 
 All columns share three flat arrays with an offset per column, so that the files can be memory-mapped and all worker
-processes share one copy. An encoder follows from count tables, which hold only integers: all rates are computed here,
-in one process, so both training engines and the service use the same ones.
+processes share one copy.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,19 +15,11 @@ import numpy.typing as npt
 
 from features.columns import Column, Fields, Places, Stands, Tables
 from features.errors import PersonalizationError
-from features.hashing import EACH, Categories, Hashes, RowOfEach, Several, Values
+from features.hashing import EACH, Categories, Hashes, RowOfEach, Several
 from features.schema import Schema
 
 FOLDER = "encoder"
 _VECTORS = ("first", "second")
-
-MAX_VALUES = 3_500_000
-"""The most values an encoder may hold, all columns together: at 16 bytes each, 56 MB of the bundle."""
-MAX_ROWS = 100_000
-"""The highest row count that `thresholds` tells apart: no dataset has enough values with more to fill an encoder."""
-MIN_POOLED_VALUES = 100
-"""How many rare values a column needs for their pooled rate to stand for unseen values: over 100 values the standard
-error of a rate is at most 0.05, half the square root of 1/100."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,25 +48,20 @@ class EncoderError(PersonalizationError):
     """An encoder that cannot be read, or whose parts do not fit together."""
 
 
-class _Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     columns: tuple[str, ...]
     offsets: tuple[int, ...]
     unseen: tuple[tuple[float, float], ...]
-    factors: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
-    """The two columns that have factors; unset if there are none."""
+    factors: tuple[int, int] | None = None
+    """The two columns that have factors, if any have."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RawRows:
-    """n rows before encoding: `fields` has the values of each of the `Schema.fields`.
-
-    `whole` has the hashes of fields with several values, taken as one, int64[n] by place among the fields. Only
-    prepared rows have them.
-    """
+    """n rows before encoding: `fields` has the values of each of the `Schema.fields`."""
 
     schema: Schema
     fields: Fields
-    whole: Mapping[int, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -89,11 +75,9 @@ class RawRows:
         return cls(schema=schema, fields=[one.read(values) for one, values in columns])
 
     def of(self, schema: Schema) -> "RawRows":
-        """The same rows for another schema, all of whose fields they have; it may take one whole that they split."""
-        places = {name: self.schema.features.index(name) for name in schema.features}
-        fields = {name: self.whole.get(place, self.fields[place]) for name, place in places.items()}
-        split = {column.name: self.fields[places[column.name]] for column in schema.several}
-        return RawRows(schema=schema, fields=[*(fields | split).values()])
+        """The same rows for another schema, all of whose fields they have."""
+        places = map(self.schema.features.index, schema.features)
+        return RawRows(schema=schema, fields=[self.fields[place] for place in places])
 
     def values(self, index: int) -> Categories:
         """The values of the encoder's column `index`."""
@@ -202,7 +186,7 @@ class Encoder:
             columns=self.columns,
             offsets=tuple(self.offsets.tolist()),
             unseen=tuple((float(rate), float(log_count)) for rate, log_count in self.unseen),
-            factors=msgspec.UNSET if self.factors is None else self.factors.columns,
+            factors=None if self.factors is None else self.factors.columns,
         )
         (folder / "layout.json").write_bytes(msgspec.json.encode(layout))
         for name in ("hashes", "rates", "log_counts"):
@@ -227,7 +211,7 @@ class Encoder:
             layout = msgspec.json.decode((folder / "layout.json").read_bytes(), type=_Layout)
             hashes, rates, log_counts = (read(folder / f"{name}.npy") for name in ("hashes", "rates", "log_counts"))
             factors = None
-            if layout.factors is not msgspec.UNSET:
+            if layout.factors is not None:
                 first, second = (read(folder / f"{name}_vectors.npy") for name in _VECTORS)
                 factors = Factors(columns=layout.factors, first=first, second=second)
             return cls(
@@ -241,91 +225,3 @@ class Encoder:
             )
         except (OSError, EOFError, ValueError, msgspec.DecodeError) as error:
             raise EncoderError(f"The encoder in {folder} cannot be read: {error}. Train the model again.") from error
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """One entry per distinct value of a categorical column: `column` int16[v], `hash`, `rows` and `clicks` int64[v].
-
-    Ascending by column, then hash.
-    """
-
-    column: npt.NDArray[np.int16]
-    hash: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int64]
-    clicks: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        """How many distinct values there are in all columns."""
-        return len(self.hash)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PooledCounts:
-    """Counts with the rare values of each column pooled.
-
-    `kept` has the frequent values; `rare_rows` and `rare_clicks`, int64[c], have one pool per categorical column.
-    """
-
-    kept: Counts
-    rare_rows: npt.NDArray[np.int64]
-    rare_clicks: npt.NDArray[np.int64]
-
-    def per_column(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The sums of `values`, int64[v], over each column's kept entries, int64[c]."""
-        sums = np.zeros(len(self.rare_rows), dtype=np.int64)
-        np.add.at(sums, self.kept.column, values)
-        return sums
-
-    def averages(self) -> npt.NDArray[np.float64]:
-        """The click rate over all rows by each column's counts, float64[c]; 0 if nothing was counted."""
-        rows = self.per_column(self.kept.rows) + self.rare_rows
-        clicks = self.per_column(self.kept.clicks) + self.rare_clicks
-        return np.divide(clicks, rows, out=np.zeros(len(rows)), where=rows > 0)
-
-
-def thresholds(
-    values: npt.NDArray[np.int64], *, min_category_rows: int, max_values: int = MAX_VALUES
-) -> npt.NDArray[np.int64]:
-    """How many rows a value of each column needs to get a place in the encoder, int64[c].
-
-    It is `min_category_rows`, or more if there would be more than `max_values` values. A column with fewer than
-    `MIN_POOLED_VALUES` rare values gets no pool, since a few values would decide the rate of every new one. `values`,
-    int64[c, m], is the number of values of each column that were seen in 0, 1, 2 ... rows; its last entry includes
-    those seen in more.
-    """
-    of_as_many = np.cumsum(values.sum(axis=0)[::-1])[::-1]
-    fitting = np.flatnonzero(of_as_many <= max_values)
-    needed = max(min_category_rows, int(fitting[0]) if len(fitting) else values.shape[1])
-    return np.where(values[:, :needed].sum(axis=1) < MIN_POOLED_VALUES, 1, needed)
-
-
-def smoothed_rate(
-    clicks: npt.NDArray[np.int64],
-    rows: npt.NDArray[np.int64],
-    *,
-    average: npt.NDArray[np.float64],
-    smoothing: float,
-) -> npt.NDArray[np.float32]:
-    """Click rates of the same shape, with `smoothing` rows of the average mixed in; the average if there is no row."""
-    weight = rows + smoothing
-    rate = np.divide(clicks + smoothing * average, weight, out=np.array(average, dtype=np.float64), where=weight > 0)
-    return rate.astype(np.float32)
-
-
-def derive_encoder(pooled: PooledCounts, *, columns: Sequence[str], smoothing: float) -> Encoder:
-    """The encoder that follows from the counts of the categorical `columns`.
-
-    It encodes rare and unseen values alike, with the rate of the column's pool and a log count of 0.
-    """
-    average = pooled.averages()
-    kept = pooled.kept
-    unseen = smoothed_rate(pooled.rare_clicks, pooled.rare_rows, average=average, smoothing=smoothing)
-    return Encoder(
-        columns=tuple(columns),
-        offsets=np.searchsorted(kept.column, np.arange(len(columns) + 1)).astype(np.int64),
-        hashes=kept.hash,
-        rates=smoothed_rate(kept.clicks, kept.rows, average=average[kept.column], smoothing=smoothing),
-        log_counts=np.log1p(kept.rows).astype(np.float32),
-        unseen=np.column_stack([unseen, np.zeros_like(unseen)]),
-    )

@@ -1,7 +1,8 @@
 """The columns of a dataset and the order of the model's inputs."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property, partial
+import json
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Self
 
 import msgspec
@@ -27,35 +28,38 @@ def factors_name(pair: Pair) -> str:
     return " with ".join(pair)
 
 
-class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
     """Column names by kind. The label is 0 or 1; a missing number is NaN; a missing category is the empty string."""
 
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     label: str = "label"
     timestamp: str | None = None
-    separators: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
-    """The separator of each categorical column with several values. Unset if there are none, and then not in
-    `schema.json`, like the attributes below."""
-    crosses: tuple[Pair, ...] | msgspec.UnsetType = msgspec.UNSET
+    separators: dict[str, str] = {}
+    """The separator of each categorical column with several values."""
+    crosses: tuple[Pair, ...] = ()
     """Pairs of categorical columns that have a table in the encoder too."""
-    factors: Pair | msgspec.UnsetType = msgspec.UNSET
+    factors: Pair | None = None
     """Two categorical columns whose values have latent factors."""
-    times: dict[str, Reading] | msgspec.UnsetType = msgspec.UNSET
+    times: dict[str, Reading] = {}
     """Date and time columns, whose ages count from the `timestamp`."""
 
     def __post_init__(self) -> None:
-        """Raise `SchemaError` for a name used twice, also by a model input, a separator that is empty or of another
-        kind of column, times without a timestamp, or an impossible pair."""
-        separators = {} if self.separators is msgspec.UNSET else self.separators
-        for name, separator in separators.items():
+        """Raise `SchemaError` for a name used twice, also by a model input, a name that JSON can't have as it is, a
+        separator that is empty or of another kind of column, times without a timestamp, or an impossible pair."""
+        if escaped := [name for name in self.features if json.dumps(name, ensure_ascii=False) != f'"{name}"']:
+            raise SchemaError(
+                f"Requests name columns in JSON, which has no quotes, backslashes and control characters as they are. "
+                f"Rename {', '.join(map(repr, escaped))}."
+            )
+        for name, separator in self.separators.items():
             if name not in self.categorical:
                 raise SchemaError(f"{name} has a separator, but it is none of the categorical columns.")
             if not separator:
                 raise SchemaError(f"The separator of {name} is empty. Name the character between two values.")
         if self.times and self.timestamp is None:
             raise SchemaError("Ages of times count from the row's timestamp, but none is named. Name its column.")
-        if problem := problem_of_pairs(self._crosses, self._factors, self.numeric, self.categorical, separators):
+        if problem := problem_of_pairs(self.crosses, self.factors, self.numeric, self.categorical, self.separators):
             raise SchemaError(f"{problem[0].upper()}{problem[1:]}.")
         columns = dict.fromkeys((*self.columns, *self.fields))
         own = [column.name for column in columns if column.inputs != (column.name,)]
@@ -73,11 +77,11 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @cached_property
     def further(self) -> tuple[Number, ...]:
         """The columns of other kinds: stored as numbers, and left to the reference by the kernel in C."""
-        kinds: list[Callable[..., Number]] = []
-        if self.times is not msgspec.UNSET:
-            kinds += [partial(Time, name=name, reading=reading) for name, reading in self.times.items()]
         first = len(self.numeric) + len(self.categorical)
-        return tuple(kind(at=at) for at, kind in enumerate(kinds, start=first))
+        return tuple(
+            Time(name=name, reading=reading, at=at)
+            for at, (name, reading) in enumerate(self.times.items(), start=first)
+        )
 
     @cached_property
     def numbers(self) -> tuple[Number, ...]:
@@ -92,9 +96,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @cached_property
     def texts(self) -> tuple[Category, ...]:
         """The categorical columns."""
-        separators = {} if self.separators is msgspec.UNSET else self.separators
         return tuple(
-            Category(name=name, at=len(self.numeric) + index, index=index, separator=separators.get(name, ""))
+            Category(name=name, at=len(self.numeric) + index, index=index, separator=self.separators.get(name, ""))
             for index, name in enumerate(self.categorical)
         )
 
@@ -120,7 +123,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         one = dict(zip(self.categorical, self.texts, strict=False))
         crosses = (
             Cross(name=cross_name(pair), index=index, first=one[pair[0]], second=one[pair[1]])
-            for index, pair in enumerate(self._crosses, start=len(self.texts))
+            for index, pair in enumerate(self.crosses, start=len(self.texts))
         )
         return (*self.texts, *crosses)
 
@@ -132,10 +135,10 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @cached_property
     def factored(self) -> FactorPair | None:
         """The column that factors predict."""
-        if self._factors is None:
+        if self.factors is None:
             return None
-        first, second = (self.texts[self.categorical.index(name)] for name in self._factors)
-        return FactorPair(name=factors_name(self._factors), first=first, second=second)
+        first, second = (self.texts[self.categorical.index(name)] for name in self.factors)
+        return FactorPair(name=factors_name(self.factors), first=first, second=second)
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -156,19 +159,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             start += len(column.inputs)
         return places
 
-    @property
-    def _crosses(self) -> tuple[Pair, ...]:
-        return () if self.crosses is msgspec.UNSET else self.crosses
-
-    @property
-    def _factors(self) -> Pair | None:
-        return None if self.factors is msgspec.UNSET else self.factors
-
     def lacking(self, other: "Schema") -> tuple[str, ...]:
-        """The features that rows of the schema `other` lack or read differently.
-
-        A column that `other` splits into values can still be used whole.
-        """
+        """The features that rows of the schema `other` lack or read differently."""
         theirs = {field.name: field for field in other.fields}
         return tuple(field.name for field in self.fields if not field.is_in(theirs.get(field.name)))
 

@@ -4,7 +4,8 @@ Ten names are what most uses need:
 
 - data in: `Interactions`, which `by_time` divides into rows to learn from and rows to judge by, and `task` into what
   users had and what they chose later;
-- fit: `Ease`, weights between items, or `AlternatingLeastSquares`, factors of items; `choose` takes the better one;
+- fit: `Ease`, weights between items, or `AlternatingLeastSquares`, factors of items, with the regularisation
+  that `choose` finds;
 - recommend: `Recommender`, which can be saved and loaded;
 - evaluate: `evaluate` the `ranker` of what was fitted, beside `popularity`.
 

@@ -1,4 +1,5 @@
-"""The first stage of a recommender: who chose what decides which items are candidates. Two kinds implement it.
+"""The first stage of a recommender: who chose what decides which items are candidates. It is of one of two kinds, which
+score all items for somebody whose choices are known, and who need not have been met in training.
 
 Weights between items are largest where they predict a choice best. Factors are for more items: a vector that is solved
 from a history scores all items by one product. Hu, Koren, Volinsky: Collaborative Filtering for Implicit Feedback
@@ -10,7 +11,7 @@ sums over the history (section 5).
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -39,27 +40,6 @@ ROWS_TOGETHER = 10_000
 """Factors that are converted at a time: 5 MB."""
 EXACT = 1 << 23
 """Sums of whole numbers are exact in 32 bits up to twice this, and rounding adds a little."""
-
-
-class FirstStage(Protocol):
-    """Scores all m items for somebody whose choices are known, and who need not have been met in training."""
-
-    def scores(self, history: Indices) -> npt.NDArray[np.float64]:
-        """The score of each item, float64[m], for somebody who chose the items `history`, int64[h], each named once."""
-        ...
-
-    def reasons(self, history: Indices, best: Indices, most: int) -> list[list[int]]:
-        """For each of the items `best`, the at most `most` items of `history` that add most to its score, if any do."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write the arrays to files in `folder`."""
-        ...
-
-    @classmethod
-    def load(cls, folder: Path, items: int) -> Self:
-        """The arrays in `folder`, mapped; raises `OSError`, or `ValueError` if they are not those of so many items."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +89,13 @@ class ItemWeights:
         return reasons
 
     def save(self, folder: Path) -> None:
-        """See `FirstStage`."""
+        """Write the arrays to files in `folder`."""
         np.save(folder / OTHERS, self.others)
         np.save(folder / WEIGHTS, self.weights)
 
     @classmethod
     def load(cls, folder: Path, items: int) -> Self:
-        """See `FirstStage`."""
+        """The arrays in `folder`, mapped; raises `OSError`, or `ValueError` if they are not those of so many items."""
         others, weights = (np.asarray(np.load(folder / name, mmap_mode="r")) for name in (OTHERS, WEIGHTS))
         types = others.dtype == np.uint16 and weights.dtype == np.float32 and others.shape == weights.shape
         if not types or len(others) != items or others.max(initial=0) >= items:
@@ -156,7 +136,7 @@ class ItemFactors:
         return cls(factors=exact, regularisation=regularisation, of_each_choice=of_each_choice)
 
     def scores(self, history: Indices) -> npt.NDArray[np.float64]:
-        """See `FirstStage`: one product of all items' vectors with the user's."""
+        """See `ItemWeights.scores`: one product of all items' vectors with the user's."""
         own = self.factors[history].astype(np.float64)
         user = np.linalg.solve(self._system(own), self.confidence * own.sum(axis=0))
         step = _power_of_two(float(np.linalg.norm(user)) * self._longest / EXACT)
@@ -166,7 +146,7 @@ class ItemFactors:
         return scores
 
     def reasons(self, history: Indices, best: Indices, most: int) -> list[list[int]]:
-        """See `FirstStage`. An item is no reason for itself."""
+        """See `ItemWeights.reasons`. An item is no reason for itself."""
         if not len(history):
             return [[] for _ in best]
         own = self.factors[history].astype(np.float64)
@@ -182,7 +162,7 @@ class ItemFactors:
         return reasons
 
     def save(self, folder: Path) -> None:
-        """See `FirstStage`."""
+        """Write the vectors and their settings to files in `folder`."""
         settings = _Settings(
             confidence=self.confidence, regularisation=self.regularisation, of_each_choice=self.of_each_choice
         )
@@ -191,7 +171,7 @@ class ItemFactors:
 
     @classmethod
     def load(cls, folder: Path, items: int) -> Self:
-        """See `FirstStage`; raises `msgspec.DecodeError` for other settings, too."""
+        """See `ItemWeights.load`; raises `msgspec.DecodeError` for other settings, too."""
         settings = msgspec.json.decode((folder / SETTINGS).read_bytes(), type=_Settings)
         factors = np.asarray(np.load(folder / FACTORS, mmap_mode="r"))
         if factors.dtype != np.float32 or factors.ndim != 2 or len(factors) != items:  # noqa: PLR2004 - a matrix
@@ -224,6 +204,10 @@ class ItemFactors:
         system: npt.NDArray[np.float64] = self._gram + (self.confidence - 1) * (own.T @ own)
         system[np.diag_indices_from(system)] += regularisation
         return system
+
+
+FirstStage = ItemWeights | ItemFactors
+"""Any kind of a first stage."""
 
 
 def _step(factors: npt.NDArray[np.float32]) -> float:

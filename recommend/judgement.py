@@ -1,6 +1,5 @@
 """Trains a recommender and judges it on held-out choices, beside popularity and SAR."""
 
-from collections.abc import Sequence
 from typing import Protocol, Self
 
 import msgspec
@@ -11,7 +10,7 @@ from recommend import splits
 from recommend.arrays import Indices, Mask
 from recommend.first_stage import MOST_WEIGHTED_ITEMS
 from recommend.interactions import Interactions, Matrix
-from recommend.learning import FITTED_SHARE, Choice, Learned, Learner, choose, ranker
+from recommend.learning import FITTED_SHARE, Learned, Learner, choose, ranker
 from recommend.metrics import Ranker, Ranking, evaluate, popularity, sar
 from recommend.ranking import CandidateRanking
 from recommend.recommender import Recommender
@@ -74,9 +73,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     `by_time` is whether the last quarter of the rows was held out, and not a random one: of all rows if `by_moment`,
     else of each user's. `items` are those that can be recommended. `figures_of_new` are about users of whom nothing was
-    learned. With `repeats`, what users chose was recommended to them again. `first_stage` is its kind, and `tried` the
-    best NDCG of each kind on choices from before those. With a `ranking_weight` of 0 there is no second stage. Without
-    figures, there is no recommender.
+    learned. With `repeats`, what users chose was recommended to them again. `first_stage` is its kind. With a
+    `ranking_weight` of 0 there is no second stage. Without figures, there is no recommender.
     """
 
     accepted: bool
@@ -88,7 +86,6 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     new_users: int = 0
     items: int = 0
     first_stage: str = ""
-    tried: dict[str, float] = msgspec.field(default_factory=dict)
     regularisation: float = 0.0
     ranking_weight: float = 0.0
     figures: dict[str, Figures] = msgspec.field(default_factory=dict)
@@ -107,24 +104,25 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 def judge(
     choices: Interactions,
     seed: int,
-    learners: Sequence[Learner],
+    learner: Learner,
     second_stage: SecondStage,
     *,
     truth: Ranker | None = None,
 ) -> Judgement:
-    """Judge a recommender that learns from three quarters of the choices; see `held_out.divide`.
+    """Judge a recommender that learns from three quarters of the choices; see `splits.divide`.
 
-    The best of the `learners` makes its first stage. `truth` ranks all items in the best order that there is. The
-    verdict is about users whom it has met.
+    The `learner` makes its first stage. `truth` ranks all items in the best order that there is. The verdict is about
+    users whom it has met.
     """
     choices = choices.in_order()
-    division, most_items = divide(choices, seed), min(learner.most_items for learner in learners)
-    parts = halves(choices, division, most_items, repeats=second_stage.repeats)
+    division = divide(choices, seed)
+    parts = halves(choices, division, learner.most_items, repeats=second_stage.repeats)
     asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
     if len(asked) < FEWEST_USERS or len(parts.training) == 0:
         return _too_few(len(asked))
-    choice = choose(learners, parts.training, _fitted(parts.training, seed), asked, repeats=second_stage.repeats)
-    rankers, weight = _rankers(parts, choice, second_stage, truth)
+    fitted = _fitted(parts.training, seed)
+    regularisation, _ = choose(learner, parts.training, fitted, asked, repeats=second_stage.repeats)
+    rankers, weight = _rankers(parts, learner, regularisation, second_stage, truth)
     found, of_new = (_measured(rankers, parts, users) for users in (asked, new))
     accepted, reason = _verdict(found[RECOMMENDER], found[POPULARITY], seed)
     return Judgement(
@@ -136,9 +134,8 @@ def judge(
         users=len(asked),
         new_users=len(new),
         items=len(parts.items),
-        first_stage=choice.learner.name,
-        tried=choice.reached,
-        regularisation=choice.regularisation,
+        first_stage=learner.name,
+        regularisation=regularisation,
         ranking_weight=weight,
         figures={name: Figures.of(one) for name, one in found.items()},
         figures_of_new={name: Figures.of(one) for name, one in of_new.items()},
@@ -146,19 +143,19 @@ def judge(
 
 
 def _fitted(training: Interactions, seed: int) -> Mask:
-    """The rows, bool[n], that first stages are fitted on while one is chosen by the others."""
+    """The rows, bool[n], that first stages are fitted on while their regularisation is chosen by the others."""
     if training.times is None:
         return splits.by_user(training, seed, FITTED_SHARE)
     return splits.by_time(training, seed, FITTED_SHARE)
 
 
 def _rankers(
-    parts: Halves, choice: Choice, second_stage: SecondStage, truth: Ranker | None
+    parts: Halves, learner: Learner, regularisation: float, second_stage: SecondStage, truth: Ranker | None
 ) -> tuple[dict[str, Ranker], float]:
     """What is compared, the recommender first, and the second stage's weight. SAR has memory for some items only."""
     training = parts.training
-    ranking = second_stage.fit(training, choice.learned, parts.items)
-    first_stage = ranker(choice.learner.fit(training, choice.regularisation), parts.histories.matrix())
+    ranking = second_stage.fit(training, learner.learned(regularisation), parts.items)
+    first_stage = ranker(learner.fit(training, regularisation), parts.histories.matrix())
     found = {RECOMMENDER: first_stage, POPULARITY: popularity(training)}
     if training.item_count <= MOST_WEIGHTED_ITEMS:
         found[SAR] = sar(training, parts.histories)
@@ -186,24 +183,18 @@ def _too_few(users: int) -> Judgement:
 
 
 def fit(
-    choices: Interactions,
-    keys: list[str],
-    judgement: Judgement,
-    *,
-    learners: Sequence[Learner],
-    second_stage: SecondStage,
+    choices: Interactions, keys: list[str], judgement: Judgement, learner: Learner, second_stage: SecondStage
 ) -> Recommender:
     """A recommender from all choices of items with these keys, as `judgement` chose it."""
     choices = choices.in_order()
-    learner = next(one for one in learners if one.name == judgement.first_stage)
     items = most_chosen(choices, learner.most_items)
     rows = choices.of_items(items)
-    choice = Choice(learner=learner, regularisation=judgement.regularisation, reached={})
-    weight = judgement.ranking_weight
+    regularisation, weight = judgement.regularisation, judgement.ranking_weight
+    ranking = second_stage.fit(rows, learner.learned(regularisation), items, weight) if weight > 0 else None
     return Recommender(
         items=[keys[item] for item in items],
-        first_stage=learner.fit(rows, choice.regularisation),
-        ranking=second_stage.fit(rows, choice.learned, items, weight) if weight > 0 else None,
+        first_stage=learner.fit(rows, regularisation),
+        ranking=ranking,
         repeats=second_stage.repeats,
     )
 

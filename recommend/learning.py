@@ -1,4 +1,4 @@
-"""Learns first stages, and chooses the kind and its regularisation by choices that were left out.
+"""Learns first stages, and chooses their regularisation by choices that were left out.
 
 EASE has in closed form the weights between items that best predict each item from all others. H. Steck,
 "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, https://arxiv.org/abs/1905.03375: with the Gram matrix
@@ -9,11 +9,11 @@ https://benfred.github.io/implicit/api/models/cpu/als.html
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
-from typing import ClassVar, TypeAlias
+from math import nan, sqrt
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ from recommend.metrics import Ranker, evaluate
 from recommend.splits import task
 
 FITTED_SHARE = 0.9
-"""Share of the training rows from which first stages are fitted while one is chosen by the others."""
+"""Share of the training rows from which first stages are fitted while their regularisation is chosen by the others."""
 
 Learned: TypeAlias = Callable[[Interactions], Ranker]
 """Learns from choices how to rank items for their users."""
@@ -75,19 +75,16 @@ class Learner(ABC):
     def ranker(self, training: Interactions, regularisation: float) -> Ranker:
         """Ranks items for the users of `training` as the first stage would, or a little better: it need not be cut."""
 
+    def learned(self, regularisation: float) -> Learned:
+        """This learner with a regularisation."""
+        return partial(self.ranker, regularisation=regularisation)
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A learner and its regularisation. `reached` has the best NDCG of each kind that was compared, by its name."""
 
-    learner: Learner
+class Choice(NamedTuple):
+    """A regularisation, and the NDCG that it reached, NaN if there was nothing to choose by."""
+
     regularisation: float
-    reached: dict[str, float]
-
-    @property
-    def learned(self) -> Learned:
-        """The learner with this regularisation."""
-        return partial(self.learner.ranker, regularisation=self.regularisation)
+    ndcg: float
 
 
 def ranker(first_stage: FirstStage, chosen: Matrix) -> Ranker:
@@ -100,29 +97,20 @@ def ranker(first_stage: FirstStage, chosen: Matrix) -> Ranker:
 
 
 def choose(
-    learners: Sequence[Learner],
-    training: Interactions,
-    fitted: Mask,
-    users: Indices | None = None,
-    *,
-    repeats: bool = False,
+    learner: Learner, training: Interactions, fitted: Mask, users: Indices | None = None, *, repeats: bool = False
 ) -> Choice:
-    """The kind and the regularisation with the best NDCG on the rows outside of `fitted`, bool[n], for `users` or all.
+    """The regularisation with the best NDCG on the rows outside of `fitted`, bool[n], for `users` or all.
 
-    With `repeats`, users are recommended again what they chose. If no choices are left, it is the first kind.
+    With `repeats`, users are recommended again what they chose. If no choices are left, it is the second one.
     """
     rows = training.only(fitted)
     had, test = task(rows, training.only(~fitted), repeats=repeats)
     if not np.diff(test.indptr)[slice(None) if users is None else users].any():
-        return Choice(learner=learners[0], regularisation=learners[0].regularisations[1], reached={})
+        return Choice(learner.regularisations[1], nan)
     tried = [
-        (evaluate(learner.ranker(rows, value), had, test, users).ndcg, learner, value)
-        for learner in learners
-        for value in learner.regularisations
+        Choice(value, evaluate(learner.ranker(rows, value), had, test, users).ndcg) for value in learner.regularisations
     ]
-    _, learner, regularisation = max(tried, key=lambda one: one[0])
-    reached = {one.name: max(ndcg for ndcg, other, _ in tried if other is one) for one in learners}
-    return Choice(learner=learner, regularisation=regularisation, reached=reached)
+    return max(tried, key=lambda one: one.ndcg)
 
 
 def item_weights(chosen: Matrix, regularisation: float) -> npt.NDArray[np.float64]:

@@ -32,7 +32,7 @@ from training.datasets.manifest import Manifest
 from training.parameters import TrainingParameters
 from training.protocols import TrainingEngine
 from training.provenance import library_versions, training_code_hash
-from training.report import RecommenderReport, ReportData
+from training.report.data import RecommenderReport, ReportData
 from training.result import Result
 
 NOT_OF_THE_MODEL = {"driver_memory_gib", "memory_gib"}

@@ -74,13 +74,6 @@ class EngineName(StrEnum):
     SPARK = "spark"
 
 
-class FirstStages(StrEnum):
-    """Which kinds of a recommender's first stage are fitted."""
-
-    AUTO = "auto"
-    BEST = "best"
-
-
 FEWEST_FEATURES = 3
 """A tree of one feature can't learn how two of them go together, and a share of few features may be one."""
 
@@ -132,9 +125,6 @@ class TrainingParameters(Parameters):
     engine: EngineName = EngineName.AUTO
     """Train in this machine's own processes (`local`), or on Spark, where SynapseML fits as in the reference; `auto` is
     Spark on a cluster, `local` elsewhere."""
-    first_stage: FirstStages = FirstStages.AUTO
-    """Recommend by weights between items, and from 10,000 items on by factors of them (`auto`); or fit both, as far as
-    there are no more items, and take what is better on choices that were left out (`best`)."""
     memory_gib: int = Field(default=6, ge=1)
     """What engine local may use of this machine's memory: it runs as many processes as have room in it."""
     driver_memory_gib: int = Field(default=4, ge=1)

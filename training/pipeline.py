@@ -6,18 +6,16 @@ earlier versions, and the gate decides.
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from features.bundle import Bundle, BundleError, HeldOut
-from features.encoder import MAX_ROWS, thresholds
 from features.errors import PersonalizationError
-from features.reference import Reference
 from features.schema import Schema
 from recommend.stored import FOLDER as SNAPSHOTS
-from training import report, work
+from training import work
 from training.bundle import NOT_OF_THE_MODEL, ClickParts, metadata_of, write_bundle
 from training.datasets.described.columns import hashed_of
 from training.datasets.described.quick import kept
@@ -30,16 +28,17 @@ from training.evaluation.gate import Candidate, EarlierVersion, Judged, judge
 from training.evaluation.golden import golden_records
 from training.evaluation.measure import Scored, measure
 from training.evaluation.reachable import best_reachable
+from training.evaluation.reference import Sampled
 from training.kernels import factors, split
-from training.kernels.encode import FoldEncoder, FrequentValues
+from training.kernels.encode import MAX_ROWS, FoldEncoder, FrequentValues, thresholds
 from training.kernels.split import Part, SplitError
 from training.model.fitted import Fitted
 from training.parameters import Split, TrainingParameters
 from training.progress import Progress
 from training.protocols import CountTable, Rows, Scannable, TrainingEngine
 from training.provenance import training_code_hash
-from training.recommending import STAGE, Recommending, recommending
-from training.report import ColumnSummary, SplitSummary
+from training.recommending import STAGE, Recommending, Stage, recommending
+from training.report.data import ColumnSummary, ReportData
 from training.request import TrainingRequest
 from training.result import Result, metrics
 
@@ -111,33 +110,19 @@ def _check_part(part: Part, rows: int, clicks: int, parameters: TrainingParamete
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoded:
-    """The encoded training rows, and the encoder for all other rows."""
-
-    encoder: FoldEncoder
-    counted: CountTable
-    train: Rows
-
-
-@dataclass(frozen=True, kw_only=True)
 class Half:
-    """A run up to the fit."""
+    """A run up to the fit: the encoded training rows, their counts, and the encoder for all other rows."""
 
     spec: TablesSpec
     prepared: Prepared
-    encoded: Encoded
+    encoder: FoldEncoder
+    counted: CountTable
+    train: Rows
 
     @property
     def schema(self) -> Schema:
         """The columns of the rows."""
         return self.spec.joined_schema
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained(Half):
-    """A model and what it was made from."""
-
-    fitted: Fitted
 
 
 MOST_FACTORED_ROWS = 5_000_000
@@ -177,28 +162,23 @@ def with_factors(
     )
 
 
-Stage = Callable[[str, str], AbstractContextManager[None]]
-"""Opens a stage with a name and a description, for the duration of a block."""
-
-
-def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> tuple[Judged, Reference]:
-    """Evaluate a model on its held-out rows and judge it; also returns the baseline sample's histograms."""
-    schema, prepared = trained.schema, trained.prepared
-    encoder = trained.encoded.encoder.encoder
+def judge_model(half: Half, fitted: Fitted, arguments: TrainingRequest, stage: Stage) -> tuple[Judged, Sampled]:
+    """Evaluate a model on its held-out rows and judge it; also returns the baseline sample of these."""
+    schema, prepared, encoder = half.schema, half.prepared, half.encoder.encoder
     held_out, seed = prepared.part(Part.HELD_OUT), arguments.training.seed
     count = prepared.counts[Part.HELD_OUT]
     with stage("baselines", "fit the baselines"):
-        rows = sample(trained.encoded.train, rows=prepared.training_rows, seed=seed)
+        rows = sample(half.train, rows=prepared.training_rows, seed=seed)
         logistic = fit_logistic(*rows)
         warnings = leak_warnings(*rows, schema)
     with stage("evaluate", f"score {count:,} held-out rows"):
-        measured = measure(held_out, schema, encoder, trained.fitted, logistic, keys=trained.spec.key_columns)
-        reachable = best_reachable(held_out, arguments.dataset, schema)
         sampled = reference.sample(held_out, schema, rows=count, seed=seed)
+        measured = measure(held_out, schema, encoder, fitted, logistic, texts=sampled.texts, keys=half.spec.key_columns)
+        reachable = best_reachable(held_out, arguments.dataset, schema)
     baselines = {BASE_RATE: base_rate(measured.evaluation, rate=prepared.training_clicks / prepared.training_rows)}
     if measured.logistic is not None:
         baselines[LOGISTIC_REGRESSION] = measured.logistic
-    scored = Scored(schema=schema, encoder=encoder, text=trained.fitted.text)
+    scored = Scored(schema=schema, encoder=encoder, text=fitted.text)
     candidate = Candidate(scored=scored, parameters=arguments.training, held_out=prepared.held_out)
     champion, best = None, _best(candidate, held_out, arguments, stage)
     if arguments.champion is not None:
@@ -214,7 +194,7 @@ def judge_model(trained: Trained, arguments: TrainingRequest, stage: Stage) -> t
         warnings=warnings,
         verdict=judge(measured.evaluation, baselines, champion, arguments.gate, best=best),
     )
-    return judged, reference.make_reference(sampled, encoder, trained.fitted.text, trained.fitted.importance)
+    return judged, sampled
 
 
 def _earlier(candidate: Candidate, held_out: Rows, bundle: Path, version: int | None, stage: Stage) -> EarlierVersion:
@@ -234,23 +214,14 @@ def _best(candidate: Candidate, held_out: Rows, arguments: TrainingRequest, stag
         return EarlierVersion(version=arguments.best_version, bundle_hash="", compared=None, not_comparable=reason)
 
 
-def split_summaries(prepared: Prepared) -> list[SplitSummary]:
-    """Rows and clicks of each part."""
-    names = {Part.FIT: "training", Part.VALIDATION: "validation", Part.HELD_OUT: "held out"}
-    return [
-        SplitSummary(name=name, rows=prepared.counts[part], clicks=prepared.clicks[part])
-        for part, name in names.items()
-    ]
-
-
-def column_summaries(prepared: Prepared, counted: CountTable, schema: Schema) -> list[ColumnSummary]:
-    """One summary per column, including crosses; `counted` has the training rows' values."""
-    rows = prepared.training_rows
-    numbers = [
-        ColumnSummary(name=column.name, role=column.role, missing_share=missing / rows, distinct=None)
-        for column, missing in zip(schema.numbers, prepared.missing, strict=True)
-    ]
+def column_summaries(half: Half) -> list[ColumnSummary]:
+    """One summary per column, including crosses, from the training rows."""
+    rows, counted, schema = half.prepared.training_rows, half.counted, half.schema
     separators = {column.name: column.separator for column in schema.several}
+    numbers = [
+        ColumnSummary(name=column.name, role=column.role, missing_share=missing / rows)
+        for column, missing in zip(schema.numbers, half.prepared.missing, strict=True)
+    ]
     return numbers + [
         ColumnSummary(
             name=column.name,
@@ -292,8 +263,10 @@ class Pipeline:
         if found:
             self._progress("start", f"continue after {', '.join(found)}, which an earlier run had finished")
         try:
-            trained = self._train()
-            judged, histograms = judge_model(trained, self._arguments, self._stage)
+            half = self.first_half()
+            rows = half.prepared.training_rows
+            fitted = half.train.fit(self._training, rows=rows, progress=self._progress)
+            judged, sampled = judge_model(half, fitted, self._arguments, self._stage)
             for warning in judged.warnings:
                 self._progress("evaluate", warning)
             recommended, spec = None, self._spec
@@ -301,7 +274,7 @@ class Pipeline:
                 factors = self._engine.factors(self._training.seed)
                 recommended = recommending(spec, self._arguments, self._stage, self._output / SNAPSHOTS, factors)
                 self._progress(STAGE, recommended.judgement.reason)
-            return self._finish(trained, judged, histograms, recommended)
+            return self._finish(half, fitted, judged, sampled, recommended)
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
 
@@ -314,14 +287,14 @@ class Pipeline:
 
     def first_half(self) -> Half:
         """Prepare and encode the rows: everything before the fit."""
-        prepared = self._prepare()
-        return Half(spec=self._spec, prepared=prepared, encoded=self._encode(prepared, self._spec.joined_schema))
-
-    def _train(self) -> Trained:
-        half = self.first_half()
-        rows = half.prepared.training_rows
-        fitted = half.encoded.train.fit(self._training, rows=rows, progress=self._progress)
-        return Trained(spec=half.spec, prepared=half.prepared, encoded=half.encoded, fitted=fitted)
+        prepared, schema = self._prepare(), self._spec.joined_schema
+        train, rows = prepared.part(Part.FIT, Part.VALIDATION), prepared.training_rows
+        with self._stage("count", f"count the categories of {rows:,} rows"):
+            counted = train.count(self._training, self._work / "counts")
+            encoder = fold_encoder(counted, train, schema, self._training)
+        with self._stage("encode", f"encode {rows:,} rows by {len(encoder.encoder.hashes):,} values"):
+            encoded = train.encode(encoder, self._training, self._work / "train")
+        return Half(spec=self._spec, prepared=prepared, encoder=encoder, counted=counted, train=encoded)
 
     def _prepare(self) -> Prepared:
         with self._stage("prepare", "check, hash and split the rows"):
@@ -336,27 +309,15 @@ class Pipeline:
         )
         return prepared
 
-    def _encode(self, prepared: Prepared, schema: Schema) -> Encoded:
-        train = prepared.part(Part.FIT, Part.VALIDATION)
-        rows = prepared.training_rows
-        with self._stage("count", f"count the categories of {rows:,} rows"):
-            counted = train.count(self._training, self._work / "counts")
-            encoder = fold_encoder(counted, train, schema, self._training)
-        values = len(encoder.encoder.hashes)
-        with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
-            return Encoded(
-                encoder=encoder, counted=counted, train=train.encode(encoder, self._training, self._work / "train")
-            )
-
     def _finish(
-        self, trained: Trained, judged: Judged, histograms: Reference, recommended: Recommending | None
+        self, half: Half, fitted: Fitted, judged: Judged, sampled: Sampled, recommended: Recommending | None
     ) -> Result:
-        prepared, fitted, encoder = trained.prepared, trained.fitted, trained.encoded.encoder.encoder
+        prepared, schema, encoder = half.prepared, half.schema, half.encoder.encoder
         judgement = None if recommended is None else recommended.judgement
         with self._stage("bundle", "write the bundle"):
             user = None if self._spec.users is None else self._spec.users.foreign_key
-            held_out = prepared.part(Part.HELD_OUT)
-            golden = golden_records(held_out, trained.schema, encoder, fitted, user)
+            golden = golden_records(sampled, encoder, fitted, user)
+            histograms = reference.make_reference(sampled, encoder, fitted.text, fitted.importance)
             metadata = metadata_of(
                 self._engine,
                 self._manifest,
@@ -365,15 +326,14 @@ class Pipeline:
                 verdict=judged.verdict,
                 held_out=prepared.held_out,
             )
-            shown = report.ReportData(
+            shown = ReportData(
                 dataset=self._manifest.description,
                 **vars(judged),
                 importance=fitted.importance,
-                losses=fitted.losses,
-                best_iteration=fitted.best_iteration,
                 rows=kept(prepared.found, self._spec),
-                splits=split_summaries(prepared),
-                columns=column_summaries(prepared, trained.encoded.counted, trained.schema),
+                counts=prepared.counts,
+                clicks=prepared.clicks,
+                columns=column_summaries(half),
                 parameters=self._training,
                 gate=self._arguments.gate,
                 versions=metadata.library_versions,
@@ -382,7 +342,7 @@ class Pipeline:
             )
             return write_bundle(
                 self._output / "bundle",
-                schema=trained.schema,
+                schema=schema,
                 metadata=metadata,
                 clicks=ClickParts(trees=fitted.text, encoder=encoder, golden=golden, reference=histograms),
                 recommender=None if recommended is None else recommended.recommender,
@@ -396,7 +356,7 @@ class Pipeline:
 
 
 def fold_encoder(counted: CountTable, rows: Scannable, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
-    """The encoders for these counted rows; `features.encoder.thresholds` decides which values get an entry."""
+    """The encoders for these counted rows; `thresholds` decides which values get an entry."""
     needed = thresholds(counted.values_by_rows(MAX_ROWS), min_category_rows=parameters.min_category_rows)
     values = counted.frequent(needed)
     return with_factors(FoldEncoder.of(values, schema, parameters), values, rows, parameters)

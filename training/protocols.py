@@ -51,8 +51,8 @@ class CountTable(Protocol):
 class Scannable(Protocol):
     """Rows that kernels can run over."""
 
-    def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
-        """The kernel's merged result over all rows, or over about the `first` ones."""
+    def scan(self, kernel: Kernel) -> pa.Table:
+        """The kernel's merged result over all rows."""
         ...
 
 

@@ -15,11 +15,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from msgspec import UNSET
 
 from features.bundle import Verdict
 from features.columns import Category, Field, Number
-from features.encoder import MAX_ROWS, RawRows, thresholds
+from features.encoder import RawRows
 from features.hashing import Several, Values
 from features.schema import Schema
 from recommend import splits
@@ -47,12 +46,12 @@ from training.engines.reading.interactions import Chosen, TooManyInteractionsErr
 from training.engines.reading.tables import entities
 from training.evaluation.reachable import best_order
 from training.kernels.count import count
-from training.kernels.encode import FoldEncoder
+from training.kernels.encode import MAX_ROWS, FoldEncoder, thresholds
 from training.model.native import lightgbm
-from training.parameters import FirstStages, TrainingParameters
+from training.parameters import TrainingParameters
 from training.progress import Progress
 from training.protocols import TrainingEngine
-from training.report import RecommenderReport
+from training.report.data import RecommenderReport
 from training.request import TrainingRequest
 from training.result import Result
 
@@ -74,8 +73,8 @@ def pair_columns(spec: TablesSpec, users: list[str], items: list[str]) -> tuple[
     schema = Schema(
         numeric=tuple(name for name in spec.numeric_names if name in names),
         categorical=tuple(name for name in spec.categorical_names if name in names),
-        separators={name: one for name, one in spec.separators.items() if name in names} or UNSET,
-        crosses=tuple(pair for pair in spec.crosses if names.issuperset(pair)) or UNSET,
+        separators={name: one for name, one in spec.separators.items() if name in names},
+        crosses=tuple(pair for pair in spec.crosses if names.issuperset(pair)),
     )
     return PairColumns(schema=schema, items=of_items), of_users
 
@@ -274,6 +273,7 @@ def _fitted(inputs: Numbers, chosen: Mask, parameters: TrainingParameters) -> li
 
 
 Stage = Callable[[str, str], AbstractContextManager[None]]
+"""Opens a stage with a name and a description, for the duration of a block."""
 STAGE = "recommend"
 
 
@@ -291,7 +291,8 @@ class Recommending:
 def recommending(
     spec: TablesSpec, request: TrainingRequest, stage: Stage, snapshots: Path, factors: Learner
 ) -> Recommending:
-    """Train a recommender whose first stage is weights between items, or `factors`, from tables with keys of both.
+    """Train a recommender from tables with keys of both. Its first stage is weights between items, or `factors` where
+    there is no memory for each pair of them.
 
     The snapshots that it needs by a user's key are written into the folder `snapshots`.
     """
@@ -304,19 +305,12 @@ def recommending(
         rows = joined(chosen.found, spec.joined)
         truth = best_order(request.dataset, chosen.users, chosen.items)
         second_stage = RankingFit.of(spec, chosen, request.training)
-        learners, seed = learners_of(chosen, factors, request.training.first_stage), request.training.seed
-        judgement = judge(chosen.choices, seed, learners, second_stage, truth=truth)
+        learner = Ease() if len(np.unique(chosen.choices.items)) <= Ease.most_items else factors
+        judgement = judge(chosen.choices, request.training.seed, learner, second_stage, truth=truth)
         if not judgement.accepted:
             return Recommending(judgement=judgement, recommender=None, rows=rows)
-        fitted = fit(chosen.choices, chosen.items, judgement, learners=learners, second_stage=second_stage)
+        fitted = fit(chosen.choices, chosen.items, judgement, learner, second_stage)
         return Recommending(judgement=judgement, recommender=fitted, rows=rows)
-
-
-def learners_of(chosen: Chosen, factors: Learner, wanted: FirstStages) -> list[Learner]:
-    """What may learn a first stage from these choices: weights between items need memory for each pair of them."""
-    if len(np.unique(chosen.choices.items)) > Ease.most_items:
-        return [factors]
-    return [Ease(), factors] if wanted is FirstStages.BEST else [Ease()]
 
 
 def train_recommender(

@@ -16,7 +16,7 @@ from training.datasets.described.files import load_spec
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
 from training.datasets.errors import DatasetError
-from training.init_data.draft import explained, to_yaml
+from training.init_data.draft import to_yaml
 from training.init_data.guess import Gains, Guess, guess
 from training.init_data.trial import STAGE, try_keys
 from training.progress import Progress
@@ -57,28 +57,27 @@ def init_data(
     told = {"interactions": interactions, "users": users, "items": items}
     guessed = guess(folder.expanduser(), {role: path for role, path in told.items() if path is not None}, label)
     say(f"Writing {target}, and checking the tables against it.")
-    spec, guessed = _drafted(target, guessed, trial=trial)
+    spec = _drafted(target, guessed, trial=trial)
     if as_json:
-        print_json({"path": target, "dataset": spec.model_dump(mode="json"), "reasons": explained(guessed)})
+        print_json({"path": target, "dataset": spec.model_dump(mode="json")})
         return
     _show(target)
 
 
-def _drafted(target: Path, guessed: Guess, *, trial: bool) -> tuple[TablesSpec, Guess]:
-    """The config that was written to `target`, and its guesses with what a trial of the keys gained."""
+def _drafted(target: Path, guessed: Guess, *, trial: bool) -> TablesSpec:
+    """The config that was written to `target`, with what a trial of the keys gained."""
     former = target.read_bytes() if target.is_file() else None
     try:
         spec = _written(target, guessed)
         if trial and guessed.keys and guessed.label.column and (gains := _tried(spec, guessed)):
-            guessed = replace(guessed, gains=gains)
-            spec = _written(target, guessed)
+            spec = _written(target, replace(guessed, gains=gains))
     except BaseException:
         if former is None:
             target.unlink(missing_ok=True)  # run again, the command would refuse to overwrite it
         else:
             target.write_bytes(former)
         raise
-    return spec, guessed
+    return spec
 
 
 def _target(output: Path, *, force: bool) -> Path:

@@ -46,8 +46,7 @@ class MemoryRows:
         numbers = pa.array([PARTS.index(part) for part in parts], pa.int8())
         return MemoryRows(tuple(batch.filter(pa.compute.is_in(batch.column(PART), numbers)) for batch in self.batches))
 
-    def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
-        """What the kernel gives over all rows, or over the first batch."""
-        batches = self.batches if first is None else self.batches[:1]
-        found = [part for batch in batches for part in kernel.function([batch.select(list(kernel.columns))])]
+    def scan(self, kernel: Kernel) -> pa.Table:
+        """What the kernel gives over all rows."""
+        found = [part for batch in self.batches for part in kernel.function([batch.select(list(kernel.columns))])]
         return kernel.merge(pa.Table.from_batches(found, kernel.schema))

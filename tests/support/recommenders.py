@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from features.bundle import GOLDEN, METADATA, MODEL, Metadata, seal
 from features.encoder import FOLDER as ENCODER
-from features.encoder import Counts, PooledCounts, derive_encoder
+from features.encoder import Encoder
 from features.reference import FILE as REFERENCE
 from features.schema import Schema
 from recommend import catalogue, histories
@@ -62,20 +63,28 @@ def ranking_recommender() -> Recommender:
     liked = is_new ^ (inputs[:, names.index("age")] > 50)
     settings = {"objective": "binary", "verbosity": -1, "num_threads": 1, "deterministic": True}
     booster = lightgbm.train(settings, lightgbm.Dataset(inputs, liked), 20)
-    none = np.empty(0, np.int64)
-    counts = PooledCounts(
-        kept=Counts(column=np.empty(0, np.int16), hash=none, rows=none, clicks=none),
-        rare_rows=np.zeros(1, np.int64),
-        rare_clicks=np.zeros(1, np.int64),
-    )
     ranking = CandidateRanking(
         weight=10.0,
         first_stage=first_stage,
-        encoder=derive_encoder(counts, columns=columns.schema.categories, smoothing=1),
+        encoder=encoder_of(columns.schema),
         model=booster.model_to_string(),
         predict=lambda inputs: np.asarray(booster.predict(inputs)),
     )
     return replace(recommender(), ranking=ranking)
+
+
+def encoder_of(schema: Schema, *tables: npt.NDArray[np.int64]) -> Encoder:
+    """An encoder with other inputs for each value of the `tables`, ascending hashes by column; without any, of none."""
+    values = tables or [np.empty(0, np.int64)] * len(schema.categories)
+    hashes = np.concatenate(values)
+    return Encoder(
+        columns=schema.categories,
+        offsets=np.cumsum([0, *map(len, values)]),
+        hashes=hashes,
+        rates=np.linspace(0.1, 0.9, len(hashes), dtype=np.float32),
+        log_counts=np.linspace(1, 5, len(hashes), dtype=np.float32),
+        unseen=np.zeros((len(schema.categories), 2), np.float32),
+    )
 
 
 def make_recommending_bundle(folder: Path, made: Recommender | None, *, schema: Schema = SCHEMA) -> Path:

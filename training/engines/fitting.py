@@ -114,7 +114,6 @@ def fit(
         text=text,
         predict=partial(_predict, final),
         best_iteration=trees,
-        losses=tuple(watching.losses),
         scaling=scaling,
         importance=dict(zip(schema.encoded_features, final.feature_importance("gain").tolist(), strict=True)),
     )

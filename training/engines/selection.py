@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +9,7 @@ import pyarrow as pa
 from features.schema import Schema
 from training.datasets.errors import required_timestamp
 from training.kernels.columns import FOLD, PART, RECORD_HASH, TIME
-from training.kernels.split import PARTS, Division, Part, time_cut
+from training.kernels.split import PARTS, Division, Part
 from training.parameters import Split, TrainingParameters
 from training.protocols import Scannable
 
@@ -58,7 +57,7 @@ def division(rows: Scannable, schema: Schema, parameters: TrainingParameters, *,
     """The division of these rows; raises `NoTimestampError` or `SplitError` if a split by time is not possible."""
     if parameters.split is Split.TIME:
         required_timestamp(schema.timestamp)
-    return Division.of(parameters, partial(time_cut, rows.scan), rows=rows_in_all)
+    return Division.of(parameters, rows.scan, rows=rows_in_all)
 
 
 def divided(block: pa.RecordBatch, division: Division | None) -> pa.RecordBatch:

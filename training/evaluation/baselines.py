@@ -4,10 +4,8 @@ The base rate, and logistic regression on the same features, which is fitted in 
 scores the held-out rows in the same pass as the model. The same sample shows target leakage.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +15,7 @@ from scipy.special import expit
 from features.schema import Schema
 from training.evaluation.metrics import Evaluation, evaluate
 from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
-from training.kernels.kernel import Kernel
-from training.kernels.split import about
+from training.kernels.split import sampling
 from training.protocols import Scannable
 
 BASE_RATE = "base_rate"
@@ -60,24 +57,9 @@ def base_rate(held_out: Evaluation, *, rate: float) -> Evaluation:
     return evaluate(np.arange(held_out.rows) < held_out.clicks, np.full(held_out.rows, rate))
 
 
-def sampled(rows_of: Scannable, types: pa.Schema, *, most: int, rows: int, seed: int, purpose: str) -> pa.Table:
-    """The columns `types` of about `most` of the `rows` rows, chosen by `RECORD_HASH`, so every run takes the same."""
-    chosen = partial(_chosen, types=types, choose=partial(about, most, rows=rows, seed=seed, purpose=purpose))
-    return rows_of.scan(Kernel(columns=tuple(types.names), schema=types, function=chosen))
-
-
-def _chosen(
-    batches: Iterable[pa.RecordBatch], *, types: pa.Schema, choose: Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]]
-) -> Iterator[pa.RecordBatch]:
-    place = types.names.index(RECORD_HASH)
-    for batch in batches:
-        kept = batch.filter(pa.array(choose(batch.column(place).to_numpy())))
-        yield from pa.Table.from_batches([kept]).rename_columns(types.names).cast(types).to_batches()
-
-
 def sample(train: Scannable, *, rows: int, seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
     """Inputs float64[n, m] and labels int32[n] of about `SAMPLE_ROWS` of the `rows` encoded rows, in random order."""
-    found = sampled(train, _SAMPLED, most=SAMPLE_ROWS, rows=rows, seed=seed, purpose="baselines")
+    found = train.scan(sampling(_SAMPLED, most=SAMPLE_ROWS, rows=rows, seed=seed, purpose="baselines"))
     table = found.sort_by([(RECORD_HASH, "ascending"), (LABEL, "ascending")]).combine_chunks()
     label, _, inputs = (table.column(name).chunk(0) for name in _SAMPLED.names)
     return matrix(inputs, inputs.value_lengths()[0].as_py()), label.to_numpy().astype(np.int32)

@@ -5,7 +5,6 @@ Native LightGBM scores whole batches; golden records prove that SynapseML's tran
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +14,7 @@ from features.encoder import Encoder
 from features.schema import Schema
 from training.evaluation.baselines import Logistic
 from training.evaluation.metrics import Clicked, Evaluation, evaluate
-from training.evaluation.segments import (
-    KnownOrNew,
-    Slice,
-    SlicedColumn,
-    choose,
-    keys_among,
-    measure_segments,
-    value_names,
-)
+from training.evaluation.segments import KnownOrNew, Slice, SlicedColumn, choose, keys_among, measure_segments
 from training.kernels.columns import LABEL, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 from training.model.fitted import Fitted
@@ -117,25 +108,24 @@ def measure(
     fitted: Fitted,
     logistic: Logistic | None,
     *,
+    texts: Sequence[pa.StringArray],
     keys: Sequence[str] = (),
 ) -> Measured:
-    """Score and evaluate the prepared rows `held_out`; `keys` are the columns of users and items.
+    """Score and evaluate the prepared rows `held_out`; `texts` are the categories of some of them by column, and `keys`
+    the columns of users and items.
 
     Raises `EvaluationError` if nothing can be measured.
     """
-    sliced, known = choose(encoder, schema, fitted.importance), keys_among(schema, keys)
+    segmented = [*choose(encoder, schema, fitted.importance, texts), *keys_among(schema, keys)]
     scored = Scored(schema=schema, encoder=encoder, text=fitted.text)
-    found = score(held_out, schema, scored, logistic=logistic, segmented=[*sliced, *known])
+    found = score(held_out, schema, scored, logistic=logistic, segmented=segmented)
     evaluation, *others = (evaluate(found.clicked, probability) for probability in found.probabilities)
-    names = [*value_names(held_out, schema, sliced), *(key.names for key in known)]
-    indexes = [*(column.index for column in sliced), *(key.index for key in known)]
-    segments = [
-        measure_segments(found.clicked, found.probabilities[0], bits, column=schema.categories[index], names=own)
-        for index, own, bits in zip(indexes, names, found.segments, strict=True)
-    ]
+    slices: list[Slice] = []
+    known: list[Slice] = []
+    for column, bits in zip(segmented, found.segments, strict=True):
+        name = schema.categories[column.index]
+        parts = measure_segments(found.clicked, found.probabilities[0], bits, column=name, names=column.names)
+        (known if isinstance(column, KnownOrNew) else slices).extend(parts)
     return Measured(
-        evaluation=evaluation,
-        logistic=others[0] if others else None,
-        slices=tuple(chain.from_iterable(segments[: len(sliced)])),
-        keys=tuple(chain.from_iterable(segments[len(sliced) :])),
+        evaluation=evaluation, logistic=others[0] if others else None, slices=tuple(slices), keys=tuple(known)
     )

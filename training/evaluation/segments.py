@@ -6,8 +6,9 @@ a column has several values per field, a row is in the segment of each of its fr
 and items with a click rate of their own: keys with fewer rows than a rate needs are encoded as new ones.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 import msgspec
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import pdtr, pdtrc
 
+from features.columns import Category
 from features.encoder import Encoder, RawRows
 from features.hashing import Several, hash_value
 from features.schema import Schema
@@ -24,59 +26,17 @@ from training.evaluation.metrics import (
     Clicked,
     Numbers,
     calibration_error,
-    entropy,
     in_order,
     losses,
     reliability,
 )
-from training.kernels.columns import RAW, raw_columns, raw_rows
-from training.kernels.kernel import Kernel
-from training.protocols import Scannable
 
 SHOWN_LENGTH = 40
 """How many characters of a value are kept."""
-_FOUND = pa.schema([("column", pa.int32()), ("hash", pa.int64()), ("text", pa.string())])
-
-
-def naming(schema: Schema, wanted: Sequence[tuple[int, int]]) -> Kernel:
-    """Finds the beginnings of the wanted values, given by column index and hash, in rows with `RAW`."""
-    return Kernel(
-        columns=(RAW, *raw_columns(schema)),
-        schema=_FOUND,
-        function=_Naming(schema=schema, wanted=tuple(wanted)),
-        by=("column", "hash"),
-        merged={"text": "max"},
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Naming:
-    schema: Schema
-    wanted: tuple[tuple[int, int], ...]
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        found: dict[tuple[int, int], str] = {}
-        for batch in batches:
-            texts, *columns = batch.columns
-            rows = raw_rows(columns, self.schema)
-            for index, value in (one for one in self.wanted if one not in found):
-                values = rows.values(index)
-                hashes, row_of = values if isinstance(values, Several) else (values, np.arange(len(values)))
-                places = np.flatnonzero(hashes == value)
-                if len(places):
-                    column, record = self.schema.texts[index], texts[int(row_of[places[0]])].as_py()
-                    own = column.split(list(record.values())[index])
-                    found[index, value] = next(text for text in own if hash_value(text) == value)[:SHOWN_LENGTH]
-        named = [{"column": index, "hash": value, "text": text} for (index, value), text in found.items()]
-        yield pa.RecordBatch.from_pylist(named, schema=_FOUND)
-
-
 COLUMNS = 10
 """The most columns to segment by: those with the highest gain."""
 VALUES = 5
 """How many of a column's most frequent values get a segment; all other values share one more."""
-FIRST_ROWS = 10_000
-"""Frequent values are searched in a sample first, which avoids a pass over all rows."""
 BEYOND_CHANCE = 3.2e-5
 """A segment is off if so few or so many clicks are less probable than this. With 60 segments of a calibrated model,
 that happens by chance in one of 250 runs."""
@@ -86,10 +46,11 @@ MATERIAL = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class SlicedColumn:
-    """A column by its index in `Schema.categories`, and the hashes of its frequent values, int64[k]."""
+    """A column by its index in `Schema.categories`, and the hashes and names of its k frequent values."""
 
     index: int
-    hashes: npt.NDArray[np.int64]
+    hashes: tuple[int, ...]
+    names: tuple[str, ...]
 
     def bits(self, all_rows: RawRows, _encoder: Encoder) -> npt.NDArray[np.int8]:
         """The segments of n rows, int8[n]: bits 0 to k - 1 by value, bit k for rows with none of the values."""
@@ -128,8 +89,6 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     auc: float | None
     """None if all rows have the same label."""
     log_loss: float
-    normalized_entropy: float | None
-    """Log loss relative to that of the segment's click rate; None as for `auc`."""
     calibration_error: float
     off: bool
     """Whether the clicks differ from the prediction beyond chance, and enough to matter."""
@@ -140,16 +99,24 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
         return self.clicks / self.rows
 
 
-def choose(encoder: Encoder, schema: Schema, importance: Mapping[str, float]) -> tuple[SlicedColumn, ...]:
-    """The columns to segment by, chosen by their gain in `importance`, with their frequent values."""
-    gains = [sum(importance[name] for name in column.inputs) for column in schema.texts]
-    by_gain = sorted(range(len(gains)), key=lambda index: -gains[index])
-    tables = ((index, encoder.column(index)) for index in by_gain)
-    return tuple(
-        SlicedColumn(index=index, hashes=encoder.hashes[table][_most_frequent(encoder.log_counts[table])])
-        for index, table in tables
-        if table.start < table.stop
-    )[:COLUMNS]
+def choose(
+    encoder: Encoder, schema: Schema, importance: Mapping[str, float], texts: Sequence[pa.StringArray]
+) -> tuple[SlicedColumn, ...]:
+    """The columns to segment by, chosen by their gain in `importance`, with the most frequent of their values that are
+    in `texts`, the fields of some rows by column.
+    """
+    by_gain = sorted(schema.texts, key=lambda column: -sum(importance[name] for name in column.inputs))
+    known = [column for column in by_gain if encoder.places(column.index)]
+    return tuple(_sliced(column, encoder, texts[column.index]) for column in known[:COLUMNS])
+
+
+def _sliced(column: Category, encoder: Encoder, texts: pa.StringArray) -> SlicedColumn:
+    values = {value for text in texts.unique().to_pylist() for value in column.split(text)}
+    names = {hash_value(value): value[:SHOWN_LENGTH] for value in values}
+    table = encoder.column(column.index)
+    by_count = encoder.hashes[table][np.argsort(-encoder.log_counts[table], kind="stable")]
+    hashes = tuple(islice((one for one in by_count.tolist() if one in names), VALUES))
+    return SlicedColumn(index=column.index, hashes=hashes, names=tuple(names[one] for one in hashes))
 
 
 def keys_among(schema: Schema, names: Sequence[str]) -> tuple[KnownOrNew, ...]:
@@ -157,20 +124,6 @@ def keys_among(schema: Schema, names: Sequence[str]) -> tuple[KnownOrNew, ...]:
     return tuple(
         KnownOrNew(index=column.index) for column in schema.texts if column.name in names and not column.separator
     )
-
-
-def value_names(held_out: Scannable, schema: Schema, columns: Sequence[SlicedColumn]) -> list[list[str]]:
-    """The text of each value of each of the `columns`, shortened to its first characters.
-
-    "" for a value that occurs in no row.
-    """
-    wanted = [[(column.index, int(value)) for value in column.hashes] for column in columns]
-    names: dict[tuple[int, int], str] = {}
-    for first in (FIRST_ROWS, None):
-        if missing := [value for own in wanted for value in own if value not in names]:
-            found = held_out.scan(naming(schema, missing), first=first)
-            names |= {(row["column"], row["hash"]): row["text"] for row in found.to_pylist()}
-    return [[names.get(value, "") for value in own] for own in wanted]
 
 
 def measure_segments(
@@ -181,17 +134,12 @@ def measure_segments(
     return [_measured(clicked[rows], probability[rows], column, name) for name, rows in rows_of if rows.any()]
 
 
-def _most_frequent(log_counts: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-    return np.argsort(-log_counts, kind="stable")[:VALUES]
-
-
 def _measured(clicked: Clicked, probability: Numbers, column: str, value: str | None) -> Slice:
     from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - takes seconds; wrong data is reported before
 
     clicked, probability = in_order(clicked, probability)
     rows, clicks, expected = len(clicked), int(clicked.sum()), float(probability.sum())
     mixed = 0 < clicks < rows
-    log_loss = float(losses(clicked, probability).mean())
     error, _ = calibration_error(reliability(clicked, probability))
     return Slice(
         column=column,
@@ -200,8 +148,7 @@ def _measured(clicked: Clicked, probability: Numbers, column: str, value: str | 
         clicks=clicks,
         mean_probability=round(expected / rows, DECIMALS),
         auc=round(float(roc_auc_score(clicked, probability)), DECIMALS) if mixed else None,
-        log_loss=round(log_loss, DECIMALS),
-        normalized_entropy=round(log_loss / entropy(clicks / rows), DECIMALS) if mixed else None,
+        log_loss=round(float(losses(clicked, probability).mean()), DECIMALS),
         calibration_error=round(error, DECIMALS),
         off=_is_off(clicks, expected),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from features.values import TimeFormat
 from training.datasets.described.files import USUAL
 from training.datasets.described.spec import POSITIVES, Source
-from training.init_data.columns import Feature, LabelGuess, LeftOut, TimestampGuess
+from training.init_data.columns import Feature, LabelGuess, TimestampGuess
 from training.init_data.guess import Gains, Guess, Link, reason
 
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]*$")
@@ -18,17 +18,6 @@ _WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 def to_yaml(guessed: Guess, folder: Path) -> str:
     """The text of the config file in `folder`."""
     return "\n".join(_lines(guessed, folder)) + "\n"
-
-
-def explained(guessed: Guess) -> dict[str, str]:
-    """The reason for each column's role, or for leaving it out, by table and column name."""
-    roles = guessed.roles
-    reasons = {f"{role} {link.key or link.foreign_key}": reason(link) for role, link in roles.links.items()}
-    reasons[f"interactions {guessed.label.column or POSITIVES}"] = guessed.label.why
-    if guessed.timestamp:
-        reasons[f"interactions {guessed.timestamp.column}"] = guessed.timestamp.why
-    columns: tuple[Feature | LeftOut, ...] = (*guessed.features, *guessed.left_out)
-    return reasons | {f"{one.table} {one.column}": one.why for one in columns}
 
 
 def _lines(guessed: Guess, folder: Path) -> Iterator[str]:

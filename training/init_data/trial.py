@@ -25,7 +25,6 @@ from features.columns import Category
 from features.schema import Pair, Schema, cross_name, factors_name
 from features.values import TimeFormat
 from training import engines
-from training.arguments import parse
 from training.datasets import describe
 from training.datasets.described.columns import locate, table_rules
 from training.datasets.described.files import files_of, load_spec
@@ -41,10 +40,11 @@ from training.kernels.kernel import Kernel
 from training.kernels.split import Part
 from training.model.fitted import REFIT_ROWS
 from training.model.native import lightgbm
-from training.parameters import Calibration, Split, TrainingParameters
+from training.parameters import Calibration, Split, TablesDataset, TrainingParameters
 from training.pipeline import Half, Pipeline, fold_encoder
 from training.progress import Progress
 from training.protocols import Rows
+from training.request import TrainingRequest
 from training.streams import LOG
 
 STAGE = "crosses"
@@ -55,24 +55,19 @@ Losses = npt.NDArray[np.float64]
 """The log loss of each validation row, float64[n], in the order of their record hashes."""
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model reaches on the held-out rows with `added` and all that was added before it; first with nothing."""
-
-    added: str
-    auc: float
-    log_loss: float
-
-
-class Crosses(msgspec.Struct, frozen=True, kw_only=True):
-    """The result: the crosses to configure, existing ones first, the factors, and what each addition reaches."""
+@dataclass(frozen=True, kw_only=True)
+class Crosses:
+    """The result: the crosses and the factors that gain something, and the AUC on the held-out rows without any, then
+    with each of them and all before it.
+    """
 
     crosses: tuple[Pair, ...]
     factors: Pair | None
-    steps: tuple[Step, ...]
+    reached: tuple[float, ...]
 
 
 def candidates(spec: TablesSpec) -> tuple[Pair, ...]:
-    """The crosses to try: not the configured ones, nor that of both keys, which hardly two rows share."""
+    """The crosses to try, but not that of both keys, which hardly two rows share."""
     located = locate(spec)
     texts = {table: [one.name for one in own if isinstance(one, Category)] for table, own in located.items()}
     keys = _keys(spec)
@@ -80,21 +75,16 @@ def candidates(spec: TablesSpec) -> tuple[Pair, ...]:
         [*(key for key in texts["interactions"] if key == keys.get(table)), *texts.get(table, ())]
         for table in ("users", "items")
     )
-    named, several = [set(pair) for pair in spec.crosses], spec.separators
-    return tuple(
-        pair
-        for pair in product(users, items)
-        if pair != tuple(keys.values()) and set(pair) not in named and not set(pair) <= several.keys()
-    )
+    keys_alone, several = tuple(keys.values()), spec.separators.keys()
+    return tuple(pair for pair in product(users, items) if pair != keys_alone and not set(pair) <= several)
 
 
 def factors_to_try(spec: TablesSpec) -> Pair | None:
-    """Both keys, if they are features that can have factors and none are configured."""
+    """Both keys, if they are features that can have factors."""
     keys = _keys(spec)
-    if spec.factors is not None or keys.keys() != {"users", "items"}:
+    if keys.keys() != {"users", "items"} or not {*keys.values()} <= {*spec.categorical_names} - {*spec.separators}:
         return None
-    possible = set(keys.values()) <= set(spec.categorical_names) and not set(keys.values()) & spec.separators.keys()
-    return (keys["users"], keys["items"]) if possible else None
+    return keys["users"], keys["items"]
 
 
 def _keys(spec: TablesSpec) -> dict[str, str]:
@@ -103,10 +93,10 @@ def _keys(spec: TablesSpec) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """A model's losses on the validation rows, and the function that measures it on the held-out rows as a step."""
+    """A model's losses on the validation rows, and the function that measures its AUC on the held-out rows."""
 
     losses: Losses
-    held_out: Callable[[str], Step]
+    auc: Callable[[], float]
 
 
 class CrossSearch:
@@ -119,48 +109,43 @@ class CrossSearch:
         self._parameters = parameters.model_copy(update={"calibration": Calibration.NONE})
         self._folder = folder
         self._progress = progress
-        self._named: tuple[Pair, ...] = () if half.schema.crosses is msgspec.UNSET else half.schema.crosses
 
-    def run(self, tried: Sequence[Pair], factors: Pair | None = None) -> Crosses:
+    def run(self, pairs: Sequence[Pair], factors: Pair | None = None) -> Crosses:
         """Try these crosses, and then the factors of two columns."""
-        base = self.base
-        before, steps = base.losses, [base.held_out("")]
-        alone = dict(self._alone(tried, before))
-        kept, after = self._named, before
+        before = self.base.losses
+        alone: dict[Pair, Losses] = {}
+        for number, cross in enumerate(pairs, start=1):
+            alone[cross] = self._tried((cross,)).losses
+            self._say(cross_name(cross), alone[cross], before, done=number, total=len(pairs))
+        kept: tuple[Pair, ...] = ()
+        best, reached = before, [self.base.auc()]
         for cross in sorted(alone, key=lambda one: float(alone[one].mean())):
             if is_better(alone[cross], before):
                 with_cross = self._tried((*kept, cross))
-                if is_better(with_cross.losses, after):
-                    kept, after = (*kept, cross), with_cross.losses
-                    steps.append(with_cross.held_out(cross_name(cross)))
+                if is_better(with_cross.losses, best):
+                    kept, best = (*kept, cross), with_cross.losses
+                    reached.append(with_cross.auc())
         if factors is not None:
             with_factors = self._tried(kept, factors)
-            losses, name = with_factors.losses, factors_name(factors)
-            self._progress(STAGE, f"{name}: validation log loss {losses.mean():.5f}, {after.mean():.5f} without")
-            if is_better(losses, after):
-                after = losses
-                steps.append(with_factors.held_out(name))
+            self._say(factors_name(factors), with_factors.losses, best)
+            if is_better(with_factors.losses, best):
+                reached.append(with_factors.auc())
             else:
                 factors = None
-        return Crosses(crosses=kept, factors=factors, steps=tuple(steps))
+        return Crosses(crosses=kept, factors=factors, reached=tuple(reached))
 
-    def _alone(self, tried: Sequence[Pair], before: Losses) -> Iterator[tuple[Pair, Losses]]:
-        for number, cross in enumerate(tried, start=1):
-            losses = self._tried((*self._named, cross)).losses
-            detail = f"{cross_name(cross)}: validation log loss {losses.mean():.5f}, {before.mean():.5f} without"
-            self._progress(STAGE, detail, done=number, total=len(tried))
-            yield cross, losses
+    def _say(self, name: str, losses: Losses, before: Losses, **done: int) -> None:
+        detail = f"{name}: validation log loss {losses.mean():.5f}, {before.mean():.5f} without"
+        self._progress(STAGE, detail, **done)
 
     @cached_property
     def base(self) -> Tried:
-        """A model with the configured crosses and factors."""
-        encoded = self._half.encoded
-        return self._fitted(self._half.schema, encoded.encoder, encoded.train)
+        """A model without crosses and factors."""
+        return self._fitted(self._half.schema, self._half.encoder, self._half.train)
 
     def _tried(self, crosses: tuple[Pair, ...], factors: Pair | None = None) -> Tried:
-        """A model with these crosses, and these factors or the configured ones."""
-        named = self._half.schema.factors if factors is None else factors
-        schema = msgspec.structs.replace(self._half.schema, crosses=crosses, factors=named)
+        """A model with these crosses and factors."""
+        schema = msgspec.structs.replace(self._half.schema, crosses=crosses, factors=factors)
         train = self._half.prepared.part(Part.FIT, Part.VALIDATION).with_schema(schema)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
@@ -173,13 +158,12 @@ class CrossSearch:
         validation = train.part(Part.VALIDATION).scan(_losing(fitted.text))
         ordered = validation.sort_by([(name, "ascending") for name in _LOST.names])
 
-        def held_out(added: str) -> Step:
+        def auc() -> float:
             rows = self._half.prepared.part(Part.HELD_OUT).with_schema(schema)
             found = score(rows, schema, Scored(schema=schema, encoder=encoder.encoder, text=fitted.text))
-            reached = evaluate(found.clicked, found.probabilities[0])
-            return Step(added=added, auc=reached.auc, log_loss=reached.log_loss)
+            return evaluate(found.clicked, found.probabilities[0]).auc
 
-        return Tried(losses=ordered.column("loss").to_numpy(), held_out=held_out)
+        return Tried(losses=ordered.column("loss").to_numpy(), auc=auc)
 
 
 def is_better(losses: Losses, than: Losses) -> bool:
@@ -228,17 +212,16 @@ def try_keys(spec: TablesSpec, keys: Sequence[str], *, folder: Path, progress: P
     split = Split.RANDOM if spec.timestamp is None else Split.TIME
     with _search(keyed, folder / "keyed", split, progress) as search:
         found, keyed_losses = search.run(candidates(keyed), factors_to_try(keyed)), search.base.losses
-    without, beyond_chance = found.steps[0], False
+    without, beyond_chance = found.reached[0], False
     if added:
         # The keys are hashed in any case, so the same rows are held out, and watched, as with them.
         with _search(sample, folder / "plain", split, progress) as search:
             plain = search.base
-            without, beyond_chance = plain.held_out(""), is_better(keyed_losses, plain.losses)
-    reached = [step.auc for step in (without, *found.steps)]
-    gained = [after - before for before, after in pairwise(reached)]
+            without, beyond_chance = plain.auc(), is_better(keyed_losses, plain.losses)
+    gained = [after - before for before, after in pairwise((without, *found.reached))]
     return Gains(
         rows="held-out rows" if spec.timestamp is None else "later rows",
-        without=reached[0],
+        without=without,
         keys=gained[0] if beyond_chance else min(gained[0], 0.0),
         crosses=dict(zip(found.crosses, gained[1:], strict=False)),
         factors={} if found.factors is None else {found.factors: gained[-1]},
@@ -250,8 +233,9 @@ def _search(spec: TablesSpec, folder: Path, split: Split, progress: Progress) ->
     folder.mkdir()
     file = folder / "dataset.yaml"
     file.write_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
-    arguments = parse(["--dataset", "tables", "--spec", str(file), "--split", split])
-    manifest = describe(arguments.dataset)
+    dataset = TablesDataset(kind="tables", spec=file)
+    arguments = TrainingRequest(dataset=dataset, training=TrainingParameters(split=split))
+    manifest = describe(dataset)
     opened = engines.opened(arguments.training, log=folder / LOG, progress=progress, data_size=manifest.size)
     with opened as engine:
         half = Pipeline(engine, arguments, manifest, load_spec(file), output=folder, progress=progress).first_half()

@@ -60,13 +60,12 @@ def raw_rows(columns: Sequence[pa.ListArray], schema: Schema) -> RawRows:
     found: dict[int, Values] = {}
     found |= zip((field.at for field in schema.numbers), matrix(stored[NUMBERS], len(schema.numbers)).T, strict=True)
     found |= zip((field.at for field in schema.texts), matrix(stored[CATEGORIES], len(schema.texts)).T, strict=True)
-    whole = {field.at: found[field.at] for field in schema.several}
     if schema.several:
         several = _several_values(stored[VALUES], len(schema.several))
         found |= zip((field.at for field in schema.several), several, strict=True)
     if schema.times:
         found[schema.fields[-1].at] = stored[TIME].to_numpy().astype(np.float64)
-    return RawRows(schema=schema, fields=[found[field.at] for field in schema.fields], whole=whole)
+    return RawRows(schema=schema, fields=[found[field.at] for field in schema.fields])
 
 
 def matrix(column: pa.ListArray, width: int) -> npt.NDArray[Any]:

@@ -1,23 +1,33 @@
 """Out-of-fold target encoding: the encoder's tables from counts, and the training rows' inputs.
 
 A training row gets its values' rates from the other folds, so that its own label does not leak into its inputs; a
-held-out row is encoded as the service will do it.
+held-out row is encoded as the service will do it. Counts hold only integers, and all rates are computed here, in one
+process, so both engines and the service use the same ones.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from features.columns import Places, Stands
-from features.encoder import Counts, Encoder, Factors, PooledCounts, RawRows, derive_encoder, smoothed_rate
+from features.encoder import Encoder, Factors, RawRows
 from features.hashing import Hashes, RowOfEach
 from features.schema import Schema
 from training.kernels.columns import FEATURES, FOLD, LABEL, PART, RECORD_HASH, lists, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 from training.parameters import TrainingParameters
+
+MAX_VALUES = 3_500_000
+"""The most values an encoder may hold, all columns together: at 16 bytes each, 56 MB of the bundle."""
+MAX_ROWS = 100_000
+"""The highest row count that `thresholds` tells apart: no dataset has enough values with more to fill an encoder."""
+MIN_POOLED_VALUES = 100
+"""How many rare values a column needs for their pooled rate to stand for unseen values: over 100 values the standard
+error of a rate is at most 0.05, half the square root of 1/100."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +44,46 @@ class FrequentValues:
     clicks: npt.NDArray[np.int64]
     rare_rows: npt.NDArray[np.int64]
     rare_clicks: npt.NDArray[np.int64]
+
+    def averages(self) -> npt.NDArray[np.float64]:
+        """The click rate over all rows by each column's counts, float64[c]; 0 if nothing was counted."""
+        rows, clicks = self.rare_rows.sum(axis=1), self.rare_clicks.sum(axis=1)
+        np.add.at(rows, self.column, self.rows.sum(axis=1))
+        np.add.at(clicks, self.column, self.clicks.sum(axis=1))
+        return np.divide(clicks, rows, out=np.zeros(len(rows)), where=rows > 0)
+
+
+def thresholds(
+    values: npt.NDArray[np.int64], *, min_category_rows: int, max_values: int = MAX_VALUES
+) -> npt.NDArray[np.int64]:
+    """How many rows a value of each column needs to get a place in the encoder, int64[c].
+
+    It is `min_category_rows`, or more if there would be more than `max_values` values. A column with fewer than
+    `MIN_POOLED_VALUES` rare values gets no pool, since a few values would decide the rate of every new one. `values`,
+    int64[c, m], is the number of values of each column that were seen in 0, 1, 2 ... rows; its last entry includes
+    those seen in more.
+    """
+    of_as_many = np.cumsum(values.sum(axis=0)[::-1])[::-1]
+    fitting = np.flatnonzero(of_as_many <= max_values)
+    needed = max(min_category_rows, int(fitting[0]) if len(fitting) else values.shape[1])
+    return np.where(values[:, :needed].sum(axis=1) < MIN_POOLED_VALUES, 1, needed)
+
+
+def smoothed_rate(
+    clicks: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    *,
+    average: npt.NDArray[np.float64],
+    smoothing: float,
+) -> npt.NDArray[np.float32]:
+    """Click rates of the same shape, with `smoothing` rows of the average mixed in; the average if there is no row.
+
+    The `average` has that shape, or one that NumPy broadcasts to it.
+    """
+    weight = rows + smoothing
+    rate = np.array(np.broadcast_to(average, weight.shape), dtype=np.float64)
+    np.divide(clicks + smoothing * average, weight, out=rate, where=weight > 0)
+    return rate.astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,29 +103,30 @@ class FoldEncoder:
 
     @classmethod
     def of(cls, values: FrequentValues, schema: Schema, parameters: TrainingParameters) -> "FoldEncoder":
-        """The encoders from these counts, without factors."""
-        kept = Counts(
-            column=values.column, hash=values.hash, rows=values.rows.sum(axis=1), clicks=values.clicks.sum(axis=1)
+        """The encoders from these counts, without factors.
+
+        They encode rare and unseen values alike, with the rate of the column's pool and a log count of 0.
+        """
+        rate = partial(smoothed_rate, smoothing=parameters.smoothing)
+        rows, clicks, rare_rows, rare_clicks = (
+            of_folds.sum(axis=1, keepdims=True)
+            for of_folds in (values.rows, values.clicks, values.rare_rows, values.rare_clicks)
         )
-        pooled = PooledCounts(
-            kept=kept, rare_rows=values.rare_rows.sum(axis=1), rare_clicks=values.rare_clicks.sum(axis=1)
-        )
-        average = pooled.averages()[:, None]
+        average = values.averages()[:, None]
+        own_average = average[values.column]
+        unseen = rate(rare_clicks, rare_rows, average=average)
         return cls(
             schema=schema,
-            encoder=derive_encoder(pooled, columns=schema.categories, smoothing=parameters.smoothing),
-            rates=smoothed_rate(
-                kept.clicks[:, None] - values.clicks,
-                kept.rows[:, None] - values.rows,
-                average=np.broadcast_to(average[kept.column], values.rows.shape),
-                smoothing=parameters.smoothing,
+            encoder=Encoder(
+                columns=schema.categories,
+                offsets=np.searchsorted(values.column, np.arange(len(schema.categories) + 1)).astype(np.int64),
+                hashes=values.hash,
+                rates=rate(clicks, rows, average=own_average)[:, 0],
+                log_counts=np.log1p(rows[:, 0]).astype(np.float32),
+                unseen=np.column_stack([unseen, np.zeros_like(unseen)]),
             ),
-            unseen=smoothed_rate(
-                pooled.rare_clicks[:, None] - values.rare_clicks,
-                pooled.rare_rows[:, None] - values.rare_rows,
-                average=np.broadcast_to(average, values.rare_rows.shape),
-                smoothing=parameters.smoothing,
-            ),
+            rates=rate(clicks - values.clicks, rows - values.rows, average=own_average),
+            unseen=rate(rare_clicks - values.rare_clicks, rare_rows - values.rare_rows, average=average),
         )
 
     def encode(self, rows: RawRows, folds: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:

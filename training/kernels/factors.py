@@ -73,7 +73,6 @@ def pairs_counted(encoder: Encoder, schema: Schema, columns: tuple[int, int], *,
         schema=pa.schema([(name, pa.int32() if name == FOLD else pa.int64()) for name in names]),
         function=partial(_counted, encoder=encoder, width=len(schema.categorical), columns=columns, folds=folds),
         by=(_PAIR, FOLD),
-        merged={"rows": "sum", "clicks": "sum"},
     )
 
 

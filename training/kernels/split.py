@@ -1,11 +1,10 @@
 """The split: which rows are held out, which are for early stopping, and the folds of the target encoding.
 
 Everything follows from a row's record hash and the seed, so it does not depend on files, chunks or their order. Equal
-rows have different hashes (see `training.kernels.hashed`), so each falls on a side of its own. Where a split by time
-cuts is found by counting rows in ever smaller intervals of time.
+rows have different hashes (see `training.kernels.hashed`), so each falls on a side of its own.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -19,7 +18,7 @@ from features.errors import BadInputError
 from features.hashing import HASH_SEED, hash_whole_numbers
 from features.schema import Schema
 from features.values import shown_time
-from training.kernels.columns import LABEL, NUMBERS, PART, TIME, matrix
+from training.kernels.columns import LABEL, NUMBERS, PART, RECORD_HASH, TIME, matrix
 from training.kernels.kernel import Kernel
 from training.parameters import Split, TrainingParameters
 
@@ -27,6 +26,8 @@ DRAWS = 1_000_000
 """Draws are integers below this."""
 MAX_VALIDATION_ROWS = 200_000
 """More would not improve early stopping, and all of them are scored after each iteration."""
+MOST_TIMES = 1_000_000
+"""Rows of which the times decide where a split by time cuts; a sample of more. Its shares are right to 0.001."""
 _INT32 = 1 << 31
 
 
@@ -45,6 +46,8 @@ class Part(StrEnum):
 PARTS = tuple(Part)
 """A part's index here is its number in arrays."""
 Draws = npt.NDArray[np.int64]
+Scan = Callable[[Kernel], pa.Table]
+"""Returns the result of a kernel over all rows."""
 
 
 def draw(seed: int, purpose: str, record_hash: npt.NDArray[np.int64]) -> Draws:
@@ -86,18 +89,14 @@ class Division:
     watched_from: int = 0
 
     @classmethod
-    def of(cls, parameters: TrainingParameters, cut: Callable[[float], int], *, rows: int) -> "Division":
-        """The division of `rows` rows. `cut` gives the microsecond before which a share of them lies."""
+    def of(cls, parameters: TrainingParameters, scan: Scan, *, rows: int) -> "Division":
+        """The division of the `rows` rows that `scan` reads; raises `SplitError` like `moments`."""
         train = parameters.train_fraction
         validation = min(parameters.validation_fraction, MAX_VALIDATION_ROWS / (rows * train))
         if parameters.split is Split.RANDOM:
             return cls(parameters=parameters, validation=validation)
-        return cls(
-            parameters=parameters,
-            validation=validation,
-            held_out_from=cut(train),
-            watched_from=cut(train * (1 - validation)),
-        )
+        held_out, watched = moments(scan, [train, train * (1 - validation)], rows=rows, seed=parameters.seed)
+        return cls(parameters=parameters, validation=validation, held_out_from=held_out, watched_from=watched)
 
     def parts(self, record_hash: npt.NDArray[np.int64], times: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int8]:
         """The part of each row by its number in `PARTS`, int8[n]."""
@@ -116,67 +115,36 @@ class Division:
         return (draw(self.parameters.seed, "fold", record_hash) % self.parameters.folds).astype(np.int32)
 
 
-STEPS = 1024
-Scan = Callable[[Kernel], pa.Table]
-"""Returns the result of a kernel over all rows."""
+def sampling(types: pa.Schema, *, most: int, rows: int, seed: int, purpose: str) -> Kernel:
+    """Keeps the columns `types`, with `RECORD_HASH` among them, of about `most` of the `rows` rows."""
+    choose = partial(about, most, rows=rows, seed=seed, purpose=purpose)
+    return Kernel(columns=tuple(types.names), schema=types, function=partial(_sampled, types=types, choose=choose))
 
 
-def time_cut(scan: Scan, fraction: float) -> int:
-    """The microsecond before which at most `fraction` of the rows lie, and up to which more of them do.
+def _sampled(
+    batches: Iterable[pa.RecordBatch],
+    *,
+    types: pa.Schema,
+    choose: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]],
+) -> Iterator[pa.RecordBatch]:
+    place = types.names.index(RECORD_HASH)
+    for batch in batches:
+        kept = batch.filter(pa.array(choose(batch.column(place).to_numpy())))
+        yield from pa.Table.from_batches([kept]).rename_columns(types.names).cast(types).to_batches()
+
+
+def moments(scan: Scan, shares: Sequence[float], *, rows: int, seed: int) -> list[int]:
+    """For each of the `shares`, the first microsecond at which more than that share of the `rows` rows have passed.
 
     Raises `SplitError` if all rows have the same time, or there are none.
     """
-    low, high, rows = _span(scan)
-    if low == high:
-        every = f"the time of all of them is {shown_time(low)}" if rows else "there are no rows"
+    types = pa.schema([(RECORD_HASH, pa.int64()), (TIME, pa.int64())])
+    found = scan(sampling(types, most=MOST_TIMES, rows=rows, seed=seed, purpose="times"))
+    times = np.sort(found.column(TIME).to_numpy())
+    if len(times) == 0 or times[0] == times[-1]:
+        every = f"the time of all of them is {shown_time(int(times[0]))}" if len(times) else "there are no rows"
         raise SplitError(f"`split: time` needs rows of different times, but {every}. Set `split: random`.")
-    before, wanted = 0, int(fraction * rows)
-    while True:
-        step = -(-(high - low + 1) // STEPS)
-        counts = _counts(scan, low, high, step)
-        through = before + np.cumsum(counts)
-        place = int(np.searchsorted(through, wanted, side="right"))
-        before = int(through[place] - counts[place])
-        low += place * step
-        high = min(high, low + step - 1)
-        if low == high:
-            return low
-
-
-def _span(scan: Scan) -> tuple[int, int, int]:
-    """The first and the last time, and how many rows there are."""
-    types = pa.schema([("low", pa.int64()), ("high", pa.int64()), ("rows", pa.int64())])
-    found = scan(Kernel(columns=(TIME,), schema=types, function=_spans))
-    low, high, rows = (found.column(name).to_numpy() for name in types.names)
-    return (int(low.min()), int(high.max()), int(rows.sum())) if len(rows) else (0, 0, 0)
-
-
-def _spans(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        times = batch.column(0).to_numpy()
-        if len(times):
-            values = {"low": [times.min()], "high": [times.max()], "rows": [len(times)]}
-            yield pa.RecordBatch.from_pydict({name: pa.array(value, pa.int64()) for name, value in values.items()})
-
-
-def _counts(scan: Scan, low: int, high: int, step: int) -> npt.NDArray[np.int64]:
-    """The number of rows in each interval from `low` to `high`, int64[steps]."""
-    types = pa.schema([("step", pa.int64()), ("rows", pa.int64())])
-    function = partial(_stepped, low=low, high=high, step=step)
-    found = scan(Kernel(columns=(TIME,), schema=types, function=function, by=("step",), merged={"rows": "sum"}))
-    counts = np.zeros((high - low) // step + 1, dtype=np.int64)
-    counts[found.column("step").to_numpy()] = found.column("rows").to_numpy()
-    return counts
-
-
-def _stepped(batches: Iterable[pa.RecordBatch], *, low: int, high: int, step: int) -> Iterator[pa.RecordBatch]:
-    counts = np.zeros((high - low) // step + 1, dtype=np.int64)
-    for batch in batches:
-        times = batch.column(0).to_numpy()
-        inside = times[(times >= low) & (times <= high)]
-        counts += np.bincount((inside - low) // step, minlength=len(counts))
-    steps = np.flatnonzero(counts)
-    yield pa.RecordBatch.from_arrays([pa.array(steps), pa.array(counts[steps])], names=["step", "rows"])
+    return [int(times[int(share * len(times))]) for share in shares]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +176,6 @@ def tallying(schema: Schema) -> Kernel:
         schema=pa.schema([(PART, pa.int8()), *((name, pa.int64()) for name in sums)]),
         function=partial(_count, width=len(schema.numbers)),
         by=(PART,),
-        merged=dict.fromkeys(sums, "sum"),
     )
 
 

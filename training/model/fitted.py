@@ -20,7 +20,7 @@ REFIT_ROWS = 200_000
 """Up to this many rows, the model is fitted again on all rows, including validation rows, once early stopping has found
 the number of trees. That lowers the log loss by 0.001 on 10,000 real rows; on a million the gain would be noise."""
 DECIMALS = 9
-"""Decimals of the validation losses; further ones depend on the number of threads, and the report shows the losses."""
+"""Decimals of the validation losses; further ones depend on the number of threads, and the losses stop a fit."""
 AVERAGED_ROWS = 50_000
 """Up to this many rows, several models are fitted again and averaged (docs/explanation/decisions.md)."""
 
@@ -33,14 +33,12 @@ Predict = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 class Fitted:
     """A fitted model as LightGBM's text, and its prediction function.
 
-    `losses` is the validation log loss after each iteration, empty if the executors' log can't be read. `scaling` is
-    the Platt scaling, if any; `importance` is the total gain of each encoded feature.
+    `scaling` is the Platt scaling, if any; `importance` is the total gain of each encoded feature.
     """
 
     text: str
     predict: Predict
     best_iteration: int
-    losses: tuple[float, ...]
     scaling: PlattScaling | None
     importance: dict[str, float]
 

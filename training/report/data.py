@@ -5,16 +5,8 @@ from dataclasses import dataclass
 
 from recommend.judgement import Judgement
 from training.evaluation.gate import Judged
+from training.kernels.split import Part
 from training.parameters import GateParameters, TrainingParameters
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitSummary:
-    """One part of the split ("training", "validation", "held out")."""
-
-    name: str
-    rows: int
-    clicks: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +19,7 @@ class ColumnSummary:
     name: str
     role: str
     missing_share: float
-    distinct: int | None
+    distinct: int | None = None
     separator: str | None = None
 
 
@@ -39,13 +31,11 @@ class ReportData(Judged):
     """The manifest's description of the dataset."""
     importance: Mapping[str, float]
     """The gain of each encoded feature."""
-    losses: Sequence[float]
-    """The log loss of the validation rows after each iteration."""
-    best_iteration: int
-    """Counted from 1."""
     rows: str
     """What was read of the interactions, and dropped, in a sentence; "" where nothing is joined."""
-    splits: Sequence[SplitSummary]
+    counts: Mapping[Part, int]
+    clicks: Mapping[Part, int]
+    """The rows of each part of the split, and how many of them were clicked."""
     columns: Sequence[ColumnSummary]
     parameters: TrainingParameters
     gate: GateParameters

@@ -17,7 +17,7 @@ from training.report.data import RecommenderReport, ReportData
 
 ITS_OWN = {
     *("feature_fraction", "feature_fraction_by_node", "lambda_l2"),
-    *("folds", "min_category_rows", "smoothing", "seed", "engine", "first_stage"),
+    *("folds", "min_category_rows", "smoothing", "seed", "engine"),
 }
 """The parameters that a recommender depends on. All others are of a click model or of the run."""
 
@@ -54,14 +54,11 @@ def environment() -> Environment:
 
 
 def _plots(data: ReportData) -> dict[str, Markup]:
-    drawn = {
+    return {
         "roc": plots.roc(data),
         "calibration": plots.calibration(data),
         "importance": plots.importance(data.importance),
     }
-    if data.losses:
-        drawn["learning_curve"] = plots.learning_curve(data.losses, data.best_iteration)
-    return drawn
 
 
 def _comparison(data: ReportData) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from scipy.stats import binomtest
 
 from training.evaluation.baselines import LOGISTIC_REGRESSION
@@ -145,19 +145,6 @@ def importance(gains: Mapping[str, float]) -> Markup:
         axes.tick_params(axis="y", length=0, labelcolor=TEXT)
         axes.set_xticks([])
         axes.margins(x=0.12, y=0.01)
-    return drawn.svg
-
-
-def learning_curve(losses: Sequence[float], best: int) -> Markup:
-    """Log loss by iteration, with the best iteration marked."""
-    with plot("learning", f"Log loss by iteration, best at iteration {best}") as drawn:
-        axes = drawn.axes()
-        axes.plot(range(1, len(losses) + 1), losses, color=MODEL, label="validation rows")
-        axes.axvline(best, color=MUTED, linewidth=1, linestyle=":")
-        axes.plot(best, losses[best - 1], color=MODEL, marker="o", linestyle="", label=f"best: {best}")
-        axes.set(xlabel="trees", ylabel="log loss (lower is better)")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(loc="best")
     return drawn.svg
 
 

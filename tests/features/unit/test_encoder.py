@@ -82,26 +82,6 @@ def test_several_values_stand_for_the_mean_of_their_rates_and_log_counts() -> No
     assert encoded[:, 3].tolist() == [2.5, 4.0, 1.0]  # (1 + 4) / 2, 4, (1 + 4 - 2) / 3
 
 
-@given(columns, st.data())
-def test_the_values_of_all_rows_at_once_mean_what_each_rows_own_do(tables: Tables, data: st.DataObject) -> None:
-    encoder = encoder_of(tables)
-    index = data.draw(st.integers(0, len(tables) - 1))
-    known = st.sampled_from(sorted(tables[index])) if tables[index] else HASHES
-    rows = data.draw(st.lists(st.lists(known | HASHES, min_size=1, max_size=6, unique=True).map(sorted), max_size=8))
-    expected = []
-    for values in rows:
-        pairs = [tables[index].get(value, (-1.0, -2.0)) for value in values]
-        expected.append([np.float32(sum(one) / len(pairs)) for one in zip(*pairs, strict=True)])
-    several = Several(
-        hashes=np.array([value for values in rows for value in values], dtype=np.int64),
-        row=np.repeat(np.arange(len(rows)), [len(values) for values in rows]),
-    )
-    categories: list[npt.NDArray[np.int64] | Several] = [np.zeros(len(rows), dtype=np.int64) for _ in tables]
-    categories[index] = several
-    found = rows_of(np.empty((len(rows), 0)), *categories).encode(encoder)
-    np.testing.assert_array_equal(found[:, 2 * index : 2 * index + 2], np.array(expected).reshape(-1, 2))
-
-
 @given(columns)
 def test_an_encoder_survives_its_files(tmp_path_factory: pytest.TempPathFactory, tables: Tables) -> None:
     bundle = tmp_path_factory.mktemp("bundle")

@@ -21,6 +21,12 @@ def test_a_name_used_twice_is_refused(columns: dict[str, Any]) -> None:
         Schema(**columns)
 
 
+@pytest.mark.parametrize("name", ['said "so"', "back\\slash", "two\nlines"])
+def test_a_name_that_no_request_could_have_is_refused(name: str) -> None:
+    with pytest.raises(SchemaError, match=r"Requests name columns in JSON.* Rename '"):
+        Schema(numeric=(), categorical=("größe `x[0]{y}:z`", name))
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b'{"numeric": 1}', b'{"numeric": ["a"], "categorical": [], "more": 1}']
 )
@@ -53,7 +59,7 @@ def test_a_separator_that_splits_nothing_is_refused(separators: dict[str, str], 
         (Schema(numeric=("age",), categorical=("city", "genres"), separators={"genres": ","}), ("genres",)),
         (
             Schema(numeric=("age",), categorical=("city", "genres"), separators={"genres": "|", "city": " "}),
-            (),
+            ("city",),
         ),
         (Schema(numeric=("city",), categorical=("age",)), ("age", "city", "genres")),
     ],

@@ -8,17 +8,17 @@ import pytest
 from features.schema import Schema
 from recommend import judgement, splits
 from recommend.columns import PairColumns
-from recommend.first_stage import ItemFactors, ItemWeights
+from recommend.first_stage import ItemWeights
 from recommend.interactions import Interactions
 from recommend.judgement import FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, Judgement, fit, interval, judge
-from recommend.learning import AlternatingLeastSquares, Ease, Learner
+from recommend.learning import AlternatingLeastSquares, Ease
 from recommend.splits import Division, divide, halves, most_chosen
 from training import recommending
 from training.parameters import TrainingParameters
 from training.recommending import WEIGHTS, RankingFit
 
 RANKING = RankingFit(columns=None, users={}, parameters=TrainingParameters())
-EASE = [Ease()]
+EASE = Ease()
 USERS, ITEMS, EACH = 120, 60, 16
 
 
@@ -65,31 +65,16 @@ class Opposite(Ease):
 
 def test_a_recommender_that_is_worse_than_popularity_does_not_serve() -> None:
     rows = drawn(taste=True)
-    found = judge(rows, 1, [Opposite()], RANKING)
+    found = judge(rows, 1, Opposite(), RANKING)
     assert not found.accepted
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg
     assert found.reason.endswith("so it does not serve.")
 
 
-def test_the_kind_that_is_better_within_the_rows_to_learn_from_makes_the_first_stage() -> None:
-    rows = drawn(taste=True, times=True)
-    learners: list[Learner] = [Ease(), AlternatingLeastSquares(seed=1)]
-    found = judge(rows, 1, learners, RANKING)
-    assert set(found.tried) == {Ease.name, AlternatingLeastSquares.name}
-    assert found.first_stage == max(found.tried, key=lambda name: found.tried[name])
-    for learner, kind in zip(learners, (ItemWeights, ItemFactors), strict=True):
-        alone = judge(rows, 1, [learner], RANKING)
-        assert alone.tried == {learner.name: found.tried[learner.name]}
-        assert alone.figures[RECOMMENDER].ndcg > alone.figures[POPULARITY].ndcg + 0.05
-        keys = [f"i{item}" for item in range(ITEMS)]
-        made = fit(rows, keys, alone, learners=learners, second_stage=RANKING)
-        assert isinstance(made.first_stage, kind)
-
-
 def test_more_items_than_have_memory_for_each_pair_are_not_compared_with_sar(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn(taste=True)
     monkeypatch.setattr(judgement, "MOST_WEIGHTED_ITEMS", ITEMS - 1)
-    found = judge(rows, 1, [AlternatingLeastSquares(seed=1)], RANKING)
+    found = judge(rows, 1, AlternatingLeastSquares(seed=1), RANKING)
     assert found.first_stage == "factors of items"
     assert SAR not in found.figures
 
@@ -128,28 +113,11 @@ def test_the_order_of_the_rows_changes_nothing(times: bool) -> None:  # noqa: FB
     first = judge(rows, 1, EASE, RANKING)
     assert judge(rows.only(shuffled), 1, EASE, RANKING) == first
     keys = [f"i{item}" for item in range(ITEMS)]
-    one, other = (
-        fit(rows.only(order), keys, first, learners=EASE, second_stage=RANKING)
-        for order in (np.arange(len(rows)), shuffled)
-    )
+    one, other = (fit(rows.only(order), keys, first, EASE, RANKING) for order in (np.arange(len(rows)), shuffled))
     assert one.items == other.items
     assert isinstance(one.first_stage, ItemWeights)
     assert isinstance(other.first_stage, ItemWeights)
     assert np.array_equal(one.first_stage.weights, other.first_stage.weights)
-
-
-def test_dates_without_a_time_of_day_say_as_much_as_times_or_none() -> None:
-    rows = drawn(taste=True)
-    chance = np.random.default_rng(6)
-    times = {
-        "none": None,
-        "of day": chance.random(len(rows)),
-        "dates": chance.integers(0, 9, USERS)[rows.users] * 86_400.0,
-    }
-    found = {name: judge(replace(rows, times=own), 1, EASE, RANKING) for name, own in times.items()}
-    ndcg = {name: one.figures[RECOMMENDER].ndcg for name, one in found.items()}
-    assert ndcg["dates"] == pytest.approx(ndcg["none"], abs=0.03)
-    assert ndcg["dates"] == pytest.approx(ndcg["of day"], abs=0.03)
 
 
 def test_where_choices_are_repeated_everything_is_chosen_on_repeated_ones() -> None:
@@ -159,7 +127,6 @@ def test_where_choices_are_repeated_everything_is_chosen_on_repeated_ones() -> N
     found = judge(rows, 1, EASE, replace(RANKING, repeats=True))
     assert found.repeats
     assert found.figures[RECOMMENDER].ndcg == 1
-    assert found.tried[Ease.name] > found.figures[POPULARITY].ndcg, "of repeated choices alone, as the figures are"
 
 
 def test_too_few_users_are_not_judged() -> None:
@@ -228,7 +195,7 @@ def test_only_the_most_chosen_items_get_weights(monkeypatch: pytest.MonkeyPatch)
     assert counts[items].tolist() == sorted(counts.tolist(), reverse=True)[:10]
     chosen = Judgement(accepted=True, reason="", first_stage=Ease.name, regularisation=100.0)
     keys = [f"i{item}" for item in range(ITEMS)]
-    found = fit(rows, keys, chosen, learners=EASE, second_stage=RANKING)
+    found = fit(rows, keys, chosen, EASE, RANKING)
     assert found.items == [f"i{item}" for item in items]
     assert len(found.first_stage.scores(np.array([0]))) == 10
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.encoder import Counts, PooledCounts, derive_encoder
 from features.hashing import Several
 from features.schema import Schema
 from recommend.columns import Chosen, PairColumns, Taste
@@ -23,7 +22,7 @@ from recommend.ranking import (
     standard,
 )
 from recommend.recommender import Recommender, read_golden
-from tests.support.recommenders import ITEM_TO_ITEM, ITEMS
+from tests.support.recommenders import ITEM_TO_ITEM, ITEMS, encoder_of
 
 NOTHING = np.empty(0, np.int64)
 COLUMNS = PairColumns(
@@ -37,11 +36,6 @@ COLUMNS = PairColumns(
 CHOICES = np.array([4, 3, 2, 1, 0])
 NO_TREES = "tree\nnum_class=1\nnum_tree_per_iteration=1\n\nend of trees\n"
 """The file of a model without trees: stand-ins predict."""
-NO_COUNTS = PooledCounts(
-    kept=Counts(column=np.empty(0, np.int16), hash=NOTHING, rows=NOTHING, clicks=NOTHING),
-    rare_rows=np.zeros(2, np.int64),
-    rare_clicks=np.zeros(2, np.int64),
-)
 YEAR = 6
 """The place of the year among the inputs: after four of the first stage, the taste in genres, and the age."""
 
@@ -58,7 +52,7 @@ def ranking(weight: float = 10) -> CandidateRanking:
     return CandidateRanking(
         weight=weight,
         first_stage=FirstStageInputs(choices=CHOICES, columns=COLUMNS),
-        encoder=derive_encoder(NO_COUNTS, columns=COLUMNS.schema.categories, smoothing=1),
+        encoder=encoder_of(COLUMNS.schema),
         model=NO_TREES,
         predict=by_year,
     )
@@ -160,13 +154,7 @@ def test_what_items_have_of_their_own_is_encoded_as_in_pairs() -> None:
     user, item = np.array([0, 1, 0, 1]), np.array([4, 1, 3, 1])
     pairs = columns.pairs(users, user, item)
     hashes = [np.unique(of.hashes if isinstance(of, Several) else of) for of in map(pairs.values, range(3))]
-    column, hash_ = np.repeat(np.arange(3, dtype=np.int16), [*map(len, hashes)]), np.concatenate(hashes)
-    clicks = np.arange(1, len(hash_) + 1)
-    zero = np.zeros(3, np.int64)
-    counts = PooledCounts(
-        kept=Counts(column=column, hash=hash_, rows=clicks + 2, clicks=clicks), rare_rows=zero, rare_clicks=zero
-    )
-    encoder = derive_encoder(counts, columns=schema.categories, smoothing=1)
+    encoder = encoder_of(schema, *hashes)
     of_items = columns.encoded_items(encoder)
     assert np.isnan(of_items).any(axis=0).tolist() == [True, True, True, True, False, False, True, True]
     found = columns.encoded_pairs(users, user, item, of_items, encoder)

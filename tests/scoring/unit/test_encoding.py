@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET
 
 from features.columns import Reading, Time
 from features.encoder import Encoder, Factors, RawRows
@@ -50,9 +49,9 @@ def test_both_encoders_give_the_same_inputs(  # noqa: PLR0917 - hypothesis gives
         categorical=names,
         separators=separated,
         crosses=tuple(pair for index, pair in enumerate(pairs) if index in chosen),
-        factors=(single[-1], single[0]) if factored and len(single) > 1 else UNSET,
+        factors=(single[-1], single[0]) if factored and len(single) > 1 else None,
         timestamp="shown",
-        times={f"t{index}": Reading(zone=zone) for index, zone in enumerate(zones)} or UNSET,
+        times={f"t{index}": Reading(zone=zone) for index, zone in enumerate(zones)},
     )
     known = random_records(schema, 30, seed=seed)
     asked = random_records(schema, rows, seed=seed + 1)

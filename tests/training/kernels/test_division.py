@@ -2,19 +2,20 @@
 
 import struct
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
 import xxhash
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from training.kernels.columns import TIME
+from tests.support.prepared_rows import MemoryRows
+from training.kernels import split
+from training.kernels.columns import RECORD_HASH, TIME
 from training.kernels.kernel import Kernel
-from training.kernels.split import PARTS, Division, Part, SplitError, about, draw, time_cut
+from training.kernels.split import PARTS, Division, Part, SplitError, about, draw, moments
 from training.parameters import Split, TrainingParameters
 
 HASHES = np.random.default_rng(5).integers(-(1 << 63), 1 << 63, 10_000)
@@ -25,19 +26,15 @@ DAY_OF_2026 = 1_767_571_200_000_000
 """The beginning of January 5, in microseconds."""
 
 
-def no_cut(_fraction: float) -> int:
+def no_scan(_kernel: Kernel) -> pa.Table:
     raise AssertionError("a random split asks for no time")
 
 
-def in_blocks(times: npt.NDArray[np.int64], blocks: int = 3) -> Callable[[Kernel], pa.Table]:
-    """What a kernel gives over rows with these times, of which each block is a run of its own."""
-
-    def scan(kernel: Kernel) -> pa.Table:
-        runs = [[pa.RecordBatch.from_pydict({TIME: part.astype(np.int64)})] for part in np.array_split(times, blocks)]
-        found = [batch for run in runs for batch in kernel.function(run)]
-        return kernel.merge(pa.Table.from_batches(found, kernel.schema))
-
-    return scan
+def of_times(times: npt.NDArray[np.int64]) -> Callable[[Kernel], pa.Table]:
+    """The scan of rows with these times."""
+    hashes = np.random.default_rng(6).integers(-(1 << 63), 1 << 63, len(times))
+    columns = {RECORD_HASH: hashes, TIME: times.astype(np.int64)}
+    return MemoryRows((pa.RecordBatch.from_pydict(columns),)).scan
 
 
 def shares(parts: npt.NDArray[np.int8]) -> dict[Part, int]:
@@ -58,26 +55,26 @@ def test_a_draw_hashes_seed_purpose_and_record_one_after_the_other(seed: int, pu
 
 
 def test_a_fold_is_drawn_for_itself() -> None:
-    division = Division.of(TrainingParameters(folds=7, seed=3), no_cut, rows=len(HASHES))
+    division = Division.of(TrainingParameters(folds=7, seed=3), no_scan, rows=len(HASHES))
     records = HASHES[:200].tolist()
     assert division.folds(HASHES[:200]).tolist() == [drawn(3, "fold", record) % 7 for record in records]
 
 
 def test_a_random_split_has_the_shares_that_were_asked_for() -> None:
     parameters = TrainingParameters(train_fraction=0.8, validation_fraction=0.1)
-    found = shares(Division.of(parameters, no_cut, rows=len(HASHES)).parts(HASHES, None))
+    found = shares(Division.of(parameters, no_scan, rows=len(HASHES)).parts(HASHES, None))
     assert found[Part.HELD_OUT] == pytest.approx(2_000, abs=150)
     assert found[Part.VALIDATION] == pytest.approx(800, abs=100)
     assert sum(found.values()) == len(HASHES)
 
 
 def test_of_very_many_rows_no_more_than_a_limit_are_watched() -> None:
-    division = Division.of(TrainingParameters(), no_cut, rows=100_000_000)
+    division = Division.of(TrainingParameters(), no_scan, rows=100_000_000)
     assert division.validation * 80_000_000 == pytest.approx(200_000)
 
 
 def test_folds_are_of_about_equal_size_and_say_nothing_about_the_part() -> None:
-    division = Division.of(TrainingParameters(folds=4), no_cut, rows=len(HASHES))
+    division = Division.of(TrainingParameters(folds=4), no_scan, rows=len(HASHES))
     folds = division.folds(HASHES)
     assert np.bincount(folds) == pytest.approx([2_500] * 4, abs=200)
     held_out = folds[division.parts(HASHES, None) == PARTS.index(Part.HELD_OUT)]
@@ -85,7 +82,7 @@ def test_folds_are_of_about_equal_size_and_say_nothing_about_the_part() -> None:
 
 
 def test_a_split_depends_on_the_record_and_the_seed_alone() -> None:
-    first, other = (Division.of(TrainingParameters(seed=seed), no_cut, rows=len(HASHES)) for seed in (42, 7))
+    first, other = (Division.of(TrainingParameters(seed=seed), no_scan, rows=len(HASHES)) for seed in (42, 7))
     backwards = first.parts(HASHES[::-1], None)[::-1]
     np.testing.assert_array_equal(first.parts(HASHES, None), backwards)
     assert (first.parts(HASHES, None) != other.parts(HASHES, None)).any()
@@ -94,7 +91,7 @@ def test_a_split_depends_on_the_record_and_the_seed_alone() -> None:
 def test_a_split_by_time_holds_out_the_latest_rows() -> None:
     parameters = TrainingParameters(split=Split.TIME, train_fraction=0.8, validation_fraction=0.1)
     times = np.arange(10_000) ** 2 // 10_000 * 60_000_000
-    parts = Division.of(parameters, partial(time_cut, in_blocks(times)), rows=len(times)).parts(HASHES, times)
+    parts = Division.of(parameters, of_times(times), rows=len(times)).parts(HASHES, times)
     fit, validation, held_out = (times[parts == PARTS.index(part)] for part in Part)
     assert fit.max() < validation.min() <= validation.max() < held_out.min()
     assert len(held_out) == pytest.approx(2_000, abs=5)
@@ -106,12 +103,15 @@ TIMES = st.lists(st.integers(-50, 50) | st.integers(-(10**15), 10**16), min_size
 
 @given(TIMES, st.floats(0.01, 0.99))
 def test_a_cut_is_the_first_time_at_which_more_than_the_share_have_passed(times: list[int], fraction: float) -> None:
-    if len(set(times)) == 1:
-        with pytest.raises(SplitError, match="rows of different times"):
-            time_cut(in_blocks(np.array(times)), fraction)
-        return
-    cut = time_cut(in_blocks(np.array(times)), fraction)
+    assume(len(set(times)) > 1)
+    (cut,) = moments(of_times(np.array(times)), [fraction], rows=len(times), seed=1)
     assert sum(time < cut for time in times) <= fraction * len(times) < sum(time <= cut for time in times)
+
+
+def test_many_rows_are_cut_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(split, "MOST_TIMES", 10_000)
+    (cut,) = moments(of_times(np.arange(100_000)), [0.8], rows=100_000, seed=1)
+    assert cut == pytest.approx(80_000, abs=4 * 100_000 * np.sqrt(0.8 * 0.2 / 10_000))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_cut_is_the_first_time_at_which_more_than_the_share_have_passed(times:
 )
 def test_what_a_split_by_time_cannot_divide_is_said_with_its_date(times: list[int], message: str) -> None:
     with pytest.raises(SplitError, match=message):
-        time_cut(in_blocks(np.array(times)), 0.8)
+        moments(of_times(np.array(times)), [0.8], rows=len(times), seed=1)
 
 
 def test_a_sample_is_of_about_the_size_that_was_asked_for() -> None:

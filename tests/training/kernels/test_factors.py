@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
-from sklearn.metrics import roc_auc_score
 
 from features.encoder import Encoder, Factors, RawRows
 from features.hashing import hash_value, hash_values
@@ -134,20 +133,6 @@ def test_without_any_pair_everything_is_predicted_alike() -> None:
     pairs = replace(drawn(1), first=none, second=none, fold=none, rows=none, clicks=none)
     found = fit(pairs, (USER, ITEM), seed=1)
     assert not found.products(np.arange(10), np.zeros(10, dtype=np.int64)).any()
-
-
-def test_what_a_user_thinks_of_an_item_follows_from_others_who_are_alike() -> None:
-    """Users of two kinds click items of two kinds, so that no user and no item tells anything alone."""
-    random = np.random.default_rng(4)
-    user, item = (place.ravel() for place in np.meshgrid(np.arange(120), np.arange(100), indexing="ij"))
-    clicked = (random.random(len(user)) < np.where((user + item) % 2 == 0, 0.8, 0.2)).astype(np.int64)
-    fold = random.integers(0, 2, len(user))
-    pairs = PairCounts(
-        first=user, second=item, fold=fold, rows=np.ones_like(user), clicks=clicked, sizes=(120, 100)
-    )  # each pair is seen once: the other fold knows nothing of it
-    held_out = fold == 1
-    predicted = fit(pairs.without(1), (USER, ITEM), seed=0).products(user[held_out], item[held_out])
-    assert roc_auc_score(clicked[held_out], predicted) > 0.75  # knowing the kinds gives 0.8
 
 
 def values_of(rows: Rows) -> FrequentValues:

@@ -32,22 +32,10 @@ def run_of(folder: Path, name: str, *options: str, **changed: Any) -> Run:
     return train(folder / name, "--dataset", "tables", "--spec", str(folder / f"{name}.yaml"), *options)
 
 
-@pytest.fixture(scope="module")
-def champion(folder: Path) -> Run:
-    return run_of(folder, "champion")
-
-
-def test_a_champion_takes_a_field_whole_that_a_candidate_splits(folder: Path, champion: Run) -> None:
-    split: list[Any] = [{"column": "tags", "separator": "|"}, "shop"]
-    beside = run_of(folder, "split", "--champion", champion.result.bundle, categorical=split)
-    measured = beside.result.metrics["champion"]
-    assert measured["not_comparable"] is None
-    assert measured["log_loss"] == champion.result.metrics["log_loss"]
-
-
-def test_a_champion_for_which_other_words_were_missing_has_seen_held_out_rows(folder: Path, champion: Run) -> None:
+def test_a_champion_for_which_other_words_were_missing_has_seen_held_out_rows(folder: Path) -> None:
     """Rows with such a word have another hash now, and so another side."""
-    beside = run_of(folder, "words", "--champion", champion.result.bundle, missing=["", "NA"])
+    champion = run_of(folder, "champion").result.bundle
+    beside = run_of(folder, "words", "--champion", champion, missing=["", "NA"])
     assert beside.result.metrics["champion"]["not_comparable"] == (
         "other columns decided its split (number (number without 'NA'), number (number), shop (text without 'NA'), "
         "shop (text), tags (text without 'NA')), so it has seen some of these rows"

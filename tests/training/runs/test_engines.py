@@ -11,18 +11,15 @@ from pyspark.sql import SparkSession
 from features.bundle import Bundle
 from features.encoder import FOLDER
 from features.reference import FILE
+from tests.support.kinds_of_columns import write_kinds
 from tests.support.training_runs import Run, train, train_on
 from training.engines.spark.engine import SparkEngine
 
 pytestmark = pytest.mark.spark
 
-OPTIONS = {
-    "rows like Criteo's": (),
-    "films by time": ("--dataset", "films", "--users", "200", "--films", "100", "--split", "time"),
-}
-IN_TEST = "rows like Criteo's"
-"""What `make test` has; `test_spark_engine.py` has tables."""
-PAIRS = [pytest.param(rows, marks=[] if rows == IN_TEST else [pytest.mark.full]) for rows in OPTIONS]
+CRITEO, FILMS, KINDS = "rows like Criteo's", "films by time", "every kind of column by time"
+PAIRS = [CRITEO, *(pytest.param(rows, marks=pytest.mark.full) for rows in (FILMS, KINDS))]
+"""`make test` has Criteo's rows; `test_spark_engine.py` has tables."""
 SAME_AUC = 0.005
 """Of 800 held-out rows; `make bench-training` compares a million."""
 
@@ -43,7 +40,11 @@ class Pair:
 def pair(
     request: pytest.FixtureRequest, spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Pair:
-    folder, options = tmp_path_factory.mktemp("engines"), OPTIONS[request.param]
+    folder, options = tmp_path_factory.mktemp("engines"), tuple[str, ...]()
+    if request.param == FILMS:
+        options = ("--dataset", "films", "--users", "200", "--films", "100", "--split", "time")
+    elif request.param == KINDS:
+        options = ("--dataset", "tables", "--spec", str(write_kinds(folder)), "--split", "time")
     on_spark = SparkEngine(session=spark, log=spark_log)
     return Pair(
         local=train(folder / "local", *options, processes=2),
@@ -55,6 +56,11 @@ def test_every_row_is_in_the_same_part(pair: Pair) -> None:
     assert pair.local.result.rows == pair.spark.result.rows
     local, spark = ([record.record for record in bundle.click_model.golden] for bundle in pair.bundles)
     assert local == spark
+    known = [
+        [(part["column"], part["value"], part["rows"], part["clicks"]) for part in run.result.metrics["keys"]]
+        for run in (pair.local, pair.spark)
+    ]
+    assert known[0] == known[1]
 
 
 def test_the_encoder_is_the_same_to_the_bit(pair: Pair) -> None:

@@ -24,6 +24,8 @@ from training.catalogue import write_snapshots
 from training.datasets import tables_of
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.tables import SPEC
+from training.datasets.errors import DatasetError
+from training.engines.local.engine import LocalEngine
 from training.engines.reading.interactions import read_chosen
 from training.engines.spark.engine import SparkEngine
 from training.parameters import TablesDataset
@@ -89,6 +91,27 @@ def test_once_it_is_undone_they_are_read_again(tmp_path: Path) -> None:
     dataset, forgotten = dataset_of(tmp_path / "copy", ["u1", "u2"]), NOBODY.with_user("u2")
     assert read_chosen(spec_without(dataset, forgotten)).users == ["u1"]
     assert read_chosen(spec_without(dataset, forgotten.without_user("u2"))).users == ["u1", "u2"]
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (("u1",), "All 9 rows of .*, without those of forgotten users, have the label 0. Give data with clicked"),
+        (("u1", "u2"), "No row of .*, without those of forgotten users, is left"),
+    ],
+)
+def test_rows_that_cannot_be_learned_from_without_them_are_said_so(
+    tmp_path: Path, gone: tuple[str, ...], said: str
+) -> None:
+    lines = [f"u{1 + number % 2},a,{1 - number % 2}\n" for number in range(18)]
+    (tmp_path / "interactions.csv").write_text("user_id,item_id,clicked\n" + "".join(lines))
+    content = {"users": {"key": "user_id"}, "label": {"column": "clicked"}, "categorical": ["item_id"]}
+    (tmp_path / SPEC).write_text(yaml.safe_dump({"interactions": "interactions.csv", **content}))
+    dataset, passed_over = TablesDataset(kind="tables", spec=tmp_path / SPEC), NOBODY
+    for user in gone:
+        passed_over = passed_over.with_user(user)
+    with pytest.raises(DatasetError, match=said):
+        prepared(LocalEngine(data_size=0, processes=1), dataset, tmp_path / "rows", passed_over)
 
 
 EXAMPLE = ROOT / "examples" / "tables"

@@ -4,32 +4,16 @@ import json
 import re
 import stat
 from pathlib import Path
-from typing import Any
-from unittest.mock import MagicMock
 
 import lightgbm
 import numpy as np
-import pyarrow as pa
 import pytest
 from threadpoolctl import threadpool_limits
 
 from features.bundle import Bundle
-from features.encoder import Counts, derive_encoder
-from features.schema import Schema
 from tests.support.bundles import to_rows
 from tests.support.criteo_rows import criteo
-from tests.support.pooled import pooled
 from tests.support.training_runs import Run, train
-from training import pipeline
-from training.engines import chunks
-from training.engines.counting import LocalCounts
-from training.engines.fitting import fit
-from training.kernels.columns import FEATURES, LABEL, PART, lists
-from training.kernels.encode import FoldEncoder
-from training.kernels.split import PARTS, Part
-from training.parameters import TrainingParameters
-from training.pipeline import fold_encoder
-from training.progress import Progress
 
 
 def assert_same_probabilities(bundle: Bundle) -> None:
@@ -51,35 +35,6 @@ def test_golden_records_are_a_hundred_with_missing_values_among_them(run: Run) -
     assert len(golden) == 100
     assert any(value is None for record in golden for value in record.record.values())
     assert any(value == "" for record in golden for value in record.record.values())
-
-
-def test_the_encoder_follows_to_the_bit_from_the_counts_of_the_training_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[LocalCounts] = []
-
-    def seeing(counted: LocalCounts, *others: Any) -> FoldEncoder:
-        seen.append(counted)
-        return fold_encoder(counted, *others)
-
-    monkeypatch.setattr(pipeline, "fold_encoder", seeing)
-    result = train(tmp_path).result
-    [counted] = seen
-    assert [table.total_rows.sum() for table in counted.columns] == [
-        result.rows["fit"] + result.rows["validation"]
-    ] * 26
-    counts = Counts(
-        column=np.repeat(np.arange(26), [len(table) for table in counted.columns]).astype(np.int16),
-        hash=np.concatenate([table.hash for table in counted.columns]),
-        rows=np.concatenate([table.total_rows for table in counted.columns]),
-        clicks=np.concatenate([table.clicks.sum(axis=1) for table in counted.columns]),
-    )
-    bundle, parameters = Bundle.load(Path(result.bundle)), TrainingParameters()
-    columns = bundle.schema.categorical
-    kept = pooled(counts, columns=len(columns), min_category_rows=parameters.min_category_rows, min_pooled_values=100)
-    derived = derive_encoder(kept, columns=columns, smoothing=parameters.smoothing)
-    for name in ("offsets", "hashes", "rates", "log_counts", "unseen"):
-        np.testing.assert_array_equal(getattr(derived, name), getattr(bundle.click_model.encoder, name))
 
 
 def test_a_second_run_makes_the_very_same_bundle(run: Run, tmp_path: Path) -> None:
@@ -186,24 +141,6 @@ def test_of_few_rows_the_mean_of_three_models_serves(tmp_path: Path) -> None:
     )
     np.testing.assert_allclose(first, alone.predict(inputs, raw_score=True), atol=1e-12)
     assert not any(np.allclose(first, other) for other in others)
-
-
-def test_validation_losses_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
-    drawn = np.random.default_rng(0)
-    inputs = drawn.normal(size=(20_000, 4))
-    label = drawn.random(20_000) < 1 / (1 + np.exp(-inputs[:, 0] - inputs[:, 1] * inputs[:, 2]))
-    part = np.where(np.arange(20_000) % 3, PARTS.index(Part.FIT), PARTS.index(Part.VALIDATION)).astype(np.int8)
-    rows = {LABEL: pa.array(label.astype(np.int8)), PART: pa.array(part), FEATURES: lists(inputs)}
-    chunks.write(tmp_path / "0.arrow", [pa.RecordBatch.from_pydict(rows)])
-    schema, parameters = Schema(numeric=tuple("abcd"), categorical=()), TrainingParameters(num_iterations=10)
-    fitted = []
-    for threads in (1, 2, 3):
-        with threadpool_limits(threads):
-            progress = Progress(MagicMock())
-            fitted.append(fit([tmp_path / "0.arrow"], schema, parameters, rows=20_000, progress=progress))
-    first, *others = fitted
-    assert len(first.losses) == 10
-    assert [other.losses for other in others] == [first.losses] * 2
 
 
 def test_two_numbers_of_threads_make_the_very_same_bundle(tmp_path: Path) -> None:

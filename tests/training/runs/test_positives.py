@@ -98,7 +98,7 @@ def test_the_report_says_what_was_judged(alone: Run) -> None:
     assert "Accepted: this recommender may serve" in page
     assert "Every row of the dataset is positive, so there is no click model." in page
     assert alone.result.verdict.reasons[0] in page
-    assert '<th scope="row">first stage</th>' in page
+    assert '<th scope="row">smoothing</th>' in page
     assert '<th scope="row">train fraction</th>' not in page
     assert "AUC" not in page
 

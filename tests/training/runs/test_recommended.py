@@ -14,7 +14,7 @@ from recommend import catalogue, histories
 from recommend.catalogue import Catalogue
 from recommend.first_stage import FACTORS, SETTINGS
 from recommend.histories import Histories
-from recommend.learning import AlternatingLeastSquares, Ease
+from recommend.learning import Ease
 from recommend.recommender import FOLDER, GOLDEN, Recommender
 from recommend.stored import FOLDER as SNAPSHOTS
 from scoring.engines import EngineName
@@ -25,8 +25,7 @@ from tests.support.training_runs import Run, train
 from training import recommending
 from training.datasets.described.files import load_spec
 from training.datasets.errors import SpecError
-from training.engines.reading import interactions
-from training.engines.reading.interactions import TooManyInteractionsError, read_chosen
+from training.engines.reading.interactions import read_chosen
 
 USERS, ITEMS, EACH = 80, 40, 20
 
@@ -59,8 +58,22 @@ def run(folder: Path, spec: Path) -> Run:
     return train(folder / "run", "--dataset", "tables", "--spec", str(spec), "--gate-max-calibration-error", "1")
 
 
-def test_the_bundle_and_the_report_have_the_recommender(tmp_path: Path) -> None:
-    made = run(tmp_path, written(tmp_path))
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run on the tables, in which u0 chose their first item again at last, somebody is new, and items have titles."""
+    folder = tmp_path_factory.mktemp("films")
+    spec = written(folder)
+    table = pd.read_csv(folder / "interactions.csv")
+    again = table.query("user_id == 'u0' and clicked == 1").head(1).assign(at=2_000_000_000)
+    pd.concat([again, table]).to_csv(folder / "interactions.csv", index=False)
+    new = pd.DataFrame({"user_id": ["new"], "half": [1]})
+    pd.concat([pd.read_csv(folder / "users.csv"), new]).to_csv(folder / "users.csv", index=False)
+    items = pd.read_csv(folder / "items.csv")
+    items.assign(title="Film " + items["item_id"]).to_csv(folder / "items.csv", index=False)
+    return run(folder, spec)
+
+
+def test_the_bundle_and_the_report_have_the_recommender(made: Run) -> None:
     judged = made.result.metrics["recommender"]
     assert judged["accepted"]
     assert judged["by_time"]
@@ -77,21 +90,14 @@ def test_the_bundle_and_the_report_have_the_recommender(tmp_path: Path) -> None:
     assert f"recommendations: {judged['reason']}" in made.result.to_text()
 
 
-def test_histories_and_items_lie_beside_the_bundle_and_not_in_it(tmp_path: Path) -> None:
-    spec = written(tmp_path)
-    table = pd.read_csv(tmp_path / "interactions.csv")
-    again = table.query("user_id == 'u0' and clicked == 1").head(1).assign(at=2_000_000_000)
-    pd.concat([again, table]).to_csv(tmp_path / "interactions.csv", index=False)
-    new = pd.DataFrame({"user_id": ["new"], "half": [1]})
-    pd.concat([pd.read_csv(tmp_path / "users.csv"), new]).to_csv(tmp_path / "users.csv", index=False)
-    items = pd.read_csv(tmp_path / "items.csv")
-    items.assign(title="Film " + items["item_id"]).to_csv(tmp_path / "items.csv", index=False)
-    bundle = Path(run(tmp_path, spec).result.bundle)
-    keys = items["item_id"].tolist()
+def test_histories_and_items_lie_beside_the_bundle_and_not_in_it(made: Run) -> None:
+    bundle = Path(made.result.bundle)
+    table = pd.read_csv(made.output.parent / "interactions.csv")
+    first, table = table["item_id"].iloc[0], table[1:]
+    keys = [f"i{item}" for item in range(ITEMS)]
 
     found = Histories(bundle.parent / SNAPSHOTS / histories.FILE, keys)
     of_user = table[table["user_id"] == "u0"].sort_values("at")
-    first = again["item_id"].iloc[0]
     known, other = found.find("u0"), found.find("new")
     assert known is not None
     assert other is not None
@@ -179,15 +185,22 @@ def test_a_dataset_without_keys_of_users_has_none(tmp_path: Path) -> None:
     assert "recommend" not in made.result.seconds
 
 
-def test_a_rejected_recommender_is_not_in_the_bundle_which_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("limit", "value", "reason"),
+    [
+        ("recommend.judgement.FEWEST_USERS", USERS + 1, "it takes 81 to judge one"),
+        ("training.engines.reading.interactions.MOST_ROWS", 100, "There are more than 100 interactions."),
+    ],
+)
+def test_a_recommender_that_was_not_made_is_not_in_the_bundle_which_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, reason: str
 ) -> None:
-    monkeypatch.setattr("recommend.judgement.FEWEST_USERS", USERS + 1)
-    made = run(tmp_path, written(tmp_path, crosses=[["half", "kind"]]))  # which alone tells clicks from others
-    assert made.result.verdict.accepted
-    assert not (Path(made.result.bundle) / FOLDER).exists()
-    assert "it takes 81 to judge one" in made.result.metrics["recommender"]["reason"]
-    assert "Not served" in (Path(made.result.bundle) / "report.html").read_text()
+    monkeypatch.setattr(limit, value)
+    found = run(tmp_path, written(tmp_path, crosses=[["half", "kind"]]))  # which alone tells clicks from others
+    assert found.result.verdict.accepted
+    assert not (Path(found.result.bundle) / FOLDER).exists()
+    assert reason in found.result.metrics["recommender"]["reason"]
+    assert "Not served" in (Path(found.result.bundle) / "report.html").read_text()
 
 
 def test_choices_are_clicks_or_all_interactions_of_known_users_and_items(tmp_path: Path) -> None:
@@ -204,29 +217,10 @@ def test_choices_are_clicks_or_all_interactions_of_known_users_and_items(tmp_pat
         assert found.users == sorted(table["user_id"].unique())
 
 
-def test_more_interactions_than_fit_into_memory_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interactions, "MOST_ROWS", 100)
-    with pytest.raises(TooManyInteractionsError, match="more than 100 interactions"):
-        read_chosen(load_spec(written(tmp_path)))
-    made = run(tmp_path, written(tmp_path))
-    assert made.result.metrics["recommender"]["reason"] == "There are more than 100 interactions."
-
-
 @pytest.mark.parametrize("value", ["all", "some"])
 def test_candidates_from_needs_users_and_items_and_a_known_value(tmp_path: Path, value: str) -> None:
     with pytest.raises(SpecError, match="candidates_from"):
         load_spec(written(tmp_path, users=None, categorical=["kind"], candidates_from=value))
-
-
-@pytest.mark.full
-def test_a_run_on_films_knows_the_best_that_it_could_reach(tmp_path: Path) -> None:
-    made = train(tmp_path / "run", "--dataset", "films", "--users", "300", "--films", "100")
-    metrics = made.result.metrics
-    assert metrics["auc"] < metrics["best_reachable"]["auc"]
-    assert metrics["best_reachable"]["log_loss"] < metrics["log_loss"]
-    figures = metrics["recommender"]["figures"]
-    assert figures["recommender"]["ndcg"] < figures["best reachable"]["ndcg"]
-    assert ">Best reachable</th>" in (Path(made.result.bundle) / "report.html").read_text()
 
 
 def test_more_items_than_can_have_weights_get_factors_that_a_service_reproduces(
@@ -249,13 +243,3 @@ def test_more_items_than_can_have_weights_get_factors_that_a_service_reproduces(
     ten = model.recommender.recommend(np.array([model.recommender.numbers["i3"]]), 10, np.empty(0, np.int64))
     assert {int(model.recommender.items[one.item][1:]) % 2 for one in ten} == {1}
     model.close()
-
-
-def test_both_kinds_of_a_first_stage_are_compared_if_the_better_one_is_wanted(tmp_path: Path) -> None:
-    made = train(tmp_path / "run", "--dataset", "tables", "--spec", str(written(tmp_path)), "--first-stage", "best")
-    judged = made.result.metrics["recommender"]
-    assert set(judged["tried"]) == {Ease.name, AlternatingLeastSquares.name}
-    assert judged["first_stage"] == max(judged["tried"], key=lambda name: judged["tried"][name])
-    report = (Path(made.result.bundle) / "report.html").read_text()
-    for name, ndcg in judged["tried"].items():
-        assert f"{name} reached an NDCG@10 of {ndcg:.4f}" in report

@@ -11,16 +11,14 @@ import pytest
 
 from features.bundle import MODEL, Bundle
 from features.encoder import RawRows
-from features.hashing import Several, hash_value
+from features.hashing import hash_value
 from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_rows
 from tests.support.prepared_rows import MemoryRows, prepared
 from training.engines import chunks
-from training.engines.counting import LocalCounts
 from training.engines.local.engine import LocalEngine, LocalRows
 from training.evaluation.measure import Scored, score
 from training.kernels.columns import FEATURES, FOLD, RECORD_HASH, raw_columns, raw_rows
-from training.kernels.count import count
 from training.kernels.encode import FoldEncoder
 from training.kernels.split import PARTS, Division, Part
 from training.parameters import TrainingParameters
@@ -178,30 +176,6 @@ def test_values_are_counted_in_the_rows_that_are_wanted_and_in_no_others(
     assert (int(counted.rows.sum()), int(counted.clicks.sum())) == (len(held), sum(label for _, label in held))
 
 
-def test_rates_by_hand() -> None:
-    schema = Schema(numeric=(), categorical=("genres",), separators={"genres": "|"})
-    hashes, row = np.array([1, 2, 1, 1, 2, 0]), np.array([0, 0, 1, 2, 2, 3])  # a and b, a, b and a and b, missing
-    clicked, folds = np.array([True, False, True, False]), np.array([0, 0, 1, 1], dtype=np.int32)
-    counted = count(hashes, clicked[row], folds[row], number=2)
-    assert counted.hash.tolist() == [0, 1, 2]
-    assert counted.rows.tolist() == [[0, 1], [2, 1], [1, 1]]
-    assert counted.clicks.tolist() == [[0, 0], [1, 1], [1, 1]]
-    # 6 values in all, 4 of clicked rows: 2/3 on average, of which two rows are mixed in.
-    of_a, of_b, of_missing = (2 + 4 / 3) / (3 + 2), (2 + 4 / 3) / (2 + 2), (0 + 4 / 3) / (1 + 2)
-    parameters = TrainingParameters(folds=2, min_category_rows=1, smoothing=2.0)
-    values = LocalCounts(columns=[counted], folds=2).frequent(np.array([1]))
-    encoder = FoldEncoder.of(values, schema, parameters)
-    raw = RawRows(schema=schema, fields=[Several(hashes=hashes, row=row)])
-    served = raw.encode(encoder.encoder)
-    expected = [(of_a + of_b) / 2, of_a, (of_a + of_b) / 2, of_missing]
-    assert served[:, 0] == pytest.approx(expected, abs=1e-7)
-    # By the rows of the other fold: a was seen once there for fold 0 and twice for fold 1, b once for each.
-    a_0, b_0, a_1, b_1 = (1 + 4 / 3) / 3, (1 + 4 / 3) / 3, (1 + 4 / 3) / 4, (1 + 4 / 3) / 3
-    trained = encoder.encode(raw, folds)
-    expected = [(a_0 + b_0) / 2, a_0, (a_1 + b_1) / 2, 2 / 3]
-    assert trained[:, 0] == pytest.approx(expected, abs=1e-7)
-
-
 def test_a_sample_is_encoded_as_the_rows_are(tmp_path: Path) -> None:
     bundle = Bundle.load(make_bundle(tmp_path / "bundle", schema=SCHEMA, rows=300, trees=1))
     wider = Schema(
@@ -221,16 +195,6 @@ def test_a_champion_takes_its_columns_of_several_values_and_its_crosses_from_wid
         numeric=("age",), categorical=("device", "genres", "city", "tags"), separators={"genres": "|", "tags": " "}
     )
     assert_scored_alike(tmp_path, own=SCHEMA, rows=wider)
-
-
-def test_a_champion_that_takes_a_field_whole_can_be_compared_on_rows_that_are_split(tmp_path: Path) -> None:
-    whole = Schema(
-        numeric=("age",),
-        categorical=("city", "tags", "genres", "device"),
-        separators={"tags": " "},
-        crosses=(("genres", "city"),),
-    )
-    assert_scored_alike(tmp_path, own=whole, rows=SCHEMA)
 
 
 def assert_scored_alike(folder: Path, *, own: Schema, rows: Schema) -> None:

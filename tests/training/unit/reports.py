@@ -9,8 +9,9 @@ from training.evaluation.gate import Compared, EarlierVersion, judge
 from training.evaluation.metrics import Evaluation, evaluate
 from training.evaluation.reachable import BestReachable
 from training.evaluation.segments import Slice
+from training.kernels.split import Part
 from training.parameters import GateParameters, TrainingParameters
-from training.report import ColumnSummary, ReportData, SplitSummary
+from training.report.data import ColumnSummary, ReportData
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -43,14 +44,9 @@ def report_data(*, gate: GateParameters | None = None, with_champion: bool = Tru
         keys=[slice_of("user_id", "known"), slice_of("user_id", "new")],
         warnings=[],
         importance=dict(zip(generator.permutation(CRITEO.encoded_features), gains.tolist(), strict=True)),
-        losses=(0.45 + 0.08 * 0.9 ** np.arange(50) + 0.0004 * np.arange(50)).tolist(),
-        best_iteration=28,
         rows="20,000 of 20,009 interactions have a known user; dropped: 9 whose user is not in the table of users",
-        splits=[
-            SplitSummary(name="training", rows=14_400, clicks=3_204),
-            SplitSummary(name="validation", rows=1_600, clicks=350),
-            SplitSummary(name="held out", rows=evaluation.rows, clicks=evaluation.clicks),
-        ],
+        counts={Part.FIT: 14_400, Part.VALIDATION: 1_600, Part.HELD_OUT: evaluation.rows},
+        clicks={Part.FIT: 3_204, Part.VALIDATION: 350, Part.HELD_OUT: evaluation.clicks},
         columns=columns(),
         parameters=TrainingParameters(),
         gate=gate,
@@ -61,7 +57,7 @@ def report_data(*, gate: GateParameters | None = None, with_champion: bool = Tru
 
 def columns() -> list[ColumnSummary]:
     """Of Criteo's shape."""
-    numeric = [ColumnSummary(name=name, role="numeric", missing_share=0.21, distinct=None) for name in CRITEO.numeric]
+    numeric = [ColumnSummary(name=name, role="numeric", missing_share=0.21) for name in CRITEO.numeric]
     return numeric + [
         ColumnSummary(name=name, role="categorical", missing_share=0.033 * index, distinct=7**index % 40_000)
         for index, name in enumerate(CRITEO.categorical)
@@ -77,7 +73,6 @@ def slice_of(column: str, value: str | None, *, observed: float = 0.21, off: boo
         mean_probability=0.2,
         auc=0.71,
         log_loss=0.44,
-        normalized_entropy=0.9,
         calibration_error=0.012,
         off=off,
     )

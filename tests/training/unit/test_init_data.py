@@ -303,7 +303,6 @@ def test_the_command_writes_the_file_and_never_over_another_unasked(tmp_path: Pa
     answer = json.loads(run.stdout)
     assert answer["path"] == str(tmp_path / "dataset.yaml")
     assert answer["dataset"]["label"]["at_least"] == 4
-    assert "like ratings" in answer["reasons"]["interactions rating:float"]
     (tmp_path / "dataset.yaml").write_text("mine")
     again = CliRunner().invoke(app, ["init-data", str(tmp_path)])
     assert isinstance(again.exception, BadInputError)

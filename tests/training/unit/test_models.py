@@ -1,8 +1,6 @@
-"""LightGBM's model text: means of models, scaled leaves, the names of inputs; and how LightGBM is imported."""
+"""LightGBM's model text: means of models, scaled leaves, the names of inputs."""
 
 import re
-import subprocess
-import sys
 from itertools import pairwise
 
 import lightgbm
@@ -58,23 +56,6 @@ def test_it_counts_the_splits_and_gains_of_all_of_them(models: list[lightgbm.Boo
     }
     gains = np.sum([model.feature_importance("gain") for model in models], axis=0)
     np.testing.assert_allclose(mean.feature_importance("gain"), gains)
-
-
-def test_its_text_keeps_the_parameters_and_says_how_long_each_tree_is(
-    models: list[lightgbm.Booster], text: str
-) -> None:
-    def parameters(of: str) -> str:
-        return of.partition("\nparameters:\n")[2].partition("end of parameters")[0]
-
-    assert parameters(text) == parameters(models[0].model_to_string())
-    sizes = next(line for line in text.splitlines() if line.startswith("tree_sizes="))
-    starts = [text.index(f"Tree={index}\n") for index in range(3 * TREES)] + [text.index("end of trees")]
-    assert sizes == "tree_sizes=" + " ".join(map(str, np.diff(starts)))
-
-
-def test_one_model_is_left_as_it_is(models: list[lightgbm.Booster]) -> None:
-    alone = models[0].model_to_string()
-    assert mean_of([alone]) == alone
 
 
 @pytest.mark.parametrize(
@@ -178,20 +159,3 @@ def test_names_that_lightgbm_refuses_stay_unique_among_those_that_it_takes() -> 
     names = slot_names(Schema(numeric=("a__2", "a!", "a?", "a__3", "b c"), categorical=()))
     assert names == ["a__2", "a_", "a__3", "a__3_3", "b_c"]
     assert slot_names(Schema(numeric=("a!", "a?"), categorical=())) == ["a_", "a__1"]
-
-
-CODE = """
-{before}
-from training.model.native import lightgbm
-import sys
-print(sorted({{"pandas", "sklearn"}} & sys.modules.keys()))
-import pandas, sklearn
-print(lightgbm.Booster.__name__, pandas.DataFrame.__name__, sklearn.__name__)
-"""
-
-
-@pytest.mark.parametrize(("before", "loaded"), [("", "[]"), ("import pandas", "['pandas']")])
-def test_lightgbm_brings_no_pandas_and_hides_none(before: str, loaded: str) -> None:
-    code = CODE.format(before=before)
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.splitlines() == [loaded, "Booster DataFrame sklearn"]

@@ -12,8 +12,7 @@ from tests.support.undrawn import undrawn
 from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
 from training.evaluation.gate import EarlierVersion
 from training.parameters import GateParameters
-from training.report import ColumnSummary
-from training.report.data import ReportData
+from training.report.data import ColumnSummary, ReportData
 from training.report.page import render
 
 
@@ -48,7 +47,7 @@ def test_ids_are_unique_and_every_reference_is_met(html: str) -> None:
 
 def test_every_plot_takes_its_colours_from_the_page(html: str) -> None:
     plots = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
-    assert len(plots) == 4
+    assert len(plots) == 3
     for plot in plots:
         assert "var(--model)" in plot
         assert set(re.findall(r"#[0-9a-f]{6}\b", plot)) == set()
@@ -129,7 +128,7 @@ def test_markup_in_the_data_stays_text() -> None:
     data = replace(
         report_data(),
         dataset=hostile,
-        columns=[ColumnSummary(name=hostile, role="numeric", missing_share=0.0, distinct=None)],
+        columns=[ColumnSummary(name=hostile, role="numeric", missing_share=0.0)],
         importance={hostile: 2.0},
     )
     assert "script" not in Page(render(data)).tags
@@ -154,7 +153,6 @@ def test_a_model_without_a_single_split_is_still_reported() -> None:
         report_data(),
         evaluation=evaluation_of(skill=1e-9, rows=50),
         importance={},
-        losses=(),
     )
     assert "Training report" in render(data)
 

@@ -1,27 +1,29 @@
 """Segments in which a model is wrong are named, and those that differ by chance are not."""
 
+from collections.abc import Mapping
+
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pytest
 
 from features.encoder import Encoder, RawRows
-from features.hashing import Several, hash_values
+from features.hashing import Several, hash_value
 from features.schema import Schema
-from tests.support.prepared_rows import MemoryRows, prepared
-from training.evaluation.segments import SHOWN_LENGTH, Slice, SlicedColumn, choose, measure_segments, value_names
-
-SCHEMA = Schema(numeric=(), categorical=("c0", "c1", "c2"))
+from training.evaluation.segments import SHOWN_LENGTH, Slice, SlicedColumn, choose, measure_segments
 
 
-def encoder(*log_counts: list[float]) -> Encoder:
-    """Columns c0, c1 ... whose values have the hashes 0, 1 ... and these log counts."""
-    offsets = np.cumsum([0, *map(len, log_counts)])
+def encoder(*tables: Mapping[str, float]) -> Encoder:
+    """Columns c0, c1 ... whose values have these log counts."""
+    columns = [sorted((hash_value(text), count) for text, count in table.items()) for table in tables]
+    flat = [entry for column in columns for entry in column]
     return Encoder(
-        columns=tuple(f"c{index}" for index in range(len(log_counts))),
-        offsets=offsets,
-        hashes=np.concatenate([np.arange(len(counts)) for counts in log_counts]),
-        rates=np.zeros(offsets[-1], np.float32),
-        log_counts=np.concatenate(log_counts).astype(np.float32),
-        unseen=np.zeros((len(log_counts), 2), np.float32),
+        columns=tuple(f"c{index}" for index in range(len(tables))),
+        offsets=np.cumsum([0, *map(len, tables)]),
+        hashes=np.array([value for value, _ in flat], dtype=np.int64),
+        rates=np.zeros(len(flat), np.float32),
+        log_counts=np.array([count for _, count in flat], dtype=np.float32),
+        unseen=np.zeros((len(tables), 2), np.float32),
     )
 
 
@@ -37,26 +39,34 @@ def constant(*, rows: int, clicks: int, probability: float) -> Slice:
     return found
 
 
-def test_the_columns_with_the_largest_gain_are_sliced_by_their_most_frequent_values() -> None:
-    chosen = choose(encoder([1.0, 3.0, 2.0], [], [5.0] * 7), SCHEMA, gains(c0=1.0, c1=9.0, c2=2.0))
+def test_the_columns_with_the_largest_gain_are_sliced_by_their_most_frequent_values_among_some_rows() -> None:
+    schema = Schema(numeric=(), categorical=("c0", "c1", "c2"), separators={"c2": "|"})
+    texts = [["a", "c", "b", "a"], ["d"], ["g|h| i", "", "x" * 100 + "|k", "g"]]
+    counts = {"a": 1.0, "b": 3.0, "c": 2.0}
+    of_several = {"never seen": 9.0, "g": 8.0, "": 7.0, "i": 6.0, "x" * 100: 5.0, "h": 4.0, "k": 3.0}
+    chosen = choose(encoder(counts, {}, of_several), schema, gains(c0=1.0, c1=9.0, c2=2.0), list(map(pa.array, texts)))
     assert [column.index for column in chosen] == [2, 0]
-    assert chosen[0].hashes.tolist() == [0, 1, 2, 3, 4]
-    assert chosen[1].hashes.tolist() == [1, 2, 0]
+    assert chosen[0].names == ("g", "", "i", "x" * SHOWN_LENGTH, "h")
+    assert chosen[1].names == ("b", "c", "a")
+    assert chosen[1].hashes == tuple(map(hash_value, chosen[1].names))
 
 
-def test_a_row_is_in_the_slice_of_its_value_or_in_that_of_all_others() -> None:
-    column = SlicedColumn(index=1, hashes=np.array([7, 5]))
-    fields = [np.array([7, 5, 5]), np.array([5, 7, 9]), np.array([7, 7, 7])]
-    found = column.bits(RawRows(schema=SCHEMA, fields=fields), encoder([]))
-    assert found.tolist() == [0b10, 0b1, 0b100]
-
-
-def test_a_row_is_in_the_slice_of_each_frequent_value_it_has_or_in_that_of_all_others() -> None:
-    column = SlicedColumn(index=0, hashes=np.array([7, 5]))
-    values = Several(hashes=np.array([3, 5, 7, 8, 9, 7]), row=np.array([0, 0, 0, 1, 1, 2]))
-    schema = Schema(numeric=(), categorical=("c0",), separators={"c0": "|"})
-    found = column.bits(RawRows(schema=schema, fields=[values]), encoder([]))
-    assert found.tolist() == [0b11, 0b100, 0b1]
+@pytest.mark.parametrize(
+    ("values", "bits"),
+    [
+        (np.array([5, 7, 9]), [0b10, 0b1, 0b100]),
+        (
+            Several(hashes=np.array([3, 5, 7, 8, 9, 7]), row=np.array([0, 0, 0, 1, 1, 2])),
+            [0b11, 0b100, 0b1],
+        ),
+    ],
+)
+def test_a_row_is_in_the_slice_of_each_frequent_value_or_in_that_of_all_others(
+    values: npt.NDArray[np.int64] | Several, bits: list[int]
+) -> None:
+    schema = Schema(numeric=(), categorical=("c0",), separators={"c0": "|"} if isinstance(values, Several) else {})
+    column = SlicedColumn(index=0, hashes=(7, 5), names=("seven", "five"))
+    assert column.bits(RawRows(schema=schema, fields=[values]), encoder({})).tolist() == bits
 
 
 def test_each_slice_with_rows_is_measured_under_its_columns_and_values_name() -> None:
@@ -72,7 +82,6 @@ def test_each_slice_with_rows_is_measured_under_its_columns_and_values_name() ->
     assert found[1].clicks == 50
     assert found[1].auc == 0.5
     assert found[1].log_loss == pytest.approx(0.500402, abs=1e-6)
-    assert found[1].normalized_entropy == pytest.approx(1.0)
     assert found[1].calibration_error == pytest.approx(0.0)
 
 
@@ -101,28 +110,4 @@ def test_a_slice_is_off_when_its_clicks_miss_by_more_than_chance_and_enough_to_m
 def test_a_slice_of_one_label_has_no_auc() -> None:
     found = constant(rows=10, clicks=0, probability=0.2)
     assert found.auc is None
-    assert found.normalized_entropy is None
     assert found.log_loss == pytest.approx(-np.log(0.8))
-
-
-OF_TEXTS = Schema(numeric=(), categorical=("a", "b"))
-
-
-@pytest.mark.parametrize("pieces", [1, 4])
-def test_names_are_found_among_the_first_rows_or_after_them(pieces: int) -> None:
-    records = [{"a": a, "b": b} for a, b in (("one", ""), ("two", "x" * 100), ("one", "x" * 100), ("three", ""))]
-    each = len(records) // pieces
-    batches = (prepared(records[start : start + each], OF_TEXTS) for start in range(0, len(records), each))
-    columns = [
-        SlicedColumn(index=1, hashes=hash_values(["x" * 100, ""])),
-        SlicedColumn(index=0, hashes=hash_values(["three", "never seen", "one"])),
-    ]
-    found = value_names(MemoryRows(tuple(batches)), OF_TEXTS, columns)
-    assert found == [["x" * SHOWN_LENGTH, ""], ["three", "", "one"]]
-
-
-def test_of_a_field_with_several_values_the_one_is_named() -> None:
-    schema = Schema(numeric=(), categorical=("a", "b"), separators={"b": "|"})
-    records = [{"a": "", "b": text} for text in ("Drama|Comedy", " Noir || War ", "")]
-    columns = [SlicedColumn(index=1, hashes=hash_values(["War", "Western", "Comedy", ""]))]
-    assert value_names(MemoryRows((prepared(records, schema),)), schema, columns) == [["War", "", "Comedy", ""]]

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 import yaml
-from msgspec import UNSET
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -414,10 +413,10 @@ class TablesSpec(Strict):
             categorical=self.categorical_names,
             label=LABEL,
             timestamp=self.timestamp.column if self.timestamp else None,
-            separators=self.separators or UNSET,
-            crosses=self.crosses or UNSET,
-            factors=self.factors or UNSET,
-            times={one.column: Reading(zone=one.zone, format=one.format) for one in self.times} or UNSET,
+            separators=self.separators,
+            crosses=self.crosses,
+            factors=self.factors,
+            times={one.column: Reading(zone=one.zone, format=one.format) for one in self.times},
         )
 
     def missing_in(self, column: str) -> frozenset[str]:

@@ -109,10 +109,9 @@ class LocalRows:
         """The rows with these columns, in this order, read in this process."""
         return self.selection.of(chunks.read_all(self.files), columns)
 
-    def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
-        """What the kernel gives over all rows, or over those of the first file; merged as the kernel says."""
-        groups = [self.files[:1]] if first is not None else self._groups()
-        found = self.runner.run([partial(run_scan, group, self.selection, kernel) for group in groups])
+    def scan(self, kernel: Kernel) -> pa.Table:
+        """What the kernel gives over all rows, merged as the kernel says."""
+        found = self.runner.run([partial(run_scan, group, self.selection, kernel) for group in self._groups()])
         return kernel.merge(pa.Table.from_batches(chain(*found), kernel.schema))
 
     def divided(self, parameters: TrainingParameters, *, count: int) -> "LocalRows":

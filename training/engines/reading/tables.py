@@ -29,7 +29,7 @@ from training.datasets.described.quick import NO_OTHERS, kept, look_at, matches,
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import chunks, text_array, texts_of
 from training.datasets.described.typed import TableRules, TypedTable, keys_of, taken, typed
-from training.datasets.errors import BadRowsError, DatasetError, require_both_classes
+from training.datasets.errors import BadRowsError, DatasetError, EmptyDatasetError, require_both_classes
 from training.datasets.progress import STAGE, Reporter
 from training.kernels.hashed import Fields, hashed
 
@@ -146,10 +146,17 @@ def check(found: Counter[str], spec: TablesSpec, rules: Mapping[str, TableRules]
     """Raise a `DatasetError` if the counts over all tables are wrong, else report how many interactions are left."""
     mixed = 0 < found["clicks"] < found["rows"]
     if not mixed or any(next(problems(found, rule, {}), None) for rule in rules.values()):
-        if spec.one_row_per and found["rows"]:
+        forgotten = rules["interactions"].forgotten.users
+        if forgotten or (spec.one_row_per and found["rows"]):
             look_at(rules, sys.maxsize)
-            made = f"{spec.interactions.shown} that `one_row_per` makes"
-            require_both_classes(made, rows=found["rows"], clicks=found["clicks"], if_clicks=NO_OTHERS)
+            left = spec.interactions.shown
+            if spec.one_row_per:
+                left += " that `one_row_per` makes"
+            if forgotten:
+                left += ", without those of forgotten users,"
+            if not found["rows"]:
+                raise EmptyDatasetError(f"No row of {left} is left.")
+            require_both_classes(left, rows=found["rows"], clicks=found["clicks"], if_clicks=NO_OTHERS)
         explain(spec, rules)
     if sentence := kept(found, spec):
         report(STAGE, sentence)

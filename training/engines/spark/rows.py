@@ -44,9 +44,9 @@ class SparkRows:
         """The rows with other crosses."""
         return replace(self, schema=schema)
 
-    def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
-        """What the kernel gives over all rows, or over the `first` ones; merged as the kernel says."""
-        return scanned(self.frame if first is None else self.frame.limit(first), kernel)
+    def scan(self, kernel: Kernel) -> pa.Table:
+        """What the kernel gives over all rows, merged as the kernel says."""
+        return scanned(self.frame, kernel)
 
     def divided(self, parameters: TrainingParameters, *, count: int) -> "SparkRows":
         """These rows, of which there are `count`, with `PART` and `FOLD`."""

@@ -107,8 +107,8 @@ def scanned(rows: DataFrame, kernel: Kernel) -> pa.Table:
     What is not merged comes as bytes: Spark knows fewer types, and is slow with lists.
     """
     if kernel.by:
-        merged = [getattr(F, how)(name).alias(name) for name, how in kernel.merged.items()]
-        grouped = mapped(rows, kernel).groupBy(*kernel.by).agg(*merged).select(kernel.schema.names)
+        sums = [F.sum(name).alias(name) for name in kernel.summed]
+        grouped = mapped(rows, kernel).groupBy(*kernel.by).agg(*sums).select(kernel.schema.names)
         return pa.Table.from_pandas(interruptible(grouped, DataFrame.toPandas), kernel.schema, preserve_index=False)
     contents = interruptible(_mapped(rows, kernel, BATCH, of_batch=_as_bytes), DataFrame.toPandas)["batch"]
     tables = (pa.ipc.open_stream(content).read_all().cast(kernel.schema) for content in contents)

@@ -64,7 +64,6 @@ def fit(
         text=text,
         predict=predicting(text, train.sparkSession),
         best_iteration=trees,
-        losses=tuple(losses.values),
         scaling=scaling,
         importance=dict(zip(schema.encoded_features, gains, strict=True)),
     )
@@ -122,10 +121,6 @@ class _Losses:
     def __init__(self, log: Path, iterations: int, progress: Progress) -> None:
         self._follower = Follower(log)
         self._watching = FitProgress(progress, iterations)
-
-    @property
-    def values(self) -> list[float]:
-        return self._watching.losses
 
     def read(self) -> None:
         """Report the iterations that were logged since the last call."""
