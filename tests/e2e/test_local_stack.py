@@ -3,24 +3,28 @@
 The tests of a class depend on each other and run in order.
 """
 
+import json
+import math
 import os
 import re
 import signal
 import socket
-import subprocess
-import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 import pytest
 
 from personalize.stack.state_store import read_locks, read_snapshot
 from tests.e2e.conftest import LENIENT_GATE, TRAINING, add_day
 from tests.e2e.life import Life, changed
-from tests.e2e.processes import computing, listening, service_processes, wait_for
 from tests.support.checkout import Checkout
+from tests.support.services import wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.spark]
+EVERY_STEP = {"DataUpload", "TrainingRun", "ModelVersion", "ServingImage", "ScoringService", "Champion"}
 
 
 def served_version(checkout: Checkout) -> str:
@@ -28,17 +32,37 @@ def served_version(checkout: Checkout) -> str:
     return str(checkout.json("predict", str(checkout.state / "example.json"))["model"]["version"])
 
 
+def computing(checkout: Checkout) -> bool:
+    """Whether training has used more than a second of CPU time, and so is past its start."""
+    with suppress(psutil.Error):
+        running = [process for process in checkout.processes() if "training" in process.cmdline()]
+        return any(process.cpu_times().user > 1 for process in running)
+    return False
+
+
+def listening(port: int) -> bool:
+    """Whether a process accepts connections on the port."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture(scope="module")
-def life(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Life:
+def life(checkout: Checkout) -> Life:
     """The checkout's stack."""
-    return Life(checkout, tmp_path_factory.mktemp("life"))
+    return Life(checkout)
 
 
 class TestLifeOfTheStack:
     """From the first `up` to `destroy`."""
 
-    def test_the_first_up_trains_and_serves(self, life: Life) -> None:
-        life.first_up()
+    def test_the_first_up_trains_and_serves(self, life: Life, checkout: Checkout) -> None:
+        outcome = checkout.json("up")
+        assert changed(outcome) >= EVERY_STEP
+        outputs = outcome["outputs"]
+        assert Path(outputs["report"]).read_text(encoding="utf-8").lstrip().startswith("<!doctype html>")
+        assert 0.5 < outputs["metrics"]["auc"] < 1.0
+        life.remember(1)
+        assert httpx.get(f"{outputs['endpoint']}/readyz").status_code == 200
 
     def test_a_second_up_changes_nothing_and_prints_nothing_secret(self, life: Life, checkout: Checkout) -> None:
         said = life.second_up()
@@ -48,15 +72,33 @@ class TestLifeOfTheStack:
         state = (checkout.state / "state").rglob("*.json")
         assert all(key not in file.read_text() for file in state)
 
-    def test_predict_rank_and_explain_return_trainings_probabilities(self, life: Life) -> None:
+    def test_predict_rank_and_explain_return_trainings_probabilities(
+        self, life: Life, checkout: Checkout, tmp_path: Path
+    ) -> None:
         life.predict(1)
-        life.rank(1)
-        life.explain(1)
+        golden = life.golden(1)[:3]
+        question = tmp_path / "rank.json"
+        question.write_text(json.dumps({"user": {}, "items": [one["record"] for one in golden]}), encoding="utf-8")
+        ranked = checkout.json("rank", str(question))["items"]
+        order = sorted(range(3), key=lambda index: -golden[index]["probability"])
+        assert [item["index"] for item in ranked] == order
+        probabilities = [golden[index]["probability"] for index in order]
+        assert [item["probability"] for item in ranked] == pytest.approx(probabilities, abs=1e-9)
 
-    def test_a_split_by_time_is_refused_for_data_without_timestamps(self, life: Life, checkout: Checkout) -> None:
+        headers = {"Authorization": f"Bearer {checkout.run('key').stdout.strip()}"}
+        url = f"http://127.0.0.1:{checkout.port}/explain"
+        answer = httpx.post(url, json=golden[0]["record"], headers=headers).json()
+        assert answer["probability"] == pytest.approx(golden[0]["probability"], abs=1e-9)
+        total = answer["average"] + math.fsum(one["contribution"] for one in answer["contributions"])
+        assert total == pytest.approx(answer["raw_score"], abs=1e-9)
+        assert {one["feature"] for one in answer["contributions"]} == set(golden[0]["record"])
+
+    def test_a_split_by_time_is_refused_for_data_without_timestamps(self, checkout: Checkout) -> None:
         before = checkout.stack_file.read_text()
         checkout.configure(training={"split": "time"})
-        life.refused_up()
+        failed = checkout.run("up", code=2)
+        assert "`split: time` needs a dataset with a timestamp" in failed.stderr
+        assert not re.search("Traceback|creating|replacing", failed.stderr)
         checkout.stack_file.write_text(before)
 
     def test_without_a_new_file_or_with_more_than_that_an_up_for_new_data_changes_nothing(
@@ -71,11 +113,16 @@ class TestLifeOfTheStack:
         assert served_version(checkout) == "1"
         assert len(life.bundles) == 1
 
-    def test_a_new_file_runs_every_step(self, life: Life) -> None:
-        life.options = ("--if-new-data", "--refuse-data-loss")
-        life.new_data()
-        life.options = ()
-        assert life.champion_was_compared(2)
+    def test_a_new_file_runs_every_step(self, life: Life, checkout: Checkout) -> None:
+        shown = checkout.run("up", "--if-new-data", "--refuse-data-loss")
+        done = set(re.findall(r"^([a-z ]+): (?:created|replaced|updated)", shown.stderr, re.MULTILINE))
+        assert done == {"data", "training", "model version", "serving image", "scoring service", "champion"}
+        assert re.search(r"^The service answers at \S+ with model version 2\.$", shown.stdout, re.MULTILINE)
+        assert ".venv/bin/personalize predict .personalize/local/example.json" in shown.stdout
+        assert re.search(r"^this model +0\.\d{4}", shown.stdout, re.MULTILINE)
+        life.remember(2)
+        metadata: dict[str, Any] = json.loads((life.bundles[2] / "metadata.json").read_text(encoding="utf-8"))
+        assert metadata["metrics"]["champion"]["not_comparable"] is None
         life.predict(2)
 
     @pytest.mark.full
@@ -87,14 +134,11 @@ class TestLifeOfTheStack:
 
     @pytest.mark.full
     def test_refresh_heals_a_service_that_was_killed_with_its_supervisor(self, checkout: Checkout) -> None:
-        while running := service_processes(checkout):  # until it is dead itself, the supervisor starts workers again
+        while running := checkout.processes():  # until it is dead itself, the supervisor starts workers again
             for process in running:
                 process.kill()
             psutil.wait_procs(running, timeout=10)
-        deadline = time.monotonic() + 10
-        while listening(checkout.port) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert not listening(checkout.port)
+        wait_until(lambda: not listening(checkout.port), seconds=10)
         outcome = checkout.json("up", "--refresh")
         assert changed(outcome) == {"ScoringService"}
         assert served_version(checkout) == "2"
@@ -103,7 +147,9 @@ class TestLifeOfTheStack:
         self, life: Life, days: Path, checkout: Checkout
     ) -> None:
         days.rename(days.with_name("aside"))
-        life.roll_back()
+        assert not changed(checkout.json("serve", "1")) & {"DataUpload", "TrainingRun"}
+        champions = {row["version"]: row["champion"] for row in checkout.json("models")["models"]}
+        assert champions == {1: True, 2: False}
         life.predict(1)
         checkout.json("serve", "latest")
         assert served_version(checkout) == "2"
@@ -115,7 +161,7 @@ class TestFaults:
 
     def test_two_ups_at_once_are_refused_in_a_sentence(self, checkout: Checkout) -> None:
         first = checkout.start("up")
-        wait_for(lambda: bool(read_locks(checkout.state / "state")))
+        wait_until(lambda: bool(read_locks(checkout.state / "state")))
         (lock,) = read_locks(checkout.state / "state")
         psutil.Process(lock.pid).suspend()  # so that it has the lock for as long as the second one takes to find it
         try:
@@ -142,48 +188,22 @@ class TestFaults:
         checkout.stack_file.write_text(before)
         assert served_version(checkout) == str(max(life.bundles))
 
-    @pytest.mark.full
-    def test_an_altered_bundle_is_never_served(self, checkout: Checkout) -> None:
-        version = checkout.json("models")["models"]
-        oldest = min(version, key=lambda row: row["version"])
-        bundle = checkout.state / "registry" / "bundles" / oldest["bundle_hash"]
-        model = bundle / "model.txt"
-        content = model.read_bytes()
-        model.chmod(0o644)
-        model.write_bytes(content[:-2] + b"x\n")
-        failed = checkout.run("serve", "1", code=1)
-        assert "model.txt" in failed.stderr
-        assert served_version(checkout) == "2"
-        model.write_bytes(content)
-
-    @pytest.mark.full
-    def test_a_corrupt_registry_is_named_and_the_service_keeps_serving(self, checkout: Checkout) -> None:
-        database = checkout.state / "registry" / "mlflow.db"
-        content = database.read_bytes()
-        database.write_bytes(b"not a database" * 400)
-        failed = checkout.run("serve", "1", code=1)
-        assert "mlflow.db" in failed.stderr
-        assert "Traceback" not in failed.stderr
-        assert served_version(checkout) == "2"
-        database.write_bytes(content)
-        checkout.run("serve", "latest")
-
     def test_an_interrupted_training_ends_with_all_that_it_started(self, checkout: Checkout) -> None:
         slow = TRAINING | {"num_iterations": 500, "early_stopping_rounds": 0}
         checkout.configure(training=slow, gate=LENIENT_GATE | {"min_auc": 0.99})
-        running = set(service_processes(checkout))
+        running = set(checkout.processes())
         process = checkout.start("up")
-        wait_for(lambda: computing(checkout))
+        wait_until(lambda: computing(checkout))
         os.kill(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 130, out + err
         assert "Traceback" not in err
-        wait_for(lambda: set(service_processes(checkout)) == running)
+        wait_until(lambda: set(checkout.processes()) == running)
         assert served_version(checkout) == "2"
 
     def test_an_up_whose_engine_was_killed_continues_with_the_next_up(self, checkout: Checkout) -> None:
         process = checkout.start("up")
-        wait_for(lambda: computing(checkout))
+        wait_until(lambda: computing(checkout))
         for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
             child.kill()
         process.communicate(timeout=60)
@@ -199,18 +219,8 @@ class TestFaults:
         assert "training: unchanged" in again.stderr
         assert served_version(checkout) == "2"
 
-    def test_a_lost_passphrase_is_explained(self, checkout: Checkout) -> None:
-        passphrase = checkout.state / "passphrase"
-        kept = passphrase.read_text()
-        passphrase.unlink()
-        failed = checkout.run("up", code=1)
-        assert "passphrase" in failed.stderr
-        assert "Traceback" not in failed.stderr
-        passphrase.write_text(kept)
-        passphrase.chmod(0o600)
-
     def test_an_interrupted_destroy_keeps_the_state_and_the_models(self, checkout: Checkout) -> None:
-        for service in service_processes(checkout):
+        for service in checkout.processes():
             service.suspend()  # it can't end by itself, so the signal arrives while it is waited for
         process = checkout.start("destroy", "--yes")
         assert process.stderr is not None
@@ -225,14 +235,6 @@ class TestFaults:
 
     def test_destroy_leaves_no_process_no_port_and_no_file(self, checkout: Checkout) -> None:
         checkout.run("destroy", "--yes")
-        assert service_processes(checkout) == []
+        assert checkout.processes() == []
         assert not listening(checkout.port)
         assert not checkout.state.exists()
-
-
-def test_the_tree_stays_clean_for_git(checkout: Checkout) -> None:
-    """`up` writes only into ignored folders."""
-    subprocess.run(["git", "init", "-q"], cwd=checkout.folder, check=True)
-    subprocess.run(["git", "add", "-A"], cwd=checkout.folder, check=True)
-    listed = subprocess.run(["git", "ls-files"], cwd=checkout.folder, capture_output=True, text=True, check=True)
-    assert not [name for name in listed.stdout.splitlines() if name.startswith((".personalize", ".venv"))]

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -44,10 +43,10 @@ def pulumi_up(checkout: Checkout) -> str:
 @pytest.mark.spark
 @pytest.mark.full
 @pytest.mark.skipif(not has_language_host(), reason=f"needs {LANGUAGE_HOST}, which Pulumi's official release has")
-def test_a_plain_pulumi_up_brings_up_what_personalize_does(checkout: Checkout, tmp_path: Path) -> None:
+def test_a_plain_pulumi_up_brings_up_what_personalize_does(checkout: Checkout) -> None:
     lock = (checkout.folder / "uv.lock").read_bytes()
     assert re.search(r"^ +\+ \d+ created$", pulumi_up(checkout), re.MULTILINE)
-    life = Life(checkout, tmp_path)
+    life = Life(checkout)
     life.remember(1)
     life.predict(1)
     again = pulumi_up(checkout)

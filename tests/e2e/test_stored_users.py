@@ -1,17 +1,16 @@
 """What a stack's service knows of users and items while models are trained, rejected, rolled back and replaced."""
 
-import csv
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 
 from tests.e2e.conftest import LENIENT_GATE
 from tests.e2e.life import changed
-from tests.e2e.processes import service_processes
 from tests.support.checkout import Checkout
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -58,15 +57,10 @@ class Client:
 
 def add_user(stack: Checkout, user: str) -> None:
     """A new user in the tables, with some choices."""
-    folder = (stack.folder / TABLES).parent
-    for name, key in (("users.csv", "user_id"), ("interactions.csv", "user_id")):
-        with (folder / name).open(newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        own = [row | {key: user} for row in rows if row[key] == "u017"]
-        with (folder / name).open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=[*rows[0]])
-            writer.writeheader()
-            writer.writerows([*rows, *own])
+    for name in ("users.csv", "interactions.csv"):
+        file = (stack.folder / TABLES).with_name(name)
+        rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+        pd.concat([rows, rows[rows.user_id == "u017"].assign(user_id=user)]).to_csv(file, index=False)
 
 
 def test_a_rejected_candidate_changes_nothing_that_serves_and_the_rest_follows_the_settings(stack: Checkout) -> None:
@@ -85,7 +79,7 @@ def test_a_rejected_candidate_changes_nothing_that_serves_and_the_rest_follows_t
     assert (listed[1], listed[2]["accepted"]) == (champion, False)
 
     stack.configure(scoring={"port": stack.port, "key_rotation": 2})
-    for process in service_processes(stack):
+    for process in stack.processes():
         process.kill()
     shown = stack.run("up", code=3).stderr
     assert "key: updated" in shown
@@ -136,22 +130,3 @@ def test_an_older_version_knows_nobody_and_says_so_first(stack: Checkout) -> Non
     client = Client(stack)
     assert client.fallback("u017") == ["unknown_user", "popular"]
     assert client.score("u017")[0] == "1"
-
-
-def test_a_stack_of_other_data_is_rolled_back_to_a_version_that_recommends(stack: Checkout, tmp_path: Path) -> None:
-    stack.run("serve", "latest")
-    other = shutil.copytree((stack.folder / TABLES).parent, tmp_path / "other")
-    for name in ("items.csv", "interactions.csv"):
-        with (other / name).open(newline="") as stream:
-            rows = [row | {"item_id": f"x{row['item_id']}"} for row in csv.DictReader(stream)]
-        with (other / name).open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=[*rows[0]])
-            writer.writeheader()
-            writer.writerows(rows)
-    stack.configure(dataset={"kind": "tables", "spec": str(other / "dataset.yaml")})
-    stack.run("up")
-    assert Client(stack).fallback("u017") == []
-    stack.run("serve", "4")
-    answer = Client(stack).post("/recommend", user="u017", top=3).json()
-    assert answer["fallback"] == []
-    assert all(one["item"].startswith("i") for one in answer["items"])

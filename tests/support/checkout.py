@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -9,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from tests.support.ports import free_port
-from tests.support.working_tree import copy_working_tree
+from tools.paths import ROOT
 from tools.setup.uv import ensure_uv
 
 EXTRAS = ("local", "scoring", "infra")
@@ -66,6 +68,15 @@ class Checkout:
         assert process.returncode == code, f"personalize {arguments} ended with {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
+    def processes(self) -> list[psutil.Process]:
+        """Every process of the stack."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if any(str(self.folder) in part for part in process.cmdline()):
+                    found.append(process)
+        return found
+
     def json(self, *arguments: str) -> Any:
         """What `personalize ... --json` prints."""
         return json.loads(self.run(*arguments, "--json").stdout)
@@ -79,6 +90,16 @@ class Checkout:
     def state(self) -> Path:
         """The stack's folder."""
         return self.folder / ".personalize" / "local"
+
+
+def copy_working_tree(folder: Path) -> None:
+    """Copy the files that the next git commit would contain into `folder`."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
 
 
 def _share_compiled(packages: Path) -> None:

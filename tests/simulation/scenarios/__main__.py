@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.simulation.scenarios import changes, interruptions, life, private
 from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SimulatedStack
-from tests.support.working_tree import copy_working_tree
+from tests.support.checkout import copy_working_tree
 
 PARTS = {"changes": ("life", "changes"), "kills": ("kills", "private", "azure")}
 """The stages of each process, by its name. Together these are all stages, and each process takes about as long."""
