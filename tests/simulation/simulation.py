@@ -13,10 +13,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.request import build_opener, install_opener
 
+import trustme
 from starlette.applications import Starlette
 
 from azure_clients import credentials
-from tests.simulation.certificates import Authority
 from tests.simulation.fakes.blob import Azurite, azurite_command, blob
 from tests.simulation.fakes.databricks import databricks_api
 from tests.simulation.fakes.entra import entra, kubernetes_access
@@ -27,7 +27,7 @@ from tests.simulation.fakes.runs import Runs
 from tests.simulation.fakes.service import Listener
 from tests.simulation.fakes.vault_keys import vault_keys
 from tests.simulation.kubernetes.aks import SYSTEM_NAMESPACES, Aks
-from tests.simulation.kubernetes.control_plane import ControlPlane, Webhooks
+from tests.simulation.kubernetes.control_plane import ControlPlane
 from tests.simulation.services.kubernetes import CLUSTER
 from tests.simulation.world import WORLD_VARIABLE, World
 from tools.paths import ROOT
@@ -68,7 +68,8 @@ class Simulation:
         `binaries`: of a control plane, from `tools.control_plane`. Without Azurite there is no Blob endpoint, and its
         clients are refused.
         """
-        authority = Authority(self.world.folder / "pki")
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self.world.folder / "ca.crt")
         with ExitStack() as ends:
 
             def listen(make: Callable[[World], Starlette]) -> int:
@@ -92,8 +93,7 @@ class Simulation:
             yield self
 
     def _start_plane(self, binaries: Mapping[str, Path], webhooks: str, ends: ExitStack) -> None:
-        hooks = Webhooks(f"{webhooks}/authenticate", f"{webhooks}/authorize")
-        self.plane = ControlPlane(self.world.folder.with_name("plane"), binaries, hooks)
+        self.plane = ControlPlane(self.world.folder.with_name("plane"), binaries, webhooks)
         self.plane.start()
         ends.callback(self.plane.stop)
         authority = base64.b64encode(self.plane.certificate_authority).decode()
@@ -105,7 +105,7 @@ class Simulation:
 
     def environment(self) -> dict[str, str]:
         """Variables that lead a process to the fakes, to the plugins and to the record."""
-        bundle = str(self.world.folder / "pki" / "ca.crt")
+        bundle = str(self.world.folder / "ca.crt")
         return {
             "HTTPS_PROXY": self._address,
             "https_proxy": self._address,

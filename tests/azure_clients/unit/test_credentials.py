@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import trustme
 
 pytest.importorskip("azure.identity", reason="needs `uv sync --inexact --extra azure`")
 
@@ -17,7 +18,6 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure_clients import credentials, kubernetes_token
 from azure_clients.cluster import cluster_client
 from azure_clients.credentials import DATABRICKS, KUBERNETES, MANAGER_SCOPE, RememberedTokens, databricks
-from tests.simulation.certificates import Authority
 
 SCOPE = "scope"
 
@@ -103,7 +103,7 @@ def test_databricks_gets_a_token_of_its_own_and_one_for_azures_manager(monkeypat
 
 @pytest.mark.parametrize(("statuses", "asked"), [([401, 200], 2), ([401, 401], 2), ([403], 1)])
 def test_a_cluster_that_rejects_a_token_gets_one_new_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, statuses: list[int], asked: int
+    monkeypatch: pytest.MonkeyPatch, statuses: list[int], asked: int
 ) -> None:
     issuer, sent = Issuer(), []
     monkeypatch.setattr(credentials, "_signed_in", lambda _: issuer)
@@ -113,7 +113,7 @@ def test_a_cluster_that_rejects_a_token_gets_one_new_one(
         sent.append(request.headers["authorization"])
         return httpx.Response(next(answers))
 
-    authority = base64.b64encode(Authority(tmp_path).certificate_path.read_bytes()).decode()
+    authority = base64.b64encode(trustme.CA().cert_pem.bytes()).decode()
     described = {"server": "https://cluster.example", "certificate-authority-data": authority}
     monkeypatch.setattr(httpx, "Client", lambda **given: CLIENT(transport=httpx.MockTransport(answer), **given))
     with cluster_client(described, "tenant") as client:

@@ -12,12 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import trustme
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.simulation.certificates import Authority
 from tests.simulation.fakes.service import application
 from tests.simulation.processes import Process
 from tests.simulation.services.authorization import may
@@ -46,13 +46,17 @@ def azurite_command() -> list[str] | None:
 class Azurite:
     """The real service on loopback, with TLS because bearer tokens require it."""
 
-    def __init__(self, folder: Path, command: Sequence[str], authority: Authority) -> None:
+    def __init__(self, folder: Path, command: Sequence[str], authority: trustme.CA) -> None:
         """`command` starts Azurite's Blob service, which stores its data in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        certificate, key = authority.issue("azurite", "azurite")
+        certificate, key = folder / "cert.pem", folder / "key.pem"
+        issued = authority.issue_cert("127.0.0.1")
+        issued.cert_chain_pems[0].write_to_path(certificate)
+        issued.private_key_pem.write_to_path(key)
         port = free_port()
         self.address = f"https://127.0.0.1:{port}/{AZURITE_ACCOUNT}"
-        self._context = ssl.create_default_context(cafile=str(authority.certificate_path))
+        self._context = ssl.create_default_context()
+        authority.configure_trust(self._context)
         arguments = [
             *command,
             *("--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder), "--silent"),

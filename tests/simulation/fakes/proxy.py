@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import Coroutine, Mapping
 
-from tests.simulation.certificates import Authority
+import trustme
 
 CHUNK_BYTES = 65_536
 START_SECONDS = 15.0
@@ -18,7 +18,7 @@ LONGEST_REQUEST_BYTES = 65_536
 class Proxy(threading.Thread):
     """Answers CONNECT, terminates TLS for the requested host, and forwards the rest to its fake."""
 
-    def __init__(self, authority: Authority, backends: Mapping[str, int]) -> None:
+    def __init__(self, authority: trustme.CA, backends: Mapping[str, int]) -> None:
         """`backends` maps a host, or a ".suffix" of hosts, to the port of its fake on loopback."""
         super().__init__(name="proxy", daemon=True)
         self._authority = authority
@@ -87,9 +87,8 @@ class Proxy(threading.Thread):
 
     def _context(self, host: str) -> ssl.SSLContext:
         if host not in self._contexts:
-            certificate, key = self._authority.issue(f"host-{host}", "fake", host=host)
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(certificate, key)
+            self._authority.issue_cert(host).configure_cert(context)
             self._contexts[host] = context
         return self._contexts[host]
 

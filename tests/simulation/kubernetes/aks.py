@@ -120,7 +120,7 @@ class Aks(threading.Thread):
                 "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
                 "status": status,
             }
-            self._plane.apply(path, manifest, subresource="/status")
+            self._plane.apply(f"{path}/status", manifest)
 
 
 def _wanted_nodes(world: World, cluster: Record) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,8 +13,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 
-from tests.simulation.certificates import Authority
 from tests.simulation.fakes.proxy import Proxy
 from tools.paths import ROOT
 from tools.setup import trust
@@ -59,7 +59,9 @@ def network(tmp_path: Path) -> Iterator[dict[str, str]]:
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(content))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    proxy = Proxy(Authority(tmp_path / "authority"), {HOST: server.server_port})
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.crt")
+    proxy = Proxy(authority, {HOST: server.server_port})
     yield {
         "HTTPS_PROXY": proxy.open(),
         "HOME": str(tmp_path),
@@ -102,7 +104,7 @@ def _project(folder: Path) -> None:
 
 def run(script: str, python: str, network: dict[str, str], folder: Path, *arguments: str) -> str:
     """Run `script` with a system store that contains only the proxy's authority; returns its output."""
-    replaced = f'mount --bind {folder}/authority/ca.crt {STORE} && exec "$@"'
+    replaced = f'mount --bind {folder}/ca.crt {STORE} && exec "$@"'
     command = [*IN_OWN_MOUNTS, "sh", "-c", replaced, "sh", python, "-c", script, *arguments]
     done = subprocess.run(command, cwd=folder, env=network, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import tenacity
+import trustme
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -16,7 +17,6 @@ from azure_clients.credentials import credential
 from azure_clients.retries import AzureRefusedError, StepCancelledError, Timeout
 from steps.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
 from steps.workspace_ready import MetastoreMissingError, PrivilegesMissingError, WorkspaceReady
-from tests.simulation.certificates import Authority
 from tests.simulation.fakes.service import Listener, application
 from tests.simulation.faults import FaultKind
 from tests.simulation.tokens import DATABRICKS, KUBERNETES
@@ -115,7 +115,7 @@ def test_a_missing_privilege_is_reported_with_what_an_admin_grants(
 
 
 @pytest.fixture
-def cluster(cloud: Cloud, tmp_path: Path) -> Iterator[dict[str, Any]]:
+def cluster(cloud: Cloud) -> Iterator[dict[str, Any]]:
     """Inputs of a cluster that grants access at the third request and has its add-ons at the second."""
     asked: dict[str, int] = {"review": 0, "definition": 0}
 
@@ -129,7 +129,7 @@ def cluster(cloud: Cloud, tmp_path: Path) -> Iterator[dict[str, Any]]:
 
     routes = [Route(REVIEW, review, methods=["POST"]), Route(DEFINITION + NEEDED[0], definition)]
     listener = Listener(application(cloud.world, "cluster", routes, audience=KUBERNETES))
-    authority = base64.b64encode(Authority(tmp_path / "pki").certificate_path.read_bytes()).decode()
+    authority = base64.b64encode(trustme.CA().cert_pem.bytes()).decode()
     server = {"server": f"http://127.0.0.1:{listener.start()}", "certificate-authority-data": authority}
     given = json.dumps({"clusters": [{"name": "aks", "cluster": server}]})
     yield {**AZURE, "cluster_id": CLUSTER, "kubeconfig": base64.b64encode(given.encode()).decode()}
