@@ -5,11 +5,10 @@ Each operation is one transaction on the record.
 
 import re
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from tests.simulation.faults import Faults
 from tests.simulation.world import Record, RefusedError, World
@@ -68,6 +67,11 @@ class ResourceType:
     """Whether ARM can't delete it: it stays until its parent is deleted."""
     singleton: bool = False
     """Whether it exists as soon as its parent does: its create changes it, and its delete resets it."""
+    collection: str = ""
+    """Where Databricks has objects of this type."""
+    in_metastore: bool = False
+    """Whether that is Unity Catalog's metastore, and not a workspace."""
+    read_rules: tuple[Rule, ...] = ()
 
     @property
     def parameters(self) -> list[str]:
@@ -83,43 +87,38 @@ class ResourceType:
         return PARAMETER.sub(lambda found: parts[found[1]].strip("/"), self.path)
 
 
-Kind = TypeVar("Kind", bound=ResourceType)
-
-
-class Cloud(ABC, Generic[Kind]):
+class Cloud:
     """The resources of some types in a `World`, without Pulumi's engine. Every method may raise `RefusedError`."""
 
-    def __init__(self, world: World, types: Mapping[str, Kind]) -> None:
+    def __init__(self, world: World, types: Mapping[str, ResourceType]) -> None:
         """`types` by Pulumi's token."""
         self.world = world
         self.faults = Faults(world)
         self._types = types
 
-    @abstractmethod
+    def read(self, token: str, identity: str) -> Record | None:
+        """The resource as a later read returns it, or None."""
+        raise NotImplementedError
+
+    def identity(self, kind: ResourceType, inputs: Mapping[str, Any]) -> str:
+        """The id of a new resource."""
+        raise NotImplementedError
+
+    def call(self, kind: ResourceType, identity: str, inputs: Mapping[str, Any]) -> Call:
+        """The operation on the resource with this id; refuses callers that may not write it."""
+        raise NotImplementedError
+
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Take the provider's settings."""
 
-    @abstractmethod
-    def read(self, token: str, identity: str) -> Record | None:
-        """The resource as a later read returns it, or None."""
-
-    @abstractmethod
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Call a function."""
+        raise RefusedError(400, "UnknownFunction", f"The simulation has no {token} (called with {sorted(arguments)}).")
 
-    @abstractmethod
-    def identity(self, kind: Kind, inputs: Mapping[str, Any]) -> str:
-        """The id of a new resource."""
-
-    @abstractmethod
-    def call(self, kind: Kind, identity: str, inputs: Mapping[str, Any]) -> Call:
-        """The operation on the resource with this id; refuses callers that may not write it."""
-
-    @abstractmethod
     def refuse(self, call: Call) -> None:
         """Raise for what is refused whatever the type."""
 
-    def kind(self, token: str) -> Kind:
+    def kind(self, token: str) -> ResourceType:
         """The type behind a token."""
         if token not in self._types:
             raise RefusedError(400, "UnknownType", f"The simulation has no {token}; see tests/simulation/README.md.")

@@ -13,8 +13,9 @@ objects" and "Manage Unity Catalog object ownership").
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from personalize.stack.interrupted import identity_of
@@ -200,17 +201,10 @@ def _job_outputs(call: Call) -> dict[str, Any]:
     return {**_owned(call), "url": f"https://{host}/#job/{call.name}"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatabricksType(ResourceType):
-    """A type of the Databricks package."""
-
-    collection: str
-    in_metastore: bool = False
-    read_rules: tuple[Rule, ...] = ()
-    outputs: Callable[[Call], dict[str, Any]] = _owned
+Type = partial(ResourceType, outputs=_owned)
 
 
-def _securable(kind: str, token: str, replaces: Iterable[str], creation: Rule) -> DatabricksType:
+def _securable(kind: str, token: str, replaces: Iterable[str], creation: Rule) -> ResourceType:
     """A kind of object in Unity Catalog. `creation` refuses callers without the privileges that creating one needs."""
 
     def write(call: Call) -> None:
@@ -219,7 +213,7 @@ def _securable(kind: str, token: str, replaces: Iterable[str], creation: Rule) -
         else:
             _refuse_unless({MANAGE, OWNED}, call, kind, call.name)
 
-    return DatabricksType(
+    return Type(
         pulumi_type=token,
         collection=kind,
         in_metastore=True,
@@ -256,7 +250,7 @@ def _create_volume(call: Call) -> None:
     _refuse_outside_location(call, "CREATE_EXTERNAL_VOLUME", call.input("storageLocation", ""))
 
 
-SECURABLES: Mapping[str, DatabricksType] = {
+SECURABLES: Mapping[str, ResourceType] = {
     "storageCredential": _securable("storageCredential", CREDENTIAL, {"name"}, _create_credential),
     "externalLocation": _securable("externalLocation", LOCATION, {"name"}, _create_location),
     "catalog": _securable("catalog", CATALOG, {"name", "storageRoot"}, _create_catalog),
@@ -268,7 +262,7 @@ SECURABLES: Mapping[str, DatabricksType] = {
 """By the input of a grant that names one."""
 ALL_TYPES = [
     *SECURABLES.values(),
-    DatabricksType(
+    Type(
         pulumi_type=GRANT,
         collection="grants",
         in_metastore=True,
@@ -277,22 +271,22 @@ ALL_TYPES = [
         delete_rules=(_refuse_granter,),
         read_rules=(_refuse_granter,),
     ),
-    DatabricksType(
+    Type(
         pulumi_type=MEMBER,
         collection="service-principals",
         replaces=frozenset({"applicationId"}),
     ),
-    DatabricksType(
+    Type(
         pulumi_type=PERMISSIONS,
         collection="permissions",
         replaces=frozenset({"jobId", "clusterPolicyId"}),
     ),
-    DatabricksType(
+    Type(
         pulumi_type=POLICY,
         collection="policies",
         outputs=lambda call: {**_owned(call), "policyId": call.name},
     ),
-    DatabricksType(
+    Type(
         pulumi_type=JOB,
         collection="jobs",
         rules=(_refuse_job_stranger,),
@@ -300,10 +294,10 @@ ALL_TYPES = [
         outputs=_job_outputs,
     ),
 ]
-TYPES: Mapping[str, DatabricksType] = {kind.pulumi_type: kind for kind in ALL_TYPES}
+TYPES: Mapping[str, ResourceType] = {kind.pulumi_type: kind for kind in ALL_TYPES}
 
 
-class Databricks(Cloud[DatabricksType]):
+class Databricks(Cloud):
     """All types of Databricks; the provider's host identifies the workspace."""
 
     def __init__(self, world: World, host: str | None = None) -> None:
@@ -316,11 +310,7 @@ class Databricks(Cloud[DatabricksType]):
         host = settings.get("host")
         self._host = host if isinstance(host, str) else None
 
-    def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The program calls no function of this package."""
-        raise RefusedError(400, "UnknownFunction", f"The simulation has no {token} (called with {sorted(arguments)}).")
-
-    def identity(self, kind: DatabricksType, inputs: Mapping[str, Any]) -> str:
+    def identity(self, kind: ResourceType, inputs: Mapping[str, Any]) -> str:
         """The object's name, or a number that Databricks gives it."""
         if named := identity_of(kind.pulumi_type, inputs, ""):
             return named
@@ -329,7 +319,7 @@ class Databricks(Cloud[DatabricksType]):
             self.world.set("next_number", number)
         return str(number)
 
-    def call(self, kind: DatabricksType, identity: str, inputs: Mapping[str, Any]) -> Call:
+    def call(self, kind: ResourceType, identity: str, inputs: Mapping[str, Any]) -> Call:
         """Refuses everybody but members of a workspace that is ready."""
         workspace = self._workspace()
         if workspace is None or workspace.ready > time.time():
@@ -342,9 +332,6 @@ class Databricks(Cloud[DatabricksType]):
         if kind.in_metastore and not self.world.setting("metastore"):
             raise RefusedError(404, "METASTORE_DOES_NOT_EXIST", "No metastore is assigned to the workspace.")
         return call
-
-    def refuse(self, call: Call) -> None:
-        """Each type has its own rules."""
 
     def read(self, token: str, identity: str) -> Record | None:
         """Look an object up; it's gone if its workspace is."""

@@ -36,22 +36,19 @@ SERIAL = re.compile(
 """What accepts, with its parts, one write at a time."""
 
 
-class Arm(Cloud[ResourceType]):
+class Arm(Cloud):
     """All types of the catalogue."""
 
     def __init__(self, world: World) -> None:
         """Manages what is in `world`."""
         super().__init__(world, TYPES)
 
-    def configure(self, settings: Mapping[str, Any]) -> None:
-        """There is one subscription."""
-
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Call one of the functions that the program calls."""
+        if token != "azure-native:containerservice:listManagedClusterUserCredentials":  # noqa: S105 - a function's
+            return super().invoke(token, arguments)
         with self.world.transaction():
-            if token == "azure-native:containerservice:listManagedClusterUserCredentials":  # noqa: S105 - a function's
-                return user_credentials(self.world, arguments)
-        raise RefusedError(400, "UnknownFunction", f"The simulation has no {token}.")
+            return user_credentials(self.world, arguments)
 
     def identity(self, kind: ResourceType, inputs: Mapping[str, Any]) -> str:
         """The path of the names in the inputs."""

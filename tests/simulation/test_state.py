@@ -3,7 +3,6 @@
 Pulumi's own Azure client talks to a real Blob service, and to a Key Vault key that a role lets it use.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from infra.azure_settings import AzureSettings
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.errors import StackMissingError
 from personalize.stack import state_store
-from personalize.stack import state_store as identity
 from personalize.stack.session import StackSession
 from tests.simulation.fakes.blob import azurite_command
 from tests.simulation.fakes.runs import Runs
@@ -25,20 +23,14 @@ from tests.simulation.published import ROLES
 from tests.simulation.services.authorization import IDENTITY
 from tests.simulation.simulation import Simulation
 from tests.simulation.world import DEFAULTS, World
+from tests.support.azure_stack import REQUIRED
 from tools.toolchain import PulumiMissingError, pulumi_command
 from training.datasets.manifest import Manifest
 
 pytestmark = pytest.mark.engine
 
 CLIENT = "77777777-7777-4777-8777-777777777777"
-SETTINGS = {
-    "subscription": DEFAULTS["subscription"],
-    "tenant": DEFAULTS["tenant"],
-    "deployers": list(DEFAULTS["deployers"]),
-    "alert_mail": "operators@example.com",
-    "authorized_ip_ranges": "anywhere",
-    "allowed_sources": "anywhere",
-}
+SETTINGS = {**REQUIRED, "deployers": list(DEFAULTS["deployers"])}
 SECRET = "simulated-secret-value"  # noqa: S105 - what the test looks for
 Machine = Callable[..., StackSession]
 """Opens a session of the stack on the machine with this name."""
@@ -67,7 +59,7 @@ def simulated(world: World) -> Iterator[World]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[..., None]) -> Machine:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Opens a session of the stack on the machine with this name."""
     monkeypatch.setattr("personalize.stack.operations.program", program)
 
@@ -82,17 +74,11 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[.
     return session
 
 
-@pytest.fixture
-def program() -> Callable[..., None]:
+def program(*, reads_data: bool, listed: Manifest | None) -> None:
     """A stack without resources that has a secret."""
-
-    def declare(*, reads_data: bool, listed: Manifest | None) -> None:
-        assert reads_data
-        assert listed is None
-        pulumi.export("key", pulumi.Output.secret(SECRET))
-        pulumi.export("version", 3)
-
-    return declare
+    assert (reads_data, listed) == (True, None)
+    pulumi.export("key", pulumi.Output.secret(SECRET))
+    pulumi.export("version", 3)
 
 
 def ignore(_: object) -> None:
@@ -100,8 +86,8 @@ def ignore(_: object) -> None:
 
 
 @pytest.mark.full
-def test_two_machines_share_a_stack_that_leaves_no_secret_on_them_until_one_destroys_it(
-    simulated: World, machine: Machine, tmp_path: Path
+def test_two_machines_and_a_workflow_share_a_stack_that_leaves_no_secret_on_them_until_one_destroys_it(
+    simulated: World, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bootstrapped(simulated)
     first = machine("one")
@@ -121,43 +107,35 @@ def test_two_machines_share_a_stack_that_leaves_no_secret_on_them_until_one_dest
     stored = [path for path in (simulated.folder / "azurite").rglob("*") if path.is_file()]
     assert stored
     assert not any(SECRET.encode() in path.read_bytes() for path in stored)
+
+    with monkeypatch.context() as workflow:
+        simulated.set("clients", {CLIENT: DEFAULTS["deployers"][1]["object_id"]})
+        simulated.set("caller", "nobody")  # what the Azure CLI would say
+        workflow.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "https://token.actions.githubusercontent.com")
+        workflow.setenv("ARM_CLIENT_ID", CLIENT)
+        workflow.setattr(state_store, "client_assertion", lambda: "a.statement.of-github")
+        assert machine("runner").outputs()[0]["key"] == SECRET
+        file = tmp_path / "runner" / "dev" / state_store.FILE
+        assert file.stat().st_mode & 0o077 == 0
+    simulated.set("caller", DEFAULTS["caller"])
+
     machine("two").destroy(ignore)
     assert not machine("one").exists()
     with pytest.raises(StackMissingError):
         machine("one").outputs()
 
 
-def test_without_a_state_backend_the_error_names_bootstrap(simulated: World, machine: Machine) -> None:
-    del simulated
-    with pytest.raises(PersonalizationError, match=r"^Run .*personalize bootstrap --stack dev` first"):
-        machine("one").exists()
-
-
-def test_a_caller_without_a_role_on_the_state_backend_is_told(
-    simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("exists", [False, True])
+def test_whoever_cannot_use_the_state_backend_is_told_what_to_do(
+    simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch, *, exists: bool
 ) -> None:
-    monkeypatch.setattr(state_store, "ROLE_SECONDS", -1.0)
-    bootstrapped(simulated)
-    simulated.set("caller", "99999999-9999-4999-8999-999999999999")
-    with pytest.raises(PersonalizationError, match=r"gives `azure\.deployers` access"):
+    if exists:
+        monkeypatch.setattr(state_store, "ROLE_SECONDS", -1.0)
+        bootstrapped(simulated)
+        simulated.set("caller", "99999999-9999-4999-8999-999999999999")
+    said = r"^Run .*personalize bootstrap --stack dev` first.* gives `azure\.deployers` access"
+    with pytest.raises(PersonalizationError, match=said):
         machine("one").exists()
-
-
-@pytest.mark.full
-def test_a_workflow_uses_the_state_backend_with_its_federated_identity(
-    simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bootstrapped(simulated)
-    machine("one").up(ignore)
-    simulated.set("clients", {CLIENT: DEFAULTS["deployers"][1]["object_id"]})
-    simulated.set("caller", "nobody")  # what the Azure CLI would say
-    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "https://token.actions.githubusercontent.com")
-    monkeypatch.setenv("ARM_CLIENT_ID", CLIENT)
-    monkeypatch.setattr(identity, "client_assertion", lambda: "a.statement.of-github")
-    runner = machine("runner")
-    assert runner.outputs()[0]["key"] == SECRET
-    file = Path(os.environ["PERSONALIZE_STATE"]) / "dev" / identity.FILE
-    assert file.stat().st_mode & 0o077 == 0
 
 
 def test_a_preview_without_a_stack_is_a_plan_by_an_identity_that_may_only_read(

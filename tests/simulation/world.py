@@ -170,15 +170,6 @@ class World:
         """Purge a soft-deleted resource."""
         self.database.execute("DELETE FROM graves WHERE key = ?", (key_of(identity),))
 
-    def recover(self, identity: str, *children: str) -> None:
-        """Undo a soft deletion: the name is free for the resource, and its `children` of these kinds are back."""
-        self.purge(identity)
-        prefixes = tuple(f"{key_of(identity)}/{kind}/" for kind in children)
-        rows = self.database.execute(f"SELECT {COLUMNS} FROM resources WHERE deleting")  # noqa: S608 - our constants
-        for record in [_record(row) for row in rows]:
-            if key_of(record.id).startswith(prefixes):
-                self.put(replace(record, deleting=False))
-
     def set(self, name: str, value: Any) -> None:
         """Store a setting of the simulation (any JSON value)."""
         self.database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))

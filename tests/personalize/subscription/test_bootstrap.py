@@ -109,6 +109,15 @@ def test_a_provider_that_is_never_registered_is_named(fake: FakeManager) -> None
         bootstrap(fake).run(dry_run=False)
 
 
+def test_a_deleted_vault_is_recovered(fake: FakeManager) -> None:
+    def put(call: Call) -> tuple[int, dict[str, Any]]:
+        recovering = (call.body or {})["properties"].get("createMode") == "recover"
+        return (200, {}) if recovering else (409, {"error": {"code": "ConflictError", "message": "It was deleted."}})
+
+    fake.answer(r"^PUT .*/vaults/[^/]+$", put)
+    assert bootstrap(fake).run(dry_run=False)[f"Key Vault {NAMES.vault}"] is State.RECOVERED
+
+
 def test_a_deleted_vault_that_azure_does_not_recover_is_named_with_the_way_out(fake: FakeManager) -> None:
     def put(call: Call) -> tuple[int, dict[str, Any]]:
         recovering = (call.body or {})["properties"].get("createMode") == "recover"

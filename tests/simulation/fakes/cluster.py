@@ -15,8 +15,7 @@ import signal
 import subprocess
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +81,15 @@ class LocalCluster:
             "imported": IMPORTED,
         }
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-        with _stored(volumes):
+        volumes.fetch()
+        try:
             libraries = task.get("libraries") or []
             for path in filter(None, (library.get("requirements") for library in libraries)):
                 _install(self._runtime, volumes, folder, path)
             jars = [_copied(volumes, folder, library["jar"], "jar") for library in libraries if library.get("jar")]
             return self._run(folder, run, volumes.environment(), jars)
+        finally:
+            volumes.send()  # what a run left is in the lake also after a failure
 
     def _run(self, folder: Path, run: Run, volumes: Mapping[str, str], jars: Sequence[Path]) -> str:
         listed = ["--jars", ",".join(str(jar) for jar in jars)] if jars else []
@@ -120,21 +122,6 @@ class LocalCluster:
         if child.returncode != 0 and not run.cancelled.is_set():
             raise TaskFailedError(_error(folder) or f"The task ended with {child.returncode}.")
         return (folder / "stdout").read_text(encoding="utf-8", errors="replace")
-
-
-@contextmanager
-def _stored(volumes: Volumes) -> Iterator[None]:
-    """The lake's files around a run: what it left is in the lake also after a failure."""
-    from azure.core.exceptions import HttpResponseError
-
-    try:
-        volumes.fetch()
-        try:
-            yield
-        finally:
-            volumes.send()
-    except HttpResponseError as error:
-        raise TaskFailedError(str(error)) from error
 
 
 def _error(folder: Path) -> str:

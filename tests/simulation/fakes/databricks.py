@@ -1,4 +1,4 @@
-"""Databricks' REST API as far as the product calls it: the current user, the metastore, cluster policies, jobs, runs.
+"""Databricks' REST API as far as the product calls it: the current user, the metastore, runs of jobs.
 
 The first call of `Me` with the headers of Azure's sign-in makes the caller a member of the workspace. Databricks does
 so for principals with a role on the workspace in ARM.
@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.simulation.databricks import OWNER
@@ -37,12 +37,6 @@ class DatabricksApi:
         host = workspace.outputs["workspaceUrl"]
         identity = workspace.outputs["workspaceId"]
         return JSONResponse({"oidc_endpoint": f"https://{host}/oidc", "workspace_id": identity, "cloud": "Azure"})
-
-    async def sign_in_page(self, _: Request) -> Response:
-        """The SDK reads the tenant from the target of this redirect."""
-        return RedirectResponse(
-            f"https://login.microsoftonline.com/{self._world.setting('tenant')}/oauth2/authorize", 302
-        )
 
     async def me(self, request: Request) -> Response:
         """The caller; the first call makes them a member."""
@@ -85,12 +79,6 @@ class DatabricksApi:
         given = [{"privilege": name} for name in self._world.setting("admin_privileges")]
         return JSONResponse({"privilege_assignments": [{"principal": principal, "privileges": given}]})
 
-    async def list_policies(self, request: Request) -> Response:
-        """The cluster policies of the workspace."""
-        found = _of_kind(self._world, _member(self._world, request), "policies")
-        policies = [{"policy_id": identity, "name": item.inputs["name"]} for identity, item in found]
-        return JSONResponse({"policies": policies})
-
     async def run_now(self, request: Request) -> Response:
         """Begin a run of a job."""
         workspace = _member(self._world, request)
@@ -110,13 +98,6 @@ class DatabricksApi:
             forced=forced,
         )
         return JSONResponse({"run_id": run.number, "number_in_job": run.number})
-
-    async def list_jobs(self, request: Request) -> Response:
-        """The jobs of the workspace, or those with a name."""
-        found = _of_kind(self._world, _member(self._world, request), "jobs")
-        name = request.query_params.get("name")
-        jobs = [{"job_id": int(identity)} for identity, item in found if name in {None, item.inputs["name"]}]
-        return JSONResponse({"jobs": jobs, "has_more": False})
 
     async def get_run(self, request: Request) -> Response:
         """A run's current state."""
@@ -148,20 +129,17 @@ def databricks_api(world: World, runs: Runs) -> Starlette:
     api = DatabricksApi(world, runs)
     routes = [
         Route("/.well-known/databricks-config", api.metadata),
-        Route("/aad/auth", api.sign_in_page),
         Route("/api/2.0/preview/scim/v2/Me", api.me),
         Route("/api/2.1/unity-catalog/current-metastore-assignment", api.metastore),
         Route("/api/2.1/unity-catalog/metastore_summary", api.metastore_owner),
         Route("/api/2.1/unity-catalog/effective-permissions/{kind}/m-1", api.privileges),
-        Route("/api/2.0/policies/clusters/list", api.list_policies),
-        Route("/api/2.2/jobs/list", api.list_jobs),
         Route("/api/2.2/jobs/run-now", api.run_now, methods=["POST"]),
         Route("/api/2.2/jobs/runs/get", api.get_run),
         Route("/api/2.2/jobs/runs/list", api.list_runs),
         Route("/api/2.2/jobs/runs/get-output", api.get_output),
         Route("/api/2.2/jobs/runs/cancel", api.cancel, methods=["POST"]),
     ]
-    return application(world, "databricks", routes, audience=DATABRICKS, public=["/aad/auth", "/.well-known/"])
+    return application(world, "databricks", routes, audience=DATABRICKS, public=["/.well-known/"])
 
 
 def _refuse_stranger(world: World, request: Request, workspace: Record) -> None:
@@ -207,12 +185,6 @@ def _shown(run: Run, workspace: Record) -> dict[str, Any]:
         "run_page_url": f"https://{host}/?o={workspace.outputs['workspaceId']}#job/{run.job}/run/{run.number}",
         "tasks": [{"run_id": run.number + 1, "task_key": task.get("taskKey", "train"), "state": state}],
     }
-
-
-def _of_kind(world: World, workspace: Record, collection: str) -> list[tuple[str, Record]]:
-    """A workspace's objects of a type, with the ids that Databricks assigned."""
-    prefix = key_of(f"{workspace.id}/{collection}/")
-    return [(item.id.rpartition("/")[2], item) for item in world.all() if key_of(item.id).startswith(prefix + "/")]
 
 
 def _workspace_of(world: World, request: Request) -> Record:

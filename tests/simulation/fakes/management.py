@@ -86,7 +86,6 @@ def management(world: World) -> Starlette:
         Route(REGISTRY_PATH + "/listBuildSourceUploadUrl", of_builds(tasks.upload_place), methods=["POST"]),
         Route(REGISTRY_PATH + "/scheduleRun", of_builds(tasks.schedule), methods=["POST"]),
         Route(REGISTRY_PATH + "/runs/{run}", of_builds(tasks.show), methods=["GET"]),
-        Route(REGISTRY_PATH + "/runs/{run}/cancel", of_builds(tasks.cancel), methods=["POST"]),
         Route(REGISTRY_PATH + "/runs/{run}/listLogSasUrl", of_builds(tasks.log_place), methods=["POST"]),
         Route("/upload/{place:path}", tasks.upload, methods=["PUT"]),
         Route("/logs/{run}", tasks.log, methods=["GET", "HEAD"]),
@@ -183,8 +182,6 @@ class Resources:
                 self._world.remove(record.id)
             if request.query_params.get("forceToPurge") == "true":
                 self._world.purge(request.url.path)
-            elif record is not None:
-                self._world.bury(record.id, record.type, 14)
         return Response(status_code=200 if record is not None else 204)
 
     async def user_credentials(self, request: Request) -> Response:

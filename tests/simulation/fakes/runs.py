@@ -135,11 +135,11 @@ class Runs:
             return Life.TERMINATED
         try:
             run.output = self._task(run)
-        except TaskFailedError as error:
-            run.result, run.message, run.error = "FAILED", "Task train failed with message: see its output.", str(error)
-            return Life.TERMINATED
         except LibraryError as error:
             run.result, run.message = "FAILED", str(error)
             return Life.INTERNAL_ERROR
+        except Exception as error:  # noqa: BLE001 - whatever ends a task is the run's error
+            run.result, run.message, run.error = "FAILED", "Task train failed with message: see its output.", str(error)
+            return Life.TERMINATED
         run.result, run.message = "SUCCESS", ""
         return Life.TERMINATED

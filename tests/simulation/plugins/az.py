@@ -1,4 +1,4 @@
-"""The Azure CLI's two commands that credentials call: who is signed in, and a token for a resource.
+"""The Azure CLI's command that credentials call: a token for a resource.
 
 The identity is the record's `caller`, so that a test can switch deployers.
 """
@@ -13,31 +13,24 @@ from tests.simulation.world import World, world_from_environment
 
 
 def main() -> int:
-    """Answer `az account show` or `az account get-access-token` with JSON."""
+    """Answer `az account get-access-token` with JSON."""
     parser = argparse.ArgumentParser(prog="az")
     parser.add_argument("group", choices=["account"])
-    parser.add_argument("command", choices=["show", "get-access-token"])
+    parser.add_argument("command", choices=["get-access-token"])
     parser.add_argument("--resource", "--scope", dest="scope", default="https://management.azure.com")
     parser.add_argument("-o", "--output")
     for ignored in ("--tenant", "--subscription"):
         parser.add_argument(ignored)
     asked = parser.parse_args()
     world = world_from_environment()
-    caller = str(world.setting("caller"))
-    kind = next((entry["type"] for entry in world.setting("deployers") if entry["object_id"] == caller), "User")
-    answer: dict[str, object] = {"tenantId": world.setting("tenant"), "tenant": world.setting("tenant")}
-    if asked.command == "show":
-        user = {"name": caller, "type": "servicePrincipal" if kind == "ServicePrincipal" else "user"}
-        answer |= {"id": world.setting("subscription"), "user": user, "state": "Enabled"}
-    elif _is_late(world, asked.scope):
+    if _is_late(world, asked.scope):
         resource = audience_of(asked.scope)
         sys.stderr.write(f"ERROR: AADSTS500011: The resource principal named {resource} was not found in the tenant.\n")
         return 1
-    else:
-        token, ends = issue(world, caller, asked.scope)
-        local = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.localtime(ends))
-        answer |= {"accessToken": token, "expires_on": ends, "expiresOn": local, "tokenType": "Bearer"}
-    sys.stdout.write(json.dumps(answer) + "\n")
+    token, ends = issue(world, str(world.setting("caller")), asked.scope)
+    local = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.localtime(ends))
+    answer = {"tenant": world.setting("tenant"), "accessToken": token, "tokenType": "Bearer"}
+    sys.stdout.write(json.dumps(answer | {"expires_on": ends, "expiresOn": local}) + "\n")
     return 0
 
 

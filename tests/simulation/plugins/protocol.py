@@ -21,7 +21,7 @@ INPUTS = "__inputs"
 class SimulatedProvider(protocol.Provider):
     """Serves one package's resources from a `Cloud`."""
 
-    def __init__(self, cloud: Cloud[Any]) -> None:
+    def __init__(self, cloud: Cloud) -> None:
         """Waits for operations until the cloud says that they end."""
         self._cloud = cloud
         self._cancelled = asyncio.Event()
@@ -110,6 +110,6 @@ def _state(record: Record, given: Mapping[str, PropertyValue]) -> dict[str, Prop
     return {**properties({**record.inputs, **record.outputs}, secrets), INPUTS: inputs}
 
 
-async def serve_cloud(cloud: Cloud[Any], version: str) -> None:
+async def serve_cloud(cloud: Cloud, version: str) -> None:
     """Answer the engine until it ends."""
     await serve(SimulatedProvider(cloud), version, sys.argv[1])

@@ -4,15 +4,14 @@ Some changes first meet a failure. That `up` must fail with a sentence about the
 the next one succeeds.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tests.simulation.faults import FaultKind
 from tests.simulation.scenarios.life import changes_of, pools_of, score_golden_records
 from tests.simulation.scenarios.private import PRIVATE
 from tests.simulation.scenarios.report import Report
-from tests.simulation.scenarios.stack import SimulatedStack, Touched, touched
+from tests.simulation.scenarios.stack import SimulatedStack, touched
 from tools.paths import ROOT
 
 SERVED = frozenset({"replace image", "replace image-record", "update deployment"})
@@ -38,89 +37,47 @@ IMPOSSIBLE: Mapping[str, Mapping[str, Any]] = {
 """What each `up` with other settings of Azure is refused with."""
 NEW_CODE = ROOT / "scoring" / "simulated_change.py"
 """In the scenarios' copy of the project."""
-Step = Callable[[SimulatedStack], None]
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What fails at first: `begin` causes it, `end` removes it, and the error contains `sentence`."""
-
-    name: str
-    sentence: str
-    begin: Step
-    end: Step = lambda _: None
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change, and what it may touch."""
-
-    name: str
-    make: Step
-    touches: Touched | Callable[[SimulatedStack], Touched]
-    trouble: Trouble | None = None
-
-
-def close_nodes(stack: SimulatedStack) -> None:
-    """New pods find no node; running ones stay."""
-    stack.cordon(unschedulable=True)
-
-
-def open_nodes(stack: SimulatedStack) -> None:
-    """New pods find nodes again. The next `up` changes the template, for which the failed rollout is over."""
-    stack.cordon(unschedulable=False)
-    stack.settings["scoring"]["max_records"] = 400
-
-
-def set_in(section: str, **values: Any) -> Step:
-    """Change settings of a section."""
-    return lambda stack: stack.settings.setdefault(section, {}).update(values)
-
-
-def change_code(_: SimulatedStack) -> None:
-    """Another file in the serving code."""
-    NEW_CODE.write_text('"""Nothing."""\n', encoding="utf-8")
-
-
-def tagged(stack: SimulatedStack) -> Touched:
-    """Everything in the stack's state that has tags."""
-    return frozenset(f"update {name}" for name in stack.with_input("tags"))
-
-
-ROLLOUT = Trouble(
-    "a rollout that never becomes ready", "shows why; correct it, then run `up` again.", close_nodes, open_nodes
-)
-BUILD = Trouble(
-    "an image build that fails", "the test ordered it", lambda stack: stack.world.set("build_outcomes", ["fail"])
-)
-CHANGES = (
-    Change("a tag", set_in("azure", tags={"owner": "team"}), tagged),
-    Change("how it is served", set_in("scoring", max_records=500), frozenset({"update deployment"}), ROLLOUT),
-    Change("serving code", change_code, SERVED, BUILD),
-)
 
 
 def all_changes(stack: SimulatedStack, report: Report) -> None:
     """Each change on the same stack, one after the other."""
-    with report.stage("change: nodes of the service's own"):
-        own_nodes(stack, report)
-    for change in CHANGES:
-        with report.stage(f"change: {change.name}"):
-            change.make(stack)
-            if change.trouble:
-                _meet(stack, report, change.trouble)
-            before = _holders(stack)
-            wanted = change.touches(stack) if callable(change.touches) else change.touches
-            done = stack.up()
-            report.want(f"touched by another {change.name}", sorted(wanted), sorted(touched(done)))
-            stack.settle()
-            report.want(f"data that another {change.name} replaced", [], _replaced(before, _holders(stack)))
-    with report.stage("change: dataset, which are tables now, while services are busy and tokens end"):
-        own_tables(stack, report)
-    with report.stage("rollback"):
-        roll_back(stack, report)
-    with report.stage("impossible changes"):
-        refusals(stack, report)
+    stages = {
+        "change: nodes of the service's own": own_nodes,
+        "change: a tag": a_tag,
+        "change: how it is served": how_it_is_served,
+        "change: serving code": serving_code,
+        "change: dataset, which are tables now, while services are busy and tokens end": own_tables,
+        "rollback": roll_back,
+        "impossible changes": refusals,
+    }
+    for title, change in stages.items():
+        with report.stage(title):
+            change(stack, report)
+
+
+def a_tag(stack: SimulatedStack, report: Report) -> None:
+    """Everything in the stack's state that has tags gets another one."""
+    stack.settings["azure"]["tags"] = {"owner": "team"}
+    _change(stack, report, "a tag", {f"update {name}" for name in stack.with_input("tags")})
+
+
+def how_it_is_served(stack: SimulatedStack, report: Report) -> None:
+    """At first new pods find no node; running ones stay."""
+    stack.settings["scoring"] = {"max_records": 500}
+    stack.cordon(unschedulable=True)
+    sentence = "shows why; correct it, then run `up` again."
+    _refused(stack, report, "a rollout that never becomes ready", sentence)
+    stack.cordon(unschedulable=False)
+    stack.settings["scoring"]["max_records"] = 400  # another template, for which the failed rollout is over
+    _change(stack, report, "how it is served", {"update deployment"})
+
+
+def serving_code(stack: SimulatedStack, report: Report) -> None:
+    """Another file in the serving code, whose first build fails."""
+    NEW_CODE.write_text('"""Nothing."""\n', encoding="utf-8")
+    stack.world.set("build_outcomes", ["fail"])
+    _refused(stack, report, "an image build that fails", "the test ordered it")
+    _change(stack, report, "serving code", SERVED)
 
 
 def own_nodes(stack: SimulatedStack, report: Report) -> None:
@@ -180,14 +137,20 @@ def refusals(stack: SimulatedStack, report: Report) -> None:
     report.want("calls to Azure of an `up` that was refused", 0, len(stack.calls()) - calls)
 
 
-def _meet(stack: SimulatedStack, report: Report, trouble: Trouble) -> None:
+def _change(stack: SimulatedStack, report: Report, name: str, wanted: Collection[str]) -> None:
+    """`up`, which touches what is `wanted`, and replaces nothing that holds data."""
+    before = _holders(stack)
+    report.want(f"touched by another {name}", sorted(wanted), sorted(touched(stack.up())))
+    stack.settle()
+    report.want(f"data that another {name} replaced", [], _replaced(before, _holders(stack)))
+
+
+def _refused(stack: SimulatedStack, report: Report, name: str, sentence: str) -> None:
+    """`up`, which fails with this sentence and leaves the service as it is."""
     serving, champion = stack.serving(), stack.champion()
-    trouble.begin(stack)
-    error, meanwhile = stack.fails(stack.up), stack.serving()
-    trouble.end(stack)
-    report.want_in(f"{trouble.name}: the error says", trouble.sentence, error)
-    report.want(f"{trouble.name}: pods that serve meanwhile", serving, meanwhile)
-    report.want(f"{trouble.name}: the champion meanwhile", champion, stack.champion())
+    report.want_in(f"{name}: the error says", sentence, stack.fails(stack.up))
+    report.want(f"{name}: pods that serve meanwhile", serving, stack.serving())
+    report.want(f"{name}: the champion meanwhile", champion, stack.champion())
 
 
 def _holders(stack: SimulatedStack) -> Mapping[str, float]:

@@ -96,9 +96,10 @@ class SimulatedStack:
         return [call for call in made if not STATE_CALL.match(call)]
 
     def bootstrap(self) -> None:
-        """`personalize bootstrap`, by the subscription's owner. Afterwards deployers have the roles that it gave and no
-        others."""
+        """`personalize bootstrap`, by the owner of a subscription without resource providers. Afterwards deployers have
+        the roles that it gave and no others."""
         self.session()  # writes the stack file
+        self.world.set("registered_providers", [])
         settings = AzureSettings.model_validate(self.settings["azure"])
         self.world.set("deployer_roles", [ROLES["Owner"]])
         manager, before = credentials.resource_manager(settings.tenant), {record.id for record in self.world.all()}

@@ -41,29 +41,15 @@ def _refuse_taken(call: Call) -> None:
         raise RefusedError(409, "NameNotAvailable", message)
 
 
-def _recover_deleted(call: Call) -> None:
-    """A deleted vault holds its name, and comes back with its keys and secrets, but without the roles on it.
+def _refuse_deleted(call: Call) -> None:
+    """A deleted vault or workspace keeps its name, for the same resource too, unless it's recovered or purged.
 
-    Sources: learn.microsoft.com/azure/key-vault/general/key-vault-recovery; the refusals' words are quoted in
-    alan-turing-institute/data-safe-haven#2523 and hashicorp/terraform-provider-azurerm#12972.
+    Sources: learn.microsoft.com/azure/key-vault/general/key-vault-recovery; the refusal's words are quoted in
+    alan-turing-institute/data-safe-haven#2523.
     """
-    deleted = key_of(call.id) in call.world.buried(VAULT)
-    recovering = call.input("properties.createMode") == "recover"
-    if recovering and not deleted:
-        message = f"A soft deleted vault with the given name '{call.name}' does not exist."
-        raise RefusedError(404, "SoftDeletedVaultDoesNotExist", message)
-    if deleted and not recovering:
-        message = "A vault with the same name already exists in deleted state. Either recover or purge it."
+    if call.old is None and key_of(call.id) in call.world.buried(call.type.pulumi_type):
+        message = f"A resource with the name '{call.name}' exists in deleted state. Either recover or purge it."
         raise RefusedError(409, "ConflictError", message)
-    if recovering:
-        call.world.recover(call.id, "keys", "secrets")
-
-
-def _refuse_deleted_workspace(call: Call) -> None:
-    """A deleted workspace keeps its name for 14 days unless it's purged."""
-    if call.old is None and key_of(call.id) in call.world.buried(MACHINE_LEARNING):
-        message = f"A soft-deleted workspace with the same name '{call.name}' exists; recover or purge it."
-        raise RefusedError(409, "Conflict", message)
 
 
 def default_container(workspace: str) -> str:
@@ -110,7 +96,7 @@ RULES: Mapping[str, Mapping[str, Any]] = {
         "outputs": _account_outputs,
     },
     "azure-native:storage:BlobServiceProperties": {"singleton": True},
-    VAULT: {"seconds": 30, "rules": (_recover_deleted, _refuse_taken), "soft_delete_days": 7},
+    VAULT: {"seconds": 30, "rules": (_refuse_deleted, _refuse_taken), "soft_delete_days": 7},
     "azure-native:keyvault:Secret": {"no_delete": True},
     "azure-native:keyvault:Key": {"no_delete": True},
     REGISTRY: {
@@ -121,7 +107,7 @@ RULES: Mapping[str, Mapping[str, Any]] = {
     MACHINE_LEARNING: {
         "replaces": frozenset({"storageAccount", "keyVault"}),
         "seconds": 60,
-        "rules": (_refuse_deleted_workspace,),
+        "rules": (_refuse_deleted,),
         "outputs": _machine_learning_outputs,
         "soft_delete_days": 14,
     },
