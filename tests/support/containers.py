@@ -1,8 +1,8 @@
 """Images of the scoring service, built from its Dockerfile without a Docker engine and run like a pod's container.
 
 Debian's buildah builds them: on the recipe's own bases where `PERSONALIZATION_IMAGE_BASES=pulled` says that their
-registry can be reached, else on a Debian that debootstrap makes. They are run by the kernel's own means: own processes
-and mounts, a root that is read-only, the image's user, and no way to more rights.
+registry can be reached, else the one without Java on a Debian that debootstrap makes. They are run by the kernel's own
+means: own processes and mounts, a root that is read-only, the image's user, and no way to more rights.
 """
 
 import json
@@ -30,15 +30,14 @@ from tools.paths import ROOT
 
 PULLED = os.environ.get("PERSONALIZATION_IMAGE_BASES") == "pulled"
 TOOLS = ("buildah", "unshare", "setpriv", *(() if PULLED else ("debootstrap",)))
-FROM_REGISTRY = r"^FROM (\S+@sha256:[0-9a-f]{64}) AS %s$"
+BASE_IMAGE = r"^FROM (\S+@sha256:[0-9a-f]{64}) AS base$"
 """The line of the Dockerfile's stage with its base image."""
 DEBIAN = "bookworm"
 DEBIAN_ARCHIVE = "http://deb.debian.org/debian"
 OF_BASE = "python3,python3-venv,ca-certificates"
 """Packages that Microsoft's Python image has too."""
 TRUSTED = Path("etc", "ssl", "certs", "ca-certificates.crt")
-JDK = "openjdk-17-jdk-headless"
-BASE, JAVA_BASE = "localhost/base", "localhost/java-base"
+DEBIAN_BASE = "localhost/base"
 
 ENTER = f"""
 set -e
@@ -107,7 +106,7 @@ class ImageBuilder:
         )
         with build_context(ROOT, bundle, inputs, target=engine) as context:
             if not PULLED:
-                self._put_on_debian(context.folder / DOCKERFILE, engine)
+                self._put_on_debian(context.folder / DOCKERFILE)
             tag = f"localhost/{context.tag}"
             self._buildah("bud", "--target", context.target, "--tag", tag, str(context.folder))
         return self.laid_out(tag)
@@ -128,7 +127,7 @@ class ImageBuilder:
     def base(self) -> str:
         """The base image: the Dockerfile's, or a Debian with Python and this machine's certificate authorities."""
         if PULLED:
-            (pulled,) = re.findall(FROM_REGISTRY % "base", (ROOT / RECIPE).read_text(), re.MULTILINE)
+            (pulled,) = re.findall(BASE_IMAGE, (ROOT / RECIPE).read_text(), re.MULTILINE)
             return str(pulled)
         root = self._place / "debian"
         _run("debootstrap", "--variant=minbase", f"--include={OF_BASE}", DEBIAN, str(root), DEBIAN_ARCHIVE)
@@ -136,30 +135,13 @@ class ImageBuilder:
         container = self._buildah("from", "scratch")
         self._buildah("add", "--quiet", container, str(root), "/")
         shutil.rmtree(root)
-        return self._commit(container, BASE)
+        self._buildah("commit", "--quiet", container, DEBIAN_BASE)
+        return DEBIAN_BASE
 
-    @cached_property
-    def java_base(self) -> str:
-        """The same base with a JDK."""
-        container = self._buildah("from", self.base)
-        install = f"apt-get update && apt-get install --yes --no-install-recommends {JDK} binutils"
-        self._buildah("run", container, "sh", "-c", install)
-        return self._commit(container, JAVA_BASE)
-
-    def _put_on_debian(self, recipe: Path, engine: EngineName) -> None:
-        bases = {"base": self.base}
-        if engine is EngineName.SPARK_SERVING:
-            bases["java"] = self.java_base
-        text = recipe.read_text()
-        for stage, base in bases.items():
-            text, replaced = re.subn(FROM_REGISTRY % stage, f"FROM {base} AS {stage}", text, flags=re.MULTILINE)
-            assert replaced == 1, f"The recipe's stage {stage} does not stand on an image by its digest."
-        recipe.write_text(text)
-
-    def _commit(self, container: str, tag: str) -> str:
-        self._buildah("commit", "--quiet", container, tag)
-        self._buildah("rm", container)
-        return tag
+    def _put_on_debian(self, recipe: Path) -> None:
+        based, replaced = re.subn(BASE_IMAGE, f"FROM {self.base} AS base", recipe.read_text(), flags=re.MULTILINE)
+        assert replaced == 1, "The recipe's stage `base` does not stand on an image by its digest."
+        recipe.write_text(based)
 
     def _buildah(self, command: str, *arguments: str) -> str:
         store = ["--root", str(self._place / "store"), "--runroot", str(self._place / "run")]

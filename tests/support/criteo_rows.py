@@ -7,6 +7,7 @@ columns with over 100,000 values. On a held-out fifth, 50 boosted trees on targe
 the best, logistic regression on the same features 0.077 (0.053 with logarithms of the numbers).
 """
 
+from binascii import hexlify
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -61,8 +62,6 @@ INTERCEPT = -1.85
 PAIRS = ((8, 16, 0.40),)
 """Pairs of categorical columns that interact, with the standard deviation of their joint effect."""
 
-_HEX_PAIRS = np.array([f"{value:04x}" for value in range(1 << 16)], dtype="S4")
-
 
 @cache
 def criteo(rows: int = 4_000, *, seed: int = SEED) -> tuple[str, ...]:
@@ -92,7 +91,7 @@ def drawn(rows: int, *, seed: int = SEED) -> Iterator[tuple[pa.RecordBatch, npt.
         label = (random.random(BLOCK_ROWS) < probability).astype(np.int8)
         columns = [
             pa.array(label),
-            *(_whole(column) for column in numeric.T),
+            *(pa.array(column, from_pandas=True).cast(pa.int64()) for column in numeric.T),
             *(_hexadecimal(*column) for column in zip(codes.T, missing.T, strict=True)),
         ]
         batch = pa.RecordBatch.from_arrays(columns, names=[CRITEO.label, *CRITEO.features])
@@ -161,22 +160,9 @@ def _numeric_logit(numeric: npt.NDArray[np.float64], codes: npt.NDArray[np.uint3
     return logit
 
 
-def _whole(values: npt.NDArray[np.float64]) -> pa.Array:
-    absent = np.isnan(values)
-    return pa.array(np.where(absent, 0, values).astype(np.int64), mask=absent)
-
-
 def _hexadecimal(codes: npt.NDArray[np.uint32], missing: npt.NDArray[np.bool_]) -> pa.Array:
-    digits = np.empty((len(codes), 2), dtype="S4")
-    digits[:, 0] = _HEX_PAIRS[codes >> 16]
-    digits[:, 1] = _HEX_PAIRS[codes & 0xFFFF]
-    shown = digits[~missing]
-    offsets = np.zeros(len(codes) + 1, dtype=np.int32)
-    np.cumsum(~missing, out=offsets[1:])
-    present = pa.array(~missing).buffers()[1]
-    return pa.StringArray.from_buffers(
-        len(codes), pa.py_buffer(offsets * 8), pa.py_buffer(np.ascontiguousarray(shown)), present
-    )
+    digits = np.frombuffer(hexlify(codes.astype(">u4").tobytes()), dtype="S8")
+    return pa.array(digits, mask=missing).cast(pa.string())
 
 
 def _power_law(uniform: npt.NDArray[np.float64], count: int, skew: float) -> npt.NDArray[np.uint32]:

@@ -18,8 +18,7 @@ import pytest
 
 from features.bundle import Bundle
 from features.schema import Schema
-from tests.support.bad_bodies import bad_bodies
-from tests.support.bad_requests import bad_requests
+from tests.support.bad_input import bad_bodies, bad_requests
 from tests.support.bundles import make_bundle
 from tests.support.ports import free_port
 from tests.support.services import (
