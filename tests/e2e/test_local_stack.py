@@ -125,24 +125,6 @@ class TestLifeOfTheStack:
         assert metadata["metrics"]["champion"]["not_comparable"] is None
         life.predict(2)
 
-    @pytest.mark.full
-    def test_a_serving_file_runs_image_and_service_only(self, checkout: Checkout) -> None:
-        file = checkout.folder / "scoring" / "__init__.py"
-        file.write_text(file.read_text() + '\nEDITED = "by the test"\n')
-        assert changed(checkout.json("up")) == {"ServingImage", "ScoringService"}
-        assert served_version(checkout) == "2"
-
-    @pytest.mark.full
-    def test_refresh_heals_a_service_that_was_killed_with_its_supervisor(self, checkout: Checkout) -> None:
-        while running := checkout.processes():  # until it is dead itself, the supervisor starts workers again
-            for process in running:
-                process.kill()
-            psutil.wait_procs(running, timeout=10)
-        wait_until(lambda: not listening(checkout.port), seconds=10)
-        outcome = checkout.json("up", "--refresh")
-        assert changed(outcome) == {"ScoringService"}
-        assert served_version(checkout) == "2"
-
     def test_rollback_serves_an_older_version_without_training_or_data(
         self, life: Life, days: Path, checkout: Checkout
     ) -> None:
