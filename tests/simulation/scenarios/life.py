@@ -128,7 +128,7 @@ def preview_as_pull_request(stack: SimulatedStack, report: Report) -> None:
     One changes a Kubernetes object, one adds a resource.
     """
     before = deepcopy(stack.settings)
-    stack.settings["azure"]["container_insights"] = True
+    stack.settings["azure"] |= {"scoring_nodes_max": 3, "scoring_vm_size": "Standard_D2ds_v5"}
     stack.settings["scoring"] = {"max_records": 300}
     try:
         wanted = stack.preview()
