@@ -32,12 +32,13 @@ IMAGE_FOLDER = "/service"
 BOOTSTRAP = "bootstrap"
 AFTERWARDS = "not (doctor or bootstrap or predict or recommend or another or pause)"
 UNLIKE = {
+    "Azure assigns the workspace's identity its roles on its storage; the stack assigns none.",
     "Databricks creates the managed group, whose `managedBy` is the workspace.",
     "AKS creates the nodes' group, whose `managedBy` is the cluster.",
     "The autoscaler gets the pods' CPU from AKS' own metrics server.",
     "A deleted Key Vault stays in the list of deleted vaults with its tags.",
 }
-"""Assumptions that the simulation doesn't meet: both groups are names there, and it lists no deleted vaults."""
+"""What the simulation doesn't meet: groups of others are names there, and it lists no deleted vaults and no roles."""
 OUTPUTS = (
     "endpoint",
     "authority",
