@@ -133,7 +133,7 @@ class ControlPlane:
         """Start a program, with the kubeconfig that it has."""
         configured = [f"--kubeconfig={self._configs[name]}"] if name in self._configs else []
         environment = {"PATH": os.environ["PATH"], "HOME": str(self._folder)}
-        command = [self._binaries[name], *configured, *arguments]
+        command = [str(self._binaries[name]), *configured, *arguments]
         process = Process(name, command, self._folder / f"{name}.log", environment)
         self._processes.append(process)
         return process
