@@ -131,7 +131,7 @@ def new_on_films(seed: int) -> Figures:
 
 def _films(seed: int) -> tuple[FilmsDataset, TablesSpec, Chosen]:
     dataset = FilmsDataset(kind="films", seed=seed)
-    spec = film_files.spec_of(dataset, None)
+    spec = film_files.spec_of(dataset)
     return dataset, spec, read_chosen(spec)
 
 

@@ -116,7 +116,10 @@ def measure(
 
     Raises `EvaluationError` if nothing can be measured.
     """
-    segmented = [*choose(encoder, schema, fitted.importance, texts), *keys_among(schema, keys)]
+    segmented: list[SlicedColumn | KnownOrNew] = [
+        *choose(encoder, schema, fitted.importance, texts),
+        *keys_among(schema, keys),
+    ]
     scored = Scored(schema=schema, encoder=encoder, text=fitted.text)
     found = score(held_out, schema, scored, logistic=logistic, segmented=segmented)
     evaluation, *others = (evaluate(found.clicked, probability) for probability in found.probabilities)

@@ -72,7 +72,12 @@ def test_the_list_has_the_stacks_whose_files_name_the_repository_protected_ones_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_azure, "ROOT", tmp_path)
-    own = {"prod": {"protect": True}, "dev": {}, "other": {"github_repository": "octo/another"}, "broken": {"zones": 1}}
+    own: dict[str, dict[str, object]] = {
+        "prod": {"protect": True},
+        "dev": {},
+        "other": {"github_repository": "octo/another"},
+        "broken": {"zones": 1},
+    }
     for name, changes in own.items():
         azure = {**REQUIRED, "github_repository": REPOSITORY, **changes}
         config = {"personalization:target": "azure", "personalization:azure": azure}

@@ -25,7 +25,7 @@ NAMES = ["a", "b", "c"]
 FIELD = st.text(st.sampled_from([*"ab,;'\"\t |", "é", "\u2028"]), max_size=4)
 
 
-def of_text(**written: str) -> TableFile:
+def of_text(**written: Any) -> TableFile:
     return TableFile(Path("rows.csv"), text=TextFormat(**written))
 
 

@@ -41,7 +41,7 @@ def test_a_history_is_solved_as_spark_solves_its_own_users(spark: SparkSession) 
 
 
 def test_both_engines_learn_the_same_taste(spark: SparkSession) -> None:
-    rows = read_chosen(film_files.spec_of(FilmsDataset(kind="films", users=300, films=100), None)).choices
+    rows = read_chosen(film_files.spec_of(FilmsDataset(kind="films", users=300, films=100))).choices
     first = splits.by_user(rows, 1)
     training = rows.only(first)
     seen, test = training.matrix(), rows.only(~first).matrix()
