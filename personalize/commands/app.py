@@ -57,11 +57,15 @@ class LazyCommand(TyperCommand):
 
 
 def _stack_file() -> Any:  # noqa: ANN401 - see `LazyCommand`
-    """The option `--config-file`, which every command with a stack has and none reads: it sets the variable."""
+    """The option `--config-file`, which every command with a stack has and none reads: it sets the variable until the
+    command ends.
+    """
 
-    def use(file: Path | None) -> None:
+    def use(context: typer.Context, file: Path | None) -> None:
         if file is not None:
+            before = os.environ.get(VARIABLE)
             os.environ[VARIABLE] = str(file)
+            context.call_on_close(lambda: _restore(before))
 
     def command(
         *,
@@ -82,6 +86,13 @@ def _stack_file() -> Any:  # noqa: ANN401 - see `LazyCommand`
     alone = typer.Typer(add_completion=False)
     alone.command()(command)
     return typer.main.get_command(alone).params[0]
+
+
+def _restore(file: str | None) -> None:
+    if file is None:
+        del os.environ[VARIABLE]
+    else:
+        os.environ[VARIABLE] = file
 
 
 @cache
