@@ -172,10 +172,11 @@ class Kubernetes(pulumi.ComponentResource):
                 node_os_upgrade_channel=containerservice.NodeOSUpgradeChannel.NODE_IMAGE,
             ),
             tags=site.tags,
-            # The autoscaler sets the count. After a refresh the list also contains the scoring pool, see `state_edits`.
+            # The autoscaler sets the count, and AKS changes no disk: nodes made with another one keep it. After a
+            # refresh the list also contains the scoring pool, see `state_edits`.
             opts=ResourceOptions(
                 parent=self,
-                ignore_changes=["agentPoolProfiles[*].count"],
+                ignore_changes=["agentPoolProfiles[*].count", "agentPoolProfiles[*].osDiskType"],
                 depends_on=[*after, *(network.roles if network else ())],
             ),
         )
@@ -215,7 +216,7 @@ class Kubernetes(pulumi.ComponentResource):
                     parent=self,
                     depends_on=[self.ready],
                     deleted_with=self.cluster,  # AKS changes no pool of a stopped cluster, but deletes the cluster
-                    ignore_changes=["count"],
+                    ignore_changes=["count", "osDiskType"],
                     delete_before_replace=False,  # Azure's provider would delete the pods' nodes first
                 ),
             )

@@ -156,4 +156,6 @@ def check_kubernetes(subject: Subject) -> Finding:
     found, wanted = f"{', '.join(offered) or 'none'} on offer", f"Kubernetes {version} on offer in {location}"
     if version in offered:
         return good("Kubernetes", found, wanted)
+    if not offered:
+        return remark("Kubernetes", "Azure lists no versions", wanted, "look again later")
     return bad("Kubernetes", found, wanted, "set `azure.kubernetes_version` to one of them")

@@ -182,7 +182,7 @@ def _groups(manager: ResourceManager, path: str, names: Names) -> Iterator[Lefto
         elif name in (names.training_group, names.serving_group):
             why = GROUP_STAYS.format(name=name)
             yield Leftover(name=name, kind="resource group", billable=False, why=why)
-        elif _ours(group.get("tags") or {}, names.stack):
+        elif _ours(group.get("tags") or {}, names.stack) or name in (names.databricks_group, names.nodes_group):
             deletes = f"`az group delete --name {name}` deletes it with everything in it"
             why = f"delete {owner}, to which the group belongs" if owner else deletes
             yield Leftover(name=name, kind="resource group", billable=True, why=why)

@@ -266,7 +266,7 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     """Print the outputs of an update for a person, with commands for this stack."""
     if "endpoint" not in outputs:
         return
-    flag = "" if stack == "local" else f" --stack {stack}"
+    flag = StackFiles(stack).options
     metrics = outputs["metrics"] if isinstance(outputs.get("metrics"), dict) else {}
     recommender = metrics.get("recommender")
     tell(f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.")

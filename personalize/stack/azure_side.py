@@ -43,15 +43,17 @@ class AzureSide:
     def refuse_update(self, snapshot: Mapping[str, Any]) -> None:
         """Raise `PersonalizationError` if Azure can't change the stack to its settings."""
         if self.settings:
-            resources = snapshot.get("resources") or ()
-            refuse_to_move_storage(resources, self.settings, self.files.stack)
-            refuse_to_change_network(resources, self.settings)
+            refuse_to_change_network(snapshot.get("resources") or (), self.settings)
         self.refuse_plan(snapshot)
 
     def refuse_plan(self, snapshot: Mapping[str, Any]) -> None:
-        """Raise `PersonalizationError` for other system nodes, and `StackPausedError` if the cluster is stopped."""
+        """Raise `PersonalizationError` for storage that moves and other system nodes, and `StackPausedError` if the
+        cluster is stopped.
+        """
         if self.settings:
-            refuse_to_change_system_nodes(snapshot.get("resources") or (), self.settings)
+            resources = snapshot.get("resources") or ()
+            refuse_to_move_storage(resources, self.settings, self.files.stack)
+            refuse_to_change_system_nodes(resources, self.settings)
             self._require_running(snapshot, self.settings)
 
     def _require_running(self, snapshot: Mapping[str, Any], settings: AzureSettings) -> None:

@@ -20,7 +20,8 @@ def refuse_to_move_storage(resources: Resources, settings: AzureSettings, stack:
     wanted = (names.lake, names.workspace_storage)
     for inputs in (one["inputs"] for one in resources if one["type"] == ACCOUNT):
         name, location = str(inputs["accountName"]), str(inputs["location"])
-        if name not in wanted or location != settings.location:
+        stays = name in wanted and location == settings.location
+        if not stays or inputs["resourceGroupName"] != names.training_group:
             raise PersonalizationError(
                 f"The storage account {name} in {location} would be deleted with its data and models: `azure.location` "
                 f"is now {settings.location}, `azure.suffix` is {settings.suffix}, and Azure cannot move data. Restore "

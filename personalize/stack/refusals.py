@@ -59,8 +59,9 @@ def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str |
         )
     if step in NAMED and NAME_TAKEN.search(text):
         return (
-            f"Names of the stack are taken, by a deleted stack for days: set `azure.suffix`, now {settings.suffix}, to "
-            "another value in the stack file, then run this again."
+            "Names of the stack are taken, by a deleted stack for days. Nothing is trained yet: `.venv/bin/personalize "
+            f"destroy --stack {stack}` deletes what was created and renews `azure.suffix`, now {settings.suffix}; then "
+            "run this again."
         )
     if in_unity := _in_unity_catalog(text, settings):
         return in_unity

@@ -6,6 +6,7 @@ Settings for this machine alone (`serve`) are in a file beside the copy, and ove
 
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -128,6 +129,13 @@ class StackFiles:
     def read_overrides(self) -> dict[str, Any]:
         """The settings for this machine alone, by full key."""
         return _mapping(self.overrides) if self.overrides.is_file() else {}
+
+    @property
+    def options(self) -> str:
+        """The options that name this stack in a command that is shown, with a space before each."""
+        stack = "" if self.stack == "local" else f" --stack {self.stack}"
+        usual = self.source == ROOT / f"Pulumi.{self.stack}.yaml"
+        return stack if usual else f"{stack} --config-file {shlex.quote(str(self.source))}"
 
     @property
     def is_pinned(self) -> bool:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import msgspec
@@ -94,19 +94,28 @@ def _sent_non_finite(body: bytes) -> str | None:
     if len(body) > LOOKED_AT:
         return None
     try:
-        return _non_finite(json.loads(body), "")
+        path = _non_finite(json.loads(body))
     except (ValueError, RecursionError):
         return None
+    place = ""
+    for part in reversed(path):
+        place = _join(place, part) if isinstance(part, str) else f"{place}[{part}]"
+    return place
 
 
-def _non_finite(value: object, place: str) -> str | None:
+def _non_finite(value: object) -> list[str | int]:
+    """The way to the first one, its end first; empty if there is none."""
+    parts: Iterable[tuple[str | int, object]] = ()
     if isinstance(value, dict):
-        parts = [(_join(place, name), part) for name, part in value.items()]
+        parts = value.items()
     elif isinstance(value, list):
-        parts = [(f"{place}[{index}]", part) for index, part in enumerate(value)]
-    else:
-        return place if isinstance(value, float) and not math.isfinite(value) else None
-    return next((found for where, part in parts if (found := _non_finite(part, where))), None)
+        parts = enumerate(value)
+    for name, part in parts:
+        if isinstance(part, float) and not math.isfinite(part):
+            return [name]
+        if isinstance(part, dict | list) and (path := _non_finite(part)):
+            return [*path, name]
+    return []
 
 
 def _join(place: str, name: str) -> str:

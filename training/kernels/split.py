@@ -95,7 +95,7 @@ class Division:
         validation = min(parameters.validation_fraction, MAX_VALIDATION_ROWS / (rows * train))
         if parameters.split is Split.RANDOM:
             return cls(parameters=parameters, validation=validation)
-        held_out, watched = moments(scan, [train, train * (1 - validation)], rows=rows, seed=parameters.seed)
+        held_out, watched = moments(scan, [train, train * (1 - validation)], rows=rows)
         return cls(parameters=parameters, validation=validation, held_out_from=held_out, watched_from=watched)
 
     def parts(self, record_hash: npt.NDArray[np.int64], times: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int8]:
@@ -133,13 +133,14 @@ def _sampled(
         yield from pa.Table.from_batches([kept]).rename_columns(types.names).cast(types).to_batches()
 
 
-def moments(scan: Scan, shares: Sequence[float], *, rows: int, seed: int) -> list[int]:
+def moments(scan: Scan, shares: Sequence[float], *, rows: int) -> list[int]:
     """For each of the `shares`, the first microsecond at which more than that share of the `rows` rows have passed.
 
-    Raises `SplitError` if all rows have the same time, or there are none.
+    Of many rows a sample decides, the same for every seed, so that models with other seeds can be compared. Raises
+    `SplitError` if all rows have the same time, or there are none.
     """
     types = pa.schema([(RECORD_HASH, pa.int64()), (TIME, pa.int64())])
-    found = scan(sampling(types, most=MOST_TIMES, rows=rows, seed=seed, purpose="times"))
+    found = scan(sampling(types, most=MOST_TIMES, rows=rows, seed=0, purpose="times"))
     times = np.sort(found.column(TIME).to_numpy())
     if len(times) == 0 or times[0] == times[-1]:
         every = f"the time of all of them is {shown_time(int(times[0]))}" if len(times) else "there are no rows"

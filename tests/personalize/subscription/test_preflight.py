@@ -109,6 +109,11 @@ def test_what_a_new_subscription_lacks_is_what_the_bootstrap_mends(world: World)
     assert all("personalize bootstrap --stack dev" in found.fix for found in left.values())
 
 
+def test_a_list_without_any_version_keeps_nobody_from_the_first_update(world: World) -> None:
+    world.fake.answer("/kubernetesVersions$", {"values": []})
+    assert "Kubernetes" not in faults(examine(world.subject()))
+
+
 def test_a_refused_question_is_a_finding_of_its_own(world: World) -> None:
     world.fake.refused["/usages$"] = (403, "AuthorizationFailed")
     found = faults(examine(world.subject()))

@@ -59,11 +59,11 @@ def test_a_resource_of_the_stack_that_is_still_there_costs_money() -> None:
     ]
 
 
-def test_groups_are_known_by_their_tags_and_those_of_others_are_left_alone() -> None:
+def test_groups_are_known_by_their_tags_or_names_and_those_of_others_are_left_alone() -> None:
     left = found(
         groups=[
             {"name": NAMES.databricks_group, "tags": OURS, "managedBy": "/x/workspaces/databricks-dev"},
-            {"name": NAMES.nodes_group, "tags": OURS},
+            {"name": NAMES.nodes_group},
             {"name": "rg-nodes-dev2", "tags": {"project": "personalization", "stack": "dev2"}},
             {"name": "NetworkWatcherRG"},
         ]

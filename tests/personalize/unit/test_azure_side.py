@@ -40,7 +40,10 @@ def snapshot() -> dict[str, Any]:
     """The state of the stack, deployed with these settings."""
     names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
     accounts = [
-        {"type": ACCOUNT, "inputs": {"accountName": name, "location": "westeurope"}}
+        {
+            "type": ACCOUNT,
+            "inputs": {"accountName": name, "location": "westeurope", "resourceGroupName": names.training_group},
+        }
         for name in (names.lake, names.workspace_storage)
     ]
     return {"resources": [{"type": "pulumi:pulumi:Stack"}, *accounts]}
@@ -49,9 +52,16 @@ def snapshot() -> dict[str, Any]:
 @pytest.mark.parametrize("changes", [{"location": "northeurope"}, {"suffix": "b"}, {"subscription": OTHER}])
 def test_storage_is_never_moved_because_that_would_delete_it(state: Path, changes: dict[str, str]) -> None:
     with pytest.raises(PersonalizationError, match=r"Azure cannot move data.*`destroy --keep-data`"):
-        side(state, **changes).refuse_update(snapshot())
+        side(state, **changes).refuse_plan(snapshot())
     side(state, **changes).refuse_update({})
     side(state).refuse_update(snapshot())
+
+
+def test_storage_in_a_group_that_the_settings_do_not_name_is_not_moved_either(state: Path) -> None:
+    found = snapshot()
+    found["resources"][1]["inputs"]["resourceGroupName"] = "rg-of-ours"
+    with pytest.raises(PersonalizationError, match="Azure cannot move data"):
+        side(state).refuse_plan(found)
 
 
 def test_the_suffix_is_another_one_after_a_destroy_and_the_rest_of_the_file_stays(state: Path) -> None:

@@ -70,6 +70,15 @@ def test_a_stack_without_a_file_is_refused_by_name(files: StackFiles) -> None:
         files.render()
 
 
+def test_commands_that_are_shown_name_the_stack_and_a_file_of_ones_own(
+    files: StackFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert files.options == f" --config-file {files.source}"
+    assert StackFiles("dev", Path("my stack.yaml")).options == " --stack dev --config-file 'my stack.yaml'"
+    monkeypatch.delenv("PERSONALIZE_CONFIG_FILE", raising=False)
+    assert [StackFiles(stack).options for stack in ("local", "dev")] == ["", " --stack dev"]
+
+
 @pytest.mark.parametrize("content", ["config: [1, 2]", "config: {a", "- a", "config: text"])
 def test_a_file_that_is_no_stack_file_is_refused(files: StackFiles, content: str) -> None:
     files.source.write_text(content)

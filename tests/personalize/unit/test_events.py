@@ -188,7 +188,7 @@ LOCKED = (
         ("StorageCredential", CREDENTIAL, "run `GRANT CREATE STORAGE CREDENTIAL ON METASTORE TO ...` for it"),
         ("Volume", VOLUME, "`GRANT CREATE EXTERNAL VOLUME ON EXTERNAL LOCATION dev_raw TO ...`"),
         ("Deployment", ROLLOUT, "keep serving: `.venv/bin/personalize logs --stack dev` shows why; correct it"),
-        ("Vault", DELETED, "are taken, by a deleted stack for days: set `azure.suffix`, now a, to another value"),
+        ("Vault", DELETED, "deletes what was created and renews `azure.suffix`, now a; then run"),
         ("RoleAssignment", ROLES, "let an owner of the subscription run `.venv/bin/personalize bootstrap --stack dev`"),
     ],
 )

@@ -1,6 +1,7 @@
 """Decoding of requests, compared with plain Python."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,14 @@ def _expected(record: dict[str, Any], name: str) -> Any:
 def _plain(value: Any) -> Any:
     missing = value is None or (isinstance(value, float) and np.isnan(value)) or type(value).__name__ == "UnsetType"
     return None if missing else value
+
+
+def test_a_closer_look_at_a_wrong_body_takes_little_memory() -> None:
+    """The place of each number in it would be 16 MB."""
+    deep = b'{"%s":' % (b"k" * 100) * 200 + b"[%s]" % b",".join([b"0"] * 50_000) + b"}" * 200
+    tracemalloc.start()
+    with pytest.raises(Rejection, match="not valid JSON"):
+        TYPES.read_score(b'{"age":NaN,"x":%s,"age":1}' % deep)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000

@@ -104,13 +104,13 @@ TIMES = st.lists(st.integers(-50, 50) | st.integers(-(10**15), 10**16), min_size
 @given(TIMES, st.floats(0.01, 0.99))
 def test_a_cut_is_the_first_time_at_which_more_than_the_share_have_passed(times: list[int], fraction: float) -> None:
     assume(len(set(times)) > 1)
-    (cut,) = moments(of_times(np.array(times)), [fraction], rows=len(times), seed=1)
+    (cut,) = moments(of_times(np.array(times)), [fraction], rows=len(times))
     assert sum(time < cut for time in times) <= fraction * len(times) < sum(time <= cut for time in times)
 
 
 def test_many_rows_are_cut_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(split, "MOST_TIMES", 10_000)
-    (cut,) = moments(of_times(np.arange(100_000)), [0.8], rows=100_000, seed=1)
+    (cut,) = moments(of_times(np.arange(100_000)), [0.8], rows=100_000)
     assert cut == pytest.approx(80_000, abs=4 * 100_000 * np.sqrt(0.8 * 0.2 / 10_000))
 
 
@@ -123,7 +123,7 @@ def test_many_rows_are_cut_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_a_split_by_time_cannot_divide_is_said_with_its_date(times: list[int], message: str) -> None:
     with pytest.raises(SplitError, match=message):
-        moments(of_times(np.array(times)), [0.8], rows=len(times), seed=1)
+        moments(of_times(np.array(times)), [0.8], rows=len(times))
 
 
 def test_a_sample_is_of_about_the_size_that_was_asked_for() -> None:

@@ -167,7 +167,7 @@ def manifest_of(dataset: Dataset, entries: Sequence[Entry]) -> Manifest:
 
 def write_copy_of(dataset: Dataset, entries: Sequence[Entry], folder: Path, places: Mapping[str, Path]) -> None:
     """Write the config of these files at these `places` of their tables into a folder, and their manifest."""
-    names = {table: [one.name for one in entries if one.table == table and one.name] for table in places}
+    names = {table: tuple(one.name for one in entries if one.table == table and one.name) for table in places}
     write_config(folder, config_of(dataset), places, names)
     write_record(manifest_of(dataset, entries), folder)
 

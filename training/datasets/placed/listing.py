@@ -13,7 +13,7 @@ from training.datasets.described.delta import LOG, DeltaTableError
 from training.datasets.described.files import is_hidden
 from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 
-_ACCOUNT, _CONTAINER = "([a-z0-9]{3,24})", "([a-z0-9](?:-?[a-z0-9]){2,62})"
+_ACCOUNT, _CONTAINER = "([a-z0-9]{3,24})", "((?=[a-z0-9-]{3,63}(?![a-z0-9-]))[a-z0-9]+(?:-[a-z0-9]+)*)"
 """The rules for names (Microsoft, "Naming rules and restrictions for Azure resources")."""
 _LAKE = re.compile(rf"abfss?:/{{1,2}}{_CONTAINER}@{_ACCOUNT}\.dfs\.core\.windows\.net(?:/(.*))?")
 _BLOB = re.compile(rf"https:/{{1,2}}{_ACCOUNT}\.(?:blob|dfs)\.core\.windows\.net/{_CONTAINER}(?:/([^?]*))?")

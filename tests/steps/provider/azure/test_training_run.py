@@ -18,7 +18,7 @@ from tests.simulation.fakes.cluster import FAILED
 from tests.simulation.fakes.runs import LibraryError, Run, TaskFailedError
 from tests.simulation.faults import FaultKind
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, VOLUMES, Cloud, container, upload
-from tests.steps.provider.steps import STACK, Recorder, Take
+from tests.steps.provider.steps import STACK, Recorder, Take, state
 from tests.support.bundles import MakeBundle
 from tests.support.services import wait_until
 from training.parameters import GateParameters, TrainingParameters
@@ -237,5 +237,8 @@ def test_what_is_missing_here_is_brought_again_and_what_is_missing_there_is_gone
     assert not (tmp_path / STACK / created.outputs.bundle).exists()
     assert created.read() is not None
     assert (tmp_path / STACK / created.outputs.bundle).is_dir()
+    made = state(created.inputs, created.created)
+    earlier = made | {"parameters": made["parameters"] | {"a_setting_that_went": 1}}
+    assert created.step.read(created.id, earlier, created.recorder.context) is not None
     container("models").delete_blob(f"files/runs/{created.id}/{RESULT}")
     assert created.read() is None
