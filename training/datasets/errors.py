@@ -24,7 +24,7 @@ class TruncatedFileError(DatasetError):
 
 
 class EncodingError(DatasetError):
-    """A text file that is not UTF-8."""
+    """A text file that is not UTF-8, or whose name is wrong about gzip."""
 
 
 class MalformedRowError(DatasetError):

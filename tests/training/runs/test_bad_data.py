@@ -18,6 +18,7 @@ from tests.support.bundles import Record, to_rows
 from tests.support.rows import read, refused
 from tests.support.training_runs import Run, train
 from training import datasets
+from training.datasets.described.quick import SAMPLE_CHARACTERS
 from training.datasets.errors import (
     DatasetError,
     EmptyDatasetError,
@@ -96,7 +97,6 @@ def test_a_wrong_row_is_named_by_file_and_line(tmp_path: Path, wrong: str, compl
     [
         pytest.param(gzip.compress(b"", mtime=0), EmptyDatasetError, id="no row"),
         pytest.param(gzip.compress(b"1\t5" * 9_999)[:-20], TruncatedFileError, id="cut off"),
-        pytest.param(b"1\t2", TruncatedFileError, id="not packed"),
     ],
 )
 def test_a_packed_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, kind: type[DatasetError]) -> None:
@@ -104,10 +104,19 @@ def test_a_packed_file_that_cannot_be_read_is_named(tmp_path: Path, content: byt
     assert str(tmp_path / "day_0.gz") in refused(kind, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
 
 
-def test_a_packed_file_without_the_suffix_is_named(tmp_path: Path) -> None:
-    (tmp_path / "day_0").write_bytes(gzip.compress("\n".join(GOOD).encode()))
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("day_1", "is gzip, but its name does not end in .gz. Rename it."),
+        ("day_1.gz", "is not gzip, though its name ends in .gz. Rename it."),
+    ],
+)
+def test_a_file_whose_name_is_wrong_about_gzip_is_named_wherever_it_is(tmp_path: Path, name: str, fault: str) -> None:
+    criteo(tmp_path / "day_0", GOOD * (1 + SAMPLE_CHARACTERS // len("".join(GOOD))))
+    content = "\n".join(GOOD).encode()
+    (tmp_path / name).write_bytes(content if name.endswith(".gz") else gzip.compress(content))
     message = refused(EncodingError, CriteoDataset(kind="criteo", path=str(tmp_path)))
-    assert message.endswith("day_0 is gzip, but its name does not end in .gz. Rename it.")
+    assert message.endswith(f"{name} {fault}")
 
 
 @pytest.mark.parametrize(("of_the_first_day", "part"), [(50, "validation"), (90, "fit")])

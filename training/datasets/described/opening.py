@@ -37,8 +37,10 @@ def open_text(file: TableFile) -> Iterator[TextIO]:
 
 def first_row(file: TableFile) -> list[str]:
     """The names of columns in a CSV or TSV file; none if it is empty and the config names none. Raises
-    `MalformedRowError` for a line that ends as on no system of today.
+    `EncodingError` for a name that is wrong about gzip, and `MalformedRowError` for a line that ends as on no system of
+    today.
     """
+    _require_honest_name(file.path)
     if file.text.columns:
         return list(file.text.columns)
     with open_text(file) as stream:
@@ -48,6 +50,15 @@ def first_row(file: TableFile) -> list[str]:
                 f"The first line of {file.path} ends with a carriage return alone. End lines with a line feed."
             )
         return next(csv.reader(chain([line], stream), **file.csv_options), [])
+
+
+def _require_honest_name(file: Path) -> None:
+    with file.open("rb") as stream:
+        start = stream.read(len(START))
+    if start == START and file.suffix != ".gz":
+        raise EncodingError(f"{file} is gzip, but its name does not end in .gz. Rename it.")
+    if start and start != START and file.suffix == ".gz":
+        raise EncodingError(f"{file} is not gzip, though its name ends in .gz. Rename it.")
 
 
 @contextmanager
@@ -78,9 +89,6 @@ def _undecodable(file: TableFile, error: UnicodeDecodeError) -> EncodingError:
     name = file.text.encoding.upper()
     found = f"{file.path} is not {name} ({error.reason})"
     with open_bytes(file.path) as stream:
-        if stream.read(len(START)) == START:
-            return EncodingError(f"{file.path} is gzip, but its name does not end in .gz. Rename it.")
-        stream.seek(0)
         for number, line in enumerate(stream, start=1):
             try:
                 line.decode(file.text.encoding)

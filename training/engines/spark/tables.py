@@ -167,7 +167,10 @@ class _Hashing:
 
 WRITING = {"maxRecordsPerFile": "50000"}
 """Even rows of one compressed file, which one task reads, are spread over all cores from here on."""
-UNREADABLE = ("EOFException", "ZipException", "IncorrectHeader", "ParquetDecodingException", "not a Parquet file")
+UNREADABLE = (
+    *("EOFException", "ZipException", "IncorrectHeader", "not a gzip file"),
+    *("ParquetDecodingException", "not a Parquet file"),
+)
 """What Java says of damaged files."""
 AMONG_EQUAL = "_number"
 
