@@ -75,8 +75,8 @@ def test_rows_have_the_promised_types_and_missing_values(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        (line().rsplit("\t", 2)[0], ": 1 of 7 rows is not split as the header is: line 4 has 38 fields"),
-        (line() + "\tx", ": 1 of 7 rows is not split as the header is: line 4 has 41 fields"),
+        (line().rsplit("\t", 2)[0], ": 1 of 7 rows is malformed: line 4 has 38 fields instead of 40"),
+        (line() + "\tx", ": 1 of 7 rows is malformed: line 4 has 41 fields instead of 40"),
         *(
             (line(int07=text), f", number int07: 1 of 7 fields is no number: line 4 {text!r}")
             for text in ("abc", "5d", "NaN", "inf", "0x1p3", "1e999", " 5")

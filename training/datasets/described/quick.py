@@ -132,7 +132,8 @@ class Fault:
         verb = "is" if self.count == 1 else "are"
         if self.check is None:
             shown = ", ".join(f"line {place} has {text}" for place, text in self.examples)
-            fault = "no JSON object" if self.file.is_json else "not split as the header is"
+            unnamed = "malformed" if self.file.text.columns else "not split as the header is"
+            fault = "no JSON object" if self.file.is_json else unnamed
             rest = f"rows {verb} {fault}: {shown}{self._more()}"
             return f"{self.file.path}: {self.count:,} of {rows} {rest}"
         unit = "line" if self.file.has_lines else "row"

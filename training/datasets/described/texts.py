@@ -319,7 +319,7 @@ def _fields_by_line(text: str, chunk: Chunk) -> tuple[list[list[str]], list[int]
             rows.append(row)
             places.append(chunk.before + place)
         elif row:
-            misshapen.append((chunk.before + place, f"{len(row)} fields"))
+            misshapen.append((chunk.before + place, f"{len(row)} fields instead of {len(chunk.header)}"))
     return rows, places, misshapen
 
 
