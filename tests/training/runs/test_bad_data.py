@@ -131,8 +131,9 @@ def test_a_split_by_time_of_rows_of_two_days_says_what_is_missing(
         train(tmp_path / "run", "--dataset", "tables", "--spec", str(spec), "--split", "time")
 
 
-def test_rows_are_the_same_from_the_source_and_from_its_copy(tmp_path: Path) -> None:
-    dataset = criteo(tmp_path / "train.txt", GOOD)
+@pytest.mark.parametrize("name", ["train.txt", "train.json", "train.parquet"])
+def test_rows_are_the_same_from_the_source_and_from_its_copy(tmp_path: Path, name: str) -> None:
+    dataset = criteo(tmp_path / name, GOOD)
     datasets.materialize(dataset, tmp_path / "lake")
     first, _ = read(dataset)
     second, schema = read(dataset, tmp_path / "lake")

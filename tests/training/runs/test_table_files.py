@@ -1,5 +1,6 @@
 """Tables of several files: the rows of one dataset are the same however they are stored."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.support.rows import read
 from tests.support.training_runs import encoder_of, train, train_on
 from tools.paths import ROOT
 from training import datasets
+from training.datasets.errors import SpecError
 from training.engines.spark.engine import SparkEngine
 from training.parameters import TablesDataset
 
@@ -134,6 +136,25 @@ def test_the_copy_in_the_lake_has_the_files_and_their_folders_and_describes_itse
     assert datasets.describe(copied).hash == datasets.describe(dataset).hash
     content = yaml.safe_load((tmp_path / "lake" / "dataset.yaml").read_text(encoding="utf-8"))
     assert not Path(content["interactions"]["path"]).is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("name", "separator"), [("u.data", ","), ("u.data.gz", ","), ("u.tsv.old", "\t"), ("u.jsonl", ","), ("u", ",")]
+)
+def test_text_whose_columns_are_named_is_read_alike_from_its_copy(tmp_path: Path, name: str, separator: str) -> None:
+    rows = "".join(f"{row % 2}{separator}{row}\n" for row in range(20)).encode()
+    (tmp_path / name).write_bytes(gzip.compress(rows) if name.endswith(".gz") else rows)
+    spec = {"interactions": {"path": name, "columns": ["clicked", "n"]}, "label": {"column": "clicked"}}
+    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump({**spec, "numeric": ["n"]}))
+    dataset = TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml")
+    datasets.materialize(dataset, tmp_path / "lake")
+    pd.testing.assert_frame_equal(read(dataset)[0], read(dataset, tmp_path / "lake")[0])
+
+
+def test_a_delta_table_names_its_own_columns(tmp_path: Path) -> None:
+    path = described(tmp_path, lambda folder: {**delta_table(folder), "columns": ["clicked"]})
+    with pytest.raises(SpecError, match=r"`columns` of .*clicks, which is a Delta table.* Leave them out"):
+        datasets.describe(TablesDataset(kind="tables", spec=path))
 
 
 def test_a_new_file_and_a_moved_one_change_the_identity(tmp_path: Path) -> None:

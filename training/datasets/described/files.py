@@ -89,22 +89,22 @@ class TableFile:
     @property
     def is_json(self) -> bool:
         """Whether it has a JSON object in each line."""
-        return self.has_lines and self.path.name.endswith(_JSON)
+        return self.has_lines and self.path.name.endswith(_JSON) and not self.text.columns
 
     @property
     def is_text(self) -> bool:
-        """Whether it is CSV or TSV."""
+        """Whether it is CSV or TSV, as all files are whose columns the config names."""
         return self.has_lines and not self.is_json
 
     @property
     def has_lines(self) -> bool:
         """Whether it is read line by line and not by row groups, as Parquet."""
-        return self.path.suffix != ".parquet" and self.delta is None
+        return self.delta is None and (self.path.suffix != ".parquet" or bool(self.text.columns))
 
     @property
     def separator(self) -> str:
         """The character between the fields of a text file."""
-        return self.text.separator or ("\t" if ".tsv" in self.path.suffixes else ",")
+        return self.text.separator or _usual_separator(self.path)
 
     @property
     def csv_options(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def files_of(source: Source) -> tuple[TableFile, ...]:
     days, and a `DeltaTableError` for a Delta table that can't be read.
     """
     text = TextFormat(**source.model_dump(include=set(TextFormat.model_fields)))
-    if is_delta(source.paths[0]):
+    if is_delta(source.paths[0]) and not source.columns:
         path = source.paths[0]
         if source.days:
             raise SpecError(
@@ -155,10 +155,15 @@ def is_table(path: Path) -> bool:
     return path.name.endswith(SUFFIXES) and not is_hidden(path.name)
 
 
-def suffix(path: Path) -> str:
-    """The suffix of a file's name, which tells its format, or that of the format of files with other names."""
+def _usual_separator(path: Path) -> str:
+    return "\t" if ".tsv" in path.suffixes else ","
+
+
+def suffix(path: Path, separator: str | None) -> str:
+    """The suffix of a file's name, which tells its format, or that of text with the config's `separator`."""
     named = (known for known in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(known))
-    return next(named, ".tsv.gz" if path.suffix == ".gz" else ".tsv")
+    text = ".tsv" if (separator or _usual_separator(path)) == "\t" else ".csv"
+    return next(named, f"{text}.gz" if path.suffix == ".gz" else text)
 
 
 def _names_in(folder: Path) -> list[str]:
@@ -233,4 +238,6 @@ def _version(config: Path, source: Source) -> int | None:
         raise SpecError(f"{config} names {source.shown} as one table, but {tables[0]} is a Delta table: name it alone.")
     if source.version is not None and not tables:
         raise SpecError(f"{config} names a `version` of {source.shown}, which is no Delta table. Leave it out.")
+    if tables and source.columns:
+        raise SpecError(f"{config} names the `columns` of {source.shown}, which is a Delta table. Leave them out.")
     return newest(tables[0]) if tables and source.version is None else source.version

@@ -64,7 +64,7 @@ def materialize(
     files = _files(spec)
     listed = _listed(files)
     places = {
-        table: Path(table if source.is_folder else table + suffix(source.paths[0]))
+        table: Path(table if source.is_folder else table + suffix(source.paths[0], source.separator))
         for table, source in spec.tables.items()
     }
     copied = _manifest(kind, spec, shown, files, listed)

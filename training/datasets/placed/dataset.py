@@ -85,6 +85,7 @@ def fetch(dataset: Dataset, folder: Path, lake: Lake, report: Reporter, *, wante
         return
     entries = planned(dataset, lake, wanted)
     total, done = sum(entry.blob.size for entry in entries), 0
+    tables = config_of(dataset).tables
 
     def on_bytes(size: int) -> None:
         nonlocal done
@@ -92,16 +93,18 @@ def fetch(dataset: Dataset, folder: Path, lake: Lake, report: Reporter, *, wante
         report(STAGE, f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB fetched", done=done, total=total)
 
     with written_aside(folder) as aside:
-        places = {
-            entry.table: Path(entry.table if entry.name else entry.table + suffix(Path(entry.address.name)))
-            for entry in entries
-        }
+        places = {entry.table: _place(entry, tables[entry.table]) for entry in entries}
         for entry in entries:
             target = aside / places[entry.table] / entry.name
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(_fetched(folder.parent / FETCHED, entry, lake, on_bytes), target)
         write_copy_of(dataset, entries, aside, places)
         _check(aside, addresses(dataset))
+
+
+def _place(entry: Entry, source: Source) -> Path:
+    """Where a copy has the entry's table: a folder, or the only file."""
+    return Path(entry.table + ("" if entry.name else suffix(Path(entry.address.name), source.separator)))
 
 
 def forget_unused(copies: Path) -> None:
