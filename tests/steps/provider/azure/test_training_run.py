@@ -238,7 +238,7 @@ def test_what_is_missing_here_is_brought_again_and_what_is_missing_there_is_gone
     assert created.read() is not None
     assert (tmp_path / STACK / created.outputs.bundle).is_dir()
     made = state(created.inputs, created.created)
-    earlier = made | {"parameters": made["parameters"] | {"a_setting_that_went": 1}}
+    earlier = {**made, "parameters": made["parameters"] | {"a_setting_that_went": 1}}
     assert created.step.read(created.id, earlier, created.recorder.context) is not None
     container("models").delete_blob(f"files/runs/{created.id}/{RESULT}")
     assert created.read() is None
