@@ -173,7 +173,7 @@ class Kubernetes(pulumi.ComponentResource):
             ),
             tags=site.tags,
             # The autoscaler sets the count, and AKS changes no disk: nodes made with another one keep it. After a
-            # refresh the list also contains the scoring pool, see `state_edits`.
+            # refresh the list also contains the scoring pool, see `forget_shown_pools`.
             opts=ResourceOptions(
                 parent=self,
                 ignore_changes=["agentPoolProfiles[*].count", "agentPoolProfiles[*].osDiskType"],
