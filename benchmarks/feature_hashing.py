@@ -15,11 +15,11 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from features.schema import Schema
 from training.datasets import tables_of
-from training.datasets.progress import silent
-from training.engines.local.engine import LocalEngine, LocalRows
 from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, matrix
 from training.kernels.split import Part
+from training.local.engine import LocalEngine, LocalRows
 from training.parameters import CriteoDataset, TrainingParameters
+from training.tables.progress import silent
 
 HASHED_SLOTS = 2**18
 """The number of slots that the reference's notebook hashes into."""

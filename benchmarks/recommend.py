@@ -23,12 +23,12 @@ from recommend.interactions import Interactions
 from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, judge
 from recommend.learning import FITTED_SHARE, AlternatingLeastSquares, Ease, Learner, choose, ranker
 from recommend.metrics import Ranker, Ranking, evaluate, popularity, sar
-from training.datasets.described.spec import TablesSpec
+from training.config import TablesSpec
 from training.datasets.generated import film_files
-from training.engines.reading.interactions import Chosen, read_chosen
 from training.evaluation.reachable import best_order
 from training.parameters import FilmsDataset, TrainingParameters
 from training.recommending import RankingFit, pair_columns
+from training.tables.interactions import Chosen, read_chosen
 
 LIKED = 4
 """The lowest rating that counts where only likes do."""

@@ -21,9 +21,9 @@ from pyarrow import parquet
 from benchmarks.training_run import cpu_seconds
 from features.schema import CRITEO
 from tests.support.criteo_rows import drawn
-from training.datasets.described.files import load_spec
-from training.datasets.progress import silent
-from training.engines.local.engine import LocalEngine
+from training.local.engine import LocalEngine
+from training.tables.files import load_spec
+from training.tables.progress import silent
 
 ROWS_A_USER, ROWS_AN_ITEM = 10, 100
 USER_COLUMNS, ITEM_COLUMNS = CRITEO.categorical[:9], CRITEO.categorical[9:18]

@@ -18,10 +18,10 @@ from sklearn.metrics import roc_auc_score
 
 from features.encoder import Encoder
 from features.schema import CRITEO
-from training.engines import chunks
-from training.engines.fitting import native_parameters
 from training.kernels.columns import FEATURES, LABEL, PART, RECORD_HASH, matrix, raw_columns, raw_rows
 from training.kernels.split import PARTS, Part, held_out_at_random
+from training.local import chunks
+from training.local.fitting import native_parameters
 from training.model.fitted import REFIT_ROWS
 from training.parameters import TrainingParameters
 

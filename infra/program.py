@@ -12,9 +12,9 @@ from infra.on_machine import on_machine
 from infra.settings import Settings, Target, load_settings
 from steps.datasets import located
 from training.datasets import check_split, describe, recommends
-from training.datasets.errors import DatasetError
 from training.datasets.manifest import Manifest
 from training.datasets.placed.dataset import covered
+from training.errors import DatasetError
 from training.parameters import Dataset
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from scoring.model.recommend_request import MOST_RECOMMENDED, RecommendRequest
 from scoring.model.recommending import RecommendQuery, recommend_to_each
 from scoring.model.stored import Lookups
 from scoring.responses import ModelName
-from training.engines.local.pool import Pool, cores
+from training.local.pool import Pool, cores
 
 USERS_TOGETHER = 2_000
 ANSWERED_TOGETHER = 64

@@ -17,7 +17,7 @@ from steps.volumes import Volume
 from training.parameters import CriteoDataset, Dataset
 
 if TYPE_CHECKING:
-    from training.datasets.progress import Reporter
+    from training.tables.progress import Reporter
 
 
 COMPLETE = "_SUCCESS"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from steps.data_upload import AzureInputs, Inputs
     from steps.lake import LakeFolder
     from training.datasets.manifest import Manifest
-    from training.datasets.progress import Reporter
+    from training.tables.progress import Reporter
 
 
 class ListingMissingError(PersonalizationError):

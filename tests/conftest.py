@@ -115,8 +115,8 @@ def spark_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def spark(spark_log: Path) -> "Iterator[SparkSession]":
     """A local session, started the way training starts it."""
-    from training.engines.spark.session import spark_session  # noqa: PLC0415 - see above
     from training.parameters import TrainingParameters  # noqa: PLC0415 - see above
+    from training.spark.session import spark_session  # noqa: PLC0415 - see above
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERSONALIZATION_JARS", str(JARS))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from features.errors import PersonalizationError
 from training.arguments import UsageError, parse
 from training.datasets import check_split, describe
-from training.datasets.errors import DatasetError
 from training.datasets.manifest import recorded
 from training.engines import chosen
+from training.errors import DatasetError
 from training.model.unneeded import without
 from training.parameters import EngineName
 from training.progress import Format

@@ -21,16 +21,16 @@ from recommend.arrays import Indices
 from recommend.catalogue import ItemRow, Layout, State
 from recommend.histories import UserRow
 from recommend.stored import SnapshotError
+from training.config import Source, TablesSpec
 from training.datasets.configs import config_of, tables_of
-from training.datasets.described.columns import KEYS, bytes_in, header, lists_in, table_rules
-from training.datasets.described.files import files_of, is_table, listed_suffixes
-from training.datasets.described.quick import look_at
-from training.datasets.described.spec import Source, TablesSpec
-from training.datasets.described.typed import TableRules
 from training.datasets.placed.dataset import addresses
-from training.engines.reading.interactions import Chosen
-from training.engines.reading.tables import read_all
 from training.parameters import Dataset
+from training.tables.columns import KEYS, bytes_in, header, lists_in, table_rules
+from training.tables.files import files_of, is_table, listed_suffixes
+from training.tables.interactions import Chosen
+from training.tables.quick import look_at
+from training.tables.reading import read_all
+from training.tables.typed import TableRules
 
 
 @dataclass(frozen=True, kw_only=True)

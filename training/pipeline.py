@@ -17,11 +17,8 @@ from features.schema import Schema
 from recommend.stored import FOLDER as SNAPSHOTS
 from training import work
 from training.bundle import NOT_OF_THE_MODEL, ClickParts, metadata_of, write_bundle
-from training.datasets.described.columns import hashed_of
-from training.datasets.described.quick import kept
-from training.datasets.described.spec import TablesSpec
+from training.config import TablesSpec
 from training.datasets.manifest import Manifest
-from training.datasets.progress import Reporter
 from training.evaluation import reference
 from training.evaluation.baselines import BASE_RATE, LOGISTIC_REGRESSION, base_rate, fit_logistic, leak_warnings, sample
 from training.evaluation.gate import Candidate, EarlierVersion, Judged, judge
@@ -41,6 +38,9 @@ from training.recommending import STAGE, Recommending, Stage, recommending
 from training.report.data import ColumnSummary, ReportData
 from training.request import TrainingRequest
 from training.result import Result, metrics
+from training.tables.columns import hashed_of
+from training.tables.progress import Reporter
+from training.tables.quick import kept
 
 
 @dataclass(frozen=True, kw_only=True)

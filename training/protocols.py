@@ -15,14 +15,14 @@ import pyarrow as pa
 
 from features.schema import Schema
 from recommend.learning import Learner
-from training.datasets.described.spec import TablesSpec
-from training.datasets.progress import Reporter
+from training.config import TablesSpec
 from training.kernels.encode import FoldEncoder, FrequentValues
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
 from training.model.fitted import Fitted
 from training.parameters import TrainingParameters
 from training.progress import Progress
+from training.tables.progress import Reporter
 
 
 class CountTable(Protocol):

@@ -35,18 +35,13 @@ from recommend.splits import task
 from recommend.stored import FOLDER as SNAPSHOTS
 from training.bundle import metadata_of, write_bundle
 from training.catalogue import write_snapshots
-from training.datasets.described.columns import KEYS, table_rules
-from training.datasets.described.quick import joined
-from training.datasets.described.spec import TablesSpec
-from training.datasets.described.typed import taken
+from training.config import TablesSpec
 from training.datasets.manifest import Manifest
-from training.engines.counting import LocalCounts
-from training.engines.fitting import native_parameters
-from training.engines.reading.interactions import Chosen, TooManyInteractionsError, read_chosen
-from training.engines.reading.tables import entities
 from training.evaluation.reachable import best_order
 from training.kernels.count import count
 from training.kernels.encode import MAX_ROWS, FoldEncoder, thresholds
+from training.local.counting import LocalCounts
+from training.local.fitting import native_parameters
 from training.model.native import lightgbm
 from training.parameters import TrainingParameters
 from training.progress import Progress
@@ -54,6 +49,11 @@ from training.protocols import TrainingEngine
 from training.report.data import RecommenderReport
 from training.request import TrainingRequest
 from training.result import Result
+from training.tables.columns import KEYS, table_rules
+from training.tables.interactions import Chosen, TooManyInteractionsError, read_chosen
+from training.tables.quick import joined
+from training.tables.reading import entities
+from training.tables.typed import taken
 
 Columns = dict[str, Sequence[Value]]
 

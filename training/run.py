@@ -16,6 +16,7 @@ from training.progress import Progress
 from training.protocols import TrainingEngine
 from training.provenance import training_code_hash
 from training.request import TrainingRequest
+from training.spark import ALL_CORES
 from training.streams import LOG, output_to
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ STOPPED = 128
 """Added to a signal's number for the exit code, as shells do."""
 
 
-def train(arguments: TrainingRequest, manifest: Manifest, *, master: str = engines.ALL_CORES) -> "Result":
+def train(arguments: TrainingRequest, manifest: Manifest, *, master: str = ALL_CORES) -> "Result":
     """Train in the run's folder; libraries' output goes to the log. `master` is for engine spark.
 
     Raises a `PersonalizationError` for every failure.

@@ -11,16 +11,16 @@ import yaml
 
 from features.errors import BadInputError
 from personalize.terminal import Json, print_json, say, tell
-from training.datasets.described.columns import table_rules
-from training.datasets.described.files import load_spec
-from training.datasets.described.quick import look_at
-from training.datasets.described.spec import TablesSpec
-from training.datasets.errors import DatasetError
+from training.config import TablesSpec
+from training.errors import DatasetError
 from training.init_data.draft import to_yaml
 from training.init_data.guess import Gains, Guess, guess
 from training.init_data.trial import STAGE, try_keys
 from training.progress import Progress
 from training.streams import LOG, output_to
+from training.tables.columns import table_rules
+from training.tables.files import load_spec
+from training.tables.quick import look_at
 
 NAME = "dataset.yaml"
 Table = Annotated[Path | None, typer.Option(help="The file or folder of this table, if it is not recognised.")]

@@ -8,11 +8,11 @@ import pytest
 
 from features.schema import Schema
 from training import datasets
-from training.datasets.described.columns import table_rules
-from training.datasets.errors import DatasetError
-from training.datasets.progress import Reporter, silent
-from training.engines.reading.tables import check, opened
+from training.errors import DatasetError
 from training.parameters import Dataset
+from training.tables.columns import table_rules
+from training.tables.progress import Reporter, silent
+from training.tables.reading import check, opened
 
 
 def read(dataset: Dataset, folder: Path | None = None, report: Reporter = silent) -> tuple[pd.DataFrame, Schema]:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from features.errors import PersonalizationError
-from training.engines.spark.engine import spark_engine
 from training.parameters import TrainingParameters
 from training.progress import Progress
+from training.spark.engine import spark_engine
 from training.streams import LOG, output_to
 
 

@@ -12,15 +12,15 @@ from recommend.forgotten import NOBODY, Forgotten
 from tests.support.criteo_rows import criteo
 from training.arguments import parse
 from training.datasets import describe, tables_of
-from training.datasets.described.columns import table_rules
-from training.datasets.progress import silent
-from training.engines.local.engine import LocalEngine
-from training.engines.reading.tables import Piece, opened
+from training.local.engine import LocalEngine
 from training.parameters import Dataset
 from training.progress import Format, Progress
 from training.protocols import TrainingEngine
 from training.result import Result
 from training.run import train_with
+from training.tables.columns import table_rules
+from training.tables.progress import silent
+from training.tables.reading import Piece, opened
 
 OPTIONS = (
     *("--num-iterations", "12", "--num-leaves", "8", "--early-stopping-rounds", "0"),

@@ -19,8 +19,8 @@ from tools.paths import ROOT
 from tools.setup.console import exit_status, say
 from tools.versions import GLIBC, PYTHON
 from training.datasets.download import Checksum, download
-from training.datasets.progress import Reporter, silent
 from training.runtime import cache_folder
+from training.tables.progress import Reporter, silent
 
 PROJECT = "personalization"
 SYNAPSEML = "synapseml"

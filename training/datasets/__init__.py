@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
-from training.datasets import criteo
+from training.datasets import criteo, tables
 from training.datasets.configs import config_of
 from training.datasets.configs import tables_of as tables_of
-from training.datasets.described import tables
-from training.datasets.described.files import load_spec
-from training.datasets.errors import required_timestamp
 from training.datasets.generated import film_files
 from training.datasets.manifest import Manifest
 from training.datasets.placed import dataset as placed
 from training.datasets.placed.listing import Lake, UnreadableLakeError
-from training.datasets.progress import Reporter, silent
+from training.errors import required_timestamp
 from training.parameters import CriteoDataset, Dataset, FilmsDataset, Split, TablesDataset
+from training.tables.files import load_spec
+from training.tables.progress import Reporter, silent
 
 
 def describe(dataset: Dataset, lake: Lake | None = None) -> Manifest:

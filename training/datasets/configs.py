@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import assert_never
 
 from recommend.forgotten import NOBODY, Forgotten
+from training.config import TablesSpec, read_spec
 from training.datasets import criteo
-from training.datasets.described.files import load_spec
-from training.datasets.described.spec import TablesSpec, read_spec
-from training.datasets.described.tables import load_copy
 from training.datasets.generated import film_files
-from training.datasets.progress import Reporter, silent
+from training.datasets.tables import load_copy
 from training.parameters import CriteoDataset, Dataset, FilmsDataset, TablesDataset
+from training.tables.files import load_spec
+from training.tables.progress import Reporter, silent
 
 
 def config_of(dataset: Dataset) -> TablesSpec:

@@ -14,15 +14,15 @@ from tenacity.wait import wait_base
 
 from features.files import written_aside
 from features.schema import CRITEO
-from training.datasets.described import tables
-from training.datasets.described.opening import DAMAGED
-from training.datasets.described.spec import Categorical, Label, Number, Source, TablesSpec
+from training.config import Categorical, Label, Number, Source, TablesSpec
+from training.datasets import tables
 from training.datasets.download import BACK_OFF, CHUNK_BYTES, Checksum, download
-from training.datasets.errors import DownloadError, MissingFileError, SpecError, TruncatedFileError
 from training.datasets.manifest import WHOLE, File, Manifest, manifest, require_planned
-from training.datasets.progress import STAGE, Reporter, silent
+from training.errors import DownloadError, MissingFileError, SpecError, TruncatedFileError
 from training.parameters import CriteoDataset
 from training.runtime import cache_folder
+from training.tables.opening import DAMAGED
+from training.tables.progress import STAGE, Reporter, silent
 
 Item = TypeVar("Item")
 

@@ -12,8 +12,8 @@ from tenacity.wait import wait_base
 
 from features.errors import reason
 from features.files import written_aside
-from training.datasets.errors import DownloadError
-from training.datasets.progress import STAGE, Reporter
+from training.errors import DownloadError
+from training.tables.progress import STAGE, Reporter
 
 ATTEMPTS = 8
 CHUNK_BYTES = 1 << 20

@@ -11,7 +11,7 @@ import msgspec
 
 from features import files
 from features.files import sha256
-from training.datasets.errors import DatasetError, EmptyDatasetError
+from training.errors import DatasetError, EmptyDatasetError
 from training.runtime import cache_folder
 
 WHOLE = "all"

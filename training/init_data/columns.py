@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from features.hashing import split_values
 from features.values import TimeFormat, is_number, microseconds
-from training.datasets.described.spec import POSITIVES, Label
-from training.datasets.described.typed import is_click
-from training.datasets.errors import GuessError
+from training.config import POSITIVES, Label
+from training.errors import GuessError
 from training.init_data.profile import UNIT, ColumnProfile, TableProfile, words
+from training.tables.typed import is_click
 
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
 """Texts that usually mean missing."""

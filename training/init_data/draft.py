@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from features.values import TimeFormat
-from training.datasets.described.files import USUAL
-from training.datasets.described.spec import POSITIVES, Source
+from training.config import POSITIVES, Source
 from training.init_data.columns import Feature, LabelGuess, TimestampGuess
 from training.init_data.guess import Gains, Guess, Link, reason
+from training.tables.files import USUAL
 
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]*$")
 _WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}

@@ -7,12 +7,8 @@ from itertools import product
 from pathlib import Path
 
 from features.values import key_of
-from training.datasets.described.files import SUFFIXES, files_of, is_hidden, is_table
-from training.datasets.described.quick import SAMPLE_CHARACTERS
-from training.datasets.described.spec import LABEL, POSITIVES, Label
-from training.datasets.described.texts import Beginning
-from training.datasets.described.typed import is_click
-from training.datasets.errors import GuessError
+from training.config import LABEL, POSITIVES, Label
+from training.errors import GuessError
 from training.init_data.columns import (
     Feature,
     LabelGuess,
@@ -23,6 +19,10 @@ from training.init_data.columns import (
     guess_timestamp,
 )
 from training.init_data.profile import ColumnProfile, TableProfile, profile, words
+from training.tables.files import SUFFIXES, files_of, is_hidden, is_table
+from training.tables.quick import SAMPLE_CHARACTERS
+from training.tables.texts import Beginning
+from training.tables.typed import is_click
 
 _USERS = {"user", "customer", "member", "visitor", "person", "people", "client", "reader", "viewer", "account"}
 _USERS |= {"shopper", "buyer", "subscriber", "listener", "guest", "profile"}

@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 from features.values import TimeFormat, is_number, microseconds
-from training.datasets.described.columns import header, lists_in, require_columns
-from training.datasets.described.files import TableFile, files_of
-from training.datasets.described.opening import open_bytes, readable
-from training.datasets.described.quick import SAMPLE_CHARACTERS
-from training.datasets.described.spec import Source
-from training.datasets.described.texts import Beginning
-from training.datasets.errors import EmptyDatasetError, GuessError
+from training.config import Source
+from training.errors import EmptyDatasetError, GuessError
+from training.tables.columns import header, lists_in, require_columns
+from training.tables.files import TableFile, files_of
+from training.tables.opening import open_bytes, readable
+from training.tables.quick import SAMPLE_CHARACTERS
+from training.tables.texts import Beginning
 
 UNIT = "\x1f"
 """The separator of lists' values in profiles: ASCII's own, which is in no text."""

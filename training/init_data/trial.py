@@ -25,12 +25,8 @@ from features.columns import Category
 from features.schema import Pair, Schema, cross_name, factors_name
 from features.values import TimeFormat
 from training import engines
+from training.config import Categorical, TablesSpec, Time
 from training.datasets import describe
-from training.datasets.described.columns import locate, table_rules
-from training.datasets.described.files import files_of, load_spec
-from training.datasets.described.spec import Categorical, TablesSpec, Time
-from training.datasets.described.texts import Beginning
-from training.datasets.described.typed import TableRules, keys_of
 from training.evaluation.measure import Scored, score
 from training.evaluation.metrics import evaluate, losses
 from training.init_data.guess import Gains
@@ -46,6 +42,10 @@ from training.progress import Progress
 from training.protocols import Rows
 from training.request import TrainingRequest
 from training.streams import LOG
+from training.tables.columns import locate, table_rules
+from training.tables.files import files_of, load_spec
+from training.tables.texts import Beginning
+from training.tables.typed import TableRules, keys_of
 
 STAGE = "crosses"
 BEYOND_CHANCE = 3.0

@@ -8,7 +8,7 @@ from typing import Any
 import pyspark
 import pytest
 
-from training.engines.spark import engine
+from training.spark import engine
 
 
 def test_pyspark_is_listed_even_if_it_is_not_installed_as_a_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from steps.serving_settings import ScoringEngine, ScoringSettings
 from tests.infra.graph.recorder import SECRET_MARK, STEP_VALUES, Recorder, run
 from tools.paths import ROOT
 from training.datasets import describe
-from training.datasets.errors import NoTimestampError
+from training.errors import NoTimestampError
 from training.parameters import CriteoDataset, EngineName, FilmsDataset, Split, TablesDataset, TrainingParameters
 from training.provenance import training_code_hash
 from training.runtime import JarsError, JavaMissingError

@@ -15,7 +15,7 @@ from infra.settings import SettingsError
 from personalize import errors
 from personalize.commands import app as command_line
 from personalize.terminal import ExitCode
-from training.datasets.errors import DatasetError
+from training.errors import DatasetError
 
 Run = Callable[..., tuple[int, str, str]]
 

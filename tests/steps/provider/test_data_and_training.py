@@ -20,7 +20,7 @@ from tests.steps.provider.steps import BASE, HASH, Recorder, Take, create
 from tests.support.bundles import MakeBundle
 from tests.support.versions import version
 from training.datasets import describe
-from training.datasets.errors import DatasetError
+from training.errors import DatasetError
 from training.parameters import GateParameters, TablesDataset, TrainingParameters
 
 FolderOf = Callable[[str], Path]

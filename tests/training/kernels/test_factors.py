@@ -16,12 +16,12 @@ from features.hashing import hash_value, hash_values
 from features.schema import Schema
 from tests.support.prepared_rows import MemoryRows, prepared, with_columns
 from training import pipeline
-from training.engines.counting import LocalCounts
 from training.kernels import factors
 from training.kernels.columns import FOLD
 from training.kernels.count import count
 from training.kernels.encode import FoldEncoder, FrequentValues
 from training.kernels.factors import FACTORS, RIDGE, SHRINKAGE, PairCounts, fit, pairs_counted
+from training.local.counting import LocalCounts
 from training.parameters import TrainingParameters
 from training.pipeline import FactorsError, with_factors
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from features.columns import Category, Number, Reading
 from features.columns import Time as TimeColumn
 from features.values import TimeFormat, key_of, microseconds
-from training.datasets.described.files import TableFile
-from training.datasets.described.spec import Label, TextFormat, Time
-from training.datasets.described.texts import parse, texts_of
-from training.datasets.described.typed import KnownKeys, TableRules, checks, is_click, keys_of, typed
-from training.datasets.errors import BadRowsError
+from training.config import Label, TextFormat, Time
+from training.errors import BadRowsError
+from training.tables.files import TableFile
+from training.tables.texts import parse, texts_of
+from training.tables.typed import KnownKeys, TableRules, checks, is_click, keys_of, typed
 
 NAMES = ["a", "b", "c"]
 FIELD = st.text(st.sampled_from([*"ab,;'\"\t |", "é", "\u2028"]), max_size=4)

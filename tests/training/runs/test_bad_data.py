@@ -18,8 +18,7 @@ from tests.support.bundles import Record, to_rows
 from tests.support.rows import read, refused
 from tests.support.training_runs import Run, train
 from training import datasets
-from training.datasets.described.quick import SAMPLE_CHARACTERS
-from training.datasets.errors import (
+from training.errors import (
     DatasetError,
     EmptyDatasetError,
     EncodingError,
@@ -29,6 +28,7 @@ from training.datasets.errors import (
 )
 from training.kernels.split import SplitError
 from training.parameters import CriteoDataset
+from training.tables.quick import SAMPLE_CHARACTERS
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -16,10 +16,10 @@ from tests.support.recommenders import write_snapshots
 from training import databricks
 from training.databricks import COMPLETE, RESULT, JobFailedError, VolumeError, main
 from training.datasets import describe
-from training.datasets.errors import DatasetError
 from training.datasets.manifest import RECORD, File, Manifest, manifest, recorded
 from training.datasets.placed.dataset import volume_of
 from training.datasets.placed.listing import Address
+from training.errors import DatasetError
 from training.parameters import CriteoDataset
 from training.request import TrainingRequest
 from training.result import Result

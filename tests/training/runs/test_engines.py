@@ -13,7 +13,7 @@ from features.encoder import FOLDER
 from features.reference import FILE
 from tests.support.kinds_of_columns import write_kinds
 from tests.support.training_runs import Run, train, train_on
-from training.engines.spark.engine import SparkEngine
+from training.spark.engine import SparkEngine
 
 pytestmark = pytest.mark.spark
 

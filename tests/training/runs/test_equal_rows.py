@@ -12,9 +12,9 @@ import yaml
 from features.bundle import Bundle
 from features.hashing import hash_whole_numbers
 from tests.support.training_runs import prepared, train
-from training.engines.local.engine import LocalEngine
 from training.kernels.columns import LABEL, PART, RAW, RECORD_HASH
 from training.kernels.hashed import numbered
+from training.local.engine import LocalEngine
 from training.parameters import TablesDataset, TrainingParameters
 
 Row = tuple[str, str, int]

@@ -13,12 +13,12 @@ from tests.support.rows import read
 from tests.support.training_runs import Run, encoder_of, pieces_of, prepared, train, train_on
 from tools.paths import ROOT
 from training.datasets import describe, tables_of
-from training.datasets.described import opening
-from training.datasets.errors import ColumnError, MalformedRowError, MissingFileError, OneClassError, SpecError
-from training.engines.spark.engine import SparkEngine
+from training.errors import ColumnError, MalformedRowError, MissingFileError, OneClassError, SpecError
 from training.kernels.columns import RECORD_HASH
 from training.kernels.hashed import hashed
 from training.parameters import TablesDataset
+from training.spark.engine import SparkEngine
+from training.tables import opening
 
 
 @pytest.fixture(autouse=True)

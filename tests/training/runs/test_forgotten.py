@@ -21,14 +21,14 @@ from tests.support.training_runs import pieces_of, prepared, train
 from tools.paths import ROOT
 from training import work
 from training.catalogue import write_snapshots
+from training.config import TablesSpec
 from training.datasets import tables_of
-from training.datasets.described.spec import TablesSpec
-from training.datasets.described.tables import SPEC
-from training.datasets.errors import DatasetError
-from training.engines.local.engine import LocalEngine
-from training.engines.reading.interactions import read_chosen
-from training.engines.spark.engine import SparkEngine
+from training.datasets.tables import SPEC
+from training.errors import DatasetError
+from training.local.engine import LocalEngine
 from training.parameters import TablesDataset
+from training.spark.engine import SparkEngine
+from training.tables.interactions import read_chosen
 
 
 def dataset_of(

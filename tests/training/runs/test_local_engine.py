@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from tests.support.criteo_rows import write
 from tests.support.training_runs import pieces_of, prepared, train
 from training.datasets import tables_of
-from training.datasets.described import opening
-from training.datasets.described.columns import table_rules
-from training.datasets.errors import DatasetError, MalformedRowError
-from training.engines import chunks, counting
-from training.engines.local.engine import LocalEngine, processes_for
-from training.engines.local.pool import Pool, ProcessLostError
-from training.engines.reading.tables import unchanged
+from training.errors import DatasetError, MalformedRowError
 from training.failure import DiskFullError, explain
+from training.local import chunks, counting
+from training.local.engine import LocalEngine, processes_for
+from training.local.pool import Pool, ProcessLostError
 from training.parameters import CriteoDataset
+from training.tables import opening
+from training.tables.columns import table_rules
+from training.tables.reading import unchanged
 
 WITH_SERVER_AND_TRACKER = 4
 """The extra processes of a pool: the fork server, and Python's resource tracker."""
@@ -152,7 +152,7 @@ def test_a_killed_process_of_the_pool_is_a_sentence_and_no_hang() -> None:
 
 
 def test_no_process_of_the_pool_outlives_a_run_that_was_killed() -> None:
-    code = "import time; from training.engines.local.pool import Pool; list(Pool(2).map(time.sleep, [60, 60]))"
+    code = "import time; from training.local.pool import Pool; list(Pool(2).map(time.sleep, [60, 60]))"
     with subprocess.Popen([sys.executable, "-c", code]) as run:
         workers: list[psutil.Process] = []
         while run.poll() is None and len(workers) < WITH_SERVER_AND_TRACKER:

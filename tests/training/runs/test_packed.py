@@ -5,9 +5,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.engines.spark.scans import PACKED, packed, unpacked
 from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, RAW, lists
 from training.kernels.hashed import raw
+from training.spark.scans import PACKED, packed, unpacked
 
 ROWS = st.integers(1, 5).flatmap(
     lambda columns: st.lists(st.lists(st.text(max_size=6), min_size=columns, max_size=columns), min_size=1, max_size=9)

@@ -18,7 +18,7 @@ from scoring.responses import ModelName
 from tests.support.training_runs import Run, train
 from tests.training.runs.test_recommended import ITEMS, USERS, written
 from training.datasets import describe
-from training.datasets.errors import SpecError
+from training.errors import SpecError
 from training.parameters import TablesDataset
 
 ALONE = {"report.html", "files.json", "metadata.json", "schema.json"}

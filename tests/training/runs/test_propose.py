@@ -16,14 +16,14 @@ from typer.testing import CliRunner
 
 from personalize.commands.app import app
 from training.datasets import describe
-from training.datasets.described.files import load_spec
-from training.engines.local.engine import LocalEngine
 from training.init_data import trial
 from training.init_data.trial import Crosses, CrossSearch, candidates, factors_to_try, is_better
+from training.local.engine import LocalEngine
 from training.parameters import TablesDataset
 from training.pipeline import Pipeline
 from training.progress import Format, Progress
 from training.request import TrainingRequest
+from training.tables.files import load_spec
 
 ROWS = 6_000
 

@@ -23,9 +23,9 @@ from scoring.responses import ModelName
 from tests.support.described_tables import write_tables
 from tests.support.training_runs import Run, train
 from training import recommending
-from training.datasets.described.files import load_spec
-from training.datasets.errors import SpecError
-from training.engines.reading.interactions import read_chosen
+from training.errors import SpecError
+from training.tables.files import load_spec
+from training.tables.interactions import read_chosen
 
 USERS, ITEMS, EACH = 80, 40, 20
 
@@ -189,7 +189,7 @@ def test_a_dataset_without_keys_of_users_has_none(tmp_path: Path) -> None:
     ("limit", "value", "reason"),
     [
         ("recommend.judgement.FEWEST_USERS", USERS + 1, "it takes 81 to judge one"),
-        ("training.engines.reading.interactions.MOST_ROWS", 100, "There are more than 100 interactions."),
+        ("training.tables.interactions.MOST_ROWS", 100, "There are more than 100 interactions."),
     ],
 )
 def test_a_recommender_that_was_not_made_is_not_in_the_bundle_which_says_why(

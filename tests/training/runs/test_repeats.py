@@ -12,8 +12,8 @@ from recommend.recommender import FOLDER, Recommender, read_golden
 from recommend.stored import FOLDER as SNAPSHOTS
 from scoring.model.model import open_ranking
 from tests.training.runs.test_recommended import EACH, ITEMS, USERS, run, written
-from training.datasets.described.files import load_spec
-from training.datasets.errors import SpecError
+from training.errors import SpecError
+from training.tables.files import load_spec
 
 
 def repeated(folder: Path) -> Path:

@@ -15,12 +15,12 @@ from features.hashing import hash_value
 from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_rows
 from tests.support.prepared_rows import MemoryRows, prepared
-from training.engines import chunks
-from training.engines.local.engine import LocalEngine, LocalRows
 from training.evaluation.measure import Scored, score
 from training.kernels.columns import FEATURES, FOLD, RECORD_HASH, raw_columns, raw_rows
 from training.kernels.encode import FoldEncoder
 from training.kernels.split import PARTS, Division, Part
+from training.local import chunks
+from training.local.engine import LocalEngine, LocalRows
 from training.parameters import TrainingParameters
 from training.pipeline import fold_encoder
 

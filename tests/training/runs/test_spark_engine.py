@@ -33,19 +33,19 @@ from features.hashing import MISSING_HASH
 from tests.support.rows import read
 from tests.support.training_runs import encoder_of, prepared, train, train_on
 from tools.paths import ROOT
-from training.datasets.errors import DatasetError, TruncatedFileError
-from training.engines import chunks
-from training.engines.counting import LocalCounts
-from training.engines.local.engine import LocalEngine
-from training.engines.spark.counted import SparkCounts, types_of
-from training.engines.spark.engine import SparkEngine
-from training.engines.spark.rows import divided
-from training.engines.spark.scans import interruptible, unpacked
-from training.engines.spark.workers import forget_archives
+from training.errors import DatasetError, TruncatedFileError
 from training.kernels.columns import FOLD, LABEL, PART, RAW, RECORD_HASH
 from training.kernels.count import ValueCounts, count
 from training.kernels.split import Division
+from training.local import chunks
+from training.local.counting import LocalCounts
+from training.local.engine import LocalEngine
 from training.parameters import CriteoDataset, TablesDataset, TrainingParameters
+from training.spark.counted import SparkCounts, types_of
+from training.spark.engine import SparkEngine
+from training.spark.rows import divided
+from training.spark.scans import interruptible, unpacked
+from training.spark.workers import forget_archives
 
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 OTHER = "0" + ROW[1:]

@@ -11,9 +11,9 @@ from recommend.first_stage import ItemFactors
 from recommend.learning import AlternatingLeastSquares
 from recommend.metrics import evaluate, popularity
 from training.datasets.generated import film_files
-from training.engines.reading.interactions import read_chosen
-from training.engines.spark.als import SparkLeastSquares
 from training.parameters import FilmsDataset
+from training.spark.als import SparkLeastSquares
+from training.tables.interactions import read_chosen
 
 pytestmark = [pytest.mark.spark, pytest.mark.full]
 

@@ -18,9 +18,9 @@ from tests.support.rows import read
 from tests.support.training_runs import encoder_of, train, train_on
 from tools.paths import ROOT
 from training import datasets
-from training.datasets.errors import SpecError
-from training.engines.spark.engine import SparkEngine
+from training.errors import SpecError
 from training.parameters import TablesDataset
+from training.spark.engine import SparkEngine
 
 EXAMPLE = ROOT / "examples/tables"
 DAYS = ("2026-11-01", "2026-11-02", "2026-11-03")

@@ -13,10 +13,10 @@ from recommend.histories import Histories
 from recommend.stored import SnapshotError
 from tests.support.described_tables import write_tables
 from training.catalogue import Loaded, load, read_entities, write_snapshots
-from training.datasets.described.files import load_spec
-from training.datasets.errors import DatasetError
-from training.engines.reading.interactions import read_chosen
+from training.errors import DatasetError
 from training.parameters import CriteoDataset, TablesDataset
+from training.tables.files import load_spec
+from training.tables.interactions import read_chosen
 
 
 @pytest.fixture

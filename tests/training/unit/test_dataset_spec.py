@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from training import datasets
-from training.datasets.described.files import load_spec
-from training.datasets.described.spec import read_spec
-from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError, NoTimestampError, SpecError
+from training.config import read_spec
+from training.errors import EmptyDatasetError, MalformedRowError, MissingFileError, NoTimestampError, SpecError
 from training.parameters import CriteoDataset, Split, TablesDataset
+from training.tables.files import load_spec
 
 SPEC = {
     "interactions": "interactions.csv",

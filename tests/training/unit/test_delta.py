@@ -14,11 +14,11 @@ from deltalake import DeltaTable, write_deltalake
 from pyarrow import parquet
 
 from training import datasets
-from training.datasets.described.delta import DeltaRows, DeltaTableError
-from training.datasets.errors import SpecError
 from training.datasets.manifest import recorded
+from training.errors import SpecError
 from training.init_data.guess import guess
 from training.parameters import TablesDataset
+from training.tables.delta import DeltaRows, DeltaTableError
 
 DELETED = (3, 4, 7, 11, 18, 29)
 

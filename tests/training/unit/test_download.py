@@ -18,9 +18,9 @@ from training import datasets
 from training.datasets import criteo
 from training.datasets import download as downloads
 from training.datasets.download import Checksum, download
-from training.datasets.errors import DownloadError, TruncatedFileError
-from training.datasets.progress import silent
+from training.errors import DownloadError, TruncatedFileError
 from training.parameters import CriteoDataset
+from training.tables.progress import silent
 
 AT_ONCE = tenacity.wait_none()
 CONTENT = bytes(range(256)) * 20_000

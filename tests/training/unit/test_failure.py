@@ -7,15 +7,15 @@ from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
 from features.errors import PersonalizationError
-from training.engines.spark.failure import (
+from training.failure import DiskFullError, OutOfMemoryError, RunFailedError
+from training.failure import explain as explain_anywhere
+from training.spark.failure import (
     ExecutorLostError,
     SparkFailedError,
     SparkGoneError,
     explain,
     root_cause,
 )
-from training.failure import DiskFullError, OutOfMemoryError, RunFailedError
-from training.failure import explain as explain_anywhere
 
 LOG = Path("runs/1/training.log")
 

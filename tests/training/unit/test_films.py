@@ -14,10 +14,10 @@ from recommend.learning import Ease
 from training import datasets
 from training.datasets.generated import films
 from training.datasets.generated.films import true_chances, true_probability
-from training.engines.reading.interactions import read_chosen
 from training.evaluation.reachable import best_order
 from training.parameters import FilmsDataset, TrainingParameters
 from training.recommending import RankingFit
+from training.tables.interactions import read_chosen
 
 SMALL = FilmsDataset(kind="films", users=200, films=100, seed=3)
 MOST_OF_POPULARITY, LEAST_OF_RECOMMENDER = 0.45, 0.60

@@ -12,7 +12,7 @@ from personalize.commands.app import app, exit_code
 from personalize.terminal import ExitCode
 from tests.support.guessed_tables import described, films, shop
 from tools.paths import ROOT
-from training.datasets.errors import DatasetError, GuessError
+from training.errors import DatasetError, GuessError
 from training.init_data.guess import guess
 from training.init_data.profile import words
 

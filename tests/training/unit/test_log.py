@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from training.engines.spark.session import Follower, configure
+from training.spark.session import Follower, configure
 
 
 def test_a_follower_gives_only_what_was_added_in_whole_lines(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from training import datasets
+from training.config import TablesSpec, meaning
 from training.datasets import manifest
-from training.datasets.described.spec import TablesSpec, meaning
-from training.datasets.errors import DatasetError, MissingFileError, SpecError
+from training.errors import DatasetError, MissingFileError, SpecError
 from training.parameters import CriteoDataset, FilmsDataset, TablesDataset
 
 ROW = "".join("\t".join([label, *["3"] * 13, *["68fd1e64"] * 26]) + "\n" for label in "10")

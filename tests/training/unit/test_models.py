@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from features.schema import Schema
-from training.engines.fitting import native_parameters
+from training.local.fitting import native_parameters
 from training.model.calibrate import PlattScaling, fit_scaling, scaled
 from training.model.fitted import seeds_of_refits, slot_names
 from training.model.trees import mean_of

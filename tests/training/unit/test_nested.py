@@ -14,7 +14,7 @@ from pyarrow import parquet
 from tests.support.guessed_tables import described
 from tests.support.rows import read, refused
 from training import datasets
-from training.datasets.errors import ColumnError, MalformedRowError, SpecError
+from training.errors import ColumnError, MalformedRowError, SpecError
 from training.parameters import TablesDataset
 
 ROWS: list[dict[str, Any]] = [

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from tests.support.rows import refused
-from training.datasets.described.files import TableFile
-from training.datasets.described.texts import chunks, texts_of
-from training.datasets.errors import DatasetError
+from training.errors import DatasetError
 from training.parameters import TablesDataset
+from training.tables.files import TableFile
+from training.tables.texts import chunks, texts_of
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

@@ -9,11 +9,11 @@ import yaml
 
 from tests.support.listings import Listing
 from training.datasets import describe
-from training.datasets.described.delta import DeltaTableError
-from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.datasets.placed import listing
 from training.datasets.placed.listing import Address, TooManyFilesError, UnreadableLakeError, address_of, listed
+from training.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.parameters import CriteoDataset, TablesDataset
+from training.tables.delta import DeltaTableError
 
 EVENTS = Address("shoplake", "events", "clicks")
 

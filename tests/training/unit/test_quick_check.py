@@ -9,10 +9,7 @@ import yaml
 
 from tests.support.rows import refused
 from training import datasets
-from training.datasets.described.columns import table_rules
-from training.datasets.described.files import load_spec
-from training.datasets.described.quick import look_at
-from training.datasets.errors import (
+from training.errors import (
     ColumnError,
     DatasetError,
     DuplicateKeyError,
@@ -25,6 +22,9 @@ from training.datasets.errors import (
     SpecError,
 )
 from training.parameters import TablesDataset
+from training.tables.columns import table_rules
+from training.tables.files import load_spec
+from training.tables.quick import look_at
 
 USERS = "user,age\nu1,30\nu2,\n"
 ITEMS = "item,genres\ni1,drama|crime\ni2,drama\n"

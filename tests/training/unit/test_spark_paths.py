@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from training.engines.spark.paths import to_read, to_write
+from training.spark.paths import to_read, to_write
 
 
 def test_a_folder_of_this_machine_is_named_as_it_is_and_no_pattern() -> None:

@@ -15,9 +15,7 @@ from tests.support.guessed_tables import described
 from tests.support.listings import Listing
 from tests.support.rows import read, refused
 from training import datasets
-from training.datasets.described.files import TableFile
-from training.datasets.described.texts import Beginning, chunks
-from training.datasets.errors import (
+from training.errors import (
     DatasetError,
     DuplicateKeyError,
     EmptyDatasetError,
@@ -29,6 +27,8 @@ from training.datasets.errors import (
     TruncatedFileError,
 )
 from training.parameters import TablesDataset
+from training.tables.files import TableFile
+from training.tables.texts import Beginning, chunks
 
 SEEN = [("u1", "i1", "phone", 5), ("u2", "i2", "Fernseher", 1), ("u1", "i2", "phone", 4), ("u2", "i1", "", 2)]
 ROWS = pd.DataFrame(SEEN, columns=["user", "item", "device", "rating"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.engines.spark.session import compiler_options
+from training.spark.session import compiler_options
 
 
 @pytest.mark.parametrize(("size", "quick"), [(24_300_000, True), (243_000_000, False), (0, False)])

@@ -7,14 +7,14 @@ import pyarrow as pa
 import yaml
 from pyarrow import csv
 
-from training.datasets.described.spec import TablesSpec
-from training.datasets.described.tables import SPEC, load_copy
+from training.config import TablesSpec
 from training.datasets.generated import films
 from training.datasets.generated.films import DEVICE, FILM, USER
 from training.datasets.manifest import Manifest, manifest, written_aside
-from training.datasets.progress import STAGE, Reporter, silent
+from training.datasets.tables import SPEC, load_copy
 from training.parameters import FilmsDataset
 from training.runtime import cache_folder
+from training.tables.progress import STAGE, Reporter, silent
 
 CONFIG = {
     "interactions": "views.csv",

@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from training.config import Source, meaning
 from training.datasets.configs import config_of
 from training.datasets.criteo import latest, natural
-from training.datasets.described.columns import table_rules
-from training.datasets.described.files import SUFFIXES, latest_days, listed_suffixes, suffix
-from training.datasets.described.quick import look_at
-from training.datasets.described.spec import Source, meaning
-from training.datasets.described.tables import load_copy, write_config
-from training.datasets.errors import DatasetError, SpecError
 from training.datasets.manifest import File, Manifest, manifest, write_record, written_aside
 from training.datasets.placed.listing import Address, Blob, ChangedFileError, Lake, address_of, listed
-from training.datasets.progress import STAGE, Reporter
+from training.datasets.tables import load_copy, write_config
+from training.errors import DatasetError, SpecError
 from training.parameters import CriteoDataset, Dataset
+from training.tables.columns import table_rules
+from training.tables.files import SUFFIXES, latest_days, listed_suffixes, suffix
+from training.tables.progress import STAGE, Reporter
+from training.tables.quick import look_at
 
 FETCHED = ".fetched"
 """Beside the copies of datasets: files by address and ETag, to which the copies are hard links."""

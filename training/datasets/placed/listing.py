@@ -9,9 +9,9 @@ from typing import Protocol
 import msgspec
 
 from features.files import is_inside
-from training.datasets.described.delta import LOG, DeltaTableError
-from training.datasets.described.files import is_hidden
-from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
+from training.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
+from training.tables.delta import LOG, DeltaTableError
+from training.tables.files import is_hidden
 
 _ACCOUNT, _CONTAINER = "([a-z0-9]{3,24})", "((?=[a-z0-9-]{3,63}(?![a-z0-9-]))[a-z0-9]+(?:-[a-z0-9]+)*)"
 """The rules for names (Microsoft, "Naming rules and restrictions for Azure resources")."""

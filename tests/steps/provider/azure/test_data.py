@@ -25,10 +25,10 @@ from tests.support.bundles import MakeBundle
 from tests.support.training_runs import pieces_of
 from tools.paths import ROOT
 from training.datasets import describe
-from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.datasets.manifest import RECORD, Manifest, manifest_in
 from training.datasets.placed.dataset import addresses, covered, in_volume, volume_of, write_places
 from training.datasets.placed.listing import Address, ChangedFileError, UnreadableLakeError
+from training.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
 from training.parameters import CriteoDataset, Dataset, TablesDataset
 
 ROWS = ("1\t1" + "\t" * 38 + "\n0\t2" + "\t" * 38 + "\n").encode()

@@ -36,7 +36,7 @@ from tests.steps.provider.steps import STACK, Take
 from tests.support.bundles import MakeBundle
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
 from tools.paths import ROOT
-from training.datasets.errors import DatasetError
+from training.errors import DatasetError
 
 __all__ = ["lake"]
 LIST = "files/served/forgotten.json"

@@ -1,0 +1,501 @@
+"""The dataset config: a YAML file about interactions, users and items."""
+
+import codecs
+import string
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from features.columns import MOMENT, Reading
+from features.files import is_inside
+from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
+from features.values import TimeFormat
+from features.yaml_text import load_yaml
+from recommend.forgotten import NOBODY, Forgotten
+from training.errors import MissingFileError, SpecError
+
+_PLAIN = string.printable.encode("ascii")
+
+
+class Strict(BaseModel):
+    """A frozen part of the config that rejects unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextFormat(Strict):
+    """How the text files of a table are written."""
+
+    separator: str | None = None
+    """Between the fields of a line; by default a tab in `.tsv` files and a comma in others."""
+    encoding: str = "utf-8"
+    quote: str = '"'
+    """Around a field that contains the separator; empty if there is no such character."""
+    columns: tuple[str, ...] = ()
+    """The names of the columns, where the first line is a row; by default the first line has them."""
+
+    @field_validator("separator", "quote")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        if value is not None and (len(value) > 1 or not value.isascii() or value in {"\r", "\n"}):
+            raise ValueError('give one ASCII character, such as ";" or "\\t"')
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _of_single_bytes(cls, name: str) -> str:
+        try:
+            found = codecs.lookup(name).name.removesuffix("-sig")
+            plain = string.printable.encode(found)
+        except (LookupError, ValueError) as error:
+            raise ValueError("this encoding is unknown: give one of Python's, such as latin-1 or cp1252") from error
+        if plain != _PLAIN:
+            raise ValueError("this encoding isn't based on ASCII: convert the file with `iconv --to-code UTF-8`")
+        return found
+
+    @model_validator(mode="after")
+    def _different(self) -> Self:
+        if self.separator == "" or (self.separator and self.separator == self.quote):
+            raise ValueError("`separator` must be a character, and another one than `quote`")
+        return self
+
+
+class Days(Strict):
+    """Which days of a table are read: its folders name a date as this column, as in `day=2026-11-01`."""
+
+    column: str = Field(min_length=1)
+    last: int = Field(default=0, ge=0)
+    """How many of the latest days; 0 for all of them."""
+
+
+def _inside(name: str) -> str:
+    if not is_inside(name):
+        raise ValueError("give the path of a file below the table's folder, without empty parts, `.` and `..`")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_inside)]
+
+
+class Source(TextFormat):
+    """A table: a file, a folder of files, or several of both; a folder may be a Delta table."""
+
+    path: Path | tuple[Path, ...] = Field(union_mode="left_to_right")
+    files: tuple[FileName, ...] = ()
+    """The files of the folder that are meant, in their order; by default all. `up` fills it in for copies, so that a
+    missing one is noticed, and for data in a container, where files can come while a model is trained."""
+    version: int | None = Field(default=None, ge=0)
+    """Of a Delta table; the newest by default."""
+    days: Days | None = None
+    """For interactions that come in days."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:  # noqa: ANN401 - what the YAML file has
+        return {"path": value} if isinstance(value, str | Path | list | tuple) else value
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The named files and folders."""
+        return self.path if isinstance(self.path, tuple) else (self.path,)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it has several files, or may have."""
+        return len(self.paths) > 1 or self.paths[0].is_dir()
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        first, *others = self.paths
+        return f"{first} and {len(others)} more" if others else str(first)
+
+
+class Entity(TextFormat):
+    """Users or items: one row per `key`. `interactions_key` is the key's name in the interactions, if different.
+
+    Without a `path` there is no table, only the key in the interactions.
+    """
+
+    path: Path | tuple[Path, ...] | None = Field(default=None, union_mode="left_to_right")
+    files: tuple[FileName, ...] = ()
+    version: int | None = Field(default=None, ge=0)
+    key: str
+    interactions_key: str = ""
+
+    @property
+    def foreign_key(self) -> str:
+        """The interactions' column with this table's key."""
+        return self.interactions_key or self.key
+
+    @property
+    def source(self) -> Source | None:
+        """Its table, if there is one."""
+        if self.path is None:
+            return None
+        return Source(**self.model_dump(include=set(Source.model_fields)))
+
+
+Event = Annotated[str, Field(min_length=1)]
+"""A text of the label column, such as `purchase`."""
+
+
+POSITIVES = "positives"
+"""In place of a label: every row is positive."""
+
+
+class Label(Strict):
+    """The label column of the interactions, with the rule that makes it 0 or 1. Without a rule it must be 0 or 1.
+
+    With `positive` and `negative`, every text of the column is in one of the two lists. The word `positives` instead of
+    all this says that every row is positive; `column` is empty then.
+    """
+
+    column: str
+    at_least: StrictInt | StrictFloat | None = None
+    equals: StrictInt | StrictFloat | StrictBool | str | None = None
+    positive: tuple[Event, ...] = ()
+    negative: tuple[Event, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if value == POSITIVES:
+            return {"column": ""}
+        if isinstance(value, str) or (isinstance(value, dict) and value.get("column") == ""):
+            raise ValueError(f"give the label as {{column: NAME}}, or the word {POSITIVES} if every row is positive")
+        return value
+
+    @model_serializer(mode="wrap")
+    def _written(self, written: SerializerFunctionWrapHandler) -> object:
+        return written(self) if self.column else POSITIVES
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        rules = [self.at_least is not None, self.equals is not None, bool(self.positive or self.negative)]
+        if sum(rules) > 1:
+            raise ValueError("give only one of `at_least`, `equals`, and `positive` with `negative`")
+        if bool(self.positive) is not bool(self.negative):
+            raise ValueError("give both lists of events, `positive` and `negative`")
+        if both := sorted({*self.positive} & {*self.negative}):
+            raise ValueError(f"{', '.join(both)} cannot be both positive and negative: name each event once")
+        return self
+
+    @property
+    def only_positives(self) -> bool:
+        """Whether every row is positive, so that a recommender can be trained, and no click model."""
+        return not self.column
+
+    @property
+    def events(self) -> dict[str, str]:
+        """The list that each event is in, `positive` or `negative`."""
+        return dict.fromkeys(self.positive, "positive") | dict.fromkeys(self.negative, "negative")
+
+
+class CandidatesFrom(StrEnum):
+    """The interactions that recommendations are learned from."""
+
+    POSITIVES = "positives"
+    ALL = "all"
+
+
+class Column(Strict):
+    """A column: its name, or a mapping with options."""
+
+    column: str = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"column": value}
+        if isinstance(value, dict):
+            return value
+        raise ValueError("give a column's name in quotes, or a mapping as {column: NAME}")
+
+
+class Time(Column):
+    """A column of times."""
+
+    format: TimeFormat = TimeFormat.ISO
+
+
+class Numeric(Column):
+    """A column of numbers."""
+
+    missing: tuple[str, ...] | None = None
+    """The texts that mean missing in this column; by default those of the dataset."""
+
+
+class Number(Numeric):
+    """A column of numbers, or of lists of `length` numbers: these are the columns `NAME.0`, `NAME.1`, and so on."""
+
+    length: int | None = Field(default=None, ge=1, le=4096)
+
+    @property
+    def single(self) -> list["Number"]:
+        """It, or the columns of its lists' numbers."""
+        if self.length is None:
+            return [self]
+        return [Number(column=f"{self.column}.{place}", missing=self.missing) for place in range(self.length)]
+
+
+class Categorical(Numeric):
+    """A column of categories."""
+
+    separator: str | None = Field(default=None, min_length=1)
+    """The separator of a field's values; without it, a field is one value."""
+
+
+class TimeFeature(Time, Numeric):
+    """A date and time column as a feature."""
+
+    zone: str = "UTC"
+    """The time zone of texts that name none, and of hour and weekday."""
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError) as error:  # unknown, no path within the database, a folder there
+            raise ValueError("this time zone is unknown: give one such as Europe/Berlin") from error
+        return zone
+
+
+LABEL = "label"
+"""The label column of a joined dataset, 0 or 1."""
+
+
+def _two_names(value: object) -> object:
+    if isinstance(value, list | tuple) and [type(name) for name in value] == [str, str]:
+        return tuple(value)
+    raise ValueError("give two columns in brackets, as [user_id, genres]")
+
+
+class TablesSpec(Strict):
+    """The whole config. Relative paths start at the config's folder."""
+
+    interactions: Source
+    users: Entity | None = None
+    items: Entity | None = None
+    label: Label
+    one_row_per: tuple[str, ...] = ()
+    """Columns of the interactions: events that are equal in all of them make one row."""
+    numeric: tuple[Number, ...] = ()
+    categorical: tuple[Categorical, ...] = ()
+    times: tuple[TimeFeature, ...] = ()
+    """Date and time columns: the model gets their age, hour and weekday."""
+    crosses: tuple[Annotated[Pair, BeforeValidator(_two_names)], ...] = ()
+    """Pairs of categorical columns as additional columns, which are computed."""
+    factors: Annotated[Pair, BeforeValidator(_two_names)] | None = None
+    """Two categorical columns whose values get latent factors, usually the keys of users and items."""
+    timestamp: Time | None = None
+    candidates_from: CandidatesFrom = CandidatesFrom.POSITIVES
+    """Whether recommendations are learned from clicks alone, or from every interaction."""
+    recommend_seen: bool = False
+    """Whether what a user chose is recommended to them again, as songs and groceries may be."""
+    missing: tuple[str, ...] = ("",)
+    """The texts that mean missing in every column that does not name its own; the empty text always does."""
+    _forgotten: Forgotten = PrivateAttr(default=NOBODY)
+
+    @field_validator("numeric")
+    @classmethod
+    def _numbers_of_lists(cls, numeric: tuple[Number, ...]) -> tuple[Number, ...]:
+        return tuple(one for column in numeric for one in column.single)
+
+    @model_validator(mode="after")
+    def _columns_make_sense(self) -> Self:
+        names = [one.column for one in self.features]
+        if not names and not self.label.only_positives:
+            raise ValueError("name at least one column under `numeric` or `categorical`")
+        # Spark does not distinguish upper and lower case in column names.
+        folded = [name.lower() for name in names]
+        if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
+            raise ValueError(f"each column can be named once, but {', '.join(repeated)} is named again")
+        if self.label.column in names:
+            raise ValueError(f"{self.label.column} is the label, so it cannot be a feature: it would leak the target")
+        if self.timestamp and self.timestamp.column in names:
+            raise ValueError(f"{self.timestamp.column} is the timestamp, so it cannot be a feature")
+        if LABEL in folded:
+            raise ValueError(f"a feature cannot be called {LABEL!r}: rename the column")
+        problem = problem_of_pairs(
+            self.crosses, self.factors, self.numeric_names, self.categorical_names, self.separators
+        )
+        if problem:
+            raise ValueError(problem)
+        made = [(cross_name(pair), "cross is") for pair in self.crosses]
+        made += [(factors_name(self.factors), "factors are")] if self.factors else []
+        for name, what in made:
+            if name.lower() in folded:
+                raise ValueError(f"a column is called {name!r} as the {what}: rename the column")
+        return self
+
+    @model_validator(mode="after")
+    def _events_can_be_grouped(self) -> Self:
+        if self.label.column in self.one_row_per:
+            raise ValueError(
+                f"{self.label.column} is the label: without it, `one_row_per` brings a row's events together"
+            )
+        if repeated := sorted({name for name in self.one_row_per if self.one_row_per.count(name) > 1}):
+            raise ValueError(f"`one_row_per` needs each column once, but {', '.join(repeated)} is named again")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_chooses_something(self) -> Self:
+        given = {
+            "label: positives": self.label.only_positives,
+            "candidates_from": self.candidates_from is CandidatesFrom.ALL,
+            "recommend_seen": self.recommend_seen,
+        }
+        if (named := [name for name, one in given.items() if one]) and (self.users is None or self.items is None):
+            raise ValueError(f"`{named[0]}` is for recommendations, which need the keys of `users` and `items`")
+        if self.recommend_seen and self.timestamp is None:
+            raise ValueError(
+                "`recommend_seen` needs the order of choices: name the column of their time as `timestamp`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ages_can_be_counted(self) -> Self:
+        if self.times and self.timestamp is None:
+            raise ValueError("the ages of `times` count from the row's timestamp: name its column under `timestamp`")
+        if self.times and MOMENT in {one.column for one in self.features}:
+            raise ValueError(f"{MOMENT} is the moment of a request, from which ages count: rename the column")
+        return self
+
+    @property
+    def features(self) -> tuple[Numeric, ...]:
+        """The columns that are features, of all kinds."""
+        return (*self.numeric, *self.categorical, *self.times)
+
+    @property
+    def numeric_names(self) -> tuple[str, ...]:
+        """The columns of numbers."""
+        return tuple(one.column for one in self.numeric)
+
+    @property
+    def categorical_names(self) -> tuple[str, ...]:
+        """The columns of categories."""
+        return tuple(one.column for one in self.categorical)
+
+    @property
+    def separators(self) -> dict[str, str]:
+        """The separators of columns with several values."""
+        return {one.column: one.separator for one in self.categorical if one.separator is not None}
+
+    @property
+    def joined_schema(self) -> Schema:
+        """The schema of the joined rows."""
+        return Schema(
+            numeric=self.numeric_names,
+            categorical=self.categorical_names,
+            label=LABEL,
+            timestamp=self.timestamp.column if self.timestamp else None,
+            separators=self.separators,
+            crosses=self.crosses,
+            factors=self.factors,
+            times={one.column: Reading(zone=one.zone, format=one.format) for one in self.times},
+        )
+
+    def missing_in(self, column: str) -> frozenset[str]:
+        """The texts that mean missing in a column of any table; the empty text is always one of them."""
+        own = {one.column: one.missing for one in self.features if one.missing is not None}
+        return frozenset({"", *own.get(column, self.missing)})
+
+    @property
+    def entities(self) -> dict[str, Entity]:
+        """The users and items that are named, with or without a table."""
+        return {name: one for name, one in (("users", self.users), ("items", self.items)) if one is not None}
+
+    @property
+    def tables(self) -> dict[str, Source]:
+        """The tables: interactions, and users and items where they have a table."""
+        joined = {name: source for name, one in self.entities.items() if (source := one.source) is not None}
+        return {"interactions": self.interactions, **joined}
+
+    @property
+    def joined(self) -> dict[str, Entity]:
+        """The users and items that have a table, with which the interactions are joined."""
+        return {name: one for name, one in self.entities.items() if one.path is not None}
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns of the interactions with the keys of users and items."""
+        return tuple(one.foreign_key for one in self.entities.values())
+
+    @property
+    def forgotten(self) -> Forgotten:
+        """Users whose rows are not read."""
+        return self._forgotten
+
+    def without(self, users: Forgotten) -> "TablesSpec":
+        """The same config for tables in which rows of these users are passed over."""
+        spec = self.model_copy()
+        spec._forgotten = users  # noqa: SLF001 - its own
+        return spec
+
+    def with_tables(self, **fields: Mapping[str, object]) -> "TablesSpec":
+        """The same config with other values of these fields of its tables, by the tables' names."""
+        changed = {
+            name: one.model_copy(update={field: values[name] for field, values in fields.items() if name in values})
+            for name, one in {"interactions": self.interactions, **self.entities}.items()
+        }
+        return self.model_copy(update=changed)
+
+
+def read_spec(path: Path) -> TablesSpec:
+    """The config in a YAML file, with paths and addresses as they stand there; raises like
+    `training.tables.files.load_spec`."""
+    try:
+        content: Any = load_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingFileError(
+            f"There is no dataset config {path}. `.venv/bin/personalize init-data FOLDER` writes one for the "
+            "tables in a folder; examples/tables/dataset.yaml is one to start from."
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"{path} is not a YAML file that can be read: {' '.join(str(error).split())}.") from error
+    try:
+        return TablesSpec.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_problem(dict(detail)) for detail in error.errors())
+        raise SpecError(f"{path} is no valid dataset config: {problems}. See examples/tables/dataset.yaml.") from error
+
+
+def _problem(detail: dict[str, Any]) -> str:
+    where = ".".join(map(str, detail["loc"]))
+    message = detail["msg"].removeprefix("Value error, ")
+    shown = f", not {detail['input']!r}" if isinstance(detail["input"], str | int | float | date | datetime) else ""
+    return f"{where}: {message}{shown}" if where else f"{message}{shown}"
+
+
+def meaning(spec: TablesSpec, paths: Mapping[str, Path | tuple[Path, ...]]) -> dict[str, object]:
+    """What of the config identifies a dataset, beside its files: with `paths` in place of those where they lie.
+
+    An option at its default is left out, so that a new option changes no dataset's identity. A default must stay as it
+    is for that.
+    """
+    placed = spec.with_tables(path=paths, version=dict.fromkeys(spec.tables), files=dict.fromkeys(spec.tables, ()))
+    return placed.model_dump(mode="json", exclude_defaults=True)

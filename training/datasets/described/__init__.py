@@ -1,1 +1,0 @@
-"""Datasets of up to three tables that a YAML file describes: checked, then joined."""

@@ -1,1 +1,0 @@
-"""The engine that runs in processes on this machine, without Spark or Java."""

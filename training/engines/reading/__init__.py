@@ -1,1 +1,0 @@
-"""A dataset's rows in pieces that any process of any engine can read."""

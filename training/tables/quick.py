@@ -1,0 +1,379 @@
+"""The quick check of a dataset's tables before training, which raises everything that is wrong in one error.
+
+Each table is read whole up to `SAMPLE_CHARACTERS` of text, and its beginning where it is longer: what only all rows can
+tell (keys that match nothing, one class, a column without a value) is then left to the reading of all rows, which looks
+here for what is wrong. Rows are read as for training, and one by one only where that fails.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.values import key_of
+from training.config import TablesSpec
+from training.errors import (
+    BadRowsError,
+    ColumnError,
+    DatasetError,
+    DuplicateKeyError,
+    EmptyDatasetError,
+    JoinError,
+    MalformedRowError,
+    SeveralProblemsError,
+    require_both_classes,
+)
+from training.tables.columns import KEYS, require_columns
+from training.tables.files import TableFile
+from training.tables.opening import readable
+from training.tables.texts import Beginning, Chunk, text_array, text_of
+from training.tables.typed import Check, KnownKeys, TableRules, TypedTable, checks, typed, untyped
+
+READ, ROWS = "read", "rows"
+
+
+def matches(
+    own: Mapping[str, pa.StringArray], known: Mapping[str, KnownKeys], rows: int
+) -> tuple[dict[str, pa.Int64Array], npt.NDArray[np.bool_], Counter[str]]:
+    """The join of so many interactions, with their `own` keys, and of tables with these `known` keys: by table each
+    interaction's row in it, or null; which interactions have one in all tables, bool[n]; and how many were `READ`, and
+    how many have none in each table.
+    """
+    places = {table: keys.find(own[KEYS[table]]) for table, keys in known.items()}
+    found = {table: place.is_valid().to_numpy(zero_copy_only=False) for table, place in places.items()}
+    kept = np.logical_and.reduce([np.ones(rows, np.bool_), *found.values()])
+    counts = Counter({READ: rows} | {unknown(table): int((~one).sum()) for table, one in found.items()})
+    return places, kept, counts
+
+
+def kept(found: Mapping[str, int], spec: TablesSpec) -> str:
+    """How many rows were read and kept, and why the others were dropped, in a sentence; "" where all are kept as they
+    are, since no table is joined.
+    """
+    if not spec.one_row_per:
+        return joined(found, spec.joined)
+    events, known = f"{found[READ]:,} events make {found[ROWS]:,} rows", _known(spec.joined)
+    return f"{events} with a known {known}{dropped(found)}" if known else events
+
+
+def joined(found: Mapping[str, int], tables: Iterable[str], first: str = "") -> str:
+    """The same of interactions or events, before these make rows; `first` is "the first " if others were not read."""
+    known = _known(tables)
+    text = f"{found[ROWS]:,} of {first}{found[READ]:,} interactions have a known {known}{dropped(found)}"
+    return text if known else ""
+
+
+def dropped(found: Mapping[str, int]) -> str:
+    """The end of a sentence with the reasons; "" if nothing was dropped."""
+    reasons = [
+        f"{count:,} whose {table.removesuffix('s')} is not in the table of {table}"
+        for table in ("users", "items")
+        if (count := found.get(unknown(table), 0))
+    ]
+    return f"; dropped: {', '.join(reasons)}" if reasons else ""
+
+
+def _known(tables: Iterable[str]) -> str:
+    return " and ".join(table.removesuffix("s") for table in tables)
+
+
+def unknown(table: str) -> str:
+    """The name of the count of interactions without a row in a table."""
+    return f"unknown {table}"
+
+
+NO_OTHERS = ", or write `label: positives` if there are no others"
+"""The way out for tables whose rows are all positive."""
+KEY_EXAMPLES = 3
+"""How many keys of each side are shown if none match."""
+
+
+def raise_all(problems: Sequence[DatasetError]) -> None:
+    """Raise the error in `problems`, or one that lists them all; nothing if there are none."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        listed = "\n".join(f"{number}. {error}" for number, error in enumerate(problems, start=1))
+        raise SeveralProblemsError(f"The tables cannot be used, for {len(problems)} reasons:\n{listed}")
+
+
+EXAMPLES = 5
+"""How many wrong fields of a column are shown."""
+_SHOWN_CHARACTERS = 60
+_MISSING_WORDS = 3
+
+
+@dataclass(kw_only=True)
+class Fault:
+    """A column's wrong fields in a file, or without a `check` its malformed rows, with the places of the first."""
+
+    file: TableFile
+    check: Check | None = None
+    count: int = 0
+    examples: list[tuple[int, str]] = field(default_factory=list)
+    values: set[str] = field(default_factory=set)
+
+    def add(self, places: Iterable[tuple[int, str | float]]) -> None:
+        """Count more, in the file's order."""
+        for place, value in places:
+            text = text_of(value)
+            self.count += 1
+            if len(self.examples) < EXAMPLES:
+                self.examples.append((place, text))
+            if len(self.values) <= _MISSING_WORDS:
+                self.values.add(text)
+
+    def sentence(self, rows: str) -> str:
+        """A sentence with what is wrong and where, of so many checked `rows`: `943`, or `the first 5,000`."""
+        verb = "is" if self.count == 1 else "are"
+        if self.check is None:
+            shown = ", ".join(f"line {place} has {text}" for place, text in self.examples)
+            unnamed = "malformed" if self.file.text.columns else "not split as the header is"
+            fault = "no JSON object" if self.file.is_json else unnamed
+            rest = f"rows {verb} {fault}: {shown}{self._more()}"
+            return f"{self.file.path}: {self.count:,} of {rows} {rest}"
+        unit = "line" if self.file.has_lines else "row"
+        shown = ", ".join(f"{unit} {place} {_short(text)!r}" for place, text in self.examples)
+        text = (
+            f"{self.file.path}, {self.check.role} {self.check.column}: {self.count:,} of {rows} fields {verb} "
+            f"{self.check.fault}: {shown}{self._more()}"
+        )
+        return text + self._advice()
+
+    def _more(self) -> str:
+        return f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
+
+    def _advice(self) -> str:
+        if self.check is None or self.check.role != "number":
+            return ""
+        if all(text.startswith("[") for text in self.values):
+            return f"; a list is as many numbers as it has with {{column: {self.check.column!r}, length: ...}}"
+        if len(self.values) > _MISSING_WORDS:
+            return ""
+        words = ", ".join(f'"{_short(text)}"' for text in sorted(self.values))
+        return f"; where that means missing, say {{column: {self.check.column!r}, missing: [{words}]}}"
+
+
+def malformed(sentences: Sequence[str]) -> MalformedRowError:
+    """The error for all wrong fields of all tables."""
+    way_out = "Correct the files or the dataset config."
+    if len(sentences) == 1:
+        return MalformedRowError(f"{sentences[0]}. {way_out}")
+    listed = "\n".join(f"  {sentence}" for sentence in sentences)
+    return MalformedRowError(f"Fields of {len(sentences)} columns cannot be used:\n{listed}\n{way_out}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str, str]) -> Iterator[ColumnError]:
+    """Errors for columns without any value, and for separators and events in no field, given the counts of all rows."""
+    if rules.label:
+        for event, kind in rules.label.events.items():
+            if not counts.get(f"event {event}", 0):
+                yield ColumnError(
+                    f"{rules.shown}: the {kind} event {event!r} is in no row's {rules.label.column}. Correct "
+                    f"`label.{kind}`, or leave it out."
+                )
+    for name in rules.spoken_of:
+        filled, present = counts.get(f"filled {name}", 0), counts.get(f"present {name}", 0)
+        separator = rules.separators.get(name)
+        if filled and not present:
+            words = ", ".join(repr(word) for word in sorted(rules.missing[name] - {""}))
+            yield ColumnError(
+                f"{rules.shown}: no value is left in the column {name}: each of its {filled:,} filled fields is one of "
+                f"the texts that mean missing ({words}). Correct `missing`, or leave the column out."
+            )
+        elif separator and present and not counts.get(f"separated {name}", 0):
+            yield ColumnError(
+                f"{rules.shown}: the separator {separator!r} is in none of the {present:,} fields of the column "
+                f"{name}, which look like {examples.get(name, '')[:60]!r}. Correct `separator`, or leave it out."
+            )
+
+
+SAMPLE_CHARACTERS = 8_000_000
+"""How much text of each table is checked: 100,000 rows of four short columns are 2 million characters."""
+
+
+class Look:
+    """What was read of a table: keys, labels and counts of its rows, and its faults."""
+
+    def __init__(self, rules: TableRules, characters: int) -> None:
+        """Read the table; raises the fitting `DatasetError` if that is not possible."""
+        require_columns(rules.files, rules.columns)
+        self.rules = rules
+        self.uses = Counter[str]()
+        self._examples = dict[str, str]()
+        self._heads: list[TypedTable] = []
+        self._read = Counter[TableFile]()
+        self._faults = {
+            file: [Fault(file=file), *(Fault(file=file, check=check) for check in checks(rules))]
+            for file in rules.files
+        }
+        self._chunks = Beginning(rules.files, rules.columns, characters)
+        for chunk in self._chunks:
+            with readable(chunk.file):
+                self._add(chunk)
+        if self.whole and not self.rows:
+            raise EmptyDatasetError(f"{rules.shown} has no row. Give a file with rows in it.")
+
+    def _add(self, chunk: Chunk) -> None:
+        try:
+            table = typed(chunk.columns(), self.rules)
+            self._read[chunk.file] += table.rows
+        except BadRowsError as error:
+            known = sum(fault.count for fault in self._faults[chunk.file])
+            table = untyped(self._look_again(chunk), self.rules)
+            if known == sum(fault.count for fault in self._faults[chunk.file]):
+                raise DatasetError(
+                    f"{chunk.file.path} cannot be read ({error}), though each row is well formed. Write it again."
+                ) from error
+        for name in self.rules.separators.keys() & table.features.keys():
+            texts = table.features[name]
+            for text in texts.filter(pc.not_equal(texts, ""))[:1].to_pylist():
+                self._examples.setdefault(name, text)
+        self._heads.append(replace(table, features={}, time=None, row_key=None))
+        self.uses += table.uses
+
+    def _look_again(self, chunk: Chunk) -> dict[str, pa.StringArray]:
+        """Add the chunk's faults; returns the texts of the rows that are well formed."""
+        lines = chunk.lines()
+        self._read[chunk.file] += len(lines.places) + len(lines.misshapen)
+        for fault in self._faults[chunk.file]:
+            if fault.check is None:
+                fault.add(lines.misshapen)
+            else:
+                fields = zip(lines.places, lines.columns[fault.check.column], strict=True)
+                fault.add((place, value) for place, value in fields if not fault.check.is_right(value))
+        return {name: text_array([*map(text_of, lines.columns[name])]) for name in self.rules.columns}
+
+    @property
+    def whole(self) -> bool:
+        """Whether all rows were read."""
+        return self._chunks.whole
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        return self._read.total()
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong, in sentences."""
+        last = next(reversed(self._read), None)
+        return [
+            fault.sentence(_counted(self._read[file], whole=self.whole or file != last))
+            for file, faults in self._faults.items()
+            for fault in faults
+            if fault.count
+        ]
+
+    @property
+    def problems(self) -> list[ColumnError]:
+        """Errors for what the config says but the table does not show."""
+        return list(problems(self.uses, self.rules, self._examples))
+
+    @property
+    def repeated(self) -> list[DuplicateKeyError]:
+        """An error if several rows have the same key."""
+        ((name, column),) = self.rules.keys.items()
+        counts = pc.value_counts(self.key(name))
+        again = pc.and_(pc.greater(counts.field("counts"), 1), pc.not_equal(counts.field("values"), ""))
+        repeated = counts.field("values").filter(again)
+        if not len(repeated):
+            return []
+        first = repeated[0].as_py()
+        places = [
+            (chunk.file, place)
+            for chunk in Beginning(self.rules.files, [column])
+            for lines in [chunk.lines()]
+            for place, value in zip(lines.places, lines.columns[column], strict=True)
+            if key_of(text_of(value)) == first
+        ]
+        more = f", and {len(repeated) - 1:,} more keys are repeated" if len(repeated) > 1 else ""
+        return [
+            DuplicateKeyError(
+                f"{self.rules.shown} has {len(places):,} rows ({_at(places[:EXAMPLES])}) with the {column} {first!r}"
+                f"{more}. Keep one row for each key."
+            )
+        ]
+
+    def key(self, name: str) -> pa.StringArray:
+        """The key of each row."""
+        return pa.concat_arrays([head.keys[name] for head in self._heads])
+
+    def label(self) -> npt.NDArray[np.int8]:
+        """The label of each row."""
+        return np.concatenate([head.label for head in self._heads if head.label is not None])
+
+
+def _at(places: Sequence[tuple[TableFile, int]]) -> str:
+    """Where rows are, in words: `lines 2, 4`, or of several files `line 2 of a.csv, ...`."""
+    if len({file for file, _ in places}) == 1:
+        return f"{'lines' if places[0][0].has_lines else 'rows'} {', '.join(str(place) for _, place in places)}"
+    return ", ".join(f"{'line' if file.has_lines else 'row'} {place} of {file.path}" for file, place in places)
+
+
+def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS) -> str:
+    """Read the beginning of each table and raise one `DatasetError` with all that is wrong; its class is the cause's
+    own where there is only one. Returns how many interactions the join drops, if any were found.
+    """
+    looks: dict[str, Look] = {}
+    problems: list[DatasetError] = []
+    for table, rule in rules.items():
+        try:
+            looks[table] = Look(rule, characters)
+        except DatasetError as error:
+            problems.append(error)
+    if faults := [sentence for look in looks.values() for sentence in look.faults]:
+        problems.append(malformed(faults))
+    for table, look in looks.items():
+        if table != "interactions":
+            problems += look.repeated
+        if look.whole:
+            problems += look.problems
+    others = {table: look for table, look in looks.items() if table != "interactions"}
+    if problems or "interactions" not in looks or not all(look.whole for look in others.values()):
+        raise_all(problems)
+        return ""
+    own = looks["interactions"]
+    known = {table: KnownKeys.of(look.key(KEYS[table])) for table, look in others.items()}
+    _, kept, found = matches({name: own.key(name) for name in own.rules.keys}, known, own.rows)
+    if own.whole:
+        _require_rows(looks, kept, found)
+    found += Counter({ROWS: int(kept.sum())})
+    return joined(found, others, "" if own.whole else "the first ") if dropped(found) else ""
+
+
+def _require_rows(looks: Mapping[str, Look], kept: npt.NDArray[np.bool_], found: Counter[str]) -> None:
+    """Raise `JoinError` if no interaction is kept, and `OneClassError` if all that are have one label."""
+    own = looks["interactions"]
+    others = [table for table in looks if table != "interactions"]
+    if not kept.any():
+        parts = [
+            f"{own.rows - found[unknown(table)]:,} have a row in {looks[table].rules.shown} (keys look like "
+            f"{_examples(own, table)} in the interactions' {own.rules.keys[KEYS[table]]} and "
+            f"{_examples(looks[table], table)} in the {table}' {looks[table].rules.keys[KEYS[table]]})"
+            for table in others
+        ]
+        raise JoinError(
+            f"0 of {own.rows:,} rows of {own.rules.shown} survive the join: {' and '.join(parts)}. Make the keys the "
+            "same in both tables: 12 and 12.0 are one key, 012 and u12 are others."
+        )
+    if own.rules.label:
+        left = f"{own.rules.shown}{' that survive the join' if others else ''}"
+        clicks = int(own.label()[kept].sum())
+        require_both_classes(left, rows=int(kept.sum()), clicks=clicks, if_clicks=NO_OTHERS)
+
+
+def _examples(look: Look, table: str) -> str:
+    return ", ".join(map(repr, look.key(KEYS[table])[:KEY_EXAMPLES].to_pylist()))
+
+
+def _counted(rows: int, *, whole: bool) -> str:
+    return f"{rows:,}" if whole else f"the first {rows:,}"
