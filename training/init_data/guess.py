@@ -19,7 +19,7 @@ from training.init_data.columns import (
     guess_timestamp,
 )
 from training.init_data.profile import ColumnProfile, TableProfile, profile, words
-from training.tables.files import SUFFIXES, files_of, is_hidden, is_table
+from training.tables.files import files_of, is_hidden, is_no_table, is_table, listed_suffixes
 from training.tables.quick import SAMPLE_CHARACTERS
 from training.tables.texts import Beginning
 from training.tables.typed import is_click
@@ -279,6 +279,11 @@ def _files(folder: Path, told: Mapping[str, Path]) -> tuple[list[Path], tuple[st
         raise GuessError(f"There is no {' and no '.join(missing)}. Give the folder with the tables.")
     if folder.is_file():
         raise GuessError(f"{folder} is a file. Give the folder with the tables, {folder.parent}.")
+    if unknown := [str(path) for path in told.values() if is_no_table(path)]:
+        raise GuessError(
+            f"The format of {' and '.join(unknown)} is unknown. Rename files of tables so that they end in "
+            f"{listed_suffixes()}."
+        )
     known = {path.resolve() for path in told.values()}
     found = sorted(path.resolve() for path in folder.iterdir()) if folder.is_dir() else []
     tables = [path for path in found if is_table(path)]
@@ -294,11 +299,10 @@ def _files(folder: Path, told: Mapping[str, Path]) -> tuple[list[Path], tuple[st
     )
     if files:
         return files, others
-    formats = ", ".join(SUFFIXES)
-    more = f" Files with other names are ignored: {', '.join(others[:10])}." if others else ""
+    ignored = f" Ignored were {', '.join(others[:10])}: rename them if they are tables." if others else ""
     raise GuessError(
-        f"{folder} has no table, a file that ends in {formats}, or a folder of such files.{more} Say which are meant: "
-        "--interactions FILE, and --users FILE and --items FILE if there are such tables."
+        f"{folder} has no table, a file that ends in {listed_suffixes()}, or a folder of such files.{ignored} Name "
+        "tables that are elsewhere: --interactions FILE, and --users FILE and --items FILE if there are such tables."
     )
 
 

@@ -35,7 +35,7 @@ def test_keys_of_other_names_and_types_are_found(tmp_path: Path) -> None:
             {name: f"{name}\n{name}1\n{name}2\n" for name in ("one.csv", "two.csv", "three.csv")},
             r"No table has a column with the keys of another, among one\.csv, three\.csv",
         ),
-        ({"b.item": "x,y\n"}, r"has no table, .* ignored: b\.item\. .*--interactions FILE"),
+        ({"b.item": "x,y\n"}, r"has no table, .* Ignored were b\.item: rename them .*--interactions FILE"),
         (
             {"log.csv": "user_id,item_id,event\nu1,i1,view\nu1,i1,buy\nu2,i2,view\n"},
             r"looks like a feature\. Users and items don't come back often enough",
@@ -65,6 +65,13 @@ def test_items_without_a_table_are_named_by_their_key(tmp_path: Path) -> None:
     text = (tmp_path / "dataset.yaml").read_text()
     assert 'key: "item_id:token" # by its name; no table has a row for each' in text
     assert "# Ignored, since its format is unknown: b.item" in text
+
+
+def test_a_named_file_of_an_unknown_format_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    films(tmp_path)
+    item = (tmp_path / "b.tsv").rename(tmp_path / "b.item")
+    with pytest.raises(GuessError, match=r"The format of .*b\.item is unknown\. Rename .* \.json\.gz or \.parquet"):
+        guess(tmp_path, {"items": item})
 
 
 def test_interactions_alone_are_guessed(tmp_path: Path) -> None:
