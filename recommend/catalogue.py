@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -22,20 +22,25 @@ import numpy.typing as npt
 
 from features.columns import Field
 from features.hashing import split_values
+from features.values import is_number
 from recommend.arrays import Indices, Mask
-from recommend.columns import Value, from_text
+from recommend.columns import Cell, Value, stated
 from recommend.histories import Histories
 from recommend.stored import Snapshot, SnapshotError, Writer, written
 
 FILE = "catalogue.sqlite"
 KIND = "catalogue"
+FORMAT = 2
+"""In the first one, which is still read, all columns are texts until the items are written again."""
 KEPT = 10_000
 """Items whose columns an open catalogue keeps in memory, a few hundred bytes each: those that are recommended most."""
+WHOLE_BELOW = 2**53
+"""So far float64 tells each whole number from the next one."""
 _PACKED = np.dtype("<i4")
 _TABLES = """
 CREATE TABLE items (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, columns BLOB NOT NULL, state INTEGER);
 CREATE TABLE columns (name TEXT PRIMARY KEY, starts BLOB, codes BLOB);
-CREATE TABLE texts (name TEXT, value TEXT, code INTEGER, PRIMARY KEY (name, value)) WITHOUT ROWID;
+CREATE TABLE texts (name TEXT, value, code INTEGER, PRIMARY KEY (name, value)) WITHOUT ROWID;
 """
 
 SHRINKING = 5
@@ -51,49 +56,78 @@ class State(IntEnum):
 
 
 class ItemRow(NamedTuple):
-    """An item to write: its key, the texts of its columns that are not missing, and its state."""
+    """An item to write: its key, its columns that are not missing, and its state."""
 
     key: str
-    columns: dict[str, str]
+    columns: Mapping[str, Cell]
     state: State
 
 
-class ItemTexts(NamedTuple):
-    """What records say of an item: the `texts` of its columns and its key by name, and the `values` that these have as
-    fields of a record, each with the field's place.
+class KnownItem(NamedTuple):
+    """What records say of an item: its `columns` and its key by name, and the `values` that these have as fields of a
+    record, each with the field's place.
     """
 
-    texts: Mapping[str, str]
+    columns: Mapping[str, Cell]
     values: Sequence[tuple[int, Value]]
 
-    def shown(self, names: Iterable[str]) -> dict[str, str]:
-        """The texts of these columns that are not missing."""
-        return {name: self.texts[name] for name in names if name in self.texts}
+    def shown(self, names: Iterable[str]) -> dict[str, Cell]:
+        """Those of these columns that are not missing."""
+        return {name: self.columns[name] for name in names if name in self.columns}
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """What records call an item's key, and the catalogue's columns with their separators, "" for a single value."""
+    """What records call an item's key, the catalogue's columns with the separators that their table has, "" for a
+    single value, and those that are numbers.
+    """
 
     item_column: str
     separators: dict[str, str]
+    numbers: tuple[str, ...] = ()
+
+    def typed(self, columns: Mapping[str, Cell]) -> dict[str, Cell]:
+        """The values of an item as the columns hold them: numbers, whole ones without a point, texts, and lists of
+        texts. What is none is missing.
+        """
+        found = ((name, self._typed(name, value)) for name, value in columns.items())
+        return {name: value for name, value in found if value not in (None, "", [])}
+
+    def _typed(self, name: str, value: Cell) -> Cell | None:
+        if name in self.numbers:
+            return _number(str(value))
+        if isinstance(value, list):
+            return value
+        separator = self.separators.get(name)
+        return [one for one in split_values(str(value), separator) if one] if separator else str(value)
+
+
+def _number(text: str) -> float | None:
+    if not is_number(text):
+        return None
+    found = float(text)
+    return int(found) if found.is_integer() and abs(found) < WHOLE_BELOW else found
 
 
 _NO_LAYOUT = Layout(item_column="", separators={})
+_decode = msgspec.json.Decoder(dict[str, str | int | float | list[str]]).decode
 
 
 def write(target: Path, rows: Iterable[ItemRow], layout: Layout) -> str:
-    """Write a catalogue and return its version; each key must occur once. Raises `SnapshotError`."""
+    """Write a catalogue, with the columns as the layout types them, and return its version; each key must occur once.
+
+    Raises `SnapshotError`.
+    """
     live: list[ItemRow] = []
     withdrawn: list[ItemRow] = []
     for row in rows:
-        (withdrawn if row.state is State.WITHDRAWN else live).append(row)
-    with written(target, KIND, _TABLES) as writer:
+        (withdrawn if row.state is State.WITHDRAWN else live).append(row._replace(columns=layout.typed(row.columns)))
+    with written(target, KIND, _TABLES, form=FORMAT) as writer:
         writer.meta("layout", msgspec.json.encode(layout))
         writer.meta("live", len(live))
         writer.seen(msgspec.json.encode(layout))
         writer.connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?)", _encoded([*live, *withdrawn], writer))
-        for name, separator in layout.separators.items():
-            _write_column(writer, name, separator, live)
+        for name in layout.separators:
+            _write_column(writer, name, live)
         return writer.version
 
 
@@ -104,27 +138,23 @@ def _encoded(rows: Sequence[ItemRow], writer: Writer) -> Iterator[tuple[int, str
         yield number, row.key, columns, int(row.state)
 
 
-def _write_column(writer: Writer, name: str, separator: str, rows: Sequence[ItemRow]) -> None:
-    """Write which items have which of a column's values."""
-    known: dict[str, int] = {}
-    codes: list[int] = []
-    starts = [0]
-    for row in rows:
-        text = row.columns.get(name, "")
-        values = split_values(text, separator) if separator else (text,)
-        codes.extend(known.setdefault(value, len(known)) for value in values if value)
-        starts.append(len(codes))
+def _write_column(writer: Writer, name: str, rows: Sequence[ItemRow]) -> None:
+    """Write which items have which of a column's values. The values' codes are in their order."""
+    found: list[Any] = [row.columns.get(name, []) for row in rows]
+    values = [value if isinstance(value, list) else [value] for value in found]
+    known = {value: code for code, value in enumerate(sorted({one for own in values for one in own}))}
+    starts, codes = np.cumsum([0, *map(len, values)]), [known[one] for own in values for one in own]
     packed = (np.array(numbers, _PACKED).tobytes() for numbers in (starts, codes))
     writer.connection.execute("INSERT INTO columns VALUES (?, ?, ?)", (name, *packed))
-    texts = ((name, value, code) for value, code in sorted(known.items()))
+    texts = ((name, value, code) for value, code in known.items())
     writer.connection.executemany("INSERT INTO texts VALUES (?, ?, ?)", texts)
 
 
 def read_rows(file: Path) -> tuple[list[ItemRow], Layout]:
     """All rows of a catalogue, also the withdrawn ones, and its layout; raises `SnapshotError`."""
-    with closing(Snapshot(file, KIND)) as snapshot:
+    with closing(Snapshot(file, KIND, FORMAT)) as snapshot:
         rows = [
-            ItemRow(str(key), msgspec.json.decode(bytes(columns), type=dict[str, str]), State(state))
+            ItemRow(str(key), _decode(bytes(columns)), State(state))
             for key, columns, state in snapshot.all("SELECT key, columns, state FROM items ORDER BY number")
         ]
         return rows, _layout(snapshot)
@@ -141,7 +171,12 @@ def carry_over(before: Path, trained: Path | None, items: Iterable[str], target:
     if trained is not None:
         rows, layout = read_rows(trained)
         if kept:
-            layout = Layout(item_column=layout.item_column, separators=layout.separators | former_layout.separators)
+            others = (name for name in former_layout.numbers if name not in layout.separators)
+            layout = Layout(
+                item_column=layout.item_column,
+                separators=layout.separators | former_layout.separators,
+                numbers=(*layout.numbers, *others),
+            )
         known = {row.key for row in kept}
     else:
         kept, layout = former, former_layout
@@ -162,7 +197,7 @@ class Catalogue:
 
     def __init__(self, file: Path, items: list[str], fields: Sequence[Field] = ()) -> None:
         """`items` are the recommender's keys by number, `fields` those of a record. Raises `SnapshotError`."""
-        self._snapshot = Snapshot(file, KIND)
+        self._snapshot = Snapshot(file, KIND, FORMAT)
         self.layout = _layout(self._snapshot)
         self.count = int(self._snapshot.meta["live"])
         numbers = np.array(self._snapshot.numbers(items), dtype=np.int64)
@@ -172,7 +207,7 @@ class Catalogue:
         """The recommender's items that are not in the catalogue, int64[a]."""
         self._coded: dict[str, tuple[Indices, Indices]] = {}
         # Of the snapshot, not a method of the catalogue: that would keep itself, and its file, after its last use.
-        self.item = lru_cache(maxsize=KEPT)(partial(_item, self._snapshot, self.layout.item_column, fields))
+        self.item = lru_cache(maxsize=KEPT)(partial(_item, self._snapshot, self.layout, fields))
         """The item with a key and a number, -1 if it is not there; raises `SnapshotError` if the file was altered."""
 
     @property
@@ -208,11 +243,16 @@ class Catalogue:
         return np.array([number for number, key in rows if number < self.count and key not in keys], dtype=np.int64)
 
     def having(self, name: str, values: Sequence[str]) -> Mask:
-        """Which items have one of these values in a column, bool[count]; spaces around one of several don't matter."""
+        """Which items have one of these values in a column, bool[count], which are texts of numbers in one of numbers;
+        spaces around one of several don't matter.
+        """
         starts, codes = self.coded(name)
-        own = [one.strip(" ") for one in values] if self.layout.separators[name] else values
-        query = "SELECT code FROM texts WHERE name = ? AND value IN (SELECT value FROM json_each(?))"
-        found = self._snapshot.all(query, name, msgspec.json.encode(own).decode())
+        if name in self.layout.numbers:
+            own: Sequence[str | float | None] = [*map(_number, values)]
+        else:
+            own = [one.strip(" ") for one in values] if self.layout.separators[name] else values
+        marks = ", ".join("?" * len(own))  # SQLite does not read each number of JSON as Python does
+        found = self._snapshot.all(f"SELECT code FROM texts WHERE name = ? AND value IN ({marks})", name, *own)  # noqa: S608 - marks alone
         wanted = np.array([code for (code,) in found], dtype=np.int64)
         hits = np.concatenate([[0], np.cumsum(np.isin(codes, wanted))])[starts]
         mask: Mask = hits[1:] > hits[:-1]
@@ -233,12 +273,15 @@ class Catalogue:
         self._snapshot.close()
 
 
-def _item(snapshot: Snapshot, item_column: str, fields: Sequence[Field], key: str, number: int) -> ItemTexts:
+def _item(snapshot: Snapshot, layout: Layout, fields: Sequence[Field], key: str, number: int) -> KnownItem:
     (encoded,) = snapshot.one("SELECT columns FROM items WHERE number = ?", number) or (b"{}",)
     try:
-        texts = {item_column: key, **msgspec.json.decode(encoded, type=dict[str, str])}
-        known = ((place, field) for place, field in enumerate(fields) if field.name in texts)
-        return ItemTexts(texts, [(place, from_text(texts[field.name], field)) for place, field in known])
+        columns = {layout.item_column: key, **_decode(encoded)}
+        known = ((place, field, layout.separators.get(field.name, "")) for place, field in enumerate(fields))
+        values = [
+            (place, stated(columns[one.name], one, separator)) for place, one, separator in known if one.name in columns
+        ]
+        return KnownItem(columns, values)
     except (TypeError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise SnapshotError(f"The row of an item in the catalogue was altered: {error}. Load it again.") from error
 

@@ -16,12 +16,19 @@ from recommend.arrays import Indices
 
 Value = str | float | None
 """A column's value as a request states it."""
+Cell = str | float | list[str]
+"""A column's value in a snapshot: a text, a number, or several texts. Times are texts."""
 SHRINKING = 5
 """Items of no taste that are added to a history: otherwise one film would make its genre somebody's favourite."""
 
 
-def from_text(text: str, field: Field) -> Value:
-    """The value of a stored text, None if it is none of the field's."""
+def stated(stored: Cell, field: Field, separator: str = "") -> Value:
+    """A stored value as a request states it, several with the separator between them, None if it is none of the
+    field's.
+    """
+    if type(field) is Number and isinstance(stored, float | int):
+        return stored
+    text = separator.join(stored) if isinstance(stored, list) else str(stored)
     if not isinstance(field, Number):
         return text
     return field.parse(text) if field.is_right(text) else None

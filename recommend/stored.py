@@ -17,7 +17,6 @@ from features.files import private_folder, written_aside
 
 FOLDER = "snapshots"
 """The folder of the snapshots that a training run made, in that of its output."""
-FORMAT = 1
 OWN_PAGES_KIB = 2_000
 """What a connection keeps in memory of its own. The system keeps pages for all workers."""
 VERSION_DIGITS = 12
@@ -50,10 +49,11 @@ class Writer:
 
 
 @contextmanager
-def written(target: Path, kind: str, tables: str) -> Iterator[Writer]:
+def written(target: Path, kind: str, tables: str, *, form: int = 1) -> Iterator[Writer]:
     """A snapshot of a `kind` that replaces `target` when the body ends; after an error nothing has changed.
 
-    `tables` is the SQL that creates its tables. Raises `SnapshotError` if the disk is full or cannot be written.
+    `tables` is the SQL that creates its tables, `form` their format's number. Raises `SnapshotError` if the disk is
+    full or cannot be written.
     """
     with writing(target):
         private_folder(target.parent)
@@ -65,7 +65,7 @@ def written(target: Path, kind: str, tables: str) -> Iterator[Writer]:
                 writer = Writer(connection)
                 yield writer
                 writer.meta("kind", kind)
-                writer.meta("format", FORMAT)
+                writer.meta("format", form)
                 writer.meta("version", writer.version)
                 connection.execute("COMMIT")
             finally:
@@ -105,8 +105,10 @@ def _flush(file: Path) -> None:
 class Snapshot:
     """An open snapshot. It stays readable when another one replaces its file."""
 
-    def __init__(self, file: Path, kind: str) -> None:
-        """Raises `SnapshotError` if the file is gone, of another kind or format, cut short, or no snapshot."""
+    def __init__(self, file: Path, kind: str, newest: int = 1) -> None:
+        """Raises `SnapshotError` if the file is gone, of another kind, of a format that is newer than the `newest` one,
+        cut short, or no snapshot.
+        """
         self._file = file
         try:
             # `immutable`, since nothing writes to the file: no locks, and no look at its size before each query. It is
@@ -122,9 +124,9 @@ class Snapshot:
             raise SnapshotError(f"The snapshot {file} cannot be read: {error}. Make it again.") from error
         if self.meta.get("kind") != kind or not complete:
             raise SnapshotError(f"{file} is not a complete snapshot of {kind}. Make it again.")
-        if self.meta.get("format") != FORMAT:
+        if self.meta.get("format") not in range(1, newest + 1):
             raise SnapshotError(
-                f"The snapshot {file} has format {self.meta.get('format')}, but this code reads format {FORMAT}. "
+                f"The snapshot {file} has format {self.meta.get('format')}, but this code reads none above {newest}. "
                 "Make it again with this code."
             )
 

@@ -58,11 +58,17 @@ class Fallback(StrEnum):
     """There are fewer items left than were asked for; all of them are in the response."""
 
 
+Columns = Annotated[
+    dict[str, str | float | list[str]],
+    msgspec.Meta(description="The columns to show that are not missing, with their types; several values are a list."),
+]
+
+
 class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     """An item of the history, by its key."""
 
     item: str
-    columns: Annotated[dict[str, str], msgspec.Meta(description="The columns to show that are not missing.")]
+    columns: Columns
 
 
 class RecommendedItem(msgspec.Struct, kw_only=True):
@@ -79,7 +85,7 @@ class RecommendedItem(msgspec.Struct, kw_only=True):
     ] = None
     reason: Annotated[str, msgspec.Meta(description="`because of` items of the history, `popular` or `new`.")]
     because: Annotated[list[HistoryItem], msgspec.Meta(description="The items that the reason names, if any.")]
-    columns: Annotated[dict[str, str], msgspec.Meta(description="The columns to show that are not missing.")]
+    columns: Columns
 
 
 class KnownUser(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,19 +13,21 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.columns import Category
 from features.errors import BadInputError
+from features.values import is_number
 from recommend import catalogue, histories
 from recommend.arrays import Indices
-from recommend.catalogue import ItemRow, Layout, State
+from recommend.catalogue import WHOLE_BELOW, ItemRow, Layout, State
 from recommend.histories import UserRow
 from recommend.stored import SnapshotError
 from training.config import Source, TablesSpec
 from training.datasets.configs import config_of, tables_of
 from training.datasets.placed.dataset import addresses
 from training.parameters import Dataset
-from training.tables.columns import KEYS, bytes_in, header, lists_in, table_rules
+from training.tables.columns import KEYS, bytes_in, header, lists_in, numbers_in, table_rules
 from training.tables.files import files_of, is_table, listed_suffixes
 from training.tables.interactions import Chosen
 from training.tables.quick import look_at
@@ -35,10 +37,13 @@ from training.tables.typed import TableRules
 
 @dataclass(frozen=True, kw_only=True)
 class EntityTable:
-    """The n rows of users or items: their keys, and the texts of each column, "" where it is missing."""
+    """The n rows of users or items: their keys, and the texts of each column, "" where it is missing. The texts of
+    those that are named in `numbers` are numbers.
+    """
 
     keys: pa.StringArray
     columns: Mapping[str, pa.StringArray]
+    numbers: tuple[str, ...] = ()
 
 
 def read_entities(spec: TablesSpec, table: str) -> EntityTable:
@@ -54,7 +59,14 @@ def read_entities(spec: TablesSpec, table: str) -> EntityTable:
         Category(name=name, at=at, index=at, separator=own.separators.get(name, "")) for at, name in enumerate(names)
     ]
     found = read_all(spec, replace(own, features=[*texts]))
-    return EntityTable(keys=found.keys[KEYS[table]], columns=found.features)
+    declared, of_files = {*spec.numeric_names}, {*numbers_in(own.files[0])} - {one.name for one in own.features}
+    numbers = (name for name in names if name in declared or (name in of_files and _are_numbers(found.features[name])))
+    return EntityTable(keys=found.keys[KEYS[table]], columns=found.features, numbers=tuple(numbers))
+
+
+def _are_numbers(texts: pa.StringArray) -> bool:
+    """Whether all that are not missing are numbers that float64 holds, also large whole ones such as keys."""
+    return all(is_number(text) and abs(float(text)) < WHOLE_BELOW for text in pc.unique(texts).to_pylist() if text)
 
 
 def _shown_columns(rules: TableRules) -> list[str]:
@@ -80,7 +92,8 @@ def write_snapshots(folder: Path, spec: TablesSpec, chosen: Chosen) -> None:
 def layout_of(spec: TablesSpec, items: EntityTable) -> Layout:
     """The layout of a catalogue of these items."""
     column = "" if spec.items is None else spec.items.foreign_key
-    return Layout(item_column=column, separators={name: spec.separators.get(name, "") for name in items.columns})
+    separators = {name: spec.separators.get(name, "") for name in items.columns}
+    return Layout(item_column=column, separators=separators, numbers=items.numbers)
 
 
 def _items(chosen: Chosen, table: EntityTable) -> Iterator[ItemRow]:
@@ -157,7 +170,10 @@ def load(dataset: Dataset, file: Path, former: Path, target: Path | None = None)
         raise BadInputError(f"{file} is no table. Give a file that ends in {listed_suffixes()}, or a folder of such.")
     spec = (spec if is_elsewhere else tables_of(dataset, None)).with_tables(path={"items": file})
     table, layout = _alone(spec, former) if is_elsewhere else _read(spec)
-    rows = [ItemRow(key, texts(table.columns, row), State.LOADED) for row, key in enumerate(table.keys.to_pylist())]
+    rows = [
+        ItemRow(key, layout.typed(texts(table.columns, row)), State.LOADED)
+        for row, key in enumerate(table.keys.to_pylist())
+    ]
     before = {row.key: row for row in _rows(former)}
     live = {key: row.columns for key, row in before.items() if row.state is not State.WITHDRAWN}
     known = {row.key for row in rows}

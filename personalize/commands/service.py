@@ -304,7 +304,7 @@ def _table(items: list[dict[str, Any]]) -> Table:
     names = list(dict.fromkeys(name for item in items for name in item["columns"]))
     table = Table("", "item", *map(escape, names), "score", "reason", box=None, pad_edge=False, header_style="dim")
     for place, item in enumerate(items, start=1):
-        columns = (item["columns"].get(name, "") for name in names)
+        columns = (_text(item["columns"].get(name, "")) for name in names)
         score = "" if item["score"] is None else f"{item['score']:.2f}"
         row = (item["item"], *columns, score, _reason(item, names[:1]))
         table.add_row(f"{place}.", *map(escape, row))
@@ -313,8 +313,15 @@ def _table(items: list[dict[str, Any]]) -> Table:
 
 def _reason(item: dict[str, Any], name: list[str]) -> str:
     """The reason with the column `name` of the items that it names, if there is one, in place of their keys."""
-    called = [next((one["columns"][of] for of in name if of in one["columns"]), one["item"]) for one in item["because"]]
+    called = [
+        next((_text(one["columns"][of]) for of in name if of in one["columns"]), one["item"]) for one in item["because"]
+    ]
     return f"because of {' and '.join(called)}" if called else item["reason"]
+
+
+def _text(value: object) -> str:
+    """A column's value, which may be several."""
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _listed(text: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from features.values import key_of
 from recommend.arrays import Indices, Mask
 from recommend.catalogue import Catalogue
 from recommend.stored import SnapshotError
@@ -37,7 +38,7 @@ def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask | N
     allowed = np.ones(catalogue.count, np.bool_)
     try:
         for name, values in wanted.items():
-            allowed &= catalogue.having(name, [str(value) for value in values])
+            allowed &= catalogue.having(name, [key_of(str(value)) for value in values])
     except SnapshotError as error:
         raise Refusal.UNAVAILABLE(f"Items cannot be filtered: {error}") from error
     return allowed

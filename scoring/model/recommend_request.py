@@ -40,7 +40,7 @@ Show = Annotated[
     ),
 ]
 Filter = Annotated[
-    dict[str, Annotated[list[ItemKey], msgspec.Meta(min_length=1, max_length=MOST_VALUES)]],
+    dict[str, Annotated[list[str | int | float], msgspec.Meta(min_length=1, max_length=MOST_VALUES)]],
     msgspec.Meta(
         max_length=MOST_FILTERED_COLUMNS,
         description="Columns of the items with values: an item must have one of them in each column. "

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from features.values import key_of
 from recommend.arrays import Indices, Mask
-from recommend.catalogue import Catalogue, ItemTexts
+from recommend.catalogue import Catalogue, KnownItem
 from recommend.columns import Value
 from recommend.histories import Stored
 from recommend.ranking import CANDIDATES, best_of
@@ -47,7 +47,7 @@ class NewItem(NamedTuple):
 
     number: int
     key: str
-    said: ItemTexts
+    said: KnownItem
 
     def shown(self, names: Iterable[str]) -> RecommendedItem:
         """The item in a response, with these columns."""
@@ -241,7 +241,7 @@ def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetTy
     return np.array([number for number in found if number is not None], dtype=np.int64)
 
 
-def _said(items: Collection[int], recommender: Recommender, lookups: Lookups) -> dict[int, ItemTexts]:
+def _said(items: Collection[int], recommender: Recommender, lookups: Lookups) -> dict[int, KnownItem]:
     """What the catalogue says of each item; nothing without a catalogue, or if it was altered."""
     if (catalogue := lookups.catalogue) is not None:
         numbers = catalogue.numbers[[*items]].tolist() if items else ()

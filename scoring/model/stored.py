@@ -12,8 +12,8 @@ import msgspec
 
 from features.columns import Field, Number
 from features.values import key_of
-from recommend.catalogue import Catalogue, ItemTexts, NewItems
-from recommend.columns import Value, from_text
+from recommend.catalogue import Catalogue, KnownItem, NewItems
+from recommend.columns import Value, stated
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories, Stored
 from recommend.stored import SnapshotError
@@ -67,7 +67,7 @@ class Lookups:
         return {self.histories.user_column: user, **({} if stored is None else stored.columns)}
 
 
-def pairs(user: Mapping[str, Value], items: Iterable[ItemTexts], fields: Sequence[Field]) -> list[tuple[Any, ...]]:
+def pairs(user: Mapping[str, Value], items: Iterable[KnownItem], fields: Sequence[Field]) -> list[tuple[Any, ...]]:
     """The values of `fields` in the records of a user with each of the items."""
     known = [user.get(field.name) for field in fields]
     rows = []
@@ -87,30 +87,30 @@ def filled(
     Given values go before stored ones, null is one, too. Nothing is stored about an unknown user. Raises `UNKNOWN_ITEM`
     with the row's field by `places`, and `UNAVAILABLE` without a catalogue or if a snapshot was altered.
     """
-    users: dict[str, Mapping[str, str]] = {}
+    users: dict[str, Mapping[str, Value]] = {}
     found = []
     try:
         for (*values, user, item), place in zip(rows, places, strict=True):
-            texts: dict[str, str] = {}
+            columns: dict[str, Value] = {}
             if user is not msgspec.UNSET:
                 key = key_of(user)
                 if key not in users:
-                    users[key] = lookups.texts(key, lookups.find(key))
-                texts |= users[key]
+                    users[key] = read_stored(lookups.texts(key, lookups.find(key)), fields)
+                columns |= users[key]
             if item is not msgspec.UNSET:
-                texts |= _of_item(key_of(item), place, lookups)
-            found.append(tuple(map(_given_or_stored, values, fields, (texts.get(field.name) for field in fields))))
+                columns |= {fields[at].name: one for at, one in _of_item(key_of(item), place, lookups).values}
+            found.append(tuple(map(_given_or_stored, values, fields, (columns.get(field.name) for field in fields))))
     except SnapshotError as error:
         raise Refusal.UNAVAILABLE(f"Stored columns cannot be read: {error}") from error
     return found
 
 
-def _given_or_stored(value: Any, field: Field, stored: str | None) -> Any:  # noqa: ANN401 - whatever the field holds
+def _given_or_stored(value: Any, field: Field, stored: Value) -> Any:  # noqa: ANN401 - whatever the field holds
     is_absent = value is msgspec.UNSET or (isinstance(field, Number) and value != value)  # noqa: PLR0124 - a NaN
-    return value if stored is None or not is_absent else from_text(stored, field)
+    return value if stored is None or not is_absent else stored
 
 
-def _of_item(key: str, place: str, lookups: Lookups) -> Mapping[str, str]:
+def _of_item(key: str, place: str, lookups: Lookups) -> KnownItem:
     catalogue = lookups.catalogue
     if catalogue is None:
         raise Refusal.UNAVAILABLE("The service has no catalogue yet, or can't read it; its log says why.")
@@ -119,7 +119,7 @@ def _of_item(key: str, place: str, lookups: Lookups) -> Mapping[str, str]:
         raise Refusal.UNKNOWN_ITEM(
             f"The catalogue has no item {key[:LONGEST_NAME]!r}, or it was withdrawn.", field=place
         )
-    return catalogue.item(key, number).texts
+    return catalogue.item(key, number)
 
 
 def read_context(context: Mapping[str, str | float | None], columns: Sequence[Field]) -> dict[str, Value]:
@@ -130,7 +130,7 @@ def read_context(context: Mapping[str, str | float | None], columns: Sequence[Fi
 
 def read_stored(texts: Mapping[str, str], columns: Sequence[Field]) -> dict[str, Value]:
     """The same from a user's stored columns; what the ranking cannot read is missing."""
-    return {field.name: from_text(texts[field.name], field) for field in columns if field.name in texts}
+    return {field.name: stated(texts[field.name], field) for field in columns if field.name in texts}
 
 
 def _from_context(name: str, value: str | float | None, fields: Mapping[str, Field]) -> Value:

@@ -30,6 +30,7 @@ def hashed_of(spec: TablesSpec) -> tuple[str, ...]:
     return hashed_fields(spec.joined_schema, keys_by_column(spec), missing)
 
 
+_NUMBER = "a number"
 _JSON_BYTES = 1 << 20
 _OTHER_DELIMITERS = (";", "\t", ",", "|")
 
@@ -66,6 +67,11 @@ def bytes_in(file: TableFile) -> list[str]:
     if file.has_lines:
         return []
     return [one.name for one in _schema(file) if pa.types.is_binary(one.type) or pa.types.is_large_binary(one.type)]
+
+
+def numbers_in(file: TableFile) -> list[str]:
+    """The columns of a Parquet or Delta file that hold numbers."""
+    return [name for name, kind in _kinds(file) if kind == _NUMBER]
 
 
 def _columns(file: TableFile) -> dict[str, bool]:
@@ -164,7 +170,7 @@ def _kinds(file: TableFile) -> Iterator[tuple[str, str]]:
     for one in () if file.has_lines else _schema(file):
         kind = one.type.value_type if pa.types.is_dictionary(one.type) else one.type
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-            yield one.name, "a number"
+            yield one.name, _NUMBER
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
             yield one.name, "text"
         elif pa.types.is_temporal(kind):

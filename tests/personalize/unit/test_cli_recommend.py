@@ -17,7 +17,7 @@ ANSWER: dict[str, Any] = {
             "score": 0.25,
             "reason": "because of i3, i9",
             "because": [{"item": "i3", "columns": {"title": "[One]"}}, {"item": "i9", "columns": {}}],
-            "columns": {"title": "[A] film"},
+            "columns": {"title": "[A] film", "year": 1990, "genre": ["crime", "drama"]},
         },
         {"item": "[b]", "score": 0.0, "reason": "popular", "because": [], "columns": {}},
         {"item": "n", "score": None, "reason": "new", "because": [], "columns": {}},
@@ -49,8 +49,8 @@ def test_it_prints_a_table_and_what_was_done(bodies: list[Any]) -> None:
     result = run("--history", "i3, i9,", "--top", "3", "--exclude", "i1")
     assert bodies == [("/recommend", {"history": ["i3", "i9"], "top": 3, "exclude": ["i1"]})]
     header, first, second, third = (line.split() for line in result.stdout.splitlines())
-    assert header == ["item", "title", "score", "reason"]
-    assert first == ["1.", "i7", "[A]", "film", "0.25", "because", "of", "[One]", "and", "i9"]
+    assert header == ["item", "title", "year", "genre", "score", "reason"]
+    assert " ".join(first) == "1. i7 [A] film 1990 crime, drama 0.25 because of [One] and i9"
     assert second == ["2.", "[b]", "0.00", "popular"]
     assert third == ["3.", "n", "new"]
     assert "There are no more items." in result.stderr

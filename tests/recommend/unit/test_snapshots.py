@@ -1,7 +1,10 @@
 """Snapshots: what is written is found again, by other numbers; a file that can't be trusted is refused."""
 
 import gc
+import sqlite3
+import struct
 import weakref
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from recommend.stored import SnapshotError
 
 ITEMS = ["a", "b", "c"]
 LAYOUT = Layout(item_column="item_id", separators={"title": "", "genre": "|"})
+PRICED = Layout(item_column="item_id", separators={"price": "", "sku": "", "genre": "|"}, numbers=("price",))
 
 
 def packed(*numbers: int) -> bytes:
@@ -58,7 +62,7 @@ def test_keys_of_any_characters_are_unknown_or_found(tmp_path: Path, key: str) -
 
 def test_a_catalogue_that_nobody_uses_any_more_is_closed_at_once(tmp_path: Path) -> None:
     found = Catalogue(write_catalogue(tmp_path / "c", item("a")), ITEMS)
-    assert found.item("a", 0).texts["title"] == "Film a"
+    assert found.item("a", 0).columns["title"] == "Film a"
     left = weakref.ref(found)
     gc.disable()
     try:
@@ -137,8 +141,8 @@ def test_items_are_shown_and_found_by_their_values(tmp_path: Path) -> None:
     file = write_catalogue(tmp_path / "c", item("a", "x|y"), item("b"), item("c", "y"), item("d", "z"))
     found = Catalogue(file, ["c", "nowhere", "a"])
     assert found.numbers.tolist() == [2, -1, 0]
-    assert found.item("a", 0).texts == {"item_id": "a", "genre": "x|y", "title": "Film a"}
-    assert found.item("nowhere", -1).texts == {"item_id": "nowhere"}
+    assert found.item("a", 0).columns == {"item_id": "a", "genre": ["x", "y"], "title": "Film a"}
+    assert found.item("nowhere", -1).columns == {"item_id": "nowhere"}
     assert found.having("genre", ["y"]).tolist() == [True, False, True, False]
     assert found.having("genre", ["x", "z", "never"]).tolist() == [True, False, False, True]
     assert not found.having("genre", ["x|y"]).any()
@@ -146,14 +150,81 @@ def test_items_are_shown_and_found_by_their_values(tmp_path: Path) -> None:
 
 
 def test_the_values_of_an_item_are_those_of_a_records_fields(tmp_path: Path) -> None:
-    row = ItemRow("a", {"year": "1990", "minutes": "long", "genre": "x|y", "title": "Film a"}, State.TRAINED)
-    fields = Schema(numeric=("age", "year", "minutes"), categorical=("user", "genre"), separators={"genre": "|"}).fields
-    found = Catalogue(write_catalogue(tmp_path / "c", row), ["a"], fields)
-    assert [(fields[place].name, value) for place, value in found.item("a", 0).values] == [
+    row = ItemRow("a", {"year": "1990", "minutes": "long", "genre": "x | y", "price": 24.72, "sku": "7"}, State.TRAINED)
+    schema = Schema(
+        numeric=("age", "year", "minutes", "price"), categorical=("user", "genre", "sku"), separators={"genre": "|"}
+    )
+    catalogue.write(tmp_path / "c", [row], PRICED)
+    found = Catalogue(tmp_path / "c", ["a"], schema.fields)
+    assert [(schema.fields[place].name, value) for place, value in found.item("a", 0).values] == [
         ("year", 1990.0),
         ("minutes", None),
+        ("price", 24.72),
         ("genre", "x|y"),
+        ("sku", "7"),
     ]
+
+
+PRICES = {"a": "24.72", "b": "25.0", "c": "1e3", "d": "0.1", "e": "free", "f": ""}
+
+
+def test_numbers_are_numbers_and_found_by_equal_ones(tmp_path: Path) -> None:
+    rows = [ItemRow(key, {"price": price, "sku": "000999"}, State.TRAINED) for key, price in PRICES.items()]
+    catalogue.write(tmp_path / "c", rows, PRICED)
+    found = Catalogue(tmp_path / "c", [*PRICES])
+    shown = [found.item(key, number).shown(["price"]) for number, key in enumerate(PRICES)]
+    assert repr(shown) == "[{'price': 24.72}, {'price': 25}, {'price': 1000}, {'price': 0.1}, {}, {}]"
+    assert found.item("a", 0).columns["sku"] == "000999"
+    for values, those in ((["24.72"], "a"), (["25", "1000.0"], "bc"), (["0.1", "free", ""], "d"), (["24.7"], "")):
+        assert "".join(np.array([*PRICES])[found.having("price", values)]) == those, values
+    starts, codes = found.coded("price")
+    assert codes[starts[:4]].tolist() == [1, 2, 3, 0], "a range of numbers is one of codes"
+
+
+def earlier_catalogue(file: Path) -> Path:
+    """A catalogue of the first format, in which every column is a text."""
+    layout = '{"item_column":"item_id","separators":{"price":"","sku":"","genre":"|"}}'
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.executescript("""
+            CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+            CREATE TABLE items
+                (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, columns BLOB NOT NULL, state INTEGER);
+            CREATE TABLE columns (name TEXT PRIMARY KEY, starts BLOB, codes BLOB);
+            CREATE TABLE texts (name TEXT, value TEXT, code INTEGER, PRIMARY KEY (name, value)) WITHOUT ROWID;
+            INSERT INTO meta VALUES ('kind', 'catalogue'), ('format', 1), ('version', '0123456789ab'), ('live', 1);
+            INSERT INTO texts VALUES ('price', '24.72', 0), ('sku', '7', 0), ('genre', 'x', 0), ('genre', 'y', 1);
+        """)
+        connection.execute("INSERT INTO meta VALUES ('layout', ?)", (layout.encode(),))
+        rows = [(0, "a", b'{"price":"24.72","sku":"7","genre":"x|y"}', 1), (1, "b", b"{}", 2)]
+        connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?)", rows)
+        for name, codes in (("price", (0,)), ("sku", (0,)), ("genre", (0, 1))):
+            packed = (struct.pack(f"<{len(one)}i", *one) for one in ((0, len(codes)), codes))
+            connection.execute("INSERT INTO columns VALUES (?, ?, ?)", (name, *packed))
+    return file
+
+
+def test_an_earlier_catalogue_is_read_and_written_again_with_its_columns_types(tmp_path: Path) -> None:
+    before = earlier_catalogue(tmp_path / "before")
+    schema = Schema(numeric=("price",), categorical=("genre",), separators={"genre": "|"})
+    served = Catalogue(before, ["a"], schema.fields)
+    assert (served.count, served.find("b")) == (1, -1)
+    assert served.item("a", 0).values == [(0, 24.72), (1, "x|y")]
+    assert served.having("genre", ["y"]).tolist() == served.having("price", ["24.72"]).tolist() == [True]
+    catalogue.write(tmp_path / "trained", [ItemRow("n", {"price": 3}, State.TRAINED)], PRICED)
+    catalogue.carry_over(before, tmp_path / "trained", [], tmp_path / "served")
+    assert catalogue.read_rows(tmp_path / "served")[0] == [
+        ItemRow("a", {"price": 24.72, "sku": "7", "genre": ["x", "y"]}, State.LOADED),
+        ItemRow("n", {"price": 3}, State.TRAINED),
+        ItemRow("b", {}, State.WITHDRAWN),
+    ]
+
+
+def test_a_catalogue_of_a_later_format_says_what_to_do(tmp_path: Path) -> None:
+    file = write_catalogue(tmp_path / "c", item("a"))
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE meta SET value = 3 WHERE name = 'format'")
+    with pytest.raises(SnapshotError, match="has format 3, but this code reads none above 2"):
+        catalogue.read_rows(file)
 
 
 def test_a_withdrawn_item_is_in_the_file_and_not_in_the_catalogue(tmp_path: Path) -> None:
@@ -171,7 +242,7 @@ def test_training_neither_changes_what_was_loaded_nor_brings_back_what_was_withd
     trained = write_catalogue(tmp_path / "trained", item("a", "y"), item("b"), item("new"))
     catalogue.carry_over(served, trained, [], served)
     assert states(served) == {"a": State.LOADED, "b": State.WITHDRAWN, "new": State.TRAINED}
-    assert Catalogue(served, ["a"]).item("a", 0).texts["genre"] == "x"
+    assert Catalogue(served, ["a"]).item("a", 0).columns["genre"] == ["x"]
 
 
 def test_the_first_training_makes_the_catalogue(tmp_path: Path) -> None:

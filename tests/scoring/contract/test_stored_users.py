@@ -9,6 +9,7 @@ import pytest
 
 from features.schema import Schema
 from recommend import catalogue, histories
+from recommend.catalogue import ItemRow, Layout, State
 from recommend.forgotten import FILE, change
 from recommend.histories import UserRow
 from tests.support.recommenders import (
@@ -89,7 +90,7 @@ def test_titles_are_shown_unless_the_request_names_other_columns(film_service: R
     assert first["columns"] == {"title": "Film a"}
     assert first["because"] == [{"item": "b", "columns": {"title": "Film b"}}]
     assert asked(film_service, user="u1", top=1, show=["genre", "title"])["items"][0]["columns"] == {
-        "genre": "x",
+        "genre": ["x"],
         "title": "Film a",
     }
     assert asked(film_service, user="u1", top=1, show=[])["items"][0]["columns"] == {}
@@ -151,6 +152,30 @@ def test_a_filter_acts_on_the_whole_catalogue(
     assert items(answer) == found
     assert answer["fallback"] == ["popular", "fewer"]
     assert items(asked(film_service, history=[], filter=wanted, top=1)) == found[:1]
+
+
+def test_numbers_are_answered_filtered_and_counted_as_numbers(films: Path, tmp_path: Path) -> None:
+    prices: dict[str, str | float] = {"a": 24.72, "b": 25.0, "c": "24.72", "d": ""}
+    rows = [
+        ItemRow(key, {"price": price, "genre": "x|y", "sku": "007"}, State.TRAINED) for key, price in prices.items()
+    ]
+    layout = Layout(item_column="id", separators={"price": "", "genre": "|", "sku": ""}, numbers=("price",))
+    catalogue.write(tmp_path / catalogue.FILE, rows, layout)
+    with running_service(films, tmp_path, arguments=["--snapshots", str(tmp_path), "--workers", "1"]) as service:
+        body = {"history": [], "show": ["price", "genre", "sku"]}
+        shown = service.client.post("/recommend", json=body).text
+        assert shown.count('"columns":{"price":24.72,"genre":["x","y"],"sku":"007"}') == 2
+        assert '"columns":{"price":25,"genre":["x","y"],"sku":"007"}' in shown
+        for wanted, found in (([24.72], "ac"), ([25], "b"), ([25.0], "b"), (["24.72", 1], "ac"), (["x", 10**30], "")):
+            assert items(asked(service, history=[], filter={"price": wanted})) == [*found], wanted
+        assert items(asked(service, history=[], filter={"sku": [7]})) == []
+        assert items(asked(service, history=[], at_most={"price": 1})) == ["a", "b", "d"]
+        schemas = service.client.get("/openapi.json").json()["components"]["schemas"]
+        assert schemas["RecommendedItem"]["properties"]["columns"]["additionalProperties"]["anyOf"] == [
+            {"type": "string"},
+            {"type": "number"},
+            {"type": "array", "items": {"type": "string"}},
+        ]
 
 
 def test_no_more_items_than_allowed_share_a_value(film_service: RunningService) -> None:

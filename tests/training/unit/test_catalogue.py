@@ -165,6 +165,51 @@ def test_pictures_in_the_table_of_items_are_left_out_of_the_catalogue(tmp_path: 
     }
 
 
+ITEMS = {
+    "item_id": ["a", "b"],
+    "kind": ["x | y", ""],
+    "minutes": [90, None],
+    "year": [1990, 1991],
+    "price": [24.72, 25.0],
+    "ean": [2**53 + 1, 7],
+    "sku": ["000999", "12"],
+}
+DECLARED = {"minutes": 90, "year": "1990", "kind": ["x", "y"], "sku": "000999"}
+
+
+@pytest.mark.parametrize(
+    ("form", "undeclared"),
+    [
+        ("csv", {"price": "24.72", "ean": "9007199254740993"}),
+        ("jsonl", {"price": "24.72", "ean": "9007199254740993"}),
+        ("parquet", {"price": 24.72, "ean": "9007199254740993"}),
+    ],
+)
+def test_numbers_are_what_the_config_and_files_with_types_say(
+    tmp_path: Path, form: str, undeclared: dict[str, object]
+) -> None:
+    content = write_tables(
+        tmp_path,
+        interactions=pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "clicked": [1]}),
+        users=pd.DataFrame({"user_id": ["u"], "age": [1]}),
+        items=pd.DataFrame({"item_id": ["a"]}),
+    )
+    items = pd.DataFrame(ITEMS).astype({"minutes": "Int64"})
+    if form == "jsonl":
+        items.to_json(tmp_path / "items.jsonl", orient="records", lines=True)
+    else:
+        getattr(items, f"to_{form}")(tmp_path / f"items.{form}", index=False)
+    content["items"]["path"] = f"items.{form}"
+    content |= {"numeric": ["age", "minutes"], "categorical": ["year", {"column": "kind", "separator": "|"}]}
+    file = tmp_path / "dataset.yaml"
+    file.write_text(yaml.safe_dump(content))
+    target = tmp_path / "catalogue"
+    load(TablesDataset(kind="tables", spec=file), tmp_path / f"items.{form}", target)
+    first, second = (row.columns for row in catalogue.read_rows(target)[0])
+    assert first == DECLARED | undeclared
+    assert (second.get("minutes"), second.get("kind"), second["ean"]) == (None, None, "7")
+
+
 ROWS = pd.DataFrame(
     [("u1", "b", "2026-01-02"), ("u1", "c", "2026-01-01"), ("u1", "a", "2026-01-02"), ("u2", "b", "2026-01-01")],
     columns=["user", "item", "day"],
