@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
     from databricks.sdk import WorkspaceClient
 
+    from azure_clients.resources import MachineLearning
+
 MANAGER = "https://management.azure.com"
 """The Resource Manager's address."""
 MANAGER_SCOPE = f"{MANAGER}/.default"
@@ -166,15 +168,15 @@ def container(tenant: str, endpoint: str, name: str, **options: Any) -> "Contain
     return ContainerClient(endpoint, name, credential=credential(tenant), **options)
 
 
-def machine_learning(tenant: str, subscription: str, group: str, workspace: str) -> "MLClient":
+def machine_learning(place: "MachineLearning") -> "MLClient":
     """An Azure ML workspace."""
     from azure.ai.ml import MLClient  # noqa: PLC0415 - see the top
 
     return MLClient(
-        credential(tenant),
-        subscription,
-        group,
-        workspace,
+        credential(place.tenant),
+        place.subscription,
+        place.resource_group,
+        place.workspace,
         enable_telemetry=False,
         show_progress=False,  # it would be written to a stream that the engine reads
     )

@@ -18,6 +18,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerservice
 
+from azure_clients.volumes import CONTAINERS, volumes_of
 from infra.azure_settings import ANYWHERE, Network
 from infra.cloud.access import assign, assign_deployers
 from infra.cloud.cluster import Kubernetes, NodePool, label_of_service_nodes, scoring_identity
@@ -52,7 +53,6 @@ from steps.model_registry import RegistryOnAzure
 from steps.model_version import ModelVersionOnAzure
 from steps.serving_image import ServingImageOnAzure
 from steps.training_run import TrainingRunOnAzure
-from steps.volumes import CONTAINERS, volumes_of
 from steps.workspace_ready import WorkspaceReady
 from training.datasets.manifest import Manifest
 from training.datasets.placed.dataset import volume_of

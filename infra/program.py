@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import pulumi
 from pulumi import Output
 
-from azure_clients.lake_files import AzureLake
+from azure_clients.containers import AzureLake
 from features.errors import PersonalizationError
 from infra.on_machine import on_machine
 from infra.settings import Settings, Target, load_settings

@@ -5,13 +5,14 @@ keys and the service follow the settings all the same. Raised here, it fails thi
 training, until there is another candidate.
 """
 
+from azure_clients.model_registry import AzureRegistry
+from azure_clients.model_versions import GateFailedError, keeping_snapshots
+from azure_clients.resources import Lake, MachineLearning
 from azure_clients.retries import Context
-from steps.model_versions import GateFailedError, keeping_snapshots
+from azure_clients.snapshots import LakeSnapshots
 from steps.registry_here import LocalRegistry
-from steps.registry_on_azure import AzureRegistry
 from steps.snapshots_here import LocalSnapshots
-from steps.snapshots_on_azure import LakeSnapshots
-from steps.step import AzureStep, Created, Kind, Lake, MachineLearning, Stack, State, Step, StepInputs, StepOutputs
+from steps.step import AzureStep, Created, Kind, Stack, State, Step, StepInputs, StepOutputs
 
 
 class Inputs(StepInputs):
@@ -26,7 +27,7 @@ class LocalInputs(Inputs, Stack):
     """On this machine."""
 
 
-class AzureInputs(Inputs, MachineLearning, Lake):
+class AzureInputs(Inputs, Stack, MachineLearning, Lake):
     """Also the Azure ML workspace, and the lake with the snapshots."""
 
 

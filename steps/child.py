@@ -1,4 +1,4 @@
-"""A child process that reports progress, ends on Ctrl-C, and leaves no process behind; and what training writes.
+"""A child process that reports progress, ends on Ctrl-C, and leaves no process behind.
 
 A training run is Python, a JVM and Spark's Python workers. The workers leave the process group but not the session, so
 all processes of the session are ended.
@@ -25,8 +25,6 @@ GRACE_SECONDS = 5.0
 PROCESS = "process.json"
 LAST_LINES = 500
 """Of standard error: an error about a dataset can have a line for each column."""
-ERROR = "error: "
-"""Prefix of the line on standard error with the reason of a failure."""
 
 
 @dataclass(frozen=True)
@@ -138,23 +136,3 @@ def _ended_on_cancel(leader: int, context: Context) -> Iterator[None]:
     finally:
         over.set()
         watcher.join()
-
-
-def progress_shown(report: Callable[[str], None]) -> Callable[[str], bool]:
-    """A function that passes progress lines of standard error to `report`, and returns whether a line was progress."""
-
-    def show(line: str) -> bool:
-        try:
-            message = json.loads(line)["message"]
-        except (ValueError, KeyError, TypeError):
-            return False
-        report(message)
-        return True
-
-    return show
-
-
-def reason_in(errors: str) -> str | None:
-    """Training's error message at the end of its standard error; None if there is none."""
-    _, marker, sentence = errors.rpartition(ERROR)
-    return sentence.strip() if marker else None

@@ -15,9 +15,10 @@ import yaml
 from azure_clients.cluster import cluster_client
 from azure_clients.credentials import KUBERNETES, credential
 from azure_clients.kubernetes_token import API, COMMAND
+from azure_clients.resources import Directory
 from azure_clients.retries import Context, Deadline, retried
 from features.errors import PersonalizationError
-from steps.step import AzureStep, Created, Directory, Kind, StepOutputs
+from steps.step import AzureStep, Created, Kind, Stack, StepOutputs
 
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
@@ -26,7 +27,7 @@ NEEDED = ("secretproviderclasses.secrets-store.csi.x-k8s.io",)
 ACCESS = {"verb": "create", "group": "apps", "resource": "deployments", "namespace": "default"}
 
 
-class Inputs(Directory):
+class Inputs(Stack, Directory):
     """A cluster: its resource ID, and Azure's kubeconfig for it, in base64."""
 
     cluster_id: str

@@ -8,12 +8,13 @@ container stays there, and the folder only has its listing and its config.
 import uuid
 from typing import TYPE_CHECKING
 
+from azure_clients.lake import LakeFolder
+from azure_clients.resources import Lake
 from azure_clients.retries import Context
+from azure_clients.volumes import Volume
 from steps.datasets import copy_dataset, is_placed, remove_copy, write_places
 from steps.folders import claim, owns, release
-from steps.lake import LakeFolder
-from steps.step import AzureStep, Created, Kind, Lake, Stack, State, Step, StepInputs, StepOutputs
-from steps.volumes import Volume
+from steps.step import AzureStep, Created, Kind, Stack, State, Step, StepInputs, StepOutputs
 from training.parameters import CriteoDataset, Dataset
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class LocalInputs(Inputs, Stack):
     """To the lake folder."""
 
 
-class AzureInputs(Inputs, Lake):
+class AzureInputs(Inputs, Stack, Lake):
     """To the lake; of data in a container that Databricks reads in place, only what describes it."""
 
     volumes: str

@@ -13,8 +13,8 @@ from tools.paths import ROOT
 from training.parameters import CriteoDataset, Dataset, TablesDataset
 
 if TYPE_CHECKING:
+    from azure_clients.lake import LakeFolder
     from steps.data_upload import AzureInputs, Inputs
-    from steps.lake import LakeFolder
     from training.datasets.manifest import Manifest
     from training.tables.progress import Reporter
 
@@ -41,7 +41,7 @@ def copy_dataset(inputs: "Inputs", folder: Path, report: "Reporter") -> None:
 
     placed = located(inputs.dataset)
     if addresses(placed):
-        from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - see the top
+        from azure_clients.containers import AzureLake  # noqa: PLC0415 - see the top
 
         fetch(placed, folder, AzureLake(), report, wanted=inputs.manifest_hash)
     else:
@@ -65,7 +65,7 @@ def is_placed(dataset: Dataset) -> bool:
 
 def write_places(inputs: "AzureInputs", folder: Path) -> None:
     """Write the listing and what the job needs; raises like `training.datasets.placed.dataset.write_places`."""
-    from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - see the top
+    from azure_clients.containers import AzureLake  # noqa: PLC0415 - see the top
     from training.datasets.placed import dataset as in_place  # noqa: PLC0415 - see the top
 
     lake = AzureLake(inputs.tenant)
@@ -74,7 +74,7 @@ def write_places(inputs: "AzureInputs", folder: Path) -> None:
 
 def require_unchanged(dataset: Dataset, tenant: str, known: "Manifest") -> None:
     """Raise `ChangedFileError` if a file is not what it was when it was listed, or what listing it raises."""
-    from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - see the top
+    from azure_clients.containers import AzureLake  # noqa: PLC0415 - see the top
     from training.datasets.placed import dataset as in_place  # noqa: PLC0415 - see the top
 
     in_place.require_unchanged(located(dataset), known, AzureLake(tenant))

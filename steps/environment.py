@@ -1,13 +1,15 @@
 """Records the image in Azure ML as an environment, as part of the model's lineage."""
 
+from azure_clients import credentials
+from azure_clients.resources import MachineLearning
 from azure_clients.retries import Context, exists, retried
-from steps.step import AzureStep, Created, Kind, MachineLearning, State, StepOutputs, workspace_client
+from steps.step import AzureStep, Created, Kind, Stack, State, StepOutputs
 
 NAME = "scoring"
 VERSION_DIGITS = 32
 
 
-class Inputs(MachineLearning):
+class Inputs(Stack, MachineLearning):
     """An image by its digest, `HOST/NAME@sha256:...`, and the model version in it."""
 
     image: str
@@ -32,7 +34,7 @@ class Environment(AzureStep[Inputs, Outputs]):
 
         context.report("recording the image in Azure ML")
         version = inputs.image.rpartition(":")[2][:VERSION_DIGITS]
-        client = workspace_client(inputs)
+        client = credentials.machine_learning(inputs)
         tags = {"model_version": str(inputs.version)}
         asset = Asset(name=NAME, version=version, image=inputs.image, tags=tags)
         retried("record the image", lambda: client.environments.create_or_update(asset), context)
@@ -40,5 +42,5 @@ class Environment(AzureStep[Inputs, Outputs]):
 
     def exists(self, identity: str, state: State, context: Context) -> bool:
         """Whether Azure ML has it."""
-        client = workspace_client(self.parse(state))
+        client = credentials.machine_learning(self.parse(state))
         return exists("look at the environment", lambda: client.environments.get(NAME, identity), context)

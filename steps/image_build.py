@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from azure_clients import credentials
 from azure_clients.credentials import MANAGER_SCOPE, credential
+from azure_clients.resources import ContainerRegistry
 from azure_clients.retries import Context, StepCancelledError, or_none, pause, retried
 from features.errors import PersonalizationError
 from steps.child import clean_environment, run_child
 from steps.image_content import DOCKERFILE, BuildContext
-from steps.step import ContainerRegistry
 
 if TYPE_CHECKING:
     from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from steps.volumes import Volume
+from azure_clients.volumes import Volume
 from tools.paths import ROOT
 from tools.setup.wheels import SYNAPSEML as SYNAPSEML_PACKAGE
 from tools.setup.wheels import LockedWheel, locked_packages, locked_wheels

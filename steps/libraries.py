@@ -8,19 +8,20 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from azure_clients.lake import LakeFolder
+from azure_clients.resources import Lake
 from azure_clients.retries import Context
+from azure_clients.volumes import Volume
 from features.errors import PersonalizationError
 from steps.data_upload import reporter
 from steps.job_libraries import REQUIREMENTS, JobLibraries, job_libraries
-from steps.lake import LakeFolder
-from steps.step import AzureStep, Created, Kind, Lake, State, StepOutputs
-from steps.volumes import Volume
+from steps.step import AzureStep, Created, Kind, Stack, State, StepOutputs
 from tools.setup.spark import ensure_jars
 from tools.setup.wheels import ensure_wheels
 from training.parameters import EngineName
 
 
-class Inputs(Lake):
+class Inputs(Stack, Lake):
     """What trains, hashes of the project's wheel and of all other files, and the lake's volumes on a cluster."""
 
     engine: EngineName

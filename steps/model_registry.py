@@ -8,17 +8,23 @@ against that. So this step deletes the workspace permanently, before the provide
 import shutil
 from functools import partial
 
+from azure_clients import credentials
+from azure_clients.model_versions import MODEL
+from azure_clients.resources import MachineLearning
 from azure_clients.retries import Context, exists, or_none, pause, retried
 from steps.child import end_orphan
-from steps.model_versions import MODEL
 from steps.registry_here import LocalRegistry
-from steps.step import AzureStep, Created, Kind, MachineLearning, Stack, State, Step, StepOutputs, workspace_client
+from steps.step import AzureStep, Created, Kind, Stack, State, Step, StepOutputs
 
 
 class Outputs(StepOutputs):
     """The registered model's name."""
 
     registry: str
+
+
+class AzureInputs(Stack, MachineLearning):
+    """The stack's name, and its workspace."""
 
 
 class RegistryHere(Step[Stack, Outputs]):
@@ -52,13 +58,13 @@ class RegistryHere(Step[Stack, Outputs]):
         folder.example.unlink(missing_ok=True)
 
 
-class RegistryOnAzure(AzureStep[MachineLearning, Outputs]):
+class RegistryOnAzure(AzureStep[AzureInputs, Outputs]):
     """The models of an Azure ML workspace."""
 
     kind = Kind.REGISTRY
     replaced_by = frozenset({"stack", "subscription", "resource_group", "workspace"})
 
-    def create(self, inputs: MachineLearning, context: Context) -> Created[Outputs]:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Wait until the workspace responds; raises `AzureRefusedError`."""
         self._look(inputs, context)
         return Created(inputs.workspace, Outputs(registry=MODEL))
@@ -78,11 +84,11 @@ class RegistryOnAzure(AzureStep[MachineLearning, Outputs]):
         folder.example.unlink(missing_ok=True)
 
     def _look(self, inputs: MachineLearning, context: Context) -> bool:
-        client = workspace_client(inputs)
+        client = credentials.machine_learning(inputs)
         return exists("reach the Azure ML workspace", lambda: client.workspaces.get(inputs.workspace), context)
 
     def _purge(self, inputs: MachineLearning, context: Context) -> None:
-        begin = partial(workspace_client(inputs).workspaces.begin_delete, inputs.workspace)
+        begin = partial(credentials.machine_learning(inputs).workspaces.begin_delete, inputs.workspace)
         deletion = or_none(lambda: begin(delete_dependent_resources=False, permanently_delete=True))
         if deletion is None:
             return

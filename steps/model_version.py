@@ -1,31 +1,23 @@
 """Step 3: registers the candidate as a new version, or selects the version that the settings request."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+from azure_clients.lake import bring, lake_folder
+from azure_clients.model_registry import RUN, AzureRegistry, Entry, version_of, versions_of
+from azure_clients.model_versions import LATEST, Version, find
+from azure_clients.resources import Lake, MachineLearning
 from azure_clients.retries import AzureRefusedError, Context
-from features.bundle import METADATA, REPORT
+from azure_clients.snapshots import LakeSnapshots
+from features.bundle import GOLDEN, METADATA, REPORT
+from features.files import write_private
 from recommend.published import RECORD, Published, decode
 from recommend.recommender import METRIC
-from steps.lake import bring, lake_folder
-from steps.model_versions import LATEST, Version, find, write_example
+from steps.folders import StackFolder
 from steps.registry_here import LocalRegistry, bundle_folder
-from steps.registry_on_azure import RUN, AzureRegistry, Entry, version_of, versions_of
 from steps.snapshots_here import LocalSnapshots
-from steps.snapshots_on_azure import LakeSnapshots
-from steps.step import (
-    AzureStep,
-    Created,
-    Kind,
-    Lake,
-    MachineLearning,
-    Stack,
-    State,
-    Step,
-    StepInputs,
-    StepOutputs,
-    after_failure,
-)
+from steps.step import AzureStep, Created, Kind, Stack, State, Step, StepInputs, StepOutputs, after_failure
 
 
 class Inputs(StepInputs):
@@ -41,7 +33,7 @@ class LocalInputs(Inputs, Stack):
     """In MLflow's registry."""
 
 
-class AzureInputs(Inputs, MachineLearning, Lake):
+class AzureInputs(Inputs, Stack, MachineLearning, Lake):
     """In Azure ML, with the bundle in the lake, and its lineage."""
 
     bundle_url: str
@@ -179,3 +171,16 @@ class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         run = lake_folder(inputs, inputs.bundle_url.rpartition("/")[0], context)
         record = run.read(RECORD)
         return {} if record is None else decode(record)
+
+
+def write_example(folder: StackFolder, bundle: Path) -> None:
+    """Write the first golden record of `bundle` to the stack's folder: a held-out record for trying the service.
+
+    A bundle that only recommends has none, and an earlier one is removed.
+    """
+    if not (bundle / GOLDEN).exists():
+        folder.example.unlink(missing_ok=True)
+        return
+    with (bundle / GOLDEN).open(encoding="utf-8") as lines:
+        record = json.loads(next(lines))["record"]
+    write_private(folder.example, json.dumps(record, indent=2) + "\n")

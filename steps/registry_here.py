@@ -19,10 +19,10 @@ from typing import Any
 
 from filelock import FileLock
 
+from azure_clients.model_versions import IMPORTED, MODEL, Earlier, Version, find, tags_of
 from features.bundle import Bundle, checked_hash
 from features.errors import PersonalizationError
 from features.files import is_inside, written_aside
-from steps.model_versions import IMPORTED, MODEL, Earlier, Version, find, tags_of
 from training.parameters import TrainingParameters
 
 CHAMPION = "champion"

@@ -11,24 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
+from azure_clients.lake import bring, lake_folder
+from azure_clients.resources import ContainerRegistry, Lake
 from azure_clients.retries import Context
 from steps.image_build import REPOSITORY, BuildFailedError, RegistryBuild, build
 from steps.image_content import BuildContext, base_images, build_context, fill, image_digest
-from steps.lake import bring, lake_folder
 from steps.registry_here import LocalRegistry, bundle_folder
-from steps.step import (
-    AzureStep,
-    ContainerRegistry,
-    Created,
-    Kind,
-    Lake,
-    Stack,
-    State,
-    Step,
-    StepInputs,
-    StepOutputs,
-    after_failure,
-)
+from steps.step import AzureStep, Created, Kind, Stack, State, Step, StepInputs, StepOutputs, after_failure
 from tools.paths import ROOT
 
 ENTRYPOINT = """#!/bin/sh
@@ -55,7 +44,7 @@ class LocalInputs(Inputs, Stack):
     """A folder with the image's layout."""
 
 
-class AzureInputs(Inputs, ContainerRegistry, Lake):
+class AzureInputs(Inputs, Stack, ContainerRegistry, Lake):
     """In a container registry, with the bundle from the lake."""
 
     bundle_url: str

@@ -12,18 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, cast, get_args
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from azure_clients import credentials
 from azure_clients.retries import Context
 from steps.folders import StackFolder
 from tools.paths import state_folder
 from training.parameters import Parameters
-
-if TYPE_CHECKING:
-    from azure.ai.ml import MLClient
 
 
 class Place(StrEnum):
@@ -76,35 +72,6 @@ class Stack(StepInputs):
     """The stack's name, which is also the name of its folder."""
 
     stack: str
-
-
-class Directory(Stack):
-    """The Entra ID tenant for sign-in."""
-
-    tenant: str
-
-
-class Lake(Directory):
-    """The lake's Blob endpoint, `https://ACCOUNT.blob.core.windows.net/`."""
-
-    blob_endpoint: str
-
-
-class MachineLearning(Directory):
-    """An Azure ML workspace."""
-
-    subscription: str
-    resource_group: str
-    workspace: str
-
-
-class ContainerRegistry(Directory):
-    """A container registry."""
-
-    subscription: str
-    resource_group: str
-    registry_name: str
-    login_server: str
 
 
 State = Mapping[str, Any]
@@ -231,11 +198,6 @@ class AzureStep(Step[InputsT, OutputsT], ABC, Generic[InputsT, OutputsT]):
     """A step on Azure, which keeps what it downloads in the stack's folder."""
 
     place = Place.AZURE
-
-
-def workspace_client(inputs: MachineLearning) -> "MLClient":
-    """A client of the Azure ML workspace."""
-    return credentials.machine_learning(inputs.tenant, inputs.subscription, inputs.resource_group, inputs.workspace)
 
 
 def after_failure(remedy: str) -> str:

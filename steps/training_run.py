@@ -15,38 +15,27 @@ from pathlib import Path
 from typing import Any
 
 from azure_clients import credentials
+from azure_clients.databricks_runs import JobRuns, RunFailedError
+from azure_clients.lake import LakeFolder, bring, lake_folder
+from azure_clients.model_registry import AzureRegistry, Entry, versions_of
+from azure_clients.model_versions import Earlier, Version
+from azure_clients.resources import Lake, MachineLearning
 from azure_clients.retries import Context
+from azure_clients.snapshots import LakeSnapshots
+from azure_clients.volumes import Volume
 from features.bundle import REPORT, BundleError, checked_hash
 from features.errors import PersonalizationError
 from features.files import write_whole
 from recommend.forgotten import FILE as FORGOTTEN
 from recommend.forgotten import NOBODY, Forgotten
-from steps.child import Finished, clean_environment, end_orphan, progress_shown, reason_in, run_child
+from steps.child import Finished, clean_environment, end_orphan, run_child
 from steps.data_upload import COMPLETE
-from steps.databricks_runs import JobRuns, RunFailedError
 from steps.datasets import is_placed, listing_in, located, require_unchanged
 from steps.folders import StackFolder, claim, owns, release
-from steps.lake import LakeFolder, bring, lake_folder
-from steps.model_versions import Earlier, Version
 from steps.registry_here import LocalRegistry
-from steps.registry_on_azure import AzureRegistry, Entry, versions_of
-from steps.snapshots_on_azure import LakeSnapshots
-from steps.step import (
-    AzureStep,
-    Created,
-    Kind,
-    Lake,
-    MachineLearning,
-    Stack,
-    State,
-    Step,
-    StepInputs,
-    StepOutputs,
-    after_failure,
-)
-from steps.volumes import Volume
+from steps.step import AzureStep, Created, Kind, Stack, State, Step, StepInputs, StepOutputs, after_failure
 from training.parameters import Dataset, GateParameters, TrainingParameters
-from training.progress import Format
+from training.progress import Format, progress_shown, reason_in
 from training.request import LakeRequest, TrainingRequest
 
 MODEL_INPUTS = frozenset({"manifest_hash", "parameters", "gate", "code_hash", "libraries"})
@@ -79,7 +68,7 @@ class LocalInputs(Inputs, Stack):
     """In its own process."""
 
 
-class AzureInputs(Inputs, MachineLearning, Lake):
+class AzureInputs(Inputs, Stack, MachineLearning, Lake):
     """By a job on Databricks, with the registry for the champion."""
 
     databricks_url: str

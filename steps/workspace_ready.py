@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from azure_clients import credentials
+from azure_clients.resources import Directory
 from azure_clients.retries import Context, Deadline, retried
 from features.errors import PersonalizationError
-from steps.step import AzureStep, Created, Directory, Kind, StepOutputs
+from steps.step import AzureStep, Created, Kind, Stack, StepOutputs
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -27,7 +28,7 @@ ADMINS, ADMINS_GROUP = "admins", "_workspace_admins_"
 METASTORE = "metastore"
 
 
-class Inputs(Directory):
+class Inputs(Stack, Directory):
     """A workspace: its resource ID, and its host without a scheme."""
 
     workspace_id: str

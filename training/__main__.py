@@ -11,7 +11,7 @@ from training.engines import chosen
 from training.errors import DatasetError
 from training.model.unneeded import without
 from training.parameters import EngineName
-from training.progress import Format
+from training.progress import ERROR, Format
 
 TRAINED, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         result = train(parsed, manifest)
     except PersonalizationError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"{ERROR}{error}\n")
         return BAD_INPUT if isinstance(error, UsageError | DatasetError) else FAILED
     sys.stdout.write((result.to_json() if parsed.result is Format.JSON else result.to_text()) + "\n")
     return TRAINED

@@ -25,6 +25,7 @@ from training.datasets.manifest import RECORD, Manifest, recorded
 from training.datasets.placed.dataset import folders_of, volume_of
 from training.platform import own_disk
 from training.privileges import READ, READ_AND_WRITE, not_granted
+from training.progress import ERROR
 from training.request import LakeRequest
 from training.run import train
 
@@ -119,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _try(request)
             _run(request, own, _made(request.work / own.name, folders))
         except PersonalizationError as error:
-            raise JobFailedError(f"error: {error}") from error
+            raise JobFailedError(f"{ERROR}{error}") from error
 
 
 def _made(folder: Path, folders: ExitStack) -> Path:

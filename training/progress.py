@@ -1,5 +1,6 @@
-"""Progress reports of a run on standard error: lines of text for people, lines of JSON for programs."""
+"""Progress reports of a run on standard error: lines of text for people, lines of JSON for programs to read."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from typing import TextIO
 import msgspec
 
 POLL_SECONDS = 0.5
+ERROR = "error: "
+"""Prefix of the line with the reason of a failure."""
 
 
 class Format(StrEnum):
@@ -91,3 +94,23 @@ def background(action: Callable[[], None], *, seconds: float = POLL_SECONDS) -> 
     finally:
         ended.set()
         thread.join()
+
+
+def progress_shown(report: Callable[[str], None]) -> Callable[[str], bool]:
+    """A function that passes progress lines of standard error to `report`, and returns whether a line was progress."""
+
+    def show(line: str) -> bool:
+        try:
+            message = json.loads(line)["message"]
+        except (ValueError, KeyError, TypeError):
+            return False
+        report(message)
+        return True
+
+    return show
+
+
+def reason_in(errors: str) -> str | None:
+    """Training's error message at the end of its standard error; None if there is none."""
+    _, marker, sentence = errors.rpartition(ERROR)
+    return sentence.strip() if marker else None

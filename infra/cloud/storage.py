@@ -7,10 +7,10 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import storage
 
+from azure_clients.volumes import CONTAINERS, DELETED_DAYS, SERVED, Volume
 from infra.azure_settings import Replication
 from infra.cloud.names import Names
 from infra.cloud.site import Site
-from steps.volumes import CONTAINERS, DELETED_DAYS, SERVED, Volume
 
 COOL_AFTER_DAYS = 30
 

@@ -15,8 +15,8 @@ import pulumi
 import pulumi_databricks as databricks
 from pulumi import Input, Output, ResourceOptions
 
+from azure_clients.volumes import CATALOG_ROOT, SCHEMA, Volume
 from infra.step_resource import Group
-from steps.volumes import CATALOG_ROOT, SCHEMA, Volume
 from training.datasets.placed.listing import Address
 
 ISOLATED_LOCATION = "ISOLATION_MODE_ISOLATED"
@@ -102,7 +102,7 @@ def catalog_volumes(
     principals: Mapping[str, str],
     managers: Collection[str],
 ) -> None:
-    """The stack's own `catalog` with its external volumes, below `steps.volumes.volumes_of(catalog)`.
+    """The stack's own `catalog` with its external volumes, below `azure_clients.volumes.volumes_of(catalog)`.
 
     The external locations of the containers must exist. `lake_url` gives a container's `abfss://` address with a slash
     at the end, `data` are folders of others that training reads in place, by the volumes' names, and `principals` the

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
+from azure_clients.model_versions import Version
 from features.errors import BadInputError
 from personalize.errors import StackMissingError
 from personalize.stack.on_azure import settings_of, snapshots_of, versions_of
 from personalize.terminal import Json, Stack, print_json, results, tell
 from steps.datasets import located
-from steps.model_versions import Version
 from training.catalogue import load
 
 

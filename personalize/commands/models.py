@@ -11,6 +11,7 @@ import typer
 from filelock import FileLock, Timeout
 from rich.table import Table
 
+from azure_clients.model_versions import INDEX, NoSuchVersionError, Version, folder_of
 from features.bundle import BundleError, checked_hash
 from features.errors import BadInputError, reason
 from features.files import write_whole, written_aside
@@ -22,7 +23,6 @@ from personalize.stack.on_azure import azure_of, snapshots_of, versions_of
 from personalize.stack.session import StackSession
 from personalize.terminal import Json, Stack, print_json, results, say, tell
 from recommend.recommender import METRIC
-from steps.model_versions import INDEX, NoSuchVersionError, Version, folder_of
 
 SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
 """What `serve` brings up to date. Data and training stay, even if their settings or their code changed meanwhile."""

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from azure_clients.model_versions import MODEL
 from features.errors import BadInputError, reason
 from infra.azure_settings import AzureSettings
 from infra.settings import Settings
@@ -21,7 +22,6 @@ from personalize.stack.session import StackSession
 from personalize.terminal import Json, Stack, messages, print_json, results, say, tell
 from recommend.forgotten import Forgotten
 from steps.folders import StackFolder
-from steps.model_versions import MODEL
 from steps.registry_here import LocalRegistry
 from steps.serving_settings import limit_options
 from tools.paths import state_folder

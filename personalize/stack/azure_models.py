@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from azure_clients import credentials
+from azure_clients.lake import LakeFolder, bring, lake_folder
+from azure_clients.model_registry import RUN, AzureRegistry, Entry, versions_of
+from azure_clients.model_versions import IMPORTED, Version
+from azure_clients.resources import Lake, MachineLearning
 from azure_clients.retries import Context, Timeout
+from azure_clients.snapshots import LakeSnapshots
+from azure_clients.volumes import Volume
 from features.bundle import REPORT, checked_hash
 from features.files import private_folder
 from infra.azure_settings import AzureSettings
@@ -12,13 +18,7 @@ from infra.cloud.names import names_of
 from personalize.bootstrap.resources import STORAGE_VERSION
 from personalize.errors import StackMissingError
 from personalize.terminal import say
-from steps.lake import LakeFolder, bring, lake_folder
-from steps.model_versions import IMPORTED, Version
 from steps.registry_here import bundle_folder
-from steps.registry_on_azure import RUN, AzureRegistry, Entry, versions_of
-from steps.snapshots_on_azure import LakeSnapshots
-from steps.step import Lake, MachineLearning
-from steps.volumes import Volume
 from tools.paths import state_folder
 
 LOOK = Timeout(seconds=20, pause=2)
@@ -35,7 +35,6 @@ class AzureVersions:
         self._names = names_of(stack, settings)
         self._context = Context(report=say, timeout=LOOK)
         inputs = MachineLearning(
-            stack=stack,
             tenant=settings.tenant,
             subscription=settings.subscription,
             resource_group=self._names.training_group,
@@ -109,4 +108,4 @@ def lake_of(stack: str, settings: AzureSettings) -> Lake:
     if account is None:
         raise StackMissingError(f"Stack {stack} has no lake. `.venv/bin/personalize up --stack {stack}` creates it.")
     endpoint = str(account["properties"]["primaryEndpoints"]["blob"])
-    return Lake(stack=stack, tenant=settings.tenant, blob_endpoint=endpoint)
+    return Lake(tenant=settings.tenant, blob_endpoint=endpoint)

@@ -15,8 +15,8 @@ from steps.snapshots_here import LocalSnapshots
 from tools.paths import ROOT, state_folder
 
 if TYPE_CHECKING:
+    from azure_clients.snapshots import LakeSnapshots
     from personalize.stack.azure_models import AzureVersions
-    from steps.snapshots_on_azure import LakeSnapshots
 
 
 def settings_of(stack: str) -> Settings:

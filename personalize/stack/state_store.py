@@ -264,7 +264,7 @@ def is_there(file: str, stack: str, azure: AzureSettings) -> bool:
     Not asked of Pulumi's CLI, which writes `.pulumi/meta.yaml` into an empty container, whatever it is asked
     (`ensurePulumiMeta` in its `backend/diy/meta.go`): the identity of pull requests' previews may only read.
     """
-    from azure_clients.lake_files import AzureLake  # noqa: PLC0415 - a stack on this machine needs none of it
+    from azure_clients.containers import AzureLake  # noqa: PLC0415 - a stack on this machine needs none of it
 
     names = StateNames(subscription=azure.subscription, stack=stack)
     try:

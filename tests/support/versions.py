@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from steps.model_versions import Version
+from azure_clients.model_versions import Version
 from training.parameters import TrainingParameters
 
 

@@ -12,6 +12,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from azure_clients import credentials
+from azure_clients.model_versions import INDEX, Version
 from features.bundle import BundleError, checked_hash
 from features.errors import BadInputError
 from infra.cloud.names import Names
@@ -24,7 +25,6 @@ from personalize.errors import StackMissingError
 from personalize.stack.events import Outcome
 from personalize.stack.session import StackSession
 from personalize.terminal import ExitCode
-from steps.model_versions import INDEX, Version
 from steps.registry_here import LocalRegistry
 from tests.personalize.subscription.test_power import SETTINGS
 from tests.support.azure_stack import SUBSCRIPTION

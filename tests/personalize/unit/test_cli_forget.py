@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from azure_clients.model_versions import Version
 from features.errors import BadInputError
 from personalize.commands import data as command
 from personalize.commands.data import forget
@@ -13,7 +14,6 @@ from recommend import histories
 from recommend.forgotten import Forgotten
 from recommend.histories import UserRow
 from steps.folders import StackFolder
-from steps.model_versions import Version
 from tests.support.recommenders import write_snapshots
 
 FORMER, SERVING = 3, 4

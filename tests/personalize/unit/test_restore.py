@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from azure_clients.model_versions import INDEX
 from features.bundle import checked_hash
 from features.errors import BadInputError
 from personalize.commands.app import app
 from personalize.commands.models import export, restore
 from personalize.errors import StackMissingError
-from steps.model_versions import INDEX
 from steps.registry_here import LocalRegistry
 from tests.support.bundles import MakeBundle
 from tools.paths import state_folder

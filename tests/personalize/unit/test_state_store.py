@@ -17,7 +17,7 @@ import psutil
 import pytest
 import yaml
 
-from azure_clients.lake_files import AzureLake
+from azure_clients.containers import AzureLake
 from features.errors import PersonalizationError
 from personalize.bootstrap.names import StateNames
 from personalize.errors import (

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from azure_clients.retries import StepCancelledError
-from steps.child import PROCESS, Finished, end_orphan, reason_in, run_child
+from steps.child import PROCESS, Finished, end_orphan, run_child
 from tests.steps.provider.steps import Recorder
+from training.progress import reason_in
 
 STUBBORN = """
 import os, signal, sys, time

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from azure_clients.model_versions import Earlier
 from azure_clients.retries import StepCancelledError
 from features.bundle import checked_hash
 from recommend.forgotten import NOBODY
 from steps.data_upload import DataUploadHere
 from steps.folders import StackFolder
-from steps.model_versions import Earlier
 from steps.provider import UNKNOWN
 from steps.training_run import RESULT, RunFolder, TrainingRunHere, request, run_id
 from tests.steps.provider.steps import BASE, HASH, Recorder, Take, create

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from azure_clients.model_versions import GateFailedError, NoSuchVersionError
 from features.bundle import METADATA, BundleError, checked_hash, seal
 from steps.api_key import ApiKeyHere
 from steps.champion import ChampionHere
@@ -16,7 +17,6 @@ from steps.folders import StackFolder
 from steps.image_content import SERVING_PACKAGES, CodeChangedError, serving_code_hash
 from steps.model_registry import Outputs, RegistryHere
 from steps.model_version import ModelVersionHere
-from steps.model_versions import GateFailedError, NoSuchVersionError
 from steps.registry_here import LocalRegistry
 from steps.serving_image import ServingImageHere
 from tests.steps.provider.steps import BASE, STACK, Take

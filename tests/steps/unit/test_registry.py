@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from azure_clients.model_versions import MODEL, tags_of
 from features.bundle import METADATA, Bundle, BundleError, seal
-from steps.model_versions import MODEL, tags_of
-from steps.registry_here import CHAMPION, DATABASE, LocalRegistry, RegistryError
+from features.errors import PersonalizationError
+from steps.registry_here import CHAMPION, DATABASE, LocalRegistry, RegistryError, bundle_folder
 from tests.support.bundles import MakeBundle
 
 
@@ -145,3 +146,10 @@ def test_a_full_disk_is_not_taken_for_a_damaged_registry(
             register_many()
     assert "move it away" not in str(caught.value)
     assert all(version.accepted for version in registry.list())
+
+
+@pytest.mark.parametrize("tag", ["", "..", "../../../other", "/srv/other"])
+def test_a_registered_hash_names_no_folder_elsewhere(tmp_path: Path, tag: str) -> None:
+    """`bring` removes what is there before it downloads."""
+    with pytest.raises(PersonalizationError, match="bundle's hash"):
+        bundle_folder(tmp_path, tag)

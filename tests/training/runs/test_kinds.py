@@ -11,7 +11,7 @@ from features.bundle import Bundle
 from features.columns import Reading
 from features.values import TimeFormat
 from steps.folders import StackFolder
-from steps.model_versions import write_example
+from steps.model_version import write_example
 from tests.support.kinds_of_columns import CATEGORICAL, CROSS, NUMERIC, ROWS, USERS, write_config, write_kinds
 from tests.support.services import running_service
 from tests.support.training_runs import Run, train

@@ -44,7 +44,8 @@ NOBODY = "99999999-9999-4999-8999-999999999999"
 BLOB = "https://lakeabc.blob.core.windows.net/"
 VOLUMES = "/Volumes/lake_dev/training"
 AZURE = {"stack": STACK, "tenant": TENANT}
-MACHINE_LEARNING = {**AZURE, "subscription": SUBSCRIPTION, "resource_group": GROUP, "workspace": "models"}
+WORKSPACE = {"tenant": TENANT, "subscription": SUBSCRIPTION, "resource_group": GROUP, "workspace": "models"}
+MACHINE_LEARNING = {"stack": STACK, **WORKSPACE}
 
 
 def container(name: str) -> Any:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from azure_clients.lake_files import AzureLake
+from azure_clients.containers import AzureLake
+from azure_clients.databricks_runs import RunFailedError
+from azure_clients.lake import SHA256
 from azure_clients.retries import AzureRefusedError, StepCancelledError, Timeout
 from steps.data_upload import COMPLETE, OWNER, DataUploadHere, DataUploadOnAzure
-from steps.databricks_runs import RunFailedError
 from steps.datasets import located
-from steps.lake import SHA256
 from steps.training_run import TrainingRunOnAzure
 from tests.simulation.fakes.runs import Run, TaskFailedError
 from tests.simulation.faults import FaultKind

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from azure_clients.model_registry import AzureRegistry, versions_of
+from azure_clients.model_versions import GateFailedError, NoSuchVersionError, Version
+from azure_clients.resources import Lake, MachineLearning
 from azure_clients.retries import AzureRefusedError
 from features.bundle import METADATA, REPORT, checked_hash, seal
 from features.errors import BadInputError
@@ -20,18 +23,15 @@ from steps.champion import ChampionOnAzure
 from steps.environment import Environment
 from steps.model_registry import RegistryOnAzure
 from steps.model_version import ModelVersionOnAzure
-from steps.model_versions import GateFailedError, NoSuchVersionError, Version
 from steps.registry_here import LocalRegistry
-from steps.registry_on_azure import AzureRegistry, versions_of
-from steps.step import Lake, MachineLearning
 from tests.simulation.faults import FaultKind
 from tests.simulation.world import DEFAULTS
 from tests.steps.provider.azure.conftest import (
-    AZURE,
     BLOB,
     MACHINE_LEARNING,
     SUBSCRIPTION,
     TENANT,
+    WORKSPACE,
     Cloud,
     container,
     upload,
@@ -64,7 +64,7 @@ class ExampleNames:
     """The names of the simulated Azure's example resources; a real stack's names contain a token."""
 
     training_group = GROUP
-    machine_learning = MACHINE_LEARNING["workspace"]
+    machine_learning = WORKSPACE["workspace"]
     lake = "lakeabc"
     databricks = "training"
 
@@ -112,12 +112,12 @@ def measured(bundle: Path, tmp_path: Path) -> Path:
 
 
 def registry(recorder: Recorder) -> AzureRegistry:
-    return AzureRegistry(MachineLearning(**MACHINE_LEARNING), recorder.context)
+    return AzureRegistry(MachineLearning(**WORKSPACE), recorder.context)
 
 
 def versions(recorder: Recorder) -> list[Version]:
     """All versions with what the lake knows of them."""
-    return versions_of(registry(recorder).list(), Lake(**AZURE, blob_endpoint=BLOB), recorder.context)
+    return versions_of(registry(recorder).list(), Lake(tenant=TENANT, blob_endpoint=BLOB), recorder.context)
 
 
 def tags(cloud: Cloud) -> dict[str, str]:

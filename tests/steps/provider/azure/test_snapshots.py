@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from azure_clients.resources import Lake as LakePlace
+from azure_clients.snapshots import LakeSnapshots
 from features.bundle import checked_hash
 from features.errors import PersonalizationError
 from infra.cloud.role_list import Role
@@ -20,10 +22,8 @@ from scoring.errors import FetchError
 from scoring.worker.snapshots import Lake
 from steps.champion import ChampionOnAzure
 from steps.model_version import ModelVersionOnAzure
-from steps.snapshots_on_azure import LakeSnapshots
-from steps.step import Lake as LakePlace
 from tests.simulation.services.authorization import IDENTITY, ROLE_ASSIGNMENT
-from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud, container
+from tests.steps.provider.azure.conftest import BLOB, TENANT, Cloud, container
 from tests.steps.provider.azure.examples import LAKE, give
 from tests.steps.provider.azure.test_models import candidate, served
 from tests.steps.provider.steps import Recorder, Take
@@ -37,7 +37,7 @@ VERSION, NEXT = "a" * 64, "b" * 64
 def lake(cloud: Cloud, recorder: Recorder) -> LakeSnapshots:
     """The stack's snapshots, of which there are none."""
     del cloud  # what matters is its environment
-    return LakeSnapshots(LakePlace(**AZURE, blob_endpoint=BLOB), recorder.context)
+    return LakeSnapshots(LakePlace(tenant=TENANT, blob_endpoint=BLOB), recorder.context)
 
 
 @pytest.fixture

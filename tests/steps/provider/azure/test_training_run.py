@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from azure_clients.credentials import databricks
+from azure_clients.databricks_runs import RunFailedError, token
+from azure_clients.model_versions import Earlier
 from azure_clients.retries import StepCancelledError
 from features.bundle import BundleError, checked_hash
-from steps.databricks_runs import RunFailedError, token
-from steps.model_versions import Earlier
 from steps.training_run import RESULT, TrainingResultError, TrainingRunOnAzure, run_id
 from tests.simulation.databricks import JOB
 from tests.simulation.fakes.cluster import FAILED

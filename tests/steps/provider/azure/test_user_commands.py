@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from azure_clients.lake import LakeFolder
+from azure_clients.snapshots import LakeSnapshots
 from features.bundle import checked_hash
 from features.errors import BadInputError
 from personalize.all_users import NoRecommendationsError
@@ -21,10 +23,8 @@ from recommend import catalogue
 from recommend.catalogue import ItemRow, Layout, State
 from recommend.forgotten import Forgotten
 from steps.champion import ChampionOnAzure
-from steps.lake import LakeFolder
 from steps.model_version import ModelVersionOnAzure
 from steps.serving_settings import ScoringSettings
-from steps.snapshots_on_azure import LakeSnapshots
 from steps.training_run import TrainingRunOnAzure
 from tests.simulation.fakes.runs import Run
 from tests.steps.provider.azure.conftest import Cloud, container

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from azure_clients import credentials
+from azure_clients.lake import lake_folder
+from azure_clients.model_versions import IMPORTED, MODEL, Registered, Version, find, short_tags, tags_of
+from azure_clients.resources import Lake, MachineLearning
 from azure_clients.retries import Context, or_none, retried
 from features.bundle import METADATA, Bundle, Metadata
-from steps.lake import lake_folder
-from steps.model_versions import IMPORTED, MODEL, Registered, Version, find, short_tags, tags_of
-from steps.step import Lake, MachineLearning, workspace_client
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Model
@@ -48,7 +49,7 @@ class AzureRegistry:
 
     def __init__(self, inputs: MachineLearning, context: Context) -> None:
         """Makes no request yet."""
-        self._client = workspace_client(inputs)
+        self._client = credentials.machine_learning(inputs)
         self._context = context
 
     def list(self) -> list[Entry]:

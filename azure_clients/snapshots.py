@@ -11,7 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from azure_clients.lake import LakeFolder
+from azure_clients.resources import Lake
 from azure_clients.retries import Context
+from azure_clients.volumes import SERVED, Volume
 from features.files import sha256
 from recommend import catalogue, histories
 from recommend.forgotten import FILE as FORGOTTEN
@@ -19,9 +22,6 @@ from recommend.forgotten import NOBODY, Forgotten
 from recommend.published import CURRENT, LISTED, Published, decode, encode, place
 from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import items_in
-from steps.lake import LakeFolder
-from steps.step import Lake
-from steps.volumes import SERVED, Volume
 
 Result = TypeVar("Result")
 

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from steps.model_versions import Earlier, Version
+from azure_clients.model_versions import Earlier, Version
 from tests.support.versions import version
 from training.evaluation.gate import Compared, EarlierVersion, judge
 from training.evaluation.metrics import Evaluation, evaluate

@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure_clients import credentials
+from azure_clients.resources import Lake
 from azure_clients.retries import Context, or_none, retried
+from azure_clients.volumes import Volume
 from features.bundle import BundleError, checked_hash
 from features.errors import PersonalizationError
 from features.files import is_inside, sha256, written_aside
-from steps.step import Lake
-from steps.volumes import Volume
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -26,6 +26,8 @@ SHA256 = "sha256"
 FILES_AT_ONCE = 4
 BLOCKS_AT_ONCE = 2
 MEGABYTE = 1e6
+FOLDER = "hdi_isfolder"
+"""Metadata of the entries that are folders, in accounts with a hierarchical namespace."""
 Answer = TypeVar("Answer")
 
 
@@ -181,7 +183,7 @@ class LakeFolder:
 
     def _files(self) -> Iterator[str]:
         for blob in self._client.list_blobs(name_starts_with=f"{self._path}/", include=["metadata"]):
-            if (blob.metadata or {}).get("hdi_isfolder") != "true":
+            if (blob.metadata or {}).get(FOLDER) != "true":
                 yield blob.name.removeprefix(f"{self._path}/")
 
 

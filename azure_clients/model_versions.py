@@ -9,10 +9,8 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from features.bundle import GOLDEN, Metadata
+from features.bundle import Metadata
 from features.errors import PersonalizationError
-from features.files import write_private
-from steps.folders import StackFolder
 from training.parameters import TrainingParameters
 
 MODEL = "ctr"
@@ -193,16 +191,3 @@ def find(versions: Iterable[RegisteredT], number: int) -> RegisteredT:
         numbers = ", ".join(str(found) for found in sorted(known)) or "none yet"
         raise NoSuchVersionError(f"There is no model version {number}; registered are: {numbers}.")
     return known[number]
-
-
-def write_example(folder: StackFolder, bundle: Path) -> None:
-    """Write the first golden record of `bundle` to the stack's folder: a held-out record for trying the service.
-
-    A bundle that only recommends has none, and an earlier one is removed.
-    """
-    if not (bundle / GOLDEN).exists():
-        folder.example.unlink(missing_ok=True)
-        return
-    with (bundle / GOLDEN).open(encoding="utf-8") as lines:
-        record = json.loads(next(lines))["record"]
-    write_private(folder.example, json.dumps(record, indent=2) + "\n")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure_clients.retries import Context, StepCancelledError, pause, retried
 from features.errors import PersonalizationError
-from steps.child import reason_in
 from training.privileges import READ, not_granted
+from training.progress import reason_in
 from training.request import LakeRequest
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from azure_clients.lake_files import FOLDER, MOST_ENTRIES, _files
+from azure_clients.containers import MOST_ENTRIES, _files
+from azure_clients.lake import FOLDER
 from training.datasets.placed.listing import Address
 
 EVENTS = Address("shoplake", "events", "clicks")

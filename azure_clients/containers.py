@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from azure_clients import credentials
 from azure_clients.credentials import forget_tokens
 from azure_clients.errors import FORBIDDEN, UNAUTHENTICATED
+from azure_clients.lake import FOLDER
 from features.errors import PersonalizationError
 from training.datasets.placed.listing import (
     MOST_FILES,
@@ -26,8 +27,6 @@ from training.datasets.placed.listing import (
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient
 
-FOLDER = "hdi_isfolder"
-"""Metadata of the entries that are folders, in accounts with a hierarchical namespace."""
 RETRIES: dict[str, Any] = {"retry_total": 2, "initial_backoff": 1, "increment_base": 2}
 """A wrong account's name is known after some seconds instead of a minute."""
 MOST_ENTRIES = 2 * MOST_FILES

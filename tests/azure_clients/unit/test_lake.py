@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 
 from azure_clients import credentials
+from azure_clients.lake import LakeFolder, lake_folder
+from azure_clients.resources import Lake
 from azure_clients.retries import Context
+from azure_clients.volumes import Volume
 from features.errors import PersonalizationError
-from steps.lake import LakeFolder, lake_folder
-from steps.registry_here import bundle_folder
-from steps.step import Lake
-from steps.volumes import Volume
 
-PLACE = Lake(stack="dev", tenant="tenant", blob_endpoint="https://shoplake.blob.core.windows.net/")
+PLACE = Lake(tenant="tenant", blob_endpoint="https://shoplake.blob.core.windows.net/")
 CONTEXT = Context(report=print)
 
 
@@ -46,10 +45,3 @@ def test_a_registered_address_leads_to_no_other_folder() -> None:
     url = "abfss://models@shoplake.dfs.core.windows.net/files/runs/../../../raw"
     with pytest.raises(PersonalizationError, match="leads elsewhere"):
         lake_folder(PLACE, url, CONTEXT)
-
-
-@pytest.mark.parametrize("tag", ["", "..", "../../../other", "/srv/other"])
-def test_a_registered_hash_names_no_folder_elsewhere(tmp_path: Path, tag: str) -> None:
-    """`bring` removes what is there before it downloads."""
-    with pytest.raises(PersonalizationError, match="bundle's hash"):
-        bundle_folder(tmp_path, tag)
