@@ -117,6 +117,12 @@ def test_what_does_not_reject_is_said_too(champion: EarlierVersion | None, gate:
 def test_a_threshold_that_is_just_met_passes() -> None:
     gate = GateParameters(min_auc=0.7, max_calibration_error=0.01)
     assert judge(measured(auc=0.7, calibration_error=0.01), BASELINES, None, gate).accepted
+    rise = 2**-9  # in floats 0.25 + rise - 0.25 is rise
+    for allowed, error in ((rise, 0.0), (0.0, rise / 2)):
+        champion = earlier(0.25, ours=0.25 + rise, error=error)
+        assert judge(
+            measured(log_loss=0.25 + rise), BASELINES, champion, GateParameters(max_log_loss_rise=allowed)
+        ).accepted
 
 
 def test_losses_do_not_add_up_over_runs_that_each_lose_a_little() -> None:
