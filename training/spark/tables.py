@@ -45,9 +45,11 @@ def hashed(
     """The interactions whose user and item are in their tables, hashed, as `training.spark.tables` has them,
     and what was counted before; users, items and events are written beside `folder` first.
     """
-    tables, found = dict[str, DataFrame](), Counter[str]()
+    tables, found, hashing = dict[str, DataFrame](), Counter[str](), _Hashing(spec=spec)
     for name, own in rules.items():
         place, copies = (folder.with_name(f"{folder.name}-{kind}{name}") for kind in ("", "copy-of-"))
+        if not spec.joined and not spec.one_row_per:  # the interactions alone, each of which is a row
+            return _typed(session, own, spec.joined_schema, copies, hashing), found
         tables[name] = _typed(session, own, spec.joined_schema, copies)
         if name == "interactions" and not spec.one_row_per:
             continue  # what is told of them comes with their joined rows
@@ -62,14 +64,16 @@ def hashed(
                 explain(spec, rules)
             del counts[READ]
         found += counts
-    return converted(_joined(tables, spec), _Hashing(spec=spec), types_of(spec.joined_schema)), found
+    return converted(_joined(tables, spec), hashing, types_of(spec.joined_schema)), found
 
 
-def _typed(session: SparkSession, rules: TableRules, schema: Schema, copies: Path) -> DataFrame:
-    """A table's rows with the columns of `_types`."""
-    types = _types(schema, rules)
+def _typed(
+    session: SparkSession, rules: TableRules, schema: Schema, copies: Path, hashing: "_Hashing | None" = None
+) -> DataFrame:
+    """A table's rows with the columns of `_types`; by `hashing` they become hashed rows in the same pass."""
+    types = types_of(schema) if hashing else _types(schema, rules)
     parts = [
-        converted(rows, _Typing(reader=reader, rules=rules, schema=schema), types)
+        converted(rows, _Typing(reader=reader, rules=rules, schema=schema, hashing=hashing), types)
         for rows, reader in read(session, rules, copies)
     ]
     return reduce(DataFrame.unionByName, parts)
@@ -119,17 +123,18 @@ def _types(schema: Schema, rules: TableRules) -> pa.Schema:
 
 @dataclass(frozen=True, kw_only=True)
 class _Typing:
-    """Converts a table's rows."""
+    """Converts a table's rows, and hashes them if it is told how."""
 
     reader: Reader
     rules: TableRules
     schema: Schema
+    hashing: "_Hashing | None"
 
     def __call__(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[str, int]]:
         read, named = self.reader.columns(batch)
         columns = without_forgotten(read, self.rules)
         table = typed(columns, self.rules)
-        found = {
+        columns_of = {
             **table.keys,
             **{_feature(self.schema, name): values for name, values in table.features.items()},
             LABEL: table.label,
@@ -138,8 +143,12 @@ class _Typing:
             **{name: columns[name] for name in PLACE if name in columns},
         }
         types = _types(self.schema, self.rules)
-        arrays = [pa.array(found[one.name], one.type) for one in types]
-        return pa.RecordBatch.from_arrays(arrays, schema=types), {READ: table.rows, NAMED: named, **table.uses}
+        arrays = [pa.array(columns_of[one.name], one.type) for one in types]
+        rows, found = pa.RecordBatch.from_arrays(arrays, schema=types), {READ: table.rows, NAMED: named, **table.uses}
+        if self.hashing is None:
+            return rows, found
+        hashed, more = self.hashing(rows)
+        return hashed, {**found, **more}
 
 
 @dataclass(frozen=True, kw_only=True)
