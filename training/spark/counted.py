@@ -1,125 +1,155 @@
-"""Count tables on Spark: each column's values with their rows and clicks by fold, as Parquet."""
+"""Count tables on Spark: each column's values with their rows and clicks by fold, as Parquet.
 
-from collections.abc import Iterable, Iterator
+A share has the counts of all columns' values whose hashes are in one range, pickled. Of rows with a number for each
+fold, Spark would handle every number on its own, at several times the cost.
+"""
+
+import pickle
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial, reduce
-from operator import add
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+from pyspark.sql import DataFrame
 
-from features.hashing import MISSING_HASH
 from features.schema import Schema
+from training.kernels.count import ValueCounts
 from training.kernels.encode import FrequentValues
 from training.kernels.kernel import Kernel
 from training.kernels.split import PARTS
-from training.local.counting import Counting
+from training.local.counting import Counting, LocalCounts
 from training.local.selection import Selection
 from training.spark.paths import stored
-from training.spark.scans import interruptible, mapped
-
-if TYPE_CHECKING:
-    import pandas as pd  # workers, which import this module too, do without
+from training.spark.scans import mapped, scanned
 
 Counts = npt.NDArray[np.int64]
-ROWS, CLICKS = "rows", "clicks"
+SHARE, COUNTS = "share", "counts"
+SHARED = pa.schema([(SHARE, pa.int32()), (COUNTS, pa.binary())])
+SHARES_OF_A_SLOT = 4
+"""A task holds one share of all values at a time."""
+ANSWERS = pa.schema([("answer", pa.binary())])
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SparkCounts:
-    """The columns `column`, `hash`, `rows_K` and `clicks_K` for each fold K; see `training.protocols.CountTable`."""
+    """The shares in `table`, with the columns of `SHARED`; see `training.protocols.CountTable`."""
 
     table: DataFrame
     columns: int
-    folds: int
 
     @classmethod
     def of(cls, rows: DataFrame, schema: Schema, *, folds: int, folder: Path) -> "SparkCounts":
         """The counts over divided rows, as Parquet in `folder` unless they are there already.
 
-        One task per slot counts its rows, and one shuffle adds up what the tasks counted.
+        One task per slot counts its rows, and one shuffle brings together what the tasks counted of a share.
         """
-        width = len(schema.categories)
+        width, slots = len(schema.categories), rows.sparkSession.sparkContext.defaultParallelism
         counting = Counting(selection=Selection(parts=PARTS), schema=schema, columns=range(width), folds=folds)
-        types = types_of(folds)
-        parts = rows.select(counting.stored()).coalesce(rows.sparkSession.sparkContext.defaultParallelism)
-        function = partial(_counted, counting=counting, types=types)
-        counted = mapped(parts, Kernel(columns=tuple(parts.columns), schema=types, function=function))
-        sums = [F.sum(name).alias(name) for name in types.names[2:]]
-        return cls(table=stored(counted.groupBy("column", "hash").agg(*sums), folder), columns=width, folds=folds)
+        parts, shares = rows.select(counting.stored()).coalesce(slots), SHARES_OF_A_SLOT * slots
+        count = partial(_counted, counting=counting, shares=shares)
+        counted = mapped(parts, Kernel(columns=tuple(parts.columns), schema=SHARED, function=count))
+        added = Kernel(columns=tuple(SHARED.names), schema=SHARED, function=_added)
+        return cls(table=stored(mapped(counted.repartition(shares, SHARE), added), folder), columns=width)
 
     def values_by_rows(self, most: int) -> Counts:
         """See `training.protocols.CountTable`."""
-        rows = F.least(self._total(ROWS), F.lit(most)).alias(ROWS)
-        found = _on_driver(self.table.groupBy("column", rows).count())
-        counts = np.zeros((self.columns, most + 1), np.int64)
-        counts[found["column"], found[ROWS]] = found["count"]
-        return counts
+        found = np.zeros((self.columns, most + 1), np.int64)
+        for column, rows, values in self._asked(partial(_values_by_rows, most=most)):
+            found[column, rows] += values
+        return found
 
     def frequent(self, needed_rows: Counts) -> FrequentValues:
         """See `training.protocols.CountTable`; rare values do not reach the driver."""
-        needed = F.get(F.array(*(F.lit(int(rows)) for rows in needed_rows)), F.col("column").cast("int"))
-        is_frequent = self._total(ROWS) >= needed
-        kept = _on_driver(self.table.where(is_frequent)).sort_values(["column", "hash"])
-        sums = [F.sum(name).alias(name) for name in self.table.columns[2:]]
-        rare = _on_driver(self.table.where(~is_frequent).groupBy("column").agg(*sums))
-        pools = rare.set_index("column").reindex(range(self.columns), fill_value=0)
-        rows, clicks = self._names(ROWS), self._names(CLICKS)
+        parts = self._asked(partial(LocalCounts.frequent, needed_rows=needed_rows))
+        column, hashes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("column", "hash"))
+        order = np.lexsort((hashes, column))
         return FrequentValues(
-            column=kept["column"].to_numpy(np.int16),
-            hash=kept["hash"].to_numpy(np.int64),
-            rows=kept[rows].to_numpy(np.int64),
-            clicks=kept[clicks].to_numpy(np.int64),
-            rare_rows=pools[rows].to_numpy(np.int64),
-            rare_clicks=pools[clicks].to_numpy(np.int64),
+            column=column[order],
+            hash=hashes[order],
+            rows=np.concatenate([part.rows for part in parts])[order],
+            clicks=np.concatenate([part.clicks for part in parts])[order],
+            rare_rows=np.sum([part.rare_rows for part in parts], axis=0),
+            rare_clicks=np.sum([part.rare_clicks for part in parts], axis=0),
         )
 
     def distinct(self, index: int) -> int:
         """See `training.protocols.CountTable`."""
-        return int(self._summaries[index]["distinct"]) if index in self._summaries else 0
+        return int(self._summaries[0, index])
 
     def missing(self, index: int) -> int:
         """See `training.protocols.CountTable`."""
-        return int(self._summaries[index]["missing"]) if index in self._summaries else 0
+        return int(self._summaries[1, index])
 
     @cached_property
-    def _summaries(self) -> dict[int, dict[str, Any]]:
-        """Distinct values and missing rows by column."""
-        is_missing = F.col("hash") == MISSING_HASH
-        found = self.table.groupBy("column").agg(
-            F.count_if(~is_missing).alias("distinct"),
-            F.sum(F.when(is_missing, self._total(ROWS)).otherwise(0)).alias("missing"),
-        )
-        return {row["column"]: row.asDict() for row in interruptible(found, DataFrame.collect)}
+    def _summaries(self) -> Counts:
+        """Distinct values and missing rows by column, int64[2, c]."""
+        found: Counts = np.sum(self._asked(_summarised), axis=0)
+        return found
 
-    def _names(self, kind: str) -> list[str]:
-        return [f"{kind}_{fold}" for fold in range(self.folds)]
-
-    def _total(self, kind: str) -> Column:
-        """`ROWS` or `CLICKS` of a value over all folds."""
-        return reduce(add, map(F.col, self._names(kind)))
+    def _asked(self, ask: Callable[[LocalCounts], Answer]) -> list[Answer]:
+        """What `ask` says of each share."""
+        kernel = Kernel(columns=(COUNTS,), schema=ANSWERS, function=partial(_answered, ask=ask))
+        answers = scanned(self.table, kernel).column(0)
+        return [pickle.loads(answer.as_buffer()) for answer in answers]  # noqa: S301 - this run's own tasks gave them
 
 
-def _on_driver(table: DataFrame) -> "pd.DataFrame":
-    return interruptible(table, DataFrame.toPandas)
-
-
-def types_of(folds: int) -> pa.Schema:
-    """The columns of a table of counts."""
-    names = [f"{kind}_{fold}" for kind in (ROWS, CLICKS) for fold in range(folds)]
-    return pa.schema([("column", pa.int16()), ("hash", pa.int64()), *((name, pa.int64()) for name in names)])
-
-
-def _counted(batches: Iterable[pa.RecordBatch], *, counting: Counting, types: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for column, found in enumerate(counting.of(batches)):
-        numbers = [found.hash, *found.rows.T, *found.clicks.T]
-        arrays = [
-            pa.array(np.full(len(found), column, np.int16)),
-            *(pa.array(np.ascontiguousarray(one)) for one in numbers),
+def shared(counts: LocalCounts, shares: int) -> Iterator[pa.RecordBatch]:
+    """The counts, divided into shares."""
+    ends = np.linspace(-(2.0**63), 2.0**63, shares + 1)[1:-1].astype(np.int64)
+    cuts = [(0, *np.searchsorted(table.hash, ends), len(table)) for table in counts.columns]
+    for number in range(shares):
+        own = [slice(*cut[number : number + 2]) for cut in cuts]
+        columns = [
+            ValueCounts(hash=table.hash[part], rows=table.rows[part], clicks=table.clicks[part])
+            for table, part in zip(counts.columns, own, strict=True)
         ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=types)
+        yield _share(number, LocalCounts(columns=columns, folds=counts.folds))
+
+
+def _share(number: int, counts: LocalCounts) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({SHARE: [number], COUNTS: [pickle.dumps(counts)]}, schema=SHARED)
+
+
+def _held(share: pa.BinaryScalar) -> LocalCounts:
+    found: LocalCounts = pickle.loads(share.as_buffer())  # noqa: S301 - a task of this run wrote it
+    return found
+
+
+def _counted(batches: Iterable[pa.RecordBatch], *, counting: Counting, shares: int) -> Iterator[pa.RecordBatch]:
+    if found := counting.of(batches):
+        yield from shared(LocalCounts(columns=found, folds=counting.folds), shares)
+
+
+def _added(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The sum of several tasks' counts of each share."""
+    found = defaultdict[int, list[LocalCounts]](list)
+    for batch in batches:
+        for number, share in zip(batch.column(SHARE).to_pylist(), batch.column(COUNTS), strict=True):
+            found[number].append(_held(share))
+    for number, parts in found.items():
+        columns = [ValueCounts.merge(tables) for tables in zip(*(part.columns for part in parts), strict=True)]
+        yield _share(number, LocalCounts(columns=columns, folds=parts[0].folds))
+
+
+def _answered(batches: Iterable[pa.RecordBatch], *, ask: Callable[[LocalCounts], object]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        answers = [pickle.dumps(ask(_held(share))) for share in batch.column(COUNTS)]
+        yield pa.RecordBatch.from_pydict({"answer": answers}, schema=ANSWERS)
+
+
+def _values_by_rows(counts: LocalCounts, *, most: int) -> tuple[Counts, Counts, Counts]:
+    """Where there are values, and how many."""
+    found = counts.values_by_rows(most)
+    column, rows = np.nonzero(found)
+    return column, rows, found[column, rows]
+
+
+def _summarised(counts: LocalCounts) -> Counts:
+    indexes = range(len(counts.columns))
+    return np.array([[counts.distinct(index) for index in indexes], [counts.missing(index) for index in indexes]])

@@ -41,7 +41,7 @@ from training.local import chunks
 from training.local.counting import LocalCounts
 from training.local.engine import LocalEngine
 from training.parameters import CriteoDataset, TablesDataset, TrainingParameters
-from training.spark.counted import SparkCounts, types_of
+from training.spark.counted import SHARED, SparkCounts, shared
 from training.spark.engine import SparkEngine
 from training.spark.rows import divided
 from training.spark.scans import interruptible, unpacked
@@ -101,12 +101,8 @@ def test_counts_say_what_the_same_counts_say_in_one_process(spark: SparkSession)
 
     none = count(np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0, np.int32), number=3)
     held = LocalCounts(columns=[column(), none, column()], folds=3)
-    numbers = [
-        (at, *map(int, (one.hash[row], *one.rows[row], *one.clicks[row])))
-        for at, one in enumerate(held.columns)
-        for row in range(len(one))
-    ]
-    on_spark = SparkCounts(table=spark.createDataFrame(numbers, from_arrow_schema(types_of(3))), columns=3, folds=3)
+    shares = [(share["share"], bytes(share["counts"])) for part in shared(held, 5) for share in part.to_pylist()]
+    on_spark = SparkCounts(table=spark.createDataFrame(shares, from_arrow_schema(SHARED)), columns=3)
     assert np.array_equal(on_spark.values_by_rows(9), held.values_by_rows(9))
     for needed in (np.full(3, rows) for rows in (1, 5)):
         found = on_spark.frequent(needed)
