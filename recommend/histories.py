@@ -19,7 +19,10 @@ from recommend.stored import Snapshot, SnapshotError, written
 FILE = "histories.sqlite"
 KIND = "histories"
 PACKED = np.dtype("<u4")
-"""How the numbers of a user's items are stored."""
+"""How the numbers of a user's items are stored, with the kind of each choice in the highest bits."""
+KIND_BITS = 3
+ITEM_BITS = 8 * PACKED.itemsize - KIND_BITS
+MOST_KINDS = 1 << KIND_BITS
 _TABLES = """
 CREATE TABLE items (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
 CREATE TABLE users (key TEXT PRIMARY KEY, chosen BLOB, columns BLOB) WITHOUT ROWID;
@@ -35,10 +38,19 @@ class UserRow(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What is known of a user: the items that they chose, by a recommender's numbers, and the texts of columns."""
+    """What is known of a user: the items that they chose, by a recommender's numbers, the texts of columns, and the
+    kind of each choice, int8[h], 0 the strongest; None where all are of that one.
+    """
 
     chosen: Indices
     columns: dict[str, str]
+    kinds: npt.NDArray[np.int8] | None = None
+
+
+def packed(items: Indices, kinds: npt.NDArray[np.int8] | None = None) -> bytes:
+    """A user's choices as they are stored: items below 2^29, and kinds below `MOST_KINDS`, 0 for all without any."""
+    of_kinds = 0 if kinds is None else kinds.astype(np.int64) << ITEM_BITS
+    return (items | of_kinds).astype(PACKED).tobytes()
 
 
 def write(target: Path, items: Sequence[str], users: Iterable[UserRow], user_column: str) -> str:
@@ -108,7 +120,8 @@ class Histories:
             return None
         chosen, columns = row
         try:
-            return Stored(chosen=self._known(chosen), columns=msgspec.json.decode(columns, type=dict[str, str]))
+            items, kinds = self._known(chosen)
+            return Stored(items, msgspec.json.decode(columns, type=dict[str, str]), kinds if kinds.any() else None)
         except (ValueError, TypeError, IndexError, msgspec.DecodeError) as error:
             raise SnapshotError(f"The row of a user in the snapshot was altered: {error}. Make it again.") from error
 
@@ -121,10 +134,10 @@ class Histories:
         found = self._snapshot.all("SELECT key FROM users WHERE length(chosen) > 0 ORDER BY key")
         return [str(key) for (key,) in found]
 
-    def _known(self, packed: object) -> Indices:
-        numbers: npt.NDArray[np.uint32] = np.frombuffer(packed, PACKED)  # type: ignore[call-overload] # bytes, or it raises
-        places = self._places[numbers]
-        return places[places >= 0]
+    def _known(self, content: object) -> tuple[Indices, npt.NDArray[np.int8]]:
+        numbers: npt.NDArray[np.uint32] = np.frombuffer(content, PACKED)  # type: ignore[call-overload] # bytes, or it raises
+        places = self._places[numbers & ((1 << ITEM_BITS) - 1)]
+        return places[places >= 0], (numbers >> ITEM_BITS).astype(np.int8)[places >= 0]
 
     def close(self) -> None:
         """Close the file."""

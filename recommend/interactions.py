@@ -20,6 +20,8 @@ class Interactions:
     """n interactions of `user_count` users with `item_count` items, both numbered from 0: int64[n] each.
 
     `values`, float64[n], are ratings, or 1 where there are none; `times` are seconds, float64[n], None without times.
+    `kinds`, int8[n], are places in an order of events, 0 the strongest, None where there is one kind; `baskets`,
+    int64[n], number what was chosen together, None where nobody knows.
     """
 
     users: Indices
@@ -28,6 +30,8 @@ class Interactions:
     times: npt.NDArray[np.float64] | None
     user_count: int
     item_count: int
+    kinds: npt.NDArray[np.int8] | None = None
+    baskets: Indices | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -36,8 +40,13 @@ class Interactions:
         """The interactions for which a mask, bool[n], is true, or those at these places; the numbers of users and items
         stay.
         """
-        times = None if self.times is None else self.times[rows]
-        return replace(self, users=self.users[rows], items=self.items[rows], values=self.values[rows], times=times)
+        kept = {"users": self.users, "items": self.items, "values": self.values, "times": self.times}
+        kept |= {"kinds": self.kinds, "baskets": self.baskets}
+        return replace(self, **{name: None if one is None else one[rows] for name, one in kept.items()})
+
+    def strongest(self) -> Self:
+        """The interactions of the strongest kind alone."""
+        return self if self.kinds is None else self.only(self.kinds == 0)
 
     def of_items(self, items: Indices) -> Self:
         """The interactions with these items, which get new numbers in their order."""

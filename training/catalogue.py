@@ -138,7 +138,7 @@ def _last_of_each(users: Indices, items: Indices) -> tuple[Indices, Indices]:
 
 def _packed(users: Indices, items: Indices, user_count: int) -> Sequence[bytes]:
     """The items of each user, as `recommend.histories` packs them; `users` are sorted."""
-    content = items.astype(histories.PACKED).tobytes()
+    content = histories.packed(items)
     ends = np.cumsum(np.bincount(users, minlength=user_count)) * histories.PACKED.itemsize
     return [content[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
 

@@ -52,6 +52,18 @@ def test_a_history_comes_in_its_order_by_the_recommenders_numbers(tmp_path: Path
     assert found.find("u2") is None
 
 
+def test_a_history_tells_the_strongest_choices_from_weaker_ones(tmp_path: Path) -> None:
+    kinds = np.array([2, 0, 7], np.int8)
+    rows = [UserRow("u1", histories.packed(np.array([2, 1, 0]), kinds), {}), UserRow("u2", packed(1, 2), {})]
+    found = Histories(write_histories(tmp_path / "h", *rows), ["c", "x", "a"])
+    user, other = found.find("u1"), found.find("u2")
+    assert user is not None
+    assert user.kinds is not None
+    assert (user.chosen.tolist(), user.kinds.tolist()) == ([0, 2], [2, 7])  # not "b", which the recommender lacks
+    assert other is not None
+    assert other.kinds is None
+
+
 @pytest.mark.parametrize("key", ["", "\0", "u1\0", "x" * 1_000_000, "ü'\"; DROP TABLE users"])
 def test_keys_of_any_characters_are_unknown_or_found(tmp_path: Path, key: str) -> None:
     assert Histories(write_histories(tmp_path / "h"), ITEMS).find(key) is None
