@@ -58,6 +58,19 @@ class Fallback(StrEnum):
     """There are fewer items left than were asked for; all of them are in the response."""
 
 
+class Reason(StrEnum):
+    """What an item is recommended for; people are shown a sentence, which a client writes in their language."""
+
+    HISTORY = "history"
+    """Whoever chose the items of `because` chose it, too."""
+    POPULAR = "popular"
+    """Many chose it."""
+    NEW = "new"
+    """Nobody chose or saw it yet."""
+    ATTRIBUTES = "attributes"
+    """It shares values of columns with the items of `because`."""
+
+
 Columns = Annotated[
     dict[str, str | float | list[str]],
     msgspec.Meta(description="The columns to show that are not missing, with their types; several values are a list."),
@@ -77,14 +90,20 @@ class RecommendedItem(msgspec.Struct, kw_only=True):
     item: str
     score: Annotated[
         float | None,
-        msgspec.Meta(description="Comparable within a response only; higher is better. Null for a new item."),
+        msgspec.Meta(
+            description="The order within this response: it has no unit, is compared with no other response, and is "
+            "not for people. Null for a new item."
+        ),
     ]
     probability: Annotated[
         Probability | None,
         msgspec.Meta(description="Of a click; null without a click model, or if the catalogue cannot be read."),
     ] = None
-    reason: Annotated[str, msgspec.Meta(description="`because of` items of the history, `popular` or `new`.")]
-    because: Annotated[list[HistoryItem], msgspec.Meta(description="The items that the reason names, if any.")]
+    reason: Reason
+    because: Annotated[
+        list[HistoryItem],
+        msgspec.Meta(description="The items that are the reason, with `history` and `attributes`; else none."),
+    ]
     columns: Columns
 
 

@@ -161,6 +161,9 @@ MEANINGS = {
 }
 """What the service's `fallback` means."""
 
+REASONS = {"history": "because of", "attributes": "like", "popular": "many chose it", "new": "new"}
+"""The service's `reason` in words, before the items that it has."""
+
 TOGETHER = "`--all-users` requires `--out FILE`; it also allows `--top` and `--new`."
 NO_MODEL = "Stack {} serves no model yet: run `.venv/bin/personalize up`."
 WIDE = 1_000
@@ -302,21 +305,20 @@ def _show(answer: dict[str, Any]) -> None:
 
 def _table(items: list[dict[str, Any]]) -> Table:
     names = list(dict.fromkeys(name for item in items for name in item["columns"]))
-    table = Table("", "item", *map(escape, names), "score", "reason", box=None, pad_edge=False, header_style="dim")
+    table = Table("", "item", *map(escape, names), "reason", box=None, pad_edge=False, header_style="dim")
     for place, item in enumerate(items, start=1):
         columns = (_text(item["columns"].get(name, "")) for name in names)
-        score = "" if item["score"] is None else f"{item['score']:.2f}"
-        row = (item["item"], *columns, score, _reason(item, names[:1]))
+        row = (item["item"], *columns, _reason(item, names[:1]))
         table.add_row(f"{place}.", *map(escape, row))
     return table
 
 
 def _reason(item: dict[str, Any], name: list[str]) -> str:
-    """The reason with the column `name` of the items that it names, if there is one, in place of their keys."""
+    """The reason in words, with the column `name` of its items, if there is one, in place of their keys."""
     called = [
         next((_text(one["columns"][of]) for of in name if of in one["columns"]), one["item"]) for one in item["because"]
     ]
-    return f"because of {' and '.join(called)}" if called else item["reason"]
+    return " ".join([REASONS.get(item["reason"], item["reason"]), " and ".join(called)]).strip()
 
 
 def _text(value: object) -> str:

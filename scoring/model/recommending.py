@@ -27,7 +27,7 @@ from scoring.model.model import ServedModel
 from scoring.model.recommend_request import MOST_CANDIDATES, RecommendRequest
 from scoring.model.stored import Lookups, pairs, read_context, read_stored
 from scoring.request_errors import Refusal
-from scoring.responses import Fallback, HistoryItem, KnownUser, RecommendAnswer, RecommendedItem
+from scoring.responses import Fallback, HistoryItem, KnownUser, Reason, RecommendAnswer, RecommendedItem
 
 MOST_NEW_COMPARED = 1_000
 """So many of the new items with the best scores are looked at, where `at_most` leaves some out."""
@@ -51,7 +51,7 @@ class NewItem(NamedTuple):
 
     def shown(self, names: Iterable[str]) -> RecommendedItem:
         """The item in a response, with these columns."""
-        return RecommendedItem(item=self.key, score=None, reason="new", because=[], columns=self.said.shown(names))
+        return RecommendedItem(item=self.key, score=None, reason=Reason.NEW, because=[], columns=self.said.shown(names))
 
 
 def _known_scores(history: Indices, recommender: Recommender) -> npt.NDArray[np.float64]:
@@ -260,7 +260,7 @@ def _recommended(found: Recommended, shown: Mapping[int, HistoryItem]) -> Recomm
     return RecommendedItem(
         item=own.item,
         score=found.score,
-        reason=f"because of {', '.join([one.item for one in because])}" if because else "popular",
+        reason=Reason.HISTORY if because else Reason.POPULAR,
         because=because,
         columns=own.columns,
     )

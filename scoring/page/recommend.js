@@ -6,6 +6,12 @@ const MEANINGS = {
   popular: "No known item was chosen, so these are the most popular ones.",
   fewer: "There are no more items.",
 };
+const REASONS = {
+  history: "because of",
+  attributes: "like",
+  popular: "many chose it",
+  new: "new",
+};
 let before = null;
 
 const called = ({ item, columns }) => Object.values(columns)[0] ?? item;
@@ -51,7 +57,7 @@ function show(asked, answer) {
   before = { who, items: answer.items.map(({ item }) => item) };
   offer(answer.known.columns);
   const rows = answer.items.map((one, place) => {
-    const why = one.because.length ? `because of ${one.because.map(called).join(" and ")}` : one.reason;
+    const why = [REASONS[one.reason] ?? one.reason, one.because.map(called).join(" and ")].join(" ").trim();
     const line = document.createElement("tr");
     for (const text of [String(place + 1), called(one), why, moved(one.item, place, last)]) line.insertCell().textContent = text;
     line.cells[1].title = one.item;

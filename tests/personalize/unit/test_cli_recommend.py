@@ -15,7 +15,7 @@ ANSWER: dict[str, Any] = {
         {
             "item": "i7",
             "score": 0.25,
-            "reason": "because of i3, i9",
+            "reason": "history",
             "because": [{"item": "i3", "columns": {"title": "[One]"}}, {"item": "i9", "columns": {}}],
             "columns": {"title": "[A] film", "year": 1990, "genre": ["crime", "drama"]},
         },
@@ -49,9 +49,9 @@ def test_it_prints_a_table_and_what_was_done(bodies: list[Any]) -> None:
     result = run("--history", "i3, i9,", "--top", "3", "--exclude", "i1")
     assert bodies == [("/recommend", {"history": ["i3", "i9"], "top": 3, "exclude": ["i1"]})]
     header, first, second, third = (line.split() for line in result.stdout.splitlines())
-    assert header == ["item", "title", "year", "genre", "score", "reason"]
-    assert " ".join(first) == "1. i7 [A] film 1990 crime, drama 0.25 because of [One] and i9"
-    assert second == ["2.", "[b]", "0.00", "popular"]
+    assert header == ["item", "title", "year", "genre", "reason"]
+    assert " ".join(first) == "1. i7 [A] film 1990 crime, drama because of [One] and i9"
+    assert second == ["2.", "[b]", "many", "chose", "it"]
     assert third == ["3.", "n", "new"]
     assert "There are no more items." in result.stderr
     assert "recommended by model version 4" in result.stderr

@@ -43,7 +43,7 @@ def test_items_come_with_scores_and_the_items_that_they_are_recommended_for(runn
             "item": "c",
             "score": 0.75,
             "probability": None,
-            "reason": "because of b, a",
+            "reason": "history",
             "because": [{"item": "b", "columns": {}}, {"item": "a", "columns": {}}],
             "columns": {},
         },

@@ -23,10 +23,14 @@ from tests.support.recommenders import (
 from tests.support.services import FOLLOWS_SOON, RunningService, changed_service, running_service, wait_until
 
 
+def because(recommended: Any) -> list[str]:
+    return [one["item"] for one in recommended["because"]]
+
+
 def test_a_user_is_recommended_what_goes_with_their_history_and_nothing_of_it(film_service: RunningService) -> None:
     answer = asked(film_service, user="u1")
-    reasons = {one["item"]: one["reason"] for one in answer["items"]}
-    assert reasons == {"a": "because of b", "c": "because of b", "d": "popular"}
+    reasons = {one["item"]: (one["reason"], because(one)) for one in answer["items"]}
+    assert reasons == {"a": ("history", ["b"]), "c": ("history", ["b"]), "d": ("popular", [])}
     assert answer["fallback"] == ["fewer"]
 
 
@@ -54,7 +58,7 @@ def test_what_a_user_chose_is_recommended_again_where_the_dataset_says_so(tmp_pa
 
 def test_a_history_is_added_to_the_users_own(film_service: RunningService) -> None:
     answer = asked(film_service, user="u1", history=["a"], top=1)
-    assert [(one["item"], one["reason"]) for one in answer["items"]] == [("c", "because of b, a")]
+    assert [(one["item"], because(one)) for one in answer["items"]] == [("c", ["b", "a"])]
     assert answer["fallback"] == []
 
 
@@ -251,7 +255,7 @@ def test_items_are_ranked_by_id_for_a_user_by_id(film_service: RunningService) -
 def test_an_items_neighbours_are_what_its_users_chose(film_service: RunningService) -> None:
     found = answer(film_service, "/similar", {"item": "b", "top": 2})
     assert items(found) == items(asked(film_service, history=["b"], top=2)) == ["a", "c"]
-    assert found["items"][0]["reason"] == "because of b"
+    assert (found["items"][0]["reason"], because(found["items"][0])) == ("history", ["b"])
     assert items(answer(film_service, "/similar", {"item": "b", "exclude": ["a"], "filter": {"genre": ["x"]}})) == []
 
 
