@@ -21,7 +21,7 @@ class Interactions:
 
     `values`, float64[n], are ratings, or 1 where there are none; `times` are seconds, float64[n], None without times.
     `kinds`, int8[n], are places in an order of events, 0 the strongest, None where there is one kind; `baskets`,
-    int64[n], number what was chosen together, None where nobody knows.
+    int64[n], number what was chosen together, -1 for none, None where nobody knows.
     """
 
     users: Indices

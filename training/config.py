@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PrivateAttr,
     SerializerFunctionWrapHandler,
     StrictBool,
@@ -54,6 +55,8 @@ class TextFormat(Strict):
     """Around a field that contains the separator; empty if there is no such character."""
     columns: tuple[str, ...] = ()
     """The names of the columns, where the first line is a row; by default the first line has them."""
+    decimal: Literal[".", ","] = "."
+    """The decimal point of numbers in CSV and TSV files; no other sign groups their digits."""
 
     @field_validator("separator", "quote")
     @classmethod
@@ -81,6 +84,14 @@ class TextFormat(Strict):
         return self
 
 
+class MissingKeys(StrEnum):
+    """What becomes of an interaction that lacks a key."""
+
+    DROP = "drop"
+    ONE_TIME = "one_time"
+    """If only the user is missing, it is one of a user who is known by the basket alone."""
+
+
 class Days(Strict):
     """Which days of a table are read: its folders name a date as this column, as in `day=2026-11-01`."""
 
@@ -98,6 +109,66 @@ def _inside(name: str) -> str:
 FileName = Annotated[str, AfterValidator(_inside)]
 
 
+def _text(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int | float) else value
+
+
+Word = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
+
+
+class Condition(Strict):
+    """What a row's field in `column` must be for the row to be read. All that is named must hold.
+
+    A missing field fulfils `not` alone.
+    """
+
+    column: str
+    above: StrictInt | StrictFloat | None = None
+    at_least: StrictInt | StrictFloat | None = None
+    below: StrictInt | StrictFloat | None = None
+    at_most: StrictInt | StrictFloat | None = None
+    among: tuple[Word, ...] = Field(default=(), alias="is")
+    excluded: tuple[Word, ...] = Field(default=(), alias="not")
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> Self:
+        if not self.bounds and not self.among and not self.excluded:
+            raise ValueError(
+                "give `above`, `at_least`, `below` or `at_most` with a number, or `is` or `not` with texts"
+            )
+        return self
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The numbers by their names in the config."""
+        given = {name: getattr(self, name) for name in ("above", "at_least", "below", "at_most")}
+        return {name: float(bound) for name, bound in given.items() if bound is not None}
+
+
+def _by_column(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError("give conditions by column, as {quantity: {above: 0}}")  # noqa: TRY004 - pydantic wants it so
+    if wrong := [name for name, one in value.items() if not isinstance(name, str) or not isinstance(one, dict)]:
+        raise ValueError(f"give what {wrong[0]} must be, as {{above: 0}} or {{not: [cancelled]}}")
+    return tuple({"column": name, **one} for name, one in value.items())
+
+
+def _conditions(where: tuple[Condition, ...]) -> dict[str, object]:
+    kept = {"by_alias": True, "exclude": {"column"}, "exclude_defaults": True, "mode": "json"}
+    return {one.column: one.model_dump(**kept) for one in where}  # type: ignore[arg-type] # as pydantic names them
+
+
+Where = Annotated[tuple[Condition, ...], BeforeValidator(_by_column), PlainSerializer(_conditions)]
+
+
+class Keys(Strict):
+    """What is done to each key of users or items, in tables and requests, before it is compared."""
+
+    lowercase: bool = False
+    strip: bool = False
+    """Whether spaces around it are left out."""
+
+
 class Source(TextFormat):
     """A table: a file, a folder of files, or several of both; a folder may be a Delta table."""
 
@@ -109,6 +180,14 @@ class Source(TextFormat):
     """Of a Delta table; the newest by default."""
     days: Days | None = None
     """For interactions that come in days."""
+    where: Where = ()
+    """Which rows are read."""
+    missing_keys: MissingKeys | None = None
+    """What becomes of interactions that lack a key; by default they are refused."""
+    basket: str = ""
+    """The column with what is the same in the interactions of one order."""
+    refunds: str = ""
+    """The column of quantities, where negative ones are refunds: no choices, and they take back what was bought."""
 
     @model_validator(mode="before")
     @classmethod
@@ -141,8 +220,14 @@ class Entity(TextFormat):
     path: Path | tuple[Path, ...] | None = Field(default=None, union_mode="left_to_right")
     files: tuple[FileName, ...] = ()
     version: int | None = Field(default=None, ge=0)
+    where: Where = ()
+    """Which rows are read. Other items are learned from and not recommended."""
+    duplicates: Literal["drop"] | None = None
+    """Whether the latest row of a key, by the column of the `timestamp`, is kept; by default a second one is refused.
+    Without such a column one of them is kept that does not depend on the files' order."""
     key: str
     interactions_key: str = ""
+    keys: Keys = Keys()
 
     @property
     def foreign_key(self) -> str:
@@ -169,7 +254,8 @@ class Label(Strict):
     """The label column of the interactions, with the rule that makes it 0 or 1. Without a rule it must be 0 or 1.
 
     With `positive` and `negative`, every text of the column is in one of the two lists. The word `positives` instead of
-    all this says that every row is positive; `column` is empty then.
+    all this says that every row is positive; `column` is empty then. With `choice`, every row is one, too, of a kind
+    that its text names, the strongest first.
     """
 
     column: str
@@ -177,6 +263,7 @@ class Label(Strict):
     equals: StrictInt | StrictFloat | StrictBool | str | None = None
     positive: tuple[Event, ...] = ()
     negative: tuple[Event, ...] = ()
+    choice: tuple[Event, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -193,24 +280,27 @@ class Label(Strict):
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
-        rules = [self.at_least is not None, self.equals is not None, bool(self.positive or self.negative)]
-        if sum(rules) > 1:
-            raise ValueError("give only one of `at_least`, `equals`, and `positive` with `negative`")
+        lists = [bool(self.positive or self.negative), bool(self.choice)]
+        if sum([self.at_least is not None, self.equals is not None, *lists]) > 1:
+            raise ValueError("give only one of `at_least`, `equals`, `choice`, and `positive` with `negative`")
         if bool(self.positive) is not bool(self.negative):
             raise ValueError("give both lists of events, `positive` and `negative`")
         if both := sorted({*self.positive} & {*self.negative}):
             raise ValueError(f"{', '.join(both)} cannot be both positive and negative: name each event once")
+        if repeated := sorted({event for event in self.choice if self.choice.count(event) > 1}):
+            raise ValueError(f"`choice` names {', '.join(repeated)} again: name each event once, the strongest first")
         return self
 
     @property
     def only_positives(self) -> bool:
         """Whether every row is positive, so that a recommender can be trained, and no click model."""
-        return not self.column
+        return not self.column or bool(self.choice)
 
     @property
     def events(self) -> dict[str, str]:
-        """The list that each event is in, `positive` or `negative`."""
-        return dict.fromkeys(self.positive, "positive") | dict.fromkeys(self.negative, "negative")
+        """The list that each event is in: `positive`, `negative` or `choice`."""
+        lists = {"positive": self.positive, "negative": self.negative, "choice": self.choice}
+        return {event: name for name, events in lists.items() for event in events}
 
 
 class CandidatesFrom(StrEnum):
@@ -365,7 +455,8 @@ class TablesSpec(Strict):
     @model_validator(mode="after")
     def _somebody_chooses_something(self) -> Self:
         given = {
-            "label: positives": self.label.only_positives,
+            "label: positives": not self.label.column,
+            "choice": bool(self.label.choice),
             "candidates_from": self.candidates_from is CandidatesFrom.ALL,
             "recommend_seen": self.recommend_seen,
         }
@@ -375,6 +466,24 @@ class TablesSpec(Strict):
             raise ValueError(
                 "`recommend_seen` needs the order of choices: name the column of their time as `timestamp`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _rows_can_be_cleaned(self) -> Self:
+        own = self.interactions
+        if own.missing_keys is MissingKeys.ONE_TIME and not own.basket:
+            raise ValueError("`missing_keys: one_time` needs to know what was bought together: name a `basket`")
+        given = {"missing_keys: one_time": own.missing_keys is MissingKeys.ONE_TIME, "refunds": bool(own.refunds)}
+        if (named := [name for name, one in given.items() if one]) and not self.label.only_positives:
+            raise ValueError(f"`{named[0]}` is for choices: `label: positives`, or {{column: NAME, choice: [...]}}")
+        for table, one in self.entities.items():
+            if one.path is None and (one.where or one.duplicates):
+                raise ValueError(f"`where` and `duplicates` of the {table} are about rows: name the `path` of a table")
+            if one.keys != Keys() and {one.key, one.foreign_key} & {feature.column for feature in self.features}:
+                raise ValueError(
+                    f"{one.foreign_key} has a rule of `keys`, by which the click model cannot read it: leave it out of "
+                    "the features"
+                )
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import PersonalizationError
+from recommend.arrays import Mask
 from recommend.interactions import Interactions
 from training.config import CandidatesFrom, TablesSpec
 from training.tables.columns import KEYS, table_rules
@@ -28,13 +29,15 @@ class TooManyInteractionsError(PersonalizationError):
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
     """The choices to learn from, and the keys of all users and items by number, also of those that only occur in other
-    interactions. `found` counts rows; see `training.tables.quick`.
+    interactions. `found` counts rows; see `training.tables.quick`. `listed`, bool[m], says whether an item may be
+    recommended: it is in the items' table, and fulfils the `where` of that.
     """
 
     choices: Interactions
     found: Mapping[str, int]
     users: list[str]
     items: list[str]
+    listed: Mask
 
 
 def read_chosen(spec: TablesSpec) -> Chosen:
@@ -72,6 +75,7 @@ def read_chosen(spec: TablesSpec) -> Chosen:
         choices=interactions if everything else interactions.only(np.concatenate(labels) == 1),
         users=user_keys.to_pylist(),
         items=item_keys.to_pylist(),
+        listed=np.ones(len(item_keys), np.bool_),
     )
 
 
