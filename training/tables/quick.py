@@ -6,7 +6,7 @@ here for what is wrong. Rows are read as for training, and one by one only where
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -287,21 +287,8 @@ class Look:
         repeated = counts.field("values").filter(again)
         if not len(repeated):
             return []
-        first = repeated[0].as_py()
-        places = [
-            (chunk.file, place)
-            for chunk in Beginning(self.rules.files, [column])
-            for lines in [chunk.lines()]
-            for place, value in zip(lines.places, lines.columns[column], strict=True)
-            if key_of(text_of(value)) == first
-        ]
-        more = f", and {len(repeated) - 1:,} more keys are repeated" if len(repeated) > 1 else ""
-        return [
-            DuplicateKeyError(
-                f"{self.rules.shown} has {len(places):,} rows ({_at(places[:EXAMPLES])}) with the {column} {first!r}"
-                f"{more}. Keep one row for each key."
-            )
-        ]
+        found = repeats(self.rules.files, column, repeated.to_pylist())
+        return [DuplicateKeyError(f"{self.rules.shown} has {found}. Keep one row for each key.")]
 
     def key(self, name: str) -> pa.StringArray:
         """The key of each row."""
@@ -310,6 +297,23 @@ class Look:
     def label(self) -> npt.NDArray[np.int8]:
         """The label of each row."""
         return np.concatenate([head.label for head in self._heads if head.label is not None])
+
+
+def repeats(
+    files: Sequence[TableFile], column: str, repeated: Sequence[str], key: Callable[[str], str] = key_of
+) -> str:
+    """The rows of the first of the `repeated` keys, at least one, and how many more there are, in words; `key` makes
+    the column's texts comparable.
+    """
+    places = [
+        (chunk.file, place)
+        for chunk in Beginning(files, [column])
+        for lines in [chunk.lines()]
+        for place, value in zip(lines.places, lines.columns[column], strict=True)
+        if key(text_of(value)) == repeated[0]
+    ]
+    more = f", and {len(repeated) - 1:,} more keys are repeated" if len(repeated) > 1 else ""
+    return f"{len(places):,} rows ({_at(places[:EXAMPLES])}) with the {column} {repeated[0]!r}{more}"
 
 
 def _at(places: Sequence[tuple[TableFile, int]]) -> str:
