@@ -32,6 +32,7 @@ class Refusal(Enum):
 
     INVALID_JSON = 400, "A body that is not JSON."
     WRONG_TYPE = 400, "A value whose type differs from the schema's."
+    OUT_OF_RANGE = 400, "A number that is lower or higher than allowed."
     NOT_FINITE = 400, "A number that is NaN, infinite or too large."
     UNKNOWN_FIELD = 400, "A field that the model does not know."
     UNKNOWN_ITEM = 400, "An item that is not in the catalogue, or was withdrawn."

@@ -36,17 +36,21 @@ WRONG = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a body that is wrong raises; `rejection_for` says why."""
 
 
-def decoded(decode: Callable[[bytes], Decoded], body: bytes) -> Decoded:
-    """The `body` by one of msgspec's decoders; raises the `Rejection` of one that is wrong."""
+def decoded(decode: Callable[[bytes], Decoded], body: bytes, known: str) -> Decoded:
+    """The `body` by one of msgspec's decoders; raises the `Rejection` of one that is wrong.
+
+    `known` says which fields there are, for one that is none of them.
+    """
     try:
         return decode(body)
     except WRONG as error:
-        raise rejection_for(error, body) from error
+        raise rejection_for(error, body, known) from error
 
 
-def rejection_for(error: Exception, body: bytes) -> Rejection:
+def rejection_for(error: Exception, body: bytes, known: str) -> Rejection:
+    """Why the `body` could not be decoded; for `known` see `decoded`."""
     if isinstance(error, msgspec.ValidationError):
-        return _invalid(str(error))
+        return _invalid(str(error), known)
     if isinstance(error, UnicodeDecodeError):
         return Refusal.INVALID_JSON("The body is not UTF-8.")
     if isinstance(error, RecursionError):
@@ -58,21 +62,19 @@ def rejection_for(error: Exception, body: bytes) -> Rejection:
     return Refusal.INVALID_JSON(f"The body is not valid JSON: {error}.")
 
 
-def _invalid(text: str) -> Rejection:
+def _invalid(text: str, known: str) -> Rejection:
     match = PLACE.fullmatch(text)
     reason, place = (match["reason"], match["place"] or "") if match else (text, "")
     if named := NAMED.fullmatch(reason):
         field = _join(place, named["name"])
         if named["kind"] == "contains unknown":
-            return Refusal.UNKNOWN_FIELD(
-                f"The field {field} is unknown; /openapi.json lists the model's features.", field=field
-            )
+            return Refusal.UNKNOWN_FIELD(f"The field {field} is unknown. {known}", field=field)
         return Refusal.MISSING_FIELD(f"The field {field} is required.", field=field)
     subject = place or "The body"
     if length := LENGTH.fullmatch(reason):
         return Refusal.WRONG_COUNT(f"{subject} must have {_at_least_or_most(length)} entries.", field=place or None)
     if limit := LIMIT.fullmatch(reason):
-        return Refusal.WRONG_TYPE(f"{subject} must be {_at_least_or_most(limit)}.", field=place or None)
+        return Refusal.OUT_OF_RANGE(f"{subject} must be {_at_least_or_most(limit)}.", field=place or None)
     if reason == "Number out of range":
         return Refusal.NOT_FINITE(f"{subject} is out of range.", field=place or None)
     return Refusal.WRONG_TYPE(f"{subject} has the wrong type: {_in_words(reason)}.", field=place or None)

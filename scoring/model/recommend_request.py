@@ -1,6 +1,5 @@
 """The bodies of `POST /recommend` and `POST /similar`."""
 
-from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -119,8 +118,7 @@ class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 _Asked = TypeVar("_Asked", RecommendRequest, SimilarRequest)
 
-_recommend = msgspec.json.Decoder(RecommendRequest).decode
-_similar = msgspec.json.Decoder(SimilarRequest).decode
+_recommend, _similar = msgspec.json.Decoder(RecommendRequest), msgspec.json.Decoder(SimilarRequest)
 
 
 def read_recommend(body: bytes) -> RecommendRequest:
@@ -136,8 +134,9 @@ def read_similar(body: bytes) -> RecommendRequest:
     return _checked(_similar, body).recommended()
 
 
-def _checked(decode: Callable[[bytes], _Asked], body: bytes) -> _Asked:
-    request = decoded(decode, body)
+def _checked(decoder: "msgspec.json.Decoder[_Asked]", body: bytes) -> _Asked:
+    known = f"The request's fields are {', '.join(decoder.type.__struct_encode_fields__)}."
+    request = decoded(decoder.decode, body, known)
     if request.filter is not msgspec.UNSET and sum(map(len, request.filter.values())) > MOST_VALUES:
         raise Refusal.WRONG_COUNT(f"A filter may have {MOST_VALUES} values in all; send fewer.", field="filter")
     return request

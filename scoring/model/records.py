@@ -22,6 +22,10 @@ NOTHING = Lookups()
 ABSENT_NUMBER = float("nan")
 """The value of a number or time that is not in the body: a NaN, recognized by identity. Null is None instead."""
 
+KNOWN = "A record has the model's columns, which /openapi.json lists."
+"""The hint of a request with an unknown field."""
+KNOWN_TO_RANK = "A ranking has `user`, `items` and `top`; user and items have the columns that /openapi.json lists."
+
 Value = float | str | msgspec.UnsetType | None
 Values = tuple[Value, ...]
 """A record's values in the order of `Schema.fields`.
@@ -77,7 +81,7 @@ class RequestTypes:
         try:  # not by `decoded`, whose call takes a third of a percent of a score's time
             values = msgspec.structs.astuple(self._either(body))
         except WRONG as error:
-            raise rejection_for(error, body) from error
+            raise rejection_for(error, body, KNOWN) from error
         records = values[-1]
         if records is msgspec.UNSET:
             return self._filled([values[:-1]], "", lookups), False
@@ -88,11 +92,11 @@ class RequestTypes:
 
     def read_record(self, body: bytes, lookups: Lookups = NOTHING) -> Values:
         """The one record of a `POST /explain`; raises a `Rejection`."""
-        return self._filled([msgspec.structs.astuple(decoded(self._record, body))], "", lookups)[0]
+        return self._filled([msgspec.structs.astuple(decoded(self._record, body, KNOWN))], "", lookups)[0]
 
     def read_rank(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], int | None]:
         """Each item's values of a `POST /rank`, merged with the user's, and how many to return; raises `Rejection`."""
-        request: Any = decoded(self._rank, body)
+        request: Any = decoded(self._rank, body, KNOWN_TO_RANK)
         user = msgspec.structs.astuple(request.user)
         items = [msgspec.structs.astuple(item) for item in request.items]
         top = None if request.top in (None, msgspec.UNSET) else int(request.top)

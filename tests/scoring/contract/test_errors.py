@@ -1,5 +1,6 @@
 """Answers to invalid requests and to extreme numbers: errors have one format, which names the field."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -8,10 +9,12 @@ import pytest
 from features.columns import Reading
 from features.schema import Schema
 from scoring.model.diagnosis import LOOKED_AT
+from scoring.request_errors import Refusal
 from tests.scoring.contract.conftest import MAX_BODY_BYTES, MAX_RECORDS, refusal
 from tests.support.raw_http import HEAD, connected
 from tests.support.recommenders import make_recommending_bundle, ranking_recommender, write_snapshots
 from tests.support.services import KEY, RunningService, running_service
+from tools.paths import ROOT
 
 JSON = {"content-type": "application/json"}
 
@@ -78,8 +81,11 @@ WRONG_WITH_RECOMMENDER: list[tuple[str, object, str, str | None]] = [
     *(("/recommend", {"user": user}, "wrong_type", "user") for user in (1.5, None, True, ["u1"], {"a": 1})),
     ("/recommend", {"history": "a"}, "wrong_type", "history"),
     *(("/recommend", {"history": [key]}, "wrong_type", "history[0]") for key in (1.5, None, True)),
-    *(("/recommend", {"history": ["a"], "top": top}, "wrong_type", "top") for top in (0, 1001, 1.5)),
-    *(("/recommend", {"user": "u1", "new": new}, "wrong_type", "new") for new in (-1, 1.5, 1001, "2", None, True)),
+    *(("/recommend", {"history": ["a"], "top": top}, "out_of_range", "top") for top in (0, 1001)),
+    ("/recommend", {"history": ["a"], "top": 1.5}, "wrong_type", "top"),
+    ("/similar", {"item": "a", "top": 0}, "out_of_range", "top"),
+    *(("/recommend", {"user": "u1", "new": new}, "wrong_type", "new") for new in (1.5, "2", None, True)),
+    *(("/recommend", {"user": "u1", "new": new}, "out_of_range", "new") for new in (-1, 1001)),
     ("/recommend", {"history": ["a"], "exclude": 3}, "wrong_type", "exclude"),
     ("/recommend", {"history": ["a"], "filters": {}}, "unknown_field", "filters"),
     ("/recommend", {"history": [1] * 10_001}, "wrong_count", "history"),
@@ -94,7 +100,7 @@ WRONG_WITH_RECOMMENDER: list[tuple[str, object, str, str | None]] = [
     ("/recommend", {"user": "u1", "at_most": {"year": 1}}, "unknown_field", "at_most.year"),
     ("/recommend", {"user": "u1", "filter": {"genre": "x"}}, "wrong_type", "filter[...]"),
     ("/recommend", {"user": "u1", "filter": {"genre": []}}, "wrong_count", "filter[...]"),
-    ("/recommend", {"user": "u1", "at_most": {"genre": 0}}, "wrong_type", "at_most[...]"),
+    ("/recommend", {"user": "u1", "at_most": {"genre": 0}}, "out_of_range", "at_most[...]"),
     ("/recommend", {"user": "u1", "seen": "yes"}, "wrong_type", "seen"),
 ]
 
@@ -104,6 +110,31 @@ def test_so_is_one_of_users_and_items(
     film_service: RunningService, path: str, body: object, code: str, field: str | None
 ) -> None:
     assert refusal(film_service, path, body) == (400, code, field)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fields"),
+    [
+        ("/score", {"a": 1}, {"columns", "/openapi.json"}),
+        ("/explain", {"a": 1}, {"columns", "/openapi.json"}),
+        ("/rank", {"user": {}, "items": [{}], "a": 1}, {"user", "items", "top", "columns", "/openapi.json"}),
+        ("/recommend", {"user": "u1", "a": 1}, {"user", "history", "top", "filter", "at_most", "details"}),
+        ("/similar", {"item": "a", "a": 1}, {"item", "top", "filter"}),
+    ],
+)
+def test_an_unknown_field_is_told_those_of_its_route(
+    film_service: RunningService, path: str, body: object, fields: set[str]
+) -> None:
+    message = film_service.client.post(path, json=body).json()["error"]["message"]
+    words = set(re.findall(r"[\w./]*\w", message))
+    assert message.startswith("The field a is unknown.")
+    assert fields <= words
+    assert ("history" in words) == (path == "/recommend")
+
+
+def test_the_reference_has_each_code_with_its_status() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \| .+ \|$", (ROOT / "docs/reference/http.md").read_text(), re.MULTILINE)
+    assert rows == [(str(one.status), one.name.lower()) for one in Refusal]
 
 
 def test_more_records_than_the_limit_are_refused(client: httpx.Client) -> None:
@@ -124,7 +155,7 @@ def test_more_records_than_the_limit_are_refused(client: httpx.Client) -> None:
         ({"user": {}}, "missing_field", "items"),
         ({"user": {}, "items": []}, "wrong_count", "items"),
         ({"user": {}, "items": [{}] * (MAX_RECORDS + 1)}, "wrong_count", "items"),
-        ({"user": {}, "items": [{}], "top": 0}, "wrong_type", "top"),
+        ({"user": {}, "items": [{}], "top": 0}, "out_of_range", "top"),
         ({"user": {}, "items": [{}], "top": 1.5}, "wrong_type", "top"),
         ({"user": {"colour": 1}, "items": [{}]}, "unknown_field", "user.colour"),
         ({"user": {}, "items": [{}, {"int00": "x"}]}, "wrong_type", "items[1].int00"),
