@@ -206,6 +206,8 @@ class Catalogue:
         self.absent: Indices = np.flatnonzero(self.numbers < 0)
         """The recommender's items that are not in the catalogue, int64[a]."""
         self._coded: dict[str, tuple[Indices, Indices]] = {}
+        self._numbers: dict[str, npt.NDArray[np.float64]] = {}
+        """The number of each item by column, float64[count], NaN for none."""
         # Of the snapshot, not a method of the catalogue: that would keep itself, and its file, after its last use.
         self.item = lru_cache(maxsize=KEPT)(partial(_item, self._snapshot, self.layout, fields))
         """The item with a key and a number, -1 if it is not there; raises `SnapshotError` if the file was altered."""
@@ -256,6 +258,25 @@ class Catalogue:
         wanted = np.array([code for (code,) in found], dtype=np.int64)
         hits = np.concatenate([[0], np.cumsum(np.isin(codes, wanted))])[starts]
         mask: Mask = hits[1:] > hits[:-1]
+        return mask
+
+    def within(self, name: str, lowest: float, highest: float) -> Mask:
+        """Which items have a number from `lowest` to `highest` in a column of numbers, bool[count].
+
+        Raises `SnapshotError` if the file was altered.
+        """
+        if name not in self._numbers:
+            starts, codes = self.coded(name)
+            numbers = self._snapshot.all("SELECT value FROM texts WHERE name = ? ORDER BY code", name)
+            try:
+                known = np.array([number for (number,) in numbers], np.float64)
+                found = np.full(self.count, np.nan)
+                found[starts[1:] > starts[:-1]] = known[codes]
+            except (TypeError, ValueError, IndexError) as error:
+                raise SnapshotError(f"A column of the catalogue was altered: {error}. Load it again.") from error
+            self._numbers[name] = found
+        own = self._numbers[name]
+        mask: Mask = (own >= lowest) & (own <= highest)
         return mask
 
     def coded(self, name: str) -> tuple[Indices, Indices]:

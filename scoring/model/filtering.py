@@ -11,7 +11,7 @@ from recommend.arrays import Indices, Mask
 from recommend.catalogue import Catalogue
 from recommend.stored import SnapshotError
 from scoring.model.diagnosis import LONGEST_NAME
-from scoring.model.recommend_request import RecommendRequest
+from scoring.model.recommend_request import Condition, RecommendRequest
 from scoring.request_errors import Refusal
 
 
@@ -28,7 +28,8 @@ def require_column(name: str, field: str, catalogue: Catalogue | None) -> None:
 def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask | None:
     """Which items of the catalogue the request's filter allows, bool[c], None if there is nothing to filter by.
 
-    Raises `UNKNOWN_FIELD`, and `UNAVAILABLE` if the catalogue was altered.
+    Raises `UNKNOWN_FIELD`, `WRONG_TYPE` for a range of texts, `OUT_OF_RANGE`, and `UNAVAILABLE` if the catalogue was
+    altered.
     """
     wanted = {} if request.filter is msgspec.UNSET else request.filter
     for name in wanted:
@@ -37,10 +38,34 @@ def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask | N
         return None
     allowed = np.ones(catalogue.count, np.bool_)
     try:
-        for name, values in wanted.items():
-            allowed &= catalogue.having(name, [key_of(str(value)) for value in values])
+        for name, one in wanted.items():
+            allowed &= _allowed(name, one, catalogue)
     except SnapshotError as error:
         raise Refusal.UNAVAILABLE(f"Items cannot be filtered: {error}") from error
+    return allowed
+
+
+def _allowed(name: str, wanted: list[str | int | float] | Condition, catalogue: Catalogue) -> Mask:
+    """Which items, bool[c], have one of the values in a column, or meet the condition; raises like `matching`."""
+    if isinstance(wanted, list):
+        return catalogue.having(name, [key_of(str(value)) for value in wanted])
+    allowed: Mask = np.ones(catalogue.count, np.bool_)
+    if wanted.not_ is not msgspec.UNSET:
+        allowed = ~_allowed(name, wanted.not_, catalogue)
+    if wanted.has_range:
+        at = f"filter.{name}"[:LONGEST_NAME]
+        if name not in catalogue.layout.numbers:
+            numbers = ", ".join(catalogue.layout.numbers) or "none"
+            raise Refusal.WRONG_TYPE(
+                f"The catalogue's column {name[:LONGEST_NAME]!r} holds text, so it has no range: give a list of "
+                f"values, or `not` with one. Columns of numbers: {numbers}.",
+                field=at,
+            )
+        lowest = -np.inf if wanted.min is msgspec.UNSET else wanted.min
+        highest = np.inf if wanted.max is msgspec.UNSET else wanted.max
+        if lowest > highest:
+            raise Refusal.OUT_OF_RANGE("`min` is above `max`: swap them, or leave one out.", field=f"{at}.min")
+        allowed &= catalogue.within(name, lowest, highest)
     return allowed
 
 

@@ -38,12 +38,33 @@ Show = Annotated[
         description="Columns of the items to return; without it `title` or `name`, if there is one.",
     ),
 ]
+Unset = msgspec.UnsetType
+Values = Annotated[list[str | int | float], msgspec.Meta(min_length=1, max_length=MOST_VALUES)]
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an item's values must be in a column; all that is given holds."""
+
+    min: (
+        Annotated[float, msgspec.Meta(description="The lowest number; an item without a number is left out.")] | Unset
+    ) = msgspec.UNSET
+    max: Annotated[float, msgspec.Meta(description="The highest number, likewise.")] | Unset = msgspec.UNSET
+    not_: (
+        Annotated[Values, msgspec.Meta(description="Values that an item must not have; it may have none.")] | Unset
+    ) = msgspec.field(default=msgspec.UNSET, name="not")
+
+    @property
+    def has_range(self) -> bool:
+        """Whether numbers are asked for."""
+        return (self.min, self.max) != (msgspec.UNSET, msgspec.UNSET)
+
+
 Filter = Annotated[
-    dict[str, Annotated[list[str | int | float], msgspec.Meta(min_length=1, max_length=MOST_VALUES)]],
+    dict[str, Values | Condition],
     msgspec.Meta(
         max_length=MOST_FILTERED_COLUMNS,
-        description="Columns of the items with values: an item must have one of them in each column. "
-        f"Of a column with several values, one must match. At most {MOST_VALUES} values in all.",
+        description="Columns of the items with values, of which an item must have one, or with a condition; all must "
+        f"hold. Of a column with several values, one must match. At most {MOST_VALUES} values in all.",
     ),
 ]
 AtMost = Annotated[
@@ -135,8 +156,11 @@ def read_similar(body: bytes) -> RecommendRequest:
 
 
 def _checked(decoder: "msgspec.json.Decoder[_Asked]", body: bytes) -> _Asked:
-    known = f"The request's fields are {', '.join(decoder.type.__struct_encode_fields__)}."
+    fields, of_condition = (", ".join(one.__struct_encode_fields__) for one in (decoder.type, Condition))
+    known = f"The request's fields are {fields}; those of a condition in `filter` are {of_condition}."
     request = decoded(decoder.decode, body, known)
-    if request.filter is not msgspec.UNSET and sum(map(len, request.filter.values())) > MOST_VALUES:
+    wanted = () if request.filter is msgspec.UNSET else request.filter.values()
+    values = (one.not_ if isinstance(one, Condition) else one for one in wanted)
+    if sum(0 if own is msgspec.UNSET else len(own) for own in values) > MOST_VALUES:
         raise Refusal.WRONG_COUNT(f"A filter may have {MOST_VALUES} values in all; send fewer.", field="filter")
     return request

@@ -12,6 +12,7 @@ from recommend import catalogue, histories
 from recommend.catalogue import ItemRow, Layout, State
 from recommend.forgotten import FILE, change
 from recommend.histories import UserRow
+from tests.scoring.contract.conftest import refusal
 from tests.support.recommenders import (
     asked,
     items,
@@ -146,16 +147,38 @@ def test_snapshots_are_followed_and_survive_whatever_happens_to_their_files(film
         ({"genre": ["x|y"]}, []),
         ({"genre": ["never"]}, []),
         ({"genre": [17]}, []),
+        ({"genre": {"not": ["x"]}}, ["c", "d"]),
+        ({"genre": {"not": [" y", "never"]}}, ["a", "d"]),
+        ({"genre": {"not": ["x"]}, "title": {"not": ["Film d"]}}, ["c"]),
+        ({"genre": {}}, ["a", "b", "c", "d"]),
         ({}, ["a", "b", "c", "d"]),
     ],
 )
 def test_a_filter_acts_on_the_whole_catalogue(
-    film_service: RunningService, wanted: dict[str, list[object]], found: list[str]
+    film_service: RunningService, wanted: dict[str, object], found: list[str]
 ) -> None:
     answer = asked(film_service, history=[], filter=wanted)
     assert items(answer) == found
     assert answer["fallback"] == ["popular", "fewer"]
     assert items(asked(film_service, history=[], filter=wanted, top=1)) == found[:1]
+
+
+RANGES: list[tuple[dict[str, object], str]] = [
+    ({"min": 24.72, "max": 24.72}, "ac"),
+    ({"min": 24.73}, "b"),
+    ({"max": 24.71}, ""),
+    ({"min": -1e300, "max": 1e300}, "abc"),
+    ({"not": [25]}, "acd"),
+    ({"max": 30, "not": [24.72]}, "b"),
+]
+"""Of prices 24.72, 25, 24.72 and none: what is found of a, b, c and d."""
+WRONG_RANGES: list[dict[str, object]] = [
+    {"price": {"min": 2, "max": 1}},
+    {"sku": {"max": 8}},
+    {"price": {"min": "2"}},
+    {"price": {"least": 2}},
+    {"year": {"min": 2}},
+]
 
 
 def test_numbers_are_answered_filtered_and_counted_as_numbers(films: Path, tmp_path: Path) -> None:
@@ -172,7 +195,18 @@ def test_numbers_are_answered_filtered_and_counted_as_numbers(films: Path, tmp_p
         assert '"columns":{"price":25,"genre":["x","y"],"sku":"007"}' in shown
         for wanted, found in (([24.72], "ac"), ([25], "b"), ([25.0], "b"), (["24.72", 1], "ac"), (["x", 10**30], "")):
             assert items(asked(service, history=[], filter={"price": wanted})) == [*found], wanted
+        for within, found in RANGES:
+            assert items(asked(service, history=[], filter={"price": within})) == [*found], within
+        assert items(asked(service, history=[], filter={"price": {"max": 30}, "genre": ["x"]}, top=2)) == ["a", "b"]
         assert items(asked(service, history=[], filter={"sku": [7]})) == []
+        refused = [refusal(service, "/recommend", {"history": [], "filter": wanted}) for wanted in WRONG_RANGES]
+        assert refused == [
+            (400, "out_of_range", "filter.price.min"),
+            (400, "wrong_type", "filter.sku"),
+            (400, "wrong_type", "filter[...].min"),
+            (400, "unknown_field", "filter[...].least"),
+            (400, "unknown_field", "filter.year"),
+        ]
         assert items(asked(service, history=[], at_most={"price": 1})) == ["a", "b", "d"]
         schemas = service.client.get("/openapi.json").json()["components"]["schemas"]
         assert schemas["RecommendedItem"]["properties"]["columns"]["additionalProperties"]["anyOf"] == [
