@@ -51,10 +51,11 @@ class SecondStage(Protocol):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """A ranker's metrics at 10 on the held-out choices. `popular` is the share of recommendations that are among the
-    most chosen tenth of the items.
+    """A ranker's metrics at 10 on the held-out choices. `found` is the share of users who are recommended something
+    that they chose later, `popular` that of recommendations that are among the most chosen tenth of the items.
     """
 
+    found: float
     ndcg: float
     recall: float
     coverage: float
@@ -65,7 +66,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         """The metrics of a ranking of items that are numbered by their popularity."""
         most = -(-len(ranking.shown) // 10)
         popular = float(ranking.shown[:most].sum() / max(ranking.shown.sum(), 1))
-        return cls(ndcg=ranking.ndcg, recall=ranking.recall, coverage=ranking.coverage, popular=popular)
+        found = float(ranking.found_by_users.mean())
+        return cls(found=found, ndcg=ranking.ndcg, recall=ranking.recall, coverage=ranking.coverage, popular=popular)
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     repeats: bool = False
     users: int = 0
     new_users: int = 0
+    found_more: tuple[float, float] | None = None
+    """The 95 % interval of the share of users by which more find something here than among the most popular items."""
     items: int = 0
     first_stage: str = ""
     regularisation: float = 0.0
@@ -133,6 +137,7 @@ def judge(
         repeats=second_stage.repeats,
         users=len(asked),
         new_users=len(new),
+        found_more=_found_more(found[RECOMMENDER], found[POPULARITY], seed),
         items=len(parts.items),
         first_stage=learner.name,
         regularisation=regularisation,
@@ -205,6 +210,10 @@ def interval(differences: npt.NDArray[np.float64], seed: int) -> tuple[float, fl
     means = [differences[chance.integers(0, len(differences), len(differences))].mean() for _ in range(RESAMPLES)]
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _found_more(ours: Ranking, popular: Ranking, seed: int) -> tuple[float, float]:
+    return interval(ours.found_by_users.astype(np.float64) - popular.found_by_users, seed)
 
 
 def _verdict(ours: Ranking, popular: Ranking, seed: int) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recommend.arrays import Indices, Scores
+from recommend.arrays import Indices, Mask, Scores
 from recommend.interactions import Interactions, Matrix
 from recommend.ranking import best_of
 
@@ -28,8 +28,9 @@ HALF_LIFE_SECONDS = 30 * 24 * 60 * 60
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """Metrics at 10: means over the users with test items. `ndcg_of_users`, float64[u], has one value for each, and
-    `shown`, int64[m], counts how often each item was recommended.
+    """Metrics at 10: means over the users with test items. `ndcg_of_users`, float64[u], has one value for each,
+    `found_by_users`, bool[u], says who is recommended a relevant item, and `shown`, int64[m], counts how often each
+    item was recommended.
     """
 
     ndcg: float
@@ -37,6 +38,7 @@ class Ranking:
     recall: float
     coverage: float
     ndcg_of_users: npt.NDArray[np.float64]
+    found_by_users: Mask
     shown: Indices
 
 
@@ -83,6 +85,7 @@ def evaluate(
         recall=float((found / relevant_items).mean()),
         coverage=float((shown > 0).mean()),
         ndcg_of_users=of_users,
+        found_by_users=found > 0,
         shown=shown,
     )
 

@@ -51,6 +51,10 @@ def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa:
     assert found.figures[RECOMMENDER].ndcg > found.figures[POPULARITY].ndcg + 0.05
     assert found.figures[RECOMMENDER].recall > found.figures[POPULARITY].recall
     assert 0 < found.figures[SAR].coverage <= 1
+    assert found.found_more is not None
+    assert (
+        found.found_more[0] < found.figures[RECOMMENDER].found - found.figures[POPULARITY].found < found.found_more[1]
+    )
     assert "higher than that of the most popular items" in found.reason
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 
+from recommend.judgement import Figures
 from recommend.metrics import evaluate, top_items
 
 
@@ -38,6 +39,8 @@ def test_relevant_items_out_of_reach_are_missed() -> None:
     found = evaluate(lambda users: scores[users], matrix("00", "00"), matrix("10", "00"), missed=np.array([1, 2]))
     assert found.ndcg_of_users.tolist() == pytest.approx([1 / (1 + 1 / np.log2(3)), 0])
     assert found.recall == 0.25
+    assert found.found_by_users.tolist() == [True, False]
+    assert Figures.of(found).found == 0.5
 
 
 def test_ndcg_is_scikit_learns() -> None:

@@ -158,7 +158,7 @@ def test_a_model_without_a_single_split_is_still_reported() -> None:
 
 
 def test_a_recommender_has_figures_for_known_and_for_new_users_where_a_moment_divides_the_rows() -> None:
-    figures = Figures(ndcg=0.2171, recall=0.11, coverage=0.5, popular=0.25)
+    figures = Figures(found=0.4, ndcg=0.2171, recall=0.11, coverage=0.5, popular=0.25)
     judged = Judgement(
         accepted=True,
         reason="It is better.",
