@@ -9,6 +9,8 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
+import msgspec
+
 NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A decimal number, to be matched against a whole text. Unlike Java's parser it rejects `1d`, `0x1p3`, `NaN` and
 spaces."""
@@ -105,3 +107,20 @@ def key_of(key: str | int) -> str:
         return text
     whole = re.fullmatch(WHOLE, text)
     return whole[1] if whole else text
+
+
+class KeyRule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is done to each key of users or items, in tables and requests, before it is compared."""
+
+    lowercase: bool = False
+    strip: bool = False
+    """Whether spaces around it are left out."""
+
+    def of(self, key: str | int) -> str:
+        """`key_of` a key by this rule."""
+        text = str(key).strip() if self.strip else str(key)
+        return key_of(text.lower() if self.lowercase else text)
+
+
+AS_WRITTEN = KeyRule()
+"""Keys are compared as they are."""

@@ -27,12 +27,12 @@ from training.config import Source, TablesSpec
 from training.datasets.configs import config_of, tables_of
 from training.datasets.placed.dataset import addresses
 from training.parameters import Dataset
-from training.tables.columns import KEYS, bytes_in, header, lists_in, numbers_in, table_rules
+from training.tables.columns import KEYS, header, numbers_in, shared_columns, table_rules
 from training.tables.files import files_of, is_table, listed_suffixes
 from training.tables.interactions import Chosen
 from training.tables.quick import look_at
 from training.tables.reading import read_all
-from training.tables.typed import TableRules
+from training.tables.typed import TableRules, pointed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def read_entities(spec: TablesSpec, table: str) -> EntityTable:
     """
     if table not in spec.joined:
         return EntityTable(keys=pa.array([], pa.string()), columns={})
-    own = table_rules(spec)[table]
+    own = table_rules(spec, listed=True)[table]
     names = [one.name for one in own.features] if table == "users" else _shown_columns(own)
     texts = [
         Category(name=name, at=at, index=at, separator=own.separators.get(name, "")) for at, name in enumerate(names)
@@ -61,7 +61,10 @@ def read_entities(spec: TablesSpec, table: str) -> EntityTable:
     found = read_all(spec, replace(own, features=[*texts]))
     declared, of_files = {*spec.numeric_names}, {*numbers_in(own.files[0])} - {one.name for one in own.features}
     numbers = (name for name in names if name in declared or (name in of_files and _are_numbers(found.features[name])))
-    return EntityTable(keys=found.keys[KEYS[table]], columns=found.features, numbers=tuple(numbers))
+    columns = {
+        name: pointed(texts, own.decimal) if name in declared else texts for name, texts in found.features.items()
+    }
+    return EntityTable(keys=found.keys[KEYS[table]], columns=columns, numbers=tuple(numbers))
 
 
 def _are_numbers(texts: pa.StringArray) -> bool:
@@ -71,11 +74,9 @@ def _are_numbers(texts: pa.StringArray) -> bool:
 
 def _shown_columns(rules: TableRules) -> list[str]:
     """All columns that every file has, but the key, and lists and bytes that are no features."""
-    first, *others = rules.files
-    unused = {*lists_in(first), *bytes_in(first), *rules.keys.values()}
-    shared = set.intersection({*header(first)}, *({*header(file)} for file in others))
     features = [one.name for one in rules.features]
-    return list(dict.fromkeys([*(name for name in header(first) if name in shared - unused), *features]))
+    shared = (name for name in shared_columns(rules.files) if name not in rules.keys.values())
+    return list(dict.fromkeys([*shared, *features]))
 
 
 def write_snapshots(folder: Path, spec: TablesSpec, chosen: Chosen) -> None:
@@ -191,7 +192,7 @@ def load(dataset: Dataset, file: Path, former: Path, target: Path | None = None)
 
 def _read(spec: TablesSpec) -> tuple[EntityTable, Layout]:
     """The table of items, which must be right in every row, and a catalogue's layout."""
-    look_at({"items": table_rules(spec)["items"]}, sys.maxsize)
+    look_at({"items": table_rules(spec, listed=True)["items"]}, sys.maxsize)
     table = read_entities(spec, "items")
     return table, layout_of(spec, table)
 

@@ -31,9 +31,10 @@ from pydantic import (
 from features.columns import MOMENT, Reading
 from features.files import is_inside
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
-from features.values import TimeFormat
+from features.values import AS_WRITTEN, KeyRule, TimeFormat
 from features.yaml_text import load_yaml
 from recommend.forgotten import NOBODY, Forgotten
+from recommend.histories import MOST_KINDS
 from training.errors import MissingFileError, SpecError
 
 _PLAIN = string.printable.encode("ascii")
@@ -162,11 +163,15 @@ Where = Annotated[tuple[Condition, ...], BeforeValidator(_by_column), PlainSeria
 
 
 class Keys(Strict):
-    """What is done to each key of users or items, in tables and requests, before it is compared."""
+    """See `features.values.KeyRule`."""
 
     lowercase: bool = False
     strip: bool = False
-    """Whether spaces around it are left out."""
+
+    @property
+    def rule(self) -> KeyRule:
+        """What is done to a key."""
+        return KeyRule(lowercase=self.lowercase, strip=self.strip)
 
 
 class Source(TextFormat):
@@ -263,7 +268,7 @@ class Label(Strict):
     equals: StrictInt | StrictFloat | StrictBool | str | None = None
     positive: tuple[Event, ...] = ()
     negative: tuple[Event, ...] = ()
-    choice: tuple[Event, ...] = ()
+    choice: tuple[Event, ...] = Field(default=(), max_length=MOST_KINDS)
 
     @model_validator(mode="before")
     @classmethod
@@ -295,6 +300,11 @@ class Label(Strict):
     def only_positives(self) -> bool:
         """Whether every row is positive, so that a recommender can be trained, and no click model."""
         return not self.column or bool(self.choice)
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether the column's values are compared as texts, and not as numbers."""
+        return bool(self.events) or isinstance(self.equals, str | bool)
 
     @property
     def events(self) -> dict[str, str]:
@@ -479,7 +489,8 @@ class TablesSpec(Strict):
         for table, one in self.entities.items():
             if one.path is None and (one.where or one.duplicates):
                 raise ValueError(f"`where` and `duplicates` of the {table} are about rows: name the `path` of a table")
-            if one.keys != Keys() and {one.key, one.foreign_key} & {feature.column for feature in self.features}:
+            names = {feature.column for feature in self.features}
+            if one.keys.rule != AS_WRITTEN and names & {one.key, one.foreign_key}:
                 raise ValueError(
                     f"{one.foreign_key} has a rule of `keys`, by which the click model cannot read it: leave it out of "
                     "the features"
@@ -543,6 +554,11 @@ class TablesSpec(Strict):
         """The tables: interactions, and users and items where they have a table."""
         joined = {name: source for name, one in self.entities.items() if (source := one.source) is not None}
         return {"interactions": self.interactions, **joined}
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """The tables without a row in which an interaction is dropped. Choices of other items teach, too."""
+        return tuple(name for name in self.joined if name == "users" or not self.label.only_positives)
 
     @property
     def joined(self) -> dict[str, Entity]:

@@ -29,12 +29,12 @@ from training.tables.columns import KEYS, keys_by_column, table_rules
 from training.tables.progress import Reporter
 from training.tables.quick import READ, unknown
 from training.tables.reading import NOT_RIGHT, check, explain, hashed_rows, unchanged, without_forgotten
-from training.tables.typed import TableRules, typed
+from training.tables.typed import REPEATED, TableRules, cleaned, typed
 
 NAMED = "named"
 """In counts: lines that are the same as the first one of their file, which names the columns and is no row."""
 ROW_KEY = "_row_key"
-"""What is equal in the events of a row."""
+"""What is equal in the events of a row, or the hash of a row of users or items."""
 PLACE = dict.fromkeys((NUMBER, START, ROW), pa.int64())
 """An event's place in its files."""
 
@@ -58,10 +58,14 @@ def hashed(
         tables[name] = rows_of(tables[name])
         if fault or not counts[READ]:
             explain(spec, rules, ValueError(fault))
-        if name in spec.joined:
+        if own.whole_row:
+            tables[name] = _latest(tables[name], own)
+            counts[f"{REPEATED} {name}"] = counts[READ] - interruptible(tables[name], DataFrame.count)
+        elif name in spec.joined:
             repeated = tables[name].groupBy(KEYS[name]).count().where("count > 1").limit(1)
             if interruptible(repeated, DataFrame.collect):
                 explain(spec, rules)
+        if name in spec.joined:
             del counts[READ]
         found += counts
     return converted(_joined(tables, spec), hashing, types_of(spec.joined_schema)), found
@@ -77,6 +81,16 @@ def _typed(
         for rows, reader in read(session, rules, copies)
     ]
     return reduce(DataFrame.unionByName, parts)
+
+
+def _latest(rows: DataFrame, rules: TableRules) -> DataFrame:
+    """One row of each key: see `training.tables.typed.TypedTable.latest`."""
+    key = KEYS[rules.table]
+    features = [name for name in rows.columns if name not in {key, TIME, ROW_KEY}]
+    if not features:
+        return rows.select(key).distinct()
+    order = F.struct(*([TIME] if rules.timestamp else []), ROW_KEY)
+    return rows.groupBy(key).agg(F.max_by(F.struct(*features), order).alias("kept")).select(key, "kept.*")
 
 
 def _joined(tables: Mapping[str, DataFrame], spec: TablesSpec) -> DataFrame:
@@ -116,8 +130,10 @@ def _types(schema: Schema, rules: TableRules) -> pa.Schema:
         kinds[LABEL] = pa.int8()
     if rules.timestamp:
         kinds[TIME] = pa.int64()
+    if rules.one_row_per or rules.whole_row:
+        kinds[ROW_KEY] = pa.int64()
     if rules.one_row_per:
-        kinds |= {ROW_KEY: pa.int64(), **PLACE}
+        kinds |= PLACE
     return pa.schema(list(kinds.items()))
 
 
@@ -134,13 +150,14 @@ class _Typing:
         read, named = self.reader.columns(batch)
         columns = without_forgotten(read, self.rules)
         table = typed(columns, self.rules)
+        kept = cleaned(columns, self.rules)[0] if self.rules.one_row_per else {}
         columns_of = {
             **table.keys,
             **{_feature(self.schema, name): values for name, values in table.features.items()},
             LABEL: table.label,
             TIME: table.time,
             ROW_KEY: table.row_key,
-            **{name: columns[name] for name in PLACE if name in columns},
+            **{name: kept[name] for name in PLACE if name in kept},
         }
         types = _types(self.schema, self.rules)
         arrays = [pa.array(columns_of[one.name], one.type) for one in types]

@@ -13,9 +13,9 @@ from training.kernels.hashed import hashed_fields
 from training.tables.files import TableFile, files_of
 from training.tables.opening import first_row, open_bytes, open_rows, readable
 from training.tables.texts import Record, flat_names, names_in, records, top_of
-from training.tables.typed import TableRules
+from training.tables.typed import USER_KEY, TableRules
 
-KEYS = {"users": "_user_key", "items": "_item_key"}
+KEYS = {"users": USER_KEY, "items": "_item_key"}
 """The names of the keys in the joined tables."""
 
 
@@ -106,14 +106,32 @@ def _schema(file: TableFile) -> pa.Schema:
         return rows.schema_arrow
 
 
-def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
-    """The rules for each table's fields; raises like `locate`."""
+def shared_columns(files: Sequence[TableFile]) -> list[str]:
+    """The columns that all files of a table have, without those of lists and bytes."""
+    first, *others = files
+    shared = set.intersection({*header(first)}, *({*header(file)} for file in others))
+    return [name for name in header(first) if name in shared - {*lists_in(first), *bytes_in(first)}]
+
+
+def table_rules(spec: TablesSpec, *, listed: bool = False) -> dict[str, TableRules]:
+    """The rules for each table's fields; raises like `locate`. Only if items are `listed`, so that they may be
+    recommended, or choices are all that is learned, their `where` leaves some out.
+    """
     files = {table: files_of(source) for table, source in spec.tables.items()}
     headers = {table: header(own[0]) for table, own in files.items()}
     located = locate(spec, headers)
     keys = {"interactions": {KEYS[name]: one.foreign_key for name, one in spec.entities.items()}}
     keys |= {name: {KEYS[name]: one.key} for name, one in spec.entities.items()}
+    rules = {KEYS[name]: one.keys.rule for name, one in spec.entities.items()}
+    unique = {name for name, one in spec.joined.items() if one.duplicates}
+    times = {"interactions", *(name for name in unique if spec.timestamp and spec.timestamp.column in headers[name])}
+    unfiltered = set() if listed or spec.label.only_positives else {"items"}
     for table, own in files.items():
+        if spec.tables[table].decimal == "," and (other := next((file for file in own if not file.is_text), None)):
+            raise SpecError(
+                f"{other.path} writes numbers as JSON or Parquet does, and `decimal` is for CSV and TSV files. Leave "
+                f"it out of `{table}`."
+            )
         texts = {one.name for one in located[table] if isinstance(one, Category) and not one.separator}
         if lists := [name for name in lists_in(own[0]) if name in {*keys[table].values(), *texts}]:
             raise SpecError(
@@ -128,9 +146,17 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
             keys=keys[table],
             features=located[table],
             label=spec.label if table == "interactions" and spec.label.column else None,
-            timestamp=spec.timestamp if table == "interactions" else None,
+            table=table,
+            timestamp=spec.timestamp if table in times else None,
             one_row_per=spec.one_row_per if table == "interactions" else (),
             forgotten=spec.forgotten,
+            decimal=source.decimal,
+            where=() if table in unfiltered else source.where,
+            missing_keys=source.missing_keys,
+            basket=source.basket,
+            refunds=source.refunds,
+            whole_row=tuple(shared_columns(files[table])) if table in unique else (),
+            key_rules={key: rule for key, rule in rules.items() if key in keys[table]},
             missing={name: spec.missing_in(name) for name in (*headers[table], *(one.name for one in located[table]))},
         )
         for table, source in spec.tables.items()
@@ -218,6 +244,9 @@ def _require_keys(spec: TablesSpec, headers: Mapping[str, Sequence[str]]) -> Non
         *(("interactions", one.foreign_key) for one in spec.entities.values()),
         *((table, one.key) for table, one in spec.joined.items()),
     ]
+    own = spec.interactions
+    needed += [("interactions", name) for name in (own.basket, own.refunds) if name]
+    needed += [(table, one.column) for table, source in spec.tables.items() for one in source.where]
     if spec.timestamp:
         needed.append(("interactions", spec.timestamp.column))
     missing = [(table, name) for table, name in needed if name not in headers[table]]

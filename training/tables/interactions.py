@@ -13,9 +13,11 @@ from features.errors import PersonalizationError
 from recommend.arrays import Mask
 from recommend.interactions import Interactions
 from training.config import CandidatesFrom, TablesSpec
+from training.errors import EmptyDatasetError
 from training.tables.columns import KEYS, table_rules
-from training.tables.quick import ROWS, matches
-from training.tables.reading import read_all, read_heads
+from training.tables.quick import ONE_TIME, ROWS, codes_of, matches, standing
+from training.tables.reading import explain, read_all, read_heads
+from training.tables.typed import TypedTable
 
 MOST_ROWS = 20_000_000
 """The most interactions that a recommender is trained from: they come together in one process."""
@@ -41,47 +43,90 @@ class Chosen:
 
 
 def read_chosen(spec: TablesSpec) -> Chosen:
-    """The choices among the interactions whose user and item are in their tables.
+    """The choices among the interactions whose user is in its table, or known by the basket alone, and which no refund
+    takes back.
 
-    Users and items are numbered by their keys. Raises `TooManyInteractionsError` for more than `MOST_ROWS`.
+    Users and items are numbered by their keys, one-time users behind all others. Raises `TooManyInteractionsError` for
+    more than `MOST_ROWS`, and `EmptyDatasetError` if nothing is left.
     """
-    users, items, labels, times, found = [], [], [], [], Counter[str]()
-    rules = table_rules(spec)
+    rules = table_rules(spec, listed=True)
     entities = {table: read_all(spec, replace(rules[table], features=[])) for table in spec.joined}
-    known_keys = {table: entity.known[KEYS[table]] for table, entity in entities.items()}
+    known = {table: entity.known[KEYS[table]] for table, entity in entities.items()}
+    found = sum((entity.uses for entity in entities.values()), Counter[str]())
+    parts = []
     for own in read_heads(spec, rules["interactions"], rules):
-        _, known, counts = matches(own.keys, known_keys, own.rows)
-        found += counts + Counter({ROWS: int(known.sum())})
+        _, kept, counts = matches(own.keys, known, own.rows, known.keys() - {"items"})
+        found += counts + own.uses + Counter({ROWS: int(kept.sum())})
         if found[ROWS] > MOST_ROWS:
             raise TooManyInteractionsError(f"There are more than {MOST_ROWS:,} interactions.")
-        users.append(own.keys[KEYS["users"]].filter(pa.array(known)))
-        items.append(own.keys[KEYS["items"]].filter(pa.array(known)))
-        if own.label is not None:
-            labels.append(own.label[known])
-        if own.time is not None:
-            times.append(own.time[known])
-    (user, user_keys), (item, item_keys) = _numbered(users), _numbered(items)
+        parts.append(_columns(own, pa.array(kept)))
+    if not found[ROWS]:
+        explain(spec, rules)
+    columns = {name: pa.chunked_array([part[name] for part in parts]).combine_chunks() for name in parts[0]}
+    user, user_keys, user_count = _users(columns, found)
+    item, item_keys = _numbered(columns[KEYS["items"]])
+    choice, basket = spec.label.choice, columns.get(BASKET)
     interactions = Interactions(
         users=user,
         items=item,
         values=np.ones(found[ROWS]),
-        times=np.concatenate(times) / MICROSECONDS if times else None,
-        user_count=len(user_keys),
+        times=columns[TIME].to_numpy() / MICROSECONDS if TIME in columns else None,
+        user_count=user_count,
         item_count=len(item_keys),
+        kinds=columns[LABEL].to_numpy() if choice else None,
+        baskets=None if basket is None else np.where(pc.equal(basket, ""), -1, codes_of(basket)),
     )
+    if AMOUNT in columns:
+        codes = [one for one in (interactions.users, interactions.items, interactions.baskets) if one is not None]
+        stands, counts = standing(columns[AMOUNT].to_numpy(), *codes)
+        found += counts
+        if not stands.any():
+            raise EmptyDatasetError(
+                f"{spec.interactions.shown}: `refunds: {spec.interactions.refunds}` takes back each of its "
+                f"{found[ROWS]:,} purchases. Name the column whose negative numbers are refunds, or leave it out."
+            )
+        interactions = interactions.only(stands)
     everything = spec.candidates_from is CandidatesFrom.ALL or spec.label.only_positives
+    is_listed = known["items"].find(item_keys).is_valid() if "items" in known else pc.is_valid(item_keys)
     return Chosen(
         found=found,
-        choices=interactions if everything else interactions.only(np.concatenate(labels) == 1),
+        choices=interactions if everything else interactions.only(columns[LABEL].to_numpy() == 1),
         users=user_keys.to_pylist(),
         items=item_keys.to_pylist(),
-        listed=np.ones(len(item_keys), np.bool_),
+        listed=is_listed.to_numpy(zero_copy_only=False),
     )
 
 
-def _numbered(parts: list[pa.StringArray]) -> tuple[npt.NDArray[np.int64], pa.StringArray]:
+BASKET, AMOUNT, LABEL, TIME = "basket", "amount", "label", "time"
+
+
+def _columns(own: TypedTable, kept: pa.BooleanArray) -> dict[str, pa.Array]:
+    """The keys and what else there is of some of the interactions."""
+    others = {BASKET: own.basket, AMOUNT: own.amount, LABEL: own.label, TIME: own.time}
+    named = {**own.keys, **{name: values for name, values in others.items() if values is not None}}
+    return {name: pa.array(values).filter(kept) for name, values in named.items()}
+
+
+def _users(columns: Mapping[str, pa.Array], found: Counter[str]) -> tuple[npt.NDArray[np.int64], pa.StringArray, int]:
+    """The number of each row's user, int64[n], the keys of those who are not one-time users, and the number of all;
+    counts the rows of one-time users.
+    """
+    users = columns[KEYS["users"]]
+    is_one_time = pc.equal(users, "")
+    codes, keys = _numbered(users.filter(pc.invert(is_one_time)))
+    if BASKET not in columns or len(codes) == len(users):
+        return codes, keys, len(keys)
+    baskets, orders = _numbered(columns[BASKET].filter(is_one_time))
+    found[ONE_TIME] = len(baskets)
+    numbers = np.empty(len(users), np.int64)
+    once = is_one_time.to_numpy(zero_copy_only=False)
+    numbers[~once], numbers[once] = codes, len(keys) + baskets
+    return numbers, keys, len(keys) + len(orders)
+
+
+def _numbered(texts: pa.StringArray) -> tuple[npt.NDArray[np.int64], pa.StringArray]:
     """The number of each key, int64[n], and the keys by number, sorted."""
-    encoded = pa.chunked_array(parts, pa.string()).combine_chunks().dictionary_encode()
+    encoded = texts.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary).to_numpy()
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order))

@@ -6,7 +6,7 @@ here for what is wrong. Rows are read as for training, and one by one only where
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.values import key_of
+from features.values import KeyRule, key_of
 from training.config import TablesSpec
 from training.errors import (
     BadRowsError,
@@ -31,50 +31,117 @@ from training.tables.columns import KEYS, require_columns
 from training.tables.files import TableFile
 from training.tables.opening import readable
 from training.tables.texts import Beginning, Chunk, text_array, text_of
-from training.tables.typed import Check, KnownKeys, TableRules, TypedTable, checks, typed, untyped
+from training.tables.typed import (
+    KEYLESS,
+    OUTSIDE,
+    REPEATED,
+    Check,
+    KnownKeys,
+    TableRules,
+    TypedTable,
+    checks,
+    cleaned,
+    left_out,
+    typed,
+    untyped,
+)
 
 READ, ROWS = "read", "rows"
 
 
 def matches(
-    own: Mapping[str, pa.StringArray], known: Mapping[str, KnownKeys], rows: int
+    own: Mapping[str, pa.StringArray], known: Mapping[str, KnownKeys], rows: int, inner: Collection[str]
 ) -> tuple[dict[str, pa.Int64Array], npt.NDArray[np.bool_], Counter[str]]:
     """The join of so many interactions, with their `own` keys, and of tables with these `known` keys: by table each
-    interaction's row in it, or null; which interactions have one in all tables, bool[n]; and how many were `READ`, and
-    how many have none in each table.
+    interaction's row in it, or null; which interactions have one in all `inner` tables, bool[n], or are those of a
+    one-time user; and how many were `READ`, and how many have none in each table.
     """
     places = {table: keys.find(own[KEYS[table]]) for table, keys in known.items()}
-    found = {table: place.is_valid().to_numpy(zero_copy_only=False) for table, place in places.items()}
-    kept = np.logical_and.reduce([np.ones(rows, np.bool_), *found.values()])
+    found = {
+        table: pc.or_(place.is_valid(), pc.equal(own[KEYS[table]], "")).to_numpy(zero_copy_only=False)
+        for table, place in places.items()
+    }
+    kept = np.logical_and.reduce([np.ones(rows, np.bool_), *(found[table] for table in inner)])
     counts = Counter({READ: rows} | {unknown(table): int((~one).sum()) for table, one in found.items()})
     return places, kept, counts
 
 
 def kept(found: Mapping[str, int], spec: TablesSpec) -> str:
-    """How many rows were read and kept, and why the others were dropped, in a sentence; "" where all are kept as they
+    """How many rows were read and kept, and why the others were dropped, in sentences; "" where all are kept as they
     are, since no table is joined.
     """
     if not spec.one_row_per:
-        return joined(found, spec.joined)
-    events, known = f"{found[READ]:,} events make {found[ROWS]:,} rows", _known(spec.joined)
-    return f"{events} with a known {known}{dropped(found)}" if known else events
+        return joined(found, spec.inner)
+    events, known = f"{found[READ]:,} events make {found[ROWS]:,} rows", _known(spec.inner)
+    text = f"{events} with a known {known}{dropped(found, spec.inner)}" if known else events
+    return ". ".join(filter(None, (text, changed(found, spec.inner))))
 
 
-def joined(found: Mapping[str, int], tables: Iterable[str], first: str = "") -> str:
+def joined(found: Mapping[str, int], tables: Collection[str], first: str = "") -> str:
     """The same of interactions or events, before these make rows; `first` is "the first " if others were not read."""
     known = _known(tables)
-    text = f"{found[ROWS]:,} of {first}{found[READ]:,} interactions have a known {known}{dropped(found)}"
-    return text if known else ""
+    text = f"{found[ROWS]:,} of {first}{found[READ]:,} interactions have a known {known}{dropped(found, tables)}"
+    return ". ".join(filter(None, (text if known else "", changed(found, tables))))
 
 
-def dropped(found: Mapping[str, int]) -> str:
+def dropped(found: Mapping[str, int], tables: Iterable[str]) -> str:
     """The end of a sentence with the reasons; "" if nothing was dropped."""
     reasons = [
         f"{count:,} whose {table.removesuffix('s')} is not in the table of {table}"
-        for table in ("users", "items")
+        for table in tables
         if (count := found.get(unknown(table), 0))
     ]
     return f"; dropped: {', '.join(reasons)}" if reasons else ""
+
+
+def changed(found: Mapping[str, int], tables: Collection[str]) -> str:
+    """What cleaning dropped or changed, in sentences; "" if it did nothing."""
+    every = ("interactions", "users", "items")
+    out = _counts(
+        {f"{OUTSIDE} {table}": f"of the {table} by `where`" for table in every}
+        | {KEYLESS: "of the interactions for lack of a key"}
+        | {f"{REPEATED} {table}": f"of the {table} because their key is repeated" for table in every}
+        | {REFUNDS: "as refunds", REFUNDED: "as taken back by refunds"},
+        found,
+    )
+    other = _counts(
+        {ONE_TIME: "of one-time users"}
+        | ({} if "items" in tables else {unknown("items"): "with items that are learned from and not recommended"}),
+        found,
+    )
+    return ". ".join(
+        filter(None, (f"Cleaning left out {out}" if out else "", f"Of the rest, {other}" if other else ""))
+    )
+
+
+def _counts(names: Mapping[str, str], found: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {text}" for name, text in names.items() if (count := found.get(name, 0)))
+
+
+ONE_TIME, REFUNDS, REFUNDED = "one-time", "refunds", "refunded"
+
+
+def standing(
+    amount: npt.NDArray[np.float64], *codes: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.bool_], Counter[str]]:
+    """Which purchases of an `amount`, float64[n], stand, bool[n], and how many are `REFUNDS` or `REFUNDED`.
+
+    Those of the same `codes`, int64[n] each, are taken back together. Without an amount, NaN, it is neither.
+    """
+    order = np.lexsort(codes)
+    starts = np.flatnonzero(np.any([np.diff(one[order], prepend=-1) != 0 for one in codes], axis=0))
+    sums = np.add.reduceat(np.nan_to_num(amount[order]), starts) if len(order) else np.empty(0)
+    left = np.empty(len(amount))
+    left[order] = np.repeat(sums, np.diff(starts, append=len(order)))
+    is_refund = amount < 0
+    taken_back = (amount >= 0) & (left <= 0)
+    return ~is_refund & ~taken_back, Counter({REFUNDS: int(is_refund.sum()), REFUNDED: int(taken_back.sum())})
+
+
+def codes_of(texts: pa.StringArray) -> npt.NDArray[np.int64]:
+    """A number for each different text, int64[n]."""
+    codes: npt.NDArray[np.int64] = texts.dictionary_encode().indices.to_numpy().astype(np.int64)
+    return codes
 
 
 def _known(tables: Iterable[str]) -> str:
@@ -105,6 +172,8 @@ EXAMPLES = 5
 """How many wrong fields of a column are shown."""
 _SHOWN_CHARACTERS = 60
 _MISSING_WORDS = 3
+_PLACE = ""
+"""The place of a row beside its columns, none of which has this name."""
 
 
 @dataclass(kw_only=True)
@@ -116,6 +185,8 @@ class Fault:
     count: int = 0
     examples: list[tuple[int, str]] = field(default_factory=list)
     values: set[str] = field(default_factory=set)
+    ways: list[str] | None = None
+    """The lines of the config with which all of them would be right."""
 
     def add(self, places: Iterable[tuple[int, str | float]]) -> None:
         """Count more, in the file's order."""
@@ -126,6 +197,9 @@ class Fault:
                 self.examples.append((place, text))
             if len(self.values) <= _MISSING_WORDS:
                 self.values.add(text)
+            if self.check is not None:
+                known = self.check.ways if self.ways is None else self.ways
+                self.ways = [way for way in known if self.check.ways[way](text)]
 
     def sentence(self, rows: str) -> str:
         """A sentence with what is wrong and where, of so many checked `rows`: `943`, or `the first 5,000`."""
@@ -148,6 +222,8 @@ class Fault:
         return f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
 
     def _advice(self) -> str:
+        if self.ways:
+            return f"; if that is meant, write {' or '.join(self.ways)}"
         if self.check is None or self.check.role != "number":
             return ""
         if all(text.startswith("[") for text in self.values):
@@ -221,11 +297,22 @@ class Look:
                 self._add(chunk)
         if self.whole and not self.rows:
             raise EmptyDatasetError(f"{rules.shown} has no row. Give a file with rows in it.")
+        if self.whole and not self.kept and not self.faults:
+            lines = " and ".join(
+                line for line, one in {"`where`": rules.where, "`missing_keys`": rules.missing_keys}.items() if one
+            )
+            raise EmptyDatasetError(
+                f"{rules.shown}: {lines} of the dataset config leave none of its {self.rows:,} rows "
+                f"({changed(self.uses, KEYS)}). Correct that, or leave it out."
+            )
+        if rules.whole_row:
+            keys = self.key(next(iter(rules.keys)))
+            self.uses[f"{REPEATED} {rules.table}"] += len(keys) - len(pc.unique(keys))
 
     def _add(self, chunk: Chunk) -> None:
         try:
             table = typed(chunk.columns(), self.rules)
-            self._read[chunk.file] += table.rows
+            self._read[chunk.file] += table.rows + left_out(table.uses)
         except BadRowsError as error:
             known = sum(fault.count for fault in self._faults[chunk.file])
             table = untyped(self._look_again(chunk), self.rules)
@@ -244,13 +331,18 @@ class Look:
         """Add the chunk's faults; returns the texts of the rows that are well formed."""
         lines = chunk.lines()
         self._read[chunk.file] += len(lines.places) + len(lines.misshapen)
+        texts = {name: text_array([*map(text_of, lines.columns[name])]) for name in self.rules.columns}
+        left, found = cleaned({**texts, _PLACE: pa.array(range(len(lines.places)))}, self.rules)
+        self.uses += found
+        kept = np.isin(np.arange(len(lines.places)), left[_PLACE].to_numpy())
         for fault in self._faults[chunk.file]:
             if fault.check is None:
                 fault.add(lines.misshapen)
             else:
-                fields = zip(lines.places, lines.columns[fault.check.column], strict=True)
-                fault.add((place, value) for place, value in fields if not fault.check.is_right(value))
-        return {name: text_array([*map(text_of, lines.columns[name])]) for name in self.rules.columns}
+                rows = zip(lines.places, lines.columns[fault.check.column], kept, strict=True)
+                some = ((place, value) for place, value, is_kept in rows if is_kept or fault.check.first)
+                fault.add((place, value) for place, value in some if not fault.check.is_right(value))
+        return {name: values for name, values in left.items() if name != _PLACE}
 
     @property
     def whole(self) -> bool:
@@ -261,6 +353,11 @@ class Look:
     def rows(self) -> int:
         """How many rows were read."""
         return self._read.total()
+
+    @property
+    def kept(self) -> int:
+        """How many of them cleaning left."""
+        return sum(head.rows for head in self._heads)
 
     @property
     def faults(self) -> list[str]:
@@ -281,18 +378,32 @@ class Look:
     @property
     def repeated(self) -> list[DuplicateKeyError]:
         """An error if several rows have the same key."""
+        if self.rules.whole_row:
+            return []
         ((name, column),) = self.rules.keys.items()
         counts = pc.value_counts(self.key(name))
         again = pc.and_(pc.greater(counts.field("counts"), 1), pc.not_equal(counts.field("values"), ""))
         repeated = counts.field("values").filter(again)
         if not len(repeated):
             return []
-        found = repeats(self.rules.files, column, repeated.to_pylist())
-        return [DuplicateKeyError(f"{self.rules.shown} has {found}. Keep one row for each key.")]
+        found = repeats(self.rules.files, column, repeated.to_pylist(), self.rules.key_rule(name).of)
+        way = f"Keep one row for each key, or write `duplicates: drop` under `{self.rules.table}`."
+        return [DuplicateKeyError(f"{self.rules.shown} has {found}. {way}")]
 
     def key(self, name: str) -> pa.StringArray:
         """The key of each row."""
         return pa.concat_arrays([head.keys[name] for head in self._heads])
+
+    def standing(self) -> Counter[str]:
+        """How many of the rows are of one-time users, or refunds, or taken back by these."""
+        keys = [self.key(name) for name in self.rules.keys]
+        found = Counter({ONE_TIME: sum(int(pc.sum(pc.equal(one, "")).as_py() or 0) for one in keys)})
+        if self.rules.refunds:
+            if self.rules.basket:
+                keys.append(pa.concat_arrays([head.basket for head in self._heads]))
+            amounts = np.concatenate([head.amount for head in self._heads if head.amount is not None])
+            found += standing(amounts, *map(codes_of, keys))[1]
+        return found
 
     def label(self) -> npt.NDArray[np.int8]:
         """The label of each row."""
@@ -346,33 +457,48 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
         raise_all(problems)
         return ""
     own = looks["interactions"]
-    known = {table: KnownKeys.of(look.key(KEYS[table])) for table, look in others.items()}
-    _, kept, found = matches({name: own.key(name) for name in own.rules.keys}, known, own.rows)
+    known = {table: KnownKeys.of(pc.unique(look.key(KEYS[table]))) for table, look in others.items()}
+    only_choices = own.rules.label is None or bool(own.rules.label.choice)
+    inner = [table for table in others if table == "users" or not only_choices]
+    _, kept, found = matches({name: own.key(name) for name in own.rules.keys}, known, own.kept, inner)
     if own.whole:
         _require_rows(looks, kept, found)
-    found += Counter({ROWS: int(kept.sum())})
-    return joined(found, others, "" if own.whole else "the first ") if dropped(found) else ""
+    found += Counter({ROWS: int(kept.sum())}) + own.standing() + sum((look.uses for look in looks.values()), Counter())
+    tells = dropped(found, inner) or changed(found, inner)
+    return joined(found, inner, "" if own.whole else "the first ") if tells else ""
 
 
 def _require_rows(looks: Mapping[str, Look], kept: npt.NDArray[np.bool_], found: Counter[str]) -> None:
     """Raise `JoinError` if no interaction is kept, and `OneClassError` if all that are have one label."""
     own = looks["interactions"]
     others = [table for table in looks if table != "interactions"]
-    if not kept.any():
+    if not kept.any() or any(found[unknown(table)] == own.kept for table in others):
         parts = [
-            f"{own.rows - found[unknown(table)]:,} have a row in {looks[table].rules.shown} (keys look like "
+            f"{own.kept - found[unknown(table)]:,} have a row in {looks[table].rules.shown} (keys look like "
             f"{_examples(own, table)} in the interactions' {own.rules.keys[KEYS[table]]} and "
             f"{_examples(looks[table], table)} in the {table}' {looks[table].rules.keys[KEYS[table]]})"
             for table in others
         ]
         raise JoinError(
             f"0 of {own.rows:,} rows of {own.rules.shown} survive the join: {' and '.join(parts)}. Make the keys the "
-            "same in both tables: 12 and 12.0 are one key, 012 and u12 are others."
+            f"same in both tables: 12 and 12.0 are one key, 012 and u12 are others.{_advice(looks, others)}"
         )
-    if own.rules.label:
+    if own.rules.label and not own.rules.label.choice:
         left = f"{own.rules.shown}{' that survive the join' if others else ''}"
         clicks = int(own.label()[kept].sum())
         require_both_classes(left, rows=int(kept.sum()), clicks=clicks, if_clicks=NO_OTHERS)
+
+
+def _advice(looks: Mapping[str, "Look"], others: Sequence[str]) -> str:
+    """A line of the config with which keys would match, if it is that."""
+    for table in others:
+        mine, theirs = (
+            {KeyRule(lowercase=True, strip=True).of(key) for key in looks[name].key(KEYS[table]).to_pylist()}
+            for name in ("interactions", table)
+        )
+        if mine & theirs:
+            return f" Or write `keys: {{lowercase: true, strip: true}}` under `{table}`."
+    return ""
 
 
 def _examples(look: Look, table: str) -> str:

@@ -31,7 +31,7 @@ from training.tables.opening import readable
 from training.tables.progress import STAGE, Reporter
 from training.tables.quick import NO_OTHERS, kept, look_at, matches, problems
 from training.tables.texts import chunks, text_array, texts_of
-from training.tables.typed import TableRules, TypedTable, keys_of, taken, typed
+from training.tables.typed import USER_KEY, TableRules, TypedTable, normalized, taken, typed
 
 Numbers = npt.NDArray[np.int64]
 Values = TypeVar("Values")
@@ -91,10 +91,10 @@ def _required(values: Values | None) -> Values:
 
 def without_forgotten(columns: Mapping[str, pa.Array], rules: TableRules) -> Mapping[str, pa.Array]:
     """The rows of users who were not forgotten."""
-    column = rules.keys.get(KEYS["users"])
+    column = rules.keys.get(USER_KEY)
     if column is None or not rules.forgotten.users:
         return columns
-    users = keys_of(texts_of(columns[column]))
+    users = normalized(texts_of(columns[column]), rules.key_rule(USER_KEY))
     gone = [user for user in pc.unique(users).to_pylist() if user in rules.forgotten]
     kept = pc.invert(pc.is_in(users, text_array(gone)))
     return {name: values.filter(kept) for name, values in columns.items()}
@@ -216,6 +216,7 @@ def read_all(spec: TablesSpec, rules: TableRules) -> TypedTable:
     """All users, or all items; raises the fitting `DatasetError` without any, or for a malformed or a repeated one."""
     try:
         found = TypedTable.together([*_typed(rules)])
+        found = found.latest(rules.table) if rules.whole_row else found
         (keys,) = found.keys.values()
         if len(pc.unique(keys)) < len(keys):
             raise BadRowsError("a repeated key")
@@ -245,7 +246,7 @@ def _joined(
 def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable]) -> Fields:
     """Interactions with their users' and items' columns; an inner join."""
     known = {table: entity.known[KEYS[table]] for table, entity in entities.items()}
-    places, kept, counts = matches(own.keys, known, own.rows)
+    places, kept, counts = matches(own.keys, known, own.rows, known)
     rows = {"interactions": pa.array(np.flatnonzero(kept))}
     rows |= {table: place.take(rows["interactions"]) for table, place in places.items()}
     features = {

@@ -2,10 +2,12 @@
 parsed once. A number or a time of Parquet does not become a text, and a text not twice.
 """
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,19 +19,21 @@ import pyarrow.compute as pc
 from features.columns import FIRST, LAST, Category, Field, Number
 from features.columns import Time as TimeColumn
 from features.values import (
+    AS_WRITTEN,
     EARLIEST,
     EXPONENT,
     LATEST,
     PLAIN_ISO_TIME,
     TIME_FAULTS,
     WHOLE,
+    KeyRule,
     TimeFormat,
     is_number,
     key_of,
     microseconds,
 )
 from recommend.forgotten import NOBODY, Forgotten
-from training.config import Label, Time
+from training.config import Condition, Label, MissingKeys, Time
 from training.errors import BadRowsError
 from training.kernels.xxh64 import distinct_texts, first_seeds, of_texts
 from training.tables.files import TableFile
@@ -38,15 +42,20 @@ from training.tables.texts import is_fraction, text_array, text_of, texts_of
 _FRACTION = "a fraction, and no category (name the column under `numeric`, or write its values as text)"
 
 
+USER_KEY = "_user_key"
+"""The joined name of the users' key."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableRules:
-    """The used columns of one table in `files`, which messages call `shown`. `keys` maps a key's joined name to its
-    column.
+    """The used columns of one table in `files`, which messages call `shown`, and counts `table`. `keys` maps a key's
+    joined name to its column.
     """
 
     shown: str
     files: tuple[TableFile, ...]
     keys: dict[str, str] = field(hash=False)
+    table: str = "interactions"
     features: list[Field] = field(default_factory=list, hash=False)
     label: Label | None = None
     timestamp: Time | None = None
@@ -55,6 +64,15 @@ class TableRules:
     """The texts that mean missing, by column; the empty text always does."""
     forgotten: Forgotten = NOBODY
     """Users whose rows are not read."""
+    decimal: str = "."
+    where: tuple[Condition, ...] = ()
+    missing_keys: MissingKeys | None = None
+    basket: str = ""
+    refunds: str = ""
+    whole_row: tuple[str, ...] = ()
+    """The columns by whose hash one row of a key is kept; none where a second row is refused."""
+    key_rules: Mapping[str, KeyRule] = field(default_factory=dict, hash=False)
+    """What is done to keys, by their joined names."""
 
     @property
     def columns(self) -> list[str]:
@@ -62,12 +80,13 @@ class TableRules:
         label = [self.label.column] if self.label else []
         timestamp = [self.timestamp.column] if self.timestamp else []
         features = (feature.name for feature in self.features)
-        return list(dict.fromkeys([*self.needed, *label, *timestamp, *features]))
+        cleaning = [*(one.column for one in self.where), *filter(None, (self.basket, self.refunds)), *self.whole_row]
+        named = [*self.keys.values(), *self.one_row_per, *label, *timestamp, *features, *cleaning]
+        return list(dict.fromkeys(named))
 
-    @property
-    def needed(self) -> list[str]:
-        """The columns that no row may lack: keys, and those that tell rows apart."""
-        return list(dict.fromkeys([*self.keys.values(), *self.one_row_per]))
+    def key_rule(self, name: str) -> KeyRule:
+        """What is done to the key with a joined name."""
+        return self.key_rules.get(name, AS_WRITTEN)
 
     @property
     def separators(self) -> dict[str, str]:
@@ -87,40 +106,114 @@ class TableRules:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A check of a column's fields, each a text or a float. `fault` completes "the field is ..."."""
+    """A check of a column's fields, each a text or a float. `fault` completes "the field is ..."; it is that of all
+    rows if it is `first`, and of those that cleaning leaves if not. With a line of the config as in `ways`, a text
+    that fulfils the condition would be right.
+    """
 
     role: str
     column: str
     fault: str
     is_right: Callable[[str | float], bool]
+    first: bool = False
+    ways: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
 
 
 def checks(rules: TableRules) -> list[Check]:
     """The checks of a table's columns."""
-
-    def check(role: str, column: str, fault: str, is_value: Callable[[str], bool], *, optional: bool = False) -> Check:
-        missing = {"", *rules.words(column)}
-
-        def is_right(value: str | float) -> bool:
-            text = text_of(value)
-            return optional if text in missing else is_value(text)
-
-        return Check(role=role, column=column, fault=fault, is_right=is_right)
-
-    found = [check("key", name, "no key", bool) for name in rules.needed]
+    found = [_number(one.column, rules, first=True) for one in rules.where if one.bounds]
+    ways: Ways
+    for key, name in () if rules.missing_keys else rules.keys.items():
+        rule = rules.key_rule(key)
+        ways = {_LEFT_OUT: lambda _: True} if rules.table == "interactions" else {}
+        found.append(_check(rules, "key", name, "no key", partial(_has_key, rule=rule), ways=ways))
+    found += [
+        _check(rules, "key", name, "no key", bool) for name in rules.one_row_per if name not in rules.keys.values()
+    ]
     found += [
         Check(role="category", column=name, fault=_FRACTION, is_right=lambda value: not is_fraction(value))
         for name in (one.name for one in rules.features if isinstance(one, Category))
     ]
     if label := rules.label:
-        found.append(check("label", label.column, _label_fault(label), partial(_is_label, label=label)))
+        ways = {_listed(label): lambda _: True} if label.choice else {} if label.of_texts else _comma(rules)
+        is_right = partial(_is_label, label=label, decimal=rules.decimal)
+        found.append(_check(rules, "label", label.column, _label_fault(label), is_right, ways=ways))
     if time := rules.timestamp:
-        found.append(check("timestamp", time.column, TIME_FAULTS[time.format], partial(_is_time, form=time.format)))
-    return found + [
-        check(one.rule.called, one.name, one.rule.fault, one.is_right, optional=True)
-        for one in rules.features
-        if isinstance(one, Number)
-    ]
+        ways = _other_formats(f"timestamp: {{column: {time.column}, format: %s}}", time.format)
+        is_right = partial(_is_time, form=time.format)
+        found.append(_check(rules, "timestamp", time.column, TIME_FAULTS[time.format], is_right, ways=ways))
+    if rules.refunds:
+        found.append(_number(rules.refunds, rules))
+    for one in rules.features:
+        if isinstance(one, TimeColumn):
+            ways = _other_formats(f"{{column: {one.name}, format: %s}} under `times`", one.reading.format)
+            found.append(
+                _check(rules, one.rule.called, one.name, one.rule.fault, one.is_right, optional=True, ways=ways)
+            )
+        elif isinstance(one, Number):
+            found.append(_number(one.name, rules))
+    return found
+
+
+Ways = Mapping[str, Callable[[str], bool]]
+
+
+def _check(
+    rules: TableRules,
+    role: str,
+    column: str,
+    fault: str,
+    is_value: Callable[[str], bool],
+    *,
+    optional: bool = False,
+    first: bool = False,
+    ways: Ways = MappingProxyType({}),
+) -> Check:
+    missing = {"", *rules.words(column)}
+
+    def is_right(value: str | float) -> bool:
+        text = text_of(value)
+        return optional if text in missing else is_value(text)
+
+    return Check(role=role, column=column, fault=fault, is_right=is_right, first=first, ways=ways)
+
+
+def _number(column: str, rules: TableRules, *, first: bool = False) -> Check:
+    is_one = partial(_is_number, decimal=rules.decimal)
+    return _check(rules, "number", column, "no number", is_one, optional=True, first=first, ways=_comma(rules))
+
+
+def _is_number(text: str, decimal: str) -> bool:
+    return is_number(with_point(text, decimal))
+
+
+def _comma(rules: TableRules) -> Ways:
+    if rules.decimal == "," or not rules.files or not rules.files[0].is_text:
+        return {}
+    return {f'decimal: "," under `{rules.table}`': partial(_is_number, decimal=",")}
+
+
+_LEFT_OUT = "missing_keys: drop under `interactions` (or one_time, where a `basket` says what was bought together)"
+
+
+def _has_key(text: str, rule: KeyRule) -> bool:
+    return bool(rule.of(text))
+
+
+def _listed(label: Label) -> str:
+    return f"where: {{{label.column}: {{is: [{', '.join(label.choice)}]}}}} under `interactions`"
+
+
+def _other_formats(line: str, form: TimeFormat) -> Ways:
+    return {line % other: partial(_is_time, form=other) for other in TimeFormat if other is not form}
+
+
+_COMMA = str.maketrans(",.", ".,")
+
+
+def with_point(text: str, decimal: str) -> str:
+    """A number that is written with a `decimal` as Python writes it: its points become commas, which no number has."""
+    return text if decimal == "." else text.translate(_COMMA)
 
 
 def is_click(text: str, label: Label) -> bool | None:
@@ -155,11 +248,13 @@ def _is_time(text: str, form: TimeFormat) -> bool:
     return microseconds(text, form) is not None
 
 
-def _is_label(text: str, label: Label) -> bool:
-    return is_click(text, label) is not None
+def _is_label(text: str, label: Label, decimal: str) -> bool:
+    return is_click(text if label.of_texts else with_point(text, decimal), label) is not None
 
 
 def _label_fault(label: Label) -> str:
+    if label.choice:
+        return "none of the events of `choice`"
     if label.events:
         return "an event in neither `positive` nor `negative`"
     if isinstance(label.equals, str):
@@ -240,11 +335,13 @@ class KnownKeys:
 class TypedTable:
     """So many `rows` of a table: `keys` by their joined name, `features` float64[n] with NaN for missing or texts with
     "" for missing, `label` int8[n] and `time` int64[n] in microseconds where the table has them. Events that make one
-    row have the same `row_key`, int64[n], where events make rows.
+    row have the same `row_key`, int64[n], where events make rows; of users and items it is the hash of the whole row,
+    where only one of a key is kept. `basket` has the texts of the order, and `amount`, float64[n], what was bought, NaN
+    where it is missing, where the config names them; the label of `choice` is the place in that.
 
     `uses` counts for each column with a separator or texts that mean missing the fields that are not empty
-    ("filled NAME"), those that are a value ("present NAME"), the values with the separator ("separated NAME"), and the
-    rows with each listed event of the label ("event NAME").
+    ("filled NAME"), those that are a value ("present NAME"), the values with the separator ("separated NAME"), the
+    rows with each listed event of the label ("event NAME"), and what was dropped: see `cleaned`.
     """
 
     rows: int
@@ -254,6 +351,8 @@ class TypedTable:
     time: npt.NDArray[np.int64] | None
     row_key: npt.NDArray[np.int64] | None
     uses: Counter[str]
+    basket: pa.StringArray | None = None
+    amount: npt.NDArray[np.float64] | None = None
 
     @cached_property
     def known(self) -> Mapping[str, KnownKeys]:
@@ -271,8 +370,21 @@ class TypedTable:
             rows=sum(one.rows for one in tables),
             keys={name: pa.concat_arrays([one.keys[name] for one in tables]) for name in first.keys},
             features={name: _concatenated([one.features[name] for one in tables]) for name in first.features},
+            time=None if first.time is None else np.concatenate([one.time for one in tables if one.time is not None]),
+            row_key=None
+            if first.row_key is None
+            else np.concatenate([one.row_key for one in tables if one.row_key is not None]),
             uses=sum((one.uses for one in tables), Counter()),
         )
+
+    def latest(self, table: str) -> "TypedTable":
+        """One row of each key: the latest, and of those of one time the one with the largest hash."""
+        (keys,) = self.keys.values()
+        codes = keys.dictionary_encode().indices.to_numpy()
+        order = np.lexsort([one for one in (self.row_key, self.time, codes) if one is not None])
+        kept = np.sort(order[np.flatnonzero(np.diff(codes[order], append=-1))])
+        again = Counter({f"repeated {table}": self.rows - len(kept)})
+        return replace(self.of(kept, np.empty(0, np.int8)), label=None, uses=self.uses + again)
 
     def of(self, rows: npt.NDArray[np.int64], label: npt.NDArray[np.int8]) -> "TypedTable":
         """These of the rows, with a `label` for each; `uses` counts all rows, and those left out as `read`."""
@@ -285,6 +397,8 @@ class TypedTable:
             label=label,
             time=None if self.time is None else self.time[rows],
             row_key=None,
+            basket=None,
+            amount=None,
             uses=self.uses + Counter(read=self.rows - len(rows)),
         )
 
@@ -299,32 +413,104 @@ def taken(values: Any, places: pa.Array) -> Any:  # noqa: ANN401 - numbers in Nu
 
 
 def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
-    """The used columns of a table as what they mean. Raises `BadRowsError` if a field has the wrong type."""
-    for name in rules.needed:
-        if pc.any(pc.equal(_texts(columns[name], rules.words(name)), "")).as_py():
-            raise BadRowsError(f"no key in {name}")
+    """The used columns of the rows that cleaning leaves as what they mean. Raises `BadRowsError` if a field has the
+    wrong type.
+    """
+    columns, dropped = cleaned(columns, rules)
+    if dropped[WRONG]:
+        raise BadRowsError("no number in a column of `where`")
     found = untyped(columns, rules)
+    needed = [] if rules.missing_keys else [*found.keys.values()]
+    for texts in (*needed, *(_texts(columns[name], rules.words(name)) for name in rules.one_row_per)):
+        if pc.any(pc.equal(texts, "")).as_py():
+            raise BadRowsError("no key")
+    told_apart = rules.one_row_per or rules.whole_row
+    amount = None if not rules.refunds else _feature(columns[rules.refunds], Number(name=rules.refunds, at=0), rules)
     keys = {name: found.keys[key] for key, name in rules.keys.items()}
     return replace(
         found,
         features={
             one.name: keys[one.name]
             if isinstance(one, Category) and one.name in keys
-            else _feature(columns[one.name], one, rules.words(one.name))
+            else _feature(columns[one.name], one, rules)
             for one in rules.features
         },
         label=None if rules.label is None else _clicks(columns[rules.label.column], rules.label, rules),
-        row_key=_row_keys([columns[name] for name in rules.one_row_per]) if rules.one_row_per else None,
+        row_key=_row_keys([columns[name] for name in told_apart]) if told_apart else None,
         time=_timestamps(columns, rules),
+        basket=keys_of(_texts(columns[rules.basket], rules.words(rules.basket))) if rules.basket else None,
+        amount=amount,
+        uses=found.uses + dropped,
     )
+
+
+WRONG, OUTSIDE, KEYLESS, REPEATED = "wrong", "outside", "keyless", "repeated"
+"""What cleaning counts."""
+
+
+def left_out(uses: Mapping[str, int]) -> int:
+    """How many rows of a table `cleaned` has dropped."""
+    return sum(count for name, count in uses.items() if name == KEYLESS or name.startswith(f"{OUTSIDE} "))
+
+
+def cleaned(columns: Mapping[str, pa.Array], rules: TableRules) -> tuple[Mapping[str, pa.Array], Counter[str]]:
+    """The rows that `where` and `missing_keys` leave, and how many they don't: "outside TABLE" and "keyless"; among
+    the former those with a field that is no number, though it should be one: `WRONG`.
+    """
+    found = Counter[str]()
+    fits = np.ones(len(next(iter(columns.values()))), np.bool_)
+    for one in rules.where:
+        texts = _texts(columns[one.column], rules.words(one.column))
+        known = _of_each(texts, partial(_fulfils, condition=one, decimal=rules.decimal), pa.bool_())
+        fits &= known.fill_null(False).to_numpy(zero_copy_only=False)  # noqa: FBT003 - a value
+        found[WRONG] += known.null_count
+    if rules.where:
+        found[f"{OUTSIDE} {rules.table}"] = int((~fits).sum())
+        columns = {name: values.filter(pa.array(fits)) for name, values in columns.items()}
+    if rules.missing_keys:
+        has_key = {key: pc.not_equal(values, "") for key, values in _keys(columns, rules).items()}
+        if rules.missing_keys is MissingKeys.ONE_TIME and USER_KEY in has_key:
+            baskets = _texts(columns[rules.basket], rules.words(rules.basket))
+            has_key[USER_KEY] = pc.or_(has_key[USER_KEY], pc.not_equal(baskets, ""))
+        kept = reduce(pc.and_, has_key.values())
+        found[KEYLESS] = len(kept) - int(pc.sum(kept).as_py() or 0)
+        columns = {name: values.filter(kept) for name, values in columns.items()}
+    return columns, found
+
+
+_COMPARED = {"above": operator.gt, "at_least": operator.ge, "below": operator.lt, "at_most": operator.le}
+
+
+def _fulfils(text: str, condition: Condition, decimal: str) -> bool | None:
+    """Whether a field fulfils a condition, "" if it is missing; None if it should be a number and is none."""
+    if not text:
+        return not condition.bounds and not condition.among
+    if condition.bounds:
+        if not is_number(with_point(text, decimal)):
+            return None
+        number = float(with_point(text, decimal))
+        if not all(_COMPARED[name](number, bound) for name, bound in condition.bounds.items()):
+            return False
+    return text not in condition.excluded and (not condition.among or text in condition.among)
+
+
+def _keys(columns: Mapping[str, pa.Array], rules: TableRules) -> dict[str, pa.StringArray]:
+    return {
+        key: normalized(_texts(columns[name], rules.words(name)), rules.key_rule(key))
+        for key, name in rules.keys.items()
+    }
+
+
+def normalized(texts: pa.StringArray, rule: KeyRule) -> pa.StringArray:
+    """Many keys by their rule."""
+    return keys_of(texts) if rule == AS_WRITTEN else _of_each(texts, rule.of, pa.string())
 
 
 def untyped(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
     """Their keys and counts alone, whatever the other fields are."""
-    texts = {name: _texts(columns[name], rules.words(name)) for name in rules.keys.values()}
     return TypedTable(
         rows=len(next(iter(columns.values()))),
-        keys={key: keys_of(texts[name]) for key, name in rules.keys.items()},
+        keys=_keys(columns, rules),
         features={},
         label=None,
         row_key=None,
@@ -355,6 +541,13 @@ def _present(values: pa.Array, words: Sequence[str]) -> pa.Array:
     return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
+def pointed(values: pa.Array, decimal: str) -> pa.Array:
+    """`with_point` for many texts; numbers are left as they are."""
+    if decimal == "." or not pa.types.is_string(values.type):
+        return values
+    return _of_each(values, partial(with_point, decimal=decimal), pa.string())
+
+
 def _is_text_of_float(word: str) -> bool:
     try:
         return text_of(float(word)) == word
@@ -362,12 +555,13 @@ def _is_text_of_float(word: str) -> bool:
         return False
 
 
-def _feature(values: pa.Array, feature: Field, words: Sequence[str]) -> npt.NDArray[np.float64] | pa.StringArray:
+def _feature(values: pa.Array, feature: Field, rules: TableRules) -> npt.NDArray[np.float64] | pa.StringArray:
+    words = rules.words(feature.name)
     if isinstance(feature, Category):
         return _texts(values, words)
     present = _present(values, words)
     if not isinstance(feature, TimeColumn):
-        return numbers(present)
+        return numbers(pointed(present, rules.decimal))
     found = _moments(present, feature.reading.format, feature.reading.zone)
     moments: npt.NDArray[np.float64] = found.to_numpy(zero_copy_only=False).astype(np.float64)
     if found.null_count > present.null_count or np.any((moments < FIRST) | (moments >= LAST)):
@@ -423,7 +617,12 @@ def _of_each(texts: pa.StringArray, function: Callable[[str], object], kind: pa.
 
 def _clicks(values: pa.Array, label: Label, rules: TableRules) -> npt.NDArray[np.int8]:
     texts = _texts(values, rules.words(label.column))
-    found = _of_each(texts, lambda text: is_click(text, label) if text else None, pa.bool_())
+    if label.choice:
+        places = {text: place for place, text in enumerate(label.choice)}
+        found = _of_each(texts, places.get, pa.int8())
+    else:
+        texts = texts if label.of_texts else pointed(texts, rules.decimal)
+        found = _of_each(texts, lambda text: is_click(text, label) if text else None, pa.bool_())
     if found.null_count:
         raise BadRowsError(f"no label in {label.column}")
     clicked: npt.NDArray[np.int8] = found.cast(pa.int8()).to_numpy(zero_copy_only=False)

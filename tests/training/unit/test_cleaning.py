@@ -1,13 +1,26 @@
 """Cleaning in the dataset config: what a shop's export has, and how its lines are read."""
 
+import io
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
 
-from training.config import TablesSpec, read_spec
-from training.errors import SpecError
+from features.columns import Number
+from recommend.interactions import Interactions
+from tests.support.rows import read
+from training.catalogue import read_entities
+from training.config import Source, TablesSpec, read_spec
+from training.errors import BadRowsError, DatasetError, JoinError, MalformedRowError, SpecError
+from training.parameters import TablesDataset
+from training.tables.columns import table_rules
+from training.tables.files import load_spec
+from training.tables.interactions import read_chosen
+from training.tables.quick import kept, look_at
+from training.tables.typed import TableRules, checks, cleaned, typed
 
 ORDERS = "order,user,sku,at,quantity\n1,anna,a,1,1\n1,anna,b,2,2\n2,ben,a,3,1\n"
 PRODUCTS = "sku,price,at\na,1.5,1\nb,2.5,2\n"
@@ -19,13 +32,14 @@ SPEC: dict[str, Any] = {
     "numeric": ["price"],
     "timestamp": "at",
 }
+TABLES = ("interactions", "users", "items")
 
 
 def shop(folder: Path, orders: str = ORDERS, products: str = PRODUCTS, **changes: object) -> Path:
     """A shop's tables in `folder`, with these changes of its config; those of a table are added to it."""
     (folder / "orders.csv").write_text(orders)
     (folder / "products.csv").write_text(products)
-    tables = {name: {**SPEC[name], **one} for name, one in changes.items() if isinstance(one, dict) and name != "label"}
+    tables = {name: {**SPEC[name], **one} for name, one in changes.items() if name in TABLES and isinstance(one, dict)}
     path = folder / "dataset.yaml"
     path.write_text(yaml.safe_dump({**SPEC, **changes, **tables}))
     return path
@@ -83,3 +97,261 @@ def test_a_cleaning_line_that_makes_no_sense_is_refused(tmp_path: Path, changes:
     with pytest.raises(SpecError) as caught:
         read_spec(shop(tmp_path, **changes))
     assert reason in str(caught.value)
+
+
+MESSY = """order,user,sku,at,quantity,status
+1, Anna ,a,31.03.2026 09:34,1,ok
+1,anna,b,31.03.2026 09:34,2,ok
+2,,a,01.04.2026 10:00,1,ok
+2,,c,01.04.2026 10:00,1,ok
+3,ben,zz,01.04.2026 11:00,1,ok
+4,ben,b,02.04.2026,1,ok
+4,ben,b,03.04.2026,-1,ok
+5,,,03.04.2026,1,ok
+,,a,03.04.2026,1,ok
+6,ben,a,03.04.2026,1,test
+"""
+QUIRKY = """sku,price,at,active
+a,"1,50",01.01.2026,yes
+a,"2,50",02.01.2026,yes
+b,"3,00",01.01.2026,yes
+c,"4,00",01.01.2026,no
+"""
+CLEANED: dict[str, Any] = {
+    "interactions": {
+        "missing_keys": "one_time",
+        "basket": "order",
+        "refunds": "quantity",
+        "where": {"status": {"not": ["test"]}},
+    },
+    "users": {"keys": {"lowercase": True, "strip": True}},
+    "items": {"decimal": ",", "duplicates": "drop", "where": {"active": {"is": ["yes"]}}},
+    "timestamp": {"column": "at", "format": "day-first"},
+}
+COUNTS = (
+    "Cleaning left out 1 of the interactions by `where`, 1 of the items by `where`, 2 of the interactions for lack of "
+    "a key, 1 of the items because their key is repeated, 1 as refunds, 1 as taken back by refunds. Of the rest, 2 of "
+    "one-time users, 2 with items that are learned from and not recommended"
+)
+
+
+def test_a_shop_with_every_quirk_is_read_as_its_config_says(tmp_path: Path) -> None:
+    """Of Ben, whose order 4 was returned and order 6 was a test, the unknown item is left; order 2 is a guest's."""
+    spec = load_spec(shop(tmp_path, MESSY, QUIRKY, **CLEANED))
+    chosen = read_chosen(spec)
+    choices = chosen.choices
+    assert chosen.users == ["anna", "ben"]
+    assert chosen.items == ["a", "b", "c", "zz"]
+    assert chosen.listed.tolist() == [True, True, False, False]
+    assert choices.user_count == 3
+    pairs = zip(choices.users.tolist(), choices.items.tolist(), _baskets(choices), strict=True)
+    assert [*pairs] == [(0, 0, 0), (0, 1, 0), (2, 0, 1), (2, 2, 1), (1, 3, 2)]
+    assert kept(chosen.found, spec) == look_at(table_rules(spec)) == COUNTS
+    items = read_entities(spec, "items")
+    assert items.keys.to_pylist() == ["a", "b"]
+    assert items.columns["price"].to_pylist() == ["2.50", "3.00"]
+
+
+def _baskets(choices: Interactions) -> list[int]:
+    assert choices.baskets is not None
+    return [*map(int, choices.baskets)]
+
+
+def test_events_have_the_place_of_their_kind_and_everything_stays_without_refunds(tmp_path: Path) -> None:
+    orders = "order,user,sku,at,kind,quantity\n1,anna,a,1,buy,1\n,anna,b,2,view,\n,ben,a,3,cart,\n1,ben,b,4,buy,0\n"
+    label = {"column": "kind", "choice": ["buy", "cart", "view"]}
+    spec = load_spec(shop(tmp_path, orders, label=label, interactions={"basket": "order", "refunds": "quantity"}))
+    choices = read_chosen(spec).choices
+    assert choices.kinds is not None
+    assert choices.kinds.tolist() == [0, 2, 1]  # nothing was bought in the last row
+    assert _baskets(choices)[1:] == [-1, -1]
+
+
+KEY = "write missing_keys: drop under `interactions` (or one_time, where a `basket` says what was bought together)"
+WITHOUT: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "day first": (
+        {"timestamp": "at"},
+        [
+            "orders.csv, timestamp at: 7 of 10 fields are no time (give seconds since 1970 or",
+            "): line 2 '31.03.2026 09:34', line 3 '31.03.2026 09:34', line 4",
+            "and 2 more; if that is meant, write timestamp: {column: at, format: day-first}\n",
+        ],
+    ),
+    "decimal comma": (
+        {"items": {"duplicates": "drop"}},
+        [
+            "products.csv, number price: 4 of 4 fields are no number: line 2 '1,50', line 3 '2,50', line 4 '3,00'",
+            '; if that is meant, write decimal: "," under `items`. Correct',
+        ],
+    ),
+    "missing keys": (
+        {"interactions": {"refunds": "quantity"}},
+        ["orders.csv, key user: 4 of 10 fields are no key: line 4 '', line 5 '', line 9 '', line 10 ''; if", KEY],
+    ),
+    "duplicates": (
+        {"items": {"decimal": ","}},
+        ["products.csv has 2 rows (lines 2, 3) with the sku 'a'. ", "or write `duplicates: drop` under `items`."],
+    ),
+    "an event that is not listed": (
+        {"label": {"column": "status", "choice": ["ok"]}, "interactions": {"missing_keys": "drop"}},
+        [
+            "orders.csv, label status: 1 of 10 fields is none of the events of `choice`: line 11 'test'; if that",
+            "write where: {status: {is: [ok]}} under `interactions`",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("quirk", WITHOUT)
+def test_a_quirk_without_its_line_is_refused_with_the_line_that_mends_it(tmp_path: Path, quirk: str) -> None:
+    changes, reasons = WITHOUT[quirk]
+    with pytest.raises(DatasetError) as caught:
+        look_at(table_rules(load_spec(shop(tmp_path, MESSY, QUIRKY, **{**CLEANED, **changes}))))
+    assert [reason for reason in reasons if reason not in str(caught.value)] == [], str(caught.value)
+
+
+def test_a_month_that_is_first_is_told_from_a_day_by_the_values_alone(tmp_path: Path) -> None:
+    for dates, formats in (("01/31/2026", ["month-first"]), ("01/12/2026", ["day-first", "month-first"])):
+        orders = (
+            ORDERS.replace("a,1,1", f"a,{dates},1").replace("b,2,2", "b,01/02/2026,2").replace("a,3,", "a,01/02/2026,")
+        )
+        with pytest.raises(MalformedRowError) as caught:
+            look_at(table_rules(load_spec(shop(tmp_path, orders))))
+        lines = [f"timestamp: {{column: at, format: {one}}}" for one in formats]
+        assert f"if that is meant, write {' or '.join(lines)}. Correct" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"interactions": {"where": {"quantity": {"above": 9}}}},
+            "orders.csv: `where` of the dataset config leave none",
+        ),
+        (
+            {"items": {"where": {"sku": {"is": ["d"]}}}},
+            "products.csv: `where` of the dataset config leave none of its 2",
+        ),
+        (
+            {"interactions": {"missing_keys": "drop"}, "missing": ["anna", "ben"]},
+            "`missing_keys` of the dataset config leave none of its 3 rows (Cleaning left out 3 of the inter",
+        ),
+        ({"interactions": {"where": {"at": {"above": 1}, "sku": {"above": 0}}}}, "number sku: 3 of 3 fields are no"),
+        ({"items": {"where": {"stock": {"above": 0}}}}, "products.csv has no column 'stock', only sku, price, at"),
+        ({"interactions": {"basket": "cart", "refunds": "sum"}}, "orders.csv has no column 'cart', only order, user"),
+    ],
+)
+def test_a_line_that_leaves_nothing_or_names_no_column_is_refused(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    spec = load_spec(shop(tmp_path, **changes))
+    for reading in (lambda: look_at(table_rules(spec)), lambda: read_chosen(spec)):
+        with pytest.raises(DatasetError) as caught:
+            reading()
+        assert reason in str(caught.value)
+
+
+def test_refunds_that_leave_nothing_are_refused(tmp_path: Path) -> None:
+    orders = ORDERS.replace(",1\n", ",-1\n").replace(",2\n", ",0\n")
+    with pytest.raises(DatasetError, match=r"`refunds: quantity` takes back each of its 3 purchases"):
+        read_chosen(load_spec(shop(tmp_path, orders, interactions={"refunds": "quantity"})))
+
+
+def test_keys_that_differ_in_case_alone_match_by_a_rule_which_the_refusal_names(tmp_path: Path) -> None:
+    orders = ORDERS.replace(",a,", ",A ,").replace(",b,", ",B,")
+    with pytest.raises(JoinError, match=r"Or write `keys: \{lowercase: true, strip: true\}` under `items`"):
+        look_at(table_rules(load_spec(shop(tmp_path, orders))))
+    chosen = read_chosen(load_spec(shop(tmp_path, orders, items={"keys": {"lowercase": True, "strip": True}})))
+    assert chosen.items == ["a", "b"]
+    assert chosen.listed.all()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "parquet", "csv.gz"])
+def test_rows_are_left_out_whatever_the_format_is(tmp_path: Path, suffix: str) -> None:
+    table = pd.read_csv(io.StringIO("user,sku,at,n\nanna,a,1,1\n,a,1,1\nben,b,2,0\nben,a,3,\nben,b,4,1.5\n"))
+    match suffix.removesuffix(".gz"):
+        case "jsonl":
+            table.to_json(tmp_path / f"events.{suffix}", orient="records", lines=True)
+        case "parquet":
+            table.to_parquet(tmp_path / f"events.{suffix}")
+        case _:
+            table.to_csv(tmp_path / f"events.{suffix}", index=False)
+    own = {"path": f"events.{suffix}", "missing_keys": "drop", "where": {"n": {"above": 0, "below": 2}}}
+    chosen = read_chosen(load_spec(shop(tmp_path, interactions=own)))
+    assert [chosen.users, chosen.items, len(chosen.choices)] == [["anna", "ben"], ["a", "b"], 2]
+    assert {name: chosen.found[name] for name in ("outside interactions", "keyless")} == {
+        "outside interactions": 2,
+        "keyless": 1,
+    }
+
+
+def test_a_decimal_comma_is_for_files_of_text(tmp_path: Path) -> None:
+    pd.DataFrame({"sku": ["a"], "price": [1.5]}).to_parquet(tmp_path / "products.parquet")
+    spec = load_spec(shop(tmp_path, items={"path": "products.parquet", "decimal": ","}))
+    with pytest.raises(SpecError, match=r"products\.parquet writes numbers as JSON or Parquet does"):
+        table_rules(spec)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("7,78", 7.78), ("-1,5e3", -1500.0), ("8", 8.0), ("7.78", None), ("1.234,5", None)]
+)
+def test_a_number_with_a_decimal_comma_has_no_other_sign(text: str, number: float | None) -> None:
+    rules = TableRules(shown="", files=(), keys={}, features=[Number(name="n", at=0)], decimal=",")
+    (check,) = checks(rules)
+    assert check.is_right(text) is (number is not None)
+    if number is None:
+        with pytest.raises(BadRowsError):
+            typed({"n": pa.array([text])}, rules)
+    else:
+        assert typed({"n": pa.array([text])}, rules).features["n"].tolist() == [number]
+
+
+def test_a_click_model_joins_the_rows_that_cleaning_leaves(tmp_path: Path) -> None:
+    """Item c, which is not active, teaches too; the unknown one and Ben's row without an item are left out."""
+    orders = "user,sku,at,hit\nAnna,a,01.01.2026,0\nanna,c,01.01.2026,1\nben,zz,01.01.2026,1\nben,,01.01.2026,1\n"
+    changes = {**CLEANED, "label": {"column": "hit"}, "interactions": {"missing_keys": "drop"}}
+    path = shop(tmp_path, orders, QUIRKY, **changes)
+    rows, _ = read(TablesDataset(kind="tables", spec=path))
+    assert rows[["label", "price"]].to_numpy().tolist() == [[0, 2.5], [1, 4.0]]
+    spec = load_spec(path)
+    assert read_entities(spec, "items").keys.to_pylist() == ["a", "b"]
+    assert look_at(table_rules(spec)) == (
+        "2 of 3 interactions have a known item; dropped: 1 whose item is not in the table of items. Cleaning left out "
+        "1 of the interactions for lack of a key, 1 of the items because their key is repeated"
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "fits"),
+    [
+        ({"above": 1}, "2 3"),
+        ({"at_least": 1, "below": 3}, "1 2"),
+        ({"at_most": 2, "not": ["1"]}, "0 2"),
+        ({"is": [1, "2"]}, "1 2"),
+        ({"not": [0, 1, 2]}, "3 "),
+    ],
+)
+def test_a_condition_holds_for_these_fields_alone(condition: dict[str, Any], fits: str) -> None:
+    """A field without a value, at last, fulfils only `not`."""
+    rules = TableRules(
+        shown="",
+        files=(),
+        keys={"key": "n"},
+        where=Source.model_validate({"path": "", "where": {"n": condition}}).where,
+    )
+    left, found = cleaned({"n": pa.array(["0", "1", "2", "3", ""])}, rules)
+    assert " ".join(left["n"].to_pylist()) == fits
+    assert found["outside interactions"] == 5 - len(left["n"])
+
+
+def test_of_rows_with_one_key_the_latest_is_kept_or_one_that_the_order_of_rows_does_not_change(tmp_path: Path) -> None:
+    rows = ["a,1,7", "b,2,1", "a,3,9", "a,4,9", "b,5,0"]
+    kept_rows = set()
+    for order in (rows, rows[::-1]):
+        products = "\n".join(["sku,price,at", *order])
+        timed = load_spec(shop(tmp_path, products=products, items={"duplicates": "drop"}))
+        found = read_entities(timed, "items")
+        kept_rows.add(tuple(sorted(zip(found.keys.to_pylist(), found.columns["price"].to_pylist(), strict=True))))
+    ((first, second),) = kept_rows
+    assert first in {("a", "3"), ("a", "4")}
+    assert second == ("b", "2")

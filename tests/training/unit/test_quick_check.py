@@ -107,7 +107,7 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
         DuplicateKeyError,
         {"users": USERS + "u1,31\n"},
         {},
-        ["users.csv has 2 rows (lines 2, 4) with the user 'u1'. Keep one row for each key."],
+        ["users.csv has 2 rows (lines 2, 4) with the user 'u1'. Keep one row for each key, or write `dup"],
     ),
     "two users twice": (DuplicateKeyError, {"users": USERS + "u1,31\nu2,31\n"}, {}, ["'u1', and 1 more keys"]),
     "keys that differ in their form alone": (
@@ -290,7 +290,7 @@ def test_of_a_long_file_only_the_beginning_is_looked_at_and_what_it_says_is_said
 @pytest.mark.parametrize(
     ("label", "reason"),
     [
-        ({"column": "rating", "at_least": 4, "equals": 5}, "label: give only one of `at_least`, `equals`, and"),
+        ({"column": "rating", "at_least": 4, "equals": 5}, "label: give only one of `at_least`, `equals`, `choice`"),
         (BOUGHT | {"equals": "buy"}, "label: give only one of"),
         ({"column": "event", "positive": ["buy"]}, "give both lists of events, `positive` and `negative`"),
         (BOUGHT | {"positive": ["buy", "view"]}, "view cannot be both positive and negative: name each event once"),
