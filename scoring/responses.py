@@ -33,6 +33,9 @@ class RankedItem(msgspec.Struct, frozen=True, kw_only=True):
     """A ranked item, by its index in the request."""
 
     index: Annotated[int, msgspec.Meta(ge=0, description="The item's place in the request, from 0.")]
+    id: Annotated[
+        str | int | float | msgspec.UnsetType | None, msgspec.Meta(description="The item's own, if it has one.")
+    ] = msgspec.UNSET
     probability: Probability
 
 

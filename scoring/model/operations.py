@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import read_recommend, read_similar
 from scoring.model.recommending import RecommendQuery, SimilarQuery
-from scoring.model.records import Values
+from scoring.model.records import RankId, Values
 from scoring.model.stored import Lookups
 from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, RankAnswer, RankedItem, ScoreAnswer
 
@@ -50,9 +50,9 @@ def _several(probabilities: Sequence[float], model: ServedModel) -> bytes:
     return _encode(BatchAnswer(probabilities=list(probabilities), model=model.name))
 
 
-def _ranked(top: int | None, probabilities: Sequence[float], model: ServedModel) -> bytes:
+def _ranked(top: int | None, ids: Sequence[RankId], probabilities: Sequence[float], model: ServedModel) -> bytes:
     order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[:top]
-    items = [RankedItem(index=index, probability=probabilities[index]) for index in order]
+    items = [RankedItem(index=index, id=ids[index], probability=probabilities[index]) for index in order]
     return _encode(RankAnswer(items=items, model=model.name))
 
 
@@ -82,8 +82,8 @@ def _read_score(model: ServedModel, body: bytes, lookups: Lookups) -> Query:
 
 
 def _read_rank(model: ServedModel, body: bytes, lookups: Lookups) -> Query:
-    rows, top = model.click_model.types.read_rank(body, lookups)
-    return Query(rows, partial(_ranked, top))
+    rows, ids, top = model.click_model.types.read_rank(body, lookups)
+    return Query(rows, partial(_ranked, top, ids))
 
 
 def _read_explain(model: ServedModel, body: bytes, lookups: Lookups) -> ExplainQuery:

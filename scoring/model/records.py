@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from features.columns import Field, Number
+from features.columns import Field, Integer, Number
 from features.schema import Schema
 from scoring.errors import RecordTypeError
 from scoring.model.diagnosis import WRONG, decoded, rejection_for
@@ -22,9 +22,21 @@ NOTHING = Lookups()
 ABSENT_NUMBER = float("nan")
 """The value of a number or time that is not in the body: a NaN, recognized by identity. Null is None instead."""
 
+ID = "id"
+RankId = str | float | msgspec.UnsetType | None
+ID_FIELD = (
+    ID,
+    Annotated[str | Integer, msgspec.Meta(description="The caller's ID, which the response repeats.")]
+    | msgspec.UnsetType,
+    msgspec.UNSET,
+)
+
 KNOWN = "A record has the model's columns, which /openapi.json lists."
 """The hint of a request with an unknown field."""
-KNOWN_TO_RANK = "A ranking has `user`, `items` and `top`; user and items have the columns that /openapi.json lists."
+KNOWN_TO_RANK = (
+    "A ranking has `user`, `items` and `top`; user and items have the model's columns, which /openapi.json lists, and "
+    "items an `id`."
+)
 
 Value = float | str | msgspec.UnsetType | None
 Values = tuple[Value, ...]
@@ -55,17 +67,24 @@ class RequestTypes:
         ]
         self._fields = schema.fields
         self._names = (*schema.features, USER, ITEM)
+        self._has_own_id = ID in schema.features
+        """Whether an item's ID is one of the model's columns."""
+        self._id_at = schema.features.index(ID) if self._has_own_id else -1
         record = self.record = _struct("Record", fields, names, "A record: every feature is optional.")
         self._absent = msgspec.structs.astuple(record())
         several = _several(record, max_records)
         self.batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
         # JSON Schema counts 3.0 as an integer, so the service does, too.
         count = Annotated[float, msgspec.Meta(ge=1, multiple_of=1, description="How many items to return.")]
+        item = record if self._has_own_id else _struct("RankItem", [*fields, ID_FIELD], names, "An item to rank.")
+        user = record | str | int if self._by_id else record
+        said = "Features that all items share" + (", or the user's key, as in the tables." if self._by_id else ".")
+        items = _several(item, max_records)
         self.rank = _struct(
             "RankRequest",
             [
-                ("user", Annotated[record, msgspec.Meta(description="Features that all items share.")]),
-                ("items", Annotated[several, msgspec.Meta(description="The features of each item to rank.")]),
+                (USER, Annotated[user, msgspec.Meta(description=said)]),
+                ("items", Annotated[items, msgspec.Meta(description="The features of each item to rank.")]),
                 ("top", count | msgspec.UnsetType | None, msgspec.UNSET),
             ],
             {},
@@ -94,14 +113,24 @@ class RequestTypes:
         """The one record of a `POST /explain`; raises a `Rejection`."""
         return self._filled([msgspec.structs.astuple(decoded(self._record, body, KNOWN))], "", lookups)[0]
 
-    def read_rank(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], int | None]:
-        """Each item's values of a `POST /rank`, merged with the user's, and how many to return; raises `Rejection`."""
+    def read_rank(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], list[RankId], int | None]:
+        """Each item's values of a `POST /rank`, merged with the user's, its ID, and how many to return.
+
+        Raises `Rejection`.
+        """
         request: Any = decoded(self._rank, body, KNOWN_TO_RANK)
-        user = msgspec.structs.astuple(request.user)
         items = [msgspec.structs.astuple(item) for item in request.items]
+        ids = [item[self._id_at] for item in items]
+        if not self._has_own_id:
+            items = [item[:-1] for item in items]
         top = None if request.top in (None, msgspec.UNSET) else int(request.top)
-        shared = [(index, value) for index, value in enumerate(user) if not _is_absent(value)]
-        return self._filled([_joined(shared, item) for item in items], "items", lookups), top
+        if isinstance(request.user, str | int):
+            shared: list[tuple[int, Value]] = [(self._names.index(USER), request.user)]
+        else:
+            user = msgspec.structs.astuple(request.user)
+            shared = [(index, value) for index, value in enumerate(user) if not _is_absent(value)]
+        rows = self._filled([_joined(shared, item) for item in items], "items", lookups)
+        return rows, [msgspec.UNSET if _is_absent(one) else one for one in ids], top
 
     def _filled(self, rows: list[Values], place: str, lookups: Lookups) -> list[Values]:
         """The rows with what is stored about users and items that they name, if they can."""

@@ -166,6 +166,9 @@ def test_more_records_than_the_limit_are_refused(client: httpx.Client) -> None:
         ({"user": {}, "items": [{}], "top": 1.5}, "wrong_type", "top"),
         ({"user": {"colour": 1}, "items": [{}]}, "unknown_field", "user.colour"),
         ({"user": {}, "items": [{}, {"int00": "x"}]}, "wrong_type", "items[1].int00"),
+        ({"user": {}, "items": [{"id": True}]}, "wrong_type", "items[0].id"),
+        ({"user": {"id": 1}, "items": [{}]}, "unknown_field", "user.id"),
+        ({"user": "u1", "items": [{}]}, "wrong_type", "user"),
     ],
 )
 def test_a_wrong_ranking_is_refused_with_its_field(
@@ -280,6 +283,8 @@ PLACES = [
     ("/rank", '{"user": {"age": #}, "items": [{}]}', "age"),
     ("/rank", '{"user": {}, "items": [{"genre": #}], "top": 1}', "genre"),
     ("/rank", '{"user": {}, "items": [{}], "top": #}', "top"),
+    ("/rank", '{"user": #, "items": [{}]}', "user"),
+    ("/rank", '{"user": {}, "items": [{"id": #}]}', "id"),
     ("/recommend", '{"user": #}', "user"),
     ("/recommend", '{"user" : #, "exclude": ["a:b"]}', "user"),
     ("/recommend", '{"history": ["b", #]}', "history"),

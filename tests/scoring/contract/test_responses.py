@@ -56,6 +56,15 @@ def test_rank_returns_the_top_items_only(client: httpx.Client, bundle: Bundle) -
     assert client.post("/rank", json={"user": {}, "items": items, "top": 10**6}).json()["items"] == whole
 
 
+def test_rank_repeats_the_ids_of_the_items_that_have_one(client: httpx.Client, bundle: Bundle) -> None:
+    plain = [golden.record for golden in bundle.click_model.golden][:5]
+    ids: list[object] = ["sku-1", 17, "", -(2**63), None]
+    items = [record if own is None else record | {"id": own} for record, own in zip(plain, ids, strict=True)]
+    whole = client.post("/rank", json={"user": {}, "items": plain}).json()["items"]
+    expected = [one if ids[one["index"]] is None else one | {"id": ids[one["index"]]} for one in whole]
+    assert client.post("/rank", json={"user": {}, "items": items}).json()["items"] == expected
+
+
 def test_what_an_item_states_itself_holds_instead_of_what_the_user_states(
     client: httpx.Client, record: dict[str, Any]
 ) -> None:

@@ -284,6 +284,9 @@ def test_items_are_ranked_by_id_for_a_user_by_id(film_service: RunningService) -
     by_id = {"user": {"user": "u1"}, "items": [{"item": "a"}, {"item": "d"}, {"item": "a", "genre": "y"}]}
     in_full = {"user": {"age": 30}, "items": [{"genre": "x"}, {}, {"genre": "y"}]}
     assert answer(film_service, "/rank", by_id) == answer(film_service, "/rank", in_full)
+    assert answer(film_service, "/rank", by_id | {"user": "u1"}) == answer(film_service, "/rank", in_full)
+    unknown = answer(film_service, "/rank", by_id | {"user": 3})
+    assert unknown == answer(film_service, "/rank", in_full | {"user": {}})
 
 
 def test_an_items_neighbours_are_what_its_users_chose(film_service: RunningService) -> None:

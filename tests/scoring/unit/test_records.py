@@ -4,6 +4,7 @@ import json
 import tracemalloc
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -67,6 +68,13 @@ def test_a_long_unknown_name_is_cut() -> None:
 def test_a_column_named_like_the_batch_is_refused() -> None:
     with pytest.raises(RecordTypeError, match="`records`"):
         RequestTypes(Schema(numeric=("records",), categorical=()), max_records=5)
+
+
+def test_a_column_called_id_is_an_items_id_too() -> None:
+    types = RequestTypes(Schema(numeric=("age",), categorical=("id",)), max_records=5)
+    rows, ids, top = types.read_rank(b'{"user": {"age": 3}, "items": [{"id": "a"}, {}, {"id": null}], "top": 2}')
+    assert rows == [(3.0, "a"), (3.0, msgspec.UNSET), (3.0, None)]
+    assert (ids, top) == (["a", msgspec.UNSET, None], 2)
 
 
 def _expected(record: dict[str, Any], name: str) -> Any:
