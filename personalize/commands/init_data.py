@@ -1,6 +1,6 @@
 """`init-data`: a first dataset config for your own tables, to review and correct."""
 
-import math
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ import yaml
 
 from features.errors import BadInputError
 from personalize.terminal import Json, print_json, say, tell
+from tools.paths import ROOT
 from training.config import TablesSpec
 from training.errors import DatasetError
 from training.init_data.draft import to_yaml
@@ -23,7 +24,10 @@ from training.tables.files import load_spec
 from training.tables.quick import look_at
 
 NAME = "dataset.yaml"
-Table = Annotated[Path | None, typer.Option(help="The file or folder of this table, if it is not recognised.")]
+Table = Annotated[
+    Path | None, typer.Option(help="The file or folder of this table, from FOLDER on, if it is not recognised.")
+]
+Key = Annotated[str | None, typer.Option(help="The interactions' column with these keys, if it is not recognised.")]
 
 
 def init_data(
@@ -32,6 +36,8 @@ def init_data(
     interactions: Table = None,
     users: Table = None,
     items: Table = None,
+    user_key: Key = None,
+    item_key: Key = None,
     label: Annotated[
         str | None, typer.Option(help="The column that says whether there was a click; `positives` if all are clicks.")
     ] = None,
@@ -44,24 +50,48 @@ def init_data(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a dataset config for your tables: interactions, and users and items if you have them.
+    """Write a dataset config for your tables (interactions, and users and items if you have them), and a stack file.
 
     It guesses each table, the keys, the label, the timestamp, numeric and categorical columns, missing values and
-    separators, and gives the reason beside each guess. Where users and items come back often, it tries their keys,
-    crosses and factors on the first 100,000 rows, and writes what they gain. Correct the file, then name it in the
-    setting `dataset`.
+    separators, and what has to be cleaned, and gives the reason beside each guess. Where users and items come back
+    often and there is a click model, it tries their keys, crosses and factors on the first 100,000 rows, and writes
+    what they gain. Correct the file, then run `up` with the stack file, which has the folder's name and is in the
+    current folder.
 
     Example: .venv/bin/personalize init-data my-data
     """
-    target = _target(output or folder / NAME, force=force)
+    folder = folder.expanduser()
+    target, stack_file = _target(output or folder / NAME, force=force), Path(f"{folder.resolve().name}.yaml")
+    if stack_file.absolute() == target:
+        raise BadInputError(f"{target} would be the dataset config and the stack file. Add --output FILE.")
+    stack = _stack_of(target)
+    _target(stack_file, force=force or (stack_file.is_file() and stack_file.read_bytes() == stack.encode()))
     told = {"interactions": interactions, "users": users, "items": items}
-    guessed = guess(folder.expanduser(), {role: path for role, path in told.items() if path is not None}, label)
+    keys = {role: name for role, name in (("users", user_key), ("items", item_key)) if name is not None}
+    files = {role: _inside(folder, path) for role, path in told.items() if path is not None}
+    guessed = guess(folder, files, label, keys)
     say(f"Writing {target}, and checking the tables against it.")
     spec = _drafted(target, guessed, trial=trial)
+    stack_file.write_text(stack, encoding="utf-8")
     if as_json:
-        print_json({"path": target, "dataset": spec.model_dump(mode="json")})
+        print_json({"path": target, "stack_file": stack_file.absolute(), "dataset": spec.model_dump(mode="json")})
         return
-    _show(target)
+    tell(target.read_text(encoding="utf-8"))
+    say(f"Correct it, then run: .venv/bin/personalize up --config-file {shlex.quote(str(stack_file))}")
+
+
+def _inside(folder: Path, path: Path) -> Path:
+    """A table of the folder, or if it has no such file, one from the current folder on."""
+    inside = folder / path.expanduser()
+    return path if path.exists() and not inside.exists() else inside
+
+
+def _stack_of(target: Path) -> str:
+    """A stack file for this dataset config; paths in it start at the repository."""
+    spec = target.relative_to(ROOT) if target.is_relative_to(ROOT) else target
+    dataset = {"kind": "tables", "spec": str(spec)}
+    content = {"config": {"personalization:target": "local", "personalization:dataset": dataset}}
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def _drafted(target: Path, guessed: Guess, *, trial: bool) -> TablesSpec:
@@ -69,7 +99,7 @@ def _drafted(target: Path, guessed: Guess, *, trial: bool) -> TablesSpec:
     former = target.read_bytes() if target.is_file() else None
     try:
         spec = _written(target, guessed)
-        if trial and guessed.keys and guessed.label.column and (gains := _tried(spec, guessed)):
+        if trial and guessed.keys and not guessed.label.of_choices and (gains := _tried(spec, guessed)):
             spec = _written(target, replace(guessed, gains=gains))
     except BaseException:
         if former is None:
@@ -85,12 +115,6 @@ def _target(output: Path, *, force: bool) -> Path:
     if target.exists() and not force:
         raise BadInputError(f"There is a file {target} already. Add --force to overwrite it, or --output FILE.")
     return target
-
-
-def _show(target: Path) -> None:
-    tell(target.read_text(encoding="utf-8"))
-    value = yaml.safe_dump({"kind": "tables", "spec": str(target)}, default_flow_style=True, width=math.inf).strip()
-    say(f"Correct it, then set `personalization:dataset` to {value} and run `.venv/bin/personalize up`.")
 
 
 def _tried(spec: TablesSpec, guessed: Guess) -> Gains | None:

@@ -8,14 +8,15 @@ from features.hashing import split_values
 from features.values import TimeFormat, is_number, microseconds
 from training.config import POSITIVES, Label
 from training.errors import GuessError
-from training.init_data.profile import UNIT, ColumnProfile, TableProfile, words
+from training.init_data.profile import MISSING, UNIT, ColumnProfile, TableProfile, words
 from training.tables.typed import is_click
 
-MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
-"""Texts that usually mean missing."""
 _CODES = {"id", "code", "zip", "zipcode", "postcode", "postal", "phone", "sku", "isbn"}
 _SEPARATORS = ("|", ";", "/", ", ", ",", " ")
 _NEVER_IN_TEXT = ("|", ";")
+_TITLES = {"title", "name", "description", "text", "titel", "bezeichnung", "beschreibung"}
+_MAX_COMBINED = 0.9
+"""Texts that are different in more than this share of the fields are titles, and not several values each."""
 _MAX_WORDS = 3
 _MAX_WRONG = 0.05
 _MAX_DISTINCT = 0.5
@@ -62,7 +63,7 @@ def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftO
     if column.time_formats:
         why = "a date or a time: under `times`, its age, hour and weekday are features"
         return LeftOut(column=column.name, table=table.path.name, why=why)
-    if any("," in text for text in present) and all(map(_is_number_with_comma, present)):
+    if column.decimal == "." and any("," in text for text in present) and all(map(_is_number_with_comma, present)):
         why = f"has numbers with a comma ({_shown(max(present, key=len))}): write them with a decimal point alone"
         return LeftOut(column=column.name, table=table.path.name, why=why)
     return (
@@ -113,7 +114,8 @@ def _as_several(
     column: ColumnProfile, table: TableProfile, present: Counter[str], missing: tuple[str, ...]
 ) -> Feature | None:
     """A feature with several values, if enough fields have a separator and the parts recur in other combinations."""
-    for separator in _SEPARATORS:
+    is_title = _TITLES & {*words(column.name)} or len(present) > _MAX_COMBINED * present.total() > _FEW_ROWS
+    for separator in _NEVER_IN_TEXT if is_title else _SEPARATORS:
         with_it = sum(count for text, count in present.items() if separator in text)
         if with_it < _MIN_SEPARATED * present.total():
             continue
@@ -164,6 +166,21 @@ _LABELS = {
 }  # fmt: skip
 """Words in a column's name, and how much each speaks for a label."""
 _BOUGHT = {"buy", "bought", "purchase", "purchased", "order", "transaction"}
+_STRENGTHS = (
+    {*_BOUGHT, "ordered", "sale", "sold", "conversion", "kauf", "gekauft", "bestellung", "bestellt"},
+    {"checkout", "kasse"},
+    {"cart", "basket", "addtocart", "warenkorb"},
+    {"wishlist", "wish", "fav", "favorite", "favourite", "save", "saved", "like", "merkzettel", "wunschliste"},
+    {"click", "view", "viewed", "pageview", "detail", "visit", "pv", "klick", "ansicht", "aufruf", "angesehen"},
+)
+"""Words in the names of a shop's events, the strongest first."""
+_UNDONE = {"remove", "removed", "delete", "deleted", "cancel", "cancelled", "refund", "return", "list", "entfernt"}
+_SHOWN_ONLY = {"impression", "shown", "display", "exposure"}
+"""Words in the names of events that say that an item was shown: those without a click are negatives."""
+_WEAK = 3
+"""The place in `_STRENGTHS` from which on events are no purchases."""
+_NAMED = 3
+"""How likely a label a column of orders must be by its name: these usually have none."""
 _CLICKED = {"click", "clicked", "like", "liked", "yes", "y", "t", "positive"}
 """Names of events that count as a click, unless there is nothing beside them and purchases."""
 _ONLY_CLICKS = _BOUGHT | _CLICKED | {"1", "1.0", "true", "True"}
@@ -193,25 +210,47 @@ class LabelGuess:
     column: str
     rule: dict[str, object]
     why: str
+    choice: tuple[str, ...] = ()
+    """The events of a shop, the strongest first."""
+
+    @property
+    def of_choices(self) -> bool:
+        """Whether all rows are choices, so that there is a recommender and no click model."""
+        return not self.column or bool(self.choice)
 
 
-def guess_label(table: TableProfile, columns: Sequence[ColumnProfile], told: str | None) -> LabelGuess:
+def guess_label(
+    table: TableProfile, columns: Sequence[ColumnProfile], told: str | None, *, recommends: bool, are_orders: bool
+) -> LabelGuess:
     """The interactions' label among these columns; `told` is a given label column, or `positives`.
 
-    Raises `GuessError` when none looks like one, unless all rows are of one event that is a click, or there is nothing
-    beside keys and times.
+    `recommends` is whether there are keys of users and of items. Raises `GuessError` when no column looks like a label
+    and there are not.
     """
     if told == POSITIVES and told not in table.columns:
+        if not recommends:
+            raise GuessError(
+                f"`--label {POSITIVES}` is for recommendations, which need a column with the keys of users and one "
+                f"with those of items. Name them with --user-key and --item-key, among the columns of {table.path}: "
+                f"{', '.join(table.columns)}."
+            )
         return LabelGuess(column="", rule={}, why=f"as `--label {POSITIVES}` says")
     if told is not None and told not in table.columns:
         raise GuessError(f"{table.path} has no column {told!r}, only {', '.join(table.columns)}.")
     candidates = [table.columns[told]] if told is not None else columns
-    ranked = sorted(candidates, key=_likeness, reverse=True)
+    needed = _NAMED if are_orders else 0
+    ranked = sorted(candidates, key=lambda column: _likeness(column, needed), reverse=True)
     for column in ranked:
-        if (told is not None or _likeness(column)) and (found := _rule(column)):
+        if told is None and not _likeness(column, needed):
+            continue
+        if recommends and (choice := _choice(column)):
+            counted = ", ".join(f"{column.values[event]:,} {event}" for event in choice)
+            why = f"events of a shop, the strongest first: {counted}"
+            return LabelGuess(column=column.name, rule={"choice": [*choice]}, why=why, choice=choice)
+        if found := _rule(column):
             return _explained(column, *found)
-    if told is None and (why := _why_positives(ranked)):
-        return LabelGuess(column="", rule={}, why=why)
+    if told is None and recommends:
+        return LabelGuess(column="", rule={}, why=_why_positives(ranked))
     named = told or ", ".join(one.name for one in columns) or "none beside the keys"
     raise GuessError(
         f"No column of {table.path} looks like a label (0 and 1, ratings, or names of events), among: {named}. Name it "
@@ -220,11 +259,26 @@ def guess_label(table: TableProfile, columns: Sequence[ColumnProfile], told: str
 
 
 def _why_positives(columns: Sequence[ColumnProfile]) -> str:
-    """Why every row is taken for positive; "" if it is not."""
     for column in columns:
         if _likeness(column) and len(column.values) == 1 and {*column.values} & _ONLY_CLICKS:
             return f"{column.name} is always {next(iter(column.values))}"
-    return "" if any(_time_format(column) is None for column in columns) else "no column says what came of a row"
+    return "no column says what came of a row (if one does, add --label COLUMN)"
+
+
+def _choice(column: ColumnProfile) -> tuple[str, ...]:
+    """The events of a shop in a column, the strongest first; none unless some want an item more than others do."""
+    if len(column.values) > _MAX_EVENTS or any(_SHOWN_ONLY & {*words(event)} for event in column.values):
+        return ()
+    strengths = {
+        event: strength
+        for event in column.values
+        if not _UNDONE & {*words(event)}
+        for strength in [next((place for place, said in enumerate(_STRENGTHS) if said & {*words(event)}), None)]
+        if strength is not None
+    }
+    if len({*strengths.values()}) == 1 or min(strengths.values(), default=len(_STRENGTHS)) >= _WEAK:
+        return ()
+    return tuple(sorted(strengths, key=lambda event: (strengths[event], event)))
 
 
 def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | None, list[LeftOut]]:
@@ -270,11 +324,13 @@ def _why(column: ColumnProfile, form: TimeFormat) -> str:
     return f"{'times' if column.time_formats else kinds[form]} {span}"
 
 
-def _likeness(column: ColumnProfile) -> int:
-    """A score of how much a column looks like a label."""
+def _likeness(column: ColumnProfile, needed: int = 0) -> int:
+    """A score of how much a column looks like a label, 0 if its name alone does less than `needed`."""
+    if column.is_complete and _choice(column):
+        return max(_LABELS.values()) + 1
     named = max((_LABELS.get(word, 0) for word in words(column.name)), default=0)
     binary = {text.lower() for text in column.values} in ({"0", "1"}, {"true", "false"}, {"0.0", "1.0"})
-    return named + 2 * binary if column.is_complete else 0
+    return named + 2 * binary if column.is_complete and named >= needed else 0
 
 
 def _rule(column: ColumnProfile) -> tuple[dict[str, object], str] | None:
@@ -315,12 +371,16 @@ def _rule_of_numbers(column: ColumnProfile) -> tuple[dict[str, object], str]:
 
 
 def _share(column: ColumnProfile, threshold: float) -> float:
-    return sum(count for text, count in column.values.items() if float(text) >= threshold) / column.filled
+    return sum(count for text, count in column.values.items() if float(column.plain(text)) >= threshold) / column.filled
 
 
 def _explained(column: ColumnProfile, rule: dict[str, object], why: str) -> LabelGuess:
     label = Label.model_validate({"column": column.name, **rule})
-    clicks = sum(count for text, count in column.values.items() if is_click(text, label))
+    clicks = sum(
+        count
+        for text, count in column.values.items()
+        if is_click(column.plain(text) if not column.not_numbers else text, label)
+    )
     return LabelGuess(
         column=column.name, rule=rule, why=f"{why}; so {clicks / column.filled:.1%} of the rows are clicks"
     )

@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from features.values import TimeFormat
 from training.config import POSITIVES, Source
+from training.init_data.cleaning import Line
 from training.init_data.columns import Feature, LabelGuess, TimestampGuess
-from training.init_data.guess import Gains, Guess, Link, reason
+from training.init_data.guess import Gains, Guess
+from training.init_data.roles import Link, reason
 from training.tables.files import USUAL
 
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]*$")
@@ -23,9 +25,14 @@ def to_yaml(guessed: Guess, folder: Path) -> str:
 def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     roles = guessed.roles
     yield "# A draft, guessed from the files by `.venv/bin/personalize init-data`; each guess has its reason beside it."
-    yield "# Correct what is wrong, and remove columns that are known only after a click: they leak the target."
+    leaks = (
+        ""
+        if guessed.label.of_choices
+        else ", and remove columns that are known only after a click: they leak the target"
+    )
+    yield f"# Correct what is wrong{leaks}."
     seen = roles.interactions
-    if written := list(_written(seen.source)):
+    if written := [*_written(seen.source), *_cleaned(guessed.cleaning["interactions"])]:
         yield "interactions:"
         yield f"  path: {scalar(_place(seen.path, folder))} # {seen.shown_rows}"
         yield from written
@@ -35,6 +42,7 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
         yield "# Nothing tells the users' table from the items': swap the two if they are the wrong way round."
     for role, link in roles.links.items():
         yield from _entity(role, link, folder)
+        yield from _cleaned(guessed.cleaning[role])
     yield from (
         f"# No column seems to have the keys of {role}, without which nothing is recommended. If there is one: "
         f"`{role}: {{key: COLUMN}}`."
@@ -50,26 +58,25 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     if rows := guessed.rows:
         yield f"# Events that are the same in these are one row: {rows.why}."
         yield f"one_row_per: [{', '.join(map(scalar, rows.columns))}]"
-    yield ""
     if guessed.timestamp:
-        yield from _timestamp(guessed.timestamp)
-        yield ""
-    yield from _features(guessed)
+        yield from ("", *_timestamp(guessed.timestamp, guessed.label), *_cleaned(guessed.cleaning[""], indent=""))
+    if features := list(_features(guessed)):
+        yield from ("", *features)
     if left_out := list(_left_out(guessed)):
         yield from ("", "# Left out:", *left_out)
 
 
 def _label(label: LabelGuess) -> Iterator[str]:
     if not label.column:
-        yield f"# Every row is positive: {label.why}. A recommender is trained, and no click model."
+        yield f"# Every row is a choice, such as a purchase: {label.why}."
         yield f"label: {POSITIVES}"
         return
-    yield f"# The label, and what counts as a click: {label.why}."
+    what = "What counts as a choice" if label.choice else "The label, and what counts as a click"
+    yield f"# {what}: {label.why}."
     yield "label:"
     yield f"  column: {scalar(label.column)}"
     for rule, value in label.rule.items():
-        shown = f"[{', '.join(map(scalar, value))}]" if isinstance(value, list) else json.dumps(value)
-        yield f"  {rule}: {shown}"
+        yield f"  {rule}: {_inline(value)}"
 
 
 def _features(guessed: Guess) -> Iterator[str]:
@@ -107,6 +114,8 @@ def _made_of_keys(gains: Gains) -> Iterator[str]:
 def _left_out(guessed: Guess) -> Iterator[str]:
     for unused in guessed.left_out:
         yield f"#   {unused.column} ({unused.table}): {unused.why}"
+    if guessed.label.of_choices:
+        return
     used = guessed.keys if guessed.has_keys else {}
     if keys := " and ".join(link.foreign_key for link in guessed.roles.links.values() if link.foreign_key not in used):
         yield f"#   {keys}: as categories they describe known users and items, but say nothing about new ones"
@@ -114,8 +123,8 @@ def _left_out(guessed: Guess) -> Iterator[str]:
             yield f"#     (tried: {guessed.gains.keys:+.3f} AUC on {guessed.gains.rows})"
 
 
-def _timestamp(guessed: TimestampGuess) -> Iterator[str]:
-    remark = f"{guessed.why}; `split: time` holds out the latest"
+def _timestamp(guessed: TimestampGuess, label: LabelGuess) -> Iterator[str]:
+    remark = guessed.why if label.of_choices else f"{guessed.why}; `split: time` holds out the latest"
     if guessed.format is TimeFormat.ISO:
         yield f"timestamp: {scalar(guessed.column)} # {remark}"
         return
@@ -144,6 +153,12 @@ def _written(source: Source) -> Iterator[str]:
         yield f"  encoding: {source.encoding} # its first bytes are not UTF-8"
     if source.quote != USUAL.quote:
         yield f"  quote: {scalar(source.quote)}"
+    if source.decimal != USUAL.decimal:
+        yield f"  decimal: {scalar(source.decimal)}"
+
+
+def _cleaned(lines: Sequence[Line], indent: str = "  ") -> Iterator[str]:
+    yield from (f"{indent}{line.name}: {_inline(line.value)} # {line.why}" for line in lines)
 
 
 def _column(feature: Feature) -> Iterator[str]:
@@ -163,6 +178,15 @@ def scalar(text: str) -> str:
     """A text as a YAML scalar with exactly this value."""
     plain = _PLAIN.match(text) and text.lower() not in _WORDS_OF_YAML
     return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def _inline(value: object) -> str:
+    """A value as YAML in one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{scalar(name)}: {_inline(one)}' for name, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
+    return scalar(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _place(path: Path, folder: Path) -> str:

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from features.values import TimeFormat, is_number, microseconds
+from features.values import TimeFormat, is_number, key_of, microseconds
 from training.config import Source
 from training.errors import EmptyDatasetError, GuessError
 from training.tables.columns import header, lists_in, require_columns
@@ -20,6 +21,11 @@ UNIT = "\x1f"
 IN_WORDS = (TimeFormat.ISO, TimeFormat.DAY_FIRST, TimeFormat.MONTH_FIRST)
 _PLURAL = re.compile(r"(?<=..)(?<![si])(?<![^k]u)s$")
 """The s of `ads` and `skus`; those of `ts`, `class`, `analysis` and `status` are no plurals'."""
+_GERMAN = re.compile(r"(?<=..)(?=(?:nummer|nr|datum|zeit|menge)\b)")
+"""Where a German word such as `kundennummer` begins with another."""
+MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
+"""Texts that usually mean missing."""
+_SWAPPED = str.maketrans(",.", ".,")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,16 @@ class ColumnProfile:
 
     name: str
     texts: Counter[str]
+    decimal: str = "."
+
+    def plain(self, text: str) -> str:
+        """A number's text with a decimal point; another text may not become one."""
+        return text if self.decimal == "." else text.translate(_SWAPPED)
+
+    @cached_property
+    def folded(self) -> frozenset[str]:
+        """The values as keys that are compared without case and spaces around them."""
+        return frozenset(map(folded, self.values))
 
     @cached_property
     def values(self) -> Counter[str]:
@@ -52,12 +68,12 @@ class ColumnProfile:
     @cached_property
     def not_numbers(self) -> Counter[str]:
         """The texts that are not numbers."""
-        return Counter({text: count for text, count in self.values.items() if not is_number(text)})
+        return Counter({text: count for text, count in self.values.items() if not is_number(self.plain(text))})
 
     @cached_property
     def numbers(self) -> list[float]:
         """The distinct numbers, in order."""
-        return sorted({float(text) for text in self.values if text not in self.not_numbers})
+        return sorted({float(self.plain(text)) for text in self.values if text not in self.not_numbers})
 
     @cached_property
     def time_formats(self) -> list[TimeFormat]:
@@ -112,14 +128,35 @@ def profile(path: Path) -> TableProfile:
         rows = texts[names[0]].total()
     if not rows:
         raise EmptyDatasetError(f"{source.shown} has no row. Give a file with rows in it.")
-    columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
+    if files[0].is_text:
+        source = source.model_copy(update={"decimal": _decimal(texts)})
+    columns = {name: ColumnProfile(name, counts, source.decimal) for name, counts in texts.items()}
     return TableProfile(source=source, rows=rows, whole=chunks.whole, columns=columns, lists=lists)
 
 
 def words(name: str) -> list[str]:
     """The words of a column's or file's name, in lower case and without a plural s."""
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [_PLURAL.sub("", word) for word in re.split(r"[^a-z0-9]+", apart.lower()) if word]
+    apart = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)).lower()
+    return [_PLURAL.sub("", word) for word in _GERMAN.sub(" ", apart).split()]
+
+
+def folded(key: str) -> str:
+    """The one text of a key that is compared without case and spaces around it."""
+    return key_of(key).strip().lower()
+
+
+def _decimal(texts: Mapping[str, Mapping[str, int]]) -> str:
+    """A comma, if some columns have numbers that are written with it, and none has numbers with a point."""
+    signs = set[str]()
+    for column in texts.values():
+        filled = {text for text in column if text} - MISSING
+        signs |= {
+            sign
+            for sign in ".,"
+            if all(re.fullmatch(rf"[+-]?\d+([{sign}]\d+)?", text) for text in filled)
+            and any(sign in text for text in filled)
+        }
+    return "," if signs == {","} else "."
 
 
 _READ_BYTES = 1 << 20

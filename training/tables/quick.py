@@ -423,7 +423,8 @@ def repeats(
         for place, value in zip(lines.places, lines.columns[column], strict=True)
         if key(text_of(value)) == repeated[0]
     ]
-    more = f", and {len(repeated) - 1:,} more keys are repeated" if len(repeated) > 1 else ""
+    others = len(repeated) - 1
+    more = f", and {others:,} more {'key is' if others == 1 else 'keys are'} repeated" if others else ""
     return f"{len(places):,} rows ({_at(places[:EXAMPLES])}) with the {column} {repeated[0]!r}{more}"
 
 

@@ -31,6 +31,7 @@ ROWS = 6_000
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
 
 
 def tables(folder: Path, *, matters: bool, columns: bool = True) -> Path:

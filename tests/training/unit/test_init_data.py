@@ -17,6 +17,11 @@ from training.init_data.guess import guess
 from training.init_data.profile import words
 
 
+@pytest.fixture(autouse=True)
+def current_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+
+
 def test_keys_of_other_names_and_types_are_found(tmp_path: Path) -> None:
     guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8))
     assert "lists of 2 different values; requests separate them by '|'" in (tmp_path / "dataset.yaml").read_text()
@@ -37,7 +42,7 @@ def test_keys_of_other_names_and_types_are_found(tmp_path: Path) -> None:
         ),
         ({"b.item": "x,y\n"}, r"has no table, .* Ignored were b\.item: rename them .*--interactions FILE"),
         (
-            {"log.csv": "user_id,item_id,event\nu1,i1,view\nu1,i1,buy\nu2,i2,view\n"},
+            {"log.csv": "user_id,item_id,event\nu1,i1,view\nu1,i1,click\nu2,i2,view\n"},
             r"looks like a feature\. Users and items don't come back often enough",
         ),
         (
@@ -98,23 +103,23 @@ def test_a_table_that_nothing_refers_to_is_said_to_be_unused(tmp_path: Path) -> 
     assert described(tmp_path, told)["items"]["path"] == "b.tsv"
 
 
-def log(folder: Path, *, session: str, purchases_of: int) -> Path:
-    """40 views of 4 users, each in a session of its own, every fourth with a purchase; its item counts from
-    `purchases_of` on.
+def log(folder: Path, *, session: str, clicks_on: int) -> Path:
+    """40 views of 4 users, each in a session of its own, every fourth with a click; its item counts from `clicks_on`
+    on.
     """
     lines = [f"user_id,item_id,{session},event_type,device"]
     for number in range(40):
         user, device = f"u{number % 4}", ("phone", "tablet")[number % 2]
         lines.append(f"{user},i{number % 5},s{number},view,{device}")
         if number % 4 == 0:
-            lines.append(f"{user},i{purchases_of + number % 5},s{number},purchase,{device}")
+            lines.append(f"{user},i{clicks_on + number % 5},s{number},click,{device}")
     (folder / "events.csv").write_text("\n".join(lines) + "\n")
     return folder
 
 
 def test_events_of_one_user_item_and_session_are_guessed_to_be_one_row(tmp_path: Path) -> None:
-    guessed = described(log(tmp_path, session="session_id", purchases_of=0))
-    assert guessed["label"] == {"column": "event_type", "positive": ["purchase"], "negative": ["view"]}
+    guessed = described(log(tmp_path, session="session_id", clicks_on=0))
+    assert guessed["label"] == {"column": "event_type", "positive": ["click"], "negative": ["view"]}
     assert guessed["one_row_per"] == ["user_id", "item_id", "session_id"]
     assert guessed["categorical"] == ["device"]
     assert "are one row: 10 of 10 with a positive event have a negative one too." in (
@@ -123,19 +128,20 @@ def test_events_of_one_user_item_and_session_are_guessed_to_be_one_row(tmp_path:
 
 
 def test_without_sessions_it_is_user_and_item(tmp_path: Path) -> None:
-    guessed = described(log(tmp_path, session="shop", purchases_of=0))
+    guessed = described(log(tmp_path, session="shop", clicks_on=0))
     assert guessed["one_row_per"] == ["user_id", "item_id"]
 
 
 def test_events_that_have_nothing_to_do_with_each_other_stay_apart(tmp_path: Path) -> None:
-    assert "one_row_per" not in described(log(tmp_path, session="session_id", purchases_of=5))
+    assert "one_row_per" not in described(log(tmp_path, session="session_id", clicks_on=5))
 
 
 @pytest.mark.parametrize(
     ("column", "values", "options", "reason"),
     [
         ("event", ["purchase"], [], "event is always purchase"),
-        ("at", ["2026-01-31", "2026-02-01"], [], "no column says what came of a row"),
+        ("at", ["2026-01-31", "2026-02-01"], [], "no column says what came of a row (if one does, add --label COLUMN)"),
+        ("minutes", ["1", "3", "30"], [], "no column says what came of a row (if one does, add --label COLUMN)"),
         ("minutes", ["1", "3", "30"], ["--label", "positives"], "as `--label positives` says"),
     ],
 )
@@ -147,11 +153,11 @@ def test_rows_without_negatives_are_drafted_as_positives(
     run = CliRunner().invoke(app, ["init-data", str(tmp_path), *options])
     assert run.exit_code == 0, run.output
     text = (tmp_path / "dataset.yaml").read_text(encoding="utf-8")
-    assert f"# Every row is positive: {reason}. A recommender is trained, and no click model." in text
+    assert f"# Every row is a choice, such as a purchase: {reason}." in text
     drafted = yaml.safe_load(text)
     assert drafted["label"] == "positives"
-    assert "categorical" not in drafted, "the keys of positives are no features"
-    assert drafted.get("numeric") == (["minutes"] if column == "minutes" else None)
+    assert not {"numeric", "categorical"} & set(drafted), "a recommender reads no columns of the interactions"
+    assert (f"{column} (listens.csv): only columns of users and items help" in text) is (column != "at")
 
 
 def test_the_example_is_guessed_as_it_is_described(tmp_path: Path) -> None:
@@ -182,9 +188,8 @@ def test_tables_like_those_of_movielens_are_guessed_whole(tmp_path: Path) -> Non
     [
         ([0, 1, 1], {}),
         (["True", "False", "False"], {"equals": True}),
-        (["view", "purchase", "cart"], {"positive": ["purchase"], "negative": ["cart", "view"]}),
-        (["view", "click", "Purchase"], {"positive": ["Purchase", "click"], "negative": ["view"]}),
-        (["click", "buy", "click"], {"positive": ["buy"], "negative": ["click"]}),
+        (["impression", "purchase", "cart"], {"positive": ["purchase"], "negative": ["cart", "impression"]}),
+        (["view", "click", "Like"], {"positive": ["Like", "click"], "negative": ["view"]}),
         ([1, 3, 5], {"at_least": 4}),
         ([2, 8, 10], {"at_least": 7}),
         ([10, 20, 40], {"at_least": 20}),
@@ -196,8 +201,6 @@ def test_the_labels_rule_follows_from_its_values(tmp_path: Path, values: list[ob
 
 def test_a_label_of_another_name_can_be_told(tmp_path: Path) -> None:
     folder = shop(tmp_path, minutes=[1, 3, 30] * 8)
-    with pytest.raises(GuessError, match=r"looks like a label .*, among: minutes\. Name it with --label COLUMN"):
-        guess(folder, {}, None)
     assert described(folder, label="minutes")["label"] == {"column": "minutes", "at_least": 3}
     with pytest.raises(GuessError, match="has no column 'hours', only customerId, product, minutes"):
         guess(folder, {}, "hours")
@@ -303,7 +306,7 @@ def test_where_nothing_tells_users_from_items_the_file_says_so(tmp_path: Path) -
     assert "# Nothing tells the users' table from the items'" in (tmp_path / "dataset.yaml").read_text()
 
 
-def test_the_command_writes_the_file_and_never_over_another_unasked(tmp_path: Path) -> None:
+def test_the_command_writes_the_files_and_never_over_others_unasked(tmp_path: Path) -> None:
     films(tmp_path)
     run = CliRunner().invoke(app, ["init-data", str(tmp_path), "--json"])
     assert run.exit_code == 0, run.output
@@ -317,18 +320,29 @@ def test_the_command_writes_the_file_and_never_over_another_unasked(tmp_path: Pa
     assert (tmp_path / "dataset.yaml").read_text() == "mine"
     assert CliRunner().invoke(app, ["init-data", str(tmp_path), "--force"]).exit_code == 0
     assert "a.tsv" in (tmp_path / "dataset.yaml").read_text()
+    stack = Path(answer["stack_file"])
+    assert stack == Path.cwd() / f"{tmp_path.name}.yaml"
+    dataset = {"kind": "tables", "spec": str(tmp_path / "dataset.yaml")}
+    assert yaml.safe_load(stack.read_text())["config"]["personalization:dataset"] == dataset
+    (tmp_path / "dataset.yaml").unlink()
+    stack.write_text("mine")
+    third = CliRunner().invoke(app, ["init-data", str(tmp_path)])
+    assert f"There is a file {stack} already" in str(third.exception)
+    assert stack.read_text() == "mine"
+    assert not (tmp_path / "dataset.yaml").exists()
 
 
 def test_what_the_tables_do_not_bear_out_is_said_and_the_command_can_be_run_again(tmp_path: Path) -> None:
     films(tmp_path)
     before = (tmp_path / "a.tsv").read_text()
     with (tmp_path / "a.tsv").open("a") as stream:
-        stream.write("7\t\t3\t881250949\n")
+        stream.write("7\t8\t3\n")
     run = CliRunner().invoke(app, ["init-data", str(tmp_path)])
     assert isinstance(run.exception, DatasetError)
     assert exit_code(run.exception) is ExitCode.BAD_INPUT
-    assert "key item_id:token: 1 of 1,001 fields is no key: line 1002 ''" in str(run.exception)
+    assert "a.tsv: 1 of 1,001 rows is not split as the header is: line 1002 has" in str(run.exception)
     assert not (tmp_path / "dataset.yaml").exists()
+    assert not Path(f"{tmp_path.name}.yaml").exists()
     (tmp_path / "a.tsv").write_text(before)
     assert CliRunner().invoke(app, ["init-data", str(tmp_path)]).exit_code == 0
 

@@ -109,7 +109,7 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
         {},
         ["users.csv has 2 rows (lines 2, 4) with the user 'u1'. Keep one row for each key, or write `dup"],
     ),
-    "two users twice": (DuplicateKeyError, {"users": USERS + "u1,31\nu2,31\n"}, {}, ["'u1', and 1 more keys"]),
+    "two users twice": (DuplicateKeyError, {"users": USERS + "u1,31\nu2,31\n"}, {}, ["'u1', and 1 more key is"]),
     "keys that differ in their form alone": (
         DuplicateKeyError,
         {"users": "user,age\n12,3\n12.0,4\n"},

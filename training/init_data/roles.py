@@ -1,0 +1,204 @@
+"""Guesses which table has the interactions, the users and the items, and by which columns they refer to each other."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from training.errors import GuessError
+from training.init_data.profile import ColumnProfile, TableProfile, folded, words
+from training.tables.files import files_of
+from training.tables.quick import repeats
+
+_USERS = {"user", "customer", "member", "visitor", "person", "people", "client", "reader", "viewer", "account"}
+_USERS |= {"shopper", "buyer", "subscriber", "listener", "guest", "profile", "email", "mail"}
+_USERS |= {"kunde", "kunden", "kundin", "käufer", "besucher", "benutzer", "nutzer", "mitglied"}
+_ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
+_ITEMS |= {"variant", "asin", "ean", "stock", "artikel", "produkt", "ware"}
+_KEYS = {"id", "key", "no", "number", "sku", "code", "uid", "uuid", "email", "mail", "asin", "ean", "nr", "nummer"}
+_EXAMPLES = 3
+_NAMES = {"users": _USERS, "items": _ITEMS}
+_MOSTLY = 0.5
+"""The least share of a table's keys that must be different, if it has some in several rows."""
+_MIN_SHARE = 0.5
+"""The least share of the interactions' distinct keys that the other table must have to link the two columns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A column of the interactions with keys, and the table with a row for each, if there is one.
+
+    `share` is that of the column's values with a row in the table.
+    """
+
+    foreign_key: str
+    score: float
+    table: TableProfile | None = None
+    key: str = ""
+    share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """The tables by role; `is_sure` is false if users and items may be swapped. `others` have none."""
+
+    interactions: TableProfile
+    users: Link | None
+    items: Link | None
+    is_sure: bool
+    others: tuple[TableProfile, ...] = ()
+
+    @property
+    def links(self) -> dict[str, Link]:
+        """Users and items, as far as they were found."""
+        return {role: link for role, link in (("users", self.users), ("items", self.items)) if link is not None}
+
+
+def find_roles(
+    profiles: Sequence[TableProfile], told: Mapping[str, TableProfile], keys: Mapping[str, str] | None = None
+) -> Roles:
+    """The roles of the tables; `told` has the given ones, and `keys` the interactions' given columns, by role.
+
+    Raises `GuessError` if there are several tables and none refers to another, or no table has a given column.
+    """
+    for role, name in (keys or {}).items():
+        if not any(name in table.columns for table in profiles):
+            listed = "; ".join(f"{table.path.name} has {', '.join(table.columns)}" for table in profiles)
+            raise GuessError(f"No table has the column {name!r}, which --{role.removesuffix('s')}-key names: {listed}.")
+    found = [roles for table in profiles for roles in _roles(table, profiles, told, keys or {})]
+    found = [roles for roles in found if all(_table(roles, role) is table for role, table in told.items())]
+    if not found:
+        raise GuessError(
+            f"{_obstacle(profiles)}. The interactions need a column of user keys or one of item keys, and a table of "
+            "users or items a column with each of them in one row. Correct the files, or write the dataset config by "
+            "hand, starting from examples/tables/dataset.yaml."
+        )
+    return max(found, key=_score)
+
+
+def _table(roles: Roles, role: str) -> TableProfile | None:
+    return roles.interactions if role == "interactions" else roles.links[role].table if role in roles.links else None
+
+
+def _obstacle(profiles: Sequence[TableProfile]) -> str:
+    """What keeps the most similar columns of two tables from being the same keys, in a sentence without its stop."""
+    pairs = [
+        (
+            _same_name(key.name, foreign.name, table) + max(_share(foreign, key), _share(key, foreign)),
+            table,
+            other,
+            key,
+            foreign,
+        )
+        for table in profiles
+        for other in profiles
+        if other is not table
+        for key in table.columns.values()
+        for foreign in other.columns.values()
+    ]
+    # Of two columns with the same keys, that of users or items repeats them less.
+    likeness, table, other, key, foreign = max(
+        pairs, key=lambda pair: (pair[0], len(pair[3].values) / pair[3].texts.total())
+    )
+    if likeness < _MIN_SHARE:
+        return f"No table has a column with the keys of another, among {', '.join(one.path.name for one in profiles)}"
+    if not key.is_complete:
+        return f"{key.texts['']:,} of {table.shown_rows} of {table.path.name} have no {key.name}"
+    if repeated := [folded(text) for text, count in key.values.items() if count > 1]:
+        return f"{table.path.name} has {repeats(files_of(table.source), key.name, repeated, folded)}"
+    here, there = (", ".join(map(repr, [*column.values][:_EXAMPLES])) for column in (foreign, key))
+    return (
+        f"Too few {foreign.name} of {other.path.name}, such as {here}, are among the {key.name} of {table.path.name}, "
+        f"such as {there}"
+    )
+
+
+def _roles(
+    interactions: TableProfile,
+    profiles: Sequence[TableProfile],
+    told: Mapping[str, TableProfile],
+    keys: Mapping[str, str],
+) -> Iterator[Roles]:
+    """All roles with these interactions; of several tables, one at least must be linked to them."""
+    others = [table for table in profiles if table is not interactions]
+    linked = [link for table in others for link in _links(interactions, table)]
+    users, items = (
+        [
+            link
+            for link in (*linked, *_by_name(interactions, role, keys.get(role)), None)
+            if role not in keys or (link and keys[role] in {link.foreign_key, link.key})
+        ]
+        for role in ("users", "items")
+    )
+    for one, other in product(users, items):
+        tables = [link.table for link in (one, other) if link and link.table]
+        if (others and not tables) or (one and other and one.foreign_key == other.foreign_key):
+            continue
+        if len(tables) == 2 and tables[0] is tables[1]:  # noqa: PLR2004 - both
+            continue
+        is_sure = any(_likenesses(one, other)) or bool({"users", "items"} & {*told, *keys})
+        unused = tuple(table for table in others if not any(table is used for used in tables))
+        yield Roles(interactions=interactions, users=one, items=other, is_sure=is_sure, others=unused)
+
+
+def _score(roles: Roles) -> float:
+    return sum(link.score for link in roles.links.values()) + sum(_likenesses(roles.users, roles.items))
+
+
+def _likenesses(users: Link | None, items: Link | None) -> tuple[float, float]:
+    return _fits(users, _USERS, _ITEMS), _fits(items, _ITEMS, _USERS)
+
+
+def _by_name(interactions: TableProfile, role: str, told: str | None) -> Iterator[Link]:
+    """The interactions' columns that are named like a key of this role, or are `told`; there may be no table for it.
+
+    Of several that are, the one with fewer empty fields is more likely.
+    """
+    for column in interactions.columns.values():
+        said = set(words(column.name))
+        is_named = said & _NAMES[role] and (said & _KEYS or len(said) == 1) and column.filled > len(column.values)
+        is_other = {"email", "mail"} & said and not any("@" in text for text in column.values)
+        if column.name == told or (is_named and not is_other):
+            filled = column.filled / column.texts.total()
+            yield Link(foreign_key=column.name, score=0.1 * filled + 0.05 * bool(said & _KEYS))
+
+
+def _links(interactions: TableProfile, table: TableProfile) -> Iterator[Link]:
+    for key in table.columns.values():
+        if not key.is_complete or len(key.values) <= _MOSTLY * key.filled:
+            continue
+        for foreign in interactions.columns.values():
+            share, same_name = _share(foreign, key), _same_name(key.name, foreign.name, table)
+            if (share >= _MIN_SHARE or (share and not table.whole)) and (key.is_unique or same_name):
+                score = share + same_name - 0.5 * (not key.is_unique)
+                yield Link(table=table, key=key.name, foreign_key=foreign.name, share=share, score=score)
+
+
+def _share(foreign: ColumnProfile, key: ColumnProfile) -> float:
+    return len(foreign.folded & key.folded) / len(foreign.folded) if foreign.folded else 0.0
+
+
+def _same_name(key: str, foreign: str, table: TableProfile) -> float:
+    """A score of how much two columns' names match: `id` in users.csv is `user_id` elsewhere."""
+    if key == foreign:
+        return 2.0
+    if words(key) == words(foreign):
+        return 1.8
+    entity = {*words(table.path.name.split(".")[0]), *words(key)} - {"id", "key"}
+    return 1.5 if entity & set(words(foreign)) and {"id", "key"} & set(words(key)) else 0.0
+
+
+def _fits(link: Link | None, own: set[str], others: set[str]) -> float:
+    """A score of how much the names fit the table's role."""
+    if link is None:
+        return 0.0
+    file = words(link.table.path.name.split(".")[0]) if link.table else []
+    said = {*file, *words(link.key), *words(link.foreign_key)}
+    return float(bool(said & own)) - float(bool(said & others))
+
+
+def reason(link: Link) -> str:
+    """Why two columns are taken as the same key, or one as a key without a table."""
+    if link.table is None:
+        return "by its name; no table has a row for each"
+    unique = "unique" if link.table.columns[link.key].is_unique else "mostly unique"
+    return f"{unique} in the {link.table.shown_rows}; {link.share:.0%} of the interactions' keys are among them"
