@@ -60,5 +60,8 @@ ROUTES: dict[str, Callable[[Service, Request], Found]] = {
     "/healthz": lambda *_: (msgspec.json.encode(HealthAnswer(status="running")), []),
     "/readyz": _ready,
     "/metrics": _figures,
-    "/openapi.json": lambda service, _: (msgspec.json.encode(describe_service(service.model)), []),
+    "/openapi.json": lambda service, _: (
+        msgspec.json.encode(describe_service(service.model, service.lookups.catalogue)),
+        [],
+    ),
 }

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from features.columns import MOMENT
+from recommend.catalogue import Catalogue, Layout
+from recommend.recommender import Recommender
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest, SimilarRequest
 from scoring.request_errors import ErrorAnswer, Refusal
@@ -40,8 +42,8 @@ REQUEST_ID = {
 }
 
 
-def describe_service(model: ServedModel) -> Mapping[str, object]:
-    """The OpenAPI 3.1 document as JSON values, for the features of `model`."""
+def describe_service(model: ServedModel, catalogue: Catalogue | None) -> Mapping[str, object]:
+    """The OpenAPI 3.1 document as JSON values, for the features of `model` and the columns of the `catalogue`."""
     name, clicks = model.name, model.clicks
     roots: list[type[msgspec.Struct]] = [HealthAnswer, ReadyAnswer, ErrorAnswer]
     if clicks is not None:
@@ -52,6 +54,7 @@ def describe_service(model: ServedModel) -> Mapping[str, object]:
     references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
     if model.recommender is not None:  # what the type can't say
         components["RecommendRequest"]["anyOf"] = [{"required": [name]} for name in ("user", "history")]
+        _name_columns(components, model.recommender, catalogue)
     (healthy, ready, error), others = references[:3], references[3:]
     scoring, recommending = (others[:7], others[7:]) if clicks is not None else ((), others)
     return {
@@ -63,7 +66,7 @@ def describe_service(model: ServedModel) -> Mapping[str, object]:
         },
         "paths": {
             **(_scoring_paths(model, scoring, error) if scoring else {}),
-            **(_recommending_paths(recommending, error) if recommending else {}),
+            **({} if model.recommender is None else _recommending_paths(model.recommender, recommending, error)),
             **_looks(healthy, ready, error),
         },
         "components": {
@@ -123,17 +126,31 @@ def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) 
     return {"/score": {"post": score}, "/rank": {"post": order}, "/explain": {"post": explain}}
 
 
-def _recommending_paths(references: Sequence[Json], error: Json) -> Json:
+def _name_columns(components: Json, recommender: Recommender, catalogue: Catalogue | None) -> None:
+    """Let the requests to recommend name the columns that there are."""
+    layout = Layout(item_column="", separators={}) if catalogue is None else catalogue.layout
+    items = [f"`{name}` ({'number' if name in layout.numbers else 'text'})" for name in layout.separators]
+    users = [f"`{column.name}` ({column.role})" for column in recommender.user_columns]
+    for request in ("RecommendRequest", "SimilarRequest"):
+        for name, field in components[request]["properties"].items():
+            if name in {"show", "filter", "at_most", "context"}:
+                listed = ", ".join(users if name == "context" else items) or "none"
+                field["description"] += f" This model's columns: {listed}."
+
+
+def _recommending_paths(recommender: Recommender, references: Sequence[Json], error: Json) -> Json:
     asked, answer, similar = references
+    known = recommender.items[:2]
+    context = {column.name: column.asked.example for column in recommender.user_columns}
     recommend = _operation(
         "recommend",
-        "Items for a user, or for somebody with a history, without those in it",
+        f"Items for a user, or for somebody with a history, {'also' if recommender.repeats else 'without'} those in it",
         body=asked,
         answer=answer,
         error=error,
         examples={
-            "user": {"value": {"user": "u17", "top": 5}},
-            "history": {"value": {"history": ["i3", "i9"], "top": 5}},
+            "history": {"value": {"history": known, "top": 5} | ({"context": context} if context else {})},
+            "user": {"summary": "Put the key of one of your users here", "value": {"user": "u17", "top": 5}},
         },
     )
     like = _operation(
@@ -142,7 +159,7 @@ def _recommending_paths(references: Sequence[Json], error: Json) -> Json:
         body=similar,
         answer=answer,
         error=error,
-        examples={"item": {"value": {"item": "i3", "top": 5}}},
+        examples={"item": {"value": {"item": known[0], "top": 5}}},
     )
     return {"/recommend": {"post": recommend}, "/similar": {"post": like}}
 

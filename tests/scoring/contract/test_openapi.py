@@ -53,6 +53,25 @@ def test_the_examples_of_the_description_are_scored(description: dict[str, Any],
             assert client.post(path, json=example["value"]).status_code == 200
 
 
+@pytest.mark.parametrize("models", ["recommender", "both"])
+def test_a_recommender_is_described_by_its_columns_and_items(
+    services: Callable[[str], RunningService], models: str
+) -> None:
+    client = services(models).client
+    document = client.get("/openapi.json").json()
+    asked = document["components"]["schemas"]["RecommendRequest"]["properties"]
+    for name in ("show", "filter", "at_most"):
+        assert asked[name]["description"].endswith(" This model's columns: `title` (text), `genre` (text).")
+    assert asked["context"]["description"].endswith(" This model's columns: `age` (numeric), `town` (categorical).")
+    for path in RECOMMENDING:
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        for name, example in content["examples"].items():
+            answer = client.post(path, json=example["value"])
+            assert answer.status_code == 200
+            assert ("unknown_user" in answer.json()["fallback"]) == (name == "user")
+            assert "unknown_items" not in answer.json()["fallback"]
+
+
 class KeyProvider:
     """Gives schemathesis the valid key; schemathesis then also tries requests without it."""
 
