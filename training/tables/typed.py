@@ -408,8 +408,12 @@ def _concatenated(parts: Sequence[Any]) -> Any:  # noqa: ANN401 - numbers in Num
 
 
 def taken(values: Any, places: pa.Array) -> Any:  # noqa: ANN401 - numbers in NumPy's arrays, texts in Arrow's
-    """The values of a feature at these places."""
-    return values[places.to_numpy()] if isinstance(values, np.ndarray) else values.take(places)
+    """The values of a feature at these places; missing ones where a place is null."""
+    if not isinstance(values, np.ndarray):
+        return values.take(places)
+    found: npt.NDArray[np.float64] = values[places.fill_null(0).to_numpy()]
+    found[places.is_null().to_numpy(zero_copy_only=False)] = np.nan
+    return found
 
 
 def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
