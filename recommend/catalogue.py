@@ -279,6 +279,25 @@ class Catalogue:
         mask: Mask = (own >= lowest) & (own <= highest)
         return mask
 
+    def like(self, number: int, columns: Iterable[str]) -> npt.NDArray[np.float64]:
+        """How much each item is like the item `number`, float64[count], 0 without a common value in these columns.
+
+        As with `NewItems.scores`, a value is worth less the more items have it, and an item's are divided by the root
+        of their number. Raises `SnapshotError` if the file was altered.
+        """
+        shared, own = np.zeros(self.count), np.zeros(self.count)
+        for name in columns:
+            if name in self.layout.separators:
+                starts, codes = self.coded(name)
+                counts = np.diff(starts)
+                is_shared = np.isin(codes, codes[starts[number] : starts[number + 1]])
+                worth = is_shared / (np.bincount(codes)[codes] + SHRINKING)
+                item = np.repeat(np.arange(self.count), counts)
+                shared += np.bincount(item, weights=worth, minlength=self.count)
+                own += counts
+        likeness: npt.NDArray[np.float64] = shared / np.sqrt(np.maximum(own, 1))
+        return likeness
+
     def coded(self, name: str) -> tuple[Indices, Indices]:
         """The values of a column by number: those of item i are `codes[starts[i] : starts[i + 1]]`."""
         if name not in self._coded:

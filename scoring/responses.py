@@ -55,6 +55,8 @@ class Fallback(StrEnum):
     """The service has no stored histories, or cannot read them; its log has the reason."""
     UNKNOWN_ITEMS = "unknown_items"
     """Items of the history that the recommender does not know were left out."""
+    ATTRIBUTES = "attributes"
+    """Nobody chose the item that similar ones were asked for, so items with the same values of columns come first."""
     POPULAR = "popular"
     """There is no history, or it knows none of its items, so the most popular items are recommended."""
     FEWER = "fewer"

@@ -92,7 +92,7 @@ class RecommendQuery:
         user = self._user(stored, recommender)
         new = self._new(top, match, history, recommender, lookups)
         wanted = Wanted(history, top - len(new), excluded, user)
-        items, scores = yield from self._varied(wanted, new, lookups)
+        items, scores = yield from self._varied(wanted, new, recommender, lookups)
         found = recommender.explained(history if self.reasons else _NOBODY.chosen, items, scores)
         if not len(history):
             self.fallback.append(Fallback.POPULAR)
@@ -153,16 +153,22 @@ class RecommendQuery:
             return unwanted
         return np.concatenate([unwanted, history])
 
-    def _varied(self, wanted: Wanted, new: list[NewItem], lookups: Lookups) -> Generator[Wanted, Ranked, Ranked]:
+    def _best(self, wanted: Wanted, _recommender: Recommender) -> Generator[Wanted, Ranked, Ranked]:
+        """The best items for a history."""
+        return (yield wanted)
+
+    def _varied(
+        self, wanted: Wanted, new: list[NewItem], recommender: Recommender, lookups: Lookups
+    ) -> Generator[Wanted, Ranked, Ranked]:
         """The best items of which, and of the `new` ones, no more than `at_most` share a value, if it is given, among
         as few candidates as suffice, and `MOST_CANDIDATES` at most.
         """
         if self.request.at_most in (msgspec.UNSET, {}):
-            return (yield wanted)
+            return (yield from self._best(wanted, recommender))
         catalogue, before, top = lookups.catalogue, [one.number for one in new], wanted.top
         candidates = max(top, CANDIDATES)
         while True:
-            items, scores = yield wanted._replace(top=candidates)
+            items, scores = yield from self._best(wanted._replace(top=candidates), recommender)
             numbers = items if catalogue is None else catalogue.numbers[items]
             kept = varied(numbers, top, self.request, catalogue, before)
             if len(kept) == top or len(items) < candidates or candidates == MOST_CANDIDATES:
@@ -209,19 +215,53 @@ class RecommendQuery:
 
 
 class SimilarQuery(RecommendQuery):
-    """A checked request for items that are similar to one, which is the whole history."""
+    """A checked request for items that are similar to one, which is the whole history.
+
+    If nobody chose it, items come by the values that they share with it, then by popularity.
+    """
+
+    _like: npt.NDArray[np.float64] | None = None
+    """How much each of the recommender's items is like it, float64[m], if nobody chose it."""
+
+    def steps(self, recommender: Recommender, model: ServedModel, lookups: Lookups) -> Generator[Wanted, Ranked, Found]:
+        """See `RecommendQuery.steps`; raises `UNKNOWN_ITEM` for an item that is not in the catalogue either."""
+        (key,) = map(key_of, self.request.history or ())
+        if key in recommender.numbers:
+            return (yield from super().steps(recommender, model, lookups))
+        catalogue = lookups.catalogue
+        number = -1 if catalogue is None else catalogue.find(key)
+        if catalogue is None or number < 0:
+            raise Refusal.UNKNOWN_ITEM("Nobody chose this item, and it is not in the catalogue.", field="item")
+        try:
+            self._like = catalogue.like(number, model.compared_columns)[catalogue.numbers]
+            said = catalogue.item(key, number)
+        except SnapshotError as error:
+            raise Refusal.UNAVAILABLE(f"Items cannot be compared: {error}") from error
+        found = yield from super().steps(recommender, model, lookups)
+        because = [HistoryItem(item=key, columns=said.shown(_to_show(self.request, catalogue)))]
+        alike = [one for one in found.answer.items if one.score]
+        for one in alike:
+            one.reason, one.because = Reason.ATTRIBUTES, because
+        if len(alike) == len(found.answer.items):
+            self.fallback.remove(Fallback.POPULAR)
+        if alike:
+            self.fallback.insert(0, Fallback.ATTRIBUTES)
+        return found
 
     def _excluded(self, recommender: Recommender, history: Indices) -> Indices:
         """The item itself, too, also where what was chosen is recommended again."""
         return np.concatenate([super()._excluded(recommender, history), history])
 
     def _history(self, recommender: Recommender) -> Indices:
-        known = super()._history(recommender)
-        if not len(known):
-            raise Refusal.UNKNOWN_ITEM(
-                "Training has not seen that anybody chose this item, so none is known as similar.", field="item"
-            )
-        return known
+        return super()._history(recommender) if self._like is None else _NOBODY.chosen
+
+    def _best(self, wanted: Wanted, recommender: Recommender) -> Generator[Wanted, Ranked, Ranked]:
+        if self._like is None:
+            return (yield wanted)
+        scores = self._like.copy()
+        scores[wanted.excluded] = -np.inf
+        items = recommender.best_of(scores, wanted.top)
+        return items, scores[items]
 
 
 def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str]:

@@ -9,7 +9,7 @@ from infra.cloud.queries import ALERTS
 from personalize.commands.app import command_names
 from personalize.docs.tables import PAGE, renewed
 from scoring import responses
-from scoring.model.recommend_request import RecommendRequest
+from scoring.model.recommend_request import Condition, RecommendRequest
 from scoring.request_errors import Refusal
 from scoring.worker.metrics import Metrics, shared_folder
 from tests.support.page_blocks import blocks_of
@@ -37,14 +37,14 @@ def test_every_command_is_in_the_table_and_no_other() -> None:
 
 def test_the_page_about_http_has_every_field_and_fallback_of_a_recommendation() -> None:
     fields = {*RecommendRequest.__struct_fields__, *responses.RecommendAnswer.__struct_fields__}
-    assert first_column("http.md", "Recommend") == fields | {*responses.Fallback}
+    codes = {*responses.Fallback, *responses.Reason, "reason", *Condition.__struct_encode_fields__}
+    assert first_column("http.md", "Recommend") == fields | codes
 
 
 def test_the_page_about_http_has_every_code() -> None:
     text = (PAGE.parent / "http.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \| (`.*?) \|", text, re.MULTILINE)
-    shown = {(code, int(status)) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
-    assert shown == {(one.name.lower(), one.status) for one in Refusal}
+    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \| .+ \|$", text, re.MULTILINE)
+    assert rows == [(str(one.status), one.name.lower()) for one in Refusal]
 
 
 def test_the_page_about_http_has_every_metric() -> None:

@@ -9,12 +9,10 @@ import pytest
 from features.columns import Reading
 from features.schema import Schema
 from scoring.model.diagnosis import LOOKED_AT
-from scoring.request_errors import Refusal
 from tests.scoring.contract.conftest import MAX_BODY_BYTES, MAX_RECORDS, refusal
 from tests.support.raw_http import HEAD, connected
 from tests.support.recommenders import make_recommending_bundle, ranking_recommender, write_snapshots
 from tests.support.services import KEY, RunningService, running_service
-from tools.paths import ROOT
 
 JSON = {"content-type": "application/json"}
 
@@ -137,11 +135,6 @@ def test_an_unknown_field_is_told_those_of_its_route(
     assert message.startswith("The field a is unknown.")
     assert fields <= words
     assert ("history" in words) == (path == "/recommend")
-
-
-def test_the_reference_has_each_code_with_its_status() -> None:
-    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \| .+ \|$", (ROOT / "docs/reference/http.md").read_text(), re.MULTILINE)
-    assert rows == [(str(one.status), one.name.lower()) for one in Refusal]
 
 
 def test_more_records_than_the_limit_are_refused(client: httpx.Client) -> None:

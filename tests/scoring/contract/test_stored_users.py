@@ -296,6 +296,39 @@ def test_an_items_neighbours_are_what_its_users_chose(film_service: RunningServi
     assert items(answer(film_service, "/similar", {"item": "b", "exclude": ["a"], "filter": {"genre": ["x"]}})) == []
 
 
+def test_what_is_like_an_item_that_nobody_chose_is_similar_then_what_is_popular(film_service: RunningService) -> None:
+    """a, b, gone, n1 and n4 have x, and b, c, n2 and n4 have y: a value that n items have is worth 1 / (n + 5)."""
+    found = answer(film_service, "/similar", {"item": "n4", "show": ["genre"]})
+    x, y = 1 / (5 + 5), 1 / (4 + 5)
+    assert [(one["item"], one["reason"], because(one)) for one in found["items"]] == [
+        ("b", "attributes", ["n4"]),
+        ("c", "attributes", ["n4"]),
+        ("a", "attributes", ["n4"]),
+        ("d", "popular", []),
+    ]
+    assert [one["score"] for one in found["items"]] == pytest.approx([(x + y) / 2**0.5, y, x, 0])
+    assert found["items"][0]["because"] == [{"item": "n4", "columns": {"genre": ["x", "y"]}}]
+    assert found["fallback"] == ["attributes", "popular", "fewer"]
+
+
+@pytest.mark.parametrize(
+    ("body", "found", "fallback"),
+    [
+        ({"item": "n2", "top": 2}, ["c", "b"], ["attributes"]),
+        ({"item": "n3", "top": 2}, ["a", "b"], ["popular"]),
+        ({"item": "gone", "top": 3, "exclude": ["b"]}, ["a", "c", "d"], ["attributes", "popular"]),
+        ({"item": "n1", "top": 2, "filter": {"genre": ["y"]}}, ["b", "c"], ["attributes", "popular"]),
+        ({"item": "n1", "top": 3, "at_most": {"genre": 1}}, ["a", "c", "d"], ["attributes", "popular"]),
+        ({"item": "n1", "filter": {"title": ["Film n2"]}}, [], ["fewer"]),
+    ],
+)
+def test_so_it_is_with_the_limits_of_a_request(
+    film_service: RunningService, body: dict[str, object], found: list[str], fallback: list[str]
+) -> None:
+    similar = answer(film_service, "/similar", body)
+    assert (items(similar), similar["fallback"]) == (found, fallback)
+
+
 @pytest.mark.parametrize("arguments", [[], ["--snapshots", "never-made"]])
 def test_without_snapshots_users_are_unknown_and_items_cannot_be_looked_up(
     films: Path, tmp_path: Path, arguments: list[str]
