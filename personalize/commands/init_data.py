@@ -24,9 +24,7 @@ from training.tables.files import load_spec
 from training.tables.quick import look_at
 
 NAME = "dataset.yaml"
-Table = Annotated[
-    Path | None, typer.Option(help="The file or folder of this table, from FOLDER on, if it is not recognised.")
-]
+Table = Annotated[Path | None, typer.Option(help="This table's file or folder in FOLDER, if it is not recognised.")]
 Key = Annotated[str | None, typer.Option(help="The interactions' column with these keys, if it is not recognised.")]
 
 
@@ -68,7 +66,7 @@ def init_data(
     _target(stack_file, force=force or (stack_file.is_file() and stack_file.read_bytes() == stack.encode()))
     told = {"interactions": interactions, "users": users, "items": items}
     keys = {role: name for role, name in (("users", user_key), ("items", item_key)) if name is not None}
-    files = {role: _inside(folder, path) for role, path in told.items() if path is not None}
+    files = {role: folder / path.expanduser() for role, path in told.items() if path is not None}
     guessed = guess(folder, files, label, keys)
     say(f"Writing {target}, and checking the tables against it.")
     spec = _drafted(target, guessed, trial=trial)
@@ -78,12 +76,6 @@ def init_data(
         return
     tell(target.read_text(encoding="utf-8"))
     say(f"Correct it, then run: .venv/bin/personalize up --config-file {shlex.quote(str(stack_file))}")
-
-
-def _inside(folder: Path, path: Path) -> Path:
-    """A table of the folder, or if it has no such file, one from the current folder on."""
-    inside = folder / path.expanduser()
-    return path if path.exists() and not inside.exists() else inside
 
 
 def _stack_of(target: Path) -> str:

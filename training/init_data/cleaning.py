@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from features.values import key_of, microseconds
 from training.init_data.columns import LabelGuess, TimestampGuess
@@ -23,8 +23,7 @@ _SEEN_AGAIN = 0.1
 _DAY = 86_400_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Line:
+class Line(NamedTuple):
     """A line of the config and the reason for it."""
 
     name: str
@@ -60,8 +59,7 @@ def guess_cleaning(
     for role, link in roles.links.items():
         rules = [*_rule_of_keys(link, roles.interactions)]
         lines[role] = [*rules, *_duplicates(link, is_folded=bool(rules))]
-    is_folded = {role for role in roles.links if any(line.name == "keys" for line in lines[role])}
-    lines[""] = [*_seen_again(roles, label, timestamp, refunds, is_folded)] if label.of_choices and timestamp else []
+    lines[""] = [*_seen_again(roles, label, timestamp, refunds)] if label.of_choices and timestamp else []
     return lines
 
 
@@ -70,34 +68,30 @@ def _of_rows(roles: Roles, label: LabelGuess, basket: str, refunds: str) -> Iter
     events = table.columns[label.column].values if label.choice else {}
     if others := [event for event in events if event not in label.choice]:
         why = f"no purchase, cart or view: {', '.join(others)}"
-        yield Line(name="where", value={label.column: {"is": [*label.choice]}}, why=why)
+        yield Line("where", {label.column: {"is": label.choice}}, why)
     missing = {link.foreign_key: table.columns[link.foreign_key].texts[""] for link in roles.links.values()}
     if counted := [f"{count:,} rows have no {name}" for name, count in missing.items() if count]:
         is_guest = label.of_choices and basket and roles.users and missing[roles.users.foreign_key]
         then = "; what a guest orders together is learned from, too" if is_guest else ""
-        yield Line(name="missing_keys", value="one_time" if is_guest else "drop", why=" and ".join(counted) + then)
+        yield Line("missing_keys", "one_time" if is_guest else "drop", " and ".join(counted) + then)
     if basket and label.of_choices:
-        yield Line(
-            name="basket", value=basket, why=f"{len(table.columns[basket].values):,} orders in {table.shown_rows}"
-        )
+        yield Line("basket", basket, f"{len(table.columns[basket].values):,} orders in {table.shown_rows}")
     if refunds and label.of_choices:
         negative = sum(count for text, count in table.columns[refunds].values.items() if text[0] == "-")
-        yield Line(name="refunds", value=refunds, why=f"{negative:,} rows have less than 0")
+        yield Line("refunds", refunds, f"{negative:,} rows have less than 0")
 
 
 def _rule_of_keys(link: Link, interactions: TableProfile) -> Iterator[Line]:
     """The rule that makes one key of those that differ in case or spaces alone."""
-    texts = {
-        *interactions.columns[link.foreign_key].values,
-        *(link.table.columns[link.key].values if link.table else ()),
-    }
+    listed = link.table.columns[link.key].values if link.table else {}
+    texts = {*interactions.columns[link.foreign_key].values, *listed}
     stripped = {text.strip() for text in texts}
     lowered = {text.lower() for text in stripped}
     more = len(texts) - len(lowered)
     if more and (more >= _FEW_KEYS * len(texts) or any("@" in text for text in texts)):
         rule = {"lowercase": len(lowered) < len(stripped), "strip": len(stripped) < len(texts)}
         why = f"{len(texts):,} keys are {len(lowered):,} if case and spaces around them do not count"
-        yield Line(name="keys", value={name: True for name, needed in rule.items() if needed}, why=why)
+        yield Line("keys", {name: True for name, needed in rule.items() if needed}, why)
 
 
 def _duplicates(link: Link, *, is_folded: bool) -> Iterator[Line]:
@@ -109,14 +103,11 @@ def _duplicates(link: Link, *, is_folded: bool) -> Iterator[Line]:
         counts[key(text)] += count
     if repeated := [one for one, count in counts.items() if count > 1]:
         why = repeats(files_of(link.table.source), link.key, repeated, key)
-        yield Line(name="duplicates", value="drop", why=f"{why}; the latest or one of them is kept")
+        yield Line("duplicates", "drop", f"{why}; the latest or one of them is kept")
 
 
-def _seen_again(
-    roles: Roles, label: LabelGuess, timestamp: TimestampGuess, refunds: str, is_folded: Collection[str]
-) -> Iterator[Line]:
+def _seen_again(roles: Roles, label: LabelGuess, timestamp: TimestampGuess, refunds: str) -> Iterator[Line]:
     """Whether what was chosen most strongly is chosen again by the same user on another day."""
-    user_key, item_key = (folded if role in is_folded else key_of for role in ("users", "items"))
     keys = [link.foreign_key for link in roles.links.values()]
     names = [*keys, timestamp.column, label.column or timestamp.column, refunds or timestamp.column]
     days = defaultdict[tuple[str, str], set[int]](set)
@@ -125,8 +116,8 @@ def _seen_again(
         for user, item, when, event, quantity in zip(*(texts[name].to_pylist() for name in names), strict=True):
             is_strongest = not label.choice or event == label.choice[0]
             if user and item and is_strongest and not (refunds and quantity.startswith("-")):
-                days[user_key(user), item_key(item)].add((microseconds(when, timestamp.format) or 0) // _DAY)
+                days[folded(user), folded(item)].add((microseconds(when, timestamp.format) or 0) // _DAY)
     again = sum(len(one) > 1 for one in days.values())
     if again and again >= _SEEN_AGAIN * len(days):
         why = f"{again:,} of {len(days):,} pairs of user and item are on several days"
-        yield Line(name="recommend_seen", value=True, why=why)
+        yield Line("recommend_seen", True, why)  # noqa: FBT003 - the value of a line

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from features.hashing import split_values
 from features.values import TimeFormat, is_number, microseconds
@@ -63,7 +64,7 @@ def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftO
     if column.time_formats:
         why = "a date or a time: under `times`, its age, hour and weekday are features"
         return LeftOut(column=column.name, table=table.path.name, why=why)
-    if column.decimal == "." and any("," in text for text in present) and all(map(_is_number_with_comma, present)):
+    if any("," in text for text in present) and all(map(_is_number_with_comma, present)):
         why = f"has numbers with a comma ({_shown(max(present, key=len))}): write them with a decimal point alone"
         return LeftOut(column=column.name, table=table.path.name, why=why)
     return (
@@ -208,10 +209,13 @@ class LabelGuess:
     """The label's column and its rule, as in the config, and why; the column is empty if every row is positive."""
 
     column: str
-    rule: dict[str, object]
+    rule: dict[str, Any]
     why: str
-    choice: tuple[str, ...] = ()
-    """The events of a shop, the strongest first."""
+
+    @property
+    def choice(self) -> list[str]:
+        """The events of a shop, the strongest first."""
+        return list(self.rule.get("choice", []))
 
     @property
     def of_choices(self) -> bool:
@@ -227,17 +231,11 @@ def guess_label(
     `recommends` is whether there are keys of users and of items. Raises `GuessError` when no column looks like a label
     and there are not.
     """
-    if told == POSITIVES and told not in table.columns:
-        if not recommends:
-            raise GuessError(
-                f"`--label {POSITIVES}` is for recommendations, which need a column with the keys of users and one "
-                f"with those of items. Name them with --user-key and --item-key, among the columns of {table.path}: "
-                f"{', '.join(table.columns)}."
-            )
+    if told == POSITIVES and told not in table.columns and recommends:
         return LabelGuess(column="", rule={}, why=f"as `--label {POSITIVES}` says")
-    if told is not None and told not in table.columns:
+    if told not in {None, POSITIVES, *table.columns}:
         raise GuessError(f"{table.path} has no column {told!r}, only {', '.join(table.columns)}.")
-    candidates = [table.columns[told]] if told is not None else columns
+    candidates = columns if told is None else [table.columns[name] for name in (told,) if name in table.columns]
     needed = _NAMED if are_orders else 0
     ranked = sorted(candidates, key=lambda column: _likeness(column, needed), reverse=True)
     for column in ranked:
@@ -246,15 +244,16 @@ def guess_label(
         if recommends and (choice := _choice(column)):
             counted = ", ".join(f"{column.values[event]:,} {event}" for event in choice)
             why = f"events of a shop, the strongest first: {counted}"
-            return LabelGuess(column=column.name, rule={"choice": [*choice]}, why=why, choice=choice)
+            return LabelGuess(column=column.name, rule={"choice": choice}, why=why)
         if found := _rule(column):
             return _explained(column, *found)
     if told is None and recommends:
         return LabelGuess(column="", rule={}, why=_why_positives(ranked))
-    named = told or ", ".join(one.name for one in columns) or "none beside the keys"
+    named = ", ".join(one.name for one in candidates or columns) or "none beside the keys"
     raise GuessError(
         f"No column of {table.path} looks like a label (0 and 1, ratings, or names of events), among: {named}. Name it "
-        f"with --label COLUMN, or say that every row is positive with --label {POSITIVES}."
+        "with --label COLUMN, or, if every row is a choice, such as a purchase, the columns with the keys of users and "
+        "of items with --user-key COLUMN and --item-key COLUMN."
     )
 
 
@@ -265,10 +264,10 @@ def _why_positives(columns: Sequence[ColumnProfile]) -> str:
     return "no column says what came of a row (if one does, add --label COLUMN)"
 
 
-def _choice(column: ColumnProfile) -> tuple[str, ...]:
+def _choice(column: ColumnProfile) -> list[str]:
     """The events of a shop in a column, the strongest first; none unless some want an item more than others do."""
     if len(column.values) > _MAX_EVENTS or any(_SHOWN_ONLY & {*words(event)} for event in column.values):
-        return ()
+        return []
     strengths = {
         event: strength
         for event in column.values
@@ -277,8 +276,8 @@ def _choice(column: ColumnProfile) -> tuple[str, ...]:
         if strength is not None
     }
     if len({*strengths.values()}) == 1 or min(strengths.values(), default=len(_STRENGTHS)) >= _WEAK:
-        return ()
-    return tuple(sorted(strengths, key=lambda event: (strengths[event], event)))
+        return []
+    return sorted(strengths, key=lambda event: (strengths[event], event))
 
 
 def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | None, list[LeftOut]]:
@@ -371,16 +370,12 @@ def _rule_of_numbers(column: ColumnProfile) -> tuple[dict[str, object], str]:
 
 
 def _share(column: ColumnProfile, threshold: float) -> float:
-    return sum(count for text, count in column.values.items() if float(column.plain(text)) >= threshold) / column.filled
+    return sum(count for text, count in column.values.items() if float(text) >= threshold) / column.filled
 
 
 def _explained(column: ColumnProfile, rule: dict[str, object], why: str) -> LabelGuess:
     label = Label.model_validate({"column": column.name, **rule})
-    clicks = sum(
-        count
-        for text, count in column.values.items()
-        if is_click(column.plain(text) if not column.not_numbers else text, label)
-    )
+    clicks = sum(count for text, count in column.values.items() if is_click(text, label))
     return LabelGuess(
         column=column.name, rule=rule, why=f"{why}; so {clicks / column.filled:.1%} of the rows are clicks"
     )

@@ -66,8 +66,6 @@ def guess_rows(table: TableProfile, keys: Sequence[str], guessed: LabelGuess) ->
 ROLES = ("interactions", "users", "items")
 _WORTH = 0.005
 """The least AUC that the keys must gain; on 20,000 held-out rows its standard error is about 0.004."""
-_SHOWN = 8
-"""How many of the columns that are left out for one reason are named."""
 _COME_BACK = 5
 """A key is tried as a feature if its values have at least this many rows on average."""
 
@@ -134,7 +132,9 @@ def guess(
     """
     files, ignored = _files(folder, told)
     profiles = {path: profile(path) for path in files}
-    roles = find_roles(list(profiles.values()), {role: profiles[path.resolve()] for role, path in told.items()}, keys)
+    roles = find_roles(
+        list(profiles.values()), {role: profiles[path.resolve()] for role, path in told.items()}, keys or {}
+    )
     table, own = roles.interactions, {link.foreign_key for link in roles.links.values()}
     basket, refunds = guess_basket(table, own), guess_refunds(table)
     others = [one for name, one in table.columns.items() if name not in own | {basket}]
@@ -217,7 +217,5 @@ def _add_features(guessed: Guess, taken: set[str]) -> None:
             continue
         guessed.left_out.append(LeftOut(column=name, table=table.path.name, why=why))
     if unread:
-        more = f" and {len(unread) - _SHOWN:,} more" if len(unread) > _SHOWN else ""
         why = "only columns of users and items help a recommender"
-        listed = ", ".join(unread[:_SHOWN]) + more
-        guessed.left_out.append(LeftOut(column=listed, table=roles.interactions.path.name, why=why))
+        guessed.left_out.append(LeftOut(column=", ".join(unread), table=roles.interactions.path.name, why=why))

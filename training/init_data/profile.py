@@ -25,7 +25,6 @@ _GERMAN = re.compile(r"(?<=..)(?=(?:nummer|nr|datum|zeit|menge)\b)")
 """Where a German word such as `kundennummer` begins with another."""
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
 """Texts that usually mean missing."""
-_SWAPPED = str.maketrans(",.", ".,")
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,6 @@ class ColumnProfile:
 
     name: str
     texts: Counter[str]
-    decimal: str = "."
-
-    def plain(self, text: str) -> str:
-        """A number's text with a decimal point; another text may not become one."""
-        return text if self.decimal == "." else text.translate(_SWAPPED)
 
     @cached_property
     def folded(self) -> frozenset[str]:
@@ -68,12 +62,12 @@ class ColumnProfile:
     @cached_property
     def not_numbers(self) -> Counter[str]:
         """The texts that are not numbers."""
-        return Counter({text: count for text, count in self.values.items() if not is_number(self.plain(text))})
+        return Counter({text: count for text, count in self.values.items() if not is_number(text)})
 
     @cached_property
     def numbers(self) -> list[float]:
         """The distinct numbers, in order."""
-        return sorted({float(self.plain(text)) for text in self.values if text not in self.not_numbers})
+        return sorted({float(text) for text in self.values if text not in self.not_numbers})
 
     @cached_property
     def time_formats(self) -> list[TimeFormat]:
@@ -128,9 +122,10 @@ def profile(path: Path) -> TableProfile:
         rows = texts[names[0]].total()
     if not rows:
         raise EmptyDatasetError(f"{source.shown} has no row. Give a file with rows in it.")
-    if files[0].is_text:
-        source = source.model_copy(update={"decimal": _decimal(texts)})
-    columns = {name: ColumnProfile(name, counts, source.decimal) for name, counts in texts.items()}
+    if files[0].is_text and _has_commas(texts):
+        source = source.model_copy(update={"decimal": ","})
+        texts = {name: Counter({_with_point(text): n for text, n in column.items()}) for name, column in texts.items()}
+    columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
     return TableProfile(source=source, rows=rows, whole=chunks.whole, columns=columns, lists=lists)
 
 
@@ -145,18 +140,20 @@ def folded(key: str) -> str:
     return key_of(key).strip().lower()
 
 
-def _decimal(texts: Mapping[str, Mapping[str, int]]) -> str:
-    """A comma, if some columns have numbers that are written with it, and none has numbers with a point."""
-    signs = set[str]()
-    for column in texts.values():
-        filled = {text for text in column if text} - MISSING
-        signs |= {
-            sign
-            for sign in ".,"
-            if all(re.fullmatch(rf"[+-]?\d+([{sign}]\d+)?", text) for text in filled)
-            and any(sign in text for text in filled)
-        }
-    return "," if signs == {","} else "."
+def _has_commas(texts: Mapping[str, Mapping[str, int]]) -> bool:
+    """Whether some columns have numbers that are written with a comma, and none has numbers with a point."""
+    filled = [set(column) - {"", *MISSING} for column in texts.values()]
+    signs = {
+        sign
+        for sign in ".,"
+        for one in filled
+        if any(sign in text for text in one) and all(re.fullmatch(rf"[+-]?\d+([{sign}]\d+)?", text) for text in one)
+    }
+    return signs == {","}
+
+
+def _with_point(text: str) -> str:
+    return text.replace(",", ".") if re.fullmatch(r"[+-]?\d+,\d+", text) else text
 
 
 _READ_BYTES = 1 << 20

@@ -53,19 +53,22 @@ class Roles:
         return {role: link for role, link in (("users", self.users), ("items", self.items)) if link is not None}
 
 
-def find_roles(
-    profiles: Sequence[TableProfile], told: Mapping[str, TableProfile], keys: Mapping[str, str] | None = None
-) -> Roles:
+def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile], keys: Mapping[str, str]) -> Roles:
     """The roles of the tables; `told` has the given ones, and `keys` the interactions' given columns, by role.
 
     Raises `GuessError` if there are several tables and none refers to another, or no table has a given column.
     """
-    for role, name in (keys or {}).items():
+    for role, name in keys.items():
         if not any(name in table.columns for table in profiles):
             listed = "; ".join(f"{table.path.name} has {', '.join(table.columns)}" for table in profiles)
             raise GuessError(f"No table has the column {name!r}, which --{role.removesuffix('s')}-key names: {listed}.")
-    found = [roles for table in profiles for roles in _roles(table, profiles, told, keys or {})]
-    found = [roles for roles in found if all(_table(roles, role) is table for role, table in told.items())]
+    found = [roles for table in profiles for roles in _roles(table, profiles, told, keys)]
+    found = [
+        roles
+        for roles in found
+        if all(_table(roles, role) is table for role, table in told.items())
+        and all(role in roles.links and roles.links[role].foreign_key == name for role, name in keys.items())
+    ]
     if not found:
         raise GuessError(
             f"{_obstacle(profiles)}. The interactions need a column of user keys or one of item keys, and a table of "
@@ -81,35 +84,28 @@ def _table(roles: Roles, role: str) -> TableProfile | None:
 
 def _obstacle(profiles: Sequence[TableProfile]) -> str:
     """What keeps the most similar columns of two tables from being the same keys, in a sentence without its stop."""
-    pairs = [
+    columns = [(table, column) for table in profiles for column in table.columns.values()]
+    alike = [
         (
             _same_name(key.name, foreign.name, table) + max(_share(foreign, key), _share(key, foreign)),
             table,
-            other,
             key,
             foreign,
         )
-        for table in profiles
-        for other in profiles
-        if other is not table
-        for key in table.columns.values()
-        for foreign in other.columns.values()
+        for (table, key), (other, foreign) in product(columns, columns)
+        if table is not other
     ]
     # Of two columns with the same keys, that of users or items repeats them less.
-    likeness, table, other, key, foreign = max(
-        pairs, key=lambda pair: (pair[0], len(pair[3].values) / pair[3].texts.total())
-    )
-    if likeness < _MIN_SHARE:
+    best = max(alike, default=None, key=lambda one: (one[0], len(one[2].values) / one[2].texts.total()))
+    if best is None or best[0] < _MIN_SHARE:
         return f"No table has a column with the keys of another, among {', '.join(one.path.name for one in profiles)}"
+    _, table, key, foreign = best
     if not key.is_complete:
         return f"{key.texts['']:,} of {table.shown_rows} of {table.path.name} have no {key.name}"
     if repeated := [folded(text) for text, count in key.values.items() if count > 1]:
         return f"{table.path.name} has {repeats(files_of(table.source), key.name, repeated, folded)}"
-    here, there = (", ".join(map(repr, [*column.values][:_EXAMPLES])) for column in (foreign, key))
-    return (
-        f"Too few {foreign.name} of {other.path.name}, such as {here}, are among the {key.name} of {table.path.name}, "
-        f"such as {there}"
-    )
+    here, there = (", ".join(map(repr, [*column.values][:_EXAMPLES])) for column in (key, foreign))
+    return f"Too few {foreign.name} such as {there} are among the {key.name} of {table.path.name} such as {here}"
 
 
 def _roles(
@@ -121,14 +117,7 @@ def _roles(
     """All roles with these interactions; of several tables, one at least must be linked to them."""
     others = [table for table in profiles if table is not interactions]
     linked = [link for table in others for link in _links(interactions, table)]
-    users, items = (
-        [
-            link
-            for link in (*linked, *_by_name(interactions, role, keys.get(role)), None)
-            if role not in keys or (link and keys[role] in {link.foreign_key, link.key})
-        ]
-        for role in ("users", "items")
-    )
+    users, items = ([*linked, *_by_name(interactions, role, keys.get(role)), None] for role in ("users", "items"))
     for one, other in product(users, items):
         tables = [link.table for link in (one, other) if link and link.table]
         if (others and not tables) or (one and other and one.foreign_key == other.foreign_key):

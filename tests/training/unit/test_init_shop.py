@@ -156,7 +156,7 @@ def test_what_comes_again_on_another_day_is_recommended_again_without_refunds(tm
         ("p1,a\n,b\n,c\np2,d\n", r"2 of 4 rows of products\.csv have no sku"),
         (
             "1,a\n2,b\n3,c\n",
-            r"Too few sku of orders\.csv, such as 'p0', 'p1', 'p2', are among the sku of products\.csv, such",
+            r"Too few sku such as 'p0', 'p1', 'p2' are among the sku of products\.csv such as '1', '2', '3'\.",
         ),
     ],
 )
@@ -172,7 +172,11 @@ def test_keys_can_be_told(tmp_path: Path) -> None:
     folder = written(tmp_path, log=f"who,what,clicked\n{rows}")
     content, _ = drafted(folder, keys={"users": "who", "items": "what"})
     assert (content["users"], content["items"]) == ({"key": "who"}, {"key": "what"})
+    with pytest.raises(GuessError, match=r"No table has a column with the keys of another, among log\.csv"):
+        guess(folder, {}, keys={"users": "who", "items": "who"})
     with pytest.raises(GuessError, match=r"column 'whom', which --user-key names: log\.csv has who, what, clicked"):
         guess(folder, {}, keys={"users": "whom"})
-    with pytest.raises(GuessError, match=r"positives` is for recommendations.* --user-key and --item-key, among"):
+    with pytest.raises(
+        GuessError, match=r"among: who, what, clicked\. Name it with --label COLUMN, or, .* --user-key COLUMN"
+    ):
         guess(folder, {}, "positives")
