@@ -6,3 +6,4 @@ import numpy.typing as npt
 Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.float64]

@@ -17,10 +17,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from recommend.arrays import Indices
+from recommend.arrays import Indices, Numbers, Scores
 
+Kinds = npt.NDArray[np.int8]
 WEIGHTS_NAME = "weights between items"
-"""What a report calls this kind of a first stage."""
+"""What a report calls this kind of a first stage: with similarities or nothing it is of the same kind."""
+SIMILARITIES_NAME = "similarities of items"
+NO_WEIGHTS_NAME = "nothing of what others chose"
 OTHERS, WEIGHTS = "others.npy", "weights.npy"
 LARGEST = 500
 """How many weights a row keeps. On MovieLens-100k, 200 cost 0.003 of NDCG@10 and 500 nothing."""
@@ -54,8 +57,8 @@ class ItemWeights:
     weights: npt.NDArray[np.float32]
 
     @classmethod
-    def cut(cls, dense: npt.NDArray[np.float64], largest: int = LARGEST) -> Self:
-        """The `largest` weights of each row of `dense`, float64[m, m], by magnitude."""
+    def cut(cls, dense: Numbers | Scores, largest: int = LARGEST) -> Self:
+        """The `largest` weights of each row of `dense`, float[m, m], by magnitude."""
         kept = min(largest, dense.shape[1])
         others = np.empty((len(dense), kept), dtype=np.uint16)
         weights = np.empty((len(dense), kept), dtype=np.float32)
@@ -64,10 +67,13 @@ class ItemWeights:
             weights[row] = values[others[row]]
         return cls(others=others, weights=weights)
 
-    def scores(self, history: Indices) -> npt.NDArray[np.float64]:
-        """The score of each item, float64[m], for somebody who chose the items `history`, int64[h], each named once."""
+    def scores(self, history: Indices, counts: Numbers | None = None) -> Numbers:
+        """The score of each item, float64[m], for somebody who chose the items `history`, int64[h], each named once,
+        which count so much, float64[h], or 1.
+        """
         others = self.others[history].ravel().astype(np.int64)  # `bincount` converts in three times the time
-        scores = np.bincount(others, weights=self.weights[history].ravel(), minlength=len(self.others))
+        weights = self.weights[history] if counts is None else self.weights[history] * counts[:, np.newaxis]
+        scores = np.bincount(others, weights=weights.ravel(), minlength=len(self.others))
         return scores.astype(np.float64, copy=False)
 
     def reasons(self, history: Indices, best: Indices, most: int) -> list[list[int]]:
@@ -135,14 +141,15 @@ class ItemFactors:
         exact = (np.round(factors.astype(np.float64) / step) * step).astype(np.float32)
         return cls(factors=exact, regularisation=regularisation, of_each_choice=of_each_choice)
 
-    def scores(self, history: Indices) -> npt.NDArray[np.float64]:
+    def scores(self, history: Indices, counts: Numbers | None = None) -> Numbers:
         """See `ItemWeights.scores`: one product of all items' vectors with the user's."""
         own = self.factors[history].astype(np.float64)
-        user = np.linalg.solve(self._system(own), self.confidence * own.sum(axis=0))
+        each = np.ones(len(own)) if counts is None else counts
+        user = np.linalg.solve(self._system(own, each), self.confidence * (each @ own))
         step = _power_of_two(float(np.linalg.norm(user)) * self._longest / EXACT)
         # In one thread, where a product by BLAS would take all cores, on each of which there is a worker.
         products = np.einsum("ij,j->i", self.factors, np.round(user / step).astype(np.float32))
-        scores: npt.NDArray[np.float64] = products.astype(np.float64) * step
+        scores: Numbers = products.astype(np.float64) * step
         return scores
 
     def reasons(self, history: Indices, best: Indices, most: int) -> list[list[int]]:
@@ -150,7 +157,7 @@ class ItemFactors:
         if not len(history):
             return [[] for _ in best]
         own = self.factors[history].astype(np.float64)
-        added = self.factors[best] @ np.linalg.solve(self._system(own), own.T)
+        added = self.factors[best] @ np.linalg.solve(self._system(own, np.ones(len(own))), own.T)
         added[best[:, None] == history] = 0
         rows = np.arange(len(best))
         reasons: list[list[int]] = [[] for _ in best]
@@ -184,7 +191,7 @@ class ItemFactors:
         )
 
     @cached_property
-    def _gram(self) -> npt.NDArray[np.float64]:
+    def _gram(self) -> Numbers:
         """The products of all factors, float64[k, k], summed over the items."""
         gram = np.zeros((self.factors.shape[1],) * 2)
         for start in range(0, len(self.factors), ROWS_TOGETHER):
@@ -198,16 +205,99 @@ class ItemFactors:
         longest = np.sqrt(np.einsum("ij,ij->i", self.factors, self.factors).max(initial=0))
         return float(longest) / _step(self.factors)
 
-    def _system(self, own: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The system of equations, float64[k, k], for a user who chose items with the vectors `own`, float64[h, k]."""
+    def _system(self, own: Numbers, counts: Numbers) -> Numbers:
+        """The system of equations, float64[k, k], for a user who chose items with the vectors `own`, float64[h, k],
+        each of which counts so much, float64[h].
+        """
         regularisation = self.regularisation * (max(len(own), 1) if self.of_each_choice else 1)
-        system: npt.NDArray[np.float64] = self._gram + (self.confidence - 1) * (own.T @ own)
+        system: Numbers = self._gram + (self.confidence - 1) * (own.T @ (counts[:, np.newaxis] * own))
         system[np.diag_indices_from(system)] += regularisation
         return system
 
 
 FirstStage = ItemWeights | ItemFactors
 """Any kind of a first stage."""
+
+
+class Mix(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes the first stage's score: so many times the score by `others`, who chose the same, the user's `own`
+    choices, and recent `popularity`.
+
+    A choice counts half as one's own after so many more as `half_life`, and for what others chose after `recency`; 0 is
+    never. One of a weaker kind counts `weaker` times one of the kind before it.
+    """
+
+    others: float = 1.0
+    own: float = 0.0
+    popularity: float = 0.0
+    half_life: float = 0.0
+    recency: float = 0.0
+    weaker: float = 1.0
+
+
+BY_OTHERS = Mix()
+"""What others chose alone."""
+POPULAR = Mix(others=0.0, popularity=1.0)
+"""The same for everybody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blend:
+    """How first stages of m items are mixed: for users whom training met, and for others, `of_new`.
+
+    `popularity`, float64[m], has a standard deviation of 1, and `typical`, float64[m], are the scores by others of the
+    average user. With `ranks_new` the second stage orders what new users get, too.
+    """
+
+    mix: Mix = BY_OTHERS
+    of_new: Mix | None = None
+    ranks_new: bool = True
+    popularity: Numbers | None = None
+    typical: Numbers | None = None
+
+    def of(self, *, new: bool) -> Mix:
+        """The mix for a user."""
+        return self.of_new if new and self.of_new is not None else self.mix
+
+    def scores(self, stage: FirstStage, history: Indices, kinds: Kinds | None = None, *, new: bool = False) -> Numbers:
+        """The first stage's score of each item, float64[m]. `history`, int64[h], has the latest choice last and an item
+        as often as it was chosen; `kinds`, int8[h], are None where all are of the strongest one.
+        """
+        mix = self.of(new=new)
+        scores = self.by_others(stage, history, kinds, new=new)
+        if mix.others != 1:
+            scores *= mix.others
+        if mix.own and len(history):
+            own = decays(len(history), mix.half_life) * strengths(mix.weaker, kinds)
+            scores += mix.own * np.bincount(history, own, minlength=len(scores))
+        if mix.popularity and self.popularity is not None:
+            scores += mix.popularity * self.popularity
+        return scores
+
+    def by_others(
+        self, stage: FirstStage, history: Indices, kinds: Kinds | None = None, *, new: bool = False
+    ) -> Numbers:
+        """The score of each item by others alone, float64[m]."""
+        mix = self.of(new=new)
+        if not mix.recency and kinds is None:
+            return stage.scores(np.unique(history))
+        count = decays(len(history), mix.recency) * strengths(mix.weaker, kinds)
+        order = np.lexsort((count, history))
+        last = np.append(history[order][1:] != history[order][:-1], np.ones(min(len(order), 1), np.bool_))
+        return stage.scores(history[order][last], count[order][last])
+
+
+BY_OTHERS_ALONE = Blend()
+
+
+def decays(count: int, half_life: float) -> Numbers:
+    """What so many choices count, the latest last, float64[count]: half for each `half_life` later ones."""
+    return np.exp2(-np.arange(count)[::-1] / half_life) if half_life else np.ones(count)
+
+
+def strengths(weaker: float, kinds: Kinds | None) -> Numbers | float:
+    """What choices of these kinds count, float64[h]; 1 where all are of one."""
+    return 1.0 if kinds is None else weaker ** kinds.astype(np.float64)
 
 
 def _step(factors: npt.NDArray[np.float32]) -> float:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from features.values import key_of
 from recommend.arrays import Indices
+from recommend.first_stage import Kinds
 from recommend.stored import Snapshot, SnapshotError, written
 
 FILE = "histories.sqlite"
@@ -44,10 +45,10 @@ class Stored(NamedTuple):
 
     chosen: Indices
     columns: dict[str, str]
-    kinds: npt.NDArray[np.int8] | None = None
+    kinds: Kinds | None = None
 
 
-def packed(items: Indices, kinds: npt.NDArray[np.int8] | None = None) -> bytes:
+def packed(items: Indices, kinds: Kinds | None = None) -> bytes:
     """A user's choices as they are stored: items below 2^29, and kinds below `MOST_KINDS`, 0 for all without any."""
     of_kinds = 0 if kinds is None else kinds.astype(np.int64) << ITEM_BITS
     return (items | of_kinds).astype(PACKED).tobytes()
@@ -134,7 +135,7 @@ class Histories:
         found = self._snapshot.all("SELECT key FROM users WHERE length(chosen) > 0 ORDER BY key")
         return [str(key) for (key,) in found]
 
-    def _known(self, content: object) -> tuple[Indices, npt.NDArray[np.int8]]:
+    def _known(self, content: object) -> tuple[Indices, Kinds]:
         numbers: npt.NDArray[np.uint32] = np.frombuffer(content, PACKED)  # type: ignore[call-overload] # bytes, or it raises
         places = self._places[numbers & ((1 << ITEM_BITS) - 1)]
         return places[places >= 0], (numbers >> ITEM_BITS).astype(np.int8)[places >= 0]

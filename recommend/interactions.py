@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from recommend.arrays import Indices, Mask
+from recommend.arrays import Indices, Mask, Numbers
+from recommend.first_stage import Kinds, strengths
 
+FEW = 2
+"""Users without whom a share of an item is that of all items."""
+SECONDS_A_DAY = 86_400.0
 Matrix: TypeAlias = sparse.csr_matrix
 Histories: TypeAlias = Callable[[int], Indices]
 """The items that the user with a number chose, int64[h]."""
@@ -21,17 +24,19 @@ class Interactions:
 
     `values`, float64[n], are ratings, or 1 where there are none; `times` are seconds, float64[n], None without times.
     `kinds`, int8[n], are places in an order of events, 0 the strongest, None where there is one kind; `baskets`,
-    int64[n], number what was chosen together, -1 for none, None where nobody knows.
+    int64[n], number what was chosen together, -1 for none, None where nobody knows. A choice of a kind counts `weaker`
+    times one of the kind before it.
     """
 
     users: Indices
     items: Indices
-    values: npt.NDArray[np.float64]
-    times: npt.NDArray[np.float64] | None
+    values: Numbers
+    times: Numbers | None
     user_count: int
     item_count: int
-    kinds: npt.NDArray[np.int8] | None = None
+    kinds: Kinds | None = None
     baskets: Indices | None = None
+    weaker: float = 1.0
 
     def __len__(self) -> int:
         return len(self.users)
@@ -40,9 +45,15 @@ class Interactions:
         """The interactions for which a mask, bool[n], is true, or those at these places; the numbers of users and items
         stay.
         """
-        kept = {"users": self.users, "items": self.items, "values": self.values, "times": self.times}
-        kept |= {"kinds": self.kinds, "baskets": self.baskets}
-        return replace(self, **{name: None if one is None else one[rows] for name, one in kept.items()})
+        return replace(
+            self,
+            users=self.users[rows],
+            items=self.items[rows],
+            values=self.values[rows],
+            times=None if self.times is None else self.times[rows],
+            kinds=None if self.kinds is None else self.kinds[rows],
+            baskets=None if self.baskets is None else self.baskets[rows],
+        )
 
     def strongest(self) -> Self:
         """The interactions of the strongest kind alone."""
@@ -71,17 +82,56 @@ class Interactions:
         items, starts = self.items[order], np.searchsorted(self.users[order], np.arange(self.user_count + 1))
         return lambda user: items[starts[user] : starts[user + 1]]
 
-    def matrix(self, values: npt.NDArray[np.float64] | None = None) -> Matrix:
+    @property
+    def strengths(self) -> Numbers:
+        """What each choice counts by its kind, float64[n]."""
+        return np.broadcast_to(strengths(self.weaker, self.kinds), len(self))
+
+    @property
+    def decayed(self) -> Callable[[float], Numbers]:
+        """What each choice counts by its kind and by a half-life in choices of its user, float64[n]."""
+        order = self.by_user()
+        users = self.users[order]
+        ages = np.empty(len(self))
+        ages[order] = np.searchsorted(users, users, side="right") - 1 - np.arange(len(users))
+        return lambda half_life: self.strengths * (np.exp2(-ages / half_life) if half_life else 1.0)
+
+    def recent(self, half_life: float = 0.0) -> Numbers:
+        """How often each item was chosen, float64[m], of late: half as much for each `half_life` in days; 0 is never.
+
+        Without times it has no effect.
+        """
+        ages = 0.0 if self.times is None else (self.times.max(initial=-np.inf) - self.times) / SECONDS_A_DAY
+        counts = self.strengths * (np.exp2(-ages / half_life) if half_life else 1.0)
+        return np.bincount(self.items, counts, self.item_count).astype(np.float64, copy=False)
+
+    def again(self) -> Numbers:
+        """The share of the users who chose an item that did so again, float64[m], of few ones nearer to that of all."""
+        pairs = self.matrix(np.ones(len(self)))
+        users, repeated = (
+            np.bincount(pairs.indices, of, self.item_count) for of in (np.ones(pairs.nnz), pairs.data > 1)
+        )
+        of_all: Numbers = (repeated + FEW * repeated.sum() / max(pairs.nnz, 1)) / (users + FEW)
+        return of_all
+
+    def matrix(self, values: Numbers | None = None) -> Matrix:
         """The sum of `values`, float64[n], by user and item, as a sparse float64[users, items].
 
-        Without `values`, 1 where there is any interaction: an item counts once, however often it was chosen.
+        Without `values`, what a choice of the strongest kind counts: an item counts once, however often it was chosen.
         """
-        shape = (self.user_count, self.item_count)
-        ones = np.ones(len(self))
-        summed = sparse.coo_matrix((ones if values is None else values, (self.users, self.items)), shape).tocsr()
         if values is None:
-            summed.data[:] = 1
-        return summed
+            return self.largest(self.strengths)
+        shape = (self.user_count, self.item_count)
+        return sparse.coo_matrix((values, (self.users, self.items)), shape).tocsr()
+
+    def largest(self, values: Numbers) -> Matrix:
+        """The largest of `values`, float64[n], by user and item, as a sparse float64[users, items]."""
+        order = np.lexsort((values, self.items, self.users))
+        users, items = self.users[order], self.items[order]
+        last = np.append((users[1:] != users[:-1]) | (items[1:] != items[:-1]), np.ones(min(len(order), 1), np.bool_))
+        found = replace(self, users=users[last], items=items[last]).matrix(values[order][last])
+        found.eliminate_zeros()
+        return found
 
 
 def items_of(matrix: Matrix, user: int) -> Indices:

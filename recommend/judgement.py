@@ -1,27 +1,31 @@
 """Trains a recommender and judges it on held-out choices, beside popularity and SAR."""
 
+from dataclasses import replace
 from typing import Protocol, Self
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from recommend import splits
-from recommend.arrays import Indices, Mask
-from recommend.first_stage import MOST_WEIGHTED_ITEMS
+from recommend.arrays import Indices
+from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, POPULAR, Mix
 from recommend.interactions import Interactions, Matrix
-from recommend.learning import FITTED_SHARE, Learned, Learner, choose, ranker
-from recommend.metrics import Ranker, Ranking, evaluate, popularity, sar
+from recommend.learning import Learned, Learner, Nobody, Sar
+from recommend.metrics import Ranker, Ranking, evaluate, most_own, popularity, sar
+from recommend.mixing import Plan, plan, served
 from recommend.ranking import CandidateRanking
 from recommend.recommender import Recommender
-from recommend.splits import Halves, divide, halves, most_chosen
+from recommend.splits import FEWEST_USERS, Halves, divide, halves, most_chosen
 
-FEWEST_USERS = 30
-"""Users with held-out choices below which nothing can be judged."""
 MOST_USERS = 5_000
 """Users that are judged at most: more would not change a decision."""
 RESAMPLES = 1_000
+MOSTLY_POPULAR = 0.9
+"""The share of recommendations of bestsellers from which on there is a warning."""
 RECOMMENDER, FIRST_STAGE, POPULARITY = "recommender", "first stage alone", "popularity"
+OWN = "own most chosen"
+BASELINES = {POPULARITY: "that of the most popular items", OWN: "that of each user's own most chosen items"}
+"""What a recommender must not be worse than, and how a sentence says it."""
 SAR, BEST = "SAR", "best reachable"
 
 
@@ -75,8 +79,10 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     `by_time` is whether the last quarter of the rows was held out, and not a random one: of all rows if `by_moment`,
     else of each user's. `items` are those that can be recommended. `figures_of_new` are about users of whom nothing was
-    learned. With `repeats`, what users chose was recommended to them again. `first_stage` is its kind. With a
-    `ranking_weight` of 0 there is no second stage. Without figures, there is no recommender.
+    learned: they get the `RECOMMENDER`, the `FIRST_STAGE` alone or `POPULARITY`, by `new_users_get`. With `repeats`,
+    what users chose was recommended to them again. `first_stage` is its kind, which is mixed as `mix` says, for new
+    users as `mix_of_new` does; `days` are the half-life of popularity. With a `ranking_weight` of 0 there is no second
+    stage. A `warning` is a sentence. Without figures, there is no recommender.
     """
 
     accepted: bool
@@ -92,6 +98,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     first_stage: str = ""
     regularisation: float = 0.0
     ranking_weight: float = 0.0
+    mix: Mix = BY_OTHERS
+    mix_of_new: Mix | None = None
+    days: float = 0.0
+    new_users_get: str = RECOMMENDER
+    warning: str = ""
     figures: dict[str, Figures] = msgspec.field(default_factory=dict)
     figures_of_new: dict[str, Figures] = msgspec.field(default_factory=dict)
 
@@ -115,53 +126,58 @@ def judge(
 ) -> Judgement:
     """Judge a recommender that learns from three quarters of the choices; see `splits.divide`.
 
-    The `learner` makes its first stage. `truth` ranks all items in the best order that there is. The verdict is about
-    users whom it has met.
+    Its first stage is what the `learner` makes, or simpler: see `recommend.mixing`. `truth` ranks all items in the best
+    order that there is. The verdict is about users whom it has met.
     """
     choices = choices.in_order()
-    division = divide(choices, seed)
-    parts = halves(choices, division, learner.most_items, repeats=second_stage.repeats)
+    division, repeats = divide(choices, seed), second_stage.repeats
+    chosen = plan(choices.only(division.first), seed, learner, repeats=repeats)
+    weighted = replace(choices, weaker=chosen.mix.weaker)
+    parts = halves(weighted, division, learner.most_items, chosen.days, repeats=repeats)
     asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
     if len(asked) < FEWEST_USERS or len(parts.training) == 0:
         return _too_few(len(asked))
-    fitted = _fitted(parts.training, seed)
-    regularisation, _ = choose(learner, parts.training, fitted, asked, repeats=second_stage.repeats)
-    rankers, weight = _rankers(parts, learner, regularisation, second_stage, truth)
+    rankers, weight = _rankers(parts, chosen, second_stage, truth)
     found, of_new = (_measured(rankers, parts, users) for users in (asked, new))
-    accepted, reason = _verdict(found[RECOMMENDER], found[POPULARITY], seed)
+    for_new = _for_new(of_new, seed)
+    if of_new:
+        of_new[RECOMMENDER] = of_new[for_new]
+    accepted, reason = _verdict(found, seed)
     return Judgement(
         accepted=accepted,
         reason=reason,
         by_time=choices.times is not None,
         by_moment=division.by_moment,
-        repeats=second_stage.repeats,
+        repeats=repeats,
         users=len(asked),
         new_users=len(new),
         found_more=_found_more(found[RECOMMENDER], found[POPULARITY], seed),
         items=len(parts.items),
-        first_stage=learner.name,
-        regularisation=regularisation,
+        first_stage=chosen.learner.name,
+        regularisation=chosen.regularisation,
         ranking_weight=weight,
+        mix=chosen.mix,
+        mix_of_new=POPULAR if for_new == POPULARITY else chosen.of_new,
+        days=chosen.days,
+        new_users_get=for_new,
+        warning=_warning(found[RECOMMENDER]),
         figures={name: Figures.of(one) for name, one in found.items()},
         figures_of_new={name: Figures.of(one) for name, one in of_new.items()},
     )
 
 
-def _fitted(training: Interactions, seed: int) -> Mask:
-    """The rows, bool[n], that first stages are fitted on while their regularisation is chosen by the others."""
-    if training.times is None:
-        return splits.by_user(training, seed, FITTED_SHARE)
-    return splits.by_time(training, seed, FITTED_SHARE)
-
-
 def _rankers(
-    parts: Halves, learner: Learner, regularisation: float, second_stage: SecondStage, truth: Ranker | None
+    parts: Halves, chosen: Plan, second_stage: SecondStage, truth: Ranker | None
 ) -> tuple[dict[str, Ranker], float]:
     """What is compared, the recommender first, and the second stage's weight. SAR has memory for some items only."""
     training = parts.training
-    ranking = second_stage.fit(training, learner.learned(regularisation), parts.items)
-    first_stage = ranker(learner.fit(training, regularisation), parts.histories.matrix())
-    found = {RECOMMENDER: first_stage, POPULARITY: popularity(training)}
+    ranking = second_stage.fit(training, chosen.learned, parts.items)
+    stage, met = chosen.learner.fit(training, chosen.regularisation), np.zeros(training.user_count, np.bool_)
+    met[parts.met] = True
+    first_stage = served(chosen.blend(training), stage, parts.histories, met)
+    found = {RECOMMENDER: first_stage, POPULARITY: popularity(training, chosen.days)}
+    if second_stage.repeats:
+        found[OWN] = most_own(training, parts.histories)
     if training.item_count <= MOST_WEIGHTED_ITEMS:
         found[SAR] = sar(training, parts.histories)
     if ranking is not None:
@@ -170,6 +186,26 @@ def _rankers(
     if truth is not None:
         found[BEST] = lambda users: truth(users)[:, parts.items]
     return found, 0.0 if ranking is None else ranking.weight
+
+
+def _for_new(of_new: dict[str, Ranking], seed: int) -> str:
+    """What new users get: recent popularity, unless something is better beyond chance. What can't be judged stays."""
+    for name in (name for name in (RECOMMENDER, FIRST_STAGE) if name in of_new):
+        low, _ = interval(of_new[name].ndcg_of_users - of_new[POPULARITY].ndcg_of_users, seed)
+        if low > 0:
+            return name
+    return POPULARITY if of_new else RECOMMENDER
+
+
+def _warning(ours: Ranking) -> str:
+    """A sentence, if lists are nearly all bestsellers."""
+    popular, most = Figures.of(ours).popular, float(ours.shown.max() / len(ours.ndcg_of_users))
+    if popular <= MOSTLY_POPULAR and most <= 0.5:  # noqa: PLR2004 - half of the lists
+        return ""
+    return (
+        f"Lists are much alike: {popular:.0%} of the recommendations are among the most chosen tenth of the items, and "
+        f"one item is in {most:.0%} of the lists."
+    )
 
 
 def _measured(rankers: dict[str, Ranker], parts: Halves, users: Indices) -> dict[str, Ranking]:
@@ -191,14 +227,23 @@ def fit(
     choices: Interactions, keys: list[str], judgement: Judgement, learner: Learner, second_stage: SecondStage
 ) -> Recommender:
     """A recommender from all choices of items with these keys, as `judgement` chose it."""
-    choices = choices.in_order()
-    items = most_chosen(choices, learner.most_items)
+    choices = replace(choices.in_order(), weaker=judgement.mix.weaker)
+    items = most_chosen(choices, learner.most_items, judgement.days)
     rows = choices.of_items(items)
-    regularisation, weight = judgement.regularisation, judgement.ranking_weight
-    ranking = second_stage.fit(rows, learner.learned(regularisation), items, weight) if weight > 0 else None
+    learners: dict[str, Learner] = {one.name: one for one in (Nobody(), Sar(), learner)}
+    chosen = Plan(
+        learner=learners[judgement.first_stage],
+        regularisation=judgement.regularisation,
+        days=judgement.days,
+        mix=judgement.mix,
+        of_new=judgement.mix_of_new,
+    )
+    weight, stage = judgement.ranking_weight, chosen.learner.fit(rows, chosen.regularisation)
+    ranking = second_stage.fit(rows, chosen.learned, items, weight) if weight > 0 else None
     return Recommender(
         items=[keys[item] for item in items],
-        first_stage=learner.fit(rows, regularisation),
+        first_stage=stage,
+        blend=chosen.blend(rows, ranks_new=judgement.new_users_get == RECOMMENDER),
         ranking=ranking,
         repeats=second_stage.repeats,
     )
@@ -216,12 +261,14 @@ def _found_more(ours: Ranking, popular: Ranking, seed: int) -> tuple[float, floa
     return interval(ours.found_by_users.astype(np.float64) - popular.found_by_users, seed)
 
 
-def _verdict(ours: Ranking, popular: Ranking, seed: int) -> tuple[bool, str]:
-    low, high = interval(ours.ndcg_of_users - popular.ndcg_of_users, seed)
+def _verdict(found: dict[str, Ranking], seed: int) -> tuple[bool, str]:
+    ours, name = found[RECOMMENDER], max((name for name in BASELINES if name in found), key=lambda one: found[one].ndcg)
+    baseline = found[name]
+    low, high = interval(ours.ndcg_of_users - baseline.ndcg_of_users, seed)
     accepted = high >= 0
     outcome = "" if accepted else ", so it does not serve"
     return accepted, (
-        f"NDCG@10 {ours.ndcg:.4f} is {abs(ours.ndcg - popular.ndcg):.4f} "
-        f"{'higher' if ours.ndcg >= popular.ndcg else 'lower'} than that of the most popular items "
-        f"({popular.ndcg:.4f}; 95 % interval over users {low:+.4f} to {high:+.4f}){outcome}."
+        f"NDCG@10 {ours.ndcg:.4f} is {abs(ours.ndcg - baseline.ndcg):.4f} "
+        f"{'higher' if ours.ndcg >= baseline.ndcg else 'lower'} than {BASELINES[name]} "
+        f"({baseline.ndcg:.4f}; 95 % interval over users {low:+.4f} to {high:+.4f}){outcome}."
     )

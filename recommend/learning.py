@@ -27,13 +27,15 @@ from recommend.first_stage import (
     FACTORS_NAME,
     MOST_FACTORED_ITEMS,
     MOST_WEIGHTED_ITEMS,
+    NO_WEIGHTS_NAME,
+    SIMILARITIES_NAME,
     WEIGHTS_NAME,
     FirstStage,
     ItemFactors,
     ItemWeights,
 )
-from recommend.interactions import Interactions, Matrix, items_of
-from recommend.metrics import Ranker, evaluate
+from recommend.interactions import Interactions, Matrix
+from recommend.metrics import Ranker, evaluate, similarities
 from recommend.splits import task
 
 FITTED_SHARE = 0.9
@@ -41,6 +43,9 @@ FITTED_SHARE = 0.9
 
 Learned: TypeAlias = Callable[[Interactions], Ranker]
 """Learns from choices how to rank items for their users."""
+
+Scorer: TypeAlias = Callable[[Matrix], Scores]
+"""The scores of all items, float32[u, m], from what choices count in histories, [u, m]."""
 
 REGULARISATIONS = (100.0, 200.0, 400.0, 800.0)
 """The values of lambda to choose from: with the best of them, NDCG changes little between neighbours."""
@@ -72,8 +77,13 @@ class Learner(ABC):
         """The first stage to serve."""
 
     @abstractmethod
+    def scorer(self, training: Interactions, regularisation: float) -> Scorer:
+        """Scores items as the first stage would, or a little better: it need not be cut."""
+
     def ranker(self, training: Interactions, regularisation: float) -> Ranker:
-        """Ranks items for the users of `training` as the first stage would, or a little better: it need not be cut."""
+        """Ranks items for the users of `training`."""
+        chosen, scorer = training.matrix(), self.scorer(training, regularisation)
+        return lambda users: scorer(chosen[users])
 
     def learned(self, regularisation: float) -> Learned:
         """This learner with a regularisation."""
@@ -88,10 +98,18 @@ class Choice(NamedTuple):
 
 
 def ranker(first_stage: FirstStage, chosen: Matrix) -> Ranker:
-    """Ranks items by a first stage, from all items that a user chose in `chosen`, [u, m]: what is served."""
+    """Ranks items by a first stage, from all items that a user chose in `chosen`, [u, m]."""
+    score = scorer(first_stage)
+    return lambda users: score(chosen[users])
 
-    def scores(users: Indices) -> Scores:
-        return np.stack([first_stage.scores(items_of(chosen, user)) for user in users]).astype(np.float32)
+
+def scorer(first_stage: FirstStage) -> Scorer:
+    """Scores items by a first stage."""
+
+    def scores(histories: Matrix) -> Scores:
+        rows = zip(histories.indptr, histories.indptr[1:], strict=False)
+        each = [first_stage.scores(histories.indices[at:end], histories.data[at:end]) for at, end in rows]
+        return np.array(each, np.float32).reshape(histories.shape)
 
     return scores
 
@@ -156,11 +174,50 @@ class Ease(Learner):
         """The largest weights of each item."""
         return ItemWeights.cut(item_weights(training.matrix(), regularisation))
 
-    def ranker(self, training: Interactions, regularisation: float) -> Ranker:
-        """Ranks items by the sum of all weights from all items that a user chose."""
-        chosen = training.matrix()
-        weights = item_weights(chosen, regularisation).astype(np.float32)
-        return lambda users: np.asarray(chosen[users].astype(np.float32) @ weights)
+    def scorer(self, training: Interactions, regularisation: float) -> Scorer:
+        """Scores items by the sum of all weights from all items that a user chose."""
+        weights = item_weights(training.matrix(), regularisation).astype(np.float32)
+        return lambda histories: np.asarray(histories.astype(np.float32) @ weights)
+
+
+class Sar(Learner):
+    """Learns `ItemWeights` that are similarities; see `recommend.metrics.sar`."""
+
+    name = SIMILARITIES_NAME
+    most_items = MOST_WEIGHTED_ITEMS
+    regularisations = (0.0,)
+
+    def fit(self, training: Interactions, _regularisation: float) -> ItemWeights:
+        """The largest similarities of each item."""
+        return ItemWeights.cut(self._similarities(training))
+
+    def scorer(self, training: Interactions, _regularisation: float) -> Scorer:
+        """Scores items by their similarity to all items that a user chose."""
+        similar = self._similarities(training)
+        return lambda histories: np.asarray(histories.astype(np.float32) @ similar)
+
+    @staticmethod
+    def _similarities(training: Interactions) -> Scores:
+        similar = similarities(training.matrix())
+        similar[np.diag_indices_from(similar)] = 0
+        return similar
+
+
+class Nobody(Learner):
+    """Learns no weights: what others chose decides nothing."""
+
+    name = NO_WEIGHTS_NAME
+    most_items = MOST_FACTORED_ITEMS
+    regularisations = (0.0,)
+
+    def fit(self, training: Interactions, _regularisation: float) -> ItemWeights:
+        """No weights."""
+        none = np.empty((training.item_count, 0))
+        return ItemWeights(others=none.astype(np.uint16), weights=none.astype(np.float32))
+
+    def scorer(self, _training: Interactions, _regularisation: float) -> Scorer:
+        """Scores all items 0."""
+        return lambda histories: np.zeros(histories.shape, np.float32)
 
 
 def noise(training: Interactions) -> float:
@@ -189,9 +246,9 @@ class FactorLearner(Learner):
     def fit(self, training: Interactions, regularisation: float) -> ItemFactors:
         """The factors of the items, with a regularisation of so many times the `noise`, since choices have weight."""
 
-    def ranker(self, training: Interactions, regularisation: float) -> Ranker:
-        """By factors from a sample of the users, which can rank for all."""
-        return ranker(self.fit(sample(training), regularisation), training.matrix())
+    def scorer(self, training: Interactions, regularisation: float) -> Scorer:
+        """By factors from a sample of the users, which can score for all."""
+        return scorer(self.fit(sample(training), regularisation))
 
 
 class AlternatingLeastSquares(FactorLearner):

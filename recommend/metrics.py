@@ -98,10 +98,21 @@ def ndcg_of(hit: npt.NDArray[np.bool_], relevant: Indices) -> npt.NDArray[np.flo
     return values
 
 
-def popularity(training: Interactions) -> Ranker:
-    """Ranks items by their interactions, the same for everybody."""
-    counts = np.bincount(training.items, minlength=training.item_count).astype(np.float32)
+def popularity(training: Interactions, half_life: float = 0.0) -> Ranker:
+    """Ranks items by their interactions, the same for everybody; see `Interactions.recent` for the `half_life`."""
+    counts = training.recent(half_life).astype(np.float32)
     return lambda users: np.broadcast_to(counts, (len(users), len(counts)))
+
+
+def most_own(training: Interactions, histories: Interactions | None = None) -> Ranker:
+    """Ranks items by how often a user chose them, in their `histories` or else the `training` rows; of equal ones the
+    most chosen by all comes first.
+    """
+    own = training if histories is None else histories
+    counts = own.matrix(own.strengths)
+    others = training.recent()
+    ties = others / (2 * max(others.max(initial=0), 1))
+    return lambda users: np.asarray(counts[users] + ties, dtype=np.float32)
 
 
 def sar(training: Interactions, histories: Interactions | None = None) -> Ranker:
@@ -114,17 +125,23 @@ def sar(training: Interactions, histories: Interactions | None = None) -> Ranker
     """
     own = training if histories is None else histories
     affinity = own.matrix(_affinities(own))
-    chosen = training.matrix().astype(np.float32)
-    both = (chosen.T @ chosen).toarray()
-    counts = both.diagonal().copy()
-    either = counts[:, None] + counts[None, :]
-    either -= both
-    similarity = np.divide(both, either, out=both, where=either > 0)  # in place: 400 MB for 10,000 items
+    similarity = similarities(training.matrix())
 
     def scores(users: Indices) -> Scores:
         return np.asarray(affinity[users] @ similarity, dtype=np.float32)
 
     return scores
+
+
+def similarities(chosen: Matrix) -> Scores:
+    """The Jaccard index of the sets of rows that chose two items, float32[m, m], from `chosen`, [u, m]."""
+    counted = chosen.astype(np.float32)
+    both = (counted.T @ counted).toarray()
+    counts = both.diagonal().copy()
+    either = counts[:, None] + counts[None, :]
+    either -= both
+    similar: Scores = np.divide(both, either, out=both, where=either > 0)  # in place: 400 MB for 10,000 items
+    return similar
 
 
 def _affinities(training: Interactions) -> npt.NDArray[np.float64]:

@@ -19,16 +19,19 @@ from features.hashing import Values, spread
 from features.schema import Schema
 from recommend.arrays import Indices
 from recommend.columns import Chosen, PairColumns, Taste, Value
+from recommend.first_stage import decays
 
-SETTINGS, MODEL, CHOICES = "ranking.json", "model.txt", "choices.npy"
+SETTINGS, MODEL, CHOICES, AGAIN = "ranking.json", "model.txt", "choices.npy", "again.npy"
 CANDIDATES = 100
 """The candidates that the ranking learns from, and the fewest that it orders."""
 FIRST_STAGE = ("standard_score", "place", "popularity", "history")
 """The inputs that every dataset has. Those of a candidate are as standardised scores and places, because scores and
 counts would be lower where a part of the choices is left out to learn from."""
-OWN = ("own_choices", "own_age")
+OWN = ("own_choices", "own_age", "own_decayed", "again")
 """The inputs about a user's own items, where these are recommended again: how often somebody chose the candidate, and
-how many choices ago, as logarithms."""
+how many choices ago, as logarithms; how often, where a choice counts half after `OWN_HALF_LIFE` later ones; and the
+share of those who chose it that did so again."""
+OWN_HALF_LIFE = 60.0
 
 Numbers = npt.NDArray[np.float64]
 Predict = Callable[[Numbers], npt.ArrayLike]
@@ -95,12 +98,13 @@ class Placed(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class FirstStageInputs:
     """What the first stage knows of candidates: from the choices of each of m items, int64[m], and the columns of
-    items, if there are any. With `repeats`, a user's own items are candidates.
+    items, if there are any. With `again`, float64[m], the share of those who chose an item that did so again, a user's
+    own items are candidates.
     """
 
     choices: Indices
     columns: PairColumns | None
-    repeats: bool = False
+    again: Numbers | None = None
 
     @cached_property
     def _logarithms(self) -> Numbers:
@@ -117,14 +121,14 @@ class FirstStageInputs:
     def names(self) -> list[str]:
         """The names of the inputs."""
         tastes = [] if self.columns is None else range(len(self.columns.tastes))
-        return [*FIRST_STAGE, *(OWN if self.repeats else ()), *(f"taste_{number}" for number in tastes)]
+        return [*FIRST_STAGE, *(() if self.again is None else OWN), *(f"taste_{number}" for number in tastes)]
 
     def candidates(self, scores: Numbers, history: Indices, top: int, best: BestOf = best_of) -> Indices:
-        """The best `top` items by the first stage's `scores`, float64[m], best first, and with `repeats` so many of the
+        """The best `top` items by the first stage's `scores`, float64[m], best first, and with `again` so many of the
         history's latest ones besides.
         """
         found = best(scores, top)
-        if not self.repeats:
+        if self.again is None:
             return found
         latest = np.unique(history[-top:])
         both = np.union1d(found, latest[np.isfinite(scores[latest])])
@@ -140,7 +144,7 @@ class FirstStageInputs:
             place,
             standard(self._logarithms[items], of, place),
             np.log1p(chosen.counts)[of],
-            *(self._own(lists) if self.repeats else ()),
+            *(() if self.again is None else (*self._own(lists), self.again[items])),
             *(taste.of_items(chosen, of, items, shares) for taste, shares in self._tastes),
         ]
         inputs = np.empty((len(items), len(columns)))
@@ -148,22 +152,23 @@ class FirstStageInputs:
             inputs[:, number] = column
         return inputs
 
-    def _own(self, lists: Sequence[Candidates]) -> tuple[Numbers, Numbers]:
-        """The inputs `OWN`, of which an item that was never chosen is older than all others."""
-        choices, ages = [], []
+    def _own(self, lists: Sequence[Candidates]) -> tuple[Numbers, Numbers, Numbers]:
+        """The first inputs `OWN`, of which an item that was never chosen is older than all others."""
+        choices, ages, decayed = [], [], []
         for history, items, *_ in lists:
             last = np.full(len(self.choices), -1)
             last[history] = np.arange(len(history))
             choices.append(np.bincount(history, minlength=len(self.choices))[items])
             ages.append(len(history) - 1 - last[items])
-        return np.log1p(np.concatenate(choices)), np.log1p(np.concatenate(ages))
+            counts = decays(len(history), OWN_HALF_LIFE)
+            decayed.append(np.bincount(history, counts, minlength=len(self.choices))[items])
+        return np.log1p(np.concatenate(choices)), np.log1p(np.concatenate(ages)), np.concatenate(decayed)
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The content of `SETTINGS`: the schema of pairs of a user and an item, if there is one, and the items' columns."""
 
     weight: float
-    repeats: bool = False
     schema: Schema | None
     items: dict[str, list[Value]]
 
@@ -213,13 +218,14 @@ class CandidateRanking:
         columns = self.first_stage.columns
         settings = _Settings(
             weight=self.weight,
-            repeats=self.first_stage.repeats,
             schema=None if columns is None else columns.schema,
             items={} if columns is None else {name: [*values] for name, values in columns.items.items()},
         )
         (folder / SETTINGS).write_bytes(msgspec.json.encode(settings))
         (folder / MODEL).write_text(self.model, encoding="utf-8")
         np.save(folder / CHOICES, self.first_stage.choices)
+        if self.first_stage.again is not None:
+            np.save(folder / AGAIN, self.first_stage.again)
         if self.encoder is not None:
             self.encoder.save(folder)
 
@@ -231,7 +237,8 @@ class CandidateRanking:
         """
         settings = msgspec.json.decode((folder / SETTINGS).read_bytes(), type=_Settings)
         columns = None if settings.schema is None else PairColumns(schema=settings.schema, items=settings.items)
-        first_stage = FirstStageInputs(choices=np.load(folder / CHOICES), columns=columns, repeats=settings.repeats)
+        again = np.load(folder / AGAIN) if (folder / AGAIN).is_file() else None
+        first_stage = FirstStageInputs(choices=np.load(folder / CHOICES), columns=columns, again=again)
         inputs = len(first_stage.names) + (0 if settings.schema is None else len(settings.schema.encoded_features))
         check_trees(folder / MODEL, inputs)
         return cls(

@@ -18,16 +18,27 @@ import numpy.typing as npt
 from features.bundle import BundleError
 from features.columns import Field
 from features.encoder import EncoderError
-from recommend.arrays import Indices
+from recommend.arrays import Indices, Numbers
 from recommend.columns import Value
-from recommend.first_stage import FACTORS_NAME, WEIGHTS_NAME, FirstStage, ItemFactors, ItemWeights
+from recommend.first_stage import (
+    BY_OTHERS,
+    BY_OTHERS_ALONE,
+    FACTORS_NAME,
+    WEIGHTS_NAME,
+    Blend,
+    FirstStage,
+    ItemFactors,
+    ItemWeights,
+    Kinds,
+    Mix,
+)
 from recommend.ranking import CANDIDATES, BestOf, CandidateRanking, Candidates, FirstStageInputs, Predict, best_of
 
 FOLDER = "recommend"
 METRIC = "recommender"
 """The metric in a bundle's metadata that has training's judgement."""
-FORMAT = 1
-ITEMS, GOLDEN = "items.json", "golden.json"
+FORMAT = 2
+ITEMS, GOLDEN, POPULARITY = "items.json", "golden.json", "popularity.npy"
 GOLDEN_REQUESTS = 20
 GOLDEN_TOP = 10
 """How many items a golden request asks for."""
@@ -53,18 +64,22 @@ class Recommended(NamedTuple):
 class Wanted(NamedTuple):
     """The best `top` items, 1 at least, that somebody wants who chose the items `history`; not the `excluded` ones.
 
-    `user` has the columns that are known of them, for the ranking.
+    `user` has the columns that are known of them, for the ranking; `kinds` are those of the choices, None if all are of
+    the strongest one. A `new` user is one of whom training knew no choice.
     """
 
     history: Indices
     top: int
     excluded: Indices
     user: Mapping[str, Value]
+    kinds: Kinds | None = None
+    new: bool = False
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
     """Made-up columns of a user, a made-up history and what training recommended for them, as keys of items."""
 
+    new: bool = False
     user: dict[str, Value] = msgspec.field(default_factory=dict)
     history: list[str]
     items: list[str]
@@ -78,11 +93,15 @@ class _Items(msgspec.Struct, frozen=True, kw_only=True):
     items: list[str]
     first_stage: str = WEIGHTS_NAME
     repeats: bool = False
+    mix: Mix = BY_OTHERS
+    of_new: Mix | None = None
+    ranks_new: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommender:
-    """The keys of m items, the most popular first, the first stage, and the second one, if there is one.
+    """The keys of m items, the most popular first, the first stage by others' choices with what is mixed into it, and
+    the second one, if there is one.
 
     With `repeats`, what somebody chose is recommended to them again. A history has the latest choice last, and an item
     as often as it was chosen. `best_of` finds the best scores.
@@ -90,6 +109,7 @@ class Recommender:
 
     items: list[str]
     first_stage: FirstStage
+    blend: Blend = BY_OTHERS_ALONE
     ranking: CandidateRanking | None = None
     repeats: bool = False
     best_of: BestOf = best_of
@@ -106,13 +126,13 @@ class Recommender:
         return {key: number for number, key in enumerate(self.items)}
 
     def recommend(
-        self, history: Indices, top: int, excluded: Indices, user: Mapping[str, Value] = NOTHING
+        self, history: Indices, top: int, excluded: Indices, user: Mapping[str, Value] = NOTHING, *, new: bool = False
     ) -> list[Recommended]:
         """The best `top` items with their scores and reasons; none of the `excluded`, nor without `repeats` of the
         history.
         """
         left_out = excluded if self.repeats else np.concatenate([history, excluded])
-        ((items, scores),) = self.best_of_each([Wanted(history, top, left_out, user)])
+        ((items, scores),) = self.best_of_each([Wanted(history, top, left_out, user, new=new)])
         return self.explained(history, items, scores)
 
     def best_of_each(self, wanted: Sequence[Wanted]) -> list[tuple[Indices, npt.NDArray[np.float64]]]:
@@ -121,19 +141,25 @@ class Recommender:
         Of items with equal scores the more popular one comes first.
         """
         offered = [self._offered(one) for one in wanted]
-        if self.ranking is None:
-            return [(one.items, one.scores) for one in offered]
-        ranked = []
-        for one, own, scores in zip(wanted, offered, self.ranking.scores(offered), strict=True):
-            order = np.argsort(-scores, kind="stable")[: one.top]
-            ranked.append((own.items[order], scores[order]))
+        places = [place for place, one in enumerate(wanted) if self._ranks(one)]
+        ranked = [(own.items, own.scores) for own in offered]
+        if self.ranking is None or not places:
+            return ranked
+        found = self.ranking.scores([offered[place] for place in places])
+        for place, scores in zip(places, found, strict=True):
+            order = np.argsort(-scores, kind="stable")[: wanted[place].top]
+            ranked[place] = offered[place].items[order], scores[order]
         return ranked
+
+    def _ranks(self, wanted: Wanted) -> bool:
+        """Whether the second stage orders what somebody gets."""
+        return self.ranking is not None and (self.blend.ranks_new or not wanted.new)
 
     def _offered(self, wanted: Wanted) -> Candidates:
         """What the first stage offers, for the second one if there is one."""
-        every = self.first_stage.scores(np.unique(wanted.history))
+        every = self.blend.scores(self.first_stage, wanted.history, wanted.kinds, new=wanted.new)
         every[wanted.excluded] = -np.inf
-        if self.ranking is None:
+        if self.ranking is None or not self._ranks(wanted):
             items = self.best_of(every, wanted.top)
         else:
             items = self.ranking.first_stage.candidates(
@@ -156,9 +182,11 @@ class Recommender:
             if self.repeats:
                 history = chance.choice(history, 2 * len(history))
             user: dict[str, Value] = {one.name: one.asked.example for one in self.user_columns if chance.integers(2)}
-            found = self.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), user)
+            new = bool(chance.integers(2))
+            found = self.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), user, new=new)
             made.append(
                 Golden(
+                    new=new,
                     user=user,
                     history=[self.items[item] for item in history],
                     items=[self.items[one.item] for one in found],
@@ -171,10 +199,20 @@ class Recommender:
         """Write the files to the new folder `folder`; `seed` draws the golden requests."""
         folder.mkdir()
         kind = next(name for name, kind in KINDS.items() if isinstance(self.first_stage, kind))
-        found = _Items(format=FORMAT, items=self.items, first_stage=kind, repeats=self.repeats)
+        found = _Items(
+            format=FORMAT,
+            items=self.items,
+            first_stage=kind,
+            repeats=self.repeats,
+            mix=self.blend.mix,
+            of_new=self.blend.of_new,
+            ranks_new=self.blend.ranks_new,
+        )
         (folder / ITEMS).write_bytes(msgspec.json.encode(found))
         (folder / GOLDEN).write_bytes(msgspec.json.encode(self.golden(seed)))
         self.first_stage.save(folder)
+        if self.blend.popularity is not None:
+            np.save(folder / POPULARITY, self.blend.popularity)
         if self.ranking is not None:
             self.ranking.save(folder / RANKING)
 
@@ -192,12 +230,14 @@ class Recommender:
                     f"reads format {FORMAT} with {' or '.join(KINDS)}. Train the model again with this code."
                 )
             first_stage = KINDS[found.first_stage].load(folder, len(found.items))
+            popularity = _of_each(folder / POPULARITY, len(found.items))
+            blend = Blend(mix=found.mix, of_new=found.of_new, ranks_new=found.ranks_new, popularity=popularity)
             ranking = CandidateRanking.load(folder / RANKING, opened) if (folder / RANKING).is_dir() else None
             if ranking is not None:
                 _require_size(ranking.first_stage, len(found.items))
         except (OSError, ValueError, msgspec.DecodeError, EncoderError) as error:
             raise BundleError(f"The recommender in {folder} cannot be read: {error}. Train the model again.") from error
-        return cls(items=found.items, first_stage=first_stage, ranking=ranking, repeats=found.repeats)
+        return cls(items=found.items, first_stage=first_stage, blend=blend, ranking=ranking, repeats=found.repeats)
 
 
 def items_in(folder: Path) -> list[str]:
@@ -216,6 +256,16 @@ def read_golden(folder: Path) -> list[Golden]:
         return msgspec.json.decode((folder / GOLDEN).read_bytes(), type=list[Golden])
     except (OSError, msgspec.DecodeError) as error:
         raise BundleError(f"{folder / GOLDEN} cannot be read: {error}. Train the model again.") from error
+
+
+def _of_each(file: Path, items: int) -> Numbers | None:
+    """A number of each of so many items, None without the file; raises like `FirstStage.load`."""
+    if not file.is_file():
+        return None
+    found: Numbers = np.load(file)
+    if found.shape != (items,) or found.dtype != np.float64:
+        raise ValueError(f"{file.name} is not of {items} items")
+    return found
 
 
 def _require_size(known: FirstStageInputs, items: int) -> None:

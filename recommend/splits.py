@@ -19,8 +19,10 @@ from recommend.interactions import Interactions, Matrix
 
 TRAINING_SHARE = 0.75
 
+FEWEST_USERS = 30
+"""Users with held-out choices below which nothing can be compared."""
 FEWEST_KNOWN = 500
-"""Users with choices on both sides of a moment, from which on one moment divides the rows of all users."""
+"""Users with choices on both sides of a moment, from which on a recommender is judged at that moment."""
 
 
 def by_item(interactions: Interactions, seed: int, share: float = TRAINING_SHARE) -> Mask:
@@ -111,27 +113,32 @@ class Halves:
         return every[known], every[~known]
 
 
-def divide(choices: Interactions, seed: int) -> Division:
-    """The first three quarters of all choices by time, if enough users have some on both sides; else of each user's, by
-    time or without times at random.
+def divide(choices: Interactions, seed: int, share: float = TRAINING_SHARE, fewest: int | None = None) -> Division:
+    """The first `share` of all choices by time, if the `fewest` users, or `FEWEST_KNOWN`, have some on both sides; else
+    of each user's, by time or without times at random.
 
-    New users have no first row: the first half of theirs is their history.
+    New users have no first row: the first half of theirs is their history. Of kinds the strongest is held out alone.
     """
     if choices.times is None:
-        first = by_user(choices, seed)
+        first = by_user(choices, seed, share)
         return Division(first=first, histories=first, by_moment=False)
-    first = by_moment(choices)
-    if len(np.intersect1d(choices.users[first], choices.users[~first])) < FEWEST_KNOWN:
-        first = by_time(choices, seed)
+    first = by_moment(choices, share)
+    known = np.intersect1d(choices.users[first], choices.only(~first).strongest().users)
+    if len(known) < (FEWEST_KNOWN if fewest is None else fewest):
+        first = by_time(choices, seed, share)
         return Division(first=first, histories=first, by_moment=False)
     is_new = ~np.isin(choices.users, choices.users[first])
     return Division(first=first, histories=first | (is_new & by_time(choices, seed, 0.5)), by_moment=True)
 
 
-def halves(choices: Interactions, division: Division, most_items: int, *, repeats: bool = False) -> Halves:
-    """What is learned from, and what is asked, about the most chosen items; see `task` for `repeats`."""
+def halves(
+    choices: Interactions, division: Division, most_items: int, half_life: float = 0.0, *, repeats: bool = False
+) -> Halves:
+    """What is learned from, and what is asked, about the most chosen items; see `most_chosen` for the `half_life` and
+    `task` for `repeats`.
+    """
     first, histories, _ = division
-    items = most_chosen(choices.only(first), most_items)
+    items = most_chosen(choices.only(first), most_items, half_life)
     known = np.isin(choices.items, items)
     training, own, later = (choices.only(mask & known).of_items(items) for mask in (first, histories, ~histories))
     had, test = task(own, later, repeats=repeats)
@@ -150,17 +157,19 @@ def halves(choices: Interactions, division: Division, most_items: int, *, repeat
 def task(own: Interactions, later: Interactions, *, repeats: bool) -> tuple[Matrix, Matrix]:
     """What is not recommended to users, since they have chosen it, and what else they chose `later`, [u, m] each.
 
-    With `repeats`, what they have chosen is recommended, too.
+    With `repeats`, what they have chosen is recommended, too. Only the strongest kind of choices counts.
     """
-    had, test = own.only(np.full(len(own), not repeats)).matrix(), later.matrix()
+    had, test = own.only(np.full(len(own), not repeats)).strongest().matrix(), later.strongest().matrix()
     test = test - test.multiply(had)
     test.eliminate_zeros()
     return had, test
 
 
-def most_chosen(rows: Interactions, most: int) -> Indices:
-    """The `most` items that were chosen most often, best first and of equal ones the lower number."""
-    counts = np.bincount(rows.items, minlength=rows.item_count)
+def most_chosen(rows: Interactions, most: int, half_life: float = 0.0) -> Indices:
+    """The `most` items that were chosen most often, best first and of equal ones the lower number; see
+    `Interactions.recent` for the `half_life`.
+    """
+    counts = rows.recent(half_life)
     order = np.argsort(-counts, kind="stable")[:most]
     kept: Indices = order[counts[order] > 0]
     return kept

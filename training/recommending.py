@@ -26,7 +26,7 @@ from recommend.arrays import Indices, Mask, Scores
 from recommend.columns import PairColumns, Value
 from recommend.interactions import Interactions, Matrix
 from recommend.judgement import Judgement, fit, judge
-from recommend.learning import Ease, Learned, Learner
+from recommend.learning import FITTED_SHARE, Ease, Learned, Learner
 from recommend.lists import Lists
 from recommend.metrics import K, Ranker, ndcg_of
 from recommend.ranking import CandidateRanking, FirstStageInputs, Numbers, log_odds
@@ -107,7 +107,7 @@ order."""
 UNKNOWN = 0.3
 """Share of the lists without their user's columns, since requests often lack them."""
 TREES, LEAVES, ROWS_OF_A_LEAF = 100, 16, 100
-WEIGHTS = (0.0, 0.1, 0.3, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
+WEIGHTS = (0.0, 0.1, 0.3, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0, 40.0)
 """The values to choose the ranking's weight from. With 0 there is no second stage."""
 
 
@@ -166,6 +166,8 @@ class RankingFit:
             return None
         inputs, encoder = self._inputs(made, columns)
         if weight is None:
+            weight = self._weight_at_one_date(choices, learned, items)
+        if weight is None:
             weight = _best_weight(made, inputs, self.parameters)
         if weight == 0:
             return None
@@ -192,6 +194,42 @@ class RankingFit:
 
         return scores
 
+    def _weight_at_one_date(self, choices: Interactions, learned: Learned, items: Indices) -> float | None:
+        """The weight that is best for later choices, None if one date does not divide what is held out. Own items are
+        held out after everybody's own date.
+        """
+        division = splits.divide(choices, self.parameters.seed, FITTED_SHARE)
+        known = choices.only(division.first)
+        if self.repeats or not division.by_moment or (ranking := self.fit(known, learned, items, 1.0)) is None:
+            return None
+        chance = np.random.default_rng(self.parameters.seed)
+        later = choices.only(~division.first & np.isin(choices.users, known.users))
+        made = self._labelled(known, later, ranking.first_stage, learned, MOST_LISTS, chance)
+        if made is None:
+            return None
+        lists = made.lists
+        both = ranking.by_both(lists.first_stage, self._users, lists.users[lists.of], lists.items)
+        odds = both - lists.standard_scores
+        return max(WEIGHTS, key=lambda weight: made.ndcg(odds, weight))
+
+    def _labelled(  # noqa: PLR0917 - what a list depends on
+        self,
+        known: Interactions,
+        held_out: Interactions,
+        inputs: FirstStageInputs,
+        learned: Learned,
+        most: int,
+        chance: np.random.Generator,
+    ) -> _Labelled | None:
+        """At `most` lists for users of whom choices are `known`, with what was `held_out` as labels."""
+        had, later = task(known, held_out, repeats=self.repeats)
+        users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[:most]
+        if not len(users) or not len(known):
+            return None
+        lists = Lists.offered(learned(known), known.histories(), had, users, inputs)
+        found = np.asarray(later[users[lists.of], lists.items]).ravel() > 0
+        return _Labelled(lists=lists, chosen=found, held_out=np.diff(later.indptr)[users].astype(np.int64))
+
     def _inputs(self, made: _Labelled, columns: PairColumns | None) -> tuple[Numbers, FoldEncoder | None]:
         if columns is None:
             return made.lists.first_stage, None
@@ -204,22 +242,17 @@ class RankingFit:
 
     def _first_stage(self, known: Interactions, columns: PairColumns | None) -> FirstStageInputs:
         choices = np.bincount(known.items, minlength=known.item_count).astype(np.int64)
-        return FirstStageInputs(choices=choices, columns=columns, repeats=self.repeats)
+        return FirstStageInputs(choices=choices, columns=columns, again=known.again() if self.repeats else None)
 
     def _lists(self, choices: Interactions, columns: PairColumns | None, learned: Learned) -> _Labelled | None:
         chance = np.random.default_rng(self.parameters.seed)
         parts: list[_Labelled] = []
         held_out_parts = self._held_out(choices, chance)
         for held_out in held_out_parts:
-            known = choices.only(~held_out)
-            had, later = task(known, choices.only(held_out), repeats=self.repeats)
-            users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[: MOST_LISTS // len(held_out_parts)]
-            if len(users) and len(known):
-                inputs = self._first_stage(known, columns)
-                lists = Lists.offered(learned(known), known.histories(), had, users, inputs)
-                found = np.asarray(later[users[lists.of], lists.items]).ravel() > 0
-                counts = np.diff(later.indptr)[users].astype(np.int64)
-                parts.append(_Labelled(lists=lists, chosen=found, held_out=counts))
+            known, most = choices.only(~held_out), MOST_LISTS // len(held_out_parts)
+            inputs = self._first_stage(known, columns)
+            part = self._labelled(known, choices.only(held_out), inputs, learned, most, chance)
+            parts += [] if part is None else [part]
         if not any(part.chosen.any() for part in parts):
             return None
         return _Labelled(

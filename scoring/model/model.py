@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.bundle import Bundle
-from recommend.arrays import Indices
+from recommend.arrays import Indices, Numbers
 from recommend.first_stage import ItemWeights
 from recommend.ranking import Predict
 from recommend.recommender import FOLDER, GOLDEN_TOP, METRIC, Recommender, read_golden
@@ -105,7 +105,7 @@ def check_recommender(recommender: Recommender, bundle: Bundle) -> int:
     golden = read_golden(bundle.path / FOLDER)
     for index, one in enumerate(golden):
         history = np.array([recommender.numbers[key] for key in one.history], dtype=np.int64)
-        found = recommender.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), one.user)
+        found = recommender.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), one.user, new=one.new)
         items = [recommender.items[item.item] for item in found]
         differences = [abs(item.score - score) for item, score in zip(found, one.scores, strict=False)]
         # Written so that NaN is a mismatch too.
@@ -125,8 +125,10 @@ class KernelWeights(ItemWeights):
 
     kernel: Kernel
 
-    def scores(self, history: Indices) -> npt.NDArray[np.float64]:
+    def scores(self, history: Indices, counts: Numbers | None = None) -> Numbers:
         """See `ItemWeights.scores`."""
+        if counts is not None:
+            return super().scores(history, counts)
         scores = np.zeros(len(self.others))
         self.kernel.add_weights(len(scores), self.others, self.weights, history, scores)
         return scores

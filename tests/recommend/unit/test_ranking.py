@@ -34,6 +34,7 @@ COLUMNS = PairColumns(
     },
 )
 CHOICES = np.array([4, 3, 2, 1, 0])
+AGAIN = np.array([0.5, 0.25, 0.75, 0.0, 1.0])
 NO_TREES = "tree\nnum_class=1\nnum_tree_per_iteration=1\n\nend of trees\n"
 """The file of a model without trees: stand-ins predict."""
 YEAR = 6
@@ -88,7 +89,7 @@ def test_scores_are_standardised_by_the_first_hundred() -> None:
 
 
 def test_the_inputs_of_several_lists_are_those_of_each_list_whatever_their_lengths() -> None:
-    inputs = FirstStageInputs(choices=CHOICES, columns=COLUMNS, repeats=True)
+    inputs = FirstStageInputs(choices=CHOICES, columns=COLUMNS, again=AGAIN)
     lists = [
         Candidates(np.array([0, 3, 0]), np.array([4, 2]), np.array([3.0, 1.0]), user={}),
         Candidates(np.array([1]), NOTHING, NOTHING.astype(float), user={}),
@@ -178,10 +179,10 @@ def test_a_ranking_is_saved_loaded_and_in_the_golden_requests(tmp_path: Path) ->
 
 
 def test_own_items_are_candidates_with_how_often_and_how_long_ago_they_were_chosen() -> None:
-    inputs = FirstStageInputs(choices=CHOICES, columns=None, repeats=True)
+    inputs = FirstStageInputs(choices=CHOICES, columns=None, again=AGAIN)
     history = np.array([4, 2, 4, 3])
     scores = np.array([5.0, 4.0, 3.0, 2.0, -np.inf])
-    assert inputs.names == ["standard_score", "place", "popularity", "history", "own_choices", "own_age"]
+    assert inputs.names[3:] == ["history", "own_choices", "own_age", "own_decayed", "again"]
     assert inputs.candidates(scores, history, 2).tolist() == [0, 1, 3]
     assert inputs.candidates(scores, history, 3).tolist() == [0, 1, 2, 3]
     asked = Candidates(history, np.array([0, 2, 4]), np.array([5.0, 3.0, 1.0]), user={})
@@ -189,6 +190,8 @@ def test_own_items_are_candidates_with_how_often_and_how_long_ago_they_were_chos
     assert found[:, 3] == pytest.approx(np.log1p([3, 3, 3]))
     assert np.expm1(found[:, 4]) == pytest.approx([0, 1, 2])
     assert np.expm1(found[:, 5]) == pytest.approx([4, 2, 1])
+    assert found[:, 6] == pytest.approx([0, 2 ** (-2 / 60), 2 ** (-3 / 60) + 2 ** (-1 / 60)])
+    assert found[:, 7].tolist() == [0.5, 0.75, 1.0]
     plain = FirstStageInputs(choices=CHOICES, columns=None)
     assert plain.candidates(scores, history, 2).tolist() == [0, 1]
     often, once = (Candidates(own, np.array([0]), np.array([5.0]), user={}) for own in (history, np.array([2, 3, 4])))
