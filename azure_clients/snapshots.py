@@ -16,6 +16,7 @@ from azure_clients.resources import Lake
 from azure_clients.retries import Context
 from azure_clients.volumes import SERVED, Volume
 from features.files import sha256
+from features.values import AS_WRITTEN, KeyRule
 from recommend import catalogue, histories
 from recommend.forgotten import FILE as FORGOTTEN
 from recommend.forgotten import NOBODY, Forgotten
@@ -99,9 +100,12 @@ class LakeSnapshots:
                 self._folder.below(bundle_hash).remove()
                 self.discard(gone)
 
-    def forget(self, user: str) -> None:
-        """Let the service know a user no longer, and no training read their rows."""
-        self._change_forgotten(lambda before: before.with_user(user))
+    def forget(self, user: str, rule: KeyRule = AS_WRITTEN) -> None:
+        """Let the service know a user no longer, and no training read their rows; their key is compared by a rule.
+
+        Raises `OtherKeysError` if others were forgotten by another one.
+        """
+        self._change_forgotten(lambda before: before.with_user(user, rule))
 
     def remember(self, user: str) -> bool:
         """Undo it; returns whether they were forgotten."""

@@ -9,6 +9,7 @@ import msgspec
 
 from features.columns import MOMENT, Category, Column, Cross, Encoded, FactorPair, Field, Moment, Number, Reading, Time
 from features.errors import PersonalizationError
+from features.values import AS_WRITTEN, KeyRule
 
 Pair = tuple[str, str]
 """The names of two categorical columns."""
@@ -43,6 +44,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Two categorical columns whose values have latent factors."""
     times: dict[str, Reading] = {}
     """Date and time columns, whose ages count from the `timestamp`."""
+    keys: dict[str, KeyRule] = {}
+    """What is done to keys before they are compared, of `users` and `items`; of others, nothing."""
 
     def __post_init__(self) -> None:
         """Raise `SchemaError` for a name used twice, also by a model input, a name that JSON can't have as it is, a
@@ -158,6 +161,10 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             places[column.name] = slice(start, start + len(column.inputs))
             start += len(column.inputs)
         return places
+
+    def key(self, table: str, key: str | int) -> str:
+        """The one text of a key of `users` or `items`."""
+        return self.keys.get(table, AS_WRITTEN).of(key)
 
     def lacking(self, other: "Schema") -> tuple[str, ...]:
         """The features that rows of the schema `other` lack or read differently."""

@@ -13,21 +13,28 @@ from typing import Annotated, Self
 
 import msgspec
 
+from features.errors import PersonalizationError
 from features.files import write_private
-from features.values import key_of
+from features.values import AS_WRITTEN, KeyRule
 from recommend.stored import SnapshotError, locked
 
 FILE = "forgotten.json"
 _Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+class OtherKeysError(PersonalizationError):
+    """The keys of users are compared by another rule than when somebody was forgotten."""
+
+
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
     """Who was forgotten, and who then was not any more."""
 
     key: _Hex
     """The key of all hashes."""
     hashes: tuple[_Hex, ...] = ()
     """Only ever appended to: a user's hash forgets them, and the same hash again undoes it."""
+    rule: KeyRule = AS_WRITTEN
+    """What was done to keys before they were hashed."""
 
     @classmethod
     def load(cls, file: Path) -> "Forgotten":
@@ -65,23 +72,33 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return frozenset(found for found, times in Counter(self.hashes).items() if times % 2)
 
     def __contains__(self, user: str) -> bool:
-        return bool(self.users) and _hashed(self.key, user) in self.users
+        return bool(self.users) and _hashed(self.key, self.rule.of(user)) in self.users
 
     def before(self, version: str) -> Self:
         """The list as it was when it had a `version`."""
         return msgspec.structs.replace(self, hashes=self.hashes[: int(version)])
 
-    def with_user(self, user: str) -> Self:
-        """This list, with a user among them."""
-        return self if user in self else self._with(user)
+    def require(self, rule: KeyRule) -> None:
+        """Raise `OtherKeysError` if somebody was forgotten by another rule: hashes cannot be made anew."""
+        if self.users and rule != self.rule:
+            raise OtherKeysError(
+                f"Users were forgotten ({len(self.users):,}) while the dataset config said `keys: {self.rule.shown}` "
+                f"of users, and now it says {rule.shown}: hashes of keys cannot be made anew. Restore `keys`, or undo "
+                "each of them first with `forget USER --undo`, and forget them again after the change."
+            )
+
+    def with_user(self, user: str, rule: KeyRule = AS_WRITTEN) -> Self:
+        """This list, with a user among them, whose key is compared by a rule; raises like `require`."""
+        self.require(rule)
+        return self if user in self else self._with(user, rule)
 
     def without_user(self, user: str) -> Self:
         """This list, without a user among them."""
-        return self._with(user) if user in self else self
+        return self._with(user, self.rule) if user in self else self
 
-    def _with(self, user: str) -> Self:
+    def _with(self, user: str, rule: KeyRule) -> Self:
         key = self.key or secrets.token_hex(32)
-        return msgspec.structs.replace(self, key=key, hashes=(*self.hashes, _hashed(key, user)))
+        return msgspec.structs.replace(self, key=key, rule=rule, hashes=(*self.hashes, _hashed(key, rule.of(user))))
 
 
 NOBODY = Forgotten(key="")
@@ -105,4 +122,4 @@ def change(file: Path, changed: Callable[[Forgotten], Forgotten]) -> Forgotten:
 
 
 def _hashed(key: str, user: str) -> str:
-    return hmac.digest(bytes.fromhex(key), key_of(user).encode(), "sha256").hex()
+    return hmac.digest(bytes.fromhex(key), user.encode(), "sha256").hex()

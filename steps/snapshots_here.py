@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from features.files import written_aside
+from features.values import AS_WRITTEN, KeyRule
 from recommend import catalogue, histories
 from recommend.forgotten import change
 from recommend.recommender import FOLDER as RECOMMENDER
@@ -97,9 +98,12 @@ class LocalSnapshots:
     def _versions(self) -> list[Path]:
         return [path for path in self.folder.snapshots.glob("*") if path.is_dir()]
 
-    def forget(self, user: str) -> None:
-        """Let the service know a user no longer, and no training read their rows."""
-        change(self.folder.forgotten, lambda before: before.with_user(user))
+    def forget(self, user: str, rule: KeyRule = AS_WRITTEN) -> None:
+        """Let the service know a user no longer, and no training read their rows; their key is compared by a rule.
+
+        Raises `OtherKeysError` if others were forgotten by another one.
+        """
+        change(self.folder.forgotten, lambda before: before.with_user(user, rule))
 
     def remember(self, user: str) -> bool:
         """Undo it; returns whether they were forgotten."""

@@ -537,6 +537,7 @@ class TablesSpec(Strict):
             crosses=self.crosses,
             factors=self.factors,
             times={one.column: Reading(zone=one.zone, format=one.format) for one in self.times},
+            keys={name: one.keys.rule for name, one in self.entities.items() if one.keys.rule != AS_WRITTEN},
         )
 
     def missing_in(self, column: str) -> frozenset[str]:
@@ -576,7 +577,8 @@ class TablesSpec(Strict):
         return self._forgotten
 
     def without(self, users: Forgotten) -> "TablesSpec":
-        """The same config for tables in which rows of these users are passed over."""
+        """The same config for tables in which rows of these users are passed over; raises `OtherKeysError`."""
+        users.require(AS_WRITTEN if self.users is None else self.users.keys.rule)
         spec = self.model_copy()
         spec._forgotten = users  # noqa: SLF001 - its own
         return spec

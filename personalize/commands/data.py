@@ -11,11 +11,13 @@ import typer
 
 from azure_clients.model_versions import Version
 from features.errors import BadInputError
+from features.values import AS_WRITTEN
 from personalize.errors import StackMissingError
 from personalize.stack.on_azure import settings_of, snapshots_of, versions_of
 from personalize.terminal import Json, Stack, print_json, results, tell
 from steps.datasets import located
 from training.catalogue import load
+from training.datasets.configs import config_of
 
 
 class Action(StrEnum):
@@ -84,14 +86,15 @@ def forget(
 
     .venv/bin/personalize forget u017
     """
-    if not user:
+    if not user.strip():
         raise BadInputError("Give the ID of a user, which is not empty.")
-    users = snapshots_of(stack)
+    users, named = snapshots_of(stack), config_of(located(settings_of(stack).dataset)).users
+    rule = AS_WRITTEN if named is None else named.keys.rule
     if not undo:
-        users.forget(user)
+        users.forget(user, rule)
     elif not users.remember(user):
         raise BadInputError(f"The user {user} was not forgotten.")
-    having = users.having(user)
+    having = users.having(rule.of(user))
     versions = _versions(stack)
     numbers = [version.number for version in versions if version.bundle_hash in having]
     serving = next((version.number for version in versions if version.champion), 0)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.model.model import ServedModel
-from scoring.model.recommend_request import read_recommend, read_similar
+from scoring.model.recommend_request import keyed, read_recommend, read_similar
 from scoring.model.recommending import RecommendQuery, SimilarQuery
 from scoring.model.records import RankId, Values
 from scoring.model.stored import Lookups
@@ -90,12 +90,12 @@ def _read_explain(model: ServedModel, body: bytes, lookups: Lookups) -> ExplainQ
     return ExplainQuery([model.click_model.types.read_record(body, lookups)])
 
 
-def _read_recommend(_model: ServedModel, body: bytes, _lookups: Lookups) -> RecommendQuery:
-    return RecommendQuery(read_recommend(body))
+def _read_recommend(model: ServedModel, body: bytes, _lookups: Lookups) -> RecommendQuery:
+    return RecommendQuery(keyed(read_recommend(body), model.bundle.schema))
 
 
-def _read_similar(_model: ServedModel, body: bytes, _lookups: Lookups) -> RecommendQuery:
-    return SimilarQuery(read_similar(body))
+def _read_similar(model: ServedModel, body: bytes, _lookups: Lookups) -> RecommendQuery:
+    return SimilarQuery(keyed(read_similar(body), model.bundle.schema))
 
 
 SCORE = Operation("score", _read_score)

@@ -4,6 +4,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from features.schema import Schema
 from scoring.model.diagnosis import decoded
 from scoring.request_errors import Refusal
 
@@ -119,6 +120,19 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     new: New | msgspec.UnsetType = msgspec.UNSET
     seen: Seen | msgspec.UnsetType = msgspec.UNSET
     details: Details | msgspec.UnsetType = msgspec.UNSET
+
+
+def keyed(request: RecommendRequest, schema: Schema) -> RecommendRequest:
+    """The request with its keys as the model's dataset config has them compared."""
+    if not schema.keys:
+        return request
+    given = {"user": request.user, "history": request.history, "exclude": request.exclude}
+    changed = {
+        name: schema.key("users", keys) if isinstance(keys, str | int) else [schema.key("items", key) for key in keys]
+        for name, keys in given.items()
+        if keys is not msgspec.UNSET
+    }
+    return msgspec.structs.replace(request, **changed)
 
 
 class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -65,7 +65,7 @@ class RequestTypes:
             *((attribute, *_field(field)) for attribute, field in zip(names, schema.fields, strict=True)),
             *(ID_FIELDS if self._by_id else ()),
         ]
-        self._fields = schema.fields
+        self._schema = schema
         self._names = (*schema.features, USER, ITEM)
         self._has_own_id = ID in schema.features
         """Whether an item's ID is one of the model's columns."""
@@ -139,7 +139,7 @@ class RequestTypes:
         if all(row[-2] is msgspec.UNSET and row[-1] is msgspec.UNSET for row in rows):
             return [row[:-2] for row in rows]
         places = (f"{place}[{at}].item" if place else "item" for at in range(len(rows)))
-        return filled(rows, places, self._fields, lookups)
+        return filled(rows, places, self._schema, lookups)
 
 
 def _is_absent(value: object) -> bool:

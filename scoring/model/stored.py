@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from features.columns import Field, Number
-from features.values import key_of
+from features.schema import Schema
 from recommend.catalogue import Catalogue, KnownItem, NewItems
 from recommend.columns import Value, stated
 from recommend.forgotten import NOBODY, Forgotten
@@ -80,25 +80,27 @@ def pairs(user: Mapping[str, Value], items: Iterable[KnownItem], fields: Sequenc
 
 
 def filled(
-    rows: Iterable[Sequence[Any]], places: Iterable[str], fields: Sequence[Field], lookups: Lookups
+    rows: Iterable[Sequence[Any]], places: Iterable[str], schema: Schema, lookups: Lookups
 ) -> list[tuple[Any, ...]]:
-    """The values of `fields` in each row, which ends with the values of `ID_FIELDS`.
+    """The values of the schema's fields in each row, which ends with the values of `ID_FIELDS`.
 
     Given values go before stored ones, null is one, too. Nothing is stored about an unknown user. Raises `UNKNOWN_ITEM`
     with the row's field by `places`, and `UNAVAILABLE` without a catalogue or if a snapshot was altered.
     """
     users: dict[str, Mapping[str, Value]] = {}
-    found = []
+    found, fields = [], schema.fields
     try:
         for (*values, user, item), place in zip(rows, places, strict=True):
             columns: dict[str, Value] = {}
             if user is not msgspec.UNSET:
-                key = key_of(user)
+                key = schema.key("users", user)
                 if key not in users:
                     users[key] = read_stored(lookups.texts(key, lookups.find(key)), fields)
                 columns |= users[key]
             if item is not msgspec.UNSET:
-                columns |= {fields[at].name: one for at, one in _of_item(key_of(item), place, lookups).values}
+                columns |= {
+                    fields[at].name: one for at, one in _of_item(schema.key("items", item), place, lookups).values
+                }
             found.append(tuple(map(_given_or_stored, values, fields, (columns.get(field.name) for field in fields))))
     except SnapshotError as error:
         raise Refusal.UNAVAILABLE(f"Stored columns cannot be read: {error}") from error

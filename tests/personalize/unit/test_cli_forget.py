@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from recommend.forgotten import Forgotten
 from recommend.histories import UserRow
 from steps.folders import StackFolder
 from tests.support.recommenders import write_snapshots
+from training.parameters import TablesDataset
 
 FORMER, SERVING = 3, 4
 
@@ -106,6 +108,19 @@ def test_undoing_after_a_rollback_names_the_newer_version_that_still_has_a_user(
     told = said(capsys)
     assert told.startswith("new comes back with the next training, which reads their rows again.")
     assert "`.venv/bin/personalize serve 4 --stack local` brings them back sooner" in told
+
+
+def test_a_key_is_forgotten_as_the_dataset_config_compares_keys(
+    folder: StackFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dataset.yaml").write_text(
+        "{interactions: orders.csv, users: {key: user, keys: {lowercase: true}}, items: {key: sku}, label: positives}"
+    )
+    dataset = TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml")
+    monkeypatch.setattr(command, "settings_of", lambda _: SimpleNamespace(dataset=dataset))
+    forget("OLD", as_json=True)
+    assert json.loads(capsys.readouterr().out)["versions"] == [FORMER]
+    assert "Old" in Forgotten.load(folder.forgotten)
 
 
 @pytest.mark.usefixtures("folder")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from recommend.forgotten import Forgotten, change
+from features.values import AS_WRITTEN, KeyRule
+from recommend.forgotten import Forgotten, OtherKeysError, change
 from recommend.stored import SnapshotError
 
 
@@ -25,6 +26,20 @@ def test_users_are_among_them_until_it_is_undone(tmp_path: Path) -> None:
     assert [user in Forgotten.load(file) for user in ("u1", "Zoë")] == [False, True]
     forget(file, "u1")
     assert "u1" in Forgotten.load(file)
+
+
+def test_a_user_is_among_them_however_their_key_is_written_by_the_rule_of_then(tmp_path: Path) -> None:
+    """The rule is not changed while somebody is forgotten, since nobody can make a hash by another one."""
+    rule, file = KeyRule(lowercase=True, strip=True), tmp_path / "forgotten.json"
+    change(file, lambda before: before.with_user(" Anna@Example.com", rule))
+    found = Forgotten.load(file)
+    assert [user in found for user in ("anna@example.com", "ANNA@example.com ", "ben")] == [True, True, False]
+    found.require(rule)
+    for other in (AS_WRITTEN, KeyRule(strip=True)):
+        with pytest.raises(OtherKeysError, match=r"`keys: \{lowercase: true, strip: true\}` of users, and now it says"):
+            found.with_user("ben", other)
+    undone = found.without_user("anna@example.com")
+    assert "BEN" not in undone.with_user("ben"), "nobody else is forgotten, so the rule may be another one"
 
 
 def test_the_file_is_private_and_two_lists_hash_a_user_differently(tmp_path: Path) -> None:

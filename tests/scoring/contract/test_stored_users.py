@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from features.schema import Schema
+from features.values import KeyRule
 from recommend import catalogue, histories
 from recommend.catalogue import ItemRow, Layout, State
 from recommend.forgotten import FILE, change
@@ -327,6 +328,27 @@ def test_so_it_is_with_the_limits_of_a_request(
 ) -> None:
     similar = answer(film_service, "/similar", body)
     assert (items(similar), similar["fallback"]) == (found, fallback)
+
+
+def test_keys_of_requests_are_compared_as_the_dataset_config_says(tmp_path: Path) -> None:
+    rule = KeyRule(lowercase=True, strip=True)
+    schema = Schema(numeric=("age",), categorical=("genre",), keys={"users": rule, "items": rule})
+    bundle = make_recommending_bundle(tmp_path / "bundle", recommender(), schema=schema)
+    snapshots = write_snapshots(tmp_path / "own" / "snapshots")
+    change(snapshots.parent / FILE, lambda before: before.with_user("u2", rule))
+    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots)]) as service:
+        assert asked(service, user=" U1 ")["items"] == asked(service, user="u1")["items"]
+        assert items(asked(service, history=["B"], exclude=[" A"])) == items(
+            asked(service, history=["b"], exclude=["a"])
+        )
+        for route, body in (("/similar", {"item": "B "}), ("/score", {"user": "U1", "item": " A"})):
+            written = {name: key.strip().lower() for name, key in body.items()}
+            assert _without_id(answer(service, route, body)) == _without_id(answer(service, route, written))
+        assert "unknown_user" in asked(service, user="U2 ")["fallback"], "who was forgotten"
+
+
+def _without_id(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name != "event_id"}
 
 
 @pytest.mark.parametrize("arguments", [[], ["--snapshots", "never-made"]])

@@ -37,6 +37,7 @@ from tests.support.bundles import MakeBundle
 from tests.support.recommenders import make_recommending_bundle, recommender, write_snapshots
 from tools.paths import ROOT
 from training.errors import DatasetError
+from training.parameters import FilmsDataset
 
 __all__ = ["lake"]
 LIST = "files/served/forgotten.json"
@@ -65,6 +66,7 @@ def test_a_forgotten_user_is_on_the_list_and_no_file_is_downloaded_or_written_ag
 ) -> None:
     monkeypatch.setattr(on_azure, "azure_of", lambda *_: SETTINGS)
     monkeypatch.setattr(command, "versions_of", lambda *_: azure_models.AzureVersions("test", SETTINGS))
+    monkeypatch.setattr(command, "settings_of", lambda _: SimpleNamespace(dataset=FilmsDataset(kind="films")))
     lake.publish(Path(VERSION), None, left_by_a_run(write_snapshots(tmp_path / "run")))
     container("work").upload_blob("files/training-x/rows/part-0.parquet", b"rows")
     before = {blob.name: blob.etag for name in ("snapshots", "work") for blob in container(name).list_blobs()}
