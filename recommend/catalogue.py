@@ -78,12 +78,13 @@ class KnownItem(NamedTuple):
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """What records call an item's key, the catalogue's columns with the separators that their table has, "" for a
-    single value, and those that are numbers.
+    single value, those that are numbers, and those to show unless a request names others; "title" or "name" if none.
     """
 
     item_column: str
     separators: dict[str, str]
     numbers: tuple[str, ...] = ()
+    show: tuple[str, ...] = ()
 
     def typed(self, columns: Mapping[str, Cell]) -> dict[str, Cell]:
         """The values of an item as the columns hold them: numbers, whole ones without a point, texts, and lists of
@@ -176,6 +177,7 @@ def carry_over(before: Path, trained: Path | None, items: Iterable[str], target:
                 item_column=layout.item_column,
                 separators=layout.separators | former_layout.separators,
                 numbers=(*layout.numbers, *others),
+                show=layout.show,
             )
         known = {row.key for row in kept}
     else:

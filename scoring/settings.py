@@ -58,6 +58,7 @@ class ServerSettings(Limits):
     )
     model_name: str = _setting("model name to put into each answer", "ctr")
     model_version: str = _setting("model version to put into each answer", "unregistered")
+    title: str = _setting("what its page and its description are called", "Personalization")
     keys_file: Path = _path("bearer keys, one a line, as KEY or NAME=KEY; read again when it changes")
     """There is one unless this is a `check`."""
     snapshots: Path | None = _path(

@@ -63,6 +63,8 @@ class ScoringSettings(Parameters):
     workers: int | None = Field(default=None, ge=1, le=64, examples=[2])
     """Number of server processes. Unless stated it is 2 on this machine, so that one answers if the other ends, and 1
     in a pod on Azure, where there are several pods."""
+    title: str | None = Field(default=None, pattern=r"^[^\s-][^\n]{0,59}$", examples=["Tea shop"])
+    """What the service's page is called, up to 60 characters. Unless stated it is Personalization."""
     key_rotation: int = Field(default=1, ge=1, exclude=True)  # an input of the keys, not of the service
     """Raise it to issue a new key; the previous key stays valid until the next rotation."""
     tls_certificate: Path | None = Field(default=None, examples=["certificate.pem"])
@@ -78,13 +80,16 @@ class ScoringSettings(Parameters):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_unset_limits(self, complete: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """So that a state from before a limit could be set stays as it is."""
-        unset = {limit.name for limit in fields(Limits) if getattr(self, limit.name) is None}
+    def _without_unset_options(self, complete: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """So that a state from before an option could be set stays as it is."""
+        unset = {name for name in _OPTIONS if getattr(self, name) is None}
         return {name: value for name, value in complete(self).items() if name not in unset}
 
 
+_OPTIONS = (*(limit.name for limit in fields(Limits)), "title")
+
+
 def limit_options(settings: ScoringSettings) -> dict[str, str]:
-    """The limits that a stack passes to the service, as options of its command line."""
-    values = {limit.name: getattr(settings, limit.name) for limit in fields(Limits)}
+    """The limits and the title that a stack passes to the service, as options of its command line."""
+    values = {name: getattr(settings, name) for name in _OPTIONS}
     return {option(name): str(value) for name, value in values.items() if value is not None}

@@ -94,7 +94,8 @@ def layout_of(spec: TablesSpec, items: EntityTable) -> Layout:
     """The layout of a catalogue of these items."""
     column = "" if spec.items is None else spec.items.foreign_key
     separators = {name: spec.separators.get(name, "") for name in items.columns}
-    return Layout(item_column=column, separators=separators, numbers=items.numbers)
+    show = () if spec.items is None else spec.items.show
+    return Layout(item_column=column, separators=separators, numbers=items.numbers, show=show)
 
 
 def _items(chosen: Chosen, table: EntityTable) -> Iterator[ItemRow]:

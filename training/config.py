@@ -233,6 +233,8 @@ class Entity(TextFormat):
     key: str
     interactions_key: str = ""
     keys: Keys = Keys()
+    show: tuple[str, ...] = ()
+    """The columns of an item that recommendations show; by default those called `title` or `name`."""
 
     @property
     def foreign_key(self) -> str:
@@ -486,7 +488,11 @@ class TablesSpec(Strict):
         given = {"missing_keys: one_time": own.missing_keys is MissingKeys.ONE_TIME, "refunds": bool(own.refunds)}
         if (named := [name for name, one in given.items() if one]) and not self.label.only_positives:
             raise ValueError(f"`{named[0]}` is for choices: `label: positives`, or {{column: NAME, choice: [...]}}")
+        if self.users is not None and self.users.show:
+            raise ValueError("`show` is for items: nobody is shown columns of users")
         for table, one in self.entities.items():
+            if one.path is None and one.show:
+                raise ValueError("`show` names columns of the table of items: name its `path`")
             if one.path is None and (one.where or one.duplicates):
                 raise ValueError(f"`where` and `duplicates` of the {table} are about rows: name the `path` of a table")
             names = {feature.column for feature in self.features}

@@ -176,7 +176,12 @@ Exclude = Annotated[
     str, typer.Option("--exclude", help="IDs of items not to recommend, separated by commas.", metavar="IDS")
 ]
 Show = Annotated[
-    str, typer.Option("--show", help="The items' columns to show, by default `title` or `name`.", metavar="COLUMNS")
+    str,
+    typer.Option(
+        "--show",
+        help="The items' columns to show, by default those of the dataset config, or `title` or `name`.",
+        metavar="COLUMNS",
+    ),
 ]
 New = Annotated[
     int | None,

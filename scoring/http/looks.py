@@ -61,7 +61,7 @@ ROUTES: dict[str, Callable[[Service, Request], Found]] = {
     "/readyz": _ready,
     "/metrics": _figures,
     "/openapi.json": lambda service, _: (
-        msgspec.json.encode(describe_service(service.model, service.lookups.catalogue)),
+        msgspec.json.encode(describe_service(service.model, service.lookups.catalogue, service.settings.title)),
         [],
     ),
 }

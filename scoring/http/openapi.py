@@ -42,8 +42,10 @@ REQUEST_ID = {
 }
 
 
-def describe_service(model: ServedModel, catalogue: Catalogue | None) -> Mapping[str, object]:
-    """The OpenAPI 3.1 document as JSON values, for the features of `model` and the columns of the `catalogue`."""
+def describe_service(model: ServedModel, catalogue: Catalogue | None, title: str) -> Mapping[str, object]:
+    """The OpenAPI 3.1 document as JSON values, for a service with this title, the features of `model` and the columns
+    of the `catalogue`.
+    """
     name, clicks = model.name, model.clicks
     roots: list[type[msgspec.Struct]] = [HealthAnswer, ReadyAnswer, ErrorAnswer]
     if clicks is not None:
@@ -60,7 +62,8 @@ def describe_service(model: ServedModel, catalogue: Catalogue | None) -> Mapping
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": f"{'Recommendations' if clicks is None else 'Click probabilities'} of {name.name}",
+            "title": title,
+            "summary": _summary(model),
             "version": name.version,
             "description": f"Bundle {model.bundle.hash}. A feature that is absent or null counts as missing.",
         },
@@ -77,6 +80,14 @@ def describe_service(model: ServedModel, catalogue: Catalogue | None) -> Mapping
             },
         },
     }
+
+
+def _summary(model: ServedModel) -> str:
+    does = [
+        *(["recommends items to users, and says why"] if model.recommender is not None else []),
+        *(["estimates how likely a click is"] if model.clicks is not None else []),
+    ]
+    return f"It {'; it '.join(does) or 'has no recommender that training accepted'}."
 
 
 def _looks(healthy: Json, ready: Json, error: Json) -> Json:

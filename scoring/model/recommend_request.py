@@ -36,7 +36,7 @@ Show = Annotated[
     list[str],
     msgspec.Meta(
         max_length=MOST_SHOWN_COLUMNS,
-        description="Columns of the items to return; without it `title` or `name`, if there is one.",
+        description="Columns of the items to return; by default those that the dataset config shows, or titles.",
     ),
 ]
 Unset = msgspec.UnsetType

@@ -268,6 +268,8 @@ def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str
     """The columns to show."""
     if request.show is msgspec.UNSET:
         columns = () if catalogue is None else catalogue.layout.separators
+        if catalogue is not None and catalogue.layout.show:
+            return [name for name in catalogue.layout.show if name in columns]
         return [name for name in columns if name.lower().rpartition("_")[-1] in TITLES]
     for at, name in enumerate(request.show):
         require_column(name, f"show[{at}]", catalogue)

@@ -74,7 +74,7 @@ const FIGURES = [
 ];
 
 function showTraffic(latest, minute) {
-  const lines = FIGURES.map(([name, shown]) => {
+  const lines = FIGURES.filter(([name]) => name !== "Records scored" || !byId("click-figures").hidden).map(([name, shown]) => {
     const line = document.createElement("tr");
     const heading = document.createElement("th");
     heading.scope = "row";
@@ -138,7 +138,7 @@ async function renew() {
   snapshots = [...snapshots.filter(({ at }) => latest.at - at <= WINDOW_MILLISECONDS), latest];
   const models = samples.filter(({ name, value }) => name === "scoring_model_info" && value > 0);
   byId("serving").textContent = models
-    .map(({ labels, value }) => `${labels.name}, version ${labels.version}, by ${count.format(value)} process${value === 1 ? "" : "es"}, ${count.format(latest.workers)} ready`)
+    .map(({ labels, value }) => `Version ${labels.version}, by ${count.format(value)} process${value === 1 ? "" : "es"}, ${count.format(latest.workers)} ready`)
     .join("; ");
   showTraffic(latest, snapshots.length > 1 ? between(snapshots[0], latest) : undefined);
   showPredictions(samples);

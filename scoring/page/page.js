@@ -120,7 +120,8 @@ async function describe() {
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error.message);
   const example = (path, name) => content.paths[path].post.requestBody.content["application/json"].examples[name].value;
-  byId("model").textContent = `${content.info.title}, version ${content.info.version}.`;
+  document.title = document.querySelector("h1").textContent = content.info.title;
+  byId("model").textContent = `${content.info.summary} Model version ${content.info.version}.`;
   const fill = (id, value) => () => (byId(id).value = JSON.stringify(value, null, 2));
   const scores = "/score" in content.paths;
   if (scores) {
@@ -128,7 +129,9 @@ async function describe() {
     byId("rank-example").addEventListener("click", fill("query", example("/rank", "items")));
   }
   for (const id of ["record-card", "rank-card", "click-figures"]) byId(id).hidden = !scores;
-  byId("recommend").hidden = !("/recommend" in content.paths);
+  const recommends = "/recommend" in content.paths;
+  byId("recommend").hidden = !recommends;
+  if (recommends) byId("recommend-example").addEventListener("click", () => choose(example("/recommend", "history").history));
 }
 
 byId("key-form").addEventListener("submit", (event) => {

@@ -3,18 +3,21 @@ const MEANINGS = {
   unknown_user: "Nothing is stored about this user.",
   no_histories: "The service has no stored histories.",
   unknown_items: "Unknown items were left out.",
-  popular: "No known item was chosen, so these are the most popular ones.",
+  popular: "Nothing that they chose is known, so these are the most popular items.",
   fewer: "There are no more items.",
-};
-const REASONS = {
-  history: "because of",
-  attributes: "like",
-  popular: "many chose it",
-  new: "new",
 };
 let before = null;
 
-const called = ({ item, columns }) => Object.values(columns)[0] ?? item;
+const text = (value) => (Array.isArray(value) ? value.join(", ") : String(value ?? ""));
+const called = ({ item, columns }) => text(Object.values(columns)[0] ?? item);
+
+/** A sentence that says why an item is recommended. */
+function because({ item, reason, because: items }) {
+  if (reason === "new") return "New: nobody has chosen it yet.";
+  if (reason === "popular") return "Many chose it.";
+  if (items.some((one) => one.item === item)) return "They chose it before.";
+  return `${reason === "attributes" ? "It is like" : "Because they chose"} ${items.map(called).join(" and ")}.`;
+}
 
 function request() {
   const user = byId("who").value.trim();
@@ -56,13 +59,29 @@ function show(asked, answer) {
   const last = before?.who === who ? before.items : null;
   before = { who, items: answer.items.map(({ item }) => item) };
   offer(answer.known.columns);
+  const names = [...new Set(answer.items.flatMap(({ columns }) => Object.keys(columns)))];
+  const moves = answer.items.map(({ item }, place) => moved(item, place, last));
+  const some = moves.some(Boolean) ? ["Moved"] : [];
+  const line = (texts, kind, numbers) => {
+    const made = document.createElement("tr");
+    texts.forEach((one, at) => {
+      const cell = document.createElement(kind);
+      cell.textContent = one;
+      cell.classList.toggle("number", numbers.includes(at));
+      made.append(cell);
+    });
+    return made;
+  };
+  const isNumber = (name) => answer.items.every(({ columns }) => typeof (columns[name] ?? 0) === "number");
+  const numbers = names.flatMap((name, at) => (isNumber(name) ? [at + 1] : []));
   const rows = answer.items.map((one, place) => {
-    const why = [REASONS[one.reason] ?? one.reason, one.because.map(called).join(" and ")].join(" ").trim();
-    const line = document.createElement("tr");
-    for (const text of [String(place + 1), called(one), why, moved(one.item, place, last)]) line.insertCell().textContent = text;
-    line.cells[1].title = one.item;
-    return line;
+    const shown = names.length ? names.map((name) => text(one.columns[name])) : [one.item];
+    const made = line([String(place + 1), ...shown, because(one), ...some.map(() => moves[place])], "td", numbers);
+    made.cells[1].title = one.item;
+    return made;
   });
+  const head = line(["", ...(names.length ? names.map((name) => name.replaceAll("_", " ")) : ["Item"]), "Why", ...some], "th", numbers);
+  byId("best").tHead.replaceChildren(head);
   byId("best").tBodies[0].replaceChildren(...rows);
   byId("fallback").textContent = answer.fallback.map((one) => MEANINGS[one] ?? one).join(" ");
   const { history, chosen } = answer.known;
@@ -73,6 +92,14 @@ function show(asked, answer) {
 }
 
 onSubmit("recommend-form", "who", "recommend-error", async (asked) => show(asked, await ask("recommend", asked)), request);
+/** Recommend to somebody who chose these items. */
+function choose(items) {
+  byId("who").value = "";
+  byId("chose").value = items.join(", ");
+  byId("chose").dispatchEvent(new Event("input"));
+  byId("recommend-form").requestSubmit();
+}
+
 byId("context").addEventListener("change", () => byId("recommend-form").requestSubmit());
 for (const id of ["who", "chose"]) {
   byId(id).addEventListener("input", () => {

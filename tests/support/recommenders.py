@@ -110,7 +110,13 @@ def make_bundle_of_positives(folder: Path, made: Recommender) -> Path:
     return folder
 
 
-def write_snapshots(folder: Path, *, genres: dict[str, str] | None = None, withdrawn: Sequence[str] = ()) -> Path:
+def write_snapshots(
+    folder: Path,
+    *,
+    genres: dict[str, str] | None = None,
+    withdrawn: Sequence[str] = (),
+    show: tuple[str, ...] = (),
+) -> Path:
     """The histories of three users and a catalogue of all items but 17, in `folder`; some were `withdrawn` from it.
 
     u1 chose b and is 30; u2 only is in the users' table; "3" chose an item that the recommender does not know.
@@ -121,18 +127,22 @@ def write_snapshots(folder: Path, *, genres: dict[str, str] | None = None, withd
         UserRow("u2", b"", {"age": "40"}),
     ]
     histories.write(folder / histories.FILE, STORED_ITEMS, rows, "user_id")
-    write_catalogue(folder, genres or {"a": "x", "b": "x|y", "c": "y", "d": ""}, withdrawn)
+    write_catalogue(folder, genres or {"a": "x", "b": "x|y", "c": "y", "d": ""}, withdrawn, show)
     return folder
 
 
-def write_catalogue(folder: Path, genres: dict[str, str], withdrawn: Sequence[str] = ()) -> str:
-    """A catalogue of items with these genres in `folder`, and its version."""
+def write_catalogue(
+    folder: Path, genres: dict[str, str], withdrawn: Sequence[str] = (), show: tuple[str, ...] = ()
+) -> str:
+    """A catalogue of items with these genres in `folder`, which cost 9.5 each if that is shown, and its version."""
+    price = {"price": "9.5"} if "price" in show else {}
     items = [
-        ItemRow(key, {"title": f"Film {key}"} | ({"genre": genre} if genre else {}), State.TRAINED)
+        ItemRow(key, {"title": f"Film {key}"} | price | ({"genre": genre} if genre else {}), State.TRAINED)
         for key, genre in genres.items()
     ]
     items += [ItemRow(key, {"genre": "x"}, State.WITHDRAWN) for key in withdrawn]
-    layout = Layout(item_column="item_id", separators={"title": "", "genre": "|"})
+    separators = {"title": "", **dict.fromkeys(price, ""), "genre": "|"}
+    layout = Layout(item_column="item_id", separators=separators, numbers=tuple(price), show=show)
     return catalogue.write(folder / catalogue.FILE, items, layout)
 
 

@@ -242,7 +242,7 @@ def _require_keys(spec: TablesSpec, headers: Mapping[str, Sequence[str]]) -> Non
     needed = [
         *(("interactions", name) for name in (spec.label.column, *spec.one_row_per) if name),
         *(("interactions", one.foreign_key) for one in spec.entities.values()),
-        *((table, one.key) for table, one in spec.joined.items()),
+        *((table, name) for table, one in spec.joined.items() for name in (one.key, *one.show)),
     ]
     own = spec.interactions
     needed += [("interactions", name) for name in (own.basket, own.refunds) if name]

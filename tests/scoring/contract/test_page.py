@@ -18,8 +18,10 @@ from tests.support.pages import LOWEST_CONTRAST, browser, opened_page
 from tests.support.ports import free_port
 from tests.support.recommenders import (
     asked,
+    make_bundle_of_positives,
     make_recommending_bundle,
     ranking_recommender,
+    recommender,
     write_snapshots,
 )
 from tests.support.services import KEY, RunningService, metric, running_service, wait_until
@@ -149,7 +151,7 @@ def test_the_figures_are_those_of_the_metrics(
         playwright.expect(_cells(traffic, "Records scored")).to_have_text([f"{4 * len(records):,}"] * 2)
         playwright.expect(_cells(traffic, "99th percentile")).to_have_text([re.compile("ms|s")] * 2)
         assert 0 < float(_cells(traffic, "CPU per worker").first.inner_text().rstrip("%")) < 100
-        playwright.expect(page.locator("#serving")).to_have_text("clicks, version 7, by 2 processes, 2 ready")
+        playwright.expect(page.locator("#serving")).to_have_text("Version 7, by 2 processes, 2 ready")
         playwright.expect(page.locator("#glance")).to_contain_text("none failed")
         shares = page.locator("#predictions tbody td:nth-child(2)").all_inner_texts()
         assert len(shares) == len(PROBABILITY_BUCKETS)
@@ -166,8 +168,11 @@ def _cells(table: playwright.Locator, figure: str) -> playwright.Locator:
 def films(tmp_path: Path) -> Iterator[RunningService]:
     """A service that recommends by the users' age, too, and one new item: u1, who is 30, chose b."""
     bundle = make_recommending_bundle(tmp_path / "bundle", ranking_recommender())
-    snapshots = write_snapshots(tmp_path / "snapshots", genres=dict.fromkeys(("a", "b", "c", "d", "17", "n"), "x"))
-    with running_service(bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--new-items", "1"]) as running:
+    genres = dict.fromkeys(("a", "b", "c", "d", "17", "n"), "x|y")
+    snapshots = write_snapshots(tmp_path / "snapshots", genres=genres, show=("title", "price", "genre"))
+    with running_service(
+        bundle, tmp_path, arguments=["--snapshots", str(snapshots), "--new-items", "1", "--title", "Film club"]
+    ) as running:
         yield running
 
 
@@ -180,13 +185,18 @@ def test_what_is_recommended_is_shown_with_reasons_and_moves_with_the_user(
 ) -> None:
     with opened_page(browser, films) as page:
         best, past = page.locator("#best tbody tr"), page.locator("#past")
+        playwright.expect(page.locator("h1")).to_have_text("Film club")
+        does = "It recommends items to users, and says why; it estimates how likely a click is. Model version"
+        playwright.expect(page.locator("#model")).to_contain_text(does)
         page.get_by_role("button", name="Recommend").click()
         playwright.expect(page.locator("#recommend-error")).to_have_text("Name a user, or items that somebody chose.")
-        page.get_by_label("A user's ID").fill("u1")
+        page.get_by_label("User ID").fill("u1")
         page.keyboard.press("Enter")
         playwright.expect(best.locator("td:nth-child(2)")).to_have_text(_called(asked(films, user="u1")))
-        playwright.expect(best.first).to_contain_text("because of Film b")
-        playwright.expect(best.last.locator("td")).to_have_text(["5", "Film n", "new", ""])
+        playwright.expect(best.first).to_contain_text("Because they chose Film b.")
+        new = ["5", "Film n", "9.5", "x, y", "New: nobody has chosen it yet."]
+        playwright.expect(best.last.locator("td")).to_have_text(new)  # none has moved, so there is no such column
+        playwright.expect(page.locator("#best thead th")).to_have_text(["", "title", "price", "genre", "Why"])
         playwright.expect(past).to_contain_text("What they chose: 1 item")
         past.locator("summary").click()
         playwright.expect(past.get_by_text("Film b")).to_be_visible()
@@ -198,7 +208,10 @@ def test_what_is_recommended_is_shown_with_reasons_and_moves_with_the_user(
         assert _called(older) != _called(asked(films, user="u1"))
         playwright.expect(best.locator("td:nth-child(2)")).to_have_text(_called(older))
         playwright.expect(best.first).to_contain_text("↑")
-        page.get_by_label("A user's ID").fill("")
+        playwright.expect(page.locator("#best thead th").last).to_have_text("Moved")
+        page.get_by_role("button", name="Use an example").first.click()
+        playwright.expect(page.get_by_label("Or IDs of items")).to_have_value("a, b")
+        playwright.expect(best.locator("td:nth-child(2)")).to_have_text(_called(asked(films, history=["a", "b"])))
         page.get_by_label("Or IDs of items").fill("b, never")
         page.keyboard.press("Enter")
         playwright.expect(page.locator("#fallback")).to_contain_text("Unknown items were left out.")
@@ -207,3 +220,14 @@ def test_what_is_recommended_is_shown_with_reasons_and_moves_with_the_user(
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.evaluate(LOWEST_CONTRAST) >= 4.5
             page.screenshot(path=tmp_path / f"recommended-{width}.png", full_page=True)
+
+
+def test_a_model_without_clicks_scores_nothing_on_the_page(browser: playwright.Browser, tmp_path: Path) -> None:
+    bundle = make_bundle_of_positives(tmp_path / "bundle", recommender())
+    with running_service(bundle, tmp_path) as service, opened_page(browser, service) as page:
+        page.get_by_role("button", name="Use an example").click()
+        playwright.expect(page.locator("#best thead th")).to_have_text(["", "Item", "Why"])
+        playwright.expect(page.locator("#best tbody tr").first.locator("td").nth(1)).to_have_text("c")
+        playwright.expect(page.get_by_text("Requests per second")).to_be_visible()
+        for words in ("JSON", "Records scored", "Click probabilities", "Drift"):
+            playwright.expect(page.get_by_text(words, exact=False).locator("visible=true")).to_have_count(0)

@@ -19,6 +19,17 @@ def test_a_stack_that_sets_none_passes_only_what_every_image_knows() -> None:
     assert NAMES[1:] == [name for name in NAMES if name not in ScoringSettings().model_dump(mode="json")]
 
 
+def test_a_title_that_a_stack_sets_is_the_services() -> None:
+    settings = ScoringSettings(title="Tea shop")
+    assert ScoringSettings.model_validate(settings.model_dump(mode="json")) == settings
+    arguments = [part for one in limit_options(settings).items() for part in one]
+    assert parse([*SERVICE, *arguments]).title == "Tea shop"
+    assert "title" not in ScoringSettings().model_dump(mode="json")
+    for wrong in ("", "-x", "a\nb", "x" * 61):
+        with pytest.raises(ValidationError):
+            ScoringSettings(title=wrong)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_limit_that_a_stack_sets_is_the_services(name: str) -> None:
     settings = ScoringSettings.model_validate({name: BOUNDS[name].most})

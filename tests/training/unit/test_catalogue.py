@@ -199,13 +199,15 @@ def test_numbers_are_what_the_config_and_files_with_types_say(
         items.to_json(tmp_path / "items.jsonl", orient="records", lines=True)
     else:
         getattr(items, f"to_{form}")(tmp_path / f"items.{form}", index=False)
-    content["items"]["path"] = f"items.{form}"
+    content["items"] |= {"path": f"items.{form}", "show": ["ean"]}
     content |= {"numeric": ["age", "minutes"], "categorical": ["year", {"column": "kind", "separator": "|"}]}
     file = tmp_path / "dataset.yaml"
     file.write_text(yaml.safe_dump(content))
     target = tmp_path / "catalogue"
     load(TablesDataset(kind="tables", spec=file), tmp_path / f"items.{form}", target)
-    first, second = (row.columns for row in catalogue.read_rows(target)[0])
+    rows, layout = catalogue.read_rows(target)
+    first, second = (row.columns for row in rows)
+    assert layout.show == ("ean",)
     assert first == DECLARED | undeclared
     assert (second.get("minutes"), second.get("kind"), second["ean"]) == (None, None, "7")
 

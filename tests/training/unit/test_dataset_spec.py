@@ -86,6 +86,8 @@ def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path) -> None
             r"zone: this time zone is unknown.*'Berlin'",
         ),
         ({"users": {"path": "users.xlsx", "key": "user"}}, r"users\.xlsx is unknown"),
+        ({"users": {"path": "users.csv", "key": "user", "show": ["age"]}}, "`show` is for items"),
+        ({"items": {"key": "item", "show": ["genre"]}}, "`show` names columns of the table of items: name its `path`"),
     ],
 )
 def test_a_description_that_makes_no_sense_is_refused(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
@@ -134,6 +136,12 @@ def test_a_missing_description_points_to_the_example(tmp_path: Path) -> None:
             {"items.csv": "item,genre,age\ni1,drama,3\n"},
             {"categorical": ["genre", "mood"]},
             ["age is in both users and items", "mood is in none"],
+        ),
+        (
+            MissingFileError,
+            {},
+            {"items": {"path": "items.csv", "key": "item", "show": ["genre", "brand"]}},
+            ["items.csv has no column 'brand', only item, genre"],
         ),
         (SpecError, {"users.csv": "user,age,Age\nu1,3,4\n"}, {}, ["several columns of the same name: Age, age"]),
         (
