@@ -122,10 +122,21 @@ class KnownUser(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class RecommendAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The best items. `fallback` is empty unless something had to be done."""
+class PlacedItems(msgspec.Struct, frozen=True, kw_only=True):
+    """The best items of a placement that are in none before it; `fallback` is empty unless something had to be done."""
 
+    name: str
     items: list[RecommendedItem]
+    fallback: list[Fallback]
+
+
+class RecommendAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The best items. `fallback` is empty unless something had to be done; with placements it has that of any."""
+
+    items: Annotated[list[RecommendedItem], msgspec.Meta(description="Empty if the request asks for `placements`.")]
+    placements: Annotated[
+        list[PlacedItems] | msgspec.UnsetType, msgspec.Meta(description="If the request asks for them, in its order.")
+    ] = msgspec.UNSET
     fallback: list[Fallback]
     known: Annotated[KnownUser | msgspec.UnsetType, msgspec.Meta(description="If the request asks for `details`.")] = (
         msgspec.UNSET

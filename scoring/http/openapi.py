@@ -56,6 +56,7 @@ def describe_service(model: ServedModel, catalogue: Catalogue | None, title: str
     references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
     if model.recommender is not None:  # what the type can't say
         components["RecommendRequest"]["anyOf"] = [{"required": [name]} for name in ("user", "history")]
+        components["RecommendRequest"]["not"] = {"required": ["top", "placements"]}
         _name_columns(components, model.recommender, catalogue)
     (healthy, ready, error), others = references[:3], references[3:]
     scoring, recommending = (others[:7], others[7:]) if clicks is not None else ((), others)
@@ -142,7 +143,7 @@ def _name_columns(components: Json, recommender: Recommender, catalogue: Catalog
     layout = Layout(item_column="", separators={}) if catalogue is None else catalogue.layout
     items = [f"`{name}` ({'number' if name in layout.numbers else 'text'})" for name in layout.separators]
     users = [f"`{column.name}` ({column.role})" for column in recommender.user_columns]
-    for request in ("RecommendRequest", "SimilarRequest"):
+    for request in ("RecommendRequest", "SimilarRequest", "Placement"):
         for name, field in components[request]["properties"].items():
             if name in {"show", "filter", "at_most", "context"}:
                 listed = ", ".join(users if name == "context" else items) or "none"

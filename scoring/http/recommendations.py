@@ -41,6 +41,8 @@ BESIDE_RECORDS = 4
 def cost_of(request: RecommendRequest, *, items: int, places: int) -> float:
     """The cost of a checked request beside its body, with so many `items` to recommend from, and `places` for new ones
     unless it says otherwise."""
+    if request.placements is not msgspec.UNSET:
+        return sum(cost_of(one, items=items, places=places) for one in request.placed())
     top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
     wants_new = (places if request.new is msgspec.UNSET else request.new) > 0
     # In rounds of four times as many, if `at_most` needs the last one.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import keyed, read_recommend, read_similar
-from scoring.model.recommending import RecommendQuery, SimilarQuery
+from scoring.model.recommending import PlacementsQuery, RecommendQuery, SimilarQuery
 from scoring.model.records import RankId, Values
 from scoring.model.stored import Lookups
 from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, RankAnswer, RankedItem, ScoreAnswer
@@ -91,7 +91,8 @@ def _read_explain(model: ServedModel, body: bytes, lookups: Lookups) -> ExplainQ
 
 
 def _read_recommend(model: ServedModel, body: bytes, _lookups: Lookups) -> RecommendQuery:
-    return RecommendQuery(keyed(read_recommend(body), model.bundle.schema))
+    request = keyed(read_recommend(body), model.bundle.schema)
+    return RecommendQuery(request) if request.placements is msgspec.UNSET else PlacementsQuery(request)
 
 
 def _read_similar(model: ServedModel, body: bytes, _lookups: Lookups) -> RecommendQuery:

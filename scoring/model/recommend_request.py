@@ -1,5 +1,6 @@
 """The bodies of `POST /recommend` and `POST /similar`."""
 
+from functools import cache
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -22,6 +23,9 @@ MOST_SHARED_COLUMNS = 3
 """The most columns of which items may share a value only so often: each of many candidates is compared by each."""
 MOST_USER_COLUMNS = 1_000
 """The most columns of the user's `context`."""
+MOST_PLACEMENTS = 10
+MOST_PLACED = 100
+"""The most items of a placement."""
 MOST_CANDIDATES = 2_000
 """The most items among which those are looked for that keep to `at_most`."""
 
@@ -103,6 +107,30 @@ Seen = Annotated[
     bool,
     msgspec.Meta(description="Whether to recommend what the user chose; without it as the dataset config says."),
 ]
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A list of its own."""
+
+    name: Annotated[str, msgspec.Meta(max_length=100, description="What the response calls it.")]
+    top: (
+        Annotated[
+            float, msgspec.Meta(ge=1, le=MOST_PLACED, multiple_of=1, description="How many items to return, else 10.")
+        ]
+        | Unset
+    ) = msgspec.UNSET
+    filter: Filter | Unset = msgspec.UNSET
+
+
+Placements = Annotated[
+    list[Placement],
+    msgspec.Meta(
+        min_length=1,
+        max_length=MOST_PLACEMENTS,
+        description="Several lists in place of one with `top` items: no item is in two of them, and the first gets the "
+        "best. A placement's `filter` is added to the request's; for the same column its own holds.",
+    ),
+]
 Details = Annotated[bool, msgspec.Meta(description="Whether to return what is known of the user, too.")]
 
 
@@ -120,6 +148,20 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     new: New | msgspec.UnsetType = msgspec.UNSET
     seen: Seen | msgspec.UnsetType = msgspec.UNSET
     details: Details | msgspec.UnsetType = msgspec.UNSET
+    placements: Placements | msgspec.UnsetType = msgspec.UNSET
+
+    def placed(self) -> "list[RecommendRequest]":
+        """The request of each placement; only the first one asks for details."""
+        return [
+            msgspec.structs.replace(
+                self,
+                placements=msgspec.UNSET,
+                top=one.top,
+                filter=(self.filter or {}) | (one.filter or {}),
+                details=self.details if number == 0 else msgspec.UNSET,
+            )
+            for number, one in enumerate(self.placements or ())
+        ]
 
 
 def keyed(request: RecommendRequest, schema: Schema) -> RecommendRequest:
@@ -161,6 +203,8 @@ def read_recommend(body: bytes) -> RecommendRequest:
     request = _checked(_recommend, body)
     if request.user is msgspec.UNSET and request.history is msgspec.UNSET:
         raise Refusal.MISSING_FIELD("Give `user`, `history` or both.", field="user")
+    if request.placements is not msgspec.UNSET and request.top is not msgspec.UNSET:
+        raise Refusal.WRONG_TYPE("`top` stands beside `placements`; give each placement its own.", field="top")
     return request
 
 
@@ -170,11 +214,27 @@ def read_similar(body: bytes) -> RecommendRequest:
 
 
 def _checked(decoder: "msgspec.json.Decoder[_Asked]", body: bytes) -> _Asked:
-    fields, of_condition = (", ".join(one.__struct_encode_fields__) for one in (decoder.type, Condition))
-    known = f"The request's fields are {fields}; those of a condition in `filter` are {of_condition}."
-    request = decoded(decoder.decode, body, known)
-    wanted = () if request.filter is msgspec.UNSET else request.filter.values()
-    values = (one.not_ if isinstance(one, Condition) else one for one in wanted)
-    if sum(0 if own is msgspec.UNSET else len(own) for own in values) > MOST_VALUES:
-        raise Refusal.WRONG_COUNT(f"A filter may have {MOST_VALUES} values in all; send fewer.", field="filter")
+    """The request; raises a `Rejection`."""
+    request = decoded(decoder.decode, body, _known(decoder.type))
+    filters = [request.filter]
+    if isinstance(request, RecommendRequest):
+        filters += [one.filter for one in request.placements or ()]
+    if sum(map(_values, filters)) > MOST_VALUES:
+        raise Refusal.WRONG_COUNT(f"Filters may have {MOST_VALUES} values in all; send fewer.", field="filter")
     return request
+
+
+@cache
+def _known(kind: type[msgspec.Struct]) -> str:
+    """Says which fields a request has."""
+    own, placed, condition = (", ".join(one.__struct_encode_fields__) for one in (kind, Placement, Condition))
+    placements = f"; those of a placement are {placed}" if kind is RecommendRequest else ""
+    return f"The request's fields are {own}{placements}; those of a condition in `filter` are {condition}."
+
+
+def _values(wanted: dict[str, list[str | int | float] | Condition] | Unset) -> int:
+    """How many values a filter has."""
+    if wanted is msgspec.UNSET:
+        return 0
+    values = (one.not_ if isinstance(one, Condition) else one for one in wanted.values())
+    return sum(0 if own is msgspec.UNSET else len(own) for own in values)

@@ -26,8 +26,8 @@ from scoring.model.filtering import left_out, matching, require_column, varied
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import MOST_CANDIDATES, RecommendRequest
 from scoring.model.stored import Lookups, pairs, read_context, read_stored
-from scoring.request_errors import Refusal
-from scoring.responses import Fallback, HistoryItem, KnownUser, Reason, RecommendAnswer, RecommendedItem
+from scoring.request_errors import Refusal, Rejection
+from scoring.responses import Fallback, HistoryItem, KnownUser, PlacedItems, Reason, RecommendAnswer, RecommendedItem
 
 MOST_NEW_COMPARED = 1_000
 """So many of the new items with the best scores are looked at, where `at_most` leaves some out."""
@@ -67,6 +67,11 @@ class Found(NamedTuple):
 
     answer: RecommendAnswer
     records: list[tuple[Any, ...]]
+
+    @property
+    def items(self) -> list[RecommendedItem]:
+        """All items of the response."""
+        return [*self.answer.items, *(item for one in self.answer.placements or () for item in one.items)]
 
 
 @dataclass(slots=True)
@@ -264,6 +269,33 @@ class SimilarQuery(RecommendQuery):
         return items, scores[items]
 
 
+class PlacementsQuery(RecommendQuery):
+    """A checked request for several lists, of which none repeats an item of another."""
+
+    def steps(self, recommender: Recommender, model: ServedModel, lookups: Lookups) -> Generator[Wanted, Ranked, Found]:
+        """See `RecommendQuery.steps`."""
+        excluded: list[str | int] = [*(self.request.exclude or ())]
+        lists: list[Found] = []
+        placements = self.request.placements or ()
+        for number, (one, request) in enumerate(zip(placements, self.request.placed(), strict=True)):
+            query = RecommendQuery(msgspec.structs.replace(request, exclude=excluded), self.reasons)
+            try:
+                lists.append((yield from query.steps(recommender, model, lookups)))
+            except Rejection as error:
+                if error.field and error.field.startswith(tuple(f"filter.{name}" for name in one.filter or ())):
+                    error.field = f"placements[{number}].{error.field}"
+                raise
+            excluded = [*excluded, *(item.item for item in lists[-1].items)]
+        self.fallback = [*dict.fromkeys(one for found in lists for one in found.answer.fallback)]
+        placed = [
+            PlacedItems(name=one.name, items=found.items, fallback=found.answer.fallback)
+            for one, found in zip(placements, lists, strict=True)
+        ]
+        answer = msgspec.structs.replace(lists[0].answer, items=[], fallback=self.fallback, placements=placed)
+        records = [record for found in lists for record in found.records]
+        return Found(answer, records if all(len(one.records) == len(one.items) for one in lists) else [])
+
+
 def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str]:
     """The columns to show."""
     if request.show is msgspec.UNSET:
@@ -348,6 +380,6 @@ def _next(steps: Generator[Wanted, Ranked, Found], ranked: Ranked | None) -> Wan
 def _add_probabilities(found: Sequence[Found], model: ServedModel) -> None:
     """Write the probability of a click into each item of the responses that has a record."""
     records = [record for one in found for record in one.records]
-    items = [item for one in found if one.records for item in one.answer.items]
+    items = [item for one in found if one.records for item in one.items]
     for item, probability in zip(items, model.click_model.probabilities(records) if records else [], strict=True):
         item.probability = probability

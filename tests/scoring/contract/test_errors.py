@@ -107,6 +107,27 @@ WRONG_WITH_RECOMMENDER: list[tuple[str, object, str, str | None]] = [
     ("/similar", {"item": "a", "filter": {"genre": {"min": 3}}}, "wrong_type", "filter.genre"),
     ("/recommend", {"user": "u1", "at_most": {"genre": 0}}, "out_of_range", "at_most[...]"),
     ("/recommend", {"user": "u1", "seen": "yes"}, "wrong_type", "seen"),
+    *(
+        ("/recommend", {"user": "u1", "placements": [{"name": "x"}] * n}, "wrong_count", "placements")
+        for n in (0, 11, 50)
+    ),
+    ("/recommend", {"user": "u1", "placements": [{"name": "x"}], "top": 3}, "wrong_type", "top"),
+    ("/recommend", {"user": "u1", "placements": [{"top": 3}]}, "missing_field", "placements[0].name"),
+    ("/recommend", {"user": "u1", "placements": [{"name": "x", "top": 101}]}, "out_of_range", "placements[0].top"),
+    (
+        "/recommend",
+        {"user": "u1", "placements": [{"name": "x"}, {"name": "y", "filter": {"year": ["x"]}}]},
+        "unknown_field",
+        "placements[1].filter.year",
+    ),
+    ("/recommend", {"user": "u1", "filter": {"year": []}, "placements": [{"name": "x"}]}, "wrong_count", "filter[...]"),
+    (
+        "/recommend",
+        {"user": "u1", "placements": [{"name": name, "filter": {"genre": ["x"] * 501}} for name in "xy"]},
+        "wrong_count",
+        "filter",
+    ),
+    ("/similar", {"item": "a", "placements": [{"name": "x"}]}, "unknown_field", "placements"),
 ]
 
 

@@ -223,6 +223,43 @@ def test_no_more_items_than_allowed_share_a_value(film_service: RunningService) 
     assert items(asked(film_service, history=[], at_most={"genre": 2, "title": 1})) == ["a", "b", "c", "d"]
 
 
+def test_placements_share_the_best_items_and_repeat_none(film_service: RunningService) -> None:
+    placements = [
+        {"name": "first", "top": 1},
+        {"name": "x", "filter": {"genre": ["x"]}},
+        {"name": "rest"},
+        {"name": "empty", "top": 3, "filter": {"title": ["Film a"]}},
+    ]
+    single = {one["item"]: one for one in asked(film_service, user="u2")["items"]}
+    placed = asked(film_service, user="u2", placements=placements, details=True)
+    assert [(one["name"], items(one), one["fallback"]) for one in placed["placements"]] == [
+        ("first", ["a"], ["popular"]),
+        ("x", ["b"], ["popular", "fewer"]),
+        ("rest", ["c", "d"], ["popular", "fewer"]),
+        ("empty", [], ["popular", "fewer"]),
+    ]
+    assert {one["item"]: one for part in placed["placements"] for one in part["items"]} == single
+    assert (placed["items"], placed["fallback"], placed["known"]["chosen"]) == ([], ["popular", "fewer"], 0)
+
+
+def test_the_limits_of_a_request_are_those_of_its_placements(film_service: RunningService) -> None:
+    placements: list[dict[str, object]] = [
+        {"name": "y"},
+        {"name": "x", "filter": {"genre": ["x"]}},
+        {"name": "titled", "filter": {"title": {"not": ["Film c"]}}},
+    ]
+    placed = asked(
+        film_service,
+        user="u2",
+        exclude=["a"],
+        filter={"genre": ["y"]},
+        at_most={"title": 1},
+        new=1,
+        placements=placements,
+    )
+    assert [items(one) for one in placed["placements"]] == [["b", "c", "n4"], ["n1"], ["n2"]]
+
+
 def test_what_was_chosen_can_be_asked_for(film_service: RunningService) -> None:
     assert sorted(items(asked(film_service, user="u1", seen=True))) == ["a", "b", "c", "d"]
     assert items(asked(film_service, user="u1", seen=False)) == items(asked(film_service, user="u1"))

@@ -14,6 +14,7 @@ from scoring.model.recommend_request import (
     MOST_SHARED_COLUMNS,
     MOST_SHOWN_COLUMNS,
     MOST_VALUES,
+    Placement,
     RecommendRequest,
 )
 from scoring.model.recommending import RecommendQuery
@@ -36,6 +37,13 @@ LARGEST = RecommendRequest(
 
 def test_a_request_within_the_limits_costs_no_more_than_this() -> None:
     assert cost_of(LARGEST, items=MANY_ITEMS, places=0) <= LARGEST_COST
+
+
+def test_placements_cost_as_much_as_their_requests() -> None:
+    placements = [Placement(name="x", top=7.0, filter={"a": ["x"]}), Placement(name="y", top=30.0)]
+    parts = [RecommendRequest(history=["a"], top=7.0, filter={"a": ["x"]}), RecommendRequest(history=["a"], top=30.0)]
+    cost = cost_of(RecommendRequest(history=["a"], placements=placements), items=MANY_ITEMS, places=2)
+    assert cost == sum(cost_of(one, items=MANY_ITEMS, places=2) for one in parts)
 
 
 def _asked(cost: float, *, disconnected: bool = False) -> Request:
