@@ -1,7 +1,6 @@
 """Describes a settings model: its errors with the allowed values, and its fields as the rows of a table."""
 
 import difflib
-import re
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any, NamedTuple, TypeGuard, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
+
+from features.invalid import alternatives
 
 
 class SettingRow(NamedTuple):
@@ -44,9 +45,10 @@ def explain(error: ValidationError, model: type[BaseModel], namespace: str) -> I
         if details[0]["type"] == "extra_forbidden":
             yield f"{name}: there is no such setting{_known(key, model)}."
             continue
-        allowed = " or ".join(_allowance(detail["msg"]) for detail in details)
-        value = "is missing" if details[0]["type"] == "missing" else f"is {details[0]['input']!r}"
-        yield f"{name} {value}: {allowed}{_example(key, model)}."
+        problem = (
+            "is missing" if details[0]["type"] == "missing" else f"is {details[0]['input']!r}: {alternatives(details)}"
+        )
+        yield f"{name} {problem}{_example(key, model)}."
 
 
 def _groups(field: FieldInfo) -> list[type[BaseModel]]:
@@ -140,10 +142,3 @@ def _plain(value: Any) -> str:  # noqa: ANN401 - any default
     if value in ((), {}):
         return "none"
     return "none" if value is None else str(value)
-
-
-def _allowance(message: str) -> str:
-    message = message.removesuffix(".")
-    text = message.removeprefix("Value error, ").removeprefix("Input should be ")
-    text = re.sub("^a valid dictionary.*", "an object", text)
-    return text if text == message.removeprefix("Value error, ") else f"must be {text}"

@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast, get_args
 from pydantic import BaseModel, ValidationError
 
 from azure_clients.retries import Context
+from features.invalid import allowed
 from steps.folders import StackFolder
 from tools.paths import state_folder
 from training.parameters import Parameters
@@ -157,7 +158,7 @@ class Step(ABC, Generic[InputsT, OutputsT]):
         try:
             self.parse(inputs)
         except ValidationError as error:
-            problems = {str(detail["loc"][0]): detail["msg"] for detail in error.errors()}
+            problems = {str(detail["loc"][0]): allowed(detail) for detail in error.errors()}
             return {name: problem for name, problem in problems.items() if not _holds_unknown(inputs.get(name))}
         return {}
 

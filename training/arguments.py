@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from features.errors import PersonalizationError
+from features.invalid import allowed
 from training.parameters import Dataset, FilmsDataset, GateParameters, TrainingParameters
 from training.progress import Format
 from training.request import TrainingRequest
@@ -57,7 +58,7 @@ def parse(arguments: Sequence[str]) -> TrainingRequest:
         names = {option.place: _written(name) for name, option in options.items()}
         problems = (
             f"{names[tuple(dict.fromkeys(str(problem['loc'][end]) for end in (0, -1)))]} "
-            f"{problem['input'] if problem['type'] != 'missing' else ''}: {problem['msg']}"
+            f"{problem['input'] if problem['type'] != 'missing' else ''}: {allowed(problem)}"
             for problem in error.errors()
         )
         raise UsageError(f"{'; '.join(problems)}. `python -m training --help` lists the options.") from error
@@ -69,7 +70,7 @@ def _read(file: Path) -> TrainingRequest:
     except OSError as error:
         raise UsageError(f"The request {file} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
-        problems = (f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors())
+        problems = (f"{'.'.join(str(part) for part in found['loc'])}: {allowed(found)}" for found in error.errors())
         raise UsageError(f"The request {file} is not valid: {'; '.join(problems)}.") from error
 
 

@@ -3,7 +3,6 @@
 import codecs
 import string
 from collections.abc import Mapping
-from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -30,6 +29,7 @@ from pydantic import (
 
 from features.columns import MOMENT, Reading
 from features.files import is_inside
+from features.invalid import problems
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
 from features.values import AS_WRITTEN, KeyRule, TimeFormat
 from features.yaml_text import load_yaml
@@ -613,15 +613,9 @@ def read_spec(path: Path) -> TablesSpec:
     try:
         return TablesSpec.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(_problem(dict(detail)) for detail in error.errors())
-        raise SpecError(f"{path} is no valid dataset config: {problems}. See examples/tables/dataset.yaml.") from error
-
-
-def _problem(detail: dict[str, Any]) -> str:
-    where = ".".join(map(str, detail["loc"]))
-    message = detail["msg"].removeprefix("Value error, ")
-    shown = f", not {detail['input']!r}" if isinstance(detail["input"], str | int | float | date | datetime) else ""
-    return f"{where}: {message}{shown}" if where else f"{message}{shown}"
+        found = problems(error.errors(), content)
+        listed = "; ".join(f"{place}: {problem}" if place else problem for place, problem in found.items())
+        raise SpecError(f"{path} is not a valid dataset config: {listed}. See examples/tables/dataset.yaml.") from error
 
 
 def meaning(spec: TablesSpec, paths: Mapping[str, Path | tuple[Path, ...]]) -> dict[str, object]:

@@ -72,12 +72,12 @@ def test_what_a_config_says_of_cleaning_is_the_same_when_it_is_written_and_read_
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"interactions": {"decimal": ";"}}, "interactions.decimal: Input should be '.' or ',', not ';'"),
+        ({"interactions": {"decimal": ";"}}, "interactions.decimal: must be '.' or ',', not ';'"),
         ({"interactions": {"where": ["quantity"]}}, "interactions.where: give conditions by column, as {quantity:"),
         ({"interactions": {"where": {"quantity": 0}}}, "give what quantity must be, as {above: 0}"),
         ({"interactions": {"where": {"quantity": {}}}}, "give `above`, `at_least`, `below` or `at_most` with a number"),
         ({"interactions": {"where": {"quantity": {"above": "0"}}}}, "'0'"),
-        ({"interactions": {"where": {"order": {"is": [""]}}}}, "should have at least 1"),
+        ({"interactions": {"where": {"order": {"is": [""]}}}}, "must be at least 1 long"),
         ({"interactions": {"missing_keys": "guests"}}, "'drop' or 'one_time', not 'guests'"),
         ({"interactions": {"missing_keys": "one_time"}}, "needs to know what was bought together: name a `basket`"),
         ({"interactions": {"refunds": "quantity"}, "label": {"column": "quantity"}}, "`refunds` is for choices"),

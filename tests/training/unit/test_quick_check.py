@@ -296,8 +296,8 @@ def test_of_a_long_file_only_the_beginning_is_looked_at_and_what_it_says_is_said
         (BOUGHT | {"positive": ["buy", "view"]}, "view cannot be both positive and negative: name each event once"),
         ("purchases", r"label: give the label as \{column: NAME\}, or the word positives if every row is positive"),
         ({"column": ""}, "label: give the label as"),
-        ({"at_least": 4}, r"label\.column: Field required"),
-        (BOUGHT | {"positive": [True]}, r"positive\.0: Input should be a valid string, not True"),
+        ({"at_least": 4}, r"label\.column: is missing"),
+        (BOUGHT | {"positive": [True]}, r"positive\.0: must be a text, not True"),
     ],
 )
 def test_a_label_of_several_meanings_is_refused(tmp_path: Path, label: object, reason: str) -> None:
