@@ -15,6 +15,7 @@ from tools.paths import ROOT
 
 OWN_DATA = "Bring your own data"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
+ORDERS = ROOT / "docs" / "how-to" / "orders.md"
 PORT = "8123"
 OF_A_TERMINAL = {"COLUMNS", "LINES", "DISPLAY", "WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"}
 OF_MAKE = {"MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"}
@@ -42,10 +43,11 @@ class Typed:
 def sessions() -> dict[str, list[PageBlock]]:
     """All blocks of the README and `docs/`, in sessions that each start from nothing."""
     readme = blocks_of(README)
-    others = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page != TUTORIAL]
+    others = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page not in {TUTORIAL, ORDERS}]
     return {
         "the-readme": [block for block in readme if block.section != OWN_DATA],
         "the-tutorial": blocks_of(TUTORIAL),
+        "a-shops-orders": blocks_of(ORDERS),
         "a-stack-on-own-data": [block for block in readme if block.section == OWN_DATA]
         + [block for page in others for block in blocks_of(page)],
     }

@@ -39,7 +39,13 @@ def differences(session: str, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     "session",
-    ["the-readme", *(pytest.param(name, marks=pytest.mark.full) for name in ("the-tutorial", "a-stack-on-own-data"))],
+    [
+        "the-readme",
+        *(
+            pytest.param(name, marks=pytest.mark.full)
+            for name in ("the-tutorial", "a-shops-orders", "a-stack-on-own-data")
+        ),
+    ],
 )
 def test_every_command_runs_and_prints_what_the_page_shows(session: str, tmp_path: Path) -> None:
     found = differences(session, tmp_path)

@@ -181,7 +181,7 @@ def _files(folder: Path, told: Mapping[str, Path]) -> tuple[list[Path], tuple[st
     others = tuple(
         path.name
         for path in found
-        if path.is_file() and path not in files and not is_hidden(path.name) and path.suffix not in {".yaml", ".md"}
+        if path.is_file() and path not in files and not is_hidden(path.name) and path.suffix not in {".yaml", ".md", ".py"}
     )
     if files:
         return files, others

@@ -83,7 +83,7 @@ def _ours(line: str) -> Iterator[list[str]]:
     """The simple commands in a line that run one of our programs. A line with invalid shell syntax has none."""
     lexer = shlex.shlex(re.sub(r'"?\$\(([^)]*)\)"?', r"; \1 ;", line), posix=True, punctuation_chars=True)
     lexer.commenters = "#"
-    lexer.wordchars += ","
+    lexer.wordchars += ",@"
     try:
         words = list(lexer)
     except ValueError:
