@@ -271,3 +271,35 @@ def test_spark_joins_the_one_table_that_there_is(spark: SparkSession, spark_log:
     local = train(tmp_path / "local", *arguments)
     assert encoder_of(joined) == encoder_of(local)
     assert any("3,000 of 3,000 interactions have a known item" in line for line in joined.progress)
+
+
+@pytest.mark.spark
+def test_spark_leaves_out_what_engine_local_does(spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
+    """Events of a click model; of item a the latest row counts, of b one of two of the same time."""
+    events = ["user,sku,at,n,hit", "Anna,a,01.02.2026,1,0", "anna ,a,01.02.2026,2,1", "ben,b,02.02.2026,1,0"]
+    events += ["ben,b,01.02.2026,0,1", ",b,01.02.2026,1,1", "ben,c,03.02.2026,1,1", "ben,a,03.02.2026,1,1"]
+    items = ["sku,price,at", 'A,"1,5",01.01.2026', 'a,"2,5",02.01.2026', 'b,"3,5",01.01.2026', 'b,"4,5",01.01.2026']
+    for name, lines in (("events", events), ("items", items)):
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+    rule = {"lowercase": True, "strip": True}
+    content = {
+        "interactions": {"path": "events.csv", "missing_keys": "drop", "where": {"n": {"above": 0}}},
+        "users": {"key": "user", "keys": rule},
+        "items": {"path": "items.csv", "key": "sku", "keys": rule, "decimal": ",", "duplicates": "drop"},
+        "label": {"column": "hit"},
+        "numeric": ["price"],
+        "timestamp": {"column": "at", "format": "day-first"},
+        "one_row_per": ["sku", "at"],
+    }
+    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump(content))
+    dataset = TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml")
+    rows, counts = prepared(SparkEngine(session=spark, log=spark_log), dataset, tmp_path / "spark")
+    with closing(LocalEngine(data_size=1)) as engine:
+        local, expected = prepared(engine, dataset, tmp_path / "local")
+        blocks = [block for file in local.files for block in chunks.read(file)]
+    own = [(row[RECORD_HASH], row[LABEL]) for block in blocks for row in block.select([RECORD_HASH, LABEL]).to_pylist()]
+    assert sorted((row[RECORD_HASH], row[LABEL]) for row in rows.frame.collect()) == sorted(own)
+    assert [label for _, label in sorted(own, key=str)].count(1) == 2  # Anna's events of a day are one click
+    assert len(own) == 3
+    left_out = {"outside interactions": 1, "keyless": 1, "repeated items": 2, "unknown items": 1}
+    assert {name: counts[name] for name in left_out} == {name: expected[name] for name in left_out} == left_out
