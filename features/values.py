@@ -116,11 +116,6 @@ class KeyRule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     strip: bool = False
     """Whether spaces around it are left out."""
 
-    @property
-    def shown(self) -> str:
-        """The rule as the dataset config has it."""
-        return f"{{lowercase: {str(self.lowercase).lower()}, strip: {str(self.strip).lower()}}}"
-
     def of(self, key: str | int) -> str:
         """`key_of` a key by this rule."""
         text = str(key).strip() if self.strip else str(key)

@@ -81,10 +81,11 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def require(self, rule: KeyRule) -> None:
         """Raise `OtherKeysError` if somebody was forgotten by another rule: hashes cannot be made anew."""
         if self.users and rule != self.rule:
+            then, now = (msgspec.json.encode(one).decode() for one in (self.rule, rule))
             raise OtherKeysError(
-                f"Users were forgotten ({len(self.users):,}) while the dataset config said `keys: {self.rule.shown}` "
-                f"of users, and now it says {rule.shown}: hashes of keys cannot be made anew. Restore `keys`, or undo "
-                "each of them first with `forget USER --undo`, and forget them again after the change."
+                f"Users were forgotten ({len(self.users):,}) while the dataset config said `keys: {then}` of users. "
+                f"Now it says {now}, and hashes of keys cannot be made anew. Restore `keys`, or undo each of them first "
+                "with `forget USER --undo`, and forget them again after the change."
             )
 
     def with_user(self, user: str, rule: KeyRule = AS_WRITTEN) -> Self:
@@ -97,7 +98,7 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self._with(user, self.rule) if user in self else self
 
     def _with(self, user: str, rule: KeyRule) -> Self:
-        key = self.key or secrets.token_hex(32)
+        key, rule = self.key or secrets.token_hex(32), self.rule if rule == self.rule else rule
         return msgspec.structs.replace(self, key=key, rule=rule, hashes=(*self.hashes, _hashed(key, rule.of(user))))
 
 

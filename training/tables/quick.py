@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.values import KeyRule, key_of
+from features.values import KeyRule, TimeFormat, is_number, key_of
 from training.config import TablesSpec
 from training.errors import (
     BadRowsError,
@@ -41,9 +41,11 @@ from training.tables.typed import (
     TypedTable,
     checks,
     cleaned,
+    is_time,
     left_out,
     typed,
     untyped,
+    with_point,
 )
 
 READ, ROWS = "read", "rows"
@@ -171,22 +173,23 @@ def raise_all(problems: Sequence[DatasetError]) -> None:
 EXAMPLES = 5
 """How many wrong fields of a column are shown."""
 _SHOWN_CHARACTERS = 60
-_MISSING_WORDS = 3
+_MISSING_WORDS, _GUESSED_FROM = 3, 1_000
 _PLACE = ""
 """The place of a row beside its columns, none of which has this name."""
 
 
 @dataclass(kw_only=True)
 class Fault:
-    """A column's wrong fields in a file, or without a `check` its malformed rows, with the places of the first."""
+    """A column's wrong fields in a file, or without a `check` its malformed rows, with the places of the first.
+    `values` are different ones, of which so many are enough to guess from.
+    """
 
     file: TableFile
+    rules: TableRules
     check: Check | None = None
     count: int = 0
     examples: list[tuple[int, str]] = field(default_factory=list)
     values: set[str] = field(default_factory=set)
-    ways: list[str] | None = None
-    """The lines of the config with which all of them would be right."""
 
     def add(self, places: Iterable[tuple[int, str | float]]) -> None:
         """Count more, in the file's order."""
@@ -195,11 +198,8 @@ class Fault:
             self.count += 1
             if len(self.examples) < EXAMPLES:
                 self.examples.append((place, text))
-            if len(self.values) <= _MISSING_WORDS:
+            if len(self.values) < _GUESSED_FROM:
                 self.values.add(text)
-            if self.check is not None:
-                known = self.check.ways if self.ways is None else self.ways
-                self.ways = [way for way in known if self.check.ways[way](text)]
 
     def sentence(self, rows: str) -> str:
         """A sentence with what is wrong and where, of so many checked `rows`: `943`, or `the first 5,000`."""
@@ -222,8 +222,8 @@ class Fault:
         return f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
 
     def _advice(self) -> str:
-        if self.ways:
-            return f"; if that is meant, write {' or '.join(self.ways)}"
+        if ways := [*self._ways()]:
+            return f"; if that is meant, write {' or '.join(ways)}"
         if self.check is None or self.check.role != "number":
             return ""
         if all(text.startswith("[") for text in self.values):
@@ -232,6 +232,26 @@ class Fault:
             return ""
         words = ", ".join(f'"{_short(text)}"' for text in sorted(self.values))
         return f"; where that means missing, say {{column: {self.check.column!r}, missing: [{words}]}}"
+
+    @property
+    def _has_commas(self) -> bool:
+        are_numbers = all(is_number(with_point(one, ",")) for one in self.values)
+        return self.file.is_text and are_numbers and any("," in one for one in self.values)
+
+    def _ways(self) -> Iterator[str]:
+        """The lines of the config with which all values would be right."""
+        rules, column = self.rules, "" if self.check is None else self.check.column
+        match self.check and self.check.role:
+            case "number" | "label" if self._has_commas:
+                yield f'decimal: "," under `{rules.table}`'
+            case "timestamp" | "time" as role:
+                before, after = ("timestamp: ", "") if role == "timestamp" else ("", " under `times`")
+                formats = (form for form in TimeFormat if all(is_time(one, form) for one in self.values))
+                yield from (f"{before}{{column: {column}, format: {form}}}{after}" for form in formats)
+            case "key" if rules.table == "interactions" and column in rules.keys.values():
+                yield "missing_keys: drop under `interactions` (or one_time, if a `basket` says what came together)"
+            case "label" if rules.label and rules.label.choice:
+                yield f"where: {{{column}: {{is: [{', '.join(rules.label.choice)}]}}}} under `interactions`"
 
 
 def malformed(sentences: Sequence[str]) -> MalformedRowError:
@@ -288,7 +308,7 @@ class Look:
         self._heads: list[TypedTable] = []
         self._read = Counter[TableFile]()
         self._faults = {
-            file: [Fault(file=file), *(Fault(file=file, check=check) for check in checks(rules))]
+            file: [Fault(file=file, rules=rules, check=check) for check in (None, *checks(rules))]
             for file in rules.files
         }
         self._chunks = Beginning(rules.files, rules.columns, characters)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, reduce
-from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -106,9 +105,8 @@ class TableRules:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A check of a column's fields, each a text or a float. `fault` completes "the field is ..."; it is that of all
-    rows if it is `first`, and of those that cleaning leaves if not. With a line of the config as in `ways`, a text
-    that fulfils the condition would be right.
+    """A check of a column's fields, each a text or a float. `fault` completes "the field is ...". It is for all rows if
+    it comes `first`, and for those that cleaning leaves if not.
     """
 
     role: str
@@ -116,96 +114,56 @@ class Check:
     fault: str
     is_right: Callable[[str | float], bool]
     first: bool = False
-    ways: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
 
 
 def checks(rules: TableRules) -> list[Check]:
     """The checks of a table's columns."""
-    found = [_number(one.column, rules, first=True) for one in rules.where if one.bounds]
-    ways: Ways
-    for key, name in () if rules.missing_keys else rules.keys.items():
-        rule = rules.key_rule(key)
-        ways = {_LEFT_OUT: lambda _: True} if rules.table == "interactions" else {}
-        found.append(_check(rules, "key", name, "no key", partial(_has_key, rule=rule), ways=ways))
-    found += [
-        _check(rules, "key", name, "no key", bool) for name in rules.one_row_per if name not in rules.keys.values()
-    ]
+
+    def check(
+        role: str,
+        column: str,
+        fault: str,
+        is_value: Callable[[str], bool],
+        *,
+        optional: bool = False,
+        first: bool = False,
+    ) -> Check:
+        missing = {"", *rules.words(column)}
+
+        def is_right(value: str | float) -> bool:
+            text = text_of(value)
+            return optional if text in missing else is_value(text)
+
+        return Check(role=role, column=column, fault=fault, is_right=is_right, first=first)
+
+    def number(column: str, *, first: bool = False) -> Check:
+        def is_value(text: str) -> bool:
+            return is_number(with_point(text, rules.decimal))
+
+        return check("number", column, "no number", is_value, optional=True, first=first)
+
+    keys = {} if rules.missing_keys else {name: rules.key_rule(key).of for key, name in rules.keys.items()}
+    others = (name for name in rules.one_row_per if name not in rules.keys.values())
+    found = [number(one.column, first=True) for one in rules.where if one.bounds]
+    found += [check("key", name, "no key", lambda text, of=of: bool(of(text))) for name, of in keys.items()]  # type: ignore[misc] # a default binds it
+    found += [check("key", name, "no key", bool) for name in others]
     found += [
         Check(role="category", column=name, fault=_FRACTION, is_right=lambda value: not is_fraction(value))
         for name in (one.name for one in rules.features if isinstance(one, Category))
     ]
     if label := rules.label:
-        ways = {_listed(label): lambda _: True} if label.choice else {} if label.of_texts else _comma(rules)
         is_right = partial(_is_label, label=label, decimal=rules.decimal)
-        found.append(_check(rules, "label", label.column, _label_fault(label), is_right, ways=ways))
+        found.append(check("label", label.column, _label_fault(label), is_right))
     if time := rules.timestamp:
-        ways = _other_formats(f"timestamp: {{column: {time.column}, format: %s}}", time.format)
-        is_right = partial(_is_time, form=time.format)
-        found.append(_check(rules, "timestamp", time.column, TIME_FAULTS[time.format], is_right, ways=ways))
-    if rules.refunds:
-        found.append(_number(rules.refunds, rules))
-    for one in rules.features:
-        if isinstance(one, TimeColumn):
-            ways = _other_formats(f"{{column: {one.name}, format: %s}} under `times`", one.reading.format)
-            found.append(
-                _check(rules, one.rule.called, one.name, one.rule.fault, one.is_right, optional=True, ways=ways)
-            )
-        elif isinstance(one, Number):
-            found.append(_number(one.name, rules))
-    return found
-
-
-Ways = Mapping[str, Callable[[str], bool]]
-
-
-def _check(
-    rules: TableRules,
-    role: str,
-    column: str,
-    fault: str,
-    is_value: Callable[[str], bool],
-    *,
-    optional: bool = False,
-    first: bool = False,
-    ways: Ways = MappingProxyType({}),
-) -> Check:
-    missing = {"", *rules.words(column)}
-
-    def is_right(value: str | float) -> bool:
-        text = text_of(value)
-        return optional if text in missing else is_value(text)
-
-    return Check(role=role, column=column, fault=fault, is_right=is_right, first=first, ways=ways)
-
-
-def _number(column: str, rules: TableRules, *, first: bool = False) -> Check:
-    is_one = partial(_is_number, decimal=rules.decimal)
-    return _check(rules, "number", column, "no number", is_one, optional=True, first=first, ways=_comma(rules))
-
-
-def _is_number(text: str, decimal: str) -> bool:
-    return is_number(with_point(text, decimal))
-
-
-def _comma(rules: TableRules) -> Ways:
-    if rules.decimal == "," or not rules.files or not rules.files[0].is_text:
-        return {}
-    return {f'decimal: "," under `{rules.table}`': partial(_is_number, decimal=",")}
-
-
-_LEFT_OUT = "missing_keys: drop under `interactions` (or one_time, where a `basket` says what was bought together)"
-
-
-def _has_key(text: str, rule: KeyRule) -> bool:
-    return bool(rule.of(text))
-
-
-def _listed(label: Label) -> str:
-    return f"where: {{{label.column}: {{is: [{', '.join(label.choice)}]}}}} under `interactions`"
-
-
-def _other_formats(line: str, form: TimeFormat) -> Ways:
-    return {line % other: partial(_is_time, form=other) for other in TimeFormat if other is not form}
+        found.append(check("timestamp", time.column, TIME_FAULTS[time.format], partial(is_time, form=time.format)))
+    found += [number(rules.refunds)] if rules.refunds else []
+    return found + [
+        check(one.rule.called, one.name, one.rule.fault, one.is_right, optional=True)
+        if isinstance(one, TimeColumn)
+        else number(one.name)
+        for one in rules.features
+        if isinstance(one, Number)
+    ]
 
 
 _COMMA = str.maketrans(",.", ".,")
@@ -244,7 +202,8 @@ def keys_of(texts: pa.StringArray) -> pa.StringArray:
     return pc.replace_with_mask(keys, large, text_array([*map(key_of, keys.filter(large).to_pylist())]))
 
 
-def _is_time(text: str, form: TimeFormat) -> bool:
+def is_time(text: str, form: TimeFormat) -> bool:
+    """Whether a text is a time in a format."""
     return microseconds(text, form) is not None
 
 

@@ -167,7 +167,7 @@ def test_events_have_the_place_of_their_kind_and_everything_stays_without_refund
     assert _baskets(choices)[1:] == [-1, -1]
 
 
-KEY = "write missing_keys: drop under `interactions` (or one_time, where a `basket` says what was bought together)"
+KEY = "write missing_keys: drop under `interactions` (or one_time, if a `basket` says what came together)"
 WITHOUT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "day first": (
         {"timestamp": "at"},
