@@ -7,14 +7,11 @@ from typing import NamedTuple
 from features.values import key_of, microseconds
 from training.init_data.columns import LabelGuess, TimestampGuess
 from training.init_data.profile import TableProfile, folded, words
-from training.init_data.roles import Link, Roles
+from training.init_data.roles import Link, Roles, is_order
 from training.tables.files import files_of
 from training.tables.quick import SAMPLE_CHARACTERS, repeats
 from training.tables.texts import Beginning
 
-_BASKETS = {"order", "basket", "transaction", "invoice", "receipt", "cart", "checkout"}
-_BASKETS |= {"bestell", "auftrag", "auftrags", "rechnung", "rechnungs", "beleg", "bon", "warenkorb"}
-_NUMBERS = {"id", "no", "nr", "number", "nummer", "key", "code"}
 _QUANTITIES = {"quantity", "qty", "unit", "count", "piece", "menge", "anzahl", "stück", "stückzahl"}
 _FEW_KEYS = 0.01
 """Share of the keys that must be written in several ways before these are one key; for e-mail addresses one will do."""
@@ -34,9 +31,7 @@ class Line(NamedTuple):
 def guess_basket(interactions: TableProfile, keys: Collection[str]) -> str:
     """The column with the number of an order, which several rows share; "" if there is none."""
     for column in interactions.columns.values():
-        said = set(words(column.name))
-        named = said & _BASKETS and (said & _NUMBERS or len(said) == 1)
-        is_number = named or (column.values and all(text[0] == "#" for text in column.values))
+        is_number = is_order(column.name) or (column.values and all(text[0] == "#" for text in column.values))
         if is_number and column.filled > len(column.values) > 1 and not (column.name in keys or column.time_formats):
             return column.name
     return ""
@@ -98,9 +93,7 @@ def _duplicates(link: Link, *, is_folded: bool) -> Iterator[Line]:
     if link.table is None:
         return
     key = folded if is_folded else key_of
-    counts = Counter[str]()
-    for text, count in link.table.columns[link.key].values.items():
-        counts[key(text)] += count
+    counts = Counter(map(key, link.table.columns[link.key].values.elements()))
     if repeated := [one for one, count in counts.items() if count > 1]:
         why = repeats(files_of(link.table.source), link.key, repeated, key)
         yield Line("duplicates", "drop", f"{why}; the latest or one of them is kept")

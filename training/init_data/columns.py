@@ -184,7 +184,6 @@ _NAMED = 3
 """How likely a label a column of orders must be by its name: these usually have none."""
 _CLICKED = {"click", "clicked", "like", "liked", "yes", "y", "t", "positive"}
 """Names of events that count as a click, unless there is nothing beside them and purchases."""
-_ONLY_CLICKS = _BOUGHT | _CLICKED | {"1", "1.0", "true", "True"}
 _TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "seen", "created"}
 _GOOD_OF = {5.0: 4, 10.0: 7}
 """By highest rating: from which rating on an item usually counts as liked."""
@@ -248,20 +247,14 @@ def guess_label(
         if found := _rule(column):
             return _explained(column, *found)
     if told is None and recommends:
-        return LabelGuess(column="", rule={}, why=_why_positives(ranked))
+        why = "no column says what came of a row (if one does, add --label COLUMN)"
+        return LabelGuess(column="", rule={}, why=why)
     named = ", ".join(one.name for one in candidates or columns) or "none beside the keys"
     raise GuessError(
         f"No column of {table.path} looks like a label (0 and 1, ratings, or names of events), among: {named}. Name it "
         "with --label COLUMN, or, if every row is a choice, such as a purchase, the columns with the keys of users and "
         "of items with --user-key COLUMN and --item-key COLUMN."
     )
-
-
-def _why_positives(columns: Sequence[ColumnProfile]) -> str:
-    for column in columns:
-        if _likeness(column) and len(column.values) == 1 and {*column.values} & _ONLY_CLICKS:
-            return f"{column.name} is always {next(iter(column.values))}"
-    return "no column says what came of a row (if one does, add --label COLUMN)"
 
 
 def _choice(column: ColumnProfile) -> list[str]:

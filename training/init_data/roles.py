@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import permutations, product
 
 from training.errors import GuessError
 from training.init_data.profile import ColumnProfile, TableProfile, folded, words
@@ -15,6 +15,8 @@ _USERS |= {"kunde", "kunden", "kundin", "käufer", "besucher", "benutzer", "nutz
 _ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
 _ITEMS |= {"variant", "asin", "ean", "stock", "artikel", "produkt", "ware"}
 _KEYS = {"id", "key", "no", "number", "sku", "code", "uid", "uuid", "email", "mail", "asin", "ean", "nr", "nummer"}
+_ORDERS = {"order", "basket", "transaction", "invoice", "receipt", "cart", "checkout"}
+_ORDERS |= {"bestell", "auftrag", "auftrags", "rechnung", "rechnungs", "beleg", "bon", "warenkorb"}
 _EXAMPLES = 3
 _NAMES = {"users": _USERS, "items": _ITEMS}
 _MOSTLY = 0.5
@@ -62,6 +64,8 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
         if not any(name in table.columns for table in profiles):
             listed = "; ".join(f"{table.path.name} has {', '.join(table.columns)}" for table in profiles)
             raise GuessError(f"No table has the column {name!r}, which --{role.removesuffix('s')}-key names: {listed}.")
+    if not told and not keys:
+        _require_joined(profiles)
     found = [roles for table in profiles for roles in _roles(table, profiles, told, keys)]
     found = [
         roles
@@ -76,6 +80,24 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
             "hand, starting from examples/tables/dataset.yaml."
         )
     return max(found, key=_score)
+
+
+def is_order(name: str) -> bool:
+    """Whether a column of this name has the numbers of orders."""
+    said = set(words(name))
+    return bool(said & _ORDERS and (said & _KEYS or len(said) == 1))
+
+
+def _require_joined(profiles: Sequence[TableProfile]) -> None:
+    """Raise `GuessError` for products and customers of orders in two tables: init-data joins rows by keys alone."""
+    for lines, orders in permutations(profiles, 2):
+        numbers = [name for name, one in orders.columns.items() if one.is_unique and is_order(name)]
+        customers = [next(_by_name(table, "users", None), None) for table in (lines, orders)]
+        if (shared := [name for name in numbers if name in lines.columns]) and customers[0] is None and customers[1]:
+            raise GuessError(
+                f"{orders.path.name} has the customers of orders, and {lines.path.name} what is in them. Join the two "
+                f"by {shared[0]} into one table with a row for each product that was bought."
+            )
 
 
 def _table(roles: Roles, role: str) -> TableProfile | None:

@@ -139,7 +139,7 @@ def test_events_that_have_nothing_to_do_with_each_other_stay_apart(tmp_path: Pat
 @pytest.mark.parametrize(
     ("column", "values", "options", "reason"),
     [
-        ("event", ["purchase"], [], "event is always purchase"),
+        ("event", ["purchase"], [], "no column says what came of a row (if one does, add --label COLUMN)"),
         ("at", ["2026-01-31", "2026-02-01"], [], "no column says what came of a row (if one does, add --label COLUMN)"),
         ("minutes", ["1", "3", "30"], [], "no column says what came of a row (if one does, add --label COLUMN)"),
         ("minutes", ["1", "3", "30"], ["--label", "positives"], "as `--label positives` says"),

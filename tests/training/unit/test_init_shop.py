@@ -180,3 +180,13 @@ def test_keys_can_be_told(tmp_path: Path) -> None:
         GuessError, match=r"among: who, what, clicked\. Name it with --label COLUMN, or, .* --user-key COLUMN"
     ):
         guess(folder, {}, "positives")
+
+
+def test_orders_in_two_tables_have_to_be_joined(tmp_path: Path) -> None:
+    orders = "".join(f"{n},c{n % 9},2026-01-{1 + n % 28:02d}\n" for n in range(40))
+    lines = "".join(f"{n // 2},p{n % 7}\n" for n in range(80))
+    folder = written(tmp_path, orders=f"order_id,customer_id,at\n{orders}", lines=f"order_id,product_id\n{lines}")
+    with pytest.raises(
+        GuessError, match=r"orders\.csv has the customers of orders, and lines\.csv .* by order_id into"
+    ):
+        guess(folder, {})
