@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from features.values import TimeFormat, is_number, key_of, microseconds
+from features.values import KeyRule, TimeFormat, is_number, microseconds
 from training.config import Source
 from training.errors import EmptyDatasetError, GuessError
 from training.tables.columns import header, lists_in, require_columns
@@ -15,6 +15,7 @@ from training.tables.files import TableFile, files_of
 from training.tables.opening import open_bytes, readable
 from training.tables.quick import SAMPLE_CHARACTERS
 from training.tables.texts import Beginning
+from training.tables.typed import with_point
 
 UNIT = "\x1f"
 """The separator of lists' values in profiles: ASCII's own, which is in no text."""
@@ -25,6 +26,8 @@ _GERMAN = re.compile(r"(?<=..)(?=(?:nummer|nr|datum|zeit|menge)\b)")
 """Where a German word such as `kundennummer` begins with another."""
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
 """Texts that usually mean missing."""
+folded = KeyRule(lowercase=True, strip=True).of
+"""The one text of a key that is compared without case and spaces around it."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def profile(path: Path) -> TableProfile:
         raise EmptyDatasetError(f"{source.shown} has no row. Give a file with rows in it.")
     if files[0].is_text and _has_commas(texts):
         source = source.model_copy(update={"decimal": ","})
-        texts = {name: Counter({_with_point(text): n for text, n in column.items()}) for name, column in texts.items()}
+        texts = {name: Counter({_plain(text): n for text, n in column.items()}) for name, column in texts.items()}
     columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
     return TableProfile(source=source, rows=rows, whole=chunks.whole, columns=columns, lists=lists)
 
@@ -135,11 +138,6 @@ def words(name: str) -> list[str]:
     return [_PLURAL.sub("", word) for word in _GERMAN.sub(" ", apart).split()]
 
 
-def folded(key: str) -> str:
-    """The one text of a key that is compared without case and spaces around it."""
-    return key_of(key).strip().lower()
-
-
 def _has_commas(texts: Mapping[str, Mapping[str, int]]) -> bool:
     """Whether some columns have numbers that are written with a comma, and none has numbers with a point."""
     filled = [set(column) - {"", *MISSING} for column in texts.values()]
@@ -147,13 +145,13 @@ def _has_commas(texts: Mapping[str, Mapping[str, int]]) -> bool:
         sign
         for sign in ".,"
         for one in filled
-        if any(sign in text for text in one) and all(re.fullmatch(rf"[+-]?\d+([{sign}]\d+)?", text) for text in one)
+        if any(sign in text for text in one) and all(is_number(with_point(text, sign)) for text in one)
     }
     return signs == {","}
 
 
-def _with_point(text: str) -> str:
-    return text.replace(",", ".") if re.fullmatch(r"[+-]?\d+,\d+", text) else text
+def _plain(text: str) -> str:
+    return plain if is_number(plain := with_point(text, ",")) else text
 
 
 _READ_BYTES = 1 << 20
