@@ -64,16 +64,16 @@ class Fallback(StrEnum):
 
 
 class Reason(StrEnum):
-    """What an item is recommended for; people are shown a sentence, which a client writes in their language."""
+    """Why an item is recommended: `history`, whoever chose the items of `because` chose it, too; `popular`, many chose
+    it; `new`, nobody chose or saw it yet; `attributes`, it shares values of columns with the items of `because`.
+
+    People read a sentence, which a client makes of it in their language.
+    """
 
     HISTORY = "history"
-    """Whoever chose the items of `because` chose it, too."""
     POPULAR = "popular"
-    """Many chose it."""
     NEW = "new"
-    """Nobody chose or saw it yet."""
     ATTRIBUTES = "attributes"
-    """It shares values of columns with the items of `because`."""
 
 
 Columns = Annotated[

@@ -10,6 +10,7 @@ from recommend.catalogue import Catalogue, Layout
 from recommend.recommender import Recommender
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest, SimilarRequest
+from scoring.model.records import ID
 from scoring.request_errors import ErrorAnswer, Refusal
 from scoring.responses import (
     BatchAnswer,
@@ -167,7 +168,7 @@ def _recommending_paths(recommender: Recommender, references: Sequence[Json], er
     )
     like = _operation(
         "similar",
-        "Items that the same users chose as an item",
+        "Items that the same users chose as an item, or that are like it if nobody chose it",
         body=similar,
         answer=answer,
         error=error,
@@ -203,4 +204,5 @@ def _item_columns(model: ServedModel) -> Collection[str]:
 def _rank_example(record: Json, item_columns: Collection[str]) -> Json:
     user = {name: value for name, value in record.items() if name not in item_columns}
     item = {name: value for name, value in record.items() if name in item_columns}
-    return {"user": user, "items": [item, {}], "top": 1}
+    named = [{"id": name} | own for name, own in (("first", item), ("second", {}))] if ID not in record else [item, {}]
+    return {"user": user, "items": named, "top": 1}

@@ -158,6 +158,11 @@ def test_an_unknown_field_is_told_those_of_its_route(
     assert ("history" in words) == (path == "/recommend")
 
 
+def test_a_number_that_must_be_whole_is_told_so(film_service: RunningService) -> None:
+    answer = film_service.client.post("/recommend", json={"user": "u1", "top": 1.5})
+    assert answer.json()["error"]["message"] == "top has the wrong type: expected a whole number."
+
+
 def test_more_records_than_the_limit_are_refused(client: httpx.Client) -> None:
     assert client.post("/score", json={"records": [{}] * MAX_RECORDS}).status_code == 200
     answer = client.post("/score", json={"records": [{}] * (MAX_RECORDS + 1)})
