@@ -34,6 +34,8 @@ FORMAT = 2
 """In the first one, which is still read, all columns are texts until the items are written again."""
 KEPT = 10_000
 """Items whose columns an open catalogue keeps in memory, a few hundred bytes each: those that are recommended most."""
+TITLES = ("title", "name")
+"""The columns that are shown if nothing names others, also with a word before them: `movie_title`."""
 WHOLE_BELOW = 2**53
 """So far float64 tells each whole number from the next one."""
 _PACKED = np.dtype("<i4")
@@ -78,13 +80,20 @@ class KnownItem(NamedTuple):
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """What records call an item's key, the catalogue's columns with the separators that their table has, "" for a
-    single value, those that are numbers, and those to show unless a request names others; "title" or "name" if none.
+    single value, those that are numbers, and those to `show` unless a request names others.
     """
 
     item_column: str
     separators: dict[str, str]
     numbers: tuple[str, ...] = ()
     show: tuple[str, ...] = ()
+
+    @property
+    def to_show(self) -> list[str]:
+        """The columns that show what an item is: those of `show`, or else titles and names."""
+        if self.show:
+            return [name for name in self.show if name in self.separators]
+        return [name for name in self.separators if name.lower().rpartition("_")[-1] in TITLES]
 
     def typed(self, columns: Mapping[str, Cell]) -> dict[str, Cell]:
         """The values of an item as the columns hold them: numbers, whole ones without a point, texts, and lists of

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from features.values import key_of
 from recommend.arrays import Indices
 from recommend.first_stage import Kinds
+from recommend.forgotten import Forgotten
 from recommend.stored import Snapshot, SnapshotError, written
 
 FILE = "histories.sqlite"
@@ -24,6 +25,7 @@ PACKED = np.dtype("<u4")
 KIND_BITS = 3
 ITEM_BITS = 8 * PACKED.itemsize - KIND_BITS
 MOST_KINDS = 1 << KIND_BITS
+SOME_CHOICES = 3
 _TABLES = """
 CREATE TABLE items (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
 CREATE TABLE users (key TEXT PRIMARY KEY, chosen BLOB, columns BLOB) WITHOUT ROWID;
@@ -92,6 +94,14 @@ def has(file: Path, user: str) -> bool:
         return False
     with closing(Snapshot(file, KIND)) as snapshot:
         return bool(snapshot.one("SELECT key FROM users WHERE key = ?", key_of(user)))
+
+
+def a_user(file: Path, forgotten: Forgotten) -> str | None:
+    """The key of a user with some choices in the snapshot, None if there is none; raises `SnapshotError`."""
+    with closing(Snapshot(file, KIND)) as snapshot:
+        query = "SELECT key FROM users WHERE length(chosen) >= ? AND key NOT LIKE '-%' LIMIT 100"
+        keys = [str(key) for (key,) in snapshot.all(query, SOME_CHOICES * PACKED.itemsize)]
+    return next((key for key in keys if key not in forgotten), None)
 
 
 class Histories:

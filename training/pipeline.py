@@ -339,6 +339,7 @@ class Pipeline:
                 versions=metadata.library_versions,
                 hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
                 recommender=judgement,
+                examples=() if recommended is None else recommended.examples,
             )
             return write_bundle(
                 self._output / "bundle",

@@ -6,7 +6,7 @@ whether its user chose it among the choices of a fold, of which neither the firs
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +23,7 @@ from features.hashing import Several, Values
 from features.schema import Schema
 from recommend import splits
 from recommend.arrays import Indices, Mask, Scores
+from recommend.catalogue import FILE as CATALOGUE
 from recommend.columns import PairColumns, Value
 from recommend.interactions import Interactions, Matrix
 from recommend.judgement import Judgement, fit, judge
@@ -47,6 +48,7 @@ from training.parameters import TrainingParameters
 from training.progress import Progress
 from training.protocols import TrainingEngine
 from training.report.data import RecommenderReport
+from training.report.examples import ExampleList, example_lists
 from training.request import TrainingRequest
 from training.result import Result
 from training.tables.columns import KEYS, table_rules
@@ -313,12 +315,14 @@ STAGE = "recommend"
 @dataclass(frozen=True, kw_only=True)
 class Recommending:
     """The judgement on a recommender, and the one to serve, unless it was rejected; `rows` says what was read of the
-    interactions and dropped.
+    interactions and dropped, and `counted` how many users, items and choices there are.
     """
 
     judgement: Judgement
     recommender: Recommender | None
     rows: str = ""
+    counted: Mapping[str, int] = field(default_factory=dict)
+    examples: Sequence[ExampleList] = ()
 
 
 def recommending(
@@ -336,14 +340,21 @@ def recommending(
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
         write_snapshots(snapshots, spec, chosen)
         rows = joined(chosen.found, spec.joined)
+        counted = {
+            "Users": len(chosen.users),
+            "Items": len(chosen.items),
+            "Items that can be recommended": int(chosen.listed.sum()),
+            "Choices": len(chosen.choices),
+        }
         truth = best_order(request.dataset, chosen.users, chosen.items)
         second_stage = RankingFit.of(spec, chosen, request.training)
         learner = Ease() if len(np.unique(chosen.choices.items)) <= Ease.most_items else factors
         judgement = judge(chosen.choices, request.training.seed, learner, second_stage, truth=truth)
         if not judgement.accepted:
-            return Recommending(judgement=judgement, recommender=None, rows=rows)
+            return Recommending(judgement=judgement, recommender=None, rows=rows, counted=counted)
         fitted = fit(chosen.choices, chosen.items, judgement, learner, second_stage)
-        return Recommending(judgement=judgement, recommender=fitted, rows=rows)
+        examples = example_lists(fitted, snapshots / CATALOGUE, request.training.seed)
+        return Recommending(judgement=judgement, recommender=fitted, rows=rows, counted=counted, examples=examples)
 
 
 def train_recommender(
@@ -377,7 +388,9 @@ def train_recommender(
         shown = RecommenderReport(
             dataset=manifest.description,
             rows=recommended.rows,
+            counted=recommended.counted,
             recommender=judgement,
+            examples=recommended.examples,
             parameters=parameters,
             versions=metadata.library_versions,
             hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},

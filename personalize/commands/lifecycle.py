@@ -1,5 +1,6 @@
 """`up`, `preview` and `reset`: the life of a stack, what is agreed before the first `up` on Azure, and its result."""
 
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -35,6 +36,10 @@ from personalize.terminal import (
     tell,
     without_secrets,
 )
+from recommend.forgotten import Forgotten
+from recommend.histories import FILE as HISTORIES
+from recommend.histories import a_user
+from recommend.stored import SnapshotError
 from steps.child import end_orphan
 from steps.folders import StackFolder
 from steps.service_processes import ServiceProcesses
@@ -258,7 +263,7 @@ def links_table(outputs: dict[str, Any], certificate: Path | None) -> Table:
     return table
 
 
-RANKERS = ("recommender", "first stage alone", "SAR", "popularity", "best reachable")
+RANKERS = ("recommender", "first stage alone", "SAR", "own most chosen", "popularity", "best reachable")
 """What a judgement compares, in the order of the table: the engine sorts the names in its outputs."""
 
 
@@ -273,7 +278,8 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     if StackFiles(stack).is_pinned:
         tell(f"It stays in service, even if `up` trains a newer one, until `.venv/bin/personalize serve latest{flag}`.")
     if recommender and recommender["accepted"]:
-        tell(f"Recommend items to a user:\n\n  .venv/bin/personalize recommend{flag} USER --top 5\n")
+        user = shlex.quote(_somebody(stack, outputs) or "USER")
+        tell(f"Recommend items to a user:\n\n  .venv/bin/personalize recommend{flag} {user} --top 5\n")
     scores = not recommender or "auc" in metrics
     if scores:
         _tell_how_to_score(outputs, stack, flag)
@@ -287,6 +293,17 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     if azure_of(stack) is not None:
         results.print()
         results.print(links_table(outputs, trusted_certificate(StackFiles(stack), outputs)))
+
+
+def _somebody(stack: str, outputs: dict[str, Any]) -> str | None:
+    """The ID of a user whom the service knows, to try it with; None in CI, whose logs others read, and on Azure."""
+    if os.environ.get("CI") or azure_of(stack) is not None:
+        return None
+    folder = StackFolder(state_folder(stack))
+    try:
+        return a_user(folder.snapshots_of(outputs["bundle_hash"]) / HISTORIES, Forgotten.load(folder.forgotten))
+    except (SnapshotError, KeyError):
+        return None
 
 
 def _tell_how_to_score(outputs: dict[str, Any], stack: str, flag: str) -> None:
@@ -340,7 +357,7 @@ def recommender_table(judgement: dict[str, Any]) -> Table | str:
     for title in ("NDCG@10", "recall@10", "coverage", "popular"):
         table.add_column(title, justify="right")
     if of_new:
-        table.add_column(f"NDCG@10, {judgement['new_users']:,} new users", justify="right")
+        table.add_column("NDCG@10, new", justify="right")
     for name in (name for name in RANKERS if name in figures):
         row, ours = figures[name], name == RANKERS[0]
         shares = (f"{row[share]:.1%}" for share in ("coverage", "popular"))

@@ -193,7 +193,11 @@ def model_rows(stack: str) -> list[dict[str, Any]]:
 
 
 def show_models(rows: list[dict[str, Any]]) -> None:
-    """Print the versions with the champion marked, then the gate's reasons for each rejected one."""
+    """Print the versions with the champion marked, then the gate's reasons for each rejected one.
+
+    Other data than the champion's, or without one the newest version's, is marked.
+    """
+    own = next((row for row in rows if row["champion"]), rows[0])
     table = Table(box=None, pad_edge=False, header_style="dim")
     measured = [name for name in SHOWN if any(row[name] is not None for row in rows)]
     for title in ("version", *(MEASURES[name] for name in measured)):
@@ -203,9 +207,13 @@ def show_models(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         state = "[green]champion[/]" if row["champion"] else "" if row["accepted"] else "[red]rejected[/]"
         scores = ("" if row[name] is None else f"{row[name]:.4f}" for name in measured)
-        hashes = (row["manifest_hash"][:10], row["code_hash"][:10])
-        table.add_row(str(row["version"]), *scores, row["registered"].replace("T", " ")[:19], *hashes, state)
+        is_other = row["manifest_hash"] != own["manifest_hash"]
+        hashes = (f"{row['manifest_hash'][:6]}{'*' if is_other else ' '}", row["code_hash"][:7])
+        dim = "dim" if is_other else None
+        table.add_row(str(row["version"]), *scores, row["registered"].replace("T", " ")[:16], *hashes, state, style=dim)
     results.print(table)
+    if any(row["manifest_hash"] != own["manifest_hash"] for row in rows):
+        tell(f"* other data than version {own['version']}, judged on other rows: don't compare its figures")
     for row in rows:
         if not row["accepted"]:
             tell(f"version {row['version']}: {' '.join(row['reasons'])}")

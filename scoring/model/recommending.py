@@ -37,8 +37,6 @@ Ranked = tuple[Indices, npt.NDArray[np.float64]]
 DEFAULT_TOP = 10
 MOST_SHOWN = 100
 """The most items of a history that are returned."""
-TITLES = ("title", "name")
-"""The columns that are shown if a request names none, also with a word before them: `movie_title`."""
 _NOBODY = Stored(chosen=np.empty(0, np.int64), columns={})
 
 
@@ -299,10 +297,7 @@ class PlacementsQuery(RecommendQuery):
 def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str]:
     """The columns to show."""
     if request.show is msgspec.UNSET:
-        columns = () if catalogue is None else catalogue.layout.separators
-        if catalogue is not None and catalogue.layout.show:
-            return [name for name in catalogue.layout.show if name in columns]
-        return [name for name in columns if name.lower().rpartition("_")[-1] in TITLES]
+        return [] if catalogue is None else catalogue.layout.to_show
     for at, name in enumerate(request.show):
         require_column(name, f"show[{at}]", catalogue)
     return request.show

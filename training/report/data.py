@@ -7,6 +7,7 @@ from recommend.judgement import Judgement
 from training.evaluation.gate import Judged
 from training.kernels.split import Part
 from training.parameters import GateParameters, TrainingParameters
+from training.report.examples import ExampleList
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,8 @@ class ReportData(Judged):
     """The hashes of the inputs ("manifest", "code")."""
     recommender: Judgement | None = None
     """The judgement on the recommender, if the dataset has users and items."""
+    examples: Sequence[ExampleList] = ()
+    """What it recommends to made-up people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,10 @@ class RecommenderReport:
 
     dataset: str
     rows: str
+    counted: Mapping[str, int]
+    """How many users, items and choices there are, by what they are called."""
     recommender: Judgement
+    examples: Sequence[ExampleList] = ()
     parameters: TrainingParameters
     versions: Mapping[str, str]
     hashes: Mapping[str, str]

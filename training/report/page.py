@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel
 
+from recommend.judgement import OWN, POPULARITY, RECOMMENDER, Judgement
 from training.evaluation.baselines import NAMES
 from training.evaluation.gate import checks
 from training.evaluation.metrics import Evaluation
@@ -22,15 +23,36 @@ ITS_OWN = {
 """The parameters that a recommender depends on. All others are of a click model or of the run."""
 
 
+def found_by_customers(judgement: Judgement) -> list[str]:
+    """What a product owner asks, in sentences; none without figures."""
+    sentences = []
+    for customers, figures in (("customers", judgement.figures), ("new customers", judgement.figures_of_new)):
+        if figures:
+            ours, popular = (round(100 * figures[name].found) for name in (RECOMMENDER, POPULARITY))
+            own = f", with what each of them chose most {round(100 * figures[OWN].found)}" if OWN in figures else ""
+            sentences.append(
+                f"Of 100 {customers}, {ours} find something that they {'later' if judgement.by_time else 'also'} chose "
+                f"among ten recommendations; with bestsellers {popular}{own}."
+            )
+    if sentences and judgement.found_more is not None:
+        low, high = (round(100 * bound) for bound in judgement.found_more)
+        sentences[0] += f" The difference to bestsellers is {low:+} to {high:+} (95 % interval)."
+    if sentences:
+        sentences.append("This looks back at choices that were held out from training; it does not promise sales.")
+    return sentences
+
+
 def render(data: ReportData | RecommenderReport) -> str:
     """The page as HTML: the same bytes for the same data."""
     if isinstance(data, RecommenderReport):
         template = environment().get_template("recommender_alone.html")
-        return template.render(data=data, parameters=rows_of(data.parameters, ITS_OWN))
+        parameters = rows_of(data.parameters, ITS_OWN)
+        return template.render(data=data, parameters=parameters, found=found_by_customers(data.recommender))
     template = environment().get_template("report.html")
     made = checks(data.evaluation, data.baselines, data.champion, data.gate, best=data.best)
     return template.render(
         data=data,
+        found=found_by_customers(data.recommender) if data.recommender else [],
         checks=sorted(made, key=lambda check: check.passed),
         comparison=_comparison(data),
         parameters=[*rows_of(data.parameters), *(("gate " + name, *rest) for name, *rest in rows_of(data.gate))],
@@ -86,7 +108,7 @@ def _measured(name: str, evaluation: Evaluation, ours: Evaluation) -> dict[str, 
 
 
 def rows_of(parameters: BaseModel, only: set[str] | None = None) -> list[tuple[str, object, str]]:
-    """Name, value and meaning of each parameter, or of these alone."""
+    """Name, value and meaning of each parameter, or only of these."""
     values: Mapping[str, object] = parameters.model_dump(mode="json", include=only)
     fields = type(parameters).model_fields
     return [(name.replace("_", " "), value, fields[name].description or "") for name, value in values.items()]

@@ -13,9 +13,14 @@ from rich.console import Console
 
 from personalize import errors
 from personalize.commands import lifecycle as processes
+from personalize.commands import models
 from personalize.commands.progress import StepDisplay
 from personalize.commands.status import logs
 from personalize.stack.events import Phase, StepUpdate
+from personalize.terminal import results
+from recommend import histories
+from steps.folders import StackFolder
+from tests.support.recommenders import write_snapshots
 
 
 def test_as_many_lines_of_the_log_are_shown_as_were_asked_for(
@@ -102,3 +107,45 @@ def test_on_a_terminal_the_newest_message_stands_beside_its_step() -> None:
     [line] = captured.get().splitlines()
     assert "training" in line
     assert "fit: iteration 8 of 50" in line
+
+
+def test_models_fit_a_terminal_and_those_of_other_data_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"version": number, "champion": number == 12, "accepted": number != 13, "reasons": ["It is worse."]}
+        | {"registered": "2026-11-30T12:45:27+00:00", "auc": 0.7392, "log_loss": 0.5786, "ndcg": 0.1751}
+        | {"manifest_hash": data * 64, "code_hash": "c" * 64}
+        for number, data in ((13, "a"), (12, "a"), (11, "b"))
+    ]
+    models.show_models(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [("aaaaaa " in line, "bbbbbb*" in line) for line in lines[1:4]] == [
+        (True, False),
+        (True, False),
+        (False, True),
+    ]
+    assert lines[4] == "* other data than version 12, judged on other rows: don't compare its figures"
+
+
+def test_a_recommenders_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = {name: {"ndcg": 0.1751, "recall": 0.2382, "coverage": 1.0, "popular": 1.0} for name in processes.RANKERS}
+    judged = {"accepted": True, "users": 5_000, "new_users": 1_234, "figures": figures, "figures_of_new": figures}
+    results.print(processes.recommender_table(judged))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert [line.split("  ")[0] for line in lines[1:]] == ["this recommender", *processes.RANKERS[1:]]
+
+
+@pytest.mark.parametrize(("in_ci", "user"), [("", "3"), ("true", "USER")])
+def test_an_update_ends_with_a_command_for_a_user_of_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, in_ci: str, user: str
+) -> None:
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
+    monkeypatch.setenv("CI", in_ci)
+    monkeypatch.setattr(histories, "SOME_CHOICES", 1)
+    monkeypatch.setattr(processes, "azure_of", lambda _: None)
+    write_snapshots(StackFolder(tmp_path / "local").snapshots_of("abc"))
+    judged = {"accepted": True, "reason": "", "users": 40, "figures": {}, "figures_of_new": {}}
+    outputs = {"endpoint": "http://127.0.0.1:1", "model_version": 1, "bundle_hash": "abc", "report": "r.html"}
+    processes.show_summary(outputs | {"metrics": {"recommender": judged}}, "local")
+    assert f"  .venv/bin/personalize recommend {user} --top 5\n" in capsys.readouterr().out

@@ -13,6 +13,7 @@ import pytest
 from features.schema import Schema
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue, ItemRow, Layout, State
+from recommend.forgotten import NOBODY
 from recommend.histories import PACKED, Histories, UserRow
 from recommend.stored import SnapshotError
 
@@ -260,3 +261,12 @@ def test_training_neither_changes_what_was_loaded_nor_brings_back_what_was_withd
 def test_the_first_training_makes_the_catalogue(tmp_path: Path) -> None:
     catalogue.carry_over(tmp_path / "none", write_catalogue(tmp_path / "trained", item("a")), [], tmp_path / "served")
     assert states(tmp_path / "served") == {"a": State.TRAINED}
+
+
+def test_a_user_to_try_has_some_choices_and_is_not_forgotten(tmp_path: Path) -> None:
+    rows = [UserRow("-a", packed(1, 1, 1), {}), UserRow("b", packed(1, 1), {})]
+    rows += [UserRow(key, packed(1, 2, 1), {}) for key in ("c", "d")]
+    file = write_histories(tmp_path / "histories", *rows)
+    assert histories.a_user(file, NOBODY) == "c"
+    assert histories.a_user(file, NOBODY.with_user("c")) == "d"
+    assert histories.a_user(file, NOBODY.with_user("c").with_user("d")) is None

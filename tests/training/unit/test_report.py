@@ -2,18 +2,22 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
 
-from recommend.judgement import RECOMMENDER, Figures, Judgement
+from recommend.catalogue import FILE as CATALOGUE
+from recommend.judgement import OWN, POPULARITY, RECOMMENDER, Figures, Judgement
+from tests.support.recommenders import recommender, write_catalogue
 from tests.support.undrawn import undrawn
 from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
 from training.evaluation.gate import EarlierVersion
-from training.parameters import GateParameters
-from training.report.data import ColumnSummary, ReportData
-from training.report.page import render
+from training.parameters import GateParameters, TrainingParameters
+from training.report.data import ColumnSummary, RecommenderReport, ReportData
+from training.report.examples import ExampleList, example_lists
+from training.report.page import found_by_customers, render
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +170,8 @@ def test_a_recommender_has_figures_for_known_and_for_new_users_where_a_moment_di
         by_moment=True,
         users=1200,
         new_users=40,
-        figures={RECOMMENDER: figures},
-        figures_of_new={RECOMMENDER: structs.replace(figures, ndcg=0.1234)},
+        figures={RECOMMENDER: figures, POPULARITY: figures},
+        figures_of_new={RECOMMENDER: structs.replace(figures, ndcg=0.1234), POPULARITY: figures},
     )
     html = text_of(replace(report_data(), recommender=judged))
     assert Page(html).open == []
@@ -181,3 +185,72 @@ def test_a_recommender_has_figures_for_known_and_for_new_users_where_a_moment_di
     html = text_of(replace(report_data(), recommender=each))
     assert "For 40 new users" not in html
     assert "no figures for new users" in html
+
+
+BESTSELLERS = Figures(found=0.126, ndcg=0.1, recall=0.1, coverage=0.1, popular=1.0)
+JUDGED = Judgement(
+    accepted=True,
+    reason="It is better.",
+    by_time=True,
+    users=1200,
+    new_users=40,
+    found_more=(0.018, 0.061),
+    warning="Lists are much alike.",
+    figures={RECOMMENDER: structs.replace(BESTSELLERS, found=0.1701), POPULARITY: BESTSELLERS},
+    figures_of_new={RECOMMENDER: structs.replace(BESTSELLERS, found=0.094), POPULARITY: BESTSELLERS},
+)
+LIST = ExampleList(history=["Earl Grey", "Shortbread"], items=[("Assam <1>", "Because they chose Earl Grey.")])
+
+
+def test_the_report_begins_with_how_many_customers_find_something() -> None:
+    alone = RecommenderReport(
+        dataset="orders",
+        rows="4,426 rows. Cleaning left out 97 as refunds",
+        counted={"Users": 644, "Choices": 4_232},
+        recommender=JUDGED,
+        examples=[LIST],
+        parameters=TrainingParameters(),
+        versions={},
+        hashes={},
+    )
+    page = render(alone)
+    both = text_of(replace(report_data(), recommender=JUDGED, examples=[LIST]))
+    sentence = (
+        "Of 100 customers, 17 find something that they later chose among ten recommendations; with bestsellers 13. "
+        "The difference to bestsellers is +2 to +6 (95 % interval)."
+    )
+    for html in (page, both):
+        assert Page(html).open == []
+        places = [
+            html.index(part)
+            for part in (
+                sentence,
+                "Of 100 new customers, 9 find",
+                "it does not promise sales",
+                "Chose Earl Grey and Shortbread",
+                'Assam &lt;1&gt; <span class="meaning">Because they chose Earl Grey.',
+                "<b>Warning:</b> Lists are much alike.",
+                "<h2>The data</h2>",
+            )
+        ]
+        assert places == sorted(places)
+    assert both.index("Warning:</b> Lists") < both.index("<h2>Click predictions</h2>") < both.index("<h2>The data")
+    assert "Cleaning left out 97 as refunds. " in page
+    assert '<th scope="row">Choices</th><td class="number">4,232</td>' in page
+
+
+def test_without_figures_nothing_is_claimed_and_own_most_chosen_is_compared_where_it_can_be() -> None:
+    assert found_by_customers(Judgement(accepted=False, reason="Too few.")) == []
+    own = structs.replace(JUDGED, by_time=False, figures=JUDGED.figures | {OWN: BESTSELLERS}, found_more=None)
+    assert found_by_customers(own)[0] == (
+        "Of 100 customers, 17 find something that they also chose among ten recommendations; with bestsellers 13, "
+        "with what each of them chose most 13."
+    )
+
+
+def test_example_lists_are_of_items_in_the_catalogue_with_their_titles(tmp_path: Path) -> None:
+    write_catalogue(tmp_path, {"a": "x", "b": "x", "c": "x", "d": "x"})  # not of 17
+    made = example_lists(recommender(), tmp_path / CATALOGUE, seed=1)
+    assert len(made) == 4
+    (own,) = [one for one in made if one.history == ["Film b", "Film a"]]
+    assert own.items == [("Film c", "Because they chose Film b and Film a."), ("Film d", "Many chose it.")]
