@@ -11,13 +11,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from scipy import sparse
 
+from benchmarks.choosing import choose
 from benchmarks.results import Target, at_least
 from recommend import catalogue, splits
 from recommend.arrays import Indices, Scores
 from recommend.catalogue import Catalogue, ItemRow, Layout, NewItems, State
 from recommend.columns import PairColumns
 from recommend.interactions import Interactions, items_of
-from recommend.learning import FITTED_SHARE, Ease, choose
+from recommend.learning import FITTED_SHARE, Ease
 from recommend.metrics import Ranker, evaluate
 from recommend.splits import most_chosen
 

@@ -15,13 +15,14 @@ import msgspec
 import numpy as np
 
 from benchmarks import movielens, new_items
+from benchmarks.choosing import choose
 from benchmarks.results import Target, at_least, at_most, publish
 from recommend import splits
 from recommend.arrays import Mask
 from recommend.columns import PairColumns
 from recommend.interactions import Interactions
 from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, judge
-from recommend.learning import FITTED_SHARE, AlternatingLeastSquares, Ease, Learner, choose, ranker
+from recommend.learning import FITTED_SHARE, AlternatingLeastSquares, Ease, Learner, ranker
 from recommend.metrics import Ranker, Ranking, evaluate, popularity, sar
 from training.config import TablesSpec
 from training.datasets.generated import film_files
@@ -100,7 +101,9 @@ def measured(ratings: Interactions, name: str, seed: int, *, columns: movielens.
     for kind, learner in learners.items():
         regularisation = choices[kind].regularisation
         alone = ranker(learner.fit(training, regularisation), training.matrix())
-        ranking = fit.fit(training, learner.learned(regularisation), np.arange(ratings.item_count))
+        ranking = fit.fit(
+            training, partial(learner.ranker, regularisation=regularisation), np.arange(ratings.item_count)
+        )
         both = alone if ranking is None else fit.ranker(ranking, alone, training, seen)
         rankers |= {kind: alone, _both(kind): both}
         selected |= {

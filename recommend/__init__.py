@@ -1,11 +1,10 @@
 """Recommends items from who chose what, without Pulumi, a click model or a service.
 
-Ten names are what most uses need:
+Nine names are what most uses need:
 
 - data in: `Interactions`, which `by_time` divides into rows to learn from and rows to judge by, and `task` into what
   users had and what they chose later;
-- fit: `Ease`, weights between items, or `AlternatingLeastSquares`, factors of items, with the regularisation
-  that `choose` finds;
+- fit: `Ease`, weights between items, or `AlternatingLeastSquares`, factors of items;
 - recommend: `Recommender`, which can be saved and loaded;
 - evaluate: `evaluate` the `ranker` of what was fitted, beside `popularity`.
 
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from recommend.interactions import Interactions as Interactions
     from recommend.learning import AlternatingLeastSquares as AlternatingLeastSquares
     from recommend.learning import Ease as Ease
-    from recommend.learning import choose as choose
     from recommend.learning import ranker as ranker
     from recommend.metrics import evaluate as evaluate
     from recommend.metrics import popularity as popularity
@@ -56,7 +54,7 @@ else:  # imported when asked for: the service has no SciPy
     __getattr__ = offered(
         __name__,
         interactions=("Interactions",),
-        learning=("AlternatingLeastSquares", "Ease", "choose", "ranker"),
+        learning=("AlternatingLeastSquares", "Ease", "ranker"),
         metrics=("evaluate", "popularity"),
         recommender=("Recommender",),
         splits=("by_time", "task"),

@@ -17,13 +17,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from recommend.arrays import Indices, Numbers, Scores
+from recommend.arrays import Indices, Mask, Numbers, Scores
 
 Kinds = npt.NDArray[np.int8]
 WEIGHTS_NAME = "weights between items"
-"""What a report calls this kind of a first stage: with similarities or nothing it is of the same kind."""
+"""What a report calls this kind of a first stage, which is also that of similarities."""
 SIMILARITIES_NAME = "similarities of items"
-NO_WEIGHTS_NAME = "nothing of what others chose"
 OTHERS, WEIGHTS = "others.npy", "weights.npy"
 LARGEST = 500
 """How many weights a row keeps. On MovieLens-100k, 200 cost 0.003 of NDCG@10 and 500 nothing."""
@@ -41,6 +40,8 @@ STEPS = 1 << 10
 """Steps between 0 and the largest factor, to which the others are rounded: about as half precision does."""
 ROWS_TOGETHER = 10_000
 """Factors that are converted at a time: 5 MB."""
+REASONED = 300
+"""The latest choices among which reasons are looked for."""
 EXACT = 1 << 23
 """Sums of whole numbers are exact in 32 bits up to twice this, and rounding adds a little."""
 
@@ -76,15 +77,18 @@ class ItemWeights:
         scores = np.bincount(others, weights=weights.ravel(), minlength=len(self.others))
         return scores.astype(np.float64, copy=False)
 
-    def reasons(self, history: Indices, best: Indices, most: int) -> list[list[int]]:
-        """For each of the items `best`, the at most `most` items of `history` that add most to its score, if any do."""
+    def reasons(self, history: Indices, best: Indices, most: int, least: Numbers | None = None) -> list[list[int]]:
+        """For each of the items `best`, int64[b], the at most `most` items of `history` that add most to its score, if
+        any do and the score is above the `least`, float64[b].
+        """
         places = np.full(len(self.others), -1, dtype=np.int16)
         places[best] = np.arange(len(best))
         found = places[self.others[history]].ravel()
         at = np.flatnonzero(found >= 0)
         row, column = np.divmod(at, self.others.shape[1])
         added = self.weights[history[row], column]
-        adds = added > 0
+        scores = np.bincount(found[at], added, len(best))
+        adds = (added > 0) & (scores > (-np.inf if least is None else least))[found[at]]
         place, row, added = found[at][adds], row[adds], added[adds]
         order = np.lexsort((row, -added, place))
         sorted_places = place[order]
@@ -152,12 +156,14 @@ class ItemFactors:
         scores: Numbers = products.astype(np.float64) * step
         return scores
 
-    def reasons(self, history: Indices, best: Indices, most: int) -> list[list[int]]:
+    def reasons(self, history: Indices, best: Indices, most: int, least: Numbers | None = None) -> list[list[int]]:
         """See `ItemWeights.reasons`. An item is no reason for itself."""
         if not len(history):
             return [[] for _ in best]
         own = self.factors[history].astype(np.float64)
         added = self.factors[best] @ np.linalg.solve(self._system(own, np.ones(len(own))), own.T)
+        if least is not None:
+            added[self.confidence * added.sum(axis=1) <= least] = 0
         added[best[:, None] == history] = 0
         rows = np.arange(len(best))
         reasons: list[list[int]] = [[] for _ in best]
@@ -237,6 +243,7 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
 
 BY_OTHERS = Mix()
 """What others chose alone."""
+OWN = Mix(others=0.0, own=1.0)
 POPULAR = Mix(others=0.0, popularity=1.0)
 """The same for everybody."""
 
@@ -245,15 +252,15 @@ POPULAR = Mix(others=0.0, popularity=1.0)
 class Blend:
     """How first stages of m items are mixed: for users whom training met, and for others, `of_new`.
 
-    `popularity`, float64[m], has a standard deviation of 1, and `typical`, float64[m], are the scores by others of the
-    average user. With `ranks_new` the second stage orders what new users get, too.
+    `of_items`, float64[2, m], has recent popularity with a standard deviation of 1, and the scores by others of the
+    average user. Without it there is no popularity, and reasons need not be above any score. With `ranks_new` the
+    second stage orders what new users get, too.
     """
 
     mix: Mix = BY_OTHERS
     of_new: Mix | None = None
     ranks_new: bool = True
-    popularity: Numbers | None = None
-    typical: Numbers | None = None
+    of_items: Numbers | None = None
 
     def of(self, *, new: bool) -> Mix:
         """The mix for a user."""
@@ -264,27 +271,39 @@ class Blend:
         as often as it was chosen; `kinds`, int8[h], are None where all are of the strongest one.
         """
         mix = self.of(new=new)
-        scores = self.by_others(stage, history, kinds, new=new)
-        if mix.others != 1:
-            scores *= mix.others
+        if mix.others or self.of_items is None:
+            items, counts = np.unique(history), None
+            if mix.recency or kinds is not None:
+                each = decays(len(history), mix.recency) * strengths(mix.weaker, kinds)
+                order = np.lexsort((each, history))
+                counts = each[order][last_of_each(history[order])]
+            scores = mix.others * stage.scores(items, counts)
+        else:
+            scores = np.zeros(self.of_items.shape[1])
         if mix.own and len(history):
             own = decays(len(history), mix.half_life) * strengths(mix.weaker, kinds)
             scores += mix.own * np.bincount(history, own, minlength=len(scores))
-        if mix.popularity and self.popularity is not None:
-            scores += mix.popularity * self.popularity
+        if mix.popularity and self.of_items is not None:
+            scores += mix.popularity * self.of_items[0]
         return scores
 
-    def by_others(
-        self, stage: FirstStage, history: Indices, kinds: Kinds | None = None, *, new: bool = False
-    ) -> Numbers:
-        """The score of each item by others alone, float64[m]."""
+    def reasons(
+        self, stage: FirstStage, history: Indices, best: Indices, most: int, *, new: bool = False
+    ) -> list[list[int]]:
+        """For each of the items `best` the at most `most` items of the history that it is there for.
+
+        What is recommended again is its own reason. Another item has reasons only if its score by others is above the
+        average user's, who has none: a bestseller, which everybody gets, is there for nothing that this user chose.
+        """
         mix = self.of(new=new)
-        if not mix.recency and kinds is None:
-            return stage.scores(np.unique(history))
-        count = decays(len(history), mix.recency) * strengths(mix.weaker, kinds)
-        order = np.lexsort((count, history))
-        last = np.append(history[order][1:] != history[order][:-1], np.ones(min(len(order), 1), np.bool_))
-        return stage.scores(history[order][last], count[order][last])
+        reasons: list[list[int]] = [[] for _ in best]
+        if mix.others and len(history):
+            least = None if self.of_items is None else self.of_items[1, best]
+            reasons = stage.reasons(np.unique(history), best, most, least)
+        if mix.own:
+            known = {*history.tolist()}
+            reasons = [[item] if item in known else own for item, own in zip(best.tolist(), reasons, strict=True)]
+        return reasons
 
 
 BY_OTHERS_ALONE = Blend()
@@ -293,6 +312,13 @@ BY_OTHERS_ALONE = Blend()
 def decays(count: int, half_life: float) -> Numbers:
     """What so many choices count, the latest last, float64[count]: half for each `half_life` later ones."""
     return np.exp2(-np.arange(count)[::-1] / half_life) if half_life else np.ones(count)
+
+
+def last_of_each(*numbers: Indices) -> Mask:
+    """Which rows, bool[n], are the last ones with their sorted `numbers`, int64[n] each."""
+    last = np.ones(len(numbers[0]), np.bool_)
+    last[:-1] = np.any([own[1:] != own[:-1] for own in numbers], axis=0)
+    return last
 
 
 def strengths(weaker: float, kinds: Kinds | None) -> Numbers | float:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from recommend.arrays import Indices, Mask, Numbers
-from recommend.first_stage import Kinds, strengths
+from recommend.first_stage import Kinds, last_of_each, strengths
 
 FEW = 2
 """Users without whom a share of an item is that of all items."""
@@ -25,7 +25,8 @@ class Interactions:
     `values`, float64[n], are ratings, or 1 where there are none; `times` are seconds, float64[n], None without times.
     `kinds`, int8[n], are places in an order of events, 0 the strongest, None where there is one kind; `baskets`,
     int64[n], number what was chosen together, -1 for none, None where nobody knows. A choice of a kind counts `weaker`
-    times one of the kind before it.
+    times one of the kind before it. The last `one_time` users are none who come back. `listed`, bool[m], says which
+    items may be recommended, None for all.
     """
 
     users: Indices
@@ -37,6 +38,8 @@ class Interactions:
     kinds: Kinds | None = None
     baskets: Indices | None = None
     weaker: float = 1.0
+    one_time: int = 0
+    listed: Mask | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -59,17 +62,30 @@ class Interactions:
         """The interactions of the strongest kind alone."""
         return self if self.kinds is None else self.only(self.kinds == 0)
 
+    def wanted(self) -> Self:
+        """What a recommender is asked for: the strongest choices, of users who come back, of items that are listed."""
+        kept = self.strongest()
+        is_wanted = kept.users < self.user_count - self.one_time
+        return kept.only(is_wanted if self.listed is None else is_wanted & self.listed[kept.items])
+
     def of_items(self, items: Indices) -> Self:
         """The interactions with these items, which get new numbers in their order."""
         numbers = np.full(self.item_count, -1, dtype=np.int64)
         numbers[items] = np.arange(len(items))
         kept = self.only(numbers[self.items] >= 0)
-        return replace(kept, items=numbers[kept.items], item_count=len(items))
+        listed = None if self.listed is None else self.listed[items]
+        return replace(kept, items=numbers[kept.items], item_count=len(items), listed=listed)
 
     def in_order(self) -> Self:
         """The rows by user, item and time: in an order that does not depend on the one in which they were read."""
         times = () if self.times is None else (self.times,)
         return self.only(np.lexsort((*times, self.items, self.users)))
+
+    def once(self) -> Self:
+        """The rows by user and time, of each user and item the last one."""
+        rows = self.only(self.by_user())
+        order = np.lexsort((np.arange(len(rows)), rows.items, rows.users))
+        return rows.only(np.sort(order[last_of_each(rows.users[order], rows.items[order])]))
 
     def by_user(self) -> Indices:
         """The places of the rows by user and time, without times in the order in which they are."""
@@ -128,7 +144,7 @@ class Interactions:
         """The largest of `values`, float64[n], by user and item, as a sparse float64[users, items]."""
         order = np.lexsort((values, self.items, self.users))
         users, items = self.users[order], self.items[order]
-        last = np.append((users[1:] != users[:-1]) | (items[1:] != items[:-1]), np.ones(min(len(order), 1), np.bool_))
+        last = last_of_each(users, items)
         found = replace(self, users=users[last], items=items[last]).matrix(values[order][last])
         found.eliminate_zeros()
         return found

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from recommend.arrays import Indices
 from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, POPULAR, Mix
 from recommend.interactions import Interactions, Matrix
-from recommend.learning import Learned, Learner, Nobody, Sar
+from recommend.learning import Learned, Learner, Sar, together
 from recommend.metrics import Ranker, Ranking, evaluate, most_own, popularity, sar
 from recommend.mixing import Plan, plan, served
 from recommend.ranking import CandidateRanking
@@ -172,9 +172,9 @@ def _rankers(
     """What is compared, the recommender first, and the second stage's weight. SAR has memory for some items only."""
     training = parts.training
     ranking = second_stage.fit(training, chosen.learned, parts.items)
-    stage, met = chosen.learner.fit(training, chosen.regularisation), np.zeros(training.user_count, np.bool_)
+    stage, met = chosen.stage(training), np.zeros(training.user_count, np.bool_)
     met[parts.met] = True
-    first_stage = served(chosen.blend(training), stage, parts.histories, met)
+    first_stage = _listed(served(chosen.blend(training, stage), stage, parts.histories, met), training)
     found = {RECOMMENDER: first_stage, POPULARITY: popularity(training, chosen.days)}
     if second_stage.repeats:
         found[OWN] = most_own(training, parts.histories)
@@ -212,7 +212,15 @@ def _measured(rankers: dict[str, Ranker], parts: Halves, users: Indices) -> dict
     """Each ranker's metrics for these users, none if they are too few."""
     if len(users) < FEWEST_USERS:
         return {}
-    return {name: evaluate(one, parts.had, parts.test, users, parts.missed) for name, one in rankers.items()}
+    listed = {name: _listed(one, parts.training) for name, one in rankers.items()}
+    return {name: evaluate(one, parts.had, parts.test, users, parts.missed) for name, one in listed.items()}
+
+
+def _listed(ranker: Ranker, training: Interactions) -> Ranker:
+    """Ranks the items that may be recommended alone."""
+    if (listed := training.listed) is None:
+        return ranker
+    return lambda users: np.where(listed, ranker(users), np.float32(-np.inf))
 
 
 def _too_few(users: int) -> Judgement:
@@ -230,7 +238,7 @@ def fit(
     choices = replace(choices.in_order(), weaker=judgement.mix.weaker)
     items = most_chosen(choices, learner.most_items, judgement.days)
     rows = choices.of_items(items)
-    learners: dict[str, Learner] = {one.name: one for one in (Nobody(), Sar(), learner)}
+    learners: dict[str, Learner] = {one.name: one for one in (Sar(), learner)}
     chosen = Plan(
         learner=learners[judgement.first_stage],
         regularisation=judgement.regularisation,
@@ -238,14 +246,16 @@ def fit(
         mix=judgement.mix,
         of_new=judgement.mix_of_new,
     )
-    weight, stage = judgement.ranking_weight, chosen.learner.fit(rows, chosen.regularisation)
+    weight = judgement.ranking_weight
+    stage = chosen.stage(rows)
     ranking = second_stage.fit(rows, chosen.learned, items, weight) if weight > 0 else None
     return Recommender(
         items=[keys[item] for item in items],
         first_stage=stage,
-        blend=chosen.blend(rows, ranks_new=judgement.new_users_get == RECOMMENDER),
+        blend=chosen.blend(rows, stage, ranks_new=judgement.new_users_get == RECOMMENDER),
         ranking=ranking,
         repeats=second_stage.repeats,
+        together=together(rows),
     )
 
 

@@ -10,24 +10,22 @@ https://benfred.github.io/implicit/api/models/cpu/als.html
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from math import nan, sqrt
-from typing import ClassVar, NamedTuple, TypeAlias
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
-from recommend.arrays import Indices, Mask, Scores
+from recommend.arrays import Numbers, Scores
 from recommend.first_stage import (
     CONFIDENCE,
     DIMENSIONS,
     FACTORS_NAME,
     MOST_FACTORED_ITEMS,
     MOST_WEIGHTED_ITEMS,
-    NO_WEIGHTS_NAME,
     SIMILARITIES_NAME,
     WEIGHTS_NAME,
     FirstStage,
@@ -35,8 +33,7 @@ from recommend.first_stage import (
     ItemWeights,
 )
 from recommend.interactions import Interactions, Matrix
-from recommend.metrics import Ranker, evaluate, similarities
-from recommend.splits import task
+from recommend.metrics import Ranker, similarities
 
 FITTED_SHARE = 0.9
 """Share of the training rows from which first stages are fitted while their regularisation is chosen by the others."""
@@ -54,6 +51,10 @@ ROWS_TOGETHER = 1_000
 FEW_ITEMS = 2_000
 """So few are one thread's work. Several threads spin while they wait for each other: beside a busy process, two took up
 to 2 s of processor for 500 items, and one takes 0.03 s."""
+
+FEW_BASKETS = 5.0
+"""Baskets with one of two items that are added to what was seen: one common basket of two rare items says little."""
+MOST_TOGETHER = 100
 
 ITERATIONS = 15
 ENOUGH = 1_000_000
@@ -85,17 +86,6 @@ class Learner(ABC):
         chosen, scorer = training.matrix(), self.scorer(training, regularisation)
         return lambda users: scorer(chosen[users])
 
-    def learned(self, regularisation: float) -> Learned:
-        """This learner with a regularisation."""
-        return partial(self.ranker, regularisation=regularisation)
-
-
-class Choice(NamedTuple):
-    """A regularisation, and the NDCG that it reached, NaN if there was nothing to choose by."""
-
-    regularisation: float
-    ndcg: float
-
 
 def ranker(first_stage: FirstStage, chosen: Matrix) -> Ranker:
     """Ranks items by a first stage, from all items that a user chose in `chosen`, [u, m]."""
@@ -112,23 +102,6 @@ def scorer(first_stage: FirstStage) -> Scorer:
         return np.array(each, np.float32).reshape(histories.shape)
 
     return scores
-
-
-def choose(
-    learner: Learner, training: Interactions, fitted: Mask, users: Indices | None = None, *, repeats: bool = False
-) -> Choice:
-    """The regularisation with the best NDCG on the rows outside of `fitted`, bool[n], for `users` or all.
-
-    With `repeats`, users are recommended again what they chose. If no choices are left, it is the second one.
-    """
-    rows = training.only(fitted)
-    had, test = task(rows, training.only(~fitted), repeats=repeats)
-    if not np.diff(test.indptr)[slice(None) if users is None else users].any():
-        return Choice(learner.regularisations[1], nan)
-    tried = [
-        Choice(value, evaluate(learner.ranker(rows, value), had, test, users).ndcg) for value in learner.regularisations
-    ]
-    return max(tried, key=lambda one: one.ndcg)
 
 
 def item_weights(chosen: Matrix, regularisation: float) -> npt.NDArray[np.float64]:
@@ -168,56 +141,45 @@ class Ease(Learner):
 
     name = WEIGHTS_NAME
     most_items = MOST_WEIGHTED_ITEMS
-    regularisations = REGULARISATIONS
+    regularisations: ClassVar[tuple[float, ...]] = REGULARISATIONS
 
     def fit(self, training: Interactions, regularisation: float) -> ItemWeights:
         """The largest weights of each item."""
-        return ItemWeights.cut(item_weights(training.matrix(), regularisation))
+        return ItemWeights.cut(self.weights(training, regularisation))
 
     def scorer(self, training: Interactions, regularisation: float) -> Scorer:
         """Scores items by the sum of all weights from all items that a user chose."""
-        weights = item_weights(training.matrix(), regularisation).astype(np.float32)
+        weights = self.weights(training, regularisation).astype(np.float32)
         return lambda histories: np.asarray(histories.astype(np.float32) @ weights)
 
+    @staticmethod
+    def weights(training: Interactions, regularisation: float) -> Numbers | Scores:
+        """All weights, float[m, m]."""
+        return item_weights(training.matrix(), regularisation)
 
-class Sar(Learner):
+
+class Sar(Ease):
     """Learns `ItemWeights` that are similarities; see `recommend.metrics.sar`."""
 
     name = SIMILARITIES_NAME
-    most_items = MOST_WEIGHTED_ITEMS
     regularisations = (0.0,)
 
-    def fit(self, training: Interactions, _regularisation: float) -> ItemWeights:
-        """The largest similarities of each item."""
-        return ItemWeights.cut(self._similarities(training))
-
-    def scorer(self, training: Interactions, _regularisation: float) -> Scorer:
-        """Scores items by their similarity to all items that a user chose."""
-        similar = self._similarities(training)
-        return lambda histories: np.asarray(histories.astype(np.float32) @ similar)
-
     @staticmethod
-    def _similarities(training: Interactions) -> Scores:
-        similar = similarities(training.matrix())
+    def weights(training: Interactions, _regularisation: float = 0.0, others: float = 0.0) -> Numbers | Scores:
+        """See `recommend.metrics.similarities`."""
+        similar = similarities(training.matrix(), others)
         similar[np.diag_indices_from(similar)] = 0
         return similar
 
 
-class Nobody(Learner):
-    """Learns no weights: what others chose decides nothing."""
-
-    name = NO_WEIGHTS_NAME
-    most_items = MOST_FACTORED_ITEMS
-    regularisations = (0.0,)
-
-    def fit(self, training: Interactions, _regularisation: float) -> ItemWeights:
-        """No weights."""
-        none = np.empty((training.item_count, 0))
-        return ItemWeights(others=none.astype(np.uint16), weights=none.astype(np.float32))
-
-    def scorer(self, _training: Interactions, _regularisation: float) -> Scorer:
-        """Scores all items 0."""
-        return lambda histories: np.zeros(histories.shape, np.float32)
+def together(choices: Interactions) -> ItemWeights | None:
+    """How much items were chosen in the same baskets; None where nothing is known of baskets, or of too many items."""
+    rows = choices.strongest()
+    if rows.baskets is None or not (rows.baskets >= 0).any() or choices.item_count > MOST_WEIGHTED_ITEMS:
+        return None
+    baskets = rows.baskets[rows.baskets >= 0]
+    by_basket = replace(rows.only(rows.baskets >= 0), users=baskets, user_count=int(baskets.max()) + 1)
+    return ItemWeights.cut(Sar.weights(by_basket, others=FEW_BASKETS), MOST_TOGETHER)
 
 
 def noise(training: Interactions) -> float:

@@ -6,7 +6,7 @@ recent popularity, then users' own choices where these are recommended again, th
 training met and new ones decide together by what others' choices are learned, and each for themselves how it is mixed.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from math import sqrt
@@ -16,9 +16,9 @@ import numpy as np
 from msgspec.structs import replace as changed
 
 from recommend.arrays import Indices, Mask, Numbers, Scores
-from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, POPULAR, Blend, FirstStage, Mix
+from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, OWN, POPULAR, REASONED, Blend, FirstStage, Mix
 from recommend.interactions import Interactions
-from recommend.learning import FITTED_SHARE, Learner, Nobody, Sar, Scorer
+from recommend.learning import FITTED_SHARE, Learner, Sar, Scorer
 from recommend.metrics import Ranker, evaluate, popularity
 from recommend.splits import FEWEST_KNOWN, FEWEST_USERS, Halves, divide, halves
 
@@ -63,10 +63,24 @@ class Plan(NamedTuple):
         """Ranks items for the users of `choices`, who are all known."""
         return mixed(choices, self.learner.scorer(choices, self.regularisation), choices.recent(self.days))(self.mix)
 
-    def blend(self, training: Interactions, *, ranks_new: bool = True) -> Blend:
+    def stage(self, training: Interactions) -> FirstStage:
+        """What is learned of others from these choices."""
+        return self.learner.fit(training, self.regularisation)
+
+    def blend(self, training: Interactions, stage: FirstStage, *, ranks_new: bool = True) -> Blend:
         """What is served beside a first stage from these choices."""
-        recent = spread(training.recent(self.days))
-        return Blend(mix=self.mix, of_new=self.of_new, ranks_new=ranks_new, popularity=recent)
+        of_items = np.stack([spread(training.recent(self.days)), _typical(training, stage)])
+        return Blend(mix=self.mix, of_new=self.of_new, ranks_new=ranks_new, of_items=of_items)
+
+
+def _typical(training: Interactions, stage: FirstStage) -> Numbers:
+    """The mean scores by others of users, as reasons are looked for."""
+    histories = training.histories()
+    users = _some(np.unique(training.users), training.item_count)
+    scores = np.zeros(training.item_count)
+    for user in users:
+        scores += stage.scores(np.unique(histories(user)[-REASONED:]))
+    return scores / max(len(users), 1)
 
 
 def spread(counts: Numbers) -> Numbers:
@@ -80,7 +94,9 @@ def mixed(histories: Interactions, scorer: Scorer, recent: Numbers) -> Mixed:
     others = cache(lambda recency: histories.largest(histories.decayed(recency)))
 
     def scores(users: Indices, mix: Mix) -> Scores:
-        every = mix.others * scorer(others(mix.recency)[users])
+        every = np.zeros((len(users), len(popular)))
+        if mix.others:
+            every += mix.others * scorer(others(mix.recency)[users])
         if mix.own:
             every += mix.own * own(mix.half_life)[users].toarray()
         return (every + mix.popularity * popular).astype(np.float32)
@@ -101,8 +117,8 @@ def served(blend: Blend, stage: FirstStage, histories: Interactions, met: Mask) 
 
 
 def plan(choices: Interactions, seed: int, learner: Learner, *, repeats: bool) -> Plan:
-    """Choose among recent popularity, own choices with `repeats` or weaker kinds, similarities where there is memory
-    for each pair of items, and what the `learner` learns.
+    """Choose among recent popularity, own choices with `repeats` or weaker kinds, what the `learner` learns, and
+    similarities where there is memory for each pair of items.
     """
     division = divide(choices, seed, FITTED_SHARE, FEWEST_USERS)
 
@@ -112,31 +128,21 @@ def plan(choices: Interactions, seed: int, learner: Learner, *, repeats: bool) -
     parts, own = parts_of(0.0), repeats or choices.kinds is not None
     known, new = (_some(users, parts.training.item_count) for users in parts.asked)
     if not len(known) or not len(parts.training):
-        return Plan(learner, learner.regularisations[len(learner.regularisations) > 1], mix=Mix(own=float(own)))
-    every = np.union1d(known, new)
-    days, _ = _simplest((one, _ndcg(popularity(parts.training, one), parts, every)) for one in DAYS)
-    similar: list[Learner] = [Sar()] if len(parts.items) <= MOST_WEIGHTED_ITEMS else []
-
-    def options(parts: Halves, learners: list[Learner]) -> Iterator[Option]:
-        for one in learners:
-            yield _option(one, parts, days, every)
-
-    weaker = 1.0
+        return Plan(learner, learner.regularisations[1], mix=Mix(own=float(own)))
+    every, weaker = np.union1d(known, new), 1.0
+    days = _simplest((one, _ndcg(popularity(parts.training, one), parts, every)) for one in DAYS)[0]
+    learners = [learner, Sar()] if len(parts.items) <= MOST_WEIGHTED_ITEMS else [learner]
     if choices.kinds is not None:
-        tried = ((one, parts_of(days, one)) for one in WEAKER)
-        weaker, _ = _simplest(
-            (one, _search(options(of, [Nobody(), *similar]), of, every, own=own)[1]) for one, of in tried
-        )
-    parts = parts_of(days, weaker)
-    (option, mix), _ = _search(options(parts, [Nobody(), learner, *similar]), parts, every, own=own)
+        tried = ((one, _Search(parts_of(days, one), every, own)) for one in WEAKER)
+        weaker = _simplest((one, search.best([search.option(learners[-1], days)])[1]) for one, search in tried)[0]
+    search = _Search(parts_of(days, weaker), every, own)
+    (option, mix), _ = search.best([search.option(one, days) for one in learners])
     of_new = None
     if mix.others:
-        base = changed(mix, others=0.0, popularity=0.0, recency=0.0)
-        is_sure = division.by_moment and len(known) >= FEWEST_KNOWN
-        (_, mix), _ = _with_others(option, base, parts, known, is_sure=is_sure)
         if len(new) >= FEWEST_USERS:
-            (_, of_new), _ = _with_others(option, base, parts, new)
-    of_new = None if of_new is None else changed(of_new, weaker=weaker)
+            of_new = changed(search.only(new).with_others(option, mix)[0][1], weaker=weaker)
+        is_sure = division.by_moment and len(known) >= FEWEST_KNOWN
+        (_, mix), _ = search.only(known).with_others(option, mix, is_sure=is_sure)
     return Plan(option.learner, option.regularisation, days, changed(mix, weaker=weaker), of_new)
 
 
@@ -150,64 +156,68 @@ def _ndcg(ranker: Ranker, parts: Halves, users: Indices) -> Numbers:
     return evaluate(ranker, parts.had, parts.test, users, parts.missed).ndcg_of_users
 
 
-def _option(learner: Learner, parts: Halves, days: float, users: Indices) -> Option:
-    """What a learner learns with its best regularisation."""
-    recent, regularisations = parts.training.recent(days), learner.regularisations
-    options = (
-        Option(learner, one, mixed(parts.histories, learner.scorer(parts.training, one), recent))
-        for one in regularisations
-    )
-    if len(regularisations) == 1:
-        return next(options)
-    return max(options, key=lambda one: _ndcg(one.mixed(BY_OTHERS), parts, users).mean())
-
-
-def _search(options: Iterator[Option], parts: Halves, users: Indices, *, own: bool) -> Tried[tuple[Option, Mix]]:
-    """The simplest option and mix that no other one beats for these users. The first option knows nothing of others."""
-    nobody = next(options)
-    best: Tried[Mix] = _tried(nobody, [POPULAR], parts, users)[0]
-    if own:
-        mixes = [Mix(others=0.0, own=1.0, half_life=one) for one in OWN_HALF_LIVES]
-        best = _simplest([best, _simplest(_tried(nobody, mixes, parts, users))])
-    base, found = best[0], ((nobody, best[0]), best[1])
-    for option in options:
-        found = _simplest([found, _with_others(option, base, parts, users)])
-    return found
-
-
-def _with_others(
-    option: Option, base: Mix, parts: Halves, users: Indices, *, is_sure: bool = True
-) -> Tried[tuple[Option, Mix]]:
-    """The best mix with what others chose; with recency and more of popularity if it `is_sure`.
-
-    Few users who come back after a date are unlike all others, and without a date recency tells what is held out: on
-    MovieLens-100k both would cost a fifth of the NDCG@10 on random choices.
-    """
-    few = users[:FEWEST_USERS]
-
-    def deviation(mix: Mix) -> float:
-        return float(option.mixed(mix)(few).std(axis=1).mean()) or 1.0
-
-    mixes = [BY_OTHERS]
-    if base.own:
-        unit = deviation(base) / deviation(BY_OTHERS)
-        mixes = [changed(base, others=share * unit) for share in SHARES]
-    best = max(_tried(option, mixes, parts, users), key=lambda one: one[1].mean())
-    later = [changed(best[0], recency=one) for one in RECENCIES if is_sure]
-    best = _simplest([best, *_tried(option, later, parts, users)])
-    unit = deviation(best[0])
-    popular = [changed(best[0], popularity=share * unit) for share in SHARES[: None if is_sure else 1]]
-    mix, reached = _simplest([best, *_tried(option, popular, parts, users)])
-    return (option, mix), reached
-
-
-def _tried(option: Option, mixes: Iterable[Mix], parts: Halves, users: Indices) -> list[Tried[Mix]]:
-    return [(mix, _ndcg(option.mixed(mix), parts, users)) for mix in mixes]
-
-
 def _simplest(tried: Iterable[Tried[_T]]) -> Tried[_T]:
     """The first one, unless the best one beats it by more than the standard error of their differences."""
     first, *others = tried
     best = max([first, *others], key=lambda one: one[1].mean())
     gained = best[1] - first[1]
     return best if gained.mean() > gained.std() / sqrt(len(gained)) else first
+
+
+class _Search(NamedTuple):
+    """Tries mixes for these users, also with their `own` choices."""
+
+    parts: Halves
+    users: Indices
+    own: bool
+
+    def only(self, users: Indices) -> "_Search":
+        """The same for these users alone."""
+        return self._replace(users=users)
+
+    def option(self, learner: Learner, days: float) -> Option:
+        """What a learner learns with its best regularisation."""
+        training, histories = self.parts.training, self.parts.histories
+        made = (
+            Option(learner, one, mixed(histories, learner.scorer(training, one), training.recent(days)))
+            for one in learner.regularisations
+        )
+        return max(made, key=lambda one: _ndcg(one.mixed(BY_OTHERS), self.parts, self.users).mean())
+
+    def best(self, options: Sequence[Option]) -> Tried[tuple[Option, Mix]]:
+        """The simplest option and mix that no other one beats."""
+        found = self._tried(options[0], POPULAR)
+        if self.own:
+            alone = (self._tried(options[0], changed(OWN, half_life=one)) for one in OWN_HALF_LIVES)
+            found = _simplest([found, _simplest(alone)])
+        base = found[0][1]
+        for option in options:
+            found = _simplest([found, self.with_others(option, base)])
+        return found
+
+    def with_others(self, option: Option, base: Mix, *, is_sure: bool = True) -> Tried[tuple[Option, Mix]]:
+        """The best mix with what others chose, and beside what is own in the `base`; with recency and more of
+        popularity if it `is_sure`.
+
+        Few users who come back after a date are unlike all others, and without a date recency tells what is held out:
+        on MovieLens-100k both would cost a fifth of the NDCG@10 on random choices.
+        """
+        mixes, alone = [BY_OTHERS], changed(OWN, half_life=base.half_life)
+        share_of_own = self._deviation(option, alone) / self._deviation(option, BY_OTHERS)
+        if base.own:
+            mixes = [changed(alone, others=share * share_of_own) for share in SHARES]
+        found = max((self._tried(option, one) for one in mixes), key=lambda one: one[1].mean())
+        steps = [[{"recency": one} for one in RECENCIES if is_sure]]
+        if self.own and not base.own:
+            steps += [[{"own": share / share_of_own} for share in SHARES]]
+        unit = self._deviation(option, found[0][1])
+        steps += [[{"popularity": share * unit} for share in SHARES[: None if is_sure else 1]]]
+        for step in steps:
+            found = _simplest([found, *(self._tried(option, changed(found[0][1], **one)) for one in step)])
+        return found
+
+    def _deviation(self, option: Option, mix: Mix) -> float:
+        return float(option.mixed(mix)(self.users[:FEWEST_USERS]).std(axis=1).mean()) or 1.0
+
+    def _tried(self, option: Option, mix: Mix) -> Tried[tuple[Option, Mix]]:
+        return (option, mix), _ndcg(option.mixed(mix), self.parts, self.users)

@@ -18,12 +18,13 @@ import numpy.typing as npt
 from features.bundle import BundleError
 from features.columns import Field
 from features.encoder import EncoderError
-from recommend.arrays import Indices, Numbers
+from recommend.arrays import Indices
 from recommend.columns import Value
 from recommend.first_stage import (
     BY_OTHERS,
     BY_OTHERS_ALONE,
     FACTORS_NAME,
+    REASONED,
     WEIGHTS_NAME,
     Blend,
     FirstStage,
@@ -38,19 +39,17 @@ FOLDER = "recommend"
 METRIC = "recommender"
 """The metric in a bundle's metadata that has training's judgement."""
 FORMAT = 2
-ITEMS, GOLDEN, POPULARITY = "items.json", "golden.json", "popularity.npy"
+ITEMS, GOLDEN, BLEND = "items.json", "golden.json", "blend.npy"
 GOLDEN_REQUESTS = 20
 GOLDEN_TOP = 10
 """How many items a golden request asks for."""
-RANKING = "ranking"
-"""The folder of the second stage's files."""
+RANKING, TOGETHER = "ranking", "together"
+"""The folders of the second stage's files, and of those of what was chosen together."""
 KINDS: dict[str, type[ItemWeights | ItemFactors]] = {WEIGHTS_NAME: ItemWeights, FACTORS_NAME: ItemFactors}
 """The kinds of a first stage by their names."""
 NOTHING: Mapping[str, Value] = {}
 REASONS = 2
 """The most items of a history that are given as the reason for a recommendation."""
-REASONED = 300
-"""The latest choices among which reasons are looked for."""
 
 
 class Recommended(NamedTuple):
@@ -65,7 +64,8 @@ class Wanted(NamedTuple):
     """The best `top` items, 1 at least, that somebody wants who chose the items `history`; not the `excluded` ones.
 
     `user` has the columns that are known of them, for the ranking; `kinds` are those of the choices, None if all are of
-    the strongest one. A `new` user is one of whom training knew no choice.
+    the strongest one. A `new` user is one of whom training knew no choice. What is wanted `by_others` is what goes with
+    the history alone.
     """
 
     history: Indices
@@ -74,6 +74,7 @@ class Wanted(NamedTuple):
     user: Mapping[str, Value]
     kinds: Kinds | None = None
     new: bool = False
+    by_others: bool = False
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +104,8 @@ class Recommender:
     """The keys of m items, the most popular first, the first stage by others' choices with what is mixed into it, and
     the second one, if there is one.
 
-    With `repeats`, what somebody chose is recommended to them again. A history has the latest choice last, and an item
+    With `repeats`, what somebody chose is recommended to them again. `together` are weights between items that were
+    chosen in the same baskets, if there were any. A history has the latest choice last, and an item
     as often as it was chosen. `best_of` finds the best scores.
     """
 
@@ -112,6 +114,7 @@ class Recommender:
     blend: Blend = BY_OTHERS_ALONE
     ranking: CandidateRanking | None = None
     repeats: bool = False
+    together: ItemWeights | None = None
     best_of: BestOf = best_of
 
     @property
@@ -133,7 +136,7 @@ class Recommender:
         """
         left_out = excluded if self.repeats else np.concatenate([history, excluded])
         ((items, scores),) = self.best_of_each([Wanted(history, top, left_out, user, new=new)])
-        return self.explained(history, items, scores)
+        return self.explained(history, items, scores, new=new)
 
     def best_of_each(self, wanted: Sequence[Wanted]) -> list[tuple[Indices, npt.NDArray[np.float64]]]:
         """For each of those who want items, the best ones, or all that are left, and their scores.
@@ -153,11 +156,12 @@ class Recommender:
 
     def _ranks(self, wanted: Wanted) -> bool:
         """Whether the second stage orders what somebody gets."""
-        return self.ranking is not None and (self.blend.ranks_new or not wanted.new)
+        return self.ranking is not None and (self.blend.ranks_new or wanted.by_others or not wanted.new)
 
     def _offered(self, wanted: Wanted) -> Candidates:
         """What the first stage offers, for the second one if there is one."""
-        every = self.blend.scores(self.first_stage, wanted.history, wanted.kinds, new=wanted.new)
+        blend = BY_OTHERS_ALONE if wanted.by_others else self.blend
+        every = blend.scores(self.first_stage, wanted.history, wanted.kinds, new=wanted.new)
         every[wanted.excluded] = -np.inf
         if self.ranking is None or not self._ranks(wanted):
             items = self.best_of(every, wanted.top)
@@ -167,10 +171,20 @@ class Recommender:
             )
         return Candidates(wanted.history, items, every[items], wanted.user)
 
-    def explained(self, history: Indices, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
-        """These items with their scores, and the reasons from the history."""
-        known, latest = len(history) > 0, np.unique(history[-REASONED:])
-        reasons = self.first_stage.reasons(latest, best, REASONS) if known else [[] for _ in best]
+    def explained(
+        self,
+        history: Indices,
+        best: Indices,
+        scores: npt.NDArray[np.float64],
+        *,
+        new: bool = False,
+        by_others: bool = False,
+    ) -> list[Recommended]:
+        """These items with their scores, and the reasons from the latest of the history; see `Blend.reasons` and
+        `Wanted`.
+        """
+        blend = BY_OTHERS_ALONE if by_others else self.blend
+        reasons = blend.reasons(self.first_stage, history[-REASONED:], best, REASONS, new=new)
         return [*map(Recommended, best.tolist(), scores.tolist(), reasons)]
 
     def golden(self, seed: int) -> list[Golden]:
@@ -211,10 +225,13 @@ class Recommender:
         (folder / ITEMS).write_bytes(msgspec.json.encode(found))
         (folder / GOLDEN).write_bytes(msgspec.json.encode(self.golden(seed)))
         self.first_stage.save(folder)
-        if self.blend.popularity is not None:
-            np.save(folder / POPULARITY, self.blend.popularity)
+        if self.blend.of_items is not None:
+            np.save(folder / BLEND, self.blend.of_items)
         if self.ranking is not None:
             self.ranking.save(folder / RANKING)
+        if self.together is not None:
+            (folder / TOGETHER).mkdir()
+            self.together.save(folder / TOGETHER)
 
     @classmethod
     def load(cls, folder: Path, opened: Callable[[Path, int], Predict]) -> Self:
@@ -230,14 +247,24 @@ class Recommender:
                     f"reads format {FORMAT} with {' or '.join(KINDS)}. Train the model again with this code."
                 )
             first_stage = KINDS[found.first_stage].load(folder, len(found.items))
-            popularity = _of_each(folder / POPULARITY, len(found.items))
-            blend = Blend(mix=found.mix, of_new=found.of_new, ranks_new=found.ranks_new, popularity=popularity)
+            of_items = np.load(folder / BLEND) if (folder / BLEND).is_file() else None
+            if of_items is not None and (of_items.shape != (2, len(found.items)) or of_items.dtype != np.float64):
+                raise ValueError(f"{BLEND} is not of {len(found.items)} items")  # noqa: TRY301 - as of what is loaded
+            blend = Blend(mix=found.mix, of_new=found.of_new, ranks_new=found.ranks_new, of_items=of_items)
             ranking = CandidateRanking.load(folder / RANKING, opened) if (folder / RANKING).is_dir() else None
+            together = ItemWeights.load(folder / TOGETHER, len(found.items)) if (folder / TOGETHER).is_dir() else None
             if ranking is not None:
                 _require_size(ranking.first_stage, len(found.items))
         except (OSError, ValueError, msgspec.DecodeError, EncoderError) as error:
             raise BundleError(f"The recommender in {folder} cannot be read: {error}. Train the model again.") from error
-        return cls(items=found.items, first_stage=first_stage, blend=blend, ranking=ranking, repeats=found.repeats)
+        return cls(
+            items=found.items,
+            first_stage=first_stage,
+            blend=blend,
+            ranking=ranking,
+            repeats=found.repeats,
+            together=together,
+        )
 
 
 def items_in(folder: Path) -> list[str]:
@@ -256,16 +283,6 @@ def read_golden(folder: Path) -> list[Golden]:
         return msgspec.json.decode((folder / GOLDEN).read_bytes(), type=list[Golden])
     except (OSError, msgspec.DecodeError) as error:
         raise BundleError(f"{folder / GOLDEN} cannot be read: {error}. Train the model again.") from error
-
-
-def _of_each(file: Path, items: int) -> Numbers | None:
-    """A number of each of so many items, None without the file; raises like `FirstStage.load`."""
-    if not file.is_file():
-        return None
-    found: Numbers = np.load(file)
-    if found.shape != (items,) or found.dtype != np.float64:
-        raise ValueError(f"{file.name} is not of {items} items")
-    return found
 
 
 def _require_size(known: FirstStageInputs, items: int) -> None:

@@ -157,9 +157,9 @@ def halves(
 def task(own: Interactions, later: Interactions, *, repeats: bool) -> tuple[Matrix, Matrix]:
     """What is not recommended to users, since they have chosen it, and what else they chose `later`, [u, m] each.
 
-    With `repeats`, what they have chosen is recommended, too. Only the strongest kind of choices counts.
+    With `repeats`, what they have chosen is recommended, too. See `Interactions.wanted`.
     """
-    had, test = own.only(np.full(len(own), not repeats)).strongest().matrix(), later.strongest().matrix()
+    had, test = own.only(np.full(len(own), not repeats)).strongest().matrix(), later.wanted().matrix()
     test = test - test.multiply(had)
     test.eliminate_zeros()
     return had, test

@@ -19,9 +19,9 @@ from features.columns import Category
 from features.errors import BadInputError
 from features.values import is_number
 from recommend import catalogue, histories
-from recommend.arrays import Indices
 from recommend.catalogue import WHOLE_BELOW, ItemRow, Layout, State
 from recommend.histories import UserRow
+from recommend.interactions import Interactions
 from recommend.stored import SnapshotError
 from training.config import Source, TablesSpec
 from training.datasets.configs import config_of, tables_of
@@ -110,12 +110,8 @@ def _users(chosen: Chosen, table: EntityTable, *, repeats: bool) -> Iterator[Use
     """All users of interactions or of the table, in the order of their keys. With `repeats`, an item comes as often as
     it was chosen. Choices of the same time are in the same order as a recommender learns from them.
     """
-    choices = chosen.choices.in_order()
-    order = choices.by_user()
-    users, items = choices.users[order], choices.items[order]
-    if not repeats:
-        users, items = _last_of_each(users, items)
-    packed = _packed(users, items, choices.user_count)
+    ordered = chosen.choices.in_order()
+    packed = _packed(ordered.only(ordered.by_user()) if repeats or ordered.kinds is not None else ordered.once())
     places = dict(zip(table.keys.to_pylist(), range(len(table.keys)), strict=True))
     numbers = dict(zip(chosen.users, range(len(chosen.users)), strict=True))
     for key in sorted({*places, *numbers}):
@@ -130,18 +126,10 @@ def texts(columns: Mapping[str, pa.StringArray], row: int | None) -> dict[str, s
     return {name: text for name, values in columns.items() if (text := values[row].as_py())}
 
 
-def _last_of_each(users: Indices, items: Indices) -> tuple[Indices, Indices]:
-    """Each pair of user and item once, by user and then by when it last occurred."""
-    pair = users * (int(items.max(initial=0)) + 1) + items
-    _, last = np.unique(pair[::-1], return_index=True)
-    kept = np.sort(len(pair) - 1 - last)
-    return users[kept], items[kept]
-
-
-def _packed(users: Indices, items: Indices, user_count: int) -> Sequence[bytes]:
-    """The items of each user, as `recommend.histories` packs them; `users` are sorted."""
-    content = histories.packed(items)
-    ends = np.cumsum(np.bincount(users, minlength=user_count)) * histories.PACKED.itemsize
+def _packed(choices: Interactions) -> Sequence[bytes]:
+    """The choices of each user, as `recommend.histories` packs them, from rows that are sorted by user."""
+    content = histories.packed(choices.items, choices.kinds)
+    ends = np.cumsum(np.bincount(choices.users, minlength=choices.user_count)) * histories.PACKED.itemsize
     return [content[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
 
 

@@ -6,7 +6,7 @@ whether its user chose it among the choices of a fold, of which neither the firs
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +27,7 @@ from recommend.catalogue import FILE as CATALOGUE
 from recommend.columns import PairColumns, Value
 from recommend.interactions import Interactions, Matrix
 from recommend.judgement import Judgement, fit, judge
-from recommend.learning import FITTED_SHARE, Ease, Learned, Learner
+from recommend.learning import Ease, Learned, Learner
 from recommend.lists import Lists
 from recommend.metrics import K, Ranker, ndcg_of
 from recommend.ranking import CandidateRanking, FirstStageInputs, Numbers, log_odds
@@ -109,8 +109,10 @@ order."""
 UNKNOWN = 0.3
 """Share of the lists without their user's columns, since requests often lack them."""
 TREES, LEAVES, ROWS_OF_A_LEAF = 100, 16, 100
-WEIGHTS = (0.0, 0.1, 0.3, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0, 40.0)
+WEIGHTS = (0.0, 0.1, 0.3, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
 """The values to choose the ranking's weight from. With 0 there is no second stage."""
+WEIGHTS_OF_OWN = (8.0, 15.0, 40.0)
+"""Further ones where a user's own items are candidates, of which the trees know most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,9 +170,8 @@ class RankingFit:
             return None
         inputs, encoder = self._inputs(made, columns)
         if weight is None:
-            weight = self._weight_at_one_date(choices, learned, items)
-        if weight is None:
-            weight = _best_weight(made, inputs, self.parameters)
+            weights = (*WEIGHTS, *(WEIGHTS_OF_OWN if self._own(choices) else ()))
+            weight = _best_weight(made, inputs, self.parameters, weights)
         if weight == 0:
             return None
         booster = _fitted(inputs, made.chosen, self.parameters)
@@ -196,42 +197,6 @@ class RankingFit:
 
         return scores
 
-    def _weight_at_one_date(self, choices: Interactions, learned: Learned, items: Indices) -> float | None:
-        """The weight that is best for later choices, None if one date does not divide what is held out. Own items are
-        held out after everybody's own date.
-        """
-        division = splits.divide(choices, self.parameters.seed, FITTED_SHARE)
-        known = choices.only(division.first)
-        if self.repeats or not division.by_moment or (ranking := self.fit(known, learned, items, 1.0)) is None:
-            return None
-        chance = np.random.default_rng(self.parameters.seed)
-        later = choices.only(~division.first & np.isin(choices.users, known.users))
-        made = self._labelled(known, later, ranking.first_stage, learned, MOST_LISTS, chance)
-        if made is None:
-            return None
-        lists = made.lists
-        both = ranking.by_both(lists.first_stage, self._users, lists.users[lists.of], lists.items)
-        odds = both - lists.standard_scores
-        return max(WEIGHTS, key=lambda weight: made.ndcg(odds, weight))
-
-    def _labelled(  # noqa: PLR0917 - what a list depends on
-        self,
-        known: Interactions,
-        held_out: Interactions,
-        inputs: FirstStageInputs,
-        learned: Learned,
-        most: int,
-        chance: np.random.Generator,
-    ) -> _Labelled | None:
-        """At `most` lists for users of whom choices are `known`, with what was `held_out` as labels."""
-        had, later = task(known, held_out, repeats=self.repeats)
-        users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[:most]
-        if not len(users) or not len(known):
-            return None
-        lists = Lists.offered(learned(known), known.histories(), had, users, inputs)
-        found = np.asarray(later[users[lists.of], lists.items]).ravel() > 0
-        return _Labelled(lists=lists, chosen=found, held_out=np.diff(later.indptr)[users].astype(np.int64))
-
     def _inputs(self, made: _Labelled, columns: PairColumns | None) -> tuple[Numbers, FoldEncoder | None]:
         if columns is None:
             return made.lists.first_stage, None
@@ -243,18 +208,27 @@ class RankingFit:
         return np.column_stack([made.lists.first_stage, encoder.encode(pairs, folds)]), encoder
 
     def _first_stage(self, known: Interactions, columns: PairColumns | None) -> FirstStageInputs:
-        choices = np.bincount(known.items, minlength=known.item_count).astype(np.int64)
-        return FirstStageInputs(choices=choices, columns=columns, again=known.again() if self.repeats else None)
+        choices = np.bincount(known.strongest().items, minlength=known.item_count).astype(np.int64)
+        return FirstStageInputs(choices=choices, columns=columns, again=known.again() if self._own(known) else None)
+
+    def _own(self, choices: Interactions) -> bool:
+        """Whether a user's own items are candidates: chosen ones, or those of weaker choices."""
+        return self.repeats or choices.kinds is not None
 
     def _lists(self, choices: Interactions, columns: PairColumns | None, learned: Learned) -> _Labelled | None:
         chance = np.random.default_rng(self.parameters.seed)
         parts: list[_Labelled] = []
         held_out_parts = self._held_out(choices, chance)
         for held_out in held_out_parts:
-            known, most = choices.only(~held_out), MOST_LISTS // len(held_out_parts)
-            inputs = self._first_stage(known, columns)
-            part = self._labelled(known, choices.only(held_out), inputs, learned, most, chance)
-            parts += [] if part is None else [part]
+            known = choices.only(~held_out)
+            had, later = task(known, choices.only(held_out), repeats=self.repeats)
+            users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[: MOST_LISTS // len(held_out_parts)]
+            if len(users) and len(known):
+                inputs = self._first_stage(known, columns)
+                lists = Lists.offered(learned(known), known.histories(), had, users, inputs)
+                found = np.asarray(later[users[lists.of], lists.items]).ravel() > 0
+                counts = np.diff(later.indptr)[users].astype(np.int64)
+                parts.append(_Labelled(lists=lists, chosen=found, held_out=counts))
         if not any(part.chosen.any() for part in parts):
             return None
         return _Labelled(
@@ -267,7 +241,7 @@ class RankingFit:
         """What lists are labelled by: the choices of each fold, or where own items are candidates, everybody's last
         quarter, because what was chosen later would tell how often.
         """
-        if self.repeats:
+        if self._own(choices) and choices.times is not None:
             return [~splits.by_time(choices, self.parameters.seed)]
         fold = chance.integers(0, FOLDS, len(choices))
         return [fold == number for number in range(FOLDS)]
@@ -287,7 +261,7 @@ def _fold_encoder(
     return FoldEncoder.of(counts.frequent(needed), pairs.schema, parameters)
 
 
-def _best_weight(made: _Labelled, inputs: Numbers, parameters: TrainingParameters) -> float:
+def _best_weight(made: _Labelled, inputs: Numbers, parameters: TrainingParameters, weights: Sequence[float]) -> float:
     """The weight with the best NDCG, for each half of the users by trees from the other half."""
     odds = np.empty(len(inputs))
     for half in range(2):
@@ -295,7 +269,7 @@ def _best_weight(made: _Labelled, inputs: Numbers, parameters: TrainingParameter
         if not made.chosen[~own].any():
             return 0.0
         odds[own] = log_odds(np.asarray(_fitted(inputs[~own], made.chosen[~own], parameters).predict(inputs[own])))
-    return max(WEIGHTS, key=lambda weight: made.ndcg(odds, weight))
+    return max(weights, key=lambda weight: made.ndcg(odds, weight))
 
 
 def _fitted(inputs: Numbers, chosen: Mask, parameters: TrainingParameters) -> lightgbm.Booster:
@@ -349,10 +323,12 @@ def recommending(
         truth = best_order(request.dataset, chosen.users, chosen.items)
         second_stage = RankingFit.of(spec, chosen, request.training)
         learner = Ease() if len(np.unique(chosen.choices.items)) <= Ease.most_items else factors
-        judgement = judge(chosen.choices, request.training.seed, learner, second_stage, truth=truth)
+        one_time = chosen.choices.user_count - len(chosen.users)
+        choices = replace(chosen.choices, one_time=one_time, listed=chosen.listed)
+        judgement = judge(choices, request.training.seed, learner, second_stage, truth=truth)
         if not judgement.accepted:
             return Recommending(judgement=judgement, recommender=None, rows=rows, counted=counted)
-        fitted = fit(chosen.choices, chosen.items, judgement, learner, second_stage)
+        fitted = fit(choices, chosen.items, judgement, learner, second_stage)
         examples = example_lists(fitted, snapshots / CATALOGUE, request.training.seed)
         return Recommending(judgement=judgement, recommender=fitted, rows=rows, counted=counted, examples=examples)
 

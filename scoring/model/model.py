@@ -127,16 +127,17 @@ class KernelWeights(ItemWeights):
 
     def scores(self, history: Indices, counts: Numbers | None = None) -> Numbers:
         """See `ItemWeights.scores`."""
-        if counts is not None:
-            return super().scores(history, counts)
-        scores = np.zeros(len(self.others))
-        self.kernel.add_weights(len(scores), self.others, self.weights, history, scores)
+        scores, each = np.zeros(len(self.others)), np.ones(len(history)) if counts is None else counts
+        self.kernel.add_weights(len(scores), self.others, self.weights, history, scores, each)
         return scores
 
-    def reasons(self, history: Indices, best: Indices, most: int) -> list[list[int]]:
+    def reasons(self, history: Indices, best: Indices, most: int, least: Numbers | None = None) -> list[list[int]]:
         """See `ItemWeights.reasons`."""
-        found = np.full((len(best), most), _NO_REASON)
-        self.kernel.reasons(len(self.others), self.others, self.weights, history, found, best)
+        found, left = np.full((len(best), most), _NO_REASON), np.full(len(best), -np.inf)
+        if least is not None:
+            left[:] = least
+        self.kernel.reasons(len(self.others), self.others, self.weights, history, found, best, left)
+        found[left >= 0] = _NO_REASON
         return [[item for item in row if item != _NO_REASON] for row in found.tolist()]
 
 

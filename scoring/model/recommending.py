@@ -8,7 +8,7 @@ call, which costs little more.
 import secrets
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
@@ -55,7 +55,7 @@ class NewItem(NamedTuple):
 def _known_scores(history: Indices, recommender: Recommender) -> npt.NDArray[np.float64]:
     """The scores of known items, float64[m]; without a history by their popularity, in the order of which they are."""
     if len(history):
-        return recommender.first_stage.scores(np.unique(history))
+        return recommender.blend.scores(recommender.first_stage, history)
     scores: npt.NDArray[np.float64] = -np.log1p(np.arange(len(recommender.items)))
     return scores
 
@@ -79,6 +79,8 @@ class RecommendQuery:
     request: RecommendRequest
     reasons: bool = True
     fallback: list[Fallback] = field(default_factory=list)
+    by_others: ClassVar[bool] = False
+    """See `Wanted`."""
 
     def steps(self, recommender: Recommender, model: ServedModel, lookups: Lookups) -> Generator[Wanted, Ranked, Found]:
         """What has to be ranked, perhaps several times, and at last what was found; see `scoring.model.recommending`.
@@ -88,15 +90,21 @@ class RecommendQuery:
         request = self.request
         names = _to_show(request, lookups.catalogue)
         stored = self._stored(lookups)
-        history = np.concatenate([stored.chosen, self._history(recommender)])
+        own = self._history(recommender)
+        history, kinds = np.concatenate([stored.chosen, own]), stored.kinds
+        if kinds is not None:
+            kinds = np.concatenate([kinds, np.zeros(len(own), np.int8)])
         match = matching(request, lookups.catalogue)
-        excluded = np.concatenate([self._excluded(recommender, history), left_out(match, lookups.catalogue)])
+        had = history if kinds is None else history[kinds == 0]
+        excluded = np.concatenate([self._excluded(recommender, had), left_out(match, lookups.catalogue)])
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
         user = self._user(stored, recommender)
         new = self._new(top, match, history, recommender, lookups)
-        wanted = Wanted(history, top - len(new), excluded, user)
+        is_new = not len(stored.chosen)
+        wanted = Wanted(history, top - len(new), excluded, user, kinds, new=is_new, by_others=self.by_others)
         items, scores = yield from self._varied(wanted, new, recommender, lookups)
-        found = recommender.explained(history if self.reasons else _NOBODY.chosen, items, scores)
+        explained = history if self.reasons else _NOBODY.chosen
+        found = recommender.explained(explained, items, scores, new=is_new, by_others=self.by_others)
         if not len(history):
             self.fallback.append(Fallback.POPULAR)
         if len(found) + len(new) < top:
@@ -223,6 +231,7 @@ class SimilarQuery(RecommendQuery):
     If nobody chose it, items come by the values that they share with it, then by popularity.
     """
 
+    by_others = True
     _like: npt.NDArray[np.float64] | None = None
     """How much each of the recommender's items is like it, float64[m], if nobody chose it."""
 

@@ -61,13 +61,19 @@ class Kernel(Protocol):
         """The probability of each row of `inputs`, float64[n, f]."""
         ...
 
-    def add_weights(self, items: int, others: Array, weights: Array, history: Array, scores: Array, /) -> None:
-        """Add to `scores`, float64[m], what a history says of each of the m items; see `recommend.first_stage`."""
+    def add_weights(  # noqa: PLR0917 - the same
+        self, items: int, others: Array, weights: Array, history: Array, scores: Array, counts: Array, /
+    ) -> None:
+        """Add to `scores`, float64[m], what a history, which `counts` so much, float64[h], says of each of the m items;
+        see `recommend.first_stage`.
+        """
 
     def reasons(  # noqa: PLR0917 - the same
-        self, items: int, others: Array, weights: Array, history: Array, found: Array, best: Array, /
+        self, items: int, others: Array, weights: Array, history: Array, found: Array, best: Array, least: Array, /
     ) -> None:
-        """Write the reasons for the `best` items, int64[b], to `found`, int64[b, k], where there are any."""
+        """Write the reasons for the `best` items, int64[b], to `found`, int64[b, k], where there are any, and take the
+        scores of these items from `least`, float64[b].
+        """
 
     def best(self, scores: Array, places: Array, /) -> int:
         """Write the places of the best finite `scores`, float64[m], best first, to `places`, int64[b].

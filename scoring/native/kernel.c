@@ -415,10 +415,10 @@ typedef struct {
     Py_buffer others, weights, chosen, out;
 } Weights;
 
-/* Parses the weights, a history, and the array that gets the result. */
-static int read_weights(Weights *weights, PyObject *arguments, Py_buffer *best) {
-    if (!PyArg_ParseTuple(arguments, best ? "ny*y*y*w*y*" : "ny*y*y*w*", &weights->items, &weights->others,
-                          &weights->weights, &weights->chosen, &weights->out, best))
+/* Parses the weights, a history, the array that gets the result, and one or two more arrays. */
+static int read_weights(Weights *weights, PyObject *arguments, Py_buffer *more, Py_buffer *last) {
+    if (!PyArg_ParseTuple(arguments, last ? "ny*y*y*w*y*y*" : "ny*y*y*w*y*", &weights->items, &weights->others,
+                          &weights->weights, &weights->chosen, &weights->out, more, last))
         return -1;
     weights->width = weights->items > 0 ? weights->others.len / (weights->items * 2) : 0;
     weights->history = weights->chosen.len / 8;
@@ -443,9 +443,10 @@ static PyObject *free_weights(Weights *weights, int failed) {
 
 static PyObject *add_weights(PyObject *self, PyObject *arguments) {
     Weights weights = {0};
-    int failed = read_weights(&weights, arguments, NULL) < 0;
-    if (!failed && weights.out.len != weights.items * 8) {
-        PyErr_SetString(PyExc_ValueError, "there is not a score for each item");
+    Py_buffer counts = {0};
+    int failed = read_weights(&weights, arguments, &counts, NULL) < 0;
+    if (!failed && (weights.out.len != weights.items * 8 || counts.len != weights.history * 8)) {
+        PyErr_SetString(PyExc_ValueError, "there is not a score for each item and a count for each choice");
         failed = 1;
     }
     double *scores = weights.out.buf;
@@ -453,8 +454,10 @@ static PyObject *add_weights(PyObject *self, PyObject *arguments) {
         const int64_t first = ((const int64_t *)weights.chosen.buf)[i] * weights.width;
         const uint16_t *others = (const uint16_t *)weights.others.buf + first;
         const float *values = (const float *)weights.weights.buf + first;
-        for (Py_ssize_t j = 0; j < weights.width; j++) scores[others[j]] += values[j];
+        const double count = ((const double *)counts.buf)[i];
+        for (Py_ssize_t j = 0; j < weights.width; j++) scores[others[j]] += values[j] * count;
     }
+    PyBuffer_Release(&counts);
     return free_weights(&weights, failed);
 }
 
@@ -467,12 +470,15 @@ static float weight_of(const Weights *weights, int64_t row, int64_t item) {
     return *at == item ? ((const float *)weights->weights.buf)[row * weights->width + (at - others)] : 0;
 }
 
-/* Writes the items of the history that add most to each of the best ones into its row, the largest weight first. */
-static void find_reasons(const Weights *weights, const int64_t *best, Py_ssize_t count, float *largest, Py_ssize_t most) {
+/* Writes the items of the history that add most to each of the best ones into its row, the largest weight first.
+   The weights of the whole history are taken from what is the `least` of each, below 0 if there is more. */
+static void find_reasons(const Weights *weights, const int64_t *best, double *least, Py_ssize_t count, float *largest,
+                         Py_ssize_t most) {
     const int64_t *chosen = weights->chosen.buf;
     for (Py_ssize_t i = 0; i < weights->history; i++)
         for (Py_ssize_t j = 0; j < count; j++) {
             const float weight = weight_of(weights, chosen[i], best[j]);
+            least[j] -= weight;
             float *known = largest + j * most;
             int64_t *found = (int64_t *)weights->out.buf + j * most;
             Py_ssize_t at = most;
@@ -484,13 +490,18 @@ static void find_reasons(const Weights *weights, const int64_t *best, Py_ssize_t
 
 static PyObject *reasons(PyObject *self, PyObject *arguments) {
     Weights weights = {0};
-    Py_buffer best = {0};
-    int failed = read_weights(&weights, arguments, &best) < 0;
+    Py_buffer best = {0}, least = {0};
+    int failed = read_weights(&weights, arguments, &best, &least) < 0;
     const Py_ssize_t count = best.len / 8, most = count ? weights.out.len / 8 / count : 0;
     float *largest = failed ? NULL : calloc(count * most + 1, sizeof *largest);
     if (!failed && !largest) PyErr_NoMemory(), failed = 1;
-    if (!failed) find_reasons(&weights, best.buf, count, largest, most);
+    if (!failed && (least.readonly || least.len != best.len)) {
+        PyErr_SetString(PyExc_ValueError, "there is not a least score for each item");
+        failed = 1;
+    }
+    if (!failed) find_reasons(&weights, best.buf, least.buf, count, largest, most);
     free(largest);
+    PyBuffer_Release(&least);
     PyBuffer_Release(&best);
     return free_weights(&weights, failed);
 }

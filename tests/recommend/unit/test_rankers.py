@@ -8,8 +8,8 @@ from sklearn.metrics import jaccard_score
 
 from recommend.first_stage import ItemWeights
 from recommend.interactions import Interactions
-from recommend.learning import REGULARISATIONS, Ease, choose, item_weights
-from recommend.metrics import evaluate, popularity, sar
+from recommend.learning import Ease, item_weights
+from recommend.metrics import popularity, sar
 
 DAYS = 86_400.0
 
@@ -84,13 +84,3 @@ def test_an_item_counts_once_however_often_it_was_chosen() -> None:
     again = interactions((0, 0, 1, 0), (0, 0, 1, 0), (1, 2, 1, 0))
     assert again.matrix().toarray().max() == 1
     assert again.matrix(again.values).toarray().max() == 2
-
-
-def test_the_regularisation_is_one_of_those_tried_and_the_best_of_them() -> None:
-    chance = np.random.default_rng(4)
-    rows = [(user, int(item), 1, 0) for user in range(80) for item in chance.permutation(20)[:8] + 20 * (user % 2)]
-    training = interactions(*rows, users=80, items=40)
-    fitted = chance.random(len(training)) < 0.8
-    seen, test = training.only(fitted).matrix(), training.only(~fitted).matrix()
-    reached = [evaluate(Ease().ranker(training.only(fitted), one), seen, test).ndcg for one in REGULARISATIONS]
-    assert choose(Ease(), training, fitted) == (REGULARISATIONS[int(np.argmax(reached))], max(reached))

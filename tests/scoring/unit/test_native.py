@@ -69,6 +69,12 @@ def test_the_kernel_gives_what_numpy_gives(largest: int, chosen: int) -> None:
     best = np.argsort(-plain.scores(history), kind="stable")[:20]
     reasons = ours.reasons(history, best, 2)
     assert reasons == plain.reasons(history, best, 2)
+    counts, least = chance.random(chosen), plain.scores(history)[best] + np.tile([-0.05, 0.05], 10)
+    assert ours.scores(history, counts).tolist() == plain.scores(history, counts).tolist()
+    above = ours.reasons(history, best, 2, least)
+    assert above == plain.reasons(history, best, 2, least)
+    assert above[::2] == reasons[::2]
+    assert above[1::2] == [[]] * 10
     assert [*map(len, reasons)].count(2) > 15 or largest < MANY or chosen < 100
 
 
