@@ -84,8 +84,8 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             then, now = (msgspec.json.encode(one).decode() for one in (self.rule, rule))
             raise OtherKeysError(
                 f"Users were forgotten ({len(self.users):,}) while the dataset config said `keys: {then}` of users. "
-                f"Now it says {now}, and hashes of keys cannot be made anew. Restore `keys`, or undo each of them first "
-                "with `forget USER --undo`, and forget them again after the change."
+                f"Now it says {now}, and hashes of keys cannot be made anew. Restore `keys`, or undo each of them "
+                "first with `forget USER --undo`, and forget them again after the change."
             )
 
     def with_user(self, user: str, rule: KeyRule = AS_WRITTEN) -> Self:

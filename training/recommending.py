@@ -313,7 +313,7 @@ def recommending(
         except TooManyInteractionsError as error:
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
         write_snapshots(snapshots, spec, chosen)
-        rows = joined(chosen.found, spec.joined)
+        rows = joined(chosen.found, spec.inner)
         counted = {
             "Users": len(chosen.users),
             "Items": len(chosen.items),

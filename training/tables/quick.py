@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.values import KeyRule, TimeFormat, is_number, key_of
+from features.values import AS_WRITTEN, KeyRule, TimeFormat, is_number, key_of
 from training.config import TablesSpec
 from training.errors import (
     BadRowsError,
@@ -35,6 +35,7 @@ from training.tables.typed import (
     KEYLESS,
     OUTSIDE,
     REPEATED,
+    SPELLED,
     Check,
     KnownKeys,
     TableRules,
@@ -111,9 +112,9 @@ def changed(found: Mapping[str, int], tables: Collection[str]) -> str:
         | ({} if "items" in tables else {unknown("items"): "with items that are learned from and not recommended"}),
         found,
     )
-    return ". ".join(
-        filter(None, (f"Cleaning left out {out}" if out else "", f"Of the rest, {other}" if other else ""))
-    )
+    keys = _counts({f"{SPELLED} {table}": f"of the {table}" for table in every}, found)
+    said = {"Cleaning left out ": out, "It changed how keys are spelled: ": keys, "Of the rest, ": other}
+    return ". ".join(f"{before}{counts}" for before, counts in said.items() if counts)
 
 
 def _counts(names: Mapping[str, str], found: Mapping[str, int]) -> str:
@@ -486,7 +487,20 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
         _require_rows(looks, kept, found)
     found += Counter({ROWS: int(kept.sum())}) + own.standing() + sum((look.uses for look in looks.values()), Counter())
     tells = dropped(found, inner) or changed(found, inner)
-    return joined(found, inner, "" if own.whole else "the first ") if tells else ""
+    said = joined(found, inner, "" if own.whole else "the first ") if tells else ""
+    return ". ".join(filter(None, (said, *(_spellings(own, table) for table in KEYS if KEYS[table] in own.rules.keys))))
+
+
+ONE_SPELLING = KeyRule(lowercase=True, strip=True)
+
+
+def _spellings(look: "Look", table: str) -> str:
+    """Whether keys of the users or items differ in nothing but case and spaces around them, in a sentence."""
+    keys = [key for key in pc.unique(look.key(KEYS[table])).to_pylist() if key]
+    if look.rules.key_rule(KEYS[table]) != AS_WRITTEN or (count := len({*map(ONE_SPELLING.of, keys)})) == len(keys):
+        return ""
+    line = f"`keys: {{lowercase: true, strip: true}}` under `{table}`"
+    return f"{len(keys):,} keys of {table} are {count:,} if case and spaces around them do not count; then write {line}"
 
 
 def _require_rows(looks: Mapping[str, Look], kept: npt.NDArray[np.bool_], found: Counter[str]) -> None:
@@ -514,7 +528,7 @@ def _advice(looks: Mapping[str, "Look"], others: Sequence[str]) -> str:
     """A line of the config with which keys would match, if it is that."""
     for table in others:
         mine, theirs = (
-            {KeyRule(lowercase=True, strip=True).of(key) for key in looks[name].key(KEYS[table]).to_pylist()}
+            {ONE_SPELLING.of(key) for key in pc.unique(looks[name].key(KEYS[table])).to_pylist()}
             for name in ("interactions", table)
         )
         if mine & theirs:

@@ -407,7 +407,7 @@ def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
     )
 
 
-WRONG, OUTSIDE, KEYLESS, REPEATED = "wrong", "outside", "keyless", "repeated"
+WRONG, OUTSIDE, KEYLESS, REPEATED, SPELLED = "wrong", "outside", "keyless", "repeated", "spelled"
 """What cleaning counts."""
 
 
@@ -471,14 +471,18 @@ def normalized(texts: pa.StringArray, rule: KeyRule) -> pa.StringArray:
 
 def untyped(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
     """Their keys and counts alone, whatever the other fields are."""
+    keys, uses = _keys(columns, rules), _uses(columns, rules)
+    for key in (key for key in keys if rules.key_rule(key) != AS_WRITTEN):
+        written = keys_of(_texts(columns[rules.keys[key]], rules.words(rules.keys[key])))
+        uses[f"{SPELLED} {rules.table}"] += pc.sum(pc.not_equal(written, keys[key])).as_py() or 0
     return TypedTable(
         rows=len(next(iter(columns.values()))),
-        keys=_keys(columns, rules),
+        keys=keys,
         features={},
         label=None,
         row_key=None,
         time=None,
-        uses=_uses(columns, rules),
+        uses=uses,
     )
 
 
