@@ -65,7 +65,8 @@ def matches(
         for table, place in places.items()
     }
     kept = np.logical_and.reduce([np.ones(rows, np.bool_), *(found[table] for table in inner)])
-    counts = Counter({READ: rows} | {unknown(table): int((~one).sum()) for table, one in found.items()})
+    lacking = {table: ~one if table in inner else ~one & kept for table, one in found.items()}
+    counts = Counter({READ: rows} | {unknown(table): int(one.sum()) for table, one in lacking.items()})
     return places, kept, counts
 
 
@@ -484,7 +485,7 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
     inner = [table for table in others if table == "users" or not only_choices]
     _, kept, found = matches({name: own.key(name) for name in own.rules.keys}, known, own.kept, inner)
     if own.whole:
-        _require_rows(looks, kept, found)
+        _require_rows(looks, kept, found, inner)
     found += Counter({ROWS: int(kept.sum())}) + own.standing() + sum((look.uses for look in looks.values()), Counter())
     tells = dropped(found, inner) or changed(found, inner)
     said = joined(found, inner, "" if own.whole else "the first ") if tells else ""
@@ -503,11 +504,13 @@ def _spellings(look: "Look", table: str) -> str:
     return f"{len(keys):,} keys of {table} are {count:,} if case and spaces around them do not count; then write {line}"
 
 
-def _require_rows(looks: Mapping[str, Look], kept: npt.NDArray[np.bool_], found: Counter[str]) -> None:
+def _require_rows(
+    looks: Mapping[str, Look], kept: npt.NDArray[np.bool_], found: Mapping[str, int], inner: Collection[str]
+) -> None:
     """Raise `JoinError` if no interaction is kept, and `OneClassError` if all that are have one label."""
     own = looks["interactions"]
     others = [table for table in looks if table != "interactions"]
-    if not kept.any() or any(found[unknown(table)] == own.kept for table in others):
+    if not kept.any() or any(found[unknown(table)] == kept.sum() for table in others if table not in inner):
         parts = [
             f"{own.kept - found[unknown(table)]:,} have a row in {looks[table].rules.shown} (keys look like "
             f"{_examples(own, table)} in the interactions' {own.rules.keys[KEYS[table]]} and "
