@@ -8,13 +8,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from recommend import catalogue
+from recommend import catalogue, histories
 from recommend.catalogue import Catalogue, ItemRow, Layout, State
-from recommend.first_stage import ItemWeights
+from recommend.first_stage import OWN, POPULAR, Blend, ItemWeights
+from recommend.histories import Histories, UserRow
 from recommend.recommender import Recommender
 from scoring.model import recommending
 from scoring.model.recommend_request import RecommendRequest
-from scoring.model.recommending import RecommendQuery, recommend_to_each
+from scoring.model.recommending import RecommendQuery, SimilarQuery, recommend_to_each
 from scoring.model.stored import Lookups
 from scoring.responses import Fallback, ModelName, RecommendAnswer
 from tests.support.recommenders import SCHEMA
@@ -64,3 +65,28 @@ def test_a_title_is_shown_unasked(tmp_path: Path, column: str) -> None:
     columns = {column: lambda key: f"No. {key}", "names": lambda _: "x"}
     found = answered(RecommendRequest(history=[], top=1), tmp_path / "file", columns)
     assert found.items[0].columns == {column: "No. 0"}
+
+
+def asked_of_three(file: Path, query: RecommendQuery) -> list[tuple[str, list[str]]]:
+    """What is recommended, and why: own choices, or popularity to new users (c, then b); u bought a, and viewed b."""
+    chosen = histories.packed(np.array([0, 1]), np.array([0, 1], np.int8))
+    histories.write(file, ["a", "b", "c"], [UserRow("u", chosen, {})], "user")
+    blend = Blend(mix=OWN, of_new=POPULAR, of_items=np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]))
+    weights = ItemWeights.cut(np.array([[0.0, 5.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    recommender = Recommender(items=["a", "b", "c"], first_stage=weights, blend=blend)
+    model = SimpleNamespace(recommender=recommender, name=ModelName(name="shop", version="1"), clicks=None)
+    lookups = Lookups(histories=Histories(file, recommender.items))
+    (found,) = recommend_to_each([query], cast("Any", model), lookups)
+    assert isinstance(found, RecommendAnswer)
+    return [(one.item, [item.item for item in one.because]) for one in found.items]
+
+
+def test_what_was_only_viewed_is_recommended_for_itself_and_what_was_bought_is_not(tmp_path: Path) -> None:
+    query = RecommendQuery(RecommendRequest(user="u", top=3))
+    assert asked_of_three(tmp_path / "file", query) == [("b", ["b"]), ("c", [])]
+
+
+def test_somebody_new_gets_recent_popularity_and_similar_items_are_those_of_others(tmp_path: Path) -> None:
+    request = RecommendRequest(history=["a"], top=2)
+    assert asked_of_three(tmp_path / "file", RecommendQuery(request)) == [("c", []), ("b", [])]
+    assert asked_of_three(tmp_path / "file", SimilarQuery(request)) == [("b", ["a"]), ("c", ["a"])]

@@ -243,3 +243,12 @@ def test_choices_of_one_time_are_in_the_order_of_the_items_keys(tmp_path: Path) 
     known = stored(tmp_path / "rows", ROWS, timestamp="day").find("u1")
     assert known is not None
     assert known.chosen.tolist() == [2, 0, 1]
+
+
+def test_a_history_has_each_event_with_its_kind(tmp_path: Path) -> None:
+    events = ["view", "purchase", "purchase", "view"]  # b, c, a and, by u2, b
+    label = {"column": "event", "choice": ["purchase", "view"]}
+    known = stored(tmp_path / "rows", ROWS.assign(event=events), timestamp="day", label=label).find("u1")
+    assert known is not None
+    assert known.kinds is not None
+    assert (known.chosen.tolist(), known.kinds.tolist()) == ([2, 0, 1], [0, 0, 1])
