@@ -217,7 +217,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         """The click model; raises `NoClickModelError` if there is none."""
         if self.clicks is None:
             raise NoClickModelError(
-                f"Model {self.hash[:12]} has no click model: it was trained on positives alone, so it only recommends."
+                f"Model {self.hash[:12]} has no click model: it was trained only on positives, so it only recommends."
             )
         return self.clicks
 

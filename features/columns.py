@@ -142,7 +142,7 @@ class Number(Field):
     @property
     def rule(self) -> Rule:
         """What a table's fields must be."""
-        return Rule("number", "no number")
+        return Rule("number", "not a number")
 
     @property
     def asked(self) -> Asked:

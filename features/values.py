@@ -52,10 +52,10 @@ class TimeFormat(StrEnum):
 
 
 TIME_FAULTS = {
-    TimeFormat.ISO: "no time (give seconds since 1970 or a form like 2026-01-31 23:59:00)",
-    TimeFormat.DAY_FIRST: "no date with the day first, like 31/01/2026 23:59",
-    TimeFormat.MONTH_FIRST: "no date with the month first, like 01/31/2026 23:59",
-    TimeFormat.MILLISECONDS: "no number of milliseconds since 1970",
+    TimeFormat.ISO: "not a time (give seconds since 1970 or a form like 2026-01-31 23:59:00)",
+    TimeFormat.DAY_FIRST: "not a date with the day first, like 31/01/2026 23:59",
+    TimeFormat.MONTH_FIRST: "not a date with the month first, like 01/31/2026 23:59",
+    TimeFormat.MILLISECONDS: "not a number of milliseconds since 1970",
 }
 """What error messages say that a wrong field is."""
 

@@ -153,11 +153,13 @@ def load(dataset: Dataset, file: Path, former: Path, target: Path | None = None)
     """
     spec, is_elsewhere = config_of(dataset), bool(addresses(dataset))
     if spec.items is None or spec.items.path is None:
-        raise BadInputError("The dataset has no table of items, so there is no catalogue to load.")
+        raise BadInputError("The dataset has no table of items, so it has no catalogue to load.")
     if not file.exists():
         raise BadInputError(f"There is no file {file}.")
     if not is_table(file):
-        raise BadInputError(f"{file} is no table. Give a file that ends in {listed_suffixes()}, or a folder of such.")
+        raise BadInputError(
+            f"{file} is not a table. Give a file that ends in {listed_suffixes()}, or a folder of such."
+        )
     spec = (spec if is_elsewhere else tables_of(dataset, None)).with_tables(path={"items": file})
     table, layout = _alone(spec, former) if is_elsewhere else _read(spec)
     rows = [

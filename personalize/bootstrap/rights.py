@@ -30,7 +30,7 @@ KEY_USER = "12338af0-0e69-4776-bea7-57ae8d297424"
 ROLE_NAMES: dict[str, str] = {
     CONTRIBUTOR: "Contributor",
     READER: "Reader",
-    ROLE_ADMINISTRATOR: "Role Based Access Control Administrator, for the stack's roles alone",
+    ROLE_ADMINISTRATOR: "Role Based Access Control Administrator, only for the stack's roles",
     BLOB_READER: "Storage Blob Data Reader",
     KEY_USER: "Key Vault Crypto User",
     Role.BLOB_DATA_CONTRIBUTOR: "Storage Blob Data Contributor",

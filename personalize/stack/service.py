@@ -100,7 +100,7 @@ class Service:
         paths = response.json()["paths"]
         if path not in paths:
             raise BadInputError(
-                "The model gives no click probabilities, since it was trained on positives alone. Use "
+                "The model does not give click probabilities, since it was trained only on positives. Use "
                 "`.venv/bin/personalize recommend`."
             )
         examples = paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"]

@@ -52,7 +52,7 @@ class ServedModel:
         """The click model; raises `NO_CLICK_MODEL` if there is none."""
         if self.clicks is None:
             raise Refusal.NO_CLICK_MODEL(
-                "This model gives no click probabilities: it was trained on positives alone, which tell what users "
+                "This model does not give click probabilities: it was trained only on positives, which tell what users "
                 "choose, and not how often they don't. It answers /recommend and /similar."
             )
         return self.clicks

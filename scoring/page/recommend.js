@@ -12,10 +12,10 @@ const text = (value) => (Array.isArray(value) ? value.join(", ") : String(value 
 const called = ({ item, columns }) => text(Object.values(columns)[0] ?? item);
 
 /** A sentence that says why an item is recommended. */
-function because({ item, reason, because: items }) {
+function because({ item, reason, because: items }, history) {
   if (reason === "new") return "New: nobody has chosen it yet.";
   if (reason === "popular") return "Many chose it.";
-  if (items.some((one) => one.item === item)) return "They chose it before.";
+  if (history.some((one) => one.item === item)) return "They chose it before.";
   return `${reason === "attributes" ? "It is like" : "Because they chose"} ${items.map(called).join(" and ")}.`;
 }
 
@@ -74,9 +74,13 @@ function show(asked, answer) {
   };
   const isNumber = (name) => answer.items.every(({ columns }) => typeof (columns[name] ?? 0) === "number");
   const numbers = names.flatMap((name, at) => (isNumber(name) ? [at + 1] : []));
+  const digits = (value) => String(value ?? "").split(".")[1]?.length ?? 0;
+  /** A value as text, with as many decimals as the others of a column of numbers have. */
+  const alike = (value, name, at) =>
+    numbers.includes(at) && value !== undefined ? value.toFixed(Math.max(...answer.items.map(({ columns }) => digits(columns[name])))) : text(value);
   const rows = answer.items.map((one, place) => {
-    const shown = names.length ? names.map((name) => text(one.columns[name])) : [one.item];
-    const made = line([String(place + 1), ...shown, because(one), ...some.map(() => moves[place])], "td", numbers);
+    const shown = names.length ? names.map((name, at) => alike(one.columns[name], name, at + 1)) : [one.item];
+    const made = line([String(place + 1), ...shown, because(one, answer.known.history), ...some.map(() => moves[place])], "td", numbers);
     made.cells[1].title = one.item;
     return made;
   });

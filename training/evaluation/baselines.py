@@ -20,7 +20,7 @@ from training.protocols import Scannable
 
 BASE_RATE = "base_rate"
 LOGISTIC_REGRESSION = "logistic_regression"
-NAMES = {BASE_RATE: "click rate alone", LOGISTIC_REGRESSION: "logistic regression"}
+NAMES = {BASE_RATE: "click rate", LOGISTIC_REGRESSION: "logistic regression"}
 """The baselines' names in sentences."""
 SAMPLE_ROWS = 100_000
 """The most rows to fit logistic regression on; more hardly change its few dozen coefficients."""
@@ -127,6 +127,6 @@ def _leaks(columns: npt.NDArray[np.float64], label: npt.NDArray[np.int32], schem
         area = float(roc_auc_score(label, np.minimum(values, -lowest)))
         if max(area, 1 - area) >= SUSPICIOUS_AUC:
             yield (
-                f"The column {column.name} alone predicts the label (AUC {max(area, 1 - area):.4f}). If it is "
+                f"The column {column.name} by itself predicts the label (AUC {max(area, 1 - area):.4f}). If it is "
                 "filled in after the click, the model will be useless where it serves: leave the column out."
             )

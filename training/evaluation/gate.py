@@ -89,7 +89,7 @@ class Candidate:
         if lacking := bundle.schema.lacking(schema):
             reason = f"it needs columns that this dataset does not have as such ({', '.join(lacking[:5])})"
         if bundle.clicks is None:
-            reason = "it has no click model, as it was trained on positives alone"
+            reason = "it has no click model, as it was trained only on positives"
         if reason is None:
             compared = self._compared(rows, bundle.schema, bundle.click_model)
         return EarlierVersion(version=version, bundle_hash=bundle.hash, compared=compared, not_comparable=reason)
@@ -215,7 +215,7 @@ def _calibration(evaluation: Evaluation, gate: GateParameters) -> Check:
     return Check(
         passed=passed,
         reason=f"Calibration error {evaluation.calibration_error:.4f} {verb} {gate.max_calibration_error:.4f} "
-        f"(chance alone gives about {evaluation.calibration_noise:.4f} on {evaluation.rows:,} rows).",
+        f"(chance by itself gives about {evaluation.calibration_noise:.4f} on {evaluation.rows:,} rows).",
     )
 
 

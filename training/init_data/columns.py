@@ -65,7 +65,7 @@ def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftO
         why = "a date or a time: under `times`, its age, hour and weekday are features"
         return LeftOut(column=column.name, table=table.path.name, why=why)
     if any("," in text for text in present) and all(map(_is_number_with_comma, present)):
-        why = f"has numbers with a comma ({_shown(max(present, key=len))}): write them with a decimal point alone"
+        why = f"has numbers with a comma ({_shown(max(present, key=len))}): write them only with a decimal point"
         return LeftOut(column=column.name, table=table.path.name, why=why)
     return (
         _as_number(column, table)

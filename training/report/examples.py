@@ -42,13 +42,13 @@ def example_lists(recommender: Recommender, catalogue: Path, seed: int) -> list[
         partner = recommender.recommend(own, 1, np.concatenate([own, absent]))
         history: Indices = np.array([*(one.item for one in partner), first])
         found = recommender.recommend(history, LENGTH, absent)
-        items = [(titles[one.item], _reason(one, titles)) for one in found]
+        items = [(titles[one.item], _reason(one, history, titles)) for one in found]
         made.append(ExampleList(history=[titles[item] for item in history], items=items))
     return made
 
 
-def _reason(found: Recommended, titles: Sequence[str]) -> str:
-    if found.item in found.because:
+def _reason(found: Recommended, history: Indices, titles: Sequence[str]) -> str:
+    if found.item in history:
         return "They chose it before."
     named = " and ".join(titles[item] for item in found.because)
     return f"Because they chose {named}." if named else "Many chose it."

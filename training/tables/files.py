@@ -235,9 +235,11 @@ def _version(config: Path, source: Source) -> int | None:
     """The version of a Delta table that is meant, so that a run reads no newer one."""
     tables = [path for path in source.paths if is_delta(path)]
     if tables and len(source.paths) > 1:
-        raise SpecError(f"{config} names {source.shown} as one table, but {tables[0]} is a Delta table: name it alone.")
+        raise SpecError(
+            f"{config} names {source.shown} as one table, but {tables[0]} is a Delta table: name only that one."
+        )
     if source.version is not None and not tables:
-        raise SpecError(f"{config} names a `version` of {source.shown}, which is no Delta table. Leave it out.")
+        raise SpecError(f"{config} names a `version` of {source.shown}, which is not a Delta table. Leave it out.")
     if tables and source.columns:
         raise SpecError(f"{config} names the `columns` of {source.shown}, which is a Delta table. Leave them out.")
     return newest(tables[0]) if tables and source.version is None else source.version

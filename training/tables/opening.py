@@ -47,7 +47,7 @@ def first_row(file: TableFile) -> list[str]:
         line = stream.readline()
         if line.endswith("\r") and stream.read(1):
             raise MalformedRowError(
-                f"The first line of {file.path} ends with a carriage return alone. End lines with a line feed."
+                f"The first line of {file.path} ends with only a carriage return. End lines with a line feed."
             )
         return next(csv.reader(chain([line], stream), **file.csv_options), [])
 
@@ -79,7 +79,7 @@ def readable(file: TableFile) -> Iterator[None]:
         if file.has_lines or not any(sign in str(error) for sign in _CUT_OFF):
             raise DatasetError(f"{path} cannot be read: {error}. Write it again.") from error
         raise TruncatedFileError(
-            f"{path} is no whole Parquet file: its end, which lists the columns, is missing. Write or copy it again."
+            f"{path} is not a complete Parquet file: its end, which lists the columns, is missing. Copy it again."
         ) from error
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"{path} cannot be read: {error}. Write it again.") from error

@@ -140,13 +140,13 @@ def checks(rules: TableRules) -> list[Check]:
         def is_value(text: str) -> bool:
             return is_number(with_point(text, rules.decimal))
 
-        return check("number", column, "no number", is_value, optional=True, first=first)
+        return check("number", column, "not a number", is_value, optional=True, first=first)
 
     keys = {} if rules.missing_keys else {name: rules.key_rule(key).of for key, name in rules.keys.items()}
     others = (name for name in rules.one_row_per if name not in rules.keys.values())
     found = [number(one.column, first=True) for one in rules.where if one.bounds]
-    found += [check("key", name, "no key", lambda text, of=of: bool(of(text))) for name, of in keys.items()]  # type: ignore[misc] # a default binds it
-    found += [check("key", name, "no key", bool) for name in others]
+    found += [check("key", name, "empty", lambda text, of=of: bool(of(text))) for name, of in keys.items()]  # type: ignore[misc] # a default binds it
+    found += [check("key", name, "empty", bool) for name in others]
     found += [
         Check(role="category", column=name, fault=_FRACTION, is_right=lambda value: not is_fraction(value))
         for name in (one.name for one in rules.features if isinstance(one, Category))
@@ -221,7 +221,7 @@ def _label_fault(label: Label) -> str:
     if isinstance(label.equals, bool):
         return "neither true nor false"
     if label.at_least is not None or label.equals is not None:
-        return "no number"
+        return "not a number"
     return "neither 0 nor 1 (without `at_least` or `equals`, which say what counts as a click, it must be)"
 
 
@@ -237,7 +237,7 @@ def numbers(values: pa.Array) -> npt.NDArray[np.float64]:
     Raises `BadRowsError` if one of them is no number that float64 can hold.
     """
     if pa.types.is_timestamp(values.type):
-        raise BadRowsError("a time is no number")
+        raise BadRowsError("a time is not a number")
     if not pa.types.is_string(values.type):
         found: npt.NDArray[np.float64] = values.to_numpy(zero_copy_only=False).astype(np.float64)
         if np.any(np.isinf(found)):
@@ -257,7 +257,7 @@ def _one_by_one(texts: pa.StringArray) -> npt.NDArray[np.float64]:
     distinct = texts.dictionary_encode()
     words = distinct.dictionary.to_pylist()
     if wrong := [word for word in words if not is_number(word)]:
-        raise BadRowsError(f"{wrong[0]!r} is no number")
+        raise BadRowsError(f"{wrong[0]!r} is not a number")
     values = np.array([*map(float, words), np.nan])
     indices: npt.NDArray[np.int64] = distinct.indices.fill_null(len(words)).to_numpy()
     return values[indices]

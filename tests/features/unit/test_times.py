@@ -129,7 +129,7 @@ def test_a_client_writes_as_the_tables_or_as_iso_8601(text: str, form: TimeForma
 @pytest.mark.parametrize("text", ["", "soon", "2026-02-30", "1e12", "1769817600000", "31/01/2026", "253402214400"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     assert not column_of(Reading()).is_right(text)
-    with pytest.raises(ValueError, match=r"is no time \(give seconds since 1970"):
+    with pytest.raises(ValueError, match=r"is not a time \(give seconds since 1970"):
         column_of(Reading()).parse(text)
 
 

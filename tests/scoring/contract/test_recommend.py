@@ -215,8 +215,8 @@ def test_what_needs_a_click_model_is_a_conflict_with_the_reason(
     assert answer.status_code == 409
     assert answer.json()["error"] == {
         "code": "no_click_model",
-        "message": "This model gives no click probabilities: it was trained on positives alone, which tell what users "
-        "choose, and not how often they don't. It answers /recommend and /similar.",
+        "message": "This model does not give click probabilities: it was trained only on positives, which tell what "
+        "users choose, and not how often they don't. It answers /recommend and /similar.",
         "field": None,
     }
 

@@ -78,7 +78,7 @@ def test_rows_have_the_promised_types_and_missing_values(tmp_path: Path) -> None
         (line().rsplit("\t", 2)[0], ": 1 of 7 rows is malformed: line 4 has 38 fields instead of 40"),
         (line() + "\tx", ": 1 of 7 rows is malformed: line 4 has 41 fields instead of 40"),
         *(
-            (line(int07=text), f", number int07: 1 of 7 fields is no number: line 4 {text!r}")
+            (line(int07=text), f", number int07: 1 of 7 fields is not a number: line 4 {text!r}")
             for text in ("abc", "5d", "NaN", "inf", "0x1p3", "1e999", " 5")
         ),
         (line("2"), ", label label: 1 of 7 fields is neither 0 nor 1"),
@@ -190,7 +190,7 @@ def test_columns_that_tell_the_label_are_named_and_no_others(awkward: Run) -> No
     warnings = awkward.result.metrics["warnings"]
     assert [warning.split()[2] for warning in warnings] == ["int03", "cat03"]
     messages = [json.loads(line)["message"] for line in awkward.progress]
-    assert [f"evaluate: {warning}" for warning in warnings] == [one for one in messages if "alone predicts" in one]
+    assert [f"evaluate: {warning}" for warning in warnings] == [one for one in messages if "by itself predicts" in one]
     assert all(warning in awkward.result.to_text() for warning in warnings)
 
 

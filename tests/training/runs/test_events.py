@@ -156,8 +156,8 @@ def test_an_event_without_item_or_session_is_named(tmp_path: Path) -> None:
     for refuse in (describe, read):
         with pytest.raises(MalformedRowError, match="Fields of 2 columns") as caught:
             refuse(dataset)
-        assert f"{tmp_path}/log.csv, key item: 1 of 10 fields is no key: line 10 ''" in str(caught.value)
-        assert f"{tmp_path}/log.csv, key session: 1 of 10 fields is no key: line 11 ''" in str(caught.value)
+        assert f"{tmp_path}/log.csv, key item: 1 of 10 fields is empty: line 10 ''" in str(caught.value)
+        assert f"{tmp_path}/log.csv, key session: 1 of 10 fields is empty: line 11 ''" in str(caught.value)
 
 
 def test_rows_that_are_all_clicks_are_refused_even_if_their_events_are_not(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_wrong_rows_are_named_whichever_process_meets_them(tmp_path: Path, monke
     with (
         closing(LocalEngine(data_size=0, processes=2)) as engine,
         pytest.raises(
-            MalformedRowError, match="number int00: 2 of 400 fields are no number: line 150 'five', line 300"
+            MalformedRowError, match="number int00: 2 of 400 fields are not a number: line 150 'five', line 300"
         ),
     ):
         prepared(engine, CriteoDataset(kind="criteo", path=str(file)), tmp_path / "rows")

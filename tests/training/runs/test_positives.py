@@ -72,7 +72,7 @@ def test_the_bundle_has_no_file_of_a_click_model(alone: Run, labelled: Run) -> N
     assert {"model.txt", "golden.jsonl", "reference.json"} <= other
     bundle = Bundle.load(Path(alone.result.bundle))
     assert bundle.schema.features == ("half", "kind")
-    with pytest.raises(NoClickModelError, match="trained on positives alone, so it only recommends"):
+    with pytest.raises(NoClickModelError, match="trained only on positives, so it only recommends"):
         _ = bundle.click_model
 
 
@@ -131,7 +131,7 @@ def test_a_service_reproduces_it_and_gives_no_click_probability(alone: Run) -> N
     model = ServedModel.load(Path(alone.result.bundle), name=name, engine=EngineName.LIGHTGBM, max_records=10)
     assert asyncio.run(model.check_golden()) == GOLDEN_REQUESTS
     assert model.ready
-    with pytest.raises(Rejection, match="trained on positives alone"):
+    with pytest.raises(Rejection, match="trained only on positives"):
         _ = model.click_model
     model.close()
 
@@ -167,7 +167,7 @@ def test_without_keys_of_users_and_items_nothing_can_be_learned(tmp_path: Path) 
 def test_a_champion_of_positives_is_not_compared(alone: Run, tmp_path: Path) -> None:
     made = run(tmp_path, written(tmp_path), "--champion", alone.result.bundle)
     champion: Any = made.result.metrics["champion"]
-    assert champion["not_comparable"] == "it has no click model, as it was trained on positives alone"
+    assert champion["not_comparable"] == "it has no click model, as it was trained only on positives"
     assert "auc" not in champion
 
 

@@ -113,11 +113,11 @@ def test_counts_say_what_the_same_counts_say_in_one_process(spark: SparkSession)
 
 
 FAULTS = {
-    "a number": ("u1,i1,1,abc", "number age: 1 of 4 fields is no number: line 5 'abc'"),
+    "a number": ("u1,i1,1,abc", "number age: 1 of 4 fields is not a number: line 5 'abc'"),
     "a label": ("u1,i1,yes,3", "label clicked: 1 of 4 fields is neither 0 nor 1"),
-    "a key": (",i1,1,3", "key user: 1 of 4 fields is no key: line 5 ''"),
+    "a key": (",i1,1,3", "key user: 1 of 4 fields is empty: line 5 ''"),
     "too many fields": ("u1,i1,1,3,4", "1 of 4 rows is not split as the header is: line 5 has 5 fields"),
-    "the first line again": ("user,item,clicked,age", "number age: 1 of 4 fields is no number: line 5 'age'"),
+    "the first line again": ("user,item,clicked,age", "number age: 1 of 4 fields is not a number: line 5 'age'"),
     "another encoding": ("ü1,i1,1,3", "is not UTF-8: line 5, byte 1 is 0xfc"),
 }
 

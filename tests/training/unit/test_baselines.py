@@ -126,9 +126,9 @@ NOISE = np.random.default_rng(1).normal(0, 0.1, 2_000)
 @pytest.mark.parametrize(
     ("place", "values", "named"),
     [
-        (1, lambda label, _: label + NOISE, "The column age alone predicts the label (AUC 1.0000)."),
-        (0, lambda label, own: np.where(label == 1, np.nan, own), "The column price alone"),
-        (2, lambda label, _: np.where(label, 0.9, 0.1), "The column shop alone"),
+        (1, lambda label, _: label + NOISE, "The column age by itself predicts the label (AUC 1.0000)."),
+        (0, lambda label, own: np.where(label == 1, np.nan, own), "The column price by itself"),
+        (2, lambda label, _: np.where(label, 0.9, 0.1), "The column shop by itself"),
     ],
     ids=["by its number", "by being missing", "by its rate"],
 )

@@ -84,7 +84,7 @@ def test_another_schema_or_no_table_is_refused(dataset: TablesDataset, tmp_path:
     other.write_text("key,title\na,A\n")
     with pytest.raises(DatasetError, match="no column 'item_id'"):
         load(dataset, other, tmp_path / "catalogue")
-    for name, reason in (("missing.csv", "There is no file .*missing.csv"), ("dataset.yaml", "is no table")):
+    for name, reason in (("missing.csv", "There is no file .*missing.csv"), ("dataset.yaml", "is not a table")):
         with pytest.raises(BadInputError, match=reason):
             load(dataset, tmp_path / name, tmp_path / "catalogue")
 

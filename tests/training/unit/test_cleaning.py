@@ -173,7 +173,7 @@ WITHOUT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "day first": (
         {"timestamp": "at"},
         [
-            "orders.csv, timestamp at: 7 of 10 fields are no time (give seconds since 1970 or",
+            "orders.csv, timestamp at: 7 of 10 fields are not a time (give seconds since 1970 or",
             "): line 2 '31.03.2026 09:34', line 3 '31.03.2026 09:34', line 4",
             "and 2 more; if that is meant, write timestamp: {column: at, format: day-first}\n",
         ],
@@ -181,13 +181,13 @@ WITHOUT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "decimal comma": (
         {"items": {"duplicates": "drop"}},
         [
-            "products.csv, number price: 4 of 4 fields are no number: line 2 '1,50', line 3 '2,50', line 4 '3,00'",
+            "products.csv, number price: 4 of 4 fields are not a number: line 2 '1,50', line 3 '2,50', line 4 '3,00'",
             '; if that is meant, write decimal: "," under `items`. Correct',
         ],
     ),
     "missing keys": (
         {"interactions": {"refunds": "quantity"}},
-        ["orders.csv, key user: 4 of 10 fields are no key: line 4 '', line 5 '', line 9 '', line 10 ''; if", KEY],
+        ["orders.csv, key user: 4 of 10 fields are empty: line 4 '', line 5 '', line 9 '', line 10 ''; if", KEY],
     ),
     "duplicates": (
         {"items": {"decimal": ","}},

@@ -255,8 +255,10 @@ def test_a_feature_that_is_no_time_is_refused_with_its_place_and_a_missing_one_i
     path = written(tmp_path, tables={**rows, "users.csv": born}, times=["born"], **timed)
     with pytest.raises(MalformedRowError) as caught:
         datasets.describe(tables(path))
-    assert "users.csv, time born: 3 of 5 fields are no time (give seconds since 1970" in str(caught.value)
+    assert "users.csv, time born: 3 of 5 fields are not a time (give seconds since 1970" in str(caught.value)
     assert "line 4 '06/05/1990', line 5 '1e300', line 6 '999999999999'" in str(caught.value)
     path = written(tmp_path, tables=rows, times=[{"column": "age", "format": "day-first"}], **timed)
-    with pytest.raises(MalformedRowError, match=r"time age: 1 of 1 fields is no date with the day first.*line 2 '30'"):
+    with pytest.raises(
+        MalformedRowError, match=r"time age: 1 of 1 fields is not a date with the day first.*line 2 '30'"
+    ):
         datasets.describe(tables(path))

@@ -150,13 +150,13 @@ def test_a_version_can_be_named(table: Path) -> None:
 
 def test_a_version_needs_a_delta_table(tmp_path: Path) -> None:
     parquet.write_table(rows(0), tmp_path / "clicks.parquet")
-    with pytest.raises(SpecError, match=r"`version` of .*clicks\.parquet, which is no Delta table"):
+    with pytest.raises(SpecError, match=r"`version` of .*clicks\.parquet, which is not a Delta table"):
         datasets.describe(dataset(tmp_path, path="clicks.parquet", version=1))
 
 
 def test_a_delta_table_is_no_part_of_another_table(table: Path) -> None:
     parquet.write_table(rows(0), table.parent / "more.parquet")
-    with pytest.raises(SpecError, match="is a Delta table: name it alone"):
+    with pytest.raises(SpecError, match="is a Delta table: name only that one"):
         datasets.describe(dataset(table.parent, path=["clicks", "more.parquet"]))
 
 

@@ -40,8 +40,8 @@ def test_a_candidate_that_passes_everything_is_accepted_with_all_reasons() -> No
     assert verdict.accepted
     assert verdict.reasons == (
         "AUC 0.7123 is at least 0.6000.",
-        f"Calibration error 0.0101 is at most 0.0500 (chance alone gives about {chance:.4f} on 2,013 rows).",
-        "Log loss 0.4630 is 0.0670 lower than that of the baseline click rate alone (0.5300).",
+        f"Calibration error 0.0101 is at most 0.0500 (chance by itself gives about {chance:.4f} on 2,013 rows).",
+        "Log loss 0.4630 is 0.0670 lower than that of the baseline click rate (0.5300).",
         "Log loss 0.4630 is 0.0070 lower than that of the baseline logistic regression (0.4700).",
         (
             "Log loss 0.4630 is 0.0012 lower than that of the champion (version 3, 0.4642) on the same 2,013 held-out "
@@ -60,7 +60,12 @@ MORE = f"{SAME_ROWS}more than the allowed rise of 0.0020, "
     ("ours", "champion", "gate", "reason"),
     [
         ({"auc": 0.5999}, None, {}, "AUC 0.5999 is below 0.6000."),
-        ({"calibration_error": 0.0501}, None, {}, "Calibration error 0.0501 is above 0.0500 (chance alone gives about"),
+        (
+            {"calibration_error": 0.0501},
+            None,
+            {},
+            "Calibration error 0.0501 is above 0.0500 (chance by itself gives about",
+        ),
         ({"log_loss": 0.5}, None, {}, f"Log loss 0.5000 is 0.0300 higher than {LOGISTIC}, but must be lower."),
         ({"log_loss": 0.47}, None, {}, f"Log loss 0.4700 is 0.0000 lower than {LOGISTIC}, but must be lower."),
         (

@@ -82,14 +82,15 @@ def test_an_array_of_json_is_told_how_to_become_lines(tmp_path: Path) -> None:
 def test_a_list_of_another_length_is_named(tmp_path: Path) -> None:
     (tmp_path / "seen.jsonl").write_text(lines([*ROWS, {**ROWS[0], "vector": [1, 2, 3]}]))
     text = refused(MalformedRowError, dataset(tmp_path))
-    assert "seen.jsonl, number vector.0: 1 of 4 fields is no number: line 4 'a list of 3'" in text
+    assert "seen.jsonl, number vector.0: 1 of 4 fields is not a number: line 4 'a list of 3'" in text
 
 
 def test_a_list_where_a_number_was_promised_is_told_of_its_length(tmp_path: Path) -> None:
     (tmp_path / "seen.jsonl").write_text(lines(ROWS))
     text = refused(MalformedRowError, dataset(tmp_path, numeric=["vector"]))
     assert (
-        "number vector: 2 of 3 fields are no number: line 1 '[0.5,2.0]', line 2 '[1.5,-1]'; a list is as many " in text
+        "number vector: 2 of 3 fields are not a number: line 1 '[0.5,2.0]', line 2 '[1.5,-1]'; a list is as many "
+        in text
     )
 
 

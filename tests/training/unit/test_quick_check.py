@@ -69,18 +69,18 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
         {"users": OLD, "interactions": INTERACTIONS + ",i1,x,\n"},
         {},
         [
-            "/users.csv, number age: 7 of 7 fields are no number: line 2 'old1'",
+            "/users.csv, number age: 7 of 7 fields are not a number: line 2 'old1'",
             "line 6 'old1' and 2 more",
-            "/interactions.csv, key user: 1 of 4 fields is no key: line 5 ''",
-            "/interactions.csv, label rating: 1 of 4 fields is no number: line 5 'x'",
-            "/interactions.csv, timestamp seen: 1 of 4 fields is no time",
+            "/interactions.csv, key user: 1 of 4 fields is empty: line 5 ''",
+            "/interactions.csv, label rating: 1 of 4 fields is not a number: line 5 'x'",
+            "/interactions.csv, timestamp seen: 1 of 4 fields is not a time",
         ],
     ),
     "a user without a table who is missing": (
         MalformedRowError,
         {"interactions": INTERACTIONS.replace("u2", "")},
         {"users": {"key": "user"}, "numeric": []},
-        ["key user: 1 of 3 fields is no key: line 3 ''"],
+        ["key user: 1 of 3 fields is empty: line 3 ''"],
     ),
     "a label without a rule": (
         MalformedRowError,
@@ -141,7 +141,7 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
         MalformedRowError,
         {"users": "user,age\ru1,30\ru2,7\r"},
         {},
-        ["users.csv ends with a carriage return alone. End lines with a line feed."],
+        ["users.csv ends with only a carriage return. End lines with a line feed."],
     ),
     "UTF-16": (EncodingError, {"items": ITEMS.encode("utf-16")}, {}, ["items.csv is not UTF-8: line 1, byte 1 is"]),
     "a separator that never occurs": (
@@ -209,7 +209,7 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
         MalformedRowError,
         {"interactions": BOUGHT_ALONE + "u1,,3\n"},
         {"label": "positives"},
-        ["key item: 1 of 4 fields is no key: line 5 ''"],
+        ["key item: 1 of 4 fields is empty: line 5 ''"],
     ),
     "events in neither list": (
         MalformedRowError,
@@ -255,7 +255,7 @@ def test_wrong_tables_are_one_error_that_says_everything(
 def test_a_wrong_row_of_a_parquet_file_is_named_by_its_number(tmp_path: Path) -> None:
     of = dataset(tmp_path, users={"path": "users.parquet", "key": "user"})
     pd.DataFrame({"user": ["u1", "u2"], "age": ["30", "old"]}).to_parquet(tmp_path / "users.parquet")
-    assert "users.parquet, number age: 1 of 2 fields is no number: row 2 'old'" in refused(MalformedRowError, of)
+    assert "users.parquet, number age: 1 of 2 fields is not a number: row 2 'old'" in refused(MalformedRowError, of)
 
 
 def test_bytes_of_a_parquet_file_that_are_no_text_are_refused(tmp_path: Path) -> None:

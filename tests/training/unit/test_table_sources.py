@@ -96,7 +96,7 @@ def test_a_wrong_field_is_named_by_the_line_of_its_own_file(tmp_path: Path) -> N
     (folder / "a.csv").write_text("user,device,rating\nu1,a,5\n")
     (folder / "ü b.tsv").write_text("rating\tuser\tdevice\n1\tu2\tb\nviel\tu2\tb\n")
     text = refused(MalformedRowError, dataset(tmp_path, "Klicks & Käufe"))
-    assert f"{folder}/ü b.tsv, label rating: 1 of 2 fields is no number: line 3 'viel'" in text
+    assert f"{folder}/ü b.tsv, label rating: 1 of 2 fields is not a number: line 3 'viel'" in text
 
 
 def test_a_key_twice_is_named_with_both_files(tmp_path: Path) -> None:
@@ -173,7 +173,9 @@ def test_a_half_written_parquet_file_is_named(tmp_path: Path, kept: int) -> None
     content = (tmp_path / "seen" / "a.parquet").read_bytes()
     (tmp_path / "seen" / "b.parquet").write_bytes(content[:kept])
     text = refused(TruncatedFileError, dataset(tmp_path, "seen"))
-    assert text.startswith(f"{tmp_path}/seen/b.parquet is no whole Parquet file: its end, which lists the columns, is ")
+    assert text.startswith(
+        f"{tmp_path}/seen/b.parquet is not a complete Parquet file: its end, which lists the columns, is "
+    )
 
 
 def test_a_partitions_value_is_read_as_spark_writes_it(tmp_path: Path) -> None:
@@ -276,7 +278,7 @@ def test_wrong_days_are_one_sentence(
 
 @pytest.mark.parametrize("wrong", [{"last": 2}, {"column": "day", "last": -1}, {"column": "day", "first": 2}, "day"])
 def test_days_name_a_column_and_a_number(tmp_path: Path, wrong: object) -> None:
-    with pytest.raises(SpecError, match=r"is no valid dataset config: interactions\.days"):
+    with pytest.raises(SpecError, match=r"is not a valid dataset config: interactions\.days"):
         datasets.describe(in_days(tmp_path, "2026-11-01", days=wrong))
 
 

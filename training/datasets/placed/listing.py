@@ -50,7 +50,7 @@ def address_of(text: str) -> Address | None:
         account, container, path = found.groups()
     elif _SCHEME.match(text):
         raise SpecError(
-            f"{text} is no address in Azure Storage. Write abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH, "
+            f"{text} is not an address in Azure Storage. Write abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH, "
             "with the names in small letters."
         )
     else:
@@ -120,7 +120,7 @@ def listed(address: Address, lake: Lake) -> Sequence[tuple[str, Blob]]:
         parts = name.split("/")
         if parts[0] == LOG:
             raise DeltaTableError(
-                f"{address} is a Delta table, and those are read from local folders alone. Download it, or write the "
+                f"{address} is a Delta table, and those are read only from local folders. Download it, or write the "
                 "rows as Parquet files."
             )
         if not any(map(is_hidden, parts)):

@@ -215,9 +215,9 @@ def test_a_token_that_ends_is_renewed_and_what_was_fetched_is_kept(cloud: Cloud,
             "You may not read the container secret",
         ),
         ("abfss://events@nosuchlake.dfs.core.windows.net/days", UnreadableLakeError, "account nosuchlake"),
-        ("abfss://events@shoplake/days", SpecError, "is no address in Azure Storage"),
-        ("abfss://Events@shoplake.dfs.core.windows.net/x", SpecError, "is no address in Azure Storage"),
-        ("abfss://events@Shop.dfs.core.windows.net/x", SpecError, "is no address in Azure Storage"),
+        ("abfss://events@shoplake/days", SpecError, "is not an address in Azure Storage"),
+        ("abfss://Events@shoplake.dfs.core.windows.net/x", SpecError, "is not an address in Azure Storage"),
+        ("abfss://events@Shop.dfs.core.windows.net/x", SpecError, "is not an address in Azure Storage"),
     ],
 )
 @pytest.mark.usefixtures("shop")
