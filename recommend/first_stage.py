@@ -277,7 +277,9 @@ class Blend:
                 each = decays(len(history), mix.recency) * strengths(mix.weaker, kinds)
                 order = np.lexsort((each, history))
                 counts = each[order][last_of_each(history[order])]
-            scores = mix.others * stage.scores(items, counts)
+            scores = stage.scores(items, counts)
+            if mix.others != 1:
+                scores *= mix.others
         else:
             scores = np.zeros(self.of_items.shape[1])
         if mix.own and len(history):
@@ -296,10 +298,11 @@ class Blend:
         average user's, who has none: a bestseller, which everybody gets, is there for nothing that this user chose.
         """
         mix = self.of(new=new)
-        reasons: list[list[int]] = [[] for _ in best]
         if mix.others and len(history):
             least = None if self.of_items is None else self.of_items[1, best]
             reasons = stage.reasons(np.unique(history), best, most, least)
+        else:
+            reasons = [[] for _ in best]
         if mix.own:
             known = {*history.tolist()}
             reasons = [[item] if item in known else own for item, own in zip(best.tolist(), reasons, strict=True)]

@@ -144,9 +144,11 @@ class Recommender:
         Of items with equal scores the more popular one comes first.
         """
         offered = [self._offered(one) for one in wanted]
-        places = [place for place, one in enumerate(wanted) if self._ranks(one)]
         ranked = [(own.items, own.scores) for own in offered]
-        if self.ranking is None or not places:
+        if self.ranking is None:
+            return ranked
+        places = [place for place, one in enumerate(wanted) if self._ranks(one)]
+        if not places:
             return ranked
         found = self.ranking.scores([offered[place] for place in places])
         for place, scores in zip(places, found, strict=True):

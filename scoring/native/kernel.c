@@ -455,7 +455,10 @@ static PyObject *add_weights(PyObject *self, PyObject *arguments) {
         const uint16_t *others = (const uint16_t *)weights.others.buf + first;
         const float *values = (const float *)weights.weights.buf + first;
         const double count = ((const double *)counts.buf)[i];
-        for (Py_ssize_t j = 0; j < weights.width; j++) scores[others[j]] += values[j] * count;
+        if (count == 1) /* most often, and faster without a product */
+            for (Py_ssize_t j = 0; j < weights.width; j++) scores[others[j]] += values[j];
+        else
+            for (Py_ssize_t j = 0; j < weights.width; j++) scores[others[j]] += values[j] * count;
     }
     PyBuffer_Release(&counts);
     return free_weights(&weights, failed);
