@@ -57,7 +57,7 @@ def test_sigterm_ends_a_run_and_leaves_nothing_half_written(tmp_path: Path, engi
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("engine", "stages"),
-    [("local", "rows, train"), pytest.param("spark", "counts, rows, train", marks=ON_SPARK)],
+    [("local", "rows, train"), pytest.param("spark", "counts, rows, rows-repeated, train", marks=ON_SPARK)],
 )
 def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(
     tmp_path: Path, engine: str, stages: str
@@ -70,7 +70,7 @@ def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(
         assert process.stderr is not None
         assert any('"stage":"fit"' in line for line in process.stderr)
         killed = psutil.Process(process.pid)
-        for running in [*killed.children(recursive=True), killed]:
+        for running in [killed, *killed.children(recursive=True)]:  # it would tidy up after the death of a child
             running.kill()
     again, afresh = (
         subprocess.run(command(*small(), *options, "--output", str(folder)), capture_output=True, text=True, check=True)
