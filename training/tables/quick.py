@@ -123,6 +123,8 @@ def _counts(names: Mapping[str, str], found: Mapping[str, int]) -> str:
 
 
 ONE_TIME, REFUNDS, REFUNDED = "one-time", "refunds", "refunded"
+_ROUNDING = 1e-9
+"""What sums of amounts such as 0.1 and 0.2 are off by, at most."""
 
 
 def standing(
@@ -138,7 +140,7 @@ def standing(
     left = np.empty(len(amount))
     left[order] = np.repeat(sums, np.diff(starts, append=len(order)))
     is_refund = amount < 0
-    taken_back = (amount >= 0) & (left <= 0)
+    taken_back = (amount >= 0) & (left <= _ROUNDING)
     return ~is_refund & ~taken_back, Counter({REFUNDS: int(is_refund.sum()), REFUNDED: int(taken_back.sum())})
 
 
@@ -416,15 +418,16 @@ class Look:
         """The key of each row."""
         return pa.concat_arrays([head.keys[name] for head in self._heads])
 
-    def standing(self) -> Counter[str]:
-        """How many of the rows are of one-time users, or refunds, or taken back by these."""
-        keys = [self.key(name) for name in self.rules.keys]
+    def standing(self, kept: npt.NDArray[np.bool_]) -> Counter[str]:
+        """How many of the `kept` rows are of one-time users, or refunds, or taken back by these."""
+        places = pa.array(kept)
+        keys = [self.key(name).filter(places) for name in self.rules.keys]
         found = Counter({ONE_TIME: sum(int(pc.sum(pc.equal(one, "")).as_py() or 0) for one in keys)})
         if self.rules.refunds:
             if self.rules.basket:
-                keys.append(pa.concat_arrays([head.basket for head in self._heads]))
+                keys.append(pa.concat_arrays([head.basket for head in self._heads]).filter(places))
             amounts = np.concatenate([head.amount for head in self._heads if head.amount is not None])
-            found += standing(amounts, *map(codes_of, keys))[1]
+            found += standing(amounts[kept], *map(codes_of, keys))[1]
         return found
 
     def label(self) -> npt.NDArray[np.int8]:
@@ -486,7 +489,7 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
     _, kept, found = matches({name: own.key(name) for name in own.rules.keys}, known, own.kept, inner)
     if own.whole:
         _require_rows(looks, kept, found, inner)
-    found += Counter({ROWS: int(kept.sum())}) + own.standing() + sum((look.uses for look in looks.values()), Counter())
+    found += sum((look.uses for look in looks.values()), own.standing(kept) + Counter({ROWS: int(kept.sum())}))
     tells = dropped(found, inner) or changed(found, inner)
     said = joined(found, inner, "" if own.whole else "the first ") if tells else ""
     return ". ".join(filter(None, (said, *(_spellings(own, table) for table in KEYS if KEYS[table] in own.rules.keys))))

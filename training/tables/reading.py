@@ -221,7 +221,8 @@ def read_all(spec: TablesSpec, rules: TableRules) -> TypedTable:
         if len(pc.unique(keys)) < len(keys):
             raise BadRowsError("a repeated key")
     except NOT_RIGHT as error:
-        explain(spec, table_rules(spec), error)
+        every = table_rules(spec)
+        explain(spec, every | {rules.table: replace(every[rules.table], where=rules.where)}, error)
     return found
 
 

@@ -389,6 +389,9 @@ def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
             raise BadRowsError("no key")
     told_apart = rules.one_row_per or rules.whole_row
     amount = None if not rules.refunds else _feature(columns[rules.refunds], Number(name=rules.refunds, at=0), rules)
+    label = None if rules.label is None else _clicks(columns[rules.label.column], rules.label, rules)
+    if amount is not None and label is not None:  # who views buys 0, which nothing takes back
+        amount = np.where((amount == 0) & (label > 0), np.nan, amount)
     keys = {name: found.keys[key] for key, name in rules.keys.items()}
     return replace(
         found,
@@ -398,7 +401,7 @@ def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
             else _feature(columns[one.name], one, rules)
             for one in rules.features
         },
-        label=None if rules.label is None else _clicks(columns[rules.label.column], rules.label, rules),
+        label=label,
         row_key=_row_keys([columns[name] for name in told_apart]) if told_apart else None,
         time=_timestamps(columns, rules),
         basket=keys_of(_texts(columns[rules.basket], rules.words(rules.basket))) if rules.basket else None,
@@ -454,7 +457,8 @@ def _fulfils(text: str, condition: Condition, decimal: str) -> bool | None:
         number = float(with_point(text, decimal))
         if not all(_COMPARED[name](number, bound) for name, bound in condition.bounds.items()):
             return False
-    return text not in condition.excluded and (not condition.among or text in condition.among)
+    texts = {text, text.lower()} if text.lower() in {"true", "false"} else {text}  # YAML's true is `true`
+    return texts.isdisjoint(condition.excluded) and (not condition.among or not texts.isdisjoint(condition.among))
 
 
 def _keys(columns: Mapping[str, pa.Array], rules: TableRules) -> dict[str, pa.StringArray]:

@@ -19,7 +19,7 @@ from training.parameters import TablesDataset
 from training.tables.columns import table_rules
 from training.tables.files import load_spec
 from training.tables.interactions import read_chosen
-from training.tables.quick import kept, look_at
+from training.tables.quick import joined, kept, look_at
 from training.tables.typed import TableRules, checks, cleaned, typed
 
 ORDERS = "order,user,sku,at,quantity\n1,anna,a,1,1\n1,anna,b,2,2\n2,ben,a,3,1\n"
@@ -159,7 +159,7 @@ def _baskets(choices: Interactions) -> list[int]:
 
 
 def test_events_have_the_place_of_their_kind_and_everything_stays_without_refunds(tmp_path: Path) -> None:
-    orders = "order,user,sku,at,kind,quantity\n1,anna,a,1,buy,1\n,anna,b,2,view,\n,ben,a,3,cart,\n1,ben,b,4,buy,0\n"
+    orders = "order,user,sku,at,kind,quantity\n1,anna,a,1,buy,1\n,anna,b,2,view,0\n,ben,a,3,cart,\n1,ben,b,4,buy,0\n"
     label = {"column": "kind", "choice": ["buy", "cart", "view"]}
     spec = load_spec(shop(tmp_path, orders, label=label, interactions={"basket": "order", "refunds": "quantity"}))
     choices = read_chosen(spec).choices
@@ -252,6 +252,17 @@ def test_a_line_that_leaves_nothing_or_names_no_column_is_refused(
         assert reason in str(caught.value)
 
 
+def test_a_look_counts_the_refunds_that_training_counts(tmp_path: Path) -> None:
+    """Those of Ben, who is not in the table of users, are none. Anna returned what she bought, 0.1 and 0.2."""
+    orders = "order,user,sku,at,quantity\n1,anna,a,1,0.1\n2,anna,a,2,0.2\n3,anna,a,3,-0.3\n4,anna,b,4,1\n"
+    (tmp_path / "users.csv").write_text("user\nanna\n")
+    changes: dict[str, Any] = {"interactions": {"refunds": "quantity"}, "users": {"path": "users.csv"}}
+    spec = load_spec(shop(tmp_path, f"{orders}5,ben,a,5,1\n6,ben,a,6,-1\n", **changes))
+    said = look_at(table_rules(spec))
+    assert "Cleaning left out 1 as refunds, 2 as taken back by refunds" in said
+    assert joined(read_chosen(spec).found, spec.inner) == said
+
+
 def test_refunds_that_leave_nothing_are_refused(tmp_path: Path) -> None:
     orders = ORDERS.replace(",1\n", ",-1\n").replace(",2\n", ",0\n")
     with pytest.raises(DatasetError, match=r"`refunds: quantity` takes back each of its 3 purchases"):
@@ -325,6 +336,20 @@ def test_a_click_model_joins_the_rows_that_cleaning_leaves(tmp_path: Path) -> No
         "1 of the interactions for lack of a key, 1 of the items because their key is repeated. It changed how keys "
         "are spelled: 1 of the interactions"
     )
+
+
+def test_a_condition_that_leaves_no_item_to_recommend_beside_a_click_model_is_named(tmp_path: Path) -> None:
+    orders = "user,sku,at,hit\nanna,a,1,0\nanna,b,1,1\n"
+    changes: dict[str, Any] = {"label": {"column": "hit"}, "items": {"where": {"price": {"above": 9}}}}
+    with pytest.raises(DatasetError, match=r"products\.csv: `where` of the dataset config leave none of its 2 rows"):
+        read_chosen(load_spec(shop(tmp_path, orders, **changes)))
+
+
+@pytest.mark.parametrize("texts", ["true", "True", "TRUE"])
+def test_a_condition_on_true_holds_however_a_file_writes_it(texts: str) -> None:
+    where = Source.model_validate({"path": "", "where": {"n": {"not": [True]}}}).where
+    rules = TableRules(shown="", files=(), keys={"key": "n"}, where=where)
+    assert cleaned({"n": pa.array([texts, "False", ""])}, rules)[0]["n"].to_pylist() == ["False", ""]
 
 
 @pytest.mark.parametrize(
