@@ -109,18 +109,21 @@ class Guess:
 
     @property
     def keys(self) -> dict[str, float]:
-        """The keys of users and items that come back often enough to be features, and how often on average."""
-        columns = self.roles.interactions.columns
-        uses = {link.foreign_key: columns[link.foreign_key] for link in self.roles.links.values()}
+        """The keys of users and items that come back often enough to be features, and how often on average; none that
+        have a rule.
+        """
+        columns, links = self.roles.interactions.columns, self.roles.links
+        ruled = {role for role in links if any(line.name == "keys" for line in self.cleaning.get(role, ()))}
+        uses = {link.foreign_key: columns[link.foreign_key] for role, link in links.items() if role not in ruled}
         often = {name: column.filled / max(1, len(column.values)) for name, column in uses.items()}
         return {name: mean for name, mean in often.items() if mean >= _COME_BACK}
 
     @property
     def has_keys(self) -> bool:
         """Whether the keys are features of a click model: they were worth it, or there is nothing else."""
-        if self.label.of_choices or any(line.name == "keys" for lines in self.cleaning.values() for line in lines):
+        if self.label.of_choices or not self.keys:
             return False
-        return bool(self.keys) and (not self.features or (self.gains is not None and self.gains.are_worth_it))
+        return not self.features or (self.gains is not None and self.gains.are_worth_it)
 
 
 def guess(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import combinations, permutations, product
 
 from training.errors import GuessError
 from training.init_data.profile import ColumnProfile, TableProfile, folded, words
@@ -73,19 +73,32 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
         if all(_table(roles, role) is table for role, table in told.items())
         and all(role in roles.links and roles.links[role].foreign_key == name for role, name in keys.items())
     ]
-    if not found:
+    best = max(found, key=_score, default=None)
+    if "interactions" not in told:
+        _require_one_file(profiles if best is None else (best.interactions, *best.others))
+    if best is None:
         raise GuessError(
             f"{_obstacle(profiles)}. The interactions need a column of user keys or one of item keys, and a table of "
             "users or items a column with each of them in one row. Correct the files, or write the dataset config by "
             "hand, starting from examples/tables/dataset.yaml."
         )
-    return max(found, key=_score)
+    return best
 
 
 def is_order(name: str) -> bool:
     """Whether a column of this name has the numbers of orders."""
     said = set(words(name))
     return bool(said & _ORDERS and (said & _KEYS or len(said) == 1))
+
+
+def _require_one_file(tables: Sequence[TableProfile]) -> None:
+    """Raise `GuessError` if two of the tables have the same columns, such as the orders of two years."""
+    for one, other in combinations(tables, 2):
+        if one.columns.keys() == other.columns.keys():
+            raise GuessError(
+                f"{one.path.name} and {other.path.name} have the same columns. If they are one table, move them into a "
+                f"folder of their own in {one.path.parent}. If not, name the one to read with --interactions FILE."
+            )
 
 
 def _require_joined(profiles: Sequence[TableProfile]) -> None:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import yaml
 from pyarrow import parquet
 
-from features.columns import Category
+from features.columns import Category, Number
 from features.schema import Pair, Schema, cross_name, factors_name
 from features.values import TimeFormat
 from training import engines
@@ -45,7 +45,7 @@ from training.streams import LOG
 from training.tables.columns import locate, table_rules
 from training.tables.files import files_of, load_spec
 from training.tables.texts import Beginning
-from training.tables.typed import TableRules, keys_of
+from training.tables.typed import TableRules, normalized, pointed
 
 STAGE = "crosses"
 BEYOND_CHANCE = 3.0
@@ -253,18 +253,23 @@ def _sampled(spec: TablesSpec, folder: Path) -> TablesSpec:
     tables = {"interactions": own}
     for name, entity in spec.joined.items():
         table = _first_rows(rules[name])
-        known = keys_of(own.column(entity.foreign_key).combine_chunks())
-        tables[name] = table.filter(pc.is_in(keys_of(table.column(entity.key).combine_chunks()), known))
+        rule = entity.keys.rule
+        known = normalized(own.column(entity.foreign_key).combine_chunks(), rule)
+        tables[name] = table.filter(pc.is_in(normalized(table.column(entity.key).combine_chunks(), rule), known))
     paths = {name: folder / f"{name}.parquet" for name in tables}
     for name, table in tables.items():
         parquet.write_table(table, paths[name])
-    return spec.with_tables(path=paths)
+    return spec.with_tables(path=paths, decimal=dict.fromkeys(paths, "."))
 
 
 def _first_rows(rules: TableRules, most: int | None = None) -> pa.Table:
+    numbers = {one.name for one in rules.features if isinstance(one, Number)}
+    numbers |= {rules.label.column} if rules.label and not rules.label.of_texts else set()
     batches, rows = [], 0
     for chunk in Beginning(rules.files, rules.columns):
-        batches.append(pa.RecordBatch.from_pydict(chunk.texts()))
+        texts = chunk.texts().items()
+        with_points = {name: pointed(one, rules.decimal) if name in numbers else one for name, one in texts}
+        batches.append(pa.RecordBatch.from_pydict(with_points))
         rows += batches[-1].num_rows
         if most is not None and rows >= most:
             break

@@ -1,11 +1,13 @@
 """Guessed dataset configs of a shop's exports: what is cleaned, which events are choices, and what cannot be used."""
 
+import io
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pyarrow import parquet
 
 from tests.support import shop_exports
 from tools.paths import ROOT
@@ -13,6 +15,9 @@ from training.errors import GuessError
 from training.init_data.draft import to_yaml
 from training.init_data.guess import guess
 from training.init_data.profile import words
+from training.init_data.trial import try_keys
+from training.progress import Progress
+from training.tables.files import load_spec
 
 
 def drafted(folder: Path, **options: Any) -> tuple[dict[str, Any], str]:
@@ -190,3 +195,37 @@ def test_orders_in_two_tables_have_to_be_joined(tmp_path: Path) -> None:
         GuessError, match=r"orders\.csv has the customers of orders, and lines\.csv .* by order_id into"
     ):
         guess(folder, {})
+
+
+def test_orders_in_two_files_have_to_be_in_a_folder(tmp_path: Path) -> None:
+    rows = "".join(f"u{n % 9},p{n % 7},2026-01-{1 + n % 28:02d}\n" for n in range(63))
+    folder = written(tmp_path, y2025=f"user_id,product_id,at\n{rows}", y2026=f"user_id,product_id,at\n{rows}")
+    problem = rf"y2025\.csv and y2026\.csv have the same columns\. .* a folder of their own in {folder}\."
+    with pytest.raises(GuessError, match=problem):
+        guess(folder, {})
+    written(folder, products="product_id,price\n" + "".join(f"p{n},{n}\n" for n in range(7)))
+    with pytest.raises(GuessError, match=problem):
+        guess(folder, {})
+    assert guess(folder, {"interactions": folder / "y2026.csv"}).roles.interactions.path.name == "y2026.csv"
+    orders = folder / "orders"
+    orders.mkdir()
+    for name in ("y2025.csv", "y2026.csv"):
+        (folder / name).rename(orders / name)
+    assert guess(folder, {}).roles.interactions.path == orders
+
+
+def test_keys_are_tried_beside_a_rule_and_a_decimal_comma(tmp_path: Path) -> None:
+    """The key with a rule is no feature; the sample has the users and prices of the files."""
+    clicks = "".join(f"{'Uu'[n % 2]}{n % 40},p{n % 13},{n * 7 % 3 % 2}\n" for n in range(2000))
+    users = "user_id,age\n" + "".join(f"u{n},{n % 20 + 20}\n" for n in range(40))
+    products = "product_id,price\n" + "".join(f'p{n},"{n % 5},5"\n' for n in range(13))
+    folder = written(tmp_path, log=f"user_id,product_id,clicked\n{clicks}", users=users, products=products)
+    content, text = drafted(folder)
+    assert content["users"]["keys"] == {"lowercase": True}
+    assert [*guess(folder, {}).keys] == ["product_id"]
+    spec, trial = folder / "dataset.yaml", folder / "trial"
+    spec.write_text(text)
+    trial.mkdir()
+    assert try_keys(load_spec(spec), ["product_id"], folder=trial, progress=Progress(io.StringIO())) is not None
+    assert parquet.read_table(trial / "users.parquet").num_rows == 40
+    assert parquet.read_table(trial / "items.parquet")["price"][1].as_py() == "1.5"
