@@ -13,6 +13,8 @@ from recommend.first_stage import Kinds, last_of_each, strengths
 FEW = 2
 """Users without whom a share of an item is that of all items."""
 SECONDS_A_DAY = 86_400.0
+LEAST = -500.0
+"""Half-lives beyond which nothing counts less, so that one wrong date in the future leaves no item without choices."""
 Matrix: TypeAlias = sparse.csr_matrix
 Histories: TypeAlias = Callable[[int], Indices]
 """The items that the user with a number chose, int64[h]."""
@@ -118,7 +120,7 @@ class Interactions:
         Without times it has no effect.
         """
         ages = 0.0 if self.times is None else (self.times.max(initial=-np.inf) - self.times) / SECONDS_A_DAY
-        counts = self.strengths * (np.exp2(-ages / half_life) if half_life else 1.0)
+        counts = self.strengths * (np.exp2(np.maximum(-ages / half_life, LEAST)) if half_life else 1.0)
         return np.bincount(self.items, counts, self.item_count).astype(np.float64, copy=False)
 
     def again(self) -> Numbers:

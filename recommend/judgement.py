@@ -146,7 +146,7 @@ def judge(
     return Judgement(
         accepted=accepted,
         reason=reason,
-        by_time=choices.times is not None,
+        by_time=choices.times is not None and bool(np.ptp(choices.times) > 0),
         by_moment=division.by_moment,
         repeats=repeats,
         users=len(asked),

@@ -320,6 +320,8 @@ def _table(items: list[dict[str, Any]]) -> Table:
 
 def _reason(item: dict[str, Any], name: list[str]) -> str:
     """The reason in words, with the column `name` of its items, if there is one, in place of their keys."""
+    if item["item"] in [one["item"] for one in item["because"]]:
+        return "chosen before"
     called = [
         next((_text(one["columns"][of]) for of in name if of in one["columns"]), one["item"]) for one in item["because"]
     ]

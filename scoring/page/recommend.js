@@ -12,10 +12,10 @@ const text = (value) => (Array.isArray(value) ? value.join(", ") : String(value 
 const called = ({ item, columns }) => text(Object.values(columns)[0] ?? item);
 
 /** A sentence that says why an item is recommended. */
-function because({ item, reason, because: items }, history) {
+function because({ item, reason, because: items }) {
   if (reason === "new") return "New: nobody has chosen it yet.";
   if (reason === "popular") return "Many chose it.";
-  if (history.some((one) => one.item === item)) return "They chose it before.";
+  if (items.some((one) => one.item === item)) return "They chose it before.";
   return `${reason === "attributes" ? "It is like" : "Because they chose"} ${items.map(called).join(" and ")}.`;
 }
 
@@ -80,7 +80,7 @@ function show(asked, answer) {
     numbers.includes(at) && value !== undefined ? value.toFixed(Math.max(...answer.items.map(({ columns }) => digits(columns[name])))) : text(value);
   const rows = answer.items.map((one, place) => {
     const shown = names.length ? names.map((name, at) => alike(one.columns[name], name, at + 1)) : [one.item];
-    const made = line([String(place + 1), ...shown, because(one, answer.known.history), ...some.map(() => moves[place])], "td", numbers);
+    const made = line([String(place + 1), ...shown, because(one), ...some.map(() => moves[place])], "td", numbers);
     made.cells[1].title = one.item;
     return made;
   });

@@ -20,6 +20,13 @@ ANSWER: dict[str, Any] = {
             "columns": {"title": "[A] film", "year": 1990, "genre": ["crime", "drama"]},
         },
         {"item": "[b]", "score": 0.0, "reason": "popular", "because": [], "columns": {}},
+        {
+            "item": "i3",
+            "score": 0.2,
+            "reason": "history",
+            "because": [{"item": "i3", "columns": {"title": "[One]"}}],
+            "columns": {},
+        },
         {"item": "n", "score": None, "reason": "new", "because": [], "columns": {}},
     ],
     "fallback": ["fewer"],
@@ -48,11 +55,12 @@ def run(*arguments: str) -> Any:
 def test_it_prints_a_table_and_what_was_done(bodies: list[Any]) -> None:
     result = run("--history", "i3, i9,", "--top", "3", "--exclude", "i1")
     assert bodies == [("/recommend", {"history": ["i3", "i9"], "top": 3, "exclude": ["i1"]})]
-    header, first, second, third = (line.split() for line in result.stdout.splitlines())
+    header, first, second, own, third = (line.split() for line in result.stdout.splitlines())
     assert header == ["item", "title", "year", "genre", "reason"]
     assert " ".join(first) == "1. i7 [A] film 1990 crime, drama because of [One] and i9"
     assert second == ["2.", "[b]", "many", "chose", "it"]
-    assert third == ["3.", "n", "new"]
+    assert own == ["3.", "i3", "chosen", "before"]
+    assert third == ["4.", "n", "new"]
     assert "There are no more items." in result.stderr
     assert "recommended by model version 4" in result.stderr
 

@@ -56,6 +56,7 @@ def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa:
         found.found_more[0] < found.figures[RECOMMENDER].found - found.figures[POPULARITY].found < found.found_more[1]
     )
     assert "higher than that of the most popular items" in found.reason
+    assert not judge(replace(rows, times=np.ones(len(rows))), 1, EASE, RANKING).by_time, "nothing is later on one date"
 
 
 class Opposite(Ease):

@@ -15,7 +15,7 @@ from recommend.learning import Ease, Sar, together
 from recommend.metrics import most_own
 from recommend.mixing import Plan, plan
 from recommend.recommender import BLEND, Recommender
-from recommend.splits import Division, halves
+from recommend.splits import Division, halves, most_chosen
 from tests.recommend.unit.test_recommender import NOTHING, no_model
 from training.parameters import TrainingParameters
 from training.recommending import RankingFit
@@ -72,6 +72,8 @@ def test_recent_popularity_is_halved_by_days() -> None:
     assert found.recent().tolist() == [2, 1]
     assert found.recent(7.0).tolist() == [0.75, 1]  # 1/4 + 1/2, and 1
     assert replace(found, times=None).recent(7.0).tolist() == [2, 1]
+    to_come = rows((0, 0, 0), (1, 0, 7), (0, 1, 14), (1, 2, 3_000_000))  # in the year 10183
+    assert most_chosen(to_come, 3, 7.0).tolist() == [2, 0, 1], "one wrong date is not the end of all other items"
 
 
 def test_reasons_are_what_raises_a_score_above_the_average_users() -> None:
