@@ -155,7 +155,8 @@ def checks(rules: TableRules) -> list[Check]:
         is_right = partial(_is_label, label=label, decimal=rules.decimal)
         found.append(check("label", label.column, _label_fault(label), is_right))
     if time := rules.timestamp:
-        found.append(check("timestamp", time.column, TIME_FAULTS[time.format], partial(is_time, form=time.format)))
+        is_right, may_lack = partial(is_time, form=time.format), bool(rules.whole_row)
+        found.append(check("timestamp", time.column, TIME_FAULTS[time.format], is_right, optional=may_lack))
     found += [number(rules.refunds)] if rules.refunds else []
     return found + [
         check(one.rule.called, one.name, one.rule.fault, one.is_right, optional=True)
@@ -545,7 +546,10 @@ def _timestamps(columns: Mapping[str, pa.Array], rules: TableRules) -> npt.NDArr
     if rules.timestamp is None:
         return None
     name = rules.timestamp.column
-    found = _moments(_present(columns[name], rules.words(name)), rules.timestamp.format, "UTC")
+    present = _present(columns[name], rules.words(name))
+    found = _moments(present, rules.timestamp.format, "UTC")
+    if rules.whole_row:  # of users or items, where one without a time is earlier than all others
+        found = pc.if_else(present.is_valid(), found, pa.scalar(EARLIEST, pa.int64()))
     if found.null_count:
         raise BadRowsError(f"no time in {name}")
     moments: npt.NDArray[np.int64] = found.to_numpy()

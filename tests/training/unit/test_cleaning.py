@@ -376,7 +376,8 @@ def test_a_condition_holds_for_these_fields_alone(condition: dict[str, Any], fit
 
 
 def test_of_rows_with_one_key_the_latest_is_kept_or_one_that_the_order_of_rows_does_not_change(tmp_path: Path) -> None:
-    rows = ["a,1,7", "b,2,1", "a,3,9", "a,4,9", "b,5,0"]
+    """A row without a time is the earliest."""
+    rows = ["a,1,7", "b,2,1", "a,3,9", "a,4,9", "b,5,0", "b,6,"]
     kept_rows = set()
     for order in (rows, rows[::-1]):
         products = "\n".join(["sku,price,at", *order])
