@@ -131,7 +131,7 @@ def plan(choices: Interactions, seed: int, learner: Learner, *, repeats: bool) -
         return Plan(learner, learner.regularisations[1], mix=Mix(own=float(own)))
     every, weaker = np.union1d(known, new), 1.0
     days = _simplest((one, _ndcg(popularity(parts.training, one), parts, every)) for one in DAYS)[0]
-    learners = [learner, Sar()] if len(parts.items) <= MOST_WEIGHTED_ITEMS else [learner]
+    learners = [learner, Sar()] if learner.most_items <= MOST_WEIGHTED_ITEMS else [learner]
     if choices.kinds is not None:
         tried = ((one, _Search(parts_of(days, one), every, own)) for one in WEAKER)
         weaker = _simplest((one, search.best([search.option(learners[-1], days)])[1]) for one, search in tried)[0]

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from features.bundle import BundleError
-from recommend import judgement
-from recommend.first_stage import OWN, POPULAR, Blend, ItemWeights, Mix
+from recommend import judgement, mixing
+from recommend.first_stage import FACTORS_NAME, OWN, POPULAR, Blend, ItemWeights, Mix
 from recommend.interactions import Interactions
 from recommend.judgement import FIRST_STAGE, POPULARITY, RECOMMENDER, Judgement, fit, judge
-from recommend.learning import Ease, Sar, together
+from recommend.learning import AlternatingLeastSquares, Ease, Sar, together
 from recommend.metrics import most_own
 from recommend.mixing import Plan, plan
 from recommend.recommender import BLEND, Recommender
@@ -164,6 +164,14 @@ def tasted(*, taste: bool) -> Interactions:
 def test_popularity_stays_unless_what_others_chose_gains_more_than_chance() -> None:
     assert plan(tasted(taste=False), 1, Ease(), repeats=False).mix.others == 0
     assert plan(tasted(taste=True), 1, Ease(), repeats=False).mix.others > 0
+
+
+def test_weights_are_not_tried_where_only_the_earlier_choices_have_few_enough_items(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They would be fitted on all of them: the learner of factors is given where these are too many for weights."""
+    monkeypatch.setattr(mixing, "Sar", lambda: pytest.fail("similarities were tried"))
+    assert plan(tasted(taste=True), 1, AlternatingLeastSquares(seed=1), repeats=False).learner.name == FACTORS_NAME
 
 
 @pytest.mark.parametrize(("taste", "gets"), [(True, {RECOMMENDER, FIRST_STAGE}), (False, {POPULARITY})])
