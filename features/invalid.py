@@ -16,6 +16,7 @@ _WORDS = {
     **dict.fromkeys(("list_type", "tuple_type"), "must be a list"),
     "path_type": "must be a path",
     **dict.fromkeys(("string_too_short", "too_short"), "must be at least {min_length} long"),
+    "too_long": "must be at most {max_length} long",
     "string_pattern_mismatch": "must match {pattern}",
 }
 

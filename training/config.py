@@ -3,6 +3,7 @@
 import codecs
 import string
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -111,7 +112,13 @@ FileName = Annotated[str, AfterValidator(_inside)]
 
 
 def _text(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int | float) else value
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+        if isinstance(value, int | float | date)
+        else value
+    )
 
 
 Word = Annotated[str, BeforeValidator(_text), Field(min_length=1)]

@@ -403,7 +403,7 @@ def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
             for one in rules.features
         },
         label=label,
-        row_key=_row_keys([columns[name] for name in told_apart]) if told_apart else None,
+        row_key=_row_keys([keys.get(name, columns[name]) for name in told_apart]) if told_apart else None,
         time=_timestamps(columns, rules),
         basket=keys_of(_texts(columns[rules.basket], rules.words(rules.basket))) if rules.basket else None,
         amount=amount,

@@ -1,6 +1,7 @@
 """Cleaning in the dataset config: what a shop's export has, and how its lines are read."""
 
 import io
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def shop(folder: Path, orders: str = ORDERS, products: str = PRODUCTS, **changes
 
 ALL_LINES: dict[str, Any] = {
     "interactions": {
-        "where": {"quantity": {"above": 0, "at_most": 99}, "order": {"not": ["test", 7]}},
+        "where": {"quantity": {"above": 0, "at_most": 99}, "order": {"not": ["test", 7, date(2026, 1, 31)]}},
         "missing_keys": "one_time",
         "basket": "order",
         "refunds": "quantity",
@@ -63,7 +64,7 @@ def test_what_a_config_says_of_cleaning_is_the_same_when_it_is_written_and_read_
     written = spec.model_dump(mode="json")
     assert written["interactions"]["where"] == {
         "quantity": {"above": 0, "at_most": 99},
-        "order": {"not": ["test", "7"]},
+        "order": {"not": ["test", "7", "2026-01-31"]},
     }
     assert TablesSpec.model_validate(written) == spec
     assert hash(spec) == hash(TablesSpec.model_validate(written))
@@ -88,6 +89,7 @@ def test_what_a_config_says_of_cleaning_is_the_same_when_it_is_written_and_read_
             {"users": {"keys": {"strip": True}}, "categorical": ["user"]},
             "user has a rule of `keys`, by which the click",
         ),
+        ({"label": {"column": "kind", "choice": [*"abcdefghi"]}}, "label.choice: must be at most 8 long. See"),
         ({"label": {"column": "kind", "choice": ["buy", "buy"]}}, "`choice` names buy again"),
         ({"label": {"column": "kind", "choice": ["buy"], "equals": 1}}, "give only one of `at_least`, `equals`, `choi"),
         ({"label": {"column": "kind", "choice": ["buy"]}, "items": None}, "`choice` is for recommendations"),
@@ -336,6 +338,13 @@ def test_a_click_model_joins_the_rows_that_cleaning_leaves(tmp_path: Path) -> No
         "1 of the interactions for lack of a key, 1 of the items because their key is repeated. It changed how keys "
         "are spelled: 1 of the interactions"
     )
+
+
+def test_events_of_a_key_that_is_spelled_in_two_ways_make_one_row(tmp_path: Path) -> None:
+    orders = "user,sku,at,hit\nAnna,a,1,0\nanna,a,2,1\nanna,b,3,0\n"
+    changes: dict[str, Any] = {"label": {"column": "hit"}, "users": {"keys": {"lowercase": True}}}
+    rows, _ = read(TablesDataset(kind="tables", spec=shop(tmp_path, orders, one_row_per=["user", "sku"], **changes)))
+    assert sorted(rows[["label", "price"]].to_numpy().tolist()) == [[0, 2.5], [1, 1.5]]
 
 
 def test_a_condition_that_leaves_no_item_to_recommend_beside_a_click_model_is_named(tmp_path: Path) -> None:
