@@ -112,13 +112,9 @@ FileName = Annotated[str, AfterValidator(_inside)]
 
 
 def _text(value: object) -> object:
-    return (
-        str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-        if isinstance(value, int | float | date)
-        else value
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float | date) else value
 
 
 Word = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
