@@ -79,9 +79,17 @@ class Interactions:
         return replace(kept, items=numbers[kept.items], item_count=len(items), listed=listed)
 
     def in_order(self) -> Self:
-        """The rows by user, item and time: in an order that does not depend on the one in which they were read."""
-        times = () if self.times is None else (self.times,)
-        return self.only(np.lexsort((*times, self.items, self.users)))
+        """The rows by user, item, time and kind: in an order that does not depend on the one in which they were read.
+
+        Without times a user's weaker choices of an item are left out, which would tell of a stronger one that is held
+        out.
+        """
+        finer = [one for one in (self.kinds, self.times) if one is not None]
+        rows = self.only(np.lexsort((*finer, self.items, self.users)))
+        if rows.kinds is None or rows.times is not None:
+            return rows
+        pairs = rows.users * rows.item_count + rows.items
+        return rows.only(rows.kinds == rows.kinds[np.searchsorted(pairs, pairs)])
 
     def once(self) -> Self:
         """The rows by user and time, of each user and item the last one."""

@@ -97,6 +97,13 @@ def test_a_pair_counts_once_by_its_strongest_choice() -> None:
     assert found.once().times.tolist() == [2 * DAY, 3 * DAY]  # type: ignore[union-attr]
 
 
+def test_without_times_no_view_tells_of_the_purchase_that_is_held_out() -> None:
+    chance = np.random.default_rng(9)
+    bought = [(user, int(item), 0.0) for user in range(200) for item in chance.choice(60, 8, replace=False)]
+    choices = replace(rows(*bought, *bought, kinds=[0] * 1_600 + [1] * 1_600), times=None)
+    assert judge(choices, 1, Ease(), RANKING).figures[RECOMMENDER].ndcg < 0.2, "what is bought by chance is not found"
+
+
 def test_only_the_strongest_choices_of_listed_items_by_users_who_come_back_are_asked_for() -> None:
     found = rows((0, 0, 0), (0, 1, 1), (0, 2, 2), (0, 3, 3), (1, 1, 0), (1, 2, 1), kinds=[1, 0, 1, 0, 0, 0])
     first = np.array([True, False, False, False, True, False])
