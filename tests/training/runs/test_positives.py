@@ -96,7 +96,7 @@ def test_the_verdict_and_the_metrics_are_the_recommenders(alone: Run) -> None:
 def test_the_report_says_what_was_judged(alone: Run) -> None:
     page = Path(alone.result.report).read_text(encoding="utf-8")
     assert "Accepted: this recommender may serve" in page
-    assert "Every row of the dataset is positive, so there is no click model." in page
+    assert "Every row is a choice, so there is no click model." in page
     assert alone.result.verdict.reasons[0] in page
     assert '<th scope="row">smoothing</th>' in page
     assert '<th scope="row">train fraction</th>' not in page

@@ -85,7 +85,7 @@ def test_the_bundle_and_the_report_have_the_recommender(made: Run) -> None:
     ten = found.recommend(np.array([found.numbers["i3"], found.numbers["i9"]]), 10, np.empty(0, np.int64))
     assert {int(found.items[one.item][1:]) % 2 for one in ten} == {1}
     report = (bundle / "report.html").read_text()
-    assert "<h2>Recommendations</h2>" in report
+    assert "<h2>How good the recommendations are</h2>" in report
     assert judged["reason"] in report
     assert f"recommendations: {judged['reason']}" in made.result.to_text()
 
@@ -181,7 +181,7 @@ def test_a_dataset_without_keys_of_users_has_none(tmp_path: Path) -> None:
     made = run(tmp_path, written(tmp_path, users=None, categorical=["kind"]))
     assert "recommender" not in made.result.metrics
     assert not (Path(made.result.bundle) / FOLDER).exists()
-    assert "<h2>Recommendations</h2>" not in (Path(made.result.bundle) / "report.html").read_text()
+    assert "<h2>How good the recommendations are</h2>" not in (Path(made.result.bundle) / "report.html").read_text()
     assert "recommend" not in made.result.seconds
 
 
@@ -203,18 +203,21 @@ def test_a_recommender_that_was_not_made_is_not_in_the_bundle_which_says_why(
     assert "Not served" in (Path(found.result.bundle) / "report.html").read_text()
 
 
-def test_choices_are_clicks_or_all_interactions_of_known_users_and_items(tmp_path: Path) -> None:
-    spec = written(tmp_path)
+@pytest.mark.parametrize("kind", ["positives", "all"])
+def test_choices_are_clicks_or_all_interactions_of_known_users(tmp_path: Path, kind: str) -> None:
+    """Of an item that is not in its table is learned, too; it may not be recommended."""
+    spec = written(tmp_path, candidates_from=kind)
     table = pd.read_csv(tmp_path / "interactions.csv")
     strange = pd.DataFrame({"user_id": ["u0", "?"], "item_id": ["?", "i0"], "clicked": [1, 1], "at": [1, 2]})
     pd.concat([strange, table]).to_csv(tmp_path / "interactions.csv", index=False)
-    clicks = read_chosen(load_spec(spec))
-    everything = read_chosen(load_spec(written(tmp_path, candidates_from="all")))
-    for found, expected in ((clicks, table[table["clicked"] == 1]), (everything, table)):
-        assert [found.items[item] for item in found.choices.items] == expected["item_id"].tolist()
-        assert found.choices.times is not None
-        assert found.choices.times.tolist() == expected["at"].tolist()
-        assert found.users == sorted(table["user_id"].unique())
+    table = pd.concat([strange[:1], table])
+    expected = table if kind == "all" else table[table["clicked"] == 1]
+    found = read_chosen(load_spec(spec))
+    assert [found.items[item] for item in found.choices.items] == expected["item_id"].tolist()
+    assert found.choices.times is not None
+    assert found.choices.times.tolist() == expected["at"].tolist()
+    assert found.users == sorted(table["user_id"].unique())
+    assert [found.items[item] for item in np.flatnonzero(~found.listed)] == ["?"]
 
 
 @pytest.mark.parametrize("value", ["all", "some"])

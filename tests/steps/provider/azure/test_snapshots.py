@@ -12,6 +12,7 @@ from azure_clients.resources import Lake as LakePlace
 from azure_clients.snapshots import LakeSnapshots
 from features.bundle import checked_hash
 from features.errors import PersonalizationError
+from features.values import KeyRule
 from infra.cloud.role_list import Role
 from recommend import catalogue, histories
 from recommend.catalogue import ItemRow, State
@@ -361,10 +362,10 @@ def test_a_list_that_somebody_else_changes_meanwhile_keeps_both(
 ) -> None:
     once = Forgotten.with_user
 
-    def meanwhile(users: Forgotten, user: str) -> Forgotten:
+    def meanwhile(users: Forgotten, user: str, rule: KeyRule) -> Forgotten:
         monkeypatch.setattr(Forgotten, "with_user", once)
         lake.forget("u2")
-        return once(users, user)
+        return once(users, user, rule)
 
     monkeypatch.setattr(Forgotten, "with_user", meanwhile)
     lake.forget("u1")
