@@ -19,8 +19,8 @@ from training.platform import on_databricks
 from training.runtime import jars, java_home
 from training.spark import ALL_CORES
 
-SMALL_DATA = 50_000_000
-"""Bytes of data, about 200,000 Criteo rows, up to which Java uses only its fast compiler: a short run never earns back
+SMALL_DATA = 100_000_000
+"""Bytes of data, about 400,000 Criteo rows, up to which Java uses only its fast compiler: a short run never earns back
 the time of the optimising one."""
 
 RULES = {
