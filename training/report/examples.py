@@ -24,7 +24,8 @@ class ExampleList:
 
 
 def example_lists(recommender: Recommender, catalogue: Path, seed: int) -> list[ExampleList]:
-    """Lists for histories of a popular item and the one that goes best with it; items are those of the `catalogue`.
+    """Lists for customers with a popular item and the one that goes best with it, no two for the same items, which are
+    those of the `catalogue`.
 
     Raises `SnapshotError` if the catalogue cannot be read.
     """
@@ -36,15 +37,17 @@ def example_lists(recommender: Recommender, catalogue: Path, seed: int) -> list[
         for key in recommender.items
     ]
     popular, absent = np.flatnonzero(listed)[:AMONG], np.flatnonzero(~listed)
-    made = []
-    for first in np.random.default_rng(seed).permutation(popular)[:LISTS]:
+    made: dict[frozenset[int], ExampleList] = {}
+    for first in np.random.default_rng(seed).permutation(popular):
+        if len(made) == LISTS:
+            break
         own = np.array([first])
         partner = recommender.recommend(own, 1, np.concatenate([own, absent]))
         history: Indices = np.array([*(one.item for one in partner), first])
         found = recommender.recommend(history, LENGTH, absent)
         items = [(titles[one.item], _reason(one, history, titles)) for one in found]
-        made.append(ExampleList(history=[titles[item] for item in history], items=items))
-    return made
+        made[frozenset(history.tolist())] = ExampleList(history=[titles[item] for item in history], items=items)
+    return [*made.values()]
 
 
 def _reason(found: Recommended, history: Indices, titles: Sequence[str]) -> str:

@@ -251,15 +251,16 @@ def test_without_figures_nothing_is_claimed_and_own_most_chosen_is_compared_wher
 def test_example_lists_are_of_items_in_the_catalogue_with_their_titles(tmp_path: Path) -> None:
     write_catalogue(tmp_path, {"a": "x", "b": "x", "c": "x", "d": "x"})  # not of 17
     made = example_lists(recommender(), tmp_path / CATALOGUE, seed=1)
-    assert len(made) == 4
-    (own,) = [one for one in made if one.history == ["Film b", "Film a"]]
-    assert own.items == [("Film c", "Because they chose Film b and Film a."), ("Film d", "Many chose it.")]
+    pairs = [frozenset(one.history) for one in made]
+    assert len(pairs) == len({*pairs}) > 1  # though "a" goes best with "b", and "b" with "a"
+    (own,) = [one for one in made if {*one.history} == {"Film a", "Film b"}]
+    assert sorted(own.items) == [("Film c", "Because they chose Film b and Film a."), ("Film d", "Many chose it.")]
 
 
 def test_what_is_recommended_again_says_so(tmp_path: Path) -> None:
     write_catalogue(tmp_path, {"a": "x", "b": "x", "c": "x", "d": "x"})
     made = example_lists(replace(recommender(), repeats=True), tmp_path / CATALOGUE, seed=1)
-    (own,) = [one for one in made if one.history == ["Film b", "Film a"]]
+    (own,) = [one for one in made if {*one.history} == {"Film a", "Film b"}]
     reasons = dict(own.items)
     assert [reasons[title] for title in ("Film a", "Film b")] == ["They chose it before."] * 2
     assert reasons["Film c"].startswith("Because they chose")
