@@ -15,12 +15,12 @@ NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A decimal number, to be matched against a whole text. Unlike Java's parser it rejects `1d`, `0x1p3`, `NaN` and
 spaces."""
 
-_TIME_OF_DAY = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?"
-PLAIN_ISO_TIME = rf"[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}([ T]{_TIME_OF_DAY})?"
+_MINUTES = ":[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?"
+PLAIN_ISO_TIME = rf"[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}([ T]([01][0-9]|2[0-3]){_MINUTES})?"
 """A time without a zone, if there is such a day."""
 
 _CLOCK = (
-    rf"([ T](?P<clock>{_TIME_OF_DAY})"
+    rf"([ T](?P<hour>[01]?[0-9]|2[0-3])(?P<minutes>{_MINUTES})"  # Excel writes 8:26
     r"( ?(?P<zone>Z|UTC|[+-](0[0-9]|1[0-7])(:?[0-5][0-9])?))?)?"
 )
 _YEAR_FIRST = re.compile(rf"(?P<date>[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}){_CLOCK}")
@@ -90,7 +90,8 @@ def microseconds(text: str, form: TimeFormat = TimeFormat.ISO, zone: tzinfo = UT
         date = f"{match['year']}-{match['first']:0>2}-{match['second']:0>2}"
     own = "Z" if match["zone"] == "UTC" else match["zone"] or ""
     try:
-        moment = datetime.fromisoformat(f"{date} {match['clock'] or '00:00'}{own}")
+        clock = f"{match['hour'] or '':0>2}{match['minutes'] or ':00'}"
+        moment = datetime.fromisoformat(f"{date} {clock}{own}")
         return ((moment if own else moment.replace(tzinfo=zone)) - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
         return None
