@@ -32,7 +32,7 @@ from features.columns import MOMENT, Reading
 from features.files import is_inside
 from features.invalid import problems
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
-from features.values import AS_WRITTEN, KeyRule, TimeFormat
+from features.values import AS_WRITTEN, KeyRule, TimeFormat, key_of
 from features.yaml_text import load_yaml
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import MOST_KINDS
@@ -111,13 +111,15 @@ def _inside(name: str) -> str:
 FileName = Annotated[str, AfterValidator(_inside)]
 
 
-def _text(value: object) -> object:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float | date) else value
+def word_of(value: object) -> object:
+    """What a field and a condition's text are compared as: 1.0 as 1, and True as true, which is YAML's."""
+    if not isinstance(value, str | int | float | date):
+        return value
+    text = str(value)
+    return text.lower() if text.lower() in {"true", "false"} else key_of(text)
 
 
-Word = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
+Word = Annotated[str, BeforeValidator(word_of), Field(min_length=1)]
 
 
 class Condition(Strict):
@@ -271,9 +273,9 @@ class Label(Strict):
     column: str
     at_least: StrictInt | StrictFloat | None = None
     equals: StrictInt | StrictFloat | StrictBool | str | None = None
-    positive: tuple[Event, ...] = ()
-    negative: tuple[Event, ...] = ()
-    choice: tuple[Event, ...] = Field(default=(), max_length=MOST_KINDS)
+    positive: tuple[Event, ...] = Field(default=(), min_length=1)
+    negative: tuple[Event, ...] = Field(default=(), min_length=1)
+    choice: tuple[Event, ...] = Field(default=(), min_length=1, max_length=MOST_KINDS)
 
     @model_validator(mode="before")
     @classmethod
@@ -286,7 +288,8 @@ class Label(Strict):
 
     @model_serializer(mode="wrap")
     def _written(self, written: SerializerFunctionWrapHandler) -> object:
-        return written(self) if self.column else POSITIVES
+        given: dict[str, object] = {name: one for name, one in written(self).items() if one not in ((), [])}
+        return given if self.column else POSITIVES
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
