@@ -13,11 +13,11 @@ from features.errors import PersonalizationError
 from recommend.arrays import Mask
 from recommend.interactions import Interactions
 from training.config import CandidatesFrom, TablesSpec
-from training.errors import EmptyDatasetError
 from training.tables.columns import KEYS, table_rules
-from training.tables.quick import ONE_TIME, ROWS, codes_of, matches, standing
+from training.tables.quick import ROWS, matches
 from training.tables.reading import explain, read_all, read_heads
-from training.tables.typed import TypedTable
+from training.tables.refunds import codes_of, standing
+from training.tables.typed import AMOUNT, BASKET, LABEL, TIME
 
 MOST_ROWS = 20_000_000
 """The most interactions that a recommender is trained from: they come together in one process."""
@@ -59,11 +59,11 @@ def read_chosen(spec: TablesSpec) -> Chosen:
         found += counts + own.uses + Counter({ROWS: int(kept.sum())})
         if found[ROWS] > MOST_ROWS:
             raise TooManyInteractionsError(f"There are more than {MOST_ROWS:,} interactions.")
-        parts.append(_columns(own, pa.array(kept)))
+        parts.append({name: values.filter(pa.array(kept)) for name, values in own.columns().items()})
     if not found[ROWS]:
         explain(spec, rules)
     columns = {name: pa.chunked_array([part[name] for part in parts]).combine_chunks() for name in parts[0]}
-    user, user_keys, user_count = _users(columns, found)
+    user, user_keys, user_count = _users(columns)
     item, item_keys = _numbered(columns[KEYS["items"]])
     choice, basket = spec.label.choice, columns.get(BASKET)
     interactions = Interactions(
@@ -76,15 +76,9 @@ def read_chosen(spec: TablesSpec) -> Chosen:
         kinds=columns[LABEL].to_numpy() if choice else None,
         baskets=None if basket is None else np.where(pc.equal(basket, ""), -1, codes_of(basket)),
     )
+    stands, counts = standing(columns, rules["interactions"])
+    found += counts
     if AMOUNT in columns:
-        codes = [one for one in (interactions.users, interactions.items, interactions.baskets) if one is not None]
-        stands, counts = standing(columns[AMOUNT].to_numpy(), *codes)
-        found += counts
-        if not stands.any():
-            raise EmptyDatasetError(
-                f"{spec.interactions.shown}: `refunds: {spec.interactions.refunds}` takes back each of its "
-                f"{found[ROWS]:,} purchases. Name the column whose negative numbers are refunds, or leave it out."
-            )
         interactions = interactions.only(stands)
     everything = spec.candidates_from is CandidatesFrom.ALL or spec.label.only_positives
     is_listed = known["items"].find(item_keys).is_valid() if "items" in known else pc.is_valid(item_keys)
@@ -97,27 +91,14 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     )
 
 
-BASKET, AMOUNT, LABEL, TIME = "basket", "amount", "label", "time"
-
-
-def _columns(own: TypedTable, kept: pa.BooleanArray) -> dict[str, pa.Array]:
-    """The keys and what else there is of some of the interactions."""
-    others = {BASKET: own.basket, AMOUNT: own.amount, LABEL: own.label, TIME: own.time}
-    named = {**own.keys, **{name: values for name, values in others.items() if values is not None}}
-    return {name: pa.array(values).filter(kept) for name, values in named.items()}
-
-
-def _users(columns: Mapping[str, pa.Array], found: Counter[str]) -> tuple[npt.NDArray[np.int64], pa.StringArray, int]:
-    """The number of each row's user, int64[n], the keys of those who are not one-time users, and the number of all;
-    counts the rows of one-time users.
-    """
+def _users(columns: Mapping[str, pa.Array]) -> tuple[npt.NDArray[np.int64], pa.StringArray, int]:
+    """The number of each row's user, int64[n], the keys of those who are not one-time users, and the number of all."""
     users = columns[KEYS["users"]]
     is_one_time = pc.equal(users, "")
     codes, keys = _numbered(users.filter(pc.invert(is_one_time)))
     if BASKET not in columns or len(codes) == len(users):
         return codes, keys, len(keys)
     baskets, orders = _numbered(columns[BASKET].filter(is_one_time))
-    found[ONE_TIME] = len(baskets)
     numbers = np.empty(len(users), np.int64)
     once = is_one_time.to_numpy(zero_copy_only=False)
     numbers[~once], numbers[once] = codes, len(keys) + baskets

@@ -7,14 +7,14 @@ here for what is wrong. Rows are read as for training, and one by one only where
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.values import AS_WRITTEN, KeyRule, TimeFormat, is_number, key_of
+from recommend.arrays import Mask
 from training.config import TablesSpec
 from training.errors import (
     BadRowsError,
@@ -30,16 +30,17 @@ from training.errors import (
 from training.tables.columns import KEYS, require_columns
 from training.tables.files import TableFile
 from training.tables.opening import readable
+from training.tables.refunds import ONE_TIME, REFUNDED, REFUNDS, standing
 from training.tables.texts import Beginning, Chunk, text_array, text_of
 from training.tables.typed import (
     KEYLESS,
+    LABEL,
     OUTSIDE,
     REPEATED,
     SPELLED,
     Check,
     KnownKeys,
     TableRules,
-    TypedTable,
     checks,
     cleaned,
     is_time,
@@ -54,7 +55,7 @@ READ, ROWS = "read", "rows"
 
 def matches(
     own: Mapping[str, pa.StringArray], known: Mapping[str, KnownKeys], rows: int, inner: Collection[str]
-) -> tuple[dict[str, pa.Int64Array], npt.NDArray[np.bool_], Counter[str]]:
+) -> tuple[dict[str, pa.Int64Array], Mask, Counter[str]]:
     """The join of so many interactions, with their `own` keys, and of tables with these `known` keys: by table each
     interaction's row in it, or null; which interactions have one in all `inner` tables, bool[n], or are those of a
     one-time user; and how many were `READ`, and how many have none in each table.
@@ -120,34 +121,6 @@ def changed(found: Mapping[str, int], tables: Collection[str]) -> str:
 
 def _counts(names: Mapping[str, str], found: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {text}" for name, text in names.items() if (count := found.get(name, 0)))
-
-
-ONE_TIME, REFUNDS, REFUNDED = "one-time", "refunds", "refunded"
-_ROUNDING = 1e-9
-"""What sums of amounts such as 0.1 and 0.2 are off by, at most."""
-
-
-def standing(
-    amount: npt.NDArray[np.float64], *codes: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.bool_], Counter[str]]:
-    """Which purchases of an `amount`, float64[n], stand, bool[n], and how many are `REFUNDS` or `REFUNDED`.
-
-    Those of the same `codes`, int64[n] each, are taken back together. Without an amount, NaN, it is neither.
-    """
-    order = np.lexsort(codes)
-    starts = np.flatnonzero(np.any([np.diff(one[order], prepend=-1) != 0 for one in codes], axis=0))
-    sums = np.add.reduceat(np.nan_to_num(amount[order]), starts) if len(order) else np.empty(0)
-    left = np.empty(len(amount))
-    left[order] = np.repeat(sums, np.diff(starts, append=len(order)))
-    is_refund = amount < 0
-    taken_back = (amount >= 0) & (left <= _ROUNDING)
-    return ~is_refund & ~taken_back, Counter({REFUNDS: int(is_refund.sum()), REFUNDED: int(taken_back.sum())})
-
-
-def codes_of(texts: pa.StringArray) -> npt.NDArray[np.int64]:
-    """A number for each different text, int64[n]."""
-    codes: npt.NDArray[np.int64] = texts.dictionary_encode().indices.to_numpy().astype(np.int64)
-    return codes
 
 
 def _known(tables: Iterable[str]) -> str:
@@ -235,7 +208,10 @@ class Fault:
         if len(self.values) > _MISSING_WORDS:
             return ""
         words = ", ".join(f'"{_short(text)}"' for text in sorted(self.values))
-        return f"; where that means missing, say {{column: {self.check.column!r}, missing: [{words}]}}"
+        line = f"missing: [{words}]"
+        if any(one.name == self.check.column for one in self.rules.features):
+            line = f"{{column: {self.check.column!r}, {line}}}"
+        return f"; where that means missing, say {line}"
 
     @property
     def _has_commas(self) -> bool:
@@ -309,7 +285,9 @@ class Look:
         self.rules = rules
         self.uses = Counter[str]()
         self._examples = dict[str, str]()
-        self._heads: list[TypedTable] = []
+        self._heads: list[Mapping[str, pa.Array]] = []
+        self.kept = 0
+        """How many of the rows that were read cleaning left."""
         self._read = Counter[TableFile]()
         self._faults = {
             file: [Fault(file=file, rules=rules, check=check) for check in (None, *checks(rules))]
@@ -330,7 +308,7 @@ class Look:
                 f"({changed(self.uses, KEYS)}). Correct that, or leave it out."
             )
         if rules.whole_row:
-            keys = self.key(next(iter(rules.keys)))
+            keys = self.column(next(iter(rules.keys)))
             self.uses[f"{REPEATED} {rules.table}"] += len(keys) - len(pc.unique(keys))
 
     def _add(self, chunk: Chunk) -> None:
@@ -348,7 +326,8 @@ class Look:
             texts = table.features[name]
             for text in texts.filter(pc.not_equal(texts, ""))[:1].to_pylist():
                 self._examples.setdefault(name, text)
-        self._heads.append(replace(table, features={}, time=None, row_key=None))
+        self._heads.append(table.columns())
+        self.kept += table.rows
         self.uses += table.uses
 
     def _look_again(self, chunk: Chunk) -> dict[str, pa.StringArray]:
@@ -379,11 +358,6 @@ class Look:
         return self._read.total()
 
     @property
-    def kept(self) -> int:
-        """How many of them cleaning left."""
-        return sum(head.rows for head in self._heads)
-
-    @property
     def faults(self) -> list[str]:
         """What is wrong, in sentences."""
         last = next(reversed(self._read), None)
@@ -405,7 +379,7 @@ class Look:
         if self.rules.whole_row:
             return []
         ((name, column),) = self.rules.keys.items()
-        counts = pc.value_counts(self.key(name))
+        counts = pc.value_counts(self.column(name))
         again = pc.and_(pc.greater(counts.field("counts"), 1), pc.not_equal(counts.field("values"), ""))
         repeated = counts.field("values").filter(again)
         if not len(repeated):
@@ -414,25 +388,14 @@ class Look:
         way = f"Keep one row for each key, or write `duplicates: drop` under `{self.rules.table}`."
         return [DuplicateKeyError(f"{self.rules.shown} has {found}. {way}")]
 
-    def key(self, name: str) -> pa.StringArray:
-        """The key of each row."""
-        return pa.concat_arrays([head.keys[name] for head in self._heads])
+    def column(self, name: str) -> pa.Array:
+        """One of `TypedTable.columns` of all rows."""
+        return pa.concat_arrays([head[name] for head in self._heads])
 
-    def standing(self, kept: npt.NDArray[np.bool_]) -> Counter[str]:
+    def standing(self, kept: Mask) -> Counter[str]:
         """How many of the `kept` rows are of one-time users, or refunds, or taken back by these."""
-        places = pa.array(kept)
-        keys = [self.key(name).filter(places) for name in self.rules.keys]
-        found = Counter({ONE_TIME: sum(int(pc.sum(pc.equal(one, "")).as_py() or 0) for one in keys)})
-        if self.rules.refunds:
-            if self.rules.basket:
-                keys.append(pa.concat_arrays([head.basket for head in self._heads]).filter(places))
-            amounts = np.concatenate([head.amount for head in self._heads if head.amount is not None])
-            found += standing(amounts[kept], *map(codes_of, keys))[1]
-        return found
-
-    def label(self) -> npt.NDArray[np.int8]:
-        """The label of each row."""
-        return np.concatenate([head.label for head in self._heads if head.label is not None])
+        columns = {name: self.column(name).filter(pa.array(kept)) for name in self._heads[0]}
+        return standing(columns, self.rules, whole=self.whole)[1]
 
 
 def repeats(
@@ -483,10 +446,10 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
         raise_all(problems)
         return ""
     own = looks["interactions"]
-    known = {table: KnownKeys.of(pc.unique(look.key(KEYS[table]))) for table, look in others.items()}
+    known = {table: KnownKeys.of(pc.unique(look.column(KEYS[table]))) for table, look in others.items()}
     only_choices = own.rules.label is None or bool(own.rules.label.choice)
     inner = [table for table in others if table == "users" or not only_choices]
-    _, kept, found = matches({name: own.key(name) for name in own.rules.keys}, known, own.kept, inner)
+    _, kept, found = matches({name: own.column(name) for name in own.rules.keys}, known, own.kept, inner)
     if own.whole:
         _require_rows(looks, kept, found, inner)
     found += sum((look.uses for look in looks.values()), own.standing(kept) + Counter({ROWS: int(kept.sum())}))
@@ -500,16 +463,14 @@ ONE_SPELLING = KeyRule(lowercase=True, strip=True)
 
 def _spellings(look: "Look", table: str) -> str:
     """Whether keys of the users or items differ in nothing but case and spaces around them, in a sentence."""
-    keys = [key for key in pc.unique(look.key(KEYS[table])).to_pylist() if key]
+    keys = [key for key in pc.unique(look.column(KEYS[table])).to_pylist() if key]
     if look.rules.key_rule(KEYS[table]) != AS_WRITTEN or (count := len({*map(ONE_SPELLING.of, keys)})) == len(keys):
         return ""
     line = f"`keys: {{lowercase: true, strip: true}}` under `{table}`"
     return f"{len(keys):,} keys of {table} are {count:,} if case and spaces around them do not count; then write {line}"
 
 
-def _require_rows(
-    looks: Mapping[str, Look], kept: npt.NDArray[np.bool_], found: Mapping[str, int], inner: Collection[str]
-) -> None:
+def _require_rows(looks: Mapping[str, Look], kept: Mask, found: Mapping[str, int], inner: Collection[str]) -> None:
     """Raise `JoinError` if no interaction is kept, and `OneClassError` if all that are have one label."""
     own = looks["interactions"]
     others = [table for table in looks if table != "interactions"]
@@ -526,7 +487,7 @@ def _require_rows(
         )
     if own.rules.label and not own.rules.label.choice:
         left = f"{own.rules.shown}{' that survive the join' if others else ''}"
-        clicks = int(own.label()[kept].sum())
+        clicks = int(own.column(LABEL).to_numpy()[kept].sum())
         require_both_classes(left, rows=int(kept.sum()), clicks=clicks, if_clicks=NO_OTHERS)
 
 
@@ -534,7 +495,7 @@ def _advice(looks: Mapping[str, "Look"], others: Sequence[str]) -> str:
     """A line of the config with which keys would match, if it is that."""
     for table in others:
         mine, theirs = (
-            {ONE_SPELLING.of(key) for key in pc.unique(looks[name].key(KEYS[table])).to_pylist()}
+            {ONE_SPELLING.of(key) for key in pc.unique(looks[name].column(KEYS[table])).to_pylist()}
             for name in ("interactions", table)
         )
         if mine & theirs:
@@ -543,7 +504,7 @@ def _advice(looks: Mapping[str, "Look"], others: Sequence[str]) -> str:
 
 
 def _examples(look: Look, table: str) -> str:
-    return ", ".join(map(repr, look.key(KEYS[table])[:KEY_EXAMPLES].to_pylist()))
+    return ", ".join(map(repr, look.column(KEYS[table])[:KEY_EXAMPLES].to_pylist()))
 
 
 def _counted(rows: int, *, whole: bool) -> str:

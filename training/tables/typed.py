@@ -32,7 +32,7 @@ from features.values import (
     microseconds,
 )
 from recommend.forgotten import NOBODY, Forgotten
-from training.config import Condition, Label, MissingKeys, Time
+from training.config import Condition, Label, MissingKeys, Time, word_of
 from training.errors import BadRowsError
 from training.kernels.xxh64 import distinct_texts, first_seeds, of_texts
 from training.tables.files import TableFile
@@ -43,6 +43,7 @@ _FRACTION = "a fraction, and no category (name the column under `numeric`, or wr
 
 USER_KEY = "_user_key"
 """The joined name of the users' key."""
+BASKET, AMOUNT, LABEL, TIME = "basket", "amount", "label", "time"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +315,11 @@ class TypedTable:
     basket: pa.StringArray | None = None
     amount: npt.NDArray[np.float64] | None = None
 
+    def columns(self) -> dict[str, pa.Array]:
+        """All but the features: the keys, and `BASKET`, `AMOUNT`, `LABEL` and `TIME` where there are such."""
+        others = {BASKET: self.basket, AMOUNT: self.amount, LABEL: self.label, TIME: self.time}
+        return {**self.keys, **{name: pa.array(values) for name, values in others.items() if values is not None}}
+
     @cached_property
     def known(self) -> Mapping[str, KnownKeys]:
         """To find its rows by one of its keys, if they are all different."""
@@ -458,8 +464,8 @@ def _fulfils(text: str, condition: Condition, decimal: str) -> bool | None:
         number = float(with_point(text, decimal))
         if not all(_COMPARED[name](number, bound) for name, bound in condition.bounds.items()):
             return False
-    texts = {text, text.lower()} if text.lower() in {"true", "false"} else {text}  # YAML's true is `true`
-    return texts.isdisjoint(condition.excluded) and (not condition.among or not texts.isdisjoint(condition.among))
+    word = word_of(text)
+    return word not in condition.excluded and (not condition.among or word in condition.among)
 
 
 def _keys(columns: Mapping[str, pa.Array], rules: TableRules) -> dict[str, pa.StringArray]:

@@ -91,6 +91,7 @@ def test_what_a_config_says_of_cleaning_is_the_same_when_it_is_written_and_read_
         ),
         ({"label": {"column": "kind", "choice": [*"abcdefghi"]}}, "label.choice: must be at most 8 long. See"),
         ({"label": {"column": "kind", "choice": ["buy", "buy"]}}, "`choice` names buy again"),
+        ({"label": {"column": "kind", "choice": []}}, "label.choice: must be at least 1 long"),
         ({"label": {"column": "kind", "choice": ["buy"], "equals": 1}}, "give only one of `at_least`, `equals`, `choi"),
         ({"label": {"column": "kind", "choice": ["buy"]}, "items": None}, "`choice` is for recommendations"),
     ],
@@ -187,6 +188,10 @@ WITHOUT: dict[str, tuple[dict[str, Any], list[str]]] = {
             '; if that is meant, write decimal: "," under `items`. Correct',
         ],
     ),
+    "a number that is none": (
+        {"interactions": {**CLEANED["interactions"], "refunds": "status"}},
+        ["number status: 7 of 10 fields are not a number: ", '; where that means missing, say missing: ["ok"]'],
+    ),
     "missing keys": (
         {"interactions": {"refunds": "quantity"}},
         ["orders.csv, key user: 4 of 10 fields are empty: line 4 '', line 5 '', line 9 '', line 10 ''; if", KEY],
@@ -265,10 +270,35 @@ def test_a_look_counts_the_refunds_that_training_counts(tmp_path: Path) -> None:
     assert joined(read_chosen(spec).found, spec.inner) == said
 
 
-def test_refunds_that_leave_nothing_are_refused(tmp_path: Path) -> None:
-    orders = ORDERS.replace(",1\n", ",-1\n").replace(",2\n", ",0\n")
-    with pytest.raises(DatasetError, match=r"`refunds: quantity` takes back each of its 3 purchases"):
-        read_chosen(load_spec(shop(tmp_path, orders, interactions={"refunds": "quantity"})))
+@pytest.mark.parametrize(
+    ("lines", "times"),
+    [
+        ("1 anna a 1 1, C1 anna a 2 -1, 2 anna a 3 1", [3]),  # of its own number, before the second purchase
+        ("1 anna a 1 1, 2 anna a 2 1, C1 anna a 3 -1", [1]),
+        ("1 anna a 1 1, 2 anna a 2 1, C1 anna a 3 -1, C2 anna a 4 -1, 3 ben a 1 1", [1]),
+        ("1 anna a 1 1, 2 anna a 2 2, C1 anna a 3 -1, C1 anna a 3 -2", []),
+        ("1 anna a 1 1, 2 anna a 2 2, C1 anna a 3 -1", [1, 2]),  # one of the two is kept
+        ("1 anna a 1 1, 2 anna a 2 1, 1 anna a 3 -1", [2]),  # of the first order
+        ("C1 anna a 1 -1, 1 anna a 2 1", [2]),
+        ("1 anna a 1 1, C1 ben a 2 -1, C2 anna b 2 -1", [1]),
+        ("1  a 1 1, 2  a 2 1, C1  a 3 -1", [1, 2]),  # of guests nobody knows whose it was
+    ],
+)
+def test_a_refund_in_a_basket_of_its_own_takes_back_the_latest_purchase(
+    tmp_path: Path, lines: str, times: list[int]
+) -> None:
+    rows = "\n".join(",".join(line.split(" ")) for line in lines.split(", "))
+    own = {"refunds": "quantity", "basket": "order", "missing_keys": "one_time"}
+    spec = load_spec(shop(tmp_path, f"order,user,sku,at,quantity\n{rows}\n", interactions=own))
+    if not times:
+        for reading in (lambda: look_at(table_rules(spec)), lambda: read_chosen(spec)):
+            with pytest.raises(DatasetError, match=r"`refunds: quantity` takes back each of its 4 purchases"):
+                reading()
+        return
+    chosen = read_chosen(spec)
+    assert chosen.choices.times is not None
+    assert sorted(chosen.choices.times.tolist()) == times
+    assert kept(chosen.found, spec) == look_at(table_rules(spec))
 
 
 def test_keys_that_differ_in_case_alone_match_by_a_rule_which_is_named(tmp_path: Path) -> None:
@@ -368,6 +398,8 @@ def test_a_condition_on_true_holds_however_a_file_writes_it(texts: str) -> None:
         ({"at_least": 1, "below": 3}, "1 2"),
         ({"at_most": 2, "not": ["1"]}, "0 2"),
         ({"is": [1, "2"]}, "1 2"),
+        ({"is": [1.0], "not": [2.0]}, "1"),
+        ({"is": ["3.0"]}, "3"),
         ({"not": [0, 1, 2]}, "3 "),
     ],
 )
