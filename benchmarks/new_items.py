@@ -14,8 +14,8 @@ from scipy import sparse
 from benchmarks.choosing import choose
 from benchmarks.results import Target, at_least
 from recommend import catalogue, splits
-from recommend.arrays import Indices, Scores
-from recommend.catalogue import Catalogue, ItemRow, Layout, NewItems, State
+from recommend.arrays import Indices, Numbers, Scores
+from recommend.catalogue import Catalogue, Comparison, ItemRow, Layout, State
 from recommend.columns import PairColumns
 from recommend.interactions import Interactions, items_of
 from recommend.learning import FITTED_SHARE, Ease
@@ -42,10 +42,10 @@ def measured(choices: Interactions, columns: PairColumns, seed: int) -> dict[str
     first_stage, chosen = Ease().fit(training, choice.regularisation), training.matrix()
 
     def by_history(users: Indices) -> Scores:
-        scores = [found.scores(first_stage.scores(items_of(chosen, user))) for user in users]
+        scores = [found.scores(_above(first_stage.scores(items_of(chosen, user)))) for user in users]
         return np.stack(scores).astype(np.float32)
 
-    popular = found.scores(-np.log1p(np.arange(len(known)))).astype(np.float32)
+    popular = found.scores(_above(-np.log1p(np.arange(len(known))))).astype(np.float32)
     orders: dict[str, Ranker] = {
         RANDOM: lambda users: chance.random((len(users), len(new)), np.float32),
         EVERYBODY: lambda users: np.broadcast_to(popular, (len(users), len(new))),
@@ -56,7 +56,13 @@ def measured(choices: Interactions, columns: PairColumns, seed: int) -> dict[str
     return {name: {"ndcg": one.ndcg, "recall": one.recall} for name, one in rankings.items()}
 
 
-def _new_items(known: Indices, new: Indices, columns: PairColumns) -> NewItems:
+def _above(scores: Numbers) -> Numbers:
+    """By how much scores are above their mean."""
+    above: Numbers = scores - scores.mean()
+    return above
+
+
+def _new_items(known: Indices, new: Indices, columns: PairColumns) -> Comparison:
     """The new items as a service finds them: they follow the known ones in its catalogue, in their order."""
     texts = columns.items[COLUMN]
     separators = {field.name: field.separator for field in columns.schema.texts if field.name == COLUMN}
@@ -65,7 +71,7 @@ def _new_items(known: Indices, new: Indices, columns: PairColumns) -> NewItems:
         file = Path(folder) / catalogue.FILE
         catalogue.write(file, rows, Layout(item_column="item", separators=separators))
         with closing(Catalogue(file, [str(item) for item in known])) as opened:
-            return NewItems.of(opened, None, [COLUMN])
+            return Comparison.of_new(opened, None, [COLUMN])
 
 
 def targets(name: str, mean: dict[str, dict[str, float]]) -> list[Target]:

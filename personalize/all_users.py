@@ -14,7 +14,7 @@ from pyarrow import parquet
 from features.errors import BadInputError, PersonalizationError
 from features.files import written_aside
 from recommend import catalogue, histories
-from recommend.catalogue import Catalogue, NewItems
+from recommend.catalogue import Catalogue, Comparison
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories
 from recommend.stored import SnapshotError
@@ -115,9 +115,9 @@ class Opened:
         self.histories = Histories(users, keys)
         fields = self._model.bundle.schema.fields
         catalogued = Catalogue(items, keys, fields) if items.is_file() else None
-        new = (
-            NewItems.of(catalogued, self.histories, self._model.compared_columns) if batch.new and catalogued else None
-        )
+        new = None
+        if batch.new and catalogued is not None:
+            new = Comparison.of_new(catalogued, self.histories, self._model.compared_columns)
         self._lookups = Lookups(
             histories=self.histories, forgotten=batch.forgotten, catalogue=catalogued, new=new, places=batch.new
         )

@@ -46,7 +46,7 @@ CREATE TABLE texts (name TEXT, value, code INTEGER, PRIMARY KEY (name, value)) W
 """
 
 SHRINKING = 5
-"""Items with the average score that are added to those that have a value: otherwise one item would speak for it."""
+"""Items with a score of 0 that are added to those that have a value: otherwise one item would speak for it."""
 
 
 class State(IntEnum):
@@ -219,9 +219,12 @@ class Catalogue:
         self._coded: dict[str, tuple[Indices, Indices]] = {}
         self._numbers: dict[str, npt.NDArray[np.float64]] = {}
         """The number of each item by column, float64[count], NaN for none."""
+        self._compared: dict[tuple[str, ...], Comparison] = {}
+        """All items with each other, by the columns."""
         # Of the snapshot, not a method of the catalogue: that would keep itself, and its file, after its last use.
         self.item = lru_cache(maxsize=KEPT)(partial(_item, self._snapshot, self.layout, fields))
-        """The item with a key and a number, -1 if it is not there; raises `SnapshotError` if the file was altered."""
+        """The item with a key, also a withdrawn one; without columns if it was never there. Raises `SnapshotError` if
+        the file was altered."""
 
     @property
     def version(self) -> str:
@@ -290,24 +293,14 @@ class Catalogue:
         mask: Mask = (own >= lowest) & (own <= highest)
         return mask
 
-    def like(self, number: int, columns: Iterable[str]) -> npt.NDArray[np.float64]:
-        """How much each item is like the item `number`, float64[count], 0 without a common value in these columns.
-
-        As with `NewItems.scores`, a value is worth less the more items have it, and an item's are divided by the root
-        of their number. Raises `SnapshotError` if the file was altered.
+    def like(self, number: int, columns: Sequence[str]) -> npt.NDArray[np.float64]:
+        """How much each item is like the item `number`, float64[count], 0 without a common value in these columns; see
+        `Comparison.scores`. Raises `SnapshotError` if the file was altered.
         """
-        shared, own = np.zeros(self.count), np.zeros(self.count)
-        for name in columns:
-            if name in self.layout.separators:
-                starts, codes = self.coded(name)
-                counts = np.diff(starts)
-                is_shared = np.isin(codes, codes[starts[number] : starts[number + 1]])
-                worth = is_shared / (np.bincount(codes)[codes] + SHRINKING)
-                item = np.repeat(np.arange(self.count), counts)
-                shared += np.bincount(item, weights=worth, minlength=self.count)
-                own += counts
-        likeness: npt.NDArray[np.float64] = shared / np.sqrt(np.maximum(own, 1))
-        return likeness
+        key, every = tuple(columns), np.arange(self.count)
+        if key not in self._compared:
+            self._compared[key] = Comparison.between(self, every, every, key)
+        return self._compared[key].scores((every == number).astype(np.float64))
 
     def coded(self, name: str) -> tuple[Indices, Indices]:
         """The values of a column by number: those of item i are `codes[starts[i] : starts[i + 1]]`."""
@@ -324,8 +317,8 @@ class Catalogue:
         self._snapshot.close()
 
 
-def _item(snapshot: Snapshot, layout: Layout, fields: Sequence[Field], key: str, number: int) -> KnownItem:
-    (encoded,) = snapshot.one("SELECT columns FROM items WHERE number = ?", number) or (b"{}",)
+def _item(snapshot: Snapshot, layout: Layout, fields: Sequence[Field], key: str) -> KnownItem:
+    (encoded,) = snapshot.one("SELECT columns FROM items WHERE key = ?", key) or (b"{}",)
     try:
         columns = {layout.item_column: key, **_decode(encoded)}
         known = ((place, field, layout.separators.get(field.name, "")) for place, field in enumerate(fields))
@@ -346,11 +339,12 @@ def _unpacked(packed: object) -> npt.NDArray[np.int64]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewItems:
-    """The n new items by their `numbers` in the catalogue, int64[n] ascending, and the values of items in all columns.
+class Comparison:
+    """Compares n items, by their `numbers` in the catalogue, int64[n] ascending, with m others by the values of both in
+    some columns.
 
-    The value at a place of `values`, int64[v], is one of the new item at the `place`, int64[v]; that in `known_values`,
-    int64[k], is one of the recommender's item in `known`, int64[k].
+    The value at a place of `values`, int64[v], is one of the item at the `place`, int64[v]; that in `known_values`,
+    int64[k], is one of the other item in `known`, int64[k].
     """
 
     numbers: Indices
@@ -360,39 +354,44 @@ class NewItems:
     known_values: Indices
 
     @classmethod
-    def of(cls, catalogue: Catalogue, histories: Histories | None, columns: Iterable[str]) -> Self:
-        """The new items of a catalogue, compared by those of the `columns` that it has.
+    def of_new(cls, catalogue: Catalogue, histories: Histories | None, columns: Iterable[str]) -> Self:
+        """The new items of a catalogue and the recommender's.
 
         Raises `SnapshotError` if a file was altered.
         """
         unseen = catalogue.without(set() if histories is None else histories.items())
-        numbers = np.setdiff1d(unseen, catalogue.numbers)
+        return cls.between(catalogue, np.setdiff1d(unseen, catalogue.numbers), catalogue.numbers, columns)
+
+    @classmethod
+    def between(cls, catalogue: Catalogue, numbers: Indices, others: Indices, columns: Iterable[str]) -> Self:
+        """Items of a catalogue and others, int64[m], -1 for those that are not there, by those of the columns that it
+        has. Raises `SnapshotError` if the file was altered.
+        """
         new, known = [_NONE], [_NONE]
         first = 0
         for name in columns:
             if name in catalogue.layout.separators:
                 starts, codes = catalogue.coded(name)
                 new.append(_values_of(numbers, starts, codes + first))
-                known.append(_values_of(catalogue.numbers, starts, codes + first))
+                known.append(_values_of(others, starts, codes + first))
                 first += int(codes.max(initial=-1)) + 1
         place, values = np.concatenate(new, axis=1)
         items, known_values = np.concatenate(known, axis=1)
         return cls(numbers=numbers, place=place, values=values, known=items, known_values=known_values)
 
     def scores(self, known: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """A score of each new item, float64[n], from the scores of the recommender's m items, float64[m].
+        """A score of each item, float64[n], from the scores of the others, float64[m], in which 0 says nothing.
 
-        A value is worth as much as items that have it score above the average. The worths of an item's values are
-        added, and divided by the root of their number, by which a sum varies.
+        A value is worth the mean score of the others that have it, as if `SHRINKING` more scored 0. The worths of an
+        item's values are added, and divided by the root of their number, by which a sum varies.
         """
-        items, roots = self._counts
-        above = np.bincount(self.known_values, weights=(known - known.mean())[self.known], minlength=len(items))
-        worth = above / (items + SHRINKING)
+        others, roots = self._counts
+        worth = np.bincount(self.known_values, weights=known[self.known], minlength=len(others)) / (others + SHRINKING)
         return np.bincount(self.place, weights=worth[self.values], minlength=len(self.numbers)) / roots
 
     @cached_property
     def _counts(self) -> tuple[Indices, npt.NDArray[np.float64]]:
-        """How many known items have each value, and the root of how many values each new item has."""
+        """How many of the others have each value, and the root of how many values each item has."""
         values = int(max(self.values.max(initial=-1), self.known_values.max(initial=-1))) + 1
         own = np.bincount(self.place, minlength=len(self.numbers))
         return np.bincount(self.known_values, minlength=values), np.sqrt(np.maximum(own, 1))

@@ -77,6 +77,10 @@ class ItemWeights:
         scores = np.bincount(others, weights=weights.ravel(), minlength=len(self.others))
         return scores.astype(np.float64, copy=False)
 
+    def is_alone(self, item: int) -> bool:
+        """Whether no item goes with this one."""
+        return not (self.weights[item] > 0).any()
+
     def reasons(self, history: Indices, best: Indices, most: int, least: Numbers | None = None) -> list[list[int]]:
         """For each of the items `best`, int64[b], the at most `most` items of `history` that add most to its score, if
         any do and the score is above the `least`, float64[b].
@@ -155,6 +159,10 @@ class ItemFactors:
         products = np.einsum("ij,j->i", self.factors, np.round(user / step).astype(np.float32))
         scores: Numbers = products.astype(np.float64) * step
         return scores
+
+    def is_alone(self, item: int) -> bool:
+        """See `ItemWeights.is_alone`."""
+        return not self.factors[item].any()
 
     def reasons(self, history: Indices, best: Indices, most: int, least: Numbers | None = None) -> list[list[int]]:
         """See `ItemWeights.reasons`. An item is no reason for itself."""

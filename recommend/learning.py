@@ -165,9 +165,9 @@ class Sar(Ease):
     regularisations = (0.0,)
 
     @staticmethod
-    def weights(training: Interactions, _regularisation: float = 0.0, others: float = 0.0) -> Numbers | Scores:
+    def weights(training: Interactions, _regularisation: float = 0.0) -> Numbers | Scores:
         """See `recommend.metrics.similarities`."""
-        similar = similarities(training.matrix(), others)
+        similar = similarities(training.matrix())
         similar[np.diag_indices_from(similar)] = 0
         return similar
 
@@ -178,8 +178,14 @@ def together(choices: Interactions) -> ItemWeights | None:
     if rows.baskets is None or not (rows.baskets >= 0).any() or choices.item_count > MOST_WEIGHTED_ITEMS:
         return None
     baskets = rows.baskets[rows.baskets >= 0]
-    by_basket = replace(rows.only(rows.baskets >= 0), users=baskets, user_count=int(baskets.max()) + 1)
-    return ItemWeights.cut(Sar.weights(by_basket, others=FEW_BASKETS), MOST_TOGETHER)
+    by_basket = replace(rows.only(rows.baskets >= 0), users=baskets, user_count=int(baskets.max()) + 1).matrix()
+    parts = []
+    for start in range(0, choices.item_count, ROWS_TOGETHER):
+        similar = similarities(by_basket, FEW_BASKETS, slice(start, start + ROWS_TOGETHER))
+        similar[np.arange(len(similar)), np.arange(start, start + len(similar))] = 0
+        parts.append(ItemWeights.cut(similar, MOST_TOGETHER))
+    others, weights = (np.concatenate([getattr(part, name) for part in parts]) for name in ("others", "weights"))
+    return ItemWeights(others=others, weights=weights)
 
 
 def noise(training: Interactions) -> float:

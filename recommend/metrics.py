@@ -133,14 +133,14 @@ def sar(training: Interactions, histories: Interactions | None = None) -> Ranker
     return scores
 
 
-def similarities(chosen: Matrix, others: float = 0.0) -> Scores:
-    """The Jaccard index of the sets of rows that chose two items, float32[m, m], from `chosen`, [u, m]; as if so many
-    `others` had chosen one of the two.
+def similarities(chosen: Matrix, others: float = 0.0, items: slice = slice(None)) -> Scores:
+    """The Jaccard index of the sets of rows that chose two items, float32[i, m], from `chosen`, [u, m]; as if so many
+    `others` had chosen one of the two. The first one is one of the `items`.
     """
     counted = chosen.astype(np.float32)
-    both = (counted.T @ counted).toarray()
-    counts = both.diagonal().copy()
-    either = counts[:, None] + counts[None, :]
+    both = (counted.T.tocsr()[items] @ counted).toarray()
+    counts = np.asarray(counted.multiply(counted).sum(axis=0)).ravel()
+    either = counts[items, None] + counts[None, :]
     either -= both - others
     similar: Scores = np.divide(both, either, out=both, where=either > 0)  # in place: 400 MB for 10,000 items
     return similar

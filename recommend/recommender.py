@@ -78,11 +78,14 @@ class Wanted(NamedTuple):
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
-    """Made-up columns of a user, a made-up history and what training recommended for them, as keys of items."""
+    """Made-up columns of a user, a made-up history with kinds of choices, if these count differently, and what training
+    recommended for them, as keys of items.
+    """
 
     new: bool = False
     user: dict[str, Value] = msgspec.field(default_factory=dict)
     history: list[str]
+    kinds: list[int] | None = None
     items: list[str]
     scores: list[float]
 
@@ -129,14 +132,22 @@ class Recommender:
         return {key: number for number, key in enumerate(self.items)}
 
     def recommend(
-        self, history: Indices, top: int, excluded: Indices, user: Mapping[str, Value] = NOTHING, *, new: bool = False
+        self,
+        history: Indices,
+        top: int,
+        excluded: Indices,
+        user: Mapping[str, Value] = NOTHING,
+        kinds: Kinds | None = None,
+        *,
+        new: bool = False,
     ) -> list[Recommended]:
         """The best `top` items with their scores and reasons; none of the `excluded`, nor without `repeats` of the
         history.
         """
         left_out = excluded if self.repeats else np.concatenate([history, excluded])
-        ((items, scores),) = self.best_of_each([Wanted(history, top, left_out, user, new=new)])
-        return self.explained(history, items, scores, new=new)
+        wanted = Wanted(history, top, left_out, user, kinds, new=new)
+        ((items, scores),) = self.best_of_each([wanted])
+        return self.explained(wanted, items, scores)
 
     def best_of_each(self, wanted: Sequence[Wanted]) -> list[tuple[Indices, npt.NDArray[np.float64]]]:
         """For each of those who want items, the best ones, or all that are left, and their scores.
@@ -162,8 +173,7 @@ class Recommender:
 
     def _offered(self, wanted: Wanted) -> Candidates:
         """What the first stage offers, for the second one if there is one."""
-        blend = BY_OTHERS_ALONE if wanted.by_others else self.blend
-        every = blend.scores(self.first_stage, wanted.history, wanted.kinds, new=wanted.new)
+        every = self._blend(wanted).scores(self.first_stage, wanted.history, wanted.kinds, new=wanted.new)
         every[wanted.excluded] = -np.inf
         if self.ranking is None or not self._ranks(wanted):
             items = self.best_of(every, wanted.top)
@@ -173,20 +183,18 @@ class Recommender:
             )
         return Candidates(wanted.history, items, every[items], wanted.user)
 
-    def explained(
-        self,
-        history: Indices,
-        best: Indices,
-        scores: npt.NDArray[np.float64],
-        *,
-        new: bool = False,
-        by_others: bool = False,
-    ) -> list[Recommended]:
-        """These items with their scores, and the reasons from the latest of the history; see `Blend.reasons` and
-        `Wanted`.
-        """
-        blend = BY_OTHERS_ALONE if by_others else self.blend
-        reasons = blend.reasons(self.first_stage, history[-REASONED:], best, REASONS, new=new)
+    def _blend(self, wanted: Wanted) -> Blend:
+        return BY_OTHERS_ALONE if wanted.by_others else self.blend
+
+    def is_personal(self, wanted: Wanted) -> bool:
+        """Whether what somebody gets depends on their history; else it is most popular."""
+        mix = self._blend(wanted).of(new=wanted.new)
+        return len(wanted.history) > 0 and bool(mix.others or mix.own or self._ranks(wanted))
+
+    def explained(self, wanted: Wanted, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
+        """These items with their scores, and the reasons from the latest of the history; see `Blend.reasons`."""
+        history = wanted.history[-REASONED:]
+        reasons = self._blend(wanted).reasons(self.first_stage, history, best, REASONS, new=wanted.new)
         return [*map(Recommended, best.tolist(), scores.tolist(), reasons)]
 
     def golden(self, seed: int) -> list[Golden]:
@@ -199,12 +207,14 @@ class Recommender:
                 history = chance.choice(history, 2 * len(history))
             user: dict[str, Value] = {one.name: one.asked.example for one in self.user_columns if chance.integers(2)}
             new = bool(chance.integers(2))
-            found = self.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), user, new=new)
+            kinds = None if self.blend.mix.weaker == 1 else chance.integers(2, size=len(history), dtype=np.int8)
+            found = self.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), user, kinds, new=new)
             made.append(
                 Golden(
                     new=new,
                     user=user,
                     history=[self.items[item] for item in history],
+                    kinds=None if kinds is None else kinds.tolist(),
                     items=[self.items[one.item] for one in found],
                     scores=[one.score for one in found],
                 )

@@ -46,6 +46,7 @@ class Refusal(Enum):
     SLOW_BODY = 408, "A body that did not arrive in time."
     NO_RECOMMENDER = 409, "The dataset has users and items, but its recommender was not good enough to serve."
     NO_CLICK_MODEL = 409, "The dataset has only positives, so the model recommends and gives no click probabilities."
+    NO_BASKETS = 409, "Nothing is known of what was bought together: the dataset config names no `basket`."
     TOO_LARGE = 413, "A body above the limit."
     UNSUPPORTED_MEDIA_TYPE = 415, "A body that is not declared as JSON."
     TOO_MANY_REQUESTS = 429, "The rate limit of the key, or of an address without a key, is exceeded."

@@ -56,16 +56,17 @@ class Fallback(StrEnum):
     UNKNOWN_ITEMS = "unknown_items"
     """Items of the history that the recommender does not know were left out."""
     ATTRIBUTES = "attributes"
-    """Nobody chose the item that similar ones were asked for, so items with the same values of columns come first."""
+    """No item goes with the one that was asked for, so items with the same values of columns come first."""
     POPULAR = "popular"
-    """There is no history, or it knows none of its items, so the most popular items are recommended."""
+    """There is no history of known items, or it would not help, so the most popular items are recommended."""
     FEWER = "fewer"
     """There are fewer items left than were asked for; all of them are in the response."""
 
 
 class Reason(StrEnum):
     """Why an item is recommended: `history`, whoever chose the items of `because` chose it, too; `popular`, many chose
-    it; `new`, nobody chose or saw it yet; `attributes`, it shares values of columns with the items of `because`.
+    it; `new`, nobody chose or saw it yet; `attributes`, it shares values of columns with the items of `because`;
+    `together`, it was bought together with them.
 
     People read a sentence, which a client makes of it in their language.
     """
@@ -74,6 +75,7 @@ class Reason(StrEnum):
     POPULAR = "popular"
     NEW = "new"
     ATTRIBUTES = "attributes"
+    TOGETHER = "together"
 
 
 Columns = Annotated[
@@ -107,7 +109,7 @@ class RecommendedItem(msgspec.Struct, kw_only=True):
     reason: Reason
     because: Annotated[
         list[HistoryItem],
-        msgspec.Meta(description="The items that are the reason, with `history` and `attributes`; else none."),
+        msgspec.Meta(description="The items that are the reason; none with `popular` and `new`."),
     ]
     columns: Columns
 

@@ -170,7 +170,7 @@ def load(dataset: Dataset, file: Path, former: Path, target: Path | None = None)
     live = {key: row.columns for key, row in before.items() if row.state is not State.WITHDRAWN}
     known = {row.key for row in rows}
     gone = [row for key, row in before.items() if key not in known]
-    withdrawn = [ItemRow(row.key, {}, State.WITHDRAWN) for row in gone]
+    withdrawn = [ItemRow(row.key, row.columns, State.WITHDRAWN) for row in gone]
     version = catalogue.write(target or former, [*rows, *withdrawn], layout)
     return Loaded(
         version=version,

@@ -168,18 +168,28 @@ def _recommending_paths(recommender: Recommender, references: Sequence[Json], er
     )
     like = _operation(
         "similar",
-        "Items that the same users chose as an item, or that are like it if nobody chose it",
+        "Items that the same users chose as an item, or that were bought together with it",
         body=similar,
         answer=answer,
         error=error,
         examples={"item": {"value": {"item": known[0], "top": 5}}},
+        causes=(*INPUT_ERRORS, Refusal.NO_BASKETS),
     )
     return {"/recommend": {"post": recommend}, "/similar": {"post": like}}
 
 
-def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: Json, examples: Json) -> Json:
+def _operation(
+    identity: str,
+    summary: str,
+    *,
+    body: Json,
+    answer: Json,
+    error: Json,
+    examples: Json,
+    causes: Sequence[Refusal] = INPUT_ERRORS,
+) -> Json:
     given = {"application/json": {"schema": body, "examples": examples}}
-    described = _look(identity, summary, _response("Scored.", answer), error, *INPUT_ERRORS)
+    described = _look(identity, summary, _response("Scored.", answer), error, *causes)
     return described | {"security": [{"key": []}], "requestBody": {"required": True, "content": given}}
 
 

@@ -88,6 +88,8 @@ def _in_words(reason: str) -> str:
     def word(match: re.Match[str]) -> str:
         return " or ".join(KINDS.get(kind, kind) for kind in match[1].split(" | "))
 
+    if reason.startswith("Invalid enum value"):  # which would quote the value
+        return "/openapi.json lists its values"
     reason = reason.replace("`float` that's a multiple of 1.0", "`int`")
     return re.sub(r"`([^`]*)`", word, reason[:1].lower() + reason[1:])
 

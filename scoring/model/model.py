@@ -105,7 +105,8 @@ def check_recommender(recommender: Recommender, bundle: Bundle) -> int:
     golden = read_golden(bundle.path / FOLDER)
     for index, one in enumerate(golden):
         history = np.array([recommender.numbers[key] for key in one.history], dtype=np.int64)
-        found = recommender.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), one.user, new=one.new)
+        kinds = None if one.kinds is None else np.array(one.kinds, np.int8)
+        found = recommender.recommend(history, GOLDEN_TOP, np.empty(0, np.int64), one.user, kinds, new=one.new)
         items = [recommender.items[item.item] for item in found]
         differences = [abs(item.score - score) for item, score in zip(found, one.scores, strict=False)]
         # Written so that NaN is a mismatch too.

@@ -96,7 +96,8 @@ def _read_recommend(model: ServedModel, body: bytes, _lookups: Lookups) -> Recom
 
 
 def _read_similar(model: ServedModel, body: bytes, _lookups: Lookups) -> RecommendQuery:
-    return SimilarQuery(keyed(read_similar(body), model.bundle.schema))
+    request, together = read_similar(body)
+    return SimilarQuery(keyed(request, model.bundle.schema), together=together)
 
 
 SCORE = Operation("score", _read_score)

@@ -1,7 +1,7 @@
 """The bodies of `POST /recommend` and `POST /similar`."""
 
 from functools import cache
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -178,9 +178,13 @@ def keyed(request: RecommendRequest, schema: Schema) -> RecommendRequest:
 
 
 class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An item, to which those that the same users chose are similar."""
+    """An item, to which those that the same users chose are similar, or those in the same baskets."""
 
     item: ItemKey
+    kind: Annotated[
+        Literal["chosen", "together"],
+        msgspec.Meta(description="What the same users chose, or what was bought together, in one basket."),
+    ] = "chosen"
     top: Top | msgspec.UnsetType = msgspec.UNSET
     exclude: Exclude | msgspec.UnsetType = msgspec.UNSET
     show: Show | msgspec.UnsetType = msgspec.UNSET
@@ -190,6 +194,7 @@ class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def recommended(self) -> RecommendRequest:
         """The request of somebody who chose this item alone."""
         fields = msgspec.structs.asdict(self)
+        del fields["kind"]
         return RecommendRequest(history=[fields.pop("item")], new=0, **fields)
 
 
@@ -208,9 +213,13 @@ def read_recommend(body: bytes) -> RecommendRequest:
     return request
 
 
-def read_similar(body: bytes) -> RecommendRequest:
-    """The request of a `POST /similar`, as one to recommend; raises a `Rejection`."""
-    return _checked(_similar, body).recommended()
+def read_similar(body: bytes) -> tuple[RecommendRequest, bool]:
+    """The request of a `POST /similar`, as one to recommend, and whether it asks for what was bought together.
+
+    Raises a `Rejection`.
+    """
+    request = _checked(_similar, body)
+    return request.recommended(), request.kind == "together"
 
 
 def _checked(decoder: "msgspec.json.Decoder[_Asked]", body: bytes) -> _Asked:

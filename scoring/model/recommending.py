@@ -6,16 +6,15 @@ call, which costs little more.
 """
 
 import secrets
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from features.values import key_of
-from recommend.arrays import Indices, Mask
+from recommend.arrays import Indices, Mask, Numbers
 from recommend.catalogue import Catalogue, KnownItem
 from recommend.columns import Value
 from recommend.histories import Stored
@@ -32,7 +31,7 @@ from scoring.responses import Fallback, HistoryItem, KnownUser, PlacedItems, Rea
 MOST_NEW_COMPARED = 1_000
 """So many of the new items with the best scores are looked at, where `at_most` leaves some out."""
 
-Ranked = tuple[Indices, npt.NDArray[np.float64]]
+Ranked = tuple[Indices, Numbers]
 """Items, best first, and their scores."""
 DEFAULT_TOP = 10
 MOST_SHOWN = 100
@@ -52,12 +51,15 @@ class NewItem(NamedTuple):
         return RecommendedItem(item=self.key, score=None, reason=Reason.NEW, because=[], columns=self.said.shown(names))
 
 
-def _known_scores(history: Indices, recommender: Recommender) -> npt.NDArray[np.float64]:
-    """The scores of known items, float64[m]; without a history by their popularity, in the order of which they are."""
+def _above_average(history: Indices, recommender: Recommender) -> Numbers:
+    """How far known items score above the average, float64[m]; without a history by their popularity, in the order of
+    which they are.
+    """
+    scores: Numbers = -np.log1p(np.arange(len(recommender.items)))
     if len(history):
-        return recommender.blend.scores(recommender.first_stage, history)
-    scores: npt.NDArray[np.float64] = -np.log1p(np.arange(len(recommender.items)))
-    return scores
+        scores = recommender.blend.scores(recommender.first_stage, history)
+    above: Numbers = scores - scores.mean()
+    return above
 
 
 class Found(NamedTuple):
@@ -103,19 +105,17 @@ class RecommendQuery:
         is_new = not len(stored.chosen)
         wanted = Wanted(history, top - len(new), excluded, user, kinds, new=is_new, by_others=self.by_others)
         items, scores = yield from self._varied(wanted, new, recommender, lookups)
-        explained = history if self.reasons else _NOBODY.chosen
-        found = recommender.explained(explained, items, scores, new=is_new, by_others=self.by_others)
-        if not len(history):
+        explained = wanted if self.reasons else wanted._replace(history=_NOBODY.chosen)
+        found = recommender.explained(explained, items, scores)
+        if not recommender.is_personal(wanted):
             self.fallback.append(Fallback.POPULAR)
         if len(found) + len(new) < top:
             self.fallback.append(Fallback.FEWER)
         past = np.unique(history).tolist() if request.details is True else []
         named = {*past[:MOST_SHOWN], *(one.item for one in found), *(item for one in found for item in one.because)}
-        said = _said(named, recommender, lookups)
-        shown = {
-            item: HistoryItem(item=recommender.items[item], columns=said[item].shown(names) if item in said else {})
-            for item in named
-        }
+        keys = recommender.items
+        said = _said([keys[item] for item in named], lookups)
+        shown = {item: _shown(keys[item], said, names) for item in named}
         answer = RecommendAnswer(
             items=[_recommended(one, shown) for one in found] + [one.shown(names) for one in new],
             fallback=self.fallback,
@@ -126,7 +126,7 @@ class RecommendQuery:
         )
         if model.clicks is None or len(said) < len(named):
             return Found(answer, [])
-        texts = [said[one.item] for one in found] + [one.said for one in new]
+        texts = [said[keys[one.item]] for one in found] + [one.said for one in new]
         columns = self._columns(stored, user, model, lookups)
         return Found(answer, pairs(columns, texts, model.bundle.schema.fields))
 
@@ -142,7 +142,7 @@ class RecommendQuery:
         most = min(lookups.places if request.new is msgspec.UNSET else int(request.new), top - 1)
         if not most or catalogue is None or new is None or not len(new.numbers):
             return []
-        scores = new.scores(_known_scores(history, recommender))
+        scores = new.scores(_above_average(history, recommender))
         named = {
             key_of(key) for keys in (request.history, request.exclude) if keys is not msgspec.UNSET for key in keys
         }
@@ -152,7 +152,7 @@ class RecommendQuery:
             numbers = new.numbers[::-1][best_of(scores[::-1], MOST_NEW_COMPARED)]  # of equal ones the latest first
             kept = numbers[varied(numbers, most, request, catalogue)].tolist()
             keys = [catalogue.key(number) for number in kept]
-            return [NewItem(one, key, catalogue.item(key, one)) for one, key in zip(kept, keys, strict=True)]
+            return [NewItem(one, key, catalogue.item(key)) for one, key in zip(kept, keys, strict=True)]
         except SnapshotError as error:
             lookups.complain(error)
             return []
@@ -225,40 +225,60 @@ class RecommendQuery:
         return known
 
 
+@dataclass
 class SimilarQuery(RecommendQuery):
-    """A checked request for items that are similar to one, which is the whole history.
+    """A checked request for items that are similar to one, which is the whole history: the same users chose them, or
+    with `together` they are in the same baskets.
 
-    If nobody chose it, items come by the values that they share with it, then by popularity.
+    If none is, items come by the values that they share with it, then by popularity.
     """
 
-    by_others = True
-    _like: npt.NDArray[np.float64] | None = None
-    """How much each of the recommender's items is like it, float64[m], if nobody chose it."""
+    together: bool = False
+    by_others: ClassVar[bool] = True
+    _like: Numbers | None = None
+    """How much each of the recommender's items is like it, float64[m], unless the first stage says so."""
 
     def steps(self, recommender: Recommender, model: ServedModel, lookups: Lookups) -> Generator[Wanted, Ranked, Found]:
-        """See `RecommendQuery.steps`; raises `UNKNOWN_ITEM` for an item that is not in the catalogue either."""
+        """See `RecommendQuery.steps`; raises `NO_BASKETS`, and `UNKNOWN_ITEM` for an item that is not in the catalogue
+        either.
+        """
         (key,) = map(key_of, self.request.history or ())
-        if key in recommender.numbers:
+        weights = recommender.together if self.together else recommender.first_stage
+        if weights is None:
+            raise Refusal.NO_BASKETS(
+                "This model does not know what was bought together: its dataset config names no `basket`, or there are "
+                "too many items. Leave out `kind`, or name a `basket` and train again.",
+                field="kind",
+            )
+        item = _known(recommender, [key])
+        goes_with_others = len(item) > 0 and not weights.is_alone(item[0])
+        if goes_with_others and not self.together:
             return (yield from super().steps(recommender, model, lookups))
+        self._like = weights.scores(item) if goes_with_others else self._by_values(key, recommender, model, lookups)
+        self._like[item] = -np.inf
+        found = yield from super().steps(recommender, model, lookups)
+        alike = [one for one in found.answer.items if one.score]
+        because = [_shown(key, _said([key], lookups), _to_show(self.request, lookups.catalogue))]
+        for one in alike:
+            one.reason, one.because = Reason.TOGETHER if goes_with_others else Reason.ATTRIBUTES, because
+        if len(alike) == len(found.answer.items):
+            self.fallback.remove(Fallback.POPULAR)
+        if alike and not goes_with_others:
+            self.fallback.insert(0, Fallback.ATTRIBUTES)
+        return found
+
+    def _by_values(self, key: str, recommender: Recommender, model: ServedModel, lookups: Lookups) -> Numbers:
+        """How much each of the recommender's items is like this one, float64[m], by what the catalogue says."""
         catalogue = lookups.catalogue
         number = -1 if catalogue is None else catalogue.find(key)
         if catalogue is None or number < 0:
+            if key in recommender.numbers:
+                return np.zeros(len(recommender.items))
             raise Refusal.UNKNOWN_ITEM("Nobody chose this item, and it is not in the catalogue.", field="item")
         try:
-            self._like = catalogue.like(number, model.compared_columns)[catalogue.numbers]
-            said = catalogue.item(key, number)
+            return catalogue.like(number, model.compared_columns)[catalogue.numbers]
         except SnapshotError as error:
             raise Refusal.UNAVAILABLE(f"Items cannot be compared: {error}") from error
-        found = yield from super().steps(recommender, model, lookups)
-        because = [HistoryItem(item=key, columns=said.shown(_to_show(self.request, catalogue)))]
-        alike = [one for one in found.answer.items if one.score]
-        for one in alike:
-            one.reason, one.because = Reason.ATTRIBUTES, because
-        if len(alike) == len(found.answer.items):
-            self.fallback.remove(Fallback.POPULAR)
-        if alike:
-            self.fallback.insert(0, Fallback.ATTRIBUTES)
-        return found
 
     def _excluded(self, recommender: Recommender, history: Indices) -> Indices:
         """The item itself, too, also where what was chosen is recommended again."""
@@ -270,10 +290,9 @@ class SimilarQuery(RecommendQuery):
     def _best(self, wanted: Wanted, recommender: Recommender) -> Generator[Wanted, Ranked, Ranked]:
         if self._like is None:
             return (yield wanted)
-        scores = self._like.copy()
-        scores[wanted.excluded] = -np.inf
-        items = recommender.best_of(scores, wanted.top)
-        return items, scores[items]
+        self._like[wanted.excluded] = -np.inf
+        items = recommender.best_of(self._like, wanted.top)
+        return items, self._like[items]
 
 
 class PlacementsQuery(RecommendQuery):
@@ -319,18 +338,18 @@ def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetTy
     return np.array([number for number in found if number is not None], dtype=np.int64)
 
 
-def _said(items: Collection[int], recommender: Recommender, lookups: Lookups) -> dict[int, KnownItem]:
+def _said(keys: Iterable[str], lookups: Lookups) -> dict[str, KnownItem]:
     """What the catalogue says of each item; nothing without a catalogue, or if it was altered."""
     if (catalogue := lookups.catalogue) is not None:
-        numbers = catalogue.numbers[[*items]].tolist() if items else ()
         try:
-            return {
-                item: catalogue.item(recommender.items[item], number)
-                for item, number in zip(items, numbers, strict=True)
-            }
+            return {key: catalogue.item(key) for key in keys}
         except SnapshotError as error:
             lookups.complain(error)
     return {}
+
+
+def _shown(key: str, said: Mapping[str, KnownItem], names: Iterable[str]) -> HistoryItem:
+    return HistoryItem(item=key, columns=said[key].shown(names) if key in said else {})
 
 
 def _recommended(found: Recommended, shown: Mapping[int, HistoryItem]) -> RecommendedItem:

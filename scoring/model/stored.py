@@ -12,7 +12,7 @@ import msgspec
 
 from features.columns import Field, Number
 from features.schema import Schema
-from recommend.catalogue import Catalogue, KnownItem, NewItems
+from recommend.catalogue import Catalogue, Comparison, KnownItem
 from recommend.columns import Value, stated
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories, Stored
@@ -46,7 +46,7 @@ class Lookups:
     forgotten: Forgotten = NOBODY
     """Users of whom nothing is told, though the histories may still have them."""
     catalogue: Catalogue | None = None
-    new: NewItems | None = None
+    new: Comparison | None = None
     places: int = 0
     """How many of the last places new items may take, unless a request says otherwise."""
     complain: Callable[[SnapshotError], None] = _raised
@@ -116,12 +116,11 @@ def _of_item(key: str, place: str, lookups: Lookups) -> KnownItem:
     catalogue = lookups.catalogue
     if catalogue is None:
         raise Refusal.UNAVAILABLE("The service has no catalogue yet, or can't read it; its log says why.")
-    number = catalogue.find(key)
-    if number < 0:
+    if catalogue.find(key) < 0:
         raise Refusal.UNKNOWN_ITEM(
             f"The catalogue has no item {key[:LONGEST_NAME]!r}, or it was withdrawn.", field=place
         )
-    return catalogue.item(key, number)
+    return catalogue.item(key)
 
 
 def read_context(context: Mapping[str, str | float | None], columns: Sequence[Field]) -> dict[str, Value]:

@@ -24,7 +24,7 @@ from urllib.request import Request, urlopen
 from features.errors import PersonalizationError
 from features.files import Stamp, stamp, write_private, write_whole, written_aside
 from recommend import catalogue, histories
-from recommend.catalogue import Catalogue, NewItems
+from recommend.catalogue import Catalogue, Comparison
 from recommend.forgotten import FILE as FORGOTTEN
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories
@@ -185,7 +185,7 @@ class Following:
         self._forgotten = _Followed(folder.parent / FORGOTTEN, lambda file: Forgotten.decode(file.read_bytes()), sink)
         self._histories = _Followed(folder / histories.FILE, lambda file: Histories(file, items), sink)
         self._catalogue = _Followed(folder / catalogue.FILE, lambda file: Catalogue(file, items, fields), sink)
-        self._new: NewItems | None = None
+        self._new: Comparison | None = None
         self._no_new = _Problem("new items not found", sink)
         self._looked = time.monotonic()
         self._opening: asyncio.Task[None] | None = None
@@ -224,12 +224,12 @@ class Following:
             return NOBODY if self._lake is None or self._lake.has_no_list else None
         return self._forgotten.current
 
-    def _new_items(self) -> NewItems | None:
+    def _new_items(self) -> Comparison | None:
         """The items of the catalogue that are new, for which the keys of all items are read."""
         found = self._catalogue.current
         if found is None or not self._recommends:
             return None
-        return NewItems.of(found, self._histories.current, self._columns)
+        return Comparison.of_new(found, self._histories.current, self._columns)
 
 
 class _Problem:

@@ -241,7 +241,7 @@ def test_weaker_choices_tell_what_is_chosen_later_and_are_no_choices() -> None:
 
 def test_what_is_mixed_is_saved_and_loaded_and_reproduces_golden_requests(tmp_path: Path) -> None:
     blend = Blend(
-        mix=Mix(own=1.0, half_life=2.0, popularity=0.5),
+        mix=Mix(own=1.0, half_life=2.0, popularity=0.5, weaker=0.5),
         of_new=Mix(recency=3.0),
         ranks_new=False,
         of_items=np.array([[1.0, 0.5, 0.0], [0.1, 0.1, 0.1]]),
@@ -252,6 +252,7 @@ def test_what_is_mixed_is_saved_and_loaded_and_reproduces_golden_requests(tmp_pa
     assert (loaded.blend.mix, loaded.blend.of_new, loaded.blend.ranks_new) == (blend.mix, blend.of_new, False)
     assert loaded.golden(7) == made.golden(7) != replace(made, blend=Blend()).golden(7)
     assert {one.new for one in made.golden(7)} == {True, False}
+    assert {kind for one in made.golden(7) for kind in one.kinds or ()} == {0, 1}
     assert loaded.together is not None
     assert loaded.together.scores(np.array([0])).tolist() == [0, 0.5, 0.25]
     np.save(tmp_path / "recommend" / BLEND, np.zeros((2, 4)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recommend import catalogue, histories
-from recommend.catalogue import Catalogue, ItemRow, Layout, NewItems, State
+from recommend.catalogue import Catalogue, Comparison, ItemRow, Layout, State
 from recommend.histories import Histories, UserRow
 
 LAYOUT = Layout(item_column="item_id", separators={"title": "", "genre": "|", "land": ""})
@@ -24,9 +24,9 @@ def opened(tmp_path: Path, **items: dict[str, str]) -> Catalogue:
 def test_new_is_what_neither_the_recommender_nor_a_history_has(tmp_path: Path) -> None:
     found = opened(tmp_path, a={}, seen={}, n1={}, b={}, n2={})
     histories.write(tmp_path / "h", ["seen", "unheard"], [UserRow("u", b"", {})], "user_id")
-    new = NewItems.of(found, Histories(tmp_path / "h", RECOMMENDER), [])
+    new = Comparison.of_new(found, Histories(tmp_path / "h", RECOMMENDER), [])
     assert [found.key(number) for number in new.numbers] == ["n1", "n2"]
-    new = NewItems.of(found, None, [])
+    new = Comparison.of_new(found, None, [])
     assert [found.key(number) for number in new.numbers] == ["seen", "n1", "n2"]
 
 
@@ -41,13 +41,13 @@ def test_a_value_is_worth_what_items_with_it_score_above_the_average(tmp_path: P
         n4={"genre": "never", "land": "K"},
         n5={},
     )
-    scores = NewItems.of(found, None, ["genre", "land", "no column"]).scores(np.array([1.0, 2.0, 6.0]))
+    scores = Comparison.of_new(found, None, ["genre", "land", "no column"]).scores(np.array([-2.0, -1.0, 3.0]))
     x, y, in_k, in_x = (3 - 2) / (2 + 5), 3 / (1 + 5), 3 / (1 + 5), -2 / (1 + 5)
     assert scores == pytest.approx([x, (x + y + in_k) / sqrt(3), in_x, in_k / sqrt(2), 0])
 
 
 def test_without_new_items_or_columns_there_is_nothing_to_score(tmp_path: Path) -> None:
     found = opened(tmp_path, a={"genre": "x"})
-    assert len(NewItems.of(found, None, ["genre"]).scores(np.zeros(3))) == 0
+    assert len(Comparison.of_new(found, None, ["genre"]).scores(np.zeros(3))) == 0
     found = opened(tmp_path, a={"genre": "x"}, n={"genre": "x"})
-    assert NewItems.of(found, None, []).scores(np.arange(3.0)).tolist() == [0]
+    assert Comparison.of_new(found, None, []).scores(np.arange(3.0)).tolist() == [0]

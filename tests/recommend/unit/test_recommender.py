@@ -11,7 +11,7 @@ from features.bundle import BundleError
 from recommend import recommender
 from recommend.first_stage import FACTORS, OTHERS, SETTINGS, WEIGHTS, ItemFactors, ItemWeights
 from recommend.ranking import Predict
-from recommend.recommender import GOLDEN, ITEMS, Recommender, read_golden
+from recommend.recommender import GOLDEN, ITEMS, Recommender, Wanted, read_golden
 from tests.support.recommenders import ITEM_TO_ITEM
 
 NOTHING = np.empty(0, np.int64)
@@ -28,10 +28,10 @@ def test_reasons_are_looked_for_among_the_latest_choices(monkeypatch: pytest.Mon
     made = Recommender(
         items=["a", "b", "c"], first_stage=ItemWeights.cut(np.array([[0, 0, 9.0], [0, 0, 1], [0, 0, 0]]))
     )
-    history, best = np.array([0, 1, 1]), np.array([2])
-    assert made.explained(history, best, np.zeros(1))[0].because == [0, 1]
+    wanted, best = Wanted(np.array([0, 1, 1]), 1, NOTHING, {}), np.array([2])
+    assert made.explained(wanted, best, np.zeros(1))[0].because == [0, 1]
     monkeypatch.setattr(recommender, "REASONED", 2)
-    assert made.explained(history, best, np.zeros(1))[0].because == [1]
+    assert made.explained(wanted, best, np.zeros(1))[0].because == [1]
 
 
 def test_nothing_of_the_history_and_nothing_excluded_is_recommended() -> None:

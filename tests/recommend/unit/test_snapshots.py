@@ -75,7 +75,7 @@ def test_keys_of_any_characters_are_unknown_or_found(tmp_path: Path, key: str) -
 
 def test_a_catalogue_that_nobody_uses_any_more_is_closed_at_once(tmp_path: Path) -> None:
     found = Catalogue(write_catalogue(tmp_path / "c", item("a")), ITEMS)
-    assert found.item("a", 0).columns["title"] == "Film a"
+    assert found.item("a").columns["title"] == "Film a"
     left = weakref.ref(found)
     gc.disable()
     try:
@@ -154,8 +154,8 @@ def test_items_are_shown_and_found_by_their_values(tmp_path: Path) -> None:
     file = write_catalogue(tmp_path / "c", item("a", "x|y"), item("b"), item("c", "y"), item("d", "z"))
     found = Catalogue(file, ["c", "nowhere", "a"])
     assert found.numbers.tolist() == [2, -1, 0]
-    assert found.item("a", 0).columns == {"item_id": "a", "genre": ["x", "y"], "title": "Film a"}
-    assert found.item("nowhere", -1).columns == {"item_id": "nowhere"}
+    assert found.item("a").columns == {"item_id": "a", "genre": ["x", "y"], "title": "Film a"}
+    assert found.item("nowhere").columns == {"item_id": "nowhere"}
     assert found.having("genre", ["y"]).tolist() == [True, False, True, False]
     assert found.having("genre", ["x", "z", "never"]).tolist() == [True, False, False, True]
     assert not found.having("genre", ["x|y"]).any()
@@ -169,7 +169,7 @@ def test_the_values_of_an_item_are_those_of_a_records_fields(tmp_path: Path) -> 
     )
     catalogue.write(tmp_path / "c", [row], PRICED)
     found = Catalogue(tmp_path / "c", ["a"], schema.fields)
-    assert [(schema.fields[place].name, value) for place, value in found.item("a", 0).values] == [
+    assert [(schema.fields[place].name, value) for place, value in found.item("a").values] == [
         ("year", 1990.0),
         ("minutes", None),
         ("price", 24.72),
@@ -185,9 +185,9 @@ def test_numbers_are_numbers_and_found_by_equal_ones(tmp_path: Path) -> None:
     rows = [ItemRow(key, {"price": price, "sku": "000999"}, State.TRAINED) for key, price in PRICES.items()]
     catalogue.write(tmp_path / "c", rows, PRICED)
     found = Catalogue(tmp_path / "c", [*PRICES])
-    shown = [found.item(key, number).shown(["price"]) for number, key in enumerate(PRICES)]
+    shown = [found.item(key).shown(["price"]) for key in PRICES]
     assert repr(shown) == "[{'price': 24.72}, {'price': 25}, {'price': 1000}, {'price': 0.1}, {}, {}]"
-    assert found.item("a", 0).columns["sku"] == "000999"
+    assert found.item("a").columns["sku"] == "000999"
     for values, those in ((["24.72"], "a"), (["25", "1000.0"], "bc"), (["0.1", "free", ""], "d"), (["24.7"], "")):
         assert "".join(np.array([*PRICES])[found.having("price", values)]) == those, values
     starts, codes = found.coded("price")
@@ -221,7 +221,7 @@ def test_an_earlier_catalogue_is_read_and_written_again_with_its_columns_types(t
     schema = Schema(numeric=("price",), categorical=("genre",), separators={"genre": "|"})
     served = Catalogue(before, ["a"], schema.fields)
     assert (served.count, served.find("b")) == (1, -1)
-    assert served.item("a", 0).values == [(0, 24.72), (1, "x|y")]
+    assert served.item("a").values == [(0, 24.72), (1, "x|y")]
     assert served.having("genre", ["y"]).tolist() == served.having("price", ["24.72"]).tolist() == [True]
     catalogue.write(tmp_path / "trained", [ItemRow("n", {"price": 3}, State.TRAINED)], PRICED)
     catalogue.carry_over(before, tmp_path / "trained", [], tmp_path / "served")
@@ -255,7 +255,7 @@ def test_training_neither_changes_what_was_loaded_nor_brings_back_what_was_withd
     trained = write_catalogue(tmp_path / "trained", item("a", "y"), item("b"), item("new"))
     catalogue.carry_over(served, trained, [], served)
     assert states(served) == {"a": State.LOADED, "b": State.WITHDRAWN, "new": State.TRAINED}
-    assert Catalogue(served, ["a"]).item("a", 0).columns["genre"] == ["x"]
+    assert Catalogue(served, ["a"]).item("a").columns["genre"] == ["x"]
 
 
 def test_the_first_training_makes_the_catalogue(tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ WRONG_WITH_RECOMMENDER: list[tuple[str, object, str, str | None]] = [
         "filter",
     ),
     ("/similar", {"item": "a", "placements": [{"name": "x"}]}, "unknown_field", "placements"),
+    ("/similar", {"item": "a", "kind": "alike"}, "wrong_type", "kind"),
 ]
 
 

@@ -332,6 +332,7 @@ def test_an_items_neighbours_are_what_its_users_chose(film_service: RunningServi
     assert items(found) == items(asked(film_service, history=["b"], top=2)) == ["a", "c"]
     assert (found["items"][0]["reason"], because(found["items"][0])) == ("history", ["b"])
     assert items(answer(film_service, "/similar", {"item": "b", "exclude": ["a"], "filter": {"genre": ["x"]}})) == []
+    assert refusal(film_service, "/similar", {"item": "b", "kind": "together"}) == (409, "no_baskets", "kind")
 
 
 def test_what_is_like_an_item_that_nobody_chose_is_similar_then_what_is_popular(film_service: RunningService) -> None:
@@ -354,6 +355,7 @@ def test_what_is_like_an_item_that_nobody_chose_is_similar_then_what_is_popular(
     [
         ({"item": "n2", "top": 2}, ["c", "b"], ["attributes"]),
         ({"item": "n3", "top": 2}, ["a", "b"], ["popular"]),
+        ({"item": "d", "top": 2}, ["a", "b"], ["popular"]),
         ({"item": "gone", "top": 3, "exclude": ["b"]}, ["a", "c", "d"], ["attributes", "popular"]),
         ({"item": "n1", "top": 2, "filter": {"genre": ["y"]}}, ["b", "c"], ["attributes", "popular"]),
         ({"item": "n1", "top": 3, "at_most": {"genre": 1}}, ["a", "c", "d"], ["attributes", "popular"]),

@@ -108,8 +108,7 @@ def test_histories_and_items_lie_beside_the_bundle_and_not_in_it(made: Run) -> N
     assert found.find("nobody") is None
 
     catalogued = Catalogue(bundle.parent / SNAPSHOTS / catalogue.FILE, ["i3"])
-    (number,) = catalogued.numbers.tolist()
-    assert catalogued.item("i3", number).columns == {"item_id": "i3", "kind": "1", "title": "Film i3"}
+    assert catalogued.item("i3").columns == {"item_id": "i3", "kind": "1", "title": "Film i3"}
     assert catalogued.having("kind", ["1"]).sum() == ITEMS / 2
     assert not [file for file in bundle.rglob("*") if file.is_file() and b'"u17"' in file.read_bytes()]
 

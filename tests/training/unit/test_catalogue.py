@@ -53,6 +53,7 @@ def test_items_are_added_changed_withdrawn_and_brought_back(dataset: TablesDatas
     assert counted(load(dataset, first, target)) == (2, 0, 0, 0)
     assert counted(load(dataset, written(tmp_path / "2.csv", "a,A!,90,x|y", "c,C,,z"), target)) == (1, 1, 1, 0)
     assert states(target) == {"a": State.LOADED, "c": State.LOADED, "b": State.WITHDRAWN}
+    assert catalogue.read_rows(target)[0][2].columns["title"] == "B"  # for those who chose it
     assert counted(load(dataset, first, target)) == (1, 1, 1, 0)
     assert counted(load(dataset, first, target)) == (0, 0, 0, 2)
     assert states(target)["c"] is State.WITHDRAWN
