@@ -325,8 +325,8 @@ def decays(count: int, half_life: float) -> Numbers:
     return np.exp2(-np.arange(count)[::-1] / half_life) if half_life else np.ones(count)
 
 
-def last_of_each(*numbers: Indices) -> Mask:
-    """Which rows, bool[n], are the last ones with their sorted `numbers`, int64[n] each."""
+def last_of_each(*numbers: Indices | Numbers) -> Mask:
+    """Which rows, bool[n], are the last ones with their sorted `numbers`, [n] each."""
     last = np.ones(len(numbers[0]), np.bool_)
     last[:-1] = np.any([own[1:] != own[:-1] for own in numbers], axis=0)
     return last

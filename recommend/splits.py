@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from features.hashing import hash_whole_numbers
-from recommend.arrays import Indices, Mask
+from recommend.arrays import Indices, Mask, Numbers
+from recommend.first_stage import last_of_each
 from recommend.interactions import Interactions, Matrix
 
 TRAINING_SHARE = 0.75
@@ -41,9 +42,25 @@ def by_time(interactions: Interactions, seed: int, share: float = TRAINING_SHARE
     `seed`, the user and the item decide the order of rows of the same time. Raises `ValueError` for interactions
     without times.
     """
-    if interactions.times is None:
-        raise ValueError("interactions without times cannot be split by time")
-    return _first_of_each(interactions.users, share, interactions.times, _ties(interactions, seed))
+    return _first_of_each(interactions.users, share, _times(interactions), _ties(interactions, seed))
+
+
+def by_visit(interactions: Interactions, seed: int, share: float = TRAINING_SHARE) -> Mask:
+    """Which interactions are training rows, bool[n]: those of `by_time`, but what a user chose at one time stays together.
+
+    The rows of an order are held out if one of them is, since half of an order would tell of the other half; a user's
+    first order is not. If that leaves too few users to judge by, as on one date for all, it is `by_time`.
+    """
+    apart = by_time(interactions, seed, share)
+    order = interactions.by_user()
+    users, times = interactions.users[order], _times(interactions)[order]
+    ends = last_of_each(users, times)
+    visits: Indices = np.cumsum(ends) - ends
+    whole = np.bincount(visits, ~apart[order]) == 0
+    whole[visits[np.searchsorted(users, users)]] = True
+    together = np.empty_like(apart)
+    together[order] = whole[visits]
+    return together if len(np.unique(interactions.users[~together])) >= FEWEST_USERS else apart
 
 
 def by_moment(interactions: Interactions, share: float = TRAINING_SHARE) -> Mask:
@@ -51,9 +68,14 @@ def by_moment(interactions: Interactions, share: float = TRAINING_SHARE) -> Mask
 
     Raises `ValueError` like `by_time`.
     """
+    times = _times(interactions)
+    return times <= np.quantile(times, share, method="lower")
+
+
+def _times(interactions: Interactions) -> Numbers:
     if interactions.times is None:
         raise ValueError("interactions without times cannot be split by time")
-    return interactions.times <= np.quantile(interactions.times, share, method="lower")
+    return interactions.times
 
 
 def _numbers(rows: int, seed: int) -> npt.NDArray[np.float64]:
@@ -125,7 +147,7 @@ def divide(choices: Interactions, seed: int, share: float = TRAINING_SHARE, fewe
     first = by_moment(choices, share)
     known = np.intersect1d(choices.users[first], choices.only(~first).strongest().users)
     if len(known) < (FEWEST_KNOWN if fewest is None else fewest):
-        first = by_time(choices, seed, share)
+        first = by_visit(choices, seed, share)
         return Division(first=first, histories=first, by_moment=False)
     is_new = ~np.isin(choices.users, choices.users[first])
     return Division(first=first, histories=first | (is_new & by_time(choices, seed, 0.5)), by_moment=True)

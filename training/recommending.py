@@ -242,7 +242,7 @@ class RankingFit:
         quarter, because what was chosen later would tell how often.
         """
         if self._own(choices) and choices.times is not None:
-            return [~splits.by_time(choices, self.parameters.seed)]
+            return [~splits.by_visit(choices, self.parameters.seed)]
         fold = chance.integers(0, FOLDS, len(choices))
         return [fold == number for number in range(FOLDS)]
 

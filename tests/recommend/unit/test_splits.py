@@ -62,6 +62,20 @@ def test_rows_of_the_same_time_are_split_at_random_whatever_their_order() -> Non
     assert not np.array_equal(splits.by_time(rows, 2), mask)
 
 
+def test_what_was_chosen_at_one_time_is_held_out_together() -> None:
+    """Of orders with 3, 1 and 2 rows the split by time would cut the first or the last. One order alone stays."""
+    users, times = np.repeat(np.arange(40), 6), np.tile([1.0, 1.0, 1.0, 2.0, 3.0, 3.0], 40)
+    times[users == 7] = 5.0
+    rows = replace(some(), users=users, items=np.arange(240) % 50, values=np.ones(240), times=times, user_count=40)
+    shuffled = rows.only(np.random.default_rng(1).permutation(240))
+    assert shuffled.times is not None
+    for share, held_out_from in ((0.75, 3.0), (0.5, 2.0), (0.1, 2.0)):
+        expected = (shuffled.users == 7) | (shuffled.times < held_out_from)
+        assert np.array_equal(splits.by_visit(shuffled, 1, share), expected), share
+    one_date = replace(rows, times=np.ones(240))
+    assert np.array_equal(splits.by_visit(one_date, 1), splits.by_time(one_date, 1)), "nothing else can be held out"
+
+
 def test_a_share_may_be_another() -> None:
     users = np.repeat(np.arange(3), 10)
     rows = Interactions(users=users, items=np.arange(30), values=np.ones(30), times=None, user_count=3, item_count=30)
