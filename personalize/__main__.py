@@ -1,5 +1,6 @@
-"""The entry point of `personalize`. Ctrl-C may come while the commands are still being imported."""
+"""The entry point of `personalize`. A signal may come while the commands are still being imported."""
 
+import signal
 import sys
 
 INTERRUPTED = 130
@@ -8,6 +9,7 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line, and exit with one of the codes that `--help` lists."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from personalize.commands.app import main as run  # noqa: PLC0415 - takes a third of a second
 

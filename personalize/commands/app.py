@@ -168,14 +168,6 @@ class Commands(TyperGroup):
                 module, _, function = place.partition(".")
                 self.add_command(LazyCommand(f"personalize.commands.{module}", function, panel))
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer keeps the classes of its Click
-        """Run a command. Raises `UpdateInterruptedError` after Ctrl-C, and after signals that count as Ctrl-C."""
-        try:
-            with as_ctrl_c():
-                return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise UpdateInterruptedError("Interrupted. Run the same command again to continue.") from error
-
 
 app = typer.Typer(
     cls=Commands,
@@ -219,7 +211,8 @@ def root(
 def main() -> None:
     """Run the command line, and exit with one of the documented codes."""
     try:
-        app()
+        with as_ctrl_c():
+            app()
     except PersonalizationError as error:
         _leave(str(error), exit_code(error), error)
     except BrokenPipeError:

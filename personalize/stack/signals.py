@@ -71,7 +71,8 @@ def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterat
 def as_ctrl_c() -> Iterator[None]:
     """Handle the signals during the block as Python handles Ctrl-C, by `KeyboardInterrupt`.
 
-    The exception is lost if it comes in a function that C code calls, so the signal is also kept in mind.
+    The exception is lost or becomes another one where C code calls Python, so the signal is also kept in mind: however
+    the block fails after one, `UpdateInterruptedError` is raised.
     """
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -81,5 +82,9 @@ def as_ctrl_c() -> Iterator[None]:
     try:
         with handling_signals(on_signal):
             yield
+    except BaseException as error:
+        if not _pressed or isinstance(error, UpdateInterruptedError):
+            raise
+        raise UpdateInterruptedError("Interrupted. Run the same command again to continue.") from error
     finally:
         _pressed.clear()

@@ -93,10 +93,17 @@ def test_a_hangup_that_nohup_ignores_stays_ignored() -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("becomes", [None, ImportError("a library's own module failed to import")])
 def test_a_signal_between_two_commands_of_pulumi_is_an_interruption(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, number: int, becomes: Exception | None
 ) -> None:
-    monkeypatch.setattr(lifecycle, "reset_stack", lambda _: signal.raise_signal(number))
+    def press(_: object) -> None:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            raise becomes or KeyboardInterrupt from None
+
+    monkeypatch.setattr(lifecycle, "reset_stack", press)
     monkeypatch.setattr(sys, "argv", ["personalize", "reset", "--yes"])
     before = signal.getsignal(number)
     with pytest.raises(SystemExit) as caught:
@@ -133,7 +140,7 @@ import signal, sys
 class Pressed:
     def find_spec(self, name, *_):
         if name == "typer":
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(int(sys.argv[1]))
 
 sys.meta_path.insert(0, Pressed())
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -143,8 +150,10 @@ main()
 """
 
 
-def test_ctrl_c_while_the_commands_are_imported_is_an_interruption_too() -> None:
-    ended = subprocess.run([sys.executable, "-c", IMPORTING], capture_output=True, text=True, check=False, cwd=ROOT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_commands_are_imported_is_an_interruption_too(number: int) -> None:
+    command = [sys.executable, "-c", IMPORTING, str(int(number))]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (ended.returncode, ended.stdout) == (ExitCode.INTERRUPTED, "")
     assert ended.stderr == "error: Interrupted. Run the same command again to continue.\n"
 
