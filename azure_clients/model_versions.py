@@ -60,6 +60,7 @@ class Version(Registered):
     reasons: tuple[str, ...]
     metrics: dict[str, Any]
     hyperparameters: dict[str, Any]
+    dataset_hash: str = ""
 
     @classmethod
     def of(cls, number: int, tags: Mapping[str, str], *, champion: bool, registered: datetime) -> Self:
@@ -76,6 +77,7 @@ class Version(Registered):
             registered=registered,
             metrics=json.loads(tags["metrics"]),
             hyperparameters=json.loads(tags["hyperparameters"]),
+            dataset_hash=tags.get("dataset_hash", ""),
         )
 
     def instead(self, versions: Iterable["Version"], report: Path) -> tuple["Version", str]:
@@ -126,6 +128,7 @@ def short_tags(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
     return {
         "bundle_hash": bundle_hash,
         "manifest_hash": metadata.manifest_hash,
+        "dataset_hash": metadata.dataset_hash,
         "code_hash": metadata.code_hash,
         "accepted": json.dumps(metadata.verdict.accepted),
         **{f"metric.{name}": str(value) for name, value in scalars.items()},

@@ -166,6 +166,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     held_out: HeldOut | None = None
     """None in bundles that were written before there was one, and without a click model."""
+    dataset_hash: str = ""
+    """The same for all rows of one dataset config; "" in bundles that were written before there was one."""
 
 
 class GoldenRecord(msgspec.Struct, frozen=True, kw_only=True):

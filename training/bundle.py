@@ -1,5 +1,7 @@
 """Writes a run's bundle aside, seals it, and moves it into place once it is complete."""
 
+import hashlib
+import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,8 +30,9 @@ from features.reference import Reference
 from features.schema import Schema
 from recommend.recommender import FOLDER as RECOMMENDER
 from recommend.recommender import Recommender
+from training.config import TablesSpec, meaning
 from training.datasets.manifest import Manifest
-from training.parameters import TrainingParameters
+from training.parameters import Dataset, TrainingParameters
 from training.protocols import TrainingEngine
 from training.provenance import library_versions, training_code_hash
 from training.report.data import RecommenderReport, ReportData
@@ -61,6 +64,7 @@ def metadata_of(
     manifest: Manifest,
     parameters: TrainingParameters,
     *,
+    dataset_hash: str,
     metrics: dict[str, Any],
     verdict: Verdict,
     held_out: HeldOut | None = None,
@@ -76,7 +80,17 @@ def metadata_of(
         metrics=metrics,
         verdict=verdict,
         held_out=held_out,
+        dataset_hash=dataset_hash,
     )
+
+
+def dataset_hash_of(spec: TablesSpec, dataset: Dataset) -> str:
+    """64 hexadecimal digits for a dataset config, or for what generates rows: the same wherever and whatever its rows
+    are.
+    """
+    said = meaning(spec, {table: Path(table) for table in spec.tables})
+    content = json.dumps([said, dataset.model_dump(mode="json", exclude={"spec", "path"})], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def write_bundle(

@@ -16,7 +16,7 @@ from features.errors import PersonalizationError
 from features.schema import Schema
 from recommend.stored import FOLDER as SNAPSHOTS
 from training import work
-from training.bundle import NOT_OF_THE_MODEL, ClickParts, metadata_of, write_bundle
+from training.bundle import NOT_OF_THE_MODEL, ClickParts, dataset_hash_of, metadata_of, write_bundle
 from training.config import TablesSpec
 from training.datasets.manifest import Manifest
 from training.evaluation import reference
@@ -322,6 +322,7 @@ class Pipeline:
                 self._engine,
                 self._manifest,
                 self._training,
+                dataset_hash=dataset_hash_of(self._spec, self._arguments.dataset),
                 metrics=metrics(judged, fitted, judgement),
                 verdict=judged.verdict,
                 held_out=prepared.held_out,

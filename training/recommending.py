@@ -34,7 +34,7 @@ from recommend.ranking import CandidateRanking, FirstStageInputs, Numbers, log_o
 from recommend.recommender import METRIC, Recommender
 from recommend.splits import task
 from recommend.stored import FOLDER as SNAPSHOTS
-from training.bundle import metadata_of, write_bundle
+from training.bundle import dataset_hash_of, metadata_of, write_bundle
 from training.catalogue import write_snapshots
 from training.config import TablesSpec
 from training.datasets.manifest import Manifest
@@ -358,6 +358,7 @@ def train_recommender(
             engine,
             manifest,
             parameters,
+            dataset_hash=dataset_hash_of(spec, arguments.dataset),
             metrics={**judgement.scalars(), METRIC: msgspec.to_builtins(judgement)},
             verdict=Verdict(accepted=judgement.accepted, reasons=(judgement.reason,)),
         )

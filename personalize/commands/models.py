@@ -185,6 +185,7 @@ def model_rows(stack: str) -> list[dict[str, Any]]:
             **{name: version.metrics.get(name) for name in MEASURES},
             "bundle_hash": version.bundle_hash,
             "manifest_hash": version.manifest_hash,
+            "dataset_hash": version.dataset_hash,
             "code_hash": version.code_hash,
             "hyperparameters": version.hyperparameters,
         }
@@ -195,7 +196,8 @@ def model_rows(stack: str) -> list[dict[str, Any]]:
 def show_models(rows: list[dict[str, Any]]) -> None:
     """Print the versions with the champion marked, then the gate's reasons for each rejected one.
 
-    Other data than the champion's, or without one the newest version's, is marked.
+    Those of another dataset config than the champion's, or without one the newest version's, are marked: their figures
+    are of other rows. Newer rows of the same config are not marked.
     """
     own = next((row for row in rows if row["champion"]), rows[0])
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -207,16 +209,22 @@ def show_models(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         state = "[green]champion[/]" if row["champion"] else "" if row["accepted"] else "[red]rejected[/]"
         scores = ("" if row[name] is None else f"{row[name]:.4f}" for name in measured)
-        is_other = row["manifest_hash"] != own["manifest_hash"]
+        is_other = _is_of_another_dataset(row, own)
         hashes = (f"{row['manifest_hash'][:6]}{'*' if is_other else ' '}", row["code_hash"][:7])
         dim = "dim" if is_other else None
         table.add_row(str(row["version"]), *scores, row["registered"].replace("T", " ")[:16], *hashes, state, style=dim)
     results.print(table)
-    if any(row["manifest_hash"] != own["manifest_hash"] for row in rows):
-        tell(f"* other data than version {own['version']}, judged on other rows: don't compare its figures")
+    if any(_is_of_another_dataset(row, own) for row in rows):
+        tell(f"* of another dataset than version {own['version']}: don't compare its figures")
     for row in rows:
         if not row["accepted"]:
             tell(f"version {row['version']}: {' '.join(row['reasons'])}")
+
+
+def _is_of_another_dataset(row: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    """What a version of an earlier release was trained on is only known to be the same if its rows are."""
+    is_same_config = row["dataset_hash"] == own["dataset_hash"] != ""
+    return row["manifest_hash"] != own["manifest_hash"] and not is_same_config
 
 
 def require_version(stack: str, version: int) -> Version:

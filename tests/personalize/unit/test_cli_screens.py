@@ -109,22 +109,19 @@ def test_on_a_terminal_the_newest_message_stands_beside_its_step() -> None:
     assert "fit: iteration 8 of 50" in line
 
 
-def test_models_fit_a_terminal_and_those_of_other_data_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_fit_a_terminal_and_those_of_other_datasets_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         {"version": number, "champion": number == 12, "accepted": number != 13, "reasons": ["It is worse."]}
         | {"registered": "2026-11-30T12:45:27+00:00", "auc": 0.7392, "log_loss": 0.5786, "ndcg": 0.1751}
-        | {"manifest_hash": data * 64, "code_hash": "c" * 64}
-        for number, data in ((13, "a"), (12, "a"), (11, "b"))
+        | {"manifest_hash": data * 64, "dataset_hash": config, "code_hash": "c" * 64}
+        for number, data, config in ((13, "d", "1"), (12, "a", "1"), (11, "b", "2"), (10, "b", ""), (9, "a", ""))
     ]
     models.show_models(rows)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    assert [("aaaaaa " in line, "bbbbbb*" in line) for line in lines[1:4]] == [
-        (True, False),
-        (True, False),
-        (False, True),
-    ]
-    assert lines[4] == "* other data than version 12, judged on other rows: don't compare its figures"
+    marks = ["dddddd ", "aaaaaa ", "bbbbbb*", "bbbbbb*", "aaaaaa "]
+    assert [mark in line for mark, line in zip(marks, lines[1:6], strict=True)] == [True] * 5
+    assert lines[6] == "* of another dataset than version 12: don't compare its figures"
 
 
 def test_a_recommenders_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

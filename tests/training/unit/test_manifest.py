@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from training import datasets
+from training.bundle import dataset_hash_of
 from training.config import TablesSpec, meaning
 from training.datasets import manifest
 from training.errors import DatasetError, MissingFileError, SpecError
@@ -106,6 +107,15 @@ def test_only_what_the_config_says_is_part_of_the_identity() -> None:
     }
     places = {"interactions": Path("clicks.csv"), "items": Path("items.csv")}
     assert meaning(TablesSpec.model_validate(said), places) == said
+
+
+def test_versions_of_one_config_have_one_hash_wherever_its_rows_are() -> None:
+    def hash_of(path: str, seed: int = 1, **changed: object) -> str:
+        said = {"interactions": path, "label": {"column": "hit"}, "numeric": ["age"]} | changed
+        return dataset_hash_of(TablesSpec.model_validate(said), FilmsDataset(seed=seed))
+
+    assert hash_of("monday.csv") == hash_of("/elsewhere/tuesday.csv")
+    assert len({hash_of("monday.csv"), hash_of("monday.csv", 2), hash_of("monday.csv", numeric=["age", "year"])}) == 3
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
