@@ -31,7 +31,7 @@ def program(*, reads_data: bool = True, listed: Manifest | None = None) -> None:
     preview may give the manifest of data that was `listed` before, which is not read then.
     """
     try:
-        settings = load_settings(_engine_values())
+        settings = load_settings(_engine_values(), strict=True)
         outputs = deploy(settings, pulumi.get_stack(), reads_data=reads_data, listed=listed)
     except PersonalizationError as error:
         raise pulumi.RunError(str(error)) from error

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from features.errors import PersonalizationError
-from infra.settings import Target, load_settings
+from infra.settings import Settings, Target, load_settings
 from personalize.errors import StackMissingError
 from personalize.stack.azure_side import AzureSide
 from personalize.stack.events import EventReader, OnStep, Outcome, explain
+from personalize.stack.guards import ACCOUNT
 from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_store import PROJECT, MachineState, StateStore, outputs_of, state_store
 from personalize.terminal import say
@@ -68,6 +69,11 @@ class StackSession:
         """Whether the stack was initialised, in its state backend."""
         return self._state.exists()
 
+    def lake(self) -> str | None:
+        """The ID of the data lake's storage account, which the settings may name otherwise now; None without one."""
+        found = (one for one in self._state.snapshot().get("resources") or () if one["type"] == ACCOUNT)
+        return next((str(one["id"]) for one in found if one["urn"].endswith("::lake") and one.get("id")), None)
+
     def require(self) -> None:
         """Raise `StackMissingError` if the stack is not up."""
         if not self.exists():
@@ -94,7 +100,9 @@ class StackSession:
         `only` names the steps to update; the others stay unchanged. `PortInUseError` is raised before training.
         """
         self.prepare()
-        self._require_port()
+        settings = self._strict_settings()
+        if settings.target is Target.LOCAL:
+            self._engine.require_port(settings.scoring, self.files.folder)
         snapshot = self._state.snapshot()
         self._azure.refuse_update(snapshot)
         self._go_on_from(snapshot)
@@ -117,7 +125,7 @@ class StackSession:
                 new = StackSession(self.stack, settings_file=self.files.source, say=self._say, scratch=Path(scratch))
                 return new.preview(on_step, known_data=known_data)
         self.prepare()
-        snapshot = self._state.snapshot()
+        settings, snapshot = self._strict_settings(), self._state.snapshot()
         self._azure.refuse_plan(snapshot)
         if refresh:
             self._azure.enter(snapshot)
@@ -125,7 +133,7 @@ class StackSession:
         if known_data:
             from personalize.stack.operations import listed_before  # noqa: PLC0415 - reads datasets, which takes long
 
-            listed = listed_before(snapshot, load_settings(self.files.effective()).dataset)
+            listed = listed_before(snapshot, settings.dataset)
         return self._engine.preview(on_step, refresh=refresh, listed=listed)
 
     def destroy(self, on_step: OnStep) -> Outcome:
@@ -165,10 +173,8 @@ class StackSession:
         shown = json.loads(self._command(["stack", "output", "--json", "--show-secrets", "--stack", self.stack]))
         return {name: shown[name] for name in secret}
 
-    def _require_port(self) -> None:
-        settings = load_settings(self.files.effective())
-        if settings.target is Target.LOCAL:
-            self._engine.require_port(settings.scoring, self.files.folder)
+    def _strict_settings(self) -> Settings:
+        return load_settings(self.files.effective(), strict=True)
 
     def _with_children(self, step: str) -> tuple[str, str]:
         """Patterns for a step's resource and its children: a URN contains the types of the resource's parents."""
