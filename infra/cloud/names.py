@@ -147,6 +147,12 @@ def names_of(stack: str, settings: "AzureSettings") -> Names:
     return Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
 
 
+def lake_path(stack: str, settings: "AzureSettings") -> str:
+    """The Resource Manager's path of the lake of the stack with these settings."""
+    names = names_of(stack, settings)
+    return f"{settings.group_id(names.training_group)}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
+
+
 def tags_of(settings: "AzureSettings", stack: str) -> dict[str, str]:
     """The tags of every resource: the user's own, the project and the stack."""
     return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack}

@@ -12,7 +12,7 @@ from azure_clients import credentials
 from azure_clients.resource_manager import ResourceManager
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import PROJECT, PROJECT_TAG, STACK_TAG, Names, names_of
+from infra.cloud.names import PROJECT, PROJECT_TAG, STACK_TAG, Names, lake_path, names_of
 from personalize.bootstrap.names import STATE_GROUP
 from personalize.bootstrap.resources import RESOURCES_VERSION, STORAGE_VERSION
 from personalize.commands.lifecycle import changes_in_words, shown_operation, summary_of
@@ -60,7 +60,12 @@ def destroy(
         require_packages()
     found: dict[str, Any] = {"changes": {}, "steps": {}, "seconds": 0.0}
     if session.exists():
-        _agree(stack, azure, yes=yes, delete_data=delete_data)
+        if keep_data and azure is not None and session.lake() not in (None, lake_path(stack, azure)):
+            raise BadInputError(
+                f"Stack {stack} was brought up with another `azure.suffix`, so its models can't be saved. Restore the "
+                "setting, or leave out `--keep-data`."
+            )
+        _agree(session, azure, yes=yes, delete_data=delete_data)
         if keep_data and (saved := _save(stack)) is not None:
             found["saved"] = str(saved)
         outcome = shown_operation(session.destroy)
@@ -77,15 +82,16 @@ def destroy(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _agree(stack: str, azure: AzureSettings | None, *, yes: bool, delete_data: bool) -> None:
+def _agree(session: StackSession, azure: AzureSettings | None, *, yes: bool, delete_data: bool) -> None:
     """Ask, and on Azure a second time if there is a data lake. Raises `BadInputError` if the stack is protected."""
+    stack = session.stack
     if azure is not None and azure.protect:
         raise BadInputError(
             f"Stack {stack} is protected against deletion. Set `azure.protect` to false, run "
             f"`.venv/bin/personalize up --stack {stack}`, then destroy it."
         )
     confirm(f"Delete stack {stack}, with its service and all its models?", yes=yes)
-    lake = _lake(stack, azure) if azure is not None else None
+    lake = _lake(session, azure) if azure is not None else None
     if lake is None or delete_data:
         return
     if not messages.is_terminal:
@@ -95,13 +101,11 @@ def _agree(stack: str, azure: AzureSettings | None, *, yes: bool, delete_data: b
         raise BadInputError(f"You typed {typed!r}, not {lake!r}: nothing was deleted.")
 
 
-def _lake(stack: str, azure: AzureSettings) -> str | None:
+def _lake(session: StackSession, azure: AzureSettings) -> str | None:
     """The name of the stack's data lake, None if there is none."""
-    names = names_of(stack, azure)
-    group = azure.group_id(names.training_group)
-    path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
+    path = session.lake() or lake_path(session.stack, azure)
     there = credentials.resource_manager(azure.tenant).get(path, STORAGE_VERSION) is not None
-    return names.lake if there else None
+    return path.rpartition("/")[2] if there else None
 
 
 def _save(stack: str) -> Path | None:

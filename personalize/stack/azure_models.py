@@ -14,7 +14,7 @@ from azure_clients.volumes import Volume
 from features.bundle import REPORT, checked_hash
 from features.files import private_folder
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import names_of
+from infra.cloud.names import lake_path, names_of
 from personalize.bootstrap.resources import STORAGE_VERSION
 from personalize.errors import StackMissingError
 from personalize.terminal import say
@@ -101,10 +101,7 @@ def lake_snapshots(stack: str, settings: AzureSettings) -> LakeSnapshots:
 
 def lake_of(stack: str, settings: AzureSettings) -> Lake:
     """The lake of a stack. Raises `StackMissingError`."""
-    names = names_of(stack, settings)
-    group = settings.group_id(names.training_group)
-    path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
-    account = credentials.resource_manager(settings.tenant).get(path, STORAGE_VERSION)
+    account = credentials.resource_manager(settings.tenant).get(lake_path(stack, settings), STORAGE_VERSION)
     if account is None:
         raise StackMissingError(f"Stack {stack} has no lake. `.venv/bin/personalize up --stack {stack}` creates it.")
     endpoint = str(account["properties"]["primaryEndpoints"]["blob"])

@@ -22,6 +22,7 @@ from personalize.commands.app import app
 from personalize.commands.destroy import Leftover, leftovers, settled
 from personalize.commands.models import export
 from personalize.errors import StackMissingError
+from personalize.stack import guards
 from personalize.stack.events import Outcome
 from personalize.stack.session import StackSession
 from personalize.terminal import ExitCode
@@ -114,6 +115,7 @@ def test_a_bundle_that_is_not_the_registered_one_stops_the_destroy(registry: Loc
 def destroy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destroy:
     """Run `personalize destroy --stack dev` for a deployed stack, with an engine that does nothing."""
     monkeypatch.setattr(StackSession, "exists", lambda _: True)
+    monkeypatch.setattr(StackSession, "_state", Mock(snapshot=dict))
     outcome = Outcome(changes={"delete": 70}, steps={}, outputs={}, secret=frozenset(), seconds=1.0)
     monkeypatch.setattr(teardown, "shown_operation", lambda _: outcome)
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -144,12 +146,21 @@ def test_a_destroy_that_leaves_what_costs_money_fails(destroy: Destroy) -> None:
     assert json.loads(done.stdout)["left"][0]["name"] == NAMES.nodes_group
 
 
-def test_the_lake_needs_a_second_yes(destroy: Destroy) -> None:
-    fake = listed(FakeManager())
-    fake.resources[LAKE.lower()] = {"name": NAMES.lake}
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_lake_needs_a_second_yes_wherever_it_is(
+    destroy: Destroy, monkeypatch: pytest.MonkeyPatch, *, moved: bool
+) -> None:
+    """Names follow `azure.suffix`, which may have been changed since the stack came up."""
+    fake, lake = listed(FakeManager()), f"{LAKE[:-1]}z" if moved else LAKE
+    fake.resources[lake.lower()] = {"name": lake.rpartition("/")[2]}
+    if moved:
+        known = {"type": guards.ACCOUNT, "urn": "urn:pulumi:dev::personalization::x::lake", "id": lake}
+        monkeypatch.setattr(StackSession, "_state", Mock(snapshot=lambda: {"resources": [known]}))
+        refused = destroy(fake, "--yes", "--delete-data", "--keep-data", "--json")
+        assert "its models can't be saved. Restore" in str(refused.exception)
     refused = destroy(fake, "--yes", "--json")
     assert isinstance(refused.exception, BadInputError)
-    assert "--delete-data" in str(refused.exception)
+    assert f"delete the data lake {lake.rpartition('/')[2]}. Add `--delete-data`" in str(refused.exception)
     assert destroy(fake, "--yes", "--delete-data", "--json").exit_code == ExitCode.OK
 
 
