@@ -63,12 +63,12 @@ class LocalSnapshots:
     def change_catalogue(self, serving: str, change: Callable[[Path, Path], Result]) -> Result:
         """Replace the catalogue of what is `serving`, by its bundle's hash, and those of all other versions.
 
-        `change` makes the file of its second argument from that of the first. Returns its result for what is serving,
-        and raises what it raises; then nothing has changed.
+        `change` makes the file of its second argument from that of the first, at first of what is serving. Returns its
+        result for that, and raises what it raises; then nothing has changed.
         """
         results = {}
         with self._locked(), ExitStack() as made:
-            for folder in {self.folder.snapshots_of(serving), *self._versions()}:
+            for folder in dict.fromkeys([self.folder.snapshots_of(serving), *self._versions()]):
                 former = folder / catalogue.FILE
                 results[folder.name] = change(former, made.enter_context(written_aside(former)))
         return results[serving]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from personalize.errors import StackMissingError
 from personalize.stack.on_azure import settings_of, snapshots_of, versions_of
 from personalize.terminal import Json, Stack, print_json, results, tell
 from steps.datasets import located
-from training.catalogue import load
+from training.catalogue import Loaded, load
 from training.datasets.configs import config_of
 
 
@@ -30,18 +29,34 @@ def catalogue(
     action: Annotated[Action, typer.Argument(help="What to do.", show_default=False)],
     file: Annotated[Path, typer.Argument(help="All items: a table with the columns of the dataset's items.")],
     *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Withdraw most items without a refusal.")] = False,
     stack: Stack = "local",
     as_json: Json = False,
 ) -> None:
     """Replace the catalogue of items, all or nothing, without training.
 
     Items that the file lacks are withdrawn: they are not recommended any more, also after training or with an older
-    model, until a later load has them again. The service follows within a minute.
+    model, until a later load has them again. A file that would withdraw more than half of them needs `--yes`. The
+    service follows within a minute.
 
     .venv/bin/personalize catalogue load items.csv
     """
     del action
-    change = partial(load, located(settings_of(stack).dataset), file)
+    dataset = located(settings_of(stack).dataset)
+
+    made_before: list[Loaded] = []
+
+    def change(*places: Path) -> Loaded:
+        made = load(dataset, file, *places)
+        stays = made.same + made.changed
+        if made.withdrawn > stays and not (yes or made_before):  # the first catalogue is that of what serves
+            raise BadInputError(
+                f"{file} would withdraw {made.withdrawn:,} of {made.withdrawn + stays:,} items, so nothing was "
+                "changed. Check that it has all items, with the keys of the dataset's; or add `--yes`."
+            )
+        made_before.append(made)
+        return made
+
     serving = versions_of(stack).get_champion()
     if serving is None:
         raise StackMissingError(f"Stack {stack} serves no model yet. `.venv/bin/personalize up` trains the first.")

@@ -111,6 +111,11 @@ def test_a_load_that_is_killed_leaves_one_of_both_and_the_next_one_works(
     load(tmp_path, "i2", "i3")
     assert states() == NEW
     assert {file.name for file in target.parent.iterdir()} == {catalogue.FILE}
+    refused = CliRunner().invoke(app, command(tmp_path, "i4", "i5", "i6"))
+    assert "items.csv would withdraw 2 of 2 items, so nothing was changed." in str(refused.exception)
+    assert states() == NEW
+    assert CliRunner().invoke(app, [*command(tmp_path, "i4"), "--yes"]).exit_code == 0
+    assert states() == {"i4": State.LOADED, **dict.fromkeys(("i1", "i2", "i3"), State.WITHDRAWN)}
 
 
 def test_there_is_no_catalogue_to_load_before_a_model_serves(
