@@ -11,7 +11,7 @@ from recommend.arrays import Indices
 from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, POPULAR, Mix
 from recommend.interactions import Interactions, Matrix
 from recommend.learning import Learned, Learner, Sar, together
-from recommend.metrics import Ranker, Ranking, evaluate, most_own, popularity, sar
+from recommend.metrics import K, Ranker, Ranking, evaluate, most_own, popularity, sar
 from recommend.mixing import Plan, plan, served
 from recommend.ranking import CandidateRanking
 from recommend.recommender import Recommender
@@ -22,6 +22,8 @@ MOST_USERS = 5_000
 RESAMPLES = 1_000
 MOSTLY_POPULAR = 0.9
 """The share of recommendations of bestsellers from which on there is a warning."""
+MANY_ITEMS = 20 * K
+"""From so many items on: a list shows one in twenty at most."""
 RECOMMENDER, FIRST_STAGE, POPULARITY = "recommender", "first stage alone", "popularity"
 OWN = "own most chosen"
 BASELINES = {POPULARITY: "that of the most popular items", OWN: "that of each user's own most chosen items"}
@@ -198,9 +200,9 @@ def _for_new(of_new: dict[str, Ranking], seed: int) -> str:
 
 
 def _warning(ours: Ranking) -> str:
-    """A sentence, if lists are nearly all bestsellers."""
+    """A sentence, if lists are nearly all bestsellers. Of few items, a good one is in many lists of ten anyway."""
     popular, most = Figures.of(ours).popular, float(ours.shown.max() / len(ours.ndcg_of_users))
-    if popular <= MOSTLY_POPULAR and most <= 0.5:  # noqa: PLR2004 - half of the lists
+    if len(ours.shown) < MANY_ITEMS or (popular <= MOSTLY_POPULAR and most <= 0.5):  # noqa: PLR2004 - half of the lists
         return ""
     return (
         f"Lists are much alike: {popular:.0%} of the recommendations are among the most chosen tenth of the items, and "

@@ -167,7 +167,7 @@ REASONS = {"history": "because of", "attributes": "like", "popular": "many chose
 TOGETHER = "`--all-users` requires `--out FILE`; it also allows `--top` and `--new`."
 NO_MODEL = "Stack {} serves no model yet: run `.venv/bin/personalize up`."
 WIDE = 1_000
-"""Characters, so that no row is folded into several lines: reasons are long."""
+"""Characters, so that a row is one line where no terminal shows it: reasons are long."""
 
 History = Annotated[
     str, typer.Option("--history", help="The IDs of items that somebody chose, separated by commas.", metavar="IDS")
@@ -301,7 +301,8 @@ def _served(stack: str, azure: AzureSettings | None, fetched: ExitStack) -> tupl
 
 def _show(answer: dict[str, Any]) -> None:
     table = _table(answer["items"])
-    table.width = results.measure(table, options=results.options.update_width(WIDE)).maximum
+    wanted = results.measure(table, options=results.options.update_width(WIDE)).maximum
+    table.width = min(wanted, results.width) if results.is_terminal else wanted
     results.print(table)
     for fallback in answer["fallback"]:
         say(MEANINGS.get(fallback, fallback))

@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from features.errors import BadInputError
+from personalize.commands import service
 from personalize.commands.app import app
 from personalize.stack.service import Service
 
@@ -63,6 +65,14 @@ def test_it_prints_a_table_and_what_was_done(bodies: list[Any]) -> None:
     assert third == ["4.", "n", "new"]
     assert "There are no more items." in result.stderr
     assert "recommended by model version 4" in result.stderr
+
+
+@pytest.mark.usefixtures("bodies")
+def test_on_a_terminal_a_long_reason_goes_on_below_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "results", Console(width=60, force_terminal=True, color_system=None, soft_wrap=True))
+    lines = [line.rstrip() for line in run("--history", "i3").stdout.splitlines()]
+    assert max(map(len, lines)) <= 60
+    assert [line.split("  ")[-1].strip() for line in lines[1:3]] == ["because of [One] and", "i9"]
 
 
 def test_a_user_columns_to_show_and_places_for_new_items_are_passed_on(bodies: list[Any]) -> None:

@@ -217,7 +217,9 @@ def test_items_are_numbered_by_recent_popularity_where_fashions_change() -> None
     assert [one.item for one in made.recommend(NOTHING, 3, NOTHING)] == [0, 1, 2]
 
 
-def test_lists_that_are_all_alike_get_a_warning() -> None:
+def test_lists_that_are_all_alike_get_a_warning_unless_there_are_few_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not judge(tasted(taste=False), 1, Ease(), RANKING).warning
+    monkeypatch.setattr(judgement, "MANY_ITEMS", 60)
     found = judge(tasted(taste=False), 1, Ease(), RANKING)
     assert found.warning.startswith("Lists are much alike: ")
     assert "of the recommendations are among the most chosen tenth of the items" in found.warning
