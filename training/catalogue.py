@@ -20,6 +20,7 @@ from features.errors import BadInputError
 from features.values import is_number
 from recommend import catalogue, histories
 from recommend.catalogue import WHOLE_BELOW, ItemRow, Layout, State
+from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import UserRow
 from recommend.interactions import Interactions
 from recommend.stored import SnapshotError
@@ -79,12 +80,15 @@ def _shown_columns(rules: TableRules) -> list[str]:
     return list(dict.fromkeys([*shared, *features]))
 
 
-def write_snapshots(folder: Path, spec: TablesSpec, chosen: Chosen) -> None:
-    """Write the snapshots into `folder`; raises `SnapshotError` if they cannot be written."""
+def write_snapshots(folder: Path, spec: TablesSpec, chosen: Chosen, forgotten: Forgotten = NOBODY) -> None:
+    """Write the snapshots into `folder`, without users who were forgotten after `chosen` was read; raises
+    `SnapshotError` if they cannot be written.
+    """
     for name, one in spec.entities.items():
         table = read_entities(spec, name)
         if name == "users":
-            users = _users(chosen, table, repeats=spec.recommend_seen)
+            rows = _users(chosen, table, repeats=spec.recommend_seen)
+            users = (one for one in rows if one.key not in forgotten)
             histories.write(folder / histories.FILE, chosen.items, users, one.foreign_key)
         else:
             catalogue.write(folder / catalogue.FILE, _items(chosen, table), layout_of(spec, table))

@@ -312,7 +312,6 @@ def recommending(
             chosen = read_chosen(spec)
         except TooManyInteractionsError as error:
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
-        write_snapshots(snapshots, spec, chosen)
         rows = joined(chosen.found, spec.inner)
         counted = {
             "Users": len(chosen.users),
@@ -326,10 +325,9 @@ def recommending(
         one_time = chosen.choices.user_count - len(chosen.users)
         choices = replace(chosen.choices, one_time=one_time, listed=chosen.listed)
         judgement = judge(choices, request.training.seed, learner, second_stage, truth=truth)
-        if not judgement.accepted:
-            return Recommending(judgement=judgement, recommender=None, rows=rows, counted=counted)
-        fitted = fit(choices, chosen.items, judgement, learner, second_stage)
-        examples = example_lists(fitted, snapshots / CATALOGUE, request.training.seed)
+        fitted = fit(choices, chosen.items, judgement, learner, second_stage) if judgement.accepted else None
+        write_snapshots(snapshots, spec, chosen, request.forgotten_meanwhile())
+        examples = [] if fitted is None else example_lists(fitted, snapshots / CATALOGUE, request.training.seed)
         return Recommending(judgement=judgement, recommender=fitted, rows=rows, counted=counted, examples=examples)
 
 

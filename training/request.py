@@ -49,6 +49,11 @@ class TrainingRequest(Parameters):
         """The users whose rows are not read, the same from the first look on. Raises `SnapshotError`."""
         return NOBODY if self.forgotten is None else Forgotten.load(self.forgotten)
 
+    def forgotten_meanwhile(self) -> Forgotten:
+        """The list of these users if it has changed since it was first read, else nobody. Raises `SnapshotError`."""
+        now = NOBODY if self.forgotten is None else Forgotten.load(self.forgotten)
+        return NOBODY if now == self.passed_over else now
+
 
 class LakeRequest(TrainingRequest):
     """A run on a cluster, which can't see the dataset's source: all folders are on volumes, `/Volumes/...`."""

@@ -1,6 +1,7 @@
 """Rows of users who were forgotten are not read: by no table and no run, on both engines, and so into no history."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +16,13 @@ from features.hashing import hash_value
 from recommend import histories
 from recommend.forgotten import NOBODY, Forgotten, change
 from recommend.histories import Histories
+from recommend.judgement import Judgement
+from recommend.learning import Ease
 from recommend.stored import FOLDER
 from tests.support.described_tables import write_tables
 from tests.support.training_runs import pieces_of, prepared, train
 from tools.paths import ROOT
-from training import work
+from training import recommending, work
 from training.catalogue import write_snapshots
 from training.config import TablesSpec
 from training.datasets import tables_of
@@ -27,6 +30,7 @@ from training.datasets.tables import SPEC
 from training.errors import DatasetError
 from training.local.engine import LocalEngine
 from training.parameters import TablesDataset
+from training.request import TrainingRequest
 from training.spark.engine import SparkEngine
 from training.tables.interactions import read_chosen
 
@@ -135,6 +139,25 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     content["categorical"].append("user_id")
     (folder / "dataset.yaml").write_text(yaml.safe_dump(content))
     return ["--dataset", "tables", "--spec", str(folder / "dataset.yaml"), "--split", "time"]
+
+
+def test_somebody_who_is_forgotten_during_a_training_is_in_no_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "forgotten.json"
+
+    def judged(*_: object, **__: object) -> Judgement:
+        change(file, lambda before: before.with_user(GONE))
+        return Judgement(accepted=False, reason="Made for a test.")
+
+    monkeypatch.setattr(recommending, "judge", judged)
+    dataset = TablesDataset(kind="tables", spec=EXAMPLE / "dataset.yaml")
+    request = TrainingRequest(dataset=dataset, forgotten=file)
+    spec = spec_without(dataset, request.passed_over)
+    recommending.recommending(spec, request, lambda *_: nullcontext(), tmp_path / "made", Ease())
+    made = Histories(tmp_path / "made" / histories.FILE, [])
+    assert made.find(GONE) is None
+    assert made.find(STAYS) is not None
 
 
 def test_a_run_has_no_row_of_them(arguments: list[str], forgotten: Path, tmp_path: Path) -> None:
