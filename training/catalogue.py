@@ -62,9 +62,8 @@ def read_entities(spec: TablesSpec, table: str) -> EntityTable:
     found = read_all(spec, replace(own, features=[*texts]))
     declared, of_files = {*spec.numeric_names}, {*numbers_in(own.files[0])} - {one.name for one in own.features}
     numbers = (name for name in names if name in declared or (name in of_files and _are_numbers(found.features[name])))
-    columns = {
-        name: pointed(texts, own.decimal) if name in declared else texts for name, texts in found.features.items()
-    }
+    decimals = dict.fromkeys(declared, own.source.decimal)
+    columns = {name: pointed(texts, decimals.get(name, ".")) for name, texts in found.features.items()}
     return EntityTable(keys=found.keys[KEYS[table]], columns=columns, numbers=tuple(numbers))
 
 

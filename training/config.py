@@ -4,7 +4,6 @@ import codecs
 import string
 from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -86,12 +85,8 @@ class TextFormat(Strict):
         return self
 
 
-class MissingKeys(StrEnum):
-    """What becomes of an interaction that lacks a key."""
-
-    DROP = "drop"
-    ONE_TIME = "one_time"
-    """If only the user is missing, it is one of a user who is known by the basket alone."""
+ONE_TIME: Literal["one_time"] = "one_time"
+"""What `missing_keys` makes of interactions without a user: those of one who is known by the basket alone."""
 
 
 class Days(Strict):
@@ -192,7 +187,7 @@ class Source(TextFormat):
     """For interactions that come in days."""
     where: Where = ()
     """Which rows are read."""
-    missing_keys: MissingKeys | None = None
+    missing_keys: Literal["drop", "one_time"] | None = None
     """What becomes of interactions that lack a key; by default they are refused."""
     basket: str = ""
     """The column with what is the same in the interactions of one order."""
@@ -208,6 +203,11 @@ class Source(TextFormat):
     def paths(self) -> tuple[Path, ...]:
         """The named files and folders."""
         return self.path if isinstance(self.path, tuple) else (self.path,)
+
+    @property
+    def cleaned_by(self) -> list[str]:
+        """The columns that say which rows are left out, taken back or bought together."""
+        return [*(one.column for one in self.where), *filter(None, (self.basket, self.refunds))]
 
     @property
     def is_folder(self) -> bool:
@@ -258,7 +258,7 @@ Event = Annotated[str, Field(min_length=1)]
 """A text of the label column, such as `purchase`."""
 
 
-POSITIVES = "positives"
+POSITIVES: Literal["positives"] = "positives"
 """In place of a label: every row is positive."""
 
 
@@ -319,13 +319,6 @@ class Label(Strict):
         """The list that each event is in: `positive`, `negative` or `choice`."""
         lists = {"positive": self.positive, "negative": self.negative, "choice": self.choice}
         return {event: name for name, events in lists.items() for event in events}
-
-
-class CandidatesFrom(StrEnum):
-    """The interactions that recommendations are learned from."""
-
-    POSITIVES = "positives"
-    ALL = "all"
 
 
 class Column(Strict):
@@ -420,7 +413,7 @@ class TablesSpec(Strict):
     factors: Annotated[Pair, BeforeValidator(_two_names)] | None = None
     """Two categorical columns whose values get latent factors, usually the keys of users and items."""
     timestamp: Time | None = None
-    candidates_from: CandidatesFrom = CandidatesFrom.POSITIVES
+    candidates_from: Literal["positives", "all"] = POSITIVES
     """Whether recommendations are learned from clicks alone, or from every interaction."""
     recommend_seen: bool = False
     """Whether what a user chose is recommended to them again, as songs and groceries may be."""
@@ -475,7 +468,7 @@ class TablesSpec(Strict):
         given = {
             "label: positives": not self.label.column,
             "choice": bool(self.label.choice),
-            "candidates_from": self.candidates_from is CandidatesFrom.ALL,
+            "candidates_from": self.candidates_from == "all",
             "recommend_seen": self.recommend_seen,
         }
         if (named := [name for name, one in given.items() if one]) and (self.users is None or self.items is None):
@@ -489,9 +482,9 @@ class TablesSpec(Strict):
     @model_validator(mode="after")
     def _rows_can_be_cleaned(self) -> Self:
         own = self.interactions
-        if own.missing_keys is MissingKeys.ONE_TIME and not own.basket:
+        if own.missing_keys == ONE_TIME and not own.basket:
             raise ValueError("`missing_keys: one_time` needs to know what was bought together: name a `basket`")
-        given = {"missing_keys: one_time": own.missing_keys is MissingKeys.ONE_TIME, "refunds": bool(own.refunds)}
+        given = {"missing_keys: one_time": own.missing_keys == ONE_TIME, "refunds": bool(own.refunds)}
         if (named := [name for name, one in given.items() if one]) and not self.label.only_positives:
             raise ValueError(f"`{named[0]}` is for choices: `label: positives`, or {{column: NAME, choice: [...]}}")
         if self.users is not None and self.users.show:
@@ -577,11 +570,6 @@ class TablesSpec(Strict):
     def joined(self) -> dict[str, Entity]:
         """The users and items that have a table, with which the interactions are joined."""
         return {name: one for name, one in self.entities.items() if one.path is not None}
-
-    @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The columns of the interactions with the keys of users and items."""
-        return tuple(one.foreign_key for one in self.entities.values())
 
     @property
     def forgotten(self) -> Forgotten:

@@ -38,7 +38,7 @@ from training.recommending import STAGE, Recommending, Stage, recommending
 from training.report.data import ColumnSummary, ReportData
 from training.request import TrainingRequest
 from training.result import Result, metrics
-from training.tables.columns import hashed_of
+from training.tables.columns import hashed_of, keys_by_column
 from training.tables.progress import Reporter
 from training.tables.quick import kept
 
@@ -173,7 +173,8 @@ def judge_model(half: Half, fitted: Fitted, arguments: TrainingRequest, stage: S
         warnings = leak_warnings(*rows, schema)
     with stage("evaluate", f"score {count:,} held-out rows"):
         sampled = reference.sample(held_out, schema, rows=count, seed=seed)
-        measured = measure(held_out, schema, encoder, fitted, logistic, texts=sampled.texts, keys=half.spec.key_columns)
+        keys = [*keys_by_column(half.spec)]
+        measured = measure(held_out, schema, encoder, fitted, logistic, texts=sampled.texts, keys=keys)
         reachable = best_reachable(held_out, arguments.dataset, schema)
     baselines = {BASE_RATE: base_rate(measured.evaluation, rate=prepared.training_clicks / prepared.training_rows)}
     if measured.logistic is not None:

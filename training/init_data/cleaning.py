@@ -2,10 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
 
 from features.values import key_of, microseconds
-from training.init_data.columns import LabelGuess, TimestampGuess
+from training.init_data.columns import LabelGuess, Line, TimestampGuess
 from training.init_data.profile import TableProfile, folded, words
 from training.init_data.roles import Link, Roles, is_order
 from training.tables.files import files_of
@@ -18,14 +17,6 @@ _FEW_KEYS = 0.01
 _SEEN_AGAIN = 0.1
 """Share of the pairs of user and item on several days from which on items are recommended again."""
 _DAY = 86_400_000_000
-
-
-class Line(NamedTuple):
-    """A line of the config and the reason for it."""
-
-    name: str
-    value: object
-    why: str
 
 
 def guess_basket(interactions: TableProfile, keys: Collection[str]) -> str:

@@ -1,9 +1,10 @@
 """Guesses the role of each column that is not a key: label, timestamp, number, category, several values, or unused."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 from features.hashing import split_values
 from features.values import TimeFormat, is_number, microseconds
@@ -29,68 +30,72 @@ _MIN_USES = 5
 """How often the values of a column with several values must occur, on average."""
 
 
+class Line(NamedTuple):
+    """A line of the config and the reason for it."""
+
+    name: str
+    value: Any
+    why: str
+
+
 @dataclass(frozen=True, kw_only=True)
-class Feature:
-    """A column to train on, and why; `separator` is set for columns with several values per field."""
+class Decided:
+    """What becomes of a column, and why: a feature of this kind, or nothing. `separator` is that of several values per
+    field, and `length` the numbers in a list.
+    """
 
     column: str
     table: str
-    is_numeric: bool
     why: str
+    kind: Literal["", "numeric", "categorical"] = ""
     missing: tuple[str, ...] = ()
     separator: str | None = None
     length: int | None = None
-    """How many numbers the column's lists have."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """A column that is not used, and why."""
-
-    column: str
-    table: str
-    why: str
+Decide = Callable[..., Decided]
+"""Decides about a column, given the reason and what it is."""
 
 
-def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftOut:
+def decide_on(column: ColumnProfile, table: TableProfile) -> Decided:
     """The role of a column."""
+    decide = partial(Decided, column=column.name, table=table.path.name)
     if column.name in table.lists:
-        return _as_list(column, table)
+        return _as_list(column, decide)
     missing = tuple(sorted(text for text in column.values if text in MISSING))
     present = Counter({text: count for text, count in column.values.items() if text not in missing})
     if len(present) <= 1:
-        why = "is empty" if not present else f"is always {_shown(next(iter(present)))}"
-        return LeftOut(column=column.name, table=table.path.name, why=why)
+        return decide(why="is empty" if not present else f"is always {_shown(next(iter(present)))}")
     if column.time_formats:
-        why = "a date or a time: under `times`, its age, hour and weekday are features"
-        return LeftOut(column=column.name, table=table.path.name, why=why)
+        return decide(why="a date or a time: under `times`, its age, hour and weekday are features")
     if any("," in text for text in present) and all(map(_is_number_with_comma, present)):
-        why = f"has numbers with a comma ({_shown(max(present, key=len))}): write them only with a decimal point"
-        return LeftOut(column=column.name, table=table.path.name, why=why)
+        longest = _shown(max(present, key=len))
+        return decide(why=f"has numbers with a comma ({longest}): write them only with a decimal point")
+    decide_of_texts = partial(decide, missing=missing)
     return (
-        _as_number(column, table)
-        or _as_several(column, table, present, missing)
-        or _as_category(column, table, present, missing)
+        _as_number(column, decide)
+        or _as_several(column, present, decide_of_texts)
+        or _as_category(present, decide_of_texts)
     )
 
 
-def _as_list(column: ColumnProfile, table: TableProfile) -> Feature | LeftOut:
+def _as_list(column: ColumnProfile, decide: Decide) -> Decided:
     """Lists as several values, or as many numbers if all have the same length of them."""
     lists = [text.split(UNIT) for text in column.values]
     parts = {part for one in lists for part in one}
     lengths = {len(one) for one in lists}
     if len(lengths) == 1 and (length := lengths.pop()) > 1 and all(map(is_number, parts)):
-        why = f"{table.path.name}: lists of {length} numbers"
-        return Feature(column=column.name, table=table.path.name, is_numeric=True, why=why, length=length)
+        return decide(why=f"lists of {length} numbers", kind="numeric", length=length)
     separator = next((sign for sign in _SEPARATORS if not any(sign in part for part in parts)), None)
-    if separator is None or len(parts) <= 1:
-        why = "holds lists whose values contain all usual separators" if separator is None else "holds empty lists"
-        return LeftOut(column=column.name, table=table.path.name, why=why)
-    why = f"{table.path.name}: lists of {len(parts):,} different values; requests separate them by {separator!r}"
-    return Feature(column=column.name, table=table.path.name, is_numeric=False, why=why, separator=separator)
+    if separator is None:
+        return decide(why="holds lists whose values contain all usual separators")
+    if len(parts) <= 1:
+        return decide(why="holds empty lists")
+    why = f"lists of {len(parts):,} different values; requests separate them by {separator!r}"
+    return decide(why=why, kind="categorical", separator=separator)
 
 
-def _as_number(column: ColumnProfile, table: TableProfile) -> Feature | None:
+def _as_number(column: ColumnProfile, decide: Decide) -> Decided | None:
     wrong = column.not_numbers
     few_wrong = len(wrong) <= _MAX_WORDS and wrong.total() <= _MAX_WRONG * column.filled
     all_missing = set(wrong) <= MISSING and wrong.total() < column.filled
@@ -100,10 +105,10 @@ def _as_number(column: ColumnProfile, table: TableProfile) -> Feature | None:
     if is_code or not (few_wrong or all_missing):
         return None
     numbers = column.numbers
-    why = f"{table.path.name}: {len(numbers):,} different numbers from {numbers[0]:g} to {numbers[-1]:g}"
+    why = f"{len(numbers):,} different numbers from {numbers[0]:g} to {numbers[-1]:g}"
     if wrong:
         why += f"; {wrong.total():,} of {column.filled:,} fields are none"
-    return Feature(column=column.name, table=table.path.name, is_numeric=True, why=why, missing=tuple(sorted(wrong)))
+    return decide(why=why, kind="numeric", missing=tuple(sorted(wrong)))
 
 
 def _is_number_with_comma(text: str) -> bool:
@@ -111,9 +116,7 @@ def _is_number_with_comma(text: str) -> bool:
     return is_number(text.replace(".", "").replace(",", "."))
 
 
-def _as_several(
-    column: ColumnProfile, table: TableProfile, present: Counter[str], missing: tuple[str, ...]
-) -> Feature | None:
+def _as_several(column: ColumnProfile, present: Counter[str], decide: Decide) -> Decided | None:
     """A feature with several values, if enough fields have a separator and the parts recur in other combinations."""
     is_title = _TITLES & {*words(column.name)} or len(present) > _MAX_COMBINED * present.total() > _FEW_ROWS
     for separator in _NEVER_IN_TEXT if is_title else _SEPARATORS:
@@ -125,17 +128,10 @@ def _as_several(
             parts.update({part: count for part in split_values(text, separator) if part})
         if parts and _come_again(parts, present, separator):
             why = (
-                f"{table.path.name}: {len(parts):,} different values between {separator!r}, several in {with_it:,} of "
+                f"{len(parts):,} different values between {separator!r}, several in {with_it:,} of "
                 f"{present.total():,} fields, such as {_shown(max(present, key=len))}"
             )
-            return Feature(
-                column=column.name,
-                table=table.path.name,
-                is_numeric=False,
-                why=why,
-                missing=missing,
-                separator=separator,
-            )
+            return decide(why=why, kind="categorical", separator=separator)
     return None
 
 
@@ -145,15 +141,11 @@ def _come_again(parts: Counter[str], present: Counter[str], separator: str) -> b
     return uses > 1 if separator in _NEVER_IN_TEXT else uses >= _MIN_USES and len(parts) < len(present)
 
 
-def _as_category(
-    column: ColumnProfile, table: TableProfile, present: Counter[str], missing: tuple[str, ...]
-) -> Feature | LeftOut:
-    shown = ", ".join(_shown(text) for text, _ in present.most_common(3))
+def _as_category(present: Counter[str], decide: Decide) -> Decided:
+    many, shown = f"{len(present):,} different values", ", ".join(_shown(text) for text, _ in present.most_common(3))
     if len(present) > _MAX_DISTINCT * present.total() and present.total() > _FEW_ROWS:
-        why = f"has {len(present):,} different values in {present.total():,} fields ({shown}): nearly unique"
-        return LeftOut(column=column.name, table=table.path.name, why=why)
-    why = f"{table.path.name}: {len(present):,} different values, mostly {shown}"
-    return Feature(column=column.name, table=table.path.name, is_numeric=False, why=why, missing=missing)
+        return decide(why=f"has {many} in {present.total():,} fields ({shown}): nearly unique")
+    return decide(why=f"{many}, mostly {shown}", kind="categorical")
 
 
 def _shown(text: str) -> str:
@@ -273,7 +265,7 @@ def _choice(column: ColumnProfile) -> list[str]:
     return sorted(strengths, key=lambda event: (strengths[event], event))
 
 
-def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | None, list[LeftOut]]:
+def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | None, list[Decided]]:
     """The timestamp, and columns of times that can't be used because some rows lack them."""
     left_out = []
     for column in columns:
@@ -282,7 +274,7 @@ def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | 
             continue
         if not column.is_complete:
             why = f"a time that {column.texts['']:,} rows lack: fill it in, or remove them, to use it as timestamp"
-            left_out.append(LeftOut(column=column.name, table="interactions", why=why))
+            left_out.append(Decided(column=column.name, table="interactions", why=why))
             continue
         return TimestampGuess(column=column.name, format=form, why=_why(column, form)), left_out
     return None, left_out

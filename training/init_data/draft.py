@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from features.values import TimeFormat
-from training.config import POSITIVES, Source
-from training.init_data.cleaning import Line
-from training.init_data.columns import Feature, LabelGuess, TimestampGuess
+from training.config import POSITIVES
+from training.init_data.columns import Decided, Line
 from training.init_data.guess import Gains, Guess
+from training.init_data.profile import TableProfile
 from training.init_data.roles import Link, reason
 from training.tables.files import USUAL
 
@@ -25,19 +25,10 @@ def to_yaml(guessed: Guess, folder: Path) -> str:
 def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     roles = guessed.roles
     yield "# A draft, guessed from the files by `.venv/bin/personalize init-data`; each guess has its reason beside it."
-    leaks = (
-        ""
-        if guessed.label.of_choices
-        else ", and remove columns that are known only after a click: they leak the target"
-    )
-    yield f"# Correct what is wrong{leaks}."
-    seen = roles.interactions
-    if written := [*_written(seen.source), *_cleaned(guessed.cleaning["interactions"])]:
-        yield "interactions:"
-        yield f"  path: {scalar(_place(seen.path, folder))} # {seen.shown_rows}"
-        yield from written
-    else:
-        yield f"interactions: {scalar(_place(seen.path, folder))} # {seen.shown_rows}"
+    leaks = ", and remove columns that are known only after a click: they leak the target"
+    yield f"# Correct what is wrong{'' if guessed.label.of_choices else leaks}."
+    table, *written = [*_table(roles.interactions, folder), *_cleaned(guessed.cleaning["interactions"])]
+    yield from ["interactions:", table, *written] if written else [table.replace("  path", "interactions")]
     if len(roles.links) == 2 and not roles.is_sure:  # noqa: PLR2004 - users and items
         yield "# Nothing tells the users' table from the items': swap the two if they are the wrong way round."
     for role, link in roles.links.items():
@@ -54,40 +45,33 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     )
     yield from (f"# Ignored, since its format is unknown: {name}" for name in guessed.ignored)
     yield ""
-    yield from _label(guessed.label)
+    label, timestamp = guessed.label, guessed.timestamp
+    if label.column:
+        what = "What counts as a choice" if label.choice else "The label, and what counts as a click"
+        yield f"# {what}: {label.why}."
+        yield f"label: {_inline({'column': label.column, **label.rule})}"
+    else:
+        yield f"# Every row is a choice, such as a purchase: {label.why}."
+        yield f"label: {POSITIVES}"
     if rows := guessed.rows:
         yield f"# Events that are the same in these are one row: {rows.why}."
-        yield f"one_row_per: [{', '.join(map(scalar, rows.columns))}]"
-    if guessed.timestamp:
-        yield from ("", *_timestamp(guessed.timestamp, guessed.label), *_cleaned(guessed.cleaning[""], indent=""))
+        yield f"one_row_per: {_inline(rows.value)}"
+    if timestamp:
+        is_usual = timestamp.format is TimeFormat.ISO
+        value = timestamp.column if is_usual else {"column": timestamp.column, "format": str(timestamp.format)}
+        why = timestamp.why if label.of_choices else f"{timestamp.why}; `split: time` holds out the latest"
+        yield from ("", *_cleaned([Line("timestamp", value, why), *guessed.cleaning[""]], indent=""))
     if features := list(_features(guessed)):
         yield from ("", *features)
     if left_out := list(_left_out(guessed)):
         yield from ("", "# Left out:", *left_out)
 
 
-def _label(label: LabelGuess) -> Iterator[str]:
-    if not label.column:
-        yield f"# Every row is a choice, such as a purchase: {label.why}."
-        yield f"label: {POSITIVES}"
-        return
-    what = "What counts as a choice" if label.choice else "The label, and what counts as a click"
-    yield f"# {what}: {label.why}."
-    yield "label:"
-    yield f"  column: {scalar(label.column)}"
-    for rule, value in label.rule.items():
-        yield f"  {rule}: {_inline(value)}"
-
-
 def _features(guessed: Guess) -> Iterator[str]:
-    for title, is_numeric in (("numeric", True), ("categorical", False)):
-        keys = list(_keys(guessed)) if guessed.has_keys and not is_numeric else []
-        columns = [one for one in guessed.features if one.is_numeric is is_numeric]
-        if keys or columns:
-            yield f"{title}:"
-            yield from keys
-            for one in columns:
-                yield from _column(one)
+    for kind in ("numeric", "categorical"):
+        keys = list(_keys(guessed)) if guessed.has_keys and kind == "categorical" else []
+        if columns := [*keys, *(_column(one) for one in guessed.features if one.kind == kind)]:
+            yield from (f"{kind}:", *columns)
     if guessed.has_keys and guessed.gains:
         yield from _made_of_keys(guessed.gains)
 
@@ -98,7 +82,7 @@ def _keys(guessed: Guess) -> Iterator[str]:
         yield f"  # The keys: {gains.keys:+.3f} AUC on {gains.rows} ({gains.without:.3f} without them)."
         yield "  # They tell nothing of new users and items."
     for name, mean in guessed.keys.items():
-        yield f"  - {scalar(name)} # {mean:.0f} rows each on average"
+        yield f"  - {_inline(name)} # {mean:.0f} rows each on average"
 
 
 def _made_of_keys(gains: Gains) -> Iterator[str]:
@@ -106,9 +90,9 @@ def _made_of_keys(gains: Gains) -> Iterator[str]:
     if gains.crosses:
         yield "crosses:"
         for pair, gained in gains.crosses.items():
-            yield f"  - [{', '.join(map(scalar, pair))}] # {gained:+.3f} AUC on {gains.rows}"
+            yield f"  - {_inline([*pair])} # {gained:+.3f} AUC on {gains.rows}"
     for pair, gained in gains.factors.items():
-        yield f"factors: [{', '.join(map(scalar, pair))}] # {gained:+.3f} AUC on {gains.rows}"
+        yield f"factors: {_inline([*pair])} # {gained:+.3f} AUC on {gains.rows}"
 
 
 def _left_out(guessed: Guess) -> Iterator[str]:
@@ -123,71 +107,42 @@ def _left_out(guessed: Guess) -> Iterator[str]:
             yield f"#     (tried: {guessed.gains.keys:+.3f} AUC on {guessed.gains.rows})"
 
 
-def _timestamp(guessed: TimestampGuess, label: LabelGuess) -> Iterator[str]:
-    remark = guessed.why if label.of_choices else f"{guessed.why}; `split: time` holds out the latest"
-    if guessed.format is TimeFormat.ISO:
-        yield f"timestamp: {scalar(guessed.column)} # {remark}"
-        return
-    yield "timestamp:"
-    yield f"  column: {scalar(guessed.column)} # {remark}"
-    yield f"  format: {guessed.format}"
-
-
 def _entity(role: str, link: Link, folder: Path) -> Iterator[str]:
     yield f"{role}:"
     if link.table is None:
-        yield f"  key: {scalar(link.foreign_key)} # {reason(link)}"
+        yield f"  key: {_inline(link.foreign_key)} # {reason(link)}"
         return
-    yield f"  path: {scalar(_place(link.table.path, folder))} # {link.table.shown_rows}"
-    yield from _written(link.table.source)
-    yield f"  key: {scalar(link.key)} # {reason(link)}"
+    yield from _table(link.table, folder)
+    yield f"  key: {_inline(link.key)} # {reason(link)}"
     if link.foreign_key != link.key:
-        yield f"  interactions_key: {scalar(link.foreign_key)}"
+        yield f"  interactions_key: {_inline(link.foreign_key)}"
 
 
-def _written(source: Source) -> Iterator[str]:
-    """What is unusual in the table's text files."""
-    if source.separator is not None:
-        yield f"  separator: {scalar(source.separator)}"
-    if source.encoding != USUAL.encoding:
-        yield f"  encoding: {source.encoding} # its first bytes are not UTF-8"
-    if source.quote != USUAL.quote:
-        yield f"  quote: {scalar(source.quote)}"
-    if source.decimal != USUAL.decimal:
-        yield f"  decimal: {scalar(source.decimal)}"
+def _table(table: TableProfile, folder: Path) -> Iterator[str]:
+    """The table's path, and what is unusual in its text files."""
+    place = table.path.relative_to(folder) if table.path.is_relative_to(folder) else table.path
+    yield f"  path: {_inline(str(place))} # {table.shown_rows}"
+    for name in ("separator", "encoding", "quote", "decimal"):
+        if (written := getattr(table.source, name)) != getattr(USUAL, name):
+            yield f"  {name}: {_inline(written)}{' # its first bytes are not UTF-8' * (name == 'encoding')}"
 
 
 def _cleaned(lines: Sequence[Line], indent: str = "  ") -> Iterator[str]:
     yield from (f"{indent}{line.name}: {_inline(line.value)} # {line.why}" for line in lines)
 
 
-def _column(feature: Feature) -> Iterator[str]:
-    if not feature.missing and feature.separator is None and feature.length is None:
-        yield f"  - {scalar(feature.column)} # {feature.why}"
-        return
-    yield f"  - column: {scalar(feature.column)} # {feature.why}"
-    if feature.separator is not None:
-        yield f"    separator: {scalar(feature.separator)}"
-    if feature.length is not None:
-        yield f"    length: {feature.length}"
-    if feature.missing:
-        yield f"    missing: [{', '.join(map(scalar, feature.missing))}] # look like missing values"
-
-
-def scalar(text: str) -> str:
-    """A text as a YAML scalar with exactly this value."""
-    plain = _PLAIN.match(text) and text.lower() not in _WORDS_OF_YAML
-    return text if plain else json.dumps(text, ensure_ascii=False)
+def _column(feature: Decided) -> str:
+    options = {"separator": feature.separator, "length": feature.length, "missing": [*feature.missing]}
+    if given := {name: option for name, option in options.items() if option}:
+        return f"  - {_inline({'column': feature.column, **given})} # {feature.table}: {feature.why}"
+    return f"  - {_inline(feature.column)} # {feature.table}: {feature.why}"
 
 
 def _inline(value: object) -> str:
     """A value as YAML in one line."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{scalar(name)}: {_inline(one)}' for name, one in value.items())}}}"
+        return f"{{{', '.join(f'{_inline(name)}: {_inline(one)}' for name, one in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_inline, value))}]"
-    return scalar(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _place(path: Path, folder: Path) -> str:
-    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+    is_plain = isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _WORDS_OF_YAML
+    return str(value) if is_plain else json.dumps(value, ensure_ascii=False)

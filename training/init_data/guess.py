@@ -7,13 +7,13 @@ from pathlib import Path
 
 from training.config import LABEL, Label
 from training.errors import GuessError
-from training.init_data.cleaning import Line, guess_basket, guess_cleaning, guess_refunds
+from training.init_data.cleaning import guess_basket, guess_cleaning, guess_refunds
 from training.init_data.columns import (
-    Feature,
+    Decided,
     LabelGuess,
-    LeftOut,
+    Line,
     TimestampGuess,
-    guess_feature,
+    decide_on,
     guess_label,
     guess_timestamp,
 )
@@ -29,15 +29,7 @@ _MIN_BOTH = 0.1
 """The least share of the rows with a positive event that must have a negative one too."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowsGuess:
-    """The columns of `one_row_per`, and why."""
-
-    columns: tuple[str, ...]
-    why: str
-
-
-def guess_rows(table: TableProfile, keys: Sequence[str], guessed: LabelGuess) -> RowsGuess | None:
+def guess_rows(table: TableProfile, keys: Sequence[str], guessed: LabelGuess) -> Line | None:
     """The columns that bring a row's events together; None if the label is no list of events, or events stay apart.
 
     `keys` are the columns with users and items, which it takes both.
@@ -48,7 +40,7 @@ def guess_rows(table: TableProfile, keys: Sequence[str], guessed: LabelGuess) ->
     if not label.events:
         return None
     sessions = [one.name for one in table.columns.values() if _SESSIONS & {*words(one.name)} and one.is_complete]
-    columns = (*keys, *[name for name in sessions if name not in keys][:1])
+    columns = [*keys, *[name for name in sessions if name not in keys][:1]]
     events = defaultdict[tuple[str, ...], set[bool | None]](set)
     for chunk in Beginning(files_of(table.source), [*columns, label.column], SAMPLE_CHARACTERS):
         fields = (texts.to_pylist() for texts in chunk.texts().values())
@@ -58,9 +50,8 @@ def guess_rows(table: TableProfile, keys: Sequence[str], guessed: LabelGuess) ->
     both = sum(False in found for found in positive)
     if both < _MIN_BOTH * len(positive):
         return None
-    return RowsGuess(
-        columns=columns, why=f"{both:,} of {len(positive):,} with a positive event have a negative one too"
-    )
+    why = f"{both:,} of {len(positive):,} with a positive event have a negative one too"
+    return Line("one_row_per", columns, why)
 
 
 ROLES = ("interactions", "users", "items")
@@ -97,11 +88,11 @@ class Guess:
     roles: Roles
     label: LabelGuess
     timestamp: TimestampGuess | None
-    rows: RowsGuess | None = None
+    rows: Line | None = None
     cleaning: Mapping[str, Sequence[Line]] = field(default_factory=dict)
     """By table, and under "" of the whole config."""
-    features: list[Feature] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
+    features: list[Decided] = field(default_factory=list)
+    left_out: list[Decided] = field(default_factory=list)
     ignored: tuple[str, ...] = ()
     """The names of other files in the folder."""
     gains: Gains | None = None
@@ -146,7 +137,7 @@ def guess(
     found = guess_label(table, others, label, recommends=recommends, are_orders=bool(basket))
     timestamp, why_not = guess_timestamp([one for one in others if one.name != found.column])
     rows = guess_rows(table, [link.foreign_key for link in roles.links.values()], found)
-    taken = own | {found.column} | ({timestamp.column} if timestamp else set()) | {*(rows.columns if rows else ())}
+    taken = own | {found.column} | ({timestamp.column} if timestamp else set()) | {*(rows.value if rows else ())}
     cleaning = guess_cleaning(roles, found, timestamp, basket, refunds)
     guessed = Guess(
         roles=roles, label=found, timestamp=timestamp, rows=rows, cleaning=cleaning, left_out=why_not, ignored=ignored
@@ -213,13 +204,10 @@ def _add_features(guessed: Guess, taken: set[str]) -> None:
             unread.append(name)
             continue
         else:
-            decided = guess_feature(table.columns[name], table)
-            if isinstance(decided, Feature):
-                guessed.features.append(decided)
-            else:
-                guessed.left_out.append(decided)
+            decided = decide_on(table.columns[name], table)
+            (guessed.features if decided.kind else guessed.left_out).append(decided)
             continue
-        guessed.left_out.append(LeftOut(column=name, table=table.path.name, why=why))
+        guessed.left_out.append(Decided(column=name, table=table.path.name, why=why))
     if unread:
         why = "only columns of users and items help a recommender"
-        guessed.left_out.append(LeftOut(column=", ".join(unread), table=roles.interactions.path.name, why=why))
+        guessed.left_out.append(Decided(column=", ".join(unread), table=roles.interactions.path.name, why=why))

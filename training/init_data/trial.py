@@ -268,7 +268,7 @@ def _first_rows(rules: TableRules, most: int | None = None) -> pa.Table:
     batches, rows = [], 0
     for chunk in Beginning(rules.files, rules.columns):
         texts = chunk.texts().items()
-        with_points = {name: pointed(one, rules.decimal) if name in numbers else one for name, one in texts}
+        with_points = {name: pointed(one, rules.source.decimal) if name in numbers else one for name, one in texts}
         batches.append(pa.RecordBatch.from_pydict(with_points))
         rows += batches[-1].num_rows
         if most is not None and rows >= most:

@@ -141,7 +141,7 @@ def table_rules(spec: TablesSpec, *, listed: bool = False) -> dict[str, TableRul
             )
     return {
         table: TableRules(
-            shown=source.shown,
+            source=source.model_copy(update={"where": ()}) if table in unfiltered else source,
             files=_with_categories(files[table], located[table]),
             keys=keys[table],
             features=located[table],
@@ -150,11 +150,6 @@ def table_rules(spec: TablesSpec, *, listed: bool = False) -> dict[str, TableRul
             timestamp=spec.timestamp if table in times else None,
             one_row_per=spec.one_row_per if table == "interactions" else (),
             forgotten=spec.forgotten,
-            decimal=source.decimal,
-            where=() if table in unfiltered else source.where,
-            missing_keys=source.missing_keys,
-            basket=source.basket,
-            refunds=source.refunds,
             whole_row=tuple(shared_columns(files[table])) if table in unique else (),
             key_rules={key: rule for key, rule in rules.items() if key in keys[table]},
             missing={name: spec.missing_in(name) for name in (*headers[table], *(one.name for one in located[table]))},
@@ -244,9 +239,7 @@ def _require_keys(spec: TablesSpec, headers: Mapping[str, Sequence[str]]) -> Non
         *(("interactions", one.foreign_key) for one in spec.entities.values()),
         *((table, name) for table, one in spec.joined.items() for name in (one.key, *one.show)),
     ]
-    own = spec.interactions
-    needed += [("interactions", name) for name in (own.basket, own.refunds) if name]
-    needed += [(table, one.column) for table, source in spec.tables.items() for one in source.where]
+    needed += [(table, name) for table, source in spec.tables.items() for name in source.cleaned_by]
     if spec.timestamp:
         needed.append(("interactions", spec.timestamp.column))
     missing = [(table, name) for table, name in needed if name not in headers[table]]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from features.errors import PersonalizationError
 from recommend.arrays import Mask
 from recommend.interactions import Interactions
-from training.config import CandidatesFrom, TablesSpec
+from training.config import TablesSpec
 from training.tables.columns import KEYS, table_rules
 from training.tables.quick import ROWS, matches
 from training.tables.reading import explain, read_all, read_heads
@@ -80,7 +80,7 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     found += counts
     if AMOUNT in columns:
         interactions = interactions.only(stands)
-    everything = spec.candidates_from is CandidatesFrom.ALL or spec.label.only_positives
+    everything = spec.candidates_from == "all" or spec.label.only_positives
     is_listed = known["items"].find(item_keys).is_valid() if "items" in known else pc.is_valid(item_keys)
     return Chosen(
         found=found,

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from features.values import AS_WRITTEN, KeyRule, TimeFormat, is_number, key_of
 from recommend.arrays import Mask
-from training.config import TablesSpec
+from training.config import ONE_TIME, TablesSpec
 from training.errors import (
     BadRowsError,
     ColumnError,
@@ -30,7 +30,7 @@ from training.errors import (
 from training.tables.columns import KEYS, require_columns
 from training.tables.files import TableFile
 from training.tables.opening import readable
-from training.tables.refunds import ONE_TIME, REFUNDED, REFUNDS, standing
+from training.tables.refunds import REFUNDED, REFUNDS, standing
 from training.tables.texts import Beginning, Chunk, text_array, text_of
 from training.tables.typed import (
     KEYLESS,
@@ -249,11 +249,12 @@ def _short(text: str) -> str:
 
 def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str, str]) -> Iterator[ColumnError]:
     """Errors for columns without any value, and for separators and events in no field, given the counts of all rows."""
+    shown = rules.source.shown
     if rules.label:
         for event, kind in rules.label.events.items():
             if not counts.get(f"event {event}", 0):
                 yield ColumnError(
-                    f"{rules.shown}: the {kind} event {event!r} is in no row's {rules.label.column}. Correct "
+                    f"{shown}: the {kind} event {event!r} is in no row's {rules.label.column}. Correct "
                     f"`label.{kind}`, or leave it out."
                 )
     for name in rules.spoken_of:
@@ -262,12 +263,12 @@ def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str
         if filled and not present:
             words = ", ".join(repr(word) for word in sorted(rules.missing[name] - {""}))
             yield ColumnError(
-                f"{rules.shown}: no value is left in the column {name}: each of its {filled:,} filled fields is one of "
-                f"the texts that mean missing ({words}). Correct `missing`, or leave the column out."
+                f"{shown}: no value is left in the column {name}: each of its {filled:,} filled fields is one of the "
+                f"texts that mean missing ({words}). Correct `missing`, or leave the column out."
             )
         elif separator and present and not counts.get(f"separated {name}", 0):
             yield ColumnError(
-                f"{rules.shown}: the separator {separator!r} is in none of the {present:,} fields of the column "
+                f"{shown}: the separator {separator!r} is in none of the {present:,} fields of the column "
                 f"{name}, which look like {examples.get(name, '')[:60]!r}. Correct `separator`, or leave it out."
             )
 
@@ -298,13 +299,11 @@ class Look:
             with readable(chunk.file):
                 self._add(chunk)
         if self.whole and not self.rows:
-            raise EmptyDatasetError(f"{rules.shown} has no row. Give a file with rows in it.")
+            raise EmptyDatasetError(f"{rules.source.shown} has no row. Give a file with rows in it.")
         if self.whole and not self.kept and not self.faults:
-            lines = " and ".join(
-                line for line, one in {"`where`": rules.where, "`missing_keys`": rules.missing_keys}.items() if one
-            )
+            lines = " and ".join(f"`{line}`" for line in ("where", "missing_keys") if getattr(rules.source, line))
             raise EmptyDatasetError(
-                f"{rules.shown}: {lines} of the dataset config leave none of its {self.rows:,} rows "
+                f"{rules.source.shown}: {lines} of the dataset config leave none of its {self.rows:,} rows "
                 f"({changed(self.uses, KEYS)}). Correct that, or leave it out."
             )
         if rules.whole_row:
@@ -386,7 +385,7 @@ class Look:
             return []
         found = repeats(self.rules.files, column, repeated.to_pylist(), self.rules.key_rule(name).of)
         way = f"Keep one row for each key, or write `duplicates: drop` under `{self.rules.table}`."
-        return [DuplicateKeyError(f"{self.rules.shown} has {found}. {way}")]
+        return [DuplicateKeyError(f"{self.rules.source.shown} has {found}. {way}")]
 
     def column(self, name: str) -> pa.Array:
         """One of `TypedTable.columns` of all rows."""
@@ -476,17 +475,17 @@ def _require_rows(looks: Mapping[str, Look], kept: Mask, found: Mapping[str, int
     others = [table for table in looks if table != "interactions"]
     if not kept.any() or any(found[unknown(table)] == kept.sum() for table in others if table not in inner):
         parts = [
-            f"{own.kept - found[unknown(table)]:,} have a row in {looks[table].rules.shown} (keys look like "
+            f"{own.kept - found[unknown(table)]:,} have a row in {looks[table].rules.source.shown} (keys look like "
             f"{_examples(own, table)} in the interactions' {own.rules.keys[KEYS[table]]} and "
             f"{_examples(looks[table], table)} in the {table}' {looks[table].rules.keys[KEYS[table]]})"
             for table in others
         ]
         raise JoinError(
-            f"0 of {own.rows:,} rows of {own.rules.shown} survive the join: {' and '.join(parts)}. Make the keys the "
-            f"same in both tables: 12 and 12.0 are one key, 012 and u12 are others.{_advice(looks, others)}"
+            f"0 of {own.rows:,} rows of {own.rules.source.shown} survive the join: {' and '.join(parts)}. Make the "
+            f"keys the same in both tables: 12 and 12.0 are one key, 012 and u12 are others.{_advice(looks, others)}"
         )
     if own.rules.label and not own.rules.label.choice:
-        left = f"{own.rules.shown}{' that survive the join' if others else ''}"
+        left = f"{own.rules.source.shown}{' that survive the join' if others else ''}"
         clicks = int(own.column(LABEL).to_numpy()[kept].sum())
         require_both_classes(left, rows=int(kept.sum()), clicks=clicks, if_clicks=NO_OTHERS)
 

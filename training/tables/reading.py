@@ -222,7 +222,7 @@ def read_all(spec: TablesSpec, rules: TableRules) -> TypedTable:
             raise BadRowsError("a repeated key")
     except NOT_RIGHT as error:
         every = table_rules(spec)
-        explain(spec, every | {rules.table: replace(every[rules.table], where=rules.where)}, error)
+        explain(spec, every | {rules.table: replace(every[rules.table], source=rules.source)}, error)
     return found
 
 

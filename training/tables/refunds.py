@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recommend.arrays import Mask
+from training.config import ONE_TIME
 from training.errors import EmptyDatasetError
 from training.tables.columns import KEYS
 from training.tables.typed import AMOUNT, BASKET, TIME, TableRules
 
-ONE_TIME, REFUNDS, REFUNDED = "one-time", "refunds", "refunded"
+REFUNDS, REFUNDED = "refunds", "refunded"
 _ROUNDING = 1e-9
 """What sums of amounts such as 0.1 and 0.2 are off by, at most."""
 Numbers = npt.NDArray[np.int64]
@@ -28,7 +29,7 @@ def standing(columns: Mapping[str, pa.Array], rules: TableRules, *, whole: bool 
     """
     rows, users = len(next(iter(columns.values()))), columns.get(KEYS["users"])
     is_guest = np.zeros(rows, np.bool_) if users is None else pc.equal(users, "").to_numpy(zero_copy_only=False)
-    found = Counter({ONE_TIME: int(is_guest.sum())})
+    found = Counter[str]({ONE_TIME: int(is_guest.sum())})
     if AMOUNT not in columns or not rows:
         return np.ones(rows, np.bool_), found
     amount, nothing = columns[AMOUNT].to_numpy(), np.zeros(rows, np.int64)
@@ -48,8 +49,8 @@ def standing(columns: Mapping[str, pa.Array], rules: TableRules, *, whole: bool 
     stands = ~is_refund & ~taken_back
     if whole and not stands.any():
         raise EmptyDatasetError(
-            f"{rules.shown}: `refunds: {rules.refunds}` takes back each of its {rows:,} purchases. Name the column "
-            "whose negative numbers are refunds, or leave it out."
+            f"{rules.source.shown}: `refunds: {rules.source.refunds}` takes back each of its {rows:,} purchases. Name "
+            "the column whose negative numbers are refunds, or leave it out."
         )
     return stands, found + Counter({REFUNDS: int(is_refund.sum()), REFUNDED: int(taken_back.sum())})
 

@@ -32,7 +32,7 @@ from features.values import (
     microseconds,
 )
 from recommend.forgotten import NOBODY, Forgotten
-from training.config import Condition, Label, MissingKeys, Time, word_of
+from training.config import ONE_TIME, Condition, Label, Source, Time, word_of
 from training.errors import BadRowsError
 from training.kernels.xxh64 import distinct_texts, first_seeds, of_texts
 from training.tables.files import TableFile
@@ -48,11 +48,11 @@ BASKET, AMOUNT, LABEL, TIME = "basket", "amount", "label", "time"
 
 @dataclass(frozen=True, kw_only=True)
 class TableRules:
-    """The used columns of one table in `files`, which messages call `shown`, and counts `table`. `keys` maps a key's
-    joined name to its column.
+    """The used columns of one table, the `files` of `source`, which counts call `table`. `keys` maps a key's joined
+    name to its column.
     """
 
-    shown: str
+    source: Source
     files: tuple[TableFile, ...]
     keys: dict[str, str] = field(hash=False)
     table: str = "interactions"
@@ -64,11 +64,6 @@ class TableRules:
     """The texts that mean missing, by column; the empty text always does."""
     forgotten: Forgotten = NOBODY
     """Users whose rows are not read."""
-    decimal: str = "."
-    where: tuple[Condition, ...] = ()
-    missing_keys: MissingKeys | None = None
-    basket: str = ""
-    refunds: str = ""
     whole_row: tuple[str, ...] = ()
     """The columns by whose hash one row of a key is kept; none where a second row is refused."""
     key_rules: Mapping[str, KeyRule] = field(default_factory=dict, hash=False)
@@ -80,9 +75,8 @@ class TableRules:
         label = [self.label.column] if self.label else []
         timestamp = [self.timestamp.column] if self.timestamp else []
         features = (feature.name for feature in self.features)
-        cleaning = [*(one.column for one in self.where), *filter(None, (self.basket, self.refunds)), *self.whole_row]
-        named = [*self.keys.values(), *self.one_row_per, *label, *timestamp, *features, *cleaning]
-        return list(dict.fromkeys(named))
+        named = [*self.keys.values(), *self.one_row_per, *label, *timestamp, *features]
+        return list(dict.fromkeys([*named, *self.source.cleaned_by, *self.whole_row]))
 
     def key_rule(self, name: str) -> KeyRule:
         """What is done to the key with a joined name."""
@@ -139,13 +133,13 @@ def checks(rules: TableRules) -> list[Check]:
 
     def number(column: str, *, first: bool = False) -> Check:
         def is_value(text: str) -> bool:
-            return is_number(with_point(text, rules.decimal))
+            return is_number(with_point(text, rules.source.decimal))
 
         return check("number", column, "not a number", is_value, optional=True, first=first)
 
-    keys = {} if rules.missing_keys else {name: rules.key_rule(key).of for key, name in rules.keys.items()}
+    keys = {} if rules.source.missing_keys else {name: rules.key_rule(key).of for key, name in rules.keys.items()}
     others = (name for name in rules.one_row_per if name not in rules.keys.values())
-    found = [number(one.column, first=True) for one in rules.where if one.bounds]
+    found = [number(one.column, first=True) for one in rules.source.where if one.bounds]
     found += [check("key", name, "empty", lambda text, of=of: bool(of(text))) for name, of in keys.items()]  # type: ignore[misc] # a default binds it
     found += [check("key", name, "empty", bool) for name in others]
     found += [
@@ -153,12 +147,12 @@ def checks(rules: TableRules) -> list[Check]:
         for name in (one.name for one in rules.features if isinstance(one, Category))
     ]
     if label := rules.label:
-        is_right = partial(_is_label, label=label, decimal=rules.decimal)
+        is_right = partial(_is_label, label=label, decimal=rules.source.decimal)
         found.append(check("label", label.column, _label_fault(label), is_right))
     if time := rules.timestamp:
         is_right, may_lack = partial(is_time, form=time.format), bool(rules.whole_row)
         found.append(check("timestamp", time.column, TIME_FAULTS[time.format], is_right, optional=may_lack))
-    found += [number(rules.refunds)] if rules.refunds else []
+    found += [number(name) for name in [rules.source.refunds] if name]
     return found + [
         check(one.rule.called, one.name, one.rule.fault, one.is_right, optional=True)
         if isinstance(one, TimeColumn)
@@ -390,12 +384,13 @@ def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
     if dropped[WRONG]:
         raise BadRowsError("no number in a column of `where`")
     found = untyped(columns, rules)
-    needed = [] if rules.missing_keys else [*found.keys.values()]
+    needed = [] if rules.source.missing_keys else [*found.keys.values()]
     for texts in (*needed, *(_texts(columns[name], rules.words(name)) for name in rules.one_row_per)):
         if pc.any(pc.equal(texts, "")).as_py():
             raise BadRowsError("no key")
     told_apart = rules.one_row_per or rules.whole_row
-    amount = None if not rules.refunds else _feature(columns[rules.refunds], Number(name=rules.refunds, at=0), rules)
+    basket, refunds = rules.source.basket, rules.source.refunds
+    amount = _feature(columns[refunds], Number(name=refunds, at=0), rules) if refunds else None
     label = None if rules.label is None else _clicks(columns[rules.label.column], rules.label, rules)
     if amount is not None and label is not None:  # who views buys 0, which nothing takes back
         amount = np.where((amount == 0) & (label > 0), np.nan, amount)
@@ -411,7 +406,7 @@ def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
         label=label,
         row_key=_row_keys([keys.get(name, columns[name]) for name in told_apart]) if told_apart else None,
         time=_timestamps(columns, rules),
-        basket=keys_of(_texts(columns[rules.basket], rules.words(rules.basket))) if rules.basket else None,
+        basket=keys_of(_texts(columns[basket], rules.words(basket))) if basket else None,
         amount=amount,
         uses=found.uses + dropped,
     )
@@ -432,18 +427,18 @@ def cleaned(columns: Mapping[str, pa.Array], rules: TableRules) -> tuple[Mapping
     """
     found = Counter[str]()
     fits = np.ones(len(next(iter(columns.values()))), np.bool_)
-    for one in rules.where:
+    for one in rules.source.where:
         texts = _texts(columns[one.column], rules.words(one.column))
-        known = _of_each(texts, partial(_fulfils, condition=one, decimal=rules.decimal), pa.bool_())
+        known = _of_each(texts, partial(_fulfils, condition=one, decimal=rules.source.decimal), pa.bool_())
         fits &= known.fill_null(False).to_numpy(zero_copy_only=False)  # noqa: FBT003 - a value
         found[WRONG] += known.null_count
-    if rules.where:
+    if rules.source.where:
         found[f"{OUTSIDE} {rules.table}"] = int((~fits).sum())
         columns = {name: values.filter(pa.array(fits)) for name, values in columns.items()}
-    if rules.missing_keys:
+    if rules.source.missing_keys:
         has_key = {key: pc.not_equal(values, "") for key, values in _keys(columns, rules).items()}
-        if rules.missing_keys is MissingKeys.ONE_TIME and USER_KEY in has_key:
-            baskets = _texts(columns[rules.basket], rules.words(rules.basket))
+        if rules.source.missing_keys == ONE_TIME and USER_KEY in has_key:
+            baskets = _texts(columns[rules.source.basket], rules.words(rules.source.basket))
             has_key[USER_KEY] = pc.or_(has_key[USER_KEY], pc.not_equal(baskets, ""))
         kept = reduce(pc.and_, has_key.values())
         found[KEYLESS] = len(kept) - int(pc.sum(kept).as_py() or 0)
@@ -539,7 +534,7 @@ def _feature(values: pa.Array, feature: Field, rules: TableRules) -> npt.NDArray
         return _texts(values, words)
     present = _present(values, words)
     if not isinstance(feature, TimeColumn):
-        return numbers(pointed(present, rules.decimal))
+        return numbers(pointed(present, rules.source.decimal))
     found = _moments(present, feature.reading.format, feature.reading.zone)
     moments: npt.NDArray[np.float64] = found.to_numpy(zero_copy_only=False).astype(np.float64)
     if found.null_count > present.null_count or np.any((moments < FIRST) | (moments >= LAST)):
@@ -602,7 +597,7 @@ def _clicks(values: pa.Array, label: Label, rules: TableRules) -> npt.NDArray[np
         places = {text: place for place, text in enumerate(label.choice)}
         found = _of_each(texts, places.get, pa.int8())
     else:
-        texts = texts if label.of_texts else pointed(texts, rules.decimal)
+        texts = texts if label.of_texts else pointed(texts, rules.source.decimal)
         found = _of_each(texts, lambda text: is_click(text, label) if text else None, pa.bool_())
     if found.null_count:
         raise BadRowsError(f"no label in {label.column}")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from features.columns import Category, Number, Reading
 from features.columns import Time as TimeColumn
 from features.values import TimeFormat, key_of, microseconds
-from training.config import Label, TextFormat, Time
+from training.config import Label, Source, TextFormat, Time
 from training.errors import BadRowsError
 from training.tables.files import TableFile
 from training.tables.texts import parse, texts_of
@@ -71,7 +71,7 @@ WORDS = ("", "0", "1", "1.0", "12.0", "012", "a1", "+3", "1e400", "NaN", "true",
 TIMES = ("2026-01-31", "2026-01-31 10:00:00", "2026-01-31T11:00:00+01:00", "2026-02-30")
 TEXT = st.sampled_from([*WORDS, *TIMES])
 RULES = TableRules(
-    shown="rows.csv",
+    source=Source(path=Path("rows.csv")),
     files=(),
     keys={"joined": "key"},
     features=[Number(name="number", at=0), Category(name="word", at=1, index=0, separator="e")],
@@ -93,7 +93,7 @@ RULES = TableRules(
     ],
 )
 def test_the_rule_makes_the_label(label: Label, clicks: list[str], others: list[str]) -> None:
-    rules = TableRules(shown="rows.csv", files=(), keys={}, label=label)
+    rules = TableRules(source=Source(path=Path("rows.csv")), files=(), keys={}, label=label)
     made = typed({"text": pa.array(clicks + others)}, rules).label
     assert made is not None
     assert made.tolist() == [1] * len(clicks) + [0] * len(others)
@@ -147,7 +147,8 @@ def test_many_keys_are_what_each_is(texts: list[str]) -> None:
 
 
 def test_a_time_is_read_in_the_format_of_its_column() -> None:
-    rules = TableRules(shown="rows.csv", files=(), keys={}, timestamp=Time(column="time", format=TimeFormat.DAY_FIRST))
+    time = Time(column="time", format=TimeFormat.DAY_FIRST)
+    rules = TableRules(source=Source(path=Path("rows.csv")), files=(), keys={}, timestamp=time)
     table = typed({"time": pa.array(["02/09/2026", "13/09/2026 12:00"])}, rules)
     assert table.time is not None
     moments = [datetime(2026, 9, 2, tzinfo=UTC), datetime(2026, 9, 13, 12, tzinfo=UTC)]
@@ -162,7 +163,7 @@ WITHOUT_ZONE = r"(0|1|2)9[0-9]{2}-[01][0-9]-[0-3][0-9]([ T][0-2][0-9]:[0-5][0-9]
 
 @given(st.lists(st.from_regex(WITHOUT_ZONE, fullmatch=True), min_size=1, max_size=3))
 def test_many_times_without_a_zone_are_what_each_is(texts: list[str]) -> None:
-    rules = TableRules(shown="rows.csv", files=(), keys={}, timestamp=Time(column="time"))
+    rules = TableRules(source=Source(path=Path("rows.csv")), files=(), keys={}, timestamp=Time(column="time"))
     each = [microseconds(text) for text in texts]
     if None in each:
         with pytest.raises(BadRowsError):
@@ -218,7 +219,7 @@ def test_the_largest_numbers_and_earliest_times_mean_what_their_texts_say(values
 
 
 def mean_the_same(values: pa.Array, means: Any) -> None:
-    rules = TableRules(shown="rows.parquet", files=(), keys={}, **means)
+    rules = TableRules(source=Source(path=Path("rows.parquet")), files=(), keys={}, **means)
 
     def meant(column: pa.Array) -> object:
         try:

@@ -344,7 +344,7 @@ def test_a_decimal_comma_is_for_files_of_text(tmp_path: Path) -> None:
     ("text", "number"), [("7,78", 7.78), ("-1,5e3", -1500.0), ("8", 8.0), ("7.78", None), ("1.234,5", None)]
 )
 def test_a_number_with_a_decimal_comma_has_no_other_sign(text: str, number: float | None) -> None:
-    rules = TableRules(shown="", files=(), keys={}, features=[Number(name="n", at=0)], decimal=",")
+    rules = TableRules(source=Source(path=Path(), decimal=","), files=(), keys={}, features=[Number(name="n", at=0)])
     (check,) = checks(rules)
     assert check.is_right(text) is (number is not None)
     if number is None:
@@ -386,8 +386,8 @@ def test_a_condition_that_leaves_no_item_to_recommend_beside_a_click_model_is_na
 
 @pytest.mark.parametrize("texts", ["true", "True", "TRUE"])
 def test_a_condition_on_true_holds_however_a_file_writes_it(texts: str) -> None:
-    where = Source.model_validate({"path": "", "where": {"n": {"not": [True]}}}).where
-    rules = TableRules(shown="", files=(), keys={"key": "n"}, where=where)
+    source = Source.model_validate({"path": "", "where": {"n": {"not": [True]}}})
+    rules = TableRules(source=source, files=(), keys={"key": "n"})
     assert cleaned({"n": pa.array([texts, "False", ""])}, rules)[0]["n"].to_pylist() == ["False", ""]
 
 
@@ -405,12 +405,8 @@ def test_a_condition_on_true_holds_however_a_file_writes_it(texts: str) -> None:
 )
 def test_a_condition_holds_for_these_fields_alone(condition: dict[str, Any], fits: str) -> None:
     """A field without a value, at last, fulfils only `not`."""
-    rules = TableRules(
-        shown="",
-        files=(),
-        keys={"key": "n"},
-        where=Source.model_validate({"path": "", "where": {"n": condition}}).where,
-    )
+    source = Source.model_validate({"path": "", "where": {"n": condition}})
+    rules = TableRules(source=source, files=(), keys={"key": "n"})
     left, found = cleaned({"n": pa.array(["0", "1", "2", "3", ""])}, rules)
     assert " ".join(left["n"].to_pylist()) == fits
     assert found["outside interactions"] == 5 - len(left["n"])
