@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from recommend.arrays import Indices
+from recommend.arrays import Indices, Mask
 from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, POPULAR, Mix
 from recommend.interactions import Interactions, Matrix
 from recommend.learning import Learned, Learner, Sar, together
@@ -58,7 +58,8 @@ class SecondStage(Protocol):
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """A ranker's metrics at 10 on the held-out choices. `found` is the share of users who are recommended something
-    that they chose later, `popular` that of recommendations that are among the most chosen tenth of the items.
+    that they chose later, `coverage` that of the items that may be recommended which anybody is, and `popular` that of
+    recommendations that are among the most chosen tenth of these items.
     """
 
     found: float
@@ -68,12 +69,16 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     popular: float
 
     @classmethod
-    def of(cls, ranking: Ranking) -> Self:
-        """The metrics of a ranking of items that are numbered by their popularity."""
-        most = -(-len(ranking.shown) // 10)
-        popular = float(ranking.shown[:most].sum() / max(ranking.shown.sum(), 1))
-        found = float(ranking.found_by_users.mean())
-        return cls(found=found, ndcg=ranking.ndcg, recall=ranking.recall, coverage=ranking.coverage, popular=popular)
+    def of(cls, ranking: Ranking, listed: Mask | None = None) -> Self:
+        """The metrics of a ranking of items that are numbered by their popularity, and of which some are `listed`."""
+        shown = ranking.shown if listed is None else ranking.shown[listed]
+        return cls(
+            found=float(ranking.found_by_users.mean()),
+            ndcg=ranking.ndcg,
+            recall=ranking.recall,
+            coverage=float((shown > 0).mean()),
+            popular=float(shown[: -(-len(shown) // 10)].sum() / max(shown.sum(), 1)),
+        )
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +146,7 @@ def judge(
         return _too_few(len(asked))
     rankers, weight = _rankers(parts, chosen, second_stage, truth)
     found, of_new = (_measured(rankers, parts, users) for users in (asked, new))
-    for_new = _for_new(of_new, seed)
+    for_new, listed = _for_new(of_new, seed), parts.training.listed
     if of_new:
         of_new[RECOMMENDER] = of_new[for_new]
     accepted, reason = _verdict(found, seed)
@@ -162,9 +167,9 @@ def judge(
         mix_of_new=POPULAR if for_new == POPULARITY else chosen.of_new,
         days=chosen.days,
         new_users_get=for_new,
-        warning=_warning(found[RECOMMENDER]),
-        figures={name: Figures.of(one) for name, one in found.items()},
-        figures_of_new={name: Figures.of(one) for name, one in of_new.items()},
+        warning=_warning(found[RECOMMENDER], listed),
+        figures={name: Figures.of(one, listed) for name, one in found.items()},
+        figures_of_new={name: Figures.of(one, listed) for name, one in of_new.items()},
     )
 
 
@@ -199,9 +204,9 @@ def _for_new(of_new: dict[str, Ranking], seed: int) -> str:
     return POPULARITY if of_new else RECOMMENDER
 
 
-def _warning(ours: Ranking) -> str:
+def _warning(ours: Ranking, listed: Mask | None) -> str:
     """A sentence, if lists are nearly all bestsellers. Of few items, a good one is in many lists of ten anyway."""
-    popular, most = Figures.of(ours).popular, float(ours.shown.max() / len(ours.ndcg_of_users))
+    popular, most = Figures.of(ours, listed).popular, float(ours.shown.max() / len(ours.ndcg_of_users))
     if len(ours.shown) < MANY_ITEMS or (popular <= MOSTLY_POPULAR and most <= 0.5):  # noqa: PLR2004 - half of the lists
         return ""
     return (

@@ -46,7 +46,7 @@ def by_time(interactions: Interactions, seed: int, share: float = TRAINING_SHARE
 
 
 def by_visit(interactions: Interactions, seed: int, share: float = TRAINING_SHARE) -> Mask:
-    """Which interactions are training rows, bool[n]: those of `by_time`, but what a user chose at one time stays together.
+    """Which interactions are training rows, bool[n]: as by `by_time`, but what a user chose at one time stays together.
 
     The rows of an order are held out if one of them is, since half of an order would tell of the other half; a user's
     first order is not. If that leaves too few users to judge by, as on one date for all, it is `by_time`.

@@ -53,9 +53,9 @@ from training.request import TrainingRequest
 from training.result import Result
 from training.tables.columns import KEYS, table_rules
 from training.tables.interactions import Chosen, TooManyInteractionsError, read_chosen
-from training.tables.quick import joined
+from training.tables.quick import READ, joined
 from training.tables.reading import entities
-from training.tables.typed import taken
+from training.tables.typed import KEYLESS, OUTSIDE, taken
 
 Columns = dict[str, Sequence[Value]]
 
@@ -314,6 +314,7 @@ def recommending(
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
         rows = joined(chosen.found, spec.inner)
         counted = {
+            "Interactions read": sum(chosen.found[name] for name in (READ, KEYLESS, f"{OUTSIDE} interactions")),
             "Users": len(chosen.users),
             "Items": len(chosen.items),
             "Items that can be recommended": int(chosen.listed.sum()),

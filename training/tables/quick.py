@@ -114,8 +114,8 @@ def changed(found: Mapping[str, int], tables: Collection[str]) -> str:
         | ({} if "items" in tables else {unknown("items"): "with items that are learned from and not recommended"}),
         found,
     )
-    keys = _counts({f"{SPELLED} {table}": f"of the {table}" for table in every}, found)
-    said = {"Cleaning left out ": out, "It changed how keys are spelled: ": keys, "Of the rest, ": other}
+    keys = _counts({f"{SPELLED} {table}": f"in the {table}" for table in every}, found)
+    said = {"Cleaning left out ": out, "It changed how keys are spelled: ": keys, "Among the interactions are ": other}
     return ". ".join(f"{before}{counts}" for before, counts in said.items() if counts)
 
 

@@ -32,6 +32,8 @@ def test_items_that_were_seen_are_missed() -> None:
     found = evaluate(lambda users: scores[users], matrix("100"), matrix("101"))
     assert found.recall == 0.5
     assert found.coverage == pytest.approx(2 / 3)
+    listed = Figures.of(found, np.array([False, True, True]))
+    assert (listed.coverage, listed.popular) == (1.0, 0.5), "both that may be recommended, each once"
 
 
 def test_relevant_items_out_of_reach_are_missed() -> None:

@@ -134,8 +134,8 @@ CLEANED: dict[str, Any] = {
 COUNTS = (
     "Cleaning left out 1 of the interactions by `where`, 1 of the items by `where`, 2 of the interactions for lack of "
     "a key, 1 of the items because their key is repeated, 1 as refunds, 1 as taken back by refunds. It changed how "
-    "keys are spelled: 1 of the interactions. Of the rest, 2 of one-time users, 2 with items that are learned from and "
-    "not recommended"
+    "keys are spelled: 1 in the interactions. Among the interactions are 2 of one-time users, 2 with items that are "
+    "learned from and not recommended"
 )
 
 
@@ -366,7 +366,7 @@ def test_a_click_model_joins_the_rows_that_cleaning_leaves(tmp_path: Path) -> No
     assert look_at(table_rules(spec)) == (
         "2 of 3 interactions have a known item; dropped: 1 whose item is not in the table of items. Cleaning left out "
         "1 of the interactions for lack of a key, 1 of the items because their key is repeated. It changed how keys "
-        "are spelled: 1 of the interactions"
+        "are spelled: 1 in the interactions"
     )
 
 
