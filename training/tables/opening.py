@@ -89,6 +89,12 @@ def _undecodable(file: TableFile, error: UnicodeDecodeError) -> EncodingError:
     name = file.text.encoding.upper()
     found = f"{file.path} is not {name} ({error.reason})"
     with open_bytes(file.path) as stream:
+        if stream.read(2) in {b"\xff\xfe", b"\xfe\xff"}:
+            return EncodingError(
+                f'{file.path} is UTF-16, as Excel\'s "Unicode text" is. Convert it: iconv --from-code UTF-16 --to-code '
+                "UTF-8 OLD > NEW."
+            )
+        stream.seek(0)
         for number, line in enumerate(stream, start=1):
             try:
                 line.decode(file.text.encoding)

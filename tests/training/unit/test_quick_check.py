@@ -143,7 +143,7 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
         {},
         ["users.csv ends with only a carriage return. End lines with a line feed."],
     ),
-    "UTF-16": (EncodingError, {"items": ITEMS.encode("utf-16")}, {}, ["items.csv is not UTF-8: line 1, byte 1 is"]),
+    "UTF-16": (EncodingError, {"items": ITEMS.encode("utf-16")}, {}, ["items.csv is UTF-16, ", "--from-code UTF-16"]),
     "a separator that never occurs": (
         ColumnError,
         {},
