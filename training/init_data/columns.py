@@ -194,6 +194,12 @@ class TimestampGuess:
     format: TimeFormat
     why: str
 
+    def line(self, label: "LabelGuess") -> Line:
+        """The line of the config."""
+        is_usual = self.format is TimeFormat.ISO
+        value = self.column if is_usual else {"column": self.column, "format": str(self.format)}
+        return Line("timestamp", value, self.why + "; `split: time` holds out the latest" * (not label.of_choices))
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelGuess:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from features.values import TimeFormat
 from training.config import POSITIVES
 from training.init_data.columns import Decided, Line
 from training.init_data.guess import Gains, Guess
@@ -27,13 +26,13 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     yield "# A draft, guessed from the files by `.venv/bin/personalize init-data`; each guess has its reason beside it."
     leaks = ", and remove columns that are known only after a click: they leak the target"
     yield f"# Correct what is wrong{'' if guessed.label.of_choices else leaks}."
-    table, *written = [*_table(roles.interactions, folder), *_cleaned(guessed.cleaning["interactions"])]
+    table, *written = [*_table(roles.interactions, folder), *_written(guessed.lines["interactions"])]
     yield from ["interactions:", table, *written] if written else [table.replace("  path", "interactions")]
     if len(roles.links) == 2 and not roles.is_sure:  # noqa: PLR2004 - users and items
         yield "# Nothing tells the users' table from the items': swap the two if they are the wrong way round."
     for role, link in roles.links.items():
         yield from _entity(role, link, folder)
-        yield from _cleaned(guessed.cleaning[role])
+        yield from _written(guessed.lines[role])
     yield from (
         f"# No column seems to have the keys of {role}, without which nothing is recommended. If there is one: "
         f"`{role}: {{key: COLUMN}}`."
@@ -45,22 +44,15 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     )
     yield from (f"# Ignored, since its format is unknown: {name}" for name in guessed.ignored)
     yield ""
-    label, timestamp = guessed.label, guessed.timestamp
-    if label.column:
+    if (label := guessed.label).column:
         what = "What counts as a choice" if label.choice else "The label, and what counts as a click"
         yield f"# {what}: {label.why}."
         yield f"label: {_inline({'column': label.column, **label.rule})}"
     else:
         yield f"# Every row is a choice, such as a purchase: {label.why}."
         yield f"label: {POSITIVES}"
-    if rows := guessed.rows:
-        yield f"# Events that are the same in these are one row: {rows.why}."
-        yield f"one_row_per: {_inline(rows.value)}"
-    if timestamp:
-        is_usual = timestamp.format is TimeFormat.ISO
-        value = timestamp.column if is_usual else {"column": timestamp.column, "format": str(timestamp.format)}
-        why = timestamp.why if label.of_choices else f"{timestamp.why}; `split: time` holds out the latest"
-        yield from ("", *_cleaned([Line("timestamp", value, why), *guessed.cleaning[""]], indent=""))
+    if lines := guessed.lines[""]:
+        yield from ("", *_written(lines, indent=""))
     if features := list(_features(guessed)):
         yield from ("", *features)
     if left_out := list(_left_out(guessed)):
@@ -127,7 +119,7 @@ def _table(table: TableProfile, folder: Path) -> Iterator[str]:
             yield f"  {name}: {_inline(written)}{' # its first bytes are not UTF-8' * (name == 'encoding')}"
 
 
-def _cleaned(lines: Sequence[Line], indent: str = "  ") -> Iterator[str]:
+def _written(lines: Sequence[Line], indent: str = "  ") -> Iterator[str]:
     yield from (f"{indent}{line.name}: {_inline(line.value)} # {line.why}" for line in lines)
 
 

@@ -1,13 +1,14 @@
 """Guesses the dataset config of a folder's tables, with a reason for each guess."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from features.values import key_of, microseconds
 from training.config import LABEL, Label
 from training.errors import GuessError
-from training.init_data.cleaning import guess_basket, guess_cleaning, guess_refunds
 from training.init_data.columns import (
     Decided,
     LabelGuess,
@@ -17,10 +18,10 @@ from training.init_data.columns import (
     guess_label,
     guess_timestamp,
 )
-from training.init_data.profile import TableProfile, profile, words
-from training.init_data.roles import Roles, find_roles
+from training.init_data.profile import TableProfile, folded, profile, words
+from training.init_data.roles import Link, Roles, find_roles, is_order
 from training.tables.files import files_of, is_hidden, is_no_table, is_table, listed_suffixes
-from training.tables.quick import SAMPLE_CHARACTERS
+from training.tables.quick import SAMPLE_CHARACTERS, repeats
 from training.tables.texts import Beginning
 from training.tables.typed import is_click
 
@@ -51,7 +52,7 @@ def guess_rows(table: TableProfile, keys: Sequence[str], guessed: LabelGuess) ->
     if both < _MIN_BOTH * len(positive):
         return None
     why = f"{both:,} of {len(positive):,} with a positive event have a negative one too"
-    return Line("one_row_per", columns, why)
+    return Line("one_row_per", columns, f"events that are the same in these are one row: {why}")
 
 
 ROLES = ("interactions", "users", "items")
@@ -87,9 +88,7 @@ class Guess:
 
     roles: Roles
     label: LabelGuess
-    timestamp: TimestampGuess | None
-    rows: Line | None = None
-    cleaning: Mapping[str, Sequence[Line]] = field(default_factory=dict)
+    lines: Mapping[str, Sequence[Line]]
     """By table, and under "" of the whole config."""
     features: list[Decided] = field(default_factory=list)
     left_out: list[Decided] = field(default_factory=list)
@@ -104,7 +103,7 @@ class Guess:
         have a rule.
         """
         columns, links = self.roles.interactions.columns, self.roles.links
-        ruled = {role for role in links if any(line.name == "keys" for line in self.cleaning.get(role, ()))}
+        ruled = {role for role in links if any(line.name == "keys" for line in self.lines[role])}
         uses = {link.foreign_key: columns[link.foreign_key] for role, link in links.items() if role not in ruled}
         often = {name: column.filled / max(1, len(column.values)) for name, column in uses.items()}
         return {name: mean for name, mean in often.items() if mean >= _COME_BACK}
@@ -131,17 +130,16 @@ def guess(
         list(profiles.values()), {role: profiles[path.resolve()] for role, path in told.items()}, keys or {}
     )
     table, own = roles.interactions, {link.foreign_key for link in roles.links.values()}
-    basket, refunds = guess_basket(table, own), guess_refunds(table)
+    basket, refunds = _basket(table, own), _refunds(table)
     others = [one for name, one in table.columns.items() if name not in own | {basket}]
     recommends = roles.users is not None and roles.items is not None
     found = guess_label(table, others, label, recommends=recommends, are_orders=bool(basket))
     timestamp, why_not = guess_timestamp([one for one in others if one.name != found.column])
     rows = guess_rows(table, [link.foreign_key for link in roles.links.values()], found)
     taken = own | {found.column} | ({timestamp.column} if timestamp else set()) | {*(rows.value if rows else ())}
-    cleaning = guess_cleaning(roles, found, timestamp, basket, refunds)
-    guessed = Guess(
-        roles=roles, label=found, timestamp=timestamp, rows=rows, cleaning=cleaning, left_out=why_not, ignored=ignored
-    )
+    lines = _lines(roles, found, timestamp, basket, refunds)
+    lines[""][:0] = [rows] if rows else []
+    guessed = Guess(roles=roles, label=found, lines=lines, left_out=why_not, ignored=ignored)
     if found.of_choices:
         taken |= {basket, refunds}
     _add_features(guessed, taken | {one.column for one in why_not})
@@ -196,18 +194,114 @@ def _add_features(guessed: Guess, taken: set[str]) -> None:
     folded = [name.lower() for _, name in free]
     unread: list[str] = []
     for table, name in free:
+        left_out = partial(Decided, column=name, table=table.path.name)
         if folded.count(name.lower()) > 1:
-            why = "is in several tables: rename all but one of them to use it"
+            decided = left_out(why="is in several tables: rename all but one of them to use it")
         elif name.lower() == LABEL:
-            why = f"a feature cannot be called {LABEL!r}: rename it to use it"
+            decided = left_out(why=f"a feature cannot be called {LABEL!r}: rename it to use it")
         elif guessed.label.of_choices and table is roles.interactions:
             unread.append(name)
             continue
         else:
             decided = decide_on(table.columns[name], table)
-            (guessed.features if decided.kind else guessed.left_out).append(decided)
-            continue
-        guessed.left_out.append(Decided(column=name, table=table.path.name, why=why))
+        (guessed.features if decided.kind else guessed.left_out).append(decided)
     if unread:
         why = "only columns of users and items help a recommender"
         guessed.left_out.append(Decided(column=", ".join(unread), table=roles.interactions.path.name, why=why))
+
+
+_QUANTITIES = {"quantity", "qty", "unit", "count", "piece", "menge", "anzahl", "stück", "stückzahl"}
+_FEW_KEYS = 0.01
+"""Share of the keys that must be written in several ways before these are one key; for e-mail addresses one will do."""
+_SEEN_AGAIN = 0.1
+"""Share of the pairs of user and item on several days from which on items are recommended again."""
+_DAY = 86_400_000_000
+
+
+def _basket(interactions: TableProfile, keys: Collection[str]) -> str:
+    """The column with the number of an order, which several rows share; "" if there is none."""
+    for column in interactions.columns.values():
+        is_number = is_order(column.name) or (column.values and all(text[0] == "#" for text in column.values))
+        if is_number and column.filled > len(column.values) > 1 and not (column.name in keys or column.time_formats):
+            return column.name
+    return ""
+
+
+def _refunds(interactions: TableProfile) -> str:
+    """The column of quantities some of which are negative; "" if there is none."""
+    for column in interactions.columns.values():
+        is_quantity = _QUANTITIES & {*words(column.name)} and column.is_complete and not column.not_numbers
+        if is_quantity and column.numbers[0] < 0 < column.numbers[-1]:
+            return column.name
+    return ""
+
+
+def _lines(
+    roles: Roles, label: LabelGuess, timestamp: TimestampGuess | None, basket: str, refunds: str
+) -> dict[str, list[Line]]:
+    """What cleans each table, and under "" the lines of the whole config about rows and times."""
+    lines = {"interactions": [*_of_rows(roles, label, basket, refunds)]}
+    for role, link in roles.links.items():
+        rules = [*_rule_of_keys(link, roles.interactions)]
+        lines[role] = [*rules, *_duplicates(link, is_folded=bool(rules))]
+    lines[""] = [timestamp.line(label)] if timestamp else []
+    lines[""] += _seen_again(roles, label, timestamp, refunds) if label.of_choices and timestamp else []
+    return lines
+
+
+def _of_rows(roles: Roles, label: LabelGuess, basket: str, refunds: str) -> Iterator[Line]:
+    table = roles.interactions
+    events = table.columns[label.column].values if label.choice else {}
+    if others := [event for event in events if event not in label.choice]:
+        why = f"no purchase, cart or view: {', '.join(others)}"
+        yield Line("where", {label.column: {"is": label.choice}}, why)
+    missing = {link.foreign_key: table.columns[link.foreign_key].texts[""] for link in roles.links.values()}
+    if counted := [f"{count:,} rows have no {name}" for name, count in missing.items() if count]:
+        is_guest = label.of_choices and basket and roles.users and missing[roles.users.foreign_key]
+        then = "; what a guest orders together is learned from, too" if is_guest else ""
+        yield Line("missing_keys", "one_time" if is_guest else "drop", " and ".join(counted) + then)
+    if basket and label.of_choices:
+        yield Line("basket", basket, f"{len(table.columns[basket].values):,} orders in {table.shown_rows}")
+    if refunds and label.of_choices:
+        negative = sum(count for text, count in table.columns[refunds].values.items() if text[0] == "-")
+        yield Line("refunds", refunds, f"{negative:,} rows have less than 0")
+
+
+def _rule_of_keys(link: Link, interactions: TableProfile) -> Iterator[Line]:
+    """The rule that makes one key of those that differ in case or spaces alone."""
+    listed = link.table.columns[link.key].values if link.table else {}
+    texts = {*interactions.columns[link.foreign_key].values, *listed}
+    stripped = {text.strip() for text in texts}
+    lowered = {text.lower() for text in stripped}
+    more = len(texts) - len(lowered)
+    if more and (more >= _FEW_KEYS * len(texts) or any("@" in text for text in texts)):
+        rule = {"lowercase": len(lowered) < len(stripped), "strip": len(stripped) < len(texts)}
+        why = f"{len(texts):,} keys are {len(lowered):,} if case and spaces around them do not count"
+        yield Line("keys", {name: True for name, needed in rule.items() if needed}, why)
+
+
+def _duplicates(link: Link, *, is_folded: bool) -> Iterator[Line]:
+    if link.table is None:
+        return
+    key = folded if is_folded else key_of
+    counts = Counter(map(key, link.table.columns[link.key].values.elements()))
+    if repeated := [one for one, count in counts.items() if count > 1]:
+        why = repeats(files_of(link.table.source), link.key, repeated, key)
+        yield Line("duplicates", "drop", f"{why}; the latest or one of them is kept")
+
+
+def _seen_again(roles: Roles, label: LabelGuess, timestamp: TimestampGuess, refunds: str) -> Iterator[Line]:
+    """Whether what was chosen most strongly is chosen again by the same user on another day."""
+    keys = [link.foreign_key for link in roles.links.values()]
+    names = [*keys, timestamp.column, label.column or timestamp.column, refunds or timestamp.column]
+    days = defaultdict[tuple[str, str], set[int]](set)
+    for chunk in Beginning(files_of(roles.interactions.source), [*dict.fromkeys(names)], SAMPLE_CHARACTERS):
+        texts = chunk.texts()
+        for user, item, when, event, quantity in zip(*(texts[name].to_pylist() for name in names), strict=True):
+            is_strongest = not label.choice or event == label.choice[0]
+            if user and item and is_strongest and not (refunds and quantity.startswith("-")):
+                days[folded(user), folded(item)].add((microseconds(when, timestamp.format) or 0) // _DAY)
+    again = sum(len(one) > 1 for one in days.values())
+    if again and again >= _SEEN_AGAIN * len(days):
+        why = f"{again:,} of {len(days):,} pairs of user and item are on several days"
+        yield Line("recommend_seen", True, why)  # noqa: FBT003 - the value of a line

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from features.values import KeyRule, TimeFormat, is_number, microseconds
+from features.values import TimeFormat, is_number, microseconds
 from training.config import Source
 from training.errors import EmptyDatasetError, GuessError
 from training.tables.columns import header, lists_in, require_columns
-from training.tables.files import TableFile, files_of
+from training.tables.files import USUAL, files_of
 from training.tables.opening import open_bytes, readable
-from training.tables.quick import SAMPLE_CHARACTERS
+from training.tables.quick import ONE_SPELLING, SAMPLE_CHARACTERS
 from training.tables.texts import Beginning
 from training.tables.typed import with_point
 
@@ -26,7 +26,7 @@ _GERMAN = re.compile(r"(?<=..)(?=(?:nummer|nr|datum|zeit|menge)\b)")
 """Where a German word such as `kundennummer` begins with another."""
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
 """Texts that usually mean missing."""
-folded = KeyRule(lowercase=True, strip=True).of
+folded = ONE_SPELLING.of
 """The one text of a key that is compared without case and spaces around it."""
 
 
@@ -171,8 +171,9 @@ def as_written(path: Path) -> Source:
         return Source(path=path)
     encoding = next(name for name in _ENCODINGS if _is_in(content, name))
     header = content.split(b"\n", 1)[0].decode(encoding).removeprefix("\ufeff").strip("\r")
-    quote = _quote(header)
-    return Source(path=path, separator=_separator(header, first), encoding=encoding, quote=quote)
+    separator = None if first.separator in header else next((sign for sign in _SEPARATORS if sign in header), None)
+    is_single = header[:1] == header[-1:] == "'" and len(header) > 1 and '"' not in header
+    return Source(path=path, separator=separator, encoding=encoding, quote="'" if is_single else USUAL.quote)
 
 
 def _is_in(content: bytes, encoding: str) -> bool:
@@ -182,17 +183,3 @@ def _is_in(content: bytes, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _separator(header: str, file: TableFile) -> str | None:
-    """The character that separates the columns' names, if it is none that the file's name says."""
-    usual = file.separator
-    if usual in header:
-        return None
-    return next((sign for sign in _SEPARATORS if sign in header), None)
-
-
-def _quote(header: str) -> str:
-    """The character around the columns' names: a single quote where all of them have one, else the usual one."""
-    is_single = header[:1] == header[-1:] == "'" and len(header) > 1 and '"' not in header
-    return "'" if is_single else '"'

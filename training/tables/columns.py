@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from features.columns import Category, Field
 from training.config import TablesSpec
-from training.errors import BadRowsError, EmptyDatasetError, MalformedRowError, MissingFileError, SpecError
+from training.errors import EmptyDatasetError, MalformedRowError, MissingFileError, SpecError
 from training.kernels.hashed import hashed_fields
 from training.tables.files import TableFile, files_of
 from training.tables.opening import first_row, open_bytes, open_rows, readable
-from training.tables.texts import Record, flat_names, names_in, records, top_of
+from training.tables.texts import flat_names, names_in, objects_by_line, top_of
 from training.tables.typed import USER_KEY, TableRules
 
 KEYS = {"users": USER_KEY, "items": "_item_key"}
@@ -85,20 +85,13 @@ def _columns(file: TableFile) -> dict[str, bool]:
             f"{file.path} is one JSON array. Write one object per line instead: "
             f"jq --compact-output '.[]' {file.path.name} > {file.path.stem}.jsonl"
         )
-    found = [row for line in content.splitlines(keepends=True) for row in _objects(line)]
+    found, *_ = objects_by_line(content, 0)  # reading all lines names those that are wrong
     if content.strip() and not found:
         raise MalformedRowError(
             f"{file.path} has no JSON object in its lines, the first of which is {content[:60].splitlines()[0]!r}. "
             "Write one object per line."
         )
     return names_in(found)
-
-
-def _objects(line: bytes) -> list[Record]:
-    try:
-        return records(line)
-    except BadRowsError:  # reading all lines names it
-        return []
 
 
 def _schema(file: TableFile) -> pa.Schema:

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -37,23 +37,19 @@ Numbers = npt.NDArray[np.int64]
 Values = TypeVar("Values")
 
 
-@dataclass(frozen=True, kw_only=True)
-class FirstEvents:
-    """The events of a part of the interactions that are the first of their row: their `places` in the part, int64[m]
-    ascending, and the rows' `label`, int8[m].
-    """
+FirstEvents = tuple[Numbers, npt.NDArray[np.int8]]
+"""The events of a part of the interactions that are the first of their row: their places in the part, int64[m]
+ascending, and the rows' labels, int8[m]."""
 
-    places: Numbers
-    label: npt.NDArray[np.int8]
 
-    def among(self, blocks: Iterable[TypedTable]) -> Iterator[TypedTable]:
-        """The first events in the part's blocks, with the label of their row."""
-        start = 0
-        for block in blocks:
-            end = start + block.rows
-            own = slice(*np.searchsorted(self.places, [start, end]))
-            yield block.of(self.places[own] - start, self.label[own])
-            start = end
+def _among(rows: FirstEvents, blocks: Iterable[TypedTable]) -> Iterator[TypedTable]:
+    """The first events in the part's blocks, with the label of their row."""
+    (places, label), start = rows, 0
+    for block in blocks:
+        end = start + block.rows
+        own = slice(*np.searchsorted(places, [start, end]))
+        yield block.of(places[own] - start, label[own])
+        start = end
 
 
 def first_events(parts: Sequence[Iterable[TypedTable]]) -> list[FirstEvents]:
@@ -74,7 +70,7 @@ def first_events(parts: Sequence[Iterable[TypedTable]]) -> list[FirstEvents]:
     first, clicked = first[by_place], clicked[by_place]
     cuts = np.searchsorted(first, ends[:-1])
     places = zip(np.split(first, cuts), np.split(clicked, cuts), [0, *ends[:-1]], strict=True)
-    return [FirstEvents(places=own - start, label=labels) for own, labels, start in places]
+    return [(own - start, labels) for own, labels, start in places]
 
 
 def _head(block: TypedTable) -> tuple[Numbers, Numbers, npt.NDArray[np.int8]]:
@@ -240,7 +236,7 @@ def _joined(
     first of their row.
     """
     read = read_part(spec, "interactions", {"interactions": part, **rules})
-    for own in read if rows is None else rows.among(read):
+    for own in read if rows is None else _among(rows, read):
         yield _join(own, spec, {table: entities(spec, rule) for table, rule in rules.items()})
 
 

@@ -96,7 +96,7 @@ class Chunk:
             places = list(range(self.before + 1, self.before + 1 + self.rows.num_rows))
             columns, misshapen = _plain_of_batch(self.rows, self._stored, self.file), list[tuple[int, str]]()
         elif self.file.is_json:
-            objects, places, misshapen = _objects_by_line(self.rows, self.before)
+            objects, places, misshapen = objects_by_line(self.rows, self.before)
             columns = _of_objects(objects, self._stored, self.file)
         else:
             rows, places, misshapen = _fields_by_line(self.rows.decode(self.file.text.encoding), self)
@@ -335,7 +335,7 @@ def records(block: bytes) -> list[Record]:
         raise BadRowsError(str(error)) from error
 
 
-def _objects_by_line(block: bytes, before: int) -> tuple[list[Record], list[int], list[tuple[int, str]]]:
+def objects_by_line(block: bytes, before: int) -> tuple[list[Record], list[int], list[tuple[int, str]]]:
     """The objects in lines of JSON and their places, and lines without one."""
     objects, places, misshapen = [], [], []
     for place, line in enumerate(block.splitlines(keepends=True), start=before + 1):

@@ -114,32 +114,22 @@ class Check:
 def checks(rules: TableRules) -> list[Check]:
     """The checks of a table's columns."""
 
-    def check(
-        role: str,
-        column: str,
-        fault: str,
-        is_value: Callable[[str], bool],
-        *,
-        optional: bool = False,
-        first: bool = False,
-    ) -> Check:
+    def check(role: str, column: str, fault: str, is_value: Callable[[str], bool], *, optional: bool = False) -> Check:
         missing = {"", *rules.words(column)}
 
         def is_right(value: str | float) -> bool:
             text = text_of(value)
             return optional if text in missing else is_value(text)
 
-        return Check(role=role, column=column, fault=fault, is_right=is_right, first=first)
+        return Check(role=role, column=column, fault=fault, is_right=is_right)
 
-    def number(column: str, *, first: bool = False) -> Check:
-        def is_value(text: str) -> bool:
-            return is_number(with_point(text, rules.source.decimal))
-
-        return check("number", column, "not a number", is_value, optional=True, first=first)
+    def number(column: str) -> Check:
+        is_value = partial(_is_written_number, decimal=rules.source.decimal)
+        return check("number", column, "not a number", is_value, optional=True)
 
     keys = {} if rules.source.missing_keys else {name: rules.key_rule(key).of for key, name in rules.keys.items()}
     others = (name for name in rules.one_row_per if name not in rules.keys.values())
-    found = [number(one.column, first=True) for one in rules.source.where if one.bounds]
+    found = [replace(number(one.column), first=True) for one in rules.source.where if one.bounds]
     found += [check("key", name, "empty", lambda text, of=of: bool(of(text))) for name, of in keys.items()]  # type: ignore[misc] # a default binds it
     found += [check("key", name, "empty", bool) for name in others]
     found += [
@@ -168,6 +158,10 @@ _COMMA = str.maketrans(",.", ".,")
 def with_point(text: str, decimal: str) -> str:
     """A number that is written with a `decimal` as Python writes it: its points become commas, which no number has."""
     return text if decimal == "." else text.translate(_COMMA)
+
+
+def _is_written_number(text: str, decimal: str) -> bool:
+    return is_number(with_point(text, decimal))
 
 
 def is_click(text: str, label: Label) -> bool | None:
@@ -250,13 +244,11 @@ def numbers(values: pa.Array) -> npt.NDArray[np.float64]:
 
 def _one_by_one(texts: pa.StringArray) -> npt.NDArray[np.float64]:
     """Check each distinct text by the rule itself, since Arrow's parser refuses some valid numbers, such as `+5`."""
-    distinct = texts.dictionary_encode()
-    words = distinct.dictionary.to_pylist()
-    if wrong := [word for word in words if not is_number(word)]:
-        raise BadRowsError(f"{wrong[0]!r} is not a number")
-    values = np.array([*map(float, words), np.nan])
-    indices: npt.NDArray[np.int64] = distinct.indices.fill_null(len(words)).to_numpy()
-    return values[indices]
+    values = _of_each(texts, lambda text: float(text) if is_number(text) else None, pa.float64())
+    if values.null_count > texts.null_count:
+        raise BadRowsError("a text is not a number")
+    found: npt.NDArray[np.float64] = values.to_numpy(zero_copy_only=False)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,11 +293,11 @@ class TypedTable:
 
     rows: int
     keys: Mapping[str, pa.StringArray]
-    features: Mapping[str, Any]
-    label: npt.NDArray[np.int8] | None
-    time: npt.NDArray[np.int64] | None
-    row_key: npt.NDArray[np.int64] | None
     uses: Counter[str]
+    features: Mapping[str, Any] = field(default_factory=dict)
+    label: npt.NDArray[np.int8] | None = None
+    time: npt.NDArray[np.int64] | None = None
+    row_key: npt.NDArray[np.int64] | None = None
     basket: pa.StringArray | None = None
     amount: npt.NDArray[np.float64] | None = None
 
@@ -330,10 +322,8 @@ class TypedTable:
             rows=sum(one.rows for one in tables),
             keys={name: pa.concat_arrays([one.keys[name] for one in tables]) for name in first.keys},
             features={name: _concatenated([one.features[name] for one in tables]) for name in first.features},
-            time=None if first.time is None else np.concatenate([one.time for one in tables if one.time is not None]),
-            row_key=None
-            if first.row_key is None
-            else np.concatenate([one.row_key for one in tables if one.row_key is not None]),
+            time=_concatenated([one.time for one in tables]),
+            row_key=_concatenated([one.row_key for one in tables]),
             uses=sum((one.uses for one in tables), Counter()),
         )
 
@@ -364,6 +354,8 @@ class TypedTable:
 
 
 def _concatenated(parts: Sequence[Any]) -> Any:  # noqa: ANN401 - numbers in NumPy's arrays, texts in Arrow's
+    if parts[0] is None:
+        return None
     return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else pa.concat_arrays(parts)
 
 
@@ -454,7 +446,7 @@ def _fulfils(text: str, condition: Condition, decimal: str) -> bool | None:
     if not text:
         return not condition.bounds and not condition.among
     if condition.bounds:
-        if not is_number(with_point(text, decimal)):
+        if not _is_written_number(text, decimal):
             return None
         number = float(with_point(text, decimal))
         if not all(_COMPARED[name](number, bound) for name, bound in condition.bounds.items()):
@@ -481,15 +473,7 @@ def untyped(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
     for key in (key for key in keys if rules.key_rule(key) != AS_WRITTEN):
         written = keys_of(_texts(columns[rules.keys[key]], rules.words(rules.keys[key])))
         uses[f"{SPELLED} {rules.table}"] += pc.sum(pc.not_equal(written, keys[key])).as_py() or 0
-    return TypedTable(
-        rows=len(next(iter(columns.values()))),
-        keys=keys,
-        features={},
-        label=None,
-        row_key=None,
-        time=None,
-        uses=uses,
-    )
+    return TypedTable(rows=len(next(iter(columns.values()))), keys=keys, uses=uses)
 
 
 def _texts(values: pa.Array, words: Sequence[str]) -> pa.StringArray:

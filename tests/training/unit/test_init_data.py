@@ -122,7 +122,7 @@ def test_events_of_one_user_item_and_session_are_guessed_to_be_one_row(tmp_path:
     assert guessed["label"] == {"column": "event_type", "positive": ["click"], "negative": ["view"]}
     assert guessed["one_row_per"] == ["user_id", "item_id", "session_id"]
     assert guessed["categorical"] == ["device"]
-    assert "are one row: 10 of 10 with a positive event have a negative one too." in (
+    assert "are one row: 10 of 10 with a positive event have a negative one too" in (
         tmp_path / "dataset.yaml"
     ).read_text(encoding="utf-8")
 
