@@ -49,13 +49,19 @@ class TimeFormat(StrEnum):
     """`01/31/2026`, with the same separators and time of day."""
     MILLISECONDS = "milliseconds"
     """Milliseconds since 1970."""
+    MICROSECONDS = "microseconds"
+    """Microseconds since 1970, as Google Analytics exports them."""
 
+
+UNITS = {TimeFormat.ISO: 1e6, TimeFormat.MILLISECONDS: 1e3, TimeFormat.MICROSECONDS: 1.0}
+"""Microseconds in one of a number's units, by the formats in which a time can be a number."""
 
 TIME_FAULTS = {
     TimeFormat.ISO: "not a time (give seconds since 1970 or a form like 2026-01-31 23:59:00)",
     TimeFormat.DAY_FIRST: "not a date with the day first, like 31/01/2026 23:59",
     TimeFormat.MONTH_FIRST: "not a date with the month first, like 01/31/2026 23:59",
     TimeFormat.MILLISECONDS: "not a number of milliseconds since 1970",
+    TimeFormat.MICROSECONDS: "not a number of microseconds since 1970",
 }
 """What error messages say that a wrong field is."""
 
@@ -75,9 +81,8 @@ def microseconds(text: str, form: TimeFormat = TimeFormat.ISO, zone: tzinfo = UT
 
     A text without a time zone is in `zone`; one without a time of day is midnight.
     """
-    if form is TimeFormat.MILLISECONDS or (form is TimeFormat.ISO and is_number(text)):
-        in_one = 1_000 if form is TimeFormat.MILLISECONDS else 1_000_000
-        found = float(text) * in_one if is_number(text) else math.inf
+    if form in UNITS and (form is not TimeFormat.ISO or is_number(text)):
+        found = float(text) * UNITS[form] if is_number(text) else math.inf
         return int(found) if EARLIEST <= found < LATEST else None
     match = (_YEAR_FIRST if form is TimeFormat.ISO else _YEAR_LAST).fullmatch(text)
     if match is None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from features.hashing import split_values
-from features.values import TimeFormat, is_number, microseconds
+from features.values import UNITS, TimeFormat, is_number, microseconds
 from training.config import POSITIVES, Label
 from training.errors import GuessError
 from training.init_data.profile import MISSING, UNIT, ColumnProfile, TableProfile, words
@@ -180,9 +180,8 @@ _TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "s
 _GOOD_OF = {5.0: 4, 10.0: 7}
 """By highest rating: from which rating on an item usually counts as liked."""
 _MAX_EVENTS = 20
-_NUMBERS_FROM = {TimeFormat.ISO: 1e8, TimeFormat.MILLISECONDS: 1e11}
-"""The smallest number that is taken for a time; in 1973, in seconds and in milliseconds."""
-_NUMBERS_BELOW = 1e14
+_NUMBERS_FROM, _NUMBERS_BELOW = 1e14, 1e17
+"""Numbers are taken for times from 1973 to 5138, in microseconds."""
 _ORDERS = {TimeFormat.DAY_FIRST: "day", TimeFormat.MONTH_FIRST: "month"}
 
 
@@ -291,11 +290,11 @@ def _time_format(column: ColumnProfile) -> TimeFormat | None:
     if column.time_formats:
         return column.time_formats[0]
     numbers = column.numbers
-    if column.not_numbers or not numbers or not _TIMES & set(words(column.name)) or numbers[-1] >= _NUMBERS_BELOW:
+    if column.not_numbers or not numbers or not _TIMES & set(words(column.name)):
         return None
-    if numbers[-1] < _NUMBERS_FROM[TimeFormat.MILLISECONDS]:
-        return TimeFormat.ISO if numbers[0] >= _NUMBERS_FROM[TimeFormat.ISO] else None
-    return TimeFormat.MILLISECONDS if numbers[0] >= _NUMBERS_FROM[TimeFormat.MILLISECONDS] else None
+    first, last = numbers[0], numbers[-1]
+    fitting = (form for form, unit in UNITS.items() if first * unit >= _NUMBERS_FROM and last * unit < _NUMBERS_BELOW)
+    return next(fitting, None)
 
 
 def _why(column: ColumnProfile, form: TimeFormat) -> str:
@@ -310,8 +309,8 @@ def _why(column: ColumnProfile, form: TimeFormat) -> str:
                 f"Write `format: {others[0]}` if the {_ORDERS[others[0]]} does"
             )
         return f"dates with the {_ORDERS[form]} first, as {deciding} shows, {span}"
-    kinds = {TimeFormat.MILLISECONDS: "milliseconds since 1970", TimeFormat.ISO: "seconds since 1970"}
-    return f"{'times' if column.time_formats else kinds[form]} {span}"
+    unit = "seconds" if form is TimeFormat.ISO else form
+    return f"{'times' if column.time_formats else f'{unit} since 1970'} {span}"
 
 
 def _likeness(column: ColumnProfile, needed: int = 0) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.values import AS_WRITTEN, KeyRule, TimeFormat, is_number, key_of
+from features.values import AS_WRITTEN, UNITS, KeyRule, TimeFormat, is_number, key_of
 from recommend.arrays import Mask
 from training.config import ONE_TIME, TablesSpec
 from training.errors import (
@@ -226,7 +226,9 @@ class Fault:
                 yield f'decimal: "," under `{rules.table}`'
             case "timestamp" | "time" as role:
                 before, after = ("timestamp: ", "") if role == "timestamp" else ("", " under `times`")
-                formats = (form for form in TimeFormat if all(is_time(one, form) for one in self.values))
+                formats = [form for form in TimeFormat if all(is_time(one, form) for one in self.values)]
+                if UNITS.keys() & {*formats}:  # a number that is one of seconds, too, is hardly one of milliseconds
+                    formats = formats[:1]
                 yield from (f"{before}{{column: {column}, format: {form}}}{after}" for form in formats)
             case "key" if rules.table == "interactions" and column in rules.keys.values():
                 yield "missing_keys: drop under `interactions` (or one_time, if a `basket` says what came together)"

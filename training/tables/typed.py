@@ -24,6 +24,7 @@ from features.values import (
     LATEST,
     PLAIN_ISO_TIME,
     TIME_FAULTS,
+    UNITS,
     WHOLE,
     KeyRule,
     TimeFormat,
@@ -217,8 +218,6 @@ def _label_fault(label: Label) -> str:
 
 _YEAR_1000 = -30_610_224_000_000_000
 """Its beginning in microseconds since 1970: texts of earlier times are none, see `features.values.PLAIN_ISO_TIME`."""
-_UNITS = {TimeFormat.ISO: 1e6, TimeFormat.MILLISECONDS: 1e3}
-"""Microseconds in one of a number's units, by the formats in which a time can be a number."""
 
 
 def numbers(values: pa.Array) -> npt.NDArray[np.float64]:
@@ -548,8 +547,8 @@ def _moments(present: pa.Array, form: TimeFormat, zone: str) -> pa.Int64Array:
         moments = present.cast(pa.timestamp("us", kind.tz), safe=kind.unit != "ns").cast(pa.int64())
         right = pc.and_(pc.greater_equal(moments, _YEAR_1000), pc.less(moments, LATEST))
         return pc.if_else(right, moments, pa.scalar(None, pa.int64()))
-    if pa.types.is_floating(kind) and form in _UNITS:
-        found = present.to_numpy(zero_copy_only=False) * _UNITS[form]
+    if pa.types.is_floating(kind) and form in UNITS:
+        found = present.to_numpy(zero_copy_only=False) * UNITS[form]
         right = (found >= EARLIEST) & (found < LATEST)
         return pa.array(np.where(right, found, 0).astype(np.int64), mask=~right)
     texts = texts_of(present)

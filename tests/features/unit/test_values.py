@@ -42,8 +42,9 @@ def test_the_order_of_day_and_month_is_what_the_format_says() -> None:
     assert microseconds("02-09-2026 01:00+0100", TimeFormat.MONTH_FIRST) == NINTH_OF_FEBRUARY
 
 
-def test_milliseconds_are_times_of_their_own_format_alone() -> None:
+def test_numbers_of_other_units_are_times_of_their_own_format_alone() -> None:
     assert microseconds("1769594400123", TimeFormat.MILLISECONDS) == TEN_OCLOCK + 123_000
+    assert microseconds("1769594400123456", TimeFormat.MICROSECONDS) == TEN_OCLOCK + 123_456
     assert microseconds("2026-01-28", TimeFormat.MILLISECONDS) is None
 
 

@@ -202,7 +202,7 @@ MEANINGS = [
     {"features": [Number(name="x", at=0)], "missing": {"x": frozenset({"", "inf", "1e+16", str(LOWEST)})}},
     {"features": [TimeColumn(name="x", at=0, reading=Reading(zone="Europe/Berlin"))]},
     {"timestamp": Time(column="x")},
-    {"timestamp": Time(column="x", format=TimeFormat.MILLISECONDS)},
+    *({"timestamp": Time(column="x", format=one)} for one in (TimeFormat.MILLISECONDS, TimeFormat.MICROSECONDS)),
     {"label": Label(column="x", at_least=1)},
 ]
 

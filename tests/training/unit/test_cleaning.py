@@ -218,11 +218,15 @@ def test_a_quirk_without_its_line_is_refused_with_the_line_that_mends_it(tmp_pat
     assert [reason for reason in reasons if reason not in str(caught.value)] == [], str(caught.value)
 
 
-def test_a_month_that_is_first_is_told_from_a_day_by_the_values_alone(tmp_path: Path) -> None:
-    for dates, formats in (("01/31/2026", ["month-first"]), ("01/12/2026", ["day-first", "month-first"])):
-        orders = (
-            ORDERS.replace("a,1,1", f"a,{dates},1").replace("b,2,2", "b,01/02/2026,2").replace("a,3,", "a,01/02/2026,")
-        )
+def test_the_format_of_a_time_is_told_by_the_values_alone(tmp_path: Path) -> None:
+    either = ["day-first", "month-first"]
+    for dates, other, formats in (
+        ("01/31/2026", "01/02/2026", ["month-first"]),
+        ("01/12/2026", "01/02/2026", either),
+        ("1769853600000", "1769853600001", ["milliseconds"]),
+        ("1769853600000000", "1769853600000001", ["microseconds"]),
+    ):
+        orders = ORDERS.replace("a,1,1", f"a,{dates},1").replace("b,2,2", f"b,{other},2").replace("a,3,", f"a,{other},")
         with pytest.raises(MalformedRowError) as caught:
             look_at(table_rules(load_spec(shop(tmp_path, orders))))
         lines = [f"timestamp: {{column: at, format: {one}}}" for one in formats]

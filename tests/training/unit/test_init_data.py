@@ -222,6 +222,7 @@ def test_a_time_that_some_rows_lack_is_left_out_with_its_reason(tmp_path: Path) 
         (["02/09/2026", "02/13/2026"], "month-first", "dates with the month first, as 02/13/2026 shows"),
         (["02/09/2026", "03/09/2026"], "day-first", "the day is assumed to come first. Write `format: month-first` if"),
         ([1_769_853_600_000, 1_769_853_600_001], "milliseconds", "milliseconds since 1970 in every row"),
+        ([1_769_853_600_000_000, 1_769_853_600_000_001], "microseconds", "microseconds since 1970 in every row"),
         ([1_769_853_600, 1_769_853_601], None, "seconds since 1970 in every row, from 1769853600 to 1769853601"),
     ],
 )
