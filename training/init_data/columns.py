@@ -155,9 +155,11 @@ def _shown(text: str) -> str:
 _LABELS = {
     "label": 5, "click": 5, "clicked": 5, "target": 4, "converted": 4, "conversion": 4, "purchased": 4, "bought": 4,
     "liked": 4, "like": 4, "rating": 4, "star": 4, "score": 3, "event": 3, "action": 3, "feedback": 3, "response": 3,
-    "outcome": 3, "purchase": 3, "behavior": 3, "behaviour": 3, "is": 1,
+    "outcome": 3, "purchase": 3, "behavior": 3, "behaviour": 3,
 }  # fmt: skip
 """Words in a column's name, and how much each speaks for a label."""
+_FLAGS = {"is", "has", "was"}
+"""Words in the names of columns that are no label, such as `is_gift`, unless another word says so."""
 _BOUGHT = {"buy", "bought", "purchase", "purchased", "order", "transaction"}
 _STRENGTHS = (
     {*_BOUGHT, "ordered", "sale", "sold", "conversion", "kauf", "gekauft", "bestellung", "bestellt"},
@@ -177,6 +179,7 @@ _NAMED = 3
 _CLICKED = {"click", "clicked", "like", "liked", "yes", "y", "t", "positive"}
 """Names of events that count as a click, unless there is nothing beside them and purchases."""
 _TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "seen", "created"}
+_TIMES |= {"datum", "zeit", "zeitpunkt", "zeitstempel"}
 _GOOD_OF = {5.0: 4, 10.0: 7}
 """By highest rating: from which rating on an item usually counts as liked."""
 _MAX_EVENTS = 20
@@ -270,18 +273,30 @@ def _choice(column: ColumnProfile) -> list[str]:
     return sorted(strengths, key=lambda event: (strengths[event], event))
 
 
-def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | None, list[Decided]]:
-    """The timestamp, and columns of times that can't be used because some rows lack them."""
+def guess_timestamp(
+    table: TableProfile, columns: Sequence[ColumnProfile], *, of_choices: bool
+) -> tuple[TimestampGuess | None, list[Decided]]:
+    """The timestamp among these columns of the interactions, and those of times that can't be used: some rows lack
+    them, or they can't be read.
+    """
     left_out = []
     for column in columns:
         form = _time_format(column)
         if form is None:
             continue
         if not column.is_complete:
-            why = f"a time that {column.texts['']:,} rows lack: fill it in, or remove them, to use it as timestamp"
-            left_out.append(Decided(column=column.name, table="interactions", why=why))
+            lacking = "1 row lacks" if (count := column.texts[""]) == 1 else f"{count:,} rows lack"
+            why = f"a time that {lacking}: fill it in, or remove them, to use it as timestamp"
+            left_out.append(Decided(column=column.name, table=table.path.name, why=why))
             continue
         return TimestampGuess(column=column.name, format=form, why=_why(column, form)), left_out
+    for column in columns:
+        is_unread = _TIMES & {*words(column.name)} and not _time_format(column) and len(column.values) > 1
+        if is_unread and (of_choices or not decide_on(column, table).kind):
+            strange = (text for text in column.values if all(microseconds(text, form) is None for form in TimeFormat))
+            shown = _shown(next(strange, min(column.values)))
+            why = f"named like a time, but {shown} is not one that can be read: write it like 2026-01-31 23:59:00"
+            left_out.append(Decided(column=column.name, table=table.path.name, why=why))
     return None, left_out
 
 
@@ -319,7 +334,9 @@ def _likeness(column: ColumnProfile, needed: int = 0) -> int:
         return max(_LABELS.values()) + 1
     named = max((_LABELS.get(word, 0) for word in words(column.name)), default=0)
     binary = {text.lower() for text in column.values} in ({"0", "1"}, {"true", "false"}, {"0.0", "1.0"})
-    return named + 2 * binary if column.is_complete and named >= needed else 0
+    if not column.is_complete or named < needed or (not named and _FLAGS & {*words(column.name)}):
+        return 0
+    return named + 2 * binary
 
 
 def _rule(column: ColumnProfile) -> tuple[dict[str, object], str] | None:

@@ -18,7 +18,7 @@ from training.init_data.columns import (
     guess_label,
     guess_timestamp,
 )
-from training.init_data.profile import TableProfile, folded, profile, words
+from training.init_data.profile import TableProfile, folded, profile, with_keys, words
 from training.init_data.roles import Link, Roles, find_roles, is_order
 from training.tables.files import files_of, is_hidden, is_no_table, is_table, listed_suffixes
 from training.tables.quick import SAMPLE_CHARACTERS, repeats
@@ -130,11 +130,16 @@ def guess(
         list(profiles.values()), {role: profiles[path.resolve()] for role, path in told.items()}, keys or {}
     )
     table, own = roles.interactions, {link.foreign_key for link in roles.links.values()}
-    basket, refunds = _basket(table, own), _refunds(table)
-    others = [one for name, one in table.columns.items() if name not in own | {basket}]
+    basket = _basket(table, own)
+    # Orders of guests are read without the key of a user.
+    kept = with_keys(table, [link.foreign_key for link in roles.links.values() if not (basket and link is roles.users)])
+    refunds = _refunds(kept)
+    others = [one for name, one in kept.columns.items() if name not in own | {basket}]
     recommends = roles.users is not None and roles.items is not None
-    found = guess_label(table, others, label, recommends=recommends, are_orders=bool(basket))
-    timestamp, why_not = guess_timestamp([one for one in others if one.name != found.column])
+    found = guess_label(kept, others, label, recommends=recommends, are_orders=bool(basket))
+    timestamp, why_not = guess_timestamp(
+        kept, [one for one in others if one.name != found.column], of_choices=found.of_choices
+    )
     rows = guess_rows(table, [link.foreign_key for link in roles.links.values()], found)
     taken = own | {found.column} | ({timestamp.column} if timestamp else set()) | {*(rows.value if rows else ())}
     lines = _lines(roles, found, timestamp, basket, refunds)
@@ -253,10 +258,12 @@ def _of_rows(roles: Roles, label: LabelGuess, basket: str, refunds: str) -> Iter
     table = roles.interactions
     events = table.columns[label.column].values if label.choice else {}
     if others := [event for event in events if event not in label.choice]:
-        why = f"no purchase, cart or view: {', '.join(others)}"
+        why = f"no purchase, cart or view of an item: {', '.join(others)}"
         yield Line("where", {label.column: {"is": label.choice}}, why)
     missing = {link.foreign_key: table.columns[link.foreign_key].texts[""] for link in roles.links.values()}
-    if counted := [f"{count:,} rows have no {name}" for name, count in missing.items() if count]:
+    if counted := [
+        f"{count:,} {'row has' if count == 1 else 'rows have'} no {name}" for name, count in missing.items() if count
+    ]:
         is_guest = label.of_choices and basket and roles.users and missing[roles.users.foreign_key]
         then = "; what a guest orders together is learned from, too" if is_guest else ""
         yield Line("missing_keys", "one_time" if is_guest else "drop", " and ".join(counted) + then)

@@ -2,10 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.values import TimeFormat, is_number, microseconds
 from training.config import Source
@@ -110,26 +113,41 @@ def profile(path: Path) -> TableProfile:
     source = as_written(path)
     files = files_of(source)
     lists, names = lists_in(files[0]), header(files[0])
-    files = tuple(replace(file, lists=tuple((name, UNIT) for name in lists)) for file in files)
     if all(map(is_number, names)):
         raise GuessError(
             f"The first row of {path} must name the columns, but looks like data: {', '.join(names[:5])}. Add a header "
             "row."
         )
     require_columns(files, names)
-    texts: dict[str, Counter[str]] = {name: Counter() for name in names}
-    chunks, rows = Beginning(files, names, SAMPLE_CHARACTERS), 0
-    for chunk in chunks:
-        for name, column in chunk.texts().items():
-            texts[name].update(column.to_pylist())
-        rows = texts[names[0]].total()
-    if not rows:
+    found = _profiled(source, names, lists)
+    if not found.rows:
         raise EmptyDatasetError(f"{source.shown} has no row. Give a file with rows in it.")
-    if files[0].is_text and _has_commas(texts):
-        source = source.model_copy(update={"decimal": ","})
+    if files[0].is_text and _has_commas({name: column.texts for name, column in found.columns.items()}):
+        return _profiled(source.model_copy(update={"decimal": ","}), names, lists)
+    return found
+
+
+def with_keys(table: TableProfile, keys: Sequence[str]) -> TableProfile:
+    """The profile of the rows that have all these keys, which `missing_keys` leaves."""
+    if all(table.columns[name].is_complete for name in keys):
+        return table
+    return _profiled(table.source, [*table.columns], table.lists, keys)
+
+
+def _profiled(source: Source, names: Sequence[str], lists: list[str], keys: Sequence[str] = ()) -> TableProfile:
+    files = tuple(replace(file, lists=tuple((name, UNIT) for name in lists)) for file in files_of(source))
+    chunks, texts = Beginning(files, names, SAMPLE_CHARACTERS), {name: Counter[str]() for name in names}
+    for chunk in chunks:
+        rows = pa.table(chunk.texts())
+        for key in keys:
+            rows = rows.filter(pc.not_equal(rows[key], ""))
+        for name in names:
+            texts[name].update(rows[name].to_pylist())
+    if source.decimal == ",":
         texts = {name: Counter({_plain(text): n for text, n in column.items()}) for name, column in texts.items()}
     columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
-    return TableProfile(source=source, rows=rows, whole=chunks.whole, columns=columns, lists=lists)
+    count = texts[names[0]].total()
+    return TableProfile(source=source, rows=count, whole=chunks.whole, columns=columns, lists=lists)
 
 
 def words(name: str) -> list[str]:

@@ -17,12 +17,15 @@ from training.init_data.guess import guess
 from training.init_data.profile import words
 from training.init_data.trial import try_keys
 from training.progress import Progress
+from training.tables.columns import table_rules
 from training.tables.files import load_spec
+from training.tables.quick import look_at
 
 
 def drafted(folder: Path, **options: Any) -> tuple[dict[str, Any], str]:
     """The guessed config, as YAML reads it and as text."""
     text = to_yaml(guess(folder, {}, **options), folder.resolve())
+    (folder / "dataset.yaml").write_text(text)
     content: dict[str, Any] = yaml.safe_load(text)
     return content, text
 
@@ -118,6 +121,38 @@ def test_events_of_a_shop_are_choices_the_strongest_first(tmp_path: Path, events
     content, _ = drafted(written(tmp_path, log=f"user_id,item_id,what\n{rows}"))
     assert content["label"] == {"column": "what", "choice": choice}
     assert "where" not in content["interactions"]
+
+
+@pytest.mark.parametrize(
+    ("row", "last", "expected", "said"),
+    [
+        ("2026-01-0{day},{flag},1", ",,,,2400", {"timestamp": "at", "label": "positives"}, "and 1 row has no item"),
+        (
+            '"Jan 0{day}, 2026",{flag},1',
+            "u1,i1,2026-01-01,0,1",
+            {"timestamp": None},
+            "at (log.csv): named like a time, but 'Jan 01, 2026' is not one that can be read: write it like 2026-01-31",
+        ),
+        ("{day},{flag},1", "u1,i1,,,1", {"timestamp": None}, "at (log.csv): named like a time, but '1' is not one"),
+        ("2026-01-0{day},{flag},1", "u1,i1,,0,1", {"timestamp": None}, "at (log.csv): a time that 1 row lacks: fill"),
+        (
+            "2026-01-0{day},{flag},{event}",
+            "u1,,,,page_view",
+            {"timestamp": "at", "label": {"column": "what", "choice": ["purchase", "add_to_cart", "view_item"]}},
+            "no purchase, cart or view of an item: page_view",
+        ),
+    ],
+)
+def test_rows_without_keys_decide_on_nothing(
+    tmp_path: Path, row: str, last: str, expected: dict[str, object], said: str
+) -> None:
+    """Nor does a flag, or a time that can't be read, which is named instead."""
+    events = ("purchase", "view_item", "add_to_cart")
+    rows = [f"u{n % 7},i{n % 5},{row.format(day=1 + n % 9, flag=n % 2, event=events[n % 3])}" for n in range(60)]
+    content, text = drafted(written(tmp_path, log="\n".join(["user_id,item_id,at,is_gift,what", *rows, last]) + "\n"))
+    assert {name: content.get(name) for name in expected} == expected
+    assert said in text
+    look_at(table_rules(load_spec(tmp_path / "dataset.yaml")))
 
 
 def test_keys_that_differ_by_accident_are_not_made_one(tmp_path: Path) -> None:
