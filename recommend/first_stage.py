@@ -261,13 +261,11 @@ class Blend:
     """How first stages of m items are mixed: for users whom training met, and for others, `of_new`.
 
     `of_items`, float64[2, m], has recent popularity with a standard deviation of 1, and the scores by others of the
-    average user. Without it there is no popularity, and reasons need not be above any score. With `ranks_new` the
-    second stage orders what new users get, too.
+    average user. Without it there is no popularity, and reasons need not be above any score.
     """
 
     mix: Mix = BY_OTHERS
     of_new: Mix | None = None
-    ranks_new: bool = True
     of_items: Numbers | None = None
 
     def of(self, *, new: bool) -> Mix:

@@ -60,6 +60,10 @@ class Interactions:
             baskets=None if self.baskets is None else self.baskets[rows],
         )
 
+    def come_back(self, users: Indices) -> Mask:
+        """Which of these users, bool[u], are not one-time ones."""
+        return users < self.user_count - self.one_time
+
     def strongest(self) -> Self:
         """The interactions of the strongest kind alone."""
         return self if self.kinds is None else self.only(self.kinds == 0)
@@ -67,7 +71,7 @@ class Interactions:
     def wanted(self) -> Self:
         """What a recommender is asked for: the strongest choices, of users who come back, of items that are listed."""
         kept = self.strongest()
-        is_wanted = kept.users < self.user_count - self.one_time
+        is_wanted = kept.come_back(kept.users)
         return kept.only(is_wanted if self.listed is None else is_wanted & self.listed[kept.items])
 
     def of_items(self, items: Indices) -> Self:
@@ -132,8 +136,12 @@ class Interactions:
         return np.bincount(self.items, counts, self.item_count).astype(np.float64, copy=False)
 
     def again(self) -> Numbers:
-        """The share of the users who chose an item that did so again, float64[m], of few ones nearer to that of all."""
-        pairs = self.matrix(np.ones(len(self)))
+        """The share of the users who chose an item that did so again, float64[m], of few ones nearer to that of all.
+
+        One-time users can't.
+        """
+        rows = self.only(self.come_back(self.users))
+        pairs = rows.matrix(np.ones(len(rows)))
         users, repeated = (
             np.bincount(pairs.indices, of, self.item_count) for of in (np.ones(pairs.nnz), pairs.data > 1)
         )

@@ -7,12 +7,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from recommend.arrays import Indices, Mask
+from recommend.arrays import Indices, Mask, Scores
 from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, POPULAR, Mix
 from recommend.interactions import Interactions, Matrix
-from recommend.learning import Learned, Learner, Sar, together
+from recommend.learning import Learned, Learner, Sar, scorer, together
 from recommend.metrics import K, Ranker, Ranking, evaluate, most_own, popularity, sar
-from recommend.mixing import Plan, plan, served
+from recommend.mixing import Plan, mixed, plan
 from recommend.ranking import CandidateRanking
 from recommend.recommender import Recommender
 from recommend.splits import FEWEST_USERS, Halves, divide, halves, most_chosen
@@ -86,7 +86,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     `by_time` is whether the last quarter of the rows was held out, and not a random one: of all rows if `by_moment`,
     else of each user's. `items` are those that can be recommended. `figures_of_new` are about users of whom nothing was
-    learned: they get the `RECOMMENDER`, the `FIRST_STAGE` alone or `POPULARITY`, by `new_users_get`. With `repeats`,
+    learned: they get the `RECOMMENDER` or `POPULARITY`, by `new_users_get`, as the other half decided. With `repeats`,
     what users chose was recommended to them again. `first_stage` is its kind, which is mixed as `mix` says, for new
     users as `mix_of_new` does; `days` are the half-life of popularity. With a `ranking_weight` of 0 there is no second
     stage. A `warning` is a sentence. Without figures, there is no recommender.
@@ -143,13 +143,18 @@ def judge(
     parts = halves(weighted, division, learner.most_items, chosen.days, repeats=repeats)
     asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
     if len(asked) < FEWEST_USERS or len(parts.training) == 0:
-        return _too_few(len(asked))
+        return Judgement(
+            accepted=False,
+            reason=f"There is no recommender: {len(asked)} users chose anything new in the rows that were held out, "
+            f"and it takes {FEWEST_USERS} to judge one.",
+        )
     rankers, weight = _rankers(parts, chosen, second_stage, truth)
-    found, of_new = (_measured(rankers, parts, users) for users in (asked, new))
-    for_new, listed = _for_new(of_new, seed), parts.training.listed
+    found, by_half, of_new = (_measured(rankers, parts, users) for users in (asked, new[::2], new[1::2]))
+    for_new, listed = _for_new(by_half, seed), parts.training.listed
     if of_new:
         of_new[RECOMMENDER] = of_new[for_new]
     accepted, reason = _verdict(found, seed)
+    found_more = found[RECOMMENDER].found_by_users.astype(np.float64) - found[POPULARITY].found_by_users
     return Judgement(
         accepted=accepted,
         reason=reason,
@@ -157,8 +162,8 @@ def judge(
         by_moment=division.by_moment,
         repeats=repeats,
         users=len(asked),
-        new_users=len(new),
-        found_more=_found_more(found[RECOMMENDER], found[POPULARITY], seed),
+        new_users=len(new) // 2 if of_new else len(new),
+        found_more=interval(found_more, seed),
         items=len(parts.items),
         first_stage=chosen.learner.name,
         regularisation=chosen.regularisation,
@@ -179,9 +184,15 @@ def _rankers(
     """What is compared, the recommender first, and the second stage's weight. SAR has memory for some items only."""
     training = parts.training
     ranking = second_stage.fit(training, chosen.learned, parts.items)
-    stage, met = chosen.stage(training), np.zeros(training.user_count, np.bool_)
-    met[parts.met] = True
-    first_stage = _listed(served(chosen.blend(training, stage), stage, parts.histories, met), training)
+    mixes = mixed(
+        parts.histories, scorer(chosen.learner.fit(training, chosen.regularisation)), training.recent(chosen.days)
+    )
+
+    def by_mix(users: Indices) -> Scores:
+        is_new = not np.isin(users[0], parts.met)  # as all that are ranked in one call
+        return mixes(chosen.of_new or chosen.mix if is_new else chosen.mix)(users)
+
+    first_stage = _listed(by_mix, training)
     found = {RECOMMENDER: first_stage, POPULARITY: popularity(training, chosen.days)}
     if second_stage.repeats:
         found[OWN] = most_own(training, parts.histories)
@@ -196,12 +207,11 @@ def _rankers(
 
 
 def _for_new(of_new: dict[str, Ranking], seed: int) -> str:
-    """What new users get: recent popularity, unless something is better beyond chance. What can't be judged stays."""
-    for name in (name for name in (RECOMMENDER, FIRST_STAGE) if name in of_new):
-        low, _ = interval(of_new[name].ndcg_of_users - of_new[POPULARITY].ndcg_of_users, seed)
-        if low > 0:
-            return name
-    return POPULARITY if of_new else RECOMMENDER
+    """What new users get: recent popularity, unless the recommender is better beyond chance, or can't be judged."""
+    if not of_new:
+        return RECOMMENDER
+    low, _ = interval(of_new[RECOMMENDER].ndcg_of_users - of_new[POPULARITY].ndcg_of_users, seed)
+    return RECOMMENDER if low > 0 else POPULARITY
 
 
 def _warning(ours: Ranking, listed: Mask | None) -> str:
@@ -230,14 +240,6 @@ def _listed(ranker: Ranker, training: Interactions) -> Ranker:
     return lambda users: np.where(listed, ranker(users), np.float32(-np.inf))
 
 
-def _too_few(users: int) -> Judgement:
-    return Judgement(
-        accepted=False,
-        reason=f"There is no recommender: {users} users chose anything new in the rows that were held out, "
-        f"and it takes {FEWEST_USERS} to judge one.",
-    )
-
-
 def fit(
     choices: Interactions, keys: list[str], judgement: Judgement, learner: Learner, second_stage: SecondStage
 ) -> Recommender:
@@ -254,12 +256,12 @@ def fit(
         of_new=judgement.mix_of_new,
     )
     weight = judgement.ranking_weight
-    stage = chosen.stage(rows)
+    stage = chosen.learner.fit(rows, chosen.regularisation)
     ranking = second_stage.fit(rows, chosen.learned, items, weight) if weight > 0 else None
     return Recommender(
         items=[keys[item] for item in items],
         first_stage=stage,
-        blend=chosen.blend(rows, stage, ranks_new=judgement.new_users_get == RECOMMENDER),
+        blend=chosen.blend(rows, stage),
         ranking=ranking,
         repeats=second_stage.repeats,
         together=together(rows),
@@ -272,10 +274,6 @@ def interval(differences: npt.NDArray[np.float64], seed: int) -> tuple[float, fl
     means = [differences[chance.integers(0, len(differences), len(differences))].mean() for _ in range(RESAMPLES)]
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
-
-
-def _found_more(ours: Ranking, popular: Ranking, seed: int) -> tuple[float, float]:
-    return interval(ours.found_by_users.astype(np.float64) - popular.found_by_users, seed)
 
 
 def _verdict(found: dict[str, Ranking], seed: int) -> tuple[bool, str]:

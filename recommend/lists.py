@@ -58,12 +58,6 @@ class Lists:
             first_stage=np.concatenate([part.first_stage for part in parts]),
         )
 
-    @property
-    def standard_scores(self) -> Numbers:
-        """The first stage's standardised scores, float64[n]."""
-        scores: Numbers = self.first_stage[:, 0]
-        return scores
-
     def places(self, scores: Numbers) -> Indices:
         """The place of each candidate in its list, int64[n] from 0, by `scores`, float64[n]."""
         order = np.lexsort((-scores, self.of))

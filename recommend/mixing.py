@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from msgspec.structs import replace as changed
 
-from recommend.arrays import Indices, Mask, Numbers, Scores
+from recommend.arrays import Indices, Numbers, Scores
 from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, OWN, POPULAR, REASONED, Blend, FirstStage, Mix
 from recommend.interactions import Interactions
 from recommend.learning import FITTED_SHARE, Learner, Sar, Scorer
@@ -30,6 +30,8 @@ RECENCIES = (300.0, 100.0, 30.0, 10.0)
 SHARES = (0.1, 0.3, 1.0, 3.0)
 """The deviation of a part of the score, relative to that of the parts before it."""
 WEAKER = (1.0, 0.5, 0.2, 0.0)
+MOST_OF_THEM = 0.5
+"""The share of earlier users from which on few ones who come back are like all others."""
 MOST_TRIED, MOST_SCORES = 1_000, 20_000_000
 """Users by whom parts are chosen, and scores of theirs."""
 
@@ -63,14 +65,10 @@ class Plan(NamedTuple):
         """Ranks items for the users of `choices`, who are all known."""
         return mixed(choices, self.learner.scorer(choices, self.regularisation), choices.recent(self.days))(self.mix)
 
-    def stage(self, training: Interactions) -> FirstStage:
-        """What is learned of others from these choices."""
-        return self.learner.fit(training, self.regularisation)
-
-    def blend(self, training: Interactions, stage: FirstStage, *, ranks_new: bool = True) -> Blend:
+    def blend(self, training: Interactions, stage: FirstStage) -> Blend:
         """What is served beside a first stage from these choices."""
         of_items = np.stack([spread(training.recent(self.days)), _typical(training, stage)])
-        return Blend(mix=self.mix, of_new=self.of_new, ranks_new=ranks_new, of_items=of_items)
+        return Blend(mix=self.mix, of_new=self.of_new, of_items=of_items)
 
 
 def _typical(training: Interactions, stage: FirstStage) -> Numbers:
@@ -89,7 +87,7 @@ def spread(counts: Numbers) -> Numbers:
 
 
 def mixed(histories: Interactions, scorer: Scorer, recent: Numbers) -> Mixed:
-    """Ranks items for users with these histories by any mix, faster than `served`."""
+    """Ranks items for users with these histories by any mix."""
     own, popular = cache(lambda half_life: histories.matrix(histories.decayed(half_life))), spread(recent)
     others = cache(lambda recency: histories.largest(histories.decayed(recency)))
 
@@ -102,18 +100,6 @@ def mixed(histories: Interactions, scorer: Scorer, recent: Numbers) -> Mixed:
         return (every + mix.popularity * popular).astype(np.float32)
 
     return lambda mix: partial(scores, mix=mix)
-
-
-def served(blend: Blend, stage: FirstStage, histories: Interactions, met: Mask) -> Ranker:
-    """Ranks items as they are served to users with these histories, of whom training `met` some, bool[u]."""
-    rows = histories.only(histories.by_user())
-    starts = np.searchsorted(rows.users, np.arange(rows.user_count + 1))
-
-    def of_user(user: int) -> Numbers:
-        own = rows.only(np.arange(starts[user], starts[user + 1]))
-        return blend.scores(stage, own.items, own.kinds, new=not met[user])
-
-    return lambda users: np.stack([of_user(user) for user in users]).astype(np.float32)
 
 
 def plan(choices: Interactions, seed: int, learner: Learner, *, repeats: bool) -> Plan:
@@ -140,9 +126,10 @@ def plan(choices: Interactions, seed: int, learner: Learner, *, repeats: bool) -
     of_new = None
     if mix.others:
         if len(new) >= FEWEST_USERS:
-            of_new = changed(search.only(new).with_others(option, mix)[0][1], weaker=weaker)
-        is_sure = division.by_moment and len(known) >= FEWEST_KNOWN
-        (_, mix), _ = search.only(known).with_others(option, mix, is_sure=is_sure)
+            of_new = changed(search._replace(users=new).with_others(option, mix)[0][1], weaker=weaker)
+        come_back = len(parts.asked[0]) / max(parts.training.come_back(parts.met).sum(), 1)
+        is_sure = division.by_moment and (len(known) >= FEWEST_KNOWN or come_back > MOST_OF_THEM)
+        (_, mix), _ = search._replace(users=known).with_others(option, mix, is_sure=is_sure)
     return Plan(option.learner, option.regularisation, days, changed(mix, weaker=weaker), of_new)
 
 
@@ -170,10 +157,6 @@ class _Search(NamedTuple):
     parts: Halves
     users: Indices
     own: bool
-
-    def only(self, users: Indices) -> "_Search":
-        """The same for these users alone."""
-        return self._replace(users=users)
 
     def option(self, learner: Learner, days: float) -> Option:
         """What a learner learns with its best regularisation."""

@@ -24,6 +24,7 @@ from recommend.first_stage import (
     BY_OTHERS,
     BY_OTHERS_ALONE,
     FACTORS_NAME,
+    POPULAR,
     REASONED,
     WEIGHTS_NAME,
     Blend,
@@ -99,7 +100,6 @@ class _Items(msgspec.Struct, frozen=True, kw_only=True):
     repeats: bool = False
     mix: Mix = BY_OTHERS
     of_new: Mix | None = None
-    ranks_new: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ class Recommender:
 
     def _ranks(self, wanted: Wanted) -> bool:
         """Whether the second stage orders what somebody gets."""
-        return self.ranking is not None and (self.blend.ranks_new or wanted.by_others or not wanted.new)
+        return self.ranking is not None and (not wanted.new or wanted.by_others or self.blend.of_new != POPULAR)
 
     def _offered(self, wanted: Wanted) -> Candidates:
         """What the first stage offers, for the second one if there is one."""
@@ -232,7 +232,6 @@ class Recommender:
             repeats=self.repeats,
             mix=self.blend.mix,
             of_new=self.blend.of_new,
-            ranks_new=self.blend.ranks_new,
         )
         (folder / ITEMS).write_bytes(msgspec.json.encode(found))
         (folder / GOLDEN).write_bytes(msgspec.json.encode(self.golden(seed)))
@@ -262,7 +261,7 @@ class Recommender:
             of_items = np.load(folder / BLEND) if (folder / BLEND).is_file() else None
             if of_items is not None and (of_items.shape != (2, len(found.items)) or of_items.dtype != np.float64):
                 raise ValueError(f"{BLEND} is not of {len(found.items)} items")  # noqa: TRY301 - as of what is loaded
-            blend = Blend(mix=found.mix, of_new=found.of_new, ranks_new=found.ranks_new, of_items=of_items)
+            blend = Blend(mix=found.mix, of_new=found.of_new, of_items=of_items)
             ranking = CandidateRanking.load(folder / RANKING, opened) if (folder / RANKING).is_dir() else None
             together = ItemWeights.load(folder / TOGETHER, len(found.items)) if (folder / TOGETHER).is_dir() else None
             if ranking is not None:

@@ -109,10 +109,8 @@ order."""
 UNKNOWN = 0.3
 """Share of the lists without their user's columns, since requests often lack them."""
 TREES, LEAVES, ROWS_OF_A_LEAF = 100, 16, 100
-WEIGHTS = (0.0, 0.1, 0.3, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
+WEIGHTS = (0.0, 0.1, 0.3, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0, 40.0)
 """The values to choose the ranking's weight from. With 0 there is no second stage."""
-WEIGHTS_OF_OWN = (8.0, 15.0, 40.0)
-"""Further ones where a user's own items are candidates, of which the trees know most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,15 +121,9 @@ class _Labelled:
     chosen: Mask
     held_out: Indices
 
-    @property
-    def half(self) -> Indices:
-        """One of two halves of the users for each candidate, int64[n]."""
-        half: Indices = self.lists.users[self.lists.of] % 2
-        return half
-
     def ndcg(self, log_odds_of_each: Numbers, weight: float) -> float:
         """The mean NDCG@10 of the lists in the order of both stages."""
-        places = self.lists.places(self.lists.standard_scores + weight * log_odds_of_each)
+        places = self.lists.places(self.lists.first_stage[:, 0] + weight * log_odds_of_each)
         hits = np.zeros((len(self.held_out), K), np.bool_)
         found = self.chosen & (places < K)
         hits[self.lists.of[found], places[found]] = True
@@ -170,8 +162,7 @@ class RankingFit:
             return None
         inputs, encoder = self._inputs(made, columns)
         if weight is None:
-            weights = (*WEIGHTS, *(WEIGHTS_OF_OWN if self._own(choices) else ()))
-            weight = _best_weight(made, inputs, self.parameters, weights)
+            weight = _best_weight(made, inputs, self.parameters)
         if weight == 0:
             return None
         booster = _fitted(inputs, made.chosen, self.parameters)
@@ -217,7 +208,8 @@ class RankingFit:
 
     def _lists(self, choices: Interactions, columns: PairColumns | None, learned: Learned) -> _Labelled | None:
         chance = np.random.default_rng(self.parameters.seed)
-        parts: list[_Labelled] = []
+        lists: list[Lists] = []
+        chosen, held_out_choices = [], []
         held_out_parts = self._held_out(choices, chance)
         for held_out in held_out_parts:
             known = choices.only(~held_out)
@@ -225,16 +217,13 @@ class RankingFit:
             users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[: MOST_LISTS // len(held_out_parts)]
             if len(users) and len(known):
                 inputs = self._first_stage(known, columns)
-                lists = Lists.offered(learned(known), known.histories(), had, users, inputs)
-                found = np.asarray(later[users[lists.of], lists.items]).ravel() > 0
-                counts = np.diff(later.indptr)[users].astype(np.int64)
-                parts.append(_Labelled(lists=lists, chosen=found, held_out=counts))
-        if not any(part.chosen.any() for part in parts):
+                lists.append(offered := Lists.offered(learned(known), known.histories(), had, users, inputs))
+                chosen.append(np.asarray(later[users[offered.of], offered.items]).ravel() > 0)
+                held_out_choices.append(np.diff(later.indptr)[users].astype(np.int64))
+        if not any(one.any() for one in chosen):
             return None
         return _Labelled(
-            lists=Lists.joined([part.lists for part in parts]),
-            chosen=np.concatenate([part.chosen for part in parts]),
-            held_out=np.concatenate([part.held_out for part in parts]),
+            lists=Lists.joined(lists), chosen=np.concatenate(chosen), held_out=np.concatenate(held_out_choices)
         )
 
     def _held_out(self, choices: Interactions, chance: np.random.Generator) -> list[Mask]:
@@ -261,15 +250,15 @@ def _fold_encoder(
     return FoldEncoder.of(counts.frequent(needed), pairs.schema, parameters)
 
 
-def _best_weight(made: _Labelled, inputs: Numbers, parameters: TrainingParameters, weights: Sequence[float]) -> float:
+def _best_weight(made: _Labelled, inputs: Numbers, parameters: TrainingParameters) -> float:
     """The weight with the best NDCG, for each half of the users by trees from the other half."""
     odds = np.empty(len(inputs))
     for half in range(2):
-        own = made.half == half
+        own = made.lists.users[made.lists.of] % 2 == half
         if not made.chosen[~own].any():
             return 0.0
         odds[own] = log_odds(np.asarray(_fitted(inputs[~own], made.chosen[~own], parameters).predict(inputs[own])))
-    return max(weights, key=lambda weight: made.ndcg(odds, weight))
+    return max(WEIGHTS, key=lambda weight: made.ndcg(odds, weight))
 
 
 def _fitted(inputs: Numbers, chosen: Mask, parameters: TrainingParameters) -> lightgbm.Booster:

@@ -176,7 +176,7 @@ def test_new_users_are_known_by_the_first_half_of_their_rows_and_asked_for_the_r
 ) -> None:
     known = 96
     monkeypatch.setattr(splits, "FEWEST_KNOWN", known)
-    monkeypatch.setattr(judgement, "FEWEST_USERS", USERS - known)
+    monkeypatch.setattr(judgement, "FEWEST_USERS", (USERS - known) // 2)
     rows = drawn(taste=True, times=True)
     assert rows.times is not None
     is_new = rows.users >= known
@@ -186,7 +186,7 @@ def test_new_users_are_known_by_the_first_half_of_their_rows_and_asked_for_the_r
     assert np.bincount(late.users[division.histories & is_new])[known:].tolist() == [EACH // 2] * (USERS - known)
     found = judge(late, 1, EASE, RANKING)
     assert found.by_moment
-    assert (found.users, found.new_users) == (known, USERS - known)
+    assert (found.users, found.new_users) == (known, (USERS - known) // 2)
     assert found.figures_of_new[RECOMMENDER].ndcg > found.figures_of_new[POPULARITY].ndcg + 0.05
     assert found.figures_of_new[POPULARITY].popular > found.figures_of_new[RECOMMENDER].popular
 
