@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 
 from features.values import TimeFormat, is_number, microseconds
 from training.config import Source
-from training.errors import EmptyDatasetError, GuessError
+from training.errors import GuessError
 from training.tables.columns import header, lists_in, require_columns
 from training.tables.files import USUAL, files_of
 from training.tables.opening import open_bytes, readable
-from training.tables.quick import ONE_SPELLING, SAMPLE_CHARACTERS
+from training.tables.quick import ONE_SPELLING, SAMPLE_CHARACTERS, Look, malformed
 from training.tables.texts import Beginning
-from training.tables.typed import with_point
+from training.tables.typed import TableRules, with_point
 
 UNIT = "\x1f"
 """The separator of lists' values in profiles: ASCII's own, which is in no text."""
@@ -121,7 +121,9 @@ def profile(path: Path) -> TableProfile:
     require_columns(files, names)
     found = _profiled(source, names, lists)
     if not found.rows:
-        raise EmptyDatasetError(f"{source.shown} has no row. Give a file with rows in it.")
+        # Raises an error if there is not even a malformed row.
+        rules = TableRules(source=source, files=files, keys={}, one_row_per=(names[0],))
+        raise malformed(Look(rules, SAMPLE_CHARACTERS).faults)
     if files[0].is_text and _has_commas({name: column.texts for name, column in found.columns.items()}):
         return _profiled(source.model_copy(update={"decimal": ","}), names, lists)
     return found

@@ -31,7 +31,7 @@ from training.tables.columns import KEYS, require_columns
 from training.tables.files import TableFile
 from training.tables.opening import readable
 from training.tables.refunds import REFUNDED, REFUNDS, standing
-from training.tables.texts import Beginning, Chunk, text_array, text_of
+from training.tables.texts import IN_QUOTES, Beginning, Chunk, text_array, text_of
 from training.tables.typed import (
     KEYLESS,
     LABEL,
@@ -186,7 +186,7 @@ class Fault:
             unnamed = "malformed" if self.file.text.columns else "not split as the header is"
             fault = "no JSON object" if self.file.is_json else unnamed
             rest = f"rows {verb} {fault}: {shown}{self._more()}"
-            return f"{self.file.path}: {self.count:,} of {rows} {rest}"
+            return f"{self.file.path}: {self.count:,} of {rows} {rest}{self._advice_on_lines(rows)}"
         unit = "line" if self.file.has_lines else "row"
         shown = ", ".join(f"{unit} {place} {_short(text)!r}" for place, text in self.examples)
         text = (
@@ -197,6 +197,12 @@ class Fault:
 
     def _more(self) -> str:
         return f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
+
+    def _advice_on_lines(self, rows: str) -> str:
+        if IN_QUOTES in self.values:
+            return "; replace line breaks within quotes, or save the table as Parquet"
+        is_every = self.file.is_text and not self.file.text.columns and f"{self.count:,}" == rows
+        return "; the first line must name the columns" if is_every else ""
 
     def _advice(self) -> str:
         if ways := [*self._ways()]:
@@ -336,7 +342,7 @@ class Look:
         lines = chunk.lines()
         self._read[chunk.file] += len(lines.places) + len(lines.misshapen)
         texts = {name: text_array([*map(text_of, lines.columns[name])]) for name in self.rules.columns}
-        left, found = cleaned({**texts, _PLACE: pa.array(range(len(lines.places)))}, self.rules)
+        left, found = cleaned({**texts, _PLACE: pa.array(range(len(lines.places)), pa.int64())}, self.rules)
         self.uses += found
         kept = np.isin(np.arange(len(lines.places)), left[_PLACE].to_numpy())
         for fault in self._faults[chunk.file]:

@@ -257,6 +257,7 @@ def is_fraction(value: object) -> bool:
 
 BLANK_LINE = re.compile(rb"^[ \t\r]*(?:\n|\Z)", re.MULTILINE)
 """A blank line is no row, even if tabs separate fields."""
+IN_QUOTES = "a line break in quotes"
 _LONE_RETURN = re.compile(rb"\r(?!\n|\Z)")
 
 
@@ -284,7 +285,7 @@ def parse(block: bytes, names: Sequence[str], file: TableFile) -> dict[str, pa.S
     # An unclosed quote extends its field over everything that follows, at least the last line break.
     open_quote = "\n" in table.column(names[-1])[-1].as_py()
     if open_quote or table.num_rows != rows.count(b"\n") + (not rows.endswith(b"\n")):
-        raise BadRowsError("a line break in quotes")
+        raise BadRowsError(IN_QUOTES)
     return {name: pa.concat_arrays([*table.column(name).chunks, pa.nulls(0, pa.string())]) for name in names}
 
 
@@ -314,7 +315,7 @@ def _fields_by_line(text: str, chunk: Chunk) -> tuple[list[list[str]], list[int]
     for row in reader:
         place, last = last + 1, reader.line_num
         if last > place or (row and "\n" in row[-1]):
-            misshapen.append((chunk.before + place, "a line break in quotes"))
+            misshapen.append((chunk.before + place, IN_QUOTES))
         elif len(row) == len(chunk.header):
             rows.append(row)
             places.append(chunk.before + place)

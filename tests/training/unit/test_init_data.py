@@ -46,6 +46,15 @@ def test_keys_of_other_names_and_types_are_found(tmp_path: Path) -> None:
             r"looks like a feature\. Users and items don't come back often enough",
         ),
         (
+            {"log.csv": 'user_id,item_id,note\nu1,i1,"a\nb"\nu2,i2,"a\nb"\n'},
+            r"2 of 2 rows are not split .* line 2 has a line break in quotes, .*; replace line breaks within",
+        ),
+        (
+            {"log.csv": "Export of 2026\nuser_id,item_id\nu1,i1\n"},
+            r"2 of 2 rows .* line 2 has 2 fields instead of 1, .*; the first line must name the columns\.",
+        ),
+        ({"log.csv": "user_id,item_id\n"}, r"log\.csv has no row\. Give a file with rows"),
+        (
             {"log.csv": "196,242,3,881250949\n186,302,3,891717742\n"},
             r"log\.csv must name the columns, but looks like data: 196, 242, 3, 881250949",
         ),
@@ -54,7 +63,7 @@ def test_keys_of_other_names_and_types_are_found(tmp_path: Path) -> None:
 def test_tables_that_mean_nothing_are_refused(tmp_path: Path, files: dict[str, str], problem: str) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    with pytest.raises(GuessError, match=problem):
+    with pytest.raises(DatasetError, match=problem):
         guess(tmp_path, {})
     with pytest.raises(GuessError, match=r"is a file\. Give the folder with the tables"):
         guess(tmp_path / next(iter(files)), {})

@@ -99,10 +99,20 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
             MalformedRowError,
             {"users": f"{USERS}{row}\nu4,40\n"},
             {},
-            ["users.csv: 1 of 4 rows is not split as the header is: line 4 has "],
+            [f"users.csv: 1 of 4 rows is not split as the header is: line 4 has {way}. Correct"],
         )
-        for row in ("u3,4,5", 'u3,"a\nb"', "u3")
+        for row, way in {
+            "u3,4,5": "3 fields instead of 2",
+            'u3,"a\nb"': "a line break in quotes; replace line breaks within quotes, or save the table as Parquet",
+            "u3": "1 fields instead of 2",
+        }.items()
     },
+    "a line before the header": (
+        MalformedRowError,
+        {"users": "Export of 2026\nuser,age\nu1,30\n"},
+        {"users": {"path": "users.csv", "key": "Export of 2026", "interactions_key": "user"}, "numeric": []},
+        ["2 of 2 rows are not split as", "line 2 has 2 fields instead of 1", "; the first line must name the columns."],
+    ),
     "one user twice": (
         DuplicateKeyError,
         {"users": USERS + "u1,31\n"},
