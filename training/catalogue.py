@@ -64,7 +64,7 @@ def read_entities(spec: TablesSpec, table: str) -> EntityTable:
     numbers = (name for name in names if name in declared or (name in of_files and _are_numbers(found.features[name])))
     decimals = dict.fromkeys(declared, own.source.decimal)
     columns = {name: pointed(texts, decimals.get(name, ".")) for name, texts in found.features.items()}
-    return EntityTable(keys=found.keys[KEYS[table]], columns=columns, numbers=tuple(numbers))
+    return EntityTable(keys=found.columns[KEYS[table]], columns=columns, numbers=tuple(numbers))
 
 
 def _are_numbers(texts: pa.StringArray) -> bool:

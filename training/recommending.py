@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -55,7 +55,7 @@ from training.tables.columns import KEYS, table_rules
 from training.tables.interactions import Chosen, TooManyInteractionsError, read_chosen
 from training.tables.quick import READ, joined
 from training.tables.reading import entities
-from training.tables.typed import KEYLESS, OUTSIDE, taken
+from training.tables.typed import KEYLESS, OUTSIDE
 
 Columns = dict[str, Sequence[Value]]
 
@@ -89,15 +89,17 @@ def _values(spec: TablesSpec, table: str, keys: list[str]) -> Columns:
     found = entities(spec, rules)
     places = found.known[KEYS[table]].find(pa.array(keys, pa.string()))
     return {
-        field.name: _stated(field, taken(found.features[field.name], places))
+        field.name: _stated(field, found.features[field.name].take(places))
         for field in rules.features
         if type(field) in {Number, Category}
     }
 
 
-def _stated(field: Field, values: Any) -> list[Value]:  # noqa: ANN401 - numbers in NumPy's arrays, texts in Arrow's
+def _stated(field: Field, values: pa.Array) -> list[Value]:
     """The values as a request states them."""
-    return [field.shown(value) for value in values.tolist()] if isinstance(field, Number) else values.to_pylist()
+    if not isinstance(field, Number):
+        return list(values.to_pylist())
+    return [field.shown(value) for value in values.to_numpy(zero_copy_only=False).tolist()]
 
 
 FOLDS = 4

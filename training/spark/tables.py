@@ -29,12 +29,10 @@ from training.tables.columns import KEYS, keys_by_column, table_rules
 from training.tables.progress import Reporter
 from training.tables.quick import READ, unknown
 from training.tables.reading import NOT_RIGHT, check, explain, hashed_rows, unchanged, without_forgotten
-from training.tables.typed import REPEATED, TableRules, cleaned, typed
+from training.tables.typed import REPEATED, ROW_KEY, TableRules, cleaned, typed
 
 NAMED = "named"
 """In counts: lines that are the same as the first one of their file, which names the columns and is no row."""
-ROW_KEY = "_row_key"
-"""What is equal in the events of a row, or the hash of a row of users or items."""
 PLACE = dict.fromkeys((NUMBER, START, ROW), pa.int64())
 """An event's place in its files."""
 
@@ -152,11 +150,8 @@ class _Typing:
         table = typed(columns, self.rules)
         kept = cleaned(columns, self.rules)[0] if self.rules.one_row_per else {}
         columns_of = {
-            **table.keys,
+            **table.columns,
             **{_feature(self.schema, name): values for name, values in table.features.items()},
-            LABEL: table.label,
-            TIME: table.time,
-            ROW_KEY: table.row_key,
             **{name: kept[name] for name in PLACE if name in kept},
         }
         types = _types(self.schema, self.rules)

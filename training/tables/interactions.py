@@ -13,11 +13,12 @@ from features.errors import PersonalizationError
 from recommend.arrays import Mask
 from recommend.interactions import Interactions
 from training.config import TablesSpec
+from training.kernels.columns import LABEL, TIME
 from training.tables.columns import KEYS, table_rules
 from training.tables.quick import ROWS, matches
 from training.tables.reading import explain, read_all, read_heads
 from training.tables.refunds import codes_of, standing
-from training.tables.typed import AMOUNT, BASKET, LABEL, TIME
+from training.tables.typed import AMOUNT, BASKET
 
 MOST_ROWS = 20_000_000
 """The most interactions that a recommender is trained from: they come together in one process."""
@@ -55,11 +56,11 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     found = sum((entity.uses for entity in entities.values()), Counter[str]())
     parts = []
     for own in read_heads(spec, rules["interactions"], rules):
-        _, kept, counts = matches(own.keys, known, own.rows, known.keys() - {"items"})
+        _, kept, counts = matches(own.columns, known, own.rows, known.keys() - {"items"})
         found += counts + own.uses + Counter({ROWS: int(kept.sum())})
         if found[ROWS] > MOST_ROWS:
             raise TooManyInteractionsError(f"There are more than {MOST_ROWS:,} interactions.")
-        parts.append({name: values.filter(pa.array(kept)) for name, values in own.columns().items()})
+        parts.append({name: values.filter(pa.array(kept)) for name, values in own.columns.items()})
     if not found[ROWS]:
         explain(spec, rules)
     columns = {name: pa.chunked_array([part[name] for part in parts]).combine_chunks() for name in parts[0]}

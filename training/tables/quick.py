@@ -27,6 +27,7 @@ from training.errors import (
     SeveralProblemsError,
     require_both_classes,
 )
+from training.kernels.columns import LABEL
 from training.tables.columns import KEYS, require_columns
 from training.tables.files import TableFile
 from training.tables.opening import readable
@@ -34,7 +35,6 @@ from training.tables.refunds import REFUNDED, REFUNDS, standing
 from training.tables.texts import IN_QUOTES, Beginning, Chunk, text_array, text_of
 from training.tables.typed import (
     KEYLESS,
-    LABEL,
     OUTSIDE,
     REPEATED,
     SPELLED,
@@ -333,7 +333,7 @@ class Look:
             texts = table.features[name]
             for text in texts.filter(pc.not_equal(texts, ""))[:1].to_pylist():
                 self._examples.setdefault(name, text)
-        self._heads.append(table.columns())
+        self._heads.append(table.columns)
         self.kept += table.rows
         self.uses += table.uses
 
@@ -396,7 +396,7 @@ class Look:
         return [DuplicateKeyError(f"{self.rules.source.shown} has {found}. {way}")]
 
     def column(self, name: str) -> pa.Array:
-        """One of `TypedTable.columns` of all rows."""
+        """One of the columns of all rows."""
         return pa.concat_arrays([head[name] for head in self._heads])
 
     def standing(self, kept: Mask) -> Counter[str]:

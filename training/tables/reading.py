@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from pyarrow import parquet
 from features.schema import Schema
 from training.config import TablesSpec
 from training.errors import BadRowsError, DatasetError, EmptyDatasetError, require_both_classes
+from training.kernels.columns import LABEL, TIME
 from training.kernels.hashed import Fields, hashed
 from training.tables import opening
 from training.tables.columns import KEYS, keys_by_column, table_rules
@@ -31,10 +32,9 @@ from training.tables.opening import readable
 from training.tables.progress import STAGE, Reporter
 from training.tables.quick import NO_OTHERS, kept, look_at, matches, problems
 from training.tables.texts import chunks, text_array, texts_of
-from training.tables.typed import USER_KEY, TableRules, TypedTable, normalized, taken, typed
+from training.tables.typed import ROW_KEY, USER_KEY, TableRules, TypedTable, normalized, typed
 
 Numbers = npt.NDArray[np.int64]
-Values = TypeVar("Values")
 
 
 FirstEvents = tuple[Numbers, npt.NDArray[np.int8]]
@@ -48,7 +48,7 @@ def _among(rows: FirstEvents, blocks: Iterable[TypedTable]) -> Iterator[TypedTab
     for block in blocks:
         end = start + block.rows
         own = slice(*np.searchsorted(places, [start, end]))
-        yield block.of(places[own] - start, label[own])
+        yield block.of(places[own] - start, **{LABEL: label[own]})
         start = end
 
 
@@ -75,14 +75,9 @@ def first_events(parts: Sequence[Iterable[TypedTable]]) -> list[FirstEvents]:
 
 def _head(block: TypedTable) -> tuple[Numbers, Numbers, npt.NDArray[np.int8]]:
     """Row key, time and label of each event; without times all are alike."""
-    key = _required(block.row_key)
-    return key, np.zeros(len(key), np.int64) if block.time is None else block.time, _required(block.label)
-
-
-def _required(values: Values | None) -> Values:
-    if values is None:
-        raise ValueError("interactions have labels, and where events make rows, keys of these")
-    return values
+    columns = {TIME: pa.array(np.zeros(block.rows, np.int64)), **block.columns}
+    key, time, label = (columns[name].to_numpy() for name in (ROW_KEY, TIME, LABEL))
+    return key, time, label
 
 
 def without_forgotten(columns: Mapping[str, pa.Array], rules: TableRules) -> Mapping[str, pa.Array]:
@@ -212,8 +207,8 @@ def read_all(spec: TablesSpec, rules: TableRules) -> TypedTable:
     """All users, or all items; raises the fitting `DatasetError` without any, or for a malformed or a repeated one."""
     try:
         found = TypedTable.together([*_typed(rules)])
-        found = found.latest(rules.table) if rules.whole_row else found
-        (keys,) = found.keys.values()
+        found = found.latest(rules) if rules.whole_row else found
+        keys = found.columns[KEYS[rules.table]]
         if len(pc.unique(keys)) < len(keys):
             raise BadRowsError("a repeated key")
     except NOT_RIGHT as error:
@@ -243,21 +238,21 @@ def _joined(
 def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable]) -> Fields:
     """Interactions with their users' and items' columns; an inner join."""
     known = {table: entity.known[KEYS[table]] for table, entity in entities.items()}
-    places, kept, counts = matches(own.keys, known, own.rows, known)
+    places, kept, counts = matches(own.columns, known, own.rows, known)
     rows = {"interactions": pa.array(np.flatnonzero(kept))}
     rows |= {table: place.take(rows["interactions"]) for table, place in places.items()}
     features = {
-        name: taken(values, rows[table])
+        name: values.take(rows[table])
         for table, of in {"interactions": own, **entities}.items()
         for name, values in of.features.items()
     }
     schema = spec.joined_schema
     return Fields(
-        label=_required(own.label)[kept],
-        numeric=[features[field.name] for field in schema.numbers],
+        label=own.columns[LABEL].to_numpy()[kept],
+        numeric=[features[field.name].to_numpy(zero_copy_only=False) for field in schema.numbers],
         categorical=[features[field.name] for field in schema.texts],
-        time=None if own.time is None else own.time[kept],
-        keys={column: own.keys[key].take(rows["interactions"]) for column, key in keys_by_column(spec).items()},
+        time=own.columns[TIME].to_numpy()[kept] if TIME in own.columns else None,
+        keys={column: own.columns[key].take(rows["interactions"]) for column, key in keys_by_column(spec).items()},
         counted=own.uses + counts,
     )
 

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from recommend.arrays import Mask
 from training.config import ONE_TIME
 from training.errors import EmptyDatasetError
+from training.kernels.columns import TIME
 from training.tables.columns import KEYS
-from training.tables.typed import AMOUNT, BASKET, TIME, TableRules
+from training.tables.typed import AMOUNT, BASKET, TableRules
 
 REFUNDS, REFUNDED = "refunds", "refunded"
 _ROUNDING = 1e-9
@@ -22,7 +23,7 @@ Numbers = npt.NDArray[np.int64]
 
 def standing(columns: Mapping[str, pa.Array], rules: TableRules, *, whole: bool = True) -> tuple[Mask, Counter[str]]:
     """Which interactions are choices that no refund takes back, bool[n], and how many are `ONE_TIME`, `REFUNDS` or
-    `REFUNDED`; see `TypedTable.columns`. Raises `EmptyDatasetError` if none stands of a `whole` table.
+    `REFUNDED`; see `TypedTable`. Raises `EmptyDatasetError` if none stands of a `whole` table.
 
     What a user bought of an item is taken back together, by basket if that is known. A refund with a basket of its own
     takes back the latest purchase before it. An interaction without an amount, NaN, is neither.

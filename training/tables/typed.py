@@ -35,6 +35,7 @@ from features.values import (
 from recommend.forgotten import NOBODY, Forgotten
 from training.config import ONE_TIME, Condition, Label, Source, Time, word_of
 from training.errors import BadRowsError
+from training.kernels.columns import LABEL, TIME
 from training.kernels.xxh64 import distinct_texts, first_seeds, of_texts
 from training.tables.files import TableFile
 from training.tables.texts import is_fraction, text_array, text_of, texts_of
@@ -44,7 +45,7 @@ _FRACTION = "a fraction, and no category (name the column under `numeric`, or wr
 
 USER_KEY = "_user_key"
 """The joined name of the users' key."""
-BASKET, AMOUNT, LABEL, TIME = "basket", "amount", "label", "time"
+ROW_KEY, BASKET, AMOUNT = "_row_key", "_basket", "_amount"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,11 +280,11 @@ class KnownKeys:
 
 @dataclass(frozen=True, kw_only=True)
 class TypedTable:
-    """So many `rows` of a table: `keys` by their joined name, `features` float64[n] with NaN for missing or texts with
-    "" for missing, `label` int8[n] and `time` int64[n] in microseconds where the table has them. Events that make one
-    row have the same `row_key`, int64[n], where events make rows; of users and items it is the hash of the whole row,
-    where only one of a key is kept. `basket` has the texts of the order, and `amount`, float64[n], what was bought, NaN
-    where it is missing, where the config names them; the label of `choice` is the place in that.
+    """So many `rows` of a table, with a value of each column for each. `columns` has the keys by their joined names,
+    and where the table has them `LABEL`, int8, the place in `choice` or whether it is a click; `TIME`, int64 in
+    microseconds; `ROW_KEY`, int64, which the events have in common that make one row, or of users and items the hash of
+    the whole row, where only one of a key is kept; `BASKET`, texts; and `AMOUNT`, float64, what was bought, NaN where
+    it is missing. `features` are float64 with NaN for missing, or texts with "".
 
     `uses` counts for each column with a separator or texts that mean missing the fields that are not empty
     ("filled NAME"), those that are a value ("present NAME"), the values with the separator ("separated NAME"), the
@@ -291,24 +292,14 @@ class TypedTable:
     """
 
     rows: int
-    keys: Mapping[str, pa.StringArray]
+    columns: Mapping[str, pa.Array]
     uses: Counter[str]
-    features: Mapping[str, Any] = field(default_factory=dict)
-    label: npt.NDArray[np.int8] | None = None
-    time: npt.NDArray[np.int64] | None = None
-    row_key: npt.NDArray[np.int64] | None = None
-    basket: pa.StringArray | None = None
-    amount: npt.NDArray[np.float64] | None = None
-
-    def columns(self) -> dict[str, pa.Array]:
-        """All but the features: the keys, and `BASKET`, `AMOUNT`, `LABEL` and `TIME` where there are such."""
-        others = {BASKET: self.basket, AMOUNT: self.amount, LABEL: self.label, TIME: self.time}
-        return {**self.keys, **{name: pa.array(values) for name, values in others.items() if values is not None}}
+    features: Mapping[str, pa.Array] = field(default_factory=dict)
 
     @cached_property
     def known(self) -> Mapping[str, KnownKeys]:
         """To find its rows by one of its keys, if they are all different."""
-        return {name: KnownKeys.of(keys) for name, keys in self.keys.items()}
+        return {name: KnownKeys.of(keys) for name, keys in self.columns.items() if pa.types.is_string(keys.type)}
 
     @classmethod
     def together(cls, tables: Sequence["TypedTable"]) -> "TypedTable":
@@ -316,55 +307,32 @@ class TypedTable:
         if not any(one.rows for one in tables):
             raise BadRowsError("no row")
         first = tables[0]
-        return replace(
-            first,
+        return cls(
             rows=sum(one.rows for one in tables),
-            keys={name: pa.concat_arrays([one.keys[name] for one in tables]) for name in first.keys},
-            features={name: _concatenated([one.features[name] for one in tables]) for name in first.features},
-            time=_concatenated([one.time for one in tables]),
-            row_key=_concatenated([one.row_key for one in tables]),
+            columns={name: pa.concat_arrays([one.columns[name] for one in tables]) for name in first.columns},
             uses=sum((one.uses for one in tables), Counter()),
+            features={name: pa.concat_arrays([one.features[name] for one in tables]) for name in first.features},
         )
 
-    def latest(self, table: str) -> "TypedTable":
+    def latest(self, rules: TableRules) -> "TypedTable":
         """One row of each key: the latest, and of those of one time the one with the largest hash."""
-        (keys,) = self.keys.values()
-        codes = keys.dictionary_encode().indices.to_numpy()
-        order = np.lexsort([one for one in (self.row_key, self.time, codes) if one is not None])
+        codes = self.columns[next(iter(rules.keys))].dictionary_encode().indices.to_numpy()
+        others = [self.columns[name].to_numpy() for name in (ROW_KEY, TIME) if name in self.columns]
+        order = np.lexsort([*others, codes])
         kept = np.sort(order[np.flatnonzero(np.diff(codes[order], append=-1))])
-        again = Counter({f"repeated {table}": self.rows - len(kept)})
-        return replace(self.of(kept, np.empty(0, np.int8)), label=None, uses=self.uses + again)
+        again = Counter({f"{REPEATED} {rules.table}": self.rows - len(kept)})
+        return replace(self.of(kept), uses=self.uses + again)
 
-    def of(self, rows: npt.NDArray[np.int64], label: npt.NDArray[np.int8]) -> "TypedTable":
-        """These of the rows, with a `label` for each; `uses` counts all rows, and those left out as `read`."""
+    def of(self, rows: npt.NDArray[np.int64], **columns: npt.NDArray[Any]) -> "TypedTable":
+        """These of the rows, with these columns; `uses` counts all rows, and those left out as `read`."""
         places = pa.array(rows)
-        return replace(
-            self,
+        own = {name: values.take(places) for name, values in self.columns.items()}
+        return TypedTable(
             rows=len(rows),
-            keys={name: values.take(places) for name, values in self.keys.items()},
-            features={name: taken(values, places) for name, values in self.features.items()},
-            label=label,
-            time=None if self.time is None else self.time[rows],
-            row_key=None,
-            basket=None,
-            amount=None,
+            columns=own | {name: pa.array(values) for name, values in columns.items()},
             uses=self.uses + Counter(read=self.rows - len(rows)),
+            features={name: values.take(places) for name, values in self.features.items()},
         )
-
-
-def _concatenated(parts: Sequence[Any]) -> Any:  # noqa: ANN401 - numbers in NumPy's arrays, texts in Arrow's
-    if parts[0] is None:
-        return None
-    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else pa.concat_arrays(parts)
-
-
-def taken(values: Any, places: pa.Array) -> Any:  # noqa: ANN401 - numbers in NumPy's arrays, texts in Arrow's
-    """The values of a feature at these places; missing ones where a place is null."""
-    if not isinstance(values, np.ndarray):
-        return values.take(places)
-    found: npt.NDArray[np.float64] = values[places.fill_null(0).to_numpy()]
-    found[places.is_null().to_numpy(zero_copy_only=False)] = np.nan
-    return found
 
 
 def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
@@ -375,32 +343,32 @@ def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
     if dropped[WRONG]:
         raise BadRowsError("no number in a column of `where`")
     found = untyped(columns, rules)
-    needed = [] if rules.source.missing_keys else [*found.keys.values()]
+    needed = [] if rules.source.missing_keys else [*found.columns.values()]
     for texts in (*needed, *(_texts(columns[name], rules.words(name)) for name in rules.one_row_per)):
         if pc.any(pc.equal(texts, "")).as_py():
             raise BadRowsError("no key")
-    told_apart = rules.one_row_per or rules.whole_row
-    basket, refunds = rules.source.basket, rules.source.refunds
-    amount = _feature(columns[refunds], Number(name=refunds, at=0), rules) if refunds else None
-    label = None if rules.label is None else _clicks(columns[rules.label.column], rules.label, rules)
-    if amount is not None and label is not None:  # who views buys 0, which nothing takes back
-        amount = np.where((amount == 0) & (label > 0), np.nan, amount)
-    keys = {name: found.keys[key] for key, name in rules.keys.items()}
-    return replace(
-        found,
-        features={
-            one.name: keys[one.name]
-            if isinstance(one, Category) and one.name in keys
-            else _feature(columns[one.name], one, rules)
-            for one in rules.features
-        },
-        label=label,
-        row_key=_row_keys([keys.get(name, columns[name]) for name in told_apart]) if told_apart else None,
-        time=_timestamps(columns, rules),
-        basket=keys_of(_texts(columns[basket], rules.words(basket))) if basket else None,
-        amount=amount,
-        uses=found.uses + dropped,
-    )
+    keys = {name: found.columns[key] for key, name in rules.keys.items()}
+    as_keys = {one.name for one in rules.features if isinstance(one, Category)} & keys.keys()
+    features = {
+        one.name: keys[one.name] if one.name in as_keys else _feature(columns[one.name], one, rules)
+        for one in rules.features
+    }
+    own = dict(found.columns)
+    if label := rules.label:
+        own[LABEL] = _clicks(columns[label.column], label, rules)
+    if told_apart := rules.one_row_per or rules.whole_row:
+        own[ROW_KEY] = _row_keys([keys.get(name, columns[name]) for name in told_apart])
+    if time := rules.timestamp:
+        own[TIME] = _timestamps(columns[time.column], time, rules)
+    if basket := rules.source.basket:
+        own[BASKET] = keys_of(_texts(columns[basket], rules.words(basket)))
+    if refunds := rules.source.refunds:
+        amount = _feature(columns[refunds], Number(name=refunds, at=0), rules)
+        if label:  # who views buys 0, which nothing takes back
+            is_view = pc.and_(pc.equal(amount, 0), pc.greater(own[LABEL], 0))
+            amount = pc.if_else(is_view, pa.scalar(np.nan), amount)
+        own[AMOUNT] = amount
+    return replace(found, columns=own, features=features, uses=found.uses + dropped)
 
 
 WRONG, OUTSIDE, KEYLESS, REPEATED, SPELLED = "wrong", "outside", "keyless", "repeated", "spelled"
@@ -472,7 +440,7 @@ def untyped(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
     for key in (key for key in keys if rules.key_rule(key) != AS_WRITTEN):
         written = keys_of(_texts(columns[rules.keys[key]], rules.words(rules.keys[key])))
         uses[f"{SPELLED} {rules.table}"] += pc.sum(pc.not_equal(written, keys[key])).as_py() or 0
-    return TypedTable(rows=len(next(iter(columns.values()))), keys=keys, uses=uses)
+    return TypedTable(rows=len(next(iter(columns.values()))), columns=keys, uses=uses)
 
 
 def _texts(values: pa.Array, words: Sequence[str]) -> pa.StringArray:
@@ -511,33 +479,29 @@ def _is_text_of_float(word: str) -> bool:
         return False
 
 
-def _feature(values: pa.Array, feature: Field, rules: TableRules) -> npt.NDArray[np.float64] | pa.StringArray:
+def _feature(values: pa.Array, feature: Field, rules: TableRules) -> pa.Array:
     words = rules.words(feature.name)
     if isinstance(feature, Category):
         return _texts(values, words)
     present = _present(values, words)
     if not isinstance(feature, TimeColumn):
-        return numbers(pointed(present, rules.source.decimal))
+        return pa.array(numbers(pointed(present, rules.source.decimal)))
     found = _moments(present, feature.reading.format, feature.reading.zone)
     moments: npt.NDArray[np.float64] = found.to_numpy(zero_copy_only=False).astype(np.float64)
     if found.null_count > present.null_count or np.any((moments < FIRST) | (moments >= LAST)):
         raise BadRowsError(f"no time in {feature.name}")
-    return moments
+    return pa.array(moments)
 
 
-def _timestamps(columns: Mapping[str, pa.Array], rules: TableRules) -> npt.NDArray[np.int64] | None:
-    """The time of each row, int64[n] in microseconds."""
-    if rules.timestamp is None:
-        return None
-    name = rules.timestamp.column
-    present = _present(columns[name], rules.words(name))
-    found = _moments(present, rules.timestamp.format, "UTC")
+def _timestamps(values: pa.Array, time: Time, rules: TableRules) -> pa.Int64Array:
+    """The time of each row in microseconds."""
+    present = _present(values, rules.words(time.column))
+    found = _moments(present, time.format, "UTC")
     if rules.whole_row:  # of users or items, where one without a time is earlier than all others
         found = pc.if_else(present.is_valid(), found, pa.scalar(EARLIEST, pa.int64()))
     if found.null_count:
-        raise BadRowsError(f"no time in {name}")
-    moments: npt.NDArray[np.int64] = found.to_numpy()
-    return moments
+        raise BadRowsError(f"no time in {time.column}")
+    return found
 
 
 def _moments(present: pa.Array, form: TimeFormat, zone: str) -> pa.Int64Array:
@@ -574,7 +538,7 @@ def _of_each(texts: pa.StringArray, function: Callable[[str], object], kind: pa.
     return pa.array(list(map(function, distinct.dictionary.to_pylist())), kind).take(distinct.indices)
 
 
-def _clicks(values: pa.Array, label: Label, rules: TableRules) -> npt.NDArray[np.int8]:
+def _clicks(values: pa.Array, label: Label, rules: TableRules) -> pa.Int8Array:
     texts = _texts(values, rules.words(label.column))
     if label.choice:
         places = {text: place for place, text in enumerate(label.choice)}
@@ -584,16 +548,15 @@ def _clicks(values: pa.Array, label: Label, rules: TableRules) -> npt.NDArray[np
         found = _of_each(texts, lambda text: is_click(text, label) if text else None, pa.bool_())
     if found.null_count:
         raise BadRowsError(f"no label in {label.column}")
-    clicked: npt.NDArray[np.int8] = found.cast(pa.int8()).to_numpy(zero_copy_only=False)
-    return clicked
+    return found.cast(pa.int8())
 
 
-def _row_keys(columns: Sequence[pa.Array]) -> npt.NDArray[np.int64]:
+def _row_keys(columns: Sequence[pa.Array]) -> pa.Int64Array:
     """A hash of the values of all these columns. Among a billion rows, two others share one in 3 % of all datasets."""
     seeds = first_seeds(len(columns[0]))
     for values in columns:
         seeds = of_texts(keys_of(texts_of(values)), seeds)
-    return seeds.view(np.int64)
+    return pa.array(seeds.view(np.int64))
 
 
 def _uses(columns: Mapping[str, pa.Array], rules: TableRules) -> Counter[str]:

@@ -17,6 +17,7 @@ from features.columns import Time as TimeColumn
 from features.values import TimeFormat, key_of, microseconds
 from training.config import Label, Source, TextFormat, Time
 from training.errors import BadRowsError
+from training.kernels.columns import LABEL, TIME
 from training.tables.files import TableFile
 from training.tables.texts import parse, texts_of
 from training.tables.typed import KnownKeys, TableRules, checks, is_click, keys_of, typed
@@ -94,9 +95,8 @@ RULES = TableRules(
 )
 def test_the_rule_makes_the_label(label: Label, clicks: list[str], others: list[str]) -> None:
     rules = TableRules(source=Source(path=Path("rows.csv")), files=(), keys={}, label=label)
-    made = typed({"text": pa.array(clicks + others)}, rules).label
-    assert made is not None
-    assert made.tolist() == [1] * len(clicks) + [0] * len(others)
+    made = typed({"text": pa.array(clicks + others)}, rules).columns[LABEL]
+    assert made.to_pylist() == [1] * len(clicks) + [0] * len(others)
 
 
 @given(st.lists(st.tuples(*[TEXT] * 5), min_size=1, max_size=4))
@@ -110,14 +110,12 @@ def test_a_table_is_refused_when_a_field_is_and_else_is_what_its_fields_say(rows
         return
     table = typed(columns, RULES)
     present = {name: ["" if text == "NA" else text for text in values] for name, values in texts.items()}
-    assert table.keys["joined"].to_pylist() == [key_of(text) for text in present["key"]]
+    assert table.columns["joined"].to_pylist() == [key_of(text) for text in present["key"]]
     assert table.features["word"].to_pylist() == present["word"]
     np.testing.assert_array_equal(table.features["number"], [float(text or "nan") for text in present["number"]])
-    assert table.label is not None
     assert RULES.label is not None
-    assert table.label.tolist() == [int(bool(is_click(text, RULES.label))) for text in present["label"]]
-    assert table.time is not None
-    assert table.time.tolist() == [microseconds(text) for text in present["time"]]
+    assert table.columns[LABEL].to_pylist() == [int(bool(is_click(text, RULES.label))) for text in present["label"]]
+    assert table.columns[TIME].to_pylist() == [microseconds(text) for text in present["time"]]
     assert table.uses["filled word"] == sum(map(bool, texts["word"]))
     assert table.uses["present word"] == sum(map(bool, present["word"]))
     assert table.uses["separated word"] == sum("e" in text for text in present["word"])
@@ -150,9 +148,8 @@ def test_a_time_is_read_in_the_format_of_its_column() -> None:
     time = Time(column="time", format=TimeFormat.DAY_FIRST)
     rules = TableRules(source=Source(path=Path("rows.csv")), files=(), keys={}, timestamp=time)
     table = typed({"time": pa.array(["02/09/2026", "13/09/2026 12:00"])}, rules)
-    assert table.time is not None
     moments = [datetime(2026, 9, 2, tzinfo=UTC), datetime(2026, 9, 13, 12, tzinfo=UTC)]
-    assert table.time.tolist() == [round(moment.timestamp() * 1_000_000) for moment in moments]
+    assert table.columns[TIME].to_pylist() == [round(moment.timestamp() * 1_000_000) for moment in moments]
     for wrong in ("09/13/2026", "1769853600", "2026-09-13", ""):
         with pytest.raises(BadRowsError):
             typed({"time": pa.array([wrong])}, rules)
@@ -170,8 +167,7 @@ def test_many_times_without_a_zone_are_what_each_is(texts: list[str]) -> None:
             typed({"time": pa.array(texts)}, rules)
         return
     table = typed({"time": pa.array(texts)}, rules)
-    assert table.time is not None
-    assert table.time.tolist() == each
+    assert table.columns[TIME].to_pylist() == each
 
 
 @given(st.lists(st.text(), min_size=1, unique=True), st.lists(st.text()))
@@ -226,7 +222,7 @@ def mean_the_same(values: pa.Array, means: Any) -> None:
             table = typed({"x": column}, rules)
         except BadRowsError:
             return "refused"
-        found = [array for array in (table.features.get("x"), table.label, table.time) if array is not None]
-        return [[None if number != number else number for number in array.tolist()] for array in found]  # noqa: PLR0124 - NaN
+        found = [*table.features.values(), *table.columns.values()]
+        return [[None if number != number else number for number in array.to_pylist()] for array in found]  # noqa: PLR0124 - NaN
 
     assert meant(values) == meant(texts_of(values))

@@ -109,8 +109,8 @@ def test_rows_without_a_known_user_or_item_are_counted_whatever_is_trained(tmp_p
         "dropped: 1 whose user is not in the table of users, 3 whose item is not in the table of items"
     )
     chosen = (
-        "1,603 of 1,604 interactions have a known user; dropped: 1 whose user is not in the table of users. Of the "
-        "rest, 3 with items that are learned from and not recommended"
+        "1,603 of 1,604 interactions have a known user; dropped: 1 whose user is not in the table of users. "
+        "Among the interactions are 3 with items that are learned from and not recommended"
     )
     events = {"label": "positives", "one_row_per": ["user_id", "item_id"]}  # a recommender makes no rows of them
     for name, changes in (("positives", {"label": "positives"}), ("clicks", {}), ("events", events)):
