@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ LOOKED_AT = 1 << 18
 
 PLACE = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 NAMED = re.compile(r"Object (?P<kind>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
+COLUMN = re.compile(r"`\$\.(\w+)\[\.\.\.\]")
 LENGTH = re.compile(r"Expected `(?:array|object)` of length (?P<bound>[<>]= \d+)")
 LIMIT = re.compile(r"Expected `float` (?P<bound>[<>]= \d+)\.0")
 KINDS = {
@@ -43,8 +45,23 @@ def decoded(decode: Callable[[bytes], Decoded], body: bytes, known: str) -> Deco
     """
     try:
         return decode(body)
+    except msgspec.ValidationError as error:
+        raise _invalid(_with_column(str(error), decode, body), known) from error
     except WRONG as error:
         raise rejection_for(error, body, known) from error
+
+
+def _with_column(text: str, decode: Callable[[bytes], object], body: bytes) -> str:
+    """The text of an error in `body`, with the name of the column that `[...]` stands for, if it can be found."""
+    if (match := COLUMN.search(text)) and len(body) <= LOOKED_AT:
+        with suppress(AttributeError, RecursionError, ValueError):
+            for name, value in json.loads(body)[match[1]].items():
+                try:
+                    decode(json.dumps({match[1]: {name: value}}).encode())
+                except msgspec.ValidationError as error:
+                    if str(error) == text:
+                        return text.replace("[...]", f".{name[:LONGEST_NAME]}", 1)
+    return text
 
 
 def rejection_for(error: Exception, body: bytes, known: str) -> Rejection:

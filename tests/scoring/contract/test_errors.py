@@ -101,11 +101,12 @@ WRONG_WITH_RECOMMENDER: list[tuple[str, object, str, str | None]] = [
     ("/recommend", b'{"history": ["a"', "invalid_json", None),
     ("/recommend", {"user": "u1", "filter": {"year": ["x"]}}, "unknown_field", "filter.year"),
     ("/recommend", {"user": "u1", "at_most": {"year": 1}}, "unknown_field", "at_most.year"),
-    ("/recommend", {"user": "u1", "filter": {"genre": "x"}}, "wrong_type", "filter[...]"),
-    ("/recommend", {"user": "u1", "filter": {"genre": []}}, "wrong_count", "filter[...]"),
-    ("/recommend", {"user": "u1", "filter": {"genre": {"not": []}}}, "wrong_count", "filter[...].not"),
+    ("/recommend", {"user": "u1", "filter": {"genre": "x"}}, "wrong_type", "filter.genre"),
+    ("/recommend", {"user": "u1", "filter": {"genre": []}}, "wrong_count", "filter.genre"),
+    ("/recommend", {"user": "u1", "filter": {"genre": {"not": []}}}, "wrong_count", "filter.genre.not"),
+    ("/recommend", {"user": "u1", "filter": {"title": ["x"], "genre": {"min": "3"}}}, "wrong_type", "filter.genre.min"),
     ("/similar", {"item": "a", "filter": {"genre": {"min": 3}}}, "wrong_type", "filter.genre"),
-    ("/recommend", {"user": "u1", "at_most": {"genre": 0}}, "out_of_range", "at_most[...]"),
+    ("/recommend", {"user": "u1", "at_most": {"genre": 0}}, "out_of_range", "at_most.genre"),
     ("/recommend", {"user": "u1", "seen": "yes"}, "wrong_type", "seen"),
     *(
         ("/recommend", {"user": "u1", "placements": [{"name": "x"}] * n}, "wrong_count", "placements")
@@ -120,7 +121,7 @@ WRONG_WITH_RECOMMENDER: list[tuple[str, object, str, str | None]] = [
         "unknown_field",
         "placements[1].filter.year",
     ),
-    ("/recommend", {"user": "u1", "filter": {"year": []}, "placements": [{"name": "x"}]}, "wrong_count", "filter[...]"),
+    ("/recommend", {"user": "u1", "filter": {"year": []}, "placements": [{"name": "x"}]}, "wrong_count", "filter.year"),
     (
         "/recommend",
         {"user": "u1", "placements": [{"name": name, "filter": {"genre": ["x"] * 501}} for name in "xy"]},

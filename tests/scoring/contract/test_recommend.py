@@ -157,7 +157,7 @@ def test_a_whole_number_is_a_category(ranking: RunningService) -> None:
         ({"year": 3}, "unknown_field", "context.year"),
         ({"age": "old"}, "wrong_type", "context.age"),
         ({"town": 1.5}, "wrong_type", "context.town"),
-        ({"age": [1]}, "wrong_type", "context[...]"),
+        ({"age": [1]}, "wrong_type", "context.age"),
         ([], "wrong_type", "context"),
     ],
 )
