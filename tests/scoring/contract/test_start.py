@@ -1,11 +1,13 @@
 """Reasons why the service does not start or is not ready, each reported in one sentence."""
 
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
 from features.bundle import MODEL, Bundle, seal
+from recommend.recommender import FOLDER, ITEMS
 from tests.support.bundles import write_golden
 from tests.support.services import (
     KEY,
@@ -44,6 +46,15 @@ def test_an_altered_bundle_is_refused_with_a_sentence(bundle_copy: Path, tmp_pat
     ended = run_scoring("--bundle", str(bundle_copy), *(["--check"] if check else _serve(tmp_path)))
     assert ended.returncode == 1
     assert ended.stderr == f"The file model.txt of the bundle in {bundle_copy} was altered. Train the model again.\n"
+
+
+def test_a_recommender_of_another_format_ends_the_service_with_a_sentence(films: Path, tmp_path: Path) -> None:
+    bundle = shutil.copytree(films, tmp_path / "bundle")
+    (bundle / FOLDER / ITEMS).write_bytes(b'{"format": 1, "items": ["a"]}')
+    seal(bundle)
+    ended = run_scoring("--bundle", str(bundle), *_serve(tmp_path), "--workers", "2")
+    assert ended.returncode == 1
+    assert "has format 1" in ended.stderr
 
 
 def test_a_model_that_is_none_of_lightgbm_is_refused_with_a_sentence(bundle_copy: Path) -> None:
