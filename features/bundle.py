@@ -53,9 +53,9 @@ def check_trees(model: Path, inputs: int) -> None:
     try:
         head, *trees = _TREE.split(model.read_bytes().decode())
         trees[-1:] = [tree.split(_END, 1)[0] for tree in trees[-1:]]
-        _check_head(_fields(head), [len(tree) for tree in trees])
+        _check_head(fields_of(head), [len(tree) for tree in trees])
         for tree in trees:
-            _check_tree(_fields(tree), inputs)
+            _check_tree(fields_of(tree), inputs)
     except (ValueError, KeyError) as error:
         raise TreesError(
             f"The model file {model} was altered, or is not one that training writes: {reason(error)}. Train the model "
@@ -63,7 +63,7 @@ def check_trees(model: Path, inputs: int) -> None:
         ) from error
 
 
-def _fields(text: str) -> dict[str, str]:
+def fields_of(text: str) -> dict[str, str]:
     """The lines `name=value` before the first empty line; raises `ValueError` if a name stands twice."""
     found: dict[str, str] = {}
     for line in text.split("\n\n", 1)[0].split("\n"):

@@ -84,13 +84,6 @@ class Asked(NamedTuple):
     example: float | str
 
 
-class Rule(NamedTuple):
-    """Words for error messages about a table's fields: what the column is called, and what a wrong field is."""
-
-    called: str
-    fault: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class Column(ABC):
     """A column of any kind."""
@@ -138,11 +131,13 @@ class Number(Field):
     """A number, which is its own input. Stored as float64, NaN for missing."""
 
     role = "numeric"
+    called: ClassVar[str] = "number"
+    """What error messages about a table's fields call the column."""
 
     @property
-    def rule(self) -> Rule:
-        """What a table's fields must be."""
-        return Rule("number", "not a number")
+    def fault(self) -> str:
+        """What a wrong field is."""
+        return "not a number"
 
     @property
     def asked(self) -> Asked:
@@ -306,13 +301,14 @@ class Time(Number):
     """A time. Its age counts from the last of the fields, a `Moment`."""
 
     role = "time"
+    called = "time"
 
     reading: Reading
 
     @property
-    def rule(self) -> Rule:
-        """What a table's fields must be."""
-        return Rule("time", TIME_FAULTS[self.reading.format])
+    def fault(self) -> str:
+        """What a wrong field is."""
+        return TIME_FAULTS[self.reading.format]
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -339,7 +335,7 @@ class Time(Number):
             found = microseconds(text, form, ZoneInfo(self.reading.zone))
             if found is not None and FIRST <= found < LAST:
                 return float(found)
-        raise ValueError(f"{text[:100]!r} is {self.rule.fault}")
+        raise ValueError(f"{text[:100]!r} is {self.fault}")
 
     def shown(self, value: float) -> float | str | None:
         """ISO 8601, in UTC."""

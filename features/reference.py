@@ -40,12 +40,14 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         A value in more rows than such an interval would hold has an interval of its own.
         """
         present = values[~np.isnan(values)]
-        edges = _edges(present) if len(present) else np.empty(0)
-        return cls(edges=tuple(edges.tolist()), rows=tuple(count(values, edges).tolist()))
+        empty = cls(edges=tuple(_edges(present).tolist()) if len(present) else (), rows=())
+        return msgspec.structs.replace(empty, rows=tuple(empty.count(values).tolist()))
 
     def count(self, values: Numbers) -> npt.NDArray[np.int64]:
         """How many of `values` float64[n] lie in each bin, int64[k]."""
-        return count(values, np.array(self.edges))
+        present = values[~np.isnan(values)]
+        inside = np.bincount(np.searchsorted(self.edges, present, side="right"), minlength=len(self.edges) + 1)
+        return np.append(inside, len(values) - len(present)).astype(np.int64)
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,13 +67,6 @@ def _edges(present: Numbers) -> Numbers:
     found: Numbers = np.unique(np.concatenate([edges[~inside], low, high]))
     kept: Numbers = found[np.isfinite(found) | np.isin(found, edges)]
     return kept
-
-
-def count(values: Numbers, edges: Numbers) -> npt.NDArray[np.int64]:
-    """How many of `values`, float64[n], lie between each two of `edges`, float64[e]: int64[e + 2], the last for NaN."""
-    present = values[~np.isnan(values)]
-    inside = np.bincount(np.searchsorted(edges, present, side="right"), minlength=len(edges) + 1)
-    return np.append(inside, len(values) - len(present)).astype(np.int64)
 
 
 def column_values(schema: Schema, inputs: Numbers) -> Numbers:

@@ -89,10 +89,9 @@ def microseconds(text: str, form: TimeFormat = TimeFormat.ISO, zone: tzinfo = UT
         return None
     if form is TimeFormat.ISO:
         date = match["date"]
-    elif form is TimeFormat.DAY_FIRST:
-        date = f"{match['year']}-{match['second']:0>2}-{match['first']:0>2}"
     else:
-        date = f"{match['year']}-{match['first']:0>2}-{match['second']:0>2}"
+        month, day = ("second", "first") if form is TimeFormat.DAY_FIRST else ("first", "second")
+        date = f"{match['year']}-{match[month]:0>2}-{match[day]:0>2}"
     own = "Z" if match["zone"] == "UTC" else match["zone"] or ""
     try:
         clock = f"{match['hour'] or '':0>2}{match['minutes'] or ':00'}"

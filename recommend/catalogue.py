@@ -9,7 +9,7 @@ items speak for them that have the same values in a column.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property, lru_cache, partial
@@ -197,10 +197,17 @@ def carry_over(before: Path, trained: Path | None, items: Iterable[str], target:
 
 
 def _layout(snapshot: Snapshot) -> Layout:
-    try:
+    with _unaltered("The catalogue"):
         return msgspec.json.decode(snapshot.meta["layout"], type=Layout)
-    except (KeyError, TypeError, UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise SnapshotError(f"The catalogue was altered: {error}. Load it again.") from error
+
+
+@contextmanager
+def _unaltered(part: str) -> Iterator[None]:
+    """Raise `SnapshotError` if a part of the file is not as it was written."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, msgspec.DecodeError) as error:
+        raise SnapshotError(f"{part} was altered: {error}. Load it again.") from error
 
 
 class Catalogue:
@@ -209,6 +216,7 @@ class Catalogue:
     def __init__(self, file: Path, items: list[str], fields: Sequence[Field] = ()) -> None:
         """`items` are the recommender's keys by number, `fields` those of a record. Raises `SnapshotError`."""
         self._snapshot = Snapshot(file, KIND, FORMAT)
+        self.version = self._snapshot.version
         self.layout = _layout(self._snapshot)
         self.count = int(self._snapshot.meta["live"])
         numbers = np.array(self._snapshot.numbers(items), dtype=np.int64)
@@ -225,11 +233,6 @@ class Catalogue:
         self.item = lru_cache(maxsize=KEPT)(partial(_item, self._snapshot, self.layout, fields))
         """The item with a key, also a withdrawn one; without columns if it was never there. Raises `SnapshotError` if
         the file was altered."""
-
-    @property
-    def version(self) -> str:
-        """The version by its content."""
-        return self._snapshot.version
 
     def find(self, key: str) -> int:
         """The number of an item by its key, -1 if it is not in the catalogue or was withdrawn."""
@@ -282,12 +285,10 @@ class Catalogue:
         if name not in self._numbers:
             starts, codes = self.coded(name)
             numbers = self._snapshot.all("SELECT value FROM texts WHERE name = ? ORDER BY code", name)
-            try:
+            with _unaltered("A column of the catalogue"):
                 known = np.array([number for (number,) in numbers], np.float64)
                 found = np.full(self.count, np.nan)
                 found[starts[1:] > starts[:-1]] = known[codes]
-            except (TypeError, ValueError, IndexError) as error:
-                raise SnapshotError(f"A column of the catalogue was altered: {error}. Load it again.") from error
             self._numbers[name] = found
         own = self._numbers[name]
         mask: Mask = (own >= lowest) & (own <= highest)
@@ -308,7 +309,8 @@ class Catalogue:
             row = self._snapshot.one("SELECT starts, codes FROM columns WHERE name = ?", name)
             if not row:
                 raise SnapshotError(f"The catalogue has lost its column {name[:100]!r}. Load it again.")
-            starts, codes = (_unpacked(packed) for packed in row)
+            with _unaltered("A column of the catalogue"):
+                starts, codes = (np.frombuffer(packed, _PACKED).astype(np.int64) for packed in row)
             self._coded[name] = starts, codes
         return self._coded[name]
 
@@ -319,23 +321,13 @@ class Catalogue:
 
 def _item(snapshot: Snapshot, layout: Layout, fields: Sequence[Field], key: str) -> KnownItem:
     (encoded,) = snapshot.one("SELECT columns FROM items WHERE key = ?", key) or (b"{}",)
-    try:
+    with _unaltered("The row of an item in the catalogue"):
         columns = {layout.item_column: key, **_decode(encoded)}
         known = ((place, field, layout.separators.get(field.name, "")) for place, field in enumerate(fields))
         values = [
             (place, stated(columns[one.name], one, separator)) for place, one, separator in known if one.name in columns
         ]
         return KnownItem(columns, values)
-    except (TypeError, UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise SnapshotError(f"The row of an item in the catalogue was altered: {error}. Load it again.") from error
-
-
-def _unpacked(packed: object) -> npt.NDArray[np.int64]:
-    try:
-        numbers: npt.NDArray[np.int64] = np.frombuffer(packed, _PACKED).astype(np.int64)  # type: ignore[call-overload] # bytes, or it raises
-    except (TypeError, ValueError) as error:
-        raise SnapshotError(f"A column of the catalogue was altered: {error}. Load it again.") from error
-    return numbers
 
 
 @dataclass(frozen=True, kw_only=True)

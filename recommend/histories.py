@@ -82,18 +82,19 @@ def write_empty(target: Path) -> None:
 
 def knows_anybody(file: Path) -> bool:
     """Whether the snapshot is there and has a user; raises `SnapshotError`."""
-    if not file.is_file():
-        return False
-    with closing(Snapshot(file, KIND)) as snapshot:
-        return bool(snapshot.one("SELECT 1 FROM users LIMIT 1"))
+    return _finds(file, "SELECT 1 FROM users LIMIT 1")
 
 
 def has(file: Path, user: str) -> bool:
     """Whether a snapshot has a user; not if there is none. Raises `SnapshotError`."""
+    return _finds(file, "SELECT key FROM users WHERE key = ?", key_of(user))
+
+
+def _finds(file: Path, query: str, *values: str) -> bool:
     if not file.is_file():
         return False
     with closing(Snapshot(file, KIND)) as snapshot:
-        return bool(snapshot.one("SELECT key FROM users WHERE key = ?", key_of(user)))
+        return bool(snapshot.one(query, *values))
 
 
 def a_user(file: Path, forgotten: Forgotten) -> str | None:
@@ -110,16 +111,12 @@ class Histories:
     def __init__(self, file: Path, items: list[str]) -> None:
         """`items` are the recommender's keys by number. Raises `SnapshotError` like `Snapshot`."""
         self._snapshot = Snapshot(file, KIND)
+        self.version = self._snapshot.version
         (count,) = self._snapshot.one("SELECT count(*) FROM items")
         self._places: Indices = np.full(count, -1, np.int64)
         own = np.array(self._snapshot.numbers(items), dtype=np.int64)
         self._places[own[own >= 0]] = np.flatnonzero(own >= 0)
         self.user_column = str(self._snapshot.meta["user_column"])
-
-    @property
-    def version(self) -> str:
-        """The version by its content."""
-        return self._snapshot.version
 
     def find(self, user: str) -> Stored | None:
         """What is known of a user, None if they are unknown. Items that the recommender does not know are left out.

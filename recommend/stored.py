@@ -129,19 +129,12 @@ class Snapshot:
                 f"The snapshot {file} has format {self.meta.get('format')}, but this code reads none above {newest}. "
                 "Make it again with this code."
             )
-
-    @property
-    def version(self) -> str:
+        self.version = str(self.meta["version"])
         """The version by its content."""
-        return str(self.meta["version"])
 
     def one(self, query: str, *values: object) -> tuple[Any, ...]:
         """The first row that `query` finds, empty if there is none; raises `SnapshotError` if the file was altered."""
-        try:
-            found: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
-        except sqlite3.Error as error:
-            raise SnapshotError(f"The snapshot {self._file} was altered: {error}. Make it again.") from error
-        return found or ()
+        return next(self.all(query, *values), ())
 
     def all(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """The rows that `query` finds; raises `SnapshotError` if the file was altered."""

@@ -12,7 +12,7 @@ import uvloop
 from prometheus_client.multiprocess import mark_process_dead
 
 from features.bundle import Bundle
-from scoring.errors import ListenError
+from features.errors import PersonalizationError
 from scoring.http.serving import serve as serve_worker
 from scoring.http.serving import tls_context
 from scoring.settings import ServerSettings
@@ -28,6 +28,10 @@ SWITCH_SECONDS = 0.0005
 Python's 5 milliseconds, the slowest answers take more than twice as long."""
 
 
+class ListenError(PersonalizationError):
+    """The service cannot listen on its address."""
+
+
 def serve(settings: ServerSettings) -> int:
     """Serve until a signal arrives, and return the exit code.
 
@@ -39,7 +43,9 @@ def serve(settings: ServerSettings) -> int:
     tls_context(settings)
     sink = LogSink(file=settings.log_file)
     configure(sink)
-    allow_open_files()
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS rejects the maximum that it reports
+        resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
     with ExitStack() as stack:
         listeners = [stack.enter_context(_listening(settings.host, settings.port))]
         host, port = listeners[0].getsockname()[:2]
@@ -89,10 +95,3 @@ def _listening(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}. "
             "Stop the program that uses it, or choose another port with --port (in a stack: `scoring: {port: ...}`)."
         ) from error
-
-
-def allow_open_files() -> None:
-    """Raise the limit on open files of this process and its workers to the maximum."""
-    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS rejects the maximum that it reports
-        resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))

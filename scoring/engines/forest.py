@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from features.bundle import fields_of
 from scoring.native import Kernel
 
 DEFAULT_LEFT, MISSING = 2, 12
@@ -54,12 +55,12 @@ class _Piece(NamedTuple):
 def open_forest(model: Path, features: int, kernel: Kernel) -> object | None:
     """A model file's trees, prepared for `kernel.predict`; None if the kernel doesn't support them."""
     head, *texts = re.split(r"^Tree=\d+$", model.read_text(), flags=re.MULTILINE)
-    objective = OBJECTIVE.fullmatch(_fields(head).get("objective", ""))
+    objective = OBJECTIVE.fullmatch(fields_of(head).get("objective", ""))
     if objective is None or "average_output" in head.splitlines() or not texts:
         return None
     pieces: list[_Piece] = []
     for text in texts:
-        tree = _tree(_fields(text), features)
+        tree = _tree(fields_of(text.lstrip("\n")), features)
         if tree is None:
             return None
         pieces += tree
@@ -76,12 +77,6 @@ def open_forest(model: Path, features: int, kernel: Kernel) -> object | None:
     )
 
 
-def _fields(text: str) -> dict[str, str]:
-    """The lines `name=value` before the first empty line, as a mapping."""
-    lines = text.strip("\n").split("\n\n", 1)[0].splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
-
-
 def _tree(fields: Mapping[str, str], features: int) -> list[_Piece] | None:
     """A tree's pieces, their leaves from left to right; None if the tree isn't supported."""
     values = _numbers(fields["leaf_value"])
@@ -92,7 +87,9 @@ def _tree(fields: Mapping[str, str], features: int) -> list[_Piece] | None:
     kinds = _numbers(fields["decision_type"]).astype(np.int64)
     if not set((kinds & MISSING).tolist()) <= {NO_MISSING, MISSING_IS_NAN}:
         return None
-    thresholds = _beside_zero(_numbers(fields["threshold"]))
+    thresholds = _numbers(fields["threshold"])
+    near = np.abs(thresholds) <= ZERO  # LightGBM compares numbers within `ZERO` of zero as zero
+    thresholds[near] = np.where(thresholds[near] >= 0, ZERO, np.nextafter(-ZERO, -np.inf))
     nan_as_small = np.where((kinds & MISSING) == MISSING_IS_NAN, (kinds & DEFAULT_LEFT) > 0, thresholds >= 0)
     columns = (_numbers(fields["split_feature"]) + features * nan_as_small).astype(np.uint32)
     left, right = (_numbers(fields[f"{side}_child"]).astype(np.int64).tolist() for side in ("left", "right"))
@@ -152,12 +149,6 @@ def _piece(
 def _bits(first: int, end: int, start: int) -> int:
     """The bits of the places from `first` to before `end`, where bit 0 is the place `start`."""
     return ((1 << max(end - start, 0)) - 1) & ~((1 << max(first - start, 0)) - 1)
-
-
-def _beside_zero(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Thresholds adjusted so that numbers within `ZERO` of zero are compared as zero, as LightGBM does."""
-    near = np.abs(thresholds) <= ZERO
-    return np.where(near, np.where(thresholds >= 0, ZERO, np.nextafter(-ZERO, -np.inf)), thresholds)
 
 
 def _numbers(text: str) -> npt.NDArray[np.float64]:

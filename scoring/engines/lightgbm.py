@@ -15,14 +15,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from features.errors import PersonalizationError
 from scoring.engines.forest import open_forest
-from scoring.errors import EngineError
 from scoring.native import KERNEL, Kernel
 
 DTYPE_FLOAT64 = 1
 """A constant of LightGBM's `c_api.h`."""
 
 PARAMETERS = b"num_threads=1"
+
+
+class EngineError(PersonalizationError):
+    """The engine cannot be started, or cannot compute a probability."""
 
 
 @cache
@@ -129,7 +133,10 @@ class LightGbmEngine:
         """Do nothing: the engine is ready once it is created."""
 
     async def score(self, batch: npt.NDArray[np.float64]) -> list[float]:
-        """The click probability of each row of `batch`, float64[n, f]; see `Engine.score`."""
+        """The click probability of each row of `batch`, float64[n, f] in the order of `Schema.encoded_features`.
+
+        The rows are C-contiguous, and NaN stands for a missing number.
+        """
         return self.score_now(batch)
 
     def score_now(self, batch: npt.NDArray[np.float64]) -> list[float]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pyspark.ml.functions import array_to_vector, vector_to_array
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sql
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import ArrayType, DoubleType, StructField, StructType
@@ -41,7 +41,12 @@ YOUNG = "256m"
 
 def main() -> None:
     """Serve until the service closes standard input or ends; a query that fails is started again."""
-    arguments = _arguments()
+    options = argparse.ArgumentParser(prog="python -m scoring.engines.spark_query")
+    options.add_argument("--model", type=Path, required=True)
+    options.add_argument("--features", type=int, required=True)
+    options.add_argument("--port", type=int, required=True)
+    options.add_argument("--folder", type=Path, required=True, help="for checkpoints and whatever else Spark writes")
+    arguments = options.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service handles Ctrl-C, and ends this process when it is done
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     from synapse.ml.io.IOImplicits import (  # noqa: PLC0415 - patches PySpark, for this alone
@@ -59,15 +64,6 @@ def main() -> None:
             time.sleep(WATCH_SECONDS)
             history.forget()
         sys.stderr.write(f"the streaming query ended: {_reason(query)}\n")
-
-
-def _arguments() -> argparse.Namespace:
-    options = argparse.ArgumentParser(prog="python -m scoring.engines.spark_query")
-    options.add_argument("--model", type=Path, required=True)
-    options.add_argument("--features", type=int, required=True)
-    options.add_argument("--port", type=int, required=True)
-    options.add_argument("--folder", type=Path, required=True, help="for checkpoints and whatever else Spark writes")
-    return options.parse_args()
 
 
 def requests(spark: SparkSession, source: str, port: int) -> DataFrame:
@@ -100,7 +96,8 @@ def replies(stream: DataFrame, model: Path, features: int) -> DataFrame:
     for slot in range(SLOTS):
         loaded = loaded.setFeaturesCol(f"features{slot}").setProbabilityCol(f"probability{slot}")
         stream = loaded.transform(stream)
-    reply = sql.to_json(sql.array(*(_click(f"probability{slot}") for slot in range(SLOTS))))
+    clicks = (sql.get(vector_to_array(sql.col(f"probability{slot}")), 1) for slot in range(SLOTS))
+    reply = sql.to_json(sql.array(*clicks))
     answered: DataFrame = stream.withColumn("answer", reply).makeReply("answer")  # type: ignore[operator] # the same
     return answered
 
@@ -133,10 +130,6 @@ class _History:
         if partitions.hasNext():
             self._spare.clear()
             self._spare = histories.put(partitions.next(), self._spare).get()
-
-
-def _click(probability: str) -> Column:
-    return sql.get(vector_to_array(sql.col(probability)), 1)
 
 
 def begin(answers: DataFrame, sink: str, checkpoint: Path) -> StreamingQuery:

@@ -22,8 +22,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from scoring.engines.lightgbm import Booster, Prediction
-from scoring.errors import EngineError
+from scoring.engines.lightgbm import Booster, EngineError, Prediction
 from scoring.request_errors import Refusal, Rejection
 from scoring.scratch import ScratchFolder
 
@@ -135,7 +134,7 @@ class SparkServingEngine:
         self._tasks.append(asyncio.create_task(self._keep_alive()))
 
     async def score(self, batch: Rows) -> list[float]:
-        """The click probability of each row of `batch`, float64[n, f]; see `Engine.score`.
+        """The click probability of each row of `batch`, float64[n, f]; see `LightGbmEngine.score`.
 
         Raises a `Rejection` if too many records are waiting, or if Spark doesn't respond.
         """
@@ -219,7 +218,9 @@ class SparkServingEngine:
                 if (reason := await self._failed()) is None:
                     continue
                 self.ready = False
-                self._refuse_waiting()
+                while self._waiting:
+                    for job in self._take():
+                        _settle(job, Refusal.ENGINE_UNAVAILABLE("Spark is being started again."))
                 _log.error("%s; it is started again", reason)
                 await asyncio.wait_for(self._launch(), START_SECONDS)
                 _log.info("Spark answers again")
@@ -285,11 +286,6 @@ class SparkServingEngine:
                 self._failures = 0
                 return answers
         raise Refusal.ENGINE_UNAVAILABLE("Spark did not answer in time.")
-
-    def _refuse_waiting(self) -> None:
-        while self._waiting:
-            for job in self._take():
-                _settle(job, Refusal.ENGINE_UNAVAILABLE("Spark is being started again."))
 
 
 def _settle(job: _Job, outcome: list[float] | Rejection) -> None:

@@ -10,13 +10,9 @@ from scoring.http.admission import NOBODY
 from scoring.http.clients import KEEP_ALIVE_SECONDS, LINGER_SECONDS, SHUTDOWN_SECONDS, THROTTLE_SECONDS, Clients
 from scoring.http.front import Front
 from scoring.http.reader import MAX_PIPELINED, Reader, StopReading
-from scoring.http.request import CONTINUE, Pending, Request
+from scoring.http.request import CONTINUE, UNREAD_BYTES, Pending, Request, written
 from scoring.request_errors import Headers, Refusal, Rejection, unauthorized
 from scoring.worker.keys import Key
-
-
-def _drop(data: bytes) -> None:
-    del data
 
 
 class Connection(asyncio.Protocol):
@@ -32,7 +28,7 @@ class Connection(asyncio.Protocol):
         """When `expire` is due, by `time.perf_counter`."""
         self._client_seconds = front.settings.client_seconds
         self._transport: asyncio.Transport | None = None
-        self._write: Callable[[bytes], None] = _drop
+        self._write: Callable[[bytes], object] = bytes  # which does nothing, until there is a transport
         self._open = Pending(front.room)
         self._receiving = False
         """Whether part of a request has arrived."""
@@ -191,7 +187,7 @@ class Connection(asyncio.Protocol):
         while self._open and (found := self._open.answered()) is not None:
             request, answer = found
             close = not request.keep_alive
-            self._write(self._front.writer.answer(request, answer, close=close))
+            self._write(written(request, answer, close=close))
             if close:
                 self._leave()
                 return
@@ -261,7 +257,9 @@ class Connection(asyncio.Protocol):
 
     def _skip_body(self, request: Request) -> None:
         """Drop the body of a request, and stop reading here if it may be large."""
-        request.keep_alive = request.keep_alive and not request.body_is_large()
+        length = int(request.headers.get(b"content-length", 0))
+        is_large = b"transfer-encoding" in request.headers or length > UNREAD_BYTES
+        request.keep_alive = request.keep_alive and not is_large
         self._ended = not request.keep_alive
 
     def _give_up(self, request: Request, rejection: Rejection) -> None:

@@ -1,24 +1,38 @@
-"""Admits or rejects a worker's requests, and passes them on to be scored or looked up.
+"""Admits or rejects a worker's requests, passes those on that are to be scored, and answers the read-only routes: the
+page, health, readiness, metrics and the OpenAPI document.
 
 The key is checked first, so a request without one costs no more than this check.
 """
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
+from itertools import count
+from secrets import token_hex
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import httptools
+import msgspec
 
 from scoring.http.admission import AddressRates, Doorkeeper, Room
 from scoring.http.batcher import Batcher
-from scoring.http.looks import CHECKS, look
-from scoring.http.request import Request, RequestIds, Writer, require_json
+from scoring.http.openapi import describe_service
+from scoring.http.request import REQUEST_ID, Request, require_json
 from scoring.model.operations import OPERATIONS
+from scoring.page import render
 from scoring.request_errors import Headers, Refusal, Rejection, method_not_allowed
+from scoring.responses import HealthAnswer, ReadyAnswer
 from scoring.worker.service import Service
 
 if TYPE_CHECKING:
     from scoring.http.connection import Connection
+
+CHECKS = frozenset({b"/healthz", b"/readyz"})
+"""Health checks. They are public, and one that reports a failure is neither counted nor logged."""
+
+Found = tuple[bytes, Headers]
+"""A body, and the headers in addition to those of every response, which says that it is JSON unless they do."""
 
 BY_TARGET = {path.encode(): operation for path, operation in OPERATIONS.items()}
 
@@ -37,10 +51,10 @@ class Front:
         settings = service.settings
         self.settings = settings
         self.batcher = Batcher(service, self.record)
-        self.writer = Writer()
         self.room = Room(settings.max_bytes_waiting)
         self._service = service
-        self._ids = RequestIds()
+        self._process, self._serial = token_hex(6).encode(), count(1)
+        """Request IDs are made of these: unique across workers, since the number is drawn after the fork."""
         strangers = AddressRates(
             each=settings.address_requests, together=STRANGERS_TOGETHER * settings.address_requests
         )
@@ -56,7 +70,10 @@ class Front:
             operation = BY_TARGET.get(path)
         if operation is not None and operation.recommends and not self._service.recommends:
             operation = None
-        request = Request(where, method, path, named, self._ids.of(named.get(b"x-request-id", b"")))
+        request_id = named.get(b"x-request-id", b"")
+        if not (request_id and REQUEST_ID.fullmatch(request_id)):  # the client's ID if it is safe to log
+            request_id = b"%b-%x" % (self._process, next(self._serial))
+        request = Request(where, method, path, named, request_id)
         request.operation = operation
         return request
 
@@ -117,10 +134,13 @@ class Front:
 
     def _look(self, request: Request) -> None:
         """Answer a read-only route. Only errors are recorded, never health checks: they would fill log and metrics."""
-        answer = look(self._service, request)
-        request.reply(*answer)
-        if answer.status >= HTTPStatus.BAD_REQUEST and request.path not in CHECKS:
-            self.record(request, answer.status)
+        try:
+            request.reply(HTTPStatus.OK, *_found(self._service, request))
+        except Exception as error:  # noqa: BLE001 - also a mistake of ours must not leave a client without an answer
+            rejection = self._service.rejection_of(error, request.request_id)
+            request.reject(rejection)
+            if request.path not in CHECKS:
+                self.record(request, rejection.status)
 
 
 def _path(target: bytes) -> bytes:
@@ -131,3 +151,40 @@ def _path(target: bytes) -> bytes:
         return httptools.parse_url(target).path or b""
     except httptools.HttpParserInvalidURLError:
         return b""
+
+
+def _found(service: Service, request: Request) -> Found:
+    route = ROUTES.get(unquote(request.path.decode("latin-1")))
+    if route is None:
+        raise Refusal.NOT_FOUND("This path does not exist; /openapi.json lists those that do.")
+    if request.method not in {b"GET", b"HEAD"}:
+        raise method_not_allowed(request.method, allowed="GET, HEAD")
+    return route(service, request)
+
+
+def _ready(service: Service, request: Request) -> Found:
+    model = service.model
+    answer = ReadyAnswer(
+        status="ready",
+        model=model.name,
+        bundle_hash=model.bundle.hash,
+        engine=service.settings.engine,
+        # A wrong key was rejected before.
+        key_accepted=True if b"authorization" in request.headers else msgspec.UNSET,
+    )
+    return msgspec.json.encode(answer), []
+
+
+ROUTES: dict[str, Callable[[Service, Request], Found]] = {
+    "/": lambda *_: render(),
+    "/healthz": lambda *_: (msgspec.json.encode(HealthAnswer(status="running")), []),
+    "/readyz": _ready,
+    "/metrics": lambda service, _: (
+        service.metrics.render(),
+        [(b"content-type", service.metrics.content_type.encode())],
+    ),
+    "/openapi.json": lambda service, _: (
+        msgspec.json.encode(describe_service(service.model, service.lookups.catalogue, service.settings.title)),
+        [],
+    ),
+}

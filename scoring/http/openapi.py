@@ -1,6 +1,6 @@
 """The OpenAPI document of a running service, generated from the types that decode requests and encode responses."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -47,32 +47,34 @@ def describe_service(model: ServedModel, catalogue: Catalogue | None, title: str
     """The OpenAPI 3.1 document as JSON values, for a service with this title, the features of `model` and the columns
     of the `catalogue`.
     """
-    name, clicks = model.name, model.clicks
+    clicks, recommender = model.clicks, model.recommender
     roots: list[type[msgspec.Struct]] = [HealthAnswer, ReadyAnswer, ErrorAnswer]
     if clicks is not None:
         roots += [clicks.types.record, clicks.types.batch, clicks.types.rank]
         roots += [ScoreAnswer, BatchAnswer, RankAnswer, ExplainAnswer]
-    if model.recommender is not None:
+    if recommender is not None:
         roots += [RecommendRequest, RecommendAnswer, SimilarRequest]
-    references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
-    if model.recommender is not None:  # what the type can't say
+    _, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
+    if recommender is not None:  # what the type can't say
         components["RecommendRequest"]["anyOf"] = [{"required": [name]} for name in ("user", "history")]
         components["RecommendRequest"]["not"] = {"required": ["top", "placements"]}
-        _name_columns(components, model.recommender, catalogue)
-    (healthy, ready, error), others = references[:3], references[3:]
-    scoring, recommending = (others[:7], others[7:]) if clicks is not None else ((), others)
+        _name_columns(components, recommender, catalogue)
+    does = [
+        *(["recommends items to users, and says why"] if recommender is not None else []),
+        *(["estimates how likely a click is"] if clicks is not None else []),
+    ]
     return {
         "openapi": "3.1.0",
         "info": {
             "title": title,
-            "summary": _summary(model),
-            "version": name.version,
+            "summary": f"It {'; it '.join(does) or 'has no recommender that training accepted'}.",
+            "version": model.name.version,
             "description": f"Bundle {model.bundle.hash}. A feature that is absent or null counts as missing.",
         },
         "paths": {
-            **(_scoring_paths(model, scoring, error) if scoring else {}),
-            **({} if model.recommender is None else _recommending_paths(model.recommender, recommending, error)),
-            **_looks(healthy, ready, error),
+            **({} if clicks is None else _scoring_paths(model)),
+            **({} if recommender is None else _recommending_paths(recommender)),
+            **_looks(),
         },
         "components": {
             "schemas": components,
@@ -84,59 +86,51 @@ def describe_service(model: ServedModel, catalogue: Catalogue | None, title: str
     }
 
 
-def _summary(model: ServedModel) -> str:
-    does = [
-        *(["recommends items to users, and says why"] if model.recommender is not None else []),
-        *(["estimates how likely a click is"] if model.clicks is not None else []),
-    ]
-    return f"It {'; it '.join(does) or 'has no recommender that training accepted'}."
-
-
-def _looks(healthy: Json, ready: Json, error: Json) -> Json:
+def _looks() -> Json:
     """The read-only paths. Health and readiness are public, the others need the key, except at the inside port."""
-    runs, is_ready = _response("The process is running.", healthy), _response("The service is ready to score.", ready)
+    runs = _response("The process is running.", _schema("HealthAnswer"))
+    is_ready = _response("The service is ready to score.", _schema("ReadyAnswer"))
     figures = _response("The metrics in Prometheus' text format.", {"type": "string"}, "text/plain")
     document = _response("This document.", {"type": "object"})
-    ready_refused = (Refusal.UNAUTHORIZED, Refusal.NOT_READY)
-    found = {
-        "healthz": _look("healthz", "Whether the process runs", runs, error),
-        "readyz": _look("readyz", "Whether the service is ready to score", is_ready, error, *ready_refused),
-        "metrics": _look("metrics", "Prometheus metrics of all workers", figures, error, Refusal.UNAUTHORIZED),
-        "openapi.json": _look("openapi", "The description of this service", document, error, *ready_refused),
+    refused = (Refusal.UNAUTHORIZED, Refusal.NOT_READY)
+    # The key is optional, but a wrong one is rejected.
+    ready = _look("readyz", "Whether the service is ready to score", is_ready, *refused) | {
+        "security": [{}, {"key": []}]
     }
-    found["readyz"]["security"] = [{}, {"key": []}]  # the key is optional, but a wrong one is rejected
-    return {f"/{path}": {"get": operation} for path, operation in found.items()}
+    return {
+        "/healthz": {"get": _look("healthz", "Whether the process runs", runs)},
+        "/readyz": {"get": ready},
+        "/metrics": {"get": _look("metrics", "Prometheus metrics of all workers", figures, Refusal.UNAUTHORIZED)},
+        "/openapi.json": {"get": _look("openapi", "The description of this service", document, *refused)},
+    }
 
 
-def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) -> Json:
-    """The scoring paths. `references` are the schemas of record, batch and ranking request, then of the responses."""
-    record, batch, rank, scored, scored_batch, ranked, explained = references
-    example: Json = {field.name: field.asked.example for field in model.bundle.schema.fields}
-    score = _operation(
-        "score",
-        "Click probability of one record, or of several",
-        body={"anyOf": [record, batch]},
-        answer={"anyOf": [scored, scored_batch]},
-        error=error,
-        examples={"one": {"value": example}, "several": {"value": {"records": [example]}}},
-    )
-    order = _operation(
-        "rank",
-        "Items ordered by their click probability for a user",
-        body=rank,
-        answer=ranked,
-        error=error,
-        examples={"items": {"value": _rank_example(example, _item_columns(model))}},
-    )
-    explain = _operation(
-        "explain",
-        "Click probability of one record and what each feature adds to it",
-        body=record,
-        answer=explained,
-        error=error,
-        examples={"one": {"value": example}},
-    )
-    return {"/score": {"post": score}, "/rank": {"post": order}, "/explain": {"post": explain}}
+def _scoring_paths(model: ServedModel) -> Json:
+    record: Json = {field.name: field.asked.example for field in model.bundle.schema.fields}
+    example = {"one": {"value": record}}
+    return {
+        "/score": _operation(
+            "score",
+            "Click probability of one record, or of several",
+            {"anyOf": [_schema("Record"), _schema("Batch")]},
+            {"anyOf": [_schema("ScoreAnswer"), _schema("BatchAnswer")]},
+            example | {"several": {"value": {"records": [record]}}},
+        ),
+        "/rank": _operation(
+            "rank",
+            "Items ordered by their click probability for a user",
+            _schema("RankRequest"),
+            _schema("RankAnswer"),
+            {"items": {"value": _rank_example(record, model)}},
+        ),
+        "/explain": _operation(
+            "explain",
+            "Click probability of one record and what each feature adds to it",
+            _schema("Record"),
+            _schema("ExplainAnswer"),
+            example,
+        ),
+    }
 
 
 def _name_columns(components: Json, recommender: Recommender, catalogue: Catalogue | None) -> None:
@@ -151,50 +145,41 @@ def _name_columns(components: Json, recommender: Recommender, catalogue: Catalog
                 field["description"] += f" This model's columns: {listed}."
 
 
-def _recommending_paths(recommender: Recommender, references: Sequence[Json], error: Json) -> Json:
-    asked, answer, similar = references
+def _recommending_paths(recommender: Recommender) -> Json:
     known = recommender.items[:2]
     context = {column.name: column.asked.example for column in recommender.user_columns}
-    recommend = _operation(
-        "recommend",
-        f"Items for a user, or for somebody with a history, {'also' if recommender.repeats else 'without'} those in it",
-        body=asked,
-        answer=answer,
-        error=error,
-        examples={
-            "history": {"value": {"history": known, "top": 5} | ({"context": context} if context else {})},
-            "user": {"summary": "Put the key of one of your users here", "value": {"user": "u17", "top": 5}},
-        },
-    )
-    like = _operation(
-        "similar",
-        "Items that the same users chose as an item, or that were bought together with it",
-        body=similar,
-        answer=answer,
-        error=error,
-        examples={"item": {"value": {"item": known[0], "top": 5}}},
-        causes=(*INPUT_ERRORS, Refusal.NO_BASKETS),
-    )
-    return {"/recommend": {"post": recommend}, "/similar": {"post": like}}
+    own = "also" if recommender.repeats else "without"
+    return {
+        "/recommend": _operation(
+            "recommend",
+            f"Items for a user, or for somebody with a history, {own} those in it",
+            _schema("RecommendRequest"),
+            _schema("RecommendAnswer"),
+            {
+                "history": {"value": {"history": known, "top": 5} | ({"context": context} if context else {})},
+                "user": {"summary": "Put the key of one of your users here", "value": {"user": "u17", "top": 5}},
+            },
+        ),
+        "/similar": _operation(
+            "similar",
+            "Items that the same users chose as an item, or that were bought together with it",
+            _schema("SimilarRequest"),
+            _schema("RecommendAnswer"),
+            {"item": {"value": {"item": known[0], "top": 5}}},
+            Refusal.NO_BASKETS,
+        ),
+    }
 
 
-def _operation(
-    identity: str,
-    summary: str,
-    *,
-    body: Json,
-    answer: Json,
-    error: Json,
-    examples: Json,
-    causes: Sequence[Refusal] = INPUT_ERRORS,
-) -> Json:
+def _operation(identity: str, summary: str, body: Json, answer: Json, examples: Json, *causes: Refusal) -> Json:
     given = {"application/json": {"schema": body, "examples": examples}}
-    described = _look(identity, summary, _response("Scored.", answer), error, *causes)
-    return described | {"security": [{"key": []}], "requestBody": {"required": True, "content": given}}
+    described = _look(identity, summary, _response("Scored.", answer), *INPUT_ERRORS, *causes)
+    return {"post": described | {"security": [{"key": []}], "requestBody": {"required": True, "content": given}}}
 
 
-def _look(identity: str, summary: str, found: Json, error: Json, *causes: Refusal) -> Json:
+def _look(identity: str, summary: str, found: Json, *causes: Refusal) -> Json:
     """A route that can respond with the errors `causes`; public unless `UNAUTHORIZED` is among them."""
+    error = _schema("ErrorAnswer")
     refused = {str(cause.status): _response(cause.meaning, error) for cause in (Refusal.TOO_MANY_REQUESTS, *causes)}
     security: list[Json] = [{"key": []}, {"password": []}] if Refusal.UNAUTHORIZED in causes else []
     return {"operationId": identity, "summary": summary, "security": security, "responses": {"200": found, **refused}}
@@ -204,15 +189,18 @@ def _response(description: str, schema: Json, kind: str = "application/json") ->
     return {"description": description, "headers": REQUEST_ID, "content": {kind: {"schema": schema}}}
 
 
-def _item_columns(model: ServedModel) -> Collection[str]:
-    """The columns that differ from item to item, as far as the recommender knows; else all but the time."""
+def _schema(name: str) -> Json:
+    return {"$ref": REFERENCE.format(name=name)}
+
+
+def _rank_example(record: Json, model: ServedModel) -> Json:
+    """A ranking whose items have the columns that differ from item to item, as far as the recommender knows; else all
+    but the time.
+    """
     ranking = None if model.recommender is None else model.recommender.ranking
     columns = None if ranking is None else ranking.first_stage.columns
-    return {*model.bundle.schema.features} - {MOMENT} if columns is None else columns.items
-
-
-def _rank_example(record: Json, item_columns: Collection[str]) -> Json:
-    user = {name: value for name, value in record.items() if name not in item_columns}
-    item = {name: value for name, value in record.items() if name in item_columns}
+    of_items = {*record} - {MOMENT} if columns is None else columns.items.keys()
+    user = {name: value for name, value in record.items() if name not in of_items}
+    item = {name: value for name, value in record.items() if name in of_items}
     named = [{"id": name} | own for name, own in (("first", item), ("second", {}))] if ID not in record else [item, {}]
     return {"user": user, "items": named, "top": 1}

@@ -6,12 +6,11 @@ A connection's requests wait in order of arrival, and their responses leave in t
 import re
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
-from itertools import count
-from secrets import token_hex
 from typing import TYPE_CHECKING, NamedTuple
 
 from scoring.http.admission import Room
@@ -43,21 +42,6 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     headers: Headers
-
-
-class RequestIds:
-    """Generates request IDs that are unique across workers and restarts."""
-
-    def __init__(self) -> None:
-        """Must be created in the worker's process: a number drawn before the fork would be the same in all workers."""
-        self._process = token_hex(6).encode()
-        self._serial = count(1)
-
-    def of(self, wanted: bytes) -> bytes:
-        """The client's ID if it is safe to log, else a new one."""
-        if wanted and REQUEST_ID.fullmatch(wanted):
-            return wanted
-        return b"%b-%x" % (self._process, next(self._serial))
 
 
 @dataclass(slots=True, eq=False)
@@ -104,10 +88,6 @@ class Request:
         if self.parts > FREE_PARTS and self.size < self.parts * SMALLEST_PART:
             return Refusal.INVALID_HTTP("The body comes in too many small chunks; send larger ones.")
         return None
-
-    def body_is_large(self) -> bool:
-        """Whether the body is too large to be read and discarded, or of unknown size."""
-        return b"transfer-encoding" in self.headers or int(self.headers.get(b"content-length", 0)) > UNREAD_BYTES
 
     def reply(self, status: int, body: bytes, headers: Headers) -> None:
         """Set the response; it is sent after those to earlier requests. Call this once."""
@@ -188,38 +168,24 @@ class Pending(deque[Request]):
         self.reading = None
 
 
-class Writer:
-    """Serializes responses."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._heads: dict[int, bytes] = {}
-
-    def answer(self, request: Request, answer: Answer, *, close: bool) -> bytes:
-        """The bytes of a response. The content type is JSON unless its headers set another."""
-        status, body, headers = answer
-        more = _lines(headers) if headers else b""
-        if not (headers and any(name == b"content-type" for name, _ in headers)):
-            more += b"content-type: application/json\r\n"
-        if close:
-            more += b"connection: close\r\n"
-        length = len(body)
-        if request.method == b"HEAD":
-            body = b""
-        return b"%b%b\r\ncontent-length: %d\r\n%b\r\n%b" % (self._head(status), request.request_id, length, more, body)
-
-    def _head(self, status: int) -> bytes:
-        now = int(time.time())
-        if now != self._second:
-            self._second = now
-            self._heads.clear()
-        head = self._heads.get(status)
-        if head is None:
-            phrase = HTTPStatus(status).phrase
-            date = formatdate(now, usegmt=True)
-            head = self._heads[status] = f"HTTP/1.1 {status} {phrase}\r\ndate: {date}\r\nx-request-id: ".encode()
-        return head
+def written(request: Request, answer: Answer, *, close: bool) -> bytes:
+    """The bytes of a response. The content type is JSON unless its headers set another."""
+    status, body, headers = answer
+    more = b"content-type: application/json\r\n"
+    if headers:
+        own = b"".join([b"%b: %b\r\n" % header for header in headers])
+        more = own if any(name == b"content-type" for name, _ in headers) else own + more
+    if close:
+        more += b"connection: close\r\n"
+    length = len(body)
+    if request.method == b"HEAD":
+        body = b""
+    head = _head(status, int(time.time()))
+    return b"%b%b\r\ncontent-length: %d\r\n%b\r\n%b" % (head, request.request_id, length, more, body)
 
 
-def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b"".join(b"%b: %b\r\n" % header for header in headers)
+@lru_cache(maxsize=64)
+def _head(status: int, now: int) -> bytes:
+    """The beginning of a response; `now` is in seconds since 1970."""
+    phrase, date = HTTPStatus(status).phrase, formatdate(now, usegmt=True)
+    return f"HTTP/1.1 {status} {phrase}\r\ndate: {date}\r\nx-request-id: ".encode()

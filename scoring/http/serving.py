@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from scoring.errors import TlsError
+from features.errors import PersonalizationError
 from scoring.http.clients import Clients
 from scoring.http.connection import Connection
 from scoring.http.front import Front
@@ -39,6 +39,10 @@ BEAT_SECONDS = 0.25
 
 MOST_INSIDE = 64
 """The most clients with a key at the inside port, to which only a few of the operator's programs connect."""
+
+
+class TlsError(PersonalizationError):
+    """The certificate or its key cannot be used."""
 
 
 class Door:

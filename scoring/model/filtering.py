@@ -9,7 +9,6 @@ import numpy as np
 from features.values import key_of
 from recommend.arrays import Indices, Mask
 from recommend.catalogue import Catalogue
-from recommend.stored import SnapshotError
 from scoring.model.diagnosis import LONGEST_NAME
 from scoring.model.recommend_request import Condition, RecommendRequest
 from scoring.request_errors import Refusal
@@ -28,7 +27,7 @@ def require_column(name: str, field: str, catalogue: Catalogue | None) -> None:
 def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask | None:
     """Which items of the catalogue the request's filter allows, bool[c], None if there is nothing to filter by.
 
-    Raises `UNKNOWN_FIELD`, `WRONG_TYPE` for a range of texts, `OUT_OF_RANGE`, and `UNAVAILABLE` if the catalogue was
+    Raises `UNKNOWN_FIELD`, `WRONG_TYPE` for a range of texts, `OUT_OF_RANGE`, and `SnapshotError` if the catalogue was
     altered.
     """
     wanted = {} if request.filter is msgspec.UNSET else request.filter
@@ -37,11 +36,8 @@ def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask | N
     if catalogue is None or not wanted:
         return None
     allowed = np.ones(catalogue.count, np.bool_)
-    try:
-        for name, one in wanted.items():
-            allowed &= _allowed(name, one, catalogue)
-    except SnapshotError as error:
-        raise Refusal.UNAVAILABLE(f"Items cannot be filtered: {error}") from error
+    for name, one in wanted.items():
+        allowed &= _allowed(name, one, catalogue)
     return allowed
 
 
@@ -52,7 +48,7 @@ def _allowed(name: str, wanted: list[str | int | float] | Condition, catalogue: 
     allowed: Mask = np.ones(catalogue.count, np.bool_)
     if wanted.not_ is not msgspec.UNSET:
         allowed = ~_allowed(name, wanted.not_, catalogue)
-    if wanted.has_range:
+    if (wanted.min, wanted.max) != (msgspec.UNSET, msgspec.UNSET):
         at = f"filter.{name}"[:LONGEST_NAME]
         if name not in catalogue.layout.numbers:
             numbers = ", ".join(catalogue.layout.numbers) or "none"
@@ -86,46 +82,26 @@ def varied(
     """The places in `numbers`, int64[n] of the catalogue, of the first `top` items of which, and of the items `before`,
     no more than allowed share a value.
 
-    Raises `UNKNOWN_FIELD`, and `UNAVAILABLE` if the catalogue was altered.
+    Raises `UNKNOWN_FIELD`, and `SnapshotError` if the catalogue was altered.
     """
     limits = {} if request.at_most is msgspec.UNSET else {name: int(most) for name, most in request.at_most.items()}
     for name in limits:
         require_column(name, f"at_most.{name}", catalogue)
     if catalogue is None or not limits:
         return np.arange(min(top, len(numbers)))
-    try:
-        compared = np.concatenate([np.array(before, np.int64), numbers])
-        shared = [_Shared(most, *catalogue.coded(name), compared) for name, most in limits.items()]
-    except SnapshotError as error:
-        raise Refusal.UNAVAILABLE(f"Items cannot be compared: {error}") from error
-    for place in range(len(before)):
-        for column in shared:
-            column.add(place)
+    compared = np.concatenate([np.array(before, np.int64), numbers])
+    values: list[list[int]] = [[] for _ in compared]
+    for column, name in enumerate(limits):  # of all columns, so that no two have the same
+        starts, codes = catalogue.coded(name)
+        for own, start, end in zip(values, starts[compared].tolist(), starts[compared + 1].tolist(), strict=True):
+            own.extend((codes[start:end] * len(limits) + column).tolist())
+    most, shown = [*limits.values()], Counter[int]()
+    full: set[int] = set()
     kept: list[int] = []
-    for place in range(len(before), len(compared)):
-        if all(column.has_room(place) for column in shared):
-            for column in shared:
-                column.add(place)
-            kept.append(place - len(before))
-            if len(kept) == top:
-                break
+    for place, own in enumerate(values, start=-len(before)):
+        if len(kept) < top and (place < 0 or full.isdisjoint(own)):
+            shown.update(own)
+            full.update(value for value in own if shown[value] >= most[value % len(most)])
+            if place >= 0:
+                kept.append(place)
     return np.array(kept, dtype=np.int64)
-
-
-class _Shared:
-    """A column of which at most so many of the compared items, int64[n] of the catalogue, may share a value."""
-
-    def __init__(self, most: int, starts: Indices, codes: Indices, compared: Indices) -> None:
-        bounds = zip(starts[compared].tolist(), starts[compared + 1].tolist(), strict=True)
-        self._values: list[list[int]] = [codes[start:end].tolist() for start, end in bounds]
-        self._most, self._shown = most, Counter[int]()
-        self._full: set[int] = set()
-
-    def has_room(self, place: int) -> bool:
-        """Whether the item at this place of the compared ones shares none of its values with so many."""
-        return self._full.isdisjoint(self._values[place])
-
-    def add(self, place: int) -> None:
-        """The item at this place is one of those that share its values."""
-        self._shown.update(self._values[place])
-        self._full.update(value for value in self._values[place] if self._shown[value] >= self._most)

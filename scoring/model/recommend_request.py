@@ -58,11 +58,6 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Annotated[Values, msgspec.Meta(description="Values that an item must not have; it may have none.")] | Unset
     ) = msgspec.field(default=msgspec.UNSET, name="not")
 
-    @property
-    def has_range(self) -> bool:
-        """Whether numbers are asked for."""
-        return (self.min, self.max) != (msgspec.UNSET, msgspec.UNSET)
-
 
 Filter = Annotated[
     dict[str, Values | Condition],
@@ -195,7 +190,7 @@ class SimilarRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """The request of somebody who chose this item alone."""
         fields = msgspec.structs.asdict(self)
         del fields["kind"]
-        return RecommendRequest(history=[fields.pop("item")], new=0, **fields)
+        return RecommendRequest(history=[fields.pop("item")], new=0, seen=False, **fields)
 
 
 _Asked = TypeVar("_Asked", RecommendRequest, SimilarRequest)

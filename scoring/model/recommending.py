@@ -68,11 +68,6 @@ class Found(NamedTuple):
     answer: RecommendAnswer
     records: list[tuple[Any, ...]]
 
-    @property
-    def items(self) -> list[RecommendedItem]:
-        """All items of the response."""
-        return [*self.answer.items, *(item for one in self.answer.placements or () for item in one.items)]
-
 
 @dataclass(slots=True)
 class RecommendQuery:
@@ -119,7 +114,13 @@ class RecommendQuery:
         answer = RecommendAnswer(
             items=[_recommended(one, shown) for one in found] + [one.shown(names) for one in new],
             fallback=self.fallback,
-            known=_known_user(past, user, recommender, shown) if request.details is True else msgspec.UNSET,
+            known=msgspec.UNSET
+            if request.details is not True
+            else KnownUser(
+                history=[shown[item] for item in past[:MOST_SHOWN]],
+                chosen=len(past),
+                columns={field.name: user.get(field.name) for field in recommender.user_columns},
+            ),
             event_id=secrets.token_hex(16),
             catalogue=None if lookups.catalogue is None else lookups.catalogue.version,
             model=model.name,
@@ -256,6 +257,7 @@ class SimilarQuery(RecommendQuery):
             return (yield from super().steps(recommender, model, lookups))
         self._like = weights.scores(item) if goes_with_others else self._by_values(key, recommender, model, lookups)
         self._like[item] = -np.inf
+        self.request = msgspec.structs.replace(self.request, history=[])
         found = yield from super().steps(recommender, model, lookups)
         alike = [one for one in found.answer.items if one.score]
         because = [_shown(key, _said([key], lookups), _to_show(self.request, lookups.catalogue))]
@@ -275,17 +277,7 @@ class SimilarQuery(RecommendQuery):
             if key in recommender.numbers:
                 return np.zeros(len(recommender.items))
             raise Refusal.UNKNOWN_ITEM("Nobody chose this item, and it is not in the catalogue.", field="item")
-        try:
-            return catalogue.like(number, model.compared_columns)[catalogue.numbers]
-        except SnapshotError as error:
-            raise Refusal.UNAVAILABLE(f"Items cannot be compared: {error}") from error
-
-    def _excluded(self, recommender: Recommender, history: Indices) -> Indices:
-        """The item itself, too, also where what was chosen is recommended again."""
-        return np.concatenate([super()._excluded(recommender, history), history])
-
-    def _history(self, recommender: Recommender) -> Indices:
-        return super()._history(recommender) if self._like is None else _NOBODY.chosen
+        return catalogue.like(number, model.compared_columns)[catalogue.numbers]
 
     def _best(self, wanted: Wanted, recommender: Recommender) -> Generator[Wanted, Ranked, Ranked]:
         if self._like is None:
@@ -311,15 +303,15 @@ class PlacementsQuery(RecommendQuery):
                 if error.field and error.field.startswith(tuple(f"filter.{name}" for name in one.filter or ())):
                     error.field = f"placements[{number}].{error.field}"
                 raise
-            excluded = [*excluded, *(item.item for item in lists[-1].items)]
+            excluded = [*excluded, *(item.item for item in lists[-1].answer.items)]
         self.fallback = [*dict.fromkeys(one for found in lists for one in found.answer.fallback)]
         placed = [
-            PlacedItems(name=one.name, items=found.items, fallback=found.answer.fallback)
+            PlacedItems(name=one.name, items=found.answer.items, fallback=found.answer.fallback)
             for one, found in zip(placements, lists, strict=True)
         ]
         answer = msgspec.structs.replace(lists[0].answer, items=[], fallback=self.fallback, placements=placed)
         records = [record for found in lists for record in found.records]
-        return Found(answer, records if all(len(one.records) == len(one.items) for one in lists) else [])
+        return Found(answer, records if all(len(one.records) == len(one.answer.items) for one in lists) else [])
 
 
 def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str]:
@@ -363,16 +355,6 @@ def _recommended(found: Recommended, shown: Mapping[int, HistoryItem]) -> Recomm
     )
 
 
-def _known_user(
-    past: Sequence[int], user: Mapping[str, Value], recommender: Recommender, shown: Mapping[int, HistoryItem]
-) -> KnownUser:
-    return KnownUser(
-        history=[shown[item] for item in past[:MOST_SHOWN]],
-        chosen=len(past),
-        columns={field.name: user.get(field.name) for field in recommender.user_columns},
-    )
-
-
 def recommend_to_each(
     queries: Sequence[RecommendQuery], model: ServedModel, lookups: Lookups
 ) -> list[RecommendAnswer | Exception]:
@@ -403,6 +385,7 @@ def _next(steps: Generator[Wanted, Ranked, Found], ranked: Ranked | None) -> Wan
 def _add_probabilities(found: Sequence[Found], model: ServedModel) -> None:
     """Write the probability of a click into each item of the responses that has a record."""
     records = [record for one in found for record in one.records]
-    items = [item for one in found if one.records for item in one.items]
+    lists = [part.items for one in found if one.records for part in (one.answer, *(one.answer.placements or ()))]
+    items = [item for own in lists for item in own]
     for item, probability in zip(items, model.click_model.probabilities(records) if records else [], strict=True):
         item.probability = probability

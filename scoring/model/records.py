@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import msgspec
 
 from features.columns import Field, Integer, Number
+from features.errors import PersonalizationError
 from features.schema import Schema
-from scoring.errors import RecordTypeError
 from scoring.model.diagnosis import WRONG, decoded, rejection_for
 from scoring.model.stored import ID_FIELDS, ITEM, USER, Lookups, filled
 from scoring.request_errors import Refusal
@@ -44,6 +44,10 @@ Values = tuple[Value, ...]
 
 Null is None; an absent number or time is `ABSENT_NUMBER`, an absent category UNSET. All of them are missing values.
 """
+
+
+class RecordTypeError(PersonalizationError):
+    """A column has the same name as one of the service's own fields."""
 
 
 class RequestTypes:

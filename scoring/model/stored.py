@@ -85,25 +85,20 @@ def filled(
     """The values of the schema's fields in each row, which ends with the values of `ID_FIELDS`.
 
     Given values go before stored ones, null is one, too. Nothing is stored about an unknown user. Raises `UNKNOWN_ITEM`
-    with the row's field by `places`, and `UNAVAILABLE` without a catalogue or if a snapshot was altered.
+    with the row's field by `places`, `UNAVAILABLE` without a catalogue, and `SnapshotError` if one was altered.
     """
     users: dict[str, Mapping[str, Value]] = {}
     found, fields = [], schema.fields
-    try:
-        for (*values, user, item), place in zip(rows, places, strict=True):
-            columns: dict[str, Value] = {}
-            if user is not msgspec.UNSET:
-                key = schema.key("users", user)
-                if key not in users:
-                    users[key] = read_stored(lookups.texts(key, lookups.find(key)), fields)
-                columns |= users[key]
-            if item is not msgspec.UNSET:
-                columns |= {
-                    fields[at].name: one for at, one in _of_item(schema.key("items", item), place, lookups).values
-                }
-            found.append(tuple(map(_given_or_stored, values, fields, (columns.get(field.name) for field in fields))))
-    except SnapshotError as error:
-        raise Refusal.UNAVAILABLE(f"Stored columns cannot be read: {error}") from error
+    for (*values, user, item), place in zip(rows, places, strict=True):
+        columns: dict[str, Value] = {}
+        if user is not msgspec.UNSET:
+            key = schema.key("users", user)
+            if key not in users:
+                users[key] = read_stored(lookups.texts(key, lookups.find(key)), fields)
+            columns |= users[key]
+        if item is not msgspec.UNSET:
+            columns |= {fields[at].name: one for at, one in _of_item(schema.key("items", item), place, lookups).values}
+        found.append(tuple(map(_given_or_stored, values, fields, (columns.get(field.name) for field in fields))))
     return found
 
 
@@ -125,8 +120,15 @@ def _of_item(key: str, place: str, lookups: Lookups) -> KnownItem:
 
 def read_context(context: Mapping[str, str | float | None], columns: Sequence[Field]) -> dict[str, Value]:
     """The values by column; raises a `Rejection` for one that the ranking does not read."""
-    fields = {field.name: field for field in columns}
-    return {name: _from_context(name, value, fields) for name, value in context.items()}
+    fields, found = {field.name: field for field in columns}, {}
+    for name, value in context.items():
+        at = f"context.{name[:LONGEST_NAME]}"
+        if (field := fields.get(name)) is None:
+            known = ", ".join([*fields][:MOST_LISTED]) or "none"
+            shown = name[:LONGEST_NAME]
+            raise Refusal.UNKNOWN_FIELD(f"The ranking reads no column {shown!r} of users; it reads {known}.", field=at)
+        found[name] = None if value is None else _from_context(value, field, at)
+    return found
 
 
 def read_stored(texts: Mapping[str, str], columns: Sequence[Field]) -> dict[str, Value]:
@@ -134,15 +136,7 @@ def read_stored(texts: Mapping[str, str], columns: Sequence[Field]) -> dict[str,
     return {field.name: stated(texts[field.name], field) for field in columns if field.name in texts}
 
 
-def _from_context(name: str, value: str | float | None, fields: Mapping[str, Field]) -> Value:
-    shown = name[:LONGEST_NAME]
-    at = f"context.{shown}"
-    field = fields.get(name)
-    if field is None:
-        known = ", ".join(list(fields)[:MOST_LISTED]) or "none"
-        raise Refusal.UNKNOWN_FIELD(f"The ranking reads no column {shown!r} of users; it reads {known}.", field=at)
-    if value is None:
-        return None
+def _from_context(value: str | float, field: Field, at: str) -> Value:
     if isinstance(field, Number):
         if isinstance(value, str):
             raise Refusal.WRONG_TYPE("The value must be a number or null.", field=at)
@@ -150,8 +144,6 @@ def _from_context(name: str, value: str | float | None, fields: Mapping[str, Fie
             return float(value)
         except OverflowError as error:
             raise Refusal.NOT_FINITE("The value is out of range.", field=at) from error
-    if isinstance(value, float):
-        if not value.is_integer():
-            raise Refusal.WRONG_TYPE("The value must be a text, a whole number or null.", field=at)
-        return str(int(value))
-    return str(value)
+    if isinstance(value, float) and not value.is_integer():
+        raise Refusal.WRONG_TYPE("The value must be a text, a whole number or null.", field=at)
+    return str(int(value) if isinstance(value, float) else value)

@@ -3,8 +3,8 @@
 It computes the same as `features.encoder`, `recommend` and LightGBM, to the last bit, in a fraction of their time.
 """
 
-from importlib.machinery import ExtensionFileLoader
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -89,11 +89,8 @@ def load(file: Path | None = None) -> Kernel | None:
     if not file.exists():
         return None
     loader = ExtensionFileLoader("kernel", str(file))
-    spec = spec_from_file_location("kernel", file, loader=loader)
-    if spec is None:
-        return None
     try:
-        module = module_from_spec(spec)
+        module = module_from_spec(ModuleSpec("kernel", loader, origin=str(file)))
         loader.exec_module(module)
     except ImportError:
         return None

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from features.errors import PersonalizationError
 from features.files import stamp
-from scoring.errors import KeysError
 
 MAX_KEYS = 16
 SHORTEST_KEY = 16
@@ -19,6 +19,10 @@ SHORTEST_KEY = 16
 
 LINE = re.compile(rb"(?:(?P<name>[A-Za-z0-9_.-]{1,40})=)?(?P<secret>[\x21-\x7e]{%d,})" % SHORTEST_KEY)
 """A line of the file: `mobile-app=KEY`, or the key alone."""
+
+
+class KeysError(PersonalizationError):
+    """The keys file cannot be used."""
 
 
 class Key(NamedTuple):

@@ -25,7 +25,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Gauge
 from prometheus_client import Counter as Meter
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from scoring.errors import DiskFullError
+from features.errors import PersonalizationError
 from scoring.responses import Fallback
 from scoring.scratch import ScratchFolder
 
@@ -49,6 +49,10 @@ REFUSED = {4: "rejected", 5: "failed"}
 """The outcome of requests by the first digit of their status."""
 UNKNOWN = (Fallback.UNKNOWN_USER, Fallback.NO_HISTORIES)
 """Of a user that the request names, nothing was found."""
+
+
+class DiskFullError(PersonalizationError):
+    """The disk is too full for the files that the workers share."""
 
 
 class Metrics:

@@ -10,13 +10,12 @@ from http import HTTPStatus
 from pathlib import Path
 
 from recommend.stored import SnapshotError
-from scoring.errors import GoldenError, KeysError
-from scoring.model.model import ServedModel
+from scoring.model.model import GoldenError, ServedModel
 from scoring.model.stored import Lookups
 from scoring.request_errors import Refusal, Rejection
 from scoring.responses import ModelName
 from scoring.settings import RequestLines, ServerSettings
-from scoring.worker.keys import KeyRing
+from scoring.worker.keys import KeyRing, KeysError
 from scoring.worker.logs import LogSink, describe
 from scoring.worker.metrics import Metrics
 from scoring.worker.snapshots import Following, Lake
@@ -156,9 +155,11 @@ class Service:
             self.sink.add(ACCESS_LINE % (time.time(), request_id, operation.encode(), status, milliseconds))
 
     def rejection_of(self, error: Exception, request_id: bytes) -> Rejection:
-        """The rejection for a request that failed with `error`; any error but a `Rejection` is a bug and logged."""
+        """The rejection for a request that failed with `error`; other errors than these two are bugs and logged."""
         if isinstance(error, Rejection):
             return error
+        if isinstance(error, SnapshotError):
+            return Refusal.UNAVAILABLE(f"What is stored of users or items cannot be read: {error}")
         self.sink.event("internal error", level="error", request_id=request_id.decode(), **describe(error))
         return Refusal.INTERNAL_ERROR("Internal error; see the service's log for this request ID.")
 

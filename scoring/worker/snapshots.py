@@ -5,13 +5,12 @@ Azure's SDKs would double the image. Each worker asks for what is current, and o
 """
 
 import asyncio
-import fcntl
 import hashlib
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
@@ -29,7 +28,7 @@ from recommend.forgotten import FILE as FORGOTTEN
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories
 from recommend.published import CURRENT, decode, place
-from scoring.errors import FetchError
+from recommend.stored import FOLDER, locked
 from scoring.model.model import ServedModel
 from scoring.model.stored import Lookups
 from scoring.worker.logs import LogSink
@@ -54,6 +53,10 @@ FETCH_SECONDS = 30.0
 """How often the lake is asked; each worker pays for a request."""
 OpenedT = TypeVar("OpenedT", Histories, Catalogue, Forgotten)
 Done = TypeVar("Done")
+
+
+class FetchError(PersonalizationError):
+    """The snapshots in the lake can't be fetched."""
 
 
 class Lake:
@@ -108,16 +111,9 @@ class Lake:
 
     def _take_snapshots(self, content: bytes) -> None:
         current = decode(content)
-        with self._alone(), ExitStack() as files:
+        with locked(self._folder / FOLDER), ExitStack() as files:  # the next worker finds what this one has fetched
             for name in FILES:
                 files.callback(self._bring, name, current.get(name, ""))  # each is called, also after an error
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One worker at a time: the next one finds what this one has fetched."""
-        with (self._folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
     def _bring(self, name: str, digest: str) -> None:
         """Let the folder have the snapshot with this hash. Without one no user is known, and there is no catalogue."""

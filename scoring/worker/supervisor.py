@@ -197,10 +197,6 @@ class Supervisor:
             if not found:
                 return None
             code = os.waitstatus_to_exitcode(status)
-        self._bury(place, now, code)
-        return code
-
-    def _bury(self, place: _Place, now: float, code: int) -> None:
         proven = place.beat is not None and now - place.began > PROVEN_SECONDS
         place.failures = 0 if proven else place.failures + 1
         pause = 0.0
@@ -213,6 +209,7 @@ class Supervisor:
         os.close(place.pulse)
         self._ended(place.number)
         place.process, place.due = 0, now + pause
+        return code
 
     def _end_all(self) -> None:
         for listener in self._listeners:

@@ -146,7 +146,7 @@ def checks(rules: TableRules) -> list[Check]:
         found.append(check("timestamp", time.column, TIME_FAULTS[time.format], is_right, optional=may_lack))
     found += [number(name) for name in [rules.source.refunds] if name]
     return found + [
-        check(one.rule.called, one.name, one.rule.fault, one.is_right, optional=True)
+        check(one.called, one.name, one.fault, one.is_right, optional=True)
         if isinstance(one, TimeColumn)
         else number(one.name)
         for one in rules.features

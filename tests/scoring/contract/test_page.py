@@ -12,7 +12,7 @@ import pytest
 from playwright import sync_api as playwright
 
 from features.bundle import Bundle
-from scoring.model.click_model import BATCH_ROWS
+from scoring.model.model import BATCH_ROWS
 from scoring.worker.metrics import PROBABILITY_BUCKETS
 from tests.support.pages import LOWEST_CONTRAST, browser, opened_page
 from tests.support.ports import free_port

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from features.bundle import Bundle
 from features.schema import CRITEO
 from infra.cloud.queries import ALERTS, CHARTS
-from scoring.model.click_model import BATCH_ROWS, BATCH_SECONDS
+from scoring.model.model import BATCH_ROWS, BATCH_SECONDS
 from tests.support.bundles import Record, random_records
 from tests.support.certificates import make_certificate
 from tests.support.raw_http import HEAD, HEALTH, connected, score

@@ -13,8 +13,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from scoring.http.batcher import MOST_EXPLAINED, RECORDS_TOGETHER, Batcher
-from scoring.http.recommendations import BESIDE_RECORDS, RECOMMENDED_TOGETHER
+from scoring.http.batcher import BESIDE_RECORDS, MOST_EXPLAINED, RECOMMENDED_TOGETHER, RECORDS_TOGETHER, Batcher
 from scoring.http.request import Request
 from scoring.model.operations import OPERATIONS, SCORE, ExplainQuery, Operation
 from scoring.model.recommend_request import RecommendRequest

@@ -4,7 +4,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from scoring.http.recommendations import RECOMMENDED_TOGETHER, TURN_COST, Recommendations, cost_of
+from scoring.http.batcher import RECOMMENDED_TOGETHER, TURN_COST, Recommendations, cost_of
 from scoring.http.request import Request
 from scoring.model.recommend_request import (
     MOST_CHOSEN,

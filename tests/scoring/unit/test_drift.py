@@ -10,8 +10,8 @@ import pytest
 
 from features.reference import Histogram, Reference
 from features.schema import Schema
-from scoring.model import click_model
-from scoring.model.click_model import BATCH_ROWS, Watch
+from scoring.model import model
+from scoring.model.model import BATCH_ROWS, Watch
 
 SCHEMA = Schema(numeric=("price",), categorical=("shop",))
 
@@ -25,7 +25,7 @@ def rows(count: int, *, mean: float = 0.0, seed: int = 0) -> tuple[npt.NDArray[A
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    monkeypatch.setattr(click_model, "BATCH_SECONDS", 0.0)
+    monkeypatch.setattr(model, "BATCH_SECONDS", 0.0)
     inputs, probabilities = rows(20_000, seed=1)
     columns = {"price": Histogram.of(inputs[:, 0]), "shop": Histogram.of(inputs[:, 1])}
     return Watch(SCHEMA, Reference(prediction=Histogram.of(np.array(probabilities)), columns=columns))

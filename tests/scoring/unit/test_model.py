@@ -10,8 +10,7 @@ import pytest
 
 from scoring.engines import EngineName
 from scoring.engines.lightgbm import LightGbmEngine
-from scoring.errors import GoldenError
-from scoring.model.model import ServedModel
+from scoring.model.model import GoldenError, ServedModel
 from scoring.responses import ModelName
 from tests.support.bundles import MakeBundle
 

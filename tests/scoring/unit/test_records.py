@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.schema import Schema
-from scoring.errors import RecordTypeError
-from scoring.model.records import RequestTypes
+from scoring.model.records import RecordTypeError, RequestTypes
 from scoring.request_errors import Refusal, Rejection
 
 SCHEMA = Schema(numeric=("age", "a b"), categorical=("class", "c[1].`x`", "émoji"))

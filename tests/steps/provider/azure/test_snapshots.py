@@ -19,8 +19,7 @@ from recommend.catalogue import ItemRow, State
 from recommend.forgotten import FILE, NOBODY, Forgotten
 from recommend.histories import Histories
 from recommend.published import LISTED
-from scoring.errors import FetchError
-from scoring.worker.snapshots import Lake
+from scoring.worker.snapshots import FetchError, Lake
 from steps.champion import ChampionOnAzure
 from steps.model_version import ModelVersionOnAzure
 from tests.simulation.services.authorization import IDENTITY, ROLE_ASSIGNMENT
