@@ -259,10 +259,11 @@ def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str
     """Errors for columns without any value, and for separators and events in no field, given the counts of all rows."""
     shown = rules.source.shown
     if rules.label:
+        left = " of those that `where` and `missing_keys` leave" if left_out(counts) else ""
         for event, kind in rules.label.events.items():
             if not counts.get(f"event {event}", 0):
                 yield ColumnError(
-                    f"{shown}: the {kind} event {event!r} is in no row's {rules.label.column}. Correct "
+                    f"{shown}: the {kind} event {event!r} is in no row's {rules.label.column}{left}. Correct "
                     f"`label.{kind}`, or leave it out."
                 )
     for name in rules.spoken_of:

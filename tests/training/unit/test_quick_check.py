@@ -233,6 +233,15 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
         {"label": BOUGHT | {"negative": ["view", "cart"]}},
         ["the negative event 'cart' is in no row's event. Correct `label.negative`, or leave it out."],
     ),
+    "an event whose only row is left out": (
+        ColumnError,
+        {"interactions": EVENTS + "u1,,cart,3\n"},
+        {
+            "interactions": {"path": "interactions.csv", "missing_keys": "drop"},
+            "label": BOUGHT | {"negative": ["view", "cart"]},
+        },
+        ["'cart' is in no row's event of those that `where` and `missing_keys` leave. Correct"],
+    ),
     "an event of another case": (
         SeveralProblemsError,
         {"interactions": EVENTS},
