@@ -73,7 +73,7 @@ def parquet(folder: Path) -> None:
     ]
     products = [{"id": item, "name": f"Lamp {item}", "room": ("hall", "attic")[item % 2]} for item in range(ITEMS)]
     pd.DataFrame(rows).to_parquet(folder / "orders.parquet")
-    pd.DataFrame(products).to_parquet(folder / "products.parquet")
+    pd.DataFrame(products, index=[*range(7, 7 + ITEMS)]).to_parquet(folder / "products.parquet")
 
 
 def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]], *, german: bool = False) -> None:

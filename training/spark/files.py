@@ -20,10 +20,9 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from training.errors import DatasetError
 from training.spark.paths import to_read
-from training.tables.columns import header
 from training.tables.delta import write_copy
 from training.tables.files import TableFile, folder_values
-from training.tables.opening import open_bytes, readable
+from training.tables.opening import first_row, open_bytes, readable
 from training.tables.texts import Chunk, changed, text_array, tops
 from training.tables.typed import TableRules
 
@@ -134,7 +133,7 @@ def _reader(file: TableFile, rules: TableRules) -> Reader:
         if file.is_text:
             with open_bytes(file.path) as stream:
                 first = b"" if file.text.columns else stream.readline().removeprefix(b"\xef\xbb\xbf").rstrip(b"\n")
-            return Reader(file=file, used=rules.columns, names=tuple(header(replace(file, name=""))), first=first)
+            return Reader(file=file, used=rules.columns, names=tuple(first_row(file)), first=first)
         with parquet.ParquetFile(file.path) as opened:
             types, stored = opened.schema_arrow.remove_metadata(), opened.schema
     fields = [types.field(name) for name in tops(file.stored(rules.columns), types)]

@@ -1,6 +1,7 @@
 """Finds out which table has which column, and what the column's fields must be."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -30,13 +31,17 @@ def hashed_of(spec: TablesSpec) -> tuple[str, ...]:
     return hashed_fields(spec.joined_schema, keys_by_column(spec), missing)
 
 
+_INDEX = re.compile(r"(__index_level_[0-9]+__|Unnamed: [0-9]+)?")
+"""The names of pandas' columns of row numbers, which are no columns of the table; in CSV files they have none."""
 _NUMBER = "a number"
 _JSON_BYTES = 1 << 20
 _OTHER_DELIMITERS = (";", "\t", ",", "|")
 
 
 def header(file: TableFile) -> list[str]:
-    """The names of a file's columns, with those of its folders; raises the fitting `DatasetError` without any."""
+    """The names of a file's columns, with those of its folders and without those of pandas' indices; raises the fitting
+    `DatasetError` without any.
+    """
     with readable(file):
         names = first_row(file) if file.is_text else list(_columns(file))
     if not names:
@@ -54,7 +59,7 @@ def header(file: TableFile) -> list[str]:
     folded = [name.lower() for name in names]
     if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
         raise SpecError(f"{file.path} has several columns of the same name: {', '.join(repeated)}. Rename all but one.")
-    return names
+    return [name for name in names if not _INDEX.fullmatch(name)]
 
 
 def lists_in(file: TableFile) -> list[str]:

@@ -55,10 +55,10 @@ def partitioned_parquet(folder: Path) -> dict[str, Any]:
 
 
 def several_texts(folder: Path) -> dict[str, Any]:
-    """Files with their columns in another order each, as Excel writes them on Windows."""
+    """Files with their columns in another order each, as Excel writes them on Windows, and with pandas' index."""
     names: list[str] = []
     for day, rows in by_day():
-        dated = rows.append_column("day", pa.array([day] * rows.num_rows))
+        dated = rows.append_column("day", pa.array([day] * rows.num_rows)).append_column("", pa.array(range(len(rows))))
         dated = dated.select(sorted(dated.column_names, reverse=bool(len(names) % 2)))
         csv.write_csv(dated, folder / f"{day}.csv", csv.WriteOptions(delimiter=";", quoting_style="needed"))
         text = (folder / f"{day}.csv").read_text(encoding="utf-8")

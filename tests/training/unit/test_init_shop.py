@@ -103,7 +103,7 @@ def test_orders_in_parquet_with_integers_are_drafted(tmp_path: Path) -> None:
     assert content["interactions"] == {"path": "orders.parquet", "basket": "order_id"}
     assert content["users"] == {"key": "customer_id"}
     assert content["items"] == {"path": "products.parquet", "key": "id", "interactions_key": "product_id"}
-    assert content["categorical"] == ["room"]
+    assert (content["categorical"], content.get("numeric")) == (["room"], None)
 
 
 @pytest.mark.parametrize(
