@@ -60,6 +60,8 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
 
     Raises `GuessError` if there are several tables and none refers to another, or no table has a given column.
     """
+    if len({*keys.values()}) < len(keys):
+        raise GuessError(f"--user-key and --item-key name the same column, {keys['users']!r}. Give two different ones.")
     for role, name in keys.items():
         if not any(name in table.columns for table in profiles):
             listed = "; ".join(f"{table.path.name} has {', '.join(table.columns)}" for table in profiles)
@@ -149,13 +151,14 @@ def _roles(
     told: Mapping[str, TableProfile],
     keys: Mapping[str, str],
 ) -> Iterator[Roles]:
-    """All roles with these interactions; of several tables, one at least must be linked to them."""
+    """All roles with these interactions; of several tables, one at least is linked to them, unless two are told."""
     others = [table for table in profiles if table is not interactions]
+    needs_link = others and len({*told, *keys}) < 2  # noqa: PLR2004 - such as both keys
     linked = [link for table in others for link in _links(interactions, table)]
     users, items = ([*linked, *_by_name(interactions, role, keys.get(role)), None] for role in ("users", "items"))
     for one, other in product(users, items):
         tables = [link.table for link in (one, other) if link and link.table]
-        if (others and not tables) or (one and other and one.foreign_key == other.foreign_key):
+        if (needs_link and not tables) or (one and other and one.foreign_key == other.foreign_key):
             continue
         if len(tables) == 2 and tables[0] is tables[1]:  # noqa: PLR2004 - both
             continue

@@ -105,7 +105,7 @@ def test_a_table_that_nothing_refers_to_is_said_to_be_unused(tmp_path: Path) -> 
     (tmp_path / "d.csv").write_text("x,y\n1,2\n")
     assert described(tmp_path)["items"]["path"] == "b.tsv"
     assert (
-        "# Not used, since the interactions have no column with its keys: d.csv"
+        "# Not used, since the interactions have no column with its keys, each in one of its rows: d.csv"
         in (tmp_path / "dataset.yaml").read_text()
     )
     told = {"interactions": tmp_path / "a.tsv", "users": tmp_path / "c.tsv", "items": tmp_path / "b.tsv"}

@@ -205,6 +205,9 @@ def test_what_keeps_two_tables_apart_is_named(tmp_path: Path, products: str, pro
     folder = written(tmp_path, orders=f"who,sku\n{orders}", products=f"sku,colour\n{products}")
     with pytest.raises(GuessError, match=problem):
         guess(folder, {})
+    content, text = drafted(folder, keys={"users": "who", "items": "sku"})
+    assert (content["users"], content["items"]) == ({"key": "who"}, {"key": "sku"}), "what is told is enough"
+    assert "each in one of its rows: products.csv" in text
 
 
 def test_keys_can_be_told(tmp_path: Path) -> None:
@@ -212,7 +215,7 @@ def test_keys_can_be_told(tmp_path: Path) -> None:
     folder = written(tmp_path, log=f"who,what,clicked\n{rows}")
     content, _ = drafted(folder, keys={"users": "who", "items": "what"})
     assert (content["users"], content["items"]) == ({"key": "who"}, {"key": "what"})
-    with pytest.raises(GuessError, match=r"No table has a column with the keys of another, among log\.csv"):
+    with pytest.raises(GuessError, match=r"--user-key and --item-key name the same column, 'who'\. Give"):
         guess(folder, {}, keys={"users": "who", "items": "who"})
     with pytest.raises(GuessError, match=r"column 'whom', which --user-key names: log\.csv has who, what, clicked"):
         guess(folder, {}, keys={"users": "whom"})
