@@ -4,12 +4,10 @@ A bundle holds nothing about a single user. A catalogue of items is also loaded 
 training: completely or not at all.
 """
 
-import csv
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +26,7 @@ from training.config import Source, TablesSpec
 from training.datasets.configs import config_of, tables_of
 from training.datasets.placed.dataset import addresses
 from training.parameters import Dataset
-from training.tables.columns import KEYS, header, numbers_in, shared_columns, table_rules
+from training.tables.columns import KEYS, header, keys_by_column, numbers_in, shared_columns, table_rules
 from training.tables.files import files_of, is_table, listed_suffixes
 from training.tables.interactions import Chosen
 from training.tables.quick import look_at
@@ -195,20 +193,13 @@ def _alone(spec: TablesSpec, former: Path) -> tuple[EntityTable, Layout]:
     """The same where the other tables are in Azure Storage: the former catalogue tells which columns are the items'."""
     source = spec.tables["items"]
     columns = {*catalogue.read_rows(former)[1].separators} if former.exists() else {*header(files_of(source)[0])}
-    with TemporaryDirectory(prefix="interactions-") as temporary:
-        others = Path(temporary) / "interactions.csv"
-        with others.open("w", encoding="utf-8", newline="") as stream:
-            csv.writer(stream).writerow(_others(spec, columns))
-        users = spec.users and spec.users.model_copy(update={"path": None})
-        return _read(spec.model_copy(update={"interactions": Source(path=others), "users": users}))
-
-
-def _others(spec: TablesSpec, columns: Collection[str]) -> list[str]:
-    """The columns that a table of interactions must have if the items have these."""
-    keys = [one.foreign_key for one in spec.entities.values()]
-    events = [spec.label.column, *spec.one_row_per, *([spec.timestamp.column] if spec.timestamp else [])]
-    features = [one.name for one in spec.joined_schema.stored if one.name not in columns]
-    return [*dict.fromkeys(name for name in (*keys, *events, *features) if name)]
+    times = [spec.timestamp.column] if spec.timestamp else []
+    features = (one.name for one in spec.joined_schema.stored if one.name not in columns)
+    others = dict.fromkeys([*keys_by_column(spec), spec.label.column, *spec.one_row_per, *times, *features])
+    # Of the interactions only the names of their columns are looked at.
+    named = Source(path=source.path, columns=tuple(filter(None, others)))
+    users = spec.users and spec.users.model_copy(update={"path": None})
+    return _read(spec.model_copy(update={"interactions": named, "users": users}))
 
 
 def _rows(former: Path) -> list[ItemRow]:

@@ -76,11 +76,6 @@ class Gains:
     crosses: dict[tuple[str, str], float] = field(default_factory=dict)
     factors: dict[tuple[str, str], float] = field(default_factory=dict)
 
-    @property
-    def are_worth_it(self) -> bool:
-        """Whether the keys gain enough to justify a model that is weaker for new users and items."""
-        return self.keys + sum(self.crosses.values()) + sum(self.factors.values()) >= _WORTH
-
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:
@@ -110,10 +105,12 @@ class Guess:
 
     @property
     def has_keys(self) -> bool:
-        """Whether the keys are features of a click model: they were worth it, or there is nothing else."""
-        if self.label.of_choices or not self.keys:
-            return False
-        return not self.features or (self.gains is not None and self.gains.are_worth_it)
+        """Whether the keys are features of a click model: there is nothing else, or they gain enough to justify a model
+        that is weaker for new users and items.
+        """
+        gains = self.gains
+        in_all = gains.keys + sum([*gains.crosses.values(), *gains.factors.values()]) if gains else 0.0
+        return not self.label.of_choices and bool(self.keys) and (not self.features or in_all >= _WORTH)
 
 
 def guess(

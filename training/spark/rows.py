@@ -38,7 +38,7 @@ class SparkRows:
 
     def part(self, *parts: Part) -> "SparkRows":
         """The rows of these parts."""
-        return self._of(self.frame.where(F.col(PART).isin([PARTS.index(part) for part in parts])))
+        return replace(self, frame=self.frame.where(F.col(PART).isin([PARTS.index(part) for part in parts])))
 
     def with_schema(self, schema: Schema) -> "SparkRows":
         """The rows with other crosses."""
@@ -60,14 +60,11 @@ class SparkRows:
 
     def encode(self, encoder: FoldEncoder, _parameters: TrainingParameters, folder: Path) -> "SparkRows":
         """The inputs of divided rows as vectors."""
-        return self._of(_stored_as_vectors(mapped(self.frame, out_of_fold(encoder)), folder))
+        return replace(self, frame=_stored_as_vectors(mapped(self.frame, out_of_fold(encoder)), folder))
 
     def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
         """A model of these encoded rows."""
         return fit(self.frame, self.schema, parameters, rows=rows, log=self.log, progress=progress)
-
-    def _of(self, frame: DataFrame) -> "SparkRows":
-        return replace(self, frame=frame)
 
 
 def _stored_as_vectors(frame: DataFrame, folder: Path) -> DataFrame:

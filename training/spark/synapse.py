@@ -38,14 +38,20 @@ def fit(
 ) -> Fitted:
     """Fit on the `rows` encoded rows of the parts fit and validation; `log` is the local session's log."""
     parameters = parameters.of_features(len(schema.encoded_features))
-    losses = _Losses(log, parameters.num_iterations, progress)
+    follower, watching = Follower(log), FitProgress(progress, parameters.num_iterations)
+
+    def read_losses() -> None:
+        """Report the validation losses that SynapseML has logged since the last call."""
+        matches = (_VALIDATION_LOSS.search(line) for line in follower.lines())
+        watching(*(float(match.group(1)) for match in matches if match))
+
     is_validation = F.col(PART) == PARTS.index(Part.VALIDATION)
     inputs = train.select(FEATURES, F.col(LABEL).cast("double").alias(LABEL), is_validation.alias(_IS_VALIDATION))
     classifier = _classifier(schema, parameters, train).setValidationIndicatorCol(_IS_VALIDATION)
     spark, scaling = train.sparkSession.sparkContext, None
-    with progress.stage(STAGE, "hand the rows to LightGBM"), background(losses.read), all_needed(spark):
+    with progress.stage(STAGE, "hand the rows to LightGBM"), background(read_losses), all_needed(spark):
         transformer = classifier.fit(inputs)
-    losses.read()
+    read_losses()
     trees = lightgbm.Booster(model_str=transformer.getNativeModel()).num_trees()
     if parameters.calibration is Calibration.AUTO:
         with progress.stage(STAGE, "compare the probabilities of the validation rows with their clicks"):
@@ -113,19 +119,6 @@ def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame
         microBatchSize=MICRO_BATCH_ROWS,
         verbosity=-1,
     )
-
-
-class _Losses:
-    """Reads the validation log losses from SynapseML's log and reports them."""
-
-    def __init__(self, log: Path, iterations: int, progress: Progress) -> None:
-        self._follower = Follower(log)
-        self._watching = FitProgress(progress, iterations)
-
-    def read(self) -> None:
-        """Report the iterations that were logged since the last call."""
-        matches = (_VALIDATION_LOSS.search(line) for line in self._follower.lines())
-        self._watching(*(float(match.group(1)) for match in matches if match))
 
 
 PROBABILITY = "probability"

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -27,14 +27,6 @@ _CUT_OFF = ("Parquet magic bytes not found", "Parquet file size is")
 csv.field_size_limit(sys.maxsize)  # Spark has no limit either
 
 
-@contextmanager
-def open_text(file: TableFile) -> Iterator[TextIO]:
-    """A CSV or TSV file, plain or gzip, for the `csv` module; a byte order mark is skipped."""
-    encoding = "utf-8-sig" if file.text.encoding == "utf-8" else file.text.encoding
-    with TextIOWrapper(open_bytes(file.path), encoding=encoding, newline="") as stream:
-        yield stream
-
-
 def first_row(file: TableFile) -> list[str]:
     """The names of columns in a CSV or TSV file; none if it is empty and the config names none. Raises
     `EncodingError` for a name that is wrong about gzip, and `MalformedRowError` for a line that ends as on no system of
@@ -43,7 +35,8 @@ def first_row(file: TableFile) -> list[str]:
     _require_honest_name(file.path)
     if file.text.columns:
         return list(file.text.columns)
-    with open_text(file) as stream:
+    encoding = "utf-8-sig" if file.text.encoding == "utf-8" else file.text.encoding  # skips a byte order mark
+    with TextIOWrapper(open_bytes(file.path), encoding=encoding, newline="") as stream:
         line = stream.readline()
         if line.endswith("\r") and stream.read(1):
             raise MalformedRowError(
@@ -75,13 +68,11 @@ def readable(file: TableFile) -> Iterator[None]:
         raise MalformedRowError(f"{path} cannot be split into fields: {error}. Correct it.") from error
     except UnicodeDecodeError as error:
         raise _undecodable(file, error) from error
-    except pa.ArrowInvalid as error:
-        if file.has_lines or not any(sign in str(error) for sign in _CUT_OFF):
-            raise DatasetError(f"{path} cannot be read: {error}. Write it again.") from error
-        raise TruncatedFileError(
-            f"{path} is not a complete Parquet file: its end, which lists the columns, is missing. Copy it again."
-        ) from error
     except (OSError, pa.ArrowException) as error:
+        if isinstance(error, pa.ArrowInvalid) and not file.has_lines and any(sign in str(error) for sign in _CUT_OFF):
+            raise TruncatedFileError(
+                f"{path} is not a complete Parquet file: its end, which lists the columns, is missing. Copy it again."
+            ) from error
         raise DatasetError(f"{path} cannot be read: {error}. Write it again.") from error
 
 

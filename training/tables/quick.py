@@ -294,8 +294,8 @@ class Look:
         require_columns(rules.files, rules.columns)
         self.rules = rules
         self.uses = Counter[str]()
-        self._examples = dict[str, str]()
-        self._heads: list[Mapping[str, pa.Array]] = []
+        self.examples = dict[str, str]()
+        self.heads: list[Mapping[str, pa.Array]] = []
         self.kept = 0
         """How many of the rows that were read cleaning left."""
         self._read = Counter[TableFile]()
@@ -333,8 +333,8 @@ class Look:
         for name in self.rules.separators.keys() & table.features.keys():
             texts = table.features[name]
             for text in texts.filter(pc.not_equal(texts, ""))[:1].to_pylist():
-                self._examples.setdefault(name, text)
-        self._heads.append(table.columns)
+                self.examples.setdefault(name, text)
+        self.heads.append(table.columns)
         self.kept += table.rows
         self.uses += table.uses
 
@@ -377,11 +377,6 @@ class Look:
         ]
 
     @property
-    def problems(self) -> list[ColumnError]:
-        """Errors for what the config says but the table does not show."""
-        return list(problems(self.uses, self.rules, self._examples))
-
-    @property
     def repeated(self) -> list[DuplicateKeyError]:
         """An error if several rows have the same key."""
         if self.rules.whole_row:
@@ -398,12 +393,7 @@ class Look:
 
     def column(self, name: str) -> pa.Array:
         """One of the columns of all rows."""
-        return pa.concat_arrays([head[name] for head in self._heads])
-
-    def standing(self, kept: Mask) -> Counter[str]:
-        """How many of the `kept` rows are of one-time users, or refunds, or taken back by these."""
-        columns = {name: self.column(name).filter(pa.array(kept)) for name in self._heads[0]}
-        return standing(columns, self.rules, whole=self.whole)[1]
+        return pa.concat_arrays([head[name] for head in self.heads])
 
 
 def repeats(
@@ -436,22 +426,22 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
     own where there is only one. Returns how many interactions the join drops, if any were found.
     """
     looks: dict[str, Look] = {}
-    problems: list[DatasetError] = []
+    wrong: list[DatasetError] = []
     for table, rule in rules.items():
         try:
             looks[table] = Look(rule, characters)
         except DatasetError as error:
-            problems.append(error)
+            wrong.append(error)
     if faults := [sentence for look in looks.values() for sentence in look.faults]:
-        problems.append(malformed(faults))
+        wrong.append(malformed(faults))
     for table, look in looks.items():
         if table != "interactions":
-            problems += look.repeated
+            wrong += look.repeated
         if look.whole:
-            problems += look.problems
+            wrong += problems(look.uses, look.rules, look.examples)
     others = {table: look for table, look in looks.items() if table != "interactions"}
-    if problems or "interactions" not in looks or not all(look.whole for look in others.values()):
-        raise_all(problems)
+    if wrong or "interactions" not in looks or not all(look.whole for look in others.values()):
+        raise_all(wrong)
         return ""
     own = looks["interactions"]
     known = {table: KnownKeys.of(pc.unique(look.column(KEYS[table]))) for table, look in others.items()}
@@ -460,7 +450,9 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
     _, kept, found = matches({name: own.column(name) for name in own.rules.keys}, known, own.kept, inner)
     if own.whole:
         _require_rows(looks, kept, found, inner)
-    found += sum((look.uses for look in looks.values()), own.standing(kept) + Counter({ROWS: int(kept.sum())}))
+    columns = {name: own.column(name).filter(pa.array(kept)) for name in own.heads[0]}
+    found += standing(columns, own.rules, whole=own.whole)[1] + Counter({ROWS: int(kept.sum())})
+    found += sum((look.uses for look in looks.values()), Counter[str]())
     tells = dropped(found, inner) or changed(found, inner)
     said = joined(found, inner, "" if own.whole else "the first ") if tells else ""
     return ". ".join(filter(None, (said, *(_spellings(own, table) for table in KEYS if KEYS[table] in own.rules.keys))))

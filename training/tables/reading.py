@@ -230,31 +230,25 @@ def _joined(
     """The interactions in one part of their table, joined with the users and items; with `rows`, those that are the
     first of their row.
     """
-    read = read_part(spec, "interactions", {"interactions": part, **rules})
+    read, schema = read_part(spec, "interactions", {"interactions": part, **rules}), spec.joined_schema
     for own in read if rows is None else _among(rows, read):
-        yield _join(own, spec, {table: entities(spec, rule) for table, rule in rules.items()})
-
-
-def _join(own: TypedTable, spec: TablesSpec, entities: Mapping[str, TypedTable]) -> Fields:
-    """Interactions with their users' and items' columns; an inner join."""
-    known = {table: entity.known[KEYS[table]] for table, entity in entities.items()}
-    places, kept, counts = matches(own.columns, known, own.rows, known)
-    rows = {"interactions": pa.array(np.flatnonzero(kept))}
-    rows |= {table: place.take(rows["interactions"]) for table, place in places.items()}
-    features = {
-        name: values.take(rows[table])
-        for table, of in {"interactions": own, **entities}.items()
-        for name, values in of.features.items()
-    }
-    schema = spec.joined_schema
-    return Fields(
-        label=own.columns[LABEL].to_numpy()[kept],
-        numeric=[features[field.name].to_numpy(zero_copy_only=False) for field in schema.numbers],
-        categorical=[features[field.name] for field in schema.texts],
-        time=own.columns[TIME].to_numpy()[kept] if TIME in own.columns else None,
-        keys={column: own.columns[key].take(rows["interactions"]) for column, key in keys_by_column(spec).items()},
-        counted=own.uses + counts,
-    )
+        others = {table: entities(spec, rule) for table, rule in rules.items()}
+        known = {table: entity.known[KEYS[table]] for table, entity in others.items()}
+        places, kept, counts = matches(own.columns, known, own.rows, known)
+        place = pa.array(np.flatnonzero(kept))
+        columns = {name: values.take(place) for name, values in own.columns.items()}
+        features = {name: values.take(place) for name, values in own.features.items()}
+        for table, entity in others.items():
+            found = places[table].take(place)
+            features |= {name: values.take(found) for name, values in entity.features.items()}
+        yield Fields(
+            label=columns[LABEL].to_numpy(),
+            numeric=[features[field.name].to_numpy(zero_copy_only=False) for field in schema.numbers],
+            categorical=[features[field.name] for field in schema.texts],
+            time=columns[TIME].to_numpy() if TIME in columns else None,
+            keys={column: columns[key] for column, key in keys_by_column(spec).items()},
+            counted=own.uses + counts,
+        )
 
 
 def explain(spec: TablesSpec, rules: Mapping[str, TableRules], cause: Exception | None = None) -> NoReturn:

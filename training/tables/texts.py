@@ -268,7 +268,11 @@ def parse(block: bytes, names: Sequence[str], file: TableFile) -> dict[str, pa.S
     Raises `BadRowsError` when a line has another number of fields, or one with a line break in quotes, or is not in
     the file's encoding.
     """
-    rows = BLANK_LINE.sub(b"", _in_utf8(block, file.text.encoding))
+    try:
+        block = block if file.text.encoding == "utf-8" else block.decode(file.text.encoding).encode()
+    except UnicodeDecodeError as error:
+        raise BadRowsError(str(error)) from error
+    rows = BLANK_LINE.sub(b"", block)
     if not rows:
         return {name: pa.nulls(0, pa.string()) for name in names}
     if _LONE_RETURN.search(rows):
@@ -287,15 +291,6 @@ def parse(block: bytes, names: Sequence[str], file: TableFile) -> dict[str, pa.S
     if open_quote or table.num_rows != rows.count(b"\n") + (not rows.endswith(b"\n")):
         raise BadRowsError(IN_QUOTES)
     return {name: pa.concat_arrays([*table.column(name).chunks, pa.nulls(0, pa.string())]) for name in names}
-
-
-def _in_utf8(block: bytes, encoding: str) -> bytes:
-    if encoding == "utf-8":
-        return block
-    try:
-        return block.decode(encoding).encode()
-    except UnicodeDecodeError as error:
-        raise BadRowsError(str(error)) from error
 
 
 def _fields_by_line(text: str, chunk: Chunk) -> tuple[list[list[str]], list[int], list[tuple[int, str]]]:
