@@ -103,10 +103,10 @@ def _left_out(guessed: Guess) -> Iterator[str]:
 def _entity(role: str, link: Link, folder: Path) -> Iterator[str]:
     yield f"{role}:"
     if link.table is None:
-        yield f"  key: {_inline(link.foreign_key)} # {reason(link)}"
+        yield f"  key: {_inline(link.foreign_key)} # {reason(role, link)}"
         return
     yield from _table(link.table, folder)
-    yield f"  key: {_inline(link.key)} # {reason(link)}"
+    yield f"  key: {_inline(link.key)} # {reason(role, link)}"
     if link.foreign_key != link.key:
         yield f"  interactions_key: {_inline(link.foreign_key)}"
 

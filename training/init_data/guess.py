@@ -19,7 +19,7 @@ from training.init_data.columns import (
     guess_timestamp,
 )
 from training.init_data.profile import TableProfile, folded, profile, with_keys, words
-from training.init_data.roles import Link, Roles, find_roles, is_order
+from training.init_data.roles import QUANTITIES, Link, Roles, find_roles, is_order
 from training.tables.files import files_of, is_hidden, is_no_table, is_table, listed_suffixes
 from training.tables.quick import SAMPLE_CHARACTERS, repeats
 from training.tables.texts import Beginning
@@ -212,7 +212,6 @@ def _add_features(guessed: Guess, taken: set[str]) -> None:
         guessed.left_out.append(Decided(column=", ".join(unread), table=roles.interactions.path.name, why=why))
 
 
-_QUANTITIES = {"quantity", "qty", "unit", "count", "piece", "menge", "anzahl", "stück", "stückzahl"}
 _FEW_KEYS = 0.01
 """Share of the keys that must be written in several ways before these are one key; for e-mail addresses one will do."""
 _SEEN_AGAIN = 0.1
@@ -232,7 +231,7 @@ def _basket(interactions: TableProfile, keys: Collection[str]) -> str:
 def _refunds(interactions: TableProfile) -> str:
     """The column of quantities some of which are negative; "" if there is none."""
     for column in interactions.columns.values():
-        is_quantity = _QUANTITIES & {*words(column.name)} and column.is_complete and not column.not_numbers
+        is_quantity = QUANTITIES & {*words(column.name)} and column.is_complete and not column.not_numbers
         if is_quantity and column.numbers[0] < 0 < column.numbers[-1]:
             return column.name
     return ""

@@ -1,7 +1,7 @@
 """Guesses which table has the interactions, the users and the items, and by which columns they refer to each other."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, permutations, product
 
 from training.errors import GuessError
@@ -10,19 +10,23 @@ from training.tables.files import files_of
 from training.tables.quick import repeats
 
 _USERS = {"user", "customer", "member", "visitor", "person", "people", "client", "reader", "viewer", "account"}
-_USERS |= {"shopper", "buyer", "subscriber", "listener", "guest", "profile", "email", "mail"}
+_USERS |= {"household", "shopper", "buyer", "subscriber", "listener", "guest", "profile", "email", "mail"}
 _USERS |= {"kunde", "kunden", "kundin", "käufer", "besucher", "benutzer", "nutzer", "mitglied"}
 _ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
 _ITEMS |= {"variant", "asin", "ean", "stock", "artikel", "produkt", "ware"}
 _KEYS = {"id", "key", "no", "number", "sku", "code", "uid", "uuid", "email", "mail", "asin", "ean", "nr", "nummer"}
 _ORDERS = {"order", "basket", "transaction", "invoice", "receipt", "cart", "checkout"}
 _ORDERS |= {"bestell", "auftrag", "auftrags", "rechnung", "rechnungs", "beleg", "bon", "warenkorb"}
+QUANTITIES = {"quantity", "qty", "unit", "count", "piece", "menge", "anzahl", "stück", "stückzahl"}
+_AMOUNTS = {*QUANTITIES, "price", "amount", "total", "value", "cost", "discount", "preis", "betrag", "summe"}
 _EXAMPLES = 3
 _NAMES = {"users": _USERS, "items": _ITEMS}
 _MOSTLY = 0.5
 """The least share of a table's keys that must be different, if it has some in several rows."""
 _MIN_SHARE = 0.5
 """The least share of the interactions' distinct keys that the other table must have to link the two columns."""
+_MIN_SHARE_NAMED = 0.05
+"""The same where both columns are called alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,8 @@ class Link:
     table: TableProfile | None = None
     key: str = ""
     share: float = 0.0
+    unused: str = ""
+    """The name of a table that has too few of the keys."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +90,9 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
             "users or items a column with each of them in one row. Correct the files, or write the dataset config by "
             "hand, starting from examples/tables/dataset.yaml."
         )
+    users = best.users
+    if users and users.table and users.table.whole and users.share < _MIN_SHARE and "users" not in told:
+        best = replace(best, users=replace(users, table=None, unused=users.table.path.name))
     return best
 
 
@@ -191,13 +200,28 @@ def _by_name(interactions: TableProfile, role: str, told: str | None) -> Iterato
 
 def _links(interactions: TableProfile, table: TableProfile) -> Iterator[Link]:
     for key in table.columns.values():
-        if not key.is_complete or len(key.values) <= _MOSTLY * key.filled:
+        if not key.is_complete or len(key.values) <= _MOSTLY * key.filled or _is_amount(key):
             continue
         for foreign in interactions.columns.values():
+            if len(foreign.values) == 1 < foreign.filled or _is_amount(foreign):
+                continue
             share, same_name = _share(foreign, key), _same_name(key.name, foreign.name, table)
-            if (share >= _MIN_SHARE or (share and not table.whole)) and (key.is_unique or same_name):
+            needed = _MIN_SHARE_NAMED if same_name and _is_named(foreign.name) else _MIN_SHARE
+            if (share >= needed or (share and not table.whole)) and (key.is_unique or same_name):
                 score = share + same_name - 0.5 * (not key.is_unique)
                 yield Link(table=table, key=key.name, foreign_key=foreign.name, share=share, score=score)
+
+
+def _is_amount(column: ColumnProfile) -> bool:
+    """Whether a column has quantities or prices by its name, or times."""
+    said = {*words(column.name)}
+    return bool(column.time_formats or (_AMOUNTS & said and not _KEYS & said))
+
+
+def _is_named(name: str) -> bool:
+    """Whether a column is named like the keys of users or items, and not `id` alone, which every table may have."""
+    said = {*words(name)}
+    return bool(said & (_USERS | _ITEMS) or (said & _KEYS and len(said) > 1))
 
 
 def _share(foreign: ColumnProfile, key: ColumnProfile) -> float:
@@ -223,9 +247,12 @@ def _fits(link: Link | None, own: set[str], others: set[str]) -> float:
     return float(bool(said & own)) - float(bool(said & others))
 
 
-def reason(link: Link) -> str:
+def reason(role: str, link: Link) -> str:
     """Why two columns are taken as the same key, or one as a key without a table."""
+    if link.unused:
+        return f"{link.unused} has {link.share:.0%} of these keys, and is not used: rows of the others would be dropped"
     if link.table is None:
         return "by its name; no table has a row for each"
     unique = "unique" if link.table.columns[link.key].is_unique else "mostly unique"
-    return f"{unique} in the {link.table.shown_rows}; {link.share:.0%} of the interactions' keys are among them"
+    lost = ", and rows of the others are dropped" if role == "users" and link.share < 1 and link.table.whole else ""
+    return f"{unique} in the {link.table.shown_rows}; {link.share:.0%} of the interactions' keys are among them{lost}"

@@ -210,6 +210,21 @@ def test_what_keeps_two_tables_apart_is_named(tmp_path: Path, products: str, pro
     assert "each in one of its rows: products.csv" in text
 
 
+def test_a_table_with_few_of_the_users_is_not_used_unless_it_is_told(tmp_path: Path) -> None:
+    """Nor is a column of quantities a key, which are all among the keys."""
+    rows = "".join(f"{n % 24 + 1},{n % 7 + 1},1,{n % 7 + 1}.5\n" for n in range(96))
+    products = "PRODUCT_ID,BRAND,PRICE\n" + "".join(f"{n},{'ab'[n % 2]},{n}.5\n" for n in range(1, 8))
+    homes = "AGE,household_key\n" + "".join(f"{n % 2},{n}\n" for n in range(1, 25, 3))
+    folder = written(tmp_path, log=f"household_key,PRODUCT_ID,QUANTITY,PRICE\n{rows}", products=products, homes=homes)
+    content, text = drafted(folder)
+    assert content["users"] == {"key": "household_key"}
+    assert content["items"] == {"path": "products.csv", "key": "PRODUCT_ID"}
+    assert "homes.csv has 33% of these keys, and is not used: rows of the others would be dropped" in text
+    told = to_yaml(guess(folder, {"users": folder / "homes.csv"}), folder)
+    assert yaml.safe_load(told)["users"] == {"path": "homes.csv", "key": "household_key"}
+    assert "33% of the interactions' keys are among them, and rows of the others are dropped" in told
+
+
 def test_keys_can_be_told(tmp_path: Path) -> None:
     rows = "".join(f"{n % 9},{n % 7},{n % 2}\n" for n in range(63))
     folder = written(tmp_path, log=f"who,what,clicked\n{rows}")
