@@ -215,13 +215,6 @@ def test_a_label_of_another_name_can_be_told(tmp_path: Path) -> None:
         guess(folder, {}, "hours")
 
 
-def test_a_time_that_some_rows_lack_is_left_out_with_its_reason(tmp_path: Path) -> None:
-    times: list[object] = ["2026-01-31", None, "2026-02-01"]
-    guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8, seen_at=times * 8))
-    assert "timestamp" not in guessed
-    assert "a time that 8 rows lack" in (tmp_path / "dataset.yaml").read_text()
-
-
 @pytest.mark.parametrize(
     ("times", "form", "reason"),
     [
