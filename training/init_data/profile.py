@@ -23,10 +23,19 @@ from training.tables.typed import TableRules, with_point
 UNIT = "\x1f"
 """The separator of lists' values in profiles: ASCII's own, which is in no text."""
 IN_WORDS = (TimeFormat.ISO, TimeFormat.DAY_FIRST, TimeFormat.MONTH_FIRST)
+USERS = {"user", "customer", "member", "visitor", "person", "people", "client", "reader", "viewer", "account"}
+USERS |= {"household", "shopper", "buyer", "subscriber", "listener", "guest", "profile", "email", "mail"}
+USERS |= {"kunde", "kunden", "kundin", "käufer", "besucher", "benutzer", "nutzer", "mitglied"}
+ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
+ITEMS |= {"variant", "asin", "ean", "stock", "artikel", "produkt", "ware"}
+ORDERS = {"order", "basket", "transaction", "invoice", "receipt", "cart", "checkout"}
+ORDERS |= {"bestell", "auftrag", "auftrags", "rechnung", "rechnungs", "beleg", "bon", "warenkorb"}
 _PLURAL = re.compile(r"(?<=..)(?<![si])(?<![^k]u)s$")
 """The s of `ads` and `skus`; those of `ts`, `class`, `analysis` and `status` are no plurals'."""
 _GERMAN = re.compile(r"(?<=..)(?=(?:nummer|nr|datum|zeit|menge)\b)")
 """Where a German word such as `kundennummer` begins with another."""
+_ID = re.compile(rf"\b({'|'.join({*USERS, *ITEMS, *ORDERS, 'category', 'session'})})(?=ids?\b)")
+"""What is before the `id` of `itemid`; `paid` and `android` have none."""
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
 """Texts that usually mean missing."""
 folded = ONE_SPELLING.of
@@ -155,7 +164,7 @@ def _profiled(source: Source, names: Sequence[str], lists: list[str], keys: Sequ
 def words(name: str) -> list[str]:
     """The words of a column's or file's name, in lower case and without a plural s."""
     apart = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)).lower()
-    return [_PLURAL.sub("", word) for word in _GERMAN.sub(" ", apart).split()]
+    return [_PLURAL.sub("", word) for word in _ID.sub(r"\1 ", _GERMAN.sub(" ", apart)).split()]
 
 
 def _has_commas(texts: Mapping[str, Mapping[str, int]]) -> bool:

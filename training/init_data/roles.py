@@ -5,24 +5,19 @@ from dataclasses import dataclass, replace
 from itertools import combinations, permutations, product
 
 from training.errors import GuessError
-from training.init_data.profile import ColumnProfile, TableProfile, folded, words
+from training.init_data.profile import ITEMS, ORDERS, USERS, ColumnProfile, TableProfile, folded, words
 from training.tables.files import files_of
 from training.tables.quick import repeats
 
-_USERS = {"user", "customer", "member", "visitor", "person", "people", "client", "reader", "viewer", "account"}
-_USERS |= {"household", "shopper", "buyer", "subscriber", "listener", "guest", "profile", "email", "mail"}
-_USERS |= {"kunde", "kunden", "kundin", "käufer", "besucher", "benutzer", "nutzer", "mitglied"}
-_ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
-_ITEMS |= {"variant", "asin", "ean", "stock", "artikel", "produkt", "ware"}
 _KEYS = {"id", "key", "no", "number", "sku", "code", "uid", "uuid", "email", "mail", "asin", "ean", "nr", "nummer"}
-_ORDERS = {"order", "basket", "transaction", "invoice", "receipt", "cart", "checkout"}
-_ORDERS |= {"bestell", "auftrag", "auftrags", "rechnung", "rechnungs", "beleg", "bon", "warenkorb"}
 QUANTITIES = {"quantity", "qty", "unit", "count", "piece", "menge", "anzahl", "stück", "stückzahl"}
 _AMOUNTS = {*QUANTITIES, "price", "amount", "total", "value", "cost", "discount", "preis", "betrag", "summe"}
 _EXAMPLES = 3
-_NAMES = {"users": _USERS, "items": _ITEMS}
+_NAMES = {"users": USERS, "items": ITEMS}
 _MOSTLY = 0.5
 """The least share of a table's keys that must be different, if it has some in several rows."""
+_SMALL = 1e6
+"""Whole numbers below it are in many columns: that they are in two says nothing of either."""
 _MIN_SHARE = 0.5
 """The least share of the interactions' distinct keys that the other table must have to link the two columns."""
 _MIN_SHARE_NAMED = 0.05
@@ -99,7 +94,7 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
 def is_order(name: str) -> bool:
     """Whether a column of this name has the numbers of orders."""
     said = set(words(name))
-    return bool(said & _ORDERS and (said & _KEYS or len(said) == 1))
+    return bool(said & ORDERS and (said & _KEYS or len(said) == 1))
 
 
 def _require_one_file(tables: Sequence[TableProfile]) -> None:
@@ -150,6 +145,11 @@ def _obstacle(profiles: Sequence[TableProfile]) -> str:
         return f"{key.texts['']:,} of {table.shown_rows} of {table.path.name} have no {key.name}"
     if repeated := [folded(text) for text, count in key.values.items() if count > 1]:
         return f"{table.path.name} has {repeats(files_of(table.source), key.name, repeated, folded)}"
+    if _share(foreign, key) >= _MIN_SHARE:
+        return (
+            f"Only small numbers link {foreign.name} to the {key.name} of {table.path.name}; say with --users FILE or "
+            "--items FILE if the table has users or items"
+        )
     here, there = (", ".join(map(repr, [*column.values][:_EXAMPLES])) for column in (key, foreign))
     return f"Too few {foreign.name} such as {there} are among the {key.name} of {table.path.name} such as {here}"
 
@@ -162,12 +162,22 @@ def _roles(
 ) -> Iterator[Roles]:
     """All roles with these interactions; of several tables, one at least is linked to them, unless two are told."""
     others = [table for table in profiles if table is not interactions]
-    needs_link = others and len({*told, *keys}) < 2  # noqa: PLR2004 - such as both keys
+    names = [(key, foreign, table) for table in others for key in table.columns for foreign in interactions.columns]
+    needs_link = len({*told, *keys}) < 2 and any(_same_name(*one) for one in names)  # noqa: PLR2004 - such as both keys
     linked = [link for table in others for link in _links(interactions, table)]
-    users, items = ([*linked, *_by_name(interactions, role, keys.get(role)), None] for role in ("users", "items"))
+    users, items = (
+        [
+            *(link for link in linked if link.table is told.get(role) or _is_likely(link, role)),
+            *_by_name(interactions, role, keys.get(role)),
+            None,
+        ]
+        for role in ("users", "items")
+    )
     for one, other in product(users, items):
         tables = [link.table for link in (one, other) if link and link.table]
-        if (needs_link and not tables) or (one and other and one.foreign_key == other.foreign_key):
+        if others and not tables and (needs_link or not (one and other)):
+            continue
+        if one and other and one.foreign_key == other.foreign_key:
             continue
         if len(tables) == 2 and tables[0] is tables[1]:  # noqa: PLR2004 - both
             continue
@@ -181,7 +191,7 @@ def _score(roles: Roles) -> float:
 
 
 def _likenesses(users: Link | None, items: Link | None) -> tuple[float, float]:
-    return _fits(users, _USERS, _ITEMS), _fits(items, _ITEMS, _USERS)
+    return _fits(users, USERS, ITEMS), _fits(items, ITEMS, USERS)
 
 
 def _by_name(interactions: TableProfile, role: str, told: str | None) -> Iterator[Link]:
@@ -221,7 +231,18 @@ def _is_amount(column: ColumnProfile) -> bool:
 def _is_named(name: str) -> bool:
     """Whether a column is named like the keys of users or items, and not `id` alone, which every table may have."""
     said = {*words(name)}
-    return bool(said & (_USERS | _ITEMS) or (said & _KEYS and len(said) > 1))
+    return bool(said & (USERS | ITEMS) or (said & _KEYS and len(said) > 1))
+
+
+def _is_likely(link: Link, role: str) -> bool:
+    """Whether the names of two linked columns say the same, or else nothing that speaks against this role."""
+    if link.table is None or _same_name(link.key, link.foreign_key, link.table):
+        return True
+    sides = ({*words(link.table.path.name.split(".")[0]), *words(link.key)}, {*words(link.foreign_key)})
+    own, other = (_NAMES[one] for one in (role, "items" if role == "users" else "users"))
+    key = link.table.columns[link.key]
+    is_small = not key.not_numbers and key.numbers[-1] < _SMALL
+    return all(said & own or not (is_small or said & other) for said in sides)
 
 
 def _share(foreign: ColumnProfile, key: ColumnProfile) -> float:

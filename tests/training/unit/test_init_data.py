@@ -242,6 +242,7 @@ def test_short_words_and_words_with_an_s_of_their_own_are_no_plurals(tmp_path: P
     assert guessed["timestamp"] == "ts"
     assert guessed["label"] == {"column": "ok"}
     names = {"userIds": ["user", "id"], "order_status": ["order", "status"], "ads.class": ["ad", "class"]}
+    names |= {"itemid": ["item", "id"], "paid": ["paid"], "android": ["android"]}
     assert {name: words(name) for name in names} == names
 
 

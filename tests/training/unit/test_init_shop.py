@@ -117,8 +117,10 @@ def test_orders_in_parquet_with_integers_are_drafted(tmp_path: Path) -> None:
     ],
 )
 def test_events_of_a_shop_are_choices_the_strongest_first(tmp_path: Path, events: list[str], choice: list[str]) -> None:
-    rows = "".join(f"u{n % 7},i{n % 5},{events[n % 3 if len(events) == 3 else n % 4]}\n" for n in range(60))
-    content, _ = drafted(written(tmp_path, log=f"user_id,item_id,what\n{rows}"))
+    rows = "".join(f"{n % 7},{n % 5},{events[n % 3 if len(events) == 3 else n % 4]}\n" for n in range(60))
+    tree = "".join(f"{n},{n // 2}\n" for n in range(9))
+    content, _ = drafted(written(tmp_path, log=f"visitorid,itemid,what\n{rows}", tree=f"categoryid,parent\n{tree}"))
+    assert (content["users"], content["items"]) == ({"key": "visitorid"}, {"key": "itemid"}), "no category is a user"
     assert content["label"] == {"column": "what", "choice": choice}
     assert "where" not in content["interactions"]
 
@@ -238,6 +240,10 @@ def test_keys_can_be_told(tmp_path: Path) -> None:
         GuessError, match=r"among: who, what, clicked\. Name it with --label COLUMN, or, .* --user-key COLUMN"
     ):
         guess(folder, {}, "positives")
+    written(folder, nine="nr,city\n" + "".join(f"{n},c{n}\n" for n in range(9)))
+    with pytest.raises(GuessError, match=r"Only small numbers link who to the nr of nine\.csv; say with --users FILE"):
+        guess(folder, {})
+    assert guess(folder, {"users": folder / "nine.csv"}).roles.links["users"].foreign_key == "who"
 
 
 def test_orders_in_two_tables_have_to_be_joined(tmp_path: Path) -> None:
