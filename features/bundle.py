@@ -224,18 +224,13 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         return self.clicks
 
     @classmethod
-    def load(cls, path: Path, *, expected_hash: str | None = None, mapped: bool = True) -> Self:
+    def load(cls, path: Path, *, mapped: bool = True) -> Self:
         """Load and verify the bundle in `path`; its encoder is `mapped`, or in memory.
 
-        Raises `BundleError` if a file is missing, extra or altered, or if the bundle has another hash than expected;
-        `EncoderError` or `TreesError` if its model can't be computed.
+        Raises `BundleError` if a file is missing, extra or altered; `EncoderError` or `TreesError` if its model can't
+        be computed.
         """
         bundle_hash = checked_hash(path)
-        if expected_hash is not None and bundle_hash != expected_hash:
-            raise BundleError(
-                f"The bundle in {path} has the hash {bundle_hash}, but {expected_hash} was registered. "
-                "Serve another version with `.venv/bin/personalize serve VERSION`, or train again."
-            )
         try:
             metadata = msgspec.json.decode((path / METADATA).read_bytes(), type=Metadata)
             schema = Schema.from_json((path / SCHEMA).read_bytes())

@@ -22,7 +22,7 @@ from scoring.engines import EngineName
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import MOST_RECOMMENDED, RecommendRequest
 from scoring.model.recommending import RecommendQuery, recommend_to_each
-from scoring.model.stored import Lookups
+from scoring.model.records import Lookups
 from scoring.responses import ModelName
 from training.local.pool import Pool, cores
 

@@ -128,8 +128,11 @@ class Histories:
             return None
         chosen, columns = row
         try:
-            items, kinds = self._known(chosen)
-            return Stored(items, msgspec.json.decode(columns, type=dict[str, str]), kinds if kinds.any() else None)
+            numbers: npt.NDArray[np.uint32] = np.frombuffer(chosen, PACKED)
+            places = self._places[numbers & ((1 << ITEM_BITS) - 1)]
+            is_known, kinds = places >= 0, (numbers >> ITEM_BITS).astype(np.int8)
+            texts = msgspec.json.decode(columns, type=dict[str, str])
+            return Stored(places[is_known], texts, kinds[is_known] if kinds[is_known].any() else None)
         except (ValueError, TypeError, IndexError, msgspec.DecodeError) as error:
             raise SnapshotError(f"The row of a user in the snapshot was altered: {error}. Make it again.") from error
 
@@ -141,11 +144,6 @@ class Histories:
         """The keys of all users who chose anything, sorted; raises `SnapshotError` if the file was altered."""
         found = self._snapshot.all("SELECT key FROM users WHERE length(chosen) > 0 ORDER BY key")
         return [str(key) for (key,) in found]
-
-    def _known(self, content: object) -> tuple[Indices, Kinds]:
-        numbers: npt.NDArray[np.uint32] = np.frombuffer(content, PACKED)  # type: ignore[call-overload] # bytes, or it raises
-        places = self._places[numbers & ((1 << ITEM_BITS) - 1)]
-        return places[places >= 0], (numbers >> ITEM_BITS).astype(np.int8)[places >= 0]
 
     def close(self) -> None:
         """Close the file."""

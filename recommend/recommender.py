@@ -156,15 +156,12 @@ class Recommender:
         """
         offered = [self._offered(one) for one in wanted]
         ranked = [(own.items, own.scores) for own in offered]
-        if self.ranking is None:
-            return ranked
         places = [place for place, one in enumerate(wanted) if self._ranks(one)]
-        if not places:
-            return ranked
-        found = self.ranking.scores([offered[place] for place in places])
-        for place, scores in zip(places, found, strict=True):
-            order = np.argsort(-scores, kind="stable")[: wanted[place].top]
-            ranked[place] = offered[place].items[order], scores[order]
+        if self.ranking is not None and places:
+            found = self.ranking.scores([offered[place] for place in places])
+            for place, scores in zip(places, found, strict=True):
+                order = np.argsort(-scores, kind="stable")[: wanted[place].top]
+                ranked[place] = offered[place].items[order], scores[order]
         return ranked
 
     def _ranks(self, wanted: Wanted) -> bool:

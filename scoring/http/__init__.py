@@ -2,8 +2,8 @@
 
 - `serving` accepts connections and runs the event loop, and `clients` limits the connections' number;
 - `reader` parses requests, and `connection` keeps responses in the order of the requests;
-- `front` passes requests on or rejects them, by the limits and keys in `admission`;
+- `front` passes requests on or rejects them, by the limits and keys in `admission`, and answers read-only ones;
 - `batcher` scores and recommends, and `request` serializes the responses.
 
-`looks` serves the routes that don't score, and `openapi` describes all routes.
+`openapi` describes all routes.
 """

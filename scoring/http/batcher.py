@@ -26,7 +26,6 @@ from scoring.model.recommend_request import MOST_CANDIDATES, RecommendRequest
 from scoring.model.recommending import DEFAULT_TOP, RecommendQuery, recommend_to_each
 from scoring.model.records import Values
 from scoring.request_errors import Refusal
-from scoring.responses import RecommendAnswer
 from scoring.worker.service import Service
 
 TURN_COST = 32_000.0
@@ -221,7 +220,9 @@ class Batcher:
             answers = [error] * len(queries)
         for (request, query), answer in zip(queries, answers, strict=True):
             try:
-                body = _encoded(answer)
+                if isinstance(answer, Exception):
+                    raise answer  # noqa: TRY301 - what refuses it is the same
+                body = _encode(answer)
             except Exception as error:  # noqa: BLE001 - as above
                 self._refuse(request, error)
             else:
@@ -250,13 +251,6 @@ class Batcher:
         task = asyncio.get_running_loop().create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
-
-
-def _encoded(answer: RecommendAnswer | Exception) -> bytes:
-    """The response's JSON; raises the exception that there is instead of one."""
-    if isinstance(answer, Exception):
-        raise answer
-    return _encode(answer)
 
 
 def cost_of(request: RecommendRequest, *, items: int, places: int) -> float:

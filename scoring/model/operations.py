@@ -15,8 +15,7 @@ import numpy.typing as npt
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import keyed, read_recommend, read_similar
 from scoring.model.recommending import PlacementsQuery, RecommendQuery, SimilarQuery
-from scoring.model.records import RankId, Values
-from scoring.model.stored import Lookups
+from scoring.model.records import Lookups, RankId, Values
 from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, RankAnswer, RankedItem, ScoreAnswer
 
 _encode = msgspec.json.Encoder().encode
@@ -100,10 +99,8 @@ def _read_similar(model: ServedModel, body: bytes, _lookups: Lookups) -> Recomme
     return SimilarQuery(keyed(request, model.bundle.schema), together=together)
 
 
-SCORE = Operation("score", _read_score)
-
 OPERATIONS = {
-    "/score": SCORE,
+    "/score": Operation("score", _read_score),
     "/rank": Operation("rank", _read_rank),
     "/explain": Operation("explain", _read_explain),
     "/recommend": Operation("recommend", _read_recommend, recommends=True),

@@ -24,7 +24,7 @@ from recommend.stored import SnapshotError
 from scoring.model.filtering import left_out, matching, require_column, varied
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import MOST_CANDIDATES, RecommendRequest
-from scoring.model.stored import Lookups, pairs, read_context, read_stored
+from scoring.model.records import Lookups, pairs, read_context, read_stored
 from scoring.request_errors import Refusal, Rejection
 from scoring.responses import Fallback, HistoryItem, KnownUser, PlacedItems, Reason, RecommendAnswer, RecommendedItem
 

@@ -16,9 +16,9 @@ def render() -> tuple[bytes, Headers]:
     """The page and its headers, whose policy allows only its own scripts and styles, and calls to this service."""
     names = ("page.css", "page.js", "recommend.js", "figures.js", "page.html")
     style, script, recommend, figures, whole = ((HERE / name).read_text(encoding="utf-8") for name in names)
-    whole = whole.replace("/*STABLE*/", str(STABLE)).replace("/*MAJOR*/", str(MAJOR_SHIFT))
-    whole = whole.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script).replace("/*FIGURES*/", figures)
-    whole = whole.replace("/*RECOMMEND*/", recommend)
+    marks = {"STABLE": str(STABLE), "MAJOR": str(MAJOR_SHIFT), "STYLE": style, "SCRIPT": script, "FIGURES": figures}
+    for mark, text in (marks | {"RECOMMEND": recommend}).items():
+        whole = whole.replace(f"/*{mark}*/", text)
     policy = (
         f"default-src 'none'; script-src {_source(script)} {_source(recommend)} {_source(figures)}; "
         f"style-src {_source(style)}; style-src-attr 'none'; "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recommend.stored import SnapshotError
 from scoring.model.model import GoldenError, ServedModel
-from scoring.model.stored import Lookups
+from scoring.model.records import Lookups
 from scoring.request_errors import Refusal, Rejection
 from scoring.responses import ModelName
 from scoring.settings import RequestLines, ServerSettings
@@ -222,16 +222,13 @@ class RefusalLines:
 
     def tell(self, *, last: bool = False) -> None:
         """At the end of each period, and if this is the `last` call, log how many had no line and start again."""
-        now = time.monotonic()
-        if now - self._began < REFUSALS_SECONDS and not last:
+        if time.monotonic() - self._began < REFUSALS_SECONDS and not last:
             return
         for (operation, status), seen in self._seen.items():
-            if seen > REFUSAL_LINES:
-                self._sink.event(
-                    "requests without a line", operation=operation, status=status, count=seen - REFUSAL_LINES
-                )
+            if (count := seen - REFUSAL_LINES) > 0:
+                self._sink.event("requests without a line", operation=operation, status=status, count=count)
         self._seen.clear()
-        self._began = now
+        self._began = time.monotonic()
 
 
 def certificate_end(certificate: Path | None) -> int | None:

@@ -30,7 +30,7 @@ from recommend.histories import Histories
 from recommend.published import CURRENT, decode, place
 from recommend.stored import FOLDER, locked
 from scoring.model.model import ServedModel
-from scoring.model.stored import Lookups
+from scoring.model.records import Lookups
 from scoring.worker.logs import LogSink
 
 VERSION = "2024-08-04"
@@ -173,8 +173,7 @@ class Following:
         """Opens nothing yet: there are the `lookups` of a service without snapshots."""
         items = [] if model.recommender is None else model.recommender.items
         fields = model.bundle.schema.fields
-        self._recommends = model.recommender is not None
-        self._columns = model.compared_columns
+        self._model = model
         self._lake = lake
         self._fetched = -FETCH_SECONDS
         self._not_fetched = _Problem("snapshots not fetched", sink)
@@ -223,9 +222,9 @@ class Following:
     def _new_items(self) -> Comparison | None:
         """The items of the catalogue that are new, for which the keys of all items are read."""
         found = self._catalogue.current
-        if found is None or not self._recommends:
+        if found is None or self._model.recommender is None:
             return None
-        return Comparison.of_new(found, self._histories.current, self._columns)
+        return Comparison.of_new(found, self._histories.current, self._model.compared_columns)
 
 
 class _Problem:

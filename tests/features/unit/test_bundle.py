@@ -66,11 +66,6 @@ def test_a_folder_without_a_proper_seal_is_no_bundle(bundle: Path, content: byte
         Bundle.load(bundle)
 
 
-def test_another_bundle_than_the_registered_one_is_refused(bundle: Path) -> None:
-    with pytest.raises(BundleError, match="but 1234 was registered"):
-        Bundle.load(bundle, expected_hash="1234")
-
-
 def test_a_bundle_of_another_format_is_refused(bundle: Path) -> None:
     metadata = msgspec.json.decode((bundle / METADATA).read_bytes(), type=Metadata)
     (bundle / METADATA).write_bytes(msgspec.json.encode(msgspec.structs.replace(metadata, bundle_format=99)))

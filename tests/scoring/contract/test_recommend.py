@@ -13,7 +13,7 @@ import pytest
 from features.bundle import Bundle, TreesError, seal
 from recommend.recommender import FOLDER, GOLDEN, Recommender, read_golden
 from scoring.model.model import open_ranking
-from scoring.model.stored import read_stored
+from scoring.model.records import read_stored
 from tests.scoring.contract.conftest import refusal
 from tests.support.recommenders import (
     REJECTED,

@@ -18,7 +18,7 @@ from scoring.http.request import Request
 from scoring.model.operations import OPERATIONS, SCORE, ExplainQuery, Operation
 from scoring.model.recommend_request import RecommendRequest
 from scoring.model.recommending import Found, RecommendQuery
-from scoring.model.stored import Lookups
+from scoring.model.records import Lookups
 from scoring.request_errors import Refusal, Rejection
 from scoring.responses import ModelName, RecommendAnswer
 from scoring.worker.service import Service

@@ -46,10 +46,8 @@ def test_placements_cost_as_much_as_their_requests() -> None:
     assert cost == sum(cost_of(one, items=MANY_ITEMS, places=2) for one in parts)
 
 
-def _asked(cost: float, *, disconnected: bool = False) -> Request:
-    made = Request(MagicMock(), b"POST", b"/recommend", {}, b"%f" % cost)
-    made.disconnected = disconnected
-    return made
+def _asked(cost: float) -> Request:
+    return Request(MagicMock(), b"POST", b"/recommend", {}, b"%f" % cost)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from recommend.recommender import Recommender
 from scoring.model import recommending
 from scoring.model.recommend_request import RecommendRequest, read_similar
 from scoring.model.recommending import RecommendQuery, SimilarQuery, recommend_to_each
-from scoring.model.stored import Lookups
+from scoring.model.records import Lookups
 from scoring.responses import Fallback, ModelName, RecommendAnswer
 from tests.support.recommenders import SCHEMA
 
@@ -95,8 +95,7 @@ def test_what_was_only_viewed_is_recommended_for_itself_and_what_was_bought_is_n
         ({"item": "a"}, [("b", 2 / 8), ("c", 1 / 8), ("d", 0)], ["popular"]),
         ({"item": "a", "top": 2}, [("b", 2 / 8), ("c", 1 / 8)], []),
         ({"item": "a", "filter": {"genre": ["y"]}}, [("b", 2 / 8), ("d", 0)], ["popular", "fewer"]),
-        ({"item": "a", "exclude": ["b"], "top": 1}, [("c", 1 / 8)], []),
-        ({"item": "b", "at_most": {"genre": 1}, "top": 2}, [("a", 2 / 8), ("d", 0)], ["popular"]),
+        ({"item": "b", "at_most": {"genre": 1}, "exclude": ["c"], "top": 2}, [("a", 2 / 8), ("d", 0)], ["popular"]),
         ({"item": "d", "top": 2}, [("b", 1 / 7), ("a", 0)], ["attributes", "popular"]),
         ({"item": "d", "top": 2, "kind": "chosen"}, [("b", 1 / 7), ("a", 0)], ["attributes", "popular"]),
     ],
@@ -104,33 +103,28 @@ def test_what_was_only_viewed_is_recommended_for_itself_and_what_was_bought_is_n
 def test_what_is_in_the_same_baskets_goes_together_then_what_is_like_it(
     tmp_path: Path, body: dict[str, object], found: list[tuple[str, float]], fallback: list[str]
 ) -> None:
-    """Two of the four baskets have a and b, one a and c, and one d alone; 5 more have one of two items. Two items have
-    genre y, which is worth 1 / (2 + 5).
-    """
+    """Two of four baskets have a and b, one a and c, and one d; 5 more have one of two. y is worth 1 / (2 + 5)."""
     items, baskets = np.array([0, 1, 0, 1, 0, 2, 3]), np.array([0, 0, 1, 1, 2, 2, 3])
+    ones = np.ones(7)
     bought = Interactions(
-        users=baskets, items=items, values=np.ones(7), times=None, user_count=4, item_count=4, baskets=baskets
+        users=baskets, items=items, values=ones, times=None, user_count=4, item_count=4, baskets=baskets
     )
-    genres = {"a": "x", "b": "y", "c": "x", "d": "y"}
-    rows = [ItemRow(key, {"genre": genre}, State.TRAINED) for key, genre in genres.items()]
+    rows = [ItemRow(key, {"genre": genre}, State.TRAINED) for key, genre in zip("abcd", "xyxy", strict=True)]
     catalogue.write(tmp_path / "items", rows, Layout(item_column="id", separators={"genre": ""}))
     nothing = ItemWeights.cut(np.zeros((4, 4)))
-    recommender = Recommender(items=[*genres], first_stage=nothing, repeats=True, together=together(bought))
-    model = SimpleNamespace(
-        recommender=recommender, name=ModelName(name="shop", version="1"), clicks=None, compared_columns=["genre"]
-    )
+    recommender = Recommender(items=[*"abcd"], first_stage=nothing, repeats=True, together=together(bought))
+    name = ModelName(name="shop", version="1")
+    model = SimpleNamespace(recommender=recommender, name=name, clicks=None, compared_columns=["genre"])
     request, is_together = read_similar(msgspec.json.encode({"kind": "together", "top": 3} | body))
-    lookups = Lookups(catalogue=Catalogue(tmp_path / "items", [*genres]))
+    lookups = Lookups(catalogue=Catalogue(tmp_path / "items", recommender.items))
     (answer,) = recommend_to_each([SimilarQuery(request, together=is_together)], cast("Any", model), lookups)
     assert isinstance(answer, RecommendAnswer)
-    assert [one.item for one in answer.items] == [key for key, _ in found]
+    assert ([one.item for one in answer.items], answer.fallback) == ([key for key, _ in found], fallback)
     assert [one.score for one in answer.items] == pytest.approx([score for _, score in found])
-    reason = "attributes" if "attributes" in fallback else "together"
-    assert [one.reason for one in answer.items] == [reason if score else "popular" for _, score in found]
-    assert [[item.item for item in one.because] for one in answer.items] == [
-        [body["item"]] if score else [] for _, score in found
+    reason, because = "attributes" if "attributes" in fallback else "together", [body["item"]]
+    assert [(one.reason, [item.item for item in one.because]) for one in answer.items] == [
+        (reason, because) if score else ("popular", []) for _, score in found
     ]
-    assert answer.fallback == fallback
 
 
 def test_somebody_new_gets_recent_popularity_and_similar_items_are_those_of_others(tmp_path: Path) -> None:
