@@ -5,7 +5,6 @@ on engine local.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
 
@@ -35,6 +34,10 @@ NAMED = "named"
 """In counts: lines that are the same as the first one of their file, which names the columns and is no row."""
 PLACE = dict.fromkeys((NUMBER, START, ROW), pa.int64())
 """An event's place in its files."""
+Converted = tuple[pa.RecordBatch, Mapping[str, int]]
+"""Columns, and what was counted when they were made."""
+Convert = Callable[[pa.RecordBatch], Converted]
+"""Makes columns of others."""
 
 
 def hashed(
@@ -43,7 +46,7 @@ def hashed(
     """The interactions whose user and item are in their tables, hashed, as `training.spark.tables` has them,
     and what was counted before; users, items and events are written beside `folder` first.
     """
-    tables, found, hashing = dict[str, DataFrame](), Counter[str](), _Hashing(spec=spec)
+    tables, found, hashing = dict[str, DataFrame](), Counter[str](), partial(_hashed, spec=spec)
     for name, own in rules.items():
         place, copies = (folder.with_name(f"{folder.name}-{kind}{name}") for kind in ("", "copy-of-"))
         if not spec.joined and not spec.one_row_per:  # the interactions alone, each of which is a row
@@ -70,12 +73,12 @@ def hashed(
 
 
 def _typed(
-    session: SparkSession, rules: TableRules, schema: Schema, copies: Path, hashing: "_Hashing | None" = None
+    session: SparkSession, rules: TableRules, schema: Schema, copies: Path, hashing: Convert | None = None
 ) -> DataFrame:
     """A table's rows with the columns of `_types`; by `hashing` they become hashed rows in the same pass."""
     types = types_of(schema) if hashing else _types(schema, rules)
     parts = [
-        converted(rows, _Typing(reader=reader, rules=rules, schema=schema, hashing=hashing), types)
+        converted(rows, partial(_with_types, reader=reader, rules=rules, schema=schema, hashing=hashing), types)
         for rows, reader in read(session, rules, copies)
     ]
     return reduce(DataFrame.unionByName, parts)
@@ -135,55 +138,42 @@ def _types(schema: Schema, rules: TableRules) -> pa.Schema:
     return pa.schema(list(kinds.items()))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Typing:
-    """Converts a table's rows, and hashes them if it is told how."""
-
-    reader: Reader
-    rules: TableRules
-    schema: Schema
-    hashing: "_Hashing | None"
-
-    def __call__(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[str, int]]:
-        read, named = self.reader.columns(batch)
-        columns = without_forgotten(read, self.rules)
-        table = typed(columns, self.rules)
-        kept = cleaned(columns, self.rules)[0] if self.rules.one_row_per else {}
-        columns_of = {
-            **table.columns,
-            **{_feature(self.schema, name): values for name, values in table.features.items()},
-            **{name: kept[name] for name in PLACE if name in kept},
-        }
-        types = _types(self.schema, self.rules)
-        arrays = [pa.array(columns_of[one.name], one.type) for one in types]
-        rows, found = pa.RecordBatch.from_arrays(arrays, schema=types), {READ: table.rows, NAMED: named, **table.uses}
-        if self.hashing is None:
-            return rows, found
-        hashed, more = self.hashing(rows)
-        return hashed, {**found, **more}
+def _with_types(
+    batch: pa.RecordBatch, *, reader: Reader, rules: TableRules, schema: Schema, hashing: Convert | None
+) -> Converted:
+    """A table's rows with the columns of `_types`, or hashed."""
+    read, named = reader.columns(batch)
+    columns = without_forgotten(read, rules)
+    table = typed(columns, rules)
+    kept = cleaned(columns, rules)[0] if rules.one_row_per else {}
+    columns_of = {
+        **table.columns,
+        **{_feature(schema, name): values for name, values in table.features.items()},
+        **{name: kept[name] for name in PLACE if name in kept},
+    }
+    types = _types(schema, rules)
+    rows = pa.RecordBatch.from_arrays([columns_of[one.name] for one in types], schema=types)
+    found = {READ: table.rows, NAMED: named, **table.uses}
+    if hashing is None:
+        return rows, found
+    hashed, more = hashing(rows)
+    return hashed, {**found, **more}
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Hashing:
-    """Hashes joined rows, without those that lack a user or an item."""
-
-    spec: TablesSpec
-
-    def __call__(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[str, int]]:
-        known = {
-            name: batch.column(_known(name)).is_valid().to_numpy(zero_copy_only=False) for name in self.spec.joined
-        }
-        every = np.logical_and.reduce([np.ones(len(batch), np.bool_), *known.values()])
-        rows, schema = batch.filter(pa.array(every)), self.spec.joined_schema
-        fields = Fields(
-            label=rows.column(LABEL).to_numpy(),
-            numeric=[rows.column(_feature(schema, one.name)).to_numpy() for one in schema.numbers],
-            categorical=[rows.column(_feature(schema, one.name)) for one in schema.texts],
-            time=rows.column(TIME).to_numpy() if self.spec.timestamp else None,
-            keys={column: rows.column(key) for column, key in keys_by_column(self.spec).items()},
-            counted=Counter({unknown(name): int((~own).sum()) for name, own in known.items()}),
-        )
-        return hashed_rows(fields, schema)
+def _hashed(batch: pa.RecordBatch, *, spec: TablesSpec) -> Converted:
+    """Joined rows, hashed, without those that lack a user or an item."""
+    known = {name: batch.column(_known(name)).is_valid().to_numpy(zero_copy_only=False) for name in spec.joined}
+    every = np.logical_and.reduce([np.ones(len(batch), np.bool_), *known.values()])
+    rows, schema = batch.filter(pa.array(every)), spec.joined_schema
+    fields = Fields(
+        label=rows.column(LABEL).to_numpy(),
+        numeric=[rows.column(_feature(schema, one.name)).to_numpy() for one in schema.numbers],
+        categorical=[rows.column(_feature(schema, one.name)) for one in schema.texts],
+        time=rows.column(TIME).to_numpy() if spec.timestamp else None,
+        keys={column: rows.column(key) for column, key in keys_by_column(spec).items()},
+        counted=Counter({unknown(name): int((~own).sum()) for name, own in known.items()}),
+    )
+    return hashed_rows(fields, schema)
 
 
 WRITING = {"maxRecordsPerFile": "50000"}
@@ -242,8 +232,6 @@ def _with_number(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 FOUND, FAULT = "_found", "_fault"
 """What a task counted, as JSON, and why it could not convert some of its rows: in a row of its own, with nothing else.
 """
-Convert = Callable[[pa.RecordBatch], tuple[pa.RecordBatch, Mapping[str, int]]]
-"""Makes columns of others, and says what it counted."""
 
 
 def converted(rows: DataFrame, convert: Convert, types: pa.Schema) -> DataFrame:

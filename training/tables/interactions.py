@@ -110,6 +110,5 @@ def _numbered(texts: pa.StringArray) -> tuple[npt.NDArray[np.int64], pa.StringAr
     """The number of each key, int64[n], and the keys by number, sorted."""
     encoded = texts.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary).to_numpy()
-    places = np.empty(len(order), np.int64)
-    places[order] = np.arange(len(order))
+    places = np.argsort(order)
     return places[encoded.indices.to_numpy()], encoded.dictionary.take(pa.array(order))

@@ -75,18 +75,17 @@ def kept(found: Mapping[str, int], spec: TablesSpec) -> str:
     """How many rows were read and kept, and why the others were dropped, in sentences; "" where all are kept as they
     are, since no table is joined.
     """
-    if not spec.one_row_per:
-        return joined(found, spec.inner)
-    events, known = f"{found[READ]:,} events make {found[ROWS]:,} rows", _known(spec.inner)
-    text = f"{events} with a known {known}{dropped(found, spec.inner)}" if known else events
-    return ". ".join(filter(None, (text, changed(found, spec.inner))))
+    return joined(found, spec.inner, f"{found[READ]:,} events make {found[ROWS]:,} rows" if spec.one_row_per else "")
 
 
-def joined(found: Mapping[str, int], tables: Collection[str], first: str = "") -> str:
-    """The same of interactions or events, before these make rows; `first` is "the first " if others were not read."""
-    known = _known(tables)
-    text = f"{found[ROWS]:,} of {first}{found[READ]:,} interactions have a known {known}{dropped(found, tables)}"
-    return ". ".join(filter(None, (text if known else "", changed(found, tables))))
+def joined(found: Mapping[str, int], tables: Collection[str], events: str = "", first: str = "") -> str:
+    """The same of interactions or events, before these make rows, or with a sentence about `events`; `first` is "the
+    first " if others were not read.
+    """
+    known = " and ".join(table.removesuffix("s") for table in tables)
+    rows = f"{events} with" if events else f"{found[ROWS]:,} of {first}{found[READ]:,} interactions have"
+    text = f"{rows} a known {known}{dropped(found, tables)}" if known else events
+    return ". ".join(filter(None, (text, changed(found, tables))))
 
 
 def dropped(found: Mapping[str, int], tables: Iterable[str]) -> str:
@@ -102,29 +101,25 @@ def dropped(found: Mapping[str, int], tables: Iterable[str]) -> str:
 def changed(found: Mapping[str, int], tables: Collection[str]) -> str:
     """What cleaning dropped or changed, in sentences; "" if it did nothing."""
     every = ("interactions", "users", "items")
-    out = _counts(
-        {f"{OUTSIDE} {table}": f"of the {table} by `where`" for table in every}
-        | {KEYLESS: "of the interactions for lack of a key"}
-        | {f"{REPEATED} {table}": f"of the {table} because their key is repeated" for table in every}
-        | {REFUNDS: "as refunds", REFUNDED: "as taken back by refunds"},
-        found,
-    )
-    other = _counts(
-        {ONE_TIME: "of one-time users"}
-        | ({} if "items" in tables else {unknown("items"): "with items that are learned from and not recommended"}),
-        found,
-    )
-    keys = _counts({f"{SPELLED} {table}": f"in the {table}" for table in every}, found)
-    said = {"Cleaning left out ": out, "It changed how keys are spelled: ": keys, "Among the interactions are ": other}
-    return ". ".join(f"{before}{counts}" for before, counts in said.items() if counts)
-
-
-def _counts(names: Mapping[str, str], found: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {text}" for name, text in names.items() if (count := found.get(name, 0)))
-
-
-def _known(tables: Iterable[str]) -> str:
-    return " and ".join(table.removesuffix("s") for table in tables)
+    said = {
+        "Cleaning left out": {
+            **{f"{OUTSIDE} {table}": f"of the {table} by `where`" for table in every},
+            KEYLESS: "of the interactions for lack of a key",
+            **{f"{REPEATED} {table}": f"of the {table} because their key is repeated" for table in every},
+            REFUNDS: "as refunds",
+            REFUNDED: "as taken back by refunds",
+        },
+        "It changed how keys are spelled:": {f"{SPELLED} {table}": f"in the {table}" for table in every},
+        "Among the interactions are": {
+            ONE_TIME: "of one-time users",
+            **({} if "items" in tables else {unknown("items"): "with items that are learned from and not recommended"}),
+        },
+    }
+    counts = {
+        before: ", ".join(f"{found[name]:,} {text}" for name, text in names.items() if found.get(name))
+        for before, names in said.items()
+    }
+    return ". ".join(f"{before} {listed}" for before, listed in counts.items() if listed)
 
 
 def unknown(table: str) -> str:
@@ -454,7 +449,7 @@ def look_at(rules: Mapping[str, TableRules], characters: int = SAMPLE_CHARACTERS
     found += standing(columns, own.rules, whole=own.whole)[1] + Counter({ROWS: int(kept.sum())})
     found += sum((look.uses for look in looks.values()), Counter[str]())
     tells = dropped(found, inner) or changed(found, inner)
-    said = joined(found, inner, "" if own.whole else "the first ") if tells else ""
+    said = joined(found, inner, first="" if own.whole else "the first ") if tells else ""
     return ". ".join(filter(None, (said, *(_spellings(own, table) for table in KEYS if KEYS[table] in own.rules.keys))))
 
 
