@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from scoring.http.batcher import BESIDE_RECORDS, MOST_EXPLAINED, RECOMMENDED_TOGETHER, RECORDS_TOGETHER, Batcher
 from scoring.http.request import Request
-from scoring.model.operations import OPERATIONS, SCORE, ExplainQuery, Operation
+from scoring.model.operations import OPERATIONS, ExplainQuery, Operation
 from scoring.model.recommend_request import RecommendRequest
 from scoring.model.recommending import Found, RecommendQuery
 from scoring.model.records import Lookups
@@ -129,7 +129,7 @@ def test_a_batch_is_no_larger_than_it_may_be_and_nothing_is_left() -> None:
         for one in asked:
             queue.submit(one)
         await until(lambda: all(statuses(asked)))
-        assert queue.queue_of(SCORE).waiting == 0
+        assert queue.queue_of(OPERATIONS["/score"]).waiting == 0
         return asked
 
     assert statuses(asyncio.run(ask())) == [200] * 5
@@ -156,7 +156,7 @@ def test_an_engine_answers_everybody_and_frees_the_places_that_they_took(*, now:
             queue.submit(one)
         await until(lambda: all(statuses(asked)))
         assert statuses(asked) == [503 if fails else 200] * 3
-        await until(lambda: queue.queue_of(SCORE).waiting == 0)
+        await until(lambda: queue.queue_of(OPERATIONS["/score"]).waiting == 0)
 
     asyncio.run(ask())
 
