@@ -111,8 +111,10 @@ order."""
 UNKNOWN = 0.3
 """Share of the lists without their user's columns, since requests often lack them."""
 TREES, LEAVES, ROWS_OF_A_LEAF = 100, 16, 100
-WEIGHTS = (0.0, 0.1, 0.3, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0, 40.0)
+WEIGHTS = (0.0, 0.1, 0.3, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
 """The values to choose the ranking's weight from. With 0 there is no second stage."""
+WEIGHTS_OF_OWN = (8.0, 15.0, 40.0)
+"""Further ones where a user's own items are candidates, of which the trees know most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +166,8 @@ class RankingFit:
             return None
         inputs, encoder = self._inputs(made, columns)
         if weight is None:
-            weight = _best_weight(made, inputs, self.parameters)
+            weights = (*WEIGHTS, *(WEIGHTS_OF_OWN if self._own(choices) else ()))
+            weight = _best_weight(made, inputs, self.parameters, weights)
         if weight == 0:
             return None
         booster = _fitted(inputs, made.chosen, self.parameters)
@@ -252,7 +255,7 @@ def _fold_encoder(
     return FoldEncoder.of(counts.frequent(needed), pairs.schema, parameters)
 
 
-def _best_weight(made: _Labelled, inputs: Numbers, parameters: TrainingParameters) -> float:
+def _best_weight(made: _Labelled, inputs: Numbers, parameters: TrainingParameters, weights: Sequence[float]) -> float:
     """The weight with the best NDCG, for each half of the users by trees from the other half."""
     odds = np.empty(len(inputs))
     for half in range(2):
@@ -260,7 +263,7 @@ def _best_weight(made: _Labelled, inputs: Numbers, parameters: TrainingParameter
         if not made.chosen[~own].any():
             return 0.0
         odds[own] = log_odds(np.asarray(_fitted(inputs[~own], made.chosen[~own], parameters).predict(inputs[own])))
-    return max(WEIGHTS, key=lambda weight: made.ndcg(odds, weight))
+    return max(weights, key=lambda weight: made.ndcg(odds, weight))
 
 
 def _fitted(inputs: Numbers, chosen: Mask, parameters: TrainingParameters) -> lightgbm.Booster:

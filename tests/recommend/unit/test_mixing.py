@@ -85,10 +85,13 @@ def test_reasons_are_what_raises_a_score_above_the_average_users() -> None:
     assert again.reasons(THREE, np.array([0]), np.array([0, 2]), 2) == [[0], [0]]
 
 
-def test_the_share_of_users_who_choose_an_item_again_is_near_that_of_all_for_few() -> None:
-    found = rows((0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 1, 0))
-    # One of three pairs is repeated. Of item 0, one of two: (1 + 2/3) / (2 + 2); of item 1, none of one.
-    assert found.again().tolist() == pytest.approx([(1 + 2 / 3) / 4, (2 / 3) / 3])
+def test_how_items_are_chosen_again_is_near_what_holds_for_all_for_few() -> None:
+    found = rows((0, 0, 0), (0, 1, 1), (0, 1, 2), (0, 2, 3), (0, 0, 4), (1, 0, 0), (1, 1, 1), (2, 2, 0), (2, 2, 1))
+    share, after = replace(found, one_time=1).again().tolist()
+    # Two of five pairs are repeated. Of items 0 and 1, one of two: (1 + 4/5) / (2 + 2); of item 2, none of one.
+    assert share == pytest.approx([0.45, 0.45, 0.8 / 3]), "the last user can't come back"
+    # After four choices and after one, in the mean after two: the roots of 4 * 2 * 2, 1 * 2 * 2, and 2.
+    assert after == pytest.approx([16 ** (1 / 3), 4 ** (1 / 3), 2])
 
 
 def test_a_pair_counts_once_by_its_strongest_choice() -> None:
@@ -178,7 +181,11 @@ def test_weights_are_not_tried_where_only_the_earlier_choices_have_few_enough_it
 ) -> None:
     """They would be fitted on all of them: the learner of factors is given where these are too many for weights."""
     monkeypatch.setattr(mixing, "Sar", lambda: pytest.fail("similarities were tried"))
-    assert plan(tasted(taste=True), 1, AlternatingLeastSquares(seed=1), repeats=False).learner.name == FACTORS_NAME
+    choices = tasted(taste=True)
+    assert choices.times is not None
+    assert plan(choices, 1, AlternatingLeastSquares(seed=1), repeats=False).learner.name == FACTORS_NAME
+    apart = replace(choices, times=choices.times + 1e9 * choices.users)
+    assert plan(apart, 1, Ease(), repeats=False).learner.name == Ease.name, "nor by each user's own latest choices"
 
 
 @pytest.mark.parametrize(("taste", "gets"), [(True, RECOMMENDER), (False, POPULARITY)])
