@@ -87,6 +87,10 @@ def asked_of_three(file: Path, query: RecommendQuery) -> list[tuple[str, list[st
 def test_what_was_only_viewed_is_recommended_for_itself_and_what_was_bought_is_not(tmp_path: Path) -> None:
     query = RecommendQuery(RecommendRequest(user="u", top=3))
     assert asked_of_three(tmp_path / "file", query) == [("b", ["b"]), ("c", [])]
+    assert query.fallback == ["fewer"]
+    query = RecommendQuery(RecommendRequest(user="u", top=1, exclude=["b"]))
+    assert asked_of_three(tmp_path / "file", query) == [("c", [])]
+    assert query.fallback == ["popular"], "own choices do not help where they may not be recommended"
 
 
 @pytest.mark.parametrize(
