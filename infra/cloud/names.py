@@ -147,9 +147,8 @@ def names_of(stack: str, settings: "AzureSettings") -> Names:
     return Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
 
 
-def lake_path(stack: str, settings: "AzureSettings") -> str:
-    """The Resource Manager's path of the lake of the stack with these settings."""
-    names = names_of(stack, settings)
+def lake_path(names: Names, settings: "AzureSettings") -> str:
+    """The Resource Manager's path of the lake of the stack with these names."""
     return f"{settings.group_id(names.training_group)}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
 
 

@@ -60,7 +60,7 @@ def destroy(
         require_packages()
     found: dict[str, Any] = {"changes": {}, "steps": {}, "seconds": 0.0}
     if session.exists():
-        if keep_data and azure is not None and session.lake() not in (None, lake_path(stack, azure)):
+        if keep_data and azure is not None and session.lake() not in (None, lake_path(names_of(stack, azure), azure)):
             raise BadInputError(
                 f"Stack {stack} was brought up with another `azure.suffix`, so its models can't be saved. Restore the "
                 "setting, or leave out `--keep-data`."
@@ -103,7 +103,7 @@ def _agree(session: StackSession, azure: AzureSettings | None, *, yes: bool, del
 
 def _lake(session: StackSession, azure: AzureSettings) -> str | None:
     """The name of the stack's data lake, None if there is none."""
-    path = session.lake() or lake_path(session.stack, azure)
+    path = session.lake() or lake_path(names_of(session.stack, azure), azure)
     there = credentials.resource_manager(azure.tenant).get(path, STORAGE_VERSION) is not None
     return path.rpartition("/")[2] if there else None
 

@@ -101,7 +101,8 @@ def lake_snapshots(stack: str, settings: AzureSettings) -> LakeSnapshots:
 
 def lake_of(stack: str, settings: AzureSettings) -> Lake:
     """The lake of a stack. Raises `StackMissingError`."""
-    account = credentials.resource_manager(settings.tenant).get(lake_path(stack, settings), STORAGE_VERSION)
+    path = lake_path(names_of(stack, settings), settings)
+    account = credentials.resource_manager(settings.tenant).get(path, STORAGE_VERSION)
     if account is None:
         raise StackMissingError(f"Stack {stack} has no lake. `.venv/bin/personalize up --stack {stack}` creates it.")
     endpoint = str(account["properties"]["primaryEndpoints"]["blob"])

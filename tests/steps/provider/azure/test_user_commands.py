@@ -120,7 +120,11 @@ def test_catalogue_load_changes_the_catalogue_in_the_lake_or_nothing(
     settings.write_text(yaml.safe_dump({"config": {f"personalization:{name}": one for name, one in config.items()}}))
     items = tmp_path / "items.csv"
     items.write_text("item_id,genre,minutes,critics_score\na,crime,135,2.9\nz,comedy,90,3.5\n")
-    load_catalogue(Action.LOAD, items, stack="test")
+    before = stored()
+    with pytest.raises(BadInputError, match="would withdraw 3 of 4 items, so nothing was changed"):
+        load_catalogue(Action.LOAD, items, stack="test")
+    assert stored() == before
+    load_catalogue(Action.LOAD, items, stack="test", yes=True)
     wanted = dict.fromkeys("bcd", State.WITHDRAWN) | {"a": State.LOADED, "z": State.LOADED}
     assert in_catalogue(lake, version) == wanted
     before = stored()
