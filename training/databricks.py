@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import mkdtemp
@@ -52,26 +52,21 @@ def try_volumes(*, read: Sequence[Path], written: Sequence[Path], placed: Mappin
 
     `placed` are the volumes of containers that the stack doesn't own, with their addresses.
     """
-    trials = [(_read, folder, _not_granted("read", READ)) for folder in read]
-    trials += [(_write, folder, _not_granted("write to", READ_AND_WRITE)) for folder in written]
-    trials += [(_read, folder, _not_allowed(address)) for folder, address in placed.items()]
-    for use, folder, explain in trials:
+    for folder in [*read, *written, *placed]:
+        writes = folder in written
         try:
-            use(folder)
+            (_write if writes else _read)(folder)
         except OSError as error:
-            raise VolumeError(explain(Path(*folder.parts[:NAME_PARTS]), error)) from error
-
-
-def _not_granted(verb: str, privileges: str) -> Callable[[Path, OSError], str]:
-    return lambda volume, error: not_granted(verb, privileges, str(volume), str(error))
-
-
-def _not_allowed(address: str) -> Callable[[Path, OSError], str]:
-    return lambda volume, error: (
-        f"The job can't read {address} by the volume {volume}: {error}. The container's owner must give the stack's "
-        "access connector the role Storage Blob Data Reader on it, and admit the connector in the account's firewall "
-        "if it has one; `.venv/bin/personalize bootstrap` prints the command. Then run `up` again."
-    )
+            volume = str(Path(*folder.parts[:NAME_PARTS]))
+            if folder not in placed:
+                verb, privileges = ("write to", READ_AND_WRITE) if writes else ("read", READ)
+                raise VolumeError(not_granted(verb, privileges, volume, str(error))) from error
+            raise VolumeError(
+                f"The job can't read {placed[folder]} by the volume {volume}: {error}. The container's owner must give "
+                "the stack's access connector the role Storage Blob Data Reader on it, and admit the connector in the "
+                "account's firewall if it has one; `.venv/bin/personalize bootstrap` prints the command. Then run `up` "
+                "again."
+            ) from error
 
 
 def _read(folder: Path) -> None:

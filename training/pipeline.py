@@ -65,11 +65,6 @@ class Prepared:
         """The rows to fit on and to stop early by."""
         return self.counts[Part.FIT] + self.counts[Part.VALIDATION]
 
-    @property
-    def training_clicks(self) -> int:
-        """The clicks among the training rows."""
-        return self.clicks[Part.FIT] + self.clicks[Part.VALIDATION]
-
 
 def prepare(
     engine: TrainingEngine, spec: TablesSpec, parameters: TrainingParameters, *, folder: Path, report: Reporter
@@ -176,7 +171,8 @@ def judge_model(half: Half, fitted: Fitted, arguments: TrainingRequest, stage: S
         keys = [*keys_by_column(half.spec)]
         measured = measure(held_out, schema, encoder, fitted, logistic, texts=sampled.texts, keys=keys)
         reachable = best_reachable(held_out, arguments.dataset, schema)
-    baselines = {BASE_RATE: base_rate(measured.evaluation, rate=prepared.training_clicks / prepared.training_rows)}
+    rate = (prepared.clicks[Part.FIT] + prepared.clicks[Part.VALIDATION]) / prepared.training_rows
+    baselines = {BASE_RATE: base_rate(measured.evaluation, rate=rate)}
     if measured.logistic is not None:
         baselines[LOGISTIC_REGRESSION] = measured.logistic
     scored = Scored(schema=schema, encoder=encoder, text=fitted.text)

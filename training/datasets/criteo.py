@@ -61,7 +61,9 @@ def describe(dataset: CriteoDataset) -> Manifest:
     source = SOURCES.get(dataset.path)
     if source is None:
         return tables.describe(dataset.kind, spec_of(dataset), dataset.path)
-    files = latest([_file_of(source)], dataset.days, source.url)
+    identity = source.checksum.value if source.checksum else source.url  # for which no network is needed
+    file = File(partition=WHOLE, path=source.url, size=source.size or 0, identity=identity)
+    files = latest([file], dataset.days, source.url)
     return manifest(dataset.kind, f"Criteo rows from {source.url}", files, meaning=tables.SPEC)
 
 
@@ -117,12 +119,6 @@ SOURCES = {
     ),
 }
 """Neither file could be downloaded where this was written, so both addresses are unverified."""
-
-
-def _file_of(source: Published) -> File:
-    """The file's entry in a manifest, for which no network is needed."""
-    identity = source.checksum.value if source.checksum else source.url
-    return File(partition=WHOLE, path=source.url, size=source.size or 0, identity=identity)
 
 
 def fetch(source: Published, report: Reporter, *, wait: wait_base = BACK_OFF) -> Path:

@@ -106,7 +106,8 @@ class Candidate:
         hyperparameters, theirs = bundle.metadata.hyperparameters, bundle.metadata.held_out
         by_time = self.parameters.split is Split.TIME
         if not self.parameters.hold_out_what_was_held_out(hyperparameters):
-            given = [_split(one) for one in (hyperparameters, self.parameters.model_dump(mode="json"))]
+            names, own = ("split", "seed", "train_fraction"), self.parameters.model_dump(mode="json")
+            given = [", ".join(f"{name} {one.get(name)}" for name in names) for one in (hyperparameters, own)]
             return f"it was trained on another split ({' instead of '.join(given)}), so it has seen some of these rows"
         if theirs is None:
             return "its bundle does not say which columns decided the split, so it may have seen some of these rows"
@@ -128,10 +129,6 @@ def standard_error(differences: npt.NDArray[np.float64]) -> float:
     if len(differences) == 1:
         return float("inf")
     return round(float(differences.std(ddof=1) / np.sqrt(len(differences))), DECIMALS)
-
-
-def _split(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {parameters.get(name)}" for name in ("split", "seed", "train_fraction"))
 
 
 STANDARD_ERRORS = 2
@@ -192,8 +189,16 @@ def checks(
     best: EarlierVersion | None = None,
 ) -> Iterator[Check]:
     """All checks of a candidate."""
-    yield _auc(evaluation, gate)
-    yield _calibration(evaluation, gate)
+    enough = evaluation.auc >= gate.min_auc
+    verb = "is at least" if enough else "is below"
+    yield Check(passed=enough, reason=f"AUC {evaluation.auc:.4f} {verb} {gate.min_auc:.4f}.")
+    right = evaluation.calibration_error <= gate.max_calibration_error
+    verb = "is at most" if right else "is above"
+    yield Check(
+        passed=right,
+        reason=f"Calibration error {evaluation.calibration_error:.4f} {verb} {gate.max_calibration_error:.4f} "
+        f"(chance by itself gives about {evaluation.calibration_noise:.4f} on {evaluation.rows:,} rows).",
+    )
     for name, baseline in baselines.items():
         yield _baseline(evaluation, name, baseline, gate)
     if champion is None:
@@ -201,22 +206,6 @@ def checks(
     for called, earlier in (("champion", champion), ("best version kept", best)):
         if earlier is not None:
             yield _earlier(called, earlier, gate)
-
-
-def _auc(evaluation: Evaluation, gate: GateParameters) -> Check:
-    passed = evaluation.auc >= gate.min_auc
-    verb = "is at least" if passed else "is below"
-    return Check(passed=passed, reason=f"AUC {evaluation.auc:.4f} {verb} {gate.min_auc:.4f}.")
-
-
-def _calibration(evaluation: Evaluation, gate: GateParameters) -> Check:
-    passed = evaluation.calibration_error <= gate.max_calibration_error
-    verb = "is at most" if passed else "is above"
-    return Check(
-        passed=passed,
-        reason=f"Calibration error {evaluation.calibration_error:.4f} {verb} {gate.max_calibration_error:.4f} "
-        f"(chance by itself gives about {evaluation.calibration_noise:.4f} on {evaluation.rows:,} rows).",
-    )
 
 
 def _baseline(evaluation: Evaluation, name: str, baseline: Evaluation, gate: GateParameters) -> Check:

@@ -103,7 +103,7 @@ def evaluate(clicked: Clicked, probability: Numbers) -> Evaluation:
         "auc": metrics.auc(false_rate, true_rate),
         "average_precision": metrics.average_precision_score(clicked, probability),
         "log_loss": log_loss,
-        "normalized_entropy": log_loss / entropy(clicks / rows),
+        "normalized_entropy": log_loss / (entr(clicks / rows) + entr(1 - clicks / rows)),
         "calibration_error": error,
         "calibration_noise": noise,
         "mean_probability": probability.mean(),
@@ -163,11 +163,6 @@ def calibration_error(bins: Sequence[ReliabilityBin]) -> tuple[float, float]:
     error = sum(abs(part.clicks - part.rows * part.mean_probability) for part in bins) / total
     deviations = (np.sqrt(part.rows * part.mean_probability * (1 - part.mean_probability)) for part in bins)
     return error, float(np.sqrt(2 / np.pi) * sum(deviations) / total)
-
-
-def entropy(rate: float) -> float:
-    """Log loss in nats of always predicting `rate`, the click rate, strictly between 0 and 1."""
-    return float(entr(rate) + entr(1 - rate))
 
 
 def _thin(x: Numbers, y: Numbers) -> tuple[tuple[float, float], ...]:

@@ -141,6 +141,8 @@ def _measured(clicked: Clicked, probability: Numbers, column: str, value: str | 
     rows, clicks, expected = len(clicked), int(clicked.sum()), float(probability.sum())
     mixed = 0 < clicks < rows
     error, _ = calibration_error(reliability(clicked, probability))
+    # By the Poisson distribution's tail: where few clicks are expected, a normal one would be far too thin.
+    tail = pdtr(clicks, expected) if clicks < expected else pdtrc(clicks - 1, expected)
     return Slice(
         column=column,
         value=value,
@@ -150,11 +152,5 @@ def _measured(clicked: Clicked, probability: Numbers, column: str, value: str | 
         auc=round(float(roc_auc_score(clicked, probability)), DECIMALS) if mixed else None,
         log_loss=round(float(losses(clicked, probability).mean()), DECIMALS),
         calibration_error=round(error, DECIMALS),
-        off=_is_off(clicks, expected),
+        off=bool(tail < BEYOND_CHANCE and abs(clicks - expected) > MATERIAL * expected),
     )
-
-
-def _is_off(clicks: int, expected: float) -> bool:
-    """Judged by the Poisson distribution's tail: where few clicks are expected, a normal one would be far too thin."""
-    tail = pdtr(clicks, expected) if clicks < expected else pdtrc(clicks - 1, expected)
-    return bool(tail < BEYOND_CHANCE and abs(clicks - expected) > MATERIAL * expected)

@@ -4,6 +4,7 @@ Equal rows of a whole dataset are numbered, so that each is split and sampled on
 are equal in keys, time and all fields, and would else all fall on one side. Tasks of worker processes can be pickled.
 """
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -248,7 +249,7 @@ class LocalEngine:
     def run(self, todo: Sequence[Callable[[], Answer]]) -> list[Answer]:
         """The answers of these tasks, in their order; reports how many are done."""
         answers = []
-        for answer in self._pool.map(_call, todo):
+        for answer in self._pool.map(operator.call, todo):
             answers.append(answer)
             self._report(len(answers), len(todo))
         return answers
@@ -299,10 +300,6 @@ class LocalEngine:
     def close(self) -> None:
         """End the processes."""
         self._pool.close()
-
-
-def _call(task: Callable[[], Answer]) -> Answer:
-    return task()
 
 
 def _silent(_done: int, _total: int) -> None:

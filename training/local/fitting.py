@@ -15,7 +15,7 @@ from features.schema import Schema
 from training.kernels.columns import FEATURES, LABEL, PART, matrix
 from training.kernels.split import PARTS, Part
 from training.local import chunks
-from training.model.calibrate import PlattScaling, fit_scaling, scaled
+from training.model.calibrate import fit_scaling, scaled
 from training.model.fitted import STAGE, FitProgress, Fitted, refitting, seeds_of_refits, slot_names
 from training.model.native import lightgbm
 from training.model.trees import mean_of
@@ -103,7 +103,8 @@ def fit(
     trees, text, scaling = booster.best_iteration, booster.model_to_string(num_iteration=booster.best_iteration), None
     if parameters.calibration is Calibration.AUTO:
         with progress.stage(STAGE, "compare the probabilities of the validation rows with their clicks"):
-            scaling = _scaling(booster, encoded)
+            label = encoded.label[encoded.watched]  # of rows that the model has not seen
+            scaling = fit_scaling(label, _predict(booster, encoded.watched_inputs()) if len(label) else np.empty(0))
     if seeds := seeds_of_refits(parameters, rows=rows):
         with progress.stage(STAGE, refitting(trees, seeds)):
             again = (lightgbm.train(settings | {"seed": seed}, every, trees) for seed in seeds)
@@ -154,13 +155,6 @@ def _watch(watching: FitProgress, parameters: TrainingParameters) -> AfterEach:
             raise lightgbm.callback.EarlyStopException(best - 1, [])
 
     return after_each
-
-
-def _scaling(booster: lightgbm.Booster, encoded: EncodedFiles) -> PlattScaling | None:
-    """Platt scaling fitted on the validation rows, which the model has not seen."""
-    label = encoded.label[encoded.watched]
-    probability = _predict(booster, encoded.watched_inputs()) if len(label) else np.empty(0)
-    return fit_scaling(label, probability)
 
 
 def _predict(booster: lightgbm.Booster, inputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

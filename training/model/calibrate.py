@@ -31,7 +31,8 @@ def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float6
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes seconds; wrong data is reported before
 
     order = np.lexsort((label, probability))  # sums depend on the order of the rows, which is arbitrary on Spark
-    clicked, logit = label[order], _logit(probability[order])
+    clicked, kept = label[order], np.clip(probability[order], 1e-15, 1 - 1e-15)
+    logit = np.log(kept / (1 - kept))
     if len(np.unique(clicked)) == 1:
         return None
     fitted = LogisticRegression(penalty=None).fit(logit[:, None], clicked)
@@ -48,12 +49,6 @@ def scaled(model: str, scaling: PlattScaling) -> str:
     first, *others = (with_leaves(tree, lambda value: scaling.slope * value) for tree in found.trees)
     first = with_leaves(first, lambda value: value + scaling.intercept)
     return replace(found, trees=(first, *others)).text()
-
-
-def _logit(probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    kept = np.clip(probability, 1e-15, 1 - 1e-15)
-    logit: npt.NDArray[np.float64] = np.log(kept / (1 - kept))
-    return logit
 
 
 def _log_likelihood(clicked: npt.NDArray[np.int32], logit: npt.NDArray[np.float64]) -> float:

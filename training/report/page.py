@@ -71,7 +71,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    created.filters |= {"count": _count, "percent": _percent, "quoted": json.dumps}
+    created.filters |= {"count": "{:,}".format, "percent": _percent, "quoted": json.dumps}
     return created
 
 
@@ -112,10 +112,6 @@ def rows_of(parameters: BaseModel, only: set[str] | None = None) -> list[tuple[s
     values: Mapping[str, object] = parameters.model_dump(mode="json", include=only)
     fields = type(parameters).model_fields
     return [(name.replace("_", " "), value, fields[name].description or "") for name, value in values.items()]
-
-
-def _count(value: int) -> str:
-    return f"{value:,}"
 
 
 def _percent(share: float, digits: int = 1) -> str:

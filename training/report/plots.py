@@ -2,8 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -49,39 +48,23 @@ _STYLE = {
 WIDTH_INCHES = 4.4
 
 
-class Plot:
-    """A figure being drawn; `svg` is set at the end of its `with` block."""
-
-    def __init__(self, name: str, description: str, figure: Figure) -> None:
-        self.name = name
-        self.description = description
-        self.figure = figure
-        self.svg = Markup()
-
-    def axes(self) -> Axes:
-        """The figure's only axes."""
-        return self.figure.subplots()
-
-
-@contextmanager
-def plot(name: str, description: str, *, height_inches: float = 3.6) -> Iterator[Plot]:
-    """Draw a figure in the page's style. `name` is unique on the page, `description` is for screen readers."""
+def plot(name: str, description: str, draw: Callable[[Axes], None], *, height_inches: float = 3.6) -> Markup:
+    """The figure that `draw` draws in the page's style. `name` is unique on the page, `description` is for screen
+    readers.
+    """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
-        drawn = Plot(name, description, Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained"))
-        yield drawn
+        figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+        draw(figure.subplots())
         stream = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        drawn.figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
-    drawn.svg = _inline(stream.getvalue(), drawn)
-
-
-def _inline(document: str, drawn: Plot) -> Markup:
+        figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
+    document = stream.getvalue()
     svg = document[document.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # Every figure counts its ids from 1, but they must be unique on the page.
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{drawn.name}-", svg)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(drawn.description)}" ', 1)
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" ', 1)
     svg = svg.replace("'DejaVu Sans'", "var(--font)")
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
@@ -95,8 +78,8 @@ NAME_LENGTH = 28
 
 def roc(data: ReportData) -> Markup:
     """True positive rate against false positive rate."""
-    with plot("roc", f"ROC curve, area {data.evaluation.auc:.3f}") as drawn:
-        axes = drawn.axes()
+
+    def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":", label="guessing, area 0.500")
         for label, evaluation, style in _lines(data):
             axes.plot(*zip(*evaluation.roc, strict=True), label=f"{label}, area {evaluation.auc:.3f}", **style)
@@ -107,7 +90,8 @@ def roc(data: ReportData) -> Markup:
         for spine in axes.spines.values():
             spine.set_color(LINE)
         axes.legend(loc="lower right")
-    return drawn.svg
+
+    return plot("roc", f"ROC curve, area {data.evaluation.auc:.3f}", draw)
 
 
 def calibration(data: ReportData) -> Markup:
@@ -117,8 +101,8 @@ def calibration(data: ReportData) -> Markup:
     observed = [part.clicks / part.rows for part in bins]
     low, high = zip(*(binomtest(part.clicks, part.rows).proportion_ci(method="wilson") for part in bins), strict=True)
     limit = min(1.0, 1.08 * max(*predicted, *high))
-    with plot("calibration", "Observed click rate by predicted probability") as drawn:
-        axes = drawn.axes()
+
+    def draw(axes: Axes) -> None:
         axes.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle=":", label="perfect")
         axes.vlines(predicted, low, high, color=MODEL, linewidth=1, alpha=0.6, label="95 % interval")
         axes.plot(predicted, observed, color=MODEL, marker="o", markersize=4, linewidth=1.2, label="this model")
@@ -126,7 +110,8 @@ def calibration(data: ReportData) -> Markup:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1, decimals=None))
         axes.legend(loc="upper left")
-    return drawn.svg
+
+    return plot("calibration", "Observed click rate by predicted probability", draw)
 
 
 def importance(gains: Mapping[str, float]) -> Markup:
@@ -134,9 +119,8 @@ def importance(gains: Mapping[str, float]) -> Markup:
     total = sum(gains.values()) or 1.0
     top = sorted(gains.items(), key=lambda item: (-item[1], item[0]))[:TOP_FEATURES][::-1]
     shares = [gain / total for _, gain in top]
-    height = 0.9 + 0.2 * len(top)
-    with plot("importance", "Share of the gain by feature", height_inches=height) as drawn:
-        axes = drawn.axes()
+
+    def draw(axes: Axes) -> None:
         bars = axes.barh(range(len(top)), shares, color=MODEL, height=0.7)
         axes.set_yticks(range(len(top)), [short_name(name) for name, _ in top])
         axes.bar_label(bars, labels=[f"{share:.1%}" for share in shares], padding=3, color=TEXT, fontsize=8)
@@ -145,7 +129,8 @@ def importance(gains: Mapping[str, float]) -> Markup:
         axes.tick_params(axis="y", length=0, labelcolor=TEXT)
         axes.set_xticks([])
         axes.margins(x=0.12, y=0.01)
-    return drawn.svg
+
+    return plot("importance", "Share of the gain by feature", draw, height_inches=0.9 + 0.2 * len(top))
 
 
 def _lines(data: ReportData) -> list[tuple[str, Evaluation, dict[str, Any]]]:

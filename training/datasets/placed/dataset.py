@@ -133,17 +133,13 @@ def _entries(dataset: Dataset, lake: Lake) -> Sequence[Entry]:
     ]
     if isinstance(dataset, CriteoDataset):
         return latest(sorted(found, key=lambda entry: natural(entry.name)), dataset.days, dataset.path)
-    _require_formats(found)
-    return _of_days(config_of(dataset).interactions, found)
-
-
-def _require_formats(found: Sequence[Entry]) -> None:
     if unknown := [entry.whole for entry in found if not entry.blob.name.endswith(SUFFIXES)]:
         more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
         raise SpecError(
             f"The format of {unknown[0]}{more} is unknown. Tables are files that end in {listed_suffixes()}: move "
             "others elsewhere, or rename them."
         )
+    return _of_days(config_of(dataset).interactions, found)
 
 
 def _of_days(interactions: Source, found: Sequence[Entry]) -> Sequence[Entry]:
