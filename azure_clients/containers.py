@@ -130,7 +130,6 @@ def _explained(address: Address) -> Iterator[None]:
         from azure.core.exceptions import (  # noqa: PLC0415 - an extra
             AzureError,
             ClientAuthenticationError,
-            HttpResponseError,
             ResourceNotFoundError,
             ServiceRequestError,
         )
@@ -154,28 +153,21 @@ def _explained(address: Address) -> Iterator[None]:
             f"Azure accepts no token for the {where}: {_first(error)}. Sign in again with `az login`, then repeat the "
             "command; what was fetched is kept."
         ) from error
-    except HttpResponseError as error:
-        if error.status_code == FORBIDDEN:
-            raise _forbidden(where, _code(error)) from error
-        raise UnreadableLakeError(f"The {where} can't be read: {_first(error)}. Run the command again.") from error
     except AzureError as error:
+        if getattr(error, "status_code", None) == FORBIDDEN:
+            if _code(error) == FIREWALL:
+                said = "refuses this machine. Allow its address, or run this inside the network."
+                raise UnreadableLakeError(f"The firewall of the {where} {said}") from error
+            raise ForbiddenLakeError(
+                f"You may not read the {where}. Its owner must give you the role Storage Blob Data Reader on it, which "
+                "takes up to ten minutes to become effective."
+            ) from error
         raise UnreadableLakeError(f"The {where} can't be read: {_first(error)}. Run the command again.") from error
 
 
 def _code(error: Exception) -> str:
     """Storage's own code of an error, which the SDK adds without declaring it."""
     return str(getattr(error, "error_code", None) or "")
-
-
-def _forbidden(where: str, code: str) -> UnreadableLakeError:
-    if code == FIREWALL:
-        return UnreadableLakeError(
-            f"The firewall of the {where} refuses this machine. Allow its address, or run this inside the network."
-        )
-    return ForbiddenLakeError(
-        f"You may not read the {where}. Its owner must give you the role Storage Blob Data Reader on it, which takes "
-        "up to ten minutes to become effective."
-    )
 
 
 def _first(error: Exception) -> str:

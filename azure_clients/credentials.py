@@ -86,22 +86,18 @@ _credentials: dict[str, RememberedTokens] = {}
 def credential(tenant: str) -> RememberedTokens:
     """The identity in `tenant`; makes no request yet.
 
-    Raises `IdentityError`, and `CloudUnsupportedError` for another cloud than the public one.
+    Raises `IdentityError`, and `CloudUnsupportedError` if `ARM_ENVIRONMENT`, which Pulumi's providers read, is another
+    cloud than the public one.
     """
-    refuse_other_clouds()
+    cloud = os.environ.get("ARM_ENVIRONMENT") or PUBLIC_CLOUD
+    if cloud != PUBLIC_CLOUD:
+        raise CloudUnsupportedError(
+            f"ARM_ENVIRONMENT is `{cloud}`, but only Azure's public cloud is supported. Unset it, or set it to "
+            f"`{PUBLIC_CLOUD}`."
+        )
     if tenant not in _credentials:
         _credentials[tenant] = RememberedTokens(_signed_in(tenant))
     return _credentials[tenant]
-
-
-def refuse_other_clouds() -> None:
-    """Raise `CloudUnsupportedError` if `ARM_ENVIRONMENT`, which Pulumi's providers read, is another cloud."""
-    name = os.environ.get("ARM_ENVIRONMENT") or PUBLIC_CLOUD
-    if name != PUBLIC_CLOUD:
-        raise CloudUnsupportedError(
-            f"ARM_ENVIRONMENT is `{name}`, but only Azure's public cloud is supported. Unset it, or set it to "
-            f"`{PUBLIC_CLOUD}`."
-        )
 
 
 def forget_tokens() -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from azure_clients.retries import Context, StepCancelledError, pause, retried
 from features.errors import PersonalizationError
@@ -54,7 +54,8 @@ class JobRuns:
         `usable` is whether the files of an old run still exist. Raises `RunFailedError` with the task's error; after
         Ctrl-C the run is cancelled and `StepCancelledError` raised.
         """
-        before = {run.run_id for run in self._ask("list the runs", lambda: list(self._listed()))}
+        listed = self._ask("list the runs", lambda: list(self.client.jobs.list_runs(job_id=self.job)))
+        before = {run.run_id for run in listed}
         for attempt in itertools.count(1):
             number = self._start(token(identity, self.job, attempt), request)
             with self._cancelled_with_user(number):
@@ -67,9 +68,6 @@ class JobRuns:
             if not old:
                 raise RunFailedError(self._reason(run))
         raise AssertionError("counting has no end")
-
-    def _listed(self) -> Any:  # noqa: ANN401 - the SDK's iterator
-        return self.client.jobs.list_runs(job_id=self.job)
 
     def _start(self, idempotency_token: str, request: LakeRequest) -> int:
         parameters = {REQUEST: request.model_dump_json()}
@@ -110,7 +108,8 @@ class JobRuns:
                 output = self.client.jobs.get_run_output(task.run_id or 0)
             except DatabricksError:
                 continue  # a run that never started has no output
-            said = reason_in(output.error or "") or reason_in(output.logs or "") or _last_line(output.error) or said
+            last = next(reversed((output.error or "").strip().splitlines()), "")  # without the traceback
+            said = reason_in(output.error or "") or reason_in(output.logs or "") or last or said
         state = (run.state.state_message if run.state else None) or ""
         reason = _ended(said.strip() or _library_missing(state) or state or "Databricks gives no reason")
         return f"The training run failed: {reason} The run is {run.run_page_url}"
@@ -136,11 +135,6 @@ def _over(run: "Run") -> bool:
 
 def _succeeded(run: "Run") -> bool:
     return run.state is not None and run.state.result_state is not None and run.state.result_state.value == SUCCESS
-
-
-def _last_line(error: str | None) -> str:
-    """The exception's message, without the traceback."""
-    return next(reversed((error or "").strip().splitlines()), "")
 
 
 def _library_missing(message: str) -> str:

@@ -5,7 +5,7 @@ The Blob endpoint also works for accounts with a hierarchical namespace, where f
 
 import functools
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -141,7 +141,8 @@ class LakeFolder:
 
         def work() -> None:
             # In a hierarchical account folders are entries, and only empty ones can be deleted: longest names first.
-            for name in [*sorted(or_none(lambda: list(self._entries())) or [], reverse=True), self._path]:
+            listed = or_none(lambda: [one.name for one in self._client.list_blobs(name_starts_with=f"{self._path}/")])
+            for name in [*sorted(listed or [], reverse=True), self._path]:
                 or_none(functools.partial(self._client.delete_blob, name))
 
         self._ask("delete from the lake", work)
@@ -176,10 +177,6 @@ class LakeFolder:
 
     def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:
         return retried(what, call, self.context)
-
-    def _entries(self) -> Iterable[str]:
-        """Names of everything below the folder, including folders if they are entries."""
-        return (blob.name for blob in self._client.list_blobs(name_starts_with=f"{self._path}/"))
 
     def _files(self) -> Iterator[str]:
         for blob in self._client.list_blobs(name_starts_with=f"{self._path}/", include=["metadata"]):

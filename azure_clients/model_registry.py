@@ -80,7 +80,9 @@ class AzureRegistry:
         for entry in entries:
             if entry.bundle_hash == bundle.hash:
                 if entry.imported and lineage[RUN] != IMPORTED:
-                    self._adopt(entry.number, lineage)
+                    adopted = next(model for model in self._models() if _number(model) == entry.number)
+                    _tags(adopted).update(lineage)
+                    self._put("register the model", adopted)
                 return entry
         number = max((entry.number for entry in entries), default=0) + 1
         tags = {**short_tags(bundle.hash, bundle.metadata), **lineage, BUNDLE_URL: bundle_url, REGISTERED: _now()}
@@ -99,11 +101,6 @@ class AzureRegistry:
         for model in models.values():
             if _champion_since(model):
                 self._mark(model, FORMER)
-
-    def _adopt(self, number: int, lineage: Mapping[str, str]) -> None:
-        model = next(model for model in self._models() if _number(model) == number)
-        _tags(model).update(lineage)
-        self._put("register the model", model)
 
     def _mark(self, model: "Model", mark: str) -> None:
         _tags(model)[CHAMPION] = mark

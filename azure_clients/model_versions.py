@@ -17,7 +17,7 @@ MODEL = "ctr"
 NORMALIZED = "normalized_entropy"
 """The metric by which versions that were trained on different data can be ranked."""
 INDEX = "versions.json"
-"""The list of saved versions, beside the folders with their bundles (`folder_of`)."""
+"""The list of saved versions, beside the folders with their bundles, `version-NUMBER`."""
 LATEST = "latest"
 """Requests the candidate, or the newest accepted version if the gate rejected it, instead of a version by number."""
 IMPORTED = "imported"
@@ -103,11 +103,6 @@ class Version(Registered):
     @property
     def _rejected(self) -> str:
         return f"The gate rejected model version {self.number}: {' '.join(self.reasons)}"
-
-
-def folder_of(number: int) -> str:
-    """The name of a saved version's folder."""
-    return f"version-{number}"
 
 
 def tags_of(bundle_hash: str, metadata: Metadata) -> dict[str, str]:

@@ -142,16 +142,6 @@ def status_of(error: BaseException | None) -> int | None:
     return None
 
 
-def _mending_unknown(error: BaseException) -> str:
-    """What to do if the directory still does not know a service."""
-    named = re.search(r"resource principal named (\S+) was not found", str(error))
-    application = named[1] if named else "ID-OF-THE-SERVICE"
-    return (
-        "The directory still does not know this service. Its administrator must run "
-        f"`az ad sp create --id {application}`, then run `up` again."
-    )
-
-
 def _may_pass(error: BaseException) -> bool:
     """The project's own errors are never retried: `call` has already handled the cause."""
     passing = status_of(error) in PASSING or unknown_service(error)
@@ -186,5 +176,9 @@ def _sentence(what: str, error: Exception, seconds: float) -> str:
             "of `azure.deployers`, then run `up` again."
         )
     elif unknown_service(error):
-        advice = f" {_mending_unknown(error)}"
+        named = re.search(r"resource principal named (\S+) was not found", str(error))
+        advice = (
+            " The directory still does not know this service. Its administrator must run `az ad sp create --id "
+            f"{named[1] if named else 'ID-OF-THE-SERVICE'}`, then run `up` again."
+        )
     return f"Azure refused to {what}: {reason}{advice}"

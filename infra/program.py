@@ -31,17 +31,14 @@ def program(*, reads_data: bool = True, listed: Manifest | None = None) -> None:
     preview may give the manifest of data that was `listed` before, which is not read then.
     """
     try:
-        settings = load_settings(_engine_values(), strict=True)
+        # All keys at once, which `pulumi.Config` can't return: set by an inline program or by the language host.
+        values = pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
+        settings = load_settings(values, strict=True)
         outputs = deploy(settings, pulumi.get_stack(), reads_data=reads_data, listed=listed)
     except PersonalizationError as error:
         raise pulumi.RunError(str(error)) from error
     for name, value in outputs.items():
         pulumi.export(name, value)
-
-
-def _engine_values() -> dict[str, Any]:
-    """All keys at once, which `pulumi.Config` can't return: set by an inline program or by the language host."""
-    return pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
 
 
 def deploy(
@@ -53,7 +50,10 @@ def deploy(
     machine lacks what Spark needs and Spark is to run here.
     """
     dataset = located(settings.dataset)
-    manifest = listed or (_described(dataset, settings) if reads_data else UNREAD)
+    manifest = listed or UNREAD
+    if reads_data and listed is None:
+        manifest = describe(dataset, AzureLake(settings.azure.tenant if settings.azure else ""))
+        check_split(dataset, settings.training.split)
     if manifest.dropped:
         pulumi.log.info(f"{manifest.dropped}.")
     match settings.target:
@@ -67,12 +67,6 @@ def deploy(
             return on_azure(settings, stack, manifest, data=data, recommends=has_users_and_items)
         case _:
             assert_never(settings.target)
-
-
-def _described(dataset: Dataset, settings: Settings) -> Manifest:
-    manifest = describe(dataset, AzureLake(settings.azure.tenant if settings.azure else ""))
-    check_split(dataset, settings.training.split)
-    return manifest
 
 
 def _facts(dataset: Dataset, manifest: Manifest) -> "tuple[Sequence[Address], bool]":

@@ -126,7 +126,9 @@ def _row(key: str, field: FieldInfo) -> SettingRow:
 def _allowed(field: FieldInfo) -> str:
     """The type and its limits: `integer >= 2, <= 4096`, or the values of a choice."""
     kinds = list(_kinds(field.annotation))
-    limits = ", ".join(f"{sign} {bound}" for sign, bound in _limits(field))
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    bounds = [(sign, getattr(limit, name, None)) for limit in field.metadata for name, sign in signs.items()]
+    limits = ", ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
     return " ".join([" or ".join(kinds), limits]).strip()
 
 
@@ -145,14 +147,6 @@ def _kinds(annotation: Any) -> Iterator[str]:  # noqa: ANN401 - any annotation
     else:
         for part in get_args(annotation):
             yield from _kinds(part)
-
-
-def _limits(field: FieldInfo) -> Iterator[tuple[str, Any]]:
-    for limit in field.metadata:
-        for attribute, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
-            bound = getattr(limit, attribute, None)
-            if bound is not None:
-                yield sign, bound
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - any default

@@ -137,7 +137,8 @@ class Opened:
         rows: list[tuple[str, int, str, float | None, float | None, str]] = []
         for start in range(0, len(users), ANSWERED_TOGETHER):
             together = users[start : start + ANSWERED_TOGETHER]
-            asked = [self._query(user) for user in together]
+            requests = (RecommendRequest(user=user, top=self._batch.top, show=[]) for user in together)
+            asked = [RecommendQuery(request, reasons=False) for request in requests]
             for user, answer in zip(together, recommend_to_each(asked, self._model, self._lookups), strict=True):
                 if isinstance(answer, Exception):
                     raise answer
@@ -148,9 +149,6 @@ class Opened:
         columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
         arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
         return pa.Table.from_arrays(arrays, schema=SCHEMA)
-
-    def _query(self, user: str) -> RecommendQuery:
-        return RecommendQuery(RecommendRequest(user=user, top=self._batch.top, show=[]), reasons=False)
 
 
 @lru_cache(maxsize=1)

@@ -46,7 +46,16 @@ class PriceList:
 
     def _price(self, row: Price, region: str) -> Price | None:
         """The only price of the row; None if there are none, several, or prices for another unit."""
-        items = [item for item in self._items(_filter(row, region)) if _is_on_demand(item)]
+        # The API compares case-sensitively. Prices that are global have a region of their own.
+        query = dict(_query(row))
+        query.setdefault("armRegionName", region)
+        query["priceType"] = "Consumption"
+        condition = " and ".join(f"{name} eq '{value}'" for name, value in query.items())
+        items = [
+            item
+            for item in self._items(condition)
+            if "Windows" not in item["productName"] and not any(word in item["skuName"] for word in NOT_ON_DEMAND)
+        ]
         paid = [item for item in items if item["retailPrice"] > 0]  # a first tier may be free
         if not paid or {item["unitOfMeasure"] for item in paid} != {row.unit_of_measure or "1 Hour"}:
             return None
@@ -90,17 +99,6 @@ def _query(row: Price) -> Mapping[str, str]:
     if row.id.startswith(VM):
         return {"serviceName": "Virtual Machines", "armSkuName": row.id.removeprefix(VM)}
     return row.query
-
-
-def _filter(row: Price, region: str) -> str:
-    """The query of a row. The API compares case-sensitively. Prices that are global have a region of their own."""
-    query = _query(row)
-    terms = {**query, "armRegionName": query.get("armRegionName", region), "priceType": "Consumption"}
-    return " and ".join(f"{name} eq '{value}'" for name, value in terms.items())
-
-
-def _is_on_demand(item: Mapping[str, Any]) -> bool:
-    return "Windows" not in item["productName"] and not any(word in item["skuName"] for word in NOT_ON_DEMAND)
 
 
 def _may_pass(error: BaseException) -> bool:

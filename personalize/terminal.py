@@ -2,7 +2,7 @@
 
 import json
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -71,8 +71,3 @@ def confirm(question: str, *, yes: bool) -> None:
 def print_json(value: object) -> None:
     """Print the JSON object of a command."""
     print(json.dumps(value, indent=2, default=str))  # noqa: T201 - rich would wrap and colour it
-
-
-def without_secrets(outputs: dict[str, Any], secret: frozenset[str]) -> dict[str, Any]:
-    """The outputs without the values of secret ones, fit for a log."""
-    return {name: "[secret]" if name in secret else value for name, value in outputs.items()}

@@ -61,7 +61,8 @@ def run_child(
             text=True,
         )
         try:
-            _remember(child.pid, folder)
+            started = psutil.Process(child.pid).create_time()
+            (folder / PROCESS).write_text(json.dumps({"pid": child.pid, "started": started}))
             with _ended_on_cancel(child.pid, context):
                 for line in child.stderr or ():
                     if not on_line(line.rstrip("\n")):
@@ -111,11 +112,6 @@ def _session(leader: int) -> Iterator[psutil.Process]:
         with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
             if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
                 yield process
-
-
-def _remember(pid: int, folder: Path) -> None:
-    started = psutil.Process(pid).create_time()
-    (folder / PROCESS).write_text(json.dumps({"pid": pid, "started": started}))
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import httpx
 import yaml
@@ -24,7 +23,14 @@ REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
 NEEDED = ("secretproviderclasses.secrets-store.csi.x-k8s.io",)
 """Installed by the Key Vault add-on, and used by the workload."""
-ACCESS = {"verb": "create", "group": "apps", "resource": "deployments", "namespace": "default"}
+ACCESS = {
+    "apiVersion": "authorization.k8s.io/v1",
+    "kind": "SelfSubjectAccessReview",
+    "spec": {
+        "resourceAttributes": {"verb": "create", "group": "apps", "resource": "deployments", "namespace": "default"}
+    },
+}
+"""The review of what a deployer must be able to do."""
 
 
 class Inputs(Stack, Directory):
@@ -101,7 +107,7 @@ def _cluster(kubeconfig: str) -> dict[str, str]:
 def _missing(client: httpx.Client) -> str | None:
     """What the cluster lacks, in words; None if it is ready."""
     try:
-        review = client.post(REVIEW, json=_review())
+        review = client.post(REVIEW, json=ACCESS)
         if not review.is_success:
             return f"its API server answers {review.status_code}"
         if not review.json()["status"]["allowed"]:
@@ -112,11 +118,3 @@ def _missing(client: httpx.Client) -> str | None:
     except httpx.TransportError as error:
         return f"its API server cannot be reached ({error})"
     return None
-
-
-def _review() -> dict[str, Any]:
-    return {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": ACCESS},
-    }

@@ -91,8 +91,11 @@ class DataUploadOnAzure(AzureStep[AzureInputs, Outputs]):
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Upload what is missing; raises `DatasetError`, `AzureRefusedError`, or `StepCancelledError`."""
-        lake = self._lake(inputs, context)
-        if not _fetched_by_job(inputs.dataset) and lake.read(COMPLETE) is None:
+        from training.datasets.criteo import SOURCES  # noqa: PLC0415 - takes longer than all other steps together
+
+        lake, dataset = self._lake(inputs, context), inputs.dataset
+        fetched_by_job = isinstance(dataset, CriteoDataset) and dataset.path in SOURCES
+        if not fetched_by_job and lake.read(COMPLETE) is None:
             self._send(lake, inputs, context)
         owner = uuid.uuid4().hex
         lake.write(OWNER, owner.encode())
@@ -122,13 +125,6 @@ class DataUploadOnAzure(AzureStep[AzureInputs, Outputs]):
 
     def _lake(self, inputs: AzureInputs, context: Context) -> LakeFolder:
         return LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, context)
-
-
-def _fetched_by_job(dataset: Dataset) -> bool:
-    # Its modules take longer to import than all other steps together.
-    from training.datasets.criteo import SOURCES  # noqa: PLC0415 - see above
-
-    return isinstance(dataset, CriteoDataset) and dataset.path in SOURCES
 
 
 def reporter(context: Context) -> "Reporter":

@@ -6,71 +6,41 @@ one uses the same folder. Only the last owner may delete it.
 """
 
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 from recommend.forgotten import FILE as FORGOTTEN
 
 
-@dataclass(frozen=True)
 class StackFolder:
     """The folder of one stack."""
 
-    path: Path
-
-    @property
-    def lake(self) -> Path:
+    def __init__(self, path: Path) -> None:
+        """Nothing need be there yet."""
+        self.path = path
+        self.lake = path / "lake"
         """Datasets, each in `raw/<manifest hash>`."""
-        return self.path / "lake"
-
-    @property
-    def runs(self) -> Path:
+        self.runs = path / "runs"
         """Training runs by run ID."""
-        return self.path / "runs"
-
-    @property
-    def registry(self) -> Path:
+        self.registry = path / "registry"
         """MLflow's database and the bundles."""
-        return self.path / "registry"
-
-    @property
-    def images(self) -> Path:
+        self.images = path / "images"
         """Images by digest."""
-        return self.path / "images"
-
-    @property
-    def snapshots(self) -> Path:
+        self.snapshots = path / "snapshots"
         """What the service looks up by key, a folder for each version that has it; readable only by the owner."""
-        return self.path / "snapshots"
+        self.forgotten = self.snapshots / FORGOTTEN
+        """The users who were forgotten: beside what is stored about users, and as readable."""
+        self.service = path / "service"
+        """The running service's configuration, keys and logs."""
+        self.keys = self.service / "keys"
+        """The service's valid keys, one per line, the current one first; readable only by the owner."""
+        self.certificate = self.service / "certificate.pem"
+        """The certificate with which the service answers HTTPS; missing if it answers HTTP."""
+        self.example = path / "example.json"
+        """A held-out record of the model version, for trying the service."""
 
     def snapshots_of(self, bundle_hash: str) -> Path:
         """The users' histories and the catalogue for the version with this bundle."""
         return self.snapshots / bundle_hash
-
-    @property
-    def forgotten(self) -> Path:
-        """The users who were forgotten: beside what is stored about users, and as readable."""
-        return self.snapshots / FORGOTTEN
-
-    @property
-    def service(self) -> Path:
-        """The running service's configuration, keys and logs."""
-        return self.path / "service"
-
-    @property
-    def keys(self) -> Path:
-        """The service's valid keys, one per line, the current one first; readable only by the owner."""
-        return self.service / "keys"
-
-    @property
-    def certificate(self) -> Path:
-        """The certificate with which the service answers HTTPS; missing if it answers HTTP."""
-        return self.service / "certificate.pem"
-
-    @property
-    def example(self) -> Path:
-        """A held-out record of the model version, for trying the service."""
-        return self.path / "example.json"
 
     def image(self, digest: str) -> Path:
         """The folder of the image `sha256:<64 hexadecimal digits>`."""

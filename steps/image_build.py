@@ -65,7 +65,7 @@ def build(registry: ContainerRegistry, content: BuildContext, context: Context, 
         except TasksNotAllowedError as error:
             why, otherwise = f"ACR Tasks refuses this subscription ({error})", SUPPORT
     context.report(f"{why}: building with docker")
-    return DockerBuild(registry, context, why, otherwise).run(content)
+    return _by_docker(registry, content, context, why=why, otherwise=otherwise)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,70 +203,62 @@ def _status(run: "Run") -> str:
     return str(getattr(status, "value", status))
 
 
-@dataclass(frozen=True)
-class DockerBuild:
-    """Builds for one container registry."""
+def _by_docker(
+    registry: ContainerRegistry, content: BuildContext, context: Context, *, why: str, otherwise: str
+) -> str:
+    """Build and push `content` on this machine; returns the image's digest. Raises `BuildFailedError`.
 
-    registry: ContainerRegistry
-    context: Context
-    why: str
-    """Why not in the registry."""
-    otherwise: str = ""
-    """What could be done instead of installing Docker, if anything."""
+    `why` says why not in the registry, `otherwise` what could be done instead of installing Docker, if anything.
+    """
+    docker = shutil.which("docker")
+    if docker is None:
+        raise BuildFailedError(
+            f"{why}, and there is no `docker` on PATH: install Docker with buildx on this machine"
+            f"{', ' if otherwise else ''}{otherwise}, then run `up` again."
+        )
+    _sign_in(docker, registry)
+    log: list[str] = []
 
-    def run(self, content: BuildContext) -> str:
-        """Build and push `content`; returns the image's digest. Raises `BuildFailedError`."""
-        docker = shutil.which("docker")
-        if docker is None:
-            raise BuildFailedError(
-                f"{self.why}, and there is no `docker` on PATH: install Docker with buildx on this machine"
-                f"{', ' if self.otherwise else ''}{self.otherwise}, then run `up` again."
-            )
-        self._sign_in(docker)
-        with TemporaryDirectory(prefix="image-") as place:
-            facts = Path(place) / "metadata.json"
-            command = [
-                *(docker, "buildx", "build", "--platform", "linux/amd64", "--push", "--progress", "plain"),
-                *("--target", content.target, "--tag", f"{self.registry.login_server}/{REPOSITORY}:{content.tag}"),
-                *("--metadata-file", str(facts), str(content.folder)),
-            ]
-            log: list[str] = []
-            finished = run_child(
-                command,
-                folder=Path(place),
-                environment=clean_environment(),
-                on_line=lambda line: self._show(line, log),
-                context=self.context,
-            )
-            if finished.code != 0:
-                end = "\n".join(log[-LOG_LINES:])
-                raise BuildFailedError(f"`docker buildx` ended with code {finished.code}. The end of its log:\n{end}")
-            return str(json.loads(facts.read_text())["containerimage.digest"])
-
-    def _sign_in(self, docker: str) -> None:
-        """Exchange the deployer's token for a token of the registry, and sign Docker in with it."""
-        import httpx  # noqa: PLC0415 - it takes a third of a second
-
-        server = self.registry.login_server
-        token = credential(self.registry.tenant).get_token(MANAGER_SCOPE).token
-        form = {"grant_type": "access_token", "service": server, "access_token": token}
-        try:
-            answer = httpx.post(f"https://{server}/oauth2/exchange", data=form, timeout=EXCHANGE_SECONDS)
-            refresh = answer.raise_for_status().json()["refresh_token"]
-            subprocess.run(  # noqa: S603 - the command is Docker's own
-                [docker, "login", server, "--username", USER, "--password-stdin"],
-                input=refresh,
-                check=True,
-                capture_output=True,
-                text=True,
-                timeout=LOGIN_SECONDS,
-            )
-        except (httpx.HTTPError, KeyError, ValueError) as error:
-            raise BuildFailedError(f"Sign-in to the registry {server} failed: {error}.") from error
-        except subprocess.SubprocessError as error:
-            raise BuildFailedError(f"Docker cannot sign in to {server}: {error}.") from error
-
-    def _show(self, line: str, log: list[str]) -> bool:
+    def show(line: str) -> bool:
         log.append(line)
-        self.context.report(f"docker: {line}")
+        context.report(f"docker: {line}")
         return True
+
+    with TemporaryDirectory(prefix="image-") as place:
+        facts = Path(place) / "metadata.json"
+        command = [
+            *(docker, "buildx", "build", "--platform", "linux/amd64", "--push", "--progress", "plain"),
+            *("--target", content.target, "--tag", f"{registry.login_server}/{REPOSITORY}:{content.tag}"),
+            *("--metadata-file", str(facts), str(content.folder)),
+        ]
+        finished = run_child(
+            command, folder=Path(place), environment=clean_environment(), on_line=show, context=context
+        )
+        if finished.code != 0:
+            end = "\n".join(log[-LOG_LINES:])
+            raise BuildFailedError(f"`docker buildx` ended with code {finished.code}. The end of its log:\n{end}")
+        return str(json.loads(facts.read_text())["containerimage.digest"])
+
+
+def _sign_in(docker: str, registry: ContainerRegistry) -> None:
+    """Exchange the deployer's token for a token of the registry, and sign Docker in with it."""
+    import httpx  # noqa: PLC0415 - it takes a third of a second
+
+    server = registry.login_server
+    token = credential(registry.tenant).get_token(MANAGER_SCOPE).token
+    form = {"grant_type": "access_token", "service": server, "access_token": token}
+    try:
+        answer = httpx.post(f"https://{server}/oauth2/exchange", data=form, timeout=EXCHANGE_SECONDS)
+        refresh = answer.raise_for_status().json()["refresh_token"]
+        subprocess.run(  # noqa: S603 - the command is Docker's own
+            [docker, "login", server, "--username", USER, "--password-stdin"],
+            input=refresh,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=LOGIN_SECONDS,
+        )
+    except (httpx.HTTPError, KeyError, ValueError) as error:
+        raise BuildFailedError(f"Sign-in to the registry {server} failed: {error}.") from error
+    except subprocess.SubprocessError as error:
+        raise BuildFailedError(f"Docker cannot sign in to {server}: {error}.") from error

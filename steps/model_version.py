@@ -85,15 +85,7 @@ class ModelVersionHere(Step[LocalInputs, Outputs]):
             champion = registry.get_champion()
             output = (folder.path / inputs.bundle).parent if version.bundle_hash == inputs.bundle_hash else None
             LocalSnapshots(folder).publish(bundle, None if champion is None else champion.bundle_hash, output)
-        write_example(folder, bundle)
-        outputs = Outputs(
-            version=version.number,
-            served_hash=version.bundle_hash,
-            metrics=version.metrics,
-            report=folder.relative(bundle / REPORT),
-            refusal=refusal,
-        )
-        return Created(str(version.number), outputs)
+        return Created(str(version.number), Outputs(**_outputs(folder, version, bundle, refusal)))
 
     def exists(self, identity: str, state: State, context: Context) -> bool:
         """Whether the registry and the version's bundle are there."""
@@ -122,16 +114,8 @@ class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
             made = self._made(inputs, context) if version.bundle_hash == inputs.bundle_hash else None
             snapshots = LakeSnapshots(inputs, context)
             snapshots.publish(kept, None if serving is None else serving.bundle_hash, made)
-        write_example(folder, kept)
-        outputs = AzureOutputs(
-            version=entry.number,
-            served_hash=entry.bundle_hash,
-            served_url=entry.bundle_url,
-            metrics=version.metrics,
-            report=folder.relative(kept / REPORT),
-            refusal=refusal,
-        )
-        return Created(str(entry.number), outputs)
+        outputs = _outputs(folder, version, kept, refusal)
+        return Created(str(entry.number), AzureOutputs(**outputs, served_url=entry.bundle_url))
 
     def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> AzureOutputs:
         """Same bundle, other run or location: its version does not change."""
@@ -171,6 +155,19 @@ class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         run = lake_folder(inputs, inputs.bundle_url.rpartition("/")[0], context)
         record = run.read(RECORD)
         return {} if record is None else decode(record)
+
+
+def _outputs(folder: StackFolder, version: Version, bundle: Path, refusal: str) -> dict[str, Any]:
+    """What the step outputs of a version, wherever it is; its example is written."""
+    write_example(folder, bundle)
+    report = folder.relative(bundle / REPORT)
+    return {
+        "version": version.number,
+        "served_hash": version.bundle_hash,
+        "metrics": version.metrics,
+        "report": report,
+        "refusal": refusal,
+    }
 
 
 def write_example(folder: StackFolder, bundle: Path) -> None:

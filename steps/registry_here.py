@@ -87,7 +87,11 @@ class LocalRegistry:
         """
         with self._lock():
             loaded = Bundle.load(bundle)
-            kept = self._keep(bundle, loaded.hash)
+            kept = self.bundle(loaded.hash)
+            if not kept.is_dir():
+                with written_aside(kept) as aside:
+                    shutil.copytree(bundle, aside)
+                    checked_hash(aside)
             number = next((version.number for version in self.list() if version.bundle_hash == loaded.hash), None)
             if number is None:
                 mark = {IMPORTED: "true"} if imported else {}
@@ -140,15 +144,6 @@ class LocalRegistry:
         if answer != "ok":
             raise _damaged(self._database, answer)
 
-    def _keep(self, bundle: Path, bundle_hash: str) -> Path:
-        """Copy a bundle into the registry, if it isn't there; the copy gets its name once it is complete."""
-        kept = self.bundle(bundle_hash)
-        if not kept.is_dir():
-            with written_aside(kept) as aside:
-                shutil.copytree(bundle, aside)
-                checked_hash(aside)
-        return kept
-
     def _add(self, source: str, tags: Mapping[str, str]) -> int:
         """Give a bundle at the address `source` the next version, which is returned."""
         with self._connected() as connection:
@@ -163,16 +158,13 @@ class LocalRegistry:
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         """The database, in a transaction that ends with the block."""
-        self._require()
-        with _readable(self._database), closing(sqlite3.connect(self._database)) as connection, connection:
-            yield connection
-
-    def _require(self) -> None:
         if not self.exists:
             raise RegistryError(
                 f"The registry's file {self._database} is gone. Restore it, or run "
                 "`.venv/bin/personalize up --refresh`, which makes a new one and registers the current model in it."
             )
+        with _readable(self._database), closing(sqlite3.connect(self._database)) as connection, connection:
+            yield connection
 
     def _lock(self) -> FileLock:
         return FileLock(self._folder / "lock", timeout=60)

@@ -86,7 +86,10 @@ class ScoringService(Step[Inputs, Outputs]):
         if not (serves and wait_until(probe.accepts_key, times=4 * workers, seconds=KEY_SECONDS, context=context)):
             _restart(folder, inputs, command, probe, context)
             write_whole(service.served, wanted)
-        _keep_certificate(folder, settings)
+        if settings.tls_certificate is None:
+            folder.certificate.unlink(missing_ok=True)
+        else:  # clients on this machine trust it until another one is served
+            write_whole(folder.certificate, (ROOT / settings.tls_certificate).read_text(encoding="utf-8"))
         outputs = Outputs(endpoint=probe.endpoint, served_version=inputs.version, status=RUNNING)
         return Created(inputs.registry, outputs)
 
@@ -202,11 +205,3 @@ def _write_keys(folder: StackFolder, keys: tuple[str, str]) -> None:
     if folder.keys.is_file() and folder.keys.read_text() == text:
         return
     write_private(folder.keys, text)
-
-
-def _keep_certificate(folder: StackFolder, settings: ScoringSettings) -> None:
-    """Copy the certificate that is served now, which clients on this machine trust until another one is served."""
-    if settings.tls_certificate is None:
-        folder.certificate.unlink(missing_ok=True)
-    else:
-        write_whole(folder.certificate, (ROOT / settings.tls_certificate).read_text(encoding="utf-8"))

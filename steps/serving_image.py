@@ -82,7 +82,10 @@ class ServingImageHere(Step[LocalInputs, Outputs]):
         folder.images.mkdir(parents=True, exist_ok=True)
         unfinished = folder.images / f".{uuid.uuid4().hex}"
         try:
-            self._fill(unfinished, registry.bundle(registry.get(inputs.version).bundle_hash), inputs)
+            fill(unfinished, self.code, registry.bundle(registry.get(inputs.version).bundle_hash), inputs)
+            entrypoint = unfinished / "entrypoint"
+            entrypoint.write_text(ENTRYPOINT)
+            entrypoint.chmod(0o755)
             digest = image_digest(unfinished)
             if not folder.image(digest).is_dir():
                 unfinished.rename(folder.image(digest))
@@ -94,12 +97,6 @@ class ServingImageHere(Step[LocalInputs, Outputs]):
         """Whether the folder is there, with the content that the digest in its name says."""
         image = self.folder(state["stack"]).image(identity)
         return image.is_dir() and image_digest(image) == identity
-
-    def _fill(self, image: Path, bundle: Path, inputs: LocalInputs) -> None:
-        fill(image, self.code, bundle, inputs)
-        entrypoint = image / "entrypoint"
-        entrypoint.write_text(ENTRYPOINT)
-        entrypoint.chmod(0o755)
 
 
 class ServingImageOnAzure(AzureStep[AzureInputs, AzureOutputs]):

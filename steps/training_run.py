@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,24 +265,15 @@ class TrainingRunOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         """The run into `lake`, with paths on the cluster's machines."""
         raw = LakeFolder(inputs, Volume.RAW, inputs.manifest_hash, context)
 
-        def bundle(version: Version | None) -> Path | None:
-            if version is None:
-                return None
+        def bundle(version: Version) -> Path:
             return lake_folder(inputs, registered[version.number].bundle_url, context).on_cluster(inputs.volumes)
 
-        champion, best = earlier.champion, earlier.best
         snapshots = LakeSnapshots(inputs, context).on_cluster(inputs.volumes)
         return LakeRequest(
-            dataset=located(inputs.dataset),
-            training=inputs.parameters,
-            gate=inputs.gate,
+            **_what(inputs, earlier, bundle),
             data=raw.on_cluster(inputs.volumes),
             manifest_hash=inputs.manifest_hash,
             fetch=raw.read(COMPLETE) is None,
-            champion=bundle(champion),
-            champion_version=champion.number if champion else None,
-            best=bundle(best),
-            best_version=best.number if best else None,
             forgotten=snapshots / FORGOTTEN,
             output=lake.on_cluster(inputs.volumes),
             work=Path(inputs.volumes) / Volume.WORK,
@@ -328,21 +319,26 @@ class TrainingRunOnAzure(AzureStep[AzureInputs, AzureOutputs]):
 def request(inputs: LocalInputs, folder: StackFolder, earlier: Earlier, run: Path) -> TrainingRequest:
     """The request for `python -m training`, with its output in the folder `run`."""
     registry = LocalRegistry(folder.registry)
-    champion, best = earlier.champion, earlier.best
     return TrainingRequest(
-        dataset=located(inputs.dataset),
-        training=inputs.parameters,
-        gate=inputs.gate,
+        **_what(inputs, earlier, lambda version: registry.bundle(version.bundle_hash)),
         data=folder.path / inputs.location,
-        champion=registry.bundle(champion.bundle_hash) if champion else None,
-        champion_version=champion.number if champion else None,
-        best=registry.bundle(best.bundle_hash) if best else None,
-        best_version=best.number if best else None,
         forgotten=folder.forgotten,
         output=run / OUTPUT,
         progress=Format.JSON,
         result=Format.JSON,
     )
+
+
+def _what(inputs: Inputs, earlier: Earlier, bundle: Callable[[Version], Path]) -> dict[str, Any]:
+    """What is trained and compared, wherever: the fields of a request, with the bundles of earlier versions."""
+    compared = {"champion": earlier.champion, "best": earlier.best}
+    return {
+        "dataset": located(inputs.dataset),
+        "training": inputs.parameters,
+        "gate": inputs.gate,
+        **{name: version and bundle(version) for name, version in compared.items()},
+        **{f"{name}_version": version and version.number for name, version in compared.items()},
+    }
 
 
 def _train(wanted: TrainingRequest, run: Path, context: Context) -> dict[str, Any]:

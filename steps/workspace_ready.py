@@ -61,7 +61,10 @@ class WorkspaceReady(AzureStep[Inputs, Outputs]):
         url = f"https://{inputs.workspace_host}"
         client = credentials.databricks(inputs.tenant, url, inputs.workspace_id)
         retried("join the Databricks workspace", client.current_user.me, context)
-        metastore = self._assigned(client, context)
+        deadline = Deadline(context)  # it may be assigned minutes after the workspace's creation
+        while (metastore := retried("read the metastore", lambda: _metastore(client), context)) is None:
+            if not deadline.wait("waiting for Unity Catalog's metastore"):
+                break
         if metastore is None:
             raise MetastoreMissingError(
                 f"The Databricks workspace {url} has no Unity Catalog metastore. Accounts from before November 2023 "
@@ -70,14 +73,6 @@ class WorkspaceReady(AzureStep[Inputs, Outputs]):
             )
         self._wait_for_privileges(lambda: require_privileges(client, metastore), context)
         return Created(inputs.workspace_id, Outputs(url=url, metastore=metastore))
-
-    def _assigned(self, client: "WorkspaceClient", context: Context) -> str | None:
-        """The workspace's metastore, which may be assigned minutes after the workspace's creation."""
-        deadline = Deadline(context)
-        while True:
-            metastore = retried("read the metastore", lambda: _metastore(client), context)
-            if metastore is not None or not deadline.wait("waiting for Unity Catalog's metastore"):
-                return metastore
 
     def _wait_for_privileges(self, require: Callable[[], None], context: Context) -> None:
         """Wait until the workspace's admins have got their privileges, which also takes minutes."""

@@ -12,7 +12,6 @@ import pulumi
 from pulumi import Input, ResourceOptions
 from pulumi_azure_native import containerservice, managedidentity
 from pulumi_azure_native.containerservice.outputs import (
-    ManagedClusterOIDCIssuerProfileResponse,
     UserAssignedIdentityManagedClusterResponse,
 )
 
@@ -183,7 +182,8 @@ class Kubernetes(pulumi.ComponentResource):
         self.id = self.cluster.id
         self.name = self.cluster.name
         self.kubelet_principal = self.cluster.identity_profile.apply(_kubelet)
-        self.issuer = known(self.cluster.oidc_issuer_profile.apply(_issuer))
+        issued = self.cluster.oidc_issuer_profile
+        self.issuer = known(issued.apply(lambda profile: profile.issuer_url if profile else None))
         self.ready: pulumi.Resource = self.cluster
         for window in WINDOWS:
             weekly = containerservice.WeeklyScheduleArgs(day_of_week=containerservice.WeekDay.SUNDAY, interval_weeks=1)
@@ -278,10 +278,6 @@ def _network(own: ClusterNetwork | None) -> containerservice.ContainerServiceNet
         service_cidr=SERVICE_RANGE,
         dns_service_ip="10.0.0.10",
     )
-
-
-def _issuer(profile: ManagedClusterOIDCIssuerProfileResponse | None) -> str | None:
-    return profile.issuer_url if profile else None
 
 
 def _kubelet(profile: Mapping[str, UserAssignedIdentityManagedClusterResponse] | None) -> str:

@@ -97,12 +97,12 @@ class PrivateNetwork(pulumi.ComponentResource):
             allow_virtual_network_access=True,
             opts=own,
         )
-        group, other = _group_and_name(peered_network)
+        parts = peered_network.split("/")
         self.peered = network.VirtualNetworkPeering(
             "peering-back",
             virtual_network_peering_name=names.network,
-            resource_group_name=group,
-            virtual_network_name=other,
+            resource_group_name=parts[4],
+            virtual_network_name=parts[8],
             remote_virtual_network=network.SubResourceArgs(id=self.id),
             allow_virtual_network_access=True,
             opts=ResourceOptions(parent=self, depends_on=[half]),
@@ -118,11 +118,6 @@ class PrivateNetwork(pulumi.ComponentResource):
 def _subnet(name: str, addresses: str, **more: object) -> network.SubnetArgs:
     """A subnet whose machines reach the internet only by a NAT gateway."""
     return network.SubnetArgs(name=name, address_prefix=addresses, default_outbound_access=False, **more)  # type: ignore[arg-type]  # checked by the callers' own types
-
-
-def _group_and_name(identity: str) -> tuple[str, str]:
-    parts = identity.split("/")
-    return parts[4], parts[8]
 
 
 EVERYWHERE = "global"

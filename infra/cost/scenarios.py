@@ -89,6 +89,8 @@ def of_settings(
 ) -> Scenario:
     """A stack's scenario at its autoscalers' minimum; `recommends` is whether its dataset has users and items."""
     logs, about_logs = _logs(settings)
+    system = Pool(name="system nodes", size=settings.system_vm_size, nodes=settings.system_nodes_min)
+    scoring = Pool(name="scoring nodes", size=settings.scoring_vm_size, nodes=settings.scoring_nodes_min)
     return Scenario(
         name=name,
         region=settings.location,
@@ -96,7 +98,7 @@ def of_settings(
         training_nodes=1 + settings.training_workers,
         trainings=trainings,
         hours_per_training=hours_per_training,
-        pools=_pools(settings),
+        pools=(system,) if settings.shares_nodes else (system, scoring),
         kubernetes_tier=settings.kubernetes_tier,
         registry_tier=settings.registry_tier,
         replication=settings.storage_replication,
@@ -119,13 +121,6 @@ def _logs(settings: AzureSettings) -> tuple[float, str]:
         return 0.0, "logs in the given workspace are not counted"
     logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if settings.container_insights else 0.0
     return logs, "logs at their daily cap" if logs else f"logs within the {FREE_LOG_GB:g} GB that are free"
-
-
-def _pools(settings: AzureSettings) -> tuple[Pool, ...]:
-    system = Pool(name="system nodes", size=settings.system_vm_size, nodes=settings.system_nodes_min)
-    if settings.shares_nodes:
-        return (system,)
-    return system, Pool(name="scoring nodes", size=settings.scoring_vm_size, nodes=settings.scoring_nodes_min)
 
 
 def _about_nodes(settings: AzureSettings) -> Iterator[str]:

@@ -7,7 +7,6 @@ stack, such as a pull request's, can neither read nor decrypt another stack's st
 import hashlib
 import re
 from base64 import b32encode
-from dataclasses import dataclass
 
 STATE_GROUP = "rg-personalization-state"
 """The resource group of all stacks. No stack's `destroy` touches it."""
@@ -16,56 +15,41 @@ SLUG_LENGTH = 40
 SLUG_HASH = 6
 
 
-@dataclass(frozen=True, kw_only=True)
 class StateNames:
     """The names in one subscription, for one stack."""
 
-    subscription: str
-    stack: str
-
-    @property
-    def account(self) -> str:
+    def __init__(self, *, subscription: str, stack: str) -> None:
+        """Computes them all."""
+        self.subscription, self.stack = subscription, stack
+        digest = hashlib.sha256(f"personalization-state\n{subscription.lower()}".encode()).digest()
+        token, slug = b32encode(digest).decode().lower()[:TOKEN_LENGTH], _slug(stack)
+        self.account = f"state{token}"
         """The storage account, a name that is unique worldwide."""
-        return f"state{self._token}"
-
-    @property
-    def container(self) -> str:
+        self.container = f"state-{slug}"
         """The container of the stack's state."""
-        return f"state-{self._slug}"
-
-    @property
-    def vault(self) -> str:
+        self.vault = f"kv-state-{token}"
         """The Key Vault, a name that is unique worldwide."""
-        return f"kv-state-{self._token}"
-
-    @property
-    def key(self) -> str:
+        self.key = f"pulumi-{slug}"
         """The key that encrypts the secrets in the stack's state."""
-        return f"pulumi-{self._slug}"
-
-    @property
-    def backend(self) -> str:
+        self.backend = f"azblob://{self.container}?storage_account={self.account}&domain=blob.core.windows.net"
         """The URL of the state backend for Pulumi."""
-        return f"azblob://{self.container}?storage_account={self.account}&domain=blob.core.windows.net"
-
-    @property
-    def secrets_provider(self) -> str:
+        self.secrets_provider = f"azurekeyvault://{self.vault}.vault.azure.net/keys/{self.key}"
         """The URL of the key for Pulumi."""
-        return f"azurekeyvault://{self.vault}.vault.azure.net/keys/{self.key}"
+        self.group_path = f"/subscriptions/{subscription}/resourceGroups/{STATE_GROUP}"
+        """The Resource Manager's path of the group; below are those of what is in it."""
+        self.account_path = f"{self.group_path}/providers/Microsoft.Storage/storageAccounts/{self.account}"
+        self.container_path = f"{self.account_path}/blobServices/default/containers/{self.container}"
+        self.vault_path = f"{self.group_path}/providers/Microsoft.KeyVault/vaults/{self.vault}"
+        self.key_path = f"{self.vault_path}/keys/{self.key}"
 
     def identity(self, *, preview: bool) -> str:
         """The identity of the stack's workflows: one that deploys, one that only reads."""
         return f"id-github-{self.stack}{'-preview' if preview else ''}"
 
-    @property
-    def _slug(self) -> str:
-        """The stack's name in lower-case letters, digits and single hyphens, with a hash if that loses something."""
-        slug = re.sub("[^a-z0-9]+", "-", self.stack.lower()).strip("-")[:SLUG_LENGTH]
-        if slug == self.stack:
-            return slug
-        return f"{slug}-{hashlib.sha256(self.stack.encode()).hexdigest()[:SLUG_HASH]}".strip("-")
 
-    @property
-    def _token(self) -> str:
-        digest = hashlib.sha256(f"personalization-state\n{self.subscription.lower()}".encode()).digest()
-        return b32encode(digest).decode().lower()[:TOKEN_LENGTH]
+def _slug(stack: str) -> str:
+    """The stack's name in lower-case letters, digits and single hyphens, with a hash if that loses something."""
+    slug = re.sub("[^a-z0-9]+", "-", stack.lower()).strip("-")[:SLUG_LENGTH]
+    if slug == stack:
+        return slug
+    return f"{slug}-{hashlib.sha256(stack.encode()).hexdigest()[:SLUG_HASH]}".strip("-")

@@ -3,7 +3,7 @@
 The groups exist before the stack and outlive it, so deployers need rights in them alone.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -129,34 +129,9 @@ KEY_BITS = 3072
 TAGS = {"project": "personalization", "purpose": "state"}
 
 
-def group_path(names: StateNames) -> str:
-    """The resource group."""
-    return f"/subscriptions/{names.subscription}/resourceGroups/{STATE_GROUP}"
-
-
-def account_path(names: StateNames) -> str:
-    """The storage account."""
-    return f"{group_path(names)}/providers/Microsoft.Storage/storageAccounts/{names.account}"
-
-
-def vault_path(names: StateNames) -> str:
-    """The Key Vault."""
-    return f"{group_path(names)}/providers/Microsoft.KeyVault/vaults/{names.vault}"
-
-
-def container_path(names: StateNames) -> str:
-    """The container of the stack's state."""
-    return f"{account_path(names)}/blobServices/default/containers/{names.container}"
-
-
-def key_path(names: StateNames) -> str:
-    """The key of the stack's secrets."""
-    return f"{vault_path(names)}/keys/{names.key}"
-
-
 def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]:
     """The parts of the state backend, in the order of their creation."""
-    group, account = group_path(names), account_path(names)
+    group, account = names.group_path, names.account_path
     place = {"location": location, "tags": TAGS}
     yield Item(f"resource group {STATE_GROUP}", group, RESOURCES_VERSION, place)
     keyless = {
@@ -179,20 +154,20 @@ def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]
         settled=lambda found: bool(found["properties"].get("isVersioningEnabled")),
     )
     private = {"properties": {"publicAccess": "None"}}
-    yield Item(f"container {names.container}", container_path(names), STORAGE_VERSION, private)
+    yield Item(f"container {names.container}", names.container_path, STORAGE_VERSION, private)
     own = {"tenantId": tenant, "sku": VAULT_SKU}
     # No state can be read without the key, so it can't be purged; a deleted vault comes back as it was, with its keys
     # but without the roles on it ("Key Vault recovery management", Microsoft).
     guarded = {"enableRbacAuthorization": True, "enableSoftDelete": True, "enablePurgeProtection": True}
     yield Item(
         f"Key Vault {names.vault}",
-        vault_path(names),
+        names.vault_path,
         VAULT_VERSION,
         place | {"properties": own | guarded},
         recovery={"location": location, "properties": own | {"createMode": "recover"}},
     )
     key = {"kty": "RSA", "keySize": KEY_BITS, "keyOps": ["encrypt", "decrypt", "wrapKey", "unwrapKey"]}
-    yield Item(f"key {names.key}", key_path(names), VAULT_VERSION, {"properties": key})
+    yield Item(f"key {names.key}", names.key_path, VAULT_VERSION, {"properties": key})
     yield _lock("lock against deletion", group, "Holds Pulumi's state of every stack.")
 
 
@@ -245,7 +220,18 @@ def _budget(names: Names, amount: int, mail: str, manager: ResourceManager) -> I
     start = datetime.now(UTC).strftime("%Y-%m-01T00:00:00Z")
     period = (old.get("properties") or {}).get("timePeriod") or {"startDate": start}
     version = {"eTag": old["eTag"]} if "eTag" in old else {}
-    body = {**version, "properties": _terms(amount, mail, resource_groups(names)) | {"timePeriod": period}}
+    # It sends a mail when 80 % of the amount, in the subscription's currency, is spent or forecast, and stops nothing.
+    notice = {"enabled": True, "operator": "GreaterThan", "threshold": WARN_PERCENT, "contactEmails": [mail]}
+    groups = {"name": "ResourceGroupName", "operator": "In", "values": [*resource_groups(names)]}
+    wanted = {
+        "category": "Cost",
+        "amount": amount,
+        "timeGrain": "Monthly",
+        "filter": {"dimensions": groups},
+        "notifications": {kind.lower(): notice | {"thresholdType": kind} for kind in ("Actual", "Forecasted")},
+        "timePeriod": period,
+    }
+    body = {**version, "properties": wanted}
 
     def settled(found: Mapping[str, Any]) -> bool:
         terms = found["properties"]
@@ -254,16 +240,3 @@ def _budget(names: Names, amount: int, mail: str, manager: ResourceManager) -> I
         return terms.get("amount") == amount and mails == {mail} and set(groups) == set(resource_groups(names))
 
     return Item("budget", path, BUDGET_VERSION, body, settled=settled, optional=NO_BUDGET)
-
-
-def _terms(amount: int, mail: str, groups: Sequence[str]) -> dict[str, Any]:
-    """A monthly amount in the subscription's currency. It sends a mail when 80 % is spent or forecast, and stops
-    nothing."""
-    notice = {"enabled": True, "operator": "GreaterThan", "threshold": WARN_PERCENT, "contactEmails": [mail]}
-    return {
-        "category": "Cost",
-        "amount": amount,
-        "timeGrain": "Monthly",
-        "filter": {"dimensions": {"name": "ResourceGroupName", "operator": "In", "values": list(groups)}},
-        "notifications": {kind.lower(): notice | {"thresholdType": kind} for kind in ("Actual", "Forecasted")},
-    }

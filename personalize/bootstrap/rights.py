@@ -14,7 +14,7 @@ from infra.azure_settings import AzureSettings, PrincipalType
 from infra.cloud.names import Names, names_of, role_assignment_name
 from infra.cloud.role_list import Role
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.resources import TAGS, Item, container_path, group_path, group_paths, key_path
+from personalize.bootstrap.resources import TAGS, Item, group_paths
 
 if TYPE_CHECKING:
     from training.datasets.placed.listing import Address
@@ -109,8 +109,8 @@ def deployer_rights(stack: str, settings: AzureSettings) -> Iterator[Right]:
         yield Right(LOG_CONTRIBUTOR, settings.log_analytics)
     yield Right(deployer_role_id(settings.subscription), f"/subscriptions/{settings.subscription}")
     state = StateNames(subscription=settings.subscription, stack=stack)
-    yield Right(Role.BLOB_DATA_CONTRIBUTOR, container_path(state))
-    yield Right(KEY_USER, key_path(state))
+    yield Right(Role.BLOB_DATA_CONTRIBUTOR, state.container_path)
+    yield Right(KEY_USER, state.key_path)
 
 
 def given(right: Right, who: str, principal: str | None, kind: PrincipalType) -> Item:
@@ -120,22 +120,14 @@ def given(right: Right, who: str, principal: str | None, kind: PrincipalType) ->
     limited = {"condition": right.condition, "conditionVersion": "2.0"} if right.condition else {}
     return Item(
         f"role {ROLE_NAMES.get(right.role, 'of deployers')} of {who} on {right.scope.rpartition('/')[2]}",
-        principal and assignment_path(right, principal),
+        principal and f"{right.scope}/{ASSIGNMENTS}/{role_assignment_name(right.scope, right.role, principal)}",
         ROLE_VERSION,
         {"properties": properties | limited},
-        settled=lambda found: same_condition(found["properties"].get("condition"), right.condition),
+        # The portal's editor adds white space, and Azure may return null.
+        settled=lambda found: (
+            "".join((found["properties"].get("condition") or "").split()) == "".join(right.condition.split())
+        ),
     )
-
-
-def assignment_path(right: Right, principal: str) -> str:
-    """The Resource Manager's path of a role assignment."""
-    return f"{right.scope}/{ASSIGNMENTS}/{role_assignment_name(right.scope, right.role, principal)}"
-
-
-def same_condition(one: str | None, other: str | None) -> bool:
-    """Whether two conditions differ in white space at most, which the portal's editor adds. Azure may return null."""
-    first, second = ("".join((text or "").split()) for text in (one, other))
-    return first == second
 
 
 def only_roles(*roles: str) -> str:
@@ -177,7 +169,7 @@ class Workflows:
     def path(self, *, preview: bool) -> str:
         """The Resource Manager's path of the identity."""
         identity = self.names.identity(preview=preview)
-        return f"{group_path(self.names)}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{identity}"
+        return f"{self.names.group_path}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{identity}"
 
     def items(self, manager: ResourceManager) -> Iterator[Item]:
         """The identities, the tokens that they accept, and their roles.
@@ -208,8 +200,8 @@ class Workflows:
             groups = group_paths(names_of(self.stack, self.settings))
             yield from (Right(READER, group) for group in groups)
             yield Right(Role.CLUSTER_USER, groups[1])
-            yield Right(BLOB_READER, container_path(self.names))
-            yield Right(KEY_USER, key_path(self.names))
+            yield Right(BLOB_READER, self.names.container_path)
+            yield Right(KEY_USER, self.names.key_path)
         else:
             yield from deployer_rights(self.stack, self.settings)
 

@@ -3,7 +3,7 @@
 from azure_clients.errors import ManagerRefusedError
 from infra.azure_settings import PrincipalType
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.resources import STORAGE_VERSION, container_path
+from personalize.bootstrap.resources import STORAGE_VERSION
 from personalize.checks.machine import Finding, bad, good, remark
 from personalize.checks.subject import Subject
 
@@ -48,7 +48,8 @@ def check_deployer(subject: Subject) -> Finding:
     own = str(subject.caller.get("oid"))
     named = {deployer.object_id: deployer for deployer in subject.settings.deployers}
     wanted = "`azure.deployers` names the signed-in identity, or its group"
-    fix = f"add `{{object_id: {own}, type: {_type(subject)}}}` to `azure.deployers`"
+    kind = PrincipalType.SERVICE_PRINCIPAL if subject.caller.get("idtyp") == "app" else PrincipalType.USER
+    fix = f"add `{{object_id: {own}, type: {kind}}}` to `azure.deployers`"
     if own in named:
         return good("deployer", _shown(subject), wanted)
     groups = [identity for identity, deployer in named.items() if deployer.type is PrincipalType.GROUP]
@@ -67,13 +68,9 @@ def check_state(subject: Subject) -> Finding:
     """Whether the bootstrap has run, by the container for the state, which deployers may see."""
     names = StateNames(subscription=subject.settings.subscription, stack=subject.stack)
     wanted = f"a container {names.container} in {names.account}"
-    if subject.manager.get(container_path(names), STORAGE_VERSION) is None:
+    if subject.manager.get(names.container_path, STORAGE_VERSION) is None:
         return bad("state", "it is missing", wanted, f".venv/bin/personalize bootstrap --stack {subject.stack}")
     return good("state", f"in {names.account}", wanted)
-
-
-def _type(subject: Subject) -> str:
-    return PrincipalType.SERVICE_PRINCIPAL if subject.caller.get("idtyp") == "app" else PrincipalType.USER
 
 
 def _shown(subject: Subject) -> str:

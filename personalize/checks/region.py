@@ -8,7 +8,7 @@ from typing import Any
 from infra.azure_settings import other_regions
 from personalize.checks.machine import Finding, bad, good, remark
 from personalize.checks.subject import Subject
-from personalize.stack.cluster import CLUSTER_VERSION
+from personalize.stack.cluster import CLUSTER_VERSION, cluster_path
 
 SKUS_VERSION = "2021-07-01"
 USAGES_VERSION = "2024-07-01"
@@ -35,7 +35,9 @@ class Use:
 def check_sizes(subject: Subject) -> list[Finding]:
     """A finding about sizes and zones, and one about the quota."""
     location = subject.settings.location
-    sizes = _vm_sizes(subject, location)
+    path = f"{subject.subscription}/providers/Microsoft.Compute/skus"
+    listed = subject.manager.list(path, SKUS_VERSION, **{"$filter": f"location eq '{location}'"})
+    sizes = {str(sku["name"]): sku for sku in listed if sku.get("resourceType") == "virtualMachines"}
     uses = [use for use in _uses(subject) if use.first or use.size in sizes]
     problems = [problem for use in uses if use.first for problem in _problems(use, sizes.get(use.size), location)]
     free = _free_vcpus(subject)
@@ -44,13 +46,6 @@ def check_sizes(subject: Subject) -> list[Finding]:
         return [bad("VM sizes", "; ".join(problems), wanted, f"choose {_others(location, uses, sizes, free)}")]
     shown = ", ".join(sorted({use.size for use in uses}))
     return [good("VM sizes", f"{shown} in {location}", wanted), _quota(location, uses, sizes, free)]
-
-
-def _vm_sizes(subject: Subject, location: str) -> Mapping[str, Mapping[str, Any]]:
-    """The VM sizes of a region by name, with what restricts the subscription."""
-    path = f"{subject.subscription}/providers/Microsoft.Compute/skus"
-    listed = subject.manager.list(path, SKUS_VERSION, **{"$filter": f"location eq '{location}'"})
-    return {str(sku["name"]): sku for sku in listed if sku.get("resourceType") == "virtualMachines"}
 
 
 def _free_vcpus(subject: Subject) -> Mapping[str, int]:
@@ -68,9 +63,10 @@ def _uses(subject: Subject) -> Iterator[Use]:
     training = 1 + settings.training_workers
     yield Use("training_vm_size", settings.training_vm_size, training, training)
     zones = frozenset(zone.value for zone in settings.zones)
+    runs = subject.manager.get(cluster_path(subject.stack, settings), CLUSTER_VERSION) is not None
     for pool in ("system",) if settings.shares_nodes else ("system", "scoring"):
         size, least, most = (getattr(settings, f"{pool}_{part}") for part in ("vm_size", "nodes_min", "nodes_max"))
-        used = least if subject.cluster_exists else 0  # these count as used already
+        used = least if runs else 0  # these count as used already
         yield Use(f"{pool}_vm_size", size, least - used, most - used + SURGE, zones)
 
 

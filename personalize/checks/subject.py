@@ -13,7 +13,6 @@ from azure_clients import credentials
 from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names, names_of
-from personalize.stack.cluster import CLUSTER_VERSION, cluster_path
 
 CLAIMS_PART = 1
 """The second of a token's three parts has its claims."""
@@ -55,11 +54,6 @@ class Subject:
     def caller(self) -> dict[str, Any]:
         """The claims of the token for the Resource Manager."""
         return self.claims()
-
-    @cached_property
-    def cluster_exists(self) -> bool:
-        """Whether the stack's cluster exists, whose nodes count as used already."""
-        return self.manager.get(cluster_path(self.stack, self.settings), CLUSTER_VERSION) is not None
 
     def serving(self, kind: str, name: str) -> str:
         """The path of a resource in the serving group."""

@@ -1,6 +1,7 @@
 """`catalogue` and `forget`: other items for the running service, and users that nothing may know any more."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -110,7 +111,9 @@ def forget(
     elif not users.remember(user):
         raise BadInputError(f"The user {user} was not forgotten.")
     having = users.having(rule.of(user))
-    versions = _versions(stack)
+    versions: Sequence[Version] = []
+    with suppress(StackMissingError):  # before the first
+        versions = versions_of(stack).list()
     numbers = [version.number for version in versions if version.bundle_hash in having]
     serving = next((version.number for version in versions if version.champion), 0)
     if as_json:
@@ -125,11 +128,3 @@ def forget(
         told = [NEXT_TRAINING, *([NEWER] if max(numbers, default=0) > serving else [])]
     values = {"versions": " and ".join(map(str, numbers)), "newest": max(numbers, default=0), "stack": stack}
     tell(" ".join(told).format(user=user, serving=serving, **values))
-
-
-def _versions(stack: str) -> Sequence[Version]:
-    """The stack's versions, none before the first."""
-    try:
-        return versions_of(stack).list()
-    except StackMissingError:
-        return []

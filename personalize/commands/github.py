@@ -16,7 +16,7 @@ from personalize.terminal import Json, Stack, Yes, confirm, print_json, say, tel
 from steps.datasets import located
 
 if TYPE_CHECKING:
-    from training.datasets.placed.listing import Address
+    pass
 
 
 def bootstrap(
@@ -40,7 +40,9 @@ def bootstrap(
             yes=yes,
         )
     items = made.run(dry_run=dry_run)
-    places = _places(stack)
+    from training.datasets.placed.dataset import addresses  # noqa: PLC0415 - takes long, and no other command needs it
+
+    places = [*addresses(located(settings_of(stack).dataset)).values()]
     found: dict[str, Any] = {
         "items": items,
         "variables": made.variables(),
@@ -51,13 +53,6 @@ def bootstrap(
         print_json(found)
     else:
         _show(found, made, dry_run=dry_run)
-
-
-def _places(stack: str) -> Sequence["Address"]:
-    """Where the stack's data is, if it is in containers."""
-    from training.datasets.placed.dataset import addresses  # noqa: PLC0415 - takes long, and no other command needs it
-
-    return list(addresses(located(settings_of(stack).dataset)).values())
 
 
 def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:

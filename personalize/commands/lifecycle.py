@@ -34,7 +34,6 @@ from personalize.terminal import (
     results,
     say,
     tell,
-    without_secrets,
 )
 from recommend.forgotten import Forgotten
 from recommend.histories import FILE as HISTORIES
@@ -99,7 +98,8 @@ def show_update(update: Callable[[OnStep], Outcome], stack: str, *, as_json: boo
     """Run an update, show its steps, and print its result."""
     outcome = shown_operation(update)
     if as_json:
-        print_json(summary_of(outcome) | {"outputs": without_secrets(outcome.outputs, outcome.secret)})
+        shown = {name: "[secret]" if name in outcome.secret else value for name, value in outcome.outputs.items()}
+        print_json(summary_of(outcome) | {"outputs": shown})
         return
     tell(f"\n{changes_in_words(outcome)}")
     show_summary(outcome.outputs, stack)
@@ -211,25 +211,22 @@ LINKS = {"image_digest": "image", "run": "training run", "databricks": "Databric
 
 def announcement(stack: str, settings: AzureSettings) -> str:
     """What `up` creates, and its monthly price."""
+    try:
+        costs = bill(stack, settings)
+        always, training = costs.total("always_on"), costs.total("training")
+        price = (
+            f"About {always.likely:,.0f} USD a month ({always.low:,.0f} to {always.high:,.0f}) while it is up, and "
+            f"{training.likely / int(costs.scenario.trainings):,.2f} for each hour's training; prices of "
+            f"{costs.prices.as_of}, most of them unverified. `.venv/bin/personalize estimate --stack {stack}` shows "
+            "the nodes and each line."
+        )
+    except PriceUnknownError as error:
+        price = f"Its price is unknown: {error}"
     return (
         f"Stack {stack} will be created in subscription {settings.subscription}, region {settings.location}: a data "
         "lake, Azure ML's registry of models, a container registry, a Key Vault, a Databricks workspace for training, "
         "a Kubernetes cluster with a public address for the service, logs, alerts and a budget.\n"
-        f"{_money(stack, settings)}"
-    )
-
-
-def _money(stack: str, settings: AzureSettings) -> str:
-    try:
-        costs = bill(stack, settings)
-    except PriceUnknownError as error:
-        return f"Its price is unknown: {error}"
-    always, training = costs.total("always_on"), costs.total("training")
-    return (
-        f"About {always.likely:,.0f} USD a month ({always.low:,.0f} to {always.high:,.0f}) while it is up, and "
-        f"{training.likely / int(costs.scenario.trainings):,.2f} for each hour's training; prices of "
-        f"{costs.prices.as_of}, most of them unverified. `.venv/bin/personalize estimate --stack {stack}` shows the "
-        "nodes and each line."
+        f"{price}"
     )
 
 
@@ -275,7 +272,7 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     metrics = outputs["metrics"] if isinstance(outputs.get("metrics"), dict) else {}
     recommender = metrics.get("recommender")
     tell(f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.")
-    if StackFiles(stack).is_pinned:
+    if "personalization:model_version" in StackFiles(stack).read_overrides():  # by `serve`
         tell(f"It stays in service, even if `up` trains a newer one, until `.venv/bin/personalize serve latest{flag}`.")
     if recommender and recommender["accepted"]:
         user = shlex.quote(_somebody(stack, outputs) or "USER")

@@ -11,7 +11,7 @@ import typer
 from filelock import FileLock, Timeout
 from rich.table import Table
 
-from azure_clients.model_versions import INDEX, NoSuchVersionError, Version, folder_of
+from azure_clients.model_versions import INDEX, NoSuchVersionError, Version
 from features.bundle import BundleError, checked_hash
 from features.errors import BadInputError, reason
 from features.files import write_whole, written_aside
@@ -126,29 +126,20 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Print the path of the served model's report (HTML)."""
-    path = _served_report(stack)
+    outputs, _ = StackSession(stack).outputs()
+    path = Path(outputs.get("report", ""))
+    if not path.is_file() and (settings := azure_of(stack)) is not None:  # another machine deployed the stack
+        from personalize.stack.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages
+
+        path = AzureVersions(stack, settings).report() or path
+    if not path.is_file():
+        raise BadInputError("The stack has no report yet: `.venv/bin/personalize up` did not finish. Run it again.")
     if as_json:
         print_json({"report": path})
     else:
         tell(str(path))
     if show:
         typer.launch(path.as_uri())
-
-
-def _served_report(stack: str) -> Path:
-    """The report of the served model; downloaded if another machine deployed the stack to Azure.
-
-    Raises `BadInputError` if there is none yet.
-    """
-    outputs, _ = StackSession(stack).outputs()
-    path = Path(outputs.get("report", ""))
-    if not path.is_file() and (settings := azure_of(stack)) is not None:
-        from personalize.stack.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages
-
-        path = AzureVersions(stack, settings).report() or path
-    if not path.is_file():
-        raise BadInputError("The stack has no report yet: `.venv/bin/personalize up` did not finish. Run it again.")
-    return path
 
 
 def _number(text: str) -> int:
@@ -262,7 +253,7 @@ def export(registered: Callable[[], Sequence[Version]], fetch: Callable[[Version
 
 def version_folder(folder: Path, number: int) -> Path:
     """The folder of a version's bundle in an export."""
-    return folder / folder_of(number)
+    return folder / f"version-{number}"
 
 
 def _save(version: Version, fetch: Callable[[Version, Path], None], target: Path) -> None:

@@ -132,7 +132,10 @@ def resume(*, stack: Stack = "dev", as_json: Json = False) -> None:
     settings = require_azure(stack)
 
     changed = _switch(stack, settings, Power.RUNNING)
-    seconds = _await_service(stack)
+    try:
+        seconds = Service.of(StackSession(stack)).await_ready(READY_SECONDS)
+    except ServiceUnreachableError:  # the stack has no service
+        seconds = None
     if as_json:
         print_json({"changed": changed, "power": Power.RUNNING, "service_ready": seconds is not None})
     else:
@@ -151,12 +154,3 @@ def _switch(stack: str, settings: AzureSettings, wanted: Power) -> bool:
         raise StackMissingError(f"Stack {stack} has no cluster. Run `.venv/bin/personalize up --stack {stack}` first.")
     say(f"{'Stopping' if wanted is Power.STOPPED else 'Starting'} the cluster, which takes Azure some minutes ...")
     return switch(manager, path, wanted)
-
-
-def _await_service(stack: str) -> float | None:
-    """Seconds until the service was ready; None when it is not in time, or when the stack has none."""
-    try:
-        service = Service.of(StackSession(stack))
-    except ServiceUnreachableError:
-        return None
-    return service.await_ready(READY_SECONDS)

@@ -92,16 +92,13 @@ class StepDisplay:
                 row.text = update.text.removeprefix(f"{row.title}: ")
             case Phase.FINISHED:
                 row.ended = time.monotonic()
-                row.text = update.text or self._done(update.operation)
+                _, done = WORDS.get(update.operation, ("", update.operation))
+                planned = "stays as it is" if update.operation == "same" else f"would be {done}"
+                row.text = update.text or (planned if self._plan else done)
             case Phase.FAILED:
                 row.ended, row.text = time.monotonic(), update.text or "failed"
         if not self._live and not (update.operation == "refresh" and update.text == ""):
             self._plain_line(row)
-
-    def _done(self, operation: str) -> str:
-        _, done = WORDS.get(operation, ("", operation))
-        planned = "stays as it is" if operation == "same" else f"would be {done}"
-        return planned if self._plan else done
 
     def _plain_line(self, row: Row) -> None:
         stage = f"{row.phase}{row.text.partition(':')[0]}" if row.phase is Phase.MESSAGE else row.phase

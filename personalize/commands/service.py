@@ -15,7 +15,6 @@ from rich.table import Table
 from azure_clients.model_versions import MODEL
 from features.errors import BadInputError, reason
 from infra.azure_settings import AzureSettings
-from infra.settings import Settings
 from personalize.stack.on_azure import require_packages, settings_of
 from personalize.stack.service import NO_SERVICE, Service, ServiceUnreachableError
 from personalize.stack.session import StackSession
@@ -250,21 +249,12 @@ def _recommend_all(
         raise BadInputError(f"Recommendations are written as Parquet: name a file that ends in .parquet, not {out}.")
     if not out.absolute().parent.is_dir():
         raise BadInputError(f"The folder of {out} does not exist. Create it, or name another file.")
-    settings = settings_of(stack)
-    if new is None:
-        new = int(limit_options(settings.scoring).get("--new-items", 0))
-    users, number = _write(stack, settings, out, top, new)
-    if as_json:
-        print_json({"file": str(out), "users": users, "version": str(number)})
-    else:
-        tell(f"{out}: the best {top} items for each of {users:,} users, by model version {number}")
-
-
-def _write(stack: str, settings: Settings, out: Path, top: int, new: int) -> tuple[int, int]:
-    """Write the file; returns the numbers of users and of the version."""
     from personalize.all_users import Batch  # noqa: PLC0415 - LightGBM and Arrow, which a request does not need
     from scoring.responses import ModelName  # noqa: PLC0415 - see above
 
+    settings = settings_of(stack)
+    if new is None:
+        new = int(limit_options(settings.scoring).get("--new-items", 0))
     with ExitStack() as fetched:
         number, bundle, snapshots, forgotten = _served(stack, settings.azure, fetched)
         name = ModelName(name=MODEL, version=str(number))
@@ -272,7 +262,10 @@ def _write(stack: str, settings: Settings, out: Path, top: int, new: int) -> tup
         with Progress(console=messages, transient=True, disable=not messages.is_terminal) as progress:
             task = progress.add_task("users")
             users = batch.write(out, lambda done, total: progress.update(task, completed=done, total=total))
-    return users, number
+    if as_json:
+        print_json({"file": str(out), "users": users, "version": str(number)})
+    else:
+        tell(f"{out}: the best {top} items for each of {users:,} users, by model version {number}")
 
 
 def _served(stack: str, azure: AzureSettings | None, fetched: ExitStack) -> tuple[int, Path, Path, Forgotten]:

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 from tools.paths import ROOT
 from tools.setup.trust import trusting
@@ -27,16 +26,11 @@ def options_page() -> str:
     return bold.replace("&#x27;", "'").replace("&quot;", '"')
 
 
-def write_source(folder: Path) -> None:
-    """Write the site's source into `folder`, which is emptied first."""
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(ROOT / "docs", folder)
-    (folder / "reference" / "options.md").write_text(options_page(), encoding="utf-8")
-
-
 def main() -> int:
     """Build the site. Returns mkdocs' exit code, which is 1 for a warning too."""
-    write_source(SOURCE)
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", SOURCE)
+    (SOURCE / "reference" / "options.md").write_text(options_page(), encoding="utf-8")
     run = [str(ensure_uv()), "run", "--project", str(ROOT), "--frozen", "--isolated", "--only-group", "docs"]
     mkdocs = ["mkdocs", "build", "--strict", "--config-file", str(CONFIGURATION)]
     # Silences mkdocs-material's announcement of its end of life in 2027, which is not about our pages.

@@ -26,17 +26,16 @@ def markdown_table(rows: Iterable[SettingRow]) -> Iterator[str]:
         yield f"| `{row.key}` | {row.description} | {kind} | {default} |"
 
 
-def settings_tables() -> Iterator[str]:
-    """A table of settings for each group, line by line."""
-    for group, rows in groupby(describe_settings(Settings), key=lambda row: re.split("[. ]", row.key)[0]):
-        yield from (f"## {group}", "", *markdown_table(rows), "")
-
-
 def renewed() -> str:
     """The text of the page with new tables between its marks."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
     _, _, after = rest.partition(END)
-    return "\n".join([before + START, *settings_tables(), END + after])
+    tables = [
+        line
+        for group, rows in groupby(describe_settings(Settings), key=lambda row: re.split("[. ]", row.key)[0])
+        for line in (f"## {group}", "", *markdown_table(rows), "")
+    ]
+    return "\n".join([before + START, *tables, END + after])
 
 
 if __name__ == "__main__":

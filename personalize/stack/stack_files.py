@@ -137,11 +137,6 @@ class StackFiles:
         usual = self.source == ROOT / f"Pulumi.{self.stack}.yaml"
         return stack if usual else f"{stack} --config-file {shlex.quote(str(self.source))}"
 
-    @property
-    def is_pinned(self) -> bool:
-        """Whether `serve` named the model version that serves."""
-        return "personalization:model_version" in self.read_overrides()
-
     def write_overrides(self, values: Mapping[str, Any]) -> None:
         """Replace the settings for this machine alone."""
         write_private(self.overrides, yaml.safe_dump(dict(values)))

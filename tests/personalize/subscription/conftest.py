@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.resources import container_path
 from tests.support.azure_files import pytest_pycollect_makemodule  # noqa: F401 - a hook
 from tests.support.azure_stack import REQUIRED, SUBSCRIPTION, azure_stack
 
@@ -61,7 +60,7 @@ class World:
         fake.answer("/usages$", lambda _: {"value": [self._usage(name) for name in self.usages]})
         offered = [{"version": version, "isPreview": None} for version in ("1.34", "1.35", "1.36")]
         fake.answer("/kubernetesVersions$", {"values": offered})
-        fake.resources[container_path(StateNames(subscription=SUBSCRIPTION, stack="dev")).lower()] = {}
+        fake.resources[StateNames(subscription=SUBSCRIPTION, stack="dev").container_path.lower()] = {}
 
     def sku(self, name: str) -> dict[str, Any]:
         """How Azure lists a VM size."""
