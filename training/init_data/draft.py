@@ -7,7 +7,7 @@ from pathlib import Path
 
 from training.config import POSITIVES
 from training.init_data.columns import Decided, Line
-from training.init_data.guess import Gains, Guess
+from training.init_data.guess import Guess
 from training.init_data.profile import TableProfile
 from training.init_data.roles import Link, reason
 from training.tables.files import USUAL
@@ -65,8 +65,12 @@ def _features(guessed: Guess) -> Iterator[str]:
         keys = list(_keys(guessed)) if guessed.has_keys and kind == "categorical" else []
         if columns := [*keys, *(_column(one) for one in guessed.features if one.kind == kind)]:
             yield from (f"{kind}:", *columns)
-    if guessed.has_keys and guessed.gains:
-        yield from _made_of_keys(guessed.gains)
+    if guessed.has_keys and (gains := guessed.gains):
+        # What each gains beside all that is named before it.
+        made = [(f"  - {_inline([*pair])}", gained) for pair, gained in gains.crosses.items()]
+        yield from ["crosses:"] if made else []
+        made += [(f"factors: {_inline([*pair])}", gained) for pair, gained in gains.factors.items()]
+        yield from (f"{line} # {gained:+.3f} AUC on {gains.rows}" for line, gained in made)
 
 
 def _keys(guessed: Guess) -> Iterator[str]:
@@ -76,16 +80,6 @@ def _keys(guessed: Guess) -> Iterator[str]:
         yield "  # They tell nothing of new users and items."
     for name, mean in guessed.keys.items():
         yield f"  - {_inline(name)} # {mean:.0f} rows each on average"
-
-
-def _made_of_keys(gains: Gains) -> Iterator[str]:
-    """Crosses and factors, with what each gains beside all that is named before it."""
-    if gains.crosses:
-        yield "crosses:"
-        for pair, gained in gains.crosses.items():
-            yield f"  - {_inline([*pair])} # {gained:+.3f} AUC on {gains.rows}"
-    for pair, gained in gains.factors.items():
-        yield f"factors: {_inline([*pair])} # {gained:+.3f} AUC on {gains.rows}"
 
 
 def _left_out(guessed: Guess) -> Iterator[str]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -23,8 +24,8 @@ from training.spark.paths import to_read
 from training.tables.delta import write_copy
 from training.tables.files import TableFile, folder_values
 from training.tables.opening import first_row, open_bytes, readable
-from training.tables.texts import Chunk, changed, text_array, tops
-from training.tables.typed import TableRules
+from training.tables.texts import Chunk, changed, tops
+from training.tables.typed import TableRules, of_each
 
 LINE = "value"
 """Spark's column of a text file's lines."""
@@ -69,8 +70,9 @@ class Reader:
         others = {name: rows.column(name) for name in (START, ROW) if name in rows.schema.names}
         if self.numbers:
             others[NUMBER] = self._numbers(rows.column(FILE))
-        of_folders = self._of_folders(rows.column(FILE)) if self.file.folder_values else {}
-        return {**found, **of_folders, **others}, named
+        for name in self.file.folder_values:
+            others[name] = of_each(rows.column(FILE), partial(_of_folder, name=name), pa.string())
+        return {**found, **others}, named
 
     def _as_stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns = [_as_stored(batch.column(_column(at)), one.type) for at, one in enumerate(self.types)]
@@ -78,17 +80,11 @@ class Reader:
 
     def _numbers(self, files: pa.StringArray) -> pa.Int64Array:
         """0 for all whose path Spark writes in a way that is not known here."""
-        distinct = files.dictionary_encode()
-        paths = [_SCHEME.sub("/", unquote(file)) for file in distinct.dictionary.to_pylist()]
-        return pa.array([self.numbers.get(path, 0) for path in paths], pa.int64()).take(distinct.indices)
+        return of_each(files, lambda file: self.numbers.get(_SCHEME.sub("/", unquote(file)), 0), pa.int64())
 
-    def _of_folders(self, files: pa.StringArray) -> dict[str, pa.StringArray]:
-        distinct = files.dictionary_encode()
-        folders = [folder_values(unquote(file)) for file in distinct.dictionary.to_pylist()]
-        return {
-            name: text_array([values[name] for values in folders]).take(distinct.indices)
-            for name in self.file.folder_values
-        }
+
+def _of_folder(file: str, name: str) -> str:
+    return folder_values(unquote(file))[name]
 
 
 def joined(lines: pa.StringArray) -> pa.Buffer:

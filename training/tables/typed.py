@@ -5,6 +5,7 @@ parsed once. A number or a time of Parquet does not become a text, and a text no
 import operator
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, reduce
 from typing import Any
@@ -221,34 +222,26 @@ _YEAR_1000 = -30_610_224_000_000_000
 """Its beginning in microseconds since 1970: texts of earlier times are none, see `features.values.PLAIN_ISO_TIME`."""
 
 
-def numbers(values: pa.Array) -> npt.NDArray[np.float64]:
-    """Numbers, or texts of numbers, as float64[n], NaN for null.
+def numbers(values: pa.Array) -> pa.DoubleArray:
+    """Numbers, or texts of numbers, as float64, NaN for null.
 
     Raises `BadRowsError` if one of them is no number that float64 can hold.
     """
     if pa.types.is_timestamp(values.type):
         raise BadRowsError("a time is not a number")
-    if not pa.types.is_string(values.type):
-        found: npt.NDArray[np.float64] = values.to_numpy(zero_copy_only=False).astype(np.float64)
-        if np.any(np.isinf(found)):
-            raise BadRowsError("an infinite number")
-        return found
-    try:
-        found = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    except pa.ArrowInvalid:
-        return _one_by_one(values)
-    # Arrow also accepts the words `nan` and `inf`.
-    right = np.count_nonzero(np.isfinite(found)) == len(values) - values.null_count
-    return found if right else _one_by_one(values)
-
-
-def _one_by_one(texts: pa.StringArray) -> npt.NDArray[np.float64]:
-    """Check each distinct text by the rule itself, since Arrow's parser refuses some valid numbers, such as `+5`."""
-    values = _of_each(texts, lambda text: float(text) if is_number(text) else None, pa.float64())
-    if values.null_count > texts.null_count:
-        raise BadRowsError("a text is not a number")
-    found: npt.NDArray[np.float64] = values.to_numpy(zero_copy_only=False)
-    return found
+    parsed = values
+    if pa.types.is_string(values.type):
+        with suppress(pa.ArrowInvalid):
+            parsed = values.cast(pa.float64())
+        # Arrow refuses some valid numbers, such as `+5`, and also accepts the words `nan` and `inf`.
+        if parsed is values or not pc.all(pc.is_finite(parsed)).as_py():
+            parsed = of_each(values, lambda text: float(text) if is_number(text) else None, pa.float64())
+        if parsed.null_count > values.null_count:
+            raise BadRowsError("a text is not a number")
+    found = parsed.to_numpy(zero_copy_only=False).astype(np.float64)
+    if np.any(np.isinf(found)):
+        raise BadRowsError("an infinite number")
+    return pa.array(found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -388,7 +381,7 @@ def cleaned(columns: Mapping[str, pa.Array], rules: TableRules) -> tuple[Mapping
     fits = np.ones(len(next(iter(columns.values()))), np.bool_)
     for one in rules.source.where:
         texts = _texts(columns[one.column], rules.words(one.column))
-        known = _of_each(texts, partial(_fulfils, condition=one, decimal=rules.source.decimal), pa.bool_())
+        known = of_each(texts, partial(_fulfils, condition=one, decimal=rules.source.decimal), pa.bool_())
         fits &= known.fill_null(False).to_numpy(zero_copy_only=False)  # noqa: FBT003 - a value
         found[WRONG] += known.null_count
     if rules.source.where:
@@ -431,7 +424,7 @@ def _keys(columns: Mapping[str, pa.Array], rules: TableRules) -> dict[str, pa.St
 
 def normalized(texts: pa.StringArray, rule: KeyRule) -> pa.StringArray:
     """Many keys by their rule."""
-    return keys_of(texts) if rule == AS_WRITTEN else _of_each(texts, rule.of, pa.string())
+    return keys_of(texts) if rule == AS_WRITTEN else of_each(texts, rule.of, pa.string())
 
 
 def untyped(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
@@ -469,7 +462,7 @@ def pointed(values: pa.Array, decimal: str) -> pa.Array:
     """`with_point` for many texts; numbers are left as they are."""
     if decimal == "." or not pa.types.is_string(values.type):
         return values
-    return _of_each(values, partial(with_point, decimal=decimal), pa.string())
+    return of_each(values, partial(with_point, decimal=decimal), pa.string())
 
 
 def _is_text_of_float(word: str) -> bool:
@@ -485,7 +478,7 @@ def _feature(values: pa.Array, feature: Field, rules: TableRules) -> pa.Array:
         return _texts(values, words)
     present = _present(values, words)
     if not isinstance(feature, TimeColumn):
-        return pa.array(numbers(pointed(present, rules.source.decimal)))
+        return numbers(pointed(present, rules.source.decimal))
     found = _moments(present, feature.reading.format, feature.reading.zone)
     moments: npt.NDArray[np.float64] = found.to_numpy(zero_copy_only=False).astype(np.float64)
     if found.null_count > present.null_count or np.any((moments < FIRST) | (moments >= LAST)):
@@ -518,7 +511,7 @@ def _moments(present: pa.Array, form: TimeFormat, zone: str) -> pa.Int64Array:
     texts = texts_of(present)
     if form is TimeFormat.ISO and zone == "UTC" and (moments := _in_bulk(texts)) is not None:
         return moments
-    return _of_each(texts, partial(microseconds, form=form, zone=ZoneInfo(zone)), pa.int64())
+    return of_each(texts, partial(microseconds, form=form, zone=ZoneInfo(zone)), pa.int64())
 
 
 def _in_bulk(texts: pa.StringArray) -> pa.Int64Array | None:
@@ -533,7 +526,8 @@ def _in_bulk(texts: pa.StringArray) -> pa.Int64Array | None:
         return None
 
 
-def _of_each(texts: pa.StringArray, function: Callable[[str], object], kind: pa.DataType) -> pa.Array:
+def of_each(texts: pa.StringArray, function: Callable[[str], object], kind: pa.DataType) -> pa.Array:
+    """What a function makes of each text, asked once for each different one."""
     distinct = texts.dictionary_encode()
     return pa.array(list(map(function, distinct.dictionary.to_pylist())), kind).take(distinct.indices)
 
@@ -542,10 +536,10 @@ def _clicks(values: pa.Array, label: Label, rules: TableRules) -> pa.Int8Array:
     texts = _texts(values, rules.words(label.column))
     if label.choice:
         places = {text: place for place, text in enumerate(label.choice)}
-        found = _of_each(texts, places.get, pa.int8())
+        found = of_each(texts, places.get, pa.int8())
     else:
         texts = texts if label.of_texts else pointed(texts, rules.source.decimal)
-        found = _of_each(texts, lambda text: is_click(text, label) if text else None, pa.bool_())
+        found = of_each(texts, lambda text: is_click(text, label) if text else None, pa.bool_())
     if found.null_count:
         raise BadRowsError(f"no label in {label.column}")
     return found.cast(pa.int8())
