@@ -29,13 +29,15 @@ POOL_TOKEN_LENGTH = 10
 class Name:
     """A name in `Names`: this beginning, then letters and digits of the stack's name and of the token."""
 
-    def __init__(self, beginning: str) -> None:
-        """`beginning` has a hyphen at its end unless the service allows none."""
-        self._beginning = beginning
+    def __init__(self, beginning: str, *, lasts: bool = False) -> None:
+        """`beginning` has a hyphen at its end unless the service allows none. What `lasts` outlives a destroy, and so
+        has a name without the suffix.
+        """
+        self._beginning, self._lasts = beginning, lasts
 
     def __get__(self, names: "Names", _: object = None) -> str:
         """The whole name."""
-        return f"{self._beginning}{names.readable}{names.token}"
+        return f"{self._beginning}{names.readable}{names.lasting_token if self._lasts else names.token}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,11 @@ class Names:
         """Ten lower-case letters and digits, different for each project, stack, subscription and suffix."""
         parts = (self.project, self.stack, self.subscription.lower(), self.suffix)
         return _token("\n".join(parts), TOKEN_LENGTH)
+
+    @property
+    def lasting_token(self) -> str:
+        """The same for every suffix."""
+        return _token("\n".join((self.project, self.stack, self.subscription.lower())), TOKEN_LENGTH)
 
     @property
     def readable(self) -> str:
@@ -97,20 +104,12 @@ class Names:
     container_rule = Name("containers-")
     """The data collection rule for the pods' logs."""
 
-    @property
-    def training_group(self) -> str:
-        """Resource group of data, training and registry. It outlives a destroy, and so has no suffix."""
-        return self._lasting("rg-training")
-
-    @property
-    def serving_group(self) -> str:
-        """Resource group of the cluster and everything that serves. See `training_group`."""
-        return self._lasting("rg-serving")
-
-    @property
-    def budget(self) -> str:
-        """The budget. It outlives a destroy too."""
-        return self._lasting("budget")
+    training_group = Name("rg-training-", lasts=True)
+    """Resource group of data, training and registry."""
+    serving_group = Name("rg-serving-", lasts=True)
+    """Resource group of the cluster and everything that serves."""
+    budget = Name("budget-", lasts=True)
+    """The budget."""
 
     @property
     def private_host(self) -> str:
@@ -135,11 +134,6 @@ class Names:
     def scoring_pool(self, *properties: str) -> str:
         """The scoring pool. Its name depends on the properties, because a pool's VM size can't be changed in place."""
         return POOL_PREFIX + _token("\n".join(properties), POOL_TOKEN_LENGTH)
-
-    def _lasting(self, prefix: str) -> str:
-        """A name that stays when the suffix changes."""
-        token = _token("\n".join((self.project, self.stack, self.subscription.lower())), TOKEN_LENGTH)
-        return f"{prefix}-{self.readable}{token}"
 
 
 def names_of(stack: str, settings: "AzureSettings") -> Names:

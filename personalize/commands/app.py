@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import traceback
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,7 +65,9 @@ def _stack_file() -> Any:  # noqa: ANN401 - see `LazyCommand`
         if file is not None:
             before = os.environ.get(VARIABLE)
             os.environ[VARIABLE] = str(file)
-            context.call_on_close(lambda: _restore(before))
+            context.call_on_close(
+                partial(os.environ.pop, VARIABLE) if before is None else partial(os.environ.update, {VARIABLE: before})
+            )
 
     def command(
         *,
@@ -86,13 +88,6 @@ def _stack_file() -> Any:  # noqa: ANN401 - see `LazyCommand`
     alone = typer.Typer(add_completion=False)
     alone.command()(command)
     return typer.main.get_command(alone).params[0]
-
-
-def _restore(file: str | None) -> None:
-    if file is None:
-        del os.environ[VARIABLE]
-    else:
-        os.environ[VARIABLE] = file
 
 
 @cache
