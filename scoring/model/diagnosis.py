@@ -20,7 +20,7 @@ LOOKED_AT = 1 << 18
 PLACE = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 NAMED = re.compile(r"Object (?P<kind>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
 COLUMN = re.compile(r"`\$\.(\w+)\[\.\.\.\]")
-LENGTH = re.compile(r"Expected `(?:array|object)` of length (?P<bound>[<>]= \d+)")
+LENGTH = re.compile(r"Expected `(?P<kind>array|object|str)` of length (?P<bound>[<>]= \d+)")
 LIMIT = re.compile(r"Expected `float` (?P<bound>[<>]= \d+)\.0")
 KINDS = {
     "float": "a number",
@@ -74,7 +74,7 @@ def rejection_for(error: Exception, body: bytes, known: str) -> Rejection:
         return Refusal.INVALID_JSON("The body is nested too deeply.")
     if field := _sent_non_finite(body):
         return Refusal.NOT_FINITE(
-            f"{field} is NaN or infinite; give a finite number, or null when it is missing.", field=field
+            f"{field} is NaN or infinite; give a finite number, or leave it out if it is missing.", field=field
         )
     return Refusal.INVALID_JSON(f"The body is not valid JSON: {error}.")
 
@@ -89,7 +89,8 @@ def _invalid(text: str, known: str) -> Rejection:
         return Refusal.MISSING_FIELD(f"The field {field} is required.", field=field)
     subject = place or "The body"
     if length := LENGTH.fullmatch(reason):
-        return Refusal.WRONG_COUNT(f"{subject} must have {_at_least_or_most(length)} entries.", field=place or None)
+        what = "characters" if length["kind"] == "str" else "entries"
+        return Refusal.WRONG_COUNT(f"{subject} must have {_at_least_or_most(length)} {what}.", field=place or None)
     if limit := LIMIT.fullmatch(reason):
         return Refusal.OUT_OF_RANGE(f"{subject} must be {_at_least_or_most(limit)}.", field=place or None)
     if reason == "Number out of range":

@@ -27,8 +27,8 @@ def require_column(name: str, field: str, catalogue: Catalogue | None) -> None:
 def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask | None:
     """Which items of the catalogue the request's filter allows, bool[c], None if there is nothing to filter by.
 
-    Raises `UNKNOWN_FIELD`, `WRONG_TYPE` for a range of texts, `OUT_OF_RANGE`, and `SnapshotError` if the catalogue was
-    altered.
+    Raises `UNKNOWN_FIELD`, `WRONG_TYPE` for a range of texts, `OUT_OF_RANGE`, `WRONG_COUNT` for an empty condition, and
+    `SnapshotError` if the catalogue was altered.
     """
     wanted = {} if request.filter is msgspec.UNSET else request.filter
     for name in wanted:
@@ -45,11 +45,13 @@ def _allowed(name: str, wanted: list[str | int | float] | Condition, catalogue: 
     """Which items, bool[c], have one of the values in a column, or meet the condition; raises like `matching`."""
     if isinstance(wanted, list):
         return catalogue.having(name, [key_of(str(value)) for value in wanted])
+    at = f"filter.{name}"[:LONGEST_NAME]
+    if wanted == Condition():
+        raise Refusal.WRONG_COUNT(f"{at} must have `min`, `max` or `not`.", field=at)
     allowed: Mask = np.ones(catalogue.count, np.bool_)
     if wanted.not_ is not msgspec.UNSET:
         allowed = ~_allowed(name, wanted.not_, catalogue)
     if (wanted.min, wanted.max) != (msgspec.UNSET, msgspec.UNSET):
-        at = f"filter.{name}"[:LONGEST_NAME]
         if name not in catalogue.layout.numbers:
             numbers = ", ".join(catalogue.layout.numbers) or "none"
             raise Refusal.WRONG_TYPE(

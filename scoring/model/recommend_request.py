@@ -107,7 +107,7 @@ Seen = Annotated[
 class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A list of its own."""
 
-    name: Annotated[str, msgspec.Meta(max_length=100, description="What the response calls it.")]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="What the response calls it.")]
     top: (
         Annotated[
             float, msgspec.Meta(ge=1, le=MOST_PLACED, multiple_of=1, description="How many items to return, else 10.")
@@ -205,6 +205,10 @@ def read_recommend(body: bytes) -> RecommendRequest:
         raise Refusal.MISSING_FIELD("Give `user`, `history` or both.", field="user")
     if request.placements is not msgspec.UNSET and request.top is not msgspec.UNSET:
         raise Refusal.WRONG_TYPE("`top` stands beside `placements`; give each placement its own.", field="top")
+    names = [one.name for one in request.placements or ()]
+    if repeated := [at for at, name in enumerate(names) if name in names[:at]]:
+        field = f"placements[{repeated[0]}].name"
+        raise Refusal.WRONG_COUNT(f"{field} is that of a placement before it; give each its own.", field=field)
     return request
 
 

@@ -104,16 +104,19 @@ WRONG_WITH_RECOMMENDER: list[tuple[str, object, str, str | None]] = [
     ("/recommend", {"user": "u1", "filter": {"genre": "x"}}, "wrong_type", "filter.genre"),
     ("/recommend", {"user": "u1", "filter": {"genre": []}}, "wrong_count", "filter.genre"),
     ("/recommend", {"user": "u1", "filter": {"genre": {"not": []}}}, "wrong_count", "filter.genre.not"),
+    ("/recommend", {"user": "u1", "filter": {"genre": {}}}, "wrong_count", "filter.genre"),
     ("/recommend", {"user": "u1", "filter": {"title": ["x"], "genre": {"min": "3"}}}, "wrong_type", "filter.genre.min"),
     ("/similar", {"item": "a", "filter": {"genre": {"min": 3}}}, "wrong_type", "filter.genre"),
     ("/recommend", {"user": "u1", "at_most": {"genre": 0}}, "out_of_range", "at_most.genre"),
     ("/recommend", {"user": "u1", "seen": "yes"}, "wrong_type", "seen"),
     *(
-        ("/recommend", {"user": "u1", "placements": [{"name": "x"}] * n}, "wrong_count", "placements")
+        ("/recommend", {"user": "u1", "placements": [{"name": str(x)} for x in range(n)]}, "wrong_count", "placements")
         for n in (0, 11, 50)
     ),
     ("/recommend", {"user": "u1", "placements": [{"name": "x"}], "top": 3}, "wrong_type", "top"),
     ("/recommend", {"user": "u1", "placements": [{"top": 3}]}, "missing_field", "placements[0].name"),
+    ("/recommend", {"user": "u1", "placements": [{"name": ""}]}, "wrong_count", "placements[0].name"),
+    ("/recommend", {"user": "u1", "placements": [{"name": x} for x in "xyx"]}, "wrong_count", "placements[2].name"),
     ("/recommend", {"user": "u1", "placements": [{"name": "x", "top": 101}]}, "out_of_range", "placements[0].top"),
     (
         "/recommend",
