@@ -10,8 +10,12 @@ from azure_clients.containers import AzureLake
 from features.errors import PersonalizationError
 from infra.on_machine import on_machine
 from infra.settings import Settings, Target, load_settings
+from recommend.forgotten import Forgotten
 from steps.datasets import located
+from steps.folders import StackFolder
+from tools.paths import state_folder
 from training.datasets import check_split, describe, recommends
+from training.datasets.configs import config_of
 from training.datasets.manifest import Manifest
 from training.datasets.placed.dataset import covered
 from training.errors import DatasetError
@@ -46,12 +50,15 @@ def deploy(
 ) -> dict[str, Output[Any]]:
     """Declare all of `stack` and return its outputs, `key` being secret; see `program`.
 
-    Raises `PersonalizationError` if the dataset can't be described or split according to the settings, or if this
-    machine lacks what Spark needs and Spark is to run here.
+    Raises `PersonalizationError` if the dataset can't be described or split according to the settings, if the rule of
+    users' keys changed while somebody is forgotten here, or if this machine lacks what Spark needs and Spark is to run.
     """
     dataset = located(settings.dataset)
     manifest = listed or UNREAD
     if reads_data and listed is None:
+        spec = config_of(dataset)
+        if spec.users and settings.target is Target.LOCAL:  # on Azure, where the list is, training refuses it
+            spec.without(Forgotten.load(StackFolder(state_folder(stack)).forgotten))
         manifest = describe(dataset, AzureLake(settings.azure.tenant if settings.azure else ""))
         check_split(dataset, settings.training.split)
     if manifest.dropped:

@@ -9,11 +9,15 @@ from typing import Any
 import pulumi
 import pytest
 
+from features.values import KeyRule
 from infra.program import deploy
 from infra.settings import Settings
+from recommend.forgotten import OtherKeysError
+from steps.folders import StackFolder
 from steps.image_content import serving_code_hash
 from steps.job_libraries import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
 from steps.serving_settings import ScoringEngine, ScoringSettings
+from steps.snapshots_here import LocalSnapshots
 from tests.infra.graph.recorder import SECRET_MARK, STEP_VALUES, Recorder, run
 from tools.paths import ROOT
 from training.datasets import describe
@@ -117,12 +121,27 @@ def test_a_machine_without_what_spark_needs_declares_nothing_for_it(
     assert run(declare)[0].steps == {}
 
 
-def test_a_split_by_time_of_rows_without_a_time_declares_nothing() -> None:
-    rows = CriteoDataset(kind="criteo", path="sample")
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            Settings(
+                dataset=CriteoDataset(kind="criteo", path="sample"), training=TrainingParameters(split=Split.TIME)
+            ),
+            "`split: time` needs a dataset with a timestamp",
+        ),
+        (Settings(), r'\(1\) while .* said `keys: \{"lowercase":true\}` of users\. Now it says \{\}'),
+    ],
+)
+def test_what_training_would_refuse_declares_nothing(
+    settings: Settings, problem: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
+    LocalSnapshots(StackFolder(tmp_path / "test")).forget("u1", KeyRule(lowercase=True))
 
     def declare() -> dict[str, pulumi.Output[Any]]:
-        with pytest.raises(NoTimestampError, match="`split: time` needs a dataset with a timestamp"):
-            deploy(Settings(dataset=rows, training=TrainingParameters(split=Split.TIME)), "test")
+        with pytest.raises((NoTimestampError, OtherKeysError), match=problem):
+            deploy(settings, "test")
         return {}
 
     assert run(declare)[0].steps == {}
