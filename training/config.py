@@ -117,6 +117,9 @@ def word_of(value: object) -> object:
 Word = Annotated[str, BeforeValidator(word_of), Field(min_length=1)]
 
 
+Bound = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+
+
 class Condition(Strict):
     """What a row's field in `column` must be for the row to be read. All that is named must hold.
 
@@ -124,10 +127,10 @@ class Condition(Strict):
     """
 
     column: str
-    above: StrictInt | StrictFloat | None = None
-    at_least: StrictInt | StrictFloat | None = None
-    below: StrictInt | StrictFloat | None = None
-    at_most: StrictInt | StrictFloat | None = None
+    above: Bound | None = None
+    at_least: Bound | None = None
+    below: Bound | None = None
+    at_most: Bound | None = None
     among: tuple[Word, ...] = Field(default=(), alias="is")
     excluded: tuple[Word, ...] = Field(default=(), alias="not")
 
@@ -271,7 +274,7 @@ class Label(Strict):
     """
 
     column: str
-    at_least: StrictInt | StrictFloat | None = None
+    at_least: Bound | None = None
     equals: StrictInt | StrictFloat | StrictBool | str | None = None
     positive: tuple[Event, ...] = Field(default=(), min_length=1)
     negative: tuple[Event, ...] = Field(default=(), min_length=1)

@@ -206,13 +206,14 @@ class Fault:
             return ""
         if all(text.startswith("[") for text in self.values):
             return f"; a list is as many numbers as it has with {{column: {self.check.column!r}, length: ...}}"
+        texts = "; for texts, write `is` or `not`" if self.check.first else ""
         if len(self.values) > _MISSING_WORDS:
-            return ""
+            return texts
         words = ", ".join(f'"{_short(text)}"' for text in sorted(self.values))
         line = f"missing: [{words}]"
         if any(one.name == self.check.column for one in self.rules.features):
             line = f"{{column: {self.check.column!r}, {line}}}"
-        return f"; where that means missing, say {line}"
+        return f"{texts}; where that means missing, say {line}"
 
     @property
     def _has_commas(self) -> bool:

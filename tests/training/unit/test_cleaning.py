@@ -78,6 +78,7 @@ def test_what_a_config_says_of_cleaning_is_the_same_when_it_is_written_and_read_
         ({"interactions": {"where": {"quantity": 0}}}, "give what quantity must be, as {above: 0}"),
         ({"interactions": {"where": {"quantity": {}}}}, "give `above`, `at_least`, `below` or `at_most` with a number"),
         ({"interactions": {"where": {"quantity": {"above": "0"}}}}, "'0'"),
+        ({"interactions": {"where": {"quantity": {"above": float("nan")}}}}, "whole number or a finite number, not nan"),
         ({"interactions": {"where": {"order": {"is": [""]}}}}, "must be at least 1 long"),
         ({"interactions": {"missing_keys": "guests"}}, "'drop' or 'one_time', not 'guests'"),
         ({"interactions": {"missing_keys": "one_time"}}, "needs to know what was bought together: name a `basket`"),
@@ -191,6 +192,10 @@ WITHOUT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a number that is none": (
         {"interactions": {**CLEANED["interactions"], "refunds": "status"}},
         ["number status: 7 of 10 fields are not a number: ", '; where that means missing, say missing: ["ok"]'],
+    ),
+    "a condition on texts that is one on numbers": (
+        {"interactions": {**CLEANED["interactions"], "where": {"status": {"above": 1}}}},
+        ["number status: 10 of 10 fields are", '; for texts, write `is` or `not`; where that means missing'],
     ),
     "missing keys": (
         {"interactions": {"refunds": "quantity"}},
