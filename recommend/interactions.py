@@ -11,7 +11,7 @@ from recommend.arrays import Indices, Mask, Numbers
 from recommend.first_stage import Kinds, last_of_each, strengths
 
 FEW = 2
-"""Users without whom a mean of an item is that of all items."""
+"""Users without whom a share of an item is that of all items."""
 SECONDS_A_DAY = 86_400.0
 LEAST = -500.0
 """Half-lives beyond which nothing counts less, so that one wrong date in the future leaves no item without choices."""
@@ -136,24 +136,17 @@ class Interactions:
         return np.bincount(self.items, counts, self.item_count).astype(np.float64, copy=False)
 
     def again(self) -> Numbers:
-        """How items are chosen again, float64[2, m]: the share of their users who did so, and after how many choices of
-        such a user, as a geometric mean; of few ones nearer to that of all. One-time users can't.
+        """The share of the users who chose an item that did so again, float64[m], of few ones nearer to that of all.
+
+        One-time users can't.
         """
         rows = self.only(self.come_back(self.users))
-        rows = rows.only(rows.by_user())
-        places = np.arange(len(rows)) - np.searchsorted(rows.users, rows.users)
-        order = np.lexsort((rows.items, rows.users))
-        last = last_of_each(rows.users[order], rows.items[order])
-        each = np.diff(np.flatnonzero(last), prepend=-1)
-        after = np.log(np.diff(places[order], append=0)[~last])
-        items = rows.items[order]
-        return np.stack([self._means(items[last], each > 1), np.exp(self._means(items[~last], after))])
-
-    def _means(self, items: Indices, values: Numbers | Mask) -> Numbers:
-        """The mean of the `values`, [n], of each item, float64[m]; see `FEW`."""
-        counts, sums = (np.bincount(items, of, self.item_count) for of in (None, values))
-        means: Numbers = (sums + FEW * values.sum() / max(len(items), 1)) / (counts + FEW)
-        return means
+        pairs = rows.matrix(np.ones(len(rows)))
+        users, repeated = (
+            np.bincount(pairs.indices, of, self.item_count) for of in (np.ones(pairs.nnz), pairs.data > 1)
+        )
+        of_all: Numbers = (repeated + FEW * repeated.sum() / max(pairs.nnz, 1)) / (users + FEW)
+        return of_all
 
     def matrix(self, values: Numbers | None = None) -> Matrix:
         """The sum of `values`, float64[n], by user and item, as a sparse float64[users, items].

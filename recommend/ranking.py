@@ -27,10 +27,9 @@ CANDIDATES = 100
 FIRST_STAGE = ("standard_score", "place", "popularity", "history")
 """The inputs that every dataset has. Those of a candidate are as standardised scores and places, because scores and
 counts would be lower where a part of the choices is left out to learn from."""
-OWN = ("own_choices", "own_age", "own_decayed", "own_due", "again")
+OWN = ("own_choices", "own_age", "own_decayed", "again")
 """The inputs about a user's own items, where these are recommended again: how often somebody chose the candidate, and
-how many choices ago, as logarithms; how often, where a choice counts half after `OWN_HALF_LIFE` later ones; how many
-choices ago, relative to those until they choose it again, a mean of theirs and of what is typical of the item; and the
+how many choices ago, as logarithms; how often, where a choice counts half after `OWN_HALF_LIFE` later ones; and the
 share of those who chose it that did so again."""
 OWN_HALF_LIFE = 60.0
 
@@ -99,7 +98,8 @@ class Placed(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class FirstStageInputs:
     """What the first stage knows of candidates: from the choices of each of m items, int64[m], and the columns of
-    items, if there are any. With `again`, float64[2, m], see `Interactions.again`, a user's own items are candidates.
+    items, if there are any. With `again`, float64[m], the share of those who chose an item that did so again, a user's
+    own items are candidates.
     """
 
     choices: Indices
@@ -144,7 +144,7 @@ class FirstStageInputs:
             place,
             standard(self._logarithms[items], of, place),
             np.log1p(chosen.counts)[of],
-            *(() if self.again is None else (*self._own(lists, self.again[1]), self.again[0][items])),
+            *(() if self.again is None else (*self._own(lists), self.again[items])),
             *(taste.of_items(chosen, of, items, shares) for taste, shares in self._tastes),
         ]
         inputs = np.empty((len(items), len(columns)))
@@ -152,22 +152,17 @@ class FirstStageInputs:
             inputs[:, number] = column
         return inputs
 
-    def _own(self, lists: Sequence[Candidates], typical: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-        """The first inputs `OWN`, of which an item that was never chosen is older than all others, and never due."""
-        choices, ages, decayed, due = [], [], [], []
+    def _own(self, lists: Sequence[Candidates]) -> tuple[Numbers, Numbers, Numbers]:
+        """The first inputs `OWN`, of which an item that was never chosen is older than all others."""
+        choices, ages, decayed = [], [], []
         for history, items, *_ in lists:
-            place, places = np.full(len(self.choices), -1), np.arange(len(history))
-            place[history[::-1]] = places[::-1]
-            first = place[items]
-            place[history] = places
-            last = place[items]
+            last = np.full(len(self.choices), -1)
+            last[history] = np.arange(len(history))
             choices.append(np.bincount(history, minlength=len(self.choices))[items])
-            ages.append(len(history) - 1 - last)
-            due.append((len(history) - last) * choices[-1] / (last - first + typical[items]))
+            ages.append(len(history) - 1 - last[items])
             counts = decays(len(history), OWN_HALF_LIFE)
             decayed.append(np.bincount(history, counts, minlength=len(self.choices))[items])
-        logarithms = (np.log1p(np.concatenate(one)) for one in (choices, ages))
-        return (*logarithms, np.concatenate(decayed), np.concatenate(due))
+        return np.log1p(np.concatenate(choices)), np.log1p(np.concatenate(ages)), np.concatenate(decayed)
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):

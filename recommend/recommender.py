@@ -298,5 +298,3 @@ def _require_size(known: FirstStageInputs, items: int) -> None:
     columns = {} if known.columns is None else known.columns.items
     if {len(known.choices), *map(len, columns.values())} != {items}:
         raise ValueError(f"its ranking is not of {items} items")
-    if known.again is not None and known.again.shape != (2, items):
-        raise ValueError(f"what is chosen again is not of {items} items")

@@ -6,12 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.bundle import BundleError
 from features.hashing import Several
 from features.schema import Schema
 from recommend.columns import Chosen, PairColumns, Taste
 from recommend.first_stage import ItemWeights
-from recommend.ranking import AGAIN as AGAIN_FILE
 from recommend.ranking import (
     CANDIDATES,
     CandidateRanking,
@@ -23,7 +21,7 @@ from recommend.ranking import (
     best_of,
     standard,
 )
-from recommend.recommender import RANKING, Recommender, read_golden
+from recommend.recommender import Recommender, read_golden
 from tests.support.recommenders import ITEM_TO_ITEM, ITEMS, encoder_of
 
 NOTHING = np.empty(0, np.int64)
@@ -36,7 +34,7 @@ COLUMNS = PairColumns(
     },
 )
 CHOICES = np.array([4, 3, 2, 1, 0])
-AGAIN = np.array([[0.5, 0.25, 0.75, 0.0, 1.0], [1.0, 2.0, 3.0, 4.0, 6.0]])
+AGAIN = np.array([0.5, 0.25, 0.75, 0.0, 1.0])
 NO_TREES = "tree\nnum_class=1\nnum_tree_per_iteration=1\n\nend of trees\n"
 """The file of a model without trees: stand-ins predict."""
 YEAR = 6
@@ -178,16 +176,13 @@ def test_a_ranking_is_saved_loaded_and_in_the_golden_requests(tmp_path: Path) ->
     assert golden != Recommender(items=ITEMS, first_stage=ItemWeights.cut(ITEM_TO_ITEM)).golden(3)
     assert {tuple(one.user) for one in golden} == {(), ("age",)}
     assert [field.name for field in loaded.user_columns] == ["age"]
-    np.save(tmp_path / "recommend" / RANKING / AGAIN_FILE, AGAIN[0])
-    with pytest.raises(BundleError, match="what is chosen again is not of 5 items"):
-        Recommender.load(tmp_path / "recommend", lambda *_: by_year)
 
 
 def test_own_items_are_candidates_with_how_often_and_how_long_ago_they_were_chosen() -> None:
     inputs = FirstStageInputs(choices=CHOICES, columns=None, again=AGAIN)
     history = np.array([4, 2, 4, 3])
     scores = np.array([5.0, 4.0, 3.0, 2.0, -np.inf])
-    assert inputs.names[3:] == ["history", "own_choices", "own_age", "own_decayed", "own_due", "again"]
+    assert inputs.names[3:] == ["history", "own_choices", "own_age", "own_decayed", "again"]
     assert inputs.candidates(scores, history, 2).tolist() == [0, 1, 3]
     assert inputs.candidates(scores, history, 3).tolist() == [0, 1, 2, 3]
     asked = Candidates(history, np.array([0, 2, 4]), np.array([5.0, 3.0, 1.0]), user={})
@@ -196,9 +191,7 @@ def test_own_items_are_candidates_with_how_often_and_how_long_ago_they_were_chos
     assert np.expm1(found[:, 4]) == pytest.approx([0, 1, 2])
     assert np.expm1(found[:, 5]) == pytest.approx([4, 2, 1])
     assert found[:, 6] == pytest.approx([0, 2 ** (-2 / 60), 2 ** (-3 / 60) + 2 ** (-1 / 60)])
-    # Item 2 came up 3 choices ago, after which it typically comes again; item 4 twice, 2 choices apart, and 2 ago.
-    assert found[:, 7] == pytest.approx([0, 3 / 3, 2 / ((2 + 6) / 2)])
-    assert found[:, 8].tolist() == [0.5, 0.75, 1.0]
+    assert found[:, 7].tolist() == [0.5, 0.75, 1.0]
     plain = FirstStageInputs(choices=CHOICES, columns=None)
     assert plain.candidates(scores, history, 2).tolist() == [0, 1]
     often, once = (Candidates(own, np.array([0]), np.array([5.0]), user={}) for own in (history, np.array([2, 3, 4])))
