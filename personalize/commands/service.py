@@ -1,6 +1,7 @@
 """`predict`, `rank`, `recommend` and `key`: requests to the running service, and recommendations for all users."""
 
 import json
+import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -163,6 +164,8 @@ MEANINGS = {
 REASONS = {"history": "because of", "attributes": "like", "popular": "many chose it", "new": "new"}
 """The service's `reason` in words, before the items that it has."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that change what a terminal does, or the order in which it shows text; a title may have some."""
 TOGETHER = "`--all-users` requires `--out FILE`; it also allows `--top` and `--new`."
 NO_MODEL = "Stack {} serves no model yet: run `.venv/bin/personalize up`."
 WIDE = 1_000
@@ -308,7 +311,7 @@ def _table(items: list[dict[str, Any]]) -> Table:
     for place, item in enumerate(items, start=1):
         columns = (_text(item["columns"].get(name, "")) for name in names)
         row = (item["item"], *columns, _reason(item, names[:1]))
-        table.add_row(f"{place}.", *map(escape, row))
+        table.add_row(f"{place}.", *(escape(_CONTROL.sub("�", text)) for text in row))
     return table
 
 
