@@ -1,6 +1,7 @@
 """The OpenAPI document of a running service, generated from the types that decode requests and encode responses."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from features.columns import MOMENT
 from recommend.catalogue import Catalogue, Layout
 from recommend.recommender import Recommender
+from recommend.stored import SnapshotError
 from scoring.model.model import ServedModel
 from scoring.model.recommend_request import RecommendRequest, SimilarRequest
 from scoring.model.records import ID
@@ -72,7 +74,7 @@ def describe_service(model: ServedModel, catalogue: Catalogue | None, title: str
             "description": f"Bundle {model.bundle.hash}. A feature that is absent or null counts as missing.",
         },
         "paths": {
-            **({} if clicks is None else _scoring_paths(model)),
+            **({} if clicks is None else _scoring_paths(model, catalogue)),
             **({} if recommender is None else _recommending_paths(recommender)),
             **_looks(),
         },
@@ -105,8 +107,12 @@ def _looks() -> Json:
     }
 
 
-def _scoring_paths(model: ServedModel) -> Json:
-    record: Json = {field.name: field.asked.example for field in model.bundle.schema.fields}
+def _scoring_paths(model: ServedModel, catalogue: Catalogue | None) -> Json:
+    fields = model.bundle.schema.fields
+    record: Json = {field.name: field.asked.example for field in fields}
+    if catalogue is not None and model.recommender is not None:
+        with suppress(SnapshotError):
+            record |= {fields[place].name: one for place, one in catalogue.item(model.recommender.items[0]).values}
     example = {"one": {"value": record}}
     return {
         "/score": _operation(
@@ -121,7 +127,7 @@ def _scoring_paths(model: ServedModel) -> Json:
             "Items ordered by their click probability for a user",
             _schema("RankRequest"),
             _schema("RankAnswer"),
-            {"items": {"value": _rank_example(record, model)}},
+            {"items": {"value": _rank_example(record, catalogue)}},
         ),
         "/explain": _operation(
             "explain",
@@ -155,10 +161,7 @@ def _recommending_paths(recommender: Recommender) -> Json:
             f"Items for a user, or for somebody with a history, {own} those in it",
             _schema("RecommendRequest"),
             _schema("RecommendAnswer"),
-            {
-                "history": {"value": {"history": known, "top": 5} | ({"context": context} if context else {})},
-                "user": {"summary": "Put the key of one of your users here", "value": {"user": "u17", "top": 5}},
-            },
+            {"history": {"value": {"history": known, "top": 5} | ({"context": context} if context else {})}},
         ),
         "/similar": _operation(
             "similar",
@@ -193,13 +196,10 @@ def _schema(name: str) -> Json:
     return {"$ref": REFERENCE.format(name=name)}
 
 
-def _rank_example(record: Json, model: ServedModel) -> Json:
-    """A ranking whose items have the columns that differ from item to item, as far as the recommender knows; else all
-    but the time.
-    """
-    ranking = None if model.recommender is None else model.recommender.ranking
-    columns = None if ranking is None else ranking.first_stage.columns
-    of_items = {*record} - {MOMENT} if columns is None else columns.items.keys()
+def _rank_example(record: Json, catalogue: Catalogue | None) -> Json:
+    """A ranking whose items have the columns that the catalogue has; without one, all but the time."""
+    layout = None if catalogue is None else catalogue.layout
+    of_items = {*record} - {MOMENT} if layout is None else {layout.item_column, *layout.separators}
     user = {name: value for name, value in record.items() if name not in of_items}
     item = {name: value for name, value in record.items() if name in of_items}
     named = [{"id": name} | own for name, own in (("first", item), ("second", {}))] if ID not in record else [item, {}]

@@ -22,8 +22,8 @@ from tests.support.recommenders import (
 )
 from tests.support.services import KEY, RunningService, running_service
 
-RANKED = Schema(numeric=("age", "year"), categorical=("town",))
-"""The columns that the made recommender's second stage reads."""
+RANKED = Schema(numeric=("age", "year"), categorical=("town", "genre"))
+"""The columns that the made recommender's second stage reads, and one of the catalogue's."""
 LOOKS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 
 
@@ -65,11 +65,15 @@ def test_a_recommender_is_described_by_its_columns_and_items(
     assert asked["context"]["description"].endswith(" This model's columns: `age` (numeric), `town` (categorical).")
     for path in RECOMMENDING:
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
-        for name, example in content["examples"].items():
+        for example in content["examples"].values():
             answer = client.post(path, json=example["value"])
             assert answer.status_code == 200
-            assert ("unknown_user" in answer.json()["fallback"]) == (name == "user")
             assert "unknown_items" not in answer.json()["fallback"]
+    if models == "both":
+        content = document["paths"]["/rank"]["post"]["requestBody"]["content"]["application/json"]
+        example = content["examples"]["items"]["value"]
+        assert example["items"] == [{"id": "first", "genre": "x"}, {"id": "second"}]
+        assert example["user"].keys() == {"age", "year", "town"}
 
 
 class KeyProvider:
