@@ -212,6 +212,8 @@ def _add_features(guessed: Guess, taken: set[str]) -> None:
         guessed.left_out.append(Decided(column=", ".join(unread), table=roles.interactions.path.name, why=why))
 
 
+_UNDONE = {"cancelled", "canceled", "refunded", "failed", "storniert"}
+"""Statuses of what was not bought in the end."""
 _FEW_KEYS = 0.01
 """Share of the keys that must be written in several ways before these are one key; for e-mail addresses one will do."""
 _SEEN_AGAIN = 0.1
@@ -268,6 +270,13 @@ def _of_rows(roles: Roles, label: LabelGuess, basket: str, refunds: str) -> Iter
     if refunds and label.of_choices:
         negative = sum(count for text, count in table.columns[refunds].values.items() if text[0] == "-")
         yield Line("refunds", refunds, f"{negative:,} rows have less than 0")
+    undone = {
+        column.name: {"not": texts}
+        for column in table.columns.values()
+        if column.is_complete and (texts := sorted(text for text in column.values if text.lower() in _UNDONE))
+    }
+    if undone and label.of_choices and not others:
+        yield Line("# where", undone, "to leave these rows out, remove the first #")
 
 
 def _rule_of_keys(link: Link, interactions: TableProfile) -> Iterator[Line]:

@@ -180,10 +180,11 @@ def test_titles_are_not_split_into_categories(tmp_path: Path) -> None:
 
 def test_what_comes_again_on_another_day_is_recommended_again_without_refunds(tmp_path: Path) -> None:
     """Of ten pairs one comes again; of the other log's ten, one is sent back on another day."""
-    log = [f"u{n},i{n % 5},2026-03-0{1 + n % 9},1" for n in range(10)]
+    log = [f"u{n},i{n % 5},2026-03-0{1 + n % 9},1,{'paid' if n else 'Cancelled'}" for n in range(10)]
     for again, quantity in (("2026-04-01", 1), ("2026-04-01", -1), ("2026-03-01", 1)):
-        rows = [*log, f"u0,i0,{again},{quantity}", f"u1,i1,2026-03-02,{-2 if quantity > 0 else 2}"]
-        content, _ = drafted(written(tmp_path, log="\n".join(["user_id,item_id,at,quantity", *rows]) + "\n"))
+        rows = [*log, f"u0,i0,{again},{quantity},paid", f"u1,i1,2026-03-02,{-2 if quantity > 0 else 2},paid"]
+        content, text = drafted(written(tmp_path, log="\n".join(["user_id,item_id,at,quantity,state", *rows]) + "\n"))
+        assert "\n  # where: {state: {not: [Cancelled]}} # to leave these rows out" in text
         assert content.get("recommend_seen", False) is (again == "2026-04-01" and quantity > 0)
         assert content["interactions"]["refunds"] == "quantity"
 
