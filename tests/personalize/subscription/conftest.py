@@ -1,7 +1,6 @@
 """A subscription that meets all of a stack's requirements; tests break one at a time."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +28,6 @@ class World:
     """The subscription's answers, and the stack that is examined."""
 
     def __init__(self) -> None:
-        """Begin with a subscription that passes."""
         from personalize.checks.subject import Subject  # noqa: PLC0415 - needs Azure's packages
         from tests.support.fake_manager import GRAPH, FakeManager  # noqa: PLC0415 - see above
 
@@ -83,9 +81,3 @@ class World:
 def world() -> World:
     """A subscription that lacks nothing."""
     return World()
-
-
-@pytest.fixture
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the state of stacks in a temporary folder."""
-    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))

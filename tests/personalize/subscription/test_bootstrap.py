@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -109,26 +110,22 @@ def test_a_provider_that_is_never_registered_is_named(fake: FakeManager) -> None
         bootstrap(fake).run(dry_run=False)
 
 
-def test_a_deleted_vault_is_recovered(fake: FakeManager) -> None:
+def error(code: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": "The vault was deleted."}}
+
+
+@pytest.mark.parametrize("recovery", [(200, {}), (404, error("SoftDeletedVaultDoesNotExist"))])
+def test_a_deleted_vault_is_recovered_or_named_with_the_way_out(
+    fake: FakeManager, recovery: tuple[int, dict[str, Any]]
+) -> None:
     def put(call: Call) -> tuple[int, dict[str, Any]]:
         recovering = (call.body or {})["properties"].get("createMode") == "recover"
-        return (200, {}) if recovering else (409, {"error": {"code": "ConflictError", "message": "It was deleted."}})
+        return recovery if recovering else (409, error("ConflictError"))
 
     fake.answer(r"^PUT .*/vaults/[^/]+$", put)
-    assert bootstrap(fake).run(dry_run=False)[f"Key Vault {NAMES.vault}"] is State.RECOVERED
-
-
-def test_a_deleted_vault_that_azure_does_not_recover_is_named_with_the_way_out(fake: FakeManager) -> None:
-    def put(call: Call) -> tuple[int, dict[str, Any]]:
-        recovering = (call.body or {})["properties"].get("createMode") == "recover"
-        code = "SoftDeletedVaultDoesNotExist" if recovering else "ConflictError"
-        return 404 if recovering else 409, {"error": {"code": code, "message": "The vault was deleted."}}
-
-    fake.answer(r"^PUT .*/vaults/[^/]+$", put)
-    with pytest.raises(
-        PersonalizationError, match=rf"`az keyvault recover --name {NAMES.vault}`, .* run `bootstrap` again"
-    ):
-        bootstrap(fake).run(dry_run=False)
+    way_out = rf"`az keyvault recover --name {NAMES.vault}`, .* run `bootstrap` again"
+    with nullcontext() if recovery[0] == 200 else pytest.raises(PersonalizationError, match=way_out):
+        assert bootstrap(fake).run(dry_run=False)[f"Key Vault {NAMES.vault}"] is State.RECOVERED
 
 
 KINDS: Mapping[str, type] = {

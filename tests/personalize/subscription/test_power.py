@@ -61,8 +61,9 @@ def test_a_cluster_that_is_not_there_is_neither(fake: FakeManager) -> None:
 
 
 @pytest.fixture
-def stack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stack's settings in a file of its own."""
+def stack_file(fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack's settings in a file of its own, and its subscription."""
+    monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
     file = tmp_path / "stack.yaml"
     monkeypatch.setenv("PERSONALIZE_CONFIG_FILE", str(file))
     own = {"personalization:target": "azure", "personalization:azure": SETTINGS.model_dump(mode="json")}
@@ -70,8 +71,7 @@ def stack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("stack_file")
-def test_a_pause_stops_the_cluster_once(fake: FakeManager, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
+def test_a_pause_stops_the_cluster_once(fake: FakeManager) -> None:
     command = ["pause", "--stack", "dev", "--json"]
     first, second = (json.loads(CliRunner().invoke(app, command).stdout) for _ in range(2))
     assert (first["changed"], second["changed"], second["power"]) == (True, False, "Stopped")
@@ -83,7 +83,6 @@ def test_a_pause_stops_the_cluster_once(fake: FakeManager, monkeypatch: pytest.M
 def test_a_resume_ends_well_only_if_the_service_answers(
     fake: FakeManager, monkeypatch: pytest.MonkeyPatch, seconds: float | None, code: int
 ) -> None:
-    monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
     fake.resources[PATH.lower()]["properties"]["powerState"] = {"code": "Stopped"}
     monkeypatch.setattr(power, "StackSession", lambda _: None)
     service = SimpleNamespace(await_ready=lambda _: seconds)

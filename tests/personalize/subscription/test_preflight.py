@@ -9,7 +9,6 @@ from azure_clients.credentials import IdentityError
 from infra.cloud.names import Names
 from personalize.checks.machine import Finding, Status
 from personalize.checks.preflight import examine
-from personalize.checks.subject import Subject
 from tests.personalize.subscription.conftest import CALLER, GROUP, TENANT, World
 from tests.support.azure_stack import SUBSCRIPTION
 
@@ -95,16 +94,11 @@ def test_a_subscription_that_cannot_be_used_stops_everything_else(world: World, 
 UNREGISTERED = {"error": {"code": "MissingSubscriptionRegistration", "message": "The subscription is not registered."}}
 
 
-def new_subscription(world: World) -> Subject:
-    """A subscription without any registered provider."""
+def test_what_a_new_subscription_lacks_is_what_the_bootstrap_mends(world: World) -> None:
     for asked in ("/kubernetesVersions$", "/usages$", "/Microsoft.Compute/skus$"):
         world.fake.answer(asked, (409, UNREGISTERED))
     world.fake.resources.clear()
-    return world.subject()
-
-
-def test_what_a_new_subscription_lacks_is_what_the_bootstrap_mends(world: World) -> None:
-    left = faults(examine(new_subscription(world)))
+    left = faults(examine(world.subject()))
     assert set(left) == {"state", "VM sizes", "Kubernetes"}
     assert all("personalize bootstrap --stack dev" in found.fix for found in left.values())
 
@@ -191,16 +185,11 @@ def test_an_upgrade_during_a_training_run_needs_more_than_the_ten_vcpus_of_a_new
         assert "cores 12 free" in found.fix
 
 
-def create_cluster(world: World) -> None:
-    """Create the stack's cluster."""
+def test_nodes_that_are_there_already_need_no_quota_again(world: World) -> None:
     names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
     group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{names.serving_group}"
     path = f"{group}/providers/Microsoft.ContainerService/managedClusters/{names.cluster}"
     world.fake.resources[path.lower()] = {"name": names.cluster}
-
-
-def test_nodes_that_are_there_already_need_no_quota_again(world: World) -> None:
-    create_cluster(world)
     world.usages["standardDDSv5Family"] = (8, 24)  # 8 for more nodes and 6 for those of an upgrade
     assert named(examine(world.subject()), "quota").status is Status.OK
     world.usages["standardDDSv5Family"] = (8, 8)

@@ -26,12 +26,6 @@ def there(world: World, *ranges: str) -> None:
     world.fake.resources[HUB.lower()] = {"properties": {"addressSpace": {"addressPrefixes": list(ranges)}}}
 
 
-def made(world: World) -> None:
-    """Create the stack's vault, as if the stack had been deployed."""
-    subject = world.subject(**PRIVATE)
-    world.fake.resources[subject.serving("Microsoft.KeyVault/vaults", subject.names.vault).lower()] = {}
-
-
 def test_a_public_stack_is_not_asked(world: World) -> None:
     assert check_network(world.subject()) == []
     assert "peered network" not in {finding.name for finding in examine(world.subject())}
@@ -62,7 +56,8 @@ def test_a_network_with_the_same_addresses_is_refused(world: World) -> None:
 def test_the_vault_s_name_tells_where_this_machine_is(world: World, told: tuple[str, ...], status: Status) -> None:
     there(world, "10.50.0.0/16")
     assert list(found(world)) == ["peered network"], "before the first `up` there is no name to ask for"
-    made(world)
+    subject = world.subject(**PRIVATE)
+    world.fake.resources[subject.serving("Microsoft.KeyVault/vaults", subject.names.vault).lower()] = {}
     finding = found(world, *told)["this machine"]
     assert finding.status is status
     assert finding.ok or "it is outside" in finding.found

@@ -7,7 +7,7 @@ from infra.cloud.role_list import Role
 from personalize.bootstrap.resources import State
 from personalize.bootstrap.rights import MANAGED_GROUPS, only_roles
 from tests.personalize.subscription.conftest import CALLER
-from tests.personalize.subscription.test_bootstrap import PREVIEW, PRINCIPAL, body, bootstrap, fake, made
+from tests.personalize.subscription.test_bootstrap import PREVIEW, PRINCIPAL, body, bootstrap, fake, made, roles
 from tests.support.azure_stack import SUBSCRIPTION
 from tests.support.fake_manager import FakeManager
 
@@ -20,13 +20,7 @@ YOUNG = (400, "BadRequest")
 
 def scopes(fake: FakeManager, principal: str, role: str) -> set[str]:
     """Where a principal has a role, by the ends of the paths."""
-    return {
-        call.path.partition("/providers/Microsoft.Authorization/")[0].rpartition("/")[2]
-        for call in made(fake)
-        if call.body and "/roleAssignments/" in call.path
-        if call.body["properties"]["principalId"] == principal
-        if call.body["properties"]["roleDefinitionId"].endswith(role)
-    }
+    return {scope for who, given, scope in roles(fake) if (who, given) == (principal, role)}
 
 
 @pytest.mark.parametrize("principal", [CALLER, PRINCIPAL])

@@ -16,7 +16,6 @@ from azure_clients.model_versions import INDEX, Version
 from features.bundle import BundleError, checked_hash
 from features.errors import BadInputError
 from infra.cloud.names import Names
-from personalize.commands import destroy as module
 from personalize.commands import destroy as teardown
 from personalize.commands.app import app
 from personalize.commands.destroy import Leftover, leftovers, settled
@@ -80,7 +79,7 @@ def test_a_list_that_lags_is_looked_at_again() -> None:
     answers = iter([[costing], [costing], []])
     waits: list[float] = []
     assert settled(lambda: next(answers), lambda _: None, waits.append) == []
-    assert waits == [module.PAUSE_SECONDS] * 2
+    assert waits == [teardown.PAUSE_SECONDS] * 2
 
 
 @pytest.fixture
@@ -176,17 +175,8 @@ def test_a_stack_that_is_gone_is_still_looked_for(destroy: Destroy, monkeypatch:
     assert "Something is left that costs money." in done.stdout
 
 
-def test_the_models_are_saved_before_anything_is_deleted(
-    destroy: Destroy, registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("personalize.commands.destroy.versions_of", lambda *_: registry)
-    saved = json.loads(destroy(listed(FakeManager()), "--yes", "--keep-data", "--json").stdout)["saved"]
-    assert Path(saved) == tmp_path / "personalization-dev-export"
-    assert (Path(saved) / "version-2" / "report.html").is_file()
-
-
-def test_a_model_that_another_update_registers_meanwhile_is_saved_too(
-    destroy: Destroy, registry: LocalRegistry, bundle_of: MakeBundle, monkeypatch: pytest.MonkeyPatch
+def test_the_models_are_saved_before_anything_is_deleted_and_one_that_another_update_registers_meanwhile(
+    destroy: Destroy, registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pulumi's lock is taken later, by when that update may have ended."""
     fetch = registry.fetch
@@ -198,6 +188,7 @@ def test_a_model_that_another_update_registers_meanwhile_is_saved_too(
     monkeypatch.setattr(registry, "fetch", while_it_registers)
     monkeypatch.setattr(teardown, "versions_of", lambda *_: registry)
     saved = json.loads(destroy(listed(FakeManager()), "--yes", "--keep-data", "--json").stdout)["saved"]
+    assert Path(saved) == tmp_path / "personalization-dev-export"
     assert checked_hash(Path(saved) / "version-3") == checked_hash(bundle_of(3))
     assert [entry["number"] for entry in json.loads((Path(saved) / INDEX).read_text())] == [1, 2, 3]
 

@@ -1,13 +1,11 @@
 """`forget`: what it says about what is left, and what it refuses."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from azure_clients.model_versions import Version
 from features.errors import BadInputError
 from personalize.commands import data as command
 from personalize.commands.data import forget
@@ -16,43 +14,22 @@ from recommend.forgotten import Forgotten
 from recommend.histories import UserRow
 from steps.folders import StackFolder
 from tests.support.recommenders import write_snapshots
+from tests.support.versions import version
 from training.parameters import TablesDataset
 
 FORMER, SERVING = 3, 4
 
 
-class Versions:
-    """A registry of two versions, of which one serves."""
-
-    def __init__(self, serving: int = SERVING) -> None:
-        self._serving = serving
-
-    def list(self) -> list[Version]:
-        """The former version, and the newer one."""
-        return [version(number, serving=self._serving) for number in (FORMER, SERVING)]
-
-
-def version(number: int, *, serving: int = SERVING) -> Version:
-    """A version whose bundle's hash is a digit."""
-    return Version(
-        number=number,
-        bundle_hash=str(number) * 64,
-        manifest_hash="",
-        code_hash="",
-        accepted=True,
-        reasons=(),
-        champion=number == serving,
-        imported=False,
-        registered=datetime(2026, 1, 1, tzinfo=UTC),
-        metrics={},
-        hyperparameters={},
-    )
+def serving(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let this one of the two versions serve."""
+    listed = [version(one, champion=one == number) for one in (FORMER, SERVING)]
+    monkeypatch.setattr(command, "versions_of", lambda *_: SimpleNamespace(list=lambda: listed))
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFolder:
     """The folder of stack `local`, with histories for two versions; only the former knows `old`."""
-    monkeypatch.setattr(command, "versions_of", lambda *_: Versions())
+    serving(monkeypatch, SERVING)
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
     found = StackFolder(tmp_path / "local")
     for number in (FORMER, SERVING):
@@ -96,7 +73,7 @@ def test_undoing_says_whether_a_user_is_known_at_once(capsys: pytest.CaptureFixt
 def test_undoing_after_a_rollback_names_the_newer_version_that_still_has_a_user(
     folder: StackFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "versions_of", lambda *_: Versions(serving=FORMER))
+    serving(monkeypatch, FORMER)
     newer = folder.snapshots_of(version(SERVING).bundle_hash) / histories.FILE
     histories.write(newer, ["b"], [UserRow("new", b"", {})], "user_id")
     for user in ("u1", "new"):

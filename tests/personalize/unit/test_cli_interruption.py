@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -82,14 +82,18 @@ def test_a_command_outside_an_operation_is_interrupted_too_and_no_other_one_begi
     assert (tmp_path / "begun").read_text() == "destroy\n"
 
 
-def test_a_hangup_that_nohup_ignores_stays_ignored() -> None:
+@pytest.mark.parametrize(("number", "counts"), [(signal.SIGHUP, False), (signal.SIGINT, True)])
+def test_nohup_ignores_a_hangup_and_a_shell_that_ignores_ctrl_c_in_its_background_jobs_does_not(
+    number: int, *, counts: bool
+) -> None:
     said: list[str] = []
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.signal(number, signal.SIG_IGN)
     try:
-        run_interruptible(lambda: os.kill(os.getpid(), signal.SIGHUP), lambda: True, said.append)
+        with pytest.raises(errors.UpdateInterruptedError) if counts else nullcontext():
+            run_interruptible(lambda: os.kill(os.getpid(), number), lambda: True, said.append)
     finally:
-        signal.signal(signal.SIGHUP, before)
-    assert said == []
+        signal.signal(number, before)
+    assert len(said) == counts
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -156,17 +160,6 @@ def test_a_signal_while_the_commands_are_imported_is_an_interruption_too(number:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (ended.returncode, ended.stdout) == (ExitCode.INTERRUPTED, "")
     assert ended.stderr == "error: Interrupted. Run the same command again to continue.\n"
-
-
-def test_ctrl_c_counts_where_a_shell_lets_its_background_jobs_ignore_it() -> None:
-    said: list[str] = []
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with pytest.raises(errors.UpdateInterruptedError):
-            run_interruptible(lambda: os.kill(os.getpid(), signal.SIGINT), lambda: True, said.append)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert len(said) == 1
 
 
 def test_a_second_ctrl_c_is_passed_on() -> None:

@@ -42,7 +42,6 @@ class Session:
         return True
 
     def up(self, _: object, **given: Any) -> Outcome:
-        """Keep the arguments."""
         self.given = given | {"overrides": self.files.read_overrides()}
         if self.refuses:
             raise BadInputError("the engine refused")

@@ -56,11 +56,9 @@ class Planned:
         self.updates = 0
 
     def exists(self) -> bool:
-        """It is up."""
         return True
 
     def preview(self, *_: object, **__: object) -> Outcome:
-        """The plan."""
         return Outcome(
             changes={"same": 9},
             steps={},
@@ -72,7 +70,6 @@ class Planned:
         )
 
     def up(self, *_: object, **__: object) -> Outcome:
-        """An update."""
         self.updates += 1
         return self.preview()
 

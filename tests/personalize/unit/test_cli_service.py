@@ -21,21 +21,14 @@ from personalize.stack.stack_files import StackFiles
 from steps.folders import StackFolder
 
 
-class Answers:
+@pytest.fixture
+def answers() -> SimpleNamespace:
     """The server's next answer, and the last request."""
-
-    status = 200
-    body: object = {}
-    asked: object = None
+    return SimpleNamespace(status=200, body={}, asked=None)
 
 
 @pytest.fixture
-def answers() -> Answers:
-    return Answers()
-
-
-@pytest.fixture
-def service(answers: Answers) -> Iterator[Service]:
+def service(answers: SimpleNamespace) -> Iterator[Service]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -60,7 +53,9 @@ def service(answers: Answers) -> Iterator[Service]:
 
 
 @pytest.mark.parametrize("value", [math.inf, "\ud800"])
-def test_what_is_no_json_is_left_to_the_service_to_refuse(service: Service, answers: Answers, value: object) -> None:
+def test_what_is_no_json_is_left_to_the_service_to_refuse(
+    service: Service, answers: SimpleNamespace, value: object
+) -> None:
     service.post("/score", {"age": value})
     assert answers.asked == ("application/json", {"age": value})
 
@@ -97,7 +92,7 @@ def test_the_key_does_not_show_in_a_representation(service: Service) -> None:
     ],
 )
 def test_the_service_s_own_words_tell_whose_fault_it_is(
-    service: Service, answers: Answers, status: int, body: object, *, kind: type[Exception], said: str
+    service: Service, answers: SimpleNamespace, status: int, body: object, *, kind: type[Exception], said: str
 ) -> None:
     answers.status, answers.body = status, {"error": body}
     with pytest.raises(kind, match=said):

@@ -35,7 +35,6 @@ class Api:
     requests: list[httpx.QueryParams] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        """The answer to a request."""
         query = request.url.params
         self.requests.append(query)
         wanted = dict(re.findall(r"(\w+) eq '([^']*)'", query["$filter"]))
@@ -49,7 +48,6 @@ class Api:
 
 @pytest.fixture
 def api() -> Api:
-    """The price list."""
     return Api()
 
 

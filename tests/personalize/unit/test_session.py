@@ -20,6 +20,7 @@ from training.parameters import CriteoDataset, FilmsDataset
 
 OLD = {"resources": [{"type": "old"}], "pending_operations": [{"type": "creating"}]}
 NEW: dict[str, Any] = {"resources": []}
+DONE = Outcome(changes={}, steps={}, seconds=0.0, outputs={}, secret=frozenset(), resources=())
 
 
 class RefusedError(PersonalizationError):
@@ -57,8 +58,7 @@ def session_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     ) -> tuple[StackSession, list[str]]:
         calls: list[str] = []
         session = StackSession(settings_file=Path(file))
-        done = Outcome(changes={}, steps={}, seconds=0.0, outputs={}, secret=frozenset(), resources=())
-        answers = {"up": done, "destroy": done, "preview": done, "settle": "settled"} | dict(engine or {})
+        answers = {"up": DONE, "destroy": DONE, "preview": DONE, "settle": "settled"} | dict(engine or {})
         found = {"exists": True, "snapshot": NEW} | dict(state or {})
         session.__dict__ |= {
             "_state": Recorder("state", calls, **found),
@@ -137,8 +137,7 @@ def test_a_plan_that_aks_refuses_ends_a_preview_before_the_engine_starts(session
 
 def test_only_the_named_steps_and_what_belongs_to_them_are_updated(session_of: Make) -> None:
     given: dict[str, Any] = {}
-    done = Outcome(changes={}, steps={}, seconds=0.0, outputs={}, secret=frozenset(), resources=())
-    session, _ = session_of(engine={"up": lambda _, **named: given.update(named) or done})
+    session, _ = session_of(engine={"up": lambda _, **named: given.update(named) or DONE})
     session.up(lambda _: None, only=("ScoringService",))
     start = "urn:pulumi:local::personalization::**:ScoringService"
     assert given["targets"] == [f"{start}::**", f"{start}$**"]
@@ -151,20 +150,21 @@ def test_a_stack_is_forgotten_after_its_resources_and_its_files_last(session_of:
     assert not session.files.folder.exists()
 
 
-def test_a_stack_whose_destruction_fails_keeps_its_state(session_of: Make) -> None:
-    session, calls = session_of(engine={"destroy": refuse})
-    with pytest.raises(RefusedError):
-        session.destroy(lambda _: None)
-    assert "state forget" not in calls
-    assert session.files.folder.exists()
-
-
 LEFT = {"resources": [{"type": "one"}, {"type": "two"}]}
 
 
-def test_a_stack_with_resources_in_its_state_keeps_state_folder_and_suffix(session_of: Make) -> None:
-    session, calls = session_of(state={"snapshot": LEFT})
-    with pytest.raises(PersonalizationError, match="2 resources of stack local are still in"):
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"engine": {"destroy": refuse}}, "no"),
+        ({"state": {"snapshot": LEFT}}, "2 resources of stack local are still in"),
+    ],
+)
+def test_a_stack_that_is_not_wholly_destroyed_keeps_state_folder_and_suffix(
+    session_of: Make, answers: dict[str, Any], said: str
+) -> None:
+    session, calls = session_of(**answers)
+    with pytest.raises(PersonalizationError, match=said):
         session.destroy(lambda _: None)
     assert not {"azure renew_suffix", "state forget"} & set(calls)
     assert session.files.folder.exists()

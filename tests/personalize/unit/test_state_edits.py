@@ -35,11 +35,9 @@ class FakeStack:
     refreshed: list[list[str]] = field(default_factory=list)
 
     def export_stack(self) -> Deployment:
-        """Return the state."""
         return Deployment(version=3, deployment=self.deployment)
 
     def import_stack(self, state: Deployment) -> None:
-        """Replace the state."""
         self.deployment = dict(state.deployment or {})
 
 
@@ -49,7 +47,6 @@ def begun(*resources: dict[str, Any], kind: str = "creating") -> list[dict[str, 
 
 
 def settled(operations: list[dict[str, Any]], azure: AzureSettings | None, *known: dict[str, Any]) -> FakeStack:
-    """The stack after `settle`."""
     stack = FakeStack({"resources": list(known), "pending_operations": operations})
     settle(stack, operations, azure, stack.refreshed.append)  # type: ignore[arg-type]
     return stack

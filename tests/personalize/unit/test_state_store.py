@@ -62,7 +62,6 @@ class Backend:
         return ""
 
     def has(self, file: str) -> bool:
-        """Whether the container has a file."""
         if self.refuses:
             raise EngineFailedError("403 AuthorizationPermissionMismatch")
         return file in {f".pulumi/stacks/{PROJECT}/{name}.json" for name in self.stacks}
